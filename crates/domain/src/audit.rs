@@ -1,0 +1,80 @@
+//! Audit events: who changed what, from where. Never a secret value.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    id::{ApiKeyId, EventId, ProjectId},
+};
+
+/// One administrative change or security event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// Its id.
+    pub id: EventId,
+    /// The project, or `None` for the instance itself.
+    pub project_id: Option<ProjectId>,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What was done, like `user_source.updated`.
+    pub action: String,
+    /// To what kind of object, like `user_source`.
+    pub object_type: String,
+    /// To which.
+    pub object_id: String,
+    /// What people call it.
+    pub object_name: String,
+    /// Field by field, old and new; a secret shows only that it changed.
+    pub changes: Vec<FieldChange>,
+}
+
+/// Who acted, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The one who acted.
+    pub kind: ActorKind,
+    /// The network address, where there was one.
+    pub address: Option<String>,
+    /// The way in.
+    pub origin: Origin,
+}
+
+/// The one who acted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorKind {
+    /// An API key.
+    ApiKey(ApiKeyId),
+    /// Somebody with a shell on the machine.
+    Operator,
+    /// The program itself.
+    System,
+}
+
+/// The way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The dashboard.
+    Dashboard,
+    /// The REST API.
+    Api,
+    /// The command line.
+    Cli,
+    /// The program itself.
+    System,
+}
+
+/// What happened to one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field's name in the API.
+    pub field: String,
+    /// The value before; absent at creation and for secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<serde_json::Value>,
+    /// The value after; absent at deletion and for secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<serde_json::Value>,
+}

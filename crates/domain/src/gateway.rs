@@ -1,0 +1,157 @@
+//! Gateways: an MCP endpoint that federates tools of several servers for the users of one mode.
+
+mod fields;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::fields::{GatewayFields, MAX_ACCESS_TOKEN_SECONDS, check_slug, mint_slug};
+
+use crate::{
+    Timestamp,
+    id::{GatewayId, ProjectId, ServerId, UserSourceId},
+};
+
+/// A gateway as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its id.
+    pub id: GatewayId,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// What people call it, 1-80 characters.
+    pub name: String,
+    /// Shown by some clients.
+    pub description: String,
+    /// Returned to clients as MCP `instructions`.
+    pub instructions: String,
+    /// The last part of its URL, as typed; unique in the instance whatever the case.
+    pub slug: String,
+    /// Who its users are.
+    pub authentication: Authentication,
+    /// Client ID Metadata Document URLs that skip the consent page.
+    pub trusted_clients: Vec<TrustedClient>,
+    /// The servers it federates, in order; empty means all of the project.
+    pub servers: Vec<ServerId>,
+    /// The tools it offers; empty means all of those servers.
+    pub allowed_tools: Vec<AllowedTool>,
+    /// Whether it answers at all.
+    pub status: GatewayStatus,
+    /// Lifetimes and registration switches.
+    pub settings: GatewaySettings,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Who the users of a gateway are: exactly one mode at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// Members of the project sign in with their Gatewright account.
+    ProjectMembers,
+    /// End users sign in at the identity provider of a User Source.
+    UserSource(UserSourceId),
+    /// Every request carries a project API key and a user id.
+    Headers,
+}
+
+impl Authentication {
+    /// The mode without its source.
+    pub const fn mode(self) -> Mode {
+        match self {
+            Self::ProjectMembers => Mode::ProjectMembers,
+            Self::UserSource(_) => Mode::UserSource,
+            Self::Headers => Mode::Headers,
+        }
+    }
+
+    /// The source, in that mode.
+    pub const fn user_source(self) -> Option<UserSourceId> {
+        match self {
+            Self::UserSource(id) => Some(id),
+            Self::ProjectMembers | Self::Headers => None,
+        }
+    }
+}
+
+/// The authentication mode of a gateway, as the API names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Members of the project.
+    ProjectMembers,
+    /// End users of an identity provider.
+    UserSource,
+    /// A user id in a header, vouched for by an API key.
+    Headers,
+}
+
+impl Mode {
+    /// The name in API and database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProjectMembers => "project_members",
+            Self::UserSource => "user_source",
+            Self::Headers => "headers",
+        }
+    }
+}
+
+/// A client that skips the consent page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedClient {
+    /// The Client ID Metadata Document URL, compared exactly.
+    pub url: String,
+    /// Skip the page for loopback redirects too, which any local program can receive (RFC 8252 section 8.6).
+    #[serde(default)]
+    pub allow_loopback: bool,
+}
+
+/// A tool a gateway offers, by the server that has it and the name it has there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedTool {
+    /// The server.
+    pub server: ServerId,
+    /// The tool's name at that server.
+    pub tool: String,
+}
+
+/// Whether a gateway answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayStatus {
+    /// It answers.
+    Active,
+    /// It is 404 like an unknown one.
+    Inactive,
+}
+
+/// What an administrator may set per gateway beyond its fields. Seconds throughout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// Life of an access token.
+    pub access_token_seconds: u32,
+    /// A grant ends after this long without use.
+    pub grant_idle_seconds: u32,
+    /// A grant ends this long after it began, used or not.
+    pub grant_max_seconds: u32,
+    /// Accept dynamic client registration (RFC 7591).
+    pub dynamic_registration: bool,
+    /// Accept Client ID Metadata Documents.
+    pub metadata_documents: bool,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            access_token_seconds: 3_600,
+            grant_idle_seconds: 30 * 86_400,
+            grant_max_seconds: 90 * 86_400,
+            dynamic_registration: true,
+            metadata_documents: true,
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! What an administrator types about a gateway, and the rules it must keep.
+
+use url::{Host, Url};
+
+use super::{AllowedTool, Authentication, GatewaySettings, GatewayStatus, Mode, TrustedClient};
+use crate::{
+    Entropy, Invalid, entropy,
+    id::{ServerId, UserSourceId},
+    project::{check_name, check_text, check_text_up_to},
+};
+
+/// Instructions travel to every client at every start and fill the model's context.
+const MAX_INSTRUCTIONS: usize = 16_000;
+const MAX_SLUG: usize = 64;
+const MAX_TRUSTED_CLIENTS: usize = 50;
+const MAX_CLIENT_URL: usize = 500;
+const MAX_SERVERS: usize = 200;
+const MAX_TOOLS: usize = 10_000;
+const MAX_TOOL_NAME: usize = 200;
+/// Longest life of an access token, in seconds: revocations are remembered that long.
+pub const MAX_ACCESS_TOKEN_SECONDS: u32 = 86_400;
+const MIN_ACCESS_TOKEN_SECONDS: u32 = 60;
+const MIN_GRANT_SECONDS: u32 = 3_600;
+const MAX_GRANT_SECONDS: u32 = 366 * 86_400;
+
+impl GatewaySettings {
+    fn check(&self, pointer: &str) -> Result<(), Invalid> {
+        let mut invalid = Invalid::default();
+        if !(MIN_ACCESS_TOKEN_SECONDS..=MAX_ACCESS_TOKEN_SECONDS).contains(&self.access_token_seconds) {
+            invalid.add(
+                format!("{pointer}/access_token_seconds"),
+                format!("Type {MIN_ACCESS_TOKEN_SECONDS} to {MAX_ACCESS_TOKEN_SECONDS} seconds."),
+            );
+        }
+        for (field, seconds) in [
+            ("grant_idle_seconds", self.grant_idle_seconds),
+            ("grant_max_seconds", self.grant_max_seconds),
+        ] {
+            if !(MIN_GRANT_SECONDS..=MAX_GRANT_SECONDS).contains(&seconds) {
+                invalid.add(
+                    format!("{pointer}/{field}"),
+                    format!("Type {MIN_GRANT_SECONDS} to {MAX_GRANT_SECONDS} seconds."),
+                );
+            }
+        }
+        invalid.into_result()
+    }
+}
+
+/// What an administrator types about a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayFields {
+    /// 1-80 characters.
+    pub name: String,
+    /// Shown by some clients.
+    pub description: String,
+    /// Returned to clients as MCP `instructions`.
+    pub instructions: String,
+    /// `[A-Za-z0-9_-]{1,64}`; never empty here, see [`mint_slug`].
+    pub slug: String,
+    /// The mode.
+    pub mode: Option<Mode>,
+    /// The source, in User Source mode.
+    pub user_source_id: Option<UserSourceId>,
+    /// Clients that skip the consent page.
+    pub trusted_clients: Vec<TrustedClient>,
+    /// Servers in order; empty means all.
+    pub servers: Vec<ServerId>,
+    /// Tools; empty means all.
+    pub allowed_tools: Vec<AllowedTool>,
+    /// Whether it answers.
+    pub status: GatewayStatus,
+    /// Lifetimes and registration switches.
+    pub settings: GatewaySettings,
+}
+
+impl GatewayFields {
+    /// Checks every field; all that is wrong is told at once. Gives the fields trimmed, and who the users are.
+    pub fn check(mut self) -> Result<(Self, Authentication), Invalid> {
+        let mut invalid = Invalid::default();
+        self.name = invalid.take(check_name("/name", &self.name)).unwrap_or_default();
+        invalid.take(check_text("/description", &self.description));
+        invalid.take(check_text_up_to(
+            "/instructions",
+            &self.instructions,
+            MAX_INSTRUCTIONS,
+        ));
+        invalid.take(check_slug("/slug", &self.slug));
+        let authentication = invalid.take(self.check_authentication());
+        invalid.take(self.check_trusted_clients());
+        invalid.take(self.check_selection());
+        invalid.take(self.settings.check("/settings"));
+        invalid.into_result()?;
+        let authentication = authentication.expect("a mode that is no violation was read");
+        Ok((self, authentication))
+    }
+
+    fn check_authentication(&self) -> Result<Authentication, Invalid> {
+        match (self.mode, self.user_source_id) {
+            (None, _) => Err(Invalid::one(
+                "/authentication_mode",
+                "Say who the users of this gateway are: `user_source` for the people of your identity provider, or \
+                 `headers` for clients that cannot run a browser.",
+            )),
+            (Some(Mode::ProjectMembers), _) => Err(Invalid::one(
+                "/authentication_mode",
+                "`project_members` needs administrator accounts, which this version does not have: type `user_source` \
+                 (recommended) or `headers`.",
+            )),
+            (Some(Mode::UserSource), Some(id)) => Ok(Authentication::UserSource(id)),
+            (Some(Mode::UserSource), None) => Err(Invalid::one(
+                "/user_source_id",
+                "This mode needs a User Source: type the id of one of this project, like `src_…`.",
+            )),
+            (Some(Mode::Headers), None) => Ok(Authentication::Headers),
+            (Some(Mode::Headers), Some(_)) => Err(Invalid::one(
+                "/user_source_id",
+                "A gateway in `headers` mode has no User Source: leave this out or set it to null.",
+            )),
+        }
+    }
+
+    fn check_trusted_clients(&self) -> Result<(), Invalid> {
+        let mut invalid = Invalid::default();
+        if self.trusted_clients.len() > MAX_TRUSTED_CLIENTS {
+            invalid.add(
+                "/trusted_clients",
+                format!("Keep at most {MAX_TRUSTED_CLIENTS} trusted clients."),
+            );
+        }
+        for (index, client) in self.trusted_clients.iter().enumerate() {
+            let pointer = format!("/trusted_clients/{index}/url");
+            if self.trusted_clients[..index]
+                .iter()
+                .any(|earlier| earlier.url == client.url)
+            {
+                invalid.add(pointer, "This client is listed twice: keep one of the entries.");
+            } else if !is_metadata_document_url(&client.url) {
+                invalid.add(
+                    pointer,
+                    "Type the URL of a Client ID Metadata Document exactly as the client uses it, like \
+                     `https://claude.ai/oauth/mcp-oauth-client-metadata`: https, a path, no fragment. A dynamically \
+                     registered client id cannot be trusted, because it is different for every installation.",
+                );
+            }
+        }
+        invalid.into_result()
+    }
+
+    fn check_selection(&self) -> Result<(), Invalid> {
+        let mut invalid = Invalid::default();
+        if self.servers.len() > MAX_SERVERS {
+            invalid.add("/servers", format!("Choose at most {MAX_SERVERS} servers."));
+        }
+        for (index, server) in self.servers.iter().enumerate() {
+            if self.servers[..index].contains(server) {
+                invalid.add(
+                    format!("/servers/{index}"),
+                    "This server is chosen twice: remove one of them.",
+                );
+            }
+        }
+        if self.allowed_tools.len() > MAX_TOOLS {
+            invalid.add("/allowed_tools", format!("Choose at most {MAX_TOOLS} tools."));
+            return invalid.into_result();
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (index, tool) in self.allowed_tools.iter().enumerate() {
+            let length = tool.tool.chars().count();
+            if length == 0 || length > MAX_TOOL_NAME || tool.tool.chars().any(char::is_control) {
+                invalid.add(
+                    format!("/allowed_tools/{index}/tool"),
+                    format!("Type the tool's name as its server lists it, 1 to {MAX_TOOL_NAME} characters."),
+                );
+            } else if !seen.insert(tool) {
+                invalid.add(
+                    format!("/allowed_tools/{index}"),
+                    "This tool is chosen twice: remove one of them.",
+                );
+            }
+            if !self.servers.is_empty() && !self.servers.contains(&tool.server) {
+                invalid.add(
+                    format!("/allowed_tools/{index}/server"),
+                    "This tool is of a server that the gateway does not federate: add the server to `servers`, or remove \
+                     the tool.",
+                );
+            }
+        }
+        invalid.into_result()
+    }
+}
+
+/// Checks a slug: `[A-Za-z0-9_-]{1,64}`.
+pub fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if slug.is_empty() || slug.len() > MAX_SLUG || !slug.bytes().all(allowed) {
+        return Err(Invalid::one(
+            pointer,
+            format!("Type 1 to {MAX_SLUG} letters, digits, `_` and `-`, or leave it empty to get one."),
+        ));
+    }
+    Ok(())
+}
+
+/// Makes a slug for a gateway that was given none: from its name, with random characters that make it unique.
+pub fn mint_slug(name: &str, entropy: &dyn Entropy) -> String {
+    // No vowels, so that no words come out, and nothing that looks like something else.
+    const ALPHABET: &[u8; 16] = b"bcdfghjkmnpqrstz";
+    let mut slug = String::new();
+    for character in name.chars().take(40) {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    if !slug.is_empty() && !slug.ends_with('-') {
+        slug.push('-');
+    }
+    let random = entropy::bytes::<8>(entropy);
+    slug.extend(
+        random
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte & 15)])),
+    );
+    slug
+}
+
+/// Whether a text can be a Client ID Metadata Document URL: https, a path, no fragment, no user, no dot segments.
+fn is_metadata_document_url(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    // The parser resolves dot segments and other spellings; a URL that it would change is never the one a client sends.
+    text.len() <= MAX_CLIENT_URL
+        && url.as_str() == text
+        && url.scheme() == "https"
+        && matches!(url.host(), Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)))
+        && url.path() != "/"
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::FixedClock, entropy::SeededEntropy};
+
+    fn fields() -> GatewayFields {
+        GatewayFields {
+            name: "Agents".to_owned(),
+            description: String::new(),
+            instructions: String::new(),
+            slug: "agents".to_owned(),
+            mode: Some(Mode::Headers),
+            user_source_id: None,
+            trusted_clients: Vec::new(),
+            servers: Vec::new(),
+            allowed_tools: Vec::new(),
+            status: GatewayStatus::Active,
+            settings: GatewaySettings::default(),
+        }
+    }
+
+    fn pointers(fields: GatewayFields) -> Vec<String> {
+        let invalid = fields.check().unwrap_err();
+        invalid.violations().iter().map(|v| v.pointer.clone()).collect()
+    }
+
+    #[test]
+    fn mode_and_source_go_together() {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let source = UserSourceId::generate(&clock, &entropy);
+        let with = |mode, user_source_id| GatewayFields {
+            mode,
+            user_source_id,
+            ..fields()
+        };
+        let accepted = |fields: GatewayFields| fields.check().unwrap().1;
+        assert_eq!(accepted(with(Some(Mode::Headers), None)), Authentication::Headers);
+        assert_eq!(
+            accepted(with(Some(Mode::UserSource), Some(source))),
+            Authentication::UserSource(source)
+        );
+        assert_eq!(pointers(with(None, None)), ["/authentication_mode"]);
+        assert_eq!(
+            pointers(with(Some(Mode::ProjectMembers), None)),
+            ["/authentication_mode"]
+        );
+        assert_eq!(pointers(with(Some(Mode::UserSource), None)), ["/user_source_id"]);
+        assert_eq!(
+            pointers(with(Some(Mode::Headers), Some(source))),
+            ["/user_source_id"]
+        );
+    }
+
+    #[test]
+    fn slugs_are_letters_digits_and_two_signs() {
+        for slug in ["a", "My_Gateway-1", &"x".repeat(64)] {
+            assert!(check_slug("/slug", slug).is_ok(), "{slug}");
+        }
+        for slug in ["", "a.b", "a/b", "ä", "a b", &"x".repeat(65)] {
+            assert!(check_slug("/slug", slug).is_err(), "{slug}");
+        }
+    }
+
+    #[test]
+    fn tools_belong_to_chosen_servers() {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let (one, two) = (
+            ServerId::generate(&clock, &entropy),
+            ServerId::generate(&clock, &entropy),
+        );
+        let tool = |server| AllowedTool {
+            server,
+            tool: "search".to_owned(),
+        };
+        let mut chosen = fields();
+        chosen.servers = vec![one, one];
+        chosen.allowed_tools = vec![tool(one), tool(two), tool(one)];
+        assert_eq!(
+            pointers(chosen.clone()),
+            ["/servers/1", "/allowed_tools/1/server", "/allowed_tools/2"]
+        );
+        chosen.servers = vec![one];
+        chosen.allowed_tools = vec![tool(one)];
+        assert!(chosen.clone().check().is_ok());
+        chosen.servers.clear();
+        chosen.allowed_tools = vec![tool(one), tool(two)];
+        assert!(chosen.check().is_ok());
+    }
+
+    #[test]
+    fn trusted_clients_are_metadata_documents() {
+        let trusting = |url: &str| GatewayFields {
+            trusted_clients: vec![TrustedClient {
+                url: url.to_owned(),
+                allow_loopback: false,
+            }],
+            ..fields()
+        };
+        assert!(
+            trusting("https://claude.ai/oauth/claude-code-client-metadata")
+                .check()
+                .is_ok()
+        );
+        for url in [
+            "dcr_abc",
+            "http://claude.ai/x",
+            "https://claude.ai",
+            "https://claude.ai/a/../b",
+            "https://claude.ai/x#y",
+            "https://u@claude.ai/x",
+        ] {
+            assert_eq!(pointers(trusting(url)), ["/trusted_clients/0/url"], "{url}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_have_bounds() {
+        let mut gateway = fields();
+        gateway.settings.access_token_seconds = 0;
+        gateway.settings.grant_max_seconds = u32::MAX;
+        assert_eq!(
+            pointers(gateway),
+            ["/settings/access_token_seconds", "/settings/grant_max_seconds"]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_minted_slug_is_a_slug(name in ".{0,100}", seed: u64) {
+            let slug = mint_slug(&name, &SeededEntropy::new(seed));
+            proptest::prop_assert!(check_slug("/slug", &slug).is_ok(), "{}", slug);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Grants: one user's authorization of one client at one gateway, the family of all its tokens.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
+    stored_secret::SealedText,
+    token_hash::TokenHash,
+};
+
+/// A grant as stored; it begins when its code is redeemed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its id, fixed when the code was issued.
+    pub id: GrantId,
+    /// The project.
+    pub project_id: ProjectId,
+    /// The gateway it is good for.
+    pub gateway_id: GatewayId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The source the user signed in through.
+    pub user_source_id: UserSourceId,
+    /// The source's identity epoch at that time.
+    pub identity_epoch: i64,
+    /// The client, in the short form tokens carry.
+    pub client_id: String,
+    /// What the client calls itself.
+    pub client_name: String,
+    /// Scopes granted, space separated.
+    pub scope: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends even if used daily.
+    pub ends_at: Timestamp,
+    /// When a token of it was last issued.
+    pub last_used_at: Timestamp,
+    /// When and why it was ended early.
+    pub revoked: Option<(Timestamp, RevocationReason)>,
+}
+
+/// Why a grant ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationReason {
+    /// The client asked (RFC 7009).
+    ClientRequest,
+    /// An administrator ended it.
+    Administrator,
+    /// A code was presented again, later than a resend explains.
+    CodeReplayed,
+    /// A refresh token was presented again after its successor had been used.
+    RefreshReused,
+    /// The user was blocked or deleted.
+    UserRemoved,
+    /// The gateway changed its mode or source.
+    GatewayChanged,
+}
+
+/// An authorization code as stored, for sixty seconds (RFC 6749 section 4.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationCode {
+    /// SHA-256 of the code.
+    pub hash: TokenHash,
+    /// The grant that its redemption begins.
+    pub grant_id: GrantId,
+    /// The project.
+    pub project_id: ProjectId,
+    /// The gateway it is good for.
+    pub gateway_id: GatewayId,
+    /// Who signed in.
+    pub user_id: UserId,
+    /// Through which source.
+    pub user_source_id: UserSourceId,
+    /// The source's identity epoch at that time.
+    pub identity_epoch: i64,
+    /// The client it was issued to, in full.
+    pub client_id: String,
+    /// What the client calls itself.
+    pub client_name: String,
+    /// The redirect URI of the authorization request, exactly.
+    pub redirect_uri: String,
+    /// The PKCE challenge (RFC 7636, S256).
+    pub code_challenge: String,
+    /// Scopes granted, space separated.
+    pub scope: String,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+/// A refresh token as stored. Its successor is kept twice: as a hash, and sealed under a key derived from this
+/// token, so that a repeated presentation gets the same successor and the store alone never gives it away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// SHA-256 of the token.
+    pub hash: TokenHash,
+    /// Its grant.
+    pub grant_id: GrantId,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it expires for want of use.
+    pub expires_at: Timestamp,
+    /// When it was first presented.
+    pub used_at: Option<Timestamp>,
+    /// The successor, once there is one.
+    pub successor: Option<Successor>,
+}
+
+/// The successor of a used refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// SHA-256 of the successor.
+    pub hash: TokenHash,
+    /// The successor itself, sealed under a key derived from the token it replaces.
+    pub sealed: SealedText,
+    /// When the successor was first used.
+    pub used_at: Option<Timestamp>,
+}

@@ -1,0 +1,134 @@
+//! Typed identifiers: a UUIDv7 behind a prefix that says what it names, so that one kind can never stand where
+//! another belongs. Their text form is `prefix_` and 32 lower-case hexadecimal digits.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::{Clock, Entropy};
+
+/// Why a text is not an identifier of the kind asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected an id that starts with `{expected}`, like `{expected}0192f0c1a2b37c4d8e5f60718293a4b5`")]
+pub struct IdError {
+    expected: &'static str,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The prefix of the text form, underscore included.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new identifier whose order in time follows the clock (UUIDv7, RFC 9562 section 5.7).
+            pub fn generate(clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
+                Self(uuid_v7(clock, entropy))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse($prefix, text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A project: the unit of isolation and trust.
+    ProjectId = "prj_";
+    /// A User Source: the connection to one identity provider.
+    UserSourceId = "src_";
+    /// A gateway.
+    GatewayId = "gw_";
+    /// An upstream MCP server.
+    ServerId = "srv_";
+    /// An end user.
+    UserId = "usr_";
+    /// An account that administers.
+    AccountId = "acc_";
+    /// An API key.
+    ApiKeyId = "key_";
+    /// A grant: one user's authorization of one client at one gateway.
+    GrantId = "grt_";
+    /// A registered OAuth client.
+    ClientId = "cli_";
+    /// An audit event.
+    EventId = "evt_";
+    /// A project secret, referenced as `${secret:NAME}`.
+    SecretId = "sec_";
+    /// A signing key; its text form is the `kid` of the tokens it signs.
+    SigningKeyId = "sig_";
+}
+
+fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
+    let error = IdError { expected: prefix };
+    let hex = text.strip_prefix(prefix).ok_or_else(|| error.clone())?;
+    let canonical = hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !canonical {
+        return Err(error);
+    }
+    Uuid::try_parse(hex).map_err(|_| error)
+}
+
+fn uuid_v7(clock: &dyn Clock, entropy: &dyn Entropy) -> Uuid {
+    let mut random = [0_u8; 10];
+    entropy.fill(&mut random);
+    let millis = u64::try_from(clock.now().as_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::FixedClock, entropy::SeededEntropy};
+
+    #[test]
+    fn an_id_reads_back_from_its_text_and_from_nothing_else() {
+        let id = GatewayId::generate(&FixedClock::at_seconds(1_700_000_000), &SeededEntropy::new(7));
+        let text = id.to_string();
+        assert_eq!(text.parse::<GatewayId>().unwrap(), id);
+        assert!(text.parse::<ServerId>().is_err());
+        assert!(text.to_uppercase().parse::<GatewayId>().is_err());
+        assert!(format!("{text}0").parse::<GatewayId>().is_err());
+    }
+
+    #[test]
+    fn ids_made_later_sort_later() {
+        let entropy = SeededEntropy::new(1);
+        let early = UserId::generate(&FixedClock::at_seconds(1_000), &entropy);
+        let late = UserId::generate(&FixedClock::at_seconds(2_000), &entropy);
+        assert!(early.to_string() < late.to_string());
+    }
+}

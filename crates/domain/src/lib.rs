@@ -1,0 +1,27 @@
+//! The rules of the product, free of I/O: what a project, User Source, gateway, server, user, grant and API key
+//! are, which changes they allow, and how values are sealed. Nothing here knows SQL, HTTP or a clock of its own.
+
+pub mod api_key;
+pub mod audit;
+pub mod authorization;
+pub mod client;
+pub mod clock;
+pub mod entropy;
+pub mod gateway;
+pub mod grant;
+pub mod header_template;
+pub mod id;
+pub mod invalid;
+pub mod principal;
+pub mod project;
+pub mod sealed;
+pub mod secret;
+pub mod server;
+pub mod stored_secret;
+pub mod token_hash;
+pub mod user;
+pub mod user_source;
+
+pub use clock::{Clock, Timestamp};
+pub use entropy::Entropy;
+pub use invalid::{Invalid, Violation};

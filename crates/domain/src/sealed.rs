@@ -1,0 +1,353 @@
+//! Sealing: XChaCha20-Poly1305 under a subkey per purpose (HKDF-SHA256, RFC 5869), with the context as
+//! associated data, so that a sealed value opens only where and for what it was made.
+//!
+//! The text form is `v1.<key-id>.<base64url of nonce and ciphertext>`. A keyring encrypts with its first key and
+//! opens with any, which is what makes rotation possible.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, Payload},
+};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Entropy, entropy, secret::Secret, stored_secret::SealedText};
+
+const NONCE_BYTES: usize = 24;
+
+/// What a sealed value is for. Two purposes never share a subkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A secret at rest; the context is table, column and row id.
+    StoredSecret,
+    /// A private signing key at rest; the context is its id.
+    SigningKey,
+    /// The proof in the database that the keyring is the right one.
+    KeyCheck,
+    /// A dynamically registered client's id.
+    ClientId,
+    /// The secret of a confidential dynamic client, as an HMAC of its id.
+    ClientSecret,
+    /// An authorization request inside the consent form.
+    Consent,
+    /// A pending sign-in's request and its answer.
+    SignIn,
+    /// An MCP session id towards clients of session-based revisions.
+    McpSession,
+    /// The state of a multi round-trip MCP request.
+    RequestState,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::StoredSecret => "stored secret",
+            Self::SigningKey => "signing key",
+            Self::KeyCheck => "key check",
+            Self::ClientId => "client id",
+            Self::ClientSecret => "client secret",
+            Self::Consent => "consent",
+            Self::SignIn => "sign-in",
+            Self::McpSession => "mcp session",
+            Self::RequestState => "request state",
+        }
+    }
+}
+
+/// Why a master key is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MasterKeyError {
+    /// It does not decode to 32 bytes.
+    #[error(
+        "a master key is 32 random bytes in base64 (43 or 44 characters); this one is not. Make one with: openssl rand -base64 32"
+    )]
+    Malformed,
+    /// It decodes, but is a placeholder or far from random.
+    #[error(
+        "this master key looks like a placeholder, not like 32 random bytes. Make one with: openssl rand -base64 32"
+    )]
+    Placeholder,
+    /// There is no key at all.
+    #[error("the keyring has no key")]
+    Empty,
+}
+
+/// Why a sealed value did not open. Deliberately one case: the reason would help an attacker more than anyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value was not sealed here for this purpose and context")]
+pub struct OpenError;
+
+/// One master key: 32 random bytes.
+#[derive(Clone)]
+pub struct MasterKey {
+    id: String,
+    bytes: [u8; 32],
+}
+
+impl MasterKey {
+    /// Reads a key from base64 (either alphabet, padded or not); refuses what is short or plainly not random.
+    pub fn parse(text: &Secret) -> Result<Self, MasterKeyError> {
+        let normal = text
+            .expose()
+            .trim()
+            .trim_end_matches('=')
+            .replace('+', "-")
+            .replace('/', "_");
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD
+            .decode(normal)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or(MasterKeyError::Malformed)?;
+        let mut seen = [false; 256];
+        for byte in bytes {
+            seen[usize::from(byte)] = true;
+        }
+        let distinct = seen.iter().filter(|seen| **seen).count();
+        let printable = bytes.iter().all(u8::is_ascii_graphic);
+        // 32 random bytes have 30 distinct values on average, and fewer than 16 or only printable ones less than
+        // once in 10^13 keys.
+        if distinct < 16 || printable {
+            return Err(MasterKeyError::Placeholder);
+        }
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// A new random key.
+    pub fn generate(entropy: &dyn Entropy) -> Self {
+        Self::from_bytes(entropy::bytes(entropy))
+    }
+
+    /// The text form that [`MasterKey::parse`] reads.
+    pub fn to_text(&self) -> Secret {
+        Secret::new(URL_SAFE_NO_PAD.encode(self.bytes))
+    }
+
+    /// Names the key without telling anything about it: eight hexadecimal digits.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn from_bytes(bytes: [u8; 32]) -> Self {
+        let digest = Sha256::new()
+            .chain_update(b"gatewright key id\0")
+            .chain_update(bytes)
+            .finalize();
+        let id = digest[..4]
+            .iter()
+            .fold(String::with_capacity(8), |id, byte| format!("{id}{byte:02x}"));
+        Self { id, bytes }
+    }
+
+    fn subkey(&self, label: &str) -> [u8; 32] {
+        let mut subkey = [0; 32];
+        Hkdf::<Sha256>::new(Some(b"gatewright/v1"), &self.bytes)
+            .expand(label.as_bytes(), &mut subkey)
+            .expect("32 bytes are within what HKDF-SHA256 gives");
+        subkey
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MasterKey({})", self.id)
+    }
+}
+
+/// The master keys of an instance: the first seals, any of them opens.
+#[derive(Debug, Clone)]
+pub struct Keyring {
+    keys: Vec<MasterKey>,
+}
+
+impl Keyring {
+    /// A keyring of at least one key.
+    pub fn new(keys: Vec<MasterKey>) -> Result<Self, MasterKeyError> {
+        if keys.is_empty() {
+            Err(MasterKeyError::Empty)
+        } else {
+            Ok(Self { keys })
+        }
+    }
+
+    /// The id of the key that seals.
+    pub fn sealing_key_id(&self) -> &str {
+        self.keys[0].id()
+    }
+
+    /// Seals bytes for a purpose and context.
+    pub fn seal(&self, entropy: &dyn Entropy, purpose: Purpose, context: &str, plain: &[u8]) -> SealedText {
+        let key = &self.keys[0];
+        let body = encrypt(&key.subkey(purpose.label()), entropy, context, plain);
+        SealedText(format!("v1.{}.{}", key.id, URL_SAFE_NO_PAD.encode(body)))
+    }
+
+    /// Opens what [`Keyring::seal`] made for the same purpose and context.
+    pub fn open(&self, purpose: Purpose, context: &str, sealed: &SealedText) -> Result<Vec<u8>, OpenError> {
+        let mut parts = sealed.0.splitn(3, '.');
+        let (Some("v1"), Some(key_id), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(OpenError);
+        };
+        let key = self.keys.iter().find(|key| key.id == key_id).ok_or(OpenError)?;
+        let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| OpenError)?;
+        decrypt(&key.subkey(purpose.label()), context, &body)
+    }
+
+    /// Opens a text value, such as a client secret.
+    pub fn open_secret(
+        &self,
+        purpose: Purpose,
+        context: &str,
+        sealed: &SealedText,
+    ) -> Result<Secret, OpenError> {
+        let bytes = self.open(purpose, context, sealed)?;
+        String::from_utf8(bytes).map(Secret::new).map_err(|_| OpenError)
+    }
+
+    /// Whether a value is sealed with the key that seals now; if not, rotation has work to do.
+    pub fn is_current(&self, sealed: &SealedText) -> bool {
+        sealed.0.split('.').nth(1) == Some(self.sealing_key_id())
+    }
+
+    /// HMAC-SHA256 under every key's subkey of a purpose, the sealing key's first.
+    pub fn macs<'a>(&'a self, purpose: Purpose, message: &'a [u8]) -> impl Iterator<Item = [u8; 32]> + 'a {
+        self.keys.iter().map(move |key| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&key.subkey(purpose.label()))
+                .expect("HMAC takes keys of any length");
+            mac.update(message);
+            mac.finalize().into_bytes().into()
+        })
+    }
+}
+
+/// Seals a value so that only the holder of `token` opens it: the store alone never gives it away.
+pub fn seal_under(token: &Secret, entropy: &dyn Entropy, context: &str, plain: &[u8]) -> SealedText {
+    let body = encrypt(&token_key(token), entropy, context, plain);
+    SealedText(format!("t1.{}", URL_SAFE_NO_PAD.encode(body)))
+}
+
+/// Opens what [`seal_under`] made with the same token and context.
+pub fn open_under(token: &Secret, context: &str, sealed: &SealedText) -> Result<Vec<u8>, OpenError> {
+    let body = sealed.0.strip_prefix("t1.").ok_or(OpenError)?;
+    decrypt(
+        &token_key(token),
+        context,
+        &URL_SAFE_NO_PAD.decode(body).map_err(|_| OpenError)?,
+    )
+}
+
+fn token_key(token: &Secret) -> [u8; 32] {
+    let mut key = [0; 32];
+    Hkdf::<Sha256>::new(Some(b"gatewright/v1"), token.expose().as_bytes())
+        .expand(b"refresh successor", &mut key)
+        .expect("32 bytes are within what HKDF-SHA256 gives");
+    key
+}
+
+fn encrypt(key: &[u8; 32], entropy: &dyn Entropy, context: &str, plain: &[u8]) -> Vec<u8> {
+    let nonce = entropy::bytes::<NONCE_BYTES>(entropy);
+    let payload = Payload {
+        msg: plain,
+        aad: context.as_bytes(),
+    };
+    let sealed = XChaCha20Poly1305::new(key.into())
+        .encrypt(&XNonce::from(nonce), payload)
+        .expect("values sealed here are far below the cipher's limit");
+    [&nonce[..], &sealed].concat()
+}
+
+fn decrypt(key: &[u8; 32], context: &str, body: &[u8]) -> Result<Vec<u8>, OpenError> {
+    let (nonce, sealed) = body.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError)?;
+    let payload = Payload {
+        msg: sealed,
+        aad: context.as_bytes(),
+    };
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(*nonce), payload)
+        .map_err(|_| OpenError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SeededEntropy;
+
+    fn keyring(seed: u64) -> Keyring {
+        Keyring::new(vec![MasterKey::generate(&SeededEntropy::new(seed))]).unwrap()
+    }
+
+    #[test]
+    fn a_value_opens_for_its_own_purpose_and_context_only() {
+        let (ring, entropy) = (keyring(1), SeededEntropy::new(9));
+        let sealed = ring.seal(&entropy, Purpose::StoredSecret, "secrets/value/sec_1", b"hush");
+        assert_eq!(
+            ring.open(Purpose::StoredSecret, "secrets/value/sec_1", &sealed)
+                .unwrap(),
+            b"hush"
+        );
+        assert_eq!(
+            ring.open(Purpose::StoredSecret, "secrets/value/sec_2", &sealed),
+            Err(OpenError)
+        );
+        assert_eq!(
+            ring.open(Purpose::Consent, "secrets/value/sec_1", &sealed),
+            Err(OpenError)
+        );
+        assert_eq!(
+            keyring(2).open(Purpose::StoredSecret, "secrets/value/sec_1", &sealed),
+            Err(OpenError)
+        );
+    }
+
+    #[test]
+    fn a_rotated_keyring_opens_old_values_and_seals_with_the_new_key() {
+        let entropy = SeededEntropy::new(4);
+        let (old, new) = (MasterKey::generate(&entropy), MasterKey::generate(&entropy));
+        let before = Keyring::new(vec![old.clone()]).unwrap();
+        let sealed = before.seal(&entropy, Purpose::SignIn, "x", b"value");
+        let after = Keyring::new(vec![new, old]).unwrap();
+        assert_eq!(after.open(Purpose::SignIn, "x", &sealed).unwrap(), b"value");
+        assert!(!after.is_current(&sealed));
+        assert!(after.is_current(&after.seal(&entropy, Purpose::SignIn, "x", b"value")));
+    }
+
+    #[test]
+    fn short_and_placeholder_master_keys_are_refused() {
+        let refused = |text: &str| MasterKey::parse(&Secret::new(text)).unwrap_err();
+        assert_eq!(refused("changeme"), MasterKeyError::Malformed);
+        assert_eq!(
+            refused(&URL_SAFE_NO_PAD.encode([0_u8; 32])),
+            MasterKeyError::Placeholder
+        );
+        assert_eq!(
+            refused(&URL_SAFE_NO_PAD.encode(b"please-change-this-master-key-ok")),
+            MasterKeyError::Placeholder
+        );
+        let good = MasterKey::generate(&SeededEntropy::new(5));
+        assert_eq!(MasterKey::parse(&good.to_text()).unwrap().id(), good.id());
+    }
+
+    #[test]
+    fn a_successor_opens_with_its_predecessor_only() {
+        let entropy = SeededEntropy::new(6);
+        let sealed = seal_under(&Secret::new("old token"), &entropy, "grt_1", b"new token");
+        assert_eq!(
+            open_under(&Secret::new("old token"), "grt_1", &sealed).unwrap(),
+            b"new token"
+        );
+        assert_eq!(
+            open_under(&Secret::new("other"), "grt_1", &sealed),
+            Err(OpenError)
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn opening_any_text_never_panics(text in ".{0,200}") {
+            let sealed = SealedText(text);
+            let _ = keyring(1).open(Purpose::ClientId, "", &sealed);
+            let _ = open_under(&Secret::new("t"), "", &sealed);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Upstream MCP servers.
+
+use serde::{Deserialize, Serialize};
+
+use url::Url;
+
+use crate::{
+    Invalid, Timestamp,
+    header_template::{self, check_headers},
+    id::{ProjectId, ServerId},
+    project::check_name,
+    stored_secret::{StoredSecret, origin_of},
+};
+
+/// What one request may take unless set otherwise: tools that search or compile need their time.
+pub const DEFAULT_TIMEOUT_MS: u32 = 60_000;
+/// Tries after the first, unless set otherwise; only where the request surely was not processed.
+pub const DEFAULT_RETRIES: u8 = 1;
+const TIMEOUT_MS: std::ops::RangeInclusive<u32> = 100..=600_000;
+const MAX_RETRIES: u8 = 5;
+const MAX_URL: usize = 2_000;
+const MAX_SLUG: usize = 40;
+
+/// An upstream MCP server as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its id.
+    pub id: ServerId,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// `[a-z0-9-]{1,40}`, unique in the project: the prefix of its tools.
+    pub slug: String,
+    /// What people call it.
+    pub name: String,
+    /// Its Streamable HTTP endpoint.
+    pub url: String,
+    /// How long one request may take, in milliseconds.
+    pub timeout_ms: u32,
+    /// How often a request that surely was not processed is tried again.
+    pub retries: u8,
+    /// Headers sent with every request.
+    pub headers: Vec<CustomHeader>,
+    /// What it is told about the user.
+    pub identity: IdentityForwarding,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A header of the administrator's own, whose value may name secrets as `${secret:NAME}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomHeader {
+    /// The field name.
+    pub name: String,
+    /// The value, with references still in it.
+    pub value: String,
+}
+
+/// What a server is told about the user of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityForwarding {
+    /// Nothing.
+    #[default]
+    None,
+    /// The header `Gatewright-Assertion` with a signed identity assertion.
+    Assertion,
+}
+
+/// What an administrator types about a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFields {
+    /// `[a-z0-9-]{1,40}`.
+    pub slug: String,
+    /// 1-80 characters; empty means the slug.
+    pub name: String,
+    /// The Streamable HTTP endpoint.
+    pub url: String,
+    /// Milliseconds.
+    pub timeout_ms: u32,
+    /// Tries after the first.
+    pub retries: u8,
+    /// Headers sent with every request.
+    pub headers: Vec<CustomHeader>,
+    /// What it is told about the user.
+    pub identity: IdentityForwarding,
+}
+
+impl ServerFields {
+    /// Fills in defaults and checks every field; all that is wrong is told at once. Gives the URL read.
+    pub fn check(mut self) -> Result<(Self, Url), Invalid> {
+        let mut invalid = Invalid::default();
+        invalid.take(check_slug("/slug", &self.slug));
+        if self.name.trim().is_empty() {
+            self.name.clone_from(&self.slug);
+        }
+        if !self.name.is_empty() {
+            self.name = invalid.take(check_name("/name", &self.name)).unwrap_or_default();
+        }
+        let url = invalid.take(check_url("/url", &self.url));
+        if !TIMEOUT_MS.contains(&self.timeout_ms) {
+            invalid.add(
+                "/timeout_ms",
+                format!(
+                    "Type {} to {} milliseconds.",
+                    TIMEOUT_MS.start(),
+                    TIMEOUT_MS.end()
+                ),
+            );
+        }
+        if self.retries > MAX_RETRIES {
+            invalid.add("/retries", format!("Type 0 to {MAX_RETRIES}."));
+        }
+        invalid.take(check_headers("/headers", &self.headers));
+        invalid.into_result()?;
+        let url = url.expect("a URL that is no violation was read");
+        Ok((self, url))
+    }
+
+    /// Checks that every secret the headers name exists and may be sent to the server's origin.
+    pub fn check_secrets(&self, url: &Url, secrets: &[StoredSecret]) -> Result<(), Invalid> {
+        let mut invalid = Invalid::default();
+        let origin = origin_of(url).unwrap_or_default();
+        for (index, header) in self.headers.iter().enumerate() {
+            for name in header_template::secrets(header) {
+                let pointer = format!("/headers/{index}/value");
+                match secrets.iter().find(|secret| secret.name == name) {
+                    None => invalid.add(
+                        pointer,
+                        format!("There is no secret `{name}` in this project: create it first, or correct its name."),
+                    ),
+                    Some(secret) if !secret.origins.contains(&origin) => invalid.add(
+                        pointer,
+                        format!(
+                            "The secret `{name}` may not be sent to `{origin}`: add that origin to the secret, typing its \
+                             value again, or correct the URL."
+                        ),
+                    ),
+                    Some(_) => {}
+                }
+            }
+        }
+        invalid.into_result()
+    }
+}
+
+impl Server {
+    /// The secrets its headers name, each once.
+    pub fn secrets(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.headers.iter().flat_map(header_template::secrets).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The origin of its URL; nothing when that cannot be read.
+    pub fn origin(&self) -> Option<String> {
+        Url::parse(&self.url).ok().and_then(|url| origin_of(&url))
+    }
+}
+
+fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if slug.is_empty() || slug.len() > MAX_SLUG || !slug.bytes().all(allowed) {
+        return Err(Invalid::one(
+            pointer,
+            format!(
+                "Type 1 to {MAX_SLUG} small letters, digits and dashes, like `github`: it begins the names of its tools."
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_url(pointer: &str, text: &str) -> Result<Url, Invalid> {
+    let wrong = |detail: &str| Err(Invalid::one(pointer, detail));
+    if text.is_empty() {
+        return wrong(
+            "A URL is required: type the server's MCP endpoint, like `https://mcp.example.com/mcp`.",
+        );
+    }
+    if text.len() > MAX_URL || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return wrong("The URL is too long or has a space or line break in it: check what was pasted.");
+    }
+    let Ok(url) = Url::parse(text) else {
+        return wrong("This is no URL: type it in full, like `https://mcp.example.com/mcp`.");
+    };
+    if origin_of(&url).is_none() {
+        return wrong(
+            "The URL must begin with `https://` or `http://`: Gatewright speaks Streamable HTTP to servers.",
+        );
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return wrong(
+            "The URL has a user name or password in it: remove them, and send a header with a secret instead.",
+        );
+    }
+    if url.fragment().is_some() {
+        return wrong("The URL has a fragment, which is never sent: remove everything from `#` on.");
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::FixedClock, entropy::SeededEntropy, id::SecretId, stored_secret::SealedText};
+
+    fn fields() -> ServerFields {
+        ServerFields {
+            slug: "github".to_owned(),
+            name: String::new(),
+            url: "https://mcp.example.com/mcp".to_owned(),
+            timeout_ms: DEFAULT_TIMEOUT_MS,
+            retries: DEFAULT_RETRIES,
+            headers: Vec::new(),
+            identity: IdentityForwarding::None,
+        }
+    }
+
+    fn secret(name: &str, origin: &str) -> StoredSecret {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        StoredSecret {
+            id: SecretId::generate(&clock, &entropy),
+            project_id: ProjectId::generate(&clock, &entropy),
+            name: name.to_owned(),
+            value: SealedText(String::new()),
+            origins: vec![origin.to_owned()],
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+
+    #[test]
+    fn a_server_without_a_name_is_called_by_its_slug() {
+        let (checked, url) = fields().check().unwrap();
+        assert_eq!(checked.name, "github");
+        assert_eq!(url.path(), "/mcp");
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let invalid = ServerFields {
+            slug: "GitHub".to_owned(),
+            name: "x".repeat(81),
+            url: "stdio://server".to_owned(),
+            timeout_ms: 0,
+            retries: 200,
+            headers: vec![CustomHeader {
+                name: "Host".to_owned(),
+                value: "x".to_owned(),
+            }],
+            identity: IdentityForwarding::Assertion,
+        }
+        .check()
+        .unwrap_err();
+        let pointers: Vec<_> = invalid.violations().iter().map(|v| v.pointer.as_str()).collect();
+        assert_eq!(
+            pointers,
+            [
+                "/slug",
+                "/name",
+                "/url",
+                "/timeout_ms",
+                "/retries",
+                "/headers/0/name"
+            ]
+        );
+    }
+
+    #[test]
+    fn urls_that_hide_or_lose_something_are_refused() {
+        for url in [
+            "",
+            "mcp.example.com",
+            "https://me:pw@mcp.example.com",
+            "https://mcp.example.com/#x",
+            "file:///etc/passwd",
+        ] {
+            assert!(check_url("/url", url).is_err(), "{url}");
+        }
+        assert!(check_url("/url", "http://10.0.0.5:8000/mcp?tenant=1").is_ok());
+    }
+
+    #[test]
+    fn a_secret_goes_to_its_own_origins_only() {
+        let mut server = fields();
+        server.headers = vec![CustomHeader {
+            name: "Authorization".to_owned(),
+            value: "Bearer ${secret:TOKEN}".to_owned(),
+        }];
+        let (server, url) = server.check().unwrap();
+        let good = [secret("TOKEN", "https://mcp.example.com")];
+        assert!(server.check_secrets(&url, &good).is_ok());
+        let elsewhere = [secret("TOKEN", "https://other.example.com")];
+        let told = server.check_secrets(&url, &elsewhere).unwrap_err().to_string();
+        assert!(
+            told.contains("`TOKEN`") && told.contains("`https://mcp.example.com`"),
+            "{told}"
+        );
+        assert!(server.check_secrets(&url, &[]).is_err());
+    }
+}

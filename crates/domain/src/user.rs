@@ -1,0 +1,52 @@
+//! End users. Never accounts: different people, governed by different identity systems.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    id::{ProjectId, UserId, UserSourceId},
+};
+
+/// Who an end user is: equal values under another issuer or claim are another person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserKey {
+    /// The source they sign in through.
+    pub user_source_id: UserSourceId,
+    /// The issuer that vouched for them.
+    pub issuer: String,
+    /// The claim that names them.
+    pub claim: String,
+    /// Its value, compared byte for byte.
+    pub subject: String,
+}
+
+/// An end user as stored; created at the first sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The id, stable for this key.
+    pub id: UserId,
+    /// The project.
+    pub project_id: ProjectId,
+    /// Who they are.
+    pub key: UserKey,
+    /// For display, where the provider gave one.
+    pub display_name: Option<String>,
+    /// For display, where the provider gave one. Never identifies anybody.
+    pub email: Option<String>,
+    /// Whether they may use gateways.
+    pub status: UserStatus,
+    /// First sign-in.
+    pub first_sign_in_at: Timestamp,
+    /// Latest sign-in.
+    pub last_sign_in_at: Timestamp,
+}
+
+/// Whether a user may use gateways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserStatus {
+    /// They may.
+    Active,
+    /// Every request of theirs is refused.
+    Blocked,
+}

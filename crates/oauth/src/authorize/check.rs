@@ -1,0 +1,123 @@
+//! The checks of an authorization request, one by one: what is not in this table is not checked.
+
+use super::MAX_STATE_BYTES;
+use crate::{
+    error::{ErrorCode, OAuthError},
+    parameters::Parameters,
+    pkce::CodeChallenge,
+    resource,
+};
+
+/// One check of an authorization request: its name, and what it refuses. `issuer` is the gateway.
+pub struct Check {
+    /// What it makes sure of.
+    pub name: &'static str,
+    pub(super) run: fn(&Parameters, issuer: &str) -> Result<(), OAuthError>,
+}
+
+/// Every check of an authorization request after its redirect is verified, in order.
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "no parameter of ours is repeated",
+        run: not_repeated,
+    },
+    Check {
+        name: "state can be carried back",
+        run: state_fits,
+    },
+    Check {
+        name: "no request object",
+        run: no_request_object,
+    },
+    Check {
+        name: "response_type is code",
+        run: response_type_is_code,
+    },
+    Check {
+        name: "response_mode is query",
+        run: response_mode_is_query,
+    },
+    Check {
+        name: "PKCE with S256",
+        run: pkce_is_s256,
+    },
+    Check {
+        name: "the resource is this gateway",
+        run: resource_is_here,
+    },
+];
+
+fn not_repeated(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
+    const ONCE: &[&str] = &[
+        "response_type",
+        "response_mode",
+        "state",
+        "scope",
+        "code_challenge",
+        "code_challenge_method",
+        "prompt",
+    ];
+    ONCE.iter().try_for_each(|name| parameters.one(name).map(drop))
+}
+
+fn state_fits(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
+    match parameters.one("state")? {
+        Some(state) if state.len() > MAX_STATE_BYTES => Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "The parameter state is longer than 4,096 bytes. Keep the data and send a reference to it.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn no_request_object(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
+    if parameters.all("request").next().is_some() {
+        return Err(OAuthError::new(
+            ErrorCode::RequestNotSupported,
+            "Request objects are not supported. Send plain parameters.",
+        ));
+    }
+    if parameters.all("request_uri").next().is_some() {
+        return Err(OAuthError::new(
+            ErrorCode::RequestUriNotSupported,
+            "Request objects by reference are not supported. Send plain parameters.",
+        ));
+    }
+    Ok(())
+}
+
+fn response_type_is_code(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
+    match parameters.required("response_type")? {
+        "code" => Ok(()),
+        _ => Err(OAuthError::new(
+            ErrorCode::UnsupportedResponseType,
+            "Only response_type=code is supported.",
+        )),
+    }
+}
+
+fn response_mode_is_query(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
+    match parameters.one("response_mode")? {
+        None | Some("query") => Ok(()),
+        Some(_) => Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "Only response_mode=query is supported. Leave the parameter out.",
+        )),
+    }
+}
+
+fn pkce_is_s256(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
+    challenge(parameters).map(drop)
+}
+
+fn resource_is_here(parameters: &Parameters, issuer: &str) -> Result<(), OAuthError> {
+    resource::check(parameters, issuer)
+}
+
+/// The PKCE challenge of a request.
+pub(super) fn challenge(parameters: &Parameters) -> Result<CodeChallenge, OAuthError> {
+    CodeChallenge::from_request(
+        parameters.one("code_challenge")?,
+        parameters.one("code_challenge_method")?,
+    )
+}

@@ -1,0 +1,239 @@
+//! Client authentication at the token and revocation endpoints: none, `client_secret_basic`, `client_secret_post`
+//! (RFC 6749 section 2.3.1).
+
+use base64::{
+    Engine as _,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use crate::{
+    Credential,
+    error::{ErrorCode, OAuthError},
+    parameters::Parameters,
+};
+
+/// Some clients leave the padding out.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// How a client is registered to authenticate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Not at all: a public client.
+    None,
+    /// A secret in the `Authorization` header.
+    ClientSecretBasic,
+    /// A secret in the body.
+    ClientSecretPost,
+}
+
+impl Method {
+    /// The name in metadata and registrations (RFC 7591 section 2).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+
+    /// The method of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "none" => Some(Self::None),
+            "client_secret_basic" => Some(Self::ClientSecretBasic),
+            "client_secret_post" => Some(Self::ClientSecretPost),
+            _ => None,
+        }
+    }
+
+    /// Whether a secret belongs to it.
+    pub const fn has_secret(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::ClientSecretBasic | Self::ClientSecretPost => true,
+        }
+    }
+}
+
+/// What a client presented about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCredentials {
+    /// The client it says it is.
+    pub client_id: String,
+    /// The secret it sent, in whichever place.
+    pub secret: Option<Credential>,
+}
+
+impl ClientCredentials {
+    /// Reads the `Authorization` header and the body of a request. Two ways at once are refused
+    /// (RFC 6749 section 2.3); a header of another scheme is no client authentication and is ignored.
+    pub fn from_request(authorization: Option<&str>, parameters: &Parameters) -> Result<Self, OAuthError> {
+        let in_body = parameters.one("client_id")?;
+        let secret_in_body = parameters.one("client_secret")?;
+        if parameters.all("client_assertion").next().is_some() {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidClient,
+                "Authentication by assertion is not supported. Use none, client_secret_basic or client_secret_post.",
+            ));
+        }
+        let Some((client_id, secret)) = authorization.and_then(basic).transpose()? else {
+            let client_id = in_body.ok_or_else(|| {
+                OAuthError::new(
+                    ErrorCode::InvalidClient,
+                    "The parameter client_id is missing. Send it, or authenticate with client_secret_basic.",
+                )
+            })?;
+            return Ok(Self {
+                client_id: client_id.to_owned(),
+                secret: secret_in_body.map(Credential::new),
+            });
+        };
+        if secret_in_body.is_some() {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "The client secret was sent in the header and in the body. Send it once.",
+            ));
+        }
+        if in_body.is_some_and(|in_body| in_body != client_id) {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "The header and the body name different clients. Send one client_id.",
+            ));
+        }
+        Ok(Self {
+            client_id,
+            // RFC 6749 section 2.3.1 lets an empty secret stand for none.
+            secret: Some(secret).filter(|secret| !secret.expose().is_empty()),
+        })
+    }
+}
+
+/// Reads a Basic header; `None` when it is of another scheme.
+fn basic(header: &str) -> Option<Result<(String, Credential), OAuthError>> {
+    let (scheme, value) = header.trim_start().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = LENIENT
+        .decode(value.trim())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
+    Some(match pair {
+        Some((id, secret)) if !id.is_empty() => Ok((form_decoded(id), Credential::new(form_decoded(secret)))),
+        _ => Err(OAuthError::new(
+            ErrorCode::InvalidClient,
+            "The Authorization header is not Basic authentication with a client id and secret.",
+        )),
+    })
+}
+
+/// Id and secret are form-encoded before they are joined (RFC 6749 section 2.3.1 and appendix B).
+fn form_decoded(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_decoded(&spaced).unwrap_or_else(|| text.to_owned())
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = after.get(..2)?;
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            let value = digit(digits[0])? * 16 + digit(digits[1])?;
+            bytes.push(u8::try_from(value).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::STANDARD;
+
+    fn read(header: Option<&str>, body: &str) -> Result<ClientCredentials, OAuthError> {
+        ClientCredentials::from_request(header, &Parameters::parse(body))
+    }
+
+    fn header(pair: &str) -> String {
+        format!("Basic {}", STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn the_three_ways_are_read() {
+        let none = read(None, "client_id=a").unwrap();
+        assert_eq!((none.client_id.as_str(), none.secret), ("a", None));
+        let post = read(None, "client_id=a&client_secret=s").unwrap();
+        assert_eq!(post.secret.unwrap().expose(), "s");
+        let basic = read(
+            Some(&header("https%3A%2F%2Fa.example%2Fx:p%2Bq+r")),
+            "client_id=https%3A%2F%2Fa.example%2Fx",
+        )
+        .unwrap();
+        assert_eq!(basic.client_id, "https://a.example/x");
+        assert_eq!(basic.secret.unwrap().expose(), "p+q r");
+        assert_eq!(read(Some(&header("a:")), "").unwrap().secret, None);
+        assert_eq!(read(Some("Bearer x"), "client_id=a").unwrap().client_id, "a");
+        assert_eq!(
+            read(Some(header("a:100%").trim_end_matches('=')), "")
+                .unwrap()
+                .secret
+                .unwrap()
+                .expose(),
+            "100%"
+        );
+    }
+
+    #[test]
+    fn two_ways_at_once_and_broken_headers_are_refused() {
+        for (authorization, body, code) in [
+            (None, "", ErrorCode::InvalidClient),
+            (None, "client_id=a&client_id=a", ErrorCode::InvalidRequest),
+            (
+                Some(header("a:s")),
+                "client_id=a&client_secret=s",
+                ErrorCode::InvalidRequest,
+            ),
+            (Some(header("a:s")), "client_id=b", ErrorCode::InvalidRequest),
+            (Some(header("no colon")), "client_id=a", ErrorCode::InvalidClient),
+            (
+                Some("Basic ???".to_owned()),
+                "client_id=a",
+                ErrorCode::InvalidClient,
+            ),
+            (None, "client_id=a&client_assertion=eyJ", ErrorCode::InvalidClient),
+        ] {
+            assert_eq!(
+                read(authorization.as_deref(), body).unwrap_err().code,
+                code,
+                "{authorization:?} {body}"
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_read_without_panic(text in ".{0,120}", pair in ".{0,60}") {
+            let _ = read(Some(&text), "");
+            let _ = read(Some(&header(&pair)), "");
+        }
+
+        #[test]
+        fn what_was_form_encoded_is_read_back(id in ".{1,40}", secret in ".{1,40}") {
+            let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let read = read(Some(&header(&format!("{}:{}", encode(&id), encode(&secret)))), "").unwrap();
+            proptest::prop_assert_eq!(read.client_id, id);
+            let presented = read.secret.unwrap();
+            proptest::prop_assert_eq!(presented.expose(), secret.as_str());
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! OAuth 2.1 as Gatewright speaks it to MCP clients: parsing, checking and rendering, and nothing else. No I/O, no
+//! clock, no randomness: everything here is a function of its arguments, which is what makes it testable to the bone.
+
+pub mod authorize;
+pub mod challenge;
+pub mod client_authentication;
+pub mod client_metadata;
+pub mod credential;
+pub mod error;
+pub mod metadata;
+pub mod metadata_document;
+pub mod parameters;
+pub mod pkce;
+pub mod redirect_uri;
+pub mod resource;
+pub mod scope;
+pub mod token;
+
+pub use credential::Credential;
+pub use error::{ErrorCode, OAuthError};

@@ -1,0 +1,398 @@
+//! Redirect URIs: which may be registered at all, and when a presented one is a registered one (RFC 6749 section
+//! 3.1.2, RFC 8252 sections 7 and 8, OAuth 2.1 section 2.3).
+
+use std::net::Ipv6Addr;
+
+use url::{Host, Url};
+
+/// A redirect URI is at most this many bytes: longer ones do not survive as links on all platforms.
+pub const MAX_BYTES: usize = 512;
+
+/// Schemes that run or read something instead of leading back to a client, or that a browser treats as its own.
+const REFUSED_SCHEMES: &[&str] = &[
+    "about",
+    "blob",
+    "chrome",
+    "chrome-extension",
+    "content",
+    "data",
+    "edge",
+    "file",
+    "filesystem",
+    "ftp",
+    "intent",
+    "jar",
+    "javascript",
+    "livescript",
+    "mailto",
+    "mocha",
+    "ms-appx",
+    "res",
+    "resource",
+    "sms",
+    "tel",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Where a redirect URI leads, which decides what a user is warned of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A website.
+    Https,
+    /// Any program on the user's own machine (RFC 8252 section 7.3).
+    Loopback,
+    /// A machine on a private network, without encryption.
+    PrivateHttp,
+    /// An installed app that claims a scheme of its own (RFC 8252 section 7.1).
+    CustomScheme,
+}
+
+/// A redirect URI that may be registered. Its text is kept exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectUri {
+    text: String,
+    kind: Kind,
+}
+
+/// Why a redirect URI is refused, with the remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectUriError {
+    /// Empty or too long.
+    #[error("it must have 1 to 512 characters")]
+    Length,
+    /// Spaces, control characters, backslashes or anything outside ASCII.
+    #[error("it may hold only the printable ASCII characters of a URI; percent-encode others")]
+    Characters,
+    /// Not an absolute URI.
+    #[error("it is not an absolute URI, like https://app.example.com/callback")]
+    Malformed,
+    /// A scheme that leads nowhere safe.
+    #[error("its scheme cannot be used; use https, http on loopback, or a scheme of the app's own")]
+    Scheme,
+    /// `#` and what follows (RFC 6749 section 3.1.2).
+    #[error("it must not have a fragment")]
+    Fragment,
+    /// `user@`.
+    #[error("it must not have a user name or password")]
+    UserInfo,
+    /// `.` or `..` as a path segment, encoded or not.
+    #[error("its path must not have dot segments")]
+    DotSegments,
+    /// A host in another form than its usual one, such as a number in hexadecimal.
+    #[error("its host must be written in its usual form, in lower case and without encoding")]
+    Host,
+    /// Plain http to a public host.
+    #[error("http is accepted only for loopback and private addresses; use https")]
+    PlainHttp,
+}
+
+impl RedirectUri {
+    /// Checks a redirect URI.
+    pub fn parse(text: &str) -> Result<Self, RedirectUriError> {
+        if text.is_empty() || text.len() > MAX_BYTES {
+            return Err(RedirectUriError::Length);
+        }
+        let unfit = |byte: u8| {
+            !byte.is_ascii_graphic()
+                || matches!(
+                    byte,
+                    b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'
+                )
+        };
+        if text.bytes().any(unfit) {
+            return Err(RedirectUriError::Characters);
+        }
+        if text.contains('#') {
+            return Err(RedirectUriError::Fragment);
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(RedirectUriError::Malformed)?;
+        let url = Url::parse(text).map_err(|_| RedirectUriError::Malformed)?;
+        if scheme != url.scheme() {
+            // Upper case in the scheme: one spelling, so that comparison can be exact.
+            return Err(RedirectUriError::Scheme);
+        }
+        if REFUSED_SCHEMES.contains(&scheme) || scheme.starts_with("view-source") {
+            return Err(RedirectUriError::Scheme);
+        }
+        let before_query = rest.split_once('?').map_or(rest, |(before, _)| before);
+        let (authority, path) = match before_query.strip_prefix("//") {
+            Some(after) => after
+                .find('/')
+                .map_or((Some(after), ""), |at| (Some(&after[..at]), &after[at..])),
+            None => (None, before_query),
+        };
+        if authority.is_some_and(|authority| authority.contains('@'))
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
+            return Err(RedirectUriError::UserInfo);
+        }
+        if path.split('/').any(is_dot_segment) {
+            return Err(RedirectUriError::DotSegments);
+        }
+        let kind = match scheme {
+            "http" | "https" => web_kind(&url, authority.ok_or(RedirectUriError::Malformed)?)?,
+            _ => Kind::CustomScheme,
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            kind,
+        })
+    }
+
+    /// The URI exactly as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it leads.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether `self`, presented in a request, is the registered URI `registered`: the same text, or, on loopback,
+    /// the same but for the port, where an empty path equals `/` (RFC 8252 section 7.3).
+    pub fn is_registered_as(&self, registered: &Self) -> bool {
+        if self.text == registered.text {
+            return true;
+        }
+        if self.kind != Kind::Loopback || registered.kind != Kind::Loopback {
+            return false;
+        }
+        match (without_port(&self.text), without_port(&registered.text)) {
+            (Some(presented), Some(registered)) => presented == registered,
+            _ => false,
+        }
+    }
+
+    /// What a person is told of where it leads: the host of a website, the scheme of an app.
+    pub fn destination(&self) -> String {
+        let url = Url::parse(&self.text).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        match self.kind {
+            Kind::Https => match url.as_ref().and_then(Url::port) {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_owned(),
+            },
+            Kind::Loopback | Kind::PrivateHttp => host.to_owned(),
+            Kind::CustomScheme => match self.text.split_once(':') {
+                Some((scheme, _)) => format!("{scheme}:"),
+                None => self.text.clone(),
+            },
+        }
+    }
+}
+
+/// Scheme, host, path (never empty) and query of a loopback URI.
+fn without_port(text: &str) -> Option<(&str, &str, &str, Option<&str>)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (before_query, query) = match rest.split_once('?') {
+        Some((before, query)) => (before, Some(query)),
+        None => (rest, None),
+    };
+    let (authority, path) = before_query
+        .find('/')
+        .map_or((before_query, "/"), |at| before_query.split_at(at));
+    let host = if authority.starts_with('[') {
+        &authority[..=authority.find(']')?]
+    } else {
+        authority.split_once(':').map_or(authority, |(host, _)| host)
+    };
+    Some((scheme, host, path, query))
+}
+
+fn is_dot_segment(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    plain == "." || plain == ".."
+}
+
+fn web_kind(url: &Url, authority: &str) -> Result<Kind, RedirectUriError> {
+    let host = url.host_str().ok_or(RedirectUriError::Malformed)?;
+    // The parser turns 0x7f.1 into 127.0.0.1 and the like; what it changed was not written in its usual form.
+    let port_follows = |rest: &str| {
+        rest.is_empty()
+            || rest
+                .strip_prefix(':')
+                .is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if host.is_empty() || !authority.strip_prefix(host).is_some_and(port_follows) {
+        return Err(RedirectUriError::Host);
+    }
+    let (loopback, private) = match url.host() {
+        Some(Host::Domain(name)) => (name == "localhost", false),
+        Some(Host::Ipv4(address)) => (address.is_loopback(), address.is_private()),
+        Some(Host::Ipv6(address)) => (address == Ipv6Addr::LOCALHOST, address.is_unique_local()),
+        None => return Err(RedirectUriError::Malformed),
+    };
+    if loopback {
+        return Ok(Kind::Loopback);
+    }
+    match (url.scheme(), private) {
+        ("https", _) => Ok(Kind::Https),
+        (_, true) => Ok(Kind::PrivateHttp),
+        _ => Err(RedirectUriError::PlainHttp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> RedirectUri {
+        RedirectUri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn what_real_clients_register_is_accepted() {
+        for (text, kind) in [
+            ("https://claude.ai/api/mcp/auth_callback", Kind::Https),
+            (
+                "https://chatgpt.com/connector_platform_oauth_redirect",
+                Kind::Https,
+            ),
+            ("https://app.example.com:8443/cb?tenant=1", Kind::Https),
+            ("http://localhost/callback", Kind::Loopback),
+            ("http://localhost:3118/callback", Kind::Loopback),
+            ("http://127.0.0.1:33418/", Kind::Loopback),
+            ("http://127.0.0.1", Kind::Loopback),
+            ("http://[::1]:8080/cb", Kind::Loopback),
+            (
+                "http://192.168.1.20:5678/rest/oauth2-credential/callback",
+                Kind::PrivateHttp,
+            ),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", Kind::CustomScheme),
+            ("vscode://vscode.microsoft-authentication", Kind::CustomScheme),
+            ("com.example.app:/oauth2redirect", Kind::CustomScheme),
+        ] {
+            assert_eq!(uri(text).kind(), kind, "{text}");
+            assert_eq!(uri(text).as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused() {
+        use RedirectUriError as E;
+        for (text, error) in [
+            ("", E::Length),
+            ("/callback", E::Malformed),
+            ("callback", E::Malformed),
+            ("javascript:alert(1)", E::Scheme),
+            ("JavaScript:alert(1)", E::Scheme),
+            ("data:text/html,x", E::Scheme),
+            ("file:///etc/passwd", E::Scheme),
+            ("vbscript:x", E::Scheme),
+            ("blob:https://a.example/1", E::Scheme),
+            ("HTTPS://app.example.com/cb", E::Scheme),
+            ("java\nscript:alert(1)", E::Characters),
+            ("https://app.example.com/c b", E::Characters),
+            ("https://app.example.com\\@evil.example/", E::Characters),
+            ("https://app.exämple.com/", E::Characters),
+            ("https://app.example.com/cb#", E::Fragment),
+            ("https://app.example.com/cb#x", E::Fragment),
+            ("https://user@app.example.com/cb", E::UserInfo),
+            ("https://app.example.com@evil.example/cb", E::UserInfo),
+            ("cursor://user@app/cb", E::UserInfo),
+            ("https://app.example.com/a/../cb", E::DotSegments),
+            ("https://app.example.com/a/%2e%2E/cb", E::DotSegments),
+            ("https://app.example.com/./cb", E::DotSegments),
+            ("cursor://app/../cb", E::DotSegments),
+            ("http://0x7f.1/cb", E::Host),
+            ("http://2130706433/cb", E::Host),
+            ("https://APP.example.com/cb", E::Host),
+            ("https://%61pp.example.com/cb", E::Host),
+            ("https:/app.example.com/cb", E::Malformed),
+            ("https:///cb", E::Host),
+            ("http://app.example.com/cb", E::PlainHttp),
+            ("http://localhost.evil.example/cb", E::PlainHttp),
+            ("http://8.8.8.8/cb", E::PlainHttp),
+        ] {
+            assert_eq!(RedirectUri::parse(text), Err(error), "{text}");
+        }
+        assert_eq!(
+            RedirectUri::parse(&format!("https://a.example/{}", "x".repeat(600))),
+            Err(E::Length)
+        );
+    }
+
+    #[test]
+    fn loopback_ignores_the_port_and_an_empty_path_is_a_slash() {
+        for (presented, registered) in [
+            ("http://localhost:51234/callback", "http://localhost/callback"),
+            ("http://127.0.0.1:51234", "http://127.0.0.1/"),
+            ("http://127.0.0.1:51234/", "http://127.0.0.1:33418"),
+            ("http://[::1]:5/cb?x=1", "http://[::1]:6/cb?x=1"),
+        ] {
+            assert!(
+                uri(presented).is_registered_as(&uri(registered)),
+                "{presented} {registered}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_else_matches_exactly_or_not_at_all() {
+        for (presented, registered) in [
+            ("http://127.0.0.1:1/cb", "http://localhost:1/cb"),
+            ("http://localhost:1/cb", "http://localhost:1/cb/"),
+            ("http://localhost:1/cb?x", "http://localhost:1/cb"),
+            ("https://localhost:1/cb", "http://localhost:1/cb"),
+            ("https://a.example/cb", "https://a.example/cb/"),
+            ("https://a.example/cb?x=1", "https://a.example/cb"),
+            ("https://a.example:444/cb", "https://a.example/cb"),
+            ("https://a.example.evil.example/cb", "https://a.example/cb"),
+            ("https://a.example", "https://a.example/"),
+            ("cursor://a/cb2", "cursor://a/cb"),
+            ("http://192.168.1.2:1/cb", "http://192.168.1.2:2/cb"),
+        ] {
+            assert!(
+                !uri(presented).is_registered_as(&uri(registered)),
+                "{presented} {registered}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_host_or_scheme() {
+        assert_eq!(
+            uri("https://claude.ai/cb?x=evil.example").destination(),
+            "claude.ai"
+        );
+        assert_eq!(uri("https://a.example:444/cb").destination(), "a.example:444");
+        assert_eq!(uri("http://localhost:3000/cb").destination(), "localhost");
+        assert_eq!(uri("cursor://anysphere/cb").destination(), "cursor:");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_judged_without_panic(text in ".{0,200}") {
+            let _ = RedirectUri::parse(&text);
+        }
+
+        #[test]
+        fn near_uris_are_judged_without_panic(
+            text in "(https?|cursor|javascript):/{0,3}[a-z0-9.@:\\[\\]%]{0,20}(/[a-z.%2eE]{0,6}){0,4}(\\?[a-z=]{0,8})?(#[a-z]{0,3})?"
+        ) {
+            if let Ok(parsed) = RedirectUri::parse(&text) {
+                proptest::prop_assert!(parsed.is_registered_as(&parsed));
+                proptest::prop_assert!(!text.contains('#'));
+                proptest::prop_assert!(!parsed.destination().is_empty());
+            }
+        }
+
+        #[test]
+        fn plain_http_leads_only_to_local_addresses(a: u8, b: u8, c: u8, d: u8) {
+            let accepted = RedirectUri::parse(&format!("http://{a}.{b}.{c}.{d}/cb")).is_ok();
+            let address = std::net::Ipv4Addr::from([a, b, c, d]);
+            proptest::prop_assert_eq!(accepted, address.is_loopback() || address.is_private());
+        }
+
+        #[test]
+        fn only_the_port_of_loopback_is_free(port: u16, path in "/[a-z]{0,8}", other in "/[a-z]{0,8}") {
+            let presented = uri(&format!("http://127.0.0.1:{port}{path}"));
+            proptest::prop_assert_eq!(presented.is_registered_as(&uri(&format!("http://127.0.0.1{other}"))), path == other);
+        }
+    }
+}
