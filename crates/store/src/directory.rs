@@ -1,0 +1,44 @@
+//! Everything requests need to know about configuration, read in one go.
+
+use gatewright_domain::{
+    Timestamp, api_key::ApiKey, gateway::Gateway, server::Server, stored_secret::StoredSecret,
+    user_source::UserSource,
+};
+
+use crate::{
+    StoreError, Tx, api_key, gateway, revision,
+    revocation::{self, Denied},
+    secret, server, user_source,
+};
+
+/// A consistent reading of the configuration.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The revision it belongs to.
+    pub revision: i64,
+    /// All active gateways.
+    pub gateways: Vec<Gateway>,
+    /// All User Sources.
+    pub user_sources: Vec<UserSource>,
+    /// All servers.
+    pub servers: Vec<Server>,
+    /// All project secrets, sealed.
+    pub secrets: Vec<StoredSecret>,
+    /// All unrevoked keys of role `gateway`.
+    pub gateway_keys: Vec<ApiKey>,
+    /// The deny-list.
+    pub denied: Vec<Denied>,
+}
+
+/// Reads it all in one snapshot; `tx` comes from [`crate::Store::read`], which gives one.
+pub async fn read(tx: &mut Tx, now: Timestamp) -> Result<Reading, StoreError> {
+    Ok(Reading {
+        revision: revision::read(tx).await?,
+        gateways: gateway::list_active(tx).await?,
+        user_sources: user_source::list_all(tx).await?,
+        servers: server::list_all(tx).await?,
+        secrets: secret::list_all(tx).await?,
+        gateway_keys: api_key::list_of_gateways(tx).await?,
+        denied: revocation::list(tx, now).await?,
+    })
+}

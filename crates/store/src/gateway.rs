@@ -1,0 +1,279 @@
+//! Gateways and the slugs they hold.
+
+use std::collections::BTreeSet;
+
+use gatewright_domain::{
+    Timestamp,
+    gateway::{Authentication, Gateway, GatewayStatus, Mode},
+    id::{GatewayId, ProjectId, ServerId},
+    user_source::UserSourceStatus,
+};
+
+use crate::{
+    Page, PageRequest, StoreError, Tx, pending_sign_in,
+    row::{Row, to_json, to_word},
+    tx::Lock,
+    value::values,
+};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, project_id, name, description, instructions, slug, mode, user_source_id, trusted_clients, \
+             allowed_tools, status, settings, created_at, updated_at FROM gateways ",
+            $rest
+        )
+    };
+}
+
+/// Why a gateway row was not written. After anything but `Done`, drop the transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GatewayWrite {
+    /// Written.
+    Done,
+    /// It changed meanwhile or is gone (updates only).
+    Stale,
+    /// The slug is in use, or was once used by another project.
+    SlugTaken,
+    /// The User Source does not exist in this project.
+    SourceNotFound,
+    /// The source is inactive and the gateway would be active.
+    SourceInactive,
+    /// A server does not exist in this project.
+    ServerNotFound(ServerId),
+}
+
+/// Adds a gateway and reserves its slug (case-insensitively, for this project, for ever); source and servers are
+/// held until the end of the transaction, so that neither can go away meanwhile.
+pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, StoreError> {
+    if let Some(refused) = guard(tx, gateway).await? {
+        return Ok(refused);
+    }
+    if !reserve_slug(tx, gateway).await? {
+        return Ok(GatewayWrite::SlugTaken);
+    }
+    let sql = "INSERT INTO gateways (id, project_id, name, description, instructions, slug, slug_key, mode, \
+               user_source_id, trusted_clients, allowed_tools, status, settings, created_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+               ON CONFLICT (slug_key) DO NOTHING";
+    let values = values![
+        gateway.id,
+        gateway.project_id,
+        &gateway.name,
+        &gateway.description,
+        &gateway.instructions,
+        &gateway.slug,
+        slug_key(gateway),
+        gateway.authentication.mode().as_str(),
+        gateway.authentication.user_source().map(|id| id.to_string()),
+        to_json(&gateway.trusted_clients),
+        to_json(&gateway.allowed_tools),
+        to_word(&gateway.status),
+        to_json(&gateway.settings),
+        gateway.created_at,
+        gateway.updated_at,
+    ];
+    if tx.execute(sql, values).await? == 0 {
+        return Ok(GatewayWrite::SlugTaken);
+    }
+    write_servers(tx, gateway).await?;
+    tx.note_change();
+    Ok(GatewayWrite::Done)
+}
+
+/// By project and id.
+pub async fn find(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Option<Gateway>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id = $2");
+    let row = tx.fetch_optional(sql, values![project, id]).await?;
+    let Some(mut gateway) = row.as_ref().map(read).transpose()? else {
+        return Ok(None);
+    };
+    let sql = "SELECT gateway_id, server_id FROM gateway_servers \
+               WHERE gateway_id = $1 AND position IS NOT NULL ORDER BY position";
+    let rows = tx.fetch_all(sql, values![id]).await?;
+    attach_servers(std::slice::from_mut(&mut gateway), &rows)?;
+    Ok(Some(gateway))
+}
+
+/// All of a project, oldest first.
+pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result<Page<Gateway>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let rows = tx
+        .fetch_all(sql, values![project, page.above(), page.rows()])
+        .await?;
+    let mut page = page.page(rows, read)?;
+    if let (Some(first), Some(last)) = (page.items.first(), page.items.last()) {
+        let sql = "SELECT gateway_id, server_id FROM gateway_servers \
+                   JOIN gateways ON gateways.id = gateway_servers.gateway_id \
+                   WHERE gateways.project_id = $1 AND gateways.id >= $2 AND gateways.id <= $3 \
+                   AND position IS NOT NULL ORDER BY gateway_id, position";
+        let rows = tx.fetch_all(sql, values![project, first.id, last.id]).await?;
+        attach_servers(&mut page.items, &rows)?;
+    }
+    Ok(page)
+}
+
+/// The active ones of all projects, for the directory.
+pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError> {
+    let rows = tx
+        .fetch_all(select!("WHERE status = 'active' ORDER BY id"), &[])
+        .await?;
+    let mut gateways = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let sql = "SELECT gateway_id, server_id FROM gateway_servers WHERE position IS NOT NULL \
+               ORDER BY gateway_id, position";
+    let rows = tx.fetch_all(sql, &[]).await?;
+    attach_servers(&mut gateways, &rows)?;
+    Ok(gateways)
+}
+
+/// Replaces the row (status included) where `updated_at` is still `seen`, under the same guards as `insert`.
+pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<GatewayWrite, StoreError> {
+    let sql = "SELECT id FROM gateways WHERE project_id = $1 AND id = $2 AND updated_at = $3";
+    let values = values![gateway.project_id, gateway.id, seen];
+    if tx.lock_optional(sql, Lock::Update, values).await?.is_none() {
+        return Ok(GatewayWrite::Stale);
+    }
+    if let Some(refused) = guard(tx, gateway).await? {
+        return Ok(refused);
+    }
+    if !reserve_slug(tx, gateway).await? {
+        return Ok(GatewayWrite::SlugTaken);
+    }
+    let sql = "UPDATE gateways SET name = $1, description = $2, instructions = $3, slug = $4, slug_key = $5, \
+               mode = $6, user_source_id = $7, trusted_clients = $8, allowed_tools = $9, status = $10, \
+               settings = $11, updated_at = $12 WHERE project_id = $13 AND id = $14";
+    let values = values![
+        &gateway.name,
+        &gateway.description,
+        &gateway.instructions,
+        &gateway.slug,
+        slug_key(gateway),
+        gateway.authentication.mode().as_str(),
+        gateway.authentication.user_source().map(|id| id.to_string()),
+        to_json(&gateway.trusted_clients),
+        to_json(&gateway.allowed_tools),
+        to_word(&gateway.status),
+        to_json(&gateway.settings),
+        gateway.updated_at,
+        gateway.project_id,
+        gateway.id,
+    ];
+    match tx
+        .execute(sql, values)
+        .await
+        .map_err(|error| error.or_taken("slug"))
+    {
+        Ok(_) => {}
+        Err(StoreError::Taken { .. }) => return Ok(GatewayWrite::SlugTaken),
+        Err(error) => return Err(error),
+    }
+    tx.execute(
+        "DELETE FROM gateway_servers WHERE gateway_id = $1",
+        values![gateway.id],
+    )
+    .await?;
+    write_servers(tx, gateway).await?;
+    tx.note_change();
+    Ok(GatewayWrite::Done)
+}
+
+/// Deletes it with its codes, pending sign-ins and grants; the slug stays reserved for the project.
+pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bool, StoreError> {
+    pending_sign_in::lock_count(tx).await?;
+    let sql = "DELETE FROM gateways WHERE project_id = $1 AND id = $2";
+    if tx.execute(sql, values![project, id]).await? == 0 {
+        return Ok(false);
+    }
+    pending_sign_in::forget_of_gateway(tx, id).await?;
+    tx.note_change();
+    Ok(true)
+}
+
+/// What forbids this gateway. Source and servers are held, so that what is found stays true until the commit.
+async fn guard(tx: &mut Tx, gateway: &Gateway) -> Result<Option<GatewayWrite>, StoreError> {
+    if let Some(source) = gateway.authentication.user_source() {
+        let sql = "SELECT status FROM user_sources WHERE project_id = $1 AND id = $2";
+        let values = values![gateway.project_id, source];
+        let Some(row) = tx.lock_optional(sql, Lock::Share, values).await? else {
+            return Ok(Some(GatewayWrite::SourceNotFound));
+        };
+        let inactive = row.word::<UserSourceStatus>("status")? == UserSourceStatus::Inactive;
+        if inactive && gateway.status == GatewayStatus::Active {
+            return Ok(Some(GatewayWrite::SourceInactive));
+        }
+    }
+    let named_by_tools = gateway.allowed_tools.iter().map(|tool| tool.server);
+    let servers: BTreeSet<ServerId> = gateway.servers.iter().copied().chain(named_by_tools).collect();
+    for server in servers {
+        let sql = "SELECT id FROM servers WHERE project_id = $1 AND id = $2";
+        let values = values![gateway.project_id, server];
+        if tx.lock_optional(sql, Lock::Share, values).await?.is_none() {
+            return Ok(Some(GatewayWrite::ServerNotFound(server)));
+        }
+    }
+    Ok(None)
+}
+
+/// Reserves the slug, or finds that it is this project's already; `false` when it is another's.
+async fn reserve_slug(tx: &mut Tx, gateway: &Gateway) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO gateway_slugs (slug_key, project_id) VALUES ($1, $2) \
+               ON CONFLICT (slug_key) DO UPDATE SET project_id = excluded.project_id \
+               WHERE gateway_slugs.project_id = excluded.project_id";
+    let reserved = tx
+        .execute(sql, values![slug_key(gateway), gateway.project_id])
+        .await?;
+    Ok(reserved > 0)
+}
+
+fn slug_key(gateway: &Gateway) -> String {
+    gateway.slug.to_lowercase()
+}
+
+async fn write_servers(tx: &mut Tx, gateway: &Gateway) -> Result<(), StoreError> {
+    let sql = "INSERT INTO gateway_servers (gateway_id, server_id, position) VALUES ($1, $2, $3) \
+               ON CONFLICT (gateway_id, server_id) DO NOTHING";
+    for (position, server) in (0_u32..).zip(&gateway.servers) {
+        tx.execute(sql, values![gateway.id, *server, position]).await?;
+    }
+    let named_by_tools: BTreeSet<ServerId> = gateway.allowed_tools.iter().map(|tool| tool.server).collect();
+    for server in named_by_tools {
+        tx.execute(sql, values![gateway.id, server, None::<Timestamp>])
+            .await?;
+    }
+    Ok(())
+}
+
+/// Gives each gateway its servers, from rows in their order.
+fn attach_servers(gateways: &mut [Gateway], rows: &[Row]) -> Result<(), StoreError> {
+    for row in rows {
+        let id: GatewayId = row.id("gateway_id")?;
+        if let Ok(index) = gateways.binary_search_by(|gateway| gateway.id.cmp(&id)) {
+            gateways[index].servers.push(row.id("server_id")?);
+        }
+    }
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<Gateway, StoreError> {
+    let authentication = match row.word("mode")? {
+        Mode::ProjectMembers => Authentication::ProjectMembers,
+        Mode::UserSource => Authentication::UserSource(row.id("user_source_id")?),
+        Mode::Headers => Authentication::Headers,
+    };
+    Ok(Gateway {
+        id: row.id("id")?,
+        project_id: row.id("project_id")?,
+        name: row.text("name")?,
+        description: row.text("description")?,
+        instructions: row.text("instructions")?,
+        slug: row.text("slug")?,
+        authentication,
+        trusted_clients: row.json("trusted_clients")?,
+        servers: Vec::new(),
+        allowed_tools: row.json("allowed_tools")?,
+        status: row.word("status")?,
+        settings: row.json("settings")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}

@@ -1,0 +1,231 @@
+//! Grants.
+
+use gatewright_domain::{
+    Timestamp,
+    grant::{Grant, RevocationReason},
+    id::{GatewayId, GrantId, ProjectId, UserId},
+    user::User,
+};
+
+use crate::{
+    Page, PageRequest, StoreError, Tx, revocation,
+    row::{Row, to_word},
+    tx::Lock,
+    user,
+    value::{Value, values},
+};
+
+macro_rules! select {
+    ($($rest:literal),+) => {
+        concat!(
+            "SELECT grants.id, grants.project_id, grants.gateway_id, grants.user_id, grants.user_source_id, \
+             grants.identity_epoch, grants.client_id, grants.client_name, grants.scope, grants.created_at, \
+             grants.ends_at, grants.last_used_at, grants.revoked_at, grants.revoked_reason FROM grants ",
+            $($rest),+
+        )
+    };
+}
+
+/// Only grants that tokens may still be issued and accepted for; `$1` is the time.
+macro_rules! select_live {
+    ($rest:literal) => {
+        select!(
+            "JOIN users ON users.id = grants.user_id AND users.status = 'active' \
+             JOIN user_sources ON user_sources.id = grants.user_source_id AND user_sources.status = 'active' \
+             AND user_sources.identity_epoch = grants.identity_epoch \
+             JOIN gateways ON gateways.id = grants.gateway_id AND gateways.status = 'active' \
+             AND gateways.mode = 'user_source' AND gateways.user_source_id = grants.user_source_id \
+             WHERE grants.revoked_at IS NULL AND grants.live_until > $1 ",
+            $rest
+        )
+    };
+}
+
+/// Begins a grant.
+pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
+    let sql = "INSERT INTO grants (id, project_id, gateway_id, user_id, user_source_id, identity_epoch, client_id, \
+               client_name, scope, created_at, ends_at, live_until, last_used_at, revoked_at, revoked_reason) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    let values = values![
+        grant.id,
+        grant.project_id,
+        grant.gateway_id,
+        grant.user_id,
+        grant.user_source_id,
+        grant.identity_epoch,
+        &grant.client_id,
+        &grant.client_name,
+        &grant.scope,
+        grant.created_at,
+        grant.ends_at,
+        grant.revoked.map_or(grant.ends_at, |(at, _)| at),
+        grant.last_used_at,
+        grant.revoked.map(|(at, _)| at),
+        grant.revoked.map(|(_, reason)| to_word(&reason)),
+    ];
+    tx.execute(sql, values).await?;
+    Ok(())
+}
+
+/// By id, of this gateway.
+pub async fn find(tx: &mut Tx, gateway: GatewayId, id: GrantId) -> Result<Option<Grant>, StoreError> {
+    let sql = select!("WHERE id = $1 AND gateway_id = $2");
+    let row = tx.fetch_optional(sql, values![id, gateway]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// A grant and its user, for the first request of an access token on this replica; `None` unless live at `now`
+/// (not revoked, not ended, user active, source epoch current, gateway still of that source).
+pub async fn find_live(
+    tx: &mut Tx,
+    gateway: GatewayId,
+    id: GrantId,
+    now: Timestamp,
+) -> Result<Option<(Grant, User)>, StoreError> {
+    let sql = select_live!("AND grants.id = $2 AND grants.gateway_id = $3");
+    let row = tx.fetch_optional(sql, values![now, id, gateway]).await?;
+    let Some(grant) = row.as_ref().map(read).transpose()? else {
+        return Ok(None);
+    };
+    let user = user::find(tx, grant.project_id, grant.user_id).await?;
+    Ok(user.map(|user| (grant, user)))
+}
+
+/// The grant of a refresh token, held until the end of the transaction; `None` unless live at `now` and of this
+/// gateway and client.
+pub(crate) async fn lock_live(
+    tx: &mut Tx,
+    gateway: GatewayId,
+    client_id: &str,
+    id: &str,
+    now: Timestamp,
+) -> Result<Option<Grant>, StoreError> {
+    let sql = select_live!("AND grants.id = $2 AND grants.gateway_id = $3 AND grants.client_id = $4");
+    let values = values![now, id, gateway, client_id];
+    let row = tx.lock_optional(sql, Lock::UpdateOf("grants"), values).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Notes that a token was issued, and how long the grant lives now when that is not used.
+pub(crate) async fn note_used(
+    tx: &mut Tx,
+    id: GrantId,
+    now: Timestamp,
+    idle_end: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE grants SET last_used_at = $1, live_until = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END \
+               WHERE id = $3 AND revoked_at IS NULL";
+    tx.execute(sql, values![now, idle_end, id]).await?;
+    Ok(())
+}
+
+/// Grants of a user that have not been revoked and have not ended by `now`, newest first.
+pub async fn list_of_user(
+    tx: &mut Tx,
+    project: ProjectId,
+    user: UserId,
+    now: Timestamp,
+    page: &PageRequest,
+) -> Result<Page<Grant>, StoreError> {
+    let sql = select_live!(
+        "AND grants.project_id = $2 AND grants.user_id = $3 AND grants.id < $4 ORDER BY grants.id DESC LIMIT $5"
+    );
+    let values = values![now, project, user, page.below(), page.rows()];
+    let rows = tx.fetch_all(sql, values).await?;
+    page.page(rows, read)
+}
+
+/// Ends one grant and its refresh tokens, and writes its revocation until `until`; `false` when it was not live.
+pub async fn revoke(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: GrantId,
+    reason: RevocationReason,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 AND id = $3";
+    let ended = revoke_found(tx, sql, values![now, project, id], reason, now, until).await?;
+    Ok(ended > 0)
+}
+
+/// Ends all grants of a user; how many.
+pub async fn revoke_of_user(
+    tx: &mut Tx,
+    project: ProjectId,
+    user: UserId,
+    reason: RevocationReason,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
+               AND user_id = $3 ORDER BY id";
+    revoke_found(tx, sql, values![now, project, user], reason, now, until).await
+}
+
+/// Ends all grants of a gateway; how many.
+pub async fn revoke_of_gateway(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    reason: RevocationReason,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
+               AND gateway_id = $3 ORDER BY id";
+    revoke_found(tx, sql, values![now, project, gateway], reason, now, until).await
+}
+
+/// Ends the grants a query finds. They are held first, in the order of their ids, so that two who end overlapping
+/// sets wait for each other in a line and not in a circle.
+async fn revoke_found(
+    tx: &mut Tx,
+    sql: &'static str,
+    values: &[Value],
+    reason: RevocationReason,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut ended = 0;
+    for row in tx.lock_all(sql, Lock::Update, values).await? {
+        let id: GrantId = row.id("id")?;
+        let sql = "UPDATE grants SET revoked_at = $1, live_until = $1, revoked_reason = $2 \
+                   WHERE id = $3 AND revoked_at IS NULL";
+        ended += tx.execute(sql, values![now, to_word(&reason), id]).await?;
+        tx.execute("DELETE FROM refresh_tokens WHERE grant_id = $1", values![id])
+            .await?;
+        revocation::insert_grant(tx, id, until).await?;
+    }
+    Ok(ended)
+}
+
+/// Deletes grants that ended or were revoked before `before`, with their tokens, at most `limit`.
+pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM grants WHERE id IN \
+               (SELECT id FROM grants WHERE live_until < $1 ORDER BY live_until LIMIT $2) AND live_until < $1";
+    tx.execute(sql, values![before, limit]).await
+}
+
+pub(crate) fn read(row: &Row) -> Result<Grant, StoreError> {
+    let revoked = match row.opt_time("revoked_at")? {
+        Some(at) => Some((at, row.word("revoked_reason")?)),
+        None => None,
+    };
+    Ok(Grant {
+        id: row.id("id")?,
+        project_id: row.id("project_id")?,
+        gateway_id: row.id("gateway_id")?,
+        user_id: row.id("user_id")?,
+        user_source_id: row.id("user_source_id")?,
+        identity_epoch: row.int("identity_epoch")?,
+        client_id: row.text("client_id")?,
+        client_name: row.text("client_name")?,
+        scope: row.text("scope")?,
+        created_at: row.time("created_at")?,
+        ends_at: row.time("ends_at")?,
+        last_used_at: row.time("last_used_at")?,
+        revoked,
+    })
+}

@@ -1,0 +1,52 @@
+//! The proof that a database and a keyring belong together.
+
+use gatewright_domain::{
+    Entropy,
+    sealed::{Keyring, Purpose},
+    stored_secret::SealedText,
+};
+
+use crate::{Store, StoreError, Tx, value::values};
+
+/// The context under which the proof is sealed: table, column and row.
+pub(crate) const CONTEXT: &str = "meta/value/key_check";
+
+/// What is sealed; that it opens is the proof.
+const PROOF: &[u8] = b"gatewright";
+
+impl Store {
+    /// First start: writes a sealed proof of the keyring. Later: opens it, and refuses another key without touching
+    /// data. Any key of the keyring will do, so a start in the middle of a rotation succeeds.
+    pub async fn check_keyring(&self, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), StoreError> {
+        // Looking comes first: a start with another key must not even begin to write.
+        let mut tx = self.read().await?;
+        let mut proof = find(&mut tx).await?;
+        drop(tx);
+        if proof.is_none() {
+            let mut tx = self.write().await?;
+            let sealed = keyring.seal(entropy, Purpose::KeyCheck, CONTEXT, PROOF);
+            let sql = "INSERT INTO meta (name, value) VALUES ('key_check', $1) ON CONFLICT (name) DO NOTHING";
+            tx.execute(sql, values![&sealed]).await?;
+            // Another replica may have been first, and its proof is the one that counts.
+            proof = find(&mut tx).await?;
+            tx.commit().await?;
+        }
+        let opened = proof.and_then(|sealed| keyring.open(Purpose::KeyCheck, CONTEXT, &sealed).ok());
+        if opened.as_deref() == Some(PROOF) {
+            return Ok(());
+        }
+        Err(StoreError::Refused(
+            "This database was made with another master key, so its secrets cannot be opened. Nothing was changed. \
+             Configure the master key this database was made with (or restore it beside the database from the same \
+             backup); to replace a key, list the new one first and the old one second and run `gatewright keys rotate`."
+                .to_owned(),
+        ))
+    }
+}
+
+async fn find(tx: &mut Tx) -> Result<Option<SealedText>, StoreError> {
+    let row = tx
+        .fetch_optional("SELECT value FROM meta WHERE name = 'key_check'", &[])
+        .await?;
+    row.map(|row| row.sealed("value")).transpose()
+}

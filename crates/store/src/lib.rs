@@ -1,0 +1,35 @@
+//! Persistence on SQLite and PostgreSQL: the one crate that knows SQL. Every query is written once, in the module of
+//! its entity, and runs on both engines. Every query about an object of a project takes the project.
+
+pub mod api_key;
+pub mod audit;
+pub mod authorization_code;
+pub mod directory;
+pub mod error;
+pub mod gateway;
+pub mod grant;
+pub mod keys;
+pub mod page;
+pub mod pending_sign_in;
+pub mod project;
+pub mod refresh_token;
+pub mod revision;
+pub mod revocation;
+pub mod secret;
+pub mod server;
+pub mod store;
+pub mod tx;
+pub mod user;
+pub mod user_source;
+
+mod keyring;
+mod postgres;
+mod row;
+mod schema;
+mod sqlite;
+mod value;
+
+pub use error::StoreError;
+pub use page::{Page, PageRequest};
+pub use store::{Store, StoreConfig};
+pub use tx::Tx;

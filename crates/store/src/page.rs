@@ -1,0 +1,74 @@
+//! Cursor pages.
+
+use crate::{StoreError, row::Row};
+
+/// No page is longer, whatever is asked for.
+const MAX_ROWS: u32 = 200;
+
+/// Above every id in every collation: where a list that starts with the newest begins.
+const ABOVE_ALL: &str = "zzzz";
+
+/// Which page of a list to read: newest or lowest first is up to the list; the cursor is the last id seen.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// The id after which to go on.
+    pub after: Option<String>,
+    /// 1 to 200 rows.
+    pub limit: u32,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// The cursor of the next page, when there is one.
+    pub next: Option<String>,
+}
+
+impl PageRequest {
+    /// The id after which a list in ascending order goes on.
+    pub(crate) fn above(&self) -> &str {
+        self.cursor().unwrap_or_default()
+    }
+
+    /// The id below which a list in descending order goes on.
+    pub(crate) fn below(&self) -> &str {
+        self.cursor().unwrap_or(ABOVE_ALL)
+    }
+
+    /// How many rows to ask for: one more than are shown tells whether there is a next page.
+    pub(crate) fn rows(&self) -> u32 {
+        self.shown() + 1
+    }
+
+    /// The page these rows make.
+    pub(crate) fn page<T>(
+        &self,
+        mut rows: Vec<Row>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let shown = self.shown() as usize;
+        let more = rows.len() > shown;
+        rows.truncate(shown);
+        let next = match rows.last() {
+            Some(last) if more => Some(last.text("id")?),
+            _ => None,
+        };
+        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Page { items, next })
+    }
+
+    fn shown(&self) -> u32 {
+        self.limit.clamp(1, MAX_ROWS)
+    }
+
+    /// What is no id at all starts the list from its beginning.
+    fn cursor(&self) -> Option<&str> {
+        let is_id = |text: &&str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        self.after.as_deref().filter(is_id)
+    }
+}

@@ -1,0 +1,119 @@
+//! Rows of either engine, read by column name into what the product means by them.
+
+use std::str::FromStr;
+
+use gatewright_domain::{Timestamp, stored_secret::SealedText, token_hash::TokenHash};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IntoDeserializer as _, value::Error as WordError},
+};
+use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
+
+use crate::StoreError;
+
+/// One row of a result.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    pub(crate) fn opt_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    pub(crate) fn int(&self, column: &'static str) -> Result<i64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    pub(crate) fn opt_int(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    /// A number that fits a smaller type.
+    pub(crate) fn small<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, StoreError> {
+        T::try_from(self.int(column)?).map_err(|_| StoreError::Corrupt { what: column })
+    }
+
+    pub(crate) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
+        self.int(column).map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn opt_time(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.opt_int(column)?.map(Timestamp::from_millis))
+    }
+
+    /// An id, or anything else that is read from its text.
+    pub(crate) fn id<T: FromStr>(&self, column: &'static str) -> Result<T, StoreError> {
+        parse(column, &self.text(column)?)
+    }
+
+    pub(crate) fn opt_id<T: FromStr>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        self.opt_text(column)?
+            .map(|text| parse(column, &text))
+            .transpose()
+    }
+
+    pub(crate) fn hash(&self, column: &'static str) -> Result<TokenHash, StoreError> {
+        TokenHash::from_text(&self.text(column)?).ok_or(StoreError::Corrupt { what: column })
+    }
+
+    pub(crate) fn opt_hash(&self, column: &'static str) -> Result<Option<TokenHash>, StoreError> {
+        let hash = |text: String| TokenHash::from_text(&text).ok_or(StoreError::Corrupt { what: column });
+        self.opt_text(column)?.map(hash).transpose()
+    }
+
+    pub(crate) fn sealed(&self, column: &'static str) -> Result<SealedText, StoreError> {
+        self.text(column).map(SealedText)
+    }
+
+    pub(crate) fn opt_sealed(&self, column: &'static str) -> Result<Option<SealedText>, StoreError> {
+        Ok(self.opt_text(column)?.map(SealedText))
+    }
+
+    /// A member of an enum, stored under the name the API gives it.
+    pub(crate) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        from_word(&self.text(column)?).ok_or(StoreError::Corrupt { what: column })
+    }
+
+    /// A list or structure, stored as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Corrupt { what: column })
+    }
+}
+
+fn parse<T: FromStr>(column: &'static str, text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt { what: column })
+}
+
+/// The stored form of a list or structure.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("what is stored as JSON has string keys and no failing Serialize")
+}
+
+/// The stored name of an enum without fields.
+pub(crate) fn to_word<T: Serialize>(value: &T) -> String {
+    to_json(value).trim_matches('"').to_owned()
+}
+
+/// The enum a stored name stands for.
+pub(crate) fn from_word<T: DeserializeOwned>(word: &str) -> Option<T> {
+    let deserializer: serde::de::value::StrDeserializer<'_, WordError> = word.into_deserializer();
+    T::deserialize(deserializer).ok()
+}

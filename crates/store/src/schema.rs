@@ -1,0 +1,84 @@
+//! The schema and its versions.
+
+use sqlx::{
+    Executor as _,
+    migrate::{MigrateError, Migrator},
+};
+
+use crate::{Store, StoreError, store::Engine, value::values};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// A migration may wait for other replicas and for long statements of its own.
+const PATIENT_SESSION: &str =
+    "SET lock_timeout = 0; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+
+impl Store {
+    /// Brings the schema up to date. Safe when several replicas start at once: on PostgreSQL behind an advisory lock,
+    /// on SQLite in one write transaction.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite { writer, .. } => {
+                let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+                MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(told)?;
+                tx.commit().await?;
+            }
+            Engine::Postgres { pool, .. } => {
+                // A connection of its own, closed afterwards: an advisory lock lasts as long as its session.
+                let mut connection = pool.acquire().await?.detach();
+                connection.execute(PATIENT_SESSION).await?;
+                let result = MIGRATIONS.run_direct(None, &mut connection, false).await;
+                sqlx::Connection::close(connection).await?;
+                result.map_err(told)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the schema is up to date, for `doctor`; a schema of a newer version is `Refused`.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        let mut tx = self.read().await?;
+        let exists = match self.engine {
+            Engine::Sqlite { .. } => "SELECT name FROM sqlite_master WHERE name = $1",
+            Engine::Postgres { .. } => "SELECT relname FROM pg_class WHERE oid = to_regclass($1)",
+        };
+        if tx
+            .fetch_optional(exists, values!["_sqlx_migrations"])
+            .await?
+            .is_none()
+        {
+            return Ok(false);
+        }
+        let rows = tx
+            .fetch_all("SELECT version FROM _sqlx_migrations WHERE success", &[])
+            .await?;
+        let applied: Vec<i64> = rows
+            .iter()
+            .map(|row| row.int("version"))
+            .collect::<Result<_, _>>()?;
+        if let Some(unknown) = applied
+            .iter()
+            .find(|version| !MIGRATIONS.version_exists(**version))
+        {
+            return Err(newer(*unknown));
+        }
+        Ok(MIGRATIONS
+            .iter()
+            .all(|migration| applied.contains(&migration.version)))
+    }
+}
+
+fn told(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(version) => newer(version),
+        MigrateError::Execute(error) => error.into(),
+        other => StoreError::Migration(other),
+    }
+}
+
+fn newer(version: i64) -> StoreError {
+    StoreError::Refused(format!(
+        "This database was used by a newer version of Gatewright (it has migration {version}, which this program does \
+         not know), and nothing was changed. Start that version again, or restore a backup from before the upgrade."
+    ))
+}

@@ -1,0 +1,153 @@
+//! Upstream servers.
+
+use gatewright_domain::{
+    Timestamp,
+    id::{GatewayId, ProjectId, ServerId},
+    server::Server,
+};
+
+use crate::{
+    Page, PageRequest, StoreError, Tx,
+    row::{Row, to_json, to_word},
+    tx::Lock,
+    value::values,
+};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, project_id, slug, name, url, timeout_ms, retries, headers, identity, created_at, updated_at \
+             FROM servers ",
+            $rest
+        )
+    };
+}
+
+/// Adds a server; `Taken { field: "slug" }`.
+pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
+    let sql = "INSERT INTO servers (id, project_id, slug, name, url, timeout_ms, retries, headers, identity, \
+               created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+               ON CONFLICT (project_id, slug) DO NOTHING";
+    let values = values![
+        server.id,
+        server.project_id,
+        server.slug.to_lowercase(),
+        &server.name,
+        &server.url,
+        server.timeout_ms,
+        i64::from(server.retries),
+        to_json(&server.headers),
+        to_word(&server.identity),
+        server.created_at,
+        server.updated_at,
+    ];
+    if tx.execute(sql, values).await? == 0 {
+        return Err(StoreError::Taken { field: "slug" });
+    }
+    tx.note_change();
+    Ok(())
+}
+
+/// By project and id.
+pub async fn find(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Option<Server>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id = $2");
+    let row = tx.fetch_optional(sql, values![project, id]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// All of a project, oldest first.
+pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result<Page<Server>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let rows = tx
+        .fetch_all(sql, values![project, page.above(), page.rows()])
+        .await?;
+    page.page(rows, read)
+}
+
+/// Those of all projects, for the directory, oldest first.
+pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<Server>, StoreError> {
+    let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Replaces the row where `updated_at` is still `seen`; `Taken { field: "slug" }`.
+pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<bool, StoreError> {
+    let sql = "UPDATE servers SET slug = $1, name = $2, url = $3, timeout_ms = $4, retries = $5, headers = $6, \
+               identity = $7, updated_at = $8 WHERE project_id = $9 AND id = $10 AND updated_at = $11";
+    let values = values![
+        server.slug.to_lowercase(),
+        &server.name,
+        &server.url,
+        server.timeout_ms,
+        i64::from(server.retries),
+        to_json(&server.headers),
+        to_word(&server.identity),
+        server.updated_at,
+        server.project_id,
+        server.id,
+        seen,
+    ];
+    let updated = tx
+        .execute(sql, values)
+        .await
+        .map_err(|error| error.or_taken("slug"))?
+        > 0;
+    tx.note_change();
+    Ok(updated)
+}
+
+/// Deletes it unless gateways name it (id, name of each).
+pub async fn delete(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<ServerDelete, StoreError> {
+    // The lock keeps a gateway that is being saved from naming the server between the look and the deletion.
+    let sql = "SELECT id FROM servers WHERE project_id = $1 AND id = $2";
+    if tx
+        .lock_optional(sql, Lock::Update, values![project, id])
+        .await?
+        .is_none()
+    {
+        return Ok(ServerDelete::NotFound);
+    }
+    let sql = "SELECT gateways.id, gateways.name FROM gateway_servers \
+               JOIN gateways ON gateways.id = gateway_servers.gateway_id \
+               WHERE gateway_servers.server_id = $1 ORDER BY gateways.id";
+    let rows = tx.fetch_all(sql, values![id]).await?;
+    if !rows.is_empty() {
+        let named = |row: &Row| Ok((row.id("id")?, row.text("name")?));
+        return rows
+            .iter()
+            .map(named)
+            .collect::<Result<_, _>>()
+            .map(ServerDelete::InUse);
+    }
+    let sql = "DELETE FROM servers WHERE project_id = $1 AND id = $2";
+    tx.execute(sql, values![project, id]).await?;
+    tx.note_change();
+    Ok(ServerDelete::Done)
+}
+
+/// The outcome of deleting a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerDelete {
+    /// Done.
+    Done,
+    /// No such server in this project.
+    NotFound,
+    /// These gateways name it; nothing changed.
+    InUse(Vec<(GatewayId, String)>),
+}
+
+fn read(row: &Row) -> Result<Server, StoreError> {
+    Ok(Server {
+        id: row.id("id")?,
+        project_id: row.id("project_id")?,
+        slug: row.text("slug")?,
+        name: row.text("name")?,
+        url: row.text("url")?,
+        timeout_ms: row.small("timeout_ms")?,
+        retries: row.small("retries")?,
+        headers: row.json("headers")?,
+        identity: row.word("identity")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}

@@ -1,0 +1,203 @@
+//! Transactions on either engine, and how statements run in them.
+
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction, query::Query};
+
+use crate::{
+    StoreError, revision,
+    row::Row,
+    value::{Value, values},
+};
+
+/// A transaction. Dropped without `commit`, it never happened.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Inner,
+    revision: Revision,
+}
+
+/// What becomes of the revision in a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Revision {
+    /// Nothing that requests must see was written.
+    Stays,
+    /// Something was, so `commit` has to grow it.
+    GrowsAtCommit,
+    /// It has grown already.
+    HasGrown,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl From<Transaction<'static, Sqlite>> for Tx {
+    fn from(tx: Transaction<'static, Sqlite>) -> Self {
+        let inner = Inner::Sqlite(tx);
+        let revision = Revision::Stays;
+        Self { inner, revision }
+    }
+}
+
+impl From<Transaction<'static, Postgres>> for Tx {
+    fn from(tx: Transaction<'static, Postgres>) -> Self {
+        let inner = Inner::Postgres(tx);
+        let revision = Revision::Stays;
+        Self { inner, revision }
+    }
+}
+
+/// Which rows a statement locks until the end of the transaction. SQLite has one writer and needs none of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lock {
+    /// Nobody else may lock or change them.
+    Update,
+    /// Nobody may change them.
+    Share,
+    /// The same, for the tables named in a join.
+    ShareOf(&'static str),
+    /// Like `Update`, for the tables named in a join.
+    UpdateOf(&'static str),
+}
+
+impl Lock {
+    fn append_to(self, sql: &str) -> String {
+        match self {
+            Self::Update => format!("{sql} FOR UPDATE"),
+            Self::Share => format!("{sql} FOR SHARE"),
+            Self::ShareOf(tables) => format!("{sql} FOR SHARE OF {tables}"),
+            Self::UpdateOf(tables) => format!("{sql} FOR UPDATE OF {tables}"),
+        }
+    }
+}
+
+/// Binds all values to a query; the two engines' queries have no common type.
+macro_rules! bound {
+    ($sql:expr, $values:expr) => {
+        $values
+            .iter()
+            .fold(sqlx::query($sql), |query, value| match value.clone() {
+                Value::Text(text) => query.bind(text),
+                Value::Int(number) => query.bind(number),
+            })
+    };
+}
+
+impl Tx {
+    /// Makes it happen.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        if self.revision == Revision::GrowsAtCommit {
+            revision::bump_last(&mut self).await?;
+        }
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Notes that requests must see what was written: `commit` grows the revision, once.
+    pub(crate) fn note_change(&mut self) {
+        if self.revision == Revision::Stays {
+            self.revision = Revision::GrowsAtCommit;
+        }
+    }
+
+    /// Notes that the revision has just grown in this transaction.
+    pub(crate) fn revision_has_grown(&mut self) {
+        self.revision = Revision::HasGrown;
+    }
+
+    /// Runs a statement; how many rows it touched.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        values: &[Value],
+    ) -> Result<u64, StoreError> {
+        let sql = sql.into_sql_str();
+        Ok(match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                let query: Query<'_, Sqlite, _> = bound!(sql, values);
+                query.execute(&mut **tx).await?.rows_affected()
+            }
+            Inner::Postgres(tx) => {
+                let query: Query<'_, Postgres, _> = bound!(sql, values);
+                query.execute(&mut **tx).await?.rows_affected()
+            }
+        })
+    }
+
+    /// Runs a statement that gives rows.
+    pub(crate) async fn fetch_all(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = sql.into_sql_str();
+        Ok(match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                let query: Query<'_, Sqlite, _> = bound!(sql, values);
+                let rows = query.fetch_all(&mut **tx).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Inner::Postgres(tx) => {
+                let query: Query<'_, Postgres, _> = bound!(sql, values);
+                let rows = query.fetch_all(&mut **tx).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Runs a statement that gives a row or none. All rows are read, so that a guarded update is always finished.
+    pub(crate) async fn fetch_optional(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        values: &[Value],
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch_all(sql, values).await?.into_iter().next())
+    }
+
+    /// Runs a statement that always gives a row.
+    pub(crate) async fn fetch_one(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        values: &[Value],
+    ) -> Result<Row, StoreError> {
+        let row = self.fetch_optional(sql, values).await?;
+        row.ok_or(StoreError::Database(sqlx::Error::RowNotFound))
+    }
+
+    /// Reads rows and holds them until the end of the transaction.
+    pub(crate) async fn lock_all(
+        &mut self,
+        sql: &'static str,
+        lock: Lock,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql: SqlStr = match self.inner {
+            Inner::Sqlite(_) => sql.into_sql_str(),
+            Inner::Postgres(_) => AssertSqlSafe(lock.append_to(sql)).into_sql_str(),
+        };
+        self.fetch_all(sql, values).await
+    }
+
+    /// Reads a row, if it is there, and holds it until the end of the transaction.
+    pub(crate) async fn lock_optional(
+        &mut self,
+        sql: &'static str,
+        lock: Lock,
+        values: &[Value],
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.lock_all(sql, lock, values).await?.into_iter().next())
+    }
+
+    /// Tells other replicas at commit; SQLite has none.
+    pub(crate) async fn notify(&mut self, channel: &str, payload: &str) -> Result<(), StoreError> {
+        if matches!(self.inner, Inner::Postgres(_)) {
+            self.execute("SELECT pg_notify($1, $2)", values![channel, payload])
+                .await?;
+        }
+        Ok(())
+    }
+}

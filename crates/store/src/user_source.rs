@@ -1,0 +1,268 @@
+//! User Sources. Both slots of the client secret are sealed under the context `user_sources/client_secret/<id>`, so
+//! that a value can move from the current slot to the previous one as it is.
+
+use gatewright_domain::{
+    Timestamp,
+    id::{GatewayId, ProjectId, UserSourceId},
+    stored_secret::SealedText,
+    user_source::{ClientSecretSlots, UserSource},
+};
+
+use crate::{
+    Page, PageRequest, StoreError, Tx, pending_sign_in,
+    row::{Row, to_json, to_word},
+    tx::Lock,
+    value::values,
+};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, project_id, name, description, issuer, client_id, client_secret, client_secret_previous, \
+             secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, status, \
+             identity_epoch, verified_at, created_at, updated_at FROM user_sources ",
+            $rest
+        )
+    };
+}
+
+/// Adds a source; `Taken { field: "name" }`.
+pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> {
+    let sql = "INSERT INTO user_sources (id, project_id, name, name_key, description, issuer, client_id, \
+               client_secret, client_secret_previous, secret_changed_at, secret_confirmed_at, secret_refused_at, \
+               scopes, subject_claim, status, identity_epoch, verified_at, created_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+               ON CONFLICT (project_id, name_key) DO NOTHING";
+    let slots = &source.client_secret;
+    let values = values![
+        source.id,
+        source.project_id,
+        &source.name,
+        source.name.to_lowercase(),
+        &source.description,
+        &source.issuer,
+        &source.client_id,
+        &slots.current,
+        slots.previous.as_ref(),
+        slots.changed_at,
+        slots.confirmed_at,
+        slots.refused_at,
+        to_json(&source.scopes),
+        &source.subject_claim,
+        to_word(&source.status),
+        source.identity_epoch,
+        source.verified_at,
+        source.created_at,
+        source.updated_at,
+    ];
+    if tx.execute(sql, values).await? == 0 {
+        return Err(StoreError::Taken { field: "name" });
+    }
+    tx.note_change();
+    Ok(())
+}
+
+/// By project and id.
+pub async fn find(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: UserSourceId,
+) -> Result<Option<UserSource>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id = $2");
+    let row = tx.fetch_optional(sql, values![project, id]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// All of a project, oldest first.
+pub async fn list(
+    tx: &mut Tx,
+    project: ProjectId,
+    page: &PageRequest,
+) -> Result<Page<UserSource>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let rows = tx
+        .fetch_all(sql, values![project, page.above(), page.rows()])
+        .await?;
+    page.page(rows, read)
+}
+
+/// Those of all projects, for the directory.
+pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError> {
+    let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Replaces name, description, issuer, client id, secret slots, scopes, claim, epoch, verification where
+/// `updated_at` is still `seen`; never the status. `Taken { field: "name" }`.
+///
+/// Grants of an older epoch need no change here: every look at a grant compares its epoch with the source's.
+pub async fn update(tx: &mut Tx, source: &UserSource, seen: Timestamp) -> Result<bool, StoreError> {
+    let sql = "UPDATE user_sources SET name = $1, name_key = $2, description = $3, issuer = $4, client_id = $5, \
+               client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
+               secret_refused_at = $10, scopes = $11, subject_claim = $12, identity_epoch = $13, verified_at = $14, \
+               updated_at = $15 WHERE project_id = $16 AND id = $17 AND updated_at = $18";
+    let slots = &source.client_secret;
+    let values = values![
+        &source.name,
+        source.name.to_lowercase(),
+        &source.description,
+        &source.issuer,
+        &source.client_id,
+        &slots.current,
+        slots.previous.as_ref(),
+        slots.changed_at,
+        slots.confirmed_at,
+        slots.refused_at,
+        to_json(&source.scopes),
+        &source.subject_claim,
+        source.identity_epoch,
+        source.verified_at,
+        source.updated_at,
+        source.project_id,
+        source.id,
+        seen,
+    ];
+    let updated = tx
+        .execute(sql, values)
+        .await
+        .map_err(|error| error.or_taken("name"))?
+        > 0;
+    tx.note_change();
+    Ok(updated)
+}
+
+/// Marks it active; `false` when there is no such source in this project.
+pub async fn activate(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: UserSourceId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE user_sources SET status = 'active', updated_at = $1 WHERE project_id = $2 AND id = $3";
+    let activated = tx.execute(sql, values![now, project, id]).await? > 0;
+    tx.note_change();
+    Ok(activated)
+}
+
+/// Marks it inactive unless an active gateway references it.
+pub async fn deactivate(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: UserSourceId,
+    now: Timestamp,
+) -> Result<Guarded, StoreError> {
+    if let Some(refused) = guard(tx, project, id).await? {
+        return Ok(refused);
+    }
+    let sql =
+        "UPDATE user_sources SET status = 'inactive', updated_at = $1 WHERE project_id = $2 AND id = $3";
+    tx.execute(sql, values![now, project, id]).await?;
+    tx.note_change();
+    Ok(Guarded::Done)
+}
+
+/// Deletes it with its users, codes, pending sign-ins and grants unless an active gateway references it.
+pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Guarded, StoreError> {
+    pending_sign_in::lock_count(tx).await?;
+    if let Some(refused) = guard(tx, project, id).await? {
+        return Ok(refused);
+    }
+    pending_sign_in::forget_of_user_source(tx, id).await?;
+    let sql = "DELETE FROM user_sources WHERE project_id = $1 AND id = $2";
+    tx.execute(sql, values![project, id]).await?;
+    tx.note_change();
+    Ok(Guarded::Done)
+}
+
+/// Holds the source for this transaction and says what forbids taking it away. A gateway that is being saved holds
+/// it too, so neither can overlook the other.
+async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Option<Guarded>, StoreError> {
+    let sql = "SELECT id FROM user_sources WHERE project_id = $1 AND id = $2";
+    if tx
+        .lock_optional(sql, Lock::Update, values![project, id])
+        .await?
+        .is_none()
+    {
+        return Ok(Some(Guarded::NotFound));
+    }
+    let sql = "SELECT id, name FROM gateways WHERE user_source_id = $1 AND status = 'active' ORDER BY id";
+    let rows = tx.fetch_all(sql, values![id]).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let named = |row: &Row| Ok((row.id("id")?, row.text("name")?));
+    let gateways: Result<_, StoreError> = rows.iter().map(named).collect();
+    Ok(Some(Guarded::InUse(gateways?)))
+}
+
+/// The provider accepted the current secret: confirms it and drops the previous one, where `current` is still stored
+/// and unconfirmed. `updated_at` moves, so that an edit begun before cannot bring the previous one back.
+pub async fn promote_secret(
+    tx: &mut Tx,
+    id: UserSourceId,
+    current: &SealedText,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE user_sources SET client_secret_previous = NULL, secret_confirmed_at = $1, \
+               secret_refused_at = NULL, \
+               updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END \
+               WHERE id = $2 AND client_secret = $3 AND secret_confirmed_at IS NULL";
+    let promoted = tx.execute(sql, values![now, id, current]).await? > 0;
+    if promoted {
+        tx.note_change();
+    }
+    Ok(promoted)
+}
+
+/// The provider refused the unconfirmed current secret: notes the first time, where `current` is still stored.
+pub async fn note_secret_refused(
+    tx: &mut Tx,
+    id: UserSourceId,
+    current: &SealedText,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE user_sources SET secret_refused_at = $1, \
+               updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END WHERE id = $2 \
+               AND client_secret = $3 AND secret_confirmed_at IS NULL AND secret_refused_at IS NULL";
+    let noted = tx.execute(sql, values![now, id, current]).await? > 0;
+    if noted {
+        tx.note_change();
+    }
+    Ok(noted)
+}
+
+/// The outcome of a change that an active gateway may forbid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guarded {
+    /// Done.
+    Done,
+    /// No such source in this project.
+    NotFound,
+    /// These active gateways (id, name) stand in the way; nothing changed.
+    InUse(Vec<(GatewayId, String)>),
+}
+
+fn read(row: &Row) -> Result<UserSource, StoreError> {
+    Ok(UserSource {
+        id: row.id("id")?,
+        project_id: row.id("project_id")?,
+        name: row.text("name")?,
+        description: row.text("description")?,
+        issuer: row.text("issuer")?,
+        client_id: row.text("client_id")?,
+        client_secret: ClientSecretSlots {
+            current: row.sealed("client_secret")?,
+            previous: row.opt_sealed("client_secret_previous")?,
+            changed_at: row.time("secret_changed_at")?,
+            confirmed_at: row.opt_time("secret_confirmed_at")?,
+            refused_at: row.opt_time("secret_refused_at")?,
+        },
+        scopes: row.json("scopes")?,
+        subject_claim: row.text("subject_claim")?,
+        status: row.word("status")?,
+        identity_epoch: row.int("identity_epoch")?,
+        verified_at: row.opt_time("verified_at")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}

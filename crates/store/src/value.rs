@@ -1,0 +1,119 @@
+//! Values bound to the placeholders of a query: three kinds, each with its own NULL, because PostgreSQL wants to
+//! know the type of a NULL too.
+
+use gatewright_domain::{
+    Timestamp,
+    id::{
+        ApiKeyId, EventId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId,
+        UserSourceId,
+    },
+    stored_secret::SealedText,
+    token_hash::TokenHash,
+};
+
+/// A value for a placeholder.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Text(Option<String>),
+    Int(Option<i64>),
+}
+
+/// Builds the slice of values for a query; what an entity holds converts itself.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { &[$($crate::value::Value::from($value)),*] };
+}
+pub(crate) use values;
+
+macro_rules! from_display {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Value {
+            fn from(value: $kind) -> Self {
+                Self::Text(Some(value.to_string()))
+            }
+        }
+    )*};
+}
+from_display!(
+    ApiKeyId,
+    EventId,
+    GatewayId,
+    GrantId,
+    ProjectId,
+    SecretId,
+    ServerId,
+    SigningKeyId,
+    UserId,
+    UserSourceId
+);
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(Some(text.clone()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&Option<String>> for Value {
+    fn from(text: &Option<String>) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<&SealedText> for Value {
+    fn from(sealed: &SealedText) -> Self {
+        Self::Text(Some(sealed.0.clone()))
+    }
+}
+
+impl From<Option<&SealedText>> for Value {
+    fn from(sealed: Option<&SealedText>) -> Self {
+        Self::Text(sealed.map(|sealed| sealed.0.clone()))
+    }
+}
+
+impl From<TokenHash> for Value {
+    fn from(hash: TokenHash) -> Self {
+        Self::Text(Some(hash.to_text()))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(Some(number))
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Int(Some(i64::from(number)))
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(at: Timestamp) -> Self {
+        Self::Int(Some(at.as_millis()))
+    }
+}
+
+impl From<Option<Timestamp>> for Value {
+    fn from(at: Option<Timestamp>) -> Self {
+        Self::Int(at.map(Timestamp::as_millis))
+    }
+}

@@ -1,0 +1,172 @@
+//! The audit trail: read back as written, filtered, newest first, apart per project, and outliving its objects.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin},
+    id::{ApiKeyId, EventId, ProjectId},
+};
+use gatewright_store::{
+    PageRequest,
+    audit::{self, AuditFilter},
+    project,
+};
+
+use crate::world::{World, commit, contract, look};
+
+contract!(
+    events_are_read_back_newest_first,
+    events_are_filtered,
+    events_belong_to_a_project_and_outlive_it,
+    an_event_of_a_change_that_was_dropped_did_not_happen,
+);
+
+const ALL: PageRequest = PageRequest {
+    after: None,
+    limit: 200,
+};
+
+fn event(world: &World, project: Option<ProjectId>, action: &str) -> AuditEvent {
+    world.clock.advance(Duration::from_millis(1));
+    AuditEvent {
+        id: EventId::generate(&*world.clock, &*world.entropy),
+        project_id: project,
+        at: world.now(),
+        actor: Actor {
+            kind: ActorKind::ApiKey(ApiKeyId::generate(&*world.clock, &*world.entropy)),
+            address: Some("192.0.2.7".to_owned()),
+            origin: Origin::Api,
+        },
+        action: action.to_owned(),
+        object_type: action.split('.').next().unwrap().to_owned(),
+        object_id: format!("object-{}", world.number()),
+        object_name: "Okta production".to_owned(),
+        changes: vec![FieldChange {
+            field: "name".to_owned(),
+            before: Some("Okta".into()),
+            after: None,
+        }],
+    }
+}
+
+async fn events_are_read_back_newest_first(world: World) {
+    let project = world.project().await.id;
+    let mut events = Vec::new();
+    for kind in [ActorKind::Operator, ActorKind::System] {
+        let mut event = event(&world, Some(project), "project.updated");
+        event.actor.kind = kind;
+        event.actor.address = None;
+        event.actor.origin = Origin::Cli;
+        events.push(event);
+    }
+    events.push(event(&world, Some(project), "gateway.created"));
+    for event in &events {
+        commit!(world, tx => audit::insert(tx, event));
+        assert_eq!(
+            look!(world, tx => audit::find(tx, Some(project), event.id)).as_ref(),
+            Some(event)
+        );
+    }
+    events.reverse();
+    let first = PageRequest {
+        after: None,
+        limit: 2,
+    };
+    let filter = AuditFilter::default();
+    let first = look!(world, tx => audit::list(tx, Some(project), &filter, &first));
+    assert_eq!(first.items, events[..2]);
+    let rest = PageRequest {
+        after: first.next,
+        limit: 2,
+    };
+    let rest = look!(world, tx => audit::list(tx, Some(project), &filter, &rest));
+    assert_eq!(rest.items, events[2..]);
+    assert_eq!(rest.next, None);
+}
+
+async fn events_are_filtered(world: World) {
+    let project = world.project().await.id;
+    let (created, updated) = (
+        event(&world, Some(project), "gateway.created"),
+        event(&world, Some(project), "gateway.updated"),
+    );
+    for event in [&created, &updated] {
+        commit!(world, tx => audit::insert(tx, event));
+    }
+    let filters = [
+        (
+            AuditFilter {
+                action: Some("gateway.created".to_owned()),
+                ..AuditFilter::default()
+            },
+            1,
+        ),
+        (
+            AuditFilter {
+                object_type: Some("gateway".to_owned()),
+                ..AuditFilter::default()
+            },
+            2,
+        ),
+        (
+            AuditFilter {
+                object_id: Some(updated.object_id.clone()),
+                ..AuditFilter::default()
+            },
+            1,
+        ),
+        (
+            AuditFilter {
+                action: Some("gateway.created".to_owned()),
+                object_type: Some("gateway".to_owned()),
+                object_id: Some(updated.object_id.clone()),
+            },
+            0,
+        ),
+        (
+            AuditFilter {
+                action: Some("gateway.created\0".to_owned()),
+                ..AuditFilter::default()
+            },
+            0,
+        ),
+    ];
+    for (filter, count) in filters {
+        let found = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL));
+        assert_eq!(found.items.len(), count, "{filter:?}");
+    }
+}
+
+async fn events_belong_to_a_project_and_outlive_it(world: World) {
+    let (here, elsewhere) = (world.project().await.id, world.project().await.id);
+    let (of_project, of_instance) = (
+        event(&world, Some(here), "project.deleted"),
+        event(&world, None, "key.created"),
+    );
+    for event in [&of_project, &of_instance] {
+        commit!(world, tx => audit::insert(tx, event));
+    }
+    assert!(commit!(world, tx => project::delete(tx, here)));
+    let filter = AuditFilter::default();
+    assert_eq!(
+        look!(world, tx => audit::list(tx, Some(here), &filter, &ALL)).items,
+        std::slice::from_ref(&of_project)
+    );
+    assert_eq!(
+        look!(world, tx => audit::list(tx, None, &filter, &ALL)).items,
+        [of_instance]
+    );
+    for nobody in [None, Some(elsewhere)] {
+        assert_eq!(look!(world, tx => audit::find(tx, nobody, of_project.id)), None);
+    }
+}
+
+async fn an_event_of_a_change_that_was_dropped_did_not_happen(world: World) {
+    let event = event(&world, None, "key.created");
+    let mut tx = world.write().await;
+    audit::insert(&mut tx, &event).await.unwrap();
+    drop(tx);
+    assert_eq!(look!(world, tx => audit::find(tx, None, event.id)), None);
+    commit!(world, tx => audit::insert(tx, &event));
+    assert_eq!(look!(world, tx => audit::find(tx, None, event.id)), Some(event));
+}

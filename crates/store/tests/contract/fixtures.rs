@@ -1,0 +1,291 @@
+//! Things to store: each valid, each different from the one before.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    api_key::{ApiKey, KeyScope},
+    authorization::{PendingSignIn, SignInProgress},
+    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, TrustedClient},
+    grant::{AuthorizationCode, Grant, RefreshToken},
+    id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
+    project::Project,
+    server::{CustomHeader, IdentityForwarding, Server},
+    stored_secret::{SealedText, StoredSecret},
+    token_hash::TokenHash,
+    user::{User, UserKey, UserStatus},
+    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+};
+use gatewright_store::{
+    gateway::{self, GatewayWrite},
+    grant,
+    keys::{SigningPurpose, StoredSigningKey},
+    project, server, user, user_source,
+};
+
+use crate::world::{World, commit};
+
+/// The short client id of every grant made here.
+pub(crate) const CLIENT: &str = "client-short";
+
+impl World {
+    pub(crate) fn new_project(&self) -> Project {
+        Project {
+            id: ProjectId::generate(&*self.clock, &*self.entropy),
+            name: format!("Project {}", self.number()),
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    pub(crate) fn new_source(&self, project: ProjectId) -> UserSource {
+        let number = self.number();
+        UserSource {
+            id: UserSourceId::generate(&*self.clock, &*self.entropy),
+            project_id: project,
+            name: format!("Source {number}"),
+            description: "For the staff".to_owned(),
+            issuer: format!("https://id{number}.example.com/"),
+            client_id: "gatewright".to_owned(),
+            client_secret: ClientSecretSlots {
+                current: SealedText(format!("v1.k.{number}")),
+                previous: None,
+                changed_at: self.now(),
+                confirmed_at: None,
+                refused_at: None,
+            },
+            scopes: vec!["openid".to_owned(), "email".to_owned()],
+            subject_claim: "sub".to_owned(),
+            status: UserSourceStatus::Active,
+            identity_epoch: 1,
+            verified_at: Some(self.now()),
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    pub(crate) fn new_server(&self, project: ProjectId) -> Server {
+        let number = self.number();
+        Server {
+            id: ServerId::generate(&*self.clock, &*self.entropy),
+            project_id: project,
+            slug: format!("server-{number}"),
+            name: format!("Server {number}"),
+            url: format!("https://mcp{number}.example.com/mcp"),
+            timeout_ms: 30_000,
+            retries: 2,
+            headers: vec![CustomHeader {
+                name: "x-api-key".to_owned(),
+                value: "${secret:KEY}".to_owned(),
+            }],
+            identity: IdentityForwarding::Assertion,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    pub(crate) fn new_secret(&self, project: ProjectId) -> StoredSecret {
+        let number = self.number();
+        StoredSecret {
+            id: SecretId::generate(&*self.clock, &*self.entropy),
+            project_id: project,
+            name: format!("KEY_{number}"),
+            value: SealedText(format!("v1.k.{number}")),
+            origins: vec!["https://api.example.com".to_owned()],
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    pub(crate) fn new_gateway(&self, project: ProjectId, source: UserSourceId) -> Gateway {
+        let number = self.number();
+        Gateway {
+            id: GatewayId::generate(&*self.clock, &*self.entropy),
+            project_id: project,
+            name: format!("Gateway {number}"),
+            description: String::new(),
+            instructions: "Be kind.".to_owned(),
+            slug: format!("Gateway-{number}"),
+            authentication: Authentication::UserSource(source),
+            trusted_clients: vec![TrustedClient {
+                url: "https://client.example/metadata".to_owned(),
+                allow_loopback: true,
+            }],
+            servers: Vec::new(),
+            allowed_tools: Vec::new(),
+            status: GatewayStatus::Active,
+            settings: GatewaySettings::default(),
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    pub(crate) fn new_user(&self, project: ProjectId, source: UserSourceId) -> User {
+        let number = self.number();
+        User {
+            id: UserId::generate(&*self.clock, &*self.entropy),
+            project_id: project,
+            key: UserKey {
+                user_source_id: source,
+                issuer: "https://id.example.com/".to_owned(),
+                claim: "sub".to_owned(),
+                subject: format!("subject-{number}"),
+            },
+            display_name: Some(format!("Ada {number}")),
+            email: Some(format!("ada{number}@example.com")),
+            status: UserStatus::Active,
+            first_sign_in_at: self.now(),
+            last_sign_in_at: self.now(),
+        }
+    }
+
+    pub(crate) fn new_key(&self, scope: KeyScope) -> ApiKey {
+        let number = self.number();
+        ApiKey {
+            id: ApiKeyId::generate(&*self.clock, &*self.entropy),
+            scope,
+            name: format!("Key {number}"),
+            hash: TokenHash::of(&format!("key {number}")),
+            expires_at: None,
+            created_at: self.now(),
+            last_used_at: None,
+            revoked_at: None,
+        }
+    }
+
+    pub(crate) fn new_signing_key(&self, purpose: SigningPurpose) -> StoredSigningKey {
+        StoredSigningKey {
+            id: SigningKeyId::generate(&*self.clock, &*self.entropy),
+            purpose,
+            private: SealedText(format!("v1.k.{}", self.number())),
+            public_jwk: "{}".to_owned(),
+            created_at: self.now(),
+            retired_at: None,
+        }
+    }
+
+    pub(crate) fn new_token(&self, grant: &Grant) -> RefreshToken {
+        RefreshToken {
+            hash: TokenHash::of(&format!("refresh {}", self.number())),
+            grant_id: grant.id,
+            created_at: self.now(),
+            expires_at: self.now().plus(Duration::from_hours(30 * 24)),
+            used_at: None,
+            successor: None,
+        }
+    }
+
+    pub(crate) async fn project(&self) -> Project {
+        let project = self.new_project();
+        commit!(self, tx => project::insert(tx, &project));
+        project
+    }
+
+    pub(crate) async fn source(&self, project: ProjectId) -> UserSource {
+        let source = self.new_source(project);
+        commit!(self, tx => user_source::insert(tx, &source));
+        source
+    }
+
+    pub(crate) async fn server(&self, project: ProjectId) -> Server {
+        let server = self.new_server(project);
+        commit!(self, tx => server::insert(tx, &server));
+        server
+    }
+
+    pub(crate) async fn gateway(&self, source: &UserSource) -> Gateway {
+        let gateway = self.new_gateway(source.project_id, source.id);
+        let written = commit!(self, tx => gateway::insert(tx, &gateway));
+        assert_eq!(written, GatewayWrite::Done);
+        gateway
+    }
+
+    pub(crate) async fn user(&self, source: &UserSource) -> User {
+        let user = self.new_user(source.project_id, source.id);
+        commit!(self, tx => user::sign_in(tx, &user))
+    }
+
+    /// A project with an active source, a gateway of it and somebody who signed in there.
+    pub(crate) async fn setting(&self) -> Setting {
+        let project = self.project().await;
+        let source = self.source(project.id).await;
+        let gateway = self.gateway(&source).await;
+        let user = self.user(&source).await;
+        Setting {
+            project,
+            source,
+            gateway,
+            user,
+        }
+    }
+}
+
+/// Where a sign-in takes place.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub(crate) project: Project,
+    pub(crate) source: UserSource,
+    pub(crate) gateway: Gateway,
+    pub(crate) user: User,
+}
+
+impl Setting {
+    pub(crate) fn new_code(&self, world: &World) -> AuthorizationCode {
+        AuthorizationCode {
+            hash: TokenHash::of(&format!("code {}", world.number())),
+            grant_id: GrantId::generate(&*world.clock, &*world.entropy),
+            project_id: self.project.id,
+            gateway_id: self.gateway.id,
+            user_id: self.user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+            client_id: "the-client-in-full".to_owned(),
+            client_name: "Claude".to_owned(),
+            redirect_uri: "http://127.0.0.1:4321/callback".to_owned(),
+            code_challenge: "challenge".to_owned(),
+            scope: "mcp".to_owned(),
+            created_at: world.now(),
+            expires_at: world.now().plus(Duration::from_mins(1)),
+        }
+    }
+
+    pub(crate) fn new_grant(&self, world: &World) -> Grant {
+        Grant {
+            id: GrantId::generate(&*world.clock, &*world.entropy),
+            project_id: self.project.id,
+            gateway_id: self.gateway.id,
+            user_id: self.user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+            client_id: CLIENT.to_owned(),
+            client_name: "Claude".to_owned(),
+            scope: "mcp".to_owned(),
+            created_at: world.now(),
+            ends_at: world.now().plus(Duration::from_hours(90 * 24)),
+            last_used_at: world.now(),
+            revoked: None,
+        }
+    }
+
+    pub(crate) async fn grant(&self, world: &World) -> Grant {
+        let grant = self.new_grant(world);
+        commit!(world, tx => grant::insert(tx, &grant));
+        grant
+    }
+
+    pub(crate) fn new_pending(&self, world: &World, prefix: &str) -> PendingSignIn {
+        let number = world.number();
+        PendingSignIn {
+            state_hash: TokenHash::of(&format!("state {number}")),
+            cookie_hash: TokenHash::of(&format!("cookie {number}")),
+            project_id: self.project.id,
+            gateway_id: self.gateway.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+            request: SealedText(format!("v1.k.{number}")),
+            address_prefix: prefix.to_owned(),
+            created_at: world.now(),
+            expires_at: world.now().plus(Duration::from_mins(10)),
+            progress: SignInProgress::Open,
+        }
+    }
+}

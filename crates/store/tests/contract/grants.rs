@@ -1,0 +1,241 @@
+//! Grants: live while everything they rest on is, ended one by one or all at once.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    gateway::{Authentication, GatewayStatus},
+    grant::RevocationReason,
+    user::UserStatus,
+};
+use gatewright_store::{
+    PageRequest, gateway, grant, refresh_token, revision,
+    revocation::{self, Denied},
+    user, user_source,
+};
+
+use crate::{
+    fixtures::Setting,
+    world::{World, commit, contract, look},
+};
+
+contract!(
+    a_grant_is_live_with_its_user,
+    a_grant_rests_on_user_source_and_gateway,
+    a_revoked_grant_is_denied_and_its_tokens_are_gone,
+    all_grants_of_a_user_or_gateway_end_together,
+    live_grants_of_a_user_are_listed_newest_first,
+    ended_grants_are_forgotten,
+    a_grant_ends_when_its_refresh_token_does,
+);
+
+const ALL: PageRequest = PageRequest {
+    after: None,
+    limit: 200,
+};
+
+async fn is_live(world: &World, setting: &Setting, id: gatewright_domain::id::GrantId) -> bool {
+    look!(world, tx => grant::find_live(tx, setting.gateway.id, id, world.now())).is_some()
+}
+
+async fn a_grant_is_live_with_its_user(world: World) {
+    let setting = world.setting().await;
+    let stored = setting.grant(&world).await;
+    let found = look!(world, tx => grant::find_live(tx, setting.gateway.id, stored.id, world.now()));
+    assert_eq!(found, Some((stored.clone(), setting.user.clone())));
+    assert_eq!(
+        look!(world, tx => grant::find(tx, setting.gateway.id, stored.id)),
+        Some(stored.clone())
+    );
+    let other = world.gateway(&setting.source).await;
+    assert_eq!(
+        look!(world, tx => grant::find_live(tx, other.id, stored.id, world.now())),
+        None
+    );
+    assert_eq!(look!(world, tx => grant::find(tx, other.id, stored.id)), None);
+    world.clock.advance(Duration::from_hours(90 * 24));
+    assert!(!is_live(&world, &setting, stored.id).await);
+}
+
+async fn a_grant_rests_on_user_source_and_gateway(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let id = setting.grant(&world).await.id;
+    assert!(commit!(world, tx => user::set_status(tx, project, setting.user.id, UserStatus::Blocked)));
+    assert!(!is_live(&world, &setting, id).await);
+    assert!(commit!(world, tx => user::set_status(tx, project, setting.user.id, UserStatus::Active)));
+    assert!(is_live(&world, &setting, id).await);
+
+    let mut source = setting.source.clone();
+    source.identity_epoch = 2;
+    assert!(commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(!is_live(&world, &setting, id).await);
+    source.identity_epoch = 1;
+    assert!(commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(is_live(&world, &setting, id).await);
+
+    let second = world.source(project).await;
+    let (mut off, mut moved, mut headers) = (
+        setting.gateway.clone(),
+        setting.gateway.clone(),
+        setting.gateway.clone(),
+    );
+    off.status = GatewayStatus::Inactive;
+    moved.authentication = Authentication::UserSource(second.id);
+    headers.authentication = Authentication::Headers;
+    for gateway in [off, moved, headers] {
+        commit!(world, tx => gateway::update(tx, &gateway, gateway.updated_at));
+        assert!(!is_live(&world, &setting, id).await);
+        commit!(world, tx => gateway::update(tx, &setting.gateway, gateway.updated_at));
+        assert!(is_live(&world, &setting, id).await);
+    }
+}
+
+async fn a_revoked_grant_is_denied_and_its_tokens_are_gone(world: World) {
+    let setting = world.setting().await;
+    let stored = setting.grant(&world).await;
+    let token = world.new_token(&stored);
+    commit!(world, tx => refresh_token::insert(tx, &token));
+    let found = look!(world, tx => refresh_token::find_grant(tx, setting.gateway.id, token.hash));
+    assert_eq!(found.map(|grant| grant.id), Some(stored.id));
+    let other = world.gateway(&setting.source).await;
+    assert_eq!(
+        look!(world, tx => refresh_token::find_grant(tx, other.id, token.hash)),
+        None
+    );
+
+    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    let reason = RevocationReason::ClientRequest;
+    let stranger = world.project().await.id;
+    assert!(!commit!(world, tx => grant::revoke(tx, stranger, stored.id, reason, now, until)));
+    assert!(is_live(&world, &setting, stored.id).await);
+    let before = look!(world, tx => revision::read(tx));
+    assert!(commit!(world, tx => grant::revoke(tx, setting.project.id, stored.id, reason, now, until)));
+    assert!(look!(world, tx => revision::read(tx)) > before);
+    assert!(!commit!(world, tx => grant::revoke(tx, setting.project.id, stored.id, reason, now, until)));
+    assert!(!is_live(&world, &setting, stored.id).await);
+    let ended = look!(world, tx => grant::find(tx, setting.gateway.id, stored.id)).unwrap();
+    assert_eq!(ended.revoked, Some((now, reason)));
+    assert_eq!(look!(world, tx => refresh_token::find(tx, token.hash)), None);
+    assert_eq!(
+        look!(world, tx => revocation::list(tx, now)),
+        [Denied::Grant(stored.id)]
+    );
+}
+
+async fn all_grants_of_a_user_or_gateway_end_together(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let neighbour = Setting {
+        user: world.user(&setting.source).await,
+        ..setting.clone()
+    };
+    let mine = [setting.grant(&world).await.id, setting.grant(&world).await.id];
+    let theirs = neighbour.grant(&world).await.id;
+    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    let reason = RevocationReason::UserRemoved;
+    let user = setting.user.id;
+    assert_eq!(
+        commit!(world, tx => grant::revoke_of_user(tx, project, user, reason, now, until)),
+        2
+    );
+    assert_eq!(
+        commit!(world, tx => grant::revoke_of_user(tx, project, user, reason, now, until)),
+        0
+    );
+    for id in mine {
+        assert!(!is_live(&world, &setting, id).await);
+    }
+    assert!(is_live(&world, &setting, theirs).await);
+    let reason = RevocationReason::GatewayChanged;
+    let gateway = setting.gateway.id;
+    let stranger = world.project().await.id;
+    assert_eq!(
+        commit!(world, tx => grant::revoke_of_gateway(tx, stranger, gateway, reason, now, until)),
+        0
+    );
+    assert_eq!(
+        commit!(world, tx => grant::revoke_of_gateway(tx, project, gateway, reason, now, until)),
+        1
+    );
+    assert!(!is_live(&world, &setting, theirs).await);
+    assert_eq!(look!(world, tx => revocation::list(tx, now)).len(), 3);
+}
+
+async fn live_grants_of_a_user_are_listed_newest_first(world: World) {
+    let setting = world.setting().await;
+    let (project, user) = (setting.project.id, setting.user.id);
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        world.clock.advance(Duration::from_millis(1));
+        ids.push(setting.grant(&world).await.id);
+    }
+    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    let reason = RevocationReason::Administrator;
+    assert!(commit!(world, tx => grant::revoke(tx, project, ids.remove(1), reason, now, until)));
+    ids.reverse();
+    let listed = look!(world, tx => grant::list_of_user(tx, project, user, now, &ALL));
+    assert_eq!(listed.items.iter().map(|grant| grant.id).collect::<Vec<_>>(), ids);
+    assert_eq!(listed.next, None);
+    let first = PageRequest {
+        after: None,
+        limit: 2,
+    };
+    let first = look!(world, tx => grant::list_of_user(tx, project, user, now, &first));
+    let rest = PageRequest {
+        after: first.next,
+        limit: 2,
+    };
+    let rest = look!(world, tx => grant::list_of_user(tx, project, user, now, &rest));
+    assert_eq!(
+        rest.items.iter().map(|grant| grant.id).collect::<Vec<_>>(),
+        ids[2..]
+    );
+    assert_eq!(rest.next, None);
+    let stranger = world.project().await.id;
+    assert!(
+        look!(world, tx => grant::list_of_user(tx, stranger, user, now, &ALL))
+            .items
+            .is_empty()
+    );
+}
+
+async fn ended_grants_are_forgotten(world: World) {
+    let setting = world.setting().await;
+    let (revoked, ended) = (setting.grant(&world).await, setting.grant(&world).await);
+    let token = world.new_token(&ended);
+    commit!(world, tx => refresh_token::insert(tx, &token));
+    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    let reason = RevocationReason::Administrator;
+    assert!(commit!(world, tx => grant::revoke(tx, setting.project.id, revoked.id, reason, now, until)));
+    assert_eq!(commit!(world, tx => grant::prune(tx, now, 10)), 0);
+    let soon = now.plus(Duration::from_millis(1));
+    assert_eq!(commit!(world, tx => grant::prune(tx, soon, 10)), 1);
+    assert_eq!(
+        look!(world, tx => grant::find(tx, setting.gateway.id, revoked.id)),
+        None
+    );
+    assert!(is_live(&world, &setting, ended.id).await);
+    let late = ended.ends_at.plus(Duration::from_millis(1));
+    assert_eq!(commit!(world, tx => grant::prune(tx, late, 10)), 1);
+    assert_eq!(look!(world, tx => refresh_token::find(tx, token.hash)), None);
+}
+
+async fn a_grant_ends_when_its_refresh_token_does(world: World) {
+    let setting = world.setting().await;
+    let stored = setting.grant(&world).await;
+    let token = world.new_token(&stored);
+    commit!(world, tx => refresh_token::insert(tx, &token));
+    world
+        .clock
+        .advance(Duration::from_hours(30 * 24) - Duration::from_secs(1));
+    assert!(is_live(&world, &setting, stored.id).await);
+    world.clock.advance(Duration::from_secs(1));
+    assert!(!is_live(&world, &setting, stored.id).await);
+    let listed = look!(world, tx => {
+        grant::list_of_user(tx, setting.project.id, setting.user.id, world.now(), &ALL)
+    });
+    assert!(listed.items.is_empty());
+    let late = world.now().plus(Duration::from_millis(1));
+    assert_eq!(commit!(world, tx => refresh_token::prune(tx, late, 10)), 1);
+    assert_eq!(commit!(world, tx => grant::prune(tx, late, 10)), 1);
+}

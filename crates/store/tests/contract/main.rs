@@ -1,0 +1,34 @@
+//! The contract of the store: every test here runs on SQLite and, with the feature `postgres-tests`, on the PostgreSQL
+//! of `GATEWRIGHT_TEST_POSTGRES` (a URL of a user who may create schemas).
+
+// A test that cannot go on says so where it stands.
+#![allow(clippy::unwrap_used)]
+// Which PostgreSQL to test on is for whoever runs the tests to say, in the environment.
+#![allow(clippy::disallowed_methods)]
+
+mod fixtures;
+mod world;
+
+mod audit_trail;
+mod codes;
+mod configuration;
+mod gateways;
+mod grants;
+mod keys_and_secrets;
+mod pending;
+mod races;
+mod refresh;
+mod sources;
+mod start;
+mod transactions;
+mod users;
+
+/// With `GATEWRIGHT_TEST_POSTGRES_REQUIRED=1`, a build without the PostgreSQL half is a failure, not a silence.
+#[test]
+fn postgres_is_tested_where_it_is_required() {
+    let required = std::env::var("GATEWRIGHT_TEST_POSTGRES_REQUIRED").is_ok_and(|value| value == "1");
+    assert!(
+        !required || cfg!(feature = "postgres-tests"),
+        "PostgreSQL is required: run with --features postgres-tests and GATEWRIGHT_TEST_POSTGRES"
+    );
+}

@@ -1,0 +1,180 @@
+//! User Sources: what an active gateway forbids, what goes with a source, and the two slots of its secret.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    gateway::GatewayStatus,
+    stored_secret::SealedText,
+    user_source::{UserSource, UserSourceStatus},
+};
+use gatewright_store::{
+    PageRequest, authorization_code, gateway, grant, pending_sign_in, user,
+    user_source::{self, Guarded},
+};
+
+use crate::world::{World, commit, contract, is_taken, look};
+
+contract!(
+    an_active_gateway_keeps_its_source,
+    deleting_a_source_takes_users_codes_sign_ins_and_grants,
+    an_edit_leaves_the_status_alone,
+    a_secret_is_promoted_once_and_only_while_it_is_current,
+    a_refusal_of_the_new_secret_is_noted_once,
+);
+
+async fn an_active_gateway_keeps_its_source(world: World) {
+    let setting = world.setting().await;
+    let (project, source) = (setting.project.id, setting.source.id);
+    let second = world.gateway(&setting.source).await;
+    let named = |gateways: &[&gatewright_domain::gateway::Gateway]| {
+        Guarded::InUse(
+            gateways
+                .iter()
+                .map(|gateway| (gateway.id, gateway.name.clone()))
+                .collect(),
+        )
+    };
+    let both = named(&[&setting.gateway, &second]);
+    // Two ids of one millisecond have no order in time.
+    let both_reversed = named(&[&second, &setting.gateway]);
+    let outcome = commit!(world, tx => user_source::deactivate(tx, project, source, world.now()));
+    assert!(outcome == both || outcome == both_reversed);
+    let outcome = commit!(world, tx => user_source::delete(tx, project, source));
+    assert!(outcome == both || outcome == both_reversed);
+    let stored = look!(world, tx => user_source::find(tx, project, source)).unwrap();
+    assert_eq!(stored.status, UserSourceStatus::Active);
+
+    assert!(commit!(world, tx => gateway::delete(tx, project, second.id)));
+    let mut off = setting.gateway.clone();
+    off.status = GatewayStatus::Inactive;
+    commit!(world, tx => gateway::update(tx, &off, off.updated_at));
+    let outcome = commit!(world, tx => user_source::deactivate(tx, project, source, world.now()));
+    assert_eq!(outcome, Guarded::Done);
+    let stored = look!(world, tx => user_source::find(tx, project, source)).unwrap();
+    assert_eq!(stored.status, UserSourceStatus::Inactive);
+    let elsewhere = world.project().await.id;
+    let outcome = commit!(world, tx => user_source::delete(tx, elsewhere, source));
+    assert_eq!(outcome, Guarded::NotFound);
+}
+
+async fn deleting_a_source_takes_users_codes_sign_ins_and_grants(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let grant = setting.grant(&world).await;
+    let code = setting.new_code(&world);
+    assert!(commit!(world, tx => authorization_code::insert(tx, &code)));
+    let pending = setting.new_pending(&world, "192.0.2.0/24");
+    let caps = pending_sign_in::PendingCaps {
+        per_prefix: 5,
+        total: 50,
+    };
+    commit!(world, tx => pending_sign_in::insert(tx, &pending, caps));
+    let mut off = setting.gateway.clone();
+    off.status = GatewayStatus::Inactive;
+    commit!(world, tx => gateway::update(tx, &off, off.updated_at));
+
+    let outcome = commit!(world, tx => user_source::delete(tx, project, setting.source.id));
+    assert_eq!(outcome, Guarded::Done);
+    assert_eq!(
+        look!(world, tx => user_source::find(tx, project, setting.source.id)),
+        None
+    );
+    assert_eq!(look!(world, tx => user::find(tx, project, setting.user.id)), None);
+    assert_eq!(
+        look!(world, tx => grant::find(tx, setting.gateway.id, grant.id)),
+        None
+    );
+    let redeemed =
+        commit!(world, tx => authorization_code::redeem(tx, setting.gateway.id, code.hash, world.now()));
+    assert_eq!(redeemed, authorization_code::Redemption::Refused);
+    assert_eq!(
+        look!(world, tx => pending_sign_in::find(tx, pending.state_hash, world.now())),
+        None
+    );
+    // The gateway stays, and says that its source is missing when somebody activates it.
+    let mut on = off.clone();
+    on.status = GatewayStatus::Active;
+    let outcome = commit!(world, tx => gateway::update(tx, &on, off.updated_at));
+    assert_eq!(outcome, gateway::GatewayWrite::SourceNotFound);
+}
+
+async fn an_edit_leaves_the_status_alone(world: World) {
+    let project = world.project().await.id;
+    let source = world.source(project).await;
+    let mut edited = source.clone();
+    world.clock.advance(Duration::from_secs(1));
+    edited.name = String::from("Edited");
+    edited.issuer = String::from("https://other.example.com");
+    edited.identity_epoch = 2;
+    edited.scopes = vec!["openid".to_owned()];
+    edited.subject_claim = String::from("oid");
+    edited.verified_at = None;
+    edited.client_secret.current = SealedText("v1.k.new".to_owned());
+    edited.client_secret.previous = Some(source.client_secret.current.clone());
+    edited.updated_at = world.now();
+    edited.status = UserSourceStatus::Inactive;
+    assert!(commit!(world, tx => user_source::update(tx, &edited, source.updated_at)));
+    assert!(!commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    edited.status = UserSourceStatus::Active;
+    assert_eq!(
+        look!(world, tx => user_source::find(tx, project, source.id)),
+        Some(edited.clone())
+    );
+    let other = world.source(project).await;
+    let mut same = other.clone();
+    same.name = String::from("EDITED");
+    let mut tx = world.write().await;
+    assert!(is_taken(
+        &user_source::update(&mut tx, &same, other.updated_at).await,
+        "name"
+    ));
+    drop(tx);
+    let all = PageRequest {
+        after: None,
+        limit: 10,
+    };
+    assert_eq!(
+        look!(world, tx => user_source::list(tx, project, &all))
+            .items
+            .len(),
+        2
+    );
+}
+
+/// A source whose secret was just replaced.
+async fn rotated(world: &World) -> UserSource {
+    let project = world.project().await.id;
+    let mut source = world.new_source(project);
+    source.client_secret.previous = Some(SealedText("v1.k.old".to_owned()));
+    commit!(world, tx => user_source::insert(tx, &source));
+    source
+}
+
+async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
+    let source = rotated(&world).await;
+    let current = &source.client_secret.current;
+    let other = SealedText("v1.k.other".to_owned());
+    assert!(!commit!(world, tx => user_source::promote_secret(tx, source.id, &other, world.now())));
+    assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
+    assert!(commit!(world, tx => user_source::promote_secret(tx, source.id, current, world.now())));
+    assert!(!commit!(world, tx => user_source::promote_secret(tx, source.id, current, world.now())));
+    let stored = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
+    assert_eq!(stored.client_secret.previous, None);
+    assert_eq!(stored.client_secret.confirmed_at, Some(world.now()));
+    assert_eq!(stored.client_secret.refused_at, None);
+    // An edit that began before the promotion would bring the previous secret back.
+    assert!(!commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(!commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
+}
+
+async fn a_refusal_of_the_new_secret_is_noted_once(world: World) {
+    let source = rotated(&world).await;
+    let current = &source.client_secret.current;
+    let first = world.now();
+    assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, first)));
+    world.clock.advance(Duration::from_mins(1));
+    assert!(!commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
+    let stored = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
+    assert_eq!(stored.client_secret.refused_at, Some(first));
+    assert!(stored.client_secret.previous.is_some());
+}

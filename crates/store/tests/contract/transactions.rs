@@ -1,0 +1,125 @@
+//! Transactions: all or nothing, from one moment, and never a hang.
+
+use std::time::Duration;
+
+use gatewright_store::{StoreError, directory, project, revision, server};
+
+use crate::world::{World, commit, contract, look};
+
+contract!(
+    a_dropped_transaction_never_happened,
+    an_abandoned_wait_leaves_the_store_usable,
+    a_reading_is_of_one_moment,
+    a_reader_cannot_write,
+    replicas_hear_of_changes,
+);
+
+async fn a_dropped_transaction_never_happened(world: World) {
+    let project = world.new_project();
+    let before = look!(world, tx => revision::read(tx));
+    let mut tx = world.write().await;
+    project::insert(&mut tx, &project).await.unwrap();
+    server::insert(&mut tx, &world.new_server(project.id))
+        .await
+        .unwrap();
+    assert!(project::find(&mut tx, project.id).await.unwrap().is_some());
+    drop(tx);
+    assert_eq!(look!(world, tx => project::find(tx, project.id)), None);
+    assert_eq!(look!(world, tx => revision::read(tx)), before);
+    commit!(world, tx => project::insert(tx, &project));
+    assert_eq!(look!(world, tx => project::find(tx, project.id)), Some(project));
+}
+
+async fn an_abandoned_wait_leaves_the_store_usable(world: World) {
+    // Every future is dropped at each of its first steps, as happens when a client hangs up.
+    for steps in 0..12 {
+        let project = world.new_project();
+        let work = async {
+            let mut tx = world.store.write().await.unwrap();
+            project::insert(&mut tx, &project).await.unwrap();
+            server::insert(&mut tx, &world.new_server(project.id))
+                .await
+                .unwrap();
+            project::find(&mut tx, project.id).await.unwrap();
+            // Never committed.
+            std::future::pending::<()>().await;
+        };
+        let mut work = Box::pin(work);
+        for _ in 0..steps {
+            let step = std::future::poll_fn(|context| {
+                let done = work.as_mut().poll(context).is_ready();
+                std::task::Poll::Ready(done)
+            });
+            assert!(!step.await);
+            tokio::task::yield_now().await;
+        }
+        drop(work);
+        assert_eq!(look!(world, tx => project::find(tx, project.id)), None);
+        commit!(world, tx => project::insert(tx, &project));
+    }
+}
+
+async fn a_reading_is_of_one_moment(world: World) {
+    let project = world.project().await;
+    let mut reader = world.read().await;
+    let before = directory::read(&mut reader, world.now()).await.unwrap();
+    world.server(project.id).await;
+    let again = directory::read(&mut reader, world.now()).await.unwrap();
+    assert_eq!(again.revision, before.revision);
+    assert!(again.servers.is_empty());
+    drop(reader);
+    let after = look!(world, tx => directory::read(tx, world.now()));
+    assert_eq!(after.servers.len(), 1);
+    assert!(after.revision > before.revision);
+}
+
+async fn a_reader_cannot_write(world: World) {
+    let project = world.new_project();
+    let mut reader = world.read().await;
+    assert!(project::insert(&mut reader, &project).await.is_err());
+    drop(reader);
+    commit!(world, tx => project::insert(tx, &project));
+}
+
+async fn replicas_hear_of_changes(world: World) {
+    let project = world.project().await;
+    let replica = world.replica().await;
+    if world.is_sqlite() {
+        // There is nobody to hear from; the wait simply goes on, and a poll finds changes.
+        let mut waiting = Box::pin(replica.changed());
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context)));
+        assert!(polled.await.is_pending());
+    } else {
+        let waiting = replica.clone();
+        let heard = tokio::spawn(async move { waiting.changed().await });
+        // The listener may start late, so changes go on until one is heard.
+        while !heard.is_finished() {
+            world.server(project.id).await;
+        }
+        heard.await.unwrap().unwrap();
+        // Whoever waits is no reason for a process not to end.
+        let waiting = replica.clone();
+        let ended = tokio::spawn(async move { while waiting.changed().await.is_ok() {} });
+        replica.close().await;
+        ended.await.unwrap();
+    }
+    replica.close().await;
+}
+
+#[tokio::test]
+async fn a_writer_that_waits_too_long_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatewright.db");
+    let config = gatewright_store::StoreConfig::Sqlite { path };
+    let store = gatewright_store::Store::connect(&config).await.unwrap();
+    store.migrate().await.unwrap();
+    let first = store.write().await.unwrap();
+    // From here on only timers are waited for, so the clock may jump to them.
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    assert!(matches!(store.write().await, Err(StoreError::Busy)));
+    assert!(started.elapsed() <= Duration::from_secs(6));
+    tokio::time::resume();
+    drop(first);
+    assert!(store.write().await.is_ok());
+}

@@ -1,0 +1,169 @@
+//! Users: one per source, issuer, claim and subject; blocked and deleted ones are denied.
+
+use std::time::Duration;
+
+use gatewright_domain::user::{User, UserStatus};
+use gatewright_store::{
+    PageRequest, directory, grant,
+    revocation::{self, Denied},
+    user,
+};
+
+use crate::world::{World, commit, contract, look};
+
+contract!(
+    a_second_sign_in_refreshes_and_forgets_nothing,
+    every_part_of_the_key_makes_another_person,
+    users_are_found_by_what_they_are_called,
+    a_blocked_user_is_denied_until_unblocked,
+    a_deleted_user_is_denied_while_tokens_may_be_about,
+);
+
+async fn a_second_sign_in_refreshes_and_forgets_nothing(world: World) {
+    let setting = world.setting().await;
+    let first = setting.user.clone();
+    world.clock.advance(Duration::from_hours(1));
+    let mut again = world.new_user(setting.project.id, setting.source.id);
+    again.key = first.key.clone();
+    again.display_name = None;
+    again.email = Some("new@example.com".to_owned());
+    let stored = commit!(world, tx => user::sign_in(tx, &again));
+    let expected = User {
+        email: again.email.clone(),
+        last_sign_in_at: world.now(),
+        ..first.clone()
+    };
+    assert_eq!(stored, expected);
+    assert_eq!(
+        look!(world, tx => user::find(tx, setting.project.id, first.id)),
+        Some(expected.clone())
+    );
+    assert_eq!(
+        look!(world, tx => user::find_by_key(tx, setting.project.id, &first.key)),
+        Some(expected)
+    );
+    // Signing in does not unblock.
+    let block = commit!(world, tx => user::set_status(tx, setting.project.id, first.id, UserStatus::Blocked));
+    assert!(block);
+    assert_eq!(
+        commit!(world, tx => user::sign_in(tx, &again)).status,
+        UserStatus::Blocked
+    );
+}
+
+async fn every_part_of_the_key_makes_another_person(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let first = &setting.user;
+    let second_source = world.source(project).await;
+    let mut others = vec![first.key.clone(); 4];
+    others[0].user_source_id = second_source.id;
+    others[1].issuer.push('/');
+    others[2].claim = String::from("oid");
+    others[3].subject = first.key.subject.to_uppercase();
+    for key in others {
+        let mut other = world.new_user(project, key.user_source_id);
+        other.key = key;
+        let stored = commit!(world, tx => user::sign_in(tx, &other));
+        assert_eq!(stored.id, other.id);
+        assert_ne!(stored.id, first.id);
+    }
+    // Where one part ends and the next begins matters.
+    let mut shifted = world.new_user(project, setting.source.id);
+    shifted.key.claim = String::from("su");
+    shifted.key.subject = format!("b{}", first.key.subject);
+    shifted.key.issuer.clone_from(&first.key.issuer);
+    assert_eq!(commit!(world, tx => user::sign_in(tx, &shifted)).id, shifted.id);
+    let elsewhere = world.project().await.id;
+    assert_eq!(look!(world, tx => user::find(tx, elsewhere, first.id)), None);
+    assert_eq!(
+        look!(world, tx => user::find_by_key(tx, elsewhere, &first.key)),
+        None
+    );
+}
+
+async fn users_are_found_by_what_they_are_called(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let mut zoe = world.new_user(project, setting.source.id);
+    zoe.display_name = Some("Zoë Ünal 100%".to_owned());
+    zoe.email = Some("Zoe_U@Example.com".to_owned());
+    zoe.key.subject = String::from("OKTA|zoe");
+    commit!(world, tx => user::sign_in(tx, &zoe));
+    let elsewhere = world.source(project).await;
+    let all = PageRequest {
+        after: None,
+        limit: 50,
+    };
+    for wanted in ["ZOË", "ünal", "100%", "zoe_u@example", "okta|", "AMPLE"] {
+        let found = look!(world, tx => user::list(tx, project, None, Some(wanted), &all)).items;
+        assert!(found.iter().any(|user| user.id == zoe.id), "{wanted}");
+        let found =
+            look!(world, tx => user::list(tx, project, Some(setting.source.id), Some(wanted), &all)).items;
+        assert!(found.iter().any(|user| user.id == zoe.id), "{wanted}");
+        let found = look!(world, tx => user::list(tx, project, Some(elsewhere.id), Some(wanted), &all)).items;
+        assert!(found.is_empty());
+    }
+    // Wildcards of SQL are letters here, and nothing matches a NUL.
+    for wanted in ["z_e", "zoe%u", "!", "\0"] {
+        let found = look!(world, tx => user::list(tx, project, None, Some(wanted), &all)).items;
+        assert!(found.is_empty(), "{wanted}");
+    }
+    assert_eq!(
+        look!(world, tx => user::list(tx, project, None, None, &all))
+            .items
+            .len(),
+        2
+    );
+    let of_source = look!(world, tx => user::list(tx, project, Some(setting.source.id), None, &all));
+    assert_eq!(of_source.items.len(), 2);
+    let stranger = world.project().await.id;
+    assert!(
+        look!(world, tx => user::list(tx, stranger, None, None, &all))
+            .items
+            .is_empty()
+    );
+}
+
+async fn a_blocked_user_is_denied_until_unblocked(world: World) {
+    let setting = world.setting().await;
+    let (project, id) = (setting.project.id, setting.user.id);
+    let elsewhere = world.project().await.id;
+    assert!(!commit!(world, tx => user::set_status(tx, elsewhere, id, UserStatus::Blocked)));
+    assert!(commit!(world, tx => user::set_status(tx, project, id, UserStatus::Blocked)));
+    let denied = look!(world, tx => directory::read(tx, world.now())).denied;
+    assert_eq!(denied, [Denied::User(id)]);
+    assert!(commit!(world, tx => user::set_status(tx, project, id, UserStatus::Active)));
+    assert!(
+        look!(world, tx => directory::read(tx, world.now()))
+            .denied
+            .is_empty()
+    );
+}
+
+async fn a_deleted_user_is_denied_while_tokens_may_be_about(world: World) {
+    let setting = world.setting().await;
+    let (project, id) = (setting.project.id, setting.user.id);
+    let grant = setting.grant(&world).await;
+    let until = world.now().plus(Duration::from_hours(1));
+    let elsewhere = world.project().await.id;
+    assert!(!commit!(world, tx => user::delete(tx, elsewhere, id, until)));
+    assert!(commit!(world, tx => user::delete(tx, project, id, until)));
+    assert!(!commit!(world, tx => user::delete(tx, project, id, until)));
+    assert_eq!(
+        look!(world, tx => grant::find(tx, setting.gateway.id, grant.id)),
+        None
+    );
+    assert_eq!(
+        look!(world, tx => revocation::list(tx, world.now())),
+        [Denied::User(id)]
+    );
+    assert_eq!(commit!(world, tx => revocation::prune(tx, world.now(), 10)), 0);
+    world.clock.advance(Duration::from_hours(1));
+    assert!(look!(world, tx => revocation::list(tx, world.now())).is_empty());
+    assert_eq!(commit!(world, tx => revocation::prune(tx, world.now(), 10)), 1);
+    // Whoever signs in again under the same key is a new user.
+    let mut again = world.new_user(project, setting.source.id);
+    again.key = setting.user.key.clone();
+    assert_eq!(commit!(world, tx => user::sign_in(tx, &again)).id, again.id);
+}
