@@ -1,0 +1,209 @@
+//! Between a client and a server of whatever eras: what of a server's messages reaches the client, and what is changed
+//! in them on the way.
+
+use bytes::Bytes;
+
+use crate::{
+    envelope::{self, Limits, Message, Notification, Outcome, RequestId, Response},
+    jsonrpc::{self, ErrorCode, Refusal},
+    splice::Splice,
+    version::Era,
+};
+
+/// One call between one client and one server.
+#[derive(Debug, Clone)]
+pub struct Bridge {
+    /// The era the client speaks.
+    pub client_era: Era,
+    /// The era the server speaks.
+    pub server_era: Era,
+    /// The client's request id, JSON text as it was written.
+    pub client_id: Bytes,
+    /// The id the server knows the request by, JSON text; `None` where it is the client's own.
+    pub server_id: Option<Bytes>,
+    /// The client's progress token, JSON text; `None` where it wants no progress. The server's is `server_id` where
+    /// there is one.
+    pub progress_token: Option<Bytes>,
+    /// Whether the client asked for log messages.
+    pub wants_logs: bool,
+}
+
+/// What to do with a message of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Pass this on.
+    Forward(Bytes),
+    /// Pass this on; it is the answer, and nothing follows it.
+    Last(Bytes),
+    /// Nothing for the client.
+    Drop,
+    /// Nothing for the client: the server's list of tools has changed.
+    ToolsChanged,
+    /// Nothing for the client: send this back to the server as the answer to a request of its own.
+    Reply(Bytes),
+}
+
+impl Bridge {
+    /// Decides on one message of the server's stream.
+    pub fn translate(&self, data: &Bytes) -> Step {
+        match envelope::parse(data, &Limits::default()) {
+            Ok(Message::Response(response)) => self.response(data, &response),
+            Ok(Message::Notification(notification)) => self.notification(data, &notification),
+            Ok(Message::Request(request)) => self.request(&request),
+            Err(error) => {
+                tracing::debug!(%error, "a message of a server is no JSON-RPC message");
+                Step::Drop
+            }
+        }
+    }
+
+    /// The answer of the server as the client gets it; `Drop` when it answers another request.
+    pub fn response(&self, data: &Bytes, response: &Response<'_>) -> Step {
+        let expected = self.server_id.as_ref().unwrap_or(&self.client_id);
+        let id = match response.id {
+            Some(id) if same_id(id.raw, expected) => Some(id),
+            // An error that could not name its request: the exchange it came in says which it was.
+            None if matches!(response.outcome, Outcome::Error(_)) => None,
+            Some(_) | None => return Step::Drop,
+        };
+        let Some(id) = id else {
+            let Outcome::Error(error) = &response.outcome else {
+                return Step::Drop;
+            };
+            return Step::Last(self.error(error.span.of(data)));
+        };
+        let mut splice = Splice::new(data);
+        if self.server_id.is_some() {
+            splice.replace(id.span, &self.client_id[..]);
+        }
+        if let Outcome::Result(result) = &response.outcome {
+            let kind = result.result_type.as_ref().map(|text| text.value.as_ref());
+            match (self.client_era, kind) {
+                (Era::Modern, None) => {
+                    splice.set_member(result.span, "resultType", &b"\"complete\""[..]);
+                }
+                (Era::Legacy, Some("input_required")) => {
+                    return Step::Last(self.refuse(
+                        "The tool asks for further input in a way this client cannot give. Use a client that supports MCP 2026-07-28.",
+                    ));
+                }
+                (Era::Modern | Era::Legacy, _) => {}
+            }
+        }
+        if splice.is_empty() {
+            return Step::Last(data.clone());
+        }
+        match splice.finish() {
+            Ok(body) => Step::Last(body),
+            Err(error) => {
+                tracing::warn!(%error, "an answer could not be rewritten");
+                Step::Last(self.refuse("The answer of the server could not be passed on."))
+            }
+        }
+    }
+
+    /// Our own error in the place of the server's answer.
+    pub fn refuse(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> Bytes {
+        let refusal = Refusal::new(ErrorCode::INTERNAL_ERROR, message);
+        self.error(&error_object(&refusal))
+    }
+
+    /// An error response to the client around an `error` object, JSON text.
+    pub fn error(&self, error: &[u8]) -> Bytes {
+        let mut body = Vec::with_capacity(error.len() + self.client_id.len() + 40);
+        body.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+        body.extend_from_slice(&self.client_id);
+        body.extend_from_slice(br#","error":"#);
+        body.extend_from_slice(error);
+        body.push(b'}');
+        body.into()
+    }
+
+    fn notification(&self, data: &Bytes, notification: &Notification<'_>) -> Step {
+        match notification.method.value.as_ref() {
+            "notifications/progress" => self.progress(data, notification),
+            "notifications/message" if !self.wants_logs => Step::Drop,
+            "notifications/tools/list_changed" => Step::ToolsChanged,
+            // They concern requests, lists and subscriptions of ours with the server, not of this client.
+            "notifications/cancelled"
+            | "notifications/initialized"
+            | "notifications/prompts/list_changed"
+            | "notifications/resources/list_changed"
+            | "notifications/resources/updated"
+            | "notifications/subscriptions/acknowledged" => Step::Drop,
+            _ => Step::Forward(data.clone()),
+        }
+    }
+
+    fn progress(&self, data: &Bytes, notification: &Notification<'_>) -> Step {
+        let theirs = notification
+            .params
+            .as_ref()
+            .and_then(|params| params.progress_token);
+        let (Some(ours), Some(theirs)) = (&self.progress_token, theirs) else {
+            return Step::Drop;
+        };
+        let Some(server_id) = &self.server_id else {
+            return if same_id(theirs.raw, ours) {
+                Step::Forward(data.clone())
+            } else {
+                Step::Drop
+            };
+        };
+        if !same_id(theirs.raw, server_id) {
+            return Step::Drop;
+        }
+        let mut splice = Splice::new(data);
+        splice.replace(theirs.span, &ours[..]);
+        splice.finish().map_or(Step::Drop, Step::Forward)
+    }
+
+    /// Requests of servers (sampling, elicitation, roots) reach no client yet; they are answered so that nothing hangs.
+    fn request(&self, request: &envelope::Request<'_>) -> Step {
+        if self.server_era == Era::Modern {
+            // The standard forbids them there, and there is nowhere to answer.
+            return Step::Drop;
+        }
+        let id = request.id.to_owned();
+        if request.method.value == "ping" {
+            return Step::Reply(jsonrpc::write_result(&id, b"{}"));
+        }
+        let refusal = Refusal::new(
+            ErrorCode::METHOD_NOT_FOUND,
+            "This gateway does not pass requests of servers on to clients.",
+        );
+        Step::Reply(refusal.to_response(Some(&id), Era::Legacy))
+    }
+}
+
+/// The `error` object of a refusal.
+fn error_object(refusal: &Refusal) -> Vec<u8> {
+    let message = jsonrpc::json_string(&refusal.message);
+    format!(r#"{{"code":{},"message":{message}}}"#, refusal.code.0).into_bytes()
+}
+
+/// Whether two ids are the same value: the same text, or the same string however it is escaped.
+fn same_id(theirs: &str, ours: &[u8]) -> bool {
+    if theirs.as_bytes() == ours {
+        return true;
+    }
+    // Only strings have more than one way of being written that is in use.
+    if !theirs.starts_with('"') || !ours.starts_with(b"\"") {
+        return false;
+    }
+    match (
+        crate::scan::decode_string(theirs.as_bytes()),
+        crate::scan::decode_string(ours),
+    ) {
+        (Some(theirs), Some(ours)) => theirs == ours,
+        _ => false,
+    }
+}
+
+/// An id of ours as JSON text.
+pub(crate) fn number(id: u64) -> Bytes {
+    RequestId::Integer(i64::try_from(id).unwrap_or(i64::MAX))
+        .to_json()
+        .into_owned()
+        .into()
+}

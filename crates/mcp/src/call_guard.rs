@@ -1,0 +1,144 @@
+//! What must happen when a call ends before its answer did: a server with sessions is told, a stateless one sees its
+//! connection closed.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request};
+
+use crate::{
+    caller::CallerKey,
+    jsonrpc,
+    session::Running,
+    upstream::{ASSERTION, Upstream},
+    upstream_ask::{Net, session_headers},
+    upstream_session::UpstreamSession,
+    upstream_transport::Transport,
+};
+
+/// How long a notice to a server may take; nobody waits for it.
+const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
+/// Requests of a server answered within one call; what comes beyond is ignored.
+const REPLIES_MAX: u32 = 64;
+
+/// Kept with a call until its answer is complete. Dropped earlier, it cancels the call at a server with sessions.
+pub(crate) struct CallGuard {
+    caller: CallerKey,
+    /// The entry that lets the client cancel the call by id.
+    running: Option<Running>,
+    channel: Option<Box<dyn Backchannel>>,
+    replies: u32,
+}
+
+impl fmt::Debug for CallGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallGuard")
+            .field("running", &self.running.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl CallGuard {
+    /// For a call towards a stateless server.
+    pub(crate) const fn new(caller: CallerKey, running: Option<Running>) -> Self {
+        Self {
+            caller,
+            running,
+            channel: None,
+            replies: 0,
+        }
+    }
+
+    /// From here on the call runs within a session with a server. Boxed because the guard outlives the code that knows
+    /// the transport's type, and only calls to servers with sessions pay for it.
+    pub(crate) fn watch<T: Transport>(&mut self, call: SessionCall<T>) {
+        self.channel = Some(Box::new(call));
+    }
+
+    /// There is nothing to cancel at the server, but the call goes on.
+    pub(crate) fn unwatch(&mut self) {
+        self.channel = None;
+    }
+
+    /// The server has answered, or never got the call: there is nothing to cancel.
+    pub(crate) fn complete(&mut self) {
+        self.channel = None;
+        self.running = None;
+    }
+
+    /// Answers a request of the server.
+    pub(crate) fn reply(&mut self, message: Bytes) {
+        self.replies += 1;
+        if self.replies <= REPLIES_MAX
+            && let Some(channel) = &self.channel
+        {
+            channel.reply(message);
+        }
+    }
+
+    /// The server says that its list has changed.
+    pub(crate) fn tools_changed(&self, upstream: &Upstream) {
+        upstream.catalogs.invalidate(upstream, self.caller);
+    }
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        if let Some(channel) = &self.channel {
+            channel.cancel();
+        }
+    }
+}
+
+/// The way back to a server while a call runs.
+trait Backchannel: Send + Sync {
+    fn cancel(&self);
+    fn reply(&self, message: Bytes);
+}
+
+/// A call within a session with a server.
+pub(crate) struct SessionCall<T> {
+    pub(crate) net: Arc<Net<T>>,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) session: Arc<UpstreamSession>,
+    pub(crate) assertion: Option<HeaderValue>,
+    /// The id the server knows the call by, JSON text.
+    pub(crate) id: Bytes,
+}
+
+impl<T: Transport> SessionCall<T> {
+    fn send(&self, body: Bytes) {
+        // A task of its own, because this is called where nothing can wait: in `Drop` and while a body is polled. It is
+        // rare, and bounded by its deadline.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let mut request: Request<Bytes> = self.upstream.bare_request(Method::POST, body);
+        session_headers(&mut request, &self.session);
+        if let Some(assertion) = &self.assertion {
+            request.headers_mut().insert(ASSERTION, assertion.clone());
+        }
+        let net = Arc::clone(&self.net);
+        runtime.spawn(async move {
+            let sent = net.transport.send(request, NOTICE_DEADLINE).await;
+            if let Err(error) = sent {
+                tracing::debug!(%error, "a notice to a server was lost");
+            }
+        });
+    }
+}
+
+impl<T: Transport> Backchannel for SessionCall<T> {
+    fn cancel(&self) {
+        let id = String::from_utf8_lossy(&self.id);
+        let params = format!(r#"{{"requestId":{id},"reason":"The client gave the request up."}}"#);
+        self.send(jsonrpc::write_notification(
+            "notifications/cancelled",
+            Some(params.as_bytes()),
+        ));
+    }
+
+    fn reply(&self, message: Bytes) {
+        self.send(message);
+    }
+}

@@ -1,0 +1,61 @@
+//! Whom a request is made for, as far as the federation needs to know.
+
+use std::fmt;
+
+use gatewright_domain::principal::Principal;
+use http::HeaderValue;
+use sha2::{Digest as _, Sha256};
+
+use crate::upstream::UpstreamConfig;
+
+/// Names one user at one gateway. Two users never share one, so what is kept under it is never served to another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallerKey([u8; 16]);
+
+impl CallerKey {
+    /// The key of a principal: its assertion subject at its gateway in its mode.
+    pub fn of(principal: &Principal) -> Self {
+        let digest = Sha256::new()
+            .chain_update(principal.mode().as_str())
+            .chain_update([0])
+            .chain_update(principal.gateway_id.to_string())
+            .chain_update([0])
+            .chain_update(principal.assertion_subject())
+            .finalize();
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        Self(key)
+    }
+
+    /// The key as bytes, for sealing into a session id.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CallerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallerKey(…)")
+    }
+}
+
+/// Gives the signed identity assertion for a server that is told who the user is.
+pub trait Identify: Send + Sync {
+    /// The value of `Gatewright-Assertion` for this server.
+    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue>;
+}
+
+/// The user of a request.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// Who it is.
+    pub key: CallerKey,
+    /// What servers are told about them.
+    pub identity: &'a dyn Identify,
+}
+
+impl fmt::Debug for Caller<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Caller({:?})", self.key)
+    }
+}

@@ -1,0 +1,452 @@
+//! Servers of both eras in memory, for the tests of the federation.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use gatewright_domain::{
+    Clock, Entropy,
+    clock::FixedClock,
+    entropy::SeededEntropy,
+    id::{ApiKeyId, GatewayId, ProjectId, ServerId},
+    principal::{Principal, Proof},
+    sealed::{Keyring, MasterKey},
+    server::IdentityForwarding,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::{
+    answer::Answer,
+    caller::{Caller, CallerKey, Identify},
+    federation::{Federation, GatewayConfig, Plan},
+    naming::Naming,
+    upstream::UpstreamConfig,
+    upstream_transport::{Transport, TransportError},
+};
+
+/// A body given piece by piece, which tells whether it was dropped.
+pub(crate) struct FakeBody {
+    pieces: mpsc::UnboundedReceiver<Bytes>,
+    pub(crate) dropped: Arc<AtomicBool>,
+}
+
+pub(crate) type Pieces = mpsc::UnboundedSender<Bytes>;
+
+impl FakeBody {
+    pub(crate) fn open() -> (Pieces, Self) {
+        let (sender, pieces) = mpsc::unbounded_channel();
+        let dropped = Arc::default();
+        (sender, Self { pieces, dropped })
+    }
+
+    pub(crate) fn of(pieces: &[&str]) -> Self {
+        let (sender, body) = Self::open();
+        for piece in pieces {
+            sender.send(Bytes::copy_from_slice(piece.as_bytes())).unwrap();
+        }
+        body
+    }
+}
+
+impl Body for FakeBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.pieces
+            .poll_recv(cx)
+            .map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+impl Drop for FakeBody {
+    fn drop(&mut self) {
+        self.dropped.store(true, Ordering::SeqCst);
+    }
+}
+
+/// What a server got.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) json: Value,
+}
+
+impl Received {
+    pub(crate) fn method(&self) -> &str {
+        self.json["method"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+type Handler = Box<dyn Fn(&Received) -> Result<Response<FakeBody>, TransportError> + Send + Sync>;
+
+/// A server and what it got, in order.
+pub(crate) struct FakeServer {
+    pub(crate) handler: Handler,
+    pub(crate) received: Mutex<Vec<Received>>,
+}
+
+impl FakeServer {
+    pub(crate) fn new(
+        handler: impl Fn(&Received) -> Result<Response<FakeBody>, TransportError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            handler: Box::new(handler),
+            received: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn received(&self, method: &str) -> Vec<Received> {
+        let all = self.received.lock().unwrap();
+        all.iter().filter(|one| one.method() == method).cloned().collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct FakeNet {
+    pub(crate) servers: HashMap<String, Arc<FakeServer>>,
+}
+
+impl Transport for FakeNet {
+    type Body = FakeBody;
+
+    async fn send(&self, request: Request<Bytes>, _: Duration) -> Result<Response<FakeBody>, TransportError> {
+        let host = request.uri().host().unwrap().to_owned();
+        let (head, body) = request.into_parts();
+        let received = Received {
+            headers: head.headers,
+            json: serde_json::from_slice(&body).unwrap(),
+            body,
+        };
+        let server = &self.servers[&host];
+        server.received.lock().unwrap().push(received.clone());
+        // The other requests of a test get their turn, as they would over a network.
+        tokio::task::yield_now().await;
+        (server.handler)(&received)
+    }
+}
+
+pub(crate) fn answer(status: u16, content_type: &str, body: FakeBody) -> Response<FakeBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    if !content_type.is_empty() {
+        let value = HeaderValue::from_str(content_type).unwrap();
+        response.headers_mut().insert("content-type", value);
+    }
+    response
+}
+
+pub(crate) fn json_answer(status: u16, body: &str) -> Response<FakeBody> {
+    answer(status, "application/json; charset=utf-8", FakeBody::of(&[body]))
+}
+
+pub(crate) fn event(data: &str) -> String {
+    format!("event: message\ndata: {data}\n\n")
+}
+
+/// A tool that takes anything.
+pub(crate) fn tool(name: &str) -> Value {
+    json!({ "name": name, "inputSchema": { "type": "object" } })
+}
+
+/// The raw text of a member of `params`, as the server got it.
+pub(crate) fn raw_param(received: &Received, name: &str) -> String {
+    let params: HashMap<String, Box<serde_json::value::RawValue>> = {
+        #[derive(serde::Deserialize)]
+        struct Envelope {
+            params: HashMap<String, Box<serde_json::value::RawValue>>,
+        }
+        serde_json::from_slice::<Envelope>(&received.body).unwrap().params
+    };
+    params
+        .get(name)
+        .map_or("null".to_owned(), |raw| raw.get().to_owned())
+}
+
+/// The answer both kinds of server give to a call: what they were told, byte for byte.
+pub(crate) fn echo(received: &Received) -> String {
+    let arguments = raw_param(received, "arguments");
+    let name = &received.json["params"]["name"];
+    let user = received.header("gatewright-assertion").unwrap_or("nobody");
+    format!(
+        r#"{{"result":{{"content":[],"x-n":1.50e+3, "tool":{name},"user":"{user}","arguments":{arguments}}},"jsonrpc":"2.0","id":{}}}"#,
+        received.json["id"]
+    )
+}
+
+/// A stateless server with these tools.
+pub(crate) fn modern_server(tools: Vec<Value>, ttl_ms: u64, scope: &'static str) -> Arc<FakeServer> {
+    FakeServer::new(move |received| Ok(modern_reply(received, &tools, ttl_ms, scope)))
+}
+
+pub(crate) fn modern_reply(
+    received: &Received,
+    tools: &[Value],
+    ttl_ms: u64,
+    scope: &str,
+) -> Response<FakeBody> {
+    let id = &received.json["id"];
+    let version = &received.json["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
+    if version != "2026-07-28" || received.header("mcp-protocol-version") != Some("2026-07-28") {
+        return json_answer(
+            400,
+            &json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32602, "message": "no metadata"}})
+                .to_string(),
+        );
+    }
+    assert_eq!(received.header("mcp-method"), Some(received.method()));
+    match received.method() {
+        "server/discover" => json_answer(
+            200,
+            &json!({"jsonrpc": "2.0", "id": id, "result": {"resultType": "complete", "supportedVersions": ["2026-07-28"],
+                "capabilities": {"tools": {}}, "ttlMs": 1, "cacheScope": "public"}})
+            .to_string(),
+        ),
+        "tools/list" => json_answer(
+            200,
+            &json!({"jsonrpc": "2.0", "id": id, "result": {"resultType": "complete", "tools": tools,
+                "ttlMs": ttl_ms, "cacheScope": scope}})
+            .to_string(),
+        ),
+        "tools/call" => {
+            assert_eq!(received.header("mcp-name"), received.json["params"]["name"].as_str());
+            let body = echo(received).replace(r#""result":{"#, r#""result":{"resultType":"complete","#);
+            json_answer(200, &body)
+        }
+        _ => json_answer(
+            404,
+            &json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no such method"}}).to_string(),
+        ),
+    }
+}
+
+/// A server with sessions, which answers calls as `call` says.
+pub(crate) fn legacy_server(
+    tools: Vec<Value>,
+    call: impl Fn(&Received) -> Response<FakeBody> + Send + Sync + 'static,
+) -> Arc<FakeServer> {
+    let sessions = AtomicUsize::new(0);
+    FakeServer::new(move |received| {
+        let id = &received.json["id"];
+        if received.method() == "initialize" {
+            let number = sessions.fetch_add(1, Ordering::SeqCst) + 1;
+            let mut response = json_answer(
+                200,
+                &json!({"jsonrpc": "2.0", "id": id, "result": {"protocolVersion": "2025-11-25",
+                    "capabilities": {"tools": {}}, "serverInfo": {"name": "old", "version": "1"}}})
+                .to_string(),
+            );
+            let session = HeaderValue::from_str(&format!("session-{number}")).unwrap();
+            response.headers_mut().insert("mcp-session-id", session);
+            return Ok(response);
+        }
+        if received.header("mcp-session-id").is_none() {
+            let error =
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: no session"}}"#;
+            return Ok(json_answer(400, error));
+        }
+        assert_eq!(received.header("mcp-protocol-version"), Some("2025-11-25"));
+        Ok(match received.method() {
+            "tools/list" => {
+                let result = json!({"jsonrpc": "2.0", "id": id, "result": {"tools": tools}});
+                answer(
+                    200,
+                    "text/event-stream",
+                    FakeBody::of(&[&event(&result.to_string())]),
+                )
+            }
+            "tools/call" => call(received),
+            _ => answer(202, "", FakeBody::of(&[])),
+        })
+    })
+}
+
+/// Users are told apart by a plain word where the program signs an assertion.
+pub(crate) struct User(pub(crate) &'static str);
+
+impl Identify for User {
+    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
+        assert_eq!(server.audience, server.url.to_string());
+        HeaderValue::from_static(self.0).into()
+    }
+}
+
+/// A federation over servers in memory and one gateway.
+pub(crate) struct World {
+    pub(crate) federation: Federation<FakeNet>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) gateway_id: GatewayId,
+    ids: Vec<ServerId>,
+    slugs: Vec<String>,
+    project_id: ProjectId,
+    key_id: ApiKeyId,
+}
+
+impl World {
+    pub(crate) fn new(servers: &[(&str, &Arc<FakeServer>)]) -> Self {
+        let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
+        let entropy = Arc::new(SeededEntropy::new(11));
+        let keyring = Keyring::new(vec![MasterKey::generate(entropy.as_ref())]).unwrap();
+        let net = FakeNet {
+            servers: servers
+                .iter()
+                .map(|(slug, server)| (format!("{slug}.example"), Arc::clone(server)))
+                .collect(),
+        };
+        let (of_clock, of_entropy) = (clock.as_ref(), entropy.as_ref());
+        Self {
+            gateway_id: GatewayId::generate(of_clock, of_entropy),
+            ids: servers
+                .iter()
+                .map(|_| ServerId::generate(of_clock, of_entropy))
+                .collect(),
+            slugs: servers.iter().map(|(slug, _)| (*slug).to_owned()).collect(),
+            project_id: ProjectId::generate(of_clock, of_entropy),
+            key_id: ApiKeyId::generate(of_clock, of_entropy),
+            federation: Federation::new(
+                net,
+                keyring,
+                Arc::clone(&clock) as Arc<dyn Clock>,
+                Arc::clone(&entropy) as Arc<dyn Entropy>,
+            ),
+            clock,
+        }
+    }
+
+    pub(crate) fn plan(&self, identity: IdentityForwarding, allowed: &[(usize, &str)]) -> Plan {
+        let server = |(id, slug): (&ServerId, &String)| UpstreamConfig {
+            id: *id,
+            slug: slug.clone(),
+            url: format!("http://{slug}.example/mcp").parse().unwrap(),
+            audience: format!("http://{slug}.example/mcp"),
+            timeout: Duration::from_mins(1),
+            retries: 1,
+            headers: vec![(
+                http::HeaderName::from_static("x-api-key"),
+                HeaderValue::from_static("hush"),
+            )],
+            identity,
+            problem: None,
+        };
+        self.federation.plan(GatewayConfig {
+            id: self.gateway_id,
+            name: "Tools \"R\" us".to_owned(),
+            instructions: "Be kind.".to_owned(),
+            naming: Naming::for_servers(self.ids.len()),
+            servers: self.ids.iter().zip(&self.slugs).map(server).collect(),
+            allowed_tools: allowed
+                .iter()
+                .map(|(index, tool)| (self.ids[*index], (*tool).to_owned()))
+                .collect(),
+        })
+    }
+
+    pub(crate) fn key(&self, user: &User) -> CallerKey {
+        CallerKey::of(&Principal {
+            project_id: self.project_id,
+            gateway_id: self.gateway_id,
+            subject: user.0.to_owned(),
+            proof: Proof::Key(self.key_id),
+            email: None,
+            display_name: None,
+        })
+    }
+
+    pub(crate) async fn post(
+        &self,
+        plan: &Plan,
+        user: &User,
+        headers: &HeaderMap,
+        body: &str,
+    ) -> Response<Answer<FakeBody>> {
+        let caller = Caller {
+            key: self.key(user),
+            identity: user,
+        };
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        self.federation
+            .post(plan, caller, headers, &body, &mut None)
+            .await
+    }
+
+    /// Begins a session; gives the headers of its requests.
+    pub(crate) async fn begin(&self, plan: &Plan, user: &User) -> HeaderMap {
+        let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+        let response = self.post(plan, user, &legacy_headers(None), body).await;
+        let id = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+        let (status, text) = read(response).await;
+        assert_eq!(status, 200, "{text}");
+        legacy_headers(Some(&id))
+    }
+}
+
+pub(crate) fn legacy_headers(session: Option<&str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    if let Some(session) = session {
+        headers.insert("mcp-session-id", HeaderValue::from_str(session).unwrap());
+        headers.insert("mcp-protocol-version", HeaderValue::from_static("2025-11-25"));
+    }
+    headers
+}
+
+pub(crate) fn modern_headers(method: &str, name: Option<&str>) -> HeaderMap {
+    let mut headers = legacy_headers(None);
+    headers.insert("mcp-protocol-version", HeaderValue::from_static("2026-07-28"));
+    headers.insert("mcp-method", HeaderValue::from_str(method).unwrap());
+    if let Some(name) = name {
+        headers.insert("mcp-name", HeaderValue::from_str(name).unwrap());
+    }
+    headers
+}
+
+/// `_meta` of a request of the stateless era, with further members.
+pub(crate) fn meta(more: &str) -> String {
+    format!(
+        r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{{"name":"c","version":"1"}},"io.modelcontextprotocol/clientCapabilities":{{}}{more}}}"#
+    )
+}
+
+/// Reads an answer to its end.
+pub(crate) async fn read(response: Response<Answer<FakeBody>>) -> (u16, String) {
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// The data of the events in a text.
+pub(crate) fn events(text: &str) -> Vec<String> {
+    text.split("\n\n")
+        .filter_map(|event| {
+            event
+                .lines()
+                .find_map(|line| line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")))
+        })
+        .map(str::to_owned)
+        .collect()
+}

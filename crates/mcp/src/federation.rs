@@ -1,0 +1,168 @@
+//! The federation: the upstream servers of the process, and for each gateway the plan of which of them it offers.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use gatewright_domain::{
+    Clock, Entropy, Timestamp,
+    id::{GatewayId, ServerId},
+    sealed::Keyring,
+};
+use moka::sync::Cache;
+
+use crate::{
+    caller::CallerKey,
+    federation_list::View,
+    naming::Naming,
+    session::Sessions,
+    upstream::{Upstream, UpstreamConfig},
+    upstream_ask::Net,
+    upstream_transport::Transport,
+};
+
+/// Merged lists of users kept for gateways whose lists differ between users, bytes in all.
+const USER_VIEWS_BYTES: u64 = 64 * 1024 * 1024;
+/// A server no gateway has used for so long is forgotten.
+const UNUSED_FOR: Duration = Duration::from_mins(10);
+
+/// What a gateway offers, in the words of its configuration.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Its id.
+    pub id: GatewayId,
+    /// What people call it; clients show it.
+    pub name: String,
+    /// Returned to clients as `instructions`; empty for none.
+    pub instructions: String,
+    /// How its tools are named.
+    pub naming: Naming,
+    /// Its servers, in order.
+    pub servers: Vec<UpstreamConfig>,
+    /// The tools it offers by the names they have at their servers; empty means all.
+    pub allowed_tools: Vec<(ServerId, String)>,
+}
+
+/// What a gateway offers, ready for requests. Made once per configuration.
+#[derive(Debug)]
+pub struct Plan {
+    /// The gateway.
+    pub gateway_id: GatewayId,
+    /// Tells plans of one gateway apart: what was made for an earlier configuration is not used for a later one.
+    pub(crate) serial: u64,
+    pub(crate) name: String,
+    pub(crate) instructions: String,
+    pub(crate) naming: Naming,
+    pub(crate) servers: Vec<Offered>,
+    /// The merged list where it is the same for all users.
+    pub(crate) shared: arc_swap::ArcSwapOption<View>,
+}
+
+/// A server as one gateway offers it.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    pub(crate) upstream: Arc<Upstream>,
+    /// The tools offered; `None` means all.
+    pub(crate) allowed: Option<HashSet<String>>,
+}
+
+impl Offered {
+    /// The name a tool would have at this server; `None` when it could not be of this server.
+    pub(crate) fn own_name<'n>(&self, naming: Naming, name: &'n str) -> Option<&'n str> {
+        match naming {
+            Naming::Plain => Some(name),
+            // A slug holds no underscore, so the first one ends it.
+            Naming::Prefixed => name.strip_prefix(self.upstream.slug())?.strip_prefix('_'),
+        }
+    }
+}
+
+/// The upstream side of the process and the sessions of its clients.
+#[derive(Debug)]
+pub struct Federation<T> {
+    pub(crate) net: Arc<Net<T>>,
+    /// Sessions of clients of the session-based revisions.
+    pub sessions: Arc<Sessions>,
+    /// Merged lists that are for one user only.
+    pub(crate) user_views: Cache<(GatewayId, CallerKey), Arc<View>>,
+    next_serial: AtomicU64,
+    /// Locked only while a plan is made, which is once per configuration.
+    upstreams: Mutex<HashMap<ServerId, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    upstream: Arc<Upstream>,
+    used_at: Timestamp,
+}
+
+impl<T: Transport> Federation<T> {
+    /// A federation without servers; plans bring them in.
+    pub fn new(transport: T, keyring: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            sessions: Arc::new(Sessions::new(keyring, Arc::clone(&clock), entropy)),
+            net: Arc::new(Net { transport, clock }),
+            user_views: Cache::builder()
+                .max_capacity(USER_VIEWS_BYTES)
+                .weigher(|_, view: &Arc<View>| u32::try_from(view.weight()).unwrap_or(u32::MAX))
+                .build(),
+            next_serial: AtomicU64::new(0),
+            upstreams: Mutex::default(),
+        }
+    }
+
+    /// Makes the plan of a gateway. What is known of its servers is kept where their configuration is the same.
+    pub fn plan(&self, config: GatewayConfig) -> Plan {
+        let narrowed = !config.allowed_tools.is_empty();
+        let mut allowed: HashMap<ServerId, HashSet<String>> = HashMap::new();
+        for (server, tool) in config.allowed_tools {
+            allowed.entry(server).or_default().insert(tool);
+        }
+        let servers = config
+            .servers
+            .into_iter()
+            .map(|server| Offered {
+                allowed: narrowed.then(|| allowed.remove(&server.id).unwrap_or_default()),
+                upstream: self.upstream(server),
+            })
+            .collect();
+        Plan {
+            gateway_id: config.id,
+            serial: self.next_serial.fetch_add(1, Ordering::Relaxed),
+            name: config.name,
+            instructions: config.instructions,
+            naming: config.naming,
+            servers,
+            shared: arc_swap::ArcSwapOption::empty(),
+        }
+    }
+
+    fn upstream(&self, config: UpstreamConfig) -> Arc<Upstream> {
+        let now = self.net.now();
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only the map holds a server that no plan offers any more.
+        upstreams.retain(|_, known| {
+            Arc::strong_count(&known.upstream) > 1 || now.since(known.used_at) < UNUSED_FOR
+        });
+        if let Some(known) = upstreams.get_mut(&config.id)
+            && known.upstream.config == config
+        {
+            known.used_at = now;
+            return Arc::clone(&known.upstream);
+        }
+        let upstream = Arc::new(Upstream::new(config));
+        upstreams.insert(
+            upstream.config.id,
+            Known {
+                upstream: Arc::clone(&upstream),
+                used_at: now,
+            },
+        );
+        upstream
+    }
+}

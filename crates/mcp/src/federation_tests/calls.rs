@@ -1,0 +1,275 @@
+//! Calls that do not go smoothly.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use gatewright_domain::server::IdentityForwarding;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{
+    fake_net::{
+        FakeBody, FakeServer, User, World, answer, echo, event, events, json_answer, legacy_server, meta,
+        modern_headers, modern_reply, read, tool,
+    },
+    upstream_transport::TransportError,
+};
+
+const ADA: User = User("ada");
+
+fn body(arguments: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{{"name":"t","arguments":{arguments},{}}}}}"#,
+        meta(r#","progressToken":"p""#)
+    )
+}
+
+async fn call(server: &Arc<FakeServer>) -> (u16, String) {
+    let world = World::new(&[("one", server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let headers = modern_headers("tools/call", Some("t"));
+    read(world.post(&plan, &ADA, &headers, &body("{}")).await).await
+}
+
+#[tokio::test]
+async fn a_forgotten_session_is_begun_anew_and_the_call_made_once() {
+    for status in [404, 400] {
+        let calls = AtomicUsize::new(0);
+        let server = legacy_server(vec![tool("t")], move |received| {
+            if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                let error =
+                    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
+                return json_answer(status, error);
+            }
+            json_answer(200, &echo(received))
+        });
+        let (status, text) = call(&server).await;
+        assert_eq!(status, 200, "{text}");
+        assert!(text.contains(r#""tool":"t""#));
+        assert_eq!(server.received("initialize").len(), 2);
+        let calls = server.received("tools/call");
+        assert_eq!(calls[1].header("mcp-session-id"), Some("session-2"));
+        assert_eq!(calls.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_every_session_is_not_asked_for_ever() {
+    let server = legacy_server(vec![tool("t")], |_| json_answer(404, "{}"));
+    let (_, text) = call(&server).await;
+    assert!(
+        text.contains("`one` answered with something that is not MCP"),
+        "{text}"
+    );
+    assert_eq!(server.received("tools/call").len(), 2);
+}
+
+#[rstest]
+#[case(401, "", "refused this gateway (HTTP 401)")]
+#[case(500, "boom", "failed (HTTP 500)")]
+#[case(302, "", "is not MCP (HTTP 302)")]
+#[case(200, "<html>", "is not MCP (neither JSON nor a stream of events)")]
+#[tokio::test]
+async fn failures_of_a_server_are_told_in_words(
+    #[case] status: u16,
+    #[case] content: &'static str,
+    #[case] says: &str,
+) {
+    let server = FakeServer::new(move |received| {
+        Ok(match received.method() {
+            "tools/call" => answer(status, "text/html", FakeBody::of(&[content])),
+            _ => modern_reply(received, &[tool("t")], 60_000, "public"),
+        })
+    });
+    let (status, text) = call(&server).await;
+    assert_eq!(status, 200);
+    let error: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&error["id"], &error["error"]["code"]),
+        (&json!("c"), &json!(-32603))
+    );
+    assert!(text.contains(says), "{text}");
+    assert!(
+        content.is_empty() || !text.contains(content),
+        "nothing of the body is passed on"
+    );
+}
+
+#[tokio::test]
+async fn errors_of_a_server_keep_their_bytes() {
+    let error =
+        r#"{"code":-32021,"message":"needs sampling","data":{"requiredCapabilities":{"sampling":{ }}}}"#;
+    for (id, status) in [
+        (r#""c""#, 400),
+        ("null", 400),
+        (r#""server-error""#, 400),
+        (r#""c""#, 200),
+    ] {
+        let reply = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+        let server = FakeServer::new(move |received| {
+            Ok(match received.method() {
+                "tools/call" => json_answer(status, &reply),
+                _ => modern_reply(received, &[tool("t")], 60_000, "public"),
+            })
+        });
+        let (got, text) = call(&server).await;
+        assert_eq!(got, status);
+        assert!(text.contains(r#""id":"c""#) && text.contains(error), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_may_have_been_processed_is_not_repeated() {
+    for (lost, tries) in [(true, 1), (false, 2)] {
+        let server = FakeServer::new(move |received| match received.method() {
+            "tools/call" if lost => Err(TransportError::Lost("reset".to_owned())),
+            "tools/call" => Err(TransportError::Unreachable("refused".to_owned())),
+            _ => Ok(modern_reply(received, &[tool("t")], 60_000, "public")),
+        });
+        let (_, text) = call(&server).await;
+        assert!(text.contains("`one` cannot be reached"), "{text}");
+        assert_eq!(server.received("tools/call").len(), tries);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_early_ends_with_an_error() {
+    let server = legacy_server(vec![tool("t")], |_| {
+        answer(
+            200,
+            "text/event-stream",
+            FakeBody::of(&["id: 1\ndata:\n\n", "data: {\"jsonrpc\":\"2.0\",\"me"]),
+        )
+    });
+    let (_, text) = call(&server).await;
+    let error: Value = serde_json::from_str(&events(&text)[0]).unwrap();
+    assert_eq!(error["id"], "c");
+    assert!(
+        error["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("ended its answer before it was complete")
+    );
+}
+
+#[tokio::test]
+async fn requests_of_a_server_are_answered_and_its_notices_sorted() {
+    let server = legacy_server(vec![tool("t")], |received| {
+        let messages = [
+            json!({"jsonrpc": "2.0", "id": "s1", "method": "ping"}),
+            json!({"jsonrpc": "2.0", "id": 7, "method": "sampling/createMessage", "params": {}}),
+            json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}),
+            json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}),
+            json!({"jsonrpc": "2.0", "method": "notifications/x.example/own", "params": {"a": 1}}),
+            json!({"jsonrpc": "2.0", "id": received.json["id"], "result": {"content": []}}),
+        ];
+        let stream: String = messages
+            .iter()
+            .map(|message| event(&message.to_string()))
+            .collect();
+        answer(200, "text/event-stream", FakeBody::of(&[&stream]))
+    });
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let headers = modern_headers("tools/call", Some("t"));
+    let (_, text) = read(world.post(&plan, &ADA, &headers, &body("{}")).await).await;
+    let messages = events(&text);
+    assert_eq!(messages.len(), 2, "{text}");
+    assert!(messages[0].contains("notifications/x.example/own"));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let replies = server.received("");
+    let (ping, sampling) = (&replies[0].json, &replies[1].json);
+    assert_eq!((&ping["id"], &ping["result"]), (&json!("s1"), &json!({})));
+    assert_eq!(
+        (&sampling["id"], &sampling["error"]["code"]),
+        (&json!(7), &json!(-32601))
+    );
+    // The changed list is read again when it is asked for next.
+    let list = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{}}}}}"#,
+        meta("")
+    );
+    read(
+        world
+            .post(&plan, &ADA, &modern_headers("tools/list", None), &list)
+            .await,
+    )
+    .await;
+    assert_eq!(server.received("tools/list").len(), 2);
+}
+
+fn annotated(header: &str) -> Value {
+    json!({"name": "t", "inputSchema": {"type": "object",
+        "properties": {"region": {"type": "string", "x-mcp-header": header}}}})
+}
+
+#[tokio::test]
+async fn mirrored_parameters_are_checked_and_derived_afresh() {
+    let server =
+        FakeServer::new(|received| Ok(modern_reply(received, &[annotated("Region")], 60_000, "public")));
+    let world = World::new(&[("one", &server), ("two", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let body = body(r#"{"region":"Zürich"}"#).replace(r#""name":"t""#, r#""name":"one_t""#);
+    let mut headers = modern_headers("tools/call", Some("one_t"));
+    let (status, text) = read(world.post(&plan, &ADA, &headers, &body).await).await;
+    assert_eq!(status, 400, "{text}");
+    assert!(text.contains("-32020"));
+    headers.insert("mcp-param-region", "=?base64?QmVybg==?=".parse().unwrap());
+    assert_eq!(read(world.post(&plan, &ADA, &headers, &body).await).await.0, 400);
+    assert_eq!(server.received("tools/call").len(), 0);
+    headers.insert("mcp-param-region", "=?base64?WsO8cmljaA==?=".parse().unwrap());
+    headers.insert("mcp-param-other", "smuggled".parse().unwrap());
+    let (status, text) = read(world.post(&plan, &ADA, &headers, &body).await).await;
+    assert_eq!(status, 200, "{text}");
+    let sent = &server.received("tools/call")[0];
+    assert_eq!(sent.header("mcp-name"), Some("t"));
+    assert_eq!(sent.header("mcp-param-region"), Some("=?base64?WsO8cmljaA==?="));
+    assert_eq!(sent.header("mcp-param-other"), None);
+}
+
+#[tokio::test]
+async fn mirrored_parameters_that_changed_are_learnt_and_the_call_repeated() {
+    let lists = AtomicUsize::new(0);
+    let server = FakeServer::new(move |received| {
+        let seen = lists.fetch_add(usize::from(received.method() == "tools/list"), Ordering::SeqCst);
+        if received.method() == "tools/call" && received.header("mcp-param-region").is_none() {
+            let error = r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32020,"message":"Header mismatch"}}"#;
+            return Ok(json_answer(400, error));
+        }
+        let listed = if seen == 0 { tool("t") } else { annotated("Region") };
+        Ok(modern_reply(received, &[listed], 60_000, "public"))
+    });
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let headers = world.begin(&plan, &ADA).await;
+    let body = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"t","arguments":{"region":"eu"}}}"#;
+    let (status, text) = read(world.post(&plan, &ADA, &headers, body).await).await;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains(r#""tool":"t""#), "{text}");
+    assert_eq!(server.received("tools/call").len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_with_a_session_is_told_what_it_cannot_do() {
+    let asks = r#"{"jsonrpc":"2.0","id":"c","result":{"resultType":"input_required","inputRequests":{}}}"#;
+    let server = FakeServer::new(move |received| {
+        Ok(match received.method() {
+            "tools/call" => answer(200, "text/event-stream", FakeBody::of(&[&event(asks)])),
+            _ => modern_reply(received, &[tool("t")], 60_000, "public"),
+        })
+    });
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let headers = world.begin(&plan, &ADA).await;
+    let old = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"t","arguments":{}}}"#;
+    let (_, text) = read(world.post(&plan, &ADA, &headers, old).await).await;
+    assert!(events(&text)[0].contains("asks for further input"), "{text}");
+    // A client of the stateless era gets it as it is.
+    let headers = modern_headers("tools/call", Some("t"));
+    let (_, text) = read(world.post(&plan, &ADA, &headers, &body("{}")).await).await;
+    assert_eq!(events(&text), [asks]);
+}

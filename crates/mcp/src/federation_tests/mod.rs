@@ -1,0 +1,8 @@
+//! The federation against servers in memory.
+
+mod calls;
+mod cancellation;
+mod endpoint;
+mod eras;
+mod isolation;
+mod lists;

@@ -1,0 +1,44 @@
+//! MCP on the wire: messages read and rewritten without changing a byte that need not change, the mirrored headers,
+//! Server-Sent Events, lists of tools merged across servers, and the two eras of the protocol.
+//!
+//! The wire modules are pure: no I/O, no clock, no randomness. On them stands the federation: the upstream servers and
+//! what is known of them, the sessions of clients, and the bridge between the eras. It reaches servers through a
+//! [`upstream_transport::Transport`] and knows neither axum nor the program around it.
+
+pub mod answer;
+pub mod bridge;
+pub mod bridge_splice;
+mod call_guard;
+mod call_outgoing;
+pub mod caller;
+pub mod catalog;
+pub mod endpoint;
+pub mod envelope;
+#[cfg(test)]
+mod fake_net;
+pub mod federation;
+mod federation_call;
+mod federation_list;
+#[cfg(test)]
+mod federation_tests;
+pub mod headers;
+pub mod jsonrpc;
+mod listen;
+pub mod listing;
+pub mod merge;
+pub mod meta;
+pub mod naming;
+pub mod param_headers;
+mod read;
+mod reply;
+pub mod scan;
+pub mod session;
+pub mod splice;
+pub mod sse;
+pub mod upstream;
+mod upstream_ask;
+mod upstream_era;
+mod upstream_read;
+pub mod upstream_session;
+pub mod upstream_transport;
+pub mod version;

@@ -1,0 +1,343 @@
+//! Sessions of clients of the revisions before 2026-07-28 (2025-11-25 basic/transports, session management). The session
+//! id is sealed, so any replica can open it; what is kept in memory is only what runs on this one: calls that can be
+//! cancelled, and tombstones of sessions that were ended.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use gatewright_domain::{
+    Clock, Entropy, Timestamp, entropy,
+    id::GatewayId,
+    sealed::{Keyring, Purpose},
+    stored_secret::SealedText,
+};
+use http::HeaderValue;
+use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+use crate::{caller::CallerKey, version::ProtocolVersion};
+
+/// A session ends after this long whatever happens: clients on a desktop keep one for weeks, and most do not recover
+/// from losing it. Tombstones are kept as long.
+const LIFE: Duration = Duration::from_hours(30 * 24);
+/// Sessions opened lately, so that not every request unseals its id. Some 500 bytes each.
+const OPENED_MAX: u64 = 20_000;
+/// Tombstones in memory, sixteen bytes and a time each.
+const TOMBSTONES_MAX: u64 = 200_000;
+/// Calls of one session that run at once and can be cancelled by id.
+const RUNNING_MAX: usize = 256;
+/// Capabilities longer than this are left out, because the id travels in a header of every request.
+const CAPABILITIES_MAX: usize = 1_024;
+/// No id of ours is longer.
+const ID_MAX: usize = 4_096;
+
+/// What a session id holds, sealed.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'a> {
+    /// The session's own id, sixteen random bytes.
+    s: [u8; 16],
+    /// Whose it is.
+    p: [u8; 16],
+    /// The protocol version agreed on.
+    v: &'a str,
+    /// When it began, in seconds.
+    t: i64,
+    /// What the client can do.
+    #[serde(borrow)]
+    c: &'a RawValue,
+}
+
+/// A client's session.
+#[derive(Debug)]
+pub struct Session {
+    id: [u8; 16],
+    gateway_id: GatewayId,
+    caller: [u8; 16],
+    /// The version agreed on at `initialize`.
+    pub version: ProtocolVersion,
+    /// The client's capabilities, a JSON object.
+    pub capabilities: Box<str>,
+    ends_at: Timestamp,
+    /// Calls that run, by the client's request id as JSON text. Held for single operations on the map only.
+    running: Mutex<HashMap<Bytes, CancellationToken>>,
+}
+
+/// There is no such session, or it is not this caller's: HTTP 404, the client begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no such session")]
+pub struct UnknownSession;
+
+/// All client sessions of the process.
+#[derive(Debug)]
+pub struct Sessions {
+    keyring: Keyring,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    opened: Cache<Box<str>, Arc<Session>>,
+    ended: Cache<[u8; 16], ()>,
+}
+
+impl Sessions {
+    /// No session yet.
+    pub fn new(keyring: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            keyring,
+            clock,
+            entropy,
+            opened: Cache::new(OPENED_MAX),
+            ended: Cache::builder()
+                .max_capacity(TOMBSTONES_MAX)
+                .time_to_live(LIFE)
+                .build(),
+        }
+    }
+
+    /// Begins a session; gives the value of `Mcp-Session-Id`. `capabilities` are the client's, a JSON object.
+    pub fn begin(
+        &self,
+        gateway_id: GatewayId,
+        caller: CallerKey,
+        version: ProtocolVersion,
+        capabilities: Option<&str>,
+    ) -> HeaderValue {
+        let capabilities = capabilities
+            .filter(|text| text.len() <= CAPABILITIES_MAX)
+            .and_then(|text| RawValue::from_string(text.to_owned()).ok())
+            .unwrap_or_else(|| RawValue::from_string("{}".to_owned()).expect("an empty object is JSON"));
+        let sealed = Sealed {
+            s: entropy::bytes(self.entropy.as_ref()),
+            p: *caller.as_bytes(),
+            v: version.as_str(),
+            t: self.clock.now().as_seconds(),
+            c: &capabilities,
+        };
+        let plain = serde_json::to_vec(&sealed).expect("numbers, texts and JSON serialize");
+        let context = gateway_id.to_string();
+        let text = self
+            .keyring
+            .seal(self.entropy.as_ref(), Purpose::McpSession, &context, &plain);
+        HeaderValue::from_str(&text.0).expect("sealed text is letters, digits, dots, dashes and underscores")
+    }
+
+    /// The session of an id, when it is this caller's at this gateway and has not ended.
+    pub fn open(
+        &self,
+        id: &str,
+        gateway_id: GatewayId,
+        caller: CallerKey,
+    ) -> Result<Arc<Session>, UnknownSession> {
+        if id.len() > ID_MAX {
+            return Err(UnknownSession);
+        }
+        let session = match self.opened.get(id) {
+            Some(session) => session,
+            None => self.unseal(id, gateway_id)?,
+        };
+        let good = session.gateway_id == gateway_id
+            && session.caller == *caller.as_bytes()
+            && session.ends_at > self.clock.now()
+            && !self.ended.contains_key(&session.id);
+        if good { Ok(session) } else { Err(UnknownSession) }
+    }
+
+    /// Ends a session (HTTP DELETE): its id is unknown from now on, and its running calls are cancelled.
+    pub fn end(&self, session: &Session) {
+        self.ended.insert(session.id, ());
+        let running = std::mem::take(&mut *session.lock());
+        for token in running.into_values() {
+            token.cancel();
+        }
+    }
+
+    /// Whether a session has been ended on this replica.
+    pub fn has_ended(&self, session: &Session) -> bool {
+        self.ended.contains_key(&session.id) || session.ends_at <= self.clock.now()
+    }
+
+    fn unseal(&self, id: &str, gateway_id: GatewayId) -> Result<Arc<Session>, UnknownSession> {
+        let context = gateway_id.to_string();
+        let plain = self
+            .keyring
+            .open(Purpose::McpSession, &context, &SealedText(id.to_owned()))
+            .map_err(|_| UnknownSession)?;
+        let sealed: Sealed<'_> = serde_json::from_slice(&plain).map_err(|_| UnknownSession)?;
+        let version = ProtocolVersion::parse(sealed.v).ok_or(UnknownSession)?;
+        let session = Session {
+            id: sealed.s,
+            gateway_id,
+            caller: sealed.p,
+            version,
+            capabilities: sealed.c.get().into(),
+            ends_at: Timestamp::from_seconds(sealed.t).plus(LIFE),
+            running: Mutex::default(),
+        };
+        // Two first requests at once must end up with one session, or a cancellation would miss its call.
+        Ok(self.opened.get_with(id.into(), || Arc::new(session)))
+    }
+}
+
+impl Session {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Bytes, CancellationToken>> {
+        // Single operations on a map leave it whole even where one of them panicked.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a call that runs; it is forgotten when the value is dropped. With too many at once it runs all the same
+    /// and only cannot be cancelled by id.
+    pub fn run(self: &Arc<Self>, request_id: Bytes) -> Running {
+        let token = CancellationToken::new();
+        let mut running = self.lock();
+        if running.len() < RUNNING_MAX {
+            running.insert(request_id.clone(), token.clone());
+        }
+        drop(running);
+        Running {
+            session: Arc::clone(self),
+            request_id,
+            token,
+        }
+    }
+
+    /// Cancels a running call (`notifications/cancelled`); unknown ids are ignored, as the standard asks.
+    pub fn cancel(&self, request_id: &[u8]) {
+        let token = self.lock().remove(request_id);
+        if let Some(token) = token {
+            token.cancel();
+        }
+    }
+}
+
+/// A call of a session while it runs.
+#[derive(Debug)]
+pub struct Running {
+    session: Arc<Session>,
+    request_id: Bytes,
+    /// Cancelled when the client says so.
+    pub token: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.session.lock().remove(&self.request_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{
+        clock::FixedClock,
+        entropy::SeededEntropy,
+        principal::{Principal, Proof},
+        sealed::MasterKey,
+    };
+
+    use super::*;
+
+    struct Fixture {
+        clock: Arc<FixedClock>,
+        sessions: Sessions,
+        gateways: [GatewayId; 2],
+        callers: [CallerKey; 2],
+    }
+
+    fn fixture() -> Fixture {
+        let clock = Arc::new(FixedClock::at_seconds(1_000));
+        let entropy = Arc::new(SeededEntropy::new(3));
+        let keyring = Keyring::new(vec![MasterKey::generate(entropy.as_ref())]).unwrap();
+        let gateways = [(); 2].map(|()| GatewayId::generate(clock.as_ref(), entropy.as_ref()));
+        let project_id = gatewright_domain::id::ProjectId::generate(clock.as_ref(), entropy.as_ref());
+        let key_id = gatewright_domain::id::ApiKeyId::generate(clock.as_ref(), entropy.as_ref());
+        let callers = ["ada", "bob"].map(|subject| {
+            CallerKey::of(&Principal {
+                project_id,
+                gateway_id: gateways[0],
+                subject: subject.to_owned(),
+                proof: Proof::Key(key_id),
+                email: None,
+                display_name: None,
+            })
+        });
+        let sessions = Sessions::new(keyring, Arc::clone(&clock) as Arc<dyn Clock>, entropy);
+        Fixture {
+            clock,
+            sessions,
+            gateways,
+            callers,
+        }
+    }
+
+    fn begin(f: &Fixture) -> String {
+        let id = f.sessions.begin(
+            f.gateways[0],
+            f.callers[0],
+            ProtocolVersion::V2025_11_25,
+            Some(r#"{"roots":{}}"#),
+        );
+        id.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_session_is_its_own_users_at_its_own_gateway_only() {
+        let f = fixture();
+        let id = begin(&f);
+        let session = f.sessions.open(&id, f.gateways[0], f.callers[0]).unwrap();
+        assert_eq!(session.version, ProtocolVersion::V2025_11_25);
+        assert_eq!(&*session.capabilities, r#"{"roots":{}}"#);
+        assert_eq!(
+            f.sessions.open(&id, f.gateways[0], f.callers[1]).unwrap_err(),
+            UnknownSession
+        );
+        assert_eq!(
+            f.sessions.open(&id, f.gateways[1], f.callers[0]).unwrap_err(),
+            UnknownSession
+        );
+        assert_eq!(
+            f.sessions
+                .open("v1.x.y", f.gateways[0], f.callers[0])
+                .unwrap_err(),
+            UnknownSession
+        );
+    }
+
+    #[test]
+    fn an_ended_session_stays_unknown_and_its_calls_are_cancelled() {
+        let f = fixture();
+        let id = begin(&f);
+        let session = f.sessions.open(&id, f.gateways[0], f.callers[0]).unwrap();
+        let call = session.run(Bytes::from_static(b"1"));
+        f.sessions.end(&session);
+        assert!(call.token.is_cancelled());
+        assert!(f.sessions.open(&id, f.gateways[0], f.callers[0]).is_err());
+    }
+
+    #[test]
+    fn a_session_ends_by_itself() {
+        let f = fixture();
+        let id = begin(&f);
+        f.clock.advance(LIFE.saturating_sub(Duration::from_secs(1)));
+        assert!(f.sessions.open(&id, f.gateways[0], f.callers[0]).is_ok());
+        f.clock.advance(Duration::from_secs(1));
+        assert!(f.sessions.open(&id, f.gateways[0], f.callers[0]).is_err());
+    }
+
+    #[test]
+    fn only_the_named_call_is_cancelled() {
+        let f = fixture();
+        let id = begin(&f);
+        let session = f.sessions.open(&id, f.gateways[0], f.callers[0]).unwrap();
+        let (one, two) = (
+            session.run(Bytes::from_static(b"1")),
+            session.run(Bytes::from_static(b"\"1\"")),
+        );
+        session.cancel(b"\"1\"");
+        session.cancel(b"99");
+        assert!(!one.token.is_cancelled());
+        assert!(two.token.is_cancelled());
+    }
+}

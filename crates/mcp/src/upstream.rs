@@ -1,0 +1,313 @@
+//! One upstream server: how it is configured, and what is known of it. Everything here is shared by all gateways that
+//! federate the server and survives changes of the configuration that do not concern it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
+    header::{
+        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    },
+};
+use tokio::sync::Mutex;
+
+use crate::{caller::Caller, catalog::Catalogs, upstream_session::UpstreamSessions, version::Era};
+
+/// The header that carries the signed identity assertion.
+pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
+/// After a server could not be reached, lists leave it out this long without asking again, so that one dead server
+/// does not make every list wait for its time limit. Calls always ask.
+const DOWN_FOR: Duration = Duration::from_secs(15);
+
+/// What the federation needs to know of a server to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// Its id.
+    pub id: ServerId,
+    /// The prefix of its tools where a gateway federates several servers.
+    pub slug: String,
+    /// Its Streamable HTTP endpoint.
+    pub url: Uri,
+    /// The same as the administrator wrote it: the audience of identity assertions.
+    pub audience: String,
+    /// How long one request may take until its answer begins, and how long an answer may pause.
+    pub timeout: Duration,
+    /// How often a request that surely was not processed is sent again.
+    pub retries: u8,
+    /// The administrator's own headers, secrets filled in.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What it is told about the user.
+    pub identity: IdentityForwarding,
+    /// Why it is not called at all, where its headers cannot be filled in.
+    pub problem: Option<String>,
+}
+
+/// Why a server gave no answer that could be passed on. The text is meant for people: what happened and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// Its configuration cannot be used.
+    #[error(
+        "The server `{server}` is not set up completely: {problem}. Ask the administrator of this gateway."
+    )]
+    Misconfigured {
+        /// Its slug.
+        server: String,
+        /// What is wrong, without any secret.
+        problem: String,
+    },
+    /// It cannot be reached.
+    #[error(
+        "The server `{server}` cannot be reached right now. Try again later; if it lasts, tell the administrator of this gateway."
+    )]
+    Unreachable {
+        /// Its slug.
+        server: String,
+    },
+    /// It took too long.
+    #[error(
+        "The server `{server}` did not answer in time. Try again later; if it lasts, tell the administrator of this gateway."
+    )]
+    Timeout {
+        /// Its slug.
+        server: String,
+    },
+    /// It refused the gateway itself.
+    #[error(
+        "The server `{server}` refused this gateway (HTTP {status}). Ask the administrator of this gateway to check its headers and secrets."
+    )]
+    Refused {
+        /// Its slug.
+        server: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// It failed by itself.
+    #[error(
+        "The server `{server}` failed (HTTP {status}). Try again later; if it lasts, tell the administrator of this gateway."
+    )]
+    Failed {
+        /// Its slug.
+        server: String,
+        /// 429 or 5xx.
+        status: u16,
+    },
+    /// What it answered is not MCP.
+    #[error(
+        "The server `{server}` answered with something that is not MCP ({what}). Tell the administrator of this gateway."
+    )]
+    NotMcp {
+        /// Its slug.
+        server: String,
+        /// What came, in our words.
+        what: String,
+    },
+}
+
+const UNKNOWN: u8 = 0;
+const MODERN: u8 = 1;
+const LEGACY: u8 = 2;
+
+/// A server and what is known of it.
+#[derive(Debug)]
+pub struct Upstream {
+    /// How it is called.
+    pub config: UpstreamConfig,
+    /// Its tools.
+    pub catalogs: Catalogs,
+    /// Sessions with it, while it speaks a session-based revision.
+    pub sessions: UpstreamSessions,
+    base_headers: HeaderMap,
+    era: AtomicU8,
+    /// Held while the era is found out, so that a hundred first requests probe once. Never taken once it is known.
+    pub(crate) probing: Mutex<()>,
+    down_until: AtomicI64,
+    last_failure: ArcSwapOption<Unavailable>,
+}
+
+impl Upstream {
+    /// A server of which nothing is known yet.
+    pub fn new(config: UpstreamConfig) -> Self {
+        let mut base_headers = HeaderMap::with_capacity(config.headers.len() + 10);
+        for (name, value) in &config.headers {
+            base_headers.append(name.clone(), value.clone());
+        }
+        for name in [
+            HOST,
+            CONTENT_LENGTH,
+            TRANSFER_ENCODING,
+            CONNECTION,
+            TE,
+            TRAILER,
+            UPGRADE,
+            ACCEPT_ENCODING,
+        ] {
+            base_headers.remove(name);
+        }
+        let protocol: Vec<HeaderName> = base_headers
+            .keys()
+            .filter(|name| name.as_str().starts_with("mcp-"))
+            .cloned()
+            .collect();
+        for name in protocol {
+            base_headers.remove(name);
+        }
+        // Ours come last: an administrator's header never replaces what the protocol needs.
+        base_headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        base_headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        base_headers
+            .entry(USER_AGENT)
+            .or_insert(HeaderValue::from_static(concat!(
+                "gatewright/",
+                env!("CARGO_PKG_VERSION")
+            )));
+        base_headers.remove(ASSERTION);
+        Self {
+            config,
+            catalogs: Catalogs::default(),
+            sessions: UpstreamSessions::default(),
+            base_headers,
+            era: AtomicU8::new(UNKNOWN),
+            probing: Mutex::new(()),
+            down_until: AtomicI64::new(0),
+            last_failure: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Its slug.
+    pub fn slug(&self) -> &str {
+        &self.config.slug
+    }
+
+    /// The era, when it is known.
+    pub fn era(&self) -> Option<Era> {
+        match self.era.load(Ordering::Acquire) {
+            MODERN => Some(Era::Modern),
+            LEGACY => Some(Era::Legacy),
+            _ => None,
+        }
+    }
+
+    /// Notes the era.
+    pub(crate) fn set_era(&self, era: Era) {
+        let value = match era {
+            Era::Modern => MODERN,
+            Era::Legacy => LEGACY,
+        };
+        self.era.store(value, Ordering::Release);
+    }
+
+    /// Forgets the era `was`, because an answer contradicts it: the next request finds it out anew.
+    pub(crate) fn forget_era(&self, was: Era) {
+        let value = match was {
+            Era::Modern => MODERN,
+            Era::Legacy => LEGACY,
+        };
+        // Somebody else may have found out the new one already.
+        let _ = self
+            .era
+            .compare_exchange(value, UNKNOWN, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Notes that the server could not be used.
+    pub(crate) fn note_failure(&self, why: &Unavailable, now: Timestamp) {
+        self.last_failure.store(Some(Arc::new(why.clone())));
+        self.down_until
+            .store(now.plus(DOWN_FOR).as_millis(), Ordering::Release);
+    }
+
+    /// Notes that the server answered.
+    pub(crate) fn note_success(&self) {
+        if self.down_until.load(Ordering::Acquire) != 0 {
+            self.down_until.store(0, Ordering::Release);
+            self.last_failure.store(None);
+        }
+    }
+
+    /// Why the server was unusable a moment ago.
+    pub fn failure(&self, now: Timestamp) -> Option<Arc<Unavailable>> {
+        if now.as_millis() < self.down_until.load(Ordering::Acquire) {
+            self.last_failure.load_full()
+        } else {
+            None
+        }
+    }
+
+    /// A request to the server: its custom headers, the protocol's, and the identity assertion where it gets one.
+    /// Nothing of the client's own headers is in it.
+    pub(crate) fn request<B>(&self, method: Method, caller: Caller<'_>, body: B) -> Request<B> {
+        let mut request = self.bare_request(method, body);
+        if let Some(assertion) = self.assertion(caller) {
+            request.headers_mut().insert(ASSERTION, assertion);
+        }
+        request
+    }
+
+    /// The same without the identity assertion.
+    pub(crate) fn bare_request<B>(&self, method: Method, body: B) -> Request<B> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = self.config.url.clone();
+        *request.headers_mut() = self.base_headers.clone();
+        request
+    }
+
+    /// The identity assertion for this server, where it gets one.
+    pub(crate) fn assertion(&self, caller: Caller<'_>) -> Option<HeaderValue> {
+        match self.config.identity {
+            IdentityForwarding::None => None,
+            IdentityForwarding::Assertion => caller.identity.assertion(&self.config),
+        }
+    }
+
+    /// Whether what it lists may differ between users: it is told who they are.
+    pub fn knows_users(&self) -> bool {
+        self.config.identity == IdentityForwarding::Assertion
+    }
+
+    pub(crate) fn unreachable(&self) -> Unavailable {
+        Unavailable::Unreachable {
+            server: self.config.slug.clone(),
+        }
+    }
+
+    pub(crate) fn timed_out(&self) -> Unavailable {
+        Unavailable::Timeout {
+            server: self.config.slug.clone(),
+        }
+    }
+
+    /// What an HTTP status says that carries no JSON-RPC message.
+    pub(crate) fn bad_status(&self, status: StatusCode) -> Unavailable {
+        let server = self.config.slug.clone();
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Unavailable::Refused {
+                server,
+                status: status.as_u16(),
+            },
+            _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Unavailable::Failed {
+                server,
+                status: status.as_u16(),
+            },
+            _ => self.not_mcp(format!("HTTP {}", status.as_u16())),
+        }
+    }
+
+    pub(crate) fn not_mcp(&self, what: impl Into<String>) -> Unavailable {
+        Unavailable::NotMcp {
+            server: self.config.slug.clone(),
+            what: what.into(),
+        }
+    }
+}

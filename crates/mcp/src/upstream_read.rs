@@ -1,0 +1,130 @@
+//! Reading the whole answer to a small request of our own: `server/discover`, `initialize`, pages of lists, and the
+//! bodies of refusals. Calls of users stream instead.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::BodyExt as _;
+
+use crate::{
+    envelope::{self, Limits, Message},
+    sse::Decoder,
+    upstream::{Unavailable, Upstream},
+};
+
+/// What kind of body an answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MediaType {
+    /// `application/json`
+    Json,
+    /// `text/event-stream`
+    EventStream,
+    /// Anything else, or nothing.
+    Other,
+}
+
+/// The kind of body the headers announce; parameters such as a charset do not matter.
+pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return MediaType::Other;
+    };
+    let bytes = value.as_bytes();
+    let end = memchr::memchr(b';', bytes).unwrap_or(bytes.len());
+    let essence = bytes[..end].trim_ascii();
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        MediaType::Json
+    } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
+        MediaType::EventStream
+    } else {
+        MediaType::Other
+    }
+}
+
+/// An answer read to its end.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// Its headers.
+    pub(crate) headers: HeaderMap,
+    /// The JSON-RPC response in it, when there is one.
+    pub(crate) response: Option<Bytes>,
+}
+
+/// Reads the JSON-RPC response out of an answer: the body, or the first response in a stream of events. A body that is
+/// no JSON-RPC response gives none. `cap` bounds the bytes read.
+pub(crate) async fn whole<B>(
+    upstream: &Upstream,
+    answer: Response<B>,
+    cap: usize,
+) -> Result<Whole, Unavailable>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
+{
+    let (head, mut body) = answer.into_parts();
+    let mut whole = Whole {
+        status: head.status,
+        headers: head.headers,
+        response: None,
+    };
+    if media_type(&whole.headers) == MediaType::EventStream {
+        let mut decoder = Decoder::new(cap);
+        let mut seen = 0;
+        while let Some(data) = next_data(upstream, &mut body).await? {
+            seen += data.len();
+            if seen > cap {
+                return Err(upstream.not_mcp("an answer that is too large"));
+            }
+            decoder.push(data);
+            while let Some(event) = decoder
+                .next_event()
+                .map_err(|_| upstream.not_mcp("an answer that is too large"))?
+            {
+                if is_response(&event.data) {
+                    whole.response = Some(event.data);
+                    return Ok(whole);
+                }
+            }
+        }
+        return Ok(whole);
+    }
+    let mut text = BytesMut::new();
+    while let Some(data) = next_data(upstream, &mut body).await? {
+        if text.len() + data.len() > cap {
+            return Err(upstream.not_mcp("an answer that is too large"));
+        }
+        text.extend_from_slice(&data);
+    }
+    let text = text.freeze();
+    if is_response(&text) {
+        whole.response = Some(text);
+    }
+    Ok(whole)
+}
+
+async fn next_data<B>(upstream: &Upstream, body: &mut B) -> Result<Option<Bytes>, Unavailable>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
+{
+    loop {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Err(error)) => {
+                tracing::info!(server = upstream.slug(), %error, "the answer of a server broke off");
+                return Err(upstream.unreachable());
+            }
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+fn is_response(text: &[u8]) -> bool {
+    !text.is_empty()
+        && matches!(
+            envelope::parse(text, &Limits::default()),
+            Ok(Message::Response(_))
+        )
+}

@@ -1,0 +1,98 @@
+//! Sessions with servers of the revisions before 2026-07-28: one per server and user, begun when first needed, begun
+//! anew when the server has forgotten it. A session never serves two users.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use http::HeaderValue;
+use moka::sync::Cache;
+use tokio::sync::Mutex;
+
+use crate::{caller::CallerKey, version::ProtocolVersion};
+
+/// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
+const SESSIONS_MAX: u64 = 10_000;
+/// A session unused for so long is forgotten; servers forget theirs too.
+const IDLE: Duration = Duration::from_mins(30);
+
+/// A session with a server.
+#[derive(Debug)]
+pub struct UpstreamSession {
+    /// Its id; a server without one keeps no state.
+    pub id: Option<HeaderValue>,
+    /// The version the server chose.
+    pub version: ProtocolVersion,
+    next_id: AtomicU64,
+}
+
+impl UpstreamSession {
+    /// A session the server has just begun.
+    pub const fn new(id: Option<HeaderValue>, version: ProtocolVersion) -> Self {
+        Self {
+            id,
+            version,
+            // 0 was `initialize`.
+            next_id: AtomicU64::new(1),
+        }
+    }
+
+    /// An id no other request of this session has; it serves as progress token too.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Where the session of one user lies.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    current: ArcSwapOption<UpstreamSession>,
+    /// Held while a session begins, so that requests arriving together begin one. Never taken while there is one.
+    pub(crate) beginning: Mutex<()>,
+}
+
+impl Slot {
+    /// The session, when there is one.
+    pub(crate) fn get(&self) -> Option<Arc<UpstreamSession>> {
+        self.current.load_full()
+    }
+
+    /// Notes a session that has begun.
+    pub(crate) fn set(&self, session: Arc<UpstreamSession>) {
+        self.current.store(Some(session));
+    }
+
+    /// Forgets `dead`, unless another has taken its place already.
+    pub(crate) fn forget(&self, dead: &Arc<UpstreamSession>) {
+        self.current.compare_and_swap(&Some(Arc::clone(dead)), None);
+    }
+}
+
+/// The sessions with one server.
+#[derive(Debug)]
+pub struct UpstreamSessions {
+    slots: Cache<CallerKey, Arc<Slot>>,
+}
+
+impl Default for UpstreamSessions {
+    fn default() -> Self {
+        Self {
+            slots: Cache::builder()
+                .max_capacity(SESSIONS_MAX)
+                .time_to_idle(IDLE)
+                .build(),
+        }
+    }
+}
+
+impl UpstreamSessions {
+    /// Where the session of a user lies or will lie.
+    pub(crate) fn slot(&self, caller: CallerKey) -> Arc<Slot> {
+        self.slots.get_with(caller, Arc::default)
+    }
+}
