@@ -1,0 +1,147 @@
+//! Codes and access tokens in memory: bounded, short-lived, codes used once.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::person::Person;
+
+/// How long a code may wait to be redeemed.
+pub(super) const CODE_LIFE: Duration = Duration::from_mins(1);
+/// How long an access token opens userinfo.
+pub(super) const TOKEN_LIFE: Duration = Duration::from_mins(10);
+/// Most codes, and most tokens, kept at once; past that the oldest goes. Nobody signs in this often by hand.
+const CAPACITY: usize = 1_000;
+
+/// What a sign-in established, waiting behind a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SignIn {
+    /// Who.
+    pub(super) person: &'static Person,
+    /// Scopes granted, separated by spaces.
+    pub(super) scope: String,
+    /// Returned in the ID token.
+    pub(super) nonce: Option<String>,
+    /// The S256 challenge.
+    pub(super) code_challenge: String,
+    /// Seconds since the epoch.
+    pub(super) auth_time: u64,
+}
+
+/// What an access token opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Access {
+    /// Whose claims.
+    pub(super) person: &'static Person,
+    /// Which claims.
+    pub(super) scope: String,
+}
+
+/// Codes and tokens.
+#[derive(Default)]
+pub(super) struct Issued {
+    codes: Expiring<SignIn>,
+    tokens: Expiring<Access>,
+}
+
+impl Issued {
+    /// Keeps a sign-in behind a code.
+    pub(super) fn put_code(&mut self, code: String, sign_in: SignIn, now: Instant) {
+        self.codes.put(code, sign_in, now + CODE_LIFE, now);
+    }
+
+    /// Takes the sign-in behind a code: a second time there is nothing.
+    pub(super) fn redeem(&mut self, code: &str, now: Instant) -> Option<SignIn> {
+        self.codes.take(code, now)
+    }
+
+    /// Keeps what an access token opens.
+    pub(super) fn put_token(&mut self, token: String, access: Access, now: Instant) {
+        self.tokens.put(token, access, now + TOKEN_LIFE, now);
+    }
+
+    /// What an access token opens.
+    pub(super) fn access(&self, token: &str, now: Instant) -> Option<Access> {
+        self.tokens.get(token, now).cloned()
+    }
+}
+
+/// A map that forgets: what has expired, and the oldest when it is full.
+struct Expiring<T> {
+    entries: HashMap<String, (Instant, T)>,
+    order: VecDeque<(Instant, String)>,
+}
+
+impl<T> Default for Expiring<T> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Expiring<T> {
+    fn put(&mut self, key: String, value: T, expires: Instant, now: Instant) {
+        while self
+            .order
+            .front()
+            .is_some_and(|(at, _)| *at <= now || self.order.len() >= CAPACITY)
+        {
+            if let Some((_, oldest)) = self.order.pop_front() {
+                self.entries.remove(&oldest);
+            }
+        }
+        self.order.push_back((expires, key.clone()));
+        self.entries.insert(key, (expires, value));
+    }
+
+    fn take(&mut self, key: &str, now: Instant) -> Option<T> {
+        let (expires, value) = self.entries.remove(key)?;
+        (now < expires).then_some(value)
+    }
+
+    fn get(&self, key: &str, now: Instant) -> Option<&T> {
+        let (expires, value) = self.entries.get(key)?;
+        (now < *expires).then_some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_gone() {
+        let now = Instant::now();
+        let mut map = Expiring::default();
+        map.put("a".into(), 1, now + CODE_LIFE, now);
+        assert_eq!(map.take("a", now), Some(1));
+        assert_eq!(map.take("a", now), None);
+    }
+
+    #[test]
+    fn a_code_lives_sixty_seconds() {
+        let now = Instant::now();
+        let mut map = Expiring::default();
+        for key in ["a", "b"] {
+            map.put(key.into(), key, now + CODE_LIFE, now);
+        }
+        assert_eq!(map.take("a", now + Duration::from_millis(59_999)), Some("a"));
+        assert_eq!(map.take("b", now + CODE_LIFE), None);
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_capacity() {
+        let now = Instant::now();
+        let mut map = Expiring::default();
+        for number in 0..3 * CAPACITY {
+            map.put(number.to_string(), number, now + TOKEN_LIFE, now);
+        }
+        assert!(map.entries.len() <= CAPACITY && map.order.len() <= CAPACITY);
+        assert_eq!(map.get("0", now), None);
+        let last = 3 * CAPACITY - 1;
+        assert_eq!(map.get(&last.to_string(), now), Some(&last));
+    }
+}
