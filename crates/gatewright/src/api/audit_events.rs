@@ -1,0 +1,212 @@
+//! `/projects/{project}/audit-events`, and `/audit-events` of the instance.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use gatewright_domain::{
+    Timestamp,
+    audit::{ActorKind, AuditEvent, FieldChange, Origin},
+    id::{EventId, ProjectId},
+};
+use gatewright_store::audit::AuditFilter;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    authenticate::Caller,
+    input::Ids,
+    list::{List, Paging, Parameters},
+    problem::Problem,
+};
+use crate::{app::App, service::audit_events as service};
+
+/// One administrative change or security event.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub struct AuditEventResource {
+    #[schema(value_type = String)]
+    id: EventId,
+    /// Null for events of the instance.
+    #[schema(value_type = Option<String>)]
+    project_id: Option<ProjectId>,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    actor: ActorResource,
+    /// What was done, like `user_source.updated`.
+    action: String,
+    object: ObjectResource,
+    /// Field by field; a secret shows only that it changed.
+    changes: Vec<ChangeResource>,
+}
+
+/// Who acted, and from where.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Actor)]
+pub struct ActorResource {
+    /// `api_key`, `operator` (a shell on the machine) or `system`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The key's id.
+    id: Option<String>,
+    /// The network address, where there was one.
+    address: Option<String>,
+    /// The way in: `api`, `cli`, `dashboard` or `system`.
+    #[schema(value_type = String)]
+    origin: Origin,
+}
+
+/// What it was done to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditedObject)]
+pub struct ObjectResource {
+    /// The kind, like `user_source`.
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+    name: String,
+}
+
+/// What happened to one field.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FieldChange)]
+pub struct ChangeResource {
+    field: String,
+    /// Absent at creation and for secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
+    /// Absent at deletion and for secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Value>,
+}
+
+fn resource(event: AuditEvent) -> AuditEventResource {
+    let (kind, id) = match event.actor.kind {
+        ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
+        ActorKind::Operator => ("operator", None),
+        ActorKind::System => ("system", None),
+    };
+    let change = |change: FieldChange| ChangeResource {
+        field: change.field,
+        before: change.before,
+        after: change.after,
+    };
+    AuditEventResource {
+        id: event.id,
+        project_id: event.project_id,
+        at: event.at,
+        actor: ActorResource {
+            kind,
+            id,
+            address: event.actor.address,
+            origin: event.actor.origin,
+        },
+        action: event.action,
+        object: ObjectResource {
+            kind: event.object_type,
+            id: event.object_id,
+            name: event.object_name,
+        },
+        changes: event.changes.into_iter().map(change).collect(),
+    }
+}
+
+/// Which events, and which page of them.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditQuery {
+    /// Items at most, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
+    cursor: Option<String>,
+    /// Only this action, like `gateway.updated`.
+    action: Option<String>,
+    /// Only this kind of object, like `gateway`.
+    object_type: Option<String>,
+    /// Only this object.
+    object_id: Option<String>,
+}
+
+/// List audit events of a project, newest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/audit-events",
+    tag = "Audit events",
+    params(AuditQuery),
+    responses((status = 200, body = List<AuditEventResource>))
+)]
+pub(super) async fn list_audit_events(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+    Parameters(query): Parameters<AuditQuery>,
+) -> Result<List<AuditEventResource>, Problem> {
+    list(&app, &authority, Some(project), query).await
+}
+
+/// Read an audit event of a project
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/audit-events/{audit_event}",
+    tag = "Audit events",
+    responses((status = 200, body = AuditEventResource))
+)]
+pub(super) async fn get_audit_event(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, event)): Ids<(ProjectId, EventId)>,
+) -> Result<Json<AuditEventResource>, Problem> {
+    let event = service::find(&app, &authority, Some(project), event).await?;
+    Ok(Json(resource(event)))
+}
+
+/// List audit events of the instance, newest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit-events",
+    tag = "Instance",
+    params(AuditQuery),
+    responses((status = 200, body = List<AuditEventResource>))
+)]
+pub(super) async fn list_instance_audit_events(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Parameters(query): Parameters<AuditQuery>,
+) -> Result<List<AuditEventResource>, Problem> {
+    list(&app, &authority, None, query).await
+}
+
+/// Read an audit event of the instance
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit-events/{audit_event}",
+    tag = "Instance",
+    responses((status = 200, body = AuditEventResource))
+)]
+pub(super) async fn get_instance_audit_event(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(event): Ids<EventId>,
+) -> Result<Json<AuditEventResource>, Problem> {
+    let event = service::find(&app, &authority, None, event).await?;
+    Ok(Json(resource(event)))
+}
+
+async fn list(
+    app: &App,
+    authority: &crate::service::Authority,
+    project: Option<ProjectId>,
+    query: AuditQuery,
+) -> Result<List<AuditEventResource>, Problem> {
+    let page = Paging::request(query.limit, query.cursor)?;
+    let filter = AuditFilter {
+        action: query.action,
+        object_type: query.object_type,
+        object_id: query.object_id,
+    };
+    let page = service::list(app, authority, project, &filter, &page).await?;
+    Ok(List::of(page, resource))
+}

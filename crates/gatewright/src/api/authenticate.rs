@@ -1,0 +1,66 @@
+//! Who calls the API: `Authorization: Bearer gwk_…` and nothing else.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use gatewright_domain::{api_key::is_well_formed, token_hash::TokenHash};
+
+use super::problem::Problem;
+use crate::{
+    app::App,
+    request::RequestContext,
+    service::{Authority, ServiceError, api_keys::is_live},
+};
+
+const HOW: &str = "Send a key of the project as `Authorization: Bearer gwk_…`.";
+
+/// The authority of the request's API key. It is the first argument of every handler, so that a request without
+/// credentials learns nothing else.
+pub(super) struct Caller(pub(super) Authority);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let text = bearer(parts)?;
+        if !is_well_formed(text) {
+            return Err(Problem::unauthenticated(format!(
+                "This is no API key: part of it is missing or mistyped. {HOW}"
+            )));
+        }
+        let mut tx = app.store.read().await.map_err(ServiceError::from)?;
+        let key = gatewright_store::api_key::find_by_hash(&mut tx, TokenHash::of(text))
+            .await
+            .map_err(ServiceError::from)?;
+        drop(tx);
+        let now = app.now();
+        let Some(key) = key.filter(|key| is_live(key, now)) else {
+            return Err(Problem::unauthenticated(format!(
+                "This API key is unknown, revoked or expired. {HOW}"
+            )));
+        };
+        let context = parts.extensions.get::<RequestContext>();
+        let authority = Authority::of_key(&key, context.map(|context| context.address.to_string()))?;
+        app.last_used.note(key.id, now);
+        Ok(Self(authority))
+    }
+}
+
+fn bearer(parts: &Parts) -> Result<&str, Problem> {
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let (value, further) = (values.next(), values.next());
+    if further.is_some() {
+        return Err(Problem::unauthenticated(format!(
+            "There is more than one `Authorization` header. {HOW}"
+        )));
+    }
+    value
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .ok_or_else(|| Problem::unauthenticated(format!("This needs an API key. {HOW}")))
+}

@@ -1,0 +1,159 @@
+//! What the OpenAPI document says of every operation alike: security, path parameters, and how they fail.
+
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema as _, ToSchema as _, openapi::OpenApi};
+
+use super::problem::{Details, InputError, Named};
+
+const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Errors are `application/problem+json` (RFC \
+     9457); each violation of the input names its place by a JSON pointer. `PATCH` merges (RFC 7396): what is left out \
+     stays, `null` resets to the default. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
+
+/// The tags of objects that have a version of their own.
+const VERSIONED: [&str; 5] = ["Projects", "User Sources", "Gateways", "Servers", "Secrets"];
+
+/// Completes the document that the operations have made.
+pub(super) fn finish(document: OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).expect("the document is plain data");
+    document["openapi"] = json!("3.1.0");
+    document["info"] = json!({
+        "title": "Gatewright API",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": DESCRIPTION,
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    });
+    document["security"] = json!([{"api_key": []}]);
+    document["components"]["securitySchemes"] = json!({"api_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "gwk_…",
+        "description": "A key of the project, or of the instance for operations on projects. Keys of role `gateway` open nothing here.",
+    }});
+    let schemas = &mut document["components"]["schemas"];
+    for (name, schema) in [
+        (Details::name(), Details::schema()),
+        (InputError::name(), InputError::schema()),
+        (Named::name(), Named::schema()),
+    ] {
+        schemas[name.as_ref()] = serde_json::to_value(schema).expect("a schema is plain data");
+    }
+    let paths = document["paths"].as_object_mut().expect("a document has paths");
+    for (path, item) in paths {
+        let operations = item.as_object_mut().expect("a path is an object");
+        for (method, operation) in operations {
+            finish_operation(path, method, operation);
+        }
+    }
+    document
+}
+
+fn finish_operation(path: &str, method: &str, operation: &mut Value) {
+    operation["security"] = json!([{"api_key": []}]);
+    let has_body = operation.get("requestBody").is_some();
+    if has_body {
+        operation["requestBody"]["required"] = json!(true);
+    }
+    let mut parameters = path_parameters(path);
+    let own = operation
+        .get("parameters")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let is_list = own.iter().any(|parameter| parameter["in"] == "query");
+    parameters.extend(own);
+    let is_versioned = operation["tags"][0]
+        .as_str()
+        .is_some_and(|tag| VERSIONED.contains(&tag));
+    if is_versioned && matches!(method, "patch" | "delete") {
+        parameters.push(json!({
+            "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "The `ETag` of the version the change starts from. Another version answers 412.",
+        }));
+    }
+    operation["parameters"] = Value::Array(parameters);
+    let members = operation.as_object_mut().expect("an operation is an object");
+    let responses = members.entry("responses").or_insert_with(|| json!({}));
+    let responses = responses.as_object_mut().expect("responses are an object");
+    for response in responses.values_mut() {
+        // The specification asks for a description of every response.
+        if response["description"].as_str().is_none_or(str::is_empty) {
+            response["description"] = json!("Done.");
+        }
+    }
+    if is_versioned {
+        tag_successes(responses);
+    }
+    let mut problems = vec![
+        ("401", "There is no valid API key."),
+        ("403", "This is not open to the key."),
+        ("404", "There is no such object, or it is in another project."),
+        ("500", "A fault of ours."),
+        ("503", "The database does not answer now."),
+    ];
+    if is_list || has_body {
+        problems.push(("400", "The query or the body cannot be read."));
+    }
+    if has_body {
+        problems.push(("413", "The body is too large."));
+        problems.push(("415", "The body is not JSON."));
+        problems.push((
+            "422",
+            "The input is wrong; `errors` tells where and what to type.",
+        ));
+    }
+    if method != "get" {
+        problems.push((
+            "409",
+            "Something stands in the way; the problem says what, and the way out.",
+        ));
+    }
+    if is_versioned && matches!(method, "patch" | "delete") {
+        problems.push(("412", "`If-Match` names another version than the present one."));
+    }
+    for (status, description) in problems {
+        responses.entry(status).or_insert_with(|| {
+            json!({
+                "description": description,
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            })
+        });
+    }
+}
+
+fn tag_successes(responses: &mut Map<String, Value>) {
+    for (status, response) in responses {
+        if status == "200" || status == "201" {
+            response["headers"]["ETag"] = json!({
+                "schema": {"type": "string"},
+                "description": "The version, for `If-Match`.",
+            });
+        }
+    }
+}
+
+fn path_parameters(path: &str) -> Vec<Value> {
+    let names = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names
+        .map(|name| {
+            let prefix = match name {
+                "project" => "prj",
+                "user_source" => "src",
+                "gateway" => "gw",
+                "server" => "srv",
+                "secret" => "sec",
+                "user" => "usr",
+                "grant" => "grt",
+                "api_key" => "key",
+                "audit_event" => "evt",
+                other => unreachable!("a path has the parameter {other}, which is not described here"),
+            };
+            json!({
+                "name": name, "in": "path", "required": true,
+                "description": format!("The id, like `{prefix}_0192f0c1a2b37c4d8e5f60718293a4b5`."),
+                "schema": {"type": "string", "pattern": format!("^{prefix}_[0-9a-f]{{32}}$")},
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,160 @@
+//! `/projects/{project}/gateways`.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use gatewright_domain::{
+    Timestamp,
+    gateway::{AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode, TrustedClient},
+    id::{GatewayId, ProjectId, ServerId, UserSourceId},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    authenticate::Caller,
+    input::{Ids, Input},
+    list::{List, Paging, Parameters},
+    problem::Problem,
+    schema,
+    version::{Created, Precondition, Versioned},
+};
+use crate::{
+    app::App,
+    service::gateways::{self as service, GatewayPatch, NewGateway},
+};
+
+/// A gateway: an MCP endpoint that federates tools of several servers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Gateway)]
+pub struct GatewayResource {
+    #[schema(value_type = String)]
+    id: GatewayId,
+    #[schema(value_type = String)]
+    project_id: ProjectId,
+    name: String,
+    description: String,
+    /// Returned to clients as MCP `instructions`.
+    instructions: String,
+    slug: String,
+    /// The URL clients are given; issuer and audience alike.
+    url: String,
+    #[schema(schema_with = schema::mode)]
+    authentication_mode: Mode,
+    #[schema(value_type = Option<String>)]
+    user_source_id: Option<UserSourceId>,
+    #[schema(value_type = Vec<schema::TrustedClient>)]
+    trusted_clients: Vec<TrustedClient>,
+    /// Empty means all of the project.
+    #[schema(value_type = Vec<String>)]
+    servers: Vec<ServerId>,
+    /// Empty means all tools of those servers.
+    #[schema(value_type = Vec<schema::AllowedTool>)]
+    allowed_tools: Vec<AllowedTool>,
+    #[schema(schema_with = schema::status)]
+    status: GatewayStatus,
+    #[schema(value_type = schema::GatewaySettings)]
+    settings: GatewaySettings,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn resource(app: &App, gateway: Gateway) -> GatewayResource {
+    GatewayResource {
+        id: gateway.id,
+        project_id: gateway.project_id,
+        name: gateway.name,
+        description: gateway.description,
+        instructions: gateway.instructions,
+        url: app.config.gateway_url(&gateway.slug),
+        slug: gateway.slug,
+        authentication_mode: gateway.authentication.mode(),
+        user_source_id: gateway.authentication.user_source(),
+        trusted_clients: gateway.trusted_clients,
+        servers: gateway.servers,
+        allowed_tools: gateway.allowed_tools,
+        status: gateway.status,
+        settings: gateway.settings,
+        created_at: gateway.created_at,
+        updated_at: gateway.updated_at,
+    }
+}
+
+/// Create a gateway
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/gateways",
+    tag = "Gateways",
+    request_body = NewGateway,
+    responses((status = 201, body = GatewayResource, headers(("Location" = String, description = "Its path."))))
+)]
+pub(super) async fn create_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+    Input(new): Input<NewGateway>,
+) -> Result<Created<Versioned<GatewayResource>>, Problem> {
+    let gateway = service::create(&app, &authority, project, new).await?;
+    Ok(Created {
+        location: format!("/api/v1/projects/{project}/gateways/{}", gateway.id),
+        content: versioned(&app, gateway),
+    })
+}
+
+/// List gateways, oldest first
+#[utoipa::path(get, path = "/api/v1/projects/{project}/gateways", tag = "Gateways", params(Paging), responses((status = 200, body = List<GatewayResource>)))]
+pub(super) async fn list_gateways(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<List<GatewayResource>, Problem> {
+    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = service::list(&app, &authority, project, &page).await?;
+    Ok(List::of(page, |gateway| resource(&app, gateway)))
+}
+
+/// Read a gateway
+#[utoipa::path(get, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", responses((status = 200, body = GatewayResource)))]
+pub(super) async fn get_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, id)): Ids<(ProjectId, GatewayId)>,
+) -> Result<Versioned<GatewayResource>, Problem> {
+    let gateway = service::find(&app, &authority, project, id).await?;
+    Ok(versioned(&app, gateway))
+}
+
+/// Change a gateway
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", request_body = GatewayPatch, responses((status = 200, body = GatewayResource)))]
+pub(super) async fn update_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, id)): Ids<(ProjectId, GatewayId)>,
+    Precondition(if_match): Precondition,
+    Input(patch): Input<GatewayPatch>,
+) -> Result<Versioned<GatewayResource>, Problem> {
+    let gateway = service::update(&app, &authority, project, id, patch, &if_match).await?;
+    Ok(versioned(&app, gateway))
+}
+
+/// Delete a gateway
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", responses((status = 204, description = "Deleted.")))]
+pub(super) async fn delete_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, id)): Ids<(ProjectId, GatewayId)>,
+    Precondition(if_match): Precondition,
+) -> Result<StatusCode, Problem> {
+    service::delete(&app, &authority, project, id, &if_match).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn versioned(app: &App, gateway: Gateway) -> Versioned<GatewayResource> {
+    Versioned {
+        updated_at: gateway.updated_at,
+        resource: resource(app, gateway),
+    }
+}

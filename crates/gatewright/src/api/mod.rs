@@ -1,0 +1,136 @@
+//! The REST API for administrators: `/api/v1/…`, JSON in snake_case, problems as RFC 9457, described by
+//! `/api/openapi.json`. Handlers translate between HTTP and the service functions and decide nothing themselves.
+
+pub mod api_keys;
+pub mod audit_events;
+mod authenticate;
+mod document;
+pub mod gateways;
+mod input;
+mod list;
+pub mod problem;
+pub mod projects;
+pub mod schema;
+pub mod secrets;
+pub mod servers;
+#[cfg(test)]
+mod tests;
+pub mod user_sources;
+pub mod users;
+mod version;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Extension},
+    http::{HeaderValue, Method, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use bytes::Bytes;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::problem::Problem;
+use crate::app::App;
+
+/// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
+const MAX_BODY: usize = 2 * 1024 * 1024;
+
+/// Routes.
+pub fn routes() -> Router<Arc<App>> {
+    let (operations, document) = operations().split_for_parts();
+    let document = Bytes::from(document::finish(document).to_string());
+    Router::new()
+        .merge(operations)
+        .route("/api/openapi.json", get(openapi).layer(Extension(document)))
+        .route("/api", any(unknown))
+        .route("/api/", any(unknown))
+        .route("/api/{*path}", any(unknown))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(problem::render))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+}
+
+/// Every operation, each with its description.
+fn operations() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(projects::create_project, projects::list_projects))
+        .routes(routes!(
+            projects::get_project,
+            projects::update_project,
+            projects::delete_project
+        ))
+        .routes(routes!(
+            user_sources::create_user_source,
+            user_sources::list_user_sources
+        ))
+        .routes(routes!(
+            user_sources::get_user_source,
+            user_sources::update_user_source,
+            user_sources::delete_user_source
+        ))
+        .routes(routes!(gateways::create_gateway, gateways::list_gateways))
+        .routes(routes!(
+            gateways::get_gateway,
+            gateways::update_gateway,
+            gateways::delete_gateway
+        ))
+        .routes(routes!(servers::create_server, servers::list_servers))
+        .routes(routes!(
+            servers::get_server,
+            servers::update_server,
+            servers::delete_server
+        ))
+        .routes(routes!(secrets::create_secret, secrets::list_secrets))
+        .routes(routes!(
+            secrets::get_secret,
+            secrets::update_secret,
+            secrets::delete_secret
+        ))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::get_user, users::update_user, users::delete_user))
+        .routes(routes!(users::list_grants, users::end_grants))
+        .routes(routes!(users::end_grant))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(
+            api_keys::get_api_key,
+            api_keys::update_api_key,
+            api_keys::revoke_api_key
+        ))
+        .routes(routes!(audit_events::list_audit_events))
+        .routes(routes!(audit_events::get_audit_event))
+        .routes(routes!(
+            api_keys::create_instance_key,
+            api_keys::list_instance_keys
+        ))
+        .routes(routes!(
+            api_keys::get_instance_key,
+            api_keys::update_instance_key,
+            api_keys::revoke_instance_key
+        ))
+        .routes(routes!(audit_events::list_instance_audit_events))
+        .routes(routes!(audit_events::get_instance_audit_event))
+}
+
+async fn openapi(Extension(document): Extension<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}
+
+async fn unknown() -> Problem {
+    Problem::unknown_route()
+}
+
+async fn wrong_method(method: Method) -> Problem {
+    Problem::method_not_allowed(&method)
+}

@@ -1,0 +1,333 @@
+//! Errors of the API as `application/problem+json` (RFC 9457).
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use gatewright_domain::{Invalid, Violation};
+use gatewright_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    request::RequestContext,
+    service::{ServiceError, error::Conflict},
+};
+
+/// When to come back after a 503: the writer's queue and a restarting database are usually done by then.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// A refusal or failure on its way out. Boxed, because answers that succeed should not carry its size around.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Details>);
+
+/// What went wrong.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details {
+    /// Which kind of problem it is; stays the same for a kind.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened and what to do.
+    detail: String,
+    /// The id of this request, which finds it in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    /// Each thing that is wrong with the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<InputError>,
+    /// The active gateways that stand in the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    active_gateways: Vec<Named>,
+    /// The gateways that stand in the way, active or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    gateways: Vec<Named>,
+    /// The servers that stand in the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    servers: Vec<Named>,
+}
+
+/// One thing that is wrong with the input.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct InputError {
+    /// Where: a JSON pointer into the request's body (RFC 6901).
+    pointer: String,
+    /// What is wrong and what to type.
+    detail: String,
+}
+
+/// A thing that stands in the way.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Named {
+    /// Its id.
+    id: String,
+    /// What people call it.
+    name: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Details {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            instance: None,
+            errors: Vec::new(),
+            active_gateways: Vec::new(),
+            gateways: Vec::new(),
+            servers: Vec::new(),
+        }))
+    }
+
+    /// The request has no usable credentials.
+    pub(super) fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "urn:gatewright:problem:unauthenticated",
+            "No valid API key",
+            detail,
+        )
+    }
+
+    /// Nothing is at this path.
+    pub(super) fn unknown_route() -> Self {
+        Self::not_found("There is nothing at this path. `/api/openapi.json` lists every operation.")
+    }
+
+    /// Something does not exist.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "urn:gatewright:problem:not-found",
+            "Not found",
+            detail,
+        )
+    }
+
+    /// The path is right and the method is not.
+    pub(super) fn method_not_allowed(method: &Method) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "urn:gatewright:problem:method-not-allowed",
+            "Method not allowed",
+            format!("{method} does nothing here. The `Allow` header says which methods do."),
+        )
+    }
+
+    /// The request cannot be read at all.
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "urn:gatewright:problem:malformed",
+            "The request cannot be read",
+            detail,
+        )
+    }
+
+    /// The body is too large.
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "urn:gatewright:problem:too-large",
+            "The body is too large",
+            format!("A body has at most {limit} bytes: send less."),
+        )
+    }
+
+    /// The body is not JSON by its own account.
+    pub(super) fn unsupported_media_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "urn:gatewright:problem:media-type",
+            "Not JSON",
+            "The body must be JSON: send the header `Content-Type: application/json`.",
+        )
+    }
+
+    /// The input can be read, and is wrong.
+    pub(super) fn invalid(invalid: &Invalid) -> Self {
+        let told = |violation: &Violation| InputError {
+            pointer: violation.pointer.clone(),
+            detail: violation.detail.clone(),
+        };
+        let errors: Vec<_> = invalid.violations().iter().map(told).collect();
+        let detail = match errors.as_slice() {
+            [only] => only.detail.clone(),
+            _ => format!(
+                "{} things are wrong with the input, each told in `errors`. Nothing changed.",
+                errors.len()
+            ),
+        };
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "urn:gatewright:problem:invalid",
+            "The input is wrong",
+            detail,
+        );
+        problem.0.errors = errors;
+        problem
+    }
+
+    fn conflict(conflict: Conflict) -> Self {
+        fn named<T: ToString>(items: Vec<(T, String)>) -> Vec<Named> {
+            let named = |(id, name): (T, String)| Named {
+                id: id.to_string(),
+                name,
+            };
+            items.into_iter().map(named).collect()
+        }
+        let mut problem = Self::new(
+            StatusCode::CONFLICT,
+            "urn:gatewright:problem:conflict",
+            "Something stands in the way",
+            conflict.detail,
+        );
+        problem.0.active_gateways = named(conflict.active_gateways);
+        problem.0.gateways = named(conflict.gateways);
+        problem.0.servers = named(conflict.servers);
+        problem
+    }
+
+    fn unavailable(detail: &str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:gatewright:problem:unavailable",
+            "Not available now",
+            detail,
+        )
+    }
+
+    fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "urn:gatewright:problem:internal",
+            "A fault of ours",
+            "This request could not be done because of a fault in Gatewright or its data. The log has the cause under \
+             this request's id.",
+        )
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Invalid(invalid) => Self::invalid(&invalid),
+            ServiceError::NotFound { what, pointer } => {
+                let detail = format!("There is no such {what} in this place, or it is not open to this key.");
+                let error = |pointer| InputError {
+                    pointer,
+                    detail: detail.clone(),
+                };
+                let mut problem = Self::not_found(detail.clone());
+                problem.0.errors = pointer.map(error).into_iter().collect();
+                problem
+            }
+            ServiceError::Forbidden(detail) => Self::new(
+                StatusCode::FORBIDDEN,
+                "urn:gatewright:problem:forbidden",
+                "Not open to this key",
+                detail,
+            ),
+            ServiceError::Conflict(conflict) => Self::conflict(*conflict),
+            ServiceError::Stale => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "urn:gatewright:problem:stale",
+                "Changed since it was read",
+                "`If-Match` names another version than the present one. Read it again and repeat the change.",
+            ),
+            ServiceError::NotConfirmed(cause) => {
+                tracing::error!(
+                    error = &cause as &dyn std::error::Error,
+                    "a change is made but was not read back"
+                );
+                Self::unavailable(
+                    "The change is made, but could not be confirmed. It acts as soon as the database answers again; read \
+                     the object before you repeat the change.",
+                )
+            }
+            ServiceError::Store(cause) => Self::of_store(&cause),
+        }
+    }
+}
+
+impl Problem {
+    fn of_store(cause: &StoreError) -> Self {
+        match cause {
+            StoreError::Busy => {
+                Self::unavailable("The database is busy. Nothing changed; try again in a moment.")
+            }
+            StoreError::Database(_) => {
+                tracing::error!(error = cause as &dyn std::error::Error, "the store failed");
+                Self::unavailable(
+                    "The database did not answer as it should. Nothing changed; try again in a moment.",
+                )
+            }
+            StoreError::Taken { field } => Self::invalid(&Invalid::one(
+                format!("/{field}"),
+                format!("This {field} is already taken: choose another."),
+            )),
+            StoreError::Migration(_) | StoreError::Corrupt { .. } | StoreError::Refused(_) => {
+                tracing::error!(error = cause as &dyn std::error::Error, "the store failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Only the status and the problem itself: [`render`] writes the body, because it knows the request.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).expect("every problem is made with a status");
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"Gatewright API\""),
+                );
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the body of every problem, with the id of the request.
+pub(super) async fn render(request: Request, next: Next) -> Response {
+    let id = request
+        .extensions()
+        .get::<RequestContext>()
+        .map(|context| context.id.clone());
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
+    let details = Details {
+        instance: id,
+        ..*problem.0
+    };
+    let body = serde_json::to_vec(&details).expect("a problem is plain data");
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    Response::from_parts(parts, body.into())
+}

@@ -1,0 +1,137 @@
+//! `/projects`.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use gatewright_domain::{Timestamp, id::ProjectId, project::Project};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    authenticate::Caller,
+    input::{Ids, Input},
+    list::{List, Paging, Parameters},
+    problem::Problem,
+    version::{Created, Precondition, Versioned},
+};
+use crate::{
+    app::App,
+    service::projects::{self as service, NewProject, ProjectPatch},
+};
+
+/// A project: the unit of isolation and trust.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
+pub struct ProjectResource {
+    #[schema(value_type = String)]
+    id: ProjectId,
+    name: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn resource(project: Project) -> ProjectResource {
+    ProjectResource {
+        id: project.id,
+        name: project.name,
+        created_at: project.created_at,
+        updated_at: project.updated_at,
+    }
+}
+
+/// Create a project
+///
+/// Needs an instance key, which can then make the project's first key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects",
+    tag = "Projects",
+    request_body = NewProject,
+    responses((status = 201, body = ProjectResource, headers(("Location" = String, description = "Its path."))))
+)]
+pub(super) async fn create_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Input(new): Input<NewProject>,
+) -> Result<Created<Versioned<ProjectResource>>, Problem> {
+    let project = service::create(&app, &authority, new).await?;
+    Ok(Created {
+        location: format!("/api/v1/projects/{}", project.id),
+        content: versioned(project),
+    })
+}
+
+/// List projects, oldest first
+///
+/// All of them for an instance key; its own for a key of a project.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects",
+    tag = "Projects",
+    params(Paging),
+    responses((status = 200, body = List<ProjectResource>))
+)]
+pub(super) async fn list_projects(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<List<ProjectResource>, Problem> {
+    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = service::list(&app, &authority, &page).await?;
+    Ok(List::of(page, resource))
+}
+
+/// Read a project
+#[utoipa::path(get, path = "/api/v1/projects/{project}", tag = "Projects", responses((status = 200, body = ProjectResource)))]
+pub(super) async fn get_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+) -> Result<Versioned<ProjectResource>, Problem> {
+    Ok(versioned(service::find(&app, &authority, project).await?))
+}
+
+/// Rename a project
+#[utoipa::path(
+    patch,
+    path = "/api/v1/projects/{project}",
+    tag = "Projects",
+    request_body = ProjectPatch,
+    responses((status = 200, body = ProjectResource))
+)]
+pub(super) async fn update_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+    Precondition(if_match): Precondition,
+    Input(patch): Input<ProjectPatch>,
+) -> Result<Versioned<ProjectResource>, Problem> {
+    let project = service::update(&app, &authority, project, patch, &if_match).await?;
+    Ok(versioned(project))
+}
+
+/// Delete a project with everything in it, its keys included
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}",
+    tag = "Projects",
+    responses((status = 204, description = "Deleted."))
+)]
+pub(super) async fn delete_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+    Precondition(if_match): Precondition,
+) -> Result<StatusCode, Problem> {
+    service::delete(&app, &authority, project, &if_match).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn versioned(project: Project) -> Versioned<ProjectResource> {
+    Versioned {
+        updated_at: project.updated_at,
+        resource: resource(project),
+    }
+}

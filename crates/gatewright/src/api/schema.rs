@@ -1,0 +1,126 @@
+//! Schemas of the document for what the domain defines, which knows nothing of OpenAPI.
+
+use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Object, ObjectBuilder,
+        schema::{SchemaType, Type},
+    },
+};
+
+/// A header of the administrator's own.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CustomHeader {
+    /// The field name; not one of HTTP's own, the MCP transport's, or one that carries identity.
+    #[schema(required = true)]
+    pub name: String,
+    /// The value; `${secret:NAME}` stands for a secret of the project.
+    #[schema(required = true)]
+    pub value: String,
+}
+
+/// A client that skips the consent page.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrustedClient {
+    /// The Client ID Metadata Document URL, exactly as the client uses it.
+    #[schema(required = true, format = "uri")]
+    pub url: String,
+    /// Skip the page for loopback redirects too, which any local program can receive.
+    #[schema(required = false, default = false)]
+    pub allow_loopback: bool,
+}
+
+/// A tool a gateway offers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AllowedTool {
+    /// The id of the server that has it.
+    pub server: String,
+    /// Its name at that server.
+    pub tool: String,
+}
+
+/// Lifetimes and registration switches of a gateway.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GatewaySettings {
+    /// Life of an access token, in seconds.
+    #[schema(required = false, default = 3_600, minimum = 60, maximum = 86_400)]
+    pub access_token_seconds: u32,
+    /// A grant ends after this long without use, in seconds.
+    #[schema(required = false, default = 2_592_000, minimum = 3_600)]
+    pub grant_idle_seconds: u32,
+    /// A grant ends this long after it began, used or not, in seconds.
+    #[schema(required = false, default = 7_776_000, minimum = 3_600)]
+    pub grant_max_seconds: u32,
+    /// Accept dynamic client registration (RFC 7591).
+    #[schema(required = false, default = true)]
+    pub dynamic_registration: bool,
+    /// Accept Client ID Metadata Documents.
+    #[schema(required = false, default = true)]
+    pub metadata_documents: bool,
+}
+
+fn one_of<const N: usize>(values: [&str; N]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(values))
+        .build()
+}
+
+/// `active` or `inactive`.
+pub fn status() -> Object {
+    one_of(["active", "inactive"])
+}
+
+/// `active` or `blocked`.
+pub fn user_status() -> Object {
+    one_of(["active", "blocked"])
+}
+
+/// The authentication mode of a gateway.
+pub fn mode() -> Object {
+    one_of(["project_members", "user_source", "headers"])
+}
+
+/// The role of a project key.
+pub fn role() -> Object {
+    one_of(["viewer", "admin", "owner", "gateway"])
+}
+
+/// The same with `instance`, for keys that belong to no project.
+pub fn role_or_instance() -> Object {
+    one_of(["viewer", "admin", "owner", "gateway", "instance"])
+}
+
+/// What a server is told about the user.
+pub fn identity() -> Object {
+    one_of(["none", "assertion"])
+}
+
+fn one_of_or_null<const N: usize>(values: [&str; N]) -> Object {
+    let values = values.map(serde_json::Value::from).into_iter();
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(values.chain([serde_json::Value::Null])))
+        .build()
+}
+
+/// The same in a merge patch, where `null` resets it.
+pub fn identity_or_null() -> Object {
+    one_of_or_null(["none", "assertion"])
+}
+
+/// `active` or `inactive` where it may be left open.
+pub fn status_or_null() -> Object {
+    one_of_or_null(["active", "inactive"])
+}
+
+/// `active` or `blocked` where it may be left open.
+pub fn user_status_or_null() -> Object {
+    one_of_or_null(["active", "blocked"])
+}
+
+/// The authentication mode of a gateway where it may be left open.
+pub fn mode_or_null() -> Object {
+    one_of_or_null(["project_members", "user_source", "headers"])
+}

@@ -1,0 +1,163 @@
+//! Gateways: slugs, modes, and what a change of mode ends.
+
+use gatewright_store::revocation::Denied;
+use serde_json::json;
+
+use super::bench::Bench;
+
+#[tokio::test]
+async fn a_slug_is_unique_in_the_instance_and_minted_when_empty() {
+    let bench = Bench::new().await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let new = |slug: &str| json!({"name": "My Agents", "slug": slug, "authentication_mode": "headers"});
+    let minted = bench
+        .post(&acme.admin, &acme.path("gateways"), new(""))
+        .await
+        .expect(201);
+    assert!(minted.text("slug").starts_with("my-agents-"));
+    let named = bench
+        .post(&acme.admin, &acme.path("gateways"), new("Agents"))
+        .await
+        .expect(201);
+    let taken = bench
+        .post(&other.admin, &other.path("gateways"), new("agents"))
+        .await
+        .expect(422);
+    assert_eq!(taken.pointers(), ["/slug"], "whatever the case");
+    // A slug once used is never given to another project; its own may have it again.
+    let path = acme.path(&format!("gateways/{}", named.text("id")));
+    bench.delete(&acme.admin, &path).await.expect(204);
+    bench
+        .post(&other.admin, &other.path("gateways"), new("agents"))
+        .await
+        .expect(422);
+    bench
+        .post(&acme.admin, &acme.path("gateways"), new("agents"))
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn modes_that_cannot_work_yet_are_refused_with_those_that_can() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let new = json!({"name": "G", "authentication_mode": "project_members"});
+    let refused = bench
+        .post(&acme.admin, &acme.path("gateways"), new)
+        .await
+        .expect(422);
+    assert_eq!(refused.pointers(), ["/authentication_mode"]);
+    let told = refused.text("detail");
+    assert!(
+        told.contains("`user_source`") && told.contains("`headers`"),
+        "{told}"
+    );
+    let refused = bench
+        .post(&acme.admin, &acme.path("gateways"), json!({"name": "G"}))
+        .await
+        .expect(422);
+    assert_eq!(refused.pointers(), ["/authentication_mode"]);
+}
+
+#[tokio::test]
+async fn a_change_of_mode_or_source_ends_the_grants() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let (one, two) = (acme.source(&bench, "One").await, acme.source(&bench, "Two").await);
+    let gateway = acme.gateway_of(&bench, &one, "Agents", "active").await;
+    let path = acme.path(&format!("gateways/{gateway}"));
+    let user = bench.user(&acme, &one, "ada").await;
+    let grants = acme.path(&format!("users/{user}/grants"));
+    let live = async || {
+        bench.get(&acme.viewer, &grants).await.expect(200).body["items"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+
+    let grant = bench.grant(&acme, user, &one, &gateway).await;
+    assert_eq!(live().await, 1);
+    bench
+        .patch(&acme.admin, &path, json!({"name": "Renamed"}))
+        .await
+        .expect(200);
+    assert_eq!(live().await, 1, "a new name ends nothing");
+    bench
+        .patch(&acme.admin, &path, json!({"user_source_id": two}))
+        .await
+        .expect(200);
+    assert_eq!(live().await, 0);
+    assert!(
+        bench
+            .app
+            .directory
+            .current(bench.now())
+            .unwrap()
+            .denies(Denied::Grant(grant))
+    );
+
+    bench
+        .patch(&acme.admin, &path, json!({"user_source_id": one}))
+        .await
+        .expect(200);
+    bench.grant(&acme, user, &one, &gateway).await;
+    assert_eq!(live().await, 1);
+    let changed = bench
+        .patch(&acme.admin, &path, json!({"authentication_mode": "headers"}))
+        .await
+        .expect(200);
+    assert!(
+        changed.body["user_source_id"].is_null(),
+        "leaving the mode leaves its source"
+    );
+    assert_eq!(live().await, 0);
+    let back = bench
+        .patch(&acme.admin, &path, json!({"authentication_mode": "user_source"}))
+        .await
+        .expect(422);
+    assert_eq!(back.pointers(), ["/user_source_id"]);
+}
+
+#[tokio::test]
+async fn an_inactive_gateway_is_gone_from_the_next_request_on() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let new = json!({"name": "G", "slug": "g", "authentication_mode": "headers"});
+    let gateway = bench
+        .post(&acme.admin, &acme.path("gateways"), new)
+        .await
+        .expect(201);
+    let path = acme.path(&format!("gateways/{}", gateway.text("id")));
+    let is_there = || {
+        bench
+            .app
+            .directory
+            .current(bench.now())
+            .unwrap()
+            .gateway("g")
+            .is_some()
+    };
+    assert!(is_there());
+    bench
+        .patch(&acme.admin, &path, json!({"status": "inactive"}))
+        .await
+        .expect(200);
+    assert!(!is_there());
+    bench
+        .patch(&acme.admin, &path, json!({"status": "active"}))
+        .await
+        .expect(200);
+    assert!(is_there());
+    bench.delete(&acme.admin, &path).await.expect(204);
+    assert!(!is_there());
+    let actions = acme.actions(&bench).await;
+    assert_eq!(
+        actions[..4],
+        [
+            "gateway.deleted",
+            "gateway.updated",
+            "gateway.updated",
+            "gateway.created"
+        ]
+    );
+}

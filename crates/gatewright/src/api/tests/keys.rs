@@ -1,0 +1,185 @@
+//! API keys: who makes which, and when they stop working.
+
+use std::time::Duration;
+
+use gatewright_domain::Timestamp;
+use serde_json::json;
+
+use super::bench::Bench;
+use crate::service;
+
+#[tokio::test]
+async fn the_first_instance_key_is_made_once() {
+    let bench = Bench::new().await;
+    assert!(service::instance::init(&bench.app).await.unwrap().is_none());
+    let keys = bench.get(&bench.instance, "/api-keys").await.expect(200);
+    let id = keys.body["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(keys.body["items"].as_array().unwrap().len(), 1);
+    bench
+        .delete(&bench.instance, &format!("/api-keys/{id}"))
+        .await
+        .expect(204);
+    bench.get(&bench.instance, "/projects").await.expect(401);
+    // Two at the same moment make one between them.
+    let (one, two) = tokio::join!(
+        service::instance::init(&bench.app),
+        service::instance::init(&bench.app)
+    );
+    let made: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
+    assert_eq!(made.len(), 1);
+    let key = made[0].expose();
+    bench.get(key, "/projects").await.expect(200);
+    let another = bench
+        .post(key, "/api-keys", json!({"name": "CI"}))
+        .await
+        .expect(201);
+    assert_eq!(another.text("role"), "instance");
+    let third = service::instance::new_key(&bench.app, "Lost the others")
+        .await
+        .unwrap();
+    bench.get(third.expose(), "/projects").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_instance_key_makes_only_the_first_owner() {
+    let bench = Bench::new().await;
+    let project = bench
+        .post(&bench.instance, "/projects", json!({"name": "Acme"}))
+        .await
+        .expect(201);
+    let keys = format!("/projects/{}/api-keys", project.text("id"));
+    let of_role = |role: &str| json!({"name": "first", "role": role});
+    for role in ["viewer", "admin", "gateway"] {
+        bench
+            .post(&bench.instance, &keys, of_role(role))
+            .await
+            .expect(403);
+    }
+    let first = bench
+        .post(&bench.instance, &keys, of_role("owner"))
+        .await
+        .expect(201);
+    bench
+        .post(&bench.instance, &keys, of_role("owner"))
+        .await
+        .expect(403);
+    let owner = first.text("key");
+    let listed = bench.get(&owner, &keys).await.expect(200);
+    assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
+    // When no owner's key is left, the project can be had back.
+    bench
+        .delete(&owner, &format!("{keys}/{}", first.text("id")))
+        .await
+        .expect(204);
+    bench.get(&owner, &keys).await.expect(401);
+    bench
+        .post(&bench.instance, &keys, of_role("owner"))
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn a_key_stops_at_its_time_and_at_its_revocation() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let keys = acme.path("api-keys");
+    let expires_at = bench.now().plus(Duration::from_mins(1)).to_rfc3339();
+    let new = json!({"name": "CI", "role": "viewer", "expires_at": expires_at});
+    let made = bench.post(&acme.owner, &keys, new).await.expect(201);
+    let (key, id) = (made.text("key"), made.text("id"));
+    bench.get(&key, &keys).await.expect(200);
+    bench.clock.advance(Duration::from_mins(1));
+    bench.get(&key, &keys).await.expect(401);
+    let past = json!({"name": "CI", "role": "viewer", "expires_at": "2020-01-01T00:00:00Z"});
+    assert_eq!(
+        bench.post(&acme.owner, &keys, past).await.expect(422).pointers(),
+        ["/expires_at"]
+    );
+
+    let read = bench.get(&acme.viewer, &format!("{keys}/{id}")).await.expect(200);
+    assert!(read.body.get("key").is_none(), "the text is shown once");
+    let new = json!({"name": "other", "role": "admin", "gateway_id": null});
+    let made = bench.post(&acme.owner, &keys, new).await.expect(201);
+    bench
+        .delete(&acme.owner, &format!("{keys}/{}", made.text("id")))
+        .await
+        .expect(204);
+    bench.get(&made.text("key"), &keys).await.expect(401);
+    bench
+        .delete(&acme.owner, &format!("{keys}/{}", made.text("id")))
+        .await
+        .expect(204);
+    let revoked = bench
+        .get(&acme.viewer, &format!("{keys}/{}", made.text("id")))
+        .await
+        .expect(200);
+    assert!(revoked.body["revoked_at"].is_string());
+    let actions = acme.actions(&bench).await;
+    assert_eq!(
+        actions
+            .iter()
+            .filter(|action| *action == "api_key.revoked")
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_role_gateway_can_be_bound_to_a_gateway() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let new = json!({"name": "G", "authentication_mode": "headers"});
+    let gateway = bench
+        .post(&acme.admin, &acme.path("gateways"), new)
+        .await
+        .expect(201)
+        .text("id");
+    let keys = acme.path("api-keys");
+    let bound = json!({"name": "Bound", "role": "gateway", "gateway_id": gateway});
+    let made = bench.post(&acme.owner, &keys, bound).await.expect(201);
+    assert_eq!(made.text("gateway_id"), gateway);
+    let hash = gatewright_domain::token_hash::TokenHash::of(&made.text("key"));
+    let is_known = || {
+        bench
+            .app
+            .directory
+            .current(bench.now())
+            .unwrap()
+            .gateway_key(&hash)
+            .is_some()
+    };
+    assert!(is_known());
+    bench
+        .delete(&acme.owner, &format!("{keys}/{}", made.text("id")))
+        .await
+        .expect(204);
+    assert!(!is_known());
+    let wrong = json!({"name": "Bound", "role": "viewer", "gateway_id": gateway});
+    assert_eq!(
+        bench.post(&acme.owner, &keys, wrong).await.expect(422).pointers(),
+        ["/gateway_id"]
+    );
+    let renamed = bench
+        .patch(
+            &acme.owner,
+            &format!("{keys}/{}", made.text("id")),
+            json!({"name": "Old"}),
+        )
+        .await;
+    assert_eq!(renamed.expect(200).text("name"), "Old");
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_key_is_noted() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    bench.clock.advance(Duration::from_hours(1));
+    bench.stand_still();
+    bench.get(&acme.viewer, &acme.path("servers")).await.expect(200);
+    assert!(service::last_used::flush(&bench.app).await.unwrap() > 0);
+    let keys = bench.get(&acme.viewer, &acme.path("api-keys")).await.expect(200);
+    let items = keys.body["items"].as_array().unwrap();
+    let viewer = items.iter().find(|key| key["role"] == "viewer").unwrap();
+    let last_used: Timestamp = serde_json::from_value(viewer["last_used_at"].clone()).unwrap();
+    assert_eq!(last_used, bench.now());
+}

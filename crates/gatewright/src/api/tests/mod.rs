@@ -1,0 +1,11 @@
+//! The API through its router, in process, on a real SQLite store.
+
+mod bench;
+mod document;
+mod gateways;
+mod input;
+mod keys;
+mod roles;
+mod secrets;
+mod user_sources;
+mod users;

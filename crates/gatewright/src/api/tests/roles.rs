@@ -1,0 +1,265 @@
+//! Each operation for each kind of key: who may, who may not, and what another project sees.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    bench::{Bench, new_source},
+    document::{document, operations, with_ids},
+};
+
+/// What an operation needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// A key of the instance.
+    Instance,
+    /// Any key but one of role `gateway`.
+    Any,
+    /// A viewer of the project, or an instance key.
+    ViewerOrInstance,
+    /// An owner of the project, or an instance key.
+    OwnerOrInstance,
+    Viewer,
+    Admin,
+    Owner,
+}
+
+fn needs(operation: &str) -> Needs {
+    match operation {
+        "create_project"
+        | "create_instance_key"
+        | "list_instance_keys"
+        | "get_instance_key"
+        | "update_instance_key"
+        | "revoke_instance_key"
+        | "list_instance_audit_events"
+        | "get_instance_audit_event" => Needs::Instance,
+        "list_projects" => Needs::Any,
+        "get_project" => Needs::ViewerOrInstance,
+        "update_project" | "delete_project" | "create_api_key" => Needs::OwnerOrInstance,
+        "update_api_key" | "revoke_api_key" => Needs::Owner,
+        other if other.starts_with("list_") || other.starts_with("get_") => Needs::Viewer,
+        "create_user_source" | "update_user_source" | "delete_user_source" | "create_gateway"
+        | "update_gateway" | "delete_gateway" | "create_server" | "update_server" | "delete_server"
+        | "create_secret" | "update_secret" | "delete_secret" | "update_user" | "delete_user"
+        | "end_grants" | "end_grant" => Needs::Admin,
+        other => panic!("say here what {other} needs"),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Instance,
+    Owner,
+    Admin,
+    Viewer,
+    Gateway,
+    OwnerElsewhere,
+}
+
+/// The status of a refusal; nothing where the operation is open.
+fn refusal(needs: Needs, who: Who, in_project: bool) -> Option<u16> {
+    let is_open = match (who, needs) {
+        (Who::Gateway, _) => false,
+        (_, Needs::Any) => true,
+        (Who::Instance, needs) => {
+            matches!(
+                needs,
+                Needs::Instance | Needs::ViewerOrInstance | Needs::OwnerOrInstance
+            )
+        }
+        (_, Needs::Instance) => false,
+        (Who::OwnerElsewhere, _) if in_project => return Some(404),
+        (Who::OwnerElsewhere | Who::Owner, _) => true,
+        (Who::Admin, needs) => matches!(needs, Needs::Viewer | Needs::ViewerOrInstance | Needs::Admin),
+        (Who::Viewer, needs) => matches!(needs, Needs::Viewer | Needs::ViewerOrInstance),
+    };
+    (!is_open).then_some(403)
+}
+
+#[tokio::test]
+async fn each_operation_is_open_to_its_roles_and_to_no_other() {
+    let bench = Bench::new().await;
+    let document = document(&bench).await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let callers = [
+        (Who::Instance, &bench.instance),
+        (Who::Owner, &acme.owner),
+        (Who::Admin, &acme.admin),
+        (Who::Viewer, &acme.viewer),
+        (Who::Gateway, &acme.gateway),
+        (Who::OwnerElsewhere, &other.owner),
+    ];
+    for (method, path, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap();
+        let needs = needs(id);
+        let in_project = path.contains("{project}");
+        let filled = with_ids(&path, &operation, &acme.id);
+        let filled = filled.strip_prefix("/api/v1").unwrap();
+        let body = operation.get("requestBody").map(|_| json!({}));
+        for (who, key) in callers {
+            // A version that never was: whoever comes past the role check is stopped here, so that nothing changes.
+            let headers = [("if-match", "\"1\"")];
+            let answer = bench
+                .with(method.clone(), filled, Some(key), &headers, body.clone())
+                .await;
+            let status = answer.status.as_u16();
+            match refusal(needs, who, in_project) {
+                Some(refusal) => assert_eq!(status, refusal, "{who:?} at {id}: {:#}", answer.body),
+                None => assert!(
+                    matches!(status, 200 | 404 | 412 | 422),
+                    "{who:?} at {id}: {status}"
+                ),
+            }
+            if status == 404 && refusal(needs, who, in_project).is_none() {
+                // The object is missing, not the project.
+                assert!(!answer.text("detail").contains("such project"), "{who:?} at {id}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_project_is_not_there() {
+    let bench = Bench::new().await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let source = acme.source(&bench, "Okta").await;
+    let gateway = acme.gateway_of(&bench, &source, "Agents", "active").await;
+    let new = json!({"name": "TOKEN", "value": "canary", "origins": ["https://mcp.example.com"]});
+    let secret = bench
+        .post(&acme.admin, &acme.path("secrets"), new)
+        .await
+        .expect(201)
+        .text("id");
+    let new = json!({"slug": "tools", "url": "https://mcp.example.com/mcp"});
+    let server = bench
+        .post(&acme.admin, &acme.path("servers"), new)
+        .await
+        .expect(201)
+        .text("id");
+    let user = bench.user(&acme, &source, "ada").await.to_string();
+    let keys = bench.get(&acme.owner, &acme.path("api-keys")).await.expect(200);
+    let key = keys.body["items"][0]["id"].as_str().unwrap().to_owned();
+    let events = bench
+        .get(&acme.owner, &acme.path("audit-events"))
+        .await
+        .expect(200);
+    let event = events.body["items"][0]["id"].as_str().unwrap().to_owned();
+    for object in [
+        format!("user-sources/{source}"),
+        format!("gateways/{gateway}"),
+        format!("secrets/{secret}"),
+        format!("servers/{server}"),
+        format!("users/{user}"),
+        format!("api-keys/{key}"),
+        format!("audit-events/{event}"),
+    ] {
+        bench.get(&acme.owner, &acme.path(&object)).await.expect(200);
+        bench.get(&other.owner, &other.path(&object)).await.expect(404);
+        bench.get(&other.owner, &acme.path(&object)).await.expect(404);
+        if !object.starts_with("audit-events") {
+            bench
+                .patch(&other.owner, &other.path(&object), json!({}))
+                .await
+                .expect(404);
+            bench.delete(&other.owner, &other.path(&object)).await.expect(404);
+            bench.get(&acme.owner, &acme.path(&object)).await.expect(200);
+        }
+    }
+    let items = |answer: &Value| answer["items"].as_array().unwrap().len();
+    for list in ["user-sources", "gateways", "secrets", "servers", "users"] {
+        assert_eq!(
+            items(&bench.get(&other.owner, &other.path(list)).await.expect(200).body),
+            0,
+            "{list}"
+        );
+    }
+
+    // Nor can a body reach it.
+    let with = |members: Value| {
+        let mut new = json!({"name": "Mine", "authentication_mode": "headers"});
+        new.as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        new
+    };
+    let gateways = other.path("gateways");
+    for (members, pointer) in [
+        (
+            json!({"authentication_mode": "user_source", "user_source_id": source}),
+            "/user_source_id",
+        ),
+        (json!({"servers": [server]}), "/servers/0"),
+        (
+            json!({"allowed_tools": [{"server": server, "tool": "search"}]}),
+            "/allowed_tools/0/server",
+        ),
+    ] {
+        let answer = bench
+            .post(&other.admin, &gateways, with(members))
+            .await
+            .expect(404);
+        assert_eq!(answer.pointers(), [pointer]);
+    }
+    let bound = json!({"name": "bound", "role": "gateway", "gateway_id": gateway});
+    let answer = bench
+        .post(&other.owner, &other.path("api-keys"), bound)
+        .await
+        .expect(404);
+    assert_eq!(answer.pointers(), ["/gateway_id"]);
+    let naming = json!({
+        "slug": "mine", "url": "https://mcp.example.com",
+        "headers": [{"name": "X-Key", "value": "${secret:TOKEN}"}],
+    });
+    bench
+        .post(&other.admin, &other.path("servers"), naming)
+        .await
+        .expect(422);
+    assert_eq!(items(&bench.get(&other.owner, &gateways).await.body), 0);
+    bench
+        .post(&other.admin, &other.path("user-sources"), new_source("Okta"))
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn a_project_key_sees_its_own_project_only() {
+    let bench = Bench::new().await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let names = async |key: &str| {
+        let answer = bench.get(key, "/projects").await.expect(200);
+        let items = answer.body["items"].as_array().unwrap().clone();
+        let mut names: Vec<_> = items
+            .iter()
+            .map(|item| item["name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&bench.instance).await, ["Acme", "Other"]);
+    assert_eq!(names(&acme.viewer).await, ["Acme"]);
+    assert_eq!(names(&other.owner).await, ["Other"]);
+    let path = format!("/projects/{}", acme.id);
+    bench
+        .with(Method::GET, &path, Some(&other.owner), &[], None)
+        .await
+        .expect(404);
+    bench
+        .patch(&acme.owner, &path, json!({"name": "Acme Corp"}))
+        .await
+        .expect(200);
+    let taken = bench
+        .patch(&acme.owner, &path, json!({"name": "other"}))
+        .await
+        .expect(422);
+    assert_eq!(taken.pointers(), ["/name"]);
+    bench.delete(&acme.owner, &path).await.expect(204);
+    // Its keys are gone with it.
+    bench.get(&acme.owner, &path).await.expect(401);
+    assert_eq!(names(&bench.instance).await, ["Other"]);
+    let events = bench
+        .get(&bench.instance, "/audit-events?action=project.deleted")
+        .await
+        .expect(200);
+    assert_eq!(events.body["items"][0]["object"]["name"], "Acme Corp");
+}

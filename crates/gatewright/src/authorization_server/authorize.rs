@@ -1,0 +1,209 @@
+//! The authorization endpoint, GET: checks the request and shows the consent page. It takes nothing and stores nothing,
+//! so that it may be fetched twice; only for a trusted client, whose page is skipped, a sign-in begins here.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Path, RawQuery, State},
+    response::Response,
+};
+use gatewright_domain::authorization::ConsentedRequest;
+use gatewright_oauth::{
+    authorize::{AuthorizationRequest, LocalError, Rejection, UnverifiedRequest},
+    redirect_uri::Kind,
+};
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    answer,
+    client::{self, Client, ClientError, ClientKind},
+    consent::{self, SignInError},
+    gateway::{self, GatewayError},
+    limits::{Action, Limited},
+};
+use crate::{
+    app::App,
+    directory::GatewayEntry,
+    page::{self, ErrorPage},
+    request::RequestContext,
+};
+
+/// Why an authorization request leads to no consent page.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AuthorizeError {
+    /// No such gateway.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// Too many requests.
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    /// The client is not known or not accepted.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Client or redirect URI are not as they must be: there is nobody to tell but the user.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// Something else is: the client is told.
+    #[error("the request was refused: {}", .0.error)]
+    Rejected(Box<Rejection>),
+    /// A trusted client's sign-in could not begin.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+}
+
+impl AuthorizeError {
+    pub(super) fn into_response(self, context: &RequestContext) -> Response {
+        let text = self.to_string();
+        let page = |status, title: &str, explanation: String, advice: &str| {
+            tracing::info!(request = %context.id, reason = %text, "an authorization request was refused");
+            page::error(&ErrorPage {
+                status,
+                title: title.to_owned(),
+                explanation,
+                advice: advice.to_owned(),
+                reference: context.id.clone(),
+            })
+        };
+        match self {
+            Self::Gateway(error) => gateway_page(error, context),
+            Self::Limited(limited) => limited_page(limited, context),
+            Self::Client(ClientError::Unknown) => page(
+                StatusCode::BAD_REQUEST,
+                "This app is not registered here",
+                "The app that sent you here uses a registration this gateway does not know. It may be from another gateway, or from before the gateway was set up anew.".to_owned(),
+                "In the app, remove this server and add it again; the app then registers anew.",
+            ),
+            Self::Client(ClientError::SwitchedOff) => page(
+                StatusCode::BAD_REQUEST,
+                "This app cannot sign in here",
+                "The gateway does not accept apps that introduce themselves in the way this one does.".to_owned(),
+                "Ask the people who run the gateway which apps it accepts.",
+            ),
+            Self::Client(ClientError::Document(error)) => page(
+                StatusCode::BAD_REQUEST,
+                "We could not find out who this app is",
+                format!("The app describes itself in a document on the web, and that document cannot be used: {error}."),
+                "Try again in a minute. If it stays like this, tell the makers of the app.",
+            ),
+            Self::Local(error) => page(
+                StatusCode::BAD_REQUEST,
+                "This sign-in link is not right",
+                format!("We did not go on, because {error}. Nothing was sent anywhere."),
+                "Go back to the app and start again. If it stays like this, tell the makers of the app.",
+            ),
+            Self::Rejected(rejection) => answer::redirect(&rejection.redirect.with_error(&rejection.error), Vec::new()),
+            Self::SignIn(error) => error.into_response(context),
+        }
+    }
+}
+
+/// The page for a gateway that does not answer.
+pub(super) fn gateway_page(error: GatewayError, context: &RequestContext) -> Response {
+    match error {
+        GatewayError::NotFound => page::error(&ErrorPage {
+            status: StatusCode::NOT_FOUND,
+            title: "There is nothing here".to_owned(),
+            explanation: "No gateway that people sign in to answers at this address.".to_owned(),
+            advice: "Check the address in the app's settings, or ask the person who gave it to you."
+                .to_owned(),
+            reference: context.id.clone(),
+        }),
+        GatewayError::Stale(_) => unavailable_page(context),
+    }
+}
+
+/// The page for a gateway that cannot answer now.
+pub(super) fn unavailable_page(context: &RequestContext) -> Response {
+    let page = page::error(&ErrorPage {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        title: "The gateway cannot answer right now".to_owned(),
+        explanation: "A part it needs is not reachable at the moment. Nothing is lost.".to_owned(),
+        advice: "Wait a few seconds and reload this page.".to_owned(),
+        reference: context.id.clone(),
+    });
+    answer::retry_later(page, std::time::Duration::from_secs(2))
+}
+
+/// The page for too many requests.
+pub(super) fn limited_page(limited: Limited, context: &RequestContext) -> Response {
+    let page = page::error(&ErrorPage {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        title: "Too many sign-ins at once".to_owned(),
+        explanation: "Very many requests came from your network within a short time.".to_owned(),
+        advice: "Wait a minute and reload this page.".to_owned(),
+        reference: context.id.clone(),
+    });
+    answer::retry_later(page, limited.after)
+}
+
+/// GET `/mcp/{slug}/oauth2/authorize`.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let request = UnverifiedRequest::parse(&query.unwrap_or_default());
+    let outcome = match gateway::by_slug(&app, &slug) {
+        Ok(entry) => begin(&app, &entry, request, &context, &headers).await,
+        Err(error) => Err(error.into()),
+    };
+    outcome.unwrap_or_else(|error| error.into_response(&context))
+}
+
+/// Checks a request for a gateway and answers it with the consent page, or, for a trusted client, begins the sign-in.
+pub(super) async fn begin(
+    app: &App,
+    entry: &Arc<GatewayEntry>,
+    request: UnverifiedRequest,
+    context: &RequestContext,
+    headers: &HeaderMap,
+) -> Result<Response, AuthorizeError> {
+    app.authorization_server
+        .limits
+        .check(Action::Authorize, context, Some(entry.gateway.id))?;
+    let client = client::find(app, entry, request.client_id()?).await?;
+    let request = request
+        .verify_redirect(&client.redirect_uris, &entry.url)?
+        .check()
+        .map_err(|rejection| AuthorizeError::Rejected(Box::new(rejection)))?;
+    let skips_page = is_trusted(entry, &client, request.kind);
+    let kind = request.kind;
+    let consented = consented(entry, &client, &request);
+    if skips_page {
+        return Ok(consent::begin_sign_in(app, entry, consented, context, headers).await?);
+    }
+    Ok(consent::show(app, entry, &client, kind, &consented, context))
+}
+
+fn consented(entry: &GatewayEntry, client: &Client, request: &AuthorizationRequest) -> ConsentedRequest {
+    ConsentedRequest {
+        gateway_id: entry.gateway.id,
+        client_id: client.id.clone(),
+        client_name: client.name.clone(),
+        redirect_uri: request.redirect.uri().to_owned(),
+        state: request.redirect.state().map(str::to_owned),
+        code_challenge: request.code_challenge.as_str().to_owned(),
+        scope: request.scopes.to_string(),
+    }
+}
+
+/// Whether the consent page is skipped: for a metadata document listed on the gateway, exactly, and redirects nobody
+/// else can receive. Loopback redirects need their own opt-in; a scheme any app can claim never qualifies.
+fn is_trusted(entry: &GatewayEntry, client: &Client, kind: Kind) -> bool {
+    if client.kind != ClientKind::Document {
+        return false;
+    }
+    let listed = entry
+        .gateway
+        .trusted_clients
+        .iter()
+        .find(|trusted| trusted.url == client.id);
+    listed.is_some_and(|trusted| match kind {
+        Kind::Https => true,
+        Kind::Loopback => trusted.allow_loopback,
+        Kind::PrivateHttp | Kind::CustomScheme => false,
+    })
+}

@@ -1,0 +1,67 @@
+//! Authorization codes: issued when the identity provider has vouched for the user.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    authorization::ConsentedRequest, entropy, grant::AuthorizationCode, id::GrantId, token_hash::TokenHash,
+    user::User, user_source::UserSource,
+};
+use gatewright_oauth::{ErrorCode, OAuthError, authorize::VerifiedRedirect};
+use gatewright_store::{StoreError, Tx, authorization_code};
+
+use crate::{app::App, directory::GatewayEntry};
+
+/// A code lives this long: enough for a redirect on a slow connection, too little to be found later
+/// (RFC 6749 section 4.1.2 allows ten minutes at most).
+const CODE_LIFE: Duration = Duration::from_mins(1);
+
+/// Issues a code in the transaction that completes the sign-in and gives the redirect to the client with `code`,
+/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `None`: gateway, source, epoch or user is no longer good.
+pub async fn issue(
+    app: &App,
+    tx: &mut Tx,
+    entry: &GatewayEntry,
+    source: &UserSource,
+    request: &ConsentedRequest,
+    user: &User,
+) -> Result<Option<String>, StoreError> {
+    if request.gateway_id != entry.gateway.id {
+        return Ok(None);
+    }
+    let now = app.now();
+    let code = entropy::token(app.entropy.as_ref());
+    let row = AuthorizationCode {
+        hash: TokenHash::of(&code),
+        grant_id: GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        project_id: entry.gateway.project_id,
+        gateway_id: entry.gateway.id,
+        user_id: user.id,
+        user_source_id: source.id,
+        identity_epoch: source.identity_epoch,
+        client_id: request.client_id.clone(),
+        client_name: request.client_name.clone(),
+        redirect_uri: request.redirect_uri.clone(),
+        code_challenge: request.code_challenge.clone(),
+        scope: request.scope.clone(),
+        created_at: now,
+        expires_at: now.plus(CODE_LIFE),
+    };
+    let issued = authorization_code::insert(tx, &row).await?;
+    Ok(issued.then(|| redirect(entry, request).with_code(&code)))
+}
+
+/// The redirect that tells the client of an error (RFC 6749 section 4.1.2.1), with `state` and `iss`. A
+/// `ConsentedRequest` exists only after client and redirect URI were verified. `description` may not contain what a
+/// stranger chose.
+pub fn error_redirect(
+    entry: &GatewayEntry,
+    request: &ConsentedRequest,
+    code: ErrorCode,
+    description: &str,
+) -> String {
+    redirect(entry, request).with_error(&OAuthError::new(code, description.to_owned()))
+}
+
+fn redirect(entry: &GatewayEntry, request: &ConsentedRequest) -> VerifiedRedirect {
+    VerifiedRedirect::resume(&request.redirect_uri, request.state.as_deref(), &entry.url)
+}

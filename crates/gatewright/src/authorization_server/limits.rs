@@ -1,0 +1,141 @@
+//! Rate limits by address prefix and by gateway: far above what people and their programs do, low enough that one
+//! stranger cannot keep the gateway busy. Whole companies, and hosted clients, share one address.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use gatewright_domain::id::GatewayId;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use moka::sync::Cache;
+
+use crate::request::RequestContext;
+
+/// Keys remembered per limit. The least used give way, so that memory stays bounded whoever comes.
+const MAX_KEYS: u64 = 20_000;
+
+/// A key not seen for this long is forgotten; every quota has refilled by then.
+const FORGET_AFTER: Duration = Duration::from_mins(2);
+
+/// Come back later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests")]
+pub(super) struct Limited {
+    /// When.
+    pub(super) after: Duration,
+}
+
+/// What is counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Action {
+    /// Registering a client.
+    Register,
+    /// Asking for consent, or giving it.
+    Authorize,
+    /// Exchanging or revoking a token.
+    Token,
+}
+
+impl Action {
+    /// Requests per second that may go on for ever, and how many may come at once: for a prefix.
+    const fn of_prefix(self) -> (u32, u32) {
+        match self {
+            Self::Register | Self::Authorize => (500, 10_000),
+            Self::Token => (2_000, 20_000),
+        }
+    }
+
+    /// The same for a gateway, whoever asks.
+    const fn of_gateway(self) -> (u32, u32) {
+        match self {
+            Self::Register | Self::Authorize => (2_000, 20_000),
+            Self::Token => (10_000, 50_000),
+        }
+    }
+}
+
+/// Who is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Prefix(Action, String),
+    Gateway(Action, Option<GatewayId>),
+}
+
+/// The counters.
+#[derive(Debug)]
+pub(super) struct Limits(Cache<Key, Arc<DefaultDirectRateLimiter>>);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self(
+            Cache::builder()
+                .max_capacity(MAX_KEYS)
+                .time_to_idle(FORGET_AFTER)
+                .build(),
+        )
+    }
+}
+
+impl Limits {
+    /// Counts a request; `gateway` is `None` at the root.
+    pub(super) fn check(
+        &self,
+        action: Action,
+        context: &RequestContext,
+        gateway: Option<GatewayId>,
+    ) -> Result<(), Limited> {
+        self.count(Key::Prefix(action, context.address_prefix()), action.of_prefix())?;
+        self.count(Key::Gateway(action, gateway), action.of_gateway())
+    }
+
+    fn count(&self, key: Key, (per_second, burst): (u32, u32)) -> Result<(), Limited> {
+        let limiter = self.0.get_with(key, || {
+            let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+            let quota = Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
+            Arc::new(RateLimiter::direct(quota))
+        });
+        limiter.check().map_err(|not_until| Limited {
+            after: not_until.wait_time_from(limiter.clock().now()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(address: &str) -> RequestContext {
+        RequestContext {
+            id: "0123456789abcdef".to_owned(),
+            address: address.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_flood_from_one_network_is_slowed_and_others_are_not() {
+        let limits = Limits::default();
+        let from_one = |_| limits.check(Action::Register, &from("203.0.113.7"), None).err();
+        let flood = (0..30_000).find_map(from_one);
+        assert!(flood.is_some_and(|limited| limited.after > Duration::ZERO));
+        assert!(
+            limits
+                .check(Action::Register, &from("203.0.113.200"), None)
+                .is_err()
+        );
+        assert!(
+            limits
+                .check(Action::Register, &from("198.51.100.7"), None)
+                .is_ok()
+        );
+        assert!(limits.check(Action::Token, &from("203.0.113.7"), None).is_ok());
+    }
+
+    #[test]
+    fn an_office_that_signs_in_at_once_is_not_slowed() {
+        let limits = Limits::default();
+        let all_pass = (0..5_000).all(|_| {
+            limits
+                .check(Action::Authorize, &from("203.0.113.7"), None)
+                .is_ok()
+        });
+        assert!(all_pass);
+    }
+}

@@ -1,0 +1,102 @@
+//! The authorization server towards MCP clients: one per gateway in User Source mode, whose issuer is the gateway's URL
+//! (OAuth 2.1; MCP 2026-07-28, authorization).
+
+mod answer;
+mod authorize;
+mod client;
+pub mod code;
+mod code_grant;
+mod consent;
+mod gateway;
+mod limits;
+mod metadata;
+mod metadata_document;
+mod refresh_grant;
+mod register;
+mod revoke;
+mod root;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::sync::Arc;
+
+use axum::{
+    Router, middleware,
+    routing::{MethodRouter, get, post},
+};
+
+use crate::app::App;
+
+/// State: metadata documents fetched lately, and how often who has been here.
+#[derive(Debug, Default)]
+pub struct AuthorizationServer {
+    documents: metadata_document::Documents,
+    limits: limits::Limits,
+}
+
+/// Routes. What programs in browsers call answers any origin; what people see never does.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(pages())
+        .merge(open().layer(middleware::from_fn(answer::open_to_any_origin)))
+}
+
+fn pages() -> Router<Arc<App>> {
+    Router::new()
+        .route(
+            "/mcp/{slug}/oauth2/authorize",
+            get(authorize::show).post(consent::decide),
+        )
+        .route("/authorize", get(root::authorize))
+}
+
+fn open() -> Router<Arc<App>> {
+    Router::new()
+        .route("/mcp/{slug}/oauth2/token", to_programs(post(token::exchange)))
+        .route(
+            "/mcp/{slug}/oauth2/register",
+            to_programs(post(register::at_gateway)),
+        )
+        .route("/mcp/{slug}/oauth2/revoke", to_programs(post(revoke::revoke)))
+        .route("/token", to_programs(post(root::token)))
+        .route("/register", to_programs(post(register::at_root)))
+        .route("/revoke", to_programs(post(root::revoke)))
+        .merge(well_known())
+}
+
+/// A route that scripts of any origin may call: it answers their preflight.
+fn to_programs(route: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    route.options(answer::preflight)
+}
+
+/// Clients look for metadata in all of these places, some with the trailing slash that was typed.
+fn well_known() -> Router<Arc<App>> {
+    let mut router = Router::new()
+        .route("/.well-known/jwks.json", to_programs(get(metadata::keys)))
+        .route("/.well-known/{*rest}", to_programs(get(metadata::unknown)))
+        .route(
+            "/mcp/{slug}/.well-known/{*rest}",
+            to_programs(get(metadata::unknown)),
+        );
+    for slash in ["", "/"] {
+        let inserted = |name: &str| format!("/.well-known/{name}/mcp/{{slug}}{slash}");
+        let appended = |name: &str| format!("/mcp/{{slug}}/.well-known/{name}{slash}");
+        for position in [&inserted as &dyn Fn(&str) -> String, &appended] {
+            router = router
+                .route(
+                    &position("oauth-protected-resource"),
+                    to_programs(get(metadata::protected_resource)),
+                )
+                .route(
+                    &position("oauth-authorization-server"),
+                    to_programs(get(metadata::authorization_server)),
+                )
+                .route(
+                    &position("openid-configuration"),
+                    to_programs(get(metadata::openid_configuration)),
+                );
+        }
+    }
+    router
+}

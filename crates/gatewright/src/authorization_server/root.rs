@@ -1,0 +1,119 @@
+//! Root aliases, for clients that derive endpoints from the origin instead of reading metadata. The resource they name,
+//! or the gateway their client id is bound to, says which gateway is meant; where neither does, they are told what to do.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{RawQuery, State},
+    response::Response,
+};
+use gatewright_domain::client::RegisteredClient;
+use gatewright_oauth::{
+    ErrorCode, OAuthError,
+    authorize::UnverifiedRequest,
+    parameters::Parameters,
+    token::{RevocationRequest, TokenRequest},
+};
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    answer, authorize,
+    gateway::{self, GatewayError},
+    revoke,
+    token::{self, TokenError},
+};
+use crate::{
+    app::App,
+    directory::GatewayEntry,
+    page::{self, ErrorPage},
+    request::RequestContext,
+};
+
+/// GET `/authorize`.
+pub(super) async fn authorize(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let request = UnverifiedRequest::parse(&query.unwrap_or_default());
+    let client_id = request.client_id().unwrap_or_default();
+    match meant(&app, request.resources(), client_id) {
+        Ok(entry) => authorize::begin(&app, &entry, request, &context, &headers)
+            .await
+            .unwrap_or_else(|error| error.into_response(&context)),
+        Err(GatewayError::NotFound) => page::error(&ErrorPage {
+            status: StatusCode::BAD_REQUEST,
+            title: "Which gateway do you want to sign in to?".to_owned(),
+            explanation:
+                "Several gateways may answer at this address, and the app did not say which one it means."
+                    .to_owned(),
+            advice: "In the app, enter the full address of the gateway. It looks like https://host/mcp/name."
+                .to_owned(),
+            reference: context.id,
+        }),
+        Err(GatewayError::Stale(_)) => authorize::unavailable_page(&context),
+    }
+}
+
+/// POST `/token`.
+pub(super) async fn token(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let outcome = async {
+        let form = answer::form(body).await?;
+        let request = TokenRequest::parse(answer::authorization(&headers), &form)?;
+        let entry = meant(&app, request.resources(), &request.client.client_id).map_err(unclear)?;
+        token::grant(&app, &entry, &context, request).await
+    };
+    outcome
+        .await
+        .unwrap_or_else(|error: TokenError| error.into_response(&headers, &context))
+}
+
+/// POST `/revoke`.
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let outcome = async {
+        let form = answer::form(body).await?;
+        let request = RevocationRequest::parse(answer::authorization(&headers), &form)?;
+        let resources = Parameters::parse(&form);
+        let entry = meant(&app, resources.all("resource"), &request.client.client_id).map_err(unclear)?;
+        revoke::end(&app, &entry, &context, &request).await
+    };
+    outcome
+        .await
+        .unwrap_or_else(|error: TokenError| error.into_response(&headers, &context))
+}
+
+/// The gateway a request at the root means.
+fn meant<'a>(
+    app: &App,
+    mut resources: impl Iterator<Item = &'a str>,
+    client_id: &str,
+) -> Result<Arc<GatewayEntry>, GatewayError> {
+    if let Some(resource) = resources.next() {
+        return gateway::by_resource(app, resource);
+    }
+    let bound = RegisteredClient::open(&app.keyring, client_id).and_then(|client| client.gateway_id);
+    gateway::by_id(app, bound.ok_or(GatewayError::NotFound)?)
+}
+
+fn unclear(error: GatewayError) -> TokenError {
+    match error {
+        GatewayError::NotFound => TokenError::Refused(OAuthError::new(
+            ErrorCode::InvalidTarget,
+            "Which gateway is meant is not clear. Send resource=https://host/mcp/name, or use the endpoints its metadata names.",
+        )),
+        GatewayError::Stale(_) => error.into(),
+    }
+}

@@ -1,0 +1,282 @@
+//! The authorization endpoint: who is sent where with which error, and who is sent nowhere.
+
+use gatewright_domain::gateway::TrustedClient;
+use gatewright_oauth::metadata_document::MetadataDocument;
+use http::StatusCode;
+
+use super::world::{ISSUER, REDIRECT, World, authorize, parameter, query};
+
+#[tokio::test]
+async fn a_good_request_shows_the_consent_page_as_often_as_it_is_fetched() {
+    let world = World::new().await;
+    let client = world.client().await;
+    for _ in 0..2 {
+        let page = world.get(&authorize(&client, &[])).await;
+        assert!(page.is_page(200), "{page:?}");
+        for text in [
+            "Example",
+            "Tools of acme",
+            "app.example",
+            REDIRECT,
+            "Allow",
+            "Deny",
+        ] {
+            assert!(page.body.contains(text), "{text}");
+        }
+        assert!(!page.body.contains("<script") && !page.body.contains("http-equiv"));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_not_registered_gets_a_page_and_no_location() {
+    let world = World::new().await;
+    let client = world.client().await;
+    for uri in [
+        "https://app.example.evil.example/cb",
+        "https://app.example@evil.example/cb",
+        "https://app.example/x/../cb",
+        "https://app.example/%2e%2e/cb",
+        "https://app.example/cb?x=1",
+        "https://app.example/cb#x",
+        "https://app.example/cb/",
+        "http://app.example/cb",
+        "javascript:alert(1)",
+        "http://localhost/other",
+    ] {
+        let page = world.get(&authorize(&client, &[("redirect_uri", uri)])).await;
+        assert!(page.is_page(400), "{uri}: {page:?}");
+        assert!(
+            !page.body.contains("evil") && !page.body.contains("alert"),
+            "{uri}"
+        );
+    }
+    for uri in [
+        "http://localhost:51234/callback",
+        "http://localhost/callback",
+        REDIRECT,
+    ] {
+        assert!(
+            world
+                .get(&authorize(&client, &[("redirect_uri", uri)]))
+                .await
+                .is_page(200),
+            "{uri}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_client_gets_a_page() {
+    let world = World::new().await;
+    for client in [
+        "nobody",
+        "v1.00000000.AAAA",
+        "",
+        "http://app.example/client.json",
+        "https://app.example",
+    ] {
+        let page = world.get(&authorize(client, &[])).await;
+        assert!(page.is_page(400), "{client}: {page:?}");
+    }
+    let client = world.client().await;
+    let twice = format!("{}&client_id={client}", authorize(&client, &[]));
+    assert!(world.get(&twice).await.is_page(400));
+}
+
+#[tokio::test]
+async fn other_mistakes_are_told_to_the_client_with_state_and_issuer() {
+    let world = World::new().await;
+    let client = world.client().await;
+    for (change, error) in [
+        (("code_challenge", ""), "invalid_request"),
+        (("code_challenge_method", ""), "invalid_request"),
+        (("code_challenge_method", "plain"), "invalid_request"),
+        (("response_type", "token"), "unsupported_response_type"),
+        (("response_type", "code id_token"), "unsupported_response_type"),
+        (("response_type", ""), "invalid_request"),
+        (("resource", "http://127.0.0.1:8080/mcp/other"), "invalid_target"),
+    ] {
+        let location = world.get(&authorize(&client, &[change])).await.location();
+        assert!(location.as_str().starts_with(REDIRECT), "{location}");
+        assert_eq!(
+            parameter(&location, "error").as_deref(),
+            Some(error),
+            "{change:?}"
+        );
+        assert_eq!(
+            parameter(&location, "state").as_deref(),
+            Some("the state"),
+            "{change:?}"
+        );
+        assert_eq!(parameter(&location, "iss").as_deref(), Some(ISSUER), "{change:?}");
+    }
+    let repeated = format!("{}&scope=mcp", authorize(&client, &[]));
+    let location = world.get(&repeated).await.location();
+    assert_eq!(parameter(&location, "error").as_deref(), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn the_resource_may_be_missing_or_written_a_little_differently() {
+    let world = World::new().await;
+    let client = world.client().await;
+    for resource in [
+        "",
+        "http://127.0.0.1:8080/mcp/acme/",
+        "HTTP://127.0.0.1:8080/mcp/acme?x=1",
+    ] {
+        assert!(
+            world
+                .get(&authorize(&client, &[("resource", resource)]))
+                .await
+                .is_page(200),
+            "{resource}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn hostile_names_and_states_are_shown_harmless() {
+    let world = World::new().await;
+    let name = format!("<script>alert(1)</script>\u{202e}\u{200b}{}", "x".repeat(2_000));
+    let client = world.client_with(&[REDIRECT], &name).await;
+    let page = world
+        .get(&authorize(&client, &[("state", "\"><script>alert(2)</script>")]))
+        .await;
+    assert!(page.is_page(200), "{page:?}");
+    assert!(!page.body.contains("<script") && !page.body.contains('\u{202e}'));
+    assert!(page.body.contains("&#60;script&#62;alert(1)"), "{}", page.body);
+    assert!(!page.body.contains(&"x".repeat(100)));
+    let long = "s".repeat(10_000);
+    let location = world
+        .get(&authorize(&client, &[("state", &long)]))
+        .await
+        .location();
+    assert_eq!(parameter(&location, "error").as_deref(), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn the_root_alias_finds_the_gateway_by_resource_or_client_or_says_what_to_do() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let at_root = |change: &[(&str, &str)]| format!("/authorize?{}", query(&client, change));
+    assert!(world.get(&at_root(&[])).await.is_page(200));
+    assert!(world.get(&at_root(&[("resource", "")])).await.is_page(200));
+    assert!(
+        world
+            .get(&at_root(&[("resource", "https://elsewhere.example/mcp/acme")]))
+            .await
+            .is_page(400)
+    );
+    let page = world
+        .get(&at_root(&[("resource", ""), ("client_id", "nobody")]))
+        .await;
+    assert!(
+        page.is_page(400) && page.body.contains("https://host/mcp/name"),
+        "{page:?}"
+    );
+}
+
+const DOCUMENT: &str = "https://client.example/oauth/client.json";
+
+/// Puts a document where a fetch would put it.
+async fn publish(world: &World, redirects: &[&str]) {
+    let body = serde_json::json!({"client_id": DOCUMENT, "client_name": "Known", "redirect_uris": redirects});
+    let url = url::Url::parse(DOCUMENT).unwrap();
+    let document = MetadataDocument::parse(&url, body.to_string().as_bytes()).unwrap();
+    world
+        .app
+        .authorization_server
+        .documents
+        .keep(&world.app, document)
+        .await;
+}
+
+#[tokio::test]
+async fn only_a_listed_document_with_an_https_redirect_skips_the_page() {
+    let world = World::new().await;
+    let trusted = |url: &str, allow_loopback| TrustedClient {
+        url: url.to_owned(),
+        allow_loopback,
+    };
+    world
+        .add_gateway("trusting", |g| {
+            g.trusted_clients = vec![trusted(DOCUMENT, false)];
+        })
+        .await;
+    world
+        .add_gateway("loopback", |g| {
+            g.trusted_clients = vec![trusted(DOCUMENT, true)];
+        })
+        .await;
+    world
+        .add_gateway("near", |g| {
+            g.trusted_clients = vec![trusted(&format!("{DOCUMENT}/"), true)];
+        })
+        .await;
+    publish(
+        &world,
+        &[
+            "https://client.example/cb",
+            "http://localhost/cb",
+            "known-app://cb",
+        ],
+    )
+    .await;
+    let path = |gateway: &str, redirect: &str| {
+        authorize(DOCUMENT, &[("resource", ""), ("redirect_uri", redirect)])
+            .replace("/mcp/acme/", &format!("/mcp/{gateway}/"))
+    };
+    for (gateway, redirect, skips) in [
+        ("trusting", "https://client.example/cb", true),
+        ("trusting", "http://localhost:4711/cb", false),
+        ("trusting", "known-app://cb", false),
+        ("loopback", "http://localhost:4711/cb", true),
+        ("loopback", "known-app://cb", false),
+        ("near", "https://client.example/cb", false),
+        ("acme", "https://client.example/cb", false),
+    ] {
+        let answer = world.get(&path(gateway, redirect)).await;
+        if skips {
+            assert_eq!(answer.location().path(), "/authorize", "{gateway} {redirect}");
+            assert!(answer.headers.contains_key("set-cookie"), "{gateway} {redirect}");
+        } else {
+            assert!(answer.is_page(200), "{gateway} {redirect}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_fetched_gets_a_page_every_time() {
+    let world = World::new().await;
+    for url in [
+        "https://127.0.0.1/client.json",
+        "https://[::1]/client.json",
+        "https://169.254.169.254/client.json",
+    ] {
+        for _ in 0..2 {
+            let page = world.get(&authorize(url, &[])).await;
+            assert!(page.is_page(400), "{url}: {page:?}");
+        }
+    }
+    world
+        .add_gateway("closed", |g| {
+            g.settings.metadata_documents = false;
+        })
+        .await;
+    publish(&world, &[REDIRECT]).await;
+    assert!(world.get(&authorize(DOCUMENT, &[])).await.is_page(200));
+    let closed = authorize(DOCUMENT, &[("resource", "")]).replace("/mcp/acme/", "/mcp/closed/");
+    assert!(world.get(&closed).await.is_page(400));
+}
+
+#[tokio::test]
+async fn an_unknown_gateway_gets_a_page() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let page = world
+        .get(&authorize(&client, &[]).replace("/mcp/acme/", "/mcp/nobody/"))
+        .await;
+    assert!(page.is_page(404));
+    let never = world.post("/mcp/acme/oauth2/authorize?x", &[]).await;
+    assert_eq!(never.status, StatusCode::FORBIDDEN);
+}

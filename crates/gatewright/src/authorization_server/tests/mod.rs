@@ -1,0 +1,13 @@
+//! The authorization server through its HTTP surface, in process: a fake clock, SQLite in a temporary folder, and a
+//! provider of which only the discovery document is needed.
+
+mod authorizing;
+mod consenting;
+mod describing;
+mod discovering;
+mod failing;
+mod redeeming;
+mod refreshing;
+mod registering;
+mod revoking;
+mod world;

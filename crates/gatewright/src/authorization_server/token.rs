@@ -1,0 +1,176 @@
+//! The token endpoint (RFC 6749 sections 3.2, 4.1.3 and 6).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, State},
+    response::Response,
+};
+use gatewright_domain::{Timestamp, entropy, grant::Grant, id::GrantId, secret::Secret};
+use gatewright_oauth::{
+    ErrorCode, OAuthError,
+    token::{GrantRequest, TokenRequest, TokenResponse},
+};
+use gatewright_store::StoreError;
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    answer,
+    client::authenticate,
+    code_grant,
+    gateway::{self, GatewayError},
+    limits::{Action, Limited},
+    refresh_grant,
+};
+use crate::{
+    app::App,
+    directory::GatewayEntry,
+    keys::AccessClaims,
+    request::{BodyError, RequestContext},
+};
+
+/// A revocation is remembered at least this long, so that it outlives every access token of the grant, also those
+/// issued before an administrator shortened their life.
+const MIN_REVOCATION_LIFE: Duration = Duration::from_hours(25);
+
+/// Why a token request was refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenError {
+    /// No such gateway.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// Too many requests.
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    /// The body could not be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The client is told what is wrong.
+    #[error(transparent)]
+    Refused(#[from] OAuthError),
+    /// The store failed: not now.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TokenError {
+    /// The answer.
+    pub(super) fn into_response(self, headers: &HeaderMap, context: &RequestContext) -> Response {
+        match self {
+            Self::Gateway(GatewayError::NotFound) => answer::not_found(),
+            Self::Gateway(GatewayError::Stale(_)) => answer::unavailable(),
+            Self::Limited(limited) => answer::limited(limited.after),
+            Self::Body(error) => answer::body_error(error),
+            Self::Refused(problem) => answer::client_error(&problem, headers),
+            Self::Store(error) => {
+                tracing::error!(request = %context.id, error = &error as &dyn std::error::Error, "the store failed at the token endpoint");
+                answer::unavailable()
+            }
+        }
+    }
+}
+
+/// POST `/mcp/{slug}/oauth2/token`.
+pub(super) async fn exchange(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let outcome = match gateway::by_slug(&app, &slug) {
+        Ok(entry) => at_gateway(&app, &entry, &context, &headers, body).await,
+        Err(error) => Err(error.into()),
+    };
+    outcome.unwrap_or_else(|error| error.into_response(&headers, &context))
+}
+
+async fn at_gateway(
+    app: &App,
+    entry: &GatewayEntry,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, TokenError> {
+    let form = answer::form(body).await?;
+    let request = TokenRequest::parse(answer::authorization(headers), &form)?;
+    grant(app, entry, context, request).await
+}
+
+/// Answers a token request for a gateway.
+pub(super) async fn grant(
+    app: &App,
+    entry: &GatewayEntry,
+    context: &RequestContext,
+    request: TokenRequest,
+) -> Result<Response, TokenError> {
+    app.authorization_server
+        .limits
+        .check(Action::Token, context, Some(entry.gateway.id))?;
+    let client = authenticate(app, entry, &request.client)?;
+    request.check_resource(&entry.url)?;
+    let tokens = match request.grant {
+        GrantRequest::AuthorizationCode {
+            code,
+            redirect_uri,
+            verifier,
+        } => code_grant::redeem(app, entry, &client, &code, redirect_uri.as_deref(), &verifier).await?,
+        GrantRequest::RefreshToken { token } => refresh_grant::rotate(app, entry, &client, &token).await?,
+    };
+    Ok(answer::json(StatusCode::OK, &tokens))
+}
+
+/// The answer for a grant: a new access token (RFC 9068) and the refresh token that follows it.
+pub(super) fn respond(
+    app: &App,
+    entry: &GatewayEntry,
+    grant: &Grant,
+    refresh_token: &Secret,
+) -> TokenResponse {
+    let now = app.now();
+    let asked = Duration::from_secs(entry.gateway.settings.access_token_seconds.into());
+    let expires_at = now.plus(asked).min(grant.ends_at);
+    let expires_in = u32::try_from(expires_at.since(now).as_secs()).unwrap_or(u32::MAX);
+    let claims = AccessClaims {
+        iss: entry.url.clone(),
+        aud: entry.url.clone(),
+        sub: grant.user_id,
+        client_id: grant.client_id.clone(),
+        iat: now.as_seconds(),
+        exp: expires_at.as_seconds(),
+        jti: entropy::token(app.entropy.as_ref()),
+        scope: grant.scope.clone(),
+        gateway: entry.gateway.id,
+        grant: grant.id,
+        source: grant.user_source_id,
+        epoch: grant.identity_epoch,
+    };
+    let access_token = app.signing.sign_access_token(&claims);
+    TokenResponse::new(
+        access_token,
+        expires_in,
+        refresh_token.expose().to_owned(),
+        grant.scope.clone(),
+    )
+}
+
+/// Until when a revocation must be remembered.
+pub(super) fn revoked_until(entry: &GatewayEntry, now: Timestamp) -> Timestamp {
+    let life = Duration::from_secs(entry.gateway.settings.access_token_seconds.into());
+    now.plus(life.max(MIN_REVOCATION_LIFE))
+}
+
+/// Makes what was just revoked act on this replica before the answer is sent. The revocation itself is committed: when
+/// reading it back fails, the directory's own refresh finds it within a second.
+pub(super) async fn announce_revocation(app: &App, grant: GrantId) {
+    if let Err(error) = app.refresh_directory().await {
+        tracing::warn!(%grant, error = &error as &dyn std::error::Error, "the directory was not refreshed after a revocation");
+    }
+}
+
+/// `invalid_grant`, which never says which of its reasons it was.
+pub(super) fn invalid_grant(description: &'static str) -> TokenError {
+    TokenError::Refused(OAuthError::new(ErrorCode::InvalidGrant, description))
+}

@@ -1,0 +1,147 @@
+//! `gatewright doctor`: checks the whole installation and says what to do about each failure.
+
+mod remote;
+mod report;
+
+use std::{io::Write, os::unix::fs::PermissionsExt as _, process::ExitCode, sync::Arc};
+
+use gatewright_domain::{entropy::SystemEntropy, sealed::Keyring};
+use gatewright_store::StoreError;
+
+use crate::{
+    app::App,
+    config::{Config, SQLITE_FILE, master_key},
+};
+use report::Report;
+
+pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let mut report = Report::new(std::io::stdout());
+    examine(&mut report, config).await;
+    Ok(report.finish())
+}
+
+async fn examine(report: &mut Report<impl Write>, config: Config) {
+    report.good("configuration", format!("public URL {}", config.public_url()));
+    if let Some(app) = local(report, config).await {
+        remote::public_url(report, &app).await;
+        remote::user_sources(report, &app).await;
+        remote::servers(report, &app).await;
+        app.store.close().await;
+    }
+}
+
+/// Checks key and database; the app when both are good enough to go on.
+async fn local(report: &mut Report<impl Write>, config: Config) -> Option<Arc<App>> {
+    let is_new = !config.is_postgres()
+        && config.keys.master.is_empty()
+        && !config.database.data_dir.join(SQLITE_FILE).exists()
+        && !config.database.data_dir.join(master_key::GENERATED_FILE).exists();
+    if is_new {
+        report.bad(
+            "database",
+            format!("there is none in {} yet", config.database.data_dir.display()),
+            "Start `gatewright serve` once, or set database.data_dir to the folder it uses",
+        );
+        return None;
+    }
+    let keyring = keyring(report, &config)?;
+    database(report, &config, &keyring).await?;
+    match super::build(config).await {
+        Ok(app) => Some(app),
+        Err(error) => {
+            report.bad(
+                "start",
+                format!("{error:#}"),
+                "Mend this first; `gatewright serve` would fail the same way",
+            );
+            None
+        }
+    }
+}
+
+fn keyring(report: &mut Report<impl Write>, config: &Config) -> Option<Keyring> {
+    let keyring = match master_key::keyring(config, &SystemEntropy) {
+        Ok(keyring) => keyring,
+        Err(error) => {
+            report.bad(
+                "master key",
+                format!("{error:#}"),
+                "Without it no stored secret can be read",
+            );
+            return None;
+        }
+    };
+    let exposed = master_key::files(config)
+        .into_iter()
+        .find(|path| master_key::is_open_to_others(path));
+    match exposed {
+        Some(path) => report.warn(
+            "master key",
+            format!("other users of this machine can read {}", path.display()),
+            &format!("Run: chmod 600 {}", path.display()),
+        ),
+        None => report.good(
+            "master key",
+            format!("seals with key {}", keyring.sealing_key_id()),
+        ),
+    }
+    let data_dir = &config.database.data_dir;
+    let is_open = std::fs::metadata(data_dir).is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
+    if is_open && !config.is_postgres() {
+        report.warn(
+            "data folder",
+            format!("other users of this machine can look into {}", data_dir.display()),
+            &format!("Run: chmod 700 {}", data_dir.display()),
+        );
+    }
+    Some(keyring)
+}
+
+async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Keyring) -> Option<()> {
+    let store = match App::open_store(config).await {
+        Ok(store) => store,
+        Err(error) => {
+            let remedy = "Check that it runs and that this user may use it";
+            report.bad("database", format!("{error:#}"), remedy);
+            return None;
+        }
+    };
+    let checked = match store.is_migrated().await {
+        Ok(true) => store.check_keyring(keyring, &SystemEntropy).await.map(|()| true),
+        other => other,
+    };
+    store.close().await;
+    match checked {
+        Ok(true) => {
+            let engine = if config.is_postgres() {
+                "PostgreSQL"
+            } else {
+                "SQLite"
+            };
+            report.good(
+                "database",
+                format!("{engine}, up to date, opens with the master key"),
+            );
+            Some(())
+        }
+        Ok(false) => {
+            report.bad("database", "it is not up to date", "Run: gatewright migrate");
+            None
+        }
+        Err(StoreError::Refused(reason)) => {
+            report.bad("database", reason, "Nothing was changed");
+            None
+        }
+        Err(error) => {
+            report.bad(
+                "database",
+                format!("{:#}", anyhow::Error::from(error)),
+                "Check that it runs, has space left, and that this user may use it",
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

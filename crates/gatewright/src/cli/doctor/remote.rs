@@ -1,0 +1,224 @@
+//! Checks over the network: the public URL, each User Source's provider and its clock, each server.
+
+use std::{collections::BTreeSet, io::Write, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use gatewright_domain::{
+    Timestamp,
+    user_source::{UserSource, UserSourceStatus},
+};
+use http::{Request, StatusCode, header};
+use http_body_util::Full;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+
+use super::report::Report;
+use crate::{
+    app::App,
+    directory::ServerEntry,
+    fetch::{FetchError, Limits, Policy},
+    relying_party::check::{Candidate, CheckResult, Outcome, check},
+};
+
+/// Checks that run at once.
+const AT_ONCE: usize = 8;
+const LIMITS: Limits = Limits {
+    deadline: Duration::from_secs(10),
+    body: 512 * 1024,
+};
+/// ID tokens are accepted with clocks this far apart.
+const MAX_SKEW: Duration = Duration::from_mins(1);
+
+fn get(url: &str) -> Result<Request<Full<Bytes>>, FetchError> {
+    Request::get(url)
+        .body(Full::default())
+        .map_err(|_| FetchError::Refused(format!("{url} is not a URL")))
+}
+
+/// Whether clients would find this instance under its public URL.
+pub(super) async fn public_url(report: &mut Report<impl Write>, app: &App) {
+    let url = format!("{}/healthz", app.config.public_url());
+    let listen = app.config.server.listen;
+    let answer = match get(&url) {
+        Ok(request) => app.fetch.buffered(Policy::Operator, request, LIMITS).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) if answer.status() == StatusCode::OK && answer.body().as_ref() == b"{\"status\":\"ok\"}" => {
+            report.good("public URL", format!("{} answers", app.config.public_url()));
+        }
+        Ok(answer) => report.bad(
+            "public URL",
+            format!("{url} answers with status {}, but not as this program does", answer.status().as_u16()),
+            &format!("Something else has this address. Let the reverse proxy pass every path on to {listen}"),
+        ),
+        Err(error) => report.bad(
+            "public URL",
+            error.to_string(),
+            &format!(
+                "Check that `gatewright serve` runs, that DNS and firewall lead to the reverse proxy, and that it \
+                 passes every path on to {listen}"
+            ),
+        ),
+    }
+}
+
+/// Each User Source's provider, and our clock against theirs.
+pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &App) {
+    let Ok(directory) = app.directory.current(app.now()) else {
+        return;
+    };
+    let mut sources: Vec<Arc<UserSource>> = directory.sources().cloned().collect();
+    drop(directory);
+    sources.sort_by_key(|source| source.id);
+    let checked = stream::iter(&sources).map(async |source| {
+        let candidate = Candidate {
+            issuer: &source.issuer,
+            scopes: &source.scopes,
+            subject_claim: &source.subject_claim,
+        };
+        (source, check(app, candidate).await)
+    });
+    let mut checked = checked.buffered(AT_ONCE);
+    while let Some((source, results)) = checked.next().await {
+        tell_source(report, source, &results);
+    }
+    let issuers: BTreeSet<&str> = sources.iter().map(|source| source.issuer.as_str()).collect();
+    let skews = stream::iter(issuers).map(async |issuer| (issuer, clock_skew(app, issuer).await));
+    let mut skews = skews.buffered(AT_ONCE);
+    while let Some((issuer, skew)) = skews.next().await {
+        match skew {
+            Some(skew) if skew > MAX_SKEW => report.warn(
+                "clock",
+                format!("it differs from that of {issuer} by {} seconds", skew.as_secs()),
+                "Sign-ins fail when clocks are more than a minute apart. Let NTP or chrony set the clock of this machine",
+            ),
+            Some(_) => report.good("clock", format!("agrees with that of {issuer}")),
+            // The provider is unreachable, which was told above, or it tells no time.
+            None => {}
+        }
+    }
+}
+
+fn tell_source(report: &mut Report<impl Write>, source: &UserSource, results: &[CheckResult]) {
+    let subject = format!("user source {:?}", source.name);
+    let mut good = true;
+    for result in results {
+        match &result.outcome {
+            Outcome::Passed | Outcome::Skipped => {}
+            Outcome::Warning(finding) => report.warn(&subject, &finding.found, &finding.remedy),
+            Outcome::Failed(finding) => {
+                good = false;
+                match source.status {
+                    UserSourceStatus::Active => report.bad(&subject, &finding.found, &finding.remedy),
+                    UserSourceStatus::Inactive => report.warn(&subject, &finding.found, &finding.remedy),
+                }
+            }
+        }
+    }
+    if good {
+        report.good(&subject, format!("{} passes all checks", source.issuer));
+    }
+}
+
+/// How far our clock and the provider's are apart, by the `Date` of its discovery document (RFC 9110 section 6.6.1).
+async fn clock_skew(app: &App, issuer: &str) -> Option<Duration> {
+    let url = format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    );
+    let answer = app
+        .fetch
+        .buffered(Policy::Operator, get(&url).ok()?, LIMITS)
+        .await
+        .ok()?;
+    let date = answer.headers().get(header::DATE)?.to_str().ok()?;
+    let theirs = parse_http_date(date)?;
+    let ours = app.now();
+    Some(ours.since(theirs).max(theirs.since(ours)))
+}
+
+fn parse_http_date(text: &str) -> Option<Timestamp> {
+    // `GMT` is an obsolete zone of RFC 2822, which the parser knows.
+    let at = OffsetDateTime::parse(text, &Rfc2822).ok()?;
+    Some(Timestamp::from_seconds(at.unix_timestamp()))
+}
+
+/// Whether each server answers at all.
+pub(super) async fn servers(report: &mut Report<impl Write>, app: &App) {
+    let Ok(directory) = app.directory.current(app.now()) else {
+        return;
+    };
+    let servers: Vec<Arc<ServerEntry>> = directory.servers().to_vec();
+    drop(directory);
+    let mut answers = stream::iter(&servers)
+        .map(async |entry| (entry, probe(app, entry).await))
+        .buffered(AT_ONCE);
+    while let Some((entry, answer)) = answers.next().await {
+        let subject = format!("server {:?}", entry.server.slug);
+        match answer {
+            Err(error) => report.bad(
+                &subject,
+                error.to_string(),
+                "Check its URL, that it runs, and that a firewall lets this machine through",
+            ),
+            Ok(status) => tell_server(report, &subject, &entry.server.url, status),
+        }
+        if let Some(problem) = &entry.problem {
+            report.bad(&subject, problem, "Until then it is not called");
+        }
+    }
+}
+
+fn tell_server(report: &mut Report<impl Write>, subject: &str, url: &str, status: StatusCode) {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => report.warn(
+            subject,
+            format!("{url} answers, but refuses us (status {})", status.as_u16()),
+            "Check the server's custom headers and the secrets they name",
+        ),
+        StatusCode::NOT_FOUND => report.warn(
+            subject,
+            format!("its host answers, but has nothing at {url} for the request tried (status 404)"),
+            "Check the path of the server's URL; it often ends in /mcp",
+        ),
+        _ if status.is_server_error() => report.bad(
+            subject,
+            format!("{url} fails with status {}", status.as_u16()),
+            "Look into that server's own log",
+        ),
+        _ if status.is_redirection() => report.bad(
+            subject,
+            format!("{url} redirects elsewhere, and redirects are not followed"),
+            "Enter the URL it redirects to",
+        ),
+        _ => report.good(subject, format!("{url} answers")),
+    }
+}
+
+/// A request that changes nothing: a stream is asked for and dropped. Servers without one answer 405.
+async fn probe(app: &App, entry: &ServerEntry) -> Result<StatusCode, FetchError> {
+    let mut request = get(&entry.server.url)?;
+    let headers = request.headers_mut();
+    for (name, value) in &entry.headers {
+        headers.append(name, value.clone());
+    }
+    headers.insert(
+        header::ACCEPT,
+        http::HeaderValue::from_static("text/event-stream"),
+    );
+    let answer = app.fetch.streaming(request, LIMITS.deadline).await?;
+    Ok(answer.status())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let at = parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(at.as_seconds(), 784_111_777);
+        assert!(parse_http_date("yesterday").is_none());
+    }
+}

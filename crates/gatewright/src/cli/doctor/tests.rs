@@ -1,0 +1,219 @@
+//! The doctor's findings on installations that are well and that are not.
+
+use gatewright_demo::provider::{Client, Provider};
+use gatewright_domain::{
+    Clock as _, Timestamp,
+    clock::SystemClock,
+    id::{ProjectId, ServerId, UserSourceId},
+    project::Project,
+    server::{CustomHeader, IdentityForwarding, Server},
+    stored_secret::SealedText,
+    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// An instance that serves, and its configuration.
+struct Instance {
+    app: Arc<App>,
+    project: ProjectId,
+    _folder: tempfile::TempDir,
+}
+
+impl Instance {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut config = Config::default();
+        config.database.data_dir = folder.path().join("data");
+        config.server.public_url = format!("http://{}", listener.local_addr().unwrap());
+        let app = super::super::build(config).await.unwrap();
+        tokio::spawn(crate::serve::run(Arc::clone(&app), listener));
+        let project = ProjectId::generate(&SystemClock, &SystemEntropy);
+        let at = SystemClock.now();
+        let row = Project {
+            id: project,
+            name: "Project".to_owned(),
+            created_at: at,
+            updated_at: at,
+        };
+        let mut tx = app.store.write().await.unwrap();
+        gatewright_store::project::insert(&mut tx, &row).await.unwrap();
+        tx.commit().await.unwrap();
+        Self {
+            app,
+            project,
+            _folder: folder,
+        }
+    }
+
+    async fn add_server(&self, slug: &str, url: &str, headers: Vec<CustomHeader>) {
+        let at = SystemClock.now();
+        let server = Server {
+            id: ServerId::generate(&SystemClock, &SystemEntropy),
+            project_id: self.project,
+            slug: slug.to_owned(),
+            name: slug.to_owned(),
+            url: url.to_owned(),
+            timeout_ms: 1_000,
+            retries: 0,
+            headers,
+            identity: IdentityForwarding::None,
+            created_at: at,
+            updated_at: at,
+        };
+        let mut tx = self.app.store.write().await.unwrap();
+        gatewright_store::server::insert(&mut tx, &server).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn add_source(&self, name: &str, issuer: &str) {
+        let at: Timestamp = SystemClock.now();
+        let source = UserSource {
+            id: UserSourceId::generate(&SystemClock, &SystemEntropy),
+            project_id: self.project,
+            name: name.to_owned(),
+            description: String::new(),
+            issuer: issuer.to_owned(),
+            client_id: "client".to_owned(),
+            client_secret: ClientSecretSlots {
+                current: SealedText("v1.none.none".to_owned()),
+                previous: None,
+                changed_at: at,
+                confirmed_at: None,
+                refused_at: None,
+            },
+            scopes: vec!["openid".to_owned()],
+            subject_claim: "sub".to_owned(),
+            status: UserSourceStatus::Active,
+            identity_epoch: 1,
+            verified_at: None,
+            created_at: at,
+            updated_at: at,
+        };
+        let mut tx = self.app.store.write().await.unwrap();
+        gatewright_store::user_source::insert(&mut tx, &source)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn examine(&self) -> (u32, String) {
+        examined(self.app.config.clone()).await
+    }
+}
+
+async fn examined(config: Config) -> (u32, String) {
+    let mut out = Vec::new();
+    let mut report = Report::new(&mut out);
+    examine(&mut report, config).await;
+    let failures = report.failures();
+    (failures, String::from_utf8(out).unwrap())
+}
+
+async fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+#[tokio::test]
+async fn a_sound_installation_passes() {
+    let instance = Instance::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client {
+        id: "client".to_owned(),
+        secret: "secret".to_owned(),
+        redirect_uri: instance.app.config.callback_url(),
+    };
+    let provider = Provider::on(&listener, client).unwrap();
+    let issuer = provider.issuer().to_owned();
+    tokio::spawn(provider.serve(listener, instance.app.shutdown.clone()));
+    instance.add_source("Okta", &issuer).await;
+    let url = format!("{}/healthz", instance.app.config.public_url());
+    instance.add_server("tools", &url, Vec::new()).await;
+    let (failures, text) = instance.examine().await;
+    assert_eq!(failures, 0, "{text}");
+    for line in [
+        "ok    database: SQLite, up to date",
+        "ok    public URL: ",
+        "ok    user source \"Okta\": ",
+        "ok    clock: ",
+        "ok    server \"tools\": ",
+    ] {
+        assert!(text.contains(line), "{line} is missing in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_is_told_with_the_remedy() {
+    let instance = Instance::start().await;
+    let (nobody, base) = (free_address().await, instance.app.config.public_url().to_owned());
+    instance.add_source("Gone", &format!("http://{nobody}")).await;
+    instance
+        .add_server("gone", &format!("http://{nobody}/mcp"), Vec::new())
+        .await;
+    instance
+        .add_server("elsewhere", &format!("{base}/nothing"), Vec::new())
+        .await;
+    let header = CustomHeader {
+        name: "x-key".to_owned(),
+        value: "${secret:MISSING}".to_owned(),
+    };
+    instance
+        .add_server("secretless", &format!("{base}/healthz"), vec![header])
+        .await;
+    let (failures, text) = instance.examine().await;
+    assert_eq!(failures, 3, "{text}");
+    for line in [
+        "FAIL  user source \"Gone\": ",
+        "FAIL  server \"gone\": could not connect to 127.0.0.1: nothing listens",
+        "warn  server \"elsewhere\": ",
+        "FAIL  server \"secretless\": ",
+    ] {
+        assert!(text.contains(line), "{line} is missing in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_url_that_leads_elsewhere_is_told() {
+    let instance = Instance::start().await;
+    let mut config = instance.app.config.clone();
+    config.server.public_url = format!("http://{}", free_address().await);
+    let (failures, text) = examined(config).await;
+    assert_eq!(failures, 1, "{text}");
+    assert!(text.contains("FAIL  public URL: could not connect"), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_is_made_where_there_is_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.database.data_dir = folder.path().join("data");
+    let (failures, text) = examined(config).await;
+    assert_eq!(failures, 1, "{text}");
+    assert!(text.contains("gatewright serve"), "{text}");
+    assert!(!folder.path().join("data").exists());
+}
+
+#[tokio::test]
+async fn a_wrong_or_exposed_master_key_is_told() {
+    let instance = Instance::start().await;
+    let mut config = instance.app.config.clone();
+    let path = config.database.data_dir.join(master_key::GENERATED_FILE);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (failures, text) = instance.examine().await;
+    assert_eq!(failures, 0, "{text}");
+    assert!(
+        text.contains("warn  master key: ") && text.contains("chmod 600"),
+        "{text}"
+    );
+    config.keys.master = vec![gatewright_domain::sealed::MasterKey::generate(&SystemEntropy).to_text()];
+    let (failures, text) = examined(config).await;
+    assert_eq!(failures, 1, "{text}");
+    assert!(text.contains("another master key"), "{text}");
+}

@@ -1,0 +1,139 @@
+//! The command line.
+
+mod admin;
+mod config;
+mod doctor;
+mod keys;
+mod migrate;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use gatewright_domain::{clock::SystemClock, entropy::SystemEntropy};
+
+use crate::{
+    app::App,
+    config::{Config, ConfigSource, LogConfig},
+    demo::{self, DemoArguments},
+    telemetry::logging::{self, LogGuard},
+};
+
+/// A self-hosted MCP gateway that sends every end user to your own identity provider.
+#[derive(Debug, Parser)]
+#[command(name = "gatewright", version, arg_required_else_help = true)]
+struct Cli {
+    /// The configuration file. Without it GATEWRIGHT_CONFIG names it, or ./gatewright.toml is read when it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    Serve,
+    /// Try it: gateway, identity provider and MCP server in one process, and the whole sign-in walked before your eyes.
+    Demo(DemoArguments),
+    /// Check the whole installation and say what to do about each failure.
+    Doctor,
+    /// Bring the database up to date. `serve` does so too when it starts.
+    Migrate,
+    /// Master keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Tasks for whoever has a shell on this machine.
+    #[command(subcommand)]
+    Admin(admin::Command),
+}
+
+/// Reads the command line and does what it asks. Exit code 1: it failed and said why; 2: the command line was wrong.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let source = ConfigSource::of_process(cli.config);
+    match cli.command {
+        Command::Config(command) => config::run(&command, &source),
+        Command::Demo(arguments) => {
+            let _log = logging::init(&arguments.log());
+            runtime()?.block_on(demo::run(&arguments))
+        }
+        Command::Serve => {
+            let config = crate::config::load(&source)?;
+            let _log = logging::init(&config.log);
+            runtime()?.block_on(serve::run(config))
+        }
+        Command::Doctor => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(doctor::run(config))
+        }
+        Command::Migrate => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(migrate::run(&config))
+        }
+        Command::Keys(command) => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(keys::run(&command, &config))
+        }
+        Command::Admin(command) => {
+            let (config, _log) = load_for_tool(&source)?;
+            runtime()?.block_on(admin::run(&command, config))
+        }
+    }
+}
+
+/// The configuration for a command that a person waits for: only what deserves attention is logged.
+fn load_for_tool(source: &ConfigSource) -> anyhow::Result<(Config, LogGuard)> {
+    let config = crate::config::load(source)?;
+    let log = logging::init(&LogConfig {
+        level: "warn".to_owned(),
+        ..config.log.clone()
+    });
+    Ok((config, log))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the process could not start its threads")
+}
+
+async fn build(config: Config) -> anyhow::Result<Arc<App>> {
+    App::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_says_what_it_does() {
+        fn visit(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            command
+                .get_subcommands()
+                .filter(|sub| sub.get_name() != "help")
+                .for_each(visit);
+        }
+        let command = Cli::command();
+        command.clone().debug_assert();
+        visit(&command);
+    }
+}

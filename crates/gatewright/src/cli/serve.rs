@@ -1,0 +1,32 @@
+//! `gatewright serve`.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use crate::{config::Config, serve};
+
+/// Serves until told to stop.
+pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let listen = config.server.listen;
+    // First of all: whoever connects while the database is opened waits for an answer instead of being refused.
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!(
+            "{listen} cannot be listened on. Stop what uses the port, or set server.listen to another address"
+        )
+    })?;
+    let app = super::build(config).await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %listener.local_addr()?,
+        public_url = app.config.public_url(),
+        database = if app.config.is_postgres() { "postgresql" } else { "sqlite" },
+        "serving"
+    );
+    let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app)));
+    serve::run(Arc::clone(&app), listener).await?;
+    signals.abort();
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,144 @@
+//! The documented example, generated from the types, and the effective values for `config check`.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{Config, known, load};
+
+/// Text width of comments.
+const WIDTH: usize = 110;
+
+/// A file with every key, its documentation and its default, all commented out.
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Gatewright configuration. Every key with its default; keys without one show an example.\n\
+         # Written by `gatewright config example`; `gatewright config check` says what is wrong with yours.\n\
+         # Each key can be set by environment variable instead, which goes over this file.\n",
+    );
+    for section in known::sections() {
+        text.push('\n');
+        comment(&mut text, &section.description);
+        let _ = writeln!(text, "[{}]", section.name);
+        for key in &section.keys {
+            text.push('\n');
+            comment(&mut text, &key.description);
+            let shown = match (&key.default, &key.example) {
+                (Value::Null, Some(example)) => example,
+                (Value::Array(items), Some(example)) if items.is_empty() => example,
+                (default, _) => default,
+            };
+            let _ = writeln!(
+                text,
+                "# Environment: {}",
+                load::variable(&section.name, &key.name)
+            );
+            let _ = writeln!(text, "#{} = {}", key.name, toml_value(shown));
+        }
+    }
+    text
+}
+
+/// The effective values, without secrets, as TOML.
+pub fn effective(config: &Config) -> String {
+    let values = serde_json::to_value(config).expect("a configuration is plain data");
+    let mut text = String::new();
+    for section in known::sections() {
+        let separator = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{separator}[{}]", section.name);
+        for key in &section.keys {
+            match &values[&section.name][&key.name] {
+                Value::Null => {
+                    let _ = writeln!(text, "# {} is not set", key.name);
+                }
+                value => {
+                    let _ = writeln!(text, "{} = {}", key.name, toml_value(value));
+                }
+            }
+        }
+    }
+    text
+}
+
+fn comment(text: &mut String, description: &str) {
+    let mut line = String::from("#");
+    for word in description.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            let _ = writeln!(text, "{line}");
+            line = String::from("#");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    let _ = writeln!(text, "{line}");
+}
+
+fn toml_value(value: &Value) -> String {
+    match value {
+        Value::Null => "\"\"".to_owned(),
+        Value::String(text) => toml::Value::String(text.clone()).to_string(),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(toml_value).collect::<Vec<_>>().join(", ")
+        ),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use gatewright_domain::secret::Secret;
+
+    use super::*;
+    use crate::config::ConfigSource;
+
+    #[test]
+    fn the_committed_example_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/gatewright.example.toml");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == example(),
+            "run: cargo run -p gatewright -- config example > docs/gatewright.example.toml"
+        );
+    }
+
+    #[test]
+    fn the_example_loads_as_it_is_and_with_every_key_uncommented() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |text: &str| {
+            let file: PathBuf = folder.path().join("g.toml");
+            std::fs::write(&file, text).unwrap();
+            let source = ConfigSource {
+                file: Some(file),
+                ..ConfigSource::default()
+            };
+            crate::config::load(&source).unwrap()
+        };
+        assert_eq!(effective(&load(&example())), effective(&Config::default()));
+        let uncommented: String = example()
+            .lines()
+            .map(|line| {
+                line.strip_prefix('#')
+                    .filter(|rest| rest.starts_with(char::is_alphabetic))
+                    .unwrap_or(line)
+            })
+            .fold(String::new(), |text, line| text + line + "\n");
+        let all = load(&uncommented);
+        assert!(all.is_postgres());
+        assert_eq!(all.keys.master.len(), 1);
+    }
+
+    #[test]
+    fn effective_values_hide_secrets() {
+        let mut config = Config::default();
+        config.database.url = Some(Secret::new("postgres://u:canary@h/d"));
+        config.keys.master = vec![Secret::new("canary"), Secret::new("file:/etc/key")];
+        config.metrics.bearer = Some(Secret::new("canary"));
+        let text = effective(&config);
+        assert!(!text.contains("canary"), "{text}");
+        assert!(text.contains("file:/etc/key"));
+        assert!(text.contains("url = \"[set, not shown]\""));
+    }
+}

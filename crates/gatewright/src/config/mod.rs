@@ -1,0 +1,83 @@
+//! Configuration: `gatewright.toml`, then `GATEWRIGHT__SECTION__KEY`. Unknown keys are refused with the nearest known
+//! one; `docs/gatewright.example.toml` is generated from the types of `sections`.
+
+pub mod example;
+pub mod known;
+pub mod load;
+pub mod master_key;
+pub mod problem;
+pub mod public_url;
+pub mod sections;
+mod toml_file;
+mod validate;
+
+use gatewright_store::StoreConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigSource, load};
+pub use problem::{ConfigError, Problem};
+pub use sections::{
+    DatabaseConfig, KeysConfig, LogConfig, LogFormat, MetricsConfig, OutboundConfig, ServerConfig,
+};
+
+/// The name of the SQLite file in `database.data_dir`.
+pub const SQLITE_FILE: &str = "gatewright.db";
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where it listens and how it is reached.
+    pub server: ServerConfig,
+    /// Where the data lies.
+    pub database: DatabaseConfig,
+    /// The keys that seal secrets at rest.
+    pub keys: KeysConfig,
+    /// What it may connect to.
+    pub outbound: OutboundConfig,
+    /// What it writes to standard error.
+    pub log: LogConfig,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsConfig,
+}
+
+impl Config {
+    /// The public URL without trailing slash, like `https://gateway.example.com`.
+    pub fn public_url(&self) -> &str {
+        &self.server.public_url
+    }
+
+    /// Whether the public URL is loopback: the development case that allows loopback providers and servers.
+    pub fn is_loopback(&self) -> bool {
+        public_url::is_loopback(&self.server.public_url)
+    }
+
+    /// `{public_url}/mcp/{slug}`: a gateway's URL, issuer, resource and audience.
+    pub fn gateway_url(&self, slug: &str) -> String {
+        format!("{}/mcp/{slug}", self.server.public_url)
+    }
+
+    /// The one redirect URL of all User Sources.
+    pub fn callback_url(&self) -> String {
+        format!("{}/oauth2/intermediate_callback", self.server.public_url)
+    }
+
+    /// Whether the data lies in PostgreSQL.
+    pub fn is_postgres(&self) -> bool {
+        self.database.url.is_some()
+    }
+
+    /// How to open the store.
+    pub fn store(&self) -> StoreConfig {
+        match &self.database.url {
+            Some(url) => StoreConfig::Postgres {
+                url: url.clone(),
+                max_connections: self.database.max_connections,
+            },
+            None => StoreConfig::Sqlite {
+                path: self.database.data_dir.join(SQLITE_FILE),
+            },
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The sections of the configuration. Their doc comments are the documentation that users read: in
+//! `gatewright config example` and in `docs/gatewright.example.toml`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use gatewright_domain::secret::Secret;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Where it listens and how it is reached.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// The address and port to listen on. In a container this is usually 0.0.0.0:8080.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// The URL under which clients and browsers reach this instance: scheme, host and, where it is not the usual one,
+    /// port; no path. It is part of every gateway's URL and of every token, so changing it makes all clients sign in
+    /// anew. Anything but loopback must be https; TLS is usually ended by a reverse proxy in front.
+    pub public_url: String,
+    /// Networks of reverse proxies whose X-Forwarded-For header is believed. The headers of everyone else are ignored.
+    #[schemars(with = "Vec<String>", example = ["10.0.0.0/8"])]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many connections may be open at once. Further ones wait until one closes.
+    pub max_connections: u32,
+    /// How long a stop (SIGTERM, Ctrl-C) waits for running requests, in seconds.
+    pub shutdown_grace_seconds: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            trusted_proxies: Vec::new(),
+            max_connections: 16_384,
+            shutdown_grace_seconds: 20,
+        }
+    }
+}
+
+/// Where the data lies.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseConfig {
+    /// The folder of the SQLite file and of the generated master key. It is created when missing, readable by its
+    /// owner only.
+    pub data_dir: PathBuf,
+    /// A PostgreSQL database, for several replicas. Without it the data lies in SQLite in data_dir. It may hold a
+    /// password: the environment variable GATEWRIGHT__DATABASE__URL keeps it out of files.
+    #[serde(serialize_with = "hide", skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        with = "Option<String>",
+        example = "postgres://gatewright:password@db.internal/gatewright"
+    )]
+    pub url: Option<Secret>,
+    /// How many connections to PostgreSQL this process opens at most.
+    pub max_connections: u32,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("gatewright-data"),
+            url: None,
+            max_connections: 10,
+        }
+    }
+}
+
+/// The keys that seal secrets at rest.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysConfig {
+    /// Master keys: each 32 random bytes in base64, or `file:` and the path of a file that holds such a text. The first
+    /// seals, all of them open; so a new key goes in front, then `gatewright keys rotate`, then the old one may go.
+    /// With SQLite it may stay empty: a key is made at first start in data_dir/master.key. With PostgreSQL it is
+    /// required, because all replicas need the same. Whoever loses it loses every stored secret: back it up.
+    #[serde(serialize_with = "hide_each")]
+    #[schemars(with = "Vec<String>", example = ["file:/etc/gatewright/master.key"])]
+    pub master: Vec<Secret>,
+}
+
+/// What it may connect to.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundConfig {
+    /// Whether identity providers and MCP servers that administrators configure may be in private networks. Link-local
+    /// and cloud metadata addresses never are; loopback only while public_url is loopback, or where allow names it.
+    pub allow_private: bool,
+    /// Networks that may be reached besides: loopback or private ones for identity providers and MCP servers, and
+    /// internal hosts of Client ID Metadata Documents, which otherwise must be public. Link-local and cloud metadata
+    /// addresses stay out of reach whatever is written here.
+    #[schemars(with = "Vec<String>", example = ["10.20.0.0/16"])]
+    pub allow: Vec<IpNet>,
+    /// Files of certificate authorities (PEM) to trust besides the public ones.
+    #[schemars(example = ["/etc/gatewright/internal-ca.pem"])]
+    pub extra_ca: Vec<PathBuf>,
+}
+
+impl Default for OutboundConfig {
+    fn default() -> Self {
+        Self {
+            allow_private: true,
+            allow: Vec::new(),
+            extra_ca: Vec::new(),
+        }
+    }
+}
+
+/// What it writes to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `human` for reading in a terminal, `json` for one object per line.
+    #[schemars(with = "String")]
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`; also per part, like `info,gatewright::relying_party=debug`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For reading.
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Human,
+            level: "info".to_owned(),
+        }
+    }
+}
+
+/// Who may read `/metrics`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// Networks that may read /metrics without a token. A request that came through a proxy is judged by the client's
+    /// address where the proxy is trusted, and refused where it is not.
+    #[schemars(with = "Vec<String>")]
+    pub allow: Vec<IpNet>,
+    /// A token that opens /metrics from anywhere, sent as `Authorization: Bearer`; at least 16 characters.
+    #[serde(serialize_with = "hide", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = "a long random text")]
+    pub bearer: Option<Secret>,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        let network = |text: &str| text.parse().expect("a constant that is a network");
+        Self {
+            allow: vec![network("127.0.0.0/8"), network("::1/128")],
+            bearer: None,
+        }
+    }
+}
+
+/// What `config check` shows instead of a secret.
+const HIDDEN: &str = "[set, not shown]";
+
+// serde calls it with a reference to the field.
+#[expect(clippy::ref_option)]
+fn hide<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_str(HIDDEN),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn hide_each<S: Serializer>(secrets: &[Secret], serializer: S) -> Result<S::Ok, S::Error> {
+    // The path of a key file is no secret and helps whoever looks for it.
+    serializer.collect_seq(secrets.iter().map(|secret| {
+        let text = secret.expose();
+        if text.starts_with(super::master_key::FILE_PREFIX) {
+            text
+        } else {
+            HIDDEN
+        }
+    }))
+}

@@ -1,0 +1,71 @@
+//! Checks that the types cannot make.
+
+use gatewright_domain::sealed::MasterKey;
+
+use super::{Config, master_key, problem::Problem, public_url};
+
+/// A token for `/metrics` shorter than this could be guessed.
+const MIN_BEARER_CHARACTERS: usize = 16;
+
+/// Brings the configuration into its normal form and lists what is wrong; `place` says where a key was set.
+pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut refuse =
+        |path: &str, message: String| problems.push(Problem::new(place(path), format!("{path}: {message}")));
+    match public_url::normalize(&config.server.public_url) {
+        Ok(url) => config.server.public_url = url,
+        Err(message) => refuse("server.public_url", message),
+    }
+    if config.server.max_connections == 0 {
+        refuse(
+            "server.max_connections",
+            "nobody could connect. Write at least 1".into(),
+        );
+    }
+    if config.database.max_connections == 0 {
+        refuse(
+            "database.max_connections",
+            "the database could not be used. Write at least 1".into(),
+        );
+    }
+    if let Some(url) = &config.database.url {
+        let known = ["postgres://", "postgresql://"];
+        if !known.iter().any(|scheme| url.expose().starts_with(scheme)) {
+            refuse(
+                "database.url",
+                "it must begin with postgres://. Leave the key out to use SQLite in database.data_dir".into(),
+            );
+        }
+        if config.keys.master.is_empty() {
+            refuse(
+                "keys.master",
+                "with PostgreSQL a master key is required, because all replicas need the same one. Make one with: \
+                 openssl rand -base64 32"
+                    .into(),
+            );
+        }
+    }
+    for (index, key) in config.keys.master.iter().enumerate() {
+        if key.expose().starts_with(master_key::FILE_PREFIX) {
+            continue;
+        }
+        if let Err(error) = MasterKey::parse(key) {
+            refuse("keys.master", format!("entry {}: {error}", index + 1));
+        }
+    }
+    if let Some(bearer) = &config.metrics.bearer
+        && bearer.expose().len() < MIN_BEARER_CHARACTERS
+    {
+        refuse(
+            "metrics.bearer",
+            "it is too short to be secret. Make one with: openssl rand -hex 24".into(),
+        );
+    }
+    if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
+        refuse(
+            "log.level",
+            "it is no log level. Write error, warn, info, debug or trace".into(),
+        );
+    }
+    problems
+}

@@ -1,0 +1,266 @@
+//! The demo's project, User Source, server, gateway and key: made or brought up to date through the same functions as the API.
+
+use gatewright_domain::{
+    api_key::KeyRole,
+    audit::Origin,
+    gateway::{Gateway, GatewayStatus, Mode},
+    id::{ProjectId, ServerId, UserSourceId},
+    secret::Secret,
+    server::IdentityForwarding,
+    token_hash::TokenHash,
+    user_source::UserSourceStatus,
+};
+use gatewright_store::{Page, PageRequest};
+
+use crate::{
+    app::App,
+    service::{
+        Authority, IfMatch, Patch, ServiceError,
+        api_keys::{self, NewApiKey},
+        gateways::{self, GatewayPatch, NewGateway},
+        projects::{self, NewProject},
+        servers::{self, NewServer, ServerPatch},
+        user_sources::{self, NewUserSource, UserSourcePatch},
+    },
+};
+
+/// Names by which a second start finds what the first one made.
+const PROJECT: &str = "Demo";
+const USER_SOURCE: &str = "Demo identity provider";
+const SERVER: &str = "demo";
+/// The last part of the gateway's URL.
+pub(super) const GATEWAY: &str = "demo";
+const KEY: &str = "Demo key";
+/// The client id at the demo provider.
+pub(super) const CLIENT_ID: &str = "gatewright-demo";
+/// Rows per page while looking for something by name: a demo has few.
+const PAGE: u32 = 200;
+
+/// Where the gateway finds its neighbours.
+pub(super) struct Neighbours<'a> {
+    /// The provider's issuer.
+    pub(super) issuer: &'a str,
+    /// The client secret registered there.
+    pub(super) client_secret: &'a str,
+    /// The MCP server's endpoint.
+    pub(super) server_url: &'a str,
+    /// The key shown at an earlier start.
+    pub(super) api_key: Option<&'a str>,
+}
+
+/// What there is now.
+pub(super) struct Objects {
+    /// The project.
+    pub(super) project: ProjectId,
+    /// The gateway.
+    pub(super) gateway: Gateway,
+    /// The text of a key of role `owner`.
+    pub(super) api_key: String,
+}
+
+/// Makes what is missing and brings the rest up to date.
+pub(super) async fn prepare(app: &App, neighbours: &Neighbours<'_>) -> Result<Objects, ServiceError> {
+    let demo = Demo {
+        app,
+        authority: Authority::operator(Origin::System),
+    };
+    let project = demo.project().await?;
+    let source = demo.user_source(project, neighbours).await?;
+    let server = demo.server(project, neighbours.server_url).await?;
+    let gateway = demo.gateway(project, source, server).await?;
+    let api_key = demo.api_key(project, neighbours.api_key).await?;
+    Ok(Objects {
+        project,
+        gateway,
+        api_key,
+    })
+}
+
+struct Demo<'a> {
+    app: &'a App,
+    authority: Authority,
+}
+
+impl Demo<'_> {
+    async fn project(&self) -> Result<ProjectId, ServiceError> {
+        let found = first(
+            async |page| projects::list(self.app, &self.authority, page).await,
+            |project| project.name == PROJECT,
+        )
+        .await?;
+        if let Some(project) = found {
+            return Ok(project.id);
+        }
+        let name = PROJECT.to_owned();
+        Ok(projects::create(self.app, &self.authority, NewProject { name })
+            .await?
+            .id)
+    }
+
+    async fn user_source(
+        &self,
+        project: ProjectId,
+        neighbours: &Neighbours<'_>,
+    ) -> Result<UserSourceId, ServiceError> {
+        let found = first(
+            async |page| user_sources::list(self.app, &self.authority, project, page).await,
+            |source| source.name == USER_SOURCE,
+        )
+        .await?;
+        let (issuer, secret) = (
+            neighbours.issuer.to_owned(),
+            Secret::new(neighbours.client_secret),
+        );
+        let source = if let Some(source) = found {
+            let patch = UserSourcePatch {
+                issuer: Patch::Set(issuer),
+                client_id: Patch::Set(CLIENT_ID.to_owned()),
+                client_secret: Patch::Set(secret),
+                status: Some(UserSourceStatus::Active),
+                ..UserSourcePatch::default()
+            };
+            user_sources::update(
+                self.app,
+                &self.authority,
+                project,
+                source.id,
+                patch,
+                &IfMatch::Any,
+            )
+            .await?
+        } else {
+            let new = NewUserSource {
+                name: USER_SOURCE.to_owned(),
+                description: "Ada and Grace, without passwords. It lives as long as the demo runs."
+                    .to_owned(),
+                issuer,
+                client_id: CLIENT_ID.to_owned(),
+                client_secret: Some(secret),
+                ..NewUserSource::default()
+            };
+            user_sources::create(self.app, &self.authority, project, new).await?
+        };
+        Ok(source.id)
+    }
+
+    async fn server(&self, project: ProjectId, url: &str) -> Result<ServerId, ServiceError> {
+        let found = first(
+            async |page| servers::list(self.app, &self.authority, project, page).await,
+            |server| server.slug == SERVER,
+        )
+        .await?;
+        let server = if let Some(server) = found {
+            let patch = ServerPatch {
+                url: Patch::Set(url.to_owned()),
+                identity: Patch::Set(IdentityForwarding::Assertion),
+                ..ServerPatch::default()
+            };
+            servers::update(
+                self.app,
+                &self.authority,
+                project,
+                server.id,
+                patch,
+                &IfMatch::Any,
+            )
+            .await?
+        } else {
+            let new = NewServer {
+                slug: SERVER.to_owned(),
+                name: "Demo server".to_owned(),
+                url: url.to_owned(),
+                identity: IdentityForwarding::Assertion,
+                ..NewServer::default()
+            };
+            servers::create(self.app, &self.authority, project, new).await?
+        };
+        Ok(server.id)
+    }
+
+    async fn gateway(
+        &self,
+        project: ProjectId,
+        source: UserSourceId,
+        server: ServerId,
+    ) -> Result<Gateway, ServiceError> {
+        let found = first(
+            async |page| gateways::list(self.app, &self.authority, project, page).await,
+            |gateway| gateway.slug == GATEWAY,
+        )
+        .await?;
+        if let Some(gateway) = found {
+            let patch = GatewayPatch {
+                authentication_mode: Some(Mode::UserSource),
+                user_source_id: Patch::Set(source),
+                servers: Patch::Set(vec![server]),
+                status: Some(GatewayStatus::Active),
+                ..GatewayPatch::default()
+            };
+            gateways::update(
+                self.app,
+                &self.authority,
+                project,
+                gateway.id,
+                patch,
+                &IfMatch::Any,
+            )
+            .await
+        } else {
+            let new = NewGateway {
+                name: "Demo gateway".to_owned(),
+                description: "Tools of the demo server, for Ada and Grace.".to_owned(),
+                instructions: "Call whoami to see who the servers behind this gateway think you are."
+                    .to_owned(),
+                slug: GATEWAY.to_owned(),
+                authentication_mode: Some(Mode::UserSource),
+                user_source_id: Some(source),
+                servers: vec![server],
+                ..NewGateway::default()
+            };
+            gateways::create(self.app, &self.authority, project, new).await
+        }
+    }
+
+    /// The key of an earlier start while it is live, or a new one: a key's text cannot be read again.
+    async fn api_key(&self, project: ProjectId, kept: Option<&str>) -> Result<String, ServiceError> {
+        if let Some(text) = kept {
+            let (hash, now) = (TokenHash::of(text), self.app.now());
+            let found = first(
+                async |page| api_keys::list(self.app, &self.authority, Some(project), page).await,
+                |key| key.hash == hash && api_keys::is_live(key, now),
+            )
+            .await?;
+            if found.is_some() {
+                return Ok(text.to_owned());
+            }
+        }
+        let new = NewApiKey {
+            name: KEY.to_owned(),
+            role: Some(KeyRole::Owner),
+            ..NewApiKey::default()
+        };
+        let made = api_keys::create(self.app, &self.authority, project, new).await?;
+        Ok(made.text.expose().to_owned())
+    }
+}
+
+/// The first row of a list that fits.
+async fn first<T>(
+    mut list: impl AsyncFnMut(&PageRequest) -> Result<Page<T>, ServiceError>,
+    fits: impl Fn(&T) -> bool,
+) -> Result<Option<T>, ServiceError> {
+    let mut request = PageRequest {
+        after: None,
+        limit: PAGE,
+    };
+    loop {
+        let page = list(&request).await?;
+        if let Some(row) = page.items.into_iter().find(&fits) {
+            return Ok(Some(row));
+        }
+        if page.next.is_none() {
+            return Ok(None);
+        }
+        request.after = page.next;
+    }
+}

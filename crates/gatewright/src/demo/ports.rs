@@ -1,0 +1,47 @@
+//! Listening on loopback, on the usual port where it is free.
+
+use std::{io::ErrorKind, net::Ipv4Addr};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+/// Listens on `port`, or on a free one when that is taken.
+pub(super) async fn listen_near(port: u16) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .await
+                .context("No free port was found on 127.0.0.1.")
+        }
+        other => other.with_context(|| format!("Port {port} of 127.0.0.1 cannot be used.")),
+    }
+}
+
+/// Listens on `port`, which somebody asked for.
+pub(super) async fn listen_exactly(port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .with_context(|| {
+            format!("Port {port} of 127.0.0.1 cannot be used. Choose another with --port, or leave it out.")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_gives_way_unless_it_was_asked_for() {
+        let first = listen_near(0).await.unwrap();
+        let port = first.local_addr().unwrap().port();
+        let second = listen_near(port).await.unwrap();
+        assert_ne!(second.local_addr().unwrap().port(), port);
+        let error = listen_exactly(port).await.unwrap_err();
+        assert!(error.to_string().contains("--port"), "{error}");
+        drop(first);
+        assert_eq!(
+            listen_exactly(port).await.unwrap().local_addr().unwrap().port(),
+            port
+        );
+    }
+}

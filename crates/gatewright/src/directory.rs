@@ -1,0 +1,245 @@
+//! The directory: an immutable snapshot of configuration and deny-list that requests read without lock or query.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use gatewright_domain::{
+    Timestamp,
+    api_key::ApiKey,
+    gateway::Gateway,
+    id::{GatewayId, UserSourceId},
+    sealed::{Keyring, Purpose},
+    server::Server,
+    stored_secret::StoredSecret,
+    token_hash::TokenHash,
+    user_source::UserSource,
+};
+use gatewright_mcp::federation::Plan;
+use gatewright_store::{Store, StoreError, directory::Reading, revocation::Denied};
+use http::{HeaderName, HeaderValue};
+
+use crate::config::Config;
+
+/// How old a revision reading may be before requests are refused with 503: never a stale "allow".
+const STALE_AFTER: Duration = Duration::from_secs(5);
+
+/// One reading of the configuration, ready for requests.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// The revision it belongs to.
+    pub revision: i64,
+    gateways: HashMap<String, Arc<GatewayEntry>>,
+    gateways_by_id: HashMap<GatewayId, Arc<GatewayEntry>>,
+    sources: HashMap<UserSourceId, Arc<UserSource>>,
+    servers: Vec<Arc<ServerEntry>>,
+    keys: HashMap<TokenHash, Arc<ApiKey>>,
+    denied: HashSet<Denied>,
+}
+
+/// An active gateway with all it refers to.
+#[derive(Debug)]
+pub struct GatewayEntry {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// Its URL: issuer, resource and audience alike.
+    pub url: String,
+    /// Its source, in User Source mode and while that is active.
+    pub source: Option<Arc<UserSource>>,
+    /// The servers it federates, in order; all of the project when none was chosen.
+    pub servers: Vec<Arc<ServerEntry>>,
+    /// Whether tools are named `{server}_{tool}`: when more than one server is chosen, whatever their health.
+    pub prefixed: bool,
+    /// What the federation makes of it, at the first request.
+    pub plan: OnceLock<Arc<Plan>>,
+}
+
+/// A server with its headers resolved.
+#[derive(Debug)]
+pub struct ServerEntry {
+    /// The server.
+    pub server: Server,
+    /// Its custom headers with secrets filled in; values are marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Why a header could not be resolved: such a server is not called, and this is logged and shown to admins.
+    pub problem: Option<String>,
+}
+
+/// The database could not be read for too long: answer 503.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration has not been confirmed for more than five seconds")]
+pub struct Stale;
+
+impl Directory {
+    /// An active gateway by the slug of its URL, whatever its case.
+    pub fn gateway(&self, slug: &str) -> Option<&Arc<GatewayEntry>> {
+        if slug.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.gateways.get(&slug.to_ascii_lowercase());
+        }
+        self.gateways.get(slug)
+    }
+
+    /// An active gateway by id.
+    pub fn gateway_by_id(&self, id: GatewayId) -> Option<&Arc<GatewayEntry>> {
+        self.gateways_by_id.get(&id)
+    }
+
+    /// A source by id, active or not.
+    pub fn source(&self, id: UserSourceId) -> Option<&Arc<UserSource>> {
+        self.sources.get(&id)
+    }
+
+    /// A key of role `gateway` by the hash of its text. Expiry is the caller's to check.
+    pub fn gateway_key(&self, hash: &TokenHash) -> Option<&Arc<ApiKey>> {
+        self.keys.get(hash)
+    }
+
+    /// Whether a grant or user is on the deny-list.
+    pub fn denies(&self, what: Denied) -> bool {
+        self.denied.contains(&what)
+    }
+
+    /// All active gateways, in no order.
+    pub fn gateways(&self) -> impl Iterator<Item = &Arc<GatewayEntry>> {
+        self.gateways.values()
+    }
+
+    /// All servers of all projects, in no order.
+    pub fn servers(&self) -> &[Arc<ServerEntry>] {
+        &self.servers
+    }
+
+    /// All sources of all projects, active or not, in no order.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<UserSource>> {
+        self.sources.values()
+    }
+
+    fn build(reading: Reading, keyring: &Keyring, config: &Config) -> Self {
+        let secrets: HashMap<_, _> = reading
+            .secrets
+            .iter()
+            .map(|secret| ((secret.project_id, secret.name.as_str()), secret))
+            .collect();
+        let resolve = |server: Server| {
+            let find = |name: &str| {
+                let secret = secrets.get(&(server.project_id, name))?;
+                let context = StoredSecret::context(secret.id);
+                let value = keyring
+                    .open_secret(Purpose::StoredSecret, &context, &secret.value)
+                    .ok()?;
+                Some((value, secret.origins.clone()))
+            };
+            let (headers, problem) = match crate::service::headers::resolve(&server, find) {
+                Ok(headers) => (headers, None),
+                Err(problem) => (Vec::new(), Some(problem)),
+            };
+            Arc::new(ServerEntry {
+                server,
+                headers,
+                problem,
+            })
+        };
+        let servers: Vec<Arc<ServerEntry>> = reading.servers.into_iter().map(resolve).collect();
+        let sources: HashMap<_, _> = reading
+            .user_sources
+            .into_iter()
+            .map(|source| (source.id, Arc::new(source)))
+            .collect();
+        let mut directory = Self {
+            revision: reading.revision,
+            ..Self::default()
+        };
+        for gateway in reading.gateways {
+            let chosen: Vec<Arc<ServerEntry>> = if gateway.servers.is_empty() {
+                let of_project = |entry: &&Arc<ServerEntry>| entry.server.project_id == gateway.project_id;
+                servers.iter().filter(of_project).cloned().collect()
+            } else {
+                let by_id = |id| servers.iter().find(|entry| entry.server.id == id).cloned();
+                gateway.servers.iter().copied().filter_map(by_id).collect()
+            };
+            let source = gateway
+                .authentication
+                .user_source()
+                .and_then(|id| sources.get(&id).cloned());
+            let entry = Arc::new(GatewayEntry {
+                url: config.gateway_url(&gateway.slug),
+                source,
+                prefixed: chosen.len() > 1,
+                plan: OnceLock::new(),
+                servers: chosen,
+                gateway,
+            });
+            directory
+                .gateways
+                .insert(entry.gateway.slug.to_ascii_lowercase(), Arc::clone(&entry));
+            directory.gateways_by_id.insert(entry.gateway.id, entry);
+        }
+        directory.keys = reading
+            .gateway_keys
+            .into_iter()
+            .map(|key| (key.hash, Arc::new(key)))
+            .collect();
+        directory.denied = reading.denied.into_iter().collect();
+        directory.sources = sources;
+        directory.servers = servers;
+        directory
+    }
+}
+
+/// The present directory, replaced as a whole when the configuration changes.
+#[derive(Debug, Default)]
+pub struct DirectoryHandle {
+    current: ArcSwap<Directory>,
+    confirmed_at: AtomicI64,
+}
+
+impl DirectoryHandle {
+    /// The present directory, when it has been confirmed within the last five seconds.
+    pub fn current(&self, now: Timestamp) -> Result<arc_swap::Guard<Arc<Directory>>, Stale> {
+        let confirmed = Timestamp::from_millis(self.confirmed_at.load(Ordering::Acquire));
+        if now.since(confirmed) > STALE_AFTER {
+            return Err(Stale);
+        }
+        Ok(self.current.load())
+    }
+
+    /// Reads everything anew.
+    pub async fn refresh(
+        &self,
+        store: &Store,
+        keyring: &Keyring,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = store.read().await?;
+        let reading = gatewright_store::directory::read(&mut tx, now).await?;
+        drop(tx);
+        let next = Arc::new(Directory::build(reading, keyring, config));
+        // Two refreshes may finish in the other order than they began: the newer revision stays.
+        self.current.rcu(|current| {
+            if current.revision > next.revision {
+                Arc::clone(current)
+            } else {
+                Arc::clone(&next)
+            }
+        });
+        self.confirm(now);
+        Ok(())
+    }
+
+    /// Notes that the revision was read at `now`.
+    pub fn confirm(&self, now: Timestamp) {
+        self.confirmed_at.fetch_max(now.as_millis(), Ordering::AcqRel);
+    }
+
+    /// The revision in memory.
+    pub fn revision(&self) -> i64 {
+        self.current.load().revision
+    }
+}

@@ -1,0 +1,227 @@
+//! The one outbound HTTP client: no redirects, no proxy from the environment, addresses vetted before they are dialled,
+//! bodies and time bounded. Answers are not decompressed and no `Accept-Encoding` is sent, so a small answer cannot
+//! grow in memory.
+
+pub mod address;
+pub mod connector;
+pub mod error;
+mod gate;
+pub mod resolver;
+mod tls;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, Uri, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+
+pub use error::FetchError;
+
+use crate::config::Config;
+use address::AddressRules;
+use connector::VettedConnector;
+use gate::Gate;
+use resolver::{Resolve, SystemResolver};
+
+/// Idle connections kept per host: enough for 128 requests at once and their successors.
+const IDLE_PER_HOST: usize = 256;
+/// How long an idle connection is kept. Servers close theirs after some time too; whoever is first costs one dial.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Upper bound of a connection's read buffer, which grows with what arrives and shrinks again.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// Who chose the URL decides where it may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// An administrator: private networks allowed, link-local and cloud metadata never, loopback only while the public URL is loopback.
+    Operator,
+    /// A stranger: https to public addresses only, one at a time per host.
+    Stranger,
+}
+
+/// Bounds of a buffered fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From the first byte sent to the last byte read.
+    pub deadline: Duration,
+    /// Bytes of body at most.
+    pub body: usize,
+}
+
+type HttpClient = Client<HttpsConnector<VettedConnector>, Full<Bytes>>;
+
+/// The client: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Fetch(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rules: Arc<AddressRules>,
+    // A pool for each policy: a connection vetted for one is never used by the other.
+    operator: HttpClient,
+    stranger: HttpClient,
+    gate: Gate,
+}
+
+impl Fetch {
+    /// Builds the client; reads `outbound.extra_ca`.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let resolver: Arc<dyn Resolve> = Arc::new(SystemResolver);
+        Self::with_resolver(config, &resolver)
+    }
+
+    /// Builds the client on another resolver of names.
+    pub fn with_resolver(config: &Config, resolver: &Arc<dyn Resolve>) -> anyhow::Result<Self> {
+        let tls = tls::client_config(&config.outbound.extra_ca)?;
+        let rules = Arc::new(AddressRules::new(config));
+        let client = |policy| {
+            let connector = VettedConnector::new(policy, Arc::clone(&rules), Arc::clone(resolver));
+            // HTTP/1.1 only: every server has it, and its streams end without touching one another.
+            let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls.clone());
+            let connector = match policy {
+                Policy::Operator => schemes.https_or_http().enable_http1().wrap_connector(connector),
+                Policy::Stranger => schemes.https_only().enable_http1().wrap_connector(connector),
+            };
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one outbound client, on a vetting connector"
+            )]
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(IDLE_PER_HOST)
+                .http1_max_buf_size(READ_BUFFER)
+                .build(connector)
+        };
+        Ok(Self(Arc::new(Inner {
+            operator: client(Policy::Operator),
+            stranger: client(Policy::Stranger),
+            gate: Gate::default(),
+            rules,
+        })))
+    }
+
+    /// Sends a request and reads the whole body, within limits.
+    pub async fn buffered(
+        &self,
+        policy: Policy,
+        request: Request<Full<Bytes>>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let host = host_of(request.uri());
+        self.check_uri(policy, request.uri())?;
+        let exchange = async {
+            let (client, _turn) = match policy {
+                Policy::Operator => (&self.0.operator, None),
+                Policy::Stranger => (&self.0.stranger, Some(self.0.gate.enter(&host).await?)),
+            };
+            let response = send(client, request).await?;
+            let (parts, body) = response.into_parts();
+            Ok(Response::from_parts(
+                parts,
+                collect(&host, body, limits.body).await?,
+            ))
+        };
+        tokio::time::timeout(limits.deadline, exchange)
+            .await
+            .unwrap_or_else(|_| Err(FetchError::Timeout(host.clone())))
+    }
+
+    /// Sends a request to an operator-configured server and gives the body as it comes; `head_deadline` bounds the wait for the
+    /// response head. `Host` is the upstream's. A request is sent again by itself only when the pooled connection it was
+    /// to go out on had died before a byte of it was written.
+    pub async fn streaming(
+        &self,
+        request: Request<Full<Bytes>>,
+        head_deadline: Duration,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let uri = request.uri().clone();
+        match tokio::time::timeout(head_deadline, send(&self.0.operator, request)).await {
+            Ok(result) => result,
+            Err(_) => Err(FetchError::Timeout(host_of(&uri))),
+        }
+    }
+
+    /// Whether an operator may configure this URL at all (scheme, literal addresses), for checks at save time.
+    pub fn check_url(&self, policy: Policy, url: &url::Url) -> Result<(), FetchError> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(FetchError::Refused(
+                "the URL must not hold a user name or password".to_owned(),
+            ));
+        }
+        match (policy, url.scheme()) {
+            (_, "https") | (Policy::Operator, "http") => {}
+            (Policy::Operator, _) => {
+                return Err(FetchError::Refused(
+                    "the URL must begin with https:// or http://".to_owned(),
+                ));
+            }
+            (Policy::Stranger, _) => {
+                return Err(FetchError::Refused("the URL must begin with https://".to_owned()));
+            }
+        }
+        match url.host() {
+            None => Err(FetchError::Refused("the URL has no host".to_owned())),
+            Some(url::Host::Domain(_)) => Ok(()),
+            Some(url::Host::Ipv4(address)) => {
+                self.0.rules.check(policy, &address.to_string(), address.into())
+            }
+            Some(url::Host::Ipv6(address)) => {
+                self.0.rules.check(policy, &address.to_string(), address.into())
+            }
+        }
+    }
+
+    fn check_uri(&self, policy: Policy, uri: &Uri) -> Result<(), FetchError> {
+        let url = url::Url::parse(&uri.to_string())
+            .map_err(|_| FetchError::Refused("the URL has no scheme or host".to_owned()))?;
+        self.check_url(policy, &url)
+    }
+}
+
+async fn send(
+    client: &HttpClient,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, FetchError> {
+    let uri = request.uri().clone();
+    // hyper writes the one that belongs to the URL.
+    request.headers_mut().remove(header::HOST);
+    client
+        .request(request)
+        .await
+        .map_err(|error| FetchError::of_client(&host_of(&uri), &error))
+}
+
+async fn collect(host: &str, mut body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
+    let too_large = || FetchError::TooLarge(host.to_owned());
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        return Err(too_large());
+    }
+    let mut collected = BytesMut::with_capacity(announced);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| FetchError::Broken(host.to_owned()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if collected.len() + data.len() > limit {
+            return Err(too_large());
+        }
+        collected.extend_from_slice(&data);
+    }
+    Ok(collected.freeze())
+}
+
+fn host_of(uri: &Uri) -> String {
+    uri.host().unwrap_or("the host").to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Work beside requests: keeping the directory fresh, forgetting what has expired, writing last uses.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use gatewright_domain::Timestamp;
+use gatewright_store::StoreError;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::task::TaskTracker;
+
+use crate::{app::App, service::last_used};
+
+/// How often the revision is read: a change elsewhere acts within two seconds.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// A reading that takes longer counts as failed, so that the next can try.
+const POLL_DEADLINE: Duration = Duration::from_secs(3);
+/// After a lost connection, listening begins again this much later.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often expired rows are looked for.
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// Rows deleted in one transaction: small, so that no request waits long for the one writer of SQLite.
+const PRUNE_BATCH: u32 = 200;
+/// Transactions per table and round.
+const PRUNE_ROUNDS: u32 = 25;
+/// Ended grants are kept this long, so that an admin sees what was.
+const KEEP_ENDED_GRANTS: Duration = Duration::from_hours(30 * 24);
+/// Codes are kept this long past their expiry, so that a replay is recognised.
+const KEEP_CODES: Duration = Duration::from_hours(24);
+/// How often last uses are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(10);
+
+/// Starts all jobs; they end when the app shuts down.
+pub fn spawn(app: &Arc<App>, tracker: &TaskTracker) {
+    let app = || Arc::clone(app);
+    tracker.spawn(until_shutdown(app(), poll(app())));
+    tracker.spawn(until_shutdown(app(), listen(app())));
+    tracker.spawn(until_shutdown(app(), prune(app())));
+    let app = app();
+    tracker.spawn(async move {
+        until_shutdown(Arc::clone(&app), flush(Arc::clone(&app))).await;
+        // What was noted since the last round.
+        if let Err(error) = last_used::flush(&app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last uses of API keys were not written"
+            );
+        }
+    });
+}
+
+async fn until_shutdown(app: Arc<App>, job: impl Future<Output = ()>) {
+    app.shutdown.run_until_cancelled(job).await;
+}
+
+/// Logs the first failure of a row of failures, and their end.
+struct Streak {
+    job: &'static str,
+    failing: bool,
+}
+
+impl Streak {
+    fn new(job: &'static str) -> Self {
+        Self { job, failing: false }
+    }
+
+    fn note<T>(&mut self, result: &Result<T, StoreError>) {
+        match result {
+            Ok(_) if self.failing => {
+                self.failing = false;
+                tracing::info!(job = self.job, "works again");
+            }
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::error!(
+                    job = self.job,
+                    error = error as &dyn std::error::Error,
+                    "fails; it is tried again"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn poll(app: Arc<App>) {
+    let mut streak = Streak::new("reading the configuration");
+    let mut ticks = every(POLL_EVERY);
+    loop {
+        ticks.tick().await;
+        let result = timeout(POLL_DEADLINE, refresh_when_changed(&app)).await;
+        streak.note(&result.unwrap_or(Err(StoreError::Busy)));
+    }
+}
+
+/// Reads the revision and, when it changed, everything. The time is taken before the reading: what was read is at
+/// least as new.
+pub async fn refresh_when_changed(app: &App) -> Result<(), StoreError> {
+    let now = app.now();
+    let mut tx = app.store.read().await?;
+    let revision = gatewright_store::revision::read(&mut tx).await?;
+    drop(tx);
+    if revision == app.directory.revision() {
+        app.directory.confirm(now);
+        return Ok(());
+    }
+    app.refresh_directory().await
+}
+
+async fn listen(app: Arc<App>) {
+    let mut streak = Streak::new("listening for changes");
+    loop {
+        let changed = match app.store.changed().await {
+            Ok(()) => refresh_when_changed(&app).await,
+            Err(error) => Err(error),
+        };
+        streak.note(&changed);
+        if changed.is_err() {
+            tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
+        }
+    }
+}
+
+async fn prune(app: Arc<App>) {
+    let mut streak = Streak::new("forgetting what has expired");
+    let mut ticks = every(PRUNE_EVERY);
+    // The first tick is at once, when start-up has better things to do.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        streak.note(&prune_once(&app, app.now()).await);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Expiring {
+    PendingSignIns,
+    Codes,
+    Revocations,
+    RefreshTokens,
+    Grants,
+}
+
+/// Deletes expired rows, a few at a time.
+async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
+    use Expiring::{Codes, Grants, PendingSignIns, RefreshTokens, Revocations};
+    for table in [PendingSignIns, Codes, Revocations, RefreshTokens, Grants] {
+        for _ in 0..PRUNE_ROUNDS {
+            let mut tx = app.store.write().await?;
+            let gone = match table {
+                PendingSignIns => gatewright_store::pending_sign_in::prune(&mut tx, now, PRUNE_BATCH).await?,
+                Codes => {
+                    let before = now.minus(KEEP_CODES);
+                    gatewright_store::authorization_code::prune(&mut tx, before, PRUNE_BATCH).await?
+                }
+                Revocations => gatewright_store::revocation::prune(&mut tx, now, PRUNE_BATCH).await?,
+                RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, PRUNE_BATCH).await?,
+                Grants => {
+                    let before = now.minus(KEEP_ENDED_GRANTS);
+                    gatewright_store::grant::prune(&mut tx, before, PRUNE_BATCH).await?
+                }
+            };
+            tx.commit().await?;
+            if gone < u64::from(PRUNE_BATCH) {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn flush(app: Arc<App>) {
+    let mut streak = Streak::new("writing the last uses of API keys");
+    let mut ticks = every(FLUSH_EVERY);
+    loop {
+        ticks.tick().await;
+        streak.note(&last_used::flush(&app).await);
+    }
+}

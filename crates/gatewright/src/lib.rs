@@ -1,0 +1,23 @@
+//! Gatewright: a self-hosted MCP gateway that sends every end user to the customer's own identity provider.
+//!
+//! One folder per part the process plays; `app` holds what they share, `router` says which path leads where.
+
+pub mod api;
+pub mod app;
+pub mod authorization_server;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod directory;
+pub mod fetch;
+pub mod front;
+pub mod jobs;
+pub mod keys;
+pub mod page;
+pub mod relying_party;
+pub mod request;
+pub mod resource_server;
+pub mod router;
+pub mod serve;
+pub mod service;
+pub mod telemetry;

@@ -1,0 +1,345 @@
+//! `GET /oauth2/intermediate_callback`: the return from any identity provider.
+//!
+//! It needs state, row and cookie, and is idempotent for its browser: the first arrival claims the row and redeems the
+//! provider's code once; the same state, code and cookie get the same answer again for ten minutes.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    extract::{RawQuery, State},
+    response::{IntoResponse as _, Response},
+};
+use gatewright_domain::{
+    authorization::{PendingSignIn, SignInProgress},
+    token_hash::TokenHash,
+    user_source::{UserSource, UserSourceStatus},
+};
+use gatewright_oauth::{ErrorCode, parameters::Parameters};
+use gatewright_store::pending_sign_in;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tracing::Instrument as _;
+
+use super::{
+    budget::Budget,
+    completion::Claimed,
+    cookie::CookieStyle,
+    excerpt::excerpt,
+    failure::Failure,
+    id_token::IssuerDifference,
+    pending::{self, Answer},
+    provider::KeysWanted,
+};
+use crate::{
+    app::App,
+    authorization_server::code,
+    directory::GatewayEntry,
+    page::{self, ErrorPage},
+    request::RequestContext,
+};
+
+/// How often a second arrival looks whether the first is done. It may be another replica's, so the store is asked.
+const POLL: Duration = Duration::from_millis(150);
+
+/// A claim older than this belongs to an arrival that was cut off: the budget of a request and the store's patience.
+const INTERRUPTED_AFTER: Duration = Duration::from_secs(20);
+
+/// The parameters of the callback, each at most once.
+#[derive(Debug)]
+struct Returned {
+    state: String,
+    outcome: Outcome,
+    issuer: Option<String>,
+}
+
+/// What the provider decided.
+#[derive(Debug)]
+enum Outcome {
+    Code(String),
+    Error(String),
+}
+
+/// One arrival of a browser at the callback.
+struct Arrival {
+    app: Arc<App>,
+    headers: HeaderMap,
+    reference: String,
+    budget: Budget,
+}
+
+/// The handler.
+pub(super) async fn callback(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let arrival = Arrival {
+        app,
+        headers,
+        reference: context.id,
+        budget: Budget::start(),
+    };
+    let returned = Returned::parse(query.as_deref().unwrap_or_default());
+    let answer = match returned {
+        Ok(returned) => arrival.answer(returned).await,
+        Err(failure) => Err(failure),
+    };
+    let answer = answer.unwrap_or_else(|failure| arrival.failed(&failure, None));
+    respond(&answer)
+}
+
+impl Returned {
+    fn parse(query: &str) -> Result<Self, Failure> {
+        let parameters = Parameters::parse(query);
+        let one = |name| {
+            parameters
+                .one(name)
+                .map(|value| value.map(str::to_owned))
+                .map_err(|_| Failure::Malformed(format!("`{name}` stands there more than once")))
+        };
+        let (code, error, issuer) = (one("code")?, one("error")?, one("iss")?);
+        let outcome = match (code, error) {
+            (Some(code), None) => Outcome::Code(code),
+            (None, Some(error)) => Outcome::Error(excerpt(&error, 60)),
+            (Some(_), Some(_)) => {
+                return Err(Failure::Malformed("it has both `code` and `error`".to_owned()));
+            }
+            (None, None) => return Err(Failure::Malformed("it has neither `code` nor `error`".to_owned())),
+        };
+        match (one("state")?, outcome) {
+            (Some(state), outcome) => Ok(Self {
+                state,
+                outcome,
+                issuer,
+            }),
+            // Some providers leave `state` out when they refuse; their reason is still worth a log line.
+            (None, Outcome::Error(error)) => Err(Failure::ProviderAnswer(error)),
+            (None, Outcome::Code(_)) => Err(Failure::Malformed("it has no `state`".to_owned())),
+        }
+    }
+}
+
+impl Arrival {
+    async fn answer(&self, returned: Returned) -> Result<Answer, Failure> {
+        let state = TokenHash::of(&returned.state);
+        let cookie = CookieStyle::of(self.app.config.public_url()).read(&self.headers, state);
+        let pending = self.find(state).await?;
+        let cookie = cookie.ok_or(Failure::NoCookie)?;
+        if !pending.cookie_hash.matches(&cookie) {
+            return Err(Failure::ForeignCookie);
+        }
+        let outcome = match &pending.progress {
+            SignInProgress::Open => self.proceed(&pending, returned, TokenHash::of(&cookie)).await,
+            SignInProgress::Claimed { .. } | SignInProgress::Answered { .. } => match returned.outcome {
+                Outcome::Code(code) => self.repeat(state, &code).await,
+                Outcome::Error(_) => Err(Failure::OtherCode),
+            },
+        };
+        outcome.or_else(|failure| Ok(self.failed(&failure, Some(&pending))))
+    }
+
+    fn failed(&self, failure: &Failure, pending: Option<&PendingSignIn>) -> Answer {
+        failed(&self.app, failure, &self.reference, pending)
+    }
+
+    async fn find(&self, state: TokenHash) -> Result<PendingSignIn, Failure> {
+        let mut tx = self.app.store.read().await?;
+        pending_sign_in::find(&mut tx, state, self.app.now())
+            .await?
+            .ok_or(Failure::UnknownState)
+    }
+
+    /// The first arrival, so far as one can tell. Nothing is claimed before all that can be checked without the code
+    /// has been, so that a reload helps when the provider was only away for a moment.
+    async fn proceed(
+        &self,
+        pending: &PendingSignIn,
+        returned: Returned,
+        cookie: TokenHash,
+    ) -> Result<Answer, Failure> {
+        let app = &self.app;
+        let (entry, source) = self.still_good(pending)?;
+        if let Some(issuer) = &returned.issuer
+            && let Some(difference) = IssuerDifference::between(&source.issuer, Some(issuer))
+        {
+            return Err(Failure::IssuerParameter(difference));
+        }
+        let request = pending::open_request(app, pending.state_hash, &pending.request)
+            .map_err(|_| Failure::Unreadable)?;
+        let provider = app.relying_party.provider(app, &source.issuer, self.budget).await;
+        if returned.issuer.is_none() && provider.as_ref().is_ok_and(|provider| provider.sends_issuer) {
+            return Err(Failure::IssuerParameterMissing);
+        }
+        let code = match returned.outcome {
+            Outcome::Code(code) => code,
+            // The person said no. That takes nothing, so the row stays open and the answer is the same each time.
+            Outcome::Error(error) if error == "access_denied" => {
+                app.telemetry.count_sign_in("refused");
+                return Ok(Answer::Redirect {
+                    location: code::error_redirect(
+                        &entry,
+                        &request.request,
+                        ErrorCode::AccessDenied,
+                        "The sign-in was refused at the identity provider.",
+                    ),
+                });
+            }
+            Outcome::Error(error) => return Err(Failure::ProviderAnswer(error)),
+        };
+        let provider = provider.map_err(Failure::Discovery)?;
+        let keys = app
+            .relying_party
+            .keys(app, &provider, KeysWanted::Any, self.budget)
+            .await
+            .map_err(|error| {
+                app.relying_party.forget(&source.issuer);
+                Failure::Keys(error)
+            })?;
+        let work = Work {
+            app: Arc::clone(app),
+            reference: self.reference.clone(),
+            cookie,
+        };
+        let claimed = Claimed {
+            app: Arc::clone(app),
+            entry,
+            source,
+            provider,
+            keys,
+            pending: pending.clone(),
+            request,
+            code: code.clone(),
+            budget: self.budget,
+        };
+        // A browser that reloads closes this connection, which would drop the work in the middle: it runs on its own,
+        // and the reload finds its answer.
+        match tokio::spawn(work.run(claimed).in_current_span()).await {
+            Ok(Ok(Some(answer))) => Ok(answer),
+            Ok(Ok(None)) => self.repeat(pending.state_hash, &code).await,
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::Internal),
+        }
+    }
+
+    /// The gateway and source of a pending sign-in, where both are still what they were at *Allow*. The transaction
+    /// that issues the code checks it again.
+    fn still_good(&self, pending: &PendingSignIn) -> Result<(Arc<GatewayEntry>, Arc<UserSource>), Failure> {
+        let directory = self.app.directory.current(self.app.now())?;
+        let entry = directory
+            .gateway_by_id(pending.gateway_id)
+            .ok_or(Failure::GatewayGone)?;
+        let source = entry
+            .source
+            .as_ref()
+            .filter(|source| source.id == pending.user_source_id && source.status == UserSourceStatus::Active)
+            .ok_or(Failure::GatewayGone)?;
+        if source.identity_epoch != pending.identity_epoch {
+            return Err(Failure::SourceChanged);
+        }
+        Ok((Arc::clone(entry), Arc::clone(source)))
+    }
+
+    /// A later arrival: the kept answer, waited for while the first arrival is at work.
+    async fn repeat(&self, state: TokenHash, code: &str) -> Result<Answer, Failure> {
+        loop {
+            match self.find(state).await?.progress {
+                SignInProgress::Answered { code_hash, answer } if code_hash.matches(code) => {
+                    return pending::open_answer(&self.app, state, &answer).map_err(|_| Failure::Unreadable);
+                }
+                SignInProgress::Claimed { code_hash, at } if code_hash.matches(code) => {
+                    if self.app.now().since(at) > INTERRUPTED_AFTER {
+                        return Err(Failure::Interrupted);
+                    }
+                }
+                // Only by a clock that jumps: a claim was refused although the row is open.
+                SignInProgress::Open => return Err(Failure::Interrupted),
+                SignInProgress::Answered { .. } | SignInProgress::Claimed { .. } => {
+                    return Err(Failure::OtherCode);
+                }
+            }
+            if self.budget.remaining() <= POLL {
+                return Err(Failure::StillWorking);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// The part that goes on when the browser goes away.
+struct Work {
+    app: Arc<App>,
+    reference: String,
+    cookie: TokenHash,
+}
+
+impl Work {
+    /// Claims the row and completes the sign-in; `None` when another arrival has claimed it.
+    async fn run(self, claimed: Claimed) -> Result<Option<Answer>, Failure> {
+        let state = claimed.pending.state_hash;
+        let code = TokenHash::of(&claimed.code);
+        let mut tx = self.app.store.write().await?;
+        let row = pending_sign_in::claim(&mut tx, state, self.cookie, code, self.app.now()).await?;
+        if row.is_none() {
+            return Ok(None);
+        }
+        tx.commit().await?;
+        let pending = claimed.pending.clone();
+        let page = |failure: &Failure| failed(&self.app, failure, &self.reference, Some(&pending));
+        claimed.complete(page).await.map(Some)
+    }
+}
+
+/// Logs a failure with its exact reason, once, and makes the page for it.
+fn failed(app: &App, failure: &Failure, reference: &str, pending: Option<&PendingSignIn>) -> Answer {
+    app.telemetry.count_sign_in("failed");
+    tracing::warn!(
+        reference,
+        step = failure.step().as_str(),
+        gateway = pending.map(|pending| tracing::field::display(pending.gateway_id)),
+        user_source = pending.map(|pending| tracing::field::display(pending.user_source_id)),
+        reason = %failure,
+        advice = failure.advice(),
+        "a sign-in failed"
+    );
+    let told = failure.told();
+    Answer::Page {
+        status: told.status.as_u16(),
+        title: told.title.to_owned(),
+        explanation: told.explanation.to_owned(),
+        advice: told.advice.to_owned(),
+        reference: reference.to_owned(),
+    }
+}
+
+fn respond(answer: &Answer) -> Response {
+    match answer {
+        Answer::Redirect { location } => redirect(location),
+        Answer::Page {
+            status,
+            title,
+            explanation,
+            advice,
+            reference,
+        } => page::error(&ErrorPage {
+            status: StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
+            title: title.clone(),
+            explanation: explanation.clone(),
+            advice: advice.clone(),
+            reference: reference.clone(),
+        }),
+    }
+}
+
+fn redirect(location: &str) -> Response {
+    let Ok(location) = HeaderValue::try_from(location) else {
+        tracing::error!("a redirect to a client cannot be written into a header");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let headers = [
+        (header::LOCATION, location),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}

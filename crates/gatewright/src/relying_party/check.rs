@@ -1,0 +1,153 @@
+//! What must hold of a provider before sign-ins can work, as named checks: at save, in `doctor`, and on request.
+
+mod report;
+
+use std::time::Duration;
+
+use gatewright_domain::{Invalid, Timestamp};
+use serde::Serialize;
+
+use self::report::{Report, finding, unreachable};
+use super::provider;
+use crate::{
+    app::App,
+    fetch::{Limits, Policy},
+};
+
+/// Each of the two fetches of a check: an administrator waits for both.
+const FETCH_LIMITS: Limits = Limits {
+    deadline: Duration::from_secs(5),
+    body: 512 * 1024,
+};
+
+/// What is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckName {
+    /// The issuer is a URL we may use.
+    IssuerUrl,
+    /// The discovery document can be fetched and read.
+    Discovery,
+    /// Its issuer is the configured one.
+    Issuer,
+    /// Its endpoints are there and are https.
+    Endpoints,
+    /// The provider supports the authorization code flow.
+    CodeFlow,
+    /// The provider supports PKCE with S256, where it says what it supports.
+    Pkce,
+    /// The provider takes the client secret in a way we can send it.
+    ClientAuthentication,
+    /// The provider signs ID tokens with an algorithm we accept.
+    SignatureAlgorithm,
+    /// The key set can be fetched and has a usable key.
+    Keys,
+    /// The provider knows the scopes, where it says which it knows.
+    Scopes,
+    /// The subject claim identifies people for good.
+    SubjectClaim,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It holds, with something to know.
+    Warning(Finding),
+    /// It does not hold; sign-ins would fail.
+    Failed(Finding),
+    /// It could not be tried, because another check failed first.
+    Skipped,
+}
+
+/// What was found, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The field to mend: a JSON pointer into a User Source, like `/issuer`.
+    pub pointer: String,
+    /// What was found, in a sentence.
+    pub found: String,
+    /// What to do or type, in a sentence.
+    pub remedy: String,
+}
+
+/// One check and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    /// What was checked.
+    pub name: CheckName,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// The fields of a User Source that are checked against its provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// The issuer.
+    pub issuer: &'a str,
+    /// Scopes to be asked for.
+    pub scopes: &'a [String],
+    /// The claim that identifies the user.
+    pub subject_claim: &'a str,
+}
+
+/// Checks a User Source against its provider, within some ten seconds. Always fetches anew.
+pub async fn check(app: &App, candidate: Candidate<'_>) -> Vec<CheckResult> {
+    let rule = provider::url_rule(app);
+    let mut report = Report::default();
+    let Some(issuer) = report.issuer_url(candidate.issuer, rule) else {
+        return report.finish();
+    };
+    if let Err(refusal) = app.fetch.check_url(Policy::Operator, &issuer) {
+        report.fail(
+            CheckName::Discovery,
+            finding(
+                "/issuer",
+                format!("This address may not be used: {refusal}."),
+                "Use the provider's public or private address; `outbound.allow` in the configuration admits further networks.",
+            ),
+        );
+        return report.finish();
+    }
+    let document = match provider::fetch_document(app, candidate.issuer, FETCH_LIMITS).await {
+        Ok(document) => document,
+        Err(error) => {
+            report.fail(CheckName::Discovery, unreachable(candidate.issuer, &error));
+            return report.finish();
+        }
+    };
+    report.pass(CheckName::Discovery);
+    report.document(&document, candidate, rule);
+    match document.endpoint("jwks_uri", rule) {
+        Ok(address) => report.keys(provider::fetch_keys(app, address.as_str(), FETCH_LIMITS).await),
+        Err(_) => report.add(CheckName::Keys, Outcome::Skipped),
+    }
+    app.relying_party.forget(candidate.issuer);
+    report.finish()
+}
+
+/// The failed checks as violations of the request that brought the source; `Ok` when none failed.
+pub fn into_result(results: &[CheckResult]) -> Result<(), Invalid> {
+    let mut invalid = Invalid::default();
+    for result in results {
+        if let Outcome::Failed(finding) = &result.outcome {
+            invalid.add(
+                finding.pointer.clone(),
+                format!("{} {}", finding.found, finding.remedy),
+            );
+        }
+    }
+    invalid.into_result()
+}
+
+/// When all checks passed: the moment to store as `verified_at`.
+pub fn verified_at(results: &[CheckResult], now: Timestamp) -> Option<Timestamp> {
+    let holds = |result: &CheckResult| matches!(result.outcome, Outcome::Passed | Outcome::Warning(_));
+    results.iter().all(holds).then_some(now)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,345 @@
+//! The checks one by one, each with its findings.
+
+use url::Url;
+
+use super::{Candidate, CheckName, CheckResult, Finding, Outcome};
+use crate::relying_party::{
+    discovery::{self, Document, UrlRule},
+    excerpt::excerpt,
+    id_token::IssuerDifference,
+    jwks::{self, SignatureAlgorithm},
+    provider::ProviderError,
+};
+
+/// How much of a value a provider publishes is repeated in a finding.
+const SHOWN: usize = 200;
+
+/// The checks made so far, in the order of [`ORDER`] once it is finished.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) results: Vec<CheckResult>,
+}
+
+/// The order in which people read them: each rests on those before it.
+pub(super) const ORDER: [CheckName; 11] = [
+    CheckName::IssuerUrl,
+    CheckName::Discovery,
+    CheckName::Issuer,
+    CheckName::Endpoints,
+    CheckName::CodeFlow,
+    CheckName::Pkce,
+    CheckName::ClientAuthentication,
+    CheckName::SignatureAlgorithm,
+    CheckName::Keys,
+    CheckName::Scopes,
+    CheckName::SubjectClaim,
+];
+
+impl Report {
+    /// Adds the outcome of a check.
+    pub(super) fn add(&mut self, name: CheckName, outcome: Outcome) {
+        self.results.push(CheckResult { name, outcome });
+    }
+
+    /// A check that holds.
+    pub(super) fn pass(&mut self, name: CheckName) {
+        self.add(name, Outcome::Passed);
+    }
+
+    /// A check that does not hold.
+    pub(super) fn fail(&mut self, name: CheckName, finding: Finding) {
+        self.add(name, Outcome::Failed(finding));
+    }
+
+    /// Fails with each finding, or passes when there is none.
+    fn fail_with_all(&mut self, name: CheckName, findings: Vec<Finding>) {
+        if findings.is_empty() {
+            self.pass(name);
+        }
+        for finding in findings {
+            self.fail(name, finding);
+        }
+    }
+
+    /// All checks in order; those not made are skipped.
+    pub(super) fn finish(mut self) -> Vec<CheckResult> {
+        for name in ORDER {
+            if !self.results.iter().any(|result| result.name == name) {
+                self.add(name, Outcome::Skipped);
+            }
+        }
+        self.results
+            .sort_by_key(|result| ORDER.iter().position(|name| *name == result.name));
+        self.results
+    }
+
+    /// Whether the issuer is a URL at all, and that URL.
+    pub(super) fn issuer_url(&mut self, issuer: &str, rule: UrlRule) -> Option<Url> {
+        let blank = |character: char| character.is_whitespace() || character.is_control();
+        let problem = match rule.read(issuer) {
+            Ok(_) if issuer.contains(blank) => "has a space or line break".to_owned(),
+            Ok(url) if url.query().is_none() => {
+                self.pass(CheckName::IssuerUrl);
+                return Some(url);
+            }
+            Ok(_) => "has a query".to_owned(),
+            Err(problem) => problem.to_string(),
+        };
+        let remedy = if issuer.ends_with("/.well-known/openid-configuration") {
+            "Type the issuer itself, without /.well-known/openid-configuration."
+        } else {
+            "Type the provider's issuer exactly as it publishes it, like https://login.example.com."
+        };
+        self.fail(
+            CheckName::IssuerUrl,
+            finding("/issuer", format!("The issuer {problem}."), remedy),
+        );
+        None
+    }
+
+    /// All checks of the discovery document itself.
+    pub(super) fn document(&mut self, document: &Document, candidate: Candidate<'_>, rule: UrlRule) {
+        self.issuer(document, candidate.issuer);
+        self.endpoints(document, rule);
+        self.code_flow(document);
+        self.pkce(document);
+        self.client_authentication(document);
+        self.signature_algorithm(document);
+        self.scopes(document, candidate.scopes);
+        self.subject_claim(document, candidate.subject_claim);
+    }
+
+    fn issuer(&mut self, document: &Document, configured: &str) {
+        let Some(difference) = document.issuer_difference(configured) else {
+            return self.pass(CheckName::Issuer);
+        };
+        let Some(published) = document.issuer().map(|issuer| excerpt(issuer, SHOWN)) else {
+            return self.fail(
+                CheckName::Issuer,
+                finding(
+                    "/issuer",
+                    "The discovery document names no issuer.",
+                    "Check that this address belongs to an OpenID Connect provider.",
+                ),
+            );
+        };
+        let found = match difference {
+            IssuerDifference::ProviderHasSlash => {
+                format!("The provider's issuer ends with a slash ({published}), and this one does not.")
+            }
+            IssuerDifference::ConfiguredHasSlash => {
+                format!("The provider's issuer has no slash at the end ({published}), and this one does.")
+            }
+            IssuerDifference::Case => {
+                format!("The provider's issuer ({published}) differs in upper and lower case.")
+            }
+            IssuerDifference::Missing | IssuerDifference::Other => {
+                format!("The provider there calls itself {published}.")
+            }
+        };
+        let remedy = format!(
+            "Issuers are compared character by character: if this is the provider you mean, type {published}"
+        );
+        self.fail(CheckName::Issuer, finding("/issuer", found, remedy));
+    }
+
+    fn endpoints(&mut self, document: &Document, rule: UrlRule) {
+        let findings = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
+            .into_iter()
+            .filter_map(|member| Some((member, document.endpoint(member, rule).err()?)))
+            .map(|(member, problem)| {
+                let shown = document
+                    .text(member)
+                    .map(|text| format!(" ({})", excerpt(text, SHOWN)))
+                    .unwrap_or_default();
+                finding(
+                    "/issuer",
+                    format!("`{member}` in the provider's discovery document {problem}{shown}."),
+                    "Mend it at the provider; plain http is accepted on loopback only, while this instance is on loopback too.",
+                )
+            })
+            .collect();
+        self.fail_with_all(CheckName::Endpoints, findings);
+    }
+
+    fn code_flow(&mut self, document: &Document) {
+        let lacks = |member: &str, value: &str| {
+            document
+                .list(member)
+                .is_some_and(|list| !list.iter().any(|item| item == value))
+        };
+        let mut findings = Vec::new();
+        if lacks("response_types_supported", "code") {
+            findings.push(finding(
+                "/issuer",
+                "The provider does not offer the response type `code`.",
+                "Enable the authorization code flow at the provider.",
+            ));
+        }
+        if lacks("grant_types_supported", "authorization_code") {
+            findings.push(finding(
+                "/issuer",
+                "The provider does not offer the grant type `authorization_code`.",
+                "Enable the authorization code flow at the provider.",
+            ));
+        }
+        self.fail_with_all(CheckName::CodeFlow, findings);
+    }
+
+    fn pkce(&mut self, document: &Document) {
+        match document.list("code_challenge_methods_supported") {
+            Some(methods) if !methods.iter().any(|method| method == "S256") => self.fail(
+                CheckName::Pkce,
+                finding(
+                    "/issuer",
+                    "The provider supports PKCE, but not the method S256.",
+                    "Enable S256 at the provider; it is the only method used here.",
+                ),
+            ),
+            _ => self.pass(CheckName::Pkce),
+        }
+    }
+
+    fn client_authentication(&mut self, document: &Document) {
+        let sent = ["client_secret_basic", "client_secret_post"];
+        match document.list("token_endpoint_auth_methods_supported") {
+            Some(methods) if !methods.iter().any(|method| sent.contains(&method.as_str())) => self.fail(
+                CheckName::ClientAuthentication,
+                finding(
+                    "/client_secret",
+                    format!(
+                        "The provider takes neither client_secret_basic nor client_secret_post, only {}.",
+                        shown(&methods)
+                    ),
+                    "Enable one of the two at the provider.",
+                ),
+            ),
+            _ => self.pass(CheckName::ClientAuthentication),
+        }
+    }
+
+    fn signature_algorithm(&mut self, document: &Document) {
+        match document.list("id_token_signing_alg_values_supported") {
+            Some(names) if !names.iter().any(|name| SignatureAlgorithm::named(name).is_some()) => self.fail(
+                CheckName::SignatureAlgorithm,
+                finding(
+                    "/issuer",
+                    format!("The provider signs ID tokens with {} only.", shown(&names)),
+                    format!(
+                        "Set the ID token signature algorithm of this client at the provider to one of {} (RS256 works everywhere).",
+                        jwks::accepted_names()
+                    ),
+                ),
+            ),
+            _ => self.pass(CheckName::SignatureAlgorithm),
+        }
+    }
+
+    /// Whether a key there can verify ID tokens.
+    pub(super) fn keys(&mut self, fetched: Result<jwks::KeySet, ProviderError>) {
+        match fetched {
+            Ok(keys) if keys.is_usable() => self.pass(CheckName::Keys),
+            Ok(keys) => {
+                let reasons = keys.unusable();
+                let why = if reasons.is_empty() {
+                    "it is empty".to_owned()
+                } else {
+                    format!("a key there {}", reasons.join("; another "))
+                };
+                self.fail(
+                    CheckName::Keys,
+                    finding(
+                        "/issuer",
+                        format!("The provider's key set has no key that could verify an ID token: {why}."),
+                        "Give the provider an RSA key of at least 2048 bits, or one on P-256, P-384 or Ed25519.",
+                    ),
+                );
+            }
+            Err(error) => self.fail(
+                CheckName::Keys,
+                finding(
+                    "/issuer",
+                    format!("The provider's keys cannot be read: {error}."),
+                    "Check that `jwks_uri` of the provider answers from this machine.",
+                ),
+            ),
+        }
+    }
+
+    fn scopes(&mut self, document: &Document, scopes: &[String]) {
+        let mut findings = Vec::new();
+        if !scopes.iter().any(|scope| scope == "openid") {
+            findings.push(finding(
+                "/scopes",
+                "The scope `openid` is missing.",
+                "Add it: without it the provider sends no ID token.",
+            ));
+        }
+        let supported = document.list("scopes_supported");
+        for (index, scope) in scopes.iter().enumerate() {
+            if supported.as_ref().is_some_and(|list| !list.contains(scope)) {
+                findings.push(finding(
+                    &format!("/scopes/{index}"),
+                    format!("The provider does not list the scope `{}`.", excerpt(scope, 80)),
+                    format!("It lists {}.", shown(supported.as_deref().unwrap_or_default())),
+                ));
+            }
+        }
+        self.fail_with_all(CheckName::Scopes, findings);
+    }
+
+    fn subject_claim(&mut self, document: &Document, claim: &str) {
+        if claim == "email" {
+            return self.add(
+                CheckName::SubjectClaim,
+                Outcome::Warning(finding(
+                    "/subject_claim",
+                    "E-mail addresses change hands: whoever gets somebody's old address becomes that person here.",
+                    "Use `sub` unless you are sure that the provider never gives an address to another person.",
+                )),
+            );
+        }
+        match document.list("claims_supported") {
+            Some(claims) if !claims.iter().any(|known| known == claim) => self.add(
+                CheckName::SubjectClaim,
+                Outcome::Warning(finding(
+                    "/subject_claim",
+                    format!("The provider does not list the claim `{}`.", excerpt(claim, 80)),
+                    "Make sure that it is in the ID token of every user; else sign-ins fail.",
+                )),
+            ),
+            _ => self.pass(CheckName::SubjectClaim),
+        }
+    }
+}
+
+/// The finding about a discovery document that did not come.
+pub(super) fn unreachable(issuer: &str, error: &ProviderError) -> Finding {
+    let remedy = match error {
+        ProviderError::Status(..) | ProviderError::NotJson(_) => format!(
+            "Check the issuer: {} must answer with JSON and status 200.",
+            discovery::document_url(issuer)
+        ),
+        ProviderError::Fetch(..) | ProviderError::Document(_) | ProviderError::Waited(_) => {
+            "Check the issuer, and that this machine can reach the provider.".to_owned()
+        }
+    };
+    finding(
+        "/issuer",
+        format!("The provider cannot be used: {error}."),
+        remedy,
+    )
+}
+
+/// A finding about a field.
+pub(super) fn finding(pointer: &str, found: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    Finding {
+        pointer: pointer.to_owned(),
+        found: found.into(),
+        remedy: remedy.into(),
+    }
+}
+
+fn shown(list: &[String]) -> String {
+    excerpt(&list.join(", "), SHOWN)
+}

@@ -1,0 +1,173 @@
+//! Each check of a discovery document, beside the document that passes them all.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{report::ORDER, *};
+use crate::relying_party::{
+    discovery::{Document, UrlRule},
+    jwks,
+    provider::{ProviderError, Resource},
+    testing::{Signer, SignerKind},
+};
+
+const RULE: UrlRule = UrlRule { loopback_http: false };
+
+fn results(issuer: &str, changes: &Value, scopes: &[&str], claim: &str) -> Vec<CheckResult> {
+    let mut document = json!({
+        "issuer": "https://idp.example.com",
+        "authorization_endpoint": "https://idp.example.com/authorize",
+        "token_endpoint": "https://idp.example.com/token",
+        "jwks_uri": "https://idp.example.com/jwks",
+        "response_types_supported": ["code", "id_token"],
+        "code_challenge_methods_supported": ["plain", "S256"],
+        "id_token_signing_alg_values_supported": ["HS256", "RS256"],
+        "scopes_supported": ["openid", "profile", "email"],
+        "claims_supported": ["sub", "email", "oid"],
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    let document = Document::parse(document.to_string().as_bytes()).unwrap();
+    let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    let mut report = Report::default();
+    report.issuer_url(issuer, RULE);
+    report.pass(CheckName::Discovery);
+    let candidate = Candidate {
+        issuer,
+        scopes: &scopes,
+        subject_claim: claim,
+    };
+    report.document(&document, candidate, RULE);
+    let keys = json!({"keys": [Signer::new(SignerKind::P256, None).jwk()]});
+    report.keys(Ok(jwks::KeySet::parse(keys.to_string().as_bytes()).unwrap()));
+    report.finish()
+}
+
+fn of(changes: &Value) -> Vec<CheckResult> {
+    results(
+        "https://idp.example.com",
+        changes,
+        &["openid", "profile", "email"],
+        "sub",
+    )
+}
+
+fn failed(results: &[CheckResult]) -> Vec<(CheckName, &str)> {
+    results
+        .iter()
+        .filter_map(|result| match &result.outcome {
+            Outcome::Failed(finding) => Some((result.name, finding.pointer.as_str())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[rstest]
+#[case::everything(json!({}))]
+#[case::no_lists(json!({
+    "response_types_supported": null, "code_challenge_methods_supported": null, "scopes_supported": null,
+    "id_token_signing_alg_values_supported": null, "claims_supported": null,
+}))]
+fn a_good_provider_passes_every_check(#[case] changes: Value) {
+    let results = of(&changes);
+    assert_eq!(
+        results.iter().map(|result| result.name).collect::<Vec<_>>(),
+        ORDER
+    );
+    assert!(
+        results.iter().all(|result| result.outcome == Outcome::Passed),
+        "{results:?}"
+    );
+    assert!(into_result(&results).is_ok());
+    assert!(verified_at(&results, Timestamp::from_seconds(1)).is_some());
+}
+
+#[rstest]
+#[case(json!({"issuer": "https://idp.example.com/"}), CheckName::Issuer, "/issuer")]
+#[case(json!({"issuer": null}), CheckName::Issuer, "/issuer")]
+#[case(json!({"token_endpoint": "http://idp.example.com/token"}), CheckName::Endpoints, "/issuer")]
+#[case(json!({"authorization_endpoint": "javascript:alert(1)"}), CheckName::Endpoints, "/issuer")]
+#[case(json!({"jwks_uri": null}), CheckName::Endpoints, "/issuer")]
+#[case(json!({"response_types_supported": ["id_token"]}), CheckName::CodeFlow, "/issuer")]
+#[case(json!({"grant_types_supported": ["implicit"]}), CheckName::CodeFlow, "/issuer")]
+#[case(json!({"code_challenge_methods_supported": ["plain"]}), CheckName::Pkce, "/issuer")]
+#[case(json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}), CheckName::ClientAuthentication, "/client_secret")]
+#[case(json!({"id_token_signing_alg_values_supported": ["HS512"]}), CheckName::SignatureAlgorithm, "/issuer")]
+#[case(json!({"scopes_supported": ["openid", "email"]}), CheckName::Scopes, "/scopes/1")]
+fn each_failed_check_is_its_own_finding(
+    #[case] changes: Value,
+    #[case] name: CheckName,
+    #[case] pointer: &str,
+) {
+    let results = of(&changes);
+    assert_eq!(failed(&results), [(name, pointer)]);
+    assert!(into_result(&results).is_err());
+    assert_eq!(verified_at(&results, Timestamp::from_seconds(1)), None);
+}
+
+#[rstest]
+#[case("https://idp.example.com/", "type https://idp.example.com")]
+#[case("https://idp.example.com/x", "type https://idp.example.com")]
+fn a_wrong_issuer_says_what_to_type(#[case] issuer: &str, #[case] hint: &str) {
+    let results = results(issuer, &json!({}), &["openid"], "sub");
+    let invalid = into_result(&results).unwrap_err();
+    assert!(invalid.violations()[0].detail.ends_with(hint), "{invalid}");
+}
+
+#[rstest]
+#[case("http://idp.example.com")]
+#[case("idp.example.com")]
+#[case("https://idp.example.com?x=1")]
+#[case(" https://idp.example.com")]
+#[case("https://idp.example.com\n")]
+#[case("https://idp.example.com#x")]
+#[case("https://a:b@idp.example.com")]
+fn an_issuer_that_is_no_plain_https_url_fails(#[case] issuer: &str) {
+    let mut report = Report::default();
+    assert!(report.issuer_url(issuer, RULE).is_none());
+    let results = report.finish();
+    assert_eq!(failed(&results), [(CheckName::IssuerUrl, "/issuer")]);
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| result.outcome == Outcome::Skipped)
+            .count(),
+        10
+    );
+}
+
+#[test]
+fn openid_must_be_among_the_scopes() {
+    let results = results("https://idp.example.com", &json!({}), &["profile"], "sub");
+    assert_eq!(failed(&results), [(CheckName::Scopes, "/scopes")]);
+}
+
+#[rstest]
+#[case("email")]
+#[case("employee_number")]
+fn a_doubtful_subject_claim_is_a_warning(#[case] claim: &str) {
+    let results = results("https://idp.example.com", &json!({}), &["openid"], claim);
+    let last = results.last().unwrap();
+    assert!(matches!(last.outcome, Outcome::Warning(_)));
+    assert!(verified_at(&results, Timestamp::from_seconds(1)).is_some());
+}
+
+#[test]
+fn keys_that_are_unusable_or_unreachable_fail() {
+    let mut report = Report::default();
+    let keys = json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}).to_string();
+    report.keys(Ok(jwks::KeySet::parse(keys.as_bytes()).unwrap()));
+    report.keys(Err(ProviderError::NotJson(Resource::Keys)));
+    let invalid = into_result(&report.results).unwrap_err();
+    assert!(
+        invalid.violations()[0].detail.contains("is a symmetric key"),
+        "{invalid}"
+    );
+    assert!(
+        invalid.violations()[1]
+            .detail
+            .contains("is not what it should be"),
+        "{invalid}"
+    );
+}

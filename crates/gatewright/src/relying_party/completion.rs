@@ -1,0 +1,221 @@
+//! The end of a sign-in that a callback has claimed: the provider's code becomes an ID token, the ID token a user, and
+//! the user a code for the client.
+
+use std::sync::Arc;
+
+use gatewright_domain::{
+    authorization::PendingSignIn,
+    id::UserId,
+    secret::Secret,
+    token_hash::TokenHash,
+    user::{User, UserKey, UserStatus},
+    user_source::UserSource,
+};
+use gatewright_store::{StoreError, Tx, pending_sign_in, user, user_source};
+
+use super::{
+    budget::Budget,
+    discovery::Provider,
+    failure::Failure,
+    id_token::{Expected, IdToken, IdTokenError, UnverifiedToken},
+    jwks::KeySet,
+    pending::{self, Answer, SealedRequest},
+    provider::KeysWanted,
+    subject,
+    token_request::{self, Redemption, SecretNews, TokenError, Tokens},
+    userinfo::{self, Profile},
+};
+use crate::{app::App, authorization_server::code, directory::GatewayEntry};
+
+/// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) app: Arc<App>,
+    pub(super) entry: Arc<GatewayEntry>,
+    pub(super) source: Arc<UserSource>,
+    pub(super) provider: Provider,
+    pub(super) keys: Arc<KeySet>,
+    pub(super) pending: PendingSignIn,
+    pub(super) request: SealedRequest,
+    /// The provider's code.
+    pub(super) code: String,
+    pub(super) budget: Budget,
+}
+
+/// A person whom the provider has vouched for.
+#[derive(Debug)]
+struct Vouched {
+    subject: String,
+    profile: Profile,
+}
+
+impl Claimed {
+    /// Completes the sign-in and keeps its answer, whatever that is. `page` renders a failure. Only when the store
+    /// fails is nothing kept.
+    pub(super) async fn complete(self, page: impl FnOnce(&Failure) -> Answer) -> Result<Answer, Failure> {
+        let (vouched, news) = self.vouch().await;
+        let done = match vouched {
+            Ok(vouched) => self.issue(&vouched, news).await,
+            Err(failure) => Err(failure),
+        };
+        let answer = match done {
+            Ok(answer) => answer,
+            Err(failure @ (Failure::Store(_) | Failure::UnknownState)) => return Err(failure),
+            Err(failure) => {
+                let answer = page(&failure);
+                let mut tx = self.app.store.write().await?;
+                self.keep(&mut tx, &answer, news).await?;
+                tx.commit().await?;
+                answer
+            }
+        };
+        if news != SecretNews::None
+            && let Err(error) = self.app.refresh_directory().await
+        {
+            tracing::warn!(%error, "the directory could not be read anew; the next poll does it");
+        }
+        Ok(answer)
+    }
+
+    /// All that happens between us and the provider.
+    async fn vouch(&self) -> (Result<Vouched, Failure>, SecretNews) {
+        let redemption = Redemption {
+            code: &self.code,
+            verifier: &self.request.verifier,
+        };
+        let (tokens, news) =
+            token_request::redeem(&self.app, &self.source, &self.provider, &redemption, self.budget).await;
+        let vouched = match tokens {
+            Ok(tokens) => self.identify(&tokens).await,
+            Err(error) => {
+                if let TokenError::Provider(_) = error {
+                    self.app.relying_party.forget(&self.source.issuer);
+                }
+                Err(error.into())
+            }
+        };
+        (vouched, news)
+    }
+
+    async fn identify(&self, tokens: &Tokens) -> Result<Vouched, Failure> {
+        let access_token = tokens.access_token.as_ref();
+        let (id_token, keys) = self.verify(tokens).await?;
+        let subject = subject::read(&id_token.claims, &self.source.subject_claim)?;
+        let profile = userinfo::profile(
+            &self.app,
+            &self.source,
+            &self.provider,
+            &keys,
+            &id_token,
+            access_token,
+            self.budget,
+        )
+        .await;
+        Ok(Vouched { subject, profile })
+    }
+
+    /// Checks the ID token. When no key fits or the signature does not verify, the provider may have rotated its
+    /// keys: they are fetched once more, unless that was done a moment ago.
+    async fn verify(&self, tokens: &Tokens) -> Result<(IdToken, Arc<KeySet>), Failure> {
+        let token = UnverifiedToken::parse(tokens.id_token.expose())?;
+        let mut keys = Arc::clone(&self.keys);
+        let signed = match token.verify(&keys) {
+            Err(IdTokenError::UnknownKey(_) | IdTokenError::Signature) => {
+                keys = self
+                    .app
+                    .relying_party
+                    .keys(
+                        &self.app,
+                        &self.provider,
+                        KeysWanted::OtherThan(&keys),
+                        self.budget,
+                    )
+                    .await
+                    .map_err(Failure::Keys)?;
+                token.verify(&keys)?
+            }
+            outcome => outcome?,
+        };
+        let id_token = signed.check(&Expected {
+            issuer: &self.source.issuer,
+            client_id: &self.source.client_id,
+            nonce: &self.request.nonce,
+            access_token: tokens.access_token.as_ref().map(Secret::expose),
+            now: self.app.now(),
+        })?;
+        Ok((id_token, keys))
+    }
+
+    /// The transaction that makes it happen: user, code, answer, and what was learnt about the secret.
+    async fn issue(&self, vouched: &Vouched, news: SecretNews) -> Result<Answer, Failure> {
+        let app = &self.app;
+        let now = app.now();
+        let proposed = User {
+            id: UserId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+            project_id: self.source.project_id,
+            key: UserKey {
+                user_source_id: self.source.id,
+                issuer: self.source.issuer.clone(),
+                claim: self.source.subject_claim.clone(),
+                subject: vouched.subject.clone(),
+            },
+            display_name: vouched.profile.name.clone(),
+            email: vouched.profile.email.clone(),
+            status: UserStatus::Active,
+            first_sign_in_at: now,
+            last_sign_in_at: now,
+        };
+        let mut tx = app.store.write().await?;
+        let user = user::sign_in(&mut tx, &proposed).await?;
+        if user.status == UserStatus::Blocked {
+            return Err(Failure::Blocked);
+        }
+        let issued = code::issue(
+            app,
+            &mut tx,
+            &self.entry,
+            &self.source,
+            &self.request.request,
+            &user,
+        )
+        .await?;
+        let location = issued.ok_or(Failure::Overtaken)?;
+        let answer = Answer::Redirect { location };
+        self.keep(&mut tx, &answer, news).await?;
+        tx.commit().await?;
+        app.telemetry.count_sign_in("completed");
+        tracing::info!(
+            gateway = %self.entry.gateway.id,
+            user_source = %self.source.id,
+            user = %user.id,
+            "a user signed in"
+        );
+        Ok(answer)
+    }
+
+    /// Keeps the answer and what was learnt about the client secret, in the caller's transaction.
+    async fn keep(&self, tx: &mut Tx, answer: &Answer, news: SecretNews) -> Result<(), Failure> {
+        let state = self.pending.state_hash;
+        let sealed = pending::seal_answer(&self.app, state, answer);
+        if !pending_sign_in::answer(tx, state, TokenHash::of(&self.code), &sealed).await? {
+            return Err(Failure::UnknownState);
+        }
+        self.note(tx, news).await?;
+        Ok(())
+    }
+
+    async fn note(&self, tx: &mut Tx, news: SecretNews) -> Result<(), StoreError> {
+        let (id, current) = (self.source.id, &self.source.client_secret.current);
+        let now = self.app.now();
+        match news {
+            SecretNews::None => {}
+            SecretNews::Accepted => {
+                user_source::promote_secret(tx, id, current, now).await?;
+            }
+            SecretNews::Refused => {
+                user_source::note_secret_refused(tx, id, current, now).await?;
+            }
+        }
+        Ok(())
+    }
+}

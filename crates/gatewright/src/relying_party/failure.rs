@@ -1,0 +1,296 @@
+//! Why a sign-in failed: one enum that every step funnels into, mapped to the page for the person, the words for the
+//! log, and the advice for the administrator.
+
+mod advice;
+
+use gatewright_store::StoreError;
+use http::StatusCode;
+
+use super::{
+    id_token::{IdTokenError, IssuerDifference},
+    provider::ProviderError,
+    subject::SubjectError,
+    token_request::TokenError,
+};
+use crate::directory::Stale;
+
+/// The steps of a sign-in, from *Allow* to the code for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The redirect to the provider.
+    Redirect,
+    /// The return from the provider.
+    Callback,
+    /// Reading the provider's discovery document.
+    Discovery,
+    /// Reading the provider's keys.
+    Keys,
+    /// Redeeming the provider's code.
+    TokenRequest,
+    /// Checking the ID token.
+    IdToken,
+    /// Reading the subject.
+    Subject,
+    /// Storing the user and issuing the code for the client.
+    Completion,
+}
+
+impl Step {
+    /// The name in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Callback => "callback",
+            Self::Discovery => "discovery",
+            Self::Keys => "keys",
+            Self::TokenRequest => "token_request",
+            Self::IdToken => "id_token",
+            Self::Subject => "subject",
+            Self::Completion => "completion",
+        }
+    }
+}
+
+/// Why a sign-in did not go on. Display is for the log: exact, and without secret, code, token or claim value.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The callback's parameters cannot be read.
+    #[error("the callback is malformed: {0}")]
+    Malformed(String),
+    /// No pending sign-in has this state: it is forged, expired, evicted or never was.
+    #[error("no pending sign-in has this state (expired after ten minutes, displaced, or never begun here)")]
+    UnknownState,
+    /// The browser has no cookie of this sign-in.
+    #[error("the browser that came back has no cookie of this sign-in")]
+    NoCookie,
+    /// The browser's cookie is not the one of this sign-in.
+    #[error("the browser that came back has another cookie than the one that began this sign-in")]
+    ForeignCookie,
+    /// The sign-in was done with another provider code.
+    #[error("the callback came again with another code than the first time")]
+    OtherCode,
+    /// An earlier arrival claimed the sign-in and never finished.
+    #[error("an earlier arrival of this callback was interrupted")]
+    Interrupted,
+    /// An earlier arrival is at work for longer than this one may wait.
+    #[error("an earlier arrival of this callback is still at work")]
+    StillWorking,
+    /// `iss` of the callback is not the source's issuer (RFC 9207 section 2.4).
+    #[error("`iss` of the callback is not the configured issuer: {0}")]
+    IssuerParameter(IssuerDifference),
+    /// The provider says it sends `iss`, and the callback has none.
+    #[error("the provider announces `iss` in its answers, and the callback has none")]
+    IssuerParameterMissing,
+    /// The provider sent the browser back with an error.
+    #[error("the provider answered with the error `{0}`")]
+    ProviderAnswer(String),
+    /// The gateway is no longer there or no longer uses the source.
+    #[error("the gateway is gone, inactive, or uses another User Source by now")]
+    GatewayGone,
+    /// Issuer, client id or subject claim changed since *Allow*.
+    #[error("issuer, client id or subject claim of the User Source changed during the sign-in")]
+    SourceChanged,
+    /// What was sealed at *Allow* does not open.
+    #[error("the pending sign-in cannot be opened with the master key of this instance")]
+    Unreadable,
+    /// The discovery document cannot be used.
+    #[error("{0}")]
+    Discovery(ProviderError),
+    /// The keys cannot be used.
+    #[error("{0}")]
+    Keys(ProviderError),
+    /// The code could not be redeemed.
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    /// The ID token is not acceptable.
+    #[error("{0}")]
+    IdToken(#[from] IdTokenError),
+    /// The subject claim does not identify anybody.
+    #[error("{0}")]
+    Subject(#[from] SubjectError),
+    /// An administrator blocked the user.
+    #[error("the user is blocked")]
+    Blocked,
+    /// Gateway, source or user changed while the sign-in was completed.
+    #[error("gateway, User Source or user changed while the sign-in was completed; no code was issued")]
+    Overtaken,
+    /// The configuration could not be confirmed for too long.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sign-in broke off inside this process.
+    #[error("the sign-in broke off inside this process")]
+    Internal,
+}
+
+/// What a person is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The HTTP status.
+    pub(super) status: StatusCode,
+    /// What happened.
+    pub(super) title: &'static str,
+    /// Why.
+    pub(super) explanation: &'static str,
+    /// What to do next.
+    pub(super) advice: &'static str,
+}
+
+const AGAIN: &str = "Go back to your application and connect again.";
+const TELL_ADMIN: &str = "Tell the person who administers this gateway, and give them the reference below; it leads them to the cause.";
+
+impl Failure {
+    /// The step that failed.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Malformed(_)
+            | Self::UnknownState
+            | Self::NoCookie
+            | Self::ForeignCookie
+            | Self::OtherCode
+            | Self::Interrupted
+            | Self::StillWorking
+            | Self::IssuerParameter(_)
+            | Self::IssuerParameterMissing
+            | Self::ProviderAnswer(_)
+            | Self::GatewayGone
+            | Self::SourceChanged
+            | Self::Unreadable
+            | Self::Stale(_) => Step::Callback,
+            Self::Discovery(_) => Step::Discovery,
+            Self::Keys(_) => Step::Keys,
+            Self::Token(_) => Step::TokenRequest,
+            Self::IdToken(_) => Step::IdToken,
+            Self::Subject(_) => Step::Subject,
+            Self::Blocked | Self::Overtaken | Self::Store(_) | Self::Internal => Step::Completion,
+        }
+    }
+
+    /// What the person at the browser is told. A provider's fault is a 400 and not a 502: some proxies put a page of
+    /// their own in place of a 502, and the reference would be lost.
+    pub(super) fn told(&self) -> Told {
+        let (status, title, explanation, advice) = match self {
+            Self::Malformed(_) => (
+                StatusCode::BAD_REQUEST,
+                "This address is not complete",
+                "The identity provider's answer did not arrive in one piece.",
+                AGAIN,
+            ),
+            Self::UnknownState | Self::OtherCode | Self::Interrupted => (
+                StatusCode::BAD_REQUEST,
+                "This sign-in is no longer open",
+                "It took longer than ten minutes, was already finished, or was begun somewhere else.",
+                AGAIN,
+            ),
+            Self::NoCookie | Self::ForeignCookie => (
+                StatusCode::FORBIDDEN,
+                "This sign-in began in another browser",
+                "For your safety it can only be finished in the browser in which it was allowed. If you did not begin it yourself, somebody may have sent you the link.",
+                "Close this page. To sign in, connect again from your own application, in a browser that keeps cookies.",
+            ),
+            Self::StillWorking => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Your sign-in is still being worked on",
+                "The identity provider is slow to answer.",
+                "Wait a moment and reload this page.",
+            ),
+            Self::ProviderAnswer(_) => (
+                StatusCode::BAD_REQUEST,
+                "Your identity provider did not sign you in",
+                "It sent you back with an error instead of an answer.",
+                TELL_ADMIN,
+            ),
+            Self::GatewayGone | Self::SourceChanged | Self::Overtaken => (
+                StatusCode::BAD_REQUEST,
+                "This gateway has just been changed",
+                "Its settings changed while you were signing in, so this sign-in cannot be finished.",
+                AGAIN,
+            ),
+            Self::Discovery(_) | Self::Keys(_) | Self::Token(TokenError::Provider(_)) => (
+                StatusCode::BAD_REQUEST,
+                "Your identity provider cannot be reached",
+                "It did not answer as it should, so you could not be signed in.",
+                "Try again in a few minutes. If it keeps happening, tell the person who administers this gateway and give them the reference below.",
+            ),
+            Self::IssuerParameter(_)
+            | Self::IssuerParameterMissing
+            | Self::Token(
+                TokenError::ClientRefused { .. }
+                | TokenError::CodeRefused
+                | TokenError::Refused { .. }
+                | TokenError::NoIdToken
+                | TokenError::SecretUnreadable,
+            )
+            | Self::IdToken(_) => (
+                StatusCode::BAD_REQUEST,
+                "You could not be signed in",
+                "The identity provider's answer did not pass the checks of this gateway.",
+                TELL_ADMIN,
+            ),
+            Self::Subject(_) => (
+                StatusCode::BAD_REQUEST,
+                "This gateway cannot tell who you are",
+                "The identity provider signed you in, but what it says about you lacks what this gateway knows people by.",
+                TELL_ADMIN,
+            ),
+            Self::Blocked => (
+                StatusCode::FORBIDDEN,
+                "You may not use this gateway",
+                "An administrator has blocked your access.",
+                "If you think this is a mistake, talk to the person who administers this gateway.",
+            ),
+            Self::Stale(_) | Self::Store(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Sign-in is not possible at the moment",
+                "This gateway cannot reach its database.",
+                "Wait a moment and reload this page.",
+            ),
+            Self::Unreadable | Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong here",
+                "Your sign-in could not be finished because of a fault in this gateway.",
+                TELL_ADMIN,
+            ),
+        };
+        Told {
+            status,
+            title,
+            explanation,
+            advice,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_foreign_browser_and_a_blocked_user_are_forbidden() {
+        assert_eq!(Failure::NoCookie.told().status, StatusCode::FORBIDDEN);
+        assert_eq!(Failure::ForeignCookie.told().status, StatusCode::FORBIDDEN);
+        assert_eq!(Failure::Blocked.told().status, StatusCode::FORBIDDEN);
+        assert_eq!(Failure::UnknownState.told().status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn the_page_never_repeats_what_the_provider_sent() {
+        let failure = Failure::ProviderAnswer("evil<script>".to_owned());
+        let told = failure.told();
+        for text in [told.title, told.explanation, told.advice] {
+            assert!(!text.contains("evil"));
+        }
+        assert!(failure.to_string().contains("evil"));
+    }
+
+    #[test]
+    fn a_slash_in_the_issuer_is_named_in_the_advice() {
+        let failure = Failure::from(IdTokenError::Issuer(IssuerDifference::ProviderHasSlash));
+        assert_eq!(failure.step(), Step::IdToken);
+        assert!(failure.advice().contains("slash"));
+        let other = Failure::from(IdTokenError::Issuer(IssuerDifference::Other));
+        assert!(!other.advice().contains("slash"));
+    }
+}

@@ -1,0 +1,135 @@
+//! What an administrator can do about a failed sign-in.
+
+use super::Failure;
+use crate::{
+    fetch::FetchError,
+    relying_party::{
+        id_token::{IdTokenError, IssuerDifference},
+        provider::{ProviderError, Resource},
+        subject::SubjectError,
+        token_request::TokenError,
+    },
+};
+
+impl Failure {
+    /// What the administrator can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => {
+                "Nothing, unless it happens often: then look at what stands between provider and gateway."
+            }
+            Self::UnknownState | Self::OtherCode | Self::Interrupted | Self::StillWorking => {
+                "The user signs in again. If it happens often, the clocks or replicas may disagree."
+            }
+            Self::NoCookie | Self::ForeignCookie => {
+                "The user signs in again in one browser. If it happens to everybody, cookies do not reach the public URL: check its host name and TLS."
+            }
+            Self::IssuerParameter(
+                IssuerDifference::ProviderHasSlash | IssuerDifference::ConfiguredHasSlash,
+            )
+            | Self::IdToken(IdTokenError::Issuer(
+                IssuerDifference::ProviderHasSlash | IssuerDifference::ConfiguredHasSlash,
+            )) => "Edit the issuer of the User Source: a slash at the end matters.",
+            Self::IssuerParameter(_)
+            | Self::IssuerParameterMissing
+            | Self::IdToken(IdTokenError::Issuer(_)) => {
+                "Compare the issuer of the User Source with what the provider publishes. If they agree, an answer of another provider was sent here."
+            }
+            Self::ProviderAnswer(_) => {
+                "Look the error up in the provider's log: often a scope that is not allowed, or a redirect URL that is not registered."
+            }
+            Self::GatewayGone | Self::SourceChanged | Self::Overtaken => "Nothing: the user signs in again.",
+            Self::Unreadable | Self::Token(TokenError::SecretUnreadable) => {
+                "Check that all replicas have the same master keys, and that none was removed too early."
+            }
+            Self::Discovery(error) | Self::Keys(error) | Self::Token(TokenError::Provider(error)) => {
+                provider_advice(error)
+            }
+            Self::Token(TokenError::ClientRefused { .. }) => {
+                "Enter the client secret again in the User Source: the provider does not accept the stored one. Check the client id too."
+            }
+            Self::Token(TokenError::CodeRefused) => {
+                "Usually the code was redeemed twice or too late; the user signs in again. If it keeps happening, check that the redirect URL registered at the provider is exactly ours."
+            }
+            Self::Token(TokenError::Refused { .. }) => {
+                "Look the error up in the provider's log; the client there must allow the authorization code grant."
+            }
+            Self::Token(TokenError::NoIdToken) => {
+                "The scope `openid` must be among the scopes, and the client at the provider must be an OpenID Connect client."
+            }
+            Self::IdToken(error) => id_token_advice(error),
+            Self::Subject(error) => match error {
+                SubjectError::UnverifiedEmail => {
+                    "Have the address verified at the provider, or choose another subject claim (`sub` is best)."
+                }
+                SubjectError::Missing(_)
+                | SubjectError::Kind { .. }
+                | SubjectError::Empty(_)
+                | SubjectError::TooLong(_)
+                | SubjectError::ControlCharacter(_) => {
+                    "Have the provider put the claim into the ID token as a string, or choose another subject claim (`sub` is always there)."
+                }
+            },
+            Self::Blocked => "Unblock the user, if they should have access.",
+            Self::Stale(_) | Self::Store(_) => "Check the database.",
+            Self::Internal => "Look for an error with the same reference in the log, and report it.",
+        }
+    }
+}
+
+fn provider_advice(error: &ProviderError) -> &'static str {
+    match error {
+        ProviderError::Fetch(_, FetchError::Refused(_)) => {
+            "The address is not allowed for outbound requests; `outbound.allow` in the configuration admits further networks."
+        }
+        ProviderError::Fetch(_, FetchError::Connect { .. }) => {
+            "Check that the provider is up and reachable from this machine, and that its certificate is trusted (`outbound.extra_ca`)."
+        }
+        ProviderError::Fetch(..) | ProviderError::Waited(_) => {
+            "Check that the provider is up and reachable from this machine."
+        }
+        ProviderError::Status(Resource::Discovery, _) | ProviderError::NotJson(Resource::Discovery) => {
+            "Check the issuer: its discovery document must answer with JSON and status 200."
+        }
+        ProviderError::Status(..) | ProviderError::NotJson(_) => {
+            "The provider's endpoint does not answer as it should; look at its log or status page."
+        }
+        ProviderError::Document(_) => {
+            "Compare the User Source with the provider's discovery document, and save it anew to run all checks."
+        }
+    }
+}
+
+fn id_token_advice(error: &IdTokenError) -> &'static str {
+    match error {
+        IdTokenError::Malformed(_) => {
+            "Look at the provider: its token endpoint does not answer as OpenID Connect says."
+        }
+        IdTokenError::Encrypted => "Turn off ID token encryption for this client at the provider.",
+        IdTokenError::Algorithm(_) => {
+            "Set the ID token signature algorithm of this client at the provider to an asymmetric one; RS256 works everywhere."
+        }
+        IdTokenError::CriticalHeader => "Turn off header extensions for ID tokens at the provider.",
+        IdTokenError::UnknownKey(_) | IdTokenError::Signature => {
+            "The provider signs with a key it does not publish at jwks_uri. If it has just rotated its keys, sign in again in a minute."
+        }
+        IdTokenError::Issuer(_) => "Compare the issuer of the User Source with what the provider publishes.",
+        IdTokenError::Audience | IdTokenError::AuthorizedParty(_) => {
+            "Compare the client id of the User Source with the one at the provider."
+        }
+        IdTokenError::Time(_) => {
+            "The provider's ID tokens lack `exp` or `iat`, which OpenID Connect requires."
+        }
+        IdTokenError::Expired(_) | IdTokenError::Future(_) | IdTokenError::Stale(_) => {
+            "Check the clocks of this machine and of the provider; they may differ by two minutes at most."
+        }
+        IdTokenError::NonceMissing => {
+            "The provider must return the nonce in the ID token, as OpenID Connect requires."
+        }
+        IdTokenError::NonceWrong => {
+            "The ID token belongs to another sign-in. If it keeps happening, something between us and the provider caches answers."
+        }
+        IdTokenError::AccessTokenHash => "The provider's ID token and access token do not belong together.",
+        IdTokenError::Sub(_) => "The provider's ID tokens must have a `sub` that is a string.",
+    }
+}

@@ -1,0 +1,52 @@
+//! The relying party: OpenID Connect towards identity providers, one fixed callback for all of them.
+//!
+//! [`start`] begins a sign-in after *Allow*, the callback ends it, and [`check`](check::check) says beforehand whether a
+//! provider will do. The rules are pure and lie apart from what fetches and stores.
+
+mod authorization_request;
+mod budget;
+mod callback;
+pub mod check;
+mod client_auth;
+mod completion;
+mod cookie;
+mod discovery;
+mod excerpt;
+mod failure;
+mod id_token;
+mod jwks;
+mod pending;
+mod provider;
+mod single_flight;
+mod start;
+mod subject;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod token_request;
+mod userinfo;
+
+pub use check::{Candidate, CheckResult, check};
+pub use discovery::{Unusable, UnusableDocument};
+pub use failure::{Failure, Step};
+pub use id_token::{IdTokenError, IssuerDifference};
+pub use provider::{ProviderError, RelyingParty, Resource};
+pub use start::{StartError, Started, start};
+pub use subject::SubjectError;
+pub use token_request::TokenError;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+
+use crate::app::App;
+
+/// The path of the callback below the public URL; [`Config::callback_url`](crate::config::Config::callback_url) gives
+/// the whole of it.
+const CALLBACK_PATH: &str = "/oauth2/intermediate_callback";
+
+/// The one route of the relying party.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new().route(CALLBACK_PATH, get(callback::callback))
+}

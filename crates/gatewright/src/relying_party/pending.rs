@@ -1,0 +1,85 @@
+//! What is remembered of a sign-in between *Allow* and its answer, and how it is sealed.
+
+use gatewright_domain::{
+    authorization::ConsentedRequest,
+    sealed::{OpenError, Purpose},
+    stored_secret::SealedText,
+    token_hash::TokenHash,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::app::App;
+
+/// What *Allow* seals into the row.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SealedRequest {
+    /// The client's request.
+    pub(super) request: ConsentedRequest,
+    /// The nonce sent to the provider.
+    pub(super) nonce: String,
+    /// The PKCE verifier.
+    pub(super) verifier: String,
+}
+
+/// What the browser got, kept so that it gets the same again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// A redirect to the client.
+    Redirect {
+        /// Where to.
+        location: String,
+    },
+    /// A page that says why not.
+    Page {
+        /// The HTTP status.
+        status: u16,
+        /// What happened.
+        title: String,
+        /// Why.
+        explanation: String,
+        /// What to do next.
+        advice: String,
+        /// The reference of the first arrival, whose log entry has the reason.
+        reference: String,
+    },
+}
+
+/// Seals the request for the row of `state`.
+pub(super) fn seal_request(app: &App, state: TokenHash, request: &SealedRequest) -> SealedText {
+    seal(app, &context("request", state), request)
+}
+
+/// Opens what [`seal_request`] made for the same state.
+pub(super) fn open_request(
+    app: &App,
+    state: TokenHash,
+    sealed: &SealedText,
+) -> Result<SealedRequest, OpenError> {
+    open(app, &context("request", state), sealed)
+}
+
+/// Seals the answer for the row of `state`.
+pub(super) fn seal_answer(app: &App, state: TokenHash, answer: &Answer) -> SealedText {
+    seal(app, &context("answer", state), answer)
+}
+
+/// Opens what [`seal_answer`] made for the same state.
+pub(super) fn open_answer(app: &App, state: TokenHash, sealed: &SealedText) -> Result<Answer, OpenError> {
+    open(app, &context("answer", state), sealed)
+}
+
+/// Table, column and row, so that a value cannot be moved to another sign-in.
+fn context(column: &str, state: TokenHash) -> String {
+    format!("pending_sign_ins/{column}/{}", state.to_text())
+}
+
+fn seal(app: &App, context: &str, value: &impl Serialize) -> SealedText {
+    let plain = serde_json::to_vec(value).expect("texts and numbers always have a JSON form");
+    app.keyring
+        .seal(app.entropy.as_ref(), Purpose::SignIn, context, &plain)
+}
+
+fn open<T: DeserializeOwned>(app: &App, context: &str, sealed: &SealedText) -> Result<T, OpenError> {
+    let plain = app.keyring.open(Purpose::SignIn, context, sealed)?;
+    serde_json::from_slice(&plain).map_err(|_| OpenError)
+}

@@ -1,0 +1,125 @@
+//! The beginning of a sign-in, after *Allow*: one pending row, one cookie, one redirect with state, nonce and PKCE.
+
+use std::{net::IpAddr, time::Duration};
+
+use gatewright_domain::{
+    authorization::{ConsentedRequest, PendingSignIn, SignInProgress},
+    entropy,
+    token_hash::TokenHash,
+    user_source::UserSource,
+};
+use gatewright_store::{
+    StoreError,
+    pending_sign_in::{self, PendingCaps},
+};
+use http::{HeaderMap, HeaderValue};
+
+use super::{
+    authorization_request::{self, AuthorizationRequest},
+    budget::Budget,
+    cookie::{CookieStyle, LIFE_SECONDS},
+    failure::{Failure, Step},
+    pending::{self, SealedRequest},
+    provider::ProviderError,
+};
+use crate::{app::App, directory::GatewayEntry, request::address_prefix};
+
+/// A whole office, or a hosted client's egress, may share an address prefix; two hundred people at once in the middle
+/// of signing in is more than one of those has. In all, twenty thousand rows of some 2 kB bound the table at 40 MB.
+const CAPS: PendingCaps = PendingCaps {
+    per_prefix: 200,
+    total: 20_000,
+};
+
+/// A sign-in that began: where to send the browser, and the cookies to set and to expire.
+#[derive(Debug)]
+pub struct Started {
+    /// The provider's authorization endpoint with our parameters.
+    pub redirect: String,
+    /// `Set-Cookie`, one header each: the cookie that binds the browser, then those of older sign-ins that give way.
+    pub set_cookies: Vec<HeaderValue>,
+}
+
+/// Why a sign-in could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The provider's discovery document cannot be used now.
+    #[error("the identity provider cannot be used: {0}")]
+    Provider(ProviderError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Begins a sign-in after *Allow*. `headers` are those of the browser's request: the cookies among them tell how many
+/// sign-ins it has under way. A failure is logged here with its reason.
+pub async fn start(
+    app: &App,
+    entry: &GatewayEntry,
+    source: &UserSource,
+    request: ConsentedRequest,
+    address: IpAddr,
+    headers: &HeaderMap,
+) -> Result<Started, StartError> {
+    let provider = app
+        .relying_party
+        .provider(app, &source.issuer, Budget::start())
+        .await
+        .map_err(|error| {
+            let failure = Failure::Discovery(error.clone());
+            tracing::warn!(
+                step = Step::Redirect.as_str(),
+                gateway = %entry.gateway.id,
+                user_source = %source.id,
+                reason = %failure,
+                advice = failure.advice(),
+                "a sign-in could not begin"
+            );
+            StartError::Provider(error)
+        })?;
+    let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
+    let redirect = authorization_request::url(
+        &provider.authorization_endpoint,
+        &AuthorizationRequest {
+            client_id: &source.client_id,
+            redirect_uri: &app.config.callback_url(),
+            scopes: &source.scopes,
+            state: &state,
+            nonce: &nonce,
+            verifier: &verifier,
+        },
+    );
+    let now = app.now();
+    let state = TokenHash::of(&state);
+    let binding = CookieStyle::of(app.config.public_url()).bind(app.entropy.as_ref(), now, state, headers);
+    let sealed = pending::seal_request(
+        app,
+        state,
+        &SealedRequest {
+            request,
+            nonce,
+            verifier,
+        },
+    );
+    let row = PendingSignIn {
+        state_hash: state,
+        cookie_hash: binding.hash,
+        project_id: entry.gateway.project_id,
+        gateway_id: entry.gateway.id,
+        user_source_id: source.id,
+        identity_epoch: source.identity_epoch,
+        request: sealed,
+        address_prefix: address_prefix(address),
+        created_at: now,
+        expires_at: now.plus(Duration::from_secs(u64::from(LIFE_SECONDS))),
+        progress: SignInProgress::Open,
+    };
+    let mut tx = app.store.write().await?;
+    pending_sign_in::insert(&mut tx, &row, CAPS).await?;
+    tx.commit().await?;
+    app.telemetry.count_sign_in("begun");
+    Ok(Started {
+        redirect,
+        set_cookies: binding.set_cookies,
+    })
+}

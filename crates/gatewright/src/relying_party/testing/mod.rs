@@ -1,0 +1,46 @@
+//! What the tests of the relying party share: a provider that does as it is told, and an instance that uses it.
+
+mod provider;
+mod signer;
+mod world;
+
+use gatewright_domain::{
+    Timestamp,
+    clock::FixedClock,
+    entropy::SeededEntropy,
+    id::{ProjectId, UserSourceId},
+    stored_secret::SealedText,
+    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+};
+
+pub(super) use provider::{Fault, SECRET};
+pub(super) use signer::{Signer, SignerKind, encode};
+pub(super) use world::World;
+
+/// A source of this issuer, with a secret that nobody can open.
+pub(super) fn source(issuer: &str) -> UserSource {
+    let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(11));
+    let at = Timestamp::from_seconds(1_800_000_000);
+    UserSource {
+        id: UserSourceId::generate(&clock, &entropy),
+        project_id: ProjectId::generate(&clock, &entropy),
+        name: "Provider".to_owned(),
+        description: String::new(),
+        issuer: issuer.to_owned(),
+        client_id: "client-1".to_owned(),
+        client_secret: ClientSecretSlots {
+            current: SealedText("v1.none.none".to_owned()),
+            previous: None,
+            changed_at: at,
+            confirmed_at: None,
+            refused_at: None,
+        },
+        scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+        subject_claim: "sub".to_owned(),
+        status: UserSourceStatus::Active,
+        identity_epoch: 1,
+        verified_at: None,
+        created_at: at,
+        updated_at: at,
+    }
+}

@@ -1,0 +1,267 @@
+//! An identity provider on loopback that does as a test says, right or wrong.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    response::{IntoResponse as _, Response},
+    routing::any,
+};
+use futures_util::stream;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Notify};
+
+use super::signer::{Signer, SignerKind, encode};
+
+/// The client secret the provider knows at first.
+pub(in crate::relying_party) const SECRET: &str = "correct horse";
+
+/// What an endpoint does instead of answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::relying_party) enum Fault {
+    /// Status 500 with a page.
+    ServerError,
+    /// Status 200 with a page.
+    Html,
+    /// Half an answer, then the connection breaks.
+    Truncated,
+    /// No answer until [`HostileProvider::let_go`].
+    Hang,
+    /// A redirect to another address of itself.
+    Redirect,
+    /// A body without end.
+    Endless,
+}
+
+/// What the provider does; tests change it as they go.
+pub(in crate::relying_party) struct Script {
+    /// Members of the discovery document that replace the usual ones; `null` removes.
+    pub(in crate::relying_party) discovery: Value,
+    /// Claims that replace the usual ones; `null` removes.
+    pub(in crate::relying_party) claims: Value,
+    /// Members of the token answer that replace the usual ones; `null` removes. `id_token` too.
+    pub(in crate::relying_party) answer: Value,
+    /// The header of the ID token, instead of the usual one.
+    pub(in crate::relying_party) header: Option<Value>,
+    /// The key that signs.
+    pub(in crate::relying_party) signer: Signer,
+    /// The keys that are published.
+    pub(in crate::relying_party) keys: Vec<Value>,
+    /// The userinfo answer.
+    pub(in crate::relying_party) userinfo: Value,
+    /// Client secrets that are accepted.
+    pub(in crate::relying_party) secrets: Vec<String>,
+    /// The nonce of the authorization request that was followed last.
+    pub(in crate::relying_party) nonce: String,
+    /// What endpoints do instead of answering, by the last segment of their path.
+    pub(in crate::relying_party) faults: HashMap<&'static str, Fault>,
+    /// How often each endpoint was asked.
+    pub(in crate::relying_party) asked: HashMap<String, u32>,
+    /// The forms the token endpoint was sent.
+    pub(in crate::relying_party) forms: Vec<HashMap<String, String>>,
+    /// The `Authorization` headers the token endpoint was sent.
+    pub(in crate::relying_party) authorizations: Vec<Option<String>>,
+    /// Seconds since the epoch, for `iat` and `exp`.
+    pub(in crate::relying_party) now: i64,
+}
+
+/// The running provider.
+#[derive(Clone)]
+pub(in crate::relying_party) struct HostileProvider {
+    issuer: String,
+    script: Arc<Mutex<Script>>,
+    hangs: Arc<Notify>,
+    free: Arc<Notify>,
+}
+
+impl HostileProvider {
+    pub(in crate::relying_party) async fn start(now: i64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let signer = Signer::new(SignerKind::P256, Some("k1"));
+        let script = Script {
+            discovery: json!({}),
+            claims: json!({}),
+            answer: json!({}),
+            header: None,
+            keys: vec![signer.jwk()],
+            signer,
+            userinfo: json!({"sub": "alice", "name": "Alice", "email": "alice@example.com"}),
+            secrets: vec![SECRET.to_owned()],
+            nonce: String::new(),
+            faults: HashMap::new(),
+            asked: HashMap::new(),
+            forms: Vec::new(),
+            authorizations: Vec::new(),
+            now,
+        };
+        let provider = Self {
+            issuer,
+            script: Arc::new(Mutex::new(script)),
+            hangs: Arc::new(Notify::new()),
+            free: Arc::new(Notify::new()),
+        };
+        let routes = Router::new()
+            .route("/{*path}", any(endpoint))
+            .with_state(provider.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        provider
+    }
+
+    pub(in crate::relying_party) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub(in crate::relying_party) fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap()
+    }
+
+    /// How often an endpoint was asked.
+    pub(in crate::relying_party) fn asked(&self, endpoint: &str) -> u32 {
+        self.script().asked.get(endpoint).copied().unwrap_or_default()
+    }
+
+    /// Waits until an endpoint has begun to hang.
+    pub(in crate::relying_party) async fn hanging(&self) {
+        self.hangs.notified().await;
+    }
+
+    /// Lets one hanging request go on.
+    pub(in crate::relying_party) fn let_go(&self) {
+        self.free.notify_one();
+    }
+
+    fn answer(&self, endpoint: &str, headers: &HeaderMap, body: &Bytes) -> Response {
+        let mut script = self.script();
+        match endpoint {
+            "openid-configuration" => json_response(StatusCode::OK, &self.document(&script)),
+            "jwks" => json_response(StatusCode::OK, &json!({"keys": script.keys})),
+            "token" => self.token(&mut script, headers, body),
+            "userinfo" => json_response(StatusCode::OK, &script.userinfo),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    }
+
+    fn document(&self, script: &Script) -> Value {
+        let issuer = &self.issuer;
+        let usual = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "jwks_uri": format!("{issuer}/jwks"),
+            "userinfo_endpoint": format!("{issuer}/userinfo"),
+            "response_types_supported": ["code"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "subject_types_supported": ["public"],
+        });
+        patched(usual, &script.discovery)
+    }
+
+    fn token(&self, script: &mut Script, headers: &HeaderMap, body: &Bytes) -> Response {
+        let form: HashMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
+        let authorization = headers
+            .get(header::AUTHORIZATION)
+            .map(|value| value.to_str().unwrap().to_owned());
+        let knows = script.secrets.iter().any(|secret| {
+            let basic = super::super::client_auth::basic(
+                "client-1",
+                &gatewright_domain::secret::Secret::new(secret.clone()),
+            );
+            authorization.as_deref() == basic.to_str().ok() || form.get("client_secret") == Some(secret)
+        });
+        script.forms.push(form);
+        script.authorizations.push(authorization);
+        if !knows {
+            return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
+        }
+        let claims = json!({
+            "iss": self.issuer, "aud": "client-1", "sub": "alice", "nonce": script.nonce,
+            "iat": script.now, "exp": script.now + 300, "name": "Alice", "email": "alice@example.com",
+        });
+        let claims = patched(claims, &script.claims);
+        let id_token = match &script.header {
+            Some(header) if header["alg"] == "none" => format!(
+                "{}.{}.",
+                encode(header.to_string().as_bytes()),
+                encode(claims.to_string().as_bytes())
+            ),
+            Some(header) => script.signer.token_with(header, &claims),
+            None => script.signer.token(&claims),
+        };
+        let usual = json!({
+            "access_token": "an access token", "token_type": "Bearer", "expires_in": 60, "scope": "openid",
+            "id_token": id_token,
+        });
+        json_response(StatusCode::OK, &patched(usual, &script.answer))
+    }
+}
+
+async fn endpoint(
+    State(provider): State<HostileProvider>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let endpoint = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let fault = {
+        let mut script = provider.script();
+        *script.asked.entry(endpoint.clone()).or_default() += 1;
+        script.faults.get(endpoint.as_str()).copied()
+    };
+    match fault {
+        None => provider.answer(&endpoint, &headers, &body),
+        Some(Fault::ServerError) => (StatusCode::INTERNAL_SERVER_ERROR, "<html>oops</html>").into_response(),
+        Some(Fault::Html) => (
+            [(header::CONTENT_TYPE, "text/html")],
+            "<html>Please sign in</html>",
+        )
+            .into_response(),
+        Some(Fault::Truncated) => {
+            let parts = [
+                Ok(Bytes::from("{\"issuer\": ")),
+                Err(io::Error::other("broken off")),
+            ];
+            Body::from_stream(stream::iter(parts)).into_response()
+        }
+        Some(Fault::Hang) => {
+            provider.hangs.notify_one();
+            provider.free.notified().await;
+            provider.answer(&endpoint, &headers, &body)
+        }
+        Some(Fault::Redirect) => (StatusCode::FOUND, [(header::LOCATION, "/elsewhere")]).into_response(),
+        Some(Fault::Endless) => {
+            let chunk = Bytes::from(vec![b' '; 64 * 1024]);
+            let chunks = stream::repeat_with(move || Ok::<_, Infallible>(chunk.clone()));
+            Body::from_stream(chunks).into_response()
+        }
+    }
+}
+
+fn patched(mut usual: Value, changes: &Value) -> Value {
+    let members = usual.as_object_mut().unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    usual
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
+}

@@ -1,0 +1,303 @@
+//! A whole instance in memory with one gateway, its User Source, a provider, and browsers that come and go.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use axum::{Extension, body::Body};
+use gatewright_domain::{
+    Clock as _, Timestamp,
+    authorization::ConsentedRequest,
+    clock::FixedClock,
+    entropy::{SeededEntropy, SystemEntropy},
+    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
+    id::GatewayId,
+    project::Project,
+    sealed::Purpose,
+    stored_secret::SealedText,
+    user::User,
+    user_source::{UserSource, client_secret_context},
+};
+use gatewright_store::{PageRequest, gateway, project, user, user_source};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+use url::Url;
+
+use super::provider::{HostileProvider, SECRET};
+use crate::{
+    app::App,
+    config::Config,
+    relying_party::{self, StartError},
+    request::RequestContext,
+};
+
+/// When every test begins, in seconds since the epoch.
+pub(in crate::relying_party) const NOW: i64 = 1_800_000_000;
+
+/// The instance and its provider.
+pub(in crate::relying_party) struct World {
+    pub(in crate::relying_party) app: Arc<App>,
+    pub(in crate::relying_party) provider: HostileProvider,
+    pub(in crate::relying_party) source: UserSource,
+    pub(in crate::relying_party) gateway: Gateway,
+    clock: Arc<FixedClock>,
+    _folder: TempDir,
+}
+
+/// A sign-in under way: what the browser holds after *Allow*.
+#[derive(Debug, Clone)]
+pub(in crate::relying_party) struct SignIn {
+    /// The provider URL the browser was sent to.
+    pub(in crate::relying_party) url: Url,
+    /// `name=value` of its cookie.
+    pub(in crate::relying_party) cookie: String,
+    /// The names of cookies that were expired at the same time.
+    pub(in crate::relying_party) expired: Vec<String>,
+}
+
+/// What a browser got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::relying_party) struct Seen {
+    pub(in crate::relying_party) status: StatusCode,
+    pub(in crate::relying_party) location: Option<String>,
+    pub(in crate::relying_party) body: String,
+}
+
+impl World {
+    /// An instance whose source is as usual.
+    pub(in crate::relying_party) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// An instance with changes to the source.
+    pub(in crate::relying_party) async fn with(change: impl FnOnce(&mut UserSource)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.server.public_url = "http://127.0.0.1:8080".to_owned();
+        config.database.data_dir = folder.path().to_owned();
+        let clock = Arc::new(FixedClock::at_seconds(NOW));
+        let app = App::build(config, clock.clone(), Arc::new(SystemEntropy))
+            .await
+            .unwrap();
+        let provider = HostileProvider::start(NOW).await;
+        let mut source = super::source(provider.issuer());
+        source.client_secret.current = seal(&app, &source, SECRET);
+        change(&mut source);
+        let now = clock.now();
+        let project = Project {
+            id: source.project_id,
+            name: "Project".to_owned(),
+            created_at: now,
+            updated_at: now,
+        };
+        let gateway = Gateway {
+            id: GatewayId::generate(&*clock, &SeededEntropy::new(5)),
+            project_id: project.id,
+            name: "Gateway".to_owned(),
+            description: String::new(),
+            instructions: String::new(),
+            slug: "acme".to_owned(),
+            authentication: Authentication::UserSource(source.id),
+            trusted_clients: Vec::new(),
+            servers: Vec::new(),
+            allowed_tools: Vec::new(),
+            status: GatewayStatus::Active,
+            settings: GatewaySettings::default(),
+            created_at: now,
+            updated_at: now,
+        };
+        let mut tx = app.store.write().await.unwrap();
+        project::insert(&mut tx, &project).await.unwrap();
+        user_source::insert(&mut tx, &source).await.unwrap();
+        gateway::insert(&mut tx, &gateway).await.unwrap();
+        tx.commit().await.unwrap();
+        app.refresh_directory().await.unwrap();
+        Self {
+            app,
+            provider,
+            source,
+            gateway,
+            clock,
+            _folder: folder,
+        }
+    }
+
+    /// Seals a client secret for the source.
+    pub(in crate::relying_party) fn seal(&self, secret: &str) -> SealedText {
+        seal(&self.app, &self.source, secret)
+    }
+
+    /// Moves the time, of the provider too.
+    pub(in crate::relying_party) async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.provider.script().now = self.clock.now().as_seconds();
+        self.app.refresh_directory().await.unwrap();
+    }
+
+    /// Presses *Allow* in a browser that holds these cookies.
+    pub(in crate::relying_party) async fn try_allow(&self, cookies: &str) -> Result<SignIn, StartError> {
+        let entry = {
+            let directory = self.app.directory.current(self.app.now()).unwrap();
+            Arc::clone(directory.gateway_by_id(self.gateway.id).unwrap())
+        };
+        let source = Arc::clone(entry.source.as_ref().unwrap());
+        let request = ConsentedRequest {
+            gateway_id: self.gateway.id,
+            client_id: "client".to_owned(),
+            client_name: "Client".to_owned(),
+            redirect_uri: "http://127.0.0.1:33418/callback".to_owned(),
+            state: Some("client state".to_owned()),
+            code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
+            scope: "mcp".to_owned(),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::try_from(cookies).unwrap());
+        let address = Ipv4Addr::LOCALHOST.into();
+        let started = relying_party::start(&self.app, &entry, &source, request, address, &headers).await?;
+        let mut pairs = started
+            .set_cookies
+            .iter()
+            .map(|value| value.to_str().unwrap().split(';').next().unwrap().to_owned());
+        let sign_in = SignIn {
+            url: Url::parse(&started.redirect).unwrap(),
+            cookie: pairs.next().unwrap(),
+            expired: pairs.map(|pair| pair.trim_end_matches('=').to_owned()).collect(),
+        };
+        self.provider.script().nonce = sign_in.parameter("nonce");
+        Ok(sign_in)
+    }
+
+    /// Presses *Allow* in a fresh browser.
+    pub(in crate::relying_party) async fn allow(&self) -> SignIn {
+        self.try_allow("").await.unwrap()
+    }
+
+    /// Comes back from the provider with a code.
+    pub(in crate::relying_party) async fn come_back(&self, sign_in: &SignIn) -> Seen {
+        self.get(&sign_in.query("code=provider-code"), &sign_in.cookie)
+            .await
+    }
+
+    /// A whole sign-in.
+    pub(in crate::relying_party) async fn sign_in(&self) -> Seen {
+        let sign_in = self.allow().await;
+        self.come_back(&sign_in).await
+    }
+
+    /// The callback with any query and cookie.
+    pub(in crate::relying_party) async fn get(&self, query: &str, cookie: &str) -> Seen {
+        let context = RequestContext {
+            id: "0123456789abcdef".to_owned(),
+            address: Ipv4Addr::LOCALHOST.into(),
+        };
+        let router = crate::router::router(Arc::clone(&self.app)).layer(Extension(context));
+        let request = Request::get(format!("/oauth2/intermediate_callback?{query}"))
+            .header(header::COOKIE, cookie)
+            .body(Body::empty())
+            .unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status();
+        let location = response
+            .headers()
+            .get(header::LOCATION)
+            .map(|value| value.to_str().unwrap().to_owned());
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Seen {
+            status,
+            location,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// All users.
+    pub(in crate::relying_party) async fn users(&self) -> Vec<User> {
+        let mut tx = self.app.store.read().await.unwrap();
+        let page = PageRequest {
+            after: None,
+            limit: 100,
+        };
+        user::list(&mut tx, self.source.project_id, None, None, &page)
+            .await
+            .unwrap()
+            .items
+    }
+
+    /// The source as it is stored now.
+    pub(in crate::relying_party) async fn stored_source(&self) -> UserSource {
+        let mut tx = self.app.store.read().await.unwrap();
+        user_source::find(&mut tx, self.source.project_id, self.source.id)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Replaces the stored source.
+    pub(in crate::relying_party) async fn edit_source(&self, change: impl FnOnce(&mut UserSource)) {
+        let mut source = self.stored_source().await;
+        let seen = source.updated_at;
+        change(&mut source);
+        source.updated_at = seen.plus(Duration::from_millis(1));
+        let mut tx = self.app.store.write().await.unwrap();
+        assert!(user_source::update(&mut tx, &source, seen).await.unwrap());
+        tx.commit().await.unwrap();
+        self.app.refresh_directory().await.unwrap();
+    }
+
+    /// The present moment.
+    pub(in crate::relying_party) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// That a refusal was a page, and that nothing is behind it: no user, no code.
+    pub(in crate::relying_party) async fn assert_refused(&self, seen: &Seen, status: StatusCode) {
+        assert_eq!(seen.status, status, "{seen:?}");
+        assert_eq!(seen.location, None);
+        assert!(
+            seen.body.contains("0123456789abcdef"),
+            "the page shows its reference: {seen:?}"
+        );
+        assert_eq!(self.users().await, []);
+    }
+}
+
+impl SignIn {
+    /// A parameter of the authorization request.
+    pub(in crate::relying_party) fn parameter(&self, name: &str) -> String {
+        let mut pairs = self.url.query_pairs();
+        pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
+    }
+
+    /// A callback query with this sign-in's state.
+    pub(in crate::relying_party) fn query(&self, rest: &str) -> String {
+        format!("{rest}&state={}", self.parameter("state"))
+    }
+}
+
+impl Seen {
+    /// That the browser was sent to the client with a code, which is given.
+    pub(in crate::relying_party) fn code(&self) -> String {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{self:?}");
+        let url = Url::parse(self.location.as_deref().unwrap()).unwrap();
+        assert!(url.as_str().starts_with("http://127.0.0.1:33418/callback?"));
+        let parameter = |name: &str| {
+            url.query_pairs()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        assert_eq!(parameter("state").as_deref(), Some("client state"));
+        assert_eq!(
+            parameter("iss").as_deref(),
+            Some("http://127.0.0.1:8080/mcp/acme")
+        );
+        parameter("code").unwrap()
+    }
+}
+
+fn seal(app: &App, source: &UserSource, secret: &str) -> SealedText {
+    app.keyring.seal(
+        app.entropy.as_ref(),
+        Purpose::StoredSecret,
+        &client_secret_context(source.id),
+        secret.as_bytes(),
+    )
+}

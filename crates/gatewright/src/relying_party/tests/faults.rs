@@ -1,0 +1,165 @@
+//! Providers that break, at each step: a page in time, and the next sign-in works again.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+use rstest::rstest;
+
+use crate::relying_party::{
+    CheckResult, ProviderError, StartError,
+    check::{Candidate, CheckName, Outcome, check},
+    testing::{Fault, World},
+};
+
+const AWAY: StatusCode = StatusCode::BAD_REQUEST;
+
+#[rstest]
+#[tokio::test]
+async fn a_broken_token_endpoint_or_key_set_is_a_page(
+    #[values("token", "jwks")] endpoint: &'static str,
+    #[values(
+        Fault::ServerError,
+        Fault::Html,
+        Fault::Truncated,
+        Fault::Redirect,
+        Fault::Endless
+    )]
+    fault: Fault,
+) {
+    let world = World::new().await;
+    world.provider.script().faults.insert(endpoint, fault);
+    let sign_in = world.allow().await;
+    let seen = world.come_back(&sign_in).await;
+    world.assert_refused(&seen, AWAY).await;
+    assert_eq!(world.provider.asked("elsewhere"), 0);
+    world.provider.script().faults.clear();
+    world.sign_in().await.code();
+}
+
+#[tokio::test]
+async fn a_key_set_that_was_away_for_a_moment_costs_a_reload_only() {
+    let world = World::new().await;
+    world.provider.script().faults.insert("jwks", Fault::ServerError);
+    let sign_in = world.allow().await;
+    let seen = world.come_back(&sign_in).await;
+    world.assert_refused(&seen, AWAY).await;
+    world.provider.script().faults.clear();
+    world.come_back(&sign_in).await.code();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_broken_discovery_document_lets_nobody_begin(
+    #[values(
+        Fault::ServerError,
+        Fault::Html,
+        Fault::Truncated,
+        Fault::Redirect,
+        Fault::Endless
+    )]
+    fault: Fault,
+) {
+    let world = World::new().await;
+    world
+        .provider
+        .script()
+        .faults
+        .insert("openid-configuration", fault);
+    let refused = world.try_allow("").await.unwrap_err();
+    assert!(matches!(refused, StartError::Provider(_)), "{refused}");
+    world.provider.script().faults.clear();
+    world.sign_in().await.code();
+}
+
+#[rstest]
+#[case(serde_json::json!({"issuer": "https://evil.example.com"}))]
+#[case(serde_json::json!({"authorization_endpoint": "javascript:alert(1)"}))]
+#[case(serde_json::json!({"authorization_endpoint": "http://evil.example.com/authorize"}))]
+#[case(serde_json::json!({"token_endpoint": null}))]
+#[tokio::test]
+async fn a_hostile_discovery_document_never_reaches_the_browser(#[case] discovery: serde_json::Value) {
+    let world = World::new().await;
+    world.provider.script().discovery = discovery;
+    let refused = world.try_allow("").await.unwrap_err();
+    assert!(
+        matches!(refused, StartError::Provider(ProviderError::Document(_))),
+        "{refused}"
+    );
+}
+
+#[rstest]
+#[case("token")]
+#[case("jwks")]
+#[tokio::test]
+async fn a_provider_that_never_answers_is_given_up_in_time(#[case] endpoint: &'static str) {
+    let world = Arc::new(World::new().await);
+    world.provider.script().faults.insert(endpoint, Fault::Hang);
+    let sign_in = world.allow().await;
+    let arrival = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.come_back(&sign_in).await })
+    };
+    world.provider.hanging().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    let seen = arrival.await.unwrap();
+    world.assert_refused(&seen, AWAY).await;
+}
+
+#[rstest]
+#[case(Fault::ServerError)]
+#[case(Fault::Html)]
+#[case(Fault::Truncated)]
+#[tokio::test]
+async fn broken_userinfo_does_no_harm(#[case] fault: Fault) {
+    let world = World::new().await;
+    {
+        let mut script = world.provider.script();
+        script.claims = serde_json::json!({"email": null});
+        script.faults.insert("userinfo", fault);
+    }
+    world.sign_in().await.code();
+    assert_eq!(world.users().await[0].email, None);
+}
+
+async fn checked(world: &World) -> Vec<CheckResult> {
+    let candidate = Candidate {
+        issuer: &world.source.issuer,
+        scopes: &world.source.scopes,
+        subject_claim: "sub",
+    };
+    check(&world.app, candidate).await
+}
+
+#[tokio::test]
+async fn a_check_passes_for_a_good_provider_and_names_what_is_wrong_with_a_bad_one() {
+    let world = World::new().await;
+    let results = checked(&world).await;
+    assert!(
+        results.iter().all(|result| result.outcome == Outcome::Passed),
+        "{results:?}"
+    );
+    world.provider.script().faults.insert("jwks", Fault::Html);
+    let results = checked(&world).await;
+    let failed: Vec<_> = results
+        .iter()
+        .filter(|result| matches!(result.outcome, Outcome::Failed(_)))
+        .map(|result| result.name)
+        .collect();
+    assert_eq!(failed, [CheckName::Keys]);
+    world
+        .provider
+        .script()
+        .faults
+        .insert("openid-configuration", Fault::ServerError);
+    let results = checked(&world).await;
+    assert!(matches!(&results[1].outcome, Outcome::Failed(finding) if finding.found.contains("500")));
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| result.outcome == Outcome::Skipped)
+            .count(),
+        9
+    );
+}

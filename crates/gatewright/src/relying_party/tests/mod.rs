@@ -1,0 +1,7 @@
+//! Whole sign-ins through the real router against a provider that does as it is told, right or wrong.
+
+mod faults;
+mod refusals;
+mod replays;
+mod secrets;
+mod variations;

@@ -1,0 +1,139 @@
+//! The callback is idempotent for its browser, and for nobody else.
+
+use std::{sync::Arc, time::Duration};
+
+use gatewright_domain::token_hash::TokenHash;
+use gatewright_store::pending_sign_in::{self, PendingCaps};
+use http::StatusCode;
+use serde_json::json;
+
+use crate::relying_party::testing::{Fault, World};
+
+const BAD: StatusCode = StatusCode::BAD_REQUEST;
+
+#[tokio::test]
+async fn a_reload_gets_the_same_answer_and_redeems_nothing() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let first = world.come_back(&sign_in).await;
+    first.code();
+    world.advance(Duration::from_secs(500)).await;
+    assert_eq!(world.come_back(&sign_in).await, first);
+    assert_eq!(world.provider.asked("token"), 1);
+    assert_eq!(world.users().await.len(), 1);
+}
+
+#[tokio::test]
+async fn another_code_another_cookie_and_an_error_get_nothing_afterwards() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    world.come_back(&sign_in).await.code();
+    let other_code = world.get(&sign_in.query("code=another"), &sign_in.cookie).await;
+    assert_eq!((other_code.status, other_code.location), (BAD, None));
+    let error = world
+        .get(&sign_in.query("error=access_denied"), &sign_in.cookie)
+        .await;
+    assert_eq!((error.status, error.location), (BAD, None));
+    let other_browser = world.get(&sign_in.query("code=provider-code"), "").await;
+    assert_eq!(
+        (other_browser.status, other_browser.location),
+        (StatusCode::FORBIDDEN, None)
+    );
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_repeated_too() {
+    let world = World::new().await;
+    world.provider.script().claims = json!({"nonce": "wrong"});
+    let sign_in = world.allow().await;
+    let first = world.come_back(&sign_in).await;
+    world.assert_refused(&first, BAD).await;
+    world.provider.script().claims = json!({});
+    assert_eq!(world.come_back(&sign_in).await, first);
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
+async fn many_arrivals_at_once_redeem_once_and_see_one_answer() {
+    let world = Arc::new(World::new().await);
+    let sign_in = Arc::new(world.allow().await);
+    let arrivals = (0..8).map(|_| {
+        let (world, sign_in) = (Arc::clone(&world), Arc::clone(&sign_in));
+        tokio::spawn(async move { world.come_back(&sign_in).await.code() })
+    });
+    let arrivals: Vec<_> = arrivals.collect();
+    let mut codes = Vec::new();
+    for arrival in arrivals {
+        codes.push(arrival.await.unwrap());
+    }
+    codes.dedup();
+    assert_eq!(codes.len(), 1);
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
+async fn a_browser_that_hangs_up_finds_its_answer_on_reload() {
+    let world = Arc::new(World::new().await);
+    world.provider.script().faults.insert("token", Fault::Hang);
+    let sign_in = world.allow().await;
+    let first = {
+        let (world, sign_in) = (Arc::clone(&world), sign_in.clone());
+        tokio::spawn(async move { world.come_back(&sign_in).await })
+    };
+    world.provider.hanging().await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    let second = {
+        let (world, sign_in) = (Arc::clone(&world), sign_in.clone());
+        tokio::spawn(async move { world.come_back(&sign_in).await })
+    };
+    world.provider.let_go();
+    second.await.unwrap().code();
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
+async fn a_claim_whose_arrival_died_is_told_as_it_is() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let cookie = sign_in.cookie.split_once('=').unwrap().1;
+    let [state, cookie, code] =
+        [sign_in.parameter("state").as_str(), cookie, "provider-code"].map(TokenHash::of);
+    let mut tx = world.app.store.write().await.unwrap();
+    assert!(
+        pending_sign_in::claim(&mut tx, state, cookie, code, world.now())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    tx.commit().await.unwrap();
+    world.advance(Duration::from_secs(30)).await;
+    let seen = world.come_back(&sign_in).await;
+    world.assert_refused(&seen, BAD).await;
+    assert_eq!(world.provider.asked("token"), 0);
+}
+
+#[tokio::test]
+async fn who_is_still_at_the_provider_outlasts_those_who_are_done() {
+    let world = World::new().await;
+    let done = world.allow().await;
+    world.come_back(&done).await.code();
+    let open = world.allow().await;
+    let state = TokenHash::of(&open.parameter("state"));
+    let mut tx = world.app.store.write().await.unwrap();
+    let mut row = pending_sign_in::find(&mut tx, state, world.now())
+        .await
+        .unwrap()
+        .unwrap();
+    row.state_hash = TokenHash::of("a third");
+    let caps = PendingCaps {
+        per_prefix: 2,
+        total: 100,
+    };
+    pending_sign_in::insert(&mut tx, &row, caps).await.unwrap();
+    tx.commit().await.unwrap();
+    world.come_back(&open).await.code();
+    let seen = world.come_back(&done).await;
+    assert_eq!((seen.status, seen.location), (BAD, None));
+}

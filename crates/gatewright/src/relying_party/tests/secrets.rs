@@ -1,0 +1,70 @@
+//! The rotation of a client secret, as far as sign-ins are concerned.
+
+use http::StatusCode;
+
+use crate::relying_party::testing::{SECRET, World};
+
+#[tokio::test]
+async fn the_first_success_confirms_the_newest_secret_and_drops_the_one_before() {
+    let world = World::new().await;
+    let previous = world.seal("old");
+    world
+        .edit_source(|source| source.client_secret.previous = Some(previous))
+        .await;
+    world.sign_in().await.code();
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.confirmed_at.is_some() && slots.previous.is_none() && slots.refused_at.is_none());
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
+async fn while_the_newest_is_refused_the_one_before_works_with_the_same_code() {
+    let world = World::new().await;
+    let (newest, previous) = (world.seal("not yet known there"), world.seal(SECRET));
+    world
+        .edit_source(|source| {
+            source.client_secret.current = newest;
+            source.client_secret.previous = Some(previous);
+        })
+        .await;
+    world.sign_in().await.code();
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.refused_at.is_some() && slots.confirmed_at.is_none() && slots.previous.is_some());
+    {
+        let mut script = world.provider.script();
+        assert_eq!(script.forms[0]["code"], script.forms[1]["code"]);
+        script.secrets = vec!["not yet known there".to_owned()];
+    }
+    world.sign_in().await.code();
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.confirmed_at.is_some() && slots.previous.is_none());
+}
+
+#[tokio::test]
+async fn with_both_refused_there_is_a_page_and_the_source_says_so() {
+    let world = World::new().await;
+    let previous = world.seal("older");
+    world
+        .edit_source(|source| source.client_secret.previous = Some(previous))
+        .await;
+    world.provider.script().secrets.clear();
+    let seen = world.sign_in().await;
+    world.assert_refused(&seen, StatusCode::BAD_REQUEST).await;
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.refused_at.is_some() && slots.previous.is_some() && slots.confirmed_at.is_none());
+}
+
+#[tokio::test]
+async fn a_refused_code_says_nothing_about_the_secret() {
+    let world = World::new().await;
+    let previous = world.seal("older");
+    world
+        .edit_source(|source| source.client_secret.previous = Some(previous))
+        .await;
+    world.provider.script().answer = serde_json::json!({"error": "invalid_grant"});
+    let seen = world.sign_in().await;
+    world.assert_refused(&seen, StatusCode::BAD_REQUEST).await;
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.refused_at.is_none() && slots.previous.is_some());
+    assert_eq!(world.provider.asked("token"), 1);
+}

@@ -1,0 +1,346 @@
+//! The token request to a provider: the code is redeemed, with the newest client secret first and the one before as a
+//! fallback while the newest is not confirmed (OpenID Connect Core section 3.1.3, RFC 6749 section 4.1.3).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatewright_domain::{
+    sealed::Purpose,
+    secret::Secret,
+    stored_secret::SealedText,
+    user_source::{UserSource, client_secret_context},
+};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
+
+use super::{
+    budget::Budget,
+    client_auth::{self, ClientAuthentication},
+    discovery::Provider,
+    excerpt::excerpt,
+    provider::{ProviderError, Resource},
+};
+use crate::{
+    app::App,
+    fetch::{FetchError, Policy},
+};
+
+/// One token request may take this long.
+const DEADLINE: Duration = Duration::from_secs(6);
+
+/// ID tokens with hundreds of groups have some tens of kB.
+const MAX_BODY: usize = 512 * 1024;
+
+/// Why no ID token came of a code. Never holds a secret, code or token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The endpoint could not be reached, or answered with a server error or something that is not JSON.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The provider refused our client id or secret.
+    #[error("the provider refused the client credentials (HTTP {status}, {error})")]
+    ClientRefused {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code.
+        error: String,
+    },
+    /// The provider refused the code (`invalid_grant`).
+    #[error("the provider refused the authorization code (invalid_grant)")]
+    CodeRefused,
+    /// The provider refused for another reason.
+    #[error("the provider refused the token request (HTTP {status}, {error})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code.
+        error: String,
+    },
+    /// The answer is a success and has no ID token.
+    #[error("the token answer of the provider has no ID token")]
+    NoIdToken,
+    /// The stored secret does not open with the master key.
+    #[error("the stored client secret cannot be opened with the master key of this instance")]
+    SecretUnreadable,
+}
+
+/// What a success brings.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    /// The ID token, nothing proven yet.
+    pub(super) id_token: Secret,
+    /// The provider's access token, for userinfo and `at_hash` only.
+    pub(super) access_token: Option<Secret>,
+}
+
+/// What was learnt about the newest client secret, to be stored with the outcome of the sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretNews {
+    /// Nothing new.
+    None,
+    /// It was accepted for the first time.
+    Accepted,
+    /// It was refused before it was ever accepted.
+    Refused,
+}
+
+/// The code and what belongs to it.
+#[derive(Debug)]
+pub(super) struct Redemption<'a> {
+    /// The provider's code.
+    pub(super) code: &'a str,
+    /// The PKCE verifier.
+    pub(super) verifier: &'a str,
+}
+
+/// Redeems a code. When the provider refuses the newest secret as such and there is one before it, the same code is
+/// tried with that one: a refusal at client authentication leaves the code unused.
+pub(super) async fn redeem(
+    app: &App,
+    source: &UserSource,
+    provider: &Provider,
+    redemption: &Redemption<'_>,
+    budget: Budget,
+) -> (Result<Tokens, TokenError>, SecretNews) {
+    let slots = &source.client_secret;
+    let newest = attempt(app, source, provider, redemption, &slots.current, budget).await;
+    let unconfirmed = slots.confirmed_at.is_none();
+    match newest {
+        Ok(tokens) if unconfirmed => (Ok(tokens), SecretNews::Accepted),
+        Err(refusal @ TokenError::ClientRefused { .. }) => {
+            let news = if unconfirmed {
+                SecretNews::Refused
+            } else {
+                SecretNews::None
+            };
+            let Some(previous) = &slots.previous else {
+                return (Err(refusal), news);
+            };
+            match attempt(app, source, provider, redemption, previous, budget).await {
+                // Both are refused: what the administrator has to mend is the newest.
+                Err(TokenError::ClientRefused { .. }) => (Err(refusal), news),
+                outcome => (outcome, news),
+            }
+        }
+        outcome => (outcome, SecretNews::None),
+    }
+}
+
+async fn attempt(
+    app: &App,
+    source: &UserSource,
+    provider: &Provider,
+    redemption: &Redemption<'_>,
+    sealed: &SealedText,
+    budget: Budget,
+) -> Result<Tokens, TokenError> {
+    let secret = app
+        .keyring
+        .open_secret(Purpose::StoredSecret, &client_secret_context(source.id), sealed)
+        .map_err(|_| TokenError::SecretUnreadable)?;
+    let callback = app.config.callback_url();
+    let request = request(
+        &provider.token_endpoint,
+        provider.client_authentication,
+        &source.client_id,
+        &secret,
+        &callback,
+        redemption,
+    );
+    let response = app
+        .fetch
+        .buffered(Policy::Operator, request, budget.limits(DEADLINE, MAX_BODY))
+        .await
+        .map_err(|error: FetchError| ProviderError::Fetch(Resource::Token, error))?;
+    read(&response)
+}
+
+/// Builds the request.
+fn request(
+    endpoint: &Url,
+    authentication: ClientAuthentication,
+    client_id: &str,
+    secret: &Secret,
+    redirect_uri: &str,
+    redemption: &Redemption<'_>,
+) -> Request<Full<Bytes>> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "authorization_code")
+        .append_pair("code", redemption.code)
+        .append_pair("redirect_uri", redirect_uri)
+        .append_pair("code_verifier", redemption.verifier);
+    let mut request = Request::post(endpoint.as_str())
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    match authentication {
+        ClientAuthentication::Basic => {
+            request = request.header(header::AUTHORIZATION, client_auth::basic(client_id, secret));
+        }
+        ClientAuthentication::Post => {
+            form.append_pair("client_id", client_id)
+                .append_pair("client_secret", secret.expose());
+        }
+    }
+    request
+        .body(Full::new(Bytes::from(form.finish())))
+        .expect("a parsed URL and these headers make a request")
+}
+
+/// Reads the answer. `token_type`, `scope` and members of the provider's own are not looked at: providers vary in
+/// them, and nothing here depends on them.
+fn read(response: &Response<Bytes>) -> Result<Tokens, TokenError> {
+    let status = response.status();
+    let body: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
+    let text = |name: &str| body.as_ref()?.get(name)?.as_str();
+    if status.is_success() && text("error").is_none() {
+        if body.is_none() {
+            return Err(ProviderError::NotJson(Resource::Token).into());
+        }
+        let id_token = text("id_token").ok_or(TokenError::NoIdToken)?;
+        return Ok(Tokens {
+            id_token: Secret::new(id_token),
+            access_token: text("access_token").map(Secret::new),
+        });
+    }
+    let error = text("error").map_or_else(|| "no error code".to_owned(), |error| excerpt(error, 60));
+    let status_code = status.as_u16();
+    match (status, text("error")) {
+        (_, Some("invalid_client" | "unauthorized_client")) | (StatusCode::UNAUTHORIZED, _) => {
+            Err(TokenError::ClientRefused {
+                status: status_code,
+                error,
+            })
+        }
+        (_, Some("invalid_grant")) => Err(TokenError::CodeRefused),
+        (_, None) if !status.is_client_error() || status == StatusCode::NOT_FOUND => {
+            Err(ProviderError::Status(Resource::Token, status).into())
+        }
+        _ => Err(TokenError::Refused {
+            status: status_code,
+            error,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Result<Tokens, TokenError> {
+        let response = Response::builder()
+            .status(status)
+            .body(Bytes::from(body.to_owned()))
+            .unwrap();
+        read(&response)
+    }
+
+    #[rstest]
+    #[case(json!({"id_token": "a.b.c", "access_token": "t", "token_type": "Bearer", "scope": "openid"}))]
+    #[case(json!({"id_token": "a.b.c", "access_token": "t", "token_type": "bearer", "session_state": "x"}))]
+    #[case(json!({"id_token": "a.b.c"}))]
+    fn successes_in_all_their_variety_are_read(#[case] body: Value) {
+        let tokens = answer(200, &body.to_string()).unwrap();
+        assert_eq!(tokens.id_token.expose(), "a.b.c");
+        assert_eq!(tokens.access_token.is_some(), body.get("access_token").is_some());
+    }
+
+    #[rstest]
+    #[case(400, r#"{"error":"invalid_client"}"#)]
+    #[case(401, r#"{"error":"invalid_client","error_description":"no"}"#)]
+    #[case(403, r#"{"error":"unauthorized_client"}"#)]
+    #[case(400, r#"{"error":"unauthorized_client"}"#)]
+    #[case(401, "<html>")]
+    #[case(401, "")]
+    fn refused_credentials_are_recognised_in_every_form(#[case] status: u16, #[case] body: &str) {
+        assert!(matches!(
+            answer(status, body),
+            Err(TokenError::ClientRefused { .. })
+        ));
+    }
+
+    #[test]
+    fn other_refusals_are_told_apart() {
+        assert_eq!(
+            answer(400, r#"{"error":"invalid_grant"}"#).unwrap_err(),
+            TokenError::CodeRefused
+        );
+        assert!(matches!(
+            answer(400, r#"{"error":"vendor\nword"}"#),
+            Err(TokenError::Refused { status: 400, error }) if error == "vendor?word"
+        ));
+        assert_eq!(
+            answer(200, r#"{"access_token":"t"}"#).unwrap_err(),
+            TokenError::NoIdToken
+        );
+        assert_eq!(
+            answer(200, r#"{"id_token":7}"#).unwrap_err(),
+            TokenError::NoIdToken
+        );
+        assert!(matches!(
+            answer(200, r#"{"error":"slow_down","id_token":"a"}"#),
+            Err(TokenError::Refused { .. })
+        ));
+        for (status, body) in [
+            (500, "<html>"),
+            (302, ""),
+            (404, ""),
+            (200, "<html>"),
+            (200, r#"{"id_token":"a"#),
+        ] {
+            assert!(
+                matches!(answer(status, body), Err(TokenError::Provider(_))),
+                "{status}"
+            );
+        }
+    }
+
+    async fn sent(authentication: ClientAuthentication) -> (http::HeaderMap, String) {
+        let request = request(
+            &Url::parse("https://idp.example.com/token?tenant=1").unwrap(),
+            authentication,
+            "the client",
+            &Secret::new("s3cr3t&"),
+            "https://gw.example.com/oauth2/intermediate_callback",
+            &Redemption {
+                code: "c+d",
+                verifier: "v",
+            },
+        );
+        assert_eq!(request.uri(), "https://idp.example.com/token?tenant=1");
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    const FORM: &str = "grant_type=authorization_code&code=c%2Bd&redirect_uri=https%3A%2F%2Fgw.example.com%2Foauth2%2Fintermediate_callback&code_verifier=v";
+
+    #[tokio::test]
+    async fn basic_keeps_the_secret_out_of_the_body() {
+        let (headers, body) = sent(ClientAuthentication::Basic).await;
+        assert!(headers[header::AUTHORIZATION].is_sensitive());
+        assert_eq!(body, FORM);
+    }
+
+    #[tokio::test]
+    async fn post_keeps_it_out_of_the_headers() {
+        let (headers, body) = sent(ClientAuthentication::Post).await;
+        assert!(!headers.contains_key(header::AUTHORIZATION));
+        assert_eq!(
+            body,
+            format!("{FORM}&client_id=the+client&client_secret=s3cr3t%26")
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_any_answer_never_panics(status in 200_u16..600, body in ".{0,80}") {
+            let _ = answer(status, &body);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Name and e-mail for display, from the ID token or else from the userinfo endpoint (OpenID Connect Core section 5.3).
+//! They never identify anybody, so that nothing here can fail a sign-in.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatewright_domain::{secret::Secret, user_source::UserSource};
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+use serde_json::{Map, Value};
+
+use super::{
+    budget::Budget,
+    discovery::Provider,
+    id_token::{IdToken, UnverifiedToken},
+    jwks::KeySet,
+    provider::{ProviderError, Resource},
+    subject,
+};
+use crate::{app::App, fetch::Policy};
+
+/// A person waits for this, and it is only for display.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+const MAX_BODY: usize = 256 * 1024;
+
+/// What fits a list of users.
+const MAX_NAME: usize = 200;
+
+/// The longest e-mail address (RFC 5321 section 4.5.3.1).
+const MAX_EMAIL: usize = 254;
+
+/// What a provider says of a person beside who they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Profile {
+    /// The name to show.
+    pub(super) name: Option<String>,
+    /// The address to show.
+    pub(super) email: Option<String>,
+}
+
+impl Profile {
+    /// From claims, of an ID token or of userinfo.
+    pub(super) fn from_claims(claims: &Map<String, Value>) -> Self {
+        let text = |name: &str, max: usize| {
+            let text: String = claims
+                .get(name)?
+                .as_str()?
+                .chars()
+                .filter(|character| !character.is_control())
+                .collect();
+            let text = text.trim();
+            (!text.is_empty() && text.chars().nth(max).is_none()).then(|| text.to_owned())
+        };
+        Self {
+            name: ["name", "preferred_username", "nickname"]
+                .iter()
+                .find_map(|claim| text(claim, MAX_NAME)),
+            email: text("email", MAX_EMAIL),
+        }
+    }
+
+    /// Whether userinfo could add something that was asked for.
+    fn lacks_what_was_asked_for(&self, scopes: &[String]) -> bool {
+        let asked = |scope: &str| scopes.iter().any(|item| item == scope);
+        (self.name.is_none() && asked("profile")) || (self.email.is_none() && asked("email"))
+    }
+}
+
+/// The profile of a person who has just signed in.
+pub(super) async fn profile(
+    app: &App,
+    source: &UserSource,
+    provider: &Provider,
+    keys: &KeySet,
+    id_token: &IdToken,
+    access_token: Option<&Secret>,
+    budget: Budget,
+) -> Profile {
+    let known = Profile::from_claims(&id_token.claims);
+    let (Some(endpoint), Some(token)) = (&provider.userinfo_endpoint, access_token) else {
+        return known;
+    };
+    if !known.lacks_what_was_asked_for(&source.scopes) {
+        return known;
+    }
+    let answer = fetch(app, endpoint.as_str(), token, budget).await;
+    let more = answer.and_then(|(signed, body)| {
+        read(signed, &body, keys, source, &id_token.sub).ok_or(ProviderError::NotJson(Resource::Userinfo))
+    });
+    match more {
+        Ok(claims) => {
+            let more = Profile::from_claims(&claims);
+            Profile {
+                name: known.name.or(more.name),
+                email: known.email.or(more.email),
+            }
+        }
+        Err(error) => {
+            tracing::info!(user_source = %source.id, %error, "going on without userinfo");
+            known
+        }
+    }
+}
+
+/// Whether the body is a signed JWT, and the body.
+async fn fetch(
+    app: &App,
+    endpoint: &str,
+    token: &Secret,
+    budget: Budget,
+) -> Result<(bool, Bytes), ProviderError> {
+    let unusable = || ProviderError::NotJson(Resource::Userinfo);
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| unusable())?;
+    bearer.set_sensitive(true);
+    let request = Request::get(endpoint)
+        .header(header::ACCEPT, "application/json, application/jwt")
+        .header(header::AUTHORIZATION, bearer)
+        .body(Full::new(Bytes::new()))
+        .map_err(|_| unusable())?;
+    let response = app
+        .fetch
+        .buffered(Policy::Operator, request, budget.limits(DEADLINE, MAX_BODY))
+        .await
+        .map_err(|error| ProviderError::Fetch(Resource::Userinfo, error))?;
+    if response.status() != StatusCode::OK {
+        return Err(ProviderError::Status(Resource::Userinfo, response.status()));
+    }
+    let signed = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("application/jwt")
+        });
+    Ok((signed, response.into_body()))
+}
+
+/// The claims of an answer that is about `sub` (OpenID Connect Core section 5.3.2: an answer about anybody else must
+/// not be used).
+fn read(
+    signed: bool,
+    body: &[u8],
+    keys: &KeySet,
+    source: &UserSource,
+    sub: &str,
+) -> Option<Map<String, Value>> {
+    let claims = if signed {
+        let token = UnverifiedToken::parse(std::str::from_utf8(body).ok()?.trim()).ok()?;
+        token
+            .verify(keys)
+            .ok()?
+            .into_userinfo(&source.issuer, &source.client_id)?
+    } else {
+        serde_json::from_slice(body).ok()?
+    };
+    (subject::read(&claims, "sub").ok()? == sub).then_some(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::relying_party::testing::{Signer, SignerKind, source};
+
+    fn of(claims: &Value) -> Profile {
+        Profile::from_claims(claims.as_object().unwrap())
+    }
+
+    #[test]
+    fn names_and_addresses_are_taken_as_they_are_shown() {
+        let profile = of(&json!({"name": " Ada\u{7} Lovelace ", "email": "ada@example.com"}));
+        assert_eq!(profile.name.as_deref(), Some("Ada Lovelace"));
+        assert_eq!(profile.email.as_deref(), Some("ada@example.com"));
+        assert_eq!(
+            of(&json!({"preferred_username": "ada"})).name.as_deref(),
+            Some("ada")
+        );
+        assert_eq!(
+            of(&json!({"name": ["x"], "email": "a".repeat(300)})),
+            Profile::default()
+        );
+    }
+
+    #[rstest]
+    #[case(json!({"name": "n", "email": "e"}), &["openid", "profile", "email"], false)]
+    #[case(json!({"name": "n"}), &["openid", "profile", "email"], true)]
+    #[case(json!({"name": "n"}), &["openid", "profile"], false)]
+    #[case(json!({}), &["openid"], false)]
+    fn userinfo_is_asked_only_for_what_is_missing_and_was_asked_for(
+        #[case] claims: Value,
+        #[case] scopes: &[&str],
+        #[case] asked: bool,
+    ) {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        assert_eq!(of(&claims).lacks_what_was_asked_for(&scopes), asked);
+    }
+
+    #[test]
+    fn an_answer_about_somebody_else_is_not_used() {
+        let keys = KeySet::default();
+        let source = source("https://idp.example.com");
+        let body = json!({"sub": "alice", "name": "Alice"}).to_string();
+        assert!(read(false, body.as_bytes(), &keys, &source, "alice").is_some());
+        assert!(read(false, body.as_bytes(), &keys, &source, "bob").is_none());
+        assert!(read(false, br#"{"name": "Alice"}"#, &keys, &source, "alice").is_none());
+        assert!(read(false, b"<html>", &keys, &source, "alice").is_none());
+    }
+
+    #[test]
+    fn a_signed_answer_needs_its_signature() {
+        let signer = Signer::new(SignerKind::P256, None);
+        let keys = KeySet::parse(json!({"keys": [signer.jwk()]}).to_string().as_bytes()).unwrap();
+        let source = source("https://idp.example.com");
+        let token = signer.token(&json!({"sub": "alice", "aud": source.client_id}));
+        assert!(read(true, token.as_bytes(), &keys, &source, "alice").is_some());
+        assert!(read(true, token.as_bytes(), &KeySet::default(), &source, "alice").is_none());
+        assert!(read(true, b"{\"sub\":\"alice\"}", &keys, &source, "alice").is_none());
+    }
+}

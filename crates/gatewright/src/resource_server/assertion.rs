@@ -1,0 +1,128 @@
+//! The signed identity assertion: how a server that is told who the user is, is told.
+
+use std::{sync::Arc, time::Duration};
+
+use gatewright_domain::{
+    Timestamp,
+    id::{GatewayId, ServerId, UserSourceId},
+    principal::{Principal, Proof},
+};
+use gatewright_mcp::{
+    caller::{CallerKey, Identify},
+    upstream::UpstreamConfig,
+};
+use http::HeaderValue;
+use moka::sync::Cache;
+use serde::Serialize;
+
+use crate::app::App;
+
+/// An assertion lives this long.
+const LIFE: Duration = Duration::from_mins(1);
+/// One assertion serves a user's calls to a server this long, so that no call gets one that is about to expire.
+const REUSED_FOR: Duration = Duration::from_secs(30);
+/// Assertions kept; about a kilobyte each.
+const KEPT_MAX: u64 = 10_000;
+
+/// What a server is told.
+#[derive(Debug, Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: String,
+    iat: i64,
+    exp: i64,
+    /// The raw value that names the user: of the subject claim, or of the user id header.
+    subject: &'a str,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_source: Option<UserSourceId>,
+    gateway: GatewayId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+#[derive(Debug)]
+struct Signed {
+    /// Whom it was signed for: a server that moved gets a new one at once.
+    audience: String,
+    /// Whom it speaks of; a changed name or address makes it anew.
+    principal: Arc<Principal>,
+    at: Timestamp,
+    value: HeaderValue,
+}
+
+/// Assertions signed a moment ago.
+#[derive(Debug)]
+pub(super) struct Assertions {
+    signed: Cache<(CallerKey, ServerId), Arc<Signed>>,
+}
+
+impl Default for Assertions {
+    fn default() -> Self {
+        Self {
+            signed: Cache::builder()
+                .max_capacity(KEPT_MAX)
+                .time_to_live(REUSED_FOR)
+                .build(),
+        }
+    }
+}
+
+/// The user of one request, for the servers that are told.
+pub(super) struct Identity<'a> {
+    pub(super) app: &'a App,
+    pub(super) principal: &'a Arc<Principal>,
+    pub(super) key: CallerKey,
+}
+
+impl Identify for Identity<'_> {
+    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
+        let signed = &self.app.resource_server.assertions.signed;
+        let now = self.app.now();
+        if let Some(known) = signed.get(&(self.key, server.id))
+            && now.since(known.at) < REUSED_FOR
+            && known.audience == server.audience
+            && known.principal == *self.principal
+        {
+            return Some(known.value.clone());
+        }
+        let value = self.sign(server, now)?;
+        let fresh = Signed {
+            audience: server.audience.clone(),
+            principal: Arc::clone(self.principal),
+            at: now,
+            value: value.clone(),
+        };
+        signed.insert((self.key, server.id), Arc::new(fresh));
+        Some(value)
+    }
+}
+
+impl Identity<'_> {
+    fn sign(&self, server: &UpstreamConfig, now: Timestamp) -> Option<HeaderValue> {
+        let principal = self.principal;
+        let user_source = match &principal.proof {
+            Proof::Grant { user_source_id, .. } => Some(*user_source_id),
+            Proof::Key(_) => None,
+        };
+        let claims = Claims {
+            iss: self.app.config.public_url(),
+            aud: &server.audience,
+            sub: principal.assertion_subject(),
+            iat: now.as_seconds(),
+            exp: now.plus(LIFE).as_seconds(),
+            subject: &principal.subject,
+            mode: principal.mode().as_str(),
+            user_source,
+            gateway: principal.gateway_id,
+            email: principal.email.as_deref(),
+            name: principal.display_name.as_deref(),
+        };
+        let mut value = HeaderValue::from_str(&self.app.signing.sign_assertion(&claims)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}

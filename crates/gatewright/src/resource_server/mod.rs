@@ -1,0 +1,50 @@
+//! The resource server: the MCP endpoint of each gateway, `/mcp/{slug}`. The order is fixed: the configuration is
+//! current, the gateway exists, the origin is ours, and the caller is known; only then is a message read. What MCP
+//! itself asks for is in the crate `gatewright_mcp`.
+
+mod assertion;
+mod authenticate;
+mod endpoint;
+mod plan;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod user_id;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::any};
+use gatewright_domain::{Clock, Entropy, sealed::Keyring};
+use gatewright_mcp::federation::Federation;
+
+use crate::{app::App, fetch::Fetch};
+
+use assertion::Assertions;
+use authenticate::TokenCache;
+use transport::Outbound;
+
+/// What the resource server keeps in memory.
+#[derive(Debug)]
+pub struct ResourceServer {
+    federation: Federation<Outbound>,
+    tokens: TokenCache,
+    assertions: Assertions,
+}
+
+impl ResourceServer {
+    /// Nothing is known yet of tokens and servers.
+    pub fn new(fetch: Fetch, keyring: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            federation: Federation::new(Outbound::new(fetch), keyring, clock, entropy),
+            tokens: TokenCache::default(),
+            assertions: Assertions::default(),
+        }
+    }
+}
+
+/// Routes.
+pub fn routes() -> Router<Arc<App>> {
+    // One route for all methods: which of them exist is no business of who is not known.
+    Router::new().route("/mcp/{slug}", any(endpoint::handle))
+}

@@ -1,0 +1,64 @@
+//! A gateway of the directory as the federation wants it.
+
+use std::{sync::Arc, time::Duration};
+
+use gatewright_mcp::{
+    federation::{GatewayConfig, Plan},
+    naming::Naming,
+    upstream::UpstreamConfig,
+};
+use http::Uri;
+
+use super::ResourceServer;
+use crate::directory::{GatewayEntry, ServerEntry};
+
+/// The plan of a gateway, made at its first request after a change of the configuration.
+pub(super) fn plan<'a>(server: &ResourceServer, entry: &'a GatewayEntry) -> &'a Arc<Plan> {
+    entry
+        .plan
+        .get_or_init(|| Arc::new(server.federation.plan(gateway_config(entry))))
+}
+
+fn gateway_config(entry: &GatewayEntry) -> GatewayConfig {
+    let gateway = &entry.gateway;
+    GatewayConfig {
+        id: gateway.id,
+        name: gateway.name.clone(),
+        instructions: gateway.instructions.clone(),
+        naming: if entry.prefixed {
+            Naming::Prefixed
+        } else {
+            Naming::Plain
+        },
+        servers: entry
+            .servers
+            .iter()
+            .map(|server| upstream_config(server))
+            .collect(),
+        allowed_tools: gateway
+            .allowed_tools
+            .iter()
+            .map(|allowed| (allowed.server, allowed.tool.clone()))
+            .collect(),
+    }
+}
+
+fn upstream_config(entry: &ServerEntry) -> UpstreamConfig {
+    let server = &entry.server;
+    let (url, problem) = match server.url.parse::<Uri>() {
+        Ok(url) if url.host().is_some() => (url, entry.problem.clone()),
+        // It was checked when it was saved; a database edited by hand may still hold anything.
+        _ => (Uri::default(), Some("its URL cannot be read".to_owned())),
+    };
+    UpstreamConfig {
+        id: server.id,
+        slug: server.slug.clone(),
+        url,
+        audience: server.url.clone(),
+        timeout: Duration::from_millis(u64::from(server.timeout_ms)),
+        retries: server.retries,
+        headers: entry.headers.clone(),
+        identity: server.identity,
+        problem,
+    }
+}

@@ -1,0 +1,122 @@
+//! Refusals before a message is read: JSON of OAuth's form (RFC 6750 section 3), and the Bearer challenge where one is
+//! due. Nothing in them tells a stranger more than they knew.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use gatewright_oauth::{challenge::Challenge, error::ErrorCode};
+use http::{
+    HeaderValue, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+
+use super::user_id::UserIdError;
+use crate::{config::Config, directory::GatewayEntry, request::BodyError};
+
+/// Why a request of the MCP endpoint is refused before its message is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The configuration could not be confirmed, or the database not be asked.
+    #[error("The gateway cannot check this request right now. Try again in a few seconds.")]
+    Unchecked,
+    /// No active gateway has this slug.
+    #[error("There is no such gateway.")]
+    NoGateway,
+    /// A web page of another origin is asking.
+    #[error("Requests from web pages of other origins are not accepted.")]
+    ForeignOrigin,
+    /// Only GET, POST and DELETE exist here.
+    #[error("This method is not used here; MCP uses POST, GET and DELETE.")]
+    Method,
+    /// No credentials.
+    #[error("Sign in first: send an access token of this gateway as `Authorization: Bearer …`.")]
+    NoToken,
+    /// An access token that is not good here, or no more.
+    #[error("The access token is not valid for this gateway, or not any more. Sign in again.")]
+    BadToken,
+    /// No API key.
+    #[error("Send a project API key of role `gateway` as `Authorization: Bearer gwk_…`.")]
+    NoKey,
+    /// An API key that is not good here.
+    #[error(
+        "The API key is not valid for this gateway. Use an unexpired key of role `gateway` of its project."
+    )]
+    BadKey,
+    /// The user id beside the key.
+    #[error(transparent)]
+    UserId(#[from] UserIdError),
+    /// The body.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+impl Refusal {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Unchecked => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoGateway => StatusCode::NOT_FOUND,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoToken | Self::BadToken | Self::NoKey | Self::BadKey => StatusCode::UNAUTHORIZED,
+            Self::UserId(_) | Self::Body(BodyError::Broken) => StatusCode::BAD_REQUEST,
+            Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::Timeout) => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Unchecked => "temporarily_unavailable",
+            Self::NoGateway => "not_found",
+            Self::ForeignOrigin => "forbidden",
+            Self::NoToken | Self::NoKey => "unauthorized",
+            Self::BadToken | Self::BadKey => "invalid_token",
+            Self::Method | Self::UserId(_) | Self::Body(_) => "invalid_request",
+        }
+    }
+
+    /// The answer. `entry` is the gateway, once it is known.
+    pub(super) fn into_response(self, config: &Config, entry: Option<&GatewayEntry>) -> Response {
+        let text = self.to_string();
+        let body = serde_json::json!({ "error": self.code(), "error_description": text });
+        let mut response = (self.status(), Body::from(body.to_string())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match self {
+            Self::Unchecked => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            Self::Method => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+            }
+            Self::NoToken | Self::BadToken | Self::NoKey | Self::BadKey => {
+                let challenge = match (self, entry) {
+                    (Self::NoToken | Self::BadToken, Some(entry)) => {
+                        Challenge::with_metadata(metadata_url(config, entry), "mcp")
+                    }
+                    // Headers mode publishes no metadata.
+                    _ => Challenge::bare(),
+                };
+                let challenge = match self {
+                    Self::BadToken | Self::BadKey => challenge.because(ErrorCode::InvalidToken, text),
+                    _ => challenge,
+                };
+                if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
+                    headers.insert(WWW_AUTHENTICATE, value);
+                }
+            }
+            Self::NoGateway | Self::ForeignOrigin | Self::UserId(_) | Self::Body(_) => {}
+        }
+        response
+    }
+}
+
+/// Where the protected resource metadata of a gateway lies (RFC 9728 section 3.1).
+fn metadata_url(config: &Config, entry: &GatewayEntry) -> String {
+    format!(
+        "{}/.well-known/oauth-protected-resource/mcp/{}",
+        config.public_url(),
+        entry.gateway.slug
+    )
+}

@@ -1,0 +1,387 @@
+//! An instance with a User Source, two gateways of it, one in Headers mode, and a server that says what it was told.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, body::Bytes, extract::State, response::IntoResponse, routing::any};
+use gatewright_domain::{
+    Clock as _, Entropy, Timestamp,
+    api_key::{self, ApiKey, KeyRole, KeyScope},
+    clock::FixedClock,
+    entropy::SystemEntropy,
+    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
+    grant::Grant,
+    id::{ApiKeyId, GatewayId, GrantId, ProjectId, ServerId, UserId, UserSourceId},
+    project::Project,
+    secret::Secret,
+    server::{CustomHeader, IdentityForwarding, Server},
+    stored_secret::SealedText,
+    token_hash::TokenHash,
+    user::{User, UserKey, UserStatus},
+    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+};
+use gatewright_store::{Tx, gateway, grant, project, revision, server, user, user_source};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    config::Config,
+    front::{Front, RecordedBody},
+    keys::AccessClaims,
+};
+
+pub(super) const PUBLIC_URL: &str = "http://127.0.0.1:8080";
+
+pub(super) struct World {
+    pub(super) app: Arc<App>,
+    pub(super) clock: Arc<FixedClock>,
+    pub(super) project: ProjectId,
+    pub(super) source: UserSource,
+    pub(super) upstream: Arc<Upstream>,
+    front: Front,
+    _folder: tempfile::TempDir,
+}
+
+/// What the server on loopback got.
+#[derive(Default)]
+pub(super) struct Upstream {
+    pub(super) received: Mutex<Vec<(HeaderMap, Value)>>,
+}
+
+impl Upstream {
+    pub(super) fn calls(&self) -> Vec<HeaderMap> {
+        let received = self.received.lock().unwrap();
+        let is_call = |(_, body): &&(HeaderMap, Value)| body["method"] == "tools/call";
+        received
+            .iter()
+            .filter(is_call)
+            .map(|(headers, _)| headers.clone())
+            .collect()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+}
+
+/// A token of a user at a gateway, and what it hangs on.
+pub(super) struct SignedIn {
+    pub(super) token: String,
+    pub(super) user: UserId,
+    pub(super) grant: GrantId,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
+    }
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
+        let mut config = Config::default();
+        config.database.data_dir = folder.path().to_owned();
+        config.server.public_url = PUBLIC_URL.to_owned();
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let app = App::build(config, clock.clone(), entropy).await.unwrap();
+        let at = clock.now();
+        let project = ProjectId::generate(clock.as_ref(), &SystemEntropy);
+        let source = source(project, at);
+        let (url, upstream) = upstream().await;
+        let world = Self {
+            front: Front::new(app.clone()),
+            app,
+            clock,
+            project,
+            source,
+            upstream,
+            _folder: folder,
+        };
+        let row = Project {
+            id: project,
+            name: "Project".to_owned(),
+            created_at: at,
+            updated_at: at,
+        };
+        let mut tx = world.app.store.write().await.unwrap();
+        project::insert(&mut tx, &row).await.unwrap();
+        user_source::insert(&mut tx, &world.source).await.unwrap();
+        server::insert(&mut tx, &world.server(&url)).await.unwrap();
+        let by_source = Authentication::UserSource(world.source.id);
+        for (slug, authentication) in [
+            ("acme", by_source),
+            ("other", by_source),
+            ("keys", Authentication::Headers),
+        ] {
+            world.insert_gateway(&mut tx, slug, authentication).await;
+        }
+        world.commit(tx).await;
+        world
+    }
+
+    /// Commits a change of the configuration and takes it up.
+    pub(super) async fn commit(&self, mut tx: Tx) {
+        revision::bump(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        self.app.refresh_directory().await.unwrap();
+    }
+
+    async fn insert_gateway(&self, tx: &mut Tx, slug: &str, authentication: Authentication) {
+        let at = self.clock.now();
+        let row = Gateway {
+            id: GatewayId::generate(self.clock.as_ref(), &SystemEntropy),
+            project_id: self.project,
+            name: format!("Tools of {slug}"),
+            description: String::new(),
+            instructions: String::new(),
+            slug: slug.to_owned(),
+            authentication,
+            trusted_clients: Vec::new(),
+            servers: Vec::new(),
+            allowed_tools: Vec::new(),
+            status: GatewayStatus::Active,
+            settings: GatewaySettings::default(),
+            created_at: at,
+            updated_at: at,
+        };
+        gateway::insert(tx, &row).await.unwrap();
+    }
+
+    fn server(&self, url: &str) -> Server {
+        let at = self.clock.now();
+        Server {
+            id: ServerId::generate(self.clock.as_ref(), &SystemEntropy),
+            project_id: self.project,
+            slug: "told".to_owned(),
+            name: "Told".to_owned(),
+            url: url.to_owned(),
+            timeout_ms: 5_000,
+            retries: 0,
+            headers: vec![CustomHeader {
+                name: "x-team".to_owned(),
+                value: "blue".to_owned(),
+            }],
+            identity: IdentityForwarding::Assertion,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    pub(super) fn gateway_id(&self, slug: &str) -> GatewayId {
+        let directory = self.app.directory.current(self.app.now()).unwrap();
+        directory.gateway(slug).unwrap().gateway.id
+    }
+
+    /// Signs a user in at a gateway, as the authorization server would.
+    pub(super) async fn sign_in(&self, slug: &str, subject: &str) -> SignedIn {
+        let now = self.clock.now();
+        let gateway_id = self.gateway_id(slug);
+        let mut tx = self.app.store.write().await.unwrap();
+        let user = user::sign_in(&mut tx, &self.user(subject)).await.unwrap();
+        let row = Grant {
+            id: GrantId::generate(self.clock.as_ref(), &SystemEntropy),
+            project_id: self.project,
+            gateway_id,
+            user_id: user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+            client_id: "client-1".to_owned(),
+            client_name: "Example".to_owned(),
+            scope: "mcp".to_owned(),
+            created_at: now,
+            ends_at: now.plus(Duration::from_hours(24)),
+            last_used_at: now,
+            revoked: None,
+        };
+        grant::insert(&mut tx, &row).await.unwrap();
+        tx.commit().await.unwrap();
+        SignedIn {
+            token: self.app.signing.sign_access_token(&self.claims(slug, &row)),
+            user: user.id,
+            grant: row.id,
+        }
+    }
+
+    pub(super) fn claims(&self, slug: &str, grant: &Grant) -> AccessClaims {
+        let now = self.clock.now();
+        let url = self.app.config.gateway_url(slug);
+        AccessClaims {
+            iss: url.clone(),
+            aud: url,
+            sub: grant.user_id,
+            client_id: grant.client_id.clone(),
+            iat: now.as_seconds(),
+            exp: now.plus(Duration::from_hours(1)).as_seconds(),
+            jti: "1".to_owned(),
+            scope: grant.scope.clone(),
+            gateway: grant.gateway_id,
+            grant: grant.id,
+            source: grant.user_source_id,
+            epoch: grant.identity_epoch,
+        }
+    }
+
+    fn user(&self, subject: &str) -> User {
+        let at = self.clock.now();
+        User {
+            id: UserId::generate(self.clock.as_ref(), &SystemEntropy),
+            project_id: self.project,
+            key: UserKey {
+                user_source_id: self.source.id,
+                issuer: self.source.issuer.clone(),
+                claim: "sub".to_owned(),
+                subject: subject.to_owned(),
+            },
+            display_name: Some("Ada".to_owned()),
+            email: None,
+            status: UserStatus::Active,
+            first_sign_in_at: at,
+            last_sign_in_at: at,
+        }
+    }
+
+    /// Makes a key; gives its text.
+    pub(super) async fn key(
+        &self,
+        role: KeyRole,
+        gateway_id: Option<GatewayId>,
+        expires_at: Option<Timestamp>,
+    ) -> Secret {
+        let secret = api_key::generate(&SystemEntropy);
+        let row = ApiKey {
+            id: ApiKeyId::generate(self.clock.as_ref(), &SystemEntropy),
+            scope: KeyScope::Project {
+                project_id: self.project,
+                role,
+                gateway_id,
+            },
+            name: "Key".to_owned(),
+            hash: TokenHash::of(secret.expose()),
+            expires_at,
+            created_at: self.clock.now(),
+            last_used_at: None,
+            revoked_at: None,
+        };
+        let mut tx = self.app.store.write().await.unwrap();
+        gatewright_store::api_key::insert(&mut tx, &row).await.unwrap();
+        self.commit(tx).await;
+        secret
+    }
+
+    pub(super) async fn open(&self, request: Request<String>) -> http::Response<RecordedBody> {
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.front
+            .answer(peer, request.map(|body| Full::new(body.into())))
+            .await
+    }
+
+    pub(super) async fn send(&self, request: Request<String>) -> Answer {
+        let (head, body) = self.open(request).await.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    /// Calls the tool of the stateless era, with further headers.
+    pub(super) async fn call(&self, slug: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post(format!("/mcp/{slug}"))
+            .header("content-type", "application/json")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "tell");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "tell", "arguments": {},
+            "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {}}}});
+        self.send(request.body(body.to_string()).unwrap()).await
+    }
+
+    /// The same with a token.
+    pub(super) async fn call_with(&self, slug: &str, token: &str) -> Answer {
+        self.call(slug, &[("authorization", &format!("Bearer {token}"))])
+            .await
+    }
+}
+
+/// A stateless server with one tool.
+async fn upstream() -> (String, Arc<Upstream>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/some/path", listener.local_addr().unwrap());
+    let upstream = Arc::new(Upstream::default());
+    let router = Router::new()
+        .fallback(any(tell))
+        .with_state(Arc::clone(&upstream));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, upstream)
+}
+
+async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+    let message: Value = serde_json::from_slice(&body).unwrap();
+    let result = match message["method"].as_str().unwrap() {
+        "server/discover" => {
+            json!({"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {}})
+        }
+        "tools/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
+            "tools": [{"name": "tell", "inputSchema": {"type": "object"}}]}),
+        _ => json!({"resultType": "complete", "content": [{"type": "text", "text": "told"}]}),
+    };
+    let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
+    upstream.received.lock().unwrap().push((headers, message));
+    let smuggled = [
+        ("content-type", "application/json"),
+        ("set-cookie", "a=b"),
+        ("location", "https://evil.example"),
+        ("access-control-allow-origin", "*"),
+        ("x-powered-by", "something"),
+    ];
+    (smuggled, answer.to_string())
+}
+
+fn source(project_id: ProjectId, at: Timestamp) -> UserSource {
+    UserSource {
+        id: UserSourceId::generate(&FixedClock::at_seconds(at.as_seconds()), &SystemEntropy),
+        project_id,
+        name: "Provider".to_owned(),
+        description: String::new(),
+        issuer: "https://id.example".to_owned(),
+        client_id: "client-1".to_owned(),
+        client_secret: ClientSecretSlots {
+            current: SealedText("v1.none.none".to_owned()),
+            previous: None,
+            changed_at: at,
+            confirmed_at: None,
+            refused_at: None,
+        },
+        scopes: vec!["openid".to_owned()],
+        subject_claim: "sub".to_owned(),
+        status: UserSourceStatus::Active,
+        identity_epoch: 1,
+        verified_at: None,
+        created_at: at,
+        updated_at: at,
+    }
+}

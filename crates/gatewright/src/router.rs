@@ -1,0 +1,42 @@
+//! Which path leads where. Routes are denied by default: what is not named here is 404.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, response::Response};
+use http::StatusCode;
+
+use crate::{
+    app::App,
+    front::{RouteLayer, problem},
+    request::RequestContext,
+};
+
+/// The router of `serve`.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(crate::authorization_server::routes())
+        .merge(crate::relying_party::routes())
+        .merge(crate::resource_server::routes())
+        .merge(crate::api::routes())
+        .merge(crate::telemetry::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(RouteLayer)
+        .with_state(app)
+}
+
+async fn not_found(Extension(context): Extension<RequestContext>) -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        "There is nothing at this path.",
+        &context.id,
+    )
+}
+
+async fn method_not_allowed(Extension(context): Extension<RequestContext>) -> Response {
+    problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This path does not take this method.",
+        &context.id,
+    )
+}

@@ -1,0 +1,238 @@
+//! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
+
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{app::App, front::Front};
+
+/// A connection must bring the head of its first request within this time, or it is closed.
+const FIRST_REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// The head of each further request, the idle time before it included: a little more than proxies commonly keep idle
+/// connections (60 s), so that they close first and never write into a closed one.
+const NEXT_HEAD_DEADLINE: Duration = Duration::from_secs(65);
+/// The largest head of a request, and what is buffered for writing before a stream has to wait.
+const BUFFER: usize = 64 * 1024;
+/// HTTP/2: streams at once per connection, and how much one stream and one connection may send ahead.
+const H2_STREAMS: u32 = 128;
+const H2_STREAM_WINDOW: u32 = 128 * 1024;
+const H2_CONNECTION_WINDOW: u32 = 512 * 1024;
+/// HTTP/2 connections are asked this often whether they live, and closed when they do not say so in time.
+const H2_PING_EVERY: Duration = Duration::from_secs(30);
+const H2_PING_DEADLINE: Duration = Duration::from_secs(20);
+/// After running out of file descriptors, accepting waits this long for some to come free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace.
+pub async fn run(app: Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
+    let front = Front::new(Arc::clone(&app));
+    run_behind(front, app, listener).await
+}
+
+async fn run_behind(front: Front, app: Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
+    let jobs = TaskTracker::new();
+    crate::jobs::spawn(&app, &jobs);
+    let connections = TaskTracker::new();
+    let grace = Duration::from_secs(app.config.server.shutdown_grace_seconds.into());
+    let front = Arc::new(front);
+    let builder = Arc::new(builder());
+    let slots = Arc::new(Semaphore::new(
+        usize::try_from(app.config.server.max_connections)
+            .unwrap_or(Semaphore::MAX_PERMITS)
+            .min(Semaphore::MAX_PERMITS),
+    ));
+    let accepting = accept(&app, &listener, &slots, |stream, peer, slot| {
+        let connection = Connection {
+            app: Arc::clone(&app),
+            front: Arc::clone(&front),
+            builder: Arc::clone(&builder),
+            peer,
+        };
+        connections.spawn(connection.serve(stream, slot));
+    });
+    app.shutdown.run_until_cancelled(accepting).await;
+    // New connections are refused from here on, so that a load balancer goes elsewhere.
+    drop(listener);
+    tracing::info!(
+        open = connections.len(),
+        "stopping: no new connections, running requests may end"
+    );
+    connections.close();
+    jobs.close();
+    let ended = async {
+        connections.wait().await;
+        jobs.wait().await;
+    };
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!(
+            open = connections.len(),
+            "the grace is over; what still runs is cut off"
+        );
+    }
+    app.store.close().await;
+    Ok(())
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(NEXT_HEAD_DEADLINE)
+        .max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS)
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(BUFFER).unwrap_or(u32::MAX))
+        .keep_alive_interval(H2_PING_EVERY)
+        .keep_alive_timeout(H2_PING_DEADLINE);
+    builder
+}
+
+/// Asks a silent peer whether it lives after a minute, and gives it another.
+pub(crate) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_mins(1))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4)
+}
+
+async fn accept(
+    app: &App,
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    begin: impl Fn(TcpStream, IpAddr, OwnedSemaphorePermit),
+) {
+    let mut failing = false;
+    loop {
+        let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                failing = false;
+                // Answers are written as a whole; waiting for more to send only delays them.
+                let _ = stream.set_nodelay(true);
+                // A peer that vanished without a word would otherwise hold an open stream for ever.
+                let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive());
+                begin(stream, peer.ip(), slot);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, open = app.telemetry.connections.get(), "no connection can be accepted");
+                }
+                failing = true;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether an error of `accept` is only about the connection that was to be accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+struct Connection {
+    app: Arc<App>,
+    front: Arc<Front>,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    peer: IpAddr,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, _slot: OwnedSemaphorePermit) {
+        let _open = Open::new(&self.app);
+        let began = AtomicBool::new(false);
+        let service = hyper::service::service_fn(|request| {
+            began.store(true, Ordering::Relaxed);
+            let front = Arc::clone(&self.front);
+            let peer = self.peer;
+            async move { Ok::<_, std::convert::Infallible>(front.answer(peer, request).await) }
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        // A token of its own: every wake of a connection looks at it, and looking takes a lock inside.
+        let shutdown = self.app.shutdown.child_token();
+        let silence = tokio::time::sleep(FIRST_REQUEST_DEADLINE);
+        tokio::pin!(silence);
+        let (mut watched, mut stopping) = (false, false);
+        loop {
+            tokio::select! {
+                // What went wrong on a connection is between hyper and the peer; requests have their own log lines.
+                _ = connection.as_mut() => return,
+                () = silence.as_mut(), if !watched => {
+                    watched = true;
+                    if !began.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+                () = shutdown.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+/// Counts an open connection for as long as it lives.
+struct Open<'a>(&'a App);
+
+impl<'a> Open<'a> {
+    fn new(app: &'a App) -> Self {
+        app.telemetry.connections.inc();
+        Self(app)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.telemetry.connections.dec();
+    }
+}
+
+/// Cancels `app.shutdown` at SIGTERM or Ctrl-C; the second signal ends the process at once.
+pub async fn watch_signals(app: Arc<App>) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut next = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    next().await;
+    app.shutdown.cancel();
+    next().await;
+    // The log may be waiting for others; this is said now or never.
+    eprintln!("stopping at once");
+    std::process::exit(1);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,387 @@
+//! The listener against clients that behave and clients that do not.
+#![expect(clippy::disallowed_methods, reason = "here the test is the client")]
+
+use std::{net::SocketAddr, sync::Mutex};
+
+use axum::{Extension, Router, routing::get};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::Notify,
+    task::JoinHandle,
+    time::Instant,
+};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+use crate::{app::testing::TestApp, config::Config, front::RouteLayer, telemetry::RequestRecord};
+
+/// A running server.
+struct Server {
+    test: TestApp,
+    address: SocketAddr,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::with(|_| {}, None).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Config), router: Option<Router>) -> Self {
+        let test = TestApp::with(change).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Arc::clone(&test.app);
+        let front = match router {
+            Some(router) => Front::before(Arc::clone(&app), router.layer(RouteLayer)),
+            None => Front::new(Arc::clone(&app)),
+        };
+        let running = tokio::spawn(run_behind(front, app, listener));
+        Self {
+            test,
+            address,
+            running,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// One request on a connection of its own; everything until the server closes.
+    async fn say(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_to_end(&mut stream).await
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.say(&format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        ))
+        .await
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.test.app.shutdown.cancel();
+        self.running.await.unwrap()
+    }
+}
+
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A reset after the answer is how some refusals end.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+/// Reads one answer with an empty or short body and leaves the connection open.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut answer = String::new();
+    while !answer.ends_with(end) {
+        answer.push(char::from(stream.read_u8().await.unwrap()));
+    }
+    answer
+}
+
+#[tokio::test]
+async fn it_answers_http_1_and_2_with_headers_that_hold_for_all() {
+    let server = Server::start().await;
+    for (path, status) in [
+        ("/healthz", "200 OK"),
+        ("/readyz", "200 OK"),
+        ("/nothing", "404 Not Found"),
+    ] {
+        let answer = server.get(path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{answer}");
+        assert!(answer.contains("cache-control: no-store\r\n"), "{answer}");
+    }
+    let io = TokioIo::new(server.connect().await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://x/healthz")
+        .body(Empty::<Bytes>::new())
+        .unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(
+        answer.into_body().collect().await.unwrap().to_bytes(),
+        "{\"status\":\"ok\"}"
+    );
+    drop(sender);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_not_ready_while_the_directory_is_stale_or_it_stops() {
+    let test = TestApp::new().await;
+    let front = Front::new(Arc::clone(&test.app));
+    let ready = async || {
+        let request = Request::get("/readyz").body(Empty::<Bytes>::new()).unwrap();
+        front.answer([127, 0, 0, 1].into(), request).await.status()
+    };
+    assert_eq!(ready().await, StatusCode::OK);
+    test.clock.advance(Duration::from_secs(6));
+    assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
+    crate::jobs::refresh_when_changed(&test.app).await.unwrap();
+    assert_eq!(ready().await, StatusCode::OK);
+    test.app.shutdown.cancel();
+    assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// A connection with time that passes when nothing else happens.
+async fn paused_connection() -> (TcpStream, TestApp) {
+    let test = TestApp::new().await;
+    tokio::time::pause();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, peer) = listener.accept().await.unwrap();
+    let connection = Connection {
+        app: Arc::clone(&test.app),
+        front: Arc::new(Front::new(Arc::clone(&test.app))),
+        builder: Arc::new(builder()),
+        peer: peer.ip(),
+    };
+    let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+    tokio::spawn(connection.serve(stream, slot));
+    (client, test)
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_or_too_little_is_left_at_the_deadline() {
+    for said in ["", "GET /healthz HTTP/1.1\r\nx-slow: "] {
+        let (mut client, _test) = paused_connection().await;
+        let began = Instant::now();
+        client.write_all(said.as_bytes()).await.unwrap();
+        assert_eq!(read_to_end(&mut client).await, "");
+        assert_eq!(began.elapsed().as_secs(), FIRST_REQUEST_DEADLINE.as_secs());
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_those_of_proxies_and_then_ends() {
+    let (mut client, _test) = paused_connection().await;
+    client
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let answer = read_until(&mut client, "{\"status\":\"ok\"}").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let began = Instant::now();
+    client
+        .write_all(b"GET /healthz HTTP/1.1\r\nx-slow: ")
+        .await
+        .unwrap();
+    read_to_end(&mut client).await;
+    assert_eq!(began.elapsed().as_secs(), NEXT_HEAD_DEADLINE.as_secs());
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_and_others_are_served() {
+    let server = Server::start().await;
+    let fine = format!(
+        "GET /healthz HTTP/1.1\r\nconnection: close\r\nx: {}\r\n\r\n",
+        "a".repeat(30_000)
+    );
+    assert!(server.say(&fine).await.starts_with("HTTP/1.1 200"));
+    let large = format!("GET /healthz HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(10_000_000));
+    let mut stream = server.connect().await;
+    // The server stops reading, so the writing ends early too.
+    let _ = stream.write_all(large.as_bytes()).await;
+    assert!(!read_to_end(&mut stream).await.contains("200 OK"));
+    assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_with_the_request_id_and_others_are_served() {
+    async fn broken() {
+        panic!("a bug with a canary");
+    }
+    let router = Router::new()
+        .route("/broken", get(broken))
+        .route("/fine", get(async || "fine"));
+    let server = Server::with(|_| {}, Some(router)).await;
+    let answer = server.get("/broken").await;
+    assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    assert!(
+        answer.contains("application/problem+json") && answer.contains("request_id"),
+        "{answer}"
+    );
+    assert!(!answer.contains("canary"), "{answer}");
+    assert!(server.get("/fine").await.starts_with("HTTP/1.1 200"));
+}
+
+fn waiting() -> (Router, Arc<Notify>, Arc<Notify>) {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (inner_entered, inner_release) = (Arc::clone(&entered), Arc::clone(&release));
+    let wait = async move || {
+        inner_entered.notify_one();
+        inner_release.notified().await;
+        "done"
+    };
+    (Router::new().route("/wait", get(wait)), entered, release)
+}
+
+#[tokio::test]
+async fn a_stop_lets_running_requests_end_and_takes_no_new_connections() {
+    let (router, entered, release) = waiting();
+    let server = Server::with(|_| {}, Some(router)).await;
+    let mut running = server.connect().await;
+    running
+        .write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    entered.notified().await;
+    let mut idle = server.connect().await;
+    let address = server.address;
+    let stopped = tokio::spawn(server.stop());
+    // The idle connection is closed, which also tells that the stop began.
+    assert_eq!(read_to_end(&mut idle).await, "");
+    assert!(TcpStream::connect(address).await.is_err());
+    assert!(!stopped.is_finished());
+    release.notify_one();
+    assert!(read_to_end(&mut running).await.ends_with("done"));
+    stopped.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_ends_when_the_grace_is_over() {
+    let (router, entered, _release) = waiting();
+    let server = Server::with(|config| config.server.shutdown_grace_seconds = 0, Some(router)).await;
+    let mut running = server.connect().await;
+    running
+        .write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    entered.notified().await;
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_more_connections_than_configured_are_served_at_once() {
+    let (router, entered, release) = waiting();
+    let server = Server::with(|config| config.server.max_connections = 1, Some(router)).await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    let request = b"GET /wait HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    first.write_all(request).await.unwrap();
+    second.write_all(request).await.unwrap();
+    entered.notified().await;
+    assert_eq!(server.test.app.telemetry.connections.get(), 1);
+    release.notify_one();
+    assert!(read_to_end(&mut first).await.ends_with("done"));
+    entered.notified().await;
+    release.notify_one();
+    assert!(read_to_end(&mut second).await.ends_with("done"));
+}
+
+/// Log lines of one thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn each_request_has_one_line_without_its_query() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(lines.clone())
+        .with_max_level(tracing::Level::TRACE);
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let note = async |Extension(record): Extension<Arc<RequestRecord>>| {
+        record.set_client("client-1");
+        StatusCode::NO_CONTENT
+    };
+    let router = Router::new().route("/things/{id}", get(note));
+    let server = Server::with(|_| {}, Some(router)).await;
+    let request = "GET /things/canary-path?token=canary-query HTTP/1.1\r\nhost: x\r\nauthorization: Bearer canary-token\r\n\
+                   cookie: canary-cookie\r\nconnection: close\r\n\r\n";
+    assert!(server.say(request).await.starts_with("HTTP/1.1 204"));
+    server.stop().await.unwrap();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("canary"), "{text}");
+    let line = text
+        .lines()
+        .find(|line| line.contains("gatewright::request"))
+        .unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let fields = &line["fields"];
+    assert_eq!(fields["route"], "/things/{id}");
+    assert_eq!(fields["method"], "GET");
+    assert_eq!(fields["status"], 204);
+    assert_eq!(fields["client"], "client-1");
+    assert_eq!(fields["request_id"].as_str().unwrap().len(), 16);
+    assert!(fields["duration_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(text.matches("gatewright::request").count(), 1);
+}
+
+#[tokio::test]
+async fn metrics_are_for_allowed_networks_or_with_the_token() {
+    let test = TestApp::with(|config| {
+        config.metrics.bearer = Some(gatewright_domain::secret::Secret::new("0123456789abcdef"));
+        config.server.trusted_proxies = vec!["10.0.0.1/32".parse().unwrap()];
+    })
+    .await;
+    let front = Front::new(Arc::clone(&test.app));
+    let status = async |peer: &str, headers: &[(&str, &str)]| {
+        let mut request = Request::get("/metrics");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        front
+            .answer(peer.parse().unwrap(), request)
+            .await
+            .status()
+            .as_u16()
+    };
+    assert_eq!(status("127.0.0.1", &[]).await, 200);
+    assert_eq!(status("::1", &[]).await, 200);
+    assert_eq!(status("203.0.113.9", &[]).await, 404);
+    assert_eq!(
+        status("203.0.113.9", &[("authorization", "Bearer 0123456789abcdef")]).await,
+        200
+    );
+    assert_eq!(
+        status("203.0.113.9", &[("authorization", "Bearer 0123456789abcdeg")]).await,
+        404
+    );
+    // A proxy that is not configured, and one that is.
+    assert_eq!(
+        status("127.0.0.1", &[("x-forwarded-for", "203.0.113.9")]).await,
+        404
+    );
+    assert_eq!(
+        status("127.0.0.1", &[("x-forwarded-for", "127.0.0.1")]).await,
+        404
+    );
+    assert_eq!(status("10.0.0.1", &[("x-forwarded-for", "127.0.0.1")]).await, 200);
+    assert_eq!(
+        status("10.0.0.1", &[("x-forwarded-for", "203.0.113.9")]).await,
+        404
+    );
+}

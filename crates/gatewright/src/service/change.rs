@@ -1,0 +1,235 @@
+//! One administrative change: a transaction that holds the change, its audit event and the new revision.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    Timestamp,
+    audit::{AuditEvent, FieldChange},
+    gateway::MAX_ACCESS_TOKEN_SECONDS,
+    id::{EventId, ProjectId},
+};
+use gatewright_store::{PageRequest, Tx};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Authority, ServiceError};
+use crate::app::App;
+
+/// Revocations outlive every access token by this much, for clocks of replicas that differ.
+const REVOCATION_LEEWAY: Duration = Duration::from_mins(2);
+/// Rows read at once where a whole list is needed.
+const BATCH: u32 = 200;
+
+/// A change under way. Dropped without [`Change::commit`], nothing happened.
+pub(super) struct Change<'a> {
+    app: &'a App,
+    authority: &'a Authority,
+    project: Option<ProjectId>,
+    /// The transaction.
+    pub(super) tx: Tx,
+    /// The moment of the change.
+    pub(super) now: Timestamp,
+}
+
+/// The thing a change is about, as the audit trail names it.
+pub(super) struct Object<'a> {
+    /// Its kind, like `user_source`.
+    pub(super) kind: &'static str,
+    /// Its id.
+    pub(super) id: String,
+    /// What people call it.
+    pub(super) name: &'a str,
+}
+
+impl<'a> Change<'a> {
+    /// Begins a change in a project (`None`: of the instance), which must exist.
+    pub(super) async fn begin(
+        app: &'a App,
+        authority: &'a Authority,
+        project: Option<ProjectId>,
+    ) -> Result<Self, ServiceError> {
+        let mut tx = app.store.write().await?;
+        // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
+        // replica, and what a check has seen in here is still so when the change is written.
+        gatewright_store::revision::bump(&mut tx).await?;
+        if let Some(id) = project
+            && gatewright_store::project::find(&mut tx, id).await?.is_none()
+        {
+            return Err(ServiceError::not_found("project"));
+        }
+        Ok(Self {
+            app,
+            authority,
+            project,
+            tx,
+            now: app.now(),
+        })
+    }
+
+    /// A time for `updated_at` that is later than the one before, however fast changes follow each other.
+    pub(super) fn later_than(&self, before: Timestamp) -> Timestamp {
+        self.now.max(before.plus(Duration::from_millis(1)))
+    }
+
+    /// How long a revocation must be remembered: as long as any access token may live.
+    pub(super) fn revoked_until(&self) -> Timestamp {
+        self.now
+            .plus(Duration::from_secs(u64::from(MAX_ACCESS_TOKEN_SECONDS)) + REVOCATION_LEEWAY)
+    }
+
+    /// Notes in the audit trail what is done.
+    pub(super) async fn record(
+        &mut self,
+        verb: &str,
+        object: Object<'_>,
+        changes: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        let event = AuditEvent {
+            id: EventId::generate(self.app.clock.as_ref(), self.app.entropy.as_ref()),
+            project_id: self.project,
+            at: self.now,
+            actor: self.authority.actor().clone(),
+            action: format!("{}.{verb}", object.kind),
+            object_type: object.kind.to_owned(),
+            object_id: object.id,
+            object_name: object.name.to_owned(),
+            changes,
+        };
+        gatewright_store::audit::insert(&mut self.tx, &event).await?;
+        Ok(())
+    }
+
+    /// Makes it happen and lets requests see it.
+    pub(super) async fn commit(self) -> Result<(), ServiceError> {
+        self.tx.commit().await?;
+        self.app
+            .refresh_directory()
+            .await
+            .map_err(ServiceError::NotConfirmed)
+    }
+}
+
+/// The fields of an object as the audit trail shows them. Secrets are never among them.
+pub(super) type Fields = Vec<(String, Value)>;
+
+/// One field of an object.
+pub(super) fn field(name: &str, value: impl Serialize) -> (String, Value) {
+    let value = serde_json::to_value(value).expect("fields of the audit trail are plain data");
+    (name.to_owned(), value)
+}
+
+/// The changes of a creation. Empty fields are left out.
+pub(super) fn created(after: Fields) -> Vec<FieldChange> {
+    let is_filled = |value: &Value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => true,
+    };
+    let change = |(field, value)| FieldChange {
+        field,
+        before: None,
+        after: Some(value),
+    };
+    after
+        .into_iter()
+        .filter(|(_, value)| is_filled(value))
+        .map(change)
+        .collect()
+}
+
+/// The changes of an update: what differs. Fields may come and go, such as single headers.
+pub(super) fn updated(before: &Fields, after: Fields) -> Vec<FieldChange> {
+    let gone = before
+        .iter()
+        .filter(|(name, _)| !after.iter().any(|(other, _)| other == name))
+        .map(|(name, value)| FieldChange {
+            field: name.clone(),
+            before: Some(value.clone()),
+            after: None,
+        })
+        .collect::<Vec<_>>();
+    let mut changes = Vec::new();
+    for (name, value) in after {
+        let old = before
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, value)| value);
+        if old != Some(&value) {
+            changes.push(FieldChange {
+                field: name,
+                before: old.cloned(),
+                after: Some(value),
+            });
+        }
+    }
+    changes.extend(gone);
+    changes
+}
+
+/// That a secret changed, and nothing about it.
+pub(super) fn secret_changed(field: &str) -> FieldChange {
+    FieldChange {
+        field: field.to_owned(),
+        before: None,
+        after: None,
+    }
+}
+
+/// Where reading a whole list begins.
+pub(super) const FIRST_PAGE: PageRequest = PageRequest {
+    after: None,
+    limit: BATCH,
+};
+
+/// Reads a whole list, page after page: `every!(page => list(&mut tx, &page))`. A macro, because the compiler cannot yet
+/// see that the future of an async closure which borrows its arguments may move between threads.
+macro_rules! every {
+    ($page:ident => $read:expr) => {{
+        let mut items = Vec::new();
+        let mut $page = $crate::service::change::FIRST_PAGE;
+        loop {
+            let read = $read.await?;
+            items.extend(read.items);
+            match read.next {
+                Some(next) => $page.after = Some(next),
+                None => break items,
+            }
+        }
+    }};
+}
+pub(super) use every;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_shows_what_differs_and_nothing_else() {
+        let before = vec![
+            field("name", "a"),
+            field("status", "active"),
+            field("headers.X-Old", "v"),
+        ];
+        let after = vec![
+            field("name", "b"),
+            field("status", "active"),
+            field("headers.X-New", "w"),
+        ];
+        let changes = updated(&before, after);
+        let named: Vec<_> = changes.iter().map(|change| change.field.as_str()).collect();
+        assert_eq!(named, ["name", "headers.X-New", "headers.X-Old"]);
+        assert_eq!(changes[0].before, Some("a".into()));
+        assert_eq!(changes[0].after, Some("b".into()));
+    }
+
+    #[test]
+    fn a_creation_leaves_out_what_is_empty() {
+        let changes = created(vec![
+            field("name", "a"),
+            field("description", ""),
+            field("servers", [0_u8; 0]),
+        ]);
+        assert_eq!(changes.len(), 1);
+    }
+}

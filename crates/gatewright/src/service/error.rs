@@ -1,0 +1,98 @@
+//! Why an administrative action was not done, in words for the person who asked.
+
+use gatewright_domain::{
+    Invalid,
+    id::{GatewayId, ServerId},
+};
+use gatewright_store::StoreError;
+
+/// A refused or failed action. Nothing has changed, except where `NotConfirmed` says so.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The input is wrong.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// It does not exist, or belongs to another project.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// What was looked for, in words.
+        what: &'static str,
+        /// The member of the request that named it, if it was one; otherwise the URL did.
+        pointer: Option<String>,
+    },
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The state of other things forbids it.
+    #[error("{}", .0.detail)]
+    Conflict(Box<Conflict>),
+    /// The caller's `If-Match` names another version.
+    #[error("it has changed since you read it")]
+    Stale,
+    /// The change is made, but this replica could not read it back.
+    #[error("the change is made, but could not be confirmed")]
+    NotConfirmed(#[source] StoreError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What stands in the way.
+#[derive(Debug, Clone, Default)]
+pub struct Conflict {
+    /// What is in the way and the way out.
+    pub detail: String,
+    /// The active gateways that are in the way, with their names.
+    pub active_gateways: Vec<(GatewayId, String)>,
+    /// The gateways that are in the way, active or not.
+    pub gateways: Vec<(GatewayId, String)>,
+    /// The servers that are in the way.
+    pub servers: Vec<(ServerId, String)>,
+}
+
+impl ServiceError {
+    /// No such thing at the place the caller named.
+    pub const fn not_found(what: &'static str) -> Self {
+        Self::NotFound { what, pointer: None }
+    }
+
+    /// No such thing under the id in this member of the request.
+    pub fn not_found_at(what: &'static str, pointer: impl Into<String>) -> Self {
+        Self::NotFound {
+            what,
+            pointer: Some(pointer.into()),
+        }
+    }
+
+    /// A conflict that needs no list.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Conflict {
+            detail: detail.into(),
+            ..Conflict::default()
+        }
+        .into()
+    }
+
+    /// Somebody else changed the same thing at the same moment.
+    pub(super) fn changed_meanwhile() -> Self {
+        Self::conflict("Somebody else changed this at the same moment. Read it again and repeat the change.")
+    }
+
+    /// Turns a taken name into a violation of the field that has it.
+    pub(super) fn taken(error: StoreError, thing: &str) -> Self {
+        match error {
+            StoreError::Taken { field } => Invalid::one(
+                format!("/{field}"),
+                format!("Another {thing} of this project has this {field} already: choose another."),
+            )
+            .into(),
+            other => other.into(),
+        }
+    }
+}
+
+impl From<Conflict> for ServiceError {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(Box::new(conflict))
+    }
+}

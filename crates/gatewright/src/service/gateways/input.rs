@@ -1,0 +1,158 @@
+//! What the API takes for a gateway.
+
+use gatewright_domain::{
+    gateway::{AllowedTool, GatewaySettings, GatewayStatus, Mode, TrustedClient},
+    id::{ServerId, UserSourceId},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{api::schema, service::Patch};
+
+/// A gateway to create.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGateway {
+    /// 1-80 characters.
+    #[schema(required = true, min_length = 1, max_length = 80)]
+    #[serde(default)]
+    pub name: String,
+    /// Shown by some clients.
+    #[serde(default)]
+    pub description: String,
+    /// Returned to clients as MCP `instructions`.
+    #[serde(default)]
+    pub instructions: String,
+    /// The last part of its URL, unique in the instance whatever the case; minted when left empty.
+    #[schema(pattern = "^[A-Za-z0-9_-]{0,64}$")]
+    #[serde(default)]
+    pub slug: String,
+    /// Who its users are: `user_source` (recommended) or `headers`.
+    #[schema(required = true, schema_with = schema::mode)]
+    #[serde(default)]
+    pub authentication_mode: Option<Mode>,
+    /// The User Source, in that mode.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub user_source_id: Option<UserSourceId>,
+    /// Clients that skip the consent page.
+    #[schema(value_type = Vec<schema::TrustedClient>)]
+    #[serde(default)]
+    pub trusted_clients: Vec<TrustedClient>,
+    /// The servers it federates, in order; empty means all of the project.
+    #[schema(value_type = Vec<String>)]
+    #[serde(default)]
+    pub servers: Vec<ServerId>,
+    /// The tools it offers; empty means all of its servers.
+    #[schema(value_type = Vec<schema::AllowedTool>)]
+    #[serde(default)]
+    pub allowed_tools: Vec<AllowedTool>,
+    /// `active` when left out.
+    #[schema(schema_with = schema::status_or_null)]
+    #[serde(default)]
+    pub status: Option<GatewayStatus>,
+    /// Lifetimes and registration switches.
+    #[schema(value_type = schema::GatewaySettings)]
+    #[serde(default)]
+    pub settings: GatewaySettings,
+}
+
+/// A change of a gateway. What is left out stays; `null` resets to the default.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayPatch {
+    /// 1-80 characters.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub name: Patch<String>,
+    /// Shown by some clients.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub description: Patch<String>,
+    /// Returned to clients as MCP `instructions`.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub instructions: Patch<String>,
+    /// The last part of its URL. Another one changes URL and issuer: clients are set up anew.
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{0,64}$")]
+    #[serde(default)]
+    pub slug: Patch<String>,
+    /// Who its users are. Another mode ends what the old one issued.
+    #[schema(schema_with = schema::mode_or_null)]
+    #[serde(default)]
+    pub authentication_mode: Option<Mode>,
+    /// The User Source. Another one ends the gateway's grants.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub user_source_id: Patch<UserSourceId>,
+    /// All clients that skip the consent page; the list is replaced as a whole.
+    #[schema(value_type = Option<Vec<schema::TrustedClient>>)]
+    #[serde(default)]
+    pub trusted_clients: Patch<Vec<TrustedClient>>,
+    /// All servers, in order; the list is replaced as a whole.
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(default)]
+    pub servers: Patch<Vec<ServerId>>,
+    /// All tools; the list is replaced as a whole.
+    #[schema(value_type = Option<Vec<schema::AllowedTool>>)]
+    #[serde(default)]
+    pub allowed_tools: Patch<Vec<AllowedTool>>,
+    /// `active` is refused while its User Source is inactive or gone.
+    #[schema(schema_with = schema::status_or_null)]
+    #[serde(default)]
+    pub status: Option<GatewayStatus>,
+    /// Lifetimes and registration switches, merged member by member.
+    #[serde(default)]
+    #[schema(value_type = Option<SettingsPatch>)]
+    pub settings: Patch<SettingsPatch>,
+}
+
+/// A change of a gateway's settings, merged member by member.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsPatch {
+    /// Life of an access token, in seconds.
+    #[schema(value_type = Option<u32>)]
+    #[serde(default)]
+    pub access_token_seconds: Patch<u32>,
+    /// A grant ends after this long without use.
+    #[schema(value_type = Option<u32>)]
+    #[serde(default)]
+    pub grant_idle_seconds: Patch<u32>,
+    /// A grant ends this long after it began.
+    #[schema(value_type = Option<u32>)]
+    #[serde(default)]
+    pub grant_max_seconds: Patch<u32>,
+    /// Accept dynamic client registration.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub dynamic_registration: Patch<bool>,
+    /// Accept Client ID Metadata Documents.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub metadata_documents: Patch<bool>,
+}
+
+impl SettingsPatch {
+    /// The settings after the change.
+    pub(super) fn over(self, current: &GatewaySettings) -> GatewaySettings {
+        let default = GatewaySettings::default();
+        GatewaySettings {
+            access_token_seconds: self
+                .access_token_seconds
+                .over_or(&current.access_token_seconds, default.access_token_seconds),
+            grant_idle_seconds: self
+                .grant_idle_seconds
+                .over_or(&current.grant_idle_seconds, default.grant_idle_seconds),
+            grant_max_seconds: self
+                .grant_max_seconds
+                .over_or(&current.grant_max_seconds, default.grant_max_seconds),
+            dynamic_registration: self
+                .dynamic_registration
+                .over_or(&current.dynamic_registration, default.dynamic_registration),
+            metadata_documents: self
+                .metadata_documents
+                .over_or(&current.metadata_documents, default.metadata_documents),
+        }
+    }
+}

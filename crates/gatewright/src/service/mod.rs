@@ -1,0 +1,25 @@
+//! What administrators do, as functions that API, dashboard, CLI and demo share.
+//!
+//! Every change goes the same way: the caller's [`Authority`] is asked, the input is checked and all that is wrong with
+//! it is told at once, one transaction makes the change together with its audit event and the growth of the revision,
+//! and the directory is read anew before the answer, so that the very next request sees the change.
+
+pub mod api_keys;
+pub mod audit_events;
+pub mod authority;
+mod change;
+pub mod error;
+pub mod gateways;
+pub mod headers;
+pub mod instance;
+pub mod last_used;
+pub mod patch;
+pub mod projects;
+pub mod secrets;
+pub mod servers;
+pub mod user_sources;
+pub mod users;
+
+pub use authority::Authority;
+pub use error::ServiceError;
+pub use patch::{IfMatch, Patch};

@@ -1,0 +1,303 @@
+//! Upstream servers: create, list, read, change, delete.
+
+use gatewright_domain::{
+    Invalid, header_template,
+    id::{ProjectId, ServerId},
+    server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server, ServerFields},
+};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    server::{self as rows, ServerDelete},
+};
+use serde::Deserialize;
+use url::Url;
+use utoipa::ToSchema;
+
+use super::{
+    Authority, IfMatch, Patch, ServiceError,
+    change::{Change, Fields, Object, created, every, field, updated},
+    error::Conflict,
+};
+use crate::{api::schema, app::App, fetch::Policy};
+
+/// A server to register.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewServer {
+    /// `[a-z0-9-]{1,40}`, unique in the project: the beginning of its tools' names where a gateway has several servers.
+    #[schema(required = true, pattern = "^[a-z0-9-]{1,40}$")]
+    #[serde(default)]
+    pub slug: String,
+    /// What people call it; the slug when left out.
+    #[schema(max_length = 80)]
+    #[serde(default)]
+    pub name: String,
+    /// Its Streamable HTTP endpoint.
+    #[schema(required = true, format = "uri")]
+    #[serde(default)]
+    pub url: String,
+    /// How long one request may take, in milliseconds; 60000 when left out.
+    #[schema(minimum = 100, maximum = 600_000)]
+    #[serde(default)]
+    pub timeout_ms: Option<u32>,
+    /// How often a request that surely was not processed is tried again; 1 when left out.
+    #[schema(maximum = 5)]
+    #[serde(default)]
+    pub retries: Option<u8>,
+    /// Headers sent with every request; values may name secrets as `${secret:NAME}`.
+    #[schema(value_type = Vec<schema::CustomHeader>)]
+    #[serde(default)]
+    pub headers: Vec<CustomHeader>,
+    /// What it is told about the user: `none` (default), or `assertion` for a signed identity.
+    #[schema(schema_with = schema::identity)]
+    #[serde(default)]
+    pub identity: IdentityForwarding,
+}
+
+/// A change of a server. What is left out stays; `null` resets to the default.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerPatch {
+    /// `[a-z0-9-]{1,40}`. Another one renames its tools where a gateway has several servers.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub slug: Patch<String>,
+    /// What people call it.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub name: Patch<String>,
+    /// Its Streamable HTTP endpoint. Secrets its headers name must be allowed at the new origin.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub url: Patch<String>,
+    /// Milliseconds.
+    #[schema(value_type = Option<u32>, minimum = 100, maximum = 600_000)]
+    #[serde(default)]
+    pub timeout_ms: Patch<u32>,
+    /// Tries after the first.
+    #[schema(value_type = Option<u8>, maximum = 5)]
+    #[serde(default)]
+    pub retries: Patch<u8>,
+    /// All headers; the list is replaced as a whole.
+    #[schema(value_type = Option<Vec<schema::CustomHeader>>)]
+    #[serde(default)]
+    pub headers: Patch<Vec<CustomHeader>>,
+    /// What it is told about the user.
+    #[schema(schema_with = schema::identity_or_null)]
+    #[serde(default)]
+    pub identity: Patch<IdentityForwarding>,
+}
+
+/// Registers a server.
+pub async fn create(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    new: NewServer,
+) -> Result<Server, ServiceError> {
+    authority.change(project)?;
+    let fields = ServerFields {
+        slug: new.slug,
+        name: new.name,
+        url: new.url,
+        timeout_ms: new.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
+        retries: new.retries.unwrap_or(DEFAULT_RETRIES),
+        headers: new.headers,
+        identity: new.identity,
+    };
+    let (fields, url) = check(app, fields)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    check_secrets(&mut change.tx, project, &fields, &url).await?;
+    let id = ServerId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let now = change.now;
+    let server = Server {
+        id,
+        project_id: project,
+        slug: fields.slug,
+        name: fields.name,
+        url: fields.url,
+        timeout_ms: fields.timeout_ms,
+        retries: fields.retries,
+        headers: fields.headers,
+        identity: fields.identity,
+        created_at: now,
+        updated_at: now,
+    };
+    rows::insert(&mut change.tx, &server)
+        .await
+        .map_err(|error| ServiceError::taken(error, "server"))?;
+    change
+        .record("created", object(&server), created(audited(&server)))
+        .await?;
+    change.commit().await?;
+    Ok(server)
+}
+
+/// Servers of a project, oldest first.
+pub async fn list(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    page: &PageRequest,
+) -> Result<Page<Server>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, project, page).await?)
+}
+
+/// One server.
+pub async fn find(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: ServerId,
+) -> Result<Server, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, id).await
+}
+
+/// Changes a server.
+pub async fn update(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: ServerId,
+    patch: ServerPatch,
+    if_match: &IfMatch,
+) -> Result<Server, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let current = existing(&mut change.tx, project, id).await?;
+    if_match.holds(current.updated_at)?;
+    let fields = ServerFields {
+        slug: patch.slug.over(&current.slug),
+        name: patch.name.over(&current.name),
+        url: patch.url.over(&current.url),
+        timeout_ms: patch.timeout_ms.over_or(&current.timeout_ms, DEFAULT_TIMEOUT_MS),
+        retries: patch.retries.over_or(&current.retries, DEFAULT_RETRIES),
+        headers: patch.headers.over(&current.headers),
+        identity: patch.identity.over(&current.identity),
+    };
+    let (fields, url) = check(app, fields)?;
+    check_secrets(&mut change.tx, project, &fields, &url).await?;
+    let mut next = Server {
+        slug: fields.slug,
+        name: fields.name,
+        url: fields.url,
+        timeout_ms: fields.timeout_ms,
+        retries: fields.retries,
+        headers: fields.headers,
+        identity: fields.identity,
+        ..current.clone()
+    };
+    if next == current {
+        return Ok(current);
+    }
+    next.updated_at = change.later_than(current.updated_at);
+    let written = rows::update(&mut change.tx, &next, current.updated_at)
+        .await
+        .map_err(|error| ServiceError::taken(error, "server"))?;
+    if !written {
+        return Err(ServiceError::changed_meanwhile());
+    }
+    let changes = updated(&audited(&current), audited(&next));
+    change.record("updated", object(&next), changes).await?;
+    change.commit().await?;
+    Ok(next)
+}
+
+/// Deletes a server, unless a gateway names it.
+pub async fn delete(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: ServerId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let server = existing(&mut change.tx, project, id).await?;
+    if_match.holds(server.updated_at)?;
+    match rows::delete(&mut change.tx, project, id).await? {
+        ServerDelete::Done => {}
+        ServerDelete::NotFound => return Err(ServiceError::not_found("server")),
+        ServerDelete::InUse(gateways) => {
+            return Err(Conflict {
+                detail: format!(
+                    "The server `{}` cannot be deleted while gateways name it: remove it from their servers and allowed \
+                     tools first.",
+                    server.slug
+                ),
+                gateways,
+                ..Conflict::default()
+            }
+            .into());
+        }
+    }
+    change.record("deleted", object(&server), Vec::new()).await?;
+    change.commit().await
+}
+
+async fn existing(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Server, ServiceError> {
+    rows::find(tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("server"))
+}
+
+/// Checks the fields, and that a server at this address may be contacted at all.
+fn check(app: &App, fields: ServerFields) -> Result<(ServerFields, Url), Invalid> {
+    let (fields, url) = fields.check()?;
+    app.fetch
+        .check_url(Policy::Operator, &url)
+        .map_err(|refused| Invalid::one("/url", format!("This URL cannot be used: {refused}.")))?;
+    Ok((fields, url))
+}
+
+async fn check_secrets(
+    tx: &mut Tx,
+    project: ProjectId,
+    fields: &ServerFields,
+    url: &Url,
+) -> Result<(), ServiceError> {
+    let secrets = every!(page => gatewright_store::secret::list(tx, project, &page));
+    Ok(fields.check_secrets(url, &secrets)?)
+}
+
+fn object(server: &Server) -> Object<'_> {
+    Object {
+        kind: "server",
+        id: server.id.to_string(),
+        name: &server.name,
+    }
+}
+
+fn audited(server: &Server) -> Fields {
+    let mut fields = vec![
+        field("slug", &server.slug),
+        field("name", &server.name),
+        field("url", &server.url),
+        field("timeout_ms", server.timeout_ms),
+        field("retries", server.retries),
+        field("identity", server.identity),
+    ];
+    for header in &server.headers {
+        fields.push(field(&format!("headers.{}", header.name), shown(header)));
+    }
+    fields
+}
+
+/// A header as the audit trail shows it. Somebody may have typed a credential as it is instead of a reference: only a
+/// short digest tells such a value from another.
+fn shown(header: &CustomHeader) -> String {
+    if header_template::secrets(header).is_empty() {
+        let digest = gatewright_domain::token_hash::TokenHash::of(&header.value).to_text();
+        format!(
+            "{} characters, digest {}",
+            header.value.chars().count(),
+            &digest[..6]
+        )
+    } else {
+        header.value.clone()
+    }
+}

@@ -1,0 +1,361 @@
+//! User Sources: create, list, read, change, deactivate, delete.
+
+mod input;
+
+use gatewright_domain::{
+    Invalid, Timestamp,
+    id::{ProjectId, UserSourceId},
+    sealed::Purpose,
+    secret::Secret,
+    stored_secret::SealedText,
+    user_source::{
+        ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus, check_client_secret, check_issuer,
+        client_secret_context, same_origin,
+    },
+};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    user_source::{self as rows, Guarded},
+};
+use url::Url;
+
+pub use self::input::{NewUserSource, UserSourcePatch};
+use super::{
+    Authority, IfMatch, Patch, ServiceError,
+    change::{Change, Fields, Object, created, field, secret_changed, updated},
+    error::Conflict,
+};
+use crate::{
+    app::App,
+    fetch::Policy,
+    relying_party::check::{self, Candidate},
+};
+
+/// Creates a source, after asking the provider unless that is to be skipped.
+pub async fn create(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    new: NewUserSource,
+) -> Result<UserSource, ServiceError> {
+    authority.change(project)?;
+    let mut invalid = Invalid::default();
+    let fields = UserSourceFields {
+        name: new.name,
+        description: new.description,
+        issuer: new.issuer,
+        client_id: new.client_id,
+        scopes: new.scopes.unwrap_or_default(),
+        subject_claim: new.subject_claim.unwrap_or_default(),
+    };
+    let fields = invalid.take(check_fields(app, fields));
+    let secret = new.client_secret.unwrap_or_else(|| Secret::new(""));
+    invalid.take(check_client_secret("/client_secret", &secret));
+    invalid.into_result()?;
+    let fields = fields.expect("fields without a violation were taken");
+    let now = app.now();
+    let id = UserSourceId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let mut source = UserSource {
+        id,
+        project_id: project,
+        name: fields.name,
+        description: fields.description,
+        issuer: fields.issuer,
+        client_id: fields.client_id,
+        client_secret: ClientSecretSlots::fresh(seal(app, id, &secret), now),
+        scopes: fields.scopes,
+        subject_claim: fields.subject_claim,
+        status: UserSourceStatus::Active,
+        identity_epoch: 1,
+        verified_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    if !new.skip_validation {
+        ask_provider(app, &mut source).await?;
+    }
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    rows::insert(&mut change.tx, &source)
+        .await
+        .map_err(|error| ServiceError::taken(error, "user source"))?;
+    let mut changes = created(audited(&source));
+    changes.push(secret_changed("client_secret"));
+    change.record("created", object(&source), changes).await?;
+    change.commit().await?;
+    Ok(source)
+}
+
+/// Sources of a project, oldest first.
+pub async fn list(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    page: &PageRequest,
+) -> Result<Page<UserSource>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, project, page).await?)
+}
+
+/// One source.
+pub async fn find(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserSourceId,
+) -> Result<UserSource, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, id).await
+}
+
+/// Changes a source. The provider is asked when something changed that it can judge.
+pub async fn update(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserSourceId,
+    patch: UserSourcePatch,
+    if_match: &IfMatch,
+) -> Result<UserSource, ServiceError> {
+    authority.change(project)?;
+    let mut tx = app.store.read().await?;
+    let current = existing(&mut tx, project, id).await?;
+    drop(tx);
+    if_match.holds(current.updated_at)?;
+    let status = patch.status;
+    let skip_validation = patch.skip_validation;
+    let Edited { mut next, new_secret } = edit(app, &current, patch)?;
+    let judged = new_secret
+        || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
+        || current.scopes != next.scopes;
+    match skip_validation {
+        Some(true) if judged => next.verified_at = None,
+        Some(false) => ask_provider(app, &mut next).await?,
+        None if judged => ask_provider(app, &mut next).await?,
+        Some(true) | None => {}
+    }
+
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let changes_row = next != current;
+    if changes_row {
+        next.updated_at = change.later_than(current.updated_at);
+        let written = rows::update(&mut change.tx, &next, current.updated_at)
+            .await
+            .map_err(|error| ServiceError::taken(error, "user source"))?;
+        if !written {
+            return Err(ServiceError::changed_meanwhile());
+        }
+    }
+    let changes_status = status.is_some_and(|status| status != current.status);
+    if let Some(status) = status.filter(|_| changes_status) {
+        set_status(&mut change, project, id, status, next.updated_at).await?;
+    }
+    if !changes_row && !changes_status {
+        return Ok(current);
+    }
+    let next = existing(&mut change.tx, project, id).await?;
+    let mut changes = updated(&audited(&current), audited(&next));
+    if new_secret {
+        changes.push(secret_changed("client_secret"));
+    }
+    change.record("updated", object(&next), changes).await?;
+    change.commit().await?;
+    Ok(next)
+}
+
+/// Deletes a source with its users and grants, unless an active gateway uses it.
+pub async fn delete(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserSourceId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let source = existing(&mut change.tx, project, id).await?;
+    if_match.holds(source.updated_at)?;
+    let outcome = rows::delete(&mut change.tx, project, id).await?;
+    unguarded(outcome, "deleted")?;
+    change.record("deleted", object(&source), Vec::new()).await?;
+    change.commit().await
+}
+
+async fn existing(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {
+    rows::find(tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("user source"))
+}
+
+/// A source as it is to become.
+struct Edited {
+    next: UserSource,
+    new_secret: bool,
+}
+
+fn edit(app: &App, current: &UserSource, patch: UserSourcePatch) -> Result<Edited, Invalid> {
+    let mut invalid = Invalid::default();
+    let fields = UserSourceFields {
+        name: patch.name.over(&current.name),
+        description: patch.description.over(&current.description),
+        issuer: patch.issuer.over(&current.issuer),
+        client_id: patch.client_id.over(&current.client_id),
+        scopes: patch.scopes.over(&current.scopes),
+        subject_claim: patch.subject_claim.over(&current.subject_claim),
+    };
+    let typed = match patch.client_secret {
+        Patch::Keep => None,
+        Patch::Clear => {
+            invalid.add(
+                "/client_secret",
+                "A source cannot be without a client secret: leave this out to keep the stored one, or type a new one.",
+            );
+            None
+        }
+        Patch::Set(secret) => {
+            invalid.take(check_client_secret("/client_secret", &secret));
+            Some(secret)
+        }
+    };
+    let origin_stays = same_origin(&current.issuer, &fields.issuer);
+    let readable = check_issuer("/issuer", &fields.issuer).is_ok();
+    if readable && !origin_stays && typed.is_none() {
+        invalid.add(
+            "/client_secret",
+            format!(
+                "The stored client secret was entered for the provider at `{}` and is never sent to another: type the \
+                 secret for `{}` in the same change.",
+                current.issuer, fields.issuer
+            ),
+        );
+    }
+    let fields = invalid.take(check_fields(app, fields));
+    invalid.into_result()?;
+    let fields = fields.expect("fields without a violation were taken");
+    let changes_identity = current.changes_identity(&fields.issuer, &fields.client_id, &fields.subject_claim);
+    // Typing the stored secret again is no rotation: it would put a confirmed secret back on trial.
+    let typed = typed.filter(|secret| !origin_stays || !is_stored(app, current, secret));
+    let new_secret = typed.is_some();
+    let slots = current.client_secret.clone();
+    let client_secret = match typed {
+        None => slots,
+        Some(secret) if origin_stays => slots.rotated(seal(app, current.id, &secret), app.now()),
+        Some(secret) => ClientSecretSlots::fresh(seal(app, current.id, &secret), app.now()),
+    };
+    let next = UserSource {
+        name: fields.name,
+        description: fields.description,
+        issuer: fields.issuer,
+        client_id: fields.client_id,
+        client_secret,
+        scopes: fields.scopes,
+        subject_claim: fields.subject_claim,
+        identity_epoch: current.identity_epoch + i64::from(changes_identity),
+        ..current.clone()
+    };
+    Ok(Edited { next, new_secret })
+}
+
+/// Checks the fields, and that an issuer of this address may be contacted at all.
+fn check_fields(app: &App, fields: UserSourceFields) -> Result<UserSourceFields, Invalid> {
+    let fields = fields.check()?;
+    let url = Url::parse(&fields.issuer).expect("an issuer without a violation is a URL");
+    app.fetch
+        .check_url(Policy::Operator, &url)
+        .map_err(|refused| Invalid::one("/issuer", format!("This issuer cannot be used: {refused}.")))?;
+    Ok(fields)
+}
+
+async fn ask_provider(app: &App, source: &mut UserSource) -> Result<(), ServiceError> {
+    let candidate = Candidate {
+        issuer: &source.issuer,
+        scopes: &source.scopes,
+        subject_claim: &source.subject_claim,
+    };
+    let results = check::check(app, candidate).await;
+    check::into_result(&results)?;
+    source.verified_at = check::verified_at(&results, app.now());
+    Ok(())
+}
+
+fn seal(app: &App, id: UserSourceId, secret: &Secret) -> SealedText {
+    app.keyring.seal(
+        app.entropy.as_ref(),
+        Purpose::StoredSecret,
+        &client_secret_context(id),
+        secret.expose().as_bytes(),
+    )
+}
+
+fn is_stored(app: &App, source: &UserSource, secret: &Secret) -> bool {
+    let context = client_secret_context(source.id);
+    app.keyring
+        .open_secret(Purpose::StoredSecret, &context, &source.client_secret.current)
+        .is_ok_and(|stored| stored.matches(secret.expose()))
+}
+
+async fn set_status(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: UserSourceId,
+    status: UserSourceStatus,
+    before: Timestamp,
+) -> Result<(), ServiceError> {
+    let at = change.later_than(before);
+    match status {
+        UserSourceStatus::Active => {
+            let found = rows::activate(&mut change.tx, project, id, at).await?;
+            found
+                .then_some(())
+                .ok_or_else(|| ServiceError::not_found("user source"))
+        }
+        UserSourceStatus::Inactive => unguarded(
+            rows::deactivate(&mut change.tx, project, id, at).await?,
+            "deactivated",
+        ),
+    }
+}
+
+fn unguarded(outcome: Guarded, what: &str) -> Result<(), ServiceError> {
+    match outcome {
+        Guarded::Done => Ok(()),
+        Guarded::NotFound => Err(ServiceError::not_found("user source")),
+        Guarded::InUse(active_gateways) => {
+            let (count, plural) = (
+                active_gateways.len(),
+                if active_gateways.len() == 1 { "" } else { "s" },
+            );
+            Err(Conflict {
+                detail: format!(
+                    "This User Source cannot be {what} while {count} active gateway{plural} use it. Deactivate or delete \
+                     those gateways, or give them another source, first."
+                ),
+                active_gateways,
+                ..Conflict::default()
+            }
+            .into())
+        }
+    }
+}
+
+fn object(source: &UserSource) -> Object<'_> {
+    Object {
+        kind: "user_source",
+        id: source.id.to_string(),
+        name: &source.name,
+    }
+}
+
+fn audited(source: &UserSource) -> Fields {
+    vec![
+        field("name", &source.name),
+        field("description", &source.description),
+        field("issuer", &source.issuer),
+        field("client_id", &source.client_id),
+        field("scopes", &source.scopes),
+        field("subject_claim", &source.subject_claim),
+        field("status", source.status),
+        field("verified_at", source.verified_at),
+    ]
+}

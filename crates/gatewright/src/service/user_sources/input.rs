@@ -1,0 +1,83 @@
+//! What the API takes for a User Source.
+
+use gatewright_domain::{secret::Secret, user_source::UserSourceStatus};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{api::schema, service::Patch};
+
+/// A User Source to create.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUserSource {
+    /// 1-80 characters, unique in the project, like `Okta production`.
+    #[schema(required = true, min_length = 1, max_length = 80)]
+    #[serde(default)]
+    pub name: String,
+    /// For members of the project only, never shown to an end user.
+    #[serde(default)]
+    pub description: String,
+    /// The issuer, exactly as the provider's discovery document has it: a slash at the end matters.
+    #[schema(required = true, format = "uri")]
+    #[serde(default)]
+    pub issuer: String,
+    /// The client id registered at the provider.
+    #[schema(required = true)]
+    #[serde(default)]
+    pub client_id: String,
+    /// The client secret registered at the provider. It is in no answer.
+    #[schema(required = true, value_type = String, write_only, format = Password)]
+    #[serde(default)]
+    pub client_secret: Option<Secret>,
+    /// Scopes to ask for; `openid`, `profile` and `email` when left out.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// The ID-token claim that names the user; `sub` when left out.
+    #[serde(default)]
+    pub subject_claim: Option<String>,
+    /// Save without asking the provider. The source is marked as unverified.
+    #[serde(default)]
+    pub skip_validation: bool,
+}
+
+/// A change of a User Source. What is left out stays; `null` resets to the default.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserSourcePatch {
+    /// 1-80 characters, unique in the project.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub name: Patch<String>,
+    /// For members of the project only.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub description: Patch<String>,
+    /// The issuer. Another one makes everybody another person and ends their tokens; another origin also needs the
+    /// client secret typed again.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub issuer: Patch<String>,
+    /// The client id. Another one ends the tokens of all users.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub client_id: Patch<String>,
+    /// A new client secret. The one that last worked stays a fallback until the new one has succeeded once.
+    #[schema(value_type = Option<String>, write_only, format = Password)]
+    #[serde(default)]
+    pub client_secret: Patch<Secret>,
+    /// Scopes to ask for.
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(default)]
+    pub scopes: Patch<Vec<String>>,
+    /// The ID-token claim that names the user. Another one makes everybody another person and ends their tokens.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub subject_claim: Patch<String>,
+    /// `inactive` is refused while an active gateway uses the source.
+    #[schema(schema_with = schema::status_or_null)]
+    #[serde(default)]
+    pub status: Option<UserSourceStatus>,
+    /// `true` saves without asking the provider; `false` asks it even if nothing changed that it could judge.
+    #[serde(default)]
+    pub skip_validation: Option<bool>,
+}

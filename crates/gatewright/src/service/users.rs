@@ -1,0 +1,201 @@
+//! End users and their grants: list, read, block, delete, end grants. They create themselves by signing in.
+
+use gatewright_domain::{
+    grant::{Grant, RevocationReason},
+    id::{GrantId, ProjectId, UserId, UserSourceId},
+    user::{User, UserStatus},
+};
+use gatewright_store::{Page, PageRequest, Tx, grant as grant_rows, user as rows};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Authority, ServiceError,
+    change::{Change, Object, created, every, field, updated},
+};
+use crate::{api::schema, app::App};
+
+/// Which users to list.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Only those of this source.
+    pub user_source_id: Option<UserSourceId>,
+    /// Only those whose subject, name or e-mail contains this text.
+    pub search: Option<String>,
+}
+
+/// A change of a user.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserPatch {
+    /// `blocked` refuses every request of the user from the next one on, and ends their grants.
+    #[schema(schema_with = schema::user_status_or_null)]
+    #[serde(default)]
+    pub status: Option<UserStatus>,
+}
+
+/// Users of a project, oldest first.
+pub async fn list(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    filter: &UserFilter,
+    page: &PageRequest,
+) -> Result<Page<User>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    let search = filter.search.as_deref().filter(|text| !text.is_empty());
+    Ok(rows::list(&mut tx, project, filter.user_source_id, search, page).await?)
+}
+
+/// One user.
+pub async fn find(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+) -> Result<User, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, id).await
+}
+
+/// Blocks or unblocks a user.
+pub async fn update(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+    patch: &UserPatch,
+) -> Result<User, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let current = existing(&mut change.tx, project, id).await?;
+    let Some(status) = patch.status.filter(|status| *status != current.status) else {
+        return Ok(current);
+    };
+    if !rows::set_status(&mut change.tx, project, id, status).await? {
+        return Err(ServiceError::not_found("user"));
+    }
+    let mut changes = updated(
+        &vec![field("status", current.status)],
+        vec![field("status", status)],
+    );
+    if status == UserStatus::Blocked {
+        let ended = end_all(&mut change, project, id, RevocationReason::UserRemoved).await?;
+        changes.extend(created(vec![field("grants_ended", ended)]));
+    }
+    let next = User { status, ..current };
+    let verb = match status {
+        UserStatus::Active => "unblocked",
+        UserStatus::Blocked => "blocked",
+    };
+    change.record(verb, object(&next), changes).await?;
+    change.commit().await?;
+    Ok(next)
+}
+
+/// Deletes a user with their grants; their tokens fail from the next request on. Signing in again makes a new user.
+pub async fn delete(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let user = existing(&mut change.tx, project, id).await?;
+    let until = change.revoked_until();
+    if !rows::delete(&mut change.tx, project, id, until).await? {
+        return Err(ServiceError::not_found("user"));
+    }
+    change.record("deleted", object(&user), Vec::new()).await?;
+    change.commit().await
+}
+
+/// Live grants of a user, newest first.
+pub async fn grants(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+    page: &PageRequest,
+) -> Result<Page<Grant>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, id).await?;
+    Ok(grant_rows::list_of_user(&mut tx, project, id, app.now(), page).await?)
+}
+
+/// Ends one grant of a user.
+pub async fn end_grant(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+    grant: GrantId,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    existing(&mut change.tx, project, id).await?;
+    // A grant is ended only under the user it belongs to.
+    let now = change.now;
+    let live = every!(page => grant_rows::list_of_user(&mut change.tx, project, id, now, &page));
+    let Some(found) = live.into_iter().find(|live| live.id == grant) else {
+        return Err(ServiceError::not_found("live grant"));
+    };
+    let until = change.revoked_until();
+    let reason = RevocationReason::Administrator;
+    if !grant_rows::revoke(&mut change.tx, project, grant, reason, now, until).await? {
+        return Err(ServiceError::not_found("live grant"));
+    }
+    let object = Object {
+        kind: "grant",
+        id: grant.to_string(),
+        name: &found.client_name,
+    };
+    let changes = created(vec![field("user_id", id), field("gateway_id", found.gateway_id)]);
+    change.record("ended", object, changes).await?;
+    change.commit().await
+}
+
+/// Ends all grants of a user; how many. The user may sign in again.
+pub async fn end_grants(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+) -> Result<u64, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let user = existing(&mut change.tx, project, id).await?;
+    let ended = end_all(&mut change, project, id, RevocationReason::Administrator).await?;
+    let changes = created(vec![field("grants_ended", ended)]);
+    change.record("grants_ended", object(&user), changes).await?;
+    change.commit().await?;
+    Ok(ended)
+}
+
+async fn end_all(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: UserId,
+    reason: RevocationReason,
+) -> Result<u64, ServiceError> {
+    let (now, until) = (change.now, change.revoked_until());
+    Ok(grant_rows::revoke_of_user(&mut change.tx, project, id, reason, now, until).await?)
+}
+
+async fn existing(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<User, ServiceError> {
+    rows::find(tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("user"))
+}
+
+fn object(user: &User) -> Object<'_> {
+    Object {
+        kind: "user",
+        id: user.id.to_string(),
+        name: &user.key.subject,
+    }
+}

@@ -1,0 +1,63 @@
+//! `/healthz`: the process lives. `/readyz`: it can answer requests, because the database answers and the directory
+//! is fresh.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::app::App;
+
+/// A database that takes longer is not ready for anybody.
+const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    database: &'static str,
+    directory: &'static str,
+}
+
+/// `GET /healthz`.
+pub(super) async fn alive() -> impl IntoResponse {
+    Json(Health { status: "ok" })
+}
+
+/// `GET /readyz`; 503 while it should get no requests, also from the moment it begins to stop.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    let database = tokio::time::timeout(DATABASE_DEADLINE, database_answers(&app))
+        .await
+        .unwrap_or(false);
+    let directory = app.directory.current(app.now()).is_ok();
+    let stopping = app.shutdown.is_cancelled();
+    let word = |good| if good { "ok" } else { "failing" };
+    let ready = database && directory && !stopping;
+    let body = Readiness {
+        status: if stopping { "stopping" } else { word(ready) },
+        database: word(database),
+        directory: word(directory),
+    };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(body)).into_response()
+}
+
+async fn database_answers(app: &App) -> bool {
+    let Ok(mut tx) = app.store.read().await else {
+        return false;
+    };
+    gatewright_store::revision::read(&mut tx).await.is_ok()
+}

@@ -1,0 +1,24 @@
+//! What the process tells about itself: log lines, metrics, health.
+
+pub mod health;
+pub mod logging;
+pub mod metrics;
+mod output;
+pub mod record;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+
+use crate::app::App;
+
+pub use metrics::Telemetry;
+pub use record::RequestRecord;
+
+/// Routes: `/healthz`, `/readyz`, `/metrics`.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::scrape))
+}
