@@ -1,0 +1,64 @@
+// `gatewright demo` as a newcomer runs it: one command, the walk, and a gateway that a person can go on with.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { BINARIES } from "./lib/gateway.mjs";
+import { freePort, run, start } from "./lib/process.mjs";
+
+const program = join(BINARIES, "gatewright");
+let folder;
+let port;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gatewright-demo-"));
+  port = await freePort();
+});
+
+after(() => rm(folder, { recursive: true, force: true }));
+
+const demo = (...more) => ["demo", "--data-dir", join(folder, "data"), "--port", String(port), ...more];
+
+test("one command walks from a URL to a tool that knows Ada, and again over the same data", async () => {
+  for (const time of ["first", "second"]) {
+    const printed = await run(program, demo("--once"));
+    assert.match(printed, /You are Ada Lovelace <ada@example\.com>/, time);
+    assert.match(printed, /15 steps in /, time);
+    assert.doesNotMatch(printed, /\u001b/, "no colour where there is no terminal");
+    assert.doesNotMatch(printed, /eyJ/, "no token is printed");
+  }
+});
+
+test("it goes on serving, prints what to type, and ends at Ctrl-C with status 0", async () => {
+  const url = `http://127.0.0.1:${port}`;
+  const running = await start(program, demo(), { readyUrl: `${url}/readyz` });
+  const deadline = Date.now() + 30_000;
+  while (!running.output().includes("Ctrl-C")) {
+    assert.ok(Date.now() < deadline, running.output());
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  const printed = running.output();
+  assert.ok(printed.includes(`claude mcp add --transport http gatewright-demo ${url}/mcp/demo`), printed);
+  const [, key, users] = printed.match(/Bearer (gwk_[\w-]+)' \\\n\s+(http\S+\/users)/);
+  const answer = await fetch(users, { headers: { authorization: `Bearer ${key}` } });
+  const { items } = await answer.json();
+  assert.deepEqual(
+    items.map((user) => [user.subject, user.display_name]),
+    [["ada-1815", "Ada Lovelace"]],
+  );
+  const second = await start(program, demo("--once"), {});
+  assert.equal(await second.exited, 1, "two demos do not share a folder");
+  assert.match(second.output(), /Another demo runs/);
+  assert.equal(await running.stop("SIGINT"), 0, running.output());
+});
+
+test("a port that was asked for and is taken is an error that says what to do", async () => {
+  const taken = await start(program, demo(), { readyUrl: `http://127.0.0.1:${port}/readyz` });
+  const other = ["demo", "--once", "--data-dir", join(folder, "other"), "--port", String(port)];
+  const refused = await start(program, other, {});
+  assert.equal(await refused.exited, 1);
+  assert.match(refused.output(), /--port/);
+  await taken.stop("SIGINT");
+});

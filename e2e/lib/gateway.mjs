@@ -1,0 +1,86 @@
+// The real binary: configured, started, and administered through its REST API like an operator would.
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { freePort, run, start } from "./process.mjs";
+
+export const BINARIES = process.env.GATEWRIGHT_BINARIES ?? join(import.meta.dirname, "../../target/debug");
+
+/** The stores every flow is proven on. */
+export const STORES = ["sqlite", "postgres"];
+
+/** Makes a database of its own in the test cluster and gives its URL. */
+async function freshDatabase() {
+  const cluster = process.env.GATEWRIGHT_TEST_POSTGRES;
+  if (!cluster) throw new Error("GATEWRIGHT_TEST_POSTGRES is not set: run `cargo xtask test`");
+  const name = `e2e_${randomBytes(6).toString("hex")}`;
+  await run("psql", [cluster, "-q", "-c", `create database ${name}`]);
+  return cluster.replace(/\/[^/]*$/, `/${name}`);
+}
+
+/** Starts a gateway instance; `outbound` is TOML for that section. */
+export async function startGateway({ store = "sqlite", outbound = "", logLevel = "info", env = {} } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-"));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const database = store === "postgres" ? `url = "${await freshDatabase()}"` : "";
+  const key = randomBytes(32).toString("base64");
+  await writeFile(
+    join(folder, "gatewright.toml"),
+    `[server]
+listen = "127.0.0.1:${port}"
+public_url = "${url}"
+[database]
+data_dir = "${folder}/data"
+${database}
+[keys]
+master = ["${key}"]
+[outbound]
+${outbound}
+[log]
+level = "${logLevel}"
+`,
+  );
+  const program = join(BINARIES, "gatewright");
+  const config = ["--config", join(folder, "gatewright.toml")];
+  const printed = await run(program, ["admin", "init", ...config], { env });
+  const instanceKey = printed.match(/gwk_[\w-]+/)?.[0];
+  if (!instanceKey) throw new Error(`admin init printed no key:\n${printed}`);
+  const serve = () => start(program, ["serve", ...config], { env, readyUrl: `${url}/readyz` });
+  let running = await serve();
+  const gateway = {
+    url,
+    folder,
+    instanceKey,
+    log: () => running.output(),
+    pid: () => running.child.pid,
+    callback: `${url}/oauth2/intermediate_callback`,
+    /** Calls the API; throws on any error with what it said. */
+    api: async (method, path, body, key = gateway.projectKey ?? instanceKey) => {
+      const answer = await fetch(`${url}/api/v1${path}`, {
+        method,
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      return text ? JSON.parse(text) : undefined;
+    },
+    restart: async () => {
+      await running.stop();
+      running = await serve();
+    },
+    stop: async () => {
+      const code = await running.stop();
+      await rm(folder, { recursive: true, force: true });
+      return code;
+    },
+  };
+  const project = await gateway.api("POST", "/projects", { name: "Example" });
+  gateway.project = `/projects/${project.id}`;
+  const owner = await gateway.api("POST", `${gateway.project}/api-keys`, { name: "tests", role: "owner" });
+  gateway.projectKey = owner.key;
+  return gateway;
+}

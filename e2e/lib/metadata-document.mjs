@@ -1,0 +1,51 @@
+// A Client ID Metadata Document on loopback https, with a certificate authority of the test's own.
+
+import { createServer } from "node:https";
+import { once } from "node:events";
+import { mkdtemp, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "./process.mjs";
+
+/** Makes an authority and a certificate for 127.0.0.1; gives the files and the folder they lie in. */
+async function certificates() {
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-ca-"));
+  const at = (name) => join(folder, name);
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const authority = ["-x509", "-days", "2", "-subj", "/CN=End-to-end authority"];
+  await run("openssl", ["req", ...key, ...authority, "-keyout", at("ca.key"), "-out", at("ca.crt")]);
+  const leaf = ["-x509", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const signed = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", at("ca.crt"), "-CAkey", at("ca.key")];
+  await run("openssl", ["req", ...key, ...leaf, ...signed, "-keyout", at("leaf.key"), "-out", at("leaf.crt")]);
+  return { authority: at("ca.crt"), key: await readFile(at("leaf.key")), cert: await readFile(at("leaf.crt")) };
+}
+
+/** Serves one document whose `client_id` is its own URL; `authority` is the CA file a gateway has to trust. */
+export async function startMetadataDocument({ redirectUris, name = "Documented client" }) {
+  const { authority, key, cert } = await certificates();
+  const fetched = [];
+  const server = createServer({ key, cert }, (request, response) => {
+    fetched.push(request.url);
+    response.writeHead(200, { "content-type": "application/json", "cache-control": "max-age=300" }).end(
+      JSON.stringify({
+        client_id: `https://127.0.0.1:${server.address().port}/client.json`,
+        client_name: name,
+        redirect_uris: redirectUris,
+        grant_types: ["authorization_code", "refresh_token"],
+        response_types: ["code"],
+        token_endpoint_auth_method: "none",
+      }),
+    );
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `https://127.0.0.1:${server.address().port}/client.json`,
+    authority,
+    fetched,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

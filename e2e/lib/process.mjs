@@ -1,0 +1,58 @@
+// Child processes of a test: started on loopback, watched, and ended by their own process id.
+
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Starts a program and waits until `ready(url)` answers; its output is kept for failures. */
+export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 30 }) {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8");
+    stream.on("data", (text) => output.push(text));
+  }
+  const exited = new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
+  let ended = null;
+  exited.then((how) => (ended = how));
+  const running = {
+    child,
+    exited,
+    output: () => output.join(""),
+    stop: async (signal = "SIGTERM") => {
+      if (ended === null) child.kill(signal);
+      return exited;
+    },
+  };
+  const deadline = Date.now() + seconds * 1000;
+  while (readyUrl) {
+    if (ended !== null) throw new Error(`${program} ended with ${ended}:\n${running.output()}`);
+    const up = await fetch(readyUrl, { redirect: "manual" }).then(
+      (answer) => answer.status < 500,
+      () => false,
+    );
+    if (up) break;
+    if (Date.now() > deadline) {
+      await running.stop("SIGKILL");
+      throw new Error(`${program} did not answer at ${readyUrl}:\n${running.output()}`);
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  return running;
+}
+
+/** Runs a program to its end; gives what it printed, or throws with it. */
+export async function run(program, args, options = {}) {
+  const running = await start(program, args, options);
+  const code = await running.exited;
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${running.output()}`);
+  return running.output();
+}

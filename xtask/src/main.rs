@@ -1,0 +1,37 @@
+//! Developer commands: `cargo xtask <command>`.
+
+mod bench;
+mod end_to_end;
+mod install;
+mod lint;
+mod postgres;
+mod shell;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Gatewright.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything: installs what the tests need, then unit, property, contract and end-to-end tests on both stores.
+    Test(test::Options),
+    /// Formatting, clippy, dependency rules, and the rules of the house.
+    Lint,
+    /// The benchmarks, as ratios in one run.
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Lint => lint::run(),
+        Command::Bench(options) => bench::run(&options),
+    }
+}

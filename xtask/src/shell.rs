@@ -1,0 +1,83 @@
+//! Running other programs, with the command line shown and a failure that names it.
+
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+/// The root of the workspace.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}
+
+/// The folder cargo builds into.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A command in the workspace's root.
+pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// The cargo that runs this.
+pub fn cargo(arguments: &[&str]) -> Command {
+    command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+}
+
+/// Runs a command with its output shown; fails when it does.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
+    let line = describe(command);
+    eprintln!("\n$ {line}");
+    let status = command
+        .status()
+        .with_context(|| format!("could not start: {line}"))?;
+    if !status.success() {
+        bail!("failed ({status}): {line}");
+    }
+    Ok(())
+}
+
+/// Runs a command and gives what it printed; fails when it does.
+pub fn capture(command: &mut Command) -> anyhow::Result<String> {
+    let line = describe(command);
+    let output = command
+        .output()
+        .with_context(|| format!("could not start: {line}"))?;
+    if !output.status.success() {
+        bail!(
+            "failed ({}): {line}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether a program can be found.
+pub fn has(program: &str) -> bool {
+    let paths = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+}
+
+/// Whether this process is root, who may install packages and must not run PostgreSQL.
+pub fn is_root() -> bool {
+    capture(Command::new("id").arg("-u").current_dir("/")).is_ok_and(|id| id == "0")
+}
+
+fn describe(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

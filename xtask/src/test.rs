@@ -1,0 +1,40 @@
+//! `cargo xtask test`: everything.
+
+use clap::Args;
+
+use crate::{
+    end_to_end,
+    postgres::Postgres,
+    shell::{self, cargo},
+};
+
+/// What to leave out.
+#[derive(Args)]
+pub struct Options {
+    /// Only the Rust tests, on both stores.
+    #[arg(long)]
+    rust_only: bool,
+    /// Only the end-to-end suite, or the part of it whose names match.
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = "")]
+    end_to_end: Option<String>,
+}
+
+fn rust(postgres: &Postgres) -> anyhow::Result<()> {
+    shell::run(
+        cargo(&["test", "--workspace", "--all-features"])
+            .env("GATEWRIGHT_TEST_POSTGRES", postgres.url())
+            .env("GATEWRIGHT_TEST_POSTGRES_REQUIRED", "1"),
+    )
+}
+
+/// Runs the tests the options ask for; the first failure ends it.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let postgres = Postgres::start()?;
+    if options.end_to_end.is_none() {
+        rust(&postgres)?;
+    }
+    if !options.rust_only {
+        end_to_end::run(&postgres, options.end_to_end.as_deref().unwrap_or_default())?;
+    }
+    Ok(())
+}
