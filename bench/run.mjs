@@ -42,7 +42,7 @@ async function childrenOf(pid) {
   return (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim().split(" ").filter(Boolean).map(Number);
 }
 
-async function load({ url, job, connections, token, seconds }) {
+async function load({ url, job, connections, token, user, seconds }) {
   const headers = {
     "Content-Type": "application/json",
     Accept: "application/json, text/event-stream",
@@ -50,6 +50,7 @@ async function load({ url, job, connections, token, seconds }) {
     "Mcp-Method": job.method,
     ...(job.name && { "Mcp-Name": job.name }),
     ...(token && { Authorization: `Bearer ${token}` }),
+    ...(user && { "Gatewright-User-ID": user }),
   };
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: job.method, params: job.params });
   const args = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "5s", "-s", join(import.meta.dirname, "post.lua"), url];
@@ -64,7 +65,12 @@ async function load({ url, job, connections, token, seconds }) {
   return JSON.parse(line[1]);
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+/** The middle value; of an even number the mean of the two in the middle. */
+const median = (numbers) => {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+};
 
 async function targets() {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
@@ -84,7 +90,8 @@ async function targets() {
   const pass = await start(join(BINARIES, "bench-passthrough"), [String(passPort), `http://127.0.0.1:${upstreamPort}`], {
     readyUrl: `http://127.0.0.1:${passPort}/mcp`,
   });
-  const gateway = await startGateway({ logLevel: "warn" });
+  // As in production: the log as it is by default, in a file and not through this process.
+  const gateway = await startGateway({ outputFile: join(folder, "gateway.log") });
   const provider = await startProvider({ redirectUri: gateway.callback });
   running.push(upstream, nginx, pass, gateway, provider, { stop: () => rm(folder, { recursive: true, force: true }) });
   const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
@@ -103,11 +110,20 @@ async function targets() {
     servers: [server.id],
   });
   const token = await accessToken({ url: made.url });
+  const keyed = await create("gateways", {
+    name: "Bench by key",
+    slug: "bench-key",
+    authentication_mode: "headers",
+    servers: [server.id],
+  });
+  const { key } = await create("api-keys", { name: "bench", role: "gateway" });
   return {
     direct: { url: `http://127.0.0.1:${upstreamPort}/mcp`, pids: [upstream.child.pid] },
     nginx: { url: `http://127.0.0.1:${nginxPort}/mcp`, pids: await childrenOf(nginx.child.pid) },
     hyper: { url: `http://127.0.0.1:${passPort}/mcp`, pids: [pass.child.pid] },
     gateway: { url: made.url, pids: [gateway.pid()], token },
+    // The same path with a key looked up in place of a token verified: what verification costs is the difference.
+    "gateway, by key": { url: keyed.url, pids: [gateway.pid()], token: key, user: "bench" },
   };
 }
 
@@ -122,6 +138,7 @@ async function check(target, job) {
       "mcp-method": job.method,
       ...(job.name && { "mcp-name": job.name }),
       ...(target.token && { authorization: `Bearer ${target.token}` }),
+      ...(target.user && { "gatewright-user-id": target.user }),
     },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: job.method, params: job.params }),
   });

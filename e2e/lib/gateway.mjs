@@ -20,8 +20,8 @@ async function freshDatabase() {
   return cluster.replace(/\/[^/]*$/, `/${name}`);
 }
 
-/** Starts a gateway instance; `outbound` is TOML for that section. */
-export async function startGateway({ store = "sqlite", outbound = "", logLevel = "info", env = {} } = {}) {
+/** Starts a gateway instance; `outbound` is TOML for that section. Its log goes to the file `outputFile`, if there is one. */
+export async function startGateway({ store = "sqlite", outbound = "", logLevel = "info", env = {}, outputFile } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -48,7 +48,7 @@ level = "${logLevel}"
   const printed = await run(program, ["admin", "init", ...config], { env });
   const instanceKey = printed.match(/gwk_[\w-]+/)?.[0];
   if (!instanceKey) throw new Error(`admin init printed no key:\n${printed}`);
-  const serve = () => start(program, ["serve", ...config], { env, readyUrl: `${url}/readyz` });
+  const serve = () => start(program, ["serve", ...config], { env, readyUrl: `${url}/readyz`, outputFile });
   let running = await serve();
   const gateway = {
     url,

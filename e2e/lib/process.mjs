@@ -1,6 +1,7 @@
 // Child processes of a test: started on loopback, watched, and ended by their own process id.
 
 import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 
 /** A port that was free a moment ago. */
@@ -12,11 +13,16 @@ export async function freePort() {
   return port;
 }
 
-/** Starts a program and waits until `ready(url)` answers; its output is kept for failures. */
-export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 30 }) {
-  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+/**
+ * Starts a program and waits until `ready(url)` answers; its output is kept for failures, in the file `outputFile` if
+ * reading it as it comes would cost too much.
+ */
+export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 30, outputFile }) {
+  const to = outputFile ? openSync(outputFile, "a") : "pipe";
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", to, to] });
+  if (outputFile) closeSync(to);
   const output = [];
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of outputFile ? [] : [child.stdout, child.stderr]) {
     stream.setEncoding("utf8");
     stream.on("data", (text) => output.push(text));
   }
@@ -26,7 +32,7 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
   const running = {
     child,
     exited,
-    output: () => output.join(""),
+    output: () => (outputFile ? readFileSync(outputFile, "utf8") : output.join("")),
     stop: async (signal = "SIGTERM") => {
       if (ended === null) child.kill(signal);
       return exited;

@@ -9,7 +9,7 @@ use crate::{
 /// Builds the programs and runs `e2e/*.test.mjs`, all of it or what matches `pattern`.
 pub fn run(postgres: &Postgres, pattern: &str) -> anyhow::Result<()> {
     install::node_packages()?;
-    install::debian(&[("chromium", &["chromium"])])?;
+    install::debian(&[("chromium", &["chromium"]), ("openssl", &["openssl"])])?;
     let python = install::python()?;
     shell::run(&mut cargo(&[
         "build",

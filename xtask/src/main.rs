@@ -7,6 +7,7 @@ mod lint;
 mod postgres;
 mod shell;
 mod test;
+mod threats;
 
 use clap::{Parser, Subcommand};
 

@@ -2,8 +2,11 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -101,6 +104,13 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Time since some moment that stays the same while the process runs. It never goes back, whatever is done to the
+    /// machine's clock, so it tells how old a thing is.
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// The machine's own clock.
@@ -120,27 +130,47 @@ impl Clock for SystemClock {
 
 /// A clock that moves only when told to. For tests.
 #[derive(Debug)]
-pub struct FixedClock(AtomicI64);
+pub struct FixedClock {
+    /// Milliseconds since the Unix epoch.
+    now: AtomicI64,
+    /// Milliseconds it was moved forward in all.
+    elapsed: AtomicU64,
+}
 
 impl FixedClock {
     /// A clock that stands at `seconds` since the Unix epoch.
     pub const fn at_seconds(seconds: i64) -> Self {
-        Self(AtomicI64::new(seconds * 1000))
+        Self {
+            now: AtomicI64::new(seconds * 1000),
+            elapsed: AtomicU64::new(0),
+        }
     }
 
     /// Moves the clock forward.
     pub fn advance(&self, duration: Duration) {
-        self.0.fetch_add(
-            i64::try_from(duration.as_millis()).unwrap_or(i64::MAX),
-            Ordering::SeqCst,
-        );
+        self.now.fetch_add(millis(duration), Ordering::SeqCst);
+        self.elapsed
+            .fetch_add(millis(duration).unsigned_abs(), Ordering::SeqCst);
+    }
+
+    /// Sets the time of day back, as an administrator may. The monotonic time stays.
+    pub fn set_back(&self, duration: Duration) {
+        self.now.fetch_sub(millis(duration), Ordering::SeqCst);
     }
 }
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
     }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.elapsed.load(Ordering::SeqCst))
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -160,5 +190,14 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         clock.advance(Duration::from_secs(5));
         assert_eq!(clock.now().as_seconds(), 15);
+        clock.set_back(Duration::from_secs(7));
+        assert_eq!(clock.now().as_seconds(), 8);
+        assert_eq!(clock.monotonic(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_monotonic_time_of_the_machine_never_goes_back() {
+        let first = SystemClock.monotonic();
+        assert!(SystemClock.monotonic() >= first);
     }
 }

@@ -1,9 +1,11 @@
 //! User Sources: the connection between gateways and one OpenID Connect provider.
 
+mod client_secret;
 mod fields;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::client_secret::{ClientSecretSlots, SecretSlot, client_secret_context};
 pub use self::fields::{
     DEFAULT_SCOPES, DEFAULT_SUBJECT_CLAIM, UserSourceFields, check_client_secret, check_issuer, same_origin,
 };
@@ -11,7 +13,6 @@ pub use self::fields::{
 use crate::{
     Timestamp,
     id::{ProjectId, UserSourceId},
-    stored_secret::SealedText,
 };
 
 /// A User Source as it is stored.
@@ -57,95 +58,9 @@ pub enum UserSourceStatus {
     Inactive,
 }
 
-/// The client secret of a source through a rotation: the newest is tried first, the previous one stays a fallback
-/// until the newest has succeeded once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientSecretSlots {
-    /// The newest secret.
-    pub current: SealedText,
-    /// The one before, while it is still a fallback.
-    pub previous: Option<SealedText>,
-    /// When `current` was typed in.
-    pub changed_at: Timestamp,
-    /// When the provider first accepted `current`.
-    pub confirmed_at: Option<Timestamp>,
-    /// When the provider first refused `current`, while it is unconfirmed.
-    pub refused_at: Option<Timestamp>,
-}
-
-impl ClientSecretSlots {
-    /// The slots of a source that is new, or whose issuer has another origin now: what was stored for the old one is gone.
-    pub fn fresh(secret: SealedText, now: Timestamp) -> Self {
-        Self {
-            current: secret,
-            previous: None,
-            changed_at: now,
-            confirmed_at: None,
-            refused_at: None,
-        }
-    }
-
-    /// The slots after a new secret was typed in. The fallback is the one that last worked, so correcting a secret that
-    /// never worked does not push the good one out.
-    #[must_use]
-    pub fn rotated(self, secret: SealedText, now: Timestamp) -> Self {
-        let previous = match (self.confirmed_at, self.previous) {
-            (None, Some(worked)) => worked,
-            (Some(_), _) | (None, None) => self.current,
-        };
-        Self {
-            previous: Some(previous),
-            ..Self::fresh(secret, now)
-        }
-    }
-}
-
-/// The context under which a source's client secret is sealed (`Purpose::StoredSecret`). It is the same for the
-/// current and the previous one, because a secret moves from one column to the other in a rotation.
-pub fn client_secret_context(id: UserSourceId) -> String {
-    format!("user_sources/client_secret/{id}")
-}
-
 impl UserSource {
     /// Whether moving from `self` to `next` changes who people are (issuer, client id or subject claim).
     pub fn changes_identity(&self, issuer: &str, client_id: &str, subject_claim: &str) -> bool {
         self.issuer != issuer || self.client_id != client_id || self.subject_claim != subject_claim
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{clock::FixedClock, entropy::SeededEntropy};
-
-    #[test]
-    fn the_fallback_is_the_secret_that_last_worked() {
-        let sealed = |text: &str| SealedText(text.to_owned());
-        let at = Timestamp::from_seconds;
-        let mut slots = ClientSecretSlots::fresh(sealed("one"), at(1));
-        slots.confirmed_at = Some(at(2));
-        let slots = slots.rotated(sealed("typo"), at(3));
-        assert_eq!(
-            (&slots.current, slots.previous.as_ref()),
-            (&sealed("typo"), Some(&sealed("one")))
-        );
-        assert_eq!(slots.confirmed_at, None);
-        let mut slots = slots.rotated(sealed("two"), at(4));
-        assert_eq!(
-            (&slots.current, slots.previous.as_ref()),
-            (&sealed("two"), Some(&sealed("one")))
-        );
-        slots.confirmed_at = Some(at(5));
-        assert_eq!(
-            slots.rotated(sealed("three"), at(6)).previous,
-            Some(sealed("two"))
-        );
-    }
-
-    #[test]
-    fn the_context_of_a_secret_names_its_row_and_no_column_that_it_could_leave() {
-        let id = UserSourceId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(1));
-        let context = client_secret_context(id);
-        assert_eq!(context, format!("user_sources/client_secret/{id}"));
     }
 }

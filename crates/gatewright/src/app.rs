@@ -75,7 +75,7 @@ impl App {
         );
         let app = Arc::new(Self {
             fetch,
-            directory: DirectoryHandle::default(),
+            directory: DirectoryHandle::new(Arc::clone(&clock)),
             authorization_server: AuthorizationServer::default(),
             relying_party: RelyingParty::default(),
             resource_server,
@@ -116,7 +116,7 @@ impl App {
     /// Reads the directory anew after a committed change, so that the change acts before its own answer is sent.
     pub async fn refresh_directory(&self) -> Result<(), StoreError> {
         self.directory
-            .refresh(&self.store, &self.keyring, &self.config, self.now())
+            .refresh(&self.store, &self.keyring, &self.config, None)
             .await
     }
 }
@@ -208,11 +208,49 @@ mod tests {
     async fn a_directory_that_is_not_confirmed_for_five_seconds_serves_nobody() {
         let test = TestApp::new().await;
         test.clock.advance(Duration::from_secs(5));
-        assert!(test.app.directory.current(test.app.now()).is_ok());
+        assert!(test.app.directory.current().is_ok());
         test.clock.advance(Duration::from_millis(1));
-        assert!(test.app.directory.current(test.app.now()).is_err());
+        assert!(test.app.directory.current().is_err());
         crate::jobs::refresh_when_changed(&test.app).await.unwrap();
-        assert!(test.app.directory.current(test.app.now()).is_ok());
+        assert!(test.app.directory.current().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_keeps_no_directory_fresh() {
+        let test = TestApp::new().await;
+        test.clock.set_back(Duration::from_hours(1));
+        test.clock.advance(Duration::from_secs(5));
+        assert!(test.app.directory.current().is_ok());
+        test.clock.advance(Duration::from_millis(1));
+        assert!(test.app.directory.current().is_err());
+        crate::jobs::refresh_when_changed(&test.app).await.unwrap();
+        assert!(test.app.directory.current().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_database_that_went_back_is_believed_at_the_next_poll() {
+        let (test, ahead) = (TestApp::new().await, TestApp::new().await);
+        let stored = test.app.directory.revision();
+        let mut tx = ahead.app.store.write().await.unwrap();
+        let lost = gatewright_store::revision::bump(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        // As if the database had once been where the other one is.
+        let (app, other) = (&test.app, &ahead.app);
+        app.directory
+            .refresh(&other.store, &other.keyring, &other.config, None)
+            .await
+            .unwrap();
+        assert_eq!(app.directory.revision(), lost);
+        assert!(stored < lost);
+        test.clock.advance(Duration::from_secs(6));
+        app.refresh_directory().await.unwrap();
+        assert!(
+            app.directory.current().is_err(),
+            "what was not installed confirms nothing"
+        );
+        crate::jobs::refresh_when_changed(app).await.unwrap();
+        assert_eq!(app.directory.revision(), stored);
+        assert!(app.directory.current().is_ok());
     }
 
     #[tokio::test]

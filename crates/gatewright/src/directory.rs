@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use gatewright_domain::{
-    Timestamp,
+    Clock,
     api_key::ApiKey,
     gateway::Gateway,
     id::{GatewayId, UserSourceId},
@@ -39,6 +39,8 @@ pub struct Directory {
     gateways_by_id: HashMap<GatewayId, Arc<GatewayEntry>>,
     sources: HashMap<UserSourceId, Arc<UserSource>>,
     servers: Vec<Arc<ServerEntry>>,
+    /// The secrets the servers' headers were filled in with, sealed: equal ones need not be opened again.
+    secrets: Vec<StoredSecret>,
     keys: HashMap<TokenHash, Arc<ApiKey>>,
     denied: HashSet<Denied>,
 }
@@ -61,7 +63,7 @@ pub struct GatewayEntry {
 }
 
 /// A server with its headers resolved.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ServerEntry {
     /// The server.
     pub server: Server,
@@ -77,11 +79,9 @@ pub struct ServerEntry {
 pub struct Stale;
 
 impl Directory {
-    /// An active gateway by the slug of its URL, whatever its case.
+    /// An active gateway by the slug of its URL, in the case it was typed in: the URL is the issuer, and clients compare
+    /// it exactly (RFC 8414 section 3.3), so another spelling could not sign anybody in.
     pub fn gateway(&self, slug: &str) -> Option<&Arc<GatewayEntry>> {
-        if slug.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return self.gateways.get(&slug.to_ascii_lowercase());
-        }
         self.gateways.get(slug)
     }
 
@@ -120,13 +120,27 @@ impl Directory {
         self.sources.values()
     }
 
-    fn build(reading: Reading, keyring: &Keyring, config: &Config) -> Self {
+    /// Makes a reading ready. What is equal in `previous` is taken from there, plans of gateways included: a revocation
+    /// must not make every gateway find its servers anew.
+    fn build(reading: Reading, previous: &Self, keyring: &Keyring, config: &Config) -> Self {
+        let same_secrets = reading.secrets == previous.secrets;
+        let known: HashMap<_, _> = previous
+            .servers
+            .iter()
+            .map(|entry| (entry.server.id, entry))
+            .collect();
         let secrets: HashMap<_, _> = reading
             .secrets
             .iter()
             .map(|secret| ((secret.project_id, secret.name.as_str()), secret))
             .collect();
         let resolve = |server: Server| {
+            let known = known.get(&server.id).filter(|known| known.server == server);
+            if let Some(known) = known
+                && same_secrets
+            {
+                return Arc::clone(known);
+            }
             let find = |name: &str| {
                 let secret = secrets.get(&(server.project_id, name))?;
                 let context = StoredSecret::context(secret.id);
@@ -139,11 +153,15 @@ impl Directory {
                 Ok(headers) => (headers, None),
                 Err(problem) => (Vec::new(), Some(problem)),
             };
-            Arc::new(ServerEntry {
+            let entry = ServerEntry {
                 server,
                 headers,
                 problem,
-            })
+            };
+            match known.filter(|known| ****known == entry) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(entry),
+            }
         };
         let servers: Vec<Arc<ServerEntry>> = reading.servers.into_iter().map(resolve).collect();
         let sources: HashMap<_, _> = reading
@@ -167,17 +185,22 @@ impl Directory {
                 .authentication
                 .user_source()
                 .and_then(|id| sources.get(&id).cloned());
+            let plan = previous
+                .gateways_by_id
+                .get(&gateway.id)
+                .filter(|known| known.gateway == gateway && same_servers(&known.servers, &chosen))
+                .map_or_else(OnceLock::new, |known| known.plan.clone());
             let entry = Arc::new(GatewayEntry {
                 url: config.gateway_url(&gateway.slug),
                 source,
                 prefixed: chosen.len() > 1,
-                plan: OnceLock::new(),
+                plan,
                 servers: chosen,
                 gateway,
             });
             directory
                 .gateways
-                .insert(entry.gateway.slug.to_ascii_lowercase(), Arc::clone(&entry));
+                .insert(entry.gateway.slug.clone(), Arc::clone(&entry));
             directory.gateways_by_id.insert(entry.gateway.id, entry);
         }
         directory.keys = reading
@@ -188,58 +211,88 @@ impl Directory {
         directory.denied = reading.denied.into_iter().collect();
         directory.sources = sources;
         directory.servers = servers;
+        directory.secrets = reading.secrets;
         directory
     }
 }
 
+/// Whether these are the very same entries in the same order.
+fn same_servers(ours: &[Arc<ServerEntry>], theirs: &[Arc<ServerEntry>]) -> bool {
+    ours.len() == theirs.len()
+        && ours
+            .iter()
+            .zip(theirs)
+            .all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
 /// The present directory, replaced as a whole when the configuration changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DirectoryHandle {
+    clock: Arc<dyn Clock>,
     current: ArcSwap<Directory>,
+    /// Milliseconds on the monotonic clock: setting the machine's clock back makes nothing fresh.
     confirmed_at: AtomicI64,
 }
 
 impl DirectoryHandle {
+    /// An empty directory, stale until it is read.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            current: ArcSwap::default(),
+            confirmed_at: AtomicI64::new(i64::MIN),
+        }
+    }
+
     /// The present directory, when it has been confirmed within the last five seconds.
-    pub fn current(&self, now: Timestamp) -> Result<arc_swap::Guard<Arc<Directory>>, Stale> {
-        let confirmed = Timestamp::from_millis(self.confirmed_at.load(Ordering::Acquire));
-        if now.since(confirmed) > STALE_AFTER {
+    pub fn current(&self) -> Result<arc_swap::Guard<Arc<Directory>>, Stale> {
+        let confirmed = self.confirmed_at.load(Ordering::Acquire);
+        let age = millis(self.clock.monotonic()).saturating_sub(confirmed);
+        if age > millis(STALE_AFTER) {
             return Err(Stale);
         }
         Ok(self.current.load())
     }
 
-    /// Reads everything anew.
+    /// Reads everything anew. `superseded` is a revision that was in memory when the database had a lower one, as after
+    /// a failover or a restored backup: it gives way to whatever is read now.
     pub async fn refresh(
         &self,
         store: &Store,
         keyring: &Keyring,
         config: &Config,
-        now: Timestamp,
+        superseded: Option<i64>,
     ) -> Result<(), StoreError> {
+        let read_at = self.clock.monotonic();
         let mut tx = store.read().await?;
-        let reading = gatewright_store::directory::read(&mut tx, now).await?;
+        let reading = gatewright_store::directory::read(&mut tx, self.clock.now()).await?;
         drop(tx);
-        let next = Arc::new(Directory::build(reading, keyring, config));
+        let next = Arc::new(Directory::build(reading, &self.current.load(), keyring, config));
+        let mut installed = false;
         // Two refreshes may finish in the other order than they began: the newer revision stays.
         self.current.rcu(|current| {
-            if current.revision > next.revision {
-                Arc::clone(current)
-            } else {
-                Arc::clone(&next)
-            }
+            installed = current.revision <= next.revision || superseded == Some(current.revision);
+            Arc::clone(if installed { &next } else { current })
         });
-        self.confirm(now);
+        // What was not installed confirms nothing: whoever read the newer revision has confirmed that.
+        if installed {
+            self.confirm(read_at);
+        }
         Ok(())
     }
 
-    /// Notes that the revision was read at `now`.
-    pub fn confirm(&self, now: Timestamp) {
-        self.confirmed_at.fetch_max(now.as_millis(), Ordering::AcqRel);
+    /// Notes that the revision in memory was still the database's when that was read, at a moment of
+    /// [`Clock::monotonic`] before.
+    pub fn confirm(&self, read_at: Duration) {
+        self.confirmed_at.fetch_max(millis(read_at), Ordering::AcqRel);
     }
 
     /// The revision in memory.
     pub fn revision(&self) -> i64 {
         self.current.load().revision
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

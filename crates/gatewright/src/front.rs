@@ -1,12 +1,16 @@
-//! What every request passes through before it reaches the router: it gets its id and address, its log line and
+//! What every request passes through before it reaches its handler: it gets its id and address, its log line and
 //! metrics, headers that hold for every answer, and a 500 instead of a broken connection when a handler panics.
+//! Requests to gateways, by far the most, go straight to their handler; all others go through the router.
 
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,73 +23,98 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::{Layer, Service, ServiceExt as _};
 
 use crate::{
     app::App,
-    request::{RequestContext, TimelyBody},
-    telemetry::RequestRecord,
+    request::{RequestContext, RequestId, TimelyBody, names_client_without_trust},
+    resource_server,
+    telemetry::{RequestRecord, Route},
 };
 
 /// The body of any request must be here within this time, whatever its handler asks for besides.
 const BODY_DEADLINE: Duration = Duration::from_mins(1);
+
+/// The template of a gateway's own path, in logs and metrics.
+const GATEWAY_ROUTE: &str = "/mcp/{slug}";
 
 /// The whole server as one function from request to answer.
 #[derive(Debug, Clone)]
 pub struct Front {
     app: Arc<App>,
     router: Router,
+    warns_of_proxy: Arc<AtomicBool>,
 }
 
 impl Front {
     /// Before the router of an app.
     pub fn new(app: Arc<App>) -> Self {
         let router = crate::router::router(Arc::clone(&app));
-        Self { app, router }
+        Self::over(app, router)
+    }
+
+    fn over(app: Arc<App>, router: Router) -> Self {
+        // Without TLS in front there may be no proxy at all, and the header is what anybody likes to send.
+        let warns_of_proxy = Arc::new(AtomicBool::new(app.config.public_url().starts_with("https:")));
+        Self {
+            app,
+            router,
+            warns_of_proxy,
+        }
     }
 
     /// Before another router, for tests.
     #[cfg(test)]
     pub(crate) fn before(app: Arc<App>, router: Router) -> Self {
-        Self { app, router }
+        Self::over(app, router)
+    }
+
+    /// Says once that a proxy is not trusted which seems to be the one in front.
+    fn heed_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
+        let trusted = &self.app.config.server.trusted_proxies;
+        if self.warns_of_proxy.load(Ordering::Relaxed)
+            && names_client_without_trust(peer, headers, trusted)
+            && self.warns_of_proxy.swap(false, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "a request came with X-Forwarded-For from an address that is not in server.trusted_proxies, so all users \
+                 behind it share its limits and its place in the audit trail; if it is your reverse proxy, add its \
+                 address there"
+            );
+        }
     }
 
     /// Answers one request from `peer`.
     pub async fn answer<B>(&self, peer: IpAddr, request: Request<B>) -> Response<RecordedBody>
     where
-        B: HttpBody<Data = Bytes> + Send + 'static,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let mut request = request.map(|body| Body::new(TimelyBody::new(body, BODY_DEADLINE)));
+        self.heed_proxy(peer, request.headers());
         let context = RequestContext::new(peer, request.headers(), &self.app.config.server.trusted_proxies);
-        let record = Arc::new(RequestRecord::new(
-            context.id.clone(),
-            request.method().clone(),
-            peer,
-        ));
+        let record = Arc::new(RequestRecord::new(context.id, request.method().clone(), peer));
         let line = Line::new(Arc::clone(&self.app), Arc::clone(&record));
-        let id = context.id.clone();
-        request.extensions_mut().insert(context);
-        request.extensions_mut().insert(record);
-        let answered = AssertUnwindSafe(self.router.clone().oneshot(request))
+        let answered = AssertUnwindSafe(self.handle(context, record, request))
             .catch_unwind()
             .await;
         let mut response = match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
+            Ok(response) => response,
             Err(panic) => {
+                let id = context.id;
                 let message = panic
                     .downcast_ref::<&str>()
                     .copied()
                     .or(panic.downcast_ref::<String>().map(String::as_str));
-                tracing::error!(request_id = id, panic = ?message, "a request handler panicked");
+                tracing::error!(request_id = %id, panic = ?message, "a request handler panicked");
                 problem(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "Something went wrong in this instance, not in your request.",
-                    &id,
+                    id,
                 )
+                .map(|inner| AnswerBody::Routed { inner })
             }
         };
         let headers = response.headers_mut();
@@ -99,16 +128,50 @@ impl Front {
             .or_insert(HeaderValue::from_static("no-store"));
         line.answered(response)
     }
+
+    async fn handle<B>(
+        &self,
+        context: RequestContext,
+        record: Arc<RequestRecord>,
+        request: Request<B>,
+    ) -> Response<AnswerBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        // The path is shared memory: this copies no text.
+        let uri = request.uri().clone();
+        if let Some(slug) = gateway_slug(uri.path()) {
+            record.set_route(Route::Known(GATEWAY_ROUTE));
+            let response = resource_server::answer(&self.app, slug, &record, request).await;
+            return response.map(|inner| AnswerBody::Gateway { inner });
+        }
+        let mut request = request.map(|body| Body::new(TimelyBody::new(body, BODY_DEADLINE)));
+        request.extensions_mut().insert(context);
+        request.extensions_mut().insert(record);
+        // Boxed, so that requests to gateways do not carry the room for it.
+        let response = match Box::pin(self.router.clone().oneshot(request)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        response.map(|inner| AnswerBody::Routed { inner })
+    }
+}
+
+/// The one segment of a gateway's own path. A slug needs no percent-encoding, so encoded ones lead nowhere.
+fn gateway_slug(path: &str) -> Option<&str> {
+    path.strip_prefix("/mcp/")
+        .filter(|slug| !slug.is_empty() && !slug.contains('/'))
 }
 
 /// An error as `application/problem+json` (RFC 9457), for answers that no handler gives.
-pub fn problem(status: StatusCode, detail: &str, request_id: &str) -> Response {
+pub fn problem(status: StatusCode, detail: &str, request_id: RequestId) -> Response {
     let body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason(),
         "status": status.as_u16(),
         "detail": detail,
-        "request_id": request_id,
+        "request_id": request_id.to_string(),
     });
     let kind = HeaderValue::from_static("application/problem+json");
     (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
@@ -130,7 +193,7 @@ impl Line {
         }
     }
 
-    fn answered(mut self, response: Response) -> Response<RecordedBody> {
+    fn answered(mut self, response: Response<AnswerBody>) -> Response<RecordedBody> {
         let status = response.status().as_u16();
         self.status = Some(status);
         self.count();
@@ -155,10 +218,18 @@ impl Drop for Line {
 }
 
 pin_project_lite::pin_project! {
+    #[project = AnswerBodyProjection]
+    enum AnswerBody {
+        Gateway { #[pin] inner: resource_server::Answer },
+        Routed { #[pin] inner: Body },
+    }
+}
+
+pin_project_lite::pin_project! {
     /// A body that ends with the log line of its request.
     pub struct RecordedBody {
         #[pin]
-        inner: Body,
+        inner: AnswerBody,
         _line: Line,
     }
 }
@@ -171,15 +242,26 @@ impl HttpBody for RecordedBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.project().inner.poll_frame(context)
+        match self.project().inner.project() {
+            AnswerBodyProjection::Gateway { inner } => inner
+                .poll_frame(context)
+                .map(|frame| frame.map(|frame| frame.map_err(axum::Error::new))),
+            AnswerBodyProjection::Routed { inner } => inner.poll_frame(context),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.inner {
+            AnswerBody::Gateway { inner } => inner.is_end_stream(),
+            AnswerBody::Routed { inner } => inner.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        HttpBody::size_hint(&self.inner)
+        match &self.inner {
+            AnswerBody::Gateway { inner } => inner.size_hint(),
+            AnswerBody::Routed { inner } => HttpBody::size_hint(inner),
+        }
     }
 }
 
@@ -218,7 +300,7 @@ where
         if request.extensions().get::<Arc<RequestRecord>>().is_none() {
             let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
             let context = RequestContext::new(peer, request.headers(), &[]);
-            let record = RequestRecord::new(context.id.clone(), request.method().clone(), peer);
+            let record = RequestRecord::new(context.id, request.method().clone(), peer);
             if request.extensions().get::<RequestContext>().is_none() {
                 request.extensions_mut().insert(context);
             }
@@ -229,8 +311,51 @@ where
             extensions.get::<Arc<RequestRecord>>(),
             extensions.get::<MatchedPath>(),
         ) {
-            record.set_route(path);
+            record.set_route(Route::Matched(path.clone()));
         }
         self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Empty};
+
+    use super::*;
+    use crate::app::testing::TestApp;
+
+    #[test]
+    fn a_gateway_is_one_plain_segment_and_nothing_else() {
+        assert_eq!(gateway_slug("/mcp/acme"), Some("acme"));
+        for path in [
+            "/mcp",
+            "/mcp/",
+            "/mcp/acme/",
+            "/mcp/acme/oauth2/token",
+            "/x/mcp/acme",
+        ] {
+            assert_eq!(gateway_slug(path), None, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn paths_beside_a_gateway_are_denied_by_the_router_with_its_headers() {
+        let test = TestApp::new().await;
+        let front = Front::new(Arc::clone(&test.app));
+        for (path, kind) in [
+            ("/mcp/nobody", "application/json"),
+            ("/mcp/%61cme", "application/json"),
+            ("/mcp/", "application/problem+json"),
+            ("/mcp/nobody/", "application/problem+json"),
+            ("/mcp/nobody/made-up", "application/problem+json"),
+        ] {
+            let request = Request::post(path).body(Empty::<Bytes>::new()).unwrap();
+            let answer = front.answer(Ipv4Addr::LOCALHOST.into(), request).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind, "{path}");
+            assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+            assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+        }
     }
 }

@@ -98,17 +98,21 @@ async fn poll(app: Arc<App>) {
 }
 
 /// Reads the revision and, when it changed, everything. The time is taken before the reading: what was read is at
-/// least as new.
+/// least as new. A lower revision than the one in memory is a database that lost changes; it is believed all the same.
 pub async fn refresh_when_changed(app: &App) -> Result<(), StoreError> {
-    let now = app.now();
+    let read_at = app.clock.monotonic();
     let mut tx = app.store.read().await?;
     let revision = gatewright_store::revision::read(&mut tx).await?;
     drop(tx);
-    if revision == app.directory.revision() {
-        app.directory.confirm(now);
+    let known = app.directory.revision();
+    if revision == known {
+        app.directory.confirm(read_at);
         return Ok(());
     }
-    app.refresh_directory().await
+    let superseded = (revision < known).then_some(known);
+    app.directory
+        .refresh(&app.store, &app.keyring, &app.config, superseded)
+        .await
 }
 
 async fn listen(app: Arc<App>) {

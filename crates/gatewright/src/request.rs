@@ -2,6 +2,7 @@
 //! every request; handlers take `Extension<RequestContext>`.
 
 use std::{
+    fmt,
     future::Future as _,
     net::IpAddr,
     pin::Pin,
@@ -27,11 +28,44 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Proxies in a row that are believed at most; more is a forgery or a loop.
 const MAX_PROXIES: usize = 16;
 
-/// The id of a request in logs and problem reports, and the address it came from.
-#[derive(Debug, Clone)]
+/// The id of a request in logs and problem reports: sixteen hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// An id: it tells requests apart and keeps nothing secret, so a scrambled counter with a random start will do.
+    pub fn next() -> Self {
+        static START: LazyLock<u64> = LazyLock::new(|| u64::from_be_bytes(bytes(&SystemEntropy)));
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut id = START.wrapping_add(
+            COUNT
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        );
+        // The finisher of SplitMix64: every bit of the counter touches every bit of the id, and no two ids are equal.
+        id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self(id ^ (id >> 31))
+    }
+
+    /// A known id, for tests.
+    #[cfg(test)]
+    pub(crate) const fn known(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The id of a request, and the address it came from.
+#[derive(Debug, Clone, Copy)]
 pub struct RequestContext {
-    /// Sixteen hexadecimal digits; error pages show it as their reference.
-    pub id: String,
+    /// Error pages show it as their reference.
+    pub id: RequestId,
     /// The client's address: the peer's, or what trusted proxies say of it.
     pub address: IpAddr,
 }
@@ -40,7 +74,7 @@ impl RequestContext {
     /// The context of a request from `peer`.
     pub fn new(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         Self {
-            id: next_id(),
+            id: RequestId::next(),
             address: client_address(peer, headers, trusted),
         }
     }
@@ -65,20 +99,13 @@ pub fn address_prefix(address: IpAddr) -> String {
     }
 }
 
-/// A request id: it tells requests apart and keeps nothing secret, so a scrambled counter with a random start will do.
-fn next_id() -> String {
-    static START: LazyLock<u64> = LazyLock::new(|| u64::from_be_bytes(bytes(&SystemEntropy)));
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut id = START.wrapping_add(
-        COUNT
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15),
-    );
-    // The finisher of SplitMix64: every bit of the counter touches every bit of the id, and no two ids are equal.
-    id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    id ^= id >> 31;
-    format!("{id:016x}")
+/// Whether a proxy that is not trusted says for whom it speaks. Where all requests come through a proxy, this means that
+/// everybody has the proxy's address.
+pub fn names_client_without_trust(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    headers.contains_key(FORWARDED_FOR)
+        && !trusted
+            .iter()
+            .any(|network| network.contains(&peer.to_canonical()))
 }
 
 /// Walks from the peer towards the client for as long as the one who speaks is a trusted proxy.
@@ -274,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_is_not_trusted_is_noticed() {
+        let notices = |peer: &str, trusted: &[&str], headers: &HeaderMap| {
+            let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
+            names_client_without_trust(peer.parse().unwrap(), headers, &trusted)
+        };
+        let mut forwarded = HeaderMap::new();
+        forwarded.insert(FORWARDED_FOR, "1.2.3.4".parse().unwrap());
+        assert!(notices("10.0.0.1", &[], &forwarded));
+        assert!(notices("203.0.113.9", &["10.0.0.0/8"], &forwarded));
+        assert!(!notices("::ffff:10.0.0.1", &["10.0.0.0/8"], &forwarded));
+        assert!(!notices("10.0.0.1", &[], &HeaderMap::new()));
+    }
+
+    #[test]
     fn ports_and_brackets_are_understood() {
         let trusted = &["10.0.0.0/8"];
         assert_eq!(address("10.0.0.1", &["1.2.3.4:5555"], trusted), "1.2.3.4");
@@ -284,7 +325,8 @@ mod tests {
 
     #[test]
     fn ids_are_sixteen_digits_and_differ() {
-        let ids: std::collections::HashSet<String> = (0..1_000).map(|_| next_id()).collect();
+        let ids: std::collections::HashSet<String> =
+            (0..1_000).map(|_| RequestId::next().to_string()).collect();
         assert_eq!(ids.len(), 1_000);
         assert!(
             ids.iter()

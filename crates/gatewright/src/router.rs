@@ -1,4 +1,5 @@
-//! Which path leads where. Routes are denied by default: what is not named here is 404.
+//! Which path leads where. Routes are denied by default: what is not named here is 404. The endpoint of a gateway,
+//! `/mcp/{slug}`, is found before this by [`crate::front`].
 
 use std::sync::Arc;
 
@@ -16,7 +17,6 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(crate::authorization_server::routes())
         .merge(crate::relying_party::routes())
-        .merge(crate::resource_server::routes())
         .merge(crate::api::routes())
         .merge(crate::telemetry::routes())
         .fallback(not_found)
@@ -29,7 +29,7 @@ async fn not_found(Extension(context): Extension<RequestContext>) -> Response {
     problem(
         StatusCode::NOT_FOUND,
         "There is nothing at this path.",
-        &context.id,
+        context.id,
     )
 }
 
@@ -37,6 +37,6 @@ async fn method_not_allowed(Extension(context): Extension<RequestContext>) -> Re
     problem(
         StatusCode::METHOD_NOT_ALLOWED,
         "This path does not take this method.",
-        &context.id,
+        context.id,
     )
 }

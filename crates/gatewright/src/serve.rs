@@ -1,5 +1,7 @@
 //! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
 
+mod activity;
+
 use std::{
     io,
     net::IpAddr,
@@ -18,16 +20,14 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
 };
 use tokio_util::task::TaskTracker;
 
 use crate::{app::App, front::Front};
 
-/// A connection must bring the head of its first request within this time, or it is closed.
-const FIRST_REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// The head of each further request, the idle time before it included: a little more than proxies commonly keep idle
-/// connections (60 s), so that they close first and never write into a closed one.
-const NEXT_HEAD_DEADLINE: Duration = Duration::from_secs(65);
+use activity::{Activity, BusyBody, FIRST_REQUEST_DEADLINE, Verdict, Watched};
+
 /// The largest head of a request, and what is buffered for writing before a stream has to wait.
 const BUFFER: usize = 64 * 1024;
 /// HTTP/2: streams at once per connection, and how much one stream and one connection may send ahead.
@@ -37,6 +37,8 @@ const H2_CONNECTION_WINDOW: u32 = 512 * 1024;
 /// HTTP/2 connections are asked this often whether they live, and closed when they do not say so in time.
 const H2_PING_EVERY: Duration = Duration::from_secs(30);
 const H2_PING_DEADLINE: Duration = Duration::from_secs(20);
+/// How long an HTTP/2 client may take to hear that its idle connection ends.
+const H2_GOODBYE: Duration = Duration::from_secs(2);
 /// After running out of file descriptors, accepting waits this long for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -94,8 +96,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(NEXT_HEAD_DEADLINE)
+        // [`Activity`] knows when a head is late; hyper would arm a timer for each.
+        .header_read_timeout(None)
         .max_buf_size(BUFFER);
     builder
         .http2()
@@ -167,30 +169,42 @@ struct Connection {
 impl Connection {
     async fn serve(self, stream: TcpStream, _slot: OwnedSemaphorePermit) {
         let _open = Open::new(&self.app);
-        let began = AtomicBool::new(false);
-        let service = hyper::service::service_fn(|request| {
-            began.store(true, Ordering::Relaxed);
+        let activity = Activity::new();
+        let is_http2 = AtomicBool::new(false);
+        let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| {
+            let busy = activity.begin();
+            is_http2.store(request.version() == http::Version::HTTP_2, Ordering::Relaxed);
             let front = Arc::clone(&self.front);
             let peer = self.peer;
-            async move { Ok::<_, std::convert::Infallible>(front.answer(peer, request).await) }
+            async move {
+                let response = front.answer(peer, request).await;
+                Ok::<_, std::convert::Infallible>(response.map(|inner| BusyBody { inner, busy }))
+            }
         });
+        let stream = Watched {
+            inner: stream,
+            activity: Arc::clone(&activity),
+        };
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         // A token of its own: every wake of a connection looks at it, and looking takes a lock inside.
         let shutdown = self.app.shutdown.child_token();
-        let silence = tokio::time::sleep(FIRST_REQUEST_DEADLINE);
-        tokio::pin!(silence);
-        let (mut watched, mut stopping) = (false, false);
+        let look = tokio::time::sleep(FIRST_REQUEST_DEADLINE);
+        tokio::pin!(look);
+        let (mut stopping, mut said_goodbye) = (false, false);
         loop {
             tokio::select! {
                 // What went wrong on a connection is between hyper and the peer; requests have their own log lines.
                 _ = connection.as_mut() => return,
-                () = silence.as_mut(), if !watched => {
-                    watched = true;
-                    if !began.load(Ordering::Relaxed) {
-                        return;
+                () = look.as_mut() => match activity.judge() {
+                    Verdict::Wait(until) => look.as_mut().reset(until),
+                    Verdict::Close if is_http2.load(Ordering::Relaxed) && !said_goodbye => {
+                        said_goodbye = true;
+                        connection.as_mut().graceful_shutdown();
+                        look.as_mut().reset(Instant::now() + H2_GOODBYE);
                     }
-                }
+                    Verdict::Close => return,
+                },
                 () = shutdown.cancelled(), if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use crate::{
     bridge::{Bridge, number},
+    budget::BUSY,
     call_guard::{CallGuard, SessionCall},
     caller::Caller,
     envelope,
@@ -60,6 +61,9 @@ pub(crate) enum CallError {
     /// The body could not be rewritten for the server.
     #[error(transparent)]
     Splice(#[from] SpliceError),
+    /// There is no room for the answer.
+    #[error("too many large answers at once")]
+    Busy,
     /// The client has cancelled it.
     #[error("cancelled")]
     Cancelled,
@@ -78,6 +82,7 @@ impl From<&CallError> for Refusal {
             CallError::Headers(mismatch) => Self::from(mismatch),
             CallError::Unavailable(why) => Self::new(ErrorCode::INTERNAL_ERROR, why.to_string()),
             CallError::Splice(_) => Self::new(ErrorCode::INVALID_REQUEST, "The request could not be read."),
+            CallError::Busy => Self::new(ErrorCode::INTERNAL_ERROR, BUSY),
             CallError::Cancelled => Self::new(ErrorCode::INTERNAL_ERROR, "The request was cancelled."),
         }
     }
@@ -128,7 +133,7 @@ pub(crate) fn within_session<T: Transport>(
             splice.edit_meta(call.request.object, params, edits);
         }
     }
-    let assertion = upstream.assertion(call.caller);
+    let assertion = upstream.assertion(call.caller)?;
     let mut request = upstream.bare_request(Method::POST, splice.finish()?);
     if let Some(assertion) = &assertion {
         request.headers_mut().insert(ASSERTION, assertion.clone());
@@ -177,7 +182,7 @@ pub(crate) fn modern(
     } else {
         splice.finish()?
     };
-    let mut request = upstream.request(Method::POST, call.caller, body);
+    let mut request = upstream.request(Method::POST, call.caller, body)?;
     let map = request.headers_mut();
     headers::write(
         map,

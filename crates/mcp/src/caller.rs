@@ -39,10 +39,16 @@ impl fmt::Debug for CallerKey {
     }
 }
 
-/// Gives the signed identity assertion for a server that is told who the user is.
+/// Whether a user may go on: their credentials are still good.
+pub type Alive = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// What depends on who the user is.
 pub trait Identify: Send + Sync {
-    /// The value of `Gatewright-Assertion` for this server.
+    /// The signed identity assertion for a server that is told who the user is: the value of `Gatewright-Assertion`.
     fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue>;
+
+    /// Tells, for as long as an answer to the user streams, whether they may go on.
+    fn alive(&self) -> Alive;
 }
 
 /// The user of a request.

@@ -12,6 +12,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use gatewright_domain::Timestamp;
 use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     upstream::{Unavailable, Upstream},
     upstream_ask::{AskError, Net},
     upstream_transport::Transport,
+    version::Era,
 };
 
 /// A list without `ttlMs` (servers of the session-based era) counts as fresh this long.
@@ -31,32 +33,55 @@ const TTL_MAX: Duration = Duration::from_mins(5);
 const STALE_MAX: Duration = Duration::from_mins(10);
 /// A name that is not in the list makes us ask again, but not more often than this.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
-/// Lists of users kept per server where they may differ.
-const USERS_MAX: u64 = 1_000;
+/// All pages of a list together may take this long: people wait for it, and others behind them.
+const LIST_DEADLINE: Duration = Duration::from_secs(15);
+/// Users of whom it is known, per server, which list is theirs where lists may differ; some 400 bytes each.
+const USERS_MAX: u64 = 50_000;
+/// What is known of a user's list is forgotten after so long without a request of theirs.
+const USER_IDLE: Duration = Duration::from_hours(1);
+/// Bytes of different lists kept per server. Users with equal lists share one.
+const LISTS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Tells lists apart by their content: SHA-256 of their entries.
+pub(crate) type Fingerprint = [u8; 32];
 
 /// The tools of one server, as one user or all users see them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Catalog {
     /// The list.
-    pub list: ServerList,
-    /// Whether it is for one user only.
-    pub private: bool,
-    /// When it was read.
-    pub read_at: Timestamp,
+    pub list: Arc<ServerList>,
+    pub(crate) fingerprint: Fingerprint,
+    /// Until when it need not be asked for again.
+    pub fresh_until: Timestamp,
+}
+
+/// What is known of a list without having it at hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Glance {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) fresh_until: Timestamp,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Noted {
+    fingerprint: Fingerprint,
+    /// Kept here where it is everybody's; the lists of single users are kept within a bound of their own.
+    list: Option<Arc<ServerList>>,
+    read_at: Timestamp,
     /// Until when it need not be asked for again, milliseconds; zero once the server said that it has changed.
     fresh_until: AtomicI64,
 }
 
-impl Catalog {
-    /// Until when it need not be asked for again.
-    pub fn fresh_until(&self) -> Timestamp {
+impl Noted {
+    fn fresh_until(&self) -> Timestamp {
         Timestamp::from_millis(self.fresh_until.load(Ordering::Acquire))
     }
 }
 
 #[derive(Debug, Default)]
 struct Slot {
-    current: ArcSwapOption<Catalog>,
+    current: ArcSwapOption<Noted>,
     /// Held while the list is fetched, so that requests arriving together fetch it once. Never taken while it is fresh.
     fetching: Mutex<()>,
 }
@@ -66,7 +91,8 @@ struct Slot {
 pub struct Catalogs {
     shared: Arc<Slot>,
     of_users: Cache<CallerKey, Arc<Slot>>,
-    /// Whether the server has said that its list is for one user only.
+    lists: Cache<Fingerprint, Arc<ServerList>>,
+    /// Whether the server's list may differ between users: it said so, or it was read within a session of one.
     private: AtomicBool,
 }
 
@@ -74,10 +100,32 @@ impl Default for Catalogs {
     fn default() -> Self {
         Self {
             shared: Arc::default(),
-            of_users: Cache::new(USERS_MAX),
+            of_users: Cache::builder()
+                .max_capacity(USERS_MAX)
+                .time_to_idle(USER_IDLE)
+                .build(),
+            lists: Cache::builder()
+                .max_capacity(LISTS_BYTES)
+                .weigher(|_, list: &Arc<ServerList>| u32::try_from(bytes_of(list)).unwrap_or(u32::MAX))
+                .build(),
             private: AtomicBool::new(false),
         }
     }
+}
+
+/// Bytes a list holds, roughly.
+pub(crate) fn bytes_of(list: &ServerList) -> usize {
+    let entries: usize = list.entries.iter().map(|entry| entry.raw.len() + 128).sum();
+    256 + entries
+}
+
+fn fingerprint(list: &ServerList) -> Fingerprint {
+    let mut digest = Sha256::new();
+    for entry in &list.entries {
+        digest.update((entry.raw.len() as u64).to_le_bytes());
+        digest.update(&entry.raw);
+    }
+    digest.finalize().into()
 }
 
 /// How old a catalog may be.
@@ -92,13 +140,12 @@ pub enum Freshness {
 }
 
 impl Freshness {
-    fn accepts(self, catalog: &Catalog, now: Timestamp) -> bool {
+    fn accepts(self, noted: &Noted, now: Timestamp) -> bool {
         match self {
-            Self::Fresh => now < catalog.fresh_until(),
+            Self::Fresh => now < noted.fresh_until(),
             Self::Any => true,
             Self::LookAgain => {
-                catalog.fresh_until() > Timestamp::from_millis(0)
-                    && now.since(catalog.read_at) < LOOK_AGAIN_AFTER
+                noted.fresh_until() > Timestamp::from_millis(0) && now.since(noted.read_at) < LOOK_AGAIN_AFTER
             }
         }
     }
@@ -113,8 +160,8 @@ impl Catalogs {
     /// Says that the list may have changed: the next request for it asks the server.
     pub fn invalidate(&self, upstream: &Upstream, caller: CallerKey) {
         // The catalog stays in use for calls; only its freshness ends.
-        if let Some(catalog) = self.slot(upstream, caller).current.load().as_ref() {
-            catalog.fresh_until.store(0, Ordering::Release);
+        if let Some(noted) = self.slot(upstream, caller).current.load().as_ref() {
+            noted.fresh_until.store(0, Ordering::Release);
         }
     }
 
@@ -126,6 +173,23 @@ impl Catalogs {
         }
     }
 
+    fn noted(&self, upstream: &Upstream, caller: CallerKey) -> Option<Arc<Noted>> {
+        if self.is_private(upstream) {
+            self.of_users.get(&caller)?.current.load_full()
+        } else {
+            self.shared.current.load_full()
+        }
+    }
+
+    /// Which list is in memory for a user, however old.
+    pub(crate) fn glance(&self, upstream: &Upstream, caller: CallerKey) -> Option<Glance> {
+        let noted = self.noted(upstream, caller)?;
+        Some(Glance {
+            fingerprint: noted.fingerprint,
+            fresh_until: noted.fresh_until(),
+        })
+    }
+
     /// What is in memory, if that is good enough.
     pub(crate) fn peek(
         &self,
@@ -133,16 +197,49 @@ impl Catalogs {
         caller: CallerKey,
         freshness: Freshness,
         now: Timestamp,
-    ) -> Option<Arc<Catalog>> {
-        let accept = |slot: &Slot| {
-            slot.current
-                .load_full()
-                .filter(|catalog| freshness.accepts(catalog, now))
+    ) -> Option<Catalog> {
+        let noted = self.noted(upstream, caller)?;
+        if !freshness.accepts(&noted, now) {
+            return None;
+        }
+        self.open(&noted)
+    }
+
+    fn open(&self, noted: &Noted) -> Option<Catalog> {
+        let list = match &noted.list {
+            Some(list) => Arc::clone(list),
+            None => self.lists.get(&noted.fingerprint)?,
         };
-        if self.is_private(upstream) {
-            accept(self.of_users.get(&caller)?.as_ref())
+        Some(Catalog {
+            list,
+            fingerprint: noted.fingerprint,
+            fresh_until: noted.fresh_until(),
+        })
+    }
+
+    /// Keeps what a user was given.
+    fn keep(&self, upstream: &Upstream, caller: CallerKey, slot: &Arc<Slot>, fetched: Fetched) -> Catalog {
+        let fingerprint = fingerprint(&fetched.list);
+        // An equal list is kept once, whoever read it, and what was made of it stays good.
+        let list = self.lists.get_with(fingerprint, || Arc::new(fetched.list));
+        let noted = Arc::new(Noted {
+            fingerprint,
+            list: (!fetched.private).then(|| Arc::clone(&list)),
+            read_at: fetched.read_at,
+            fresh_until: AtomicI64::new(fetched.fresh_until.as_millis()),
+        });
+        if fetched.private && Arc::ptr_eq(slot, &self.shared) {
+            // What this user saw must not be seen by the next one.
+            self.private.store(true, Ordering::Release);
+            slot.current.store(None);
+            self.slot(upstream, caller).current.store(Some(noted));
         } else {
-            accept(&self.shared)
+            slot.current.store(Some(noted));
+        }
+        Catalog {
+            list,
+            fingerprint,
+            fresh_until: fetched.fresh_until,
         }
     }
 }
@@ -154,7 +251,7 @@ pub(crate) async fn catalog<T: Transport>(
     upstream: &Upstream,
     caller: Caller<'_>,
     freshness: Freshness,
-) -> Result<Arc<Catalog>, Unavailable> {
+) -> Result<Catalog, Unavailable> {
     let now = net.now();
     if let Some(catalog) = upstream.catalogs.peek(upstream, caller.key, freshness, now) {
         return Ok(catalog);
@@ -170,42 +267,51 @@ pub(crate) async fn catalog<T: Transport>(
             continue;
         }
         let last = slot.current.load_full();
-        let fetched = match upstream.failure(now) {
-            Some(why) => Err(Unavailable::clone(&why)),
-            None => fetch(net, upstream, caller).await,
+        let why = match upstream.failure(now) {
+            Some(why) => Unavailable::clone(&why),
+            None => match fetch_in_time(net, upstream, caller).await {
+                Ok(fetched) => return Ok(upstream.catalogs.keep(upstream, caller.key, &slot, fetched)),
+                Err(why) => {
+                    tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
+                    why
+                }
+            },
         };
-        return match fetched {
-            Ok(fetched) => Ok(keep(upstream, caller.key, &slot, fetched)),
-            Err(why) => {
-                tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
-                last.filter(|last| now.since(last.read_at) < STALE_MAX).ok_or(why)
-            }
-        };
+        return last
+            .filter(|last| now.since(last.read_at) < STALE_MAX)
+            .and_then(|last| upstream.catalogs.open(&last))
+            .ok_or(why);
     }
 }
 
-fn keep(upstream: &Upstream, caller: CallerKey, slot: &Arc<Slot>, fetched: Catalog) -> Arc<Catalog> {
-    let catalog = Arc::new(fetched);
-    if catalog.private && Arc::ptr_eq(slot, &upstream.catalogs.shared) {
-        // What this user saw must not be seen by the next one.
-        upstream.catalogs.private.store(true, Ordering::Release);
-        slot.current.store(None);
-        upstream
-            .catalogs
-            .slot(upstream, caller)
-            .current
-            .store(Some(Arc::clone(&catalog)));
-    } else {
-        slot.current.store(Some(Arc::clone(&catalog)));
-    }
-    catalog
+/// A list just read.
+struct Fetched {
+    list: ServerList,
+    private: bool,
+    read_at: Timestamp,
+    fresh_until: Timestamp,
+}
+
+async fn fetch_in_time<T: Transport>(
+    net: &Net<T>,
+    upstream: &Upstream,
+    caller: Caller<'_>,
+) -> Result<Fetched, Unavailable> {
+    let fetching = fetch(net, upstream, caller);
+    tokio::time::timeout(LIST_DEADLINE, fetching)
+        .await
+        .unwrap_or_else(|_| {
+            let why = upstream.timed_out();
+            upstream.note_failure(&why, net.now());
+            Err(why)
+        })
 }
 
 async fn fetch<T: Transport>(
     net: &Net<T>,
     upstream: &Upstream,
     caller: Caller<'_>,
-) -> Result<Catalog, Unavailable> {
+) -> Result<Fetched, Unavailable> {
     let mut list = ServerList::default();
     let mut private = upstream.knows_users();
     let mut members = String::new();
@@ -245,10 +351,13 @@ async fn fetch<T: Transport>(
         .ttl_ms
         .map_or(TTL_DEFAULT, Duration::from_millis)
         .min(TTL_MAX);
-    Ok(Catalog {
+    // A server that keeps a state for the user may list what only they may see, and says nothing of it.
+    private |= upstream.era() != Some(Era::Modern)
+        && (upstream.sessions.slot(caller.key).get()).is_none_or(|session| session.id.is_some());
+    Ok(Fetched {
         list,
         private,
         read_at,
-        fresh_until: AtomicI64::new(read_at.plus(ttl).as_millis()),
+        fresh_until: read_at.plus(ttl),
     })
 }

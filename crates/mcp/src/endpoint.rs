@@ -33,6 +33,15 @@ use crate::{
 /// How long clients may keep what `server/discover` says, milliseconds.
 const DISCOVER_TTL_MS: u32 = 60_000;
 
+/// What became of a request upstream, for the request log and metrics.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// The server it went to.
+    pub server: Option<Arc<Upstream>>,
+    /// Why there was no usable answer, in a word.
+    pub failure: Option<&'static str>,
+}
+
 /// What is served to clients. Prompts, resources, completions and logging will stand beside these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Feature {
@@ -62,14 +71,14 @@ impl Feature {
 }
 
 impl<T: Transport> Federation<T> {
-    /// Answers a POST. `reached` is told the server the request went to, for the request log.
+    /// Answers a POST. `reached` is told what became of the request upstream.
     pub async fn post(
         &self,
         plan: &Plan,
         caller: Caller<'_>,
         headers: &HeaderMap,
         body: &Bytes,
-        reached: &mut Option<Arc<Upstream>>,
+        reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         if media_type(headers) != MediaType::Json {
             let refusal = Refusal::new(
@@ -113,8 +122,19 @@ impl<T: Transport> Federation<T> {
         match self.session_for_method(gateway_id, caller, headers) {
             Err(refusal) => not_for_get(&refusal),
             Ok(session) => {
+                let Some(place) = self.sessions.listen(&session) else {
+                    let refusal = Refusal::new(
+                        ErrorCode::INVALID_REQUEST,
+                        "Too many streams are listening already; close some of them first.",
+                    );
+                    return not_for_get(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS));
+                };
                 let sessions = Arc::clone(&self.sessions);
-                let listening = Listening::new(shutdown, move || !sessions.has_ended(&session) && alive());
+                let listening = Listening::new(shutdown, move || {
+                    // Held for as long as the stream lasts.
+                    let _place = &place;
+                    !sessions.has_ended(&session) && alive()
+                });
                 reply::events(Answer::listening(listening))
             }
         }
@@ -143,7 +163,7 @@ impl<T: Transport> Federation<T> {
         headers: &HeaderMap,
         body: &Bytes,
         request: &Request<'_>,
-        reached: &mut Option<Arc<Upstream>>,
+        reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         let refuse = |refusal: &Refusal, era| reply::refusal(refusal, Some(&request.id.to_owned()), era);
         let client = match meta::dialect(headers, request) {
@@ -170,7 +190,7 @@ impl<T: Transport> Federation<T> {
         match feature {
             Feature::Discover => reply::result(request.id.raw, discover(plan)),
             Feature::Ping => reply::result(request.id.raw, Bytes::from_static(b"{}")),
-            Feature::ListTools => self.list_tools(plan, caller, era, request).await,
+            Feature::ListTools => self.list_tools(plan, caller, era, request, reached).await,
             Feature::CallTool => {
                 let call = Call {
                     plan,
@@ -180,11 +200,16 @@ impl<T: Transport> Federation<T> {
                     body,
                     request,
                 };
-                match self.call(&call, reached).await {
+                match self.call(&call, &mut reached.server).await {
                     Ok(answer) => answer,
                     // Nothing is sent for a cancelled request; a stream without a message says just that.
                     Err(CallError::Cancelled) => reply::events(Answer::empty()),
-                    Err(error) => refuse(&Refusal::from(&error), era),
+                    Err(error) => {
+                        if let CallError::Unavailable(why) = &error {
+                            reached.failure = Some(why.reason());
+                        }
+                        refuse(&Refusal::from(&error), era)
+                    }
                 }
             }
         }
@@ -196,6 +221,7 @@ impl<T: Transport> Federation<T> {
         caller: Caller<'_>,
         era: Era,
         request: &Request<'_>,
+        reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         let refuse = |refusal: &Refusal| reply::refusal(refusal, Some(&request.id.to_owned()), era);
         let cursor = request.params.as_ref().and_then(|params| params.cursor.as_ref());
@@ -210,7 +236,10 @@ impl<T: Transport> Federation<T> {
             return refuse(&unknown());
         };
         match self.view(plan, caller, Freshness::Fresh, None).await {
-            Err(why) => refuse(&Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string())),
+            Err(why) => {
+                reached.failure = Some(why.reason());
+                refuse(&Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string()))
+            }
             Ok(view) => match view.result(era, page, self.net.now()) {
                 Some(result) => reply::result(request.id.raw, result),
                 None => refuse(&unknown()),

@@ -2,13 +2,10 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
-    pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -23,63 +20,19 @@ use gatewright_domain::{
     server::IdentityForwarding,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
+pub(crate) use crate::fake_body::{FakeBody, Pieces};
 use crate::{
     answer::Answer,
-    caller::{Caller, CallerKey, Identify},
+    caller::{Alive, Caller, CallerKey, Identify},
+    endpoint::Reached,
     federation::{Federation, GatewayConfig, Plan},
     naming::Naming,
     upstream::UpstreamConfig,
     upstream_transport::{Transport, TransportError},
 };
-
-/// A body given piece by piece, which tells whether it was dropped.
-pub(crate) struct FakeBody {
-    pieces: mpsc::UnboundedReceiver<Bytes>,
-    pub(crate) dropped: Arc<AtomicBool>,
-}
-
-pub(crate) type Pieces = mpsc::UnboundedSender<Bytes>;
-
-impl FakeBody {
-    pub(crate) fn open() -> (Pieces, Self) {
-        let (sender, pieces) = mpsc::unbounded_channel();
-        let dropped = Arc::default();
-        (sender, Self { pieces, dropped })
-    }
-
-    pub(crate) fn of(pieces: &[&str]) -> Self {
-        let (sender, body) = Self::open();
-        for piece in pieces {
-            sender.send(Bytes::copy_from_slice(piece.as_bytes())).unwrap();
-        }
-        body
-    }
-}
-
-impl Body for FakeBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.pieces
-            .poll_recv(cx)
-            .map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
-    }
-}
-
-impl Drop for FakeBody {
-    fn drop(&mut self) {
-        self.dropped.store(true, Ordering::SeqCst);
-    }
-}
 
 /// What a server got.
 #[derive(Debug, Clone)]
@@ -103,6 +56,8 @@ type Handler = Box<dyn Fn(&Received) -> Result<Response<FakeBody>, TransportErro
 
 /// A server and what it got, in order.
 pub(crate) struct FakeServer {
+    /// It takes requests and never answers.
+    hung: bool,
     pub(crate) handler: Handler,
     pub(crate) received: Mutex<Vec<Received>>,
 }
@@ -112,7 +67,16 @@ impl FakeServer {
         handler: impl Fn(&Received) -> Result<Response<FakeBody>, TransportError> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self {
+            hung: false,
             handler: Box::new(handler),
+            received: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn hung() -> Arc<Self> {
+        Arc::new(Self {
+            hung: true,
+            handler: Box::new(|_| unreachable!()),
             received: Mutex::default(),
         })
     }
@@ -147,6 +111,9 @@ impl Transport for FakeNet {
         server.received.lock().unwrap().push(received.clone());
         // The other requests of a test get their turn, as they would over a network.
         tokio::task::yield_now().await;
+        if server.hung {
+            std::future::pending::<()>().await;
+        }
         (server.handler)(&received)
     }
 }
@@ -211,6 +178,17 @@ pub(crate) fn modern_reply(
     scope: &str,
 ) -> Response<FakeBody> {
     let id = &received.json["id"];
+    if received
+        .header("mcp-protocol-version")
+        .is_some_and(|version| version != "2026-07-28")
+    {
+        return json_answer(
+            400,
+            &json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32022, "message": "unsupported",
+                "data": {"supported": ["2026-07-28"]}}})
+            .to_string(),
+        );
+    }
     let version = &received.json["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
     if version != "2026-07-28" || received.header("mcp-protocol-version") != Some("2026-07-28") {
         return json_answer(
@@ -293,6 +271,10 @@ impl Identify for User {
     fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
         assert_eq!(server.audience, server.url.to_string());
         HeaderValue::from_static(self.0).into()
+    }
+
+    fn alive(&self) -> Alive {
+        Box::new(|| true)
     }
 }
 
@@ -390,7 +372,7 @@ impl World {
         };
         let body = Bytes::copy_from_slice(body.as_bytes());
         self.federation
-            .post(plan, caller, headers, &body, &mut None)
+            .post(plan, caller, headers, &body, &mut Reached::default())
             .await
     }
 

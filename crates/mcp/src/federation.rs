@@ -17,8 +17,7 @@ use gatewright_domain::{
 use moka::sync::Cache;
 
 use crate::{
-    caller::CallerKey,
-    federation_list::View,
+    federation_list::{Made, View},
     naming::Naming,
     session::Sessions,
     upstream::{Upstream, UpstreamConfig},
@@ -26,8 +25,10 @@ use crate::{
     upstream_transport::Transport,
 };
 
-/// Merged lists of users kept for gateways whose lists differ between users, bytes in all.
-const USER_VIEWS_BYTES: u64 = 64 * 1024 * 1024;
+/// Merged lists kept, bytes in all. Users whose lists are equal share one.
+const VIEWS_BYTES: u64 = 64 * 1024 * 1024;
+/// A merged list nobody has made use of for so long is forgotten; those of earlier configurations go that way.
+const VIEW_IDLE: Duration = Duration::from_mins(10);
 /// A server no gateway has used for so long is forgotten.
 const UNUSED_FOR: Duration = Duration::from_mins(10);
 
@@ -59,8 +60,8 @@ pub struct Plan {
     pub(crate) instructions: String,
     pub(crate) naming: Naming,
     pub(crate) servers: Vec<Offered>,
-    /// The merged list where it is the same for all users.
-    pub(crate) shared: arc_swap::ArcSwapOption<View>,
+    /// The merged list made last: where lists do not differ between users, the one all of them have.
+    pub(crate) last: arc_swap::ArcSwapOption<View>,
 }
 
 /// A server as one gateway offers it.
@@ -88,8 +89,8 @@ pub struct Federation<T> {
     pub(crate) net: Arc<Net<T>>,
     /// Sessions of clients of the session-based revisions.
     pub sessions: Arc<Sessions>,
-    /// Merged lists that are for one user only.
-    pub(crate) user_views: Cache<(GatewayId, CallerKey), Arc<View>>,
+    /// Merged lists by the plan and what they were made of.
+    pub(crate) views: Cache<(u64, Made), Arc<View>>,
     next_serial: AtomicU64,
     /// Locked only while a plan is made, which is once per configuration.
     upstreams: Mutex<HashMap<ServerId, Known>>,
@@ -106,9 +107,14 @@ impl<T: Transport> Federation<T> {
     pub fn new(transport: T, keyring: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self {
             sessions: Arc::new(Sessions::new(keyring, Arc::clone(&clock), entropy)),
-            net: Arc::new(Net { transport, clock }),
-            user_views: Cache::builder()
-                .max_capacity(USER_VIEWS_BYTES)
+            net: Arc::new(Net {
+                transport,
+                clock,
+                budget: Arc::default(),
+            }),
+            views: Cache::builder()
+                .max_capacity(VIEWS_BYTES)
+                .time_to_idle(VIEW_IDLE)
                 .weigher(|_, view: &Arc<View>| u32::try_from(view.weight()).unwrap_or(u32::MAX))
                 .build(),
             next_serial: AtomicU64::new(0),
@@ -138,7 +144,7 @@ impl<T: Transport> Federation<T> {
             instructions: config.instructions,
             naming: config.naming,
             servers,
-            shared: arc_swap::ArcSwapOption::empty(),
+            last: arc_swap::ArcSwapOption::empty(),
         }
     }
 

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    answer::Answer,
-    bridge::Bridge,
+    answer::{Answer, AnswerError},
+    answer_events::{EVENT_MAX, EventsAnswer},
+    answer_json::JsonAnswer,
+    answer_watch::Watch,
+    bridge::{Bridge, Step},
     bridge_splice::{Changes, Splicer},
     call_guard::CallGuard,
     call_outgoing::{Call, CallError, Client, Outgoing, modern, within_session},
@@ -20,9 +23,9 @@ use crate::{
     jsonrpc::ErrorCode,
     reply,
     upstream::{Unavailable, Upstream},
-    upstream_ask::SMALL_ANSWER,
+    upstream_ask::{Net, SMALL_ANSWER},
     upstream_era::{denies_modern, lost_session, may_be_other_era},
-    upstream_read::{MediaType, media_type, whole},
+    upstream_read::{MediaType, media_type, refuse_encoded, whole},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
     version::Era,
@@ -52,9 +55,12 @@ impl<T: Transport> Federation<T> {
             .as_ref()
             .and_then(|params| params.name.as_ref())
             .ok_or(CallError::NoName)?;
-        let mut view = self.view(call.plan, call.caller, Freshness::Any, None).await?;
+        let mut view = self
+            .view(call.plan, call.caller, Freshness::Any, Some(&name.value))
+            .await?
+            .view;
         if view.target(call.plan, &name.value).is_none() {
-            view = self.look_again(call, &name.value).await?;
+            view = Box::pin(self.look_again(call, &name.value)).await?;
         }
         match &call.client {
             Client::Modern(_) => {
@@ -79,7 +85,8 @@ impl<T: Transport> Federation<T> {
     async fn look_again(&self, call: &Call<'_>, name: &str) -> Result<Arc<View>, CallError> {
         let view = self
             .view(call.plan, call.caller, Freshness::LookAgain, Some(name))
-            .await?;
+            .await?
+            .view;
         if view.target(call.plan, name).is_some() {
             return Ok(view);
         }
@@ -133,10 +140,19 @@ impl<T: Transport> Federation<T> {
                 }
             };
             let attempt = if answer.status().is_success() {
-                Attempt::Answer(stream(answer, bridge, &upstream, guard, cancelled)?)
+                let streamed = stream(
+                    &self.net,
+                    answer,
+                    bridge,
+                    &upstream,
+                    call.caller,
+                    guard,
+                    cancelled,
+                );
+                Attempt::Answer(streamed.await?)
             } else {
-                self.refused(answer, &bridge, &upstream, call.caller, session, guard)
-                    .await?
+                // Boxed because it is rare and large.
+                Box::pin(self.refused(answer, &bridge, &upstream, call.caller, session, guard)).await?
             };
             match attempt {
                 Attempt::Answer(answer) => return Ok(answer),
@@ -146,7 +162,10 @@ impl<T: Transport> Federation<T> {
                 Attempt::Again(kept) => {
                     guard = kept;
                     second = true;
-                    view = self.view(call.plan, call.caller, Freshness::Any, None).await?;
+                    view = self
+                        .view(call.plan, call.caller, Freshness::Any, Some(name))
+                        .await?
+                        .view;
                 }
             }
         }
@@ -168,10 +187,10 @@ impl<T: Transport> Federation<T> {
         let answer = tokio::time::timeout(upstream.config.timeout, reading)
             .await
             .unwrap_or_else(|_| Err(upstream.timed_out()))?;
-        if let Some(session) = session
-            && lost_session(answer.status, &session)
+        if let Some(session) = &session
+            && lost_session(answer.status, session, answer.error_code())
         {
-            upstream.sessions.slot(caller.key).forget(&session);
+            upstream.sessions.slot(caller.key).forget(session);
             // A server that has moved to the other era refuses sessions too; the next attempt finds out.
             upstream.forget_era(Era::Legacy);
             return Ok(Attempt::Again(guard));
@@ -201,11 +220,14 @@ impl<T: Transport> Federation<T> {
                 Ok(Attempt::Again(guard))
             }
             (Era::Legacy, code) if code.proves_modern() => {
+                if let Some(session) = &session {
+                    upstream.sessions.slot(caller.key).forget(session);
+                }
                 upstream.forget_era(Era::Legacy);
                 Ok(Attempt::Again(guard))
             }
             (_, code) => {
-                let status = code.http_status(bridge.client_era);
+                let status = code.relayed_status(bridge.client_era);
                 let body = bridge.error(error.span.of(body));
                 Ok(Attempt::Answer(reply::json(status, Answer::full(body))))
             }
@@ -214,38 +236,91 @@ impl<T: Transport> Federation<T> {
 }
 
 /// A success as it streams to the client.
-fn stream<B>(
-    answer: Response<B>,
+async fn stream<T: Transport>(
+    net: &Net<T>,
+    answer: Response<T::Body>,
     bridge: Bridge,
     upstream: &Arc<Upstream>,
+    caller: Caller<'_>,
     guard: CallGuard,
     cancelled: Option<&CancellationToken>,
-) -> Result<Response<Answer<B>>, CallError>
-where
-    B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
-{
-    let pause = upstream.config.timeout;
-    match media_type(answer.headers()) {
+) -> Result<Response<Answer<T::Body>>, CallError> {
+    refuse_encoded(upstream, answer.headers())?;
+    let kind = media_type(answer.headers());
+    let watch = Watch::new(upstream.config.timeout, caller.identity.alive());
+    let body = answer.into_body();
+    match kind {
+        MediaType::Json if bridge.client_era == Era::Legacy && bridge.server_era == Era::Modern => {
+            let json = JsonAnswer::new(body, None, watch, guard);
+            Box::pin(translated(net, json, &bridge, upstream)).await
+        }
         MediaType::Json => {
             let changes = Changes {
                 id: bridge.server_id.map(|ours| (ours, bridge.client_id)),
                 result_type: bridge.client_era == Era::Modern && bridge.server_era == Era::Legacy,
             };
             let splicer = (!changes.is_empty()).then(|| Splicer::new(changes));
-            let body = Answer::json(answer.into_body(), splicer, pause, guard);
-            Ok(reply::json(StatusCode::OK, body))
+            let is_looked_at = splicer.is_some();
+            let mut json = JsonAnswer::new(body, splicer, watch, guard);
+            if is_looked_at {
+                // An answer that is not ours is refused while that can still be said.
+                let first = json.look_at_first().await;
+                first.map_err(|why| not_passed_on(upstream, &why))?;
+            }
+            Ok(reply::json(StatusCode::OK, Answer::json(json)))
         }
         MediaType::EventStream => {
-            let body = Answer::events(
-                answer.into_body(),
+            let events = EventsAnswer::new(
+                body,
                 bridge,
                 Arc::clone(upstream),
-                pause,
+                watch,
+                net.budget.share(),
                 cancelled.cloned(),
                 guard,
             );
-            Ok(reply::events(body))
+            Ok(reply::events(Answer::events(events)))
         }
         MediaType::Other => Err(upstream.not_mcp("neither JSON nor a stream of events").into()),
+    }
+}
+
+/// The JSON answer of a stateless server for a client with a session. It is read whole: what must not reach such a
+/// client may stand at its end.
+async fn translated<T: Transport>(
+    net: &Net<T>,
+    mut json: JsonAnswer<T::Body>,
+    bridge: &Bridge,
+    upstream: &Upstream,
+) -> Result<Response<Answer<T::Body>>, CallError> {
+    let mut share = net.budget.share();
+    let mut whole = BytesMut::new();
+    while let Some(piece) = json
+        .next_piece()
+        .await
+        .map_err(|why| not_passed_on(upstream, &why))?
+    {
+        let bytes = whole.len() + piece.len();
+        if bytes > EVENT_MAX {
+            return Err(upstream.not_mcp("an answer that is too large").into());
+        }
+        if !share.resize(bytes) {
+            return Err(CallError::Busy);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    match bridge.translate(&whole.freeze()) {
+        Step::Last(body) => Ok(reply::json(StatusCode::OK, Answer::full(body))),
+        _ => Err(upstream.not_mcp("an answer to another request").into()),
+    }
+}
+
+/// Why an answer that had begun cannot be passed on.
+fn not_passed_on(upstream: &Upstream, why: &AnswerError) -> CallError {
+    match why {
+        AnswerError::Broken => upstream.lost().into(),
+        AnswerError::Timeout => upstream.timed_out().into(),
+        AnswerError::NotOurs(what) => upstream.not_mcp(what.to_string()).into(),
+        AnswerError::NotAlive => CallError::Cancelled,
     }
 }

@@ -9,9 +9,9 @@ use gatewright_domain::Timestamp;
 
 use crate::{
     caller::Caller,
-    catalog::{Catalog, Freshness, catalog},
+    catalog::{Fingerprint, Freshness, bytes_of, catalog},
     federation::{Federation, Offered, Plan},
-    listing::{CacheHint, CacheScope, Entry, ListKind, Merged, Source},
+    listing::{CacheHint, CacheScope, Entry, ListKind, Merged, ServerList, Source},
     naming::Target,
     upstream::{Unavailable, Upstream},
     upstream_transport::Transport,
@@ -24,72 +24,88 @@ const CLIENT_TTL_MAX: Duration = Duration::from_mins(1);
 /// A written list is written anew after this long, so that the `ttlMs` in it stays true to a second.
 const WRITTEN_FOR: Duration = Duration::from_secs(1);
 
-/// The merged list of a gateway as one user or all users see it.
+/// A merged list of a gateway. Users whose lists are equal share it.
 #[derive(Debug)]
 pub struct View {
-    /// The plan it was made for.
-    serial: u64,
     /// Names and where they lead.
     pub(crate) merged: Merged,
     /// What it was made of, in the order of the plan's servers.
-    catalogs: Vec<Option<Arc<Catalog>>>,
-    scope: CacheScope,
-    /// When it must be made again.
-    fresh_until: Timestamp,
+    lists: Vec<Option<Arc<ServerList>>>,
+    made_of: Made,
     written: ArcSwapOption<Written>,
     legacy: std::sync::OnceLock<Bytes>,
+}
+
+/// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
+pub(crate) type Made = Box<[Option<Fingerprint>]>;
+
+/// A view as one user has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) view: Arc<View>,
+    hint: Hint,
+}
+
+/// What clients are told about keeping a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hint {
+    /// When it must be asked for again.
+    fresh_until: Timestamp,
+    scope: CacheScope,
 }
 
 /// The first page for clients of the stateless era.
 #[derive(Debug)]
 struct Written {
     at: Timestamp,
+    hint: Hint,
     result: Bytes,
+}
+
+impl Seen {
+    /// The result object of one page for a client.
+    pub(crate) fn result(&self, era: Era, page: usize, now: Timestamp) -> Option<Bytes> {
+        self.view.result(self.hint, era, page, now)
+    }
 }
 
 impl View {
     /// Bytes it holds, roughly: the merged entries, and each written form.
     pub(crate) fn weight(&self) -> usize {
-        let entries: usize = self
-            .catalogs
-            .iter()
-            .flatten()
-            .map(|catalog| {
-                catalog
-                    .list
-                    .entries
-                    .iter()
-                    .map(|entry| entry.raw.len() + 128)
-                    .sum::<usize>()
-            })
-            .sum();
-        1_024 + entries * 3
+        1_024
+            + self
+                .lists
+                .iter()
+                .flatten()
+                .map(|list| bytes_of(list) * 3)
+                .sum::<usize>()
     }
 
-    /// The result object of one page for a client.
-    pub(crate) fn result(&self, era: Era, page: usize, now: Timestamp) -> Option<Bytes> {
-        let hint = CacheHint {
-            ttl_ms: u64::try_from(self.fresh_until.since(now).min(CLIENT_TTL_MAX).as_millis()).unwrap_or(0),
-            scope: self.scope,
+    fn result(&self, hint: Hint, era: Era, page: usize, now: Timestamp) -> Option<Bytes> {
+        let told = CacheHint {
+            ttl_ms: u64::try_from(hint.fresh_until.since(now).min(CLIENT_TTL_MAX).as_millis()).unwrap_or(0),
+            scope: hint.scope,
         };
         if page > 0 {
-            return self.merged.result(ListKind::Tools, era, hint, page);
+            return self.merged.result(ListKind::Tools, era, told, page);
         }
         if era == Era::Legacy {
             if let Some(result) = self.legacy.get() {
                 return Some(result.clone());
             }
-            let result = self.merged.result(ListKind::Tools, era, hint, 0)?;
+            let result = self.merged.result(ListKind::Tools, era, told, 0)?;
             return Some(self.legacy.get_or_init(|| result).clone());
         }
         if let Some(written) = self.written.load().as_ref()
+            && written.hint == hint
             && now.since(written.at) < WRITTEN_FOR
         {
             return Some(written.result.clone());
         }
-        let result = self.merged.result(ListKind::Tools, era, hint, 0)?;
+        let result = self.merged.result(ListKind::Tools, era, told, 0)?;
         self.written.store(Some(Arc::new(Written {
             at: now,
+            hint,
             result: result.clone(),
         })));
         Some(result)
@@ -108,72 +124,62 @@ impl View {
     /// The tool as its server lists it.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
         let target = self.selected(name)?;
-        self.catalogs
-            .get(target.server)?
-            .as_ref()?
-            .list
-            .entries
-            .get(target.entry)
+        self.lists.get(target.server)?.as_ref()?.entries.get(target.entry)
     }
 
     /// The server that would have this tool by its prefix, offers such a name, and is down.
     pub(crate) fn missing_server<'a>(&self, plan: &'a Plan, name: &str) -> Option<&'a Upstream> {
-        plan.servers
-            .iter()
-            .zip(&self.catalogs)
-            .find_map(|(offered, catalog)| {
-                let own = offered.own_name(plan.naming, name)?;
-                let offers = offered
-                    .allowed
-                    .as_ref()
-                    .is_none_or(|allowed| allowed.contains(own));
-                (catalog.is_none() && offers).then_some(offered.upstream.as_ref())
-            })
+        plan.servers.iter().zip(&self.lists).find_map(|(offered, list)| {
+            let own = offered.own_name(plan.naming, name)?;
+            let offers = offered
+                .allowed
+                .as_ref()
+                .is_none_or(|allowed| allowed.contains(own));
+            (list.is_none() && offers).then_some(offered.upstream.as_ref())
+        })
     }
 
-    /// Whether it is made of exactly what is in memory now.
-    fn is_current(&self, catalogs: &[Option<Arc<Catalog>>]) -> bool {
-        self.catalogs.len() == catalogs.len()
-            && self.catalogs.iter().zip(catalogs).all(|pair| match pair {
-                (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
-                (None, None) => true,
-                _ => false,
-            })
+    /// Until when it need not be made again, where it is made of exactly what is in memory for this user. Costs a
+    /// comparison per server.
+    fn fresh_until(&self, plan: &Plan, caller: Caller<'_>, now: Timestamp) -> Option<Timestamp> {
+        let mut until = now.plus(CLIENT_TTL_MAX);
+        for (offered, ours) in plan.servers.iter().zip(&self.made_of) {
+            let upstream: &Upstream = &offered.upstream;
+            until = match (ours, upstream.catalogs.glance(upstream, caller.key)) {
+                (Some(ours), Some(theirs)) if *ours == theirs.fingerprint => until.min(theirs.fresh_until),
+                // A server without a list is asked again as soon as its pause is over.
+                (None, None) => until.min(now),
+                _ => return None,
+            };
+        }
+        Some(until)
     }
 }
 
 impl<T: Transport> Federation<T> {
     /// The merged list for a user. Servers that are down are left out; when all are, why. With `name` only the server
-    /// that could have such a tool is asked for what is fresher.
+    /// that could have such a tool is asked and waited for.
     pub(crate) async fn view(
         &self,
         plan: &Plan,
         caller: Caller<'_>,
         freshness: Freshness,
         name: Option<&str>,
-    ) -> Result<Arc<View>, Unavailable> {
+    ) -> Result<Seen, Unavailable> {
         let now = self.net.now();
-        let private = plan
-            .servers
-            .iter()
-            .any(|offered| offered.upstream.catalogs.is_private(&offered.upstream));
-        let kept = self.kept(plan, caller, private);
-        if let Some(view) = kept
-            && (freshness == Freshness::Any || (freshness == Freshness::Fresh && now < view.fresh_until))
-            && view.names_what_is_in_memory(plan, caller, now)
+        if freshness != Freshness::LookAgain
+            && let Some(view) = plan.last.load_full()
+            && let Some(fresh_until) = view.fresh_until(plan, caller, now)
+            && (freshness == Freshness::Any || now < fresh_until)
         {
-            return Ok(view);
+            let hint = Hint {
+                fresh_until,
+                scope: scope(plan),
+            };
+            return Ok(Seen { view, hint });
         }
-        self.make_view(plan, caller, freshness, name).await
-    }
-
-    fn kept(&self, plan: &Plan, caller: Caller<'_>, private: bool) -> Option<Arc<View>> {
-        let kept = if private {
-            self.user_views.get(&(plan.gateway_id, caller.key))
-        } else {
-            plan.shared.load_full()
-        };
-        kept.filter(|view| view.serial == plan.serial)
+        // Boxed because it is rare and large.
+        Box::pin(self.make_view(plan, caller, freshness, name)).await
     }
 
     async fn make_view(
@@ -182,76 +188,74 @@ impl<T: Transport> Federation<T> {
         caller: Caller<'_>,
         freshness: Freshness,
         name: Option<&str>,
-    ) -> Result<Arc<View>, Unavailable> {
-        let asked = plan.servers.iter().map(|offered| {
-            // Looking for one name concerns the server that could have it.
-            let concerned = name.is_none_or(|name| offered.own_name(plan.naming, name).is_some());
-            let freshness = if concerned { freshness } else { Freshness::Any };
-            catalog(&self.net, &offered.upstream, caller, freshness)
+    ) -> Result<Seen, Unavailable> {
+        let asked = plan.servers.iter().map(async |offered| {
+            let upstream: &Upstream = &offered.upstream;
+            if name.is_none_or(|name| offered.own_name(plan.naming, name).is_some()) {
+                return catalog(&self.net, upstream, caller, freshness).await.map(Some);
+            }
+            // A hung server must not hold up the calls of others.
+            Ok((upstream.catalogs).peek(upstream, caller.key, Freshness::Any, self.net.now()))
         });
         let mut catalogs = Vec::with_capacity(plan.servers.len());
         let mut failure = None;
         for answer in join_all(asked).await {
-            match answer {
-                Ok(catalog) => catalogs.push(Some(catalog)),
-                Err(why) => {
-                    failure = Some(why);
-                    catalogs.push(None);
-                }
-            }
+            catalogs.push(answer.unwrap_or_else(|why| {
+                failure = Some(why);
+                None
+            }));
         }
         if let Some(why) = failure
             && catalogs.iter().all(Option::is_none)
         {
             return Err(why);
         }
-        let private = plan
-            .servers
+        let now = self.net.now();
+        let fresh_until = catalogs
             .iter()
-            .any(|offered| offered.upstream.catalogs.is_private(&offered.upstream));
-        if let Some(view) = self.kept(plan, caller, private)
-            && view.is_current(&catalogs)
-        {
-            return Ok(view);
-        }
-        let view = Arc::new(merge(plan, catalogs, self.net.now(), private));
-        if private {
-            self.user_views
-                .insert((plan.gateway_id, caller.key), Arc::clone(&view));
-        } else {
-            plan.shared.store(Some(Arc::clone(&view)));
-        }
-        Ok(view)
+            .map(|catalog| catalog.as_ref().map_or(now, |catalog| catalog.fresh_until))
+            .fold(now.plus(CLIENT_TTL_MAX), Timestamp::min);
+        let made_of: Made = catalogs
+            .iter()
+            .map(|catalog| catalog.as_ref().map(|catalog| catalog.fingerprint))
+            .collect();
+        let lists = catalogs
+            .into_iter()
+            .map(|catalog| catalog.map(|catalog| catalog.list))
+            .collect();
+        let view = self.views.get_with((plan.serial, made_of.clone()), || {
+            Arc::new(merge(plan, lists, made_of))
+        });
+        plan.last.store(Some(Arc::clone(&view)));
+        let hint = Hint {
+            fresh_until,
+            scope: scope(plan),
+        };
+        Ok(Seen { view, hint })
     }
 }
 
-impl View {
-    /// Whether every server's catalog in memory is the one this view was made of. Costs a pointer comparison per server.
-    fn names_what_is_in_memory(&self, plan: &Plan, caller: Caller<'_>, now: Timestamp) -> bool {
-        plan.servers.iter().zip(&self.catalogs).all(|(offered, ours)| {
-            let upstream: &Upstream = &offered.upstream;
-            match (
-                ours,
-                upstream.catalogs.peek(upstream, caller.key, Freshness::Any, now),
-            ) {
-                (Some(ours), Some(theirs)) => {
-                    Arc::ptr_eq(ours, &theirs) && ours.fresh_until() > Timestamp::from_millis(0)
-                }
-                (None, None) => true,
-                _ => false,
-            }
-        })
+/// Whether the list of a gateway may differ between users.
+fn scope(plan: &Plan) -> CacheScope {
+    let private = plan
+        .servers
+        .iter()
+        .any(|offered| offered.upstream.catalogs.is_private(&offered.upstream));
+    if private {
+        CacheScope::Private
+    } else {
+        CacheScope::Public
     }
 }
 
-fn merge(plan: &Plan, catalogs: Vec<Option<Arc<Catalog>>>, now: Timestamp, private: bool) -> View {
+fn merge(plan: &Plan, lists: Vec<Option<Arc<ServerList>>>, made_of: Made) -> View {
     let sources: Vec<Source<'_>> = plan
         .servers
         .iter()
-        .zip(&catalogs)
-        .map(|(offered, catalog)| Source {
+        .zip(&lists)
+        .map(|(offered, list)| Source {
             slug: offered.upstream.slug(),
-            list: catalog.as_deref().map(|catalog| &catalog.list),
+            list: list.as_deref(),
             allowed: offered.allowed.as_ref(),
         })
         .collect();
@@ -262,22 +266,10 @@ fn merge(plan: &Plan, catalogs: Vec<Option<Arc<Catalog>>>, now: Timestamp, priva
             tracing::warn!(gateway = %plan.gateway_id, tool = &*report.exposed, finding = ?report.finding, "a tool's name is not usable as it is");
         }
     }
-    // A server that is down is asked again as soon as its pause is over, so such a list is not kept.
-    let fresh_until = catalogs
-        .iter()
-        .map(|catalog| catalog.as_ref().map_or(now, |catalog| catalog.fresh_until()))
-        .min()
-        .unwrap_or_else(|| now.plus(CLIENT_TTL_MAX));
     View {
-        serial: plan.serial,
         merged,
-        catalogs,
-        scope: if private {
-            CacheScope::Private
-        } else {
-            CacheScope::Public
-        },
-        fresh_until,
+        lists,
+        made_of,
         written: ArcSwapOption::empty(),
         legacy: std::sync::OnceLock::new(),
     }

@@ -58,6 +58,15 @@ impl ErrorCode {
             _ => StatusCode::OK,
         }
     }
+
+    /// The HTTP status for a server's own error that is passed on: an answer like any other, but for the checks of
+    /// version, headers and capabilities in the stateless era. 404 would say that the gateway lacks the method.
+    pub const fn relayed_status(self, era: Era) -> StatusCode {
+        match era {
+            Era::Modern if self.proves_modern() => StatusCode::BAD_REQUEST,
+            Era::Modern | Era::Legacy => StatusCode::OK,
+        }
+    }
 }
 
 /// A refusal as it is told to a client: what the other modules' errors turn into.

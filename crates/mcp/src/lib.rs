@@ -6,14 +6,20 @@
 //! [`upstream_transport::Transport`] and knows neither axum nor the program around it.
 
 pub mod answer;
+mod answer_events;
+mod answer_json;
+mod answer_watch;
 pub mod bridge;
 pub mod bridge_splice;
+mod budget;
 mod call_guard;
 mod call_outgoing;
 pub mod caller;
 pub mod catalog;
 pub mod endpoint;
 pub mod envelope;
+#[cfg(test)]
+mod fake_body;
 #[cfg(test)]
 mod fake_net;
 pub mod federation;

@@ -4,7 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,6 +35,10 @@ const OPENED_MAX: u64 = 20_000;
 const TOMBSTONES_MAX: u64 = 200_000;
 /// Calls of one session that run at once and can be cancelled by id.
 const RUNNING_MAX: usize = 256;
+/// Streams that listen within one session at once.
+const LISTENING_MAX: u32 = 16;
+/// Streams of one user that listen at once, in all their sessions.
+const USER_LISTENING_MAX: u32 = 64;
 /// Capabilities longer than this are left out, because the id travels in a header of every request.
 const CAPABILITIES_MAX: usize = 1_024;
 /// No id of ours is longer.
@@ -65,7 +72,11 @@ pub struct Session {
     pub capabilities: Box<str>,
     ends_at: Timestamp,
     /// Calls that run, by the client's request id as JSON text. Held for single operations on the map only.
-    running: Mutex<HashMap<Bytes, CancellationToken>>,
+    running: Mutex<HashMap<Bytes, (u64, CancellationToken)>>,
+    /// Tells calls apart that came with one id.
+    next_call: AtomicU64,
+    /// Streams that listen.
+    listening: AtomicU32,
 }
 
 /// There is no such session, or it is not this caller's: HTTP 404, the client begins anew.
@@ -81,6 +92,8 @@ pub struct Sessions {
     entropy: Arc<dyn Entropy>,
     opened: Cache<Box<str>, Arc<Session>>,
     ended: Cache<[u8; 16], ()>,
+    /// Streams that listen, by user. Touched only when one begins or ends.
+    listening: Arc<Mutex<HashMap<[u8; 16], u32>>>,
 }
 
 impl Sessions {
@@ -95,6 +108,7 @@ impl Sessions {
                 .max_capacity(TOMBSTONES_MAX)
                 .time_to_live(LIFE)
                 .build(),
+            listening: Arc::default(),
         }
     }
 
@@ -150,7 +164,7 @@ impl Sessions {
     pub fn end(&self, session: &Session) {
         self.ended.insert(session.id, ());
         let running = std::mem::take(&mut *session.lock());
-        for token in running.into_values() {
+        for (_, token) in running.into_values() {
             token.cancel();
         }
     }
@@ -158,6 +172,21 @@ impl Sessions {
     /// Whether a session has been ended on this replica.
     pub fn has_ended(&self, session: &Session) -> bool {
         self.ended.contains_key(&session.id) || session.ends_at <= self.clock.now()
+    }
+
+    /// Takes a place among the streams that listen, given back when it is dropped; `None` when there are too many.
+    pub fn listen(&self, session: &Arc<Session>) -> Option<Place> {
+        let mut users = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_user = users.get(&session.caller).copied().unwrap_or(0);
+        if of_user >= USER_LISTENING_MAX || session.listening.load(Ordering::Acquire) >= LISTENING_MAX {
+            return None;
+        }
+        users.insert(session.caller, of_user + 1);
+        session.listening.fetch_add(1, Ordering::AcqRel);
+        Some(Place {
+            session: Arc::clone(session),
+            users: Arc::clone(&self.listening),
+        })
     }
 
     fn unseal(&self, id: &str, gateway_id: GatewayId) -> Result<Arc<Session>, UnknownSession> {
@@ -176,6 +205,8 @@ impl Sessions {
             capabilities: sealed.c.get().into(),
             ends_at: Timestamp::from_seconds(sealed.t).plus(LIFE),
             running: Mutex::default(),
+            next_call: AtomicU64::new(0),
+            listening: AtomicU32::new(0),
         };
         // Two first requests at once must end up with one session, or a cancellation would miss its call.
         Ok(self.opened.get_with(id.into(), || Arc::new(session)))
@@ -183,7 +214,7 @@ impl Sessions {
 }
 
 impl Session {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Bytes, CancellationToken>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Bytes, (u64, CancellationToken)>> {
         // Single operations on a map leave it whole even where one of them panicked.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -192,14 +223,16 @@ impl Session {
     /// and only cannot be cancelled by id.
     pub fn run(self: &Arc<Self>, request_id: Bytes) -> Running {
         let token = CancellationToken::new();
+        let number = self.next_call.fetch_add(1, Ordering::Relaxed);
         let mut running = self.lock();
         if running.len() < RUNNING_MAX {
-            running.insert(request_id.clone(), token.clone());
+            running.insert(request_id.clone(), (number, token.clone()));
         }
         drop(running);
         Running {
             session: Arc::clone(self),
             request_id,
+            number,
             token,
         }
     }
@@ -207,8 +240,28 @@ impl Session {
     /// Cancels a running call (`notifications/cancelled`); unknown ids are ignored, as the standard asks.
     pub fn cancel(&self, request_id: &[u8]) {
         let token = self.lock().remove(request_id);
-        if let Some(token) = token {
+        if let Some((_, token)) = token {
             token.cancel();
+        }
+    }
+}
+
+/// The place of a stream that listens.
+#[derive(Debug)]
+pub struct Place {
+    session: Arc<Session>,
+    users: Arc<Mutex<HashMap<[u8; 16], u32>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        self.session.listening.fetch_sub(1, Ordering::AcqRel);
+        if let Some(count) = users.get_mut(&self.session.caller) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(&self.session.caller);
+            }
         }
     }
 }
@@ -218,13 +271,21 @@ impl Session {
 pub struct Running {
     session: Arc<Session>,
     request_id: Bytes,
+    number: u64,
     /// Cancelled when the client says so.
     pub token: CancellationToken,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.session.lock().remove(&self.request_id);
+        let mut running = self.session.lock();
+        // Another call may have taken the id meanwhile.
+        if running
+            .get(&self.request_id)
+            .is_some_and(|(number, _)| *number == self.number)
+        {
+            running.remove(&self.request_id);
+        }
     }
 }
 
@@ -324,6 +385,18 @@ mod tests {
         assert!(f.sessions.open(&id, f.gateways[0], f.callers[0]).is_ok());
         f.clock.advance(Duration::from_secs(1));
         assert!(f.sessions.open(&id, f.gateways[0], f.callers[0]).is_err());
+    }
+
+    #[test]
+    fn of_two_calls_with_one_id_the_later_stays_cancellable() {
+        let f = fixture();
+        let id = begin(&f);
+        let session = f.sessions.open(&id, f.gateways[0], f.callers[0]).unwrap();
+        let one = session.run(Bytes::from_static(b"1"));
+        let other = session.run(Bytes::from_static(b"1"));
+        drop(one);
+        session.cancel(b"1");
+        assert!(other.token.is_cancelled());
     }
 
     #[test]

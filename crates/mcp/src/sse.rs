@@ -143,6 +143,11 @@ impl Decoder {
         !self.line.is_empty() || !self.chunk.is_empty() || !matches!(self.data, Data::None)
     }
 
+    /// Bytes of an incomplete event that are held.
+    pub fn buffered(&self) -> usize {
+        self.line.len() + self.chunk.len() + self.data.len()
+    }
+
     /// The last event id of the stream, for a reconnection.
     pub const fn last_event_id(&self) -> Option<&Bytes> {
         self.id.as_ref()

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU8, Ordering},
+        atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -72,6 +72,14 @@ pub enum Unavailable {
         /// Its slug.
         server: String,
     },
+    /// The connection broke before an answer began; it may have done what it was asked.
+    #[error(
+        "The connection to the server `{server}` broke before it answered; it may have carried the request out. Check before you try again."
+    )]
+    Lost {
+        /// Its slug.
+        server: String,
+    },
     /// It took too long.
     #[error(
         "The server `{server}` did not answer in time. Try again later; if it lasts, tell the administrator of this gateway."
@@ -112,6 +120,21 @@ pub enum Unavailable {
     },
 }
 
+impl Unavailable {
+    /// One word for metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Misconfigured { .. } => "configuration",
+            Self::Unreachable { .. } => "connect",
+            Self::Lost { .. } => "lost",
+            Self::Timeout { .. } => "timeout",
+            Self::Refused { .. } => "refused",
+            Self::Failed { .. } => "failed",
+            Self::NotMcp { .. } => "protocol",
+        }
+    }
+}
+
 const UNKNOWN: u8 = 0;
 const MODERN: u8 = 1;
 const LEGACY: u8 = 2;
@@ -131,6 +154,8 @@ pub struct Upstream {
     pub(crate) probing: Mutex<()>,
     down_until: AtomicI64,
     last_failure: ArcSwapOption<Unavailable>,
+    /// Failures noted so far: who waited for somebody else's attempt sees whether it failed.
+    failures: AtomicU64,
 }
 
 impl Upstream {
@@ -172,6 +197,7 @@ impl Upstream {
                 "gatewright/",
                 env!("CARGO_PKG_VERSION")
             )));
+        base_headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         base_headers.remove(ASSERTION);
         Self {
             config,
@@ -182,6 +208,7 @@ impl Upstream {
             probing: Mutex::new(()),
             down_until: AtomicI64::new(0),
             last_failure: ArcSwapOption::empty(),
+            failures: AtomicU64::new(0),
         }
     }
 
@@ -225,6 +252,20 @@ impl Upstream {
         self.last_failure.store(Some(Arc::new(why.clone())));
         self.down_until
             .store(now.plus(DOWN_FOR).as_millis(), Ordering::Release);
+        self.failures.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many failures were noted so far.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
+    }
+
+    /// The failure noted since there were `before` of them, unless the server has answered since.
+    pub(crate) fn failed_since(&self, before: u64) -> Option<Unavailable> {
+        if self.failures() == before {
+            return None;
+        }
+        self.last_failure.load().as_deref().cloned()
     }
 
     /// Notes that the server answered.
@@ -246,12 +287,17 @@ impl Upstream {
 
     /// A request to the server: its custom headers, the protocol's, and the identity assertion where it gets one.
     /// Nothing of the client's own headers is in it.
-    pub(crate) fn request<B>(&self, method: Method, caller: Caller<'_>, body: B) -> Request<B> {
+    pub(crate) fn request<B>(
+        &self,
+        method: Method,
+        caller: Caller<'_>,
+        body: B,
+    ) -> Result<Request<B>, Unavailable> {
         let mut request = self.bare_request(method, body);
-        if let Some(assertion) = self.assertion(caller) {
+        if let Some(assertion) = self.assertion(caller)? {
             request.headers_mut().insert(ASSERTION, assertion);
         }
-        request
+        Ok(request)
     }
 
     /// The same without the identity assertion.
@@ -263,11 +309,18 @@ impl Upstream {
         request
     }
 
-    /// The identity assertion for this server, where it gets one.
-    pub(crate) fn assertion(&self, caller: Caller<'_>) -> Option<HeaderValue> {
+    /// The identity assertion for this server, where it gets one. A server that is to be told who the user is, is not
+    /// called without.
+    pub(crate) fn assertion(&self, caller: Caller<'_>) -> Result<Option<HeaderValue>, Unavailable> {
         match self.config.identity {
-            IdentityForwarding::None => None,
-            IdentityForwarding::Assertion => caller.identity.assertion(&self.config),
+            IdentityForwarding::None => Ok(None),
+            IdentityForwarding::Assertion => match caller.identity.assertion(&self.config) {
+                Some(assertion) => Ok(Some(assertion)),
+                None => Err(Unavailable::Misconfigured {
+                    server: self.config.slug.clone(),
+                    problem: "the identity of its users cannot be signed".to_owned(),
+                }),
+            },
         }
     }
 
@@ -278,6 +331,12 @@ impl Upstream {
 
     pub(crate) fn unreachable(&self) -> Unavailable {
         Unavailable::Unreachable {
+            server: self.config.slug.clone(),
+        }
+    }
+
+    pub(crate) fn lost(&self) -> Unavailable {
+        Unavailable::Lost {
             server: self.config.slug.clone(),
         }
     }

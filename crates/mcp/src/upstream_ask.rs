@@ -8,6 +8,7 @@ use gatewright_domain::{Clock, Timestamp};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::{
+    budget::Budget,
     caller::Caller,
     envelope::{self, Limits, Message, Outcome, RequestId},
     headers,
@@ -39,6 +40,7 @@ pub(crate) const CLIENT_INFO: &str = concat!(
 pub(crate) struct Net<T> {
     pub(crate) transport: T,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: Arc<Budget>,
 }
 
 /// Why a request of our own has no result.
@@ -73,10 +75,13 @@ impl<T: Transport> Net<T> {
         head_deadline: Duration,
     ) -> Result<Response<T::Body>, Unavailable> {
         let mut left = upstream.config.retries;
-        while left > 0 {
+        let mut kept = Some(request);
+        loop {
             // The copy leaves the original for a further attempt; its body is shared, not copied.
-            match self.transport.send(request.clone(), head_deadline).await {
-                Err(TransportError::Unreachable(reason)) => {
+            let attempt = if left > 0 { kept.clone() } else { kept.take() };
+            let attempt = attempt.expect("the original is given away with the last attempt only");
+            match self.transport.send(attempt, head_deadline).await {
+                Err(TransportError::Unreachable(reason)) if left > 0 => {
                     tracing::info!(
                         server = upstream.slug(),
                         reason,
@@ -88,8 +93,6 @@ impl<T: Transport> Net<T> {
                 other => return self.head(upstream, other),
             }
         }
-        let last = self.transport.send(request, head_deadline).await;
-        self.head(upstream, last)
     }
 
     fn head(
@@ -106,10 +109,14 @@ impl<T: Transport> Net<T> {
         };
         tracing::info!(server = upstream.slug(), %error, "a server gave no answer");
         let why = match error {
-            TransportError::Unreachable(_) | TransportError::Lost(_) => upstream.unreachable(),
+            TransportError::Unreachable(_) => upstream.unreachable(),
+            TransportError::Lost(_) => upstream.lost(),
             TransportError::Timeout(_) => upstream.timed_out(),
         };
-        upstream.note_failure(&why, self.now());
+        // A call that takes too long says nothing of the server: one user's slow tool is nobody else's affair.
+        if matches!(why, Unavailable::Unreachable { .. }) {
+            upstream.note_failure(&why, self.now());
+        }
         Err(why)
     }
 
@@ -124,9 +131,19 @@ impl<T: Transport> Net<T> {
         if let Some(era) = upstream.era() {
             return Ok(era);
         }
+        // Boxed because it is rare and large: without, every call would carry the room for it.
+        Box::pin(self.find_era(upstream, caller)).await
+    }
+
+    async fn find_era(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<Era, Unavailable> {
+        let failures = upstream.failures();
         let _probing = upstream.probing.lock().await;
         if let Some(era) = upstream.era() {
             return Ok(era);
+        }
+        // Who waited here has waited for the same answer; a queue in front of a hung server moves at once.
+        if let Some(why) = upstream.failed_since(failures) {
+            return Err(why);
         }
         if self.speaks_modern(upstream, caller).await? {
             upstream.set_era(Era::Modern);
@@ -140,7 +157,7 @@ impl<T: Transport> Net<T> {
 
     /// Whether `server/discover` is answered as a server of the stateless era answers it.
     async fn speaks_modern(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<bool, Unavailable> {
-        let request = modern_request(upstream, caller, "server/discover", "");
+        let request = modern_request(upstream, caller, "server/discover", "")?;
         let answer = self.ask_once(upstream, request, SMALL_ANSWER).await?;
         if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(upstream.bad_status(answer.status));
@@ -180,7 +197,8 @@ impl<T: Transport> Net<T> {
         let slot = upstream.sessions.slot(caller.key);
         match slot.get() {
             Some(session) => Ok(session),
-            None => self.begin_session(upstream, caller).await,
+            // Boxed because it is rare and large.
+            None => Box::pin(self.begin_session(upstream, caller)).await,
         }
     }
 
@@ -190,16 +208,20 @@ impl<T: Transport> Net<T> {
         caller: Caller<'_>,
     ) -> Result<Arc<UpstreamSession>, Unavailable> {
         let slot = upstream.sessions.slot(caller.key);
+        let failures = upstream.failures();
         let _beginning = slot.beginning.lock().await;
         if let Some(session) = slot.get() {
             return Ok(session);
+        }
+        if let Some(why) = upstream.failed_since(failures) {
+            return Err(why);
         }
         let params = format!(
             r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{CLIENT_INFO}}}"#,
             ProtocolVersion::LATEST_LEGACY
         );
         let body = jsonrpc::write_request(&RequestId::Integer(0), "initialize", Some(params.as_bytes()));
-        let request = upstream.request(Method::POST, caller, body);
+        let request = upstream.request(Method::POST, caller, body)?;
         let answer = self.ask_once(upstream, request, SMALL_ANSWER).await?;
         let Some(body) = &answer.response else {
             return Err(upstream.bad_status(answer.status));
@@ -218,7 +240,7 @@ impl<T: Transport> Net<T> {
         let id = answer.headers.get(headers::SESSION_ID).cloned();
         let session = Arc::new(UpstreamSession::new(id, version));
         let done = jsonrpc::write_notification("notifications/initialized", None);
-        let mut request = upstream.request(Method::POST, caller, done);
+        let mut request = upstream.request(Method::POST, caller, done)?;
         session_headers(&mut request, &session);
         // Its answer has no content; a server that refuses it will say so at the next request.
         self.ask_once(upstream, request, SMALL_ANSWER).await?;
@@ -259,7 +281,7 @@ impl<T: Transport> Net<T> {
         method: &str,
         members: &str,
     ) -> Result<Attempt, Unavailable> {
-        let request = modern_request(upstream, caller, method, members);
+        let request = modern_request(upstream, caller, method, members)?;
         let answer = self.ask_once(upstream, request, PAGE_ANSWER).await?;
         let Some(body) = &answer.response else {
             if may_be_other_era(answer.status) {
@@ -289,10 +311,10 @@ impl<T: Transport> Net<T> {
         let id = RequestId::Integer(i64::try_from(session.next_id()).unwrap_or(i64::MAX));
         let params = format!("{{{members}}}");
         let body = jsonrpc::write_request(&id, method, Some(params.as_bytes()));
-        let mut request = upstream.request(Method::POST, caller, body);
+        let mut request = upstream.request(Method::POST, caller, body)?;
         session_headers(&mut request, &session);
         let answer = self.ask_once(upstream, request, PAGE_ANSWER).await?;
-        if lost_session(answer.status, &session) {
+        if lost_session(answer.status, &session, answer.error_code()) {
             upstream.sessions.slot(caller.key).forget(&session);
             upstream.forget_era(Era::Legacy);
             return Ok(Attempt::SessionLost);
@@ -308,6 +330,7 @@ impl<T: Transport> Net<T> {
         if let Attempt::Refused(code) = attempt
             && code.proves_modern()
         {
+            upstream.sessions.slot(caller.key).forget(&session);
             upstream.forget_era(Era::Legacy);
             return Ok(Attempt::WrongEra);
         }
@@ -351,7 +374,12 @@ pub(crate) fn session_headers<B>(request: &mut Request<B>, session: &UpstreamSes
 }
 
 /// A request of our own in the stateless era; it claims no capability of a client.
-fn modern_request(upstream: &Upstream, caller: Caller<'_>, method: &str, members: &str) -> Request<Bytes> {
+fn modern_request(
+    upstream: &Upstream,
+    caller: Caller<'_>,
+    method: &str,
+    members: &str,
+) -> Result<Request<Bytes>, Unavailable> {
     let meta = meta::modern_meta(&ClientFacts {
         version: ProtocolVersion::LATEST_MODERN,
         client_info: Some(CLIENT_INFO),
@@ -361,14 +389,14 @@ fn modern_request(upstream: &Upstream, caller: Caller<'_>, method: &str, members
     let comma = if members.is_empty() { "" } else { "," };
     let params = format!(r#"{{{members}{comma}"_meta":{meta}}}"#);
     let body = jsonrpc::write_request(&RequestId::Integer(0), method, Some(params.as_bytes()));
-    let mut request = upstream.request(Method::POST, caller, body);
+    let mut request = upstream.request(Method::POST, caller, body)?;
     headers::write(
         request.headers_mut(),
         ProtocolVersion::LATEST_MODERN,
         method,
         None,
     );
-    request
+    Ok(request)
 }
 
 fn outcome(upstream: &Upstream, body: &Bytes) -> Result<Attempt, Unavailable> {

@@ -23,14 +23,24 @@ pub(crate) fn may_be_other_era(status: StatusCode) -> bool {
 /// Whether an error shows that a server thought to be stateless is not: it speaks no version of that era, or refuses in
 /// the words of older implementations, whose codes no newer one uses (2026-07-28 basic, error codes).
 pub(crate) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
-    code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
-        || (may_be_other_era(status) && (-32_019..=-32_000).contains(&code.0))
+    code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION || (may_be_other_era(status) && is_of_older_sdks(code))
 }
 
-/// Whether a status means that the server has forgotten the session: 404 by the standard, 400 by some widespread
-/// examples of the official SDKs.
-pub(crate) fn lost_session(status: StatusCode, session: &UpstreamSession) -> bool {
-    session.id.is_some() && matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST)
+/// Whether an answer means that the server has forgotten the session: 404 by the standard; by some widespread examples
+/// of the official SDKs 400 with a code of theirs, or without a JSON-RPC error at all. `code` is the one in its body.
+/// Any other 400 is an answer to the request, which may have been processed.
+pub(crate) fn lost_session(status: StatusCode, session: &UpstreamSession, code: Option<ErrorCode>) -> bool {
+    session.id.is_some()
+        && match status {
+            StatusCode::NOT_FOUND => true,
+            StatusCode::BAD_REQUEST => code.is_none_or(is_of_older_sdks),
+            _ => false,
+        }
+}
+
+/// The codes older implementations refuse a request with before they look at it; no newer one uses them.
+const fn is_of_older_sdks(code: ErrorCode) -> bool {
+    -32_019 <= code.0 && code.0 <= -32_000
 }
 
 /// The text of a member of an object, where it is a string.

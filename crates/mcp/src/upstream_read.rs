@@ -2,11 +2,16 @@
 //! bodies of refusals. Calls of users stream instead.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use http_body_util::BodyExt as _;
 
 use crate::{
-    envelope::{self, Limits, Message},
+    answer_events::DRAIN_MAX,
+    envelope::{self, Limits, Message, Outcome},
+    jsonrpc::ErrorCode,
     sse::Decoder,
     upstream::{Unavailable, Upstream},
 };
@@ -39,6 +44,16 @@ pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
     }
 }
 
+/// Refuses an answer in an encoding: none was asked for, and its bytes must be read here.
+pub(crate) fn refuse_encoded(upstream: &Upstream, headers: &HeaderMap) -> Result<(), Unavailable> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(upstream.not_mcp("a compressed answer that was not asked for"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// An answer read to its end.
 #[derive(Debug)]
 pub(crate) struct Whole {
@@ -48,6 +63,19 @@ pub(crate) struct Whole {
     pub(crate) headers: HeaderMap,
     /// The JSON-RPC response in it, when there is one.
     pub(crate) response: Option<Bytes>,
+}
+
+impl Whole {
+    /// The code of the JSON-RPC error in it, when it is one.
+    pub(crate) fn error_code(&self) -> Option<ErrorCode> {
+        match envelope::parse(self.response.as_ref()?, &Limits::default()) {
+            Ok(Message::Response(response)) => match response.outcome {
+                Outcome::Error(error) => Some(error.code),
+                Outcome::Result(_) => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// Reads the JSON-RPC response out of an answer: the body, or the first response in a stream of events. A body that is
@@ -66,6 +94,7 @@ where
         headers: head.headers,
         response: None,
     };
+    refuse_encoded(upstream, &whole.headers)?;
     if media_type(&whole.headers) == MediaType::EventStream {
         let mut decoder = Decoder::new(cap);
         let mut seen = 0;
@@ -81,6 +110,9 @@ where
             {
                 if is_response(&event.data) {
                     whole.response = Some(event.data);
+                    // Only a stream that was read to its end leaves its connection for the next request.
+                    let rest = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+                    let _ = tokio::time::timeout(DRAIN_MAX, rest).await;
                     return Ok(whole);
                 }
             }

@@ -251,6 +251,8 @@ CREATE TABLE pending_sign_ins (
 );
 CREATE INDEX pending_sign_ins_expiry ON pending_sign_ins (expires_at);
 CREATE INDEX pending_sign_ins_of_prefix ON pending_sign_ins (address_prefix, created_at);
+-- A provider's code finishes one sign-in and never a second one, whoever brings it.
+CREATE UNIQUE INDEX pending_sign_ins_code ON pending_sign_ins (code_hash);
 CREATE INDEX pending_sign_ins_of_gateway ON pending_sign_ins (gateway_id);
 CREATE INDEX pending_sign_ins_of_user_source ON pending_sign_ins (user_source_id);
 CREATE INDEX pending_sign_ins_of_project ON pending_sign_ins (project_id);

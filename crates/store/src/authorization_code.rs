@@ -102,6 +102,22 @@ pub async fn redeem(
     })
 }
 
+/// A code as it is stored, and when it was redeemed. For a look before a transaction that writes.
+pub async fn find(
+    tx: &mut Tx,
+    code: TokenHash,
+) -> Result<Option<(AuthorizationCode, Option<Timestamp>)>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM authorization_codes WHERE code_hash = $1"
+    );
+    let Some(row) = tx.fetch_optional(sql, values![code]).await? else {
+        return Ok(None);
+    };
+    Ok(Some((read(&row)?, row.opt_time("redeemed_at")?)))
+}
+
 /// Forgets codes that expired before `before`, at most `limit` (kept a day so that replays are recognised).
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM authorization_codes WHERE code_hash IN \

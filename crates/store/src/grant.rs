@@ -1,7 +1,10 @@
 //! Grants.
 
+use std::time::Duration;
+
 use gatewright_domain::{
     Timestamp,
+    gateway::MAX_ACCESS_TOKEN_SECONDS,
     grant::{Grant, RevocationReason},
     id::{GatewayId, GrantId, ProjectId, UserId},
     user::User,
@@ -135,7 +138,26 @@ pub async fn list_of_user(
     page.page(rows, read)
 }
 
-/// Ends one grant and its refresh tokens, and writes its revocation until `until`; `false` when it was not live.
+/// One grant of a user that nobody has ended, whether or not its gateway is active or its source is what it was.
+pub async fn find_unrevoked(
+    tx: &mut Tx,
+    project: ProjectId,
+    user: UserId,
+    id: GrantId,
+) -> Result<Option<Grant>, StoreError> {
+    let sql = select!("WHERE id = $1 AND project_id = $2 AND user_id = $3 AND revoked_at IS NULL");
+    let row = tx.fetch_optional(sql, values![id, project, user]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// A grant that ran out may have left access tokens behind, when its idle time was shortened after they were issued.
+/// None of them lives longer than this after the grant.
+fn tokens_live_since(now: Timestamp) -> Timestamp {
+    now.minus(Duration::from_secs(MAX_ACCESS_TOKEN_SECONDS.into()))
+}
+
+/// Ends one grant and its refresh tokens, and writes its revocation until `until`; `false` when it was ended before, or
+/// ran out so long ago that no token of it is left.
 pub async fn revoke(
     tx: &mut Tx,
     project: ProjectId,
@@ -146,11 +168,12 @@ pub async fn revoke(
 ) -> Result<bool, StoreError> {
     let sql =
         "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 AND id = $3";
-    let ended = revoke_found(tx, sql, values![now, project, id], reason, now, until).await?;
+    let values = values![tokens_live_since(now), project, id];
+    let ended = revoke_found(tx, sql, values, reason, now, until).await?;
     Ok(ended > 0)
 }
 
-/// Ends all grants of a user; how many.
+/// Ends all grants of a user that may still have tokens; how many.
 pub async fn revoke_of_user(
     tx: &mut Tx,
     project: ProjectId,
@@ -161,10 +184,11 @@ pub async fn revoke_of_user(
 ) -> Result<u64, StoreError> {
     let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
                AND user_id = $3 ORDER BY id";
-    revoke_found(tx, sql, values![now, project, user], reason, now, until).await
+    let values = values![tokens_live_since(now), project, user];
+    revoke_found(tx, sql, values, reason, now, until).await
 }
 
-/// Ends all grants of a gateway; how many.
+/// Ends all grants of a gateway that may still have tokens; how many.
 pub async fn revoke_of_gateway(
     tx: &mut Tx,
     project: ProjectId,
@@ -175,7 +199,8 @@ pub async fn revoke_of_gateway(
 ) -> Result<u64, StoreError> {
     let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
                AND gateway_id = $3 ORDER BY id";
-    revoke_found(tx, sql, values![now, project, gateway], reason, now, until).await
+    let values = values![tokens_live_since(now), project, gateway];
+    revoke_found(tx, sql, values, reason, now, until).await
 }
 
 /// Ends the grants a query finds. They are held first, in the order of their ids, so that two who end overlapping

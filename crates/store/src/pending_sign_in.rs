@@ -106,7 +106,9 @@ pub async fn find(
 }
 
 /// The first arrival claims the row: one guarded update from open, with this state, this cookie, not expired.
-/// `None`: somebody else has it, or it is gone; read it with [`find`] to see whether it is answered.
+/// `None`: somebody else has it, it is gone, or this provider code was brought back for another sign-in before: a
+/// provider that was sent somebody's code could otherwise finish a sign-in of its own with it. Read the row with [`find`]
+/// to see which; it stays open only in the last case.
 pub async fn claim(
     tx: &mut Tx,
     state: TokenHash,
@@ -116,7 +118,8 @@ pub async fn claim(
 ) -> Result<Option<PendingSignIn>, StoreError> {
     let sql = concat!(
         "UPDATE pending_sign_ins SET code_hash = $1, claimed_at = $2 \
-         WHERE state_hash = $3 AND cookie_hash = $4 AND expires_at > $2 AND code_hash IS NULL RETURNING ",
+         WHERE state_hash = $3 AND cookie_hash = $4 AND expires_at > $2 AND code_hash IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM pending_sign_ins AS other WHERE other.code_hash = $1) RETURNING ",
         columns!()
     );
     let row = tx.fetch_optional(sql, values![code, now, state, cookie]).await?;

@@ -50,6 +50,8 @@ pub enum Rotation {
         grant: Box<Grant>,
         /// The successor, sealed under the token presented.
         sealed: SealedText,
+        /// When the successor expires for want of use.
+        expires_at: Timestamp,
     },
     /// Used before; the successor was first used within the last two minutes: refuse, revoke nothing.
     Straggler,
@@ -115,7 +117,8 @@ async fn presented_again(
     presented: TokenHash,
     now: Timestamp,
 ) -> Result<Rotation, StoreError> {
-    let sql = "SELECT used_at, successor_sealed, successor_used_at FROM refresh_tokens \
+    let sql = "SELECT used_at, successor_sealed, successor_used_at, (SELECT next.expires_at FROM refresh_tokens AS next \
+               WHERE next.token_hash = refresh_tokens.successor_hash) AS successor_expires_at FROM refresh_tokens \
                WHERE token_hash = $1 AND used_at IS NOT NULL";
     let Some(row) = tx.fetch_optional(sql, values![presented]).await? else {
         return Ok(Rotation::Refused);
@@ -128,11 +131,18 @@ async fn presented_again(
             Rotation::Reused(Box::new(grant))
         });
     }
-    match row.opt_sealed("successor_sealed")? {
-        Some(sealed) if now <= row.time("used_at")?.plus(OVERLAP) => Ok(Rotation::Repeated {
-            grant: Box::new(grant),
-            sealed,
-        }),
+    let successor = (
+        row.opt_sealed("successor_sealed")?,
+        row.opt_time("successor_expires_at")?,
+    );
+    match successor {
+        (Some(sealed), Some(expires_at)) if now <= row.time("used_at")?.plus(OVERLAP) => {
+            Ok(Rotation::Repeated {
+                grant: Box::new(grant),
+                sealed,
+                expires_at,
+            })
+        }
         _ => Ok(Rotation::Reused(Box::new(grant))),
     }
 }

@@ -27,7 +27,7 @@ macro_rules! select {
 }
 
 /// Creates the user of this key or refreshes name, e-mail and last sign-in (one upsert); gives the row as it now is.
-/// A `None` name or e-mail leaves what was there.
+/// A `None` name or e-mail leaves what was there; [`forget_email`] takes an address away.
 pub async fn sign_in(tx: &mut Tx, user: &User) -> Result<User, StoreError> {
     let sql = concat!(
         "INSERT INTO users (id, project_id, user_source_id, identity_key, issuer, claim, subject, subject_key, \
@@ -60,6 +60,13 @@ pub async fn sign_in(tx: &mut Tx, user: &User) -> Result<User, StoreError> {
         user.last_sign_in_at,
     ];
     read(&tx.fetch_one(sql, values).await?)
+}
+
+/// Drops the e-mail address of a user whose provider no longer vouches for it.
+pub async fn forget_email(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<(), StoreError> {
+    let sql = "UPDATE users SET email = NULL, email_key = NULL WHERE project_id = $1 AND id = $2";
+    tx.execute(sql, values![project, id]).await?;
+    Ok(())
 }
 
 /// By project and id.

@@ -195,26 +195,30 @@ async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Opti
     Ok(Some(Guarded::InUse(gateways?)))
 }
 
-/// The provider accepted the current secret: confirms it and drops the previous one, where `current` is still stored
-/// and unconfirmed. `updated_at` moves, so that an edit begun before cannot bring the previous one back.
-pub async fn promote_secret(
+/// The provider accepted the current secret: confirms it, drops the previous one and forgets a refusal, where `current`
+/// is still stored and there is any of this to do. `updated_at` moves, so that an edit begun before cannot bring the
+/// previous one back.
+pub async fn note_secret_accepted(
     tx: &mut Tx,
     id: UserSourceId,
     current: &SealedText,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE user_sources SET client_secret_previous = NULL, secret_confirmed_at = $1, \
+    let sql = "UPDATE user_sources SET client_secret_previous = NULL, \
+               secret_confirmed_at = COALESCE(secret_confirmed_at, $1), \
                secret_refused_at = NULL, \
                updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END \
-               WHERE id = $2 AND client_secret = $3 AND secret_confirmed_at IS NULL";
-    let promoted = tx.execute(sql, values![now, id, current]).await? > 0;
-    if promoted {
+               WHERE id = $2 AND client_secret = $3 \
+               AND (secret_confirmed_at IS NULL OR secret_refused_at IS NOT NULL)";
+    let accepted = tx.execute(sql, values![now, id, current]).await? > 0;
+    if accepted {
         tx.note_change();
     }
-    Ok(promoted)
+    Ok(accepted)
 }
 
-/// The provider refused the unconfirmed current secret: notes the first time, where `current` is still stored.
+/// The provider refused the current secret: notes the first time since it was last accepted, where `current` is still
+/// stored.
 pub async fn note_secret_refused(
     tx: &mut Tx,
     id: UserSourceId,
@@ -223,7 +227,7 @@ pub async fn note_secret_refused(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE user_sources SET secret_refused_at = $1, \
                updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END WHERE id = $2 \
-               AND client_secret = $3 AND secret_confirmed_at IS NULL AND secret_refused_at IS NULL";
+               AND client_secret = $3 AND secret_refused_at IS NULL";
     let noted = tx.execute(sql, values![now, id, current]).await? > 0;
     if noted {
         tx.note_change();

@@ -8,7 +8,7 @@ use axum::{
 };
 use gatewright_domain::{api_key::is_well_formed, token_hash::TokenHash};
 
-use super::problem::Problem;
+use super::{attempts::Attempts, problem::Problem};
 use crate::{
     app::App,
     request::RequestContext,
@@ -31,18 +31,28 @@ impl FromRequestParts<Arc<App>> for Caller {
                 "This is no API key: part of it is missing or mistyped. {HOW}"
             )));
         }
+        let hash = TokenHash::of(text);
+        let context = parts.extensions.get::<RequestContext>();
+        let prefix = context.map(RequestContext::address_prefix).unwrap_or_default();
+        let attempts = parts.extensions.get::<Arc<Attempts>>();
+        if attempts.is_some_and(|attempts| !attempts.may_try(&prefix, hash)) {
+            return Err(Problem::too_many_attempts());
+        }
         let mut tx = app.store.read().await.map_err(ServiceError::from)?;
-        let key = gatewright_store::api_key::find_by_hash(&mut tx, TokenHash::of(text))
+        let key = gatewright_store::api_key::find_by_hash(&mut tx, hash)
             .await
             .map_err(ServiceError::from)?;
         drop(tx);
         let now = app.now();
-        let Some(key) = key.filter(|key| is_live(key, now)) else {
+        let key = key.filter(|key| is_live(key, now));
+        if let Some(attempts) = attempts {
+            attempts.note(&prefix, hash, key.is_some());
+        }
+        let Some(key) = key else {
             return Err(Problem::unauthenticated(format!(
                 "This API key is unknown, revoked or expired. {HOW}"
             )));
         };
-        let context = parts.extensions.get::<RequestContext>();
         let authority = Authority::of_key(&key, context.map(|context| context.address.to_string()))?;
         app.last_used.note(key.id, now);
         Ok(Self(authority))

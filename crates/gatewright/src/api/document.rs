@@ -7,7 +7,7 @@ use super::problem::{Details, InputError, Named};
 
 const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Errors are `application/problem+json` (RFC \
      9457); each violation of the input names its place by a JSON pointer. `PATCH` merges (RFC 7396): what is left out \
-     stays, `null` resets to the default. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
+     stays, `null` resets to the default, where there is one. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
 
 /// The tags of objects that have a version of their own.
 const VERSIONED: [&str; 5] = ["Projects", "User Sources", "Gateways", "Servers", "Secrets"];
@@ -87,6 +87,10 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         ("401", "There is no valid API key."),
         ("403", "This is not open to the key."),
         ("404", "There is no such object, or it is in another project."),
+        (
+            "429",
+            "Too many wrong keys came from this network; `Retry-After` says when to come back.",
+        ),
         ("500", "A fault of ours."),
         ("503", "The database does not answer now."),
     ];
@@ -94,6 +98,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         problems.push(("400", "The query or the body cannot be read."));
     }
     if has_body {
+        problems.push(("408", "The body came too slowly."));
         problems.push(("413", "The body is too large."));
         problems.push(("415", "The body is not JSON."));
         problems.push((

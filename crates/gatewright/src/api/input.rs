@@ -1,21 +1,24 @@
 //! What comes in: ids in the path, JSON in the body. Everything that is wrong is told at once, each with its place.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::{StatusCode, header, request::Parts},
-    response::IntoResponse as _,
+    http::{header, request::Parts},
 };
-use bytes::Bytes;
 use gatewright_domain::Invalid;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
 use super::{MAX_BODY, problem::Problem};
-use crate::app::App;
+use crate::{
+    app::App,
+    request::{BodyError, read_body},
+};
 
+/// A body within [`MAX_BODY`] comes over any line in this time; a connection is not held longer for one.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// More complaints than this about one body help nobody.
 const MAX_COMPLAINTS: usize = 50;
 /// How alike two names must be for one to be proposed for the other (Jaro-Winkler).
@@ -43,17 +46,17 @@ pub(super) struct Input<T>(pub(super) T);
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Input<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             return Err(Problem::unsupported_media_type());
         }
-        let body = Bytes::from_request(request, app).await.map_err(|rejection| {
-            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::too_large(MAX_BODY)
-            } else {
-                Problem::malformed("The body broke off before its end: send it again.")
-            }
-        })?;
+        let body = read_body(request.into_body(), MAX_BODY, BODY_DEADLINE)
+            .await
+            .map_err(|error| match error {
+                BodyError::TooLarge => Problem::too_large(MAX_BODY),
+                BodyError::Timeout => Problem::too_slow(BODY_DEADLINE),
+                BodyError::Broken => Problem::malformed("The body broke off before its end: send it again."),
+            })?;
         let value: Value = serde_json::from_slice(&body).map_err(|error| {
             Problem::malformed(format!(
                 "The body is not JSON: it goes wrong in line {}, column {}.",
@@ -202,6 +205,7 @@ fn remedy(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::{http::StatusCode, response::IntoResponse as _};
     use gatewright_domain::server::CustomHeader;
     use serde::Deserialize;
     use serde_json::json;
@@ -217,6 +221,29 @@ mod tests {
         scopes: Vec<String>,
         #[serde(default)]
         headers: Vec<CustomHeader>,
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_in_time_is_given_up() {
+        let app = crate::app::testing::TestApp::new().await.app;
+        let request = |body: axum::body::Body| {
+            Request::post("/")
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body)
+                .unwrap()
+        };
+        let whole = Input::<Body>::from_request(request("{\"issuer\": \"x\"}".into()), &app).await;
+        assert_eq!(whole.ok().unwrap().0.issuer, "x");
+        let never = futures_util::stream::pending::<Result<bytes::Bytes, std::convert::Infallible>>();
+        let never = axum::body::Body::from_stream(never);
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let refused = Input::<Body>::from_request(request(never), &app)
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(began.elapsed().as_secs(), BODY_DEADLINE.as_secs());
+        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     fn told(value: &Value) -> Vec<(String, String)> {

@@ -2,6 +2,7 @@
 //! `/api/openapi.json`. Handlers translate between HTTP and the service functions and decide nothing themselves.
 
 pub mod api_keys;
+mod attempts;
 pub mod audit_events;
 mod authenticate;
 mod document;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Extension},
+    extract::Extension,
     http::{HeaderValue, Method, header},
     middleware,
     response::{IntoResponse, Response},
@@ -33,7 +34,7 @@ use bytes::Bytes;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::problem::Problem;
+use self::{attempts::Attempts, problem::Problem};
 use crate::app::App;
 
 /// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
@@ -50,7 +51,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/api/", any(unknown))
         .route("/api/{*path}", any(unknown))
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(Arc::new(Attempts::default())))
         .layer(middleware::from_fn(problem::render))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,

@@ -1,5 +1,7 @@
 //! Errors of the API as `application/problem+json` (RFC 9457).
 
+use std::time::Duration;
+
 use axum::{
     extract::Request,
     http::{HeaderValue, Method, StatusCode, header},
@@ -11,6 +13,7 @@ use gatewright_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::attempts;
 use crate::{
     request::RequestContext,
     service::{ServiceError, error::Conflict},
@@ -142,6 +145,30 @@ impl Problem {
             "urn:gatewright:problem:too-large",
             "The body is too large",
             format!("A body has at most {limit} bytes: send less."),
+        )
+    }
+
+    /// The body did not come in time.
+    pub(super) fn too_slow(deadline: Duration) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "urn:gatewright:problem:too-slow",
+            "The body came too slowly",
+            format!(
+                "The body was not here after {} seconds: send it again.",
+                deadline.as_secs()
+            ),
+        )
+    }
+
+    /// Too many wrong keys came from the caller's network.
+    pub(super) fn too_many_attempts() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "urn:gatewright:problem:too-many-attempts",
+            "Too many wrong keys",
+            "Too many requests with unknown, revoked or expired API keys came from this network. Correct the key and wait \
+             a minute.",
         )
     }
 
@@ -301,6 +328,9 @@ impl IntoResponse for Problem {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(attempts::WINDOW.as_secs()));
+            }
             _ => {}
         }
         response.extensions_mut().insert(self);
@@ -313,7 +343,7 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
     let id = request
         .extensions()
         .get::<RequestContext>()
-        .map(|context| context.id.clone());
+        .map(|context| context.id.to_string());
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;

@@ -82,6 +82,11 @@ pub fn mode() -> Object {
     one_of(["project_members", "user_source", "headers"])
 }
 
+/// One of the two client secrets of a source.
+pub fn secret_slot() -> Object {
+    one_of(["current", "previous"])
+}
+
 /// The role of a project key.
 pub fn role() -> Object {
     one_of(["viewer", "admin", "owner", "gateway"])

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
-    user_source::{UserSource, UserSourceStatus},
+    user_source::{SecretSlot, UserSource, UserSourceStatus},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     app::App,
-    service::user_sources::{self as service, NewUserSource, UserSourcePatch},
+    relying_party::check::Finding,
+    service::user_sources::{self as service, NewUserSource, Saved, UserSourcePatch},
 };
 
 /// A User Source: the connection between gateways and one OpenID Connect provider.
@@ -43,11 +44,16 @@ pub struct UserSourceResource {
     /// When the provider first accepted it; null while it has not been tried.
     #[schema(value_type = Option<String>, format = DateTime)]
     client_secret_confirmed_at: Option<Timestamp>,
-    /// When the provider first refused it: the source needs attention.
+    /// When the provider first refused it since it last accepted it.
     #[schema(value_type = Option<String>, format = DateTime)]
     client_secret_refused_at: Option<Timestamp>,
     /// Whether the secret before it is still a fallback.
     client_secret_has_fallback: bool,
+    /// The secret that sign-ins rest on: `previous` is the one before, while the provider does not accept the newest.
+    #[schema(schema_with = schema::secret_slot)]
+    client_secret_in_use: SecretSlot,
+    /// Whether the provider refuses the newest client secret: type the right one.
+    needs_attention: bool,
     scopes: Vec<String>,
     subject_claim: String,
     #[schema(schema_with = schema::status)]
@@ -63,8 +69,27 @@ pub struct UserSourceResource {
     updated_at: Timestamp,
 }
 
+/// A User Source that was just saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SavedUserSource {
+    #[serde(flatten)]
+    user_source: UserSourceResource,
+    /// What was found when the provider was asked, that is no error and better known.
+    warnings: Vec<Warning>,
+}
+
+/// Something to know about a field.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Warning {
+    /// The field: a JSON pointer into the User Source (RFC 6901).
+    pointer: String,
+    /// What was found, what it means and what to do.
+    detail: String,
+}
+
 fn resource(app: &App, source: UserSource) -> UserSourceResource {
     let secret = source.client_secret;
+    let now = app.now();
     UserSourceResource {
         id: source.id,
         project_id: source.project_id,
@@ -76,6 +101,8 @@ fn resource(app: &App, source: UserSource) -> UserSourceResource {
         client_secret_confirmed_at: secret.confirmed_at,
         client_secret_refused_at: secret.refused_at,
         client_secret_has_fallback: secret.previous.is_some(),
+        client_secret_in_use: secret.in_use(now),
+        needs_attention: secret.needs_attention(),
         scopes: source.scopes,
         subject_claim: source.subject_claim,
         status: source.status,
@@ -92,18 +119,18 @@ fn resource(app: &App, source: UserSource) -> UserSourceResource {
     path = "/api/v1/projects/{project}/user-sources",
     tag = "User Sources",
     request_body = NewUserSource,
-    responses((status = 201, body = UserSourceResource, headers(("Location" = String, description = "Its path."))))
+    responses((status = 201, body = SavedUserSource, headers(("Location" = String, description = "Its path."))))
 )]
 pub(super) async fn create_user_source(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
     Input(new): Input<NewUserSource>,
-) -> Result<Created<Versioned<UserSourceResource>>, Problem> {
-    let user_source = service::create(&app, &authority, project, new).await?;
+) -> Result<Created<Versioned<SavedUserSource>>, Problem> {
+    let saved = service::create(&app, &authority, project, new).await?;
     Ok(Created {
-        location: format!("/api/v1/projects/{project}/user-sources/{}", user_source.id),
-        content: versioned(&app, user_source),
+        location: format!("/api/v1/projects/{project}/user-sources/{}", saved.source.id),
+        content: saved_version(&app, saved),
     })
 }
 
@@ -132,16 +159,16 @@ pub(super) async fn get_user_source(
 }
 
 /// Change a User Source
-#[utoipa::path(patch, path = "/api/v1/projects/{project}/user-sources/{user_source}", tag = "User Sources", request_body = UserSourcePatch, responses((status = 200, body = UserSourceResource)))]
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/user-sources/{user_source}", tag = "User Sources", request_body = UserSourcePatch, responses((status = 200, body = SavedUserSource)))]
 pub(super) async fn update_user_source(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, id)): Ids<(ProjectId, UserSourceId)>,
     Precondition(if_match): Precondition,
     Input(patch): Input<UserSourcePatch>,
-) -> Result<Versioned<UserSourceResource>, Problem> {
-    let user_source = service::update(&app, &authority, project, id, patch, &if_match).await?;
-    Ok(versioned(&app, user_source))
+) -> Result<Versioned<SavedUserSource>, Problem> {
+    let saved = service::update(&app, &authority, project, id, patch, &if_match).await?;
+    Ok(saved_version(&app, saved))
 }
 
 /// Delete a User Source
@@ -160,5 +187,20 @@ fn versioned(app: &App, user_source: UserSource) -> Versioned<UserSourceResource
     Versioned {
         updated_at: user_source.updated_at,
         resource: resource(app, user_source),
+    }
+}
+
+fn saved_version(app: &App, saved: Saved) -> Versioned<SavedUserSource> {
+    let warning = |finding: Finding| Warning {
+        pointer: finding.pointer,
+        detail: format!("{} {}", finding.found, finding.remedy),
+    };
+    let Versioned { updated_at, resource } = versioned(app, saved.source);
+    Versioned {
+        updated_at,
+        resource: SavedUserSource {
+            user_source: resource,
+            warnings: saved.warnings.into_iter().map(warning).collect(),
+        },
     }
 }

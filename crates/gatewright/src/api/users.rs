@@ -188,7 +188,7 @@ pub(super) async fn update_user(
     Ids((project, user)): Ids<(ProjectId, UserId)>,
     Input(patch): Input<UserPatch>,
 ) -> Result<Json<UserResource>, Problem> {
-    let user = service::update(&app, &authority, project, user, &patch).await?;
+    let user = service::update(&app, &authority, project, user, patch).await?;
     Ok(Json(resource(user)))
 }
 

@@ -62,7 +62,7 @@ impl AuthorizeError {
                 title: title.to_owned(),
                 explanation,
                 advice: advice.to_owned(),
-                reference: context.id.clone(),
+                reference: context.id.to_string(),
             })
         };
         match self {
@@ -80,10 +80,11 @@ impl AuthorizeError {
                 "The gateway does not accept apps that introduce themselves in the way this one does.".to_owned(),
                 "Ask the people who run the gateway which apps it accepts.",
             ),
-            Self::Client(ClientError::Document(error)) => page(
+            // The same words whatever the cause: a stranger chose the URL and could learn from them what stands where.
+            Self::Client(ClientError::Document(_)) => page(
                 StatusCode::BAD_REQUEST,
                 "We could not find out who this app is",
-                format!("The app describes itself in a document on the web, and that document cannot be used: {error}."),
+                "The app describes itself in a document on the web, and that document cannot be used.".to_owned(),
                 "Try again in a minute. If it stays like this, tell the makers of the app.",
             ),
             Self::Local(error) => page(
@@ -107,7 +108,7 @@ pub(super) fn gateway_page(error: GatewayError, context: &RequestContext) -> Res
             explanation: "No gateway that people sign in to answers at this address.".to_owned(),
             advice: "Check the address in the app's settings, or ask the person who gave it to you."
                 .to_owned(),
-            reference: context.id.clone(),
+            reference: context.id.to_string(),
         }),
         GatewayError::Stale(_) => unavailable_page(context),
     }
@@ -120,7 +121,7 @@ pub(super) fn unavailable_page(context: &RequestContext) -> Response {
         title: "The gateway cannot answer right now".to_owned(),
         explanation: "A part it needs is not reachable at the moment. Nothing is lost.".to_owned(),
         advice: "Wait a few seconds and reload this page.".to_owned(),
-        reference: context.id.clone(),
+        reference: context.id.to_string(),
     });
     answer::retry_later(page, std::time::Duration::from_secs(2))
 }
@@ -132,7 +133,7 @@ pub(super) fn limited_page(limited: Limited, context: &RequestContext) -> Respon
         title: "Too many sign-ins at once".to_owned(),
         explanation: "Very many requests came from your network within a short time.".to_owned(),
         advice: "Wait a minute and reload this page.".to_owned(),
-        reference: context.id.clone(),
+        reference: context.id.to_string(),
     });
     answer::retry_later(page, limited.after)
 }

@@ -50,6 +50,13 @@ pub async fn issue(
     Ok(issued.then(|| redirect(entry, request).with_code(&code)))
 }
 
+/// The code in a redirect that [`issue`] made. What the client registered comes first, so the last one is ours.
+pub fn of_redirect(location: &str) -> Option<TokenHash> {
+    let url = url::Url::parse(location).ok()?;
+    let codes = url.query_pairs().filter(|(name, _)| name == "code");
+    codes.last().map(|(_, code)| TokenHash::of(&code))
+}
+
 /// The redirect that tells the client of an error (RFC 6749 section 4.1.2.1), with `state` and `iss`. A
 /// `ConsentedRequest` exists only after client and redirect URI were verified. `description` may not contain what a
 /// stranger chose.

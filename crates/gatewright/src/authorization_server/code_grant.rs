@@ -17,7 +17,8 @@ use gatewright_store::{
 
 use super::{
     client::AuthenticatedClient,
-    token::{TokenError, announce_revocation, invalid_grant, respond, revoked_until},
+    reuse::{self, Reused},
+    token::{TokenError, invalid_grant, respond},
 };
 use crate::{app::App, directory::GatewayEntry};
 
@@ -38,8 +39,15 @@ pub(super) async fn redeem(
     verifier: &Credential,
 ) -> Result<TokenResponse, TokenError> {
     let now = app.now();
-    let mut tx = app.store.write().await?;
     let hash = TokenHash::of(code.expose());
+    // Anybody can send a made-up code: it takes no turn from those who have something to write.
+    let mut tx = app.store.read().await?;
+    let known = authorization_code::find(&mut tx, hash).await?;
+    drop(tx);
+    if known.is_none_or(|(code, _)| code.gateway_id != entry.gateway.id) {
+        return Err(invalid_grant(REFUSED));
+    }
+    let mut tx = app.store.write().await?;
     match authorization_code::redeem(&mut tx, entry.gateway.id, hash, now).await? {
         Redemption::Redeemed(code) => {
             // Leaving here drops the transaction: the code stays as it was for whom it belongs to.
@@ -48,11 +56,19 @@ pub(super) async fn redeem(
             }
             let (grant, refresh_token) = begin(app, entry, client, &code, now, &mut tx).await?;
             tx.commit().await?;
-            Ok(respond(app, entry, &grant, &refresh_token))
+            let (refresh_token, refresh_ends_at) = refresh_token;
+            Ok(respond(app, entry, &grant, &refresh_token, refresh_ends_at))
         }
         Redemption::Replayed { code, redeemed_at } => {
             if now.since(redeemed_at) > RESEND_WINDOW {
-                revoke(app, entry, &code, now, tx).await?;
+                let reused = Reused {
+                    project: code.project_id,
+                    grant: code.grant_id,
+                    user: code.user_id,
+                    client_name: &code.client_name,
+                    reason: RevocationReason::CodeReplayed,
+                };
+                reuse::end_grant(app, entry, &reused, tx).await?;
             }
             Err(invalid_grant(REFUSED))
         }
@@ -73,7 +89,7 @@ fn belongs(
         && challenge.is_some_and(|challenge| challenge.is_met_by(verifier.expose()))
 }
 
-/// Begins the grant of a redeemed code, with its first refresh token.
+/// Begins the grant of a redeemed code, with its first refresh token and the end of that.
 async fn begin(
     app: &App,
     entry: &GatewayEntry,
@@ -81,7 +97,7 @@ async fn begin(
     code: &AuthorizationCode,
     now: Timestamp,
     tx: &mut Tx,
-) -> Result<(Grant, Secret), TokenError> {
+) -> Result<(Grant, (Secret, Timestamp)), TokenError> {
     let settings = &entry.gateway.settings;
     let grant = Grant {
         id: code.grant_id,
@@ -109,23 +125,5 @@ async fn begin(
         successor: None,
     };
     refresh_token::insert(tx, &row).await?;
-    Ok((grant, refresh_token))
-}
-
-/// Ends the grant of a code that came back too late to be a resend: somebody has a copy (RFC 6749 section 4.1.2).
-async fn revoke(
-    app: &App,
-    entry: &GatewayEntry,
-    code: &AuthorizationCode,
-    now: Timestamp,
-    mut tx: Tx,
-) -> Result<(), TokenError> {
-    let until = revoked_until(entry, now);
-    let reason = RevocationReason::CodeReplayed;
-    if grant::revoke(&mut tx, code.project_id, code.grant_id, reason, now, until).await? {
-        tx.commit().await?;
-        tracing::warn!(grant = %code.grant_id, gateway = %entry.gateway.id, "a code was used again; its grant was ended");
-        announce_revocation(app, code.grant_id).await;
-    }
-    Ok(())
+    Ok((grant, (refresh_token, row.expires_at)))
 }

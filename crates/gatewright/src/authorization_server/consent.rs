@@ -52,6 +52,9 @@ struct Form {
 /// Why a sign-in could not begin.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SignInError {
+    /// Too many sign-ins begin at once.
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// The gateway's source is not there.
     #[error("the gateway has no active User Source")]
     NoSource,
@@ -64,12 +67,13 @@ impl SignInError {
     pub(super) fn into_response(self, context: &RequestContext) -> Response {
         tracing::warn!(request = %context.id, error = %self, "a sign-in could not begin");
         match self {
+            Self::Limited(limited) => limited_page(limited, context),
             Self::NoSource | Self::Start(StartError::Provider(_)) => page::error(&ErrorPage {
                 status: StatusCode::BAD_GATEWAY,
                 title: "Signing in is not possible right now".to_owned(),
                 explanation: "The sign-in service of your organization does not answer as it should. No access was given.".to_owned(),
                 advice: "Wait a minute and reload this page. If it stays like this, tell the people who run the gateway.".to_owned(),
-                reference: context.id.clone(),
+                reference: context.id.to_string(),
             }),
             Self::Start(StartError::Store(_)) => unavailable_page(context),
         }
@@ -113,7 +117,7 @@ impl ConsentError {
                 title: title.to_owned(),
                 explanation: explanation.to_owned(),
                 advice: advice.to_owned(),
-                reference: context.id.clone(),
+                reference: context.id.to_string(),
             })
         };
         match self {
@@ -183,7 +187,7 @@ pub(super) fn show(
         warning: warning(client.kind, kind),
         action: format!("/mcp/{}/oauth2/authorize", entry.gateway.slug),
         sealed: &sealed.0,
-        reference: &context.id,
+        reference: &context.id.to_string(),
     })
 }
 
@@ -252,6 +256,9 @@ pub(super) async fn begin_sign_in(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Response, SignInError> {
+    app.authorization_server
+        .limits
+        .check(Action::BeginSignIn, context, Some(entry.gateway.id))?;
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
     let started = relying_party::start(app, entry, source, request, context.address, headers).await?;
     Ok(answer::redirect(&started.redirect, started.set_cookies))

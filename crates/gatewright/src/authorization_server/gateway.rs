@@ -23,13 +23,13 @@ pub(super) enum GatewayError {
 
 /// The gateway of a slug.
 pub(super) fn by_slug(app: &App, slug: &str) -> Result<Arc<GatewayEntry>, GatewayError> {
-    let directory = app.directory.current(app.now())?;
+    let directory = app.directory.current()?;
     signs_in(directory.gateway(slug))
 }
 
 /// The gateway of an id.
 pub(super) fn by_id(app: &App, id: GatewayId) -> Result<Arc<GatewayEntry>, GatewayError> {
-    let directory = app.directory.current(app.now())?;
+    let directory = app.directory.current()?;
     signs_in(directory.gateway_by_id(id))
 }
 

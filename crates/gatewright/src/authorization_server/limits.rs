@@ -28,8 +28,12 @@ pub(super) struct Limited {
 pub(super) enum Action {
     /// Registering a client.
     Register,
-    /// Asking for consent, or giving it.
+    /// Asking for consent, or answering.
     Authorize,
+    /// Beginning a sign-in, which writes a row.
+    BeginSignIn,
+    /// Coming back from an identity provider.
+    Return,
     /// Exchanging or revoking a token.
     Token,
 }
@@ -39,6 +43,9 @@ impl Action {
     const fn of_prefix(self) -> (u32, u32) {
         match self {
             Self::Register | Self::Authorize => (500, 10_000),
+            // SQLite has one writer, and a sign-in is one write of many that people wait for.
+            Self::BeginSignIn => (20, 200),
+            Self::Return => (100, 1_000),
             Self::Token => (2_000, 20_000),
         }
     }
@@ -46,7 +53,8 @@ impl Action {
     /// The same for a gateway, whoever asks.
     const fn of_gateway(self) -> (u32, u32) {
         match self {
-            Self::Register | Self::Authorize => (2_000, 20_000),
+            Self::Register | Self::Authorize | Self::Return => (2_000, 20_000),
+            Self::BeginSignIn => (500, 5_000),
             Self::Token => (10_000, 50_000),
         }
     }
@@ -86,6 +94,15 @@ impl Limits {
         self.count(Key::Gateway(action, gateway), action.of_gateway())
     }
 
+    /// Leaves nothing of a budget for the next hour, so that a test need not outrun its refilling.
+    #[cfg(test)]
+    pub(super) fn use_up(&self, action: Action, context: &RequestContext) {
+        let limiter = RateLimiter::direct(Quota::with_period(Duration::from_hours(1)).unwrap());
+        limiter.check().unwrap();
+        let key = Key::Prefix(action, context.address_prefix());
+        self.0.insert(key, Arc::new(limiter));
+    }
+
     fn count(&self, key: Key, (per_second, burst): (u32, u32)) -> Result<(), Limited> {
         let limiter = self.0.get_with(key, || {
             let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
@@ -104,7 +121,7 @@ mod tests {
 
     fn from(address: &str) -> RequestContext {
         RequestContext {
-            id: "0123456789abcdef".to_owned(),
+            id: crate::request::RequestId::next(),
             address: address.parse().unwrap(),
         }
     }
@@ -126,6 +143,15 @@ mod tests {
                 .is_ok()
         );
         assert!(limits.check(Action::Token, &from("203.0.113.7"), None).is_ok());
+    }
+
+    #[test]
+    fn two_hundred_sign_ins_may_begin_at_once_and_not_many_more() {
+        let limits = Limits::default();
+        let begin = |address| limits.check(Action::BeginSignIn, &from(address), None);
+        assert!((0..200).all(|_| begin("203.0.113.7").is_ok()));
+        assert!((0..10_000).any(|_| begin("203.0.113.7").is_err()));
+        assert!(begin("198.51.100.7").is_ok());
     }
 
     #[test]

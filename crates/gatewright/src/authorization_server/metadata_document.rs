@@ -15,6 +15,7 @@ use moka::future::Cache;
 
 use crate::{
     app::App,
+    directory::GatewayEntry,
     fetch::{FetchError, Limits, Policy},
 };
 
@@ -30,7 +31,8 @@ const MAX_DOCUMENTS: u64 = 1_000;
 /// How long a document that says nothing about it is kept.
 const DEFAULT_LIFE: Duration = Duration::from_mins(5);
 
-/// How long a document is kept at most, whatever it says: a withdrawn redirect URI must go at last.
+/// How long a document is used at most, whatever it says and whether or not its host answers: a withdrawn redirect URI
+/// must go at last.
 const MAX_LIFE: Duration = Duration::from_hours(24);
 
 /// Why a document cannot be used. Never contains what its host sent.
@@ -50,19 +52,47 @@ pub(super) enum FetchDocumentError {
     Document(#[from] DocumentError),
 }
 
+impl FetchDocumentError {
+    /// Whether it says nothing about the document, which may be as good as before.
+    const fn is_passing(&self) -> bool {
+        match self {
+            Self::Fetch(error) => match error {
+                FetchError::Resolve(_)
+                | FetchError::Connect { .. }
+                | FetchError::Timeout(_)
+                | FetchError::Broken(_)
+                | FetchError::Limited(_) => true,
+                FetchError::Refused(_) | FetchError::TooLarge(_) => false,
+            },
+            Self::Status(status) => matches!(*status, 429 | 500..=599),
+            Self::Url(_) | Self::Document(_) => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Kept {
     document: MetadataDocument,
+    fetched_at: Timestamp,
     until: Timestamp,
 }
 
 /// The documents kept. Failures are not.
 #[derive(Debug)]
-pub(super) struct Documents(Cache<String, Arc<Kept>>);
+pub(super) struct Documents {
+    fresh: Cache<String, Arc<Kept>>,
+    /// The last good one of each, for when the next cannot be had: strangers who use up what may be fetched from a host
+    /// would otherwise lock the apps out that are described there.
+    last: Cache<String, Arc<Kept>>,
+}
 
 impl Default for Documents {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(MAX_DOCUMENTS).build())
+        let cache = || Cache::builder().max_capacity(MAX_DOCUMENTS).build();
+        Self {
+            fresh: cache(),
+            last: cache(),
+        }
     }
 }
 
@@ -75,44 +105,94 @@ impl Documents {
     ) -> Result<MetadataDocument, FetchDocumentError> {
         let url = check_url(client_id)?;
         let now = app.now();
-        if let Some(kept) = self.0.get(client_id).await {
+        if let Some(kept) = self.fresh.get(client_id).await {
             if kept.until > now {
                 return Ok(kept.document.clone());
             }
-            self.0.invalidate(client_id).await;
+            self.fresh.invalidate(client_id).await;
         }
-        let kept = self
-            .0
-            .try_get_with_by_ref(client_id, fetch(app, &url))
-            .await
-            .map_err(|error: Arc<FetchDocumentError>| (*error).clone())?;
-        Ok(kept.document.clone())
+        let fetched = self
+            .fresh
+            .try_get_with_by_ref(client_id, fetch(app, client_id, &url))
+            .await;
+        match fetched {
+            Ok(kept) => {
+                self.last.insert(client_id.to_owned(), Arc::clone(&kept)).await;
+                Ok(kept.document.clone())
+            }
+            Err(error) => self.instead(client_id, now, &error).await,
+        }
+    }
+
+    /// What is used when a document could not be fetched: the last good one, unless it is too old or its host has
+    /// taken it back.
+    async fn instead(
+        &self,
+        client_id: &str,
+        now: Timestamp,
+        error: &FetchDocumentError,
+    ) -> Result<MetadataDocument, FetchDocumentError> {
+        if !error.is_passing() {
+            self.last.invalidate(client_id).await;
+            return Err(error.clone());
+        }
+        match self.last.get(client_id).await {
+            Some(kept) if now < kept.fetched_at.plus(MAX_LIFE) => {
+                tracing::info!(client_id, reason = %error, "an app's description could not be fetched again; the last one is used");
+                Ok(kept.document.clone())
+            }
+            _ => Err(error.clone()),
+        }
     }
 
     /// Keeps a document as a fetch would.
     #[cfg(test)]
     pub(super) async fn keep(&self, app: &App, document: MetadataDocument) {
-        let until = app.now().plus(DEFAULT_LIFE);
-        let id = document.client_id.clone();
-        self.0.insert(id, Arc::new(Kept { document, until })).await;
+        let fetched_at = app.now();
+        let kept = Kept {
+            until: fetched_at.plus(DEFAULT_LIFE),
+            document,
+            fetched_at,
+        };
+        self.fresh
+            .insert(kept.document.client_id.clone(), Arc::new(kept))
+            .await;
     }
 }
 
-async fn fetch(app: &App, url: &url::Url) -> Result<Arc<Kept>, FetchDocumentError> {
+async fn fetch(app: &App, client_id: &str, url: &url::Url) -> Result<Arc<Kept>, FetchDocumentError> {
     let request = Request::get(url.as_str())
         .header(ACCEPT, "application/json")
         .body(Full::new(Bytes::new()))
         .map_err(|_| UrlError::NotHttps)?;
-    let response = app
-        .fetch
-        .buffered(Policy::Stranger, request, FETCH_LIMITS)
-        .await?;
+    let response = if is_listed(app, client_id) {
+        app.fetch.listed(request, FETCH_LIMITS).await?
+    } else {
+        app.fetch
+            .buffered(Policy::Stranger, request, FETCH_LIMITS)
+            .await?
+    };
     if response.status() != StatusCode::OK {
         return Err(FetchDocumentError::Status(response.status().as_u16()));
     }
     let document = MetadataDocument::parse(url, response.body())?;
-    let until = app.now().plus(freshness(response.headers()));
-    Ok(Arc::new(Kept { document, until }))
+    let fetched_at = app.now();
+    let until = fetched_at.plus(freshness(response.headers()));
+    Ok(Arc::new(Kept {
+        document,
+        fetched_at,
+        until,
+    }))
+}
+
+/// Whether an administrator lists this client at any gateway.
+fn is_listed(app: &App, client_id: &str) -> bool {
+    let lists = |entry: &Arc<GatewayEntry>| {
+        let mut trusted = entry.gateway.trusted_clients.iter();
+        trusted.any(|client| client.url == client_id)
+    };
+    let directory = app.directory.current();
+    directory.is_ok_and(|directory| directory.gateways().any(lists))
 }
 
 /// How long an answer may be kept (RFC 9111 sections 4.2 and 5.2.2), within our bounds.

@@ -13,6 +13,7 @@ mod metadata;
 mod metadata_document;
 mod refresh_grant;
 mod register;
+mod reuse;
 mod revoke;
 mod root;
 #[cfg(test)]
@@ -23,16 +24,32 @@ use std::sync::Arc;
 
 use axum::{
     Router, middleware,
+    response::Response,
     routing::{MethodRouter, get, post},
 };
 
-use crate::app::App;
+use crate::{app::App, request::RequestContext};
 
 /// State: metadata documents fetched lately, and how often who has been here.
 #[derive(Debug, Default)]
 pub struct AuthorizationServer {
     documents: metadata_document::Documents,
     limits: limits::Limits,
+}
+
+impl AuthorizationServer {
+    /// The page for a browser that comes back from an identity provider when too many from its network do; `None` when
+    /// it may go on.
+    pub(crate) fn refuse_return(&self, context: &RequestContext) -> Option<Response> {
+        let limited = self.limits.check(limits::Action::Return, context, None).err()?;
+        Some(authorize::limited_page(limited, context))
+    }
+
+    /// Leaves a network no returns for the next hour.
+    #[cfg(test)]
+    pub(crate) fn use_up_returns(&self, context: &RequestContext) {
+        self.limits.use_up(limits::Action::Return, context);
+    }
 }
 
 /// Routes. What programs in browsers call answers any origin; what people see never does.

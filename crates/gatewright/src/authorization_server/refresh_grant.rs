@@ -5,20 +5,18 @@ use std::time::Duration;
 
 use gatewright_domain::{
     entropy,
-    grant::{Grant, RevocationReason},
+    grant::RevocationReason,
     sealed::{open_under, seal_under},
     secret::Secret,
     token_hash::TokenHash,
 };
 use gatewright_oauth::{Credential, token::TokenResponse};
-use gatewright_store::{
-    Tx, grant,
-    refresh_token::{self, Proposal, Rotation},
-};
+use gatewright_store::refresh_token::{self, Proposal, Rotation};
 
 use super::{
     client::AuthenticatedClient,
-    token::{TokenError, announce_revocation, invalid_grant, respond, revoked_until},
+    reuse::{self, Reused},
+    token::{TokenError, invalid_grant, respond},
 };
 use crate::{app::App, directory::GatewayEntry};
 
@@ -54,14 +52,25 @@ pub(super) async fn rotate(
             entry.gateway.settings.grant_idle_seconds.into(),
         )),
     };
-    let mut tx = app.store.write().await?;
     let hash = TokenHash::of(presented.expose());
+    // Anybody can send a made-up token: it takes no turn from those who have something to write.
+    let mut tx = app.store.read().await?;
+    let known = refresh_token::find_grant(&mut tx, entry.gateway.id, hash).await?;
+    drop(tx);
+    if known.is_none_or(|grant| grant.client_id != client.short_id) {
+        return Err(invalid_grant(REFUSED));
+    }
+    let mut tx = app.store.write().await?;
     match refresh_token::rotate(&mut tx, entry.gateway.id, &client.short_id, hash, &proposal, now).await? {
         Rotation::Rotated(grant) => {
             tx.commit().await?;
-            Ok(respond(app, entry, &grant, &successor))
+            Ok(respond(app, entry, &grant, &successor, proposal.expires_at))
         }
-        Rotation::Repeated { grant, sealed } => {
+        Rotation::Repeated {
+            grant,
+            sealed,
+            expires_at,
+        } => {
             tx.commit().await?;
             let successor = open_under(&presented, &context, &sealed)
                 .ok()
@@ -71,26 +80,20 @@ pub(super) async fn rotate(
                 tracing::error!(grant = %grant.id, "the successor of a refresh token does not open");
                 return Err(invalid_grant(REFUSED));
             };
-            Ok(respond(app, entry, &grant, &successor))
+            Ok(respond(app, entry, &grant, &successor, expires_at))
         }
         Rotation::Straggler => Err(invalid_grant(STRAGGLER)),
         Rotation::Reused(grant) => {
-            revoke(app, entry, &grant, tx).await?;
+            let reused = Reused {
+                project: grant.project_id,
+                grant: grant.id,
+                user: grant.user_id,
+                client_name: &grant.client_name,
+                reason: RevocationReason::RefreshReused,
+            };
+            reuse::end_grant(app, entry, &reused, tx).await?;
             Err(invalid_grant(REFUSED))
         }
         Rotation::Refused => Err(invalid_grant(REFUSED)),
     }
-}
-
-/// Ends a grant whose replaced token came back after its successor had been used: somebody has a copy.
-async fn revoke(app: &App, entry: &GatewayEntry, grant: &Grant, mut tx: Tx) -> Result<(), TokenError> {
-    let now = app.now();
-    let until = revoked_until(entry, now);
-    let reason = RevocationReason::RefreshReused;
-    if grant::revoke(&mut tx, grant.project_id, grant.id, reason, now, until).await? {
-        tx.commit().await?;
-        tracing::warn!(grant = %grant.id, gateway = %entry.gateway.id, "a replaced refresh token was used again; its grant was ended");
-        announce_revocation(app, grant.id).await;
-    }
-    Ok(())
 }

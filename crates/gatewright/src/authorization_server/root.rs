@@ -13,6 +13,7 @@ use gatewright_domain::client::RegisteredClient;
 use gatewright_oauth::{
     ErrorCode, OAuthError,
     authorize::UnverifiedRequest,
+    metadata_document::is_url,
     parameters::Parameters,
     token::{RevocationRequest, TokenRequest},
 };
@@ -52,7 +53,7 @@ pub(super) async fn authorize(
                     .to_owned(),
             advice: "In the app, enter the full address of the gateway. It looks like https://host/mcp/name."
                 .to_owned(),
-            reference: context.id,
+            reference: context.id.to_string(),
         }),
         Err(GatewayError::Stale(_)) => authorize::unavailable_page(&context),
     }
@@ -68,7 +69,9 @@ pub(super) async fn token(
     let outcome = async {
         let form = answer::form(body).await?;
         let request = TokenRequest::parse(answer::authorization(&headers), &form)?;
-        let entry = meant(&app, request.resources(), &request.client.client_id).map_err(unclear)?;
+        let client_id = &request.client.client_id;
+        let entry =
+            meant(&app, request.resources(), client_id).map_err(|error| unclear(&app, client_id, error))?;
         token::grant(&app, &entry, &context, request).await
     };
     outcome
@@ -87,7 +90,9 @@ pub(super) async fn revoke(
         let form = answer::form(body).await?;
         let request = RevocationRequest::parse(answer::authorization(&headers), &form)?;
         let resources = Parameters::parse(&form);
-        let entry = meant(&app, resources.all("resource"), &request.client.client_id).map_err(unclear)?;
+        let client_id = &request.client.client_id;
+        let entry = meant(&app, resources.all("resource"), client_id)
+            .map_err(|error| unclear(&app, client_id, error))?;
         revoke::end(&app, &entry, &context, &request).await
     };
     outcome
@@ -108,8 +113,17 @@ fn meant<'a>(
     gateway::by_id(app, bound.ok_or(GatewayError::NotFound)?)
 }
 
-fn unclear(error: GatewayError) -> TokenError {
+/// What to say when no gateway is meant: a client that is not known anywhere is told that, so that it registers again.
+fn unclear(app: &App, client_id: &str, error: GatewayError) -> TokenError {
     match error {
+        GatewayError::NotFound
+            if !is_url(client_id) && RegisteredClient::open(&app.keyring, client_id).is_none() =>
+        {
+            TokenError::Refused(OAuthError::new(
+                ErrorCode::InvalidClient,
+                "This client is not registered here. Register again and start a new sign-in.",
+            ))
+        }
         GatewayError::NotFound => TokenError::Refused(OAuthError::new(
             ErrorCode::InvalidTarget,
             "Which gateway is meant is not clear. Send resource=https://host/mcp/name, or use the endpoints its metadata names.",

@@ -122,16 +122,18 @@ pub(super) async fn grant(
     Ok(answer::json(StatusCode::OK, &tokens))
 }
 
-/// The answer for a grant: a new access token (RFC 9068) and the refresh token that follows it.
+/// The answer for a grant: a new access token (RFC 9068) and the refresh token that follows it. No access token
+/// outlives the grant, which ends with its newest refresh token at the latest.
 pub(super) fn respond(
     app: &App,
     entry: &GatewayEntry,
     grant: &Grant,
     refresh_token: &Secret,
+    refresh_ends_at: Timestamp,
 ) -> TokenResponse {
     let now = app.now();
     let asked = Duration::from_secs(entry.gateway.settings.access_token_seconds.into());
-    let expires_at = now.plus(asked).min(grant.ends_at);
+    let expires_at = now.plus(asked).min(grant.ends_at).min(refresh_ends_at);
     let expires_in = u32::try_from(expires_at.since(now).as_secs()).unwrap_or(u32::MAX);
     let claims = AccessClaims {
         iss: entry.url.clone(),

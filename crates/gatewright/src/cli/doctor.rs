@@ -22,6 +22,14 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 
 async fn examine(report: &mut Report<impl Write>, config: Config) {
     report.good("configuration", format!("public URL {}", config.public_url()));
+    if config.public_url().starts_with("https:") && config.server.trusted_proxies.is_empty() {
+        report.warn(
+            "proxy",
+            "the public URL is https, so a reverse proxy is in front, and server.trusted_proxies is empty: all users \
+             count as one address, in limits and in the audit trail",
+            "Set server.trusted_proxies to the addresses of the reverse proxy",
+        );
+    }
     if let Some(app) = local(report, config).await {
         remote::public_url(report, &app).await;
         remote::user_sources(report, &app).await;

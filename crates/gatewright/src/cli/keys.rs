@@ -15,10 +15,17 @@ use crate::{
     config::{Config, master_key},
 };
 
+/// Client ids and secrets are sealed with the key of the day and stored nowhere, so no rotation reaches them.
+const KEEP_THE_OLD_KEY: &str = "Keep the old key in keys.master, in second place, for as long as apps are in use that \
+    registered themselves under it (dynamic client registration): their ids open with no other key. Remove it and every \
+    one of them has to be removed and added again by its user. Where no app registers itself, remove it after an hour, \
+    when every sign-in begun before has ended.";
+
 /// What can be done with master keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Seal every stored secret anew with the first key of keys.master, so that the others may go.
+    /// Seal every stored secret anew with the first key of keys.master. Apps that registered under another key need it
+    /// for as long as they are in use.
     Rotate,
 }
 
@@ -66,9 +73,7 @@ async fn rotate(config: &Config) -> anyhow::Result<ExitCode> {
         "{changed} stored secrets were sealed anew with key {}.",
         keyring.sealing_key_id()
     );
-    println!(
-        "Keep the old key for another hour, until every sign-in begun before has ended; then remove it from keys.master."
-    );
+    println!("{KEEP_THE_OLD_KEY}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,7 +101,10 @@ fn reseal(keyring: &Keyring, context: &str, sealed: &SealedText, unopened: &Atom
 mod tests {
     use std::sync::Arc;
 
-    use gatewright_domain::{clock::SystemClock, sealed::MasterKey, secret::Secret};
+    use gatewright_domain::{
+        Timestamp, client::RegisteredClient, clock::SystemClock, sealed::MasterKey, secret::Secret,
+    };
+    use gatewright_oauth::client_authentication::Method;
 
     use super::*;
 
@@ -105,6 +113,22 @@ mod tests {
         let jwks = app.signing.jwks();
         app.store.close().await;
         Ok(jwks)
+    }
+
+    fn ring(config: &Config) -> Keyring {
+        master_key::keyring(config, &SystemEntropy).unwrap()
+    }
+
+    /// The id of a client that registers now.
+    fn register(ring: &Keyring) -> String {
+        let client = RegisteredClient {
+            redirect_uris: Vec::new(),
+            name: "App".to_owned(),
+            method: Method::None,
+            issued_at: Timestamp::from_seconds(1_800_000_000),
+            gateway_id: None,
+        };
+        client.seal(ring, &SystemEntropy).unwrap()
     }
 
     #[tokio::test]
@@ -120,12 +144,18 @@ mod tests {
         assert!(starts(&config).await.is_err());
         assert!(rotate(&config).await.is_err());
 
+        config.keys.master = vec![old.clone()];
+        let registered = register(&ring(&config));
         config.keys.master = vec![new.clone(), old.clone()];
         assert_eq!(starts(&config).await.unwrap(), before);
         rotate(&config).await.unwrap();
+        // A rotation reaches what is stored; a registration is with its client.
+        assert!(RegisteredClient::open(&ring(&config), &registered).is_some());
+        assert!(KEEP_THE_OLD_KEY.contains("second place"));
 
         config.keys.master = vec![new];
         assert_eq!(starts(&config).await.unwrap(), before);
+        assert!(RegisteredClient::open(&ring(&config), &registered).is_none());
         config.keys.master = vec![old];
         assert!(starts(&config).await.is_err());
     }

@@ -74,7 +74,8 @@ impl Default for DatabaseConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct KeysConfig {
     /// Master keys: each 32 random bytes in base64, or `file:` and the path of a file that holds such a text. The first
-    /// seals, all of them open; so a new key goes in front, then `gatewright keys rotate`, then the old one may go.
+    /// seals, all of them open; so a new key goes in front, then `gatewright keys rotate`. Keep the old one in second
+    /// place as long as apps are in use that registered themselves under it: without it they have to be added anew.
     /// With SQLite it may stay empty: a key is made at first start in data_dir/master.key. With PostgreSQL it is
     /// required, because all replicas need the same. Whoever loses it loses every stored secret: back it up.
     #[serde(serialize_with = "hide_each")]

@@ -3,6 +3,7 @@
 use gatewright_domain::sealed::MasterKey;
 
 use super::{Config, master_key, problem::Problem, public_url};
+use crate::telemetry::logging;
 
 /// A token for `/metrics` shorter than this could be guessed.
 const MIN_BEARER_CHARACTERS: usize = 16;
@@ -61,10 +62,12 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             "it is too short to be secret. Make one with: openssl rand -hex 24".into(),
         );
     }
-    if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
+    if logging::parse_level(&config.log.level).is_none() {
         refuse(
             "log.level",
-            "it is no log level. Write error, warn, info, debug or trace".into(),
+            "it is no log level. Write error, warn, info, debug or trace; for single parts besides, like \
+             info,gatewright::fetch=debug"
+                .into(),
         );
     }
     problems

@@ -116,7 +116,7 @@ impl Demo<'_> {
                 issuer: Patch::Set(issuer),
                 client_id: Patch::Set(CLIENT_ID.to_owned()),
                 client_secret: Patch::Set(secret),
-                status: Some(UserSourceStatus::Active),
+                status: Patch::Set(UserSourceStatus::Active),
                 ..UserSourcePatch::default()
             };
             user_sources::update(
@@ -128,6 +128,7 @@ impl Demo<'_> {
                 &IfMatch::Any,
             )
             .await?
+            .source
         } else {
             let new = NewUserSource {
                 name: USER_SOURCE.to_owned(),
@@ -138,7 +139,9 @@ impl Demo<'_> {
                 client_secret: Some(secret),
                 ..NewUserSource::default()
             };
-            user_sources::create(self.app, &self.authority, project, new).await?
+            user_sources::create(self.app, &self.authority, project, new)
+                .await?
+                .source
         };
         Ok(source.id)
     }
@@ -190,10 +193,10 @@ impl Demo<'_> {
         .await?;
         if let Some(gateway) = found {
             let patch = GatewayPatch {
-                authentication_mode: Some(Mode::UserSource),
+                authentication_mode: Patch::Set(Mode::UserSource),
                 user_source_id: Patch::Set(source),
                 servers: Patch::Set(vec![server]),
-                status: Some(GatewayStatus::Active),
+                status: Patch::Set(GatewayStatus::Active),
                 ..GatewayPatch::default()
             };
             gateways::update(

@@ -68,6 +68,8 @@ struct Inner {
     operator: HttpClient,
     stranger: HttpClient,
     gate: Gate,
+    /// For URLs that strangers send and an administrator listed; counts each URL by itself.
+    listed: Gate,
 }
 
 impl Fetch {
@@ -106,6 +108,7 @@ impl Fetch {
             operator: client(Policy::Operator),
             stranger: client(Policy::Stranger),
             gate: Gate::default(),
+            listed: Gate::default(),
             rules,
         })))
     }
@@ -118,11 +121,41 @@ impl Fetch {
         limits: Limits,
     ) -> Result<Response<Bytes>, FetchError> {
         let host = host_of(request.uri());
+        let gate = match policy {
+            Policy::Operator => None,
+            Policy::Stranger => Some((&self.0.gate, host)),
+        };
+        self.exchange(policy, gate, request, limits).await
+    }
+
+    /// The same for a stranger's URL that an administrator listed: the address rules are those for strangers, but what
+    /// others ask of its host takes nothing from it.
+    pub async fn listed(
+        &self,
+        request: Request<Full<Bytes>>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let gate = (&self.0.listed, request.uri().to_string());
+        self.exchange(Policy::Stranger, Some(gate), request, limits).await
+    }
+
+    async fn exchange(
+        &self,
+        policy: Policy,
+        gate: Option<(&Gate, String)>,
+        request: Request<Full<Bytes>>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let host = host_of(request.uri());
         self.check_uri(policy, request.uri())?;
+        let client = match policy {
+            Policy::Operator => &self.0.operator,
+            Policy::Stranger => &self.0.stranger,
+        };
         let exchange = async {
-            let (client, _turn) = match policy {
-                Policy::Operator => (&self.0.operator, None),
-                Policy::Stranger => (&self.0.stranger, Some(self.0.gate.enter(&host).await?)),
+            let _turn = match gate {
+                Some((gate, key)) => Some(gate.enter(&key).await?),
+                None => None,
             };
             let response = send(client, request).await?;
             let (parts, body) = response.into_parts();

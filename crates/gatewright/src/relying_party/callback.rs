@@ -16,7 +16,7 @@ use gatewright_domain::{
     user_source::{UserSource, UserSourceStatus},
 };
 use gatewright_oauth::{ErrorCode, parameters::Parameters};
-use gatewright_store::pending_sign_in;
+use gatewright_store::{Tx, authorization_code, pending_sign_in};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tracing::Instrument as _;
 
@@ -34,7 +34,7 @@ use crate::{
     app::App,
     authorization_server::code,
     directory::GatewayEntry,
-    page::{self, ErrorPage},
+    page::{self, DonePage, ErrorPage},
     request::RequestContext,
 };
 
@@ -74,10 +74,13 @@ pub(super) async fn callback(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
+    if let Some(refused) = app.authorization_server.refuse_return(&context) {
+        return refused;
+    }
     let arrival = Arrival {
         app,
         headers,
-        reference: context.id,
+        reference: context.id.to_string(),
         budget: Budget::start(),
     };
     let returned = Returned::parse(query.as_deref().unwrap_or_default());
@@ -225,7 +228,7 @@ impl Arrival {
     /// The gateway and source of a pending sign-in, where both are still what they were at *Allow*. The transaction
     /// that issues the code checks it again.
     fn still_good(&self, pending: &PendingSignIn) -> Result<(Arc<GatewayEntry>, Arc<UserSource>), Failure> {
-        let directory = self.app.directory.current(self.app.now())?;
+        let directory = self.app.directory.current()?;
         let entry = directory
             .gateway_by_id(pending.gateway_id)
             .ok_or(Failure::GatewayGone)?;
@@ -240,30 +243,52 @@ impl Arrival {
         Ok((Arc::clone(entry), Arc::clone(source)))
     }
 
-    /// A later arrival: the kept answer, waited for while the first arrival is at work.
+    /// A later arrival: the kept answer, waited for while the first arrival is at work. A redirect whose code the client
+    /// has redeemed is not repeated: the client would present the code again, which looks like theft and ends the grant.
     async fn repeat(&self, state: TokenHash, code: &str) -> Result<Answer, Failure> {
         loop {
-            match self.find(state).await?.progress {
+            let mut tx = self.app.store.read().await?;
+            let pending = pending_sign_in::find(&mut tx, state, self.app.now()).await?;
+            match pending.ok_or(Failure::UnknownState)?.progress {
                 SignInProgress::Answered { code_hash, answer } if code_hash.matches(code) => {
-                    return pending::open_answer(&self.app, state, &answer).map_err(|_| Failure::Unreadable);
+                    let answer =
+                        pending::open_answer(&self.app, state, &answer).map_err(|_| Failure::Unreadable)?;
+                    return Ok(if is_redeemed(&mut tx, &answer).await? {
+                        Answer::SignedIn
+                    } else {
+                        answer
+                    });
                 }
                 SignInProgress::Claimed { code_hash, at } if code_hash.matches(code) => {
                     if self.app.now().since(at) > INTERRUPTED_AFTER {
                         return Err(Failure::Interrupted);
                     }
                 }
-                // Only by a clock that jumps: a claim was refused although the row is open.
-                SignInProgress::Open => return Err(Failure::Interrupted),
+                // The claim was refused although the row is open.
+                SignInProgress::Open => return Err(Failure::CodeOfAnother),
                 SignInProgress::Answered { .. } | SignInProgress::Claimed { .. } => {
                     return Err(Failure::OtherCode);
                 }
             }
+            drop(tx);
             if self.budget.remaining() <= POLL {
                 return Err(Failure::StillWorking);
             }
             tokio::time::sleep(POLL).await;
         }
     }
+}
+
+/// Whether the client has redeemed the code of an answer.
+async fn is_redeemed(tx: &mut Tx, answer: &Answer) -> Result<bool, Failure> {
+    let Answer::Redirect { location } = answer else {
+        return Ok(false);
+    };
+    let Some(code) = code::of_redirect(location) else {
+        return Ok(false);
+    };
+    let found = authorization_code::find(tx, code).await?;
+    Ok(found.is_some_and(|(_, redeemed_at)| redeemed_at.is_some()))
 }
 
 /// The part that goes on when the browser goes away.
@@ -315,6 +340,10 @@ fn failed(app: &App, failure: &Failure, reference: &str, pending: Option<&Pendin
 fn respond(answer: &Answer) -> Response {
     match answer {
         Answer::Redirect { location } => redirect(location),
+        Answer::SignedIn => page::done(&DonePage {
+            title: "You are signed in".to_owned(),
+            explanation: "The app has what it needs. Go back to it.".to_owned(),
+        }),
         Answer::Page {
             status,
             title,

@@ -44,6 +44,8 @@ pub enum CheckName {
     Keys,
     /// The provider knows the scopes, where it says which it knows.
     Scopes,
+    /// The provider names itself in its authorization responses, so that no other can pass for it.
+    IssuerParameter,
     /// The subject claim identifies people for good.
     SubjectClaim,
 }
@@ -141,6 +143,15 @@ pub fn into_result(results: &[CheckResult]) -> Result<(), Invalid> {
         }
     }
     invalid.into_result()
+}
+
+/// What holds with something to know.
+pub fn warnings(results: &[CheckResult]) -> Vec<Finding> {
+    let warning = |result: &CheckResult| match &result.outcome {
+        Outcome::Warning(finding) => Some(finding.clone()),
+        Outcome::Passed | Outcome::Failed(_) | Outcome::Skipped => None,
+    };
+    results.iter().filter_map(warning).collect()
 }
 
 /// When all checks passed: the moment to store as `verified_at`.

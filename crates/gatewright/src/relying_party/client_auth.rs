@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatewright_domain::secret::Secret;
 use http::HeaderValue;
-use url::form_urlencoded;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// A way to present the client secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +28,17 @@ impl ClientAuthentication {
     }
 }
 
-/// The `Authorization` header of `client_secret_basic`. Id and secret are form-encoded before they are joined
-/// (RFC 6749 section 2.3.1), so a colon in the id cannot move the boundary. Marked sensitive.
+/// What changes its meaning when it is form-decoded or split at the first colon, and what a header cannot carry.
+///
+/// Servers differ: most form-decode id and secret as RFC 6749 section 2.3.1 says, some percent-decode, some compare what
+/// was sent as it is. So nothing is encoded that all of them read alike, such as the `~` and `.` in secrets of Entra ID
+/// or the `/` and `=` of base64, and a space becomes `%20`, which both decodings read.
+const MISREAD: &AsciiSet = &CONTROLS.add(b'%').add(b'+').add(b':').add(b' ');
+
+/// The `Authorization` header of `client_secret_basic`: id and secret, encoded as far as anybody could misread them, so
+/// a colon in the id cannot move the boundary (RFC 6749 section 2.3.1). Marked sensitive.
 pub(super) fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let encode = |text| utf8_percent_encode(text, MISREAD).to_string();
     let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
     let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
         .expect("base64 is made of characters a header may hold");
@@ -41,6 +48,7 @@ pub(super) fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_decode_str;
     use rstest::rstest;
 
     use super::*;
@@ -61,12 +69,34 @@ mod tests {
         assert_eq!(ClientAuthentication::choose(supported.as_deref()), chosen);
     }
 
-    #[test]
-    fn id_and_secret_are_form_encoded_before_they_are_joined() {
-        let header = basic("client:1", &Secret::new("a b+c/%ü"));
-        let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
-        let pair = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
-        assert_eq!(pair, "client%3A1:a+b%2Bc%2F%25%C3%BC");
+    fn sent(id: &str, secret: &str) -> String {
+        let header = basic(id, &Secret::new(secret));
         assert_eq!(format!("{header:?}"), "Sensitive");
+        let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
+    }
+
+    #[rstest]
+    #[case("abc-._~!*'()/?@$,;&=#[]{}|\\^`<>\"")]
+    #[case("k8Q~vIjW.2uXyz_0-Lm~p")]
+    #[case("c2VjcmV0/c2VjcmV0==")]
+    fn a_server_that_compares_as_it_is_gets_the_secret_as_it_is(#[case] secret: &str) {
+        assert_eq!(sent("client-1", secret), format!("client-1:{secret}"));
+    }
+
+    #[rstest]
+    #[case("client:1", "a b+c/%ü~", "client%3A1:a%20b%2Bc/%25%C3%BC~")]
+    #[case("client", "a:b%41\u{7f}", "client:a%3Ab%2541%7F")]
+    #[case("client", "a=b&c", "client:a=b&c")]
+    fn a_server_that_decodes_gets_the_same_text(#[case] id: &str, #[case] secret: &str, #[case] pair: &str) {
+        let seen = sent(id, secret);
+        assert_eq!(seen, pair);
+        let parts = seen.split_once(':').unwrap();
+        for (part, text) in [(parts.0, id), (parts.1, secret)] {
+            let percent = percent_decode_str(part).decode_utf8().unwrap();
+            assert_eq!(percent, text);
+            let form = part.replace('+', " ");
+            assert_eq!(percent_decode_str(&form).decode_utf8().unwrap(), text);
+        }
     }
 }

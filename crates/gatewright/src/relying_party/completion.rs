@@ -23,7 +23,7 @@ use super::{
     provider::KeysWanted,
     subject,
     token_request::{self, Redemption, SecretNews, TokenError, Tokens},
-    userinfo::{self, Profile},
+    userinfo::{self, Email, Profile},
 };
 use crate::{app::App, authorization_server::code, directory::GatewayEntry};
 
@@ -160,13 +160,17 @@ impl Claimed {
                 subject: vouched.subject.clone(),
             },
             display_name: vouched.profile.name.clone(),
-            email: vouched.profile.email.clone(),
+            email: vouched.profile.email.address().map(str::to_owned),
             status: UserStatus::Active,
             first_sign_in_at: now,
             last_sign_in_at: now,
         };
         let mut tx = app.store.write().await?;
-        let user = user::sign_in(&mut tx, &proposed).await?;
+        let mut user = user::sign_in(&mut tx, &proposed).await?;
+        if vouched.profile.email == Email::Unverified && user.email.is_some() {
+            user::forget_email(&mut tx, user.project_id, user.id).await?;
+            user.email = None;
+        }
         if user.status == UserStatus::Blocked {
             return Err(Failure::Blocked);
         }
@@ -210,7 +214,7 @@ impl Claimed {
         match news {
             SecretNews::None => {}
             SecretNews::Accepted => {
-                user_source::promote_secret(tx, id, current, now).await?;
+                user_source::note_secret_accepted(tx, id, current, now).await?;
             }
             SecretNews::Refused => {
                 user_source::note_secret_refused(tx, id, current, now).await?;

@@ -108,7 +108,8 @@ impl Document {
         )
     }
 
-    fn flag(&self, member: &str) -> bool {
+    /// Whether a member is `true`.
+    pub(super) fn flag(&self, member: &str) -> bool {
         self.0.get(member) == Some(&Value::Bool(true))
     }
 }

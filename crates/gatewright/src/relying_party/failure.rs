@@ -69,6 +69,11 @@ pub enum Failure {
     /// The sign-in was done with another provider code.
     #[error("the callback came again with another code than the first time")]
     OtherCode,
+    /// The provider's code came back for another sign-in before: a hostile provider may hand on what it was given.
+    #[error(
+        "this provider code was brought back before, for another sign-in; a provider connected here may have handed it on"
+    )]
+    CodeOfAnother,
     /// An earlier arrival claimed the sign-in and never finished.
     #[error("an earlier arrival of this callback was interrupted")]
     Interrupted,
@@ -150,6 +155,7 @@ impl Failure {
             | Self::NoCookie
             | Self::ForeignCookie
             | Self::OtherCode
+            | Self::CodeOfAnother
             | Self::Interrupted
             | Self::StillWorking
             | Self::IssuerParameter(_)
@@ -178,7 +184,7 @@ impl Failure {
                 "The identity provider's answer did not arrive in one piece.",
                 AGAIN,
             ),
-            Self::UnknownState | Self::OtherCode | Self::Interrupted => (
+            Self::UnknownState | Self::OtherCode | Self::CodeOfAnother | Self::Interrupted => (
                 StatusCode::BAD_REQUEST,
                 "This sign-in is no longer open",
                 "It took longer than ten minutes, was already finished, or was begun somewhere else.",

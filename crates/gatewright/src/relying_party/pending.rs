@@ -29,6 +29,8 @@ pub(super) enum Answer {
         /// Where to.
         location: String,
     },
+    /// A page that says it is done; shown instead of a redirect that has served, and never kept.
+    SignedIn,
     /// A page that says why not.
     Page {
         /// The HTTP status.

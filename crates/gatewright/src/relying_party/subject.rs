@@ -60,17 +60,17 @@ pub(super) fn read(claims: &Map<String, Value>, claim: &str) -> Result<String, S
     if subject.chars().any(char::is_control) {
         return Err(SubjectError::ControlCharacter(claim.to_owned()));
     }
-    if claim == "email" && is_false(claims.get("email_verified")) {
+    if claim == "email" && is_email_unverified(claims) {
         return Err(SubjectError::UnverifiedEmail);
     }
     Ok(subject)
 }
 
-/// Some providers send `email_verified` as a string.
-fn is_false(value: Option<&Value>) -> bool {
-    match value {
+/// Whether claims say that the address in them is not verified. Some providers send `email_verified` as a string.
+pub(super) fn is_email_unverified(claims: &Map<String, Value>) -> bool {
+    match claims.get("email_verified") {
         Some(Value::Bool(verified)) => !verified,
-        Some(Value::String(text)) => text.eq_ignore_ascii_case("false"),
+        Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("false"),
         _ => false,
     }
 }

@@ -1,5 +1,5 @@
-//! The token request to a provider: the code is redeemed, with the newest client secret first and the one before as a
-//! fallback while the newest is not confirmed (OpenID Connect Core section 3.1.3, RFC 6749 section 4.1.3).
+//! The token request to a provider: the code is redeemed, and while a client secret is being rotated both are tried, in
+//! the order that `ClientSecretSlots` gives (OpenID Connect Core section 3.1.3, RFC 6749 section 4.1.3).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use gatewright_domain::{
     sealed::Purpose,
     secret::Secret,
     stored_secret::SealedText,
-    user_source::{UserSource, client_secret_context},
+    user_source::{SecretSlot, UserSource, client_secret_context},
 };
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -80,9 +80,9 @@ pub(super) struct Tokens {
 pub(super) enum SecretNews {
     /// Nothing new.
     None,
-    /// It was accepted for the first time.
+    /// It was accepted for the first time, or again after a refusal.
     Accepted,
-    /// It was refused before it was ever accepted.
+    /// It was refused, for the first time or after it had been accepted.
     Refused,
 }
 
@@ -95,8 +95,8 @@ pub(super) struct Redemption<'a> {
     pub(super) verifier: &'a str,
 }
 
-/// Redeems a code. When the provider refuses the newest secret as such and there is one before it, the same code is
-/// tried with that one: a refusal at client authentication leaves the code unused.
+/// Redeems a code. When the provider refuses one secret as such and there is another, the same code is tried with that
+/// one: a refusal at client authentication leaves the code unused.
 pub(super) async fn redeem(
     app: &App,
     source: &UserSource,
@@ -105,27 +105,36 @@ pub(super) async fn redeem(
     budget: Budget,
 ) -> (Result<Tokens, TokenError>, SecretNews) {
     let slots = &source.client_secret;
-    let newest = attempt(app, source, provider, redemption, &slots.current, budget).await;
-    let unconfirmed = slots.confirmed_at.is_none();
-    match newest {
-        Ok(tokens) if unconfirmed => (Ok(tokens), SecretNews::Accepted),
-        Err(refusal @ TokenError::ClientRefused { .. }) => {
-            let news = if unconfirmed {
-                SecretNews::Refused
-            } else {
-                SecretNews::None
-            };
-            let Some(previous) = &slots.previous else {
-                return (Err(refusal), news);
-            };
-            match attempt(app, source, provider, redemption, previous, budget).await {
-                // Both are refused: what the administrator has to mend is the newest.
-                Err(TokenError::ClientRefused { .. }) => (Err(refusal), news),
-                outcome => (outcome, news),
+    let mut news = SecretNews::None;
+    let mut refused = None;
+    for slot in slots.order(app.now()) {
+        let secret = match slot {
+            SecretSlot::Current => Some(&slots.current),
+            SecretSlot::Previous => slots.previous.as_ref(),
+        };
+        let Some(secret) = secret else { continue };
+        let outcome = attempt(app, source, provider, redemption, secret, budget).await;
+        let is_current = *slot == SecretSlot::Current;
+        match outcome {
+            Ok(tokens) => {
+                if is_current && (slots.confirmed_at.is_none() || slots.refused_at.is_some()) {
+                    news = SecretNews::Accepted;
+                }
+                return (Ok(tokens), news);
             }
+            Err(refusal @ TokenError::ClientRefused { .. }) => {
+                if is_current && slots.refused_at.is_none() {
+                    news = SecretNews::Refused;
+                }
+                // Where both are refused, what the administrator has to mend is the newest.
+                if is_current || refused.is_none() {
+                    refused = Some(refusal);
+                }
+            }
+            Err(error) => return (Err(error), news),
         }
-        outcome => (outcome, SecretNews::None),
     }
+    (Err(refused.unwrap_or(TokenError::SecretUnreadable)), news)
 }
 
 async fn attempt(

@@ -35,8 +35,40 @@ const MAX_EMAIL: usize = 254;
 pub(super) struct Profile {
     /// The name to show.
     pub(super) name: Option<String>,
+    /// The address.
+    pub(super) email: Email,
+}
+
+/// What a provider says of a person's e-mail address. Addresses go into identity assertions, so one that anybody could
+/// have typed in about themselves must not pass for theirs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Email {
+    /// Nothing: what was said at an earlier sign-in stays.
+    #[default]
+    Unsaid,
+    /// It says, by `email_verified`, that it does not vouch for an address: none is kept.
+    Unverified,
+    /// This one. Many providers send no `email_verified` with the addresses they administer themselves.
+    Said(String),
+}
+
+impl Email {
+    /// Both answers of one sign-in taken together; whatever either does not vouch for is not kept.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unverified, _) | (_, Self::Unverified) => Self::Unverified,
+            (Self::Unsaid, other) => other,
+            (said @ Self::Said(_), _) => said,
+        }
+    }
+
     /// The address to show.
-    pub(super) email: Option<String>,
+    pub(super) fn address(&self) -> Option<&str> {
+        match self {
+            Self::Said(address) => Some(address),
+            Self::Unsaid | Self::Unverified => None,
+        }
+    }
 }
 
 impl Profile {
@@ -56,14 +88,18 @@ impl Profile {
             name: ["name", "preferred_username", "nickname"]
                 .iter()
                 .find_map(|claim| text(claim, MAX_NAME)),
-            email: text("email", MAX_EMAIL),
+            email: if subject::is_email_unverified(claims) {
+                Email::Unverified
+            } else {
+                text("email", MAX_EMAIL).map_or(Email::Unsaid, Email::Said)
+            },
         }
     }
 
     /// Whether userinfo could add something that was asked for.
     fn lacks_what_was_asked_for(&self, scopes: &[String]) -> bool {
         let asked = |scope: &str| scopes.iter().any(|item| item == scope);
-        (self.name.is_none() && asked("profile")) || (self.email.is_none() && asked("email"))
+        (self.name.is_none() && asked("profile")) || (self.email == Email::Unsaid && asked("email"))
     }
 }
 
@@ -176,7 +212,7 @@ mod tests {
     fn names_and_addresses_are_taken_as_they_are_shown() {
         let profile = of(&json!({"name": " Ada\u{7} Lovelace ", "email": "ada@example.com"}));
         assert_eq!(profile.name.as_deref(), Some("Ada Lovelace"));
-        assert_eq!(profile.email.as_deref(), Some("ada@example.com"));
+        assert_eq!(profile.email.address(), Some("ada@example.com"));
         assert_eq!(
             of(&json!({"preferred_username": "ada"})).name.as_deref(),
             Some("ada")
@@ -188,6 +224,29 @@ mod tests {
     }
 
     #[rstest]
+    #[case(json!({"email": "a@x"}), Email::Said("a@x".to_owned()))]
+    #[case(json!({"email": "a@x", "email_verified": true}), Email::Said("a@x".to_owned()))]
+    #[case(json!({"email": "a@x", "email_verified": "true"}), Email::Said("a@x".to_owned()))]
+    #[case(json!({"email": "a@x", "email_verified": false}), Email::Unverified)]
+    #[case(json!({"email": "a@x", "email_verified": "False"}), Email::Unverified)]
+    #[case(json!({"email_verified": false}), Email::Unverified)]
+    #[case(json!({}), Email::Unsaid)]
+    fn an_address_the_provider_does_not_vouch_for_is_none(#[case] claims: Value, #[case] email: Email) {
+        assert_eq!(of(&claims).email, email);
+    }
+
+    #[test]
+    fn either_answer_may_withdraw_an_address() {
+        let said = || Email::Said("a@x".to_owned());
+        assert_eq!(Email::Unsaid.or(said()), said());
+        assert_eq!(said().or(Email::Unsaid), said());
+        assert_eq!(said().or(Email::Said("b@x".to_owned())), said());
+        assert_eq!(said().or(Email::Unverified), Email::Unverified);
+        assert_eq!(Email::Unverified.or(said()), Email::Unverified);
+    }
+
+    #[rstest]
+    #[case(json!({"name": "n", "email": "e", "email_verified": false}), &["openid", "profile", "email"], false)]
     #[case(json!({"name": "n", "email": "e"}), &["openid", "profile", "email"], false)]
     #[case(json!({"name": "n"}), &["openid", "profile", "email"], true)]
     #[case(json!({"name": "n"}), &["openid", "profile"], false)]

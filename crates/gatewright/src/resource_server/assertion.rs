@@ -8,13 +8,14 @@ use gatewright_domain::{
     principal::{Principal, Proof},
 };
 use gatewright_mcp::{
-    caller::{CallerKey, Identify},
+    caller::{Alive, CallerKey, Identify},
     upstream::UpstreamConfig,
 };
 use http::HeaderValue;
 use moka::sync::Cache;
 use serde::Serialize;
 
+use super::authenticate::{Authenticated, is_still_good};
 use crate::app::App;
 
 /// An assertion lives this long.
@@ -73,41 +74,57 @@ impl Default for Assertions {
 
 /// The user of one request, for the servers that are told.
 pub(super) struct Identity<'a> {
-    pub(super) app: &'a App,
-    pub(super) principal: &'a Arc<Principal>,
-    pub(super) key: CallerKey,
+    pub(super) app: &'a Arc<App>,
+    pub(super) caller: &'a Arc<Authenticated>,
+    pub(super) gateway_id: GatewayId,
 }
 
 impl Identify for Identity<'_> {
     fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
         let signed = &self.app.resource_server.assertions.signed;
         let now = self.app.now();
-        if let Some(known) = signed.get(&(self.key, server.id))
+        if let Some(known) = signed.get(&(self.caller.key, server.id))
             && now.since(known.at) < REUSED_FOR
             && known.audience == server.audience
-            && known.principal == *self.principal
+            && says_the_same(&known.principal, &self.caller.principal)
         {
             return Some(known.value.clone());
         }
         let value = self.sign(server, now)?;
         let fresh = Signed {
             audience: server.audience.clone(),
-            principal: Arc::clone(self.principal),
+            principal: Arc::clone(&self.caller.principal),
             at: now,
             value: value.clone(),
         };
-        signed.insert((self.key, server.id), Arc::new(fresh));
+        signed.insert((self.caller.key, server.id), Arc::new(fresh));
         Some(value)
+    }
+
+    fn alive(&self) -> Alive {
+        let (app, caller, gateway_id) = (Arc::clone(self.app), Arc::clone(self.caller), self.gateway_id);
+        Box::new(move || is_still_good(&app, gateway_id, &caller))
+    }
+}
+
+/// Whether two principals of one key are told to a server in the same words: two clients of one user are.
+fn says_the_same(one: &Principal, other: &Principal) -> bool {
+    one.subject == other.subject
+        && user_source(one) == user_source(other)
+        && one.email == other.email
+        && one.display_name == other.display_name
+}
+
+const fn user_source(principal: &Principal) -> Option<UserSourceId> {
+    match &principal.proof {
+        Proof::Grant { user_source_id, .. } => Some(*user_source_id),
+        Proof::Key(_) => None,
     }
 }
 
 impl Identity<'_> {
     fn sign(&self, server: &UpstreamConfig, now: Timestamp) -> Option<HeaderValue> {
-        let principal = self.principal;
-        let user_source = match &principal.proof {
-            Proof::Grant { user_source_id, .. } => Some(*user_source_id),
-            Proof::Key(_) => None,
-        };
+        let principal = &self.caller.principal;
         let claims = Claims {
             iss: self.app.config.public_url(),
             aud: &server.audience,
@@ -116,7 +133,7 @@ impl Identity<'_> {
             exp: now.plus(LIFE).as_seconds(),
             subject: &principal.subject,
             mode: principal.mode().as_str(),
-            user_source,
+            user_source: user_source(principal),
             gateway: principal.gateway_id,
             email: principal.email.as_deref(),
             name: principal.display_name.as_deref(),

@@ -89,7 +89,7 @@ pub(super) async fn authenticate(
 /// Whether a caller is still known: for streams that outlive their request.
 pub(super) fn is_still_good(app: &App, gateway_id: GatewayId, caller: &Authenticated) -> bool {
     let now = app.now();
-    let Ok(directory) = app.directory.current(now) else {
+    let Ok(directory) = app.directory.current() else {
         return false;
     };
     let Some(entry) = directory.gateway_by_id(gateway_id) else {
@@ -121,7 +121,8 @@ async fn by_token(
         tracing::debug!(%reason, "an access token was refused");
         Refusal::BadToken
     })?;
-    let verified = Arc::new(first_sight(app, entry, claims, now).await?);
+    // Boxed because it is rare and large: without, every request would carry the room for it.
+    let verified = Arc::new(Box::pin(first_sight(app, entry, claims, now)).await?);
     let verified = check(app, entry, verified, now)?;
     cache.insert(hash, Arc::clone(&verified));
     Ok(verified)
@@ -134,7 +135,7 @@ fn check(
     caller: Arc<Authenticated>,
     now: Timestamp,
 ) -> Result<Arc<Authenticated>, Refusal> {
-    let directory = app.directory.current(now).map_err(|_| Refusal::Unchecked)?;
+    let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
     match &caller.good {
         Good::Token(facts) if facts.hold(&directory, entry, now) => Ok(caller),
         Good::Token(_) | Good::Key { .. } => Err(Refusal::BadToken),
@@ -158,7 +159,7 @@ async fn first_sight(
         expires_at: Timestamp::from_seconds(claims.exp),
         url: claims.aud,
     };
-    let directory = app.directory.current(now).map_err(|_| Refusal::Unchecked)?;
+    let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
     if claims.iss != facts.url || !facts.hold(&directory, entry, now) {
         return Err(Refusal::BadToken);
     }
@@ -227,7 +228,7 @@ fn by_key(
 ) -> Result<Arc<Authenticated>, Refusal> {
     let text = bearer(headers).map_err(|none| if none { Refusal::NoKey } else { Refusal::BadKey })?;
     let hash = TokenHash::of(text);
-    let directory = app.directory.current(now).map_err(|_| Refusal::Unchecked)?;
+    let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
     let key_id = key_of(&directory, entry, &hash, now).ok_or(Refusal::BadKey)?;
     let principal = Principal {
         project_id: entry.gateway.project_id,

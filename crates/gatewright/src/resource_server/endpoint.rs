@@ -2,21 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Extension,
-    body::Body,
-    extract::{Path, Request, State, rejection::PathRejection},
-    response::Response,
+use bytes::Bytes;
+use gatewright_mcp::{
+    caller::{Caller, Identify as _},
+    endpoint::Reached,
 };
-use gatewright_mcp::caller::Caller;
-use http::{HeaderMap, Method, header::ORIGIN};
+use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
+use http_body::Body;
+use hyper::body::Incoming;
 
-use super::{
-    assertion::Identity,
-    authenticate::{Authenticated, authenticate, is_still_good},
-    plan::plan,
-    refusal::Refusal,
-};
+use super::{assertion::Identity, authenticate::authenticate, plan::plan, refusal::Refusal};
 use crate::{
     app::App, config::Config, directory::GatewayEntry, request::read_body, telemetry::RequestRecord,
 };
@@ -26,58 +21,66 @@ const BODY_MAX: usize = 4 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Answers a request to a gateway.
-pub(super) async fn handle(
-    State(app): State<Arc<App>>,
-    slug: Result<Path<String>, PathRejection>,
-    Extension(record): Extension<Arc<RequestRecord>>,
-    request: Request,
-) -> Response {
-    let entry = match find(&app, slug.ok().as_deref()) {
+/// The body of an answer: a server's, as it comes, or what is in memory.
+pub type Answer = gatewright_mcp::answer::Answer<Incoming>;
+
+/// Answers a request to the gateway of a slug. Which methods exist is no business of who is not known, so all of them
+/// come here.
+pub async fn answer<B>(
+    app: &Arc<App>,
+    slug: &str,
+    record: &RequestRecord,
+    request: Request<B>,
+) -> Response<Answer>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let entry = match find(app, slug) {
         Ok(entry) => entry,
         Err(refusal) => return refusal.into_response(&app.config, None),
     };
     record.set_gateway(entry.gateway.id);
-    match answer(&app, &entry, &record, request).await {
+    match answer_of(app, &entry, record, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(&app.config, Some(&entry)),
     }
 }
 
 /// The gateway of a slug, while the configuration is known to be current.
-fn find(app: &App, slug: Option<&String>) -> Result<Arc<GatewayEntry>, Refusal> {
-    let directory = app.directory.current(app.now()).map_err(|_| Refusal::Unchecked)?;
-    slug.and_then(|slug| directory.gateway(slug))
-        .cloned()
-        .ok_or(Refusal::NoGateway)
+fn find(app: &App, slug: &str) -> Result<Arc<GatewayEntry>, Refusal> {
+    let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
+    directory.gateway(slug).cloned().ok_or(Refusal::NoGateway)
 }
 
-async fn answer(
+async fn answer_of<B>(
     app: &Arc<App>,
     entry: &Arc<GatewayEntry>,
     record: &RequestRecord,
-    request: Request,
-) -> Result<Response, Refusal> {
+    request: Request<B>,
+) -> Result<Response<Answer>, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let (head, body) = request.into_parts();
     check_origin(&app.config, &head.headers)?;
+    let authenticated = authenticate(app, entry, &head.headers, app.now()).await?;
+    record.set_principal(&authenticated.principal);
     if !matches!(head.method, Method::POST | Method::GET | Method::DELETE) {
         return Err(Refusal::Method);
     }
-    let authenticated = authenticate(app, entry, &head.headers, app.now()).await?;
-    record.set_principal(&authenticated.principal);
     let identity = Identity {
         app,
-        principal: &authenticated.principal,
-        key: authenticated.key,
+        caller: &authenticated,
+        gateway_id: entry.gateway.id,
     };
     let caller = Caller {
         key: authenticated.key,
         identity: &identity,
     };
     let federation = &app.resource_server.federation;
-    let response = match head.method {
+    Ok(match head.method {
         Method::GET => {
-            let alive = still_alive(app, entry, &authenticated);
+            let alive = identity.alive();
             federation.get(
                 entry.gateway.id,
                 caller,
@@ -90,33 +93,39 @@ async fn answer(
         _ => {
             let body = read_body(body, BODY_MAX, BODY_DEADLINE).await?;
             let plan = plan(&app.resource_server, entry);
-            let mut reached = None;
-            let response = federation
-                .post(plan, caller, &head.headers, &body, &mut reached)
-                .await;
-            let server = reached.and_then(|upstream| {
-                entry
-                    .servers
-                    .iter()
-                    .find(|server| server.server.id == upstream.config.id)
-            });
-            if let Some(server) = server {
-                record.set_server(server);
-            }
-            response
+            let mut noting = Noting {
+                app,
+                entry,
+                record,
+                reached: Reached::default(),
+            };
+            federation
+                .post(plan, caller, &head.headers, &body, &mut noting.reached)
+                .await
         }
-    };
-    // axum wants every body in the same box.
-    Ok(response.map(Body::new))
+    })
 }
 
-fn still_alive(
-    app: &Arc<App>,
-    entry: &GatewayEntry,
-    caller: &Arc<Authenticated>,
-) -> impl Fn() -> bool + Send + Sync + use<> {
-    let (app, caller, gateway_id) = (Arc::clone(app), Arc::clone(caller), entry.gateway.id);
-    move || is_still_good(&app, gateway_id, &caller)
+/// Notes what became of a request upstream when it is over, also when its client has given it up.
+struct Noting<'a> {
+    app: &'a App,
+    entry: &'a GatewayEntry,
+    record: &'a RequestRecord,
+    reached: Reached,
+}
+
+impl Drop for Noting<'_> {
+    fn drop(&mut self) {
+        if let Some(reason) = self.reached.failure {
+            self.app.telemetry.count_upstream_error(reason);
+        }
+        if let Some(upstream) = &self.reached.server {
+            let mut servers = self.entry.servers.iter();
+            if let Some(server) = servers.find(|server| server.server.id == upstream.config.id) {
+                self.record.set_server(server);
+            }
+        }
+    }
 }
 
 /// Refuses web pages of other origins, whatever they know (2026-07-28 basic/transports/streamable-http, security).

@@ -14,15 +14,16 @@ mod user_id;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::any};
 use gatewright_domain::{Clock, Entropy, sealed::Keyring};
 use gatewright_mcp::federation::Federation;
 
-use crate::{app::App, fetch::Fetch};
+use crate::fetch::Fetch;
 
 use assertion::Assertions;
 use authenticate::TokenCache;
 use transport::Outbound;
+
+pub use endpoint::{Answer, answer};
 
 /// What the resource server keeps in memory.
 #[derive(Debug)]
@@ -41,10 +42,4 @@ impl ResourceServer {
             assertions: Assertions::default(),
         }
     }
-}
-
-/// Routes.
-pub fn routes() -> Router<Arc<App>> {
-    // One route for all methods: which of them exist is no business of who is not known.
-    Router::new().route("/mcp/{slug}", any(endpoint::handle))
 }

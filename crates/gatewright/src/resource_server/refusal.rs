@@ -1,17 +1,13 @@
 //! Refusals before a message is read: JSON of OAuth's form (RFC 6750 section 3), and the Bearer challenge where one is
 //! due. Nothing in them tells a stranger more than they knew.
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
 use gatewright_oauth::{challenge::Challenge, error::ErrorCode};
 use http::{
-    HeaderValue, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
-use super::user_id::UserIdError;
+use super::{Answer, user_id::UserIdError};
 use crate::{config::Config, directory::GatewayEntry, request::BodyError};
 
 /// Why a request of the MCP endpoint is refused before its message is read.
@@ -77,10 +73,11 @@ impl Refusal {
     }
 
     /// The answer. `entry` is the gateway, once it is known.
-    pub(super) fn into_response(self, config: &Config, entry: Option<&GatewayEntry>) -> Response {
+    pub(super) fn into_response(self, config: &Config, entry: Option<&GatewayEntry>) -> Response<Answer> {
         let text = self.to_string();
         let body = serde_json::json!({ "error": self.code(), "error_description": text });
-        let mut response = (self.status(), Body::from(body.to_string())).into_response();
+        let mut response = Response::new(Answer::full(body.to_string().into()));
+        *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match self {

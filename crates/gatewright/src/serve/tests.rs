@@ -11,12 +11,19 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::Notify,
     task::JoinHandle,
-    time::Instant,
 };
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
-use super::*;
-use crate::{app::testing::TestApp, config::Config, front::RouteLayer, telemetry::RequestRecord};
+use super::{
+    activity::{NEXT_HEAD_DEADLINE, STALL_DEADLINE},
+    *,
+};
+use crate::{
+    app::testing::TestApp,
+    config::{Config, LogFormat},
+    front::RouteLayer,
+    telemetry::{RequestRecord, lines},
+};
 
 /// A running server.
 struct Server {
@@ -138,19 +145,27 @@ async fn it_is_not_ready_while_the_directory_is_stale_or_it_stops() {
 /// A connection with time that passes when nothing else happens.
 async fn paused_connection() -> (TcpStream, TestApp) {
     let test = TestApp::new().await;
+    let front = Front::new(Arc::clone(&test.app));
+    (paused_connection_to(&test, front).await, test)
+}
+
+async fn paused_connection_to(test: &TestApp, front: Front) -> TcpStream {
     tokio::time::pause();
+    let mut builder = builder();
+    // Time that passes by itself would be over before a ping is answered.
+    builder.http2().keep_alive_interval(None);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, peer) = listener.accept().await.unwrap();
     let connection = Connection {
         app: Arc::clone(&test.app),
-        front: Arc::new(Front::new(Arc::clone(&test.app))),
-        builder: Arc::new(builder()),
+        front: Arc::new(front),
+        builder: Arc::new(builder),
         peer: peer.ip(),
     };
     let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
     tokio::spawn(connection.serve(stream, slot));
-    (client, test)
+    client
 }
 
 #[tokio::test]
@@ -181,6 +196,71 @@ async fn an_idle_connection_outlives_those_of_proxies_and_then_ends() {
         .unwrap();
     read_to_end(&mut client).await;
     assert_eq!(began.elapsed().as_secs(), NEXT_HEAD_DEADLINE.as_secs());
+}
+
+#[tokio::test]
+async fn an_idle_http_2_connection_ends_too_but_not_while_a_stream_is_open() {
+    let (router, entered, release) = waiting();
+    let test = TestApp::new().await;
+    let front = Front::before(Arc::clone(&test.app), router.layer(RouteLayer));
+    let io = TokioIo::new(paused_connection_to(&test, front).await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::get("http://x/wait").body(Empty::<Bytes>::new()).unwrap();
+    let answer = tokio::spawn(sender.send_request(request));
+    entered.notified().await;
+    // Nothing happens for longer than an idle connection lives, but the stream is open.
+    tokio::time::sleep(NEXT_HEAD_DEADLINE * 3).await;
+    let began = Instant::now();
+    release.notify_one();
+    let answer = answer.await.unwrap().unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "done");
+    let _ = connection.await.unwrap();
+    assert!(began.elapsed() >= NEXT_HEAD_DEADLINE, "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() <= NEXT_HEAD_DEADLINE + H2_GOODBYE + Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_is_cut_and_one_that_reads_slowly_is_not() {
+    // More than the buffers of both ends hold.
+    const SIZE: usize = 64 * 1024 * 1024;
+    const PAUSE: Duration = Duration::from_secs(30);
+    let router = Router::new().route("/large", get(async || vec![b'x'; SIZE]));
+    for reads in [true, false] {
+        let test = TestApp::new().await;
+        let front = Front::before(Arc::clone(&test.app), router.clone().layer(RouteLayer));
+        let mut client = paused_connection_to(&test, front).await;
+        client
+            .write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        read_until(&mut client, "\r\n\r\n").await;
+        let (mut got, mut buffer) = (0, vec![0; SIZE / 8]);
+        let began = Instant::now();
+        if reads {
+            while got < SIZE {
+                tokio::time::sleep(PAUSE).await;
+                let part = buffer.len().min(SIZE - got);
+                client.read_exact(&mut buffer[..part]).await.unwrap();
+                got += part;
+            }
+            assert!(began.elapsed() > STALL_DEADLINE * 2);
+        } else {
+            while test.app.telemetry.connections.get() > 0 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert!(began.elapsed() >= STALL_DEADLINE, "{:?}", began.elapsed());
+            assert!(began.elapsed() <= STALL_DEADLINE * 2, "{:?}", began.elapsed());
+            assert!(read_to_end(&mut client).await.len() < SIZE);
+        }
+        tokio::time::resume();
+    }
 }
 
 #[tokio::test]
@@ -305,13 +385,37 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_told_of_once() {
+    let warnings = async |url: &str, proxies: &[&str]| {
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(lines.clone());
+        let _guard = tracing::subscriber::set_default(subscriber.finish());
+        let change = |config: &mut Config| {
+            config.server.public_url = url.to_owned();
+            config.server.trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        };
+        let router = Router::new().route("/", get(async || StatusCode::NO_CONTENT));
+        let server = Server::with(change, Some(router)).await;
+        let plain = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let forwarded =
+            "GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 203.0.113.9\r\nconnection: close\r\n\r\n";
+        for request in [plain, forwarded, forwarded] {
+            assert!(server.say(request).await.starts_with("HTTP/1.1 204"));
+        }
+        server.stop().await.unwrap();
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        text.matches("server.trusted_proxies").count()
+    };
+    assert_eq!(warnings("https://gateway.example.com", &[]).await, 1);
+    assert_eq!(warnings("https://gateway.example.com", &["127.0.0.0/8"]).await, 0);
+    assert_eq!(warnings("http://127.0.0.1:8080", &[]).await, 0);
+}
+
+#[tokio::test]
 async fn each_request_has_one_line_without_its_query() {
     let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_writer(lines.clone())
-        .with_max_level(tracing::Level::TRACE);
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let layer = lines::layer(LogFormat::Json, false, lines.clone());
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let note = async |Extension(record): Extension<Arc<RequestRecord>>| {
         record.set_client("client-1");
         StatusCode::NO_CONTENT
@@ -329,13 +433,12 @@ async fn each_request_has_one_line_without_its_query() {
         .find(|line| line.contains("gatewright::request"))
         .unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    let fields = &line["fields"];
-    assert_eq!(fields["route"], "/things/{id}");
-    assert_eq!(fields["method"], "GET");
-    assert_eq!(fields["status"], 204);
-    assert_eq!(fields["client"], "client-1");
-    assert_eq!(fields["request_id"].as_str().unwrap().len(), 16);
-    assert!(fields["duration_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(line["route"], "/things/{id}");
+    assert_eq!(line["method"], "GET");
+    assert_eq!(line["status"], 204);
+    assert_eq!(line["client"], "client-1");
+    assert_eq!(line["request_id"].as_str().unwrap().len(), 16);
+    assert!(line["duration_ms"].as_f64().unwrap() > 0.0);
     assert_eq!(text.matches("gatewright::request").count(), 1);
 }
 

@@ -97,7 +97,7 @@ pub async fn create(
             "Only keys of role `gateway` can be bound to one gateway: leave this out.",
         );
     }
-    invalid.take(check_expiry(app, new.expires_at));
+    invalid.take(check_expiry(app, authority, new.expires_at));
     invalid.into_result()?;
     let role = new.role.expect("a role that is no violation was given");
     let mut change = Change::begin(app, authority, Some(project)).await?;
@@ -129,7 +129,7 @@ pub async fn create_for_instance(
     authority.instance()?;
     let mut invalid = Invalid::default();
     let name = invalid.take(check_name("/name", &new.name));
-    invalid.take(check_expiry(app, new.expires_at));
+    invalid.take(check_expiry(app, authority, new.expires_at));
     invalid.into_result()?;
     let change = Change::begin(app, authority, None).await?;
     let made = make(
@@ -226,11 +226,23 @@ fn may_manage(authority: &Authority, project: Option<ProjectId>) -> Result<(), S
     }
 }
 
-fn check_expiry(app: &App, expires_at: Option<Timestamp>) -> Result<(), Invalid> {
+fn check_expiry(app: &App, authority: &Authority, expires_at: Option<Timestamp>) -> Result<(), Invalid> {
     if expires_at.is_some_and(|at| at <= app.now()) {
         return Err(Invalid::one(
             "/expires_at",
             "This time has passed: type a later one, or leave it out for a key that does not expire.",
+        ));
+    }
+    // A key lent for a day must not be exchanged for one that lasts.
+    if let Some(end) = authority.ends_at()
+        && expires_at.is_none_or(|at| at > end)
+    {
+        return Err(Invalid::one(
+            "/expires_at",
+            format!(
+                "A key cannot outlive the key that makes it: type `{}` or earlier, or use a key that does not expire.",
+                end.to_rfc3339()
+            ),
         ));
     }
     Ok(())

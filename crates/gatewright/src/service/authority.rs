@@ -1,6 +1,7 @@
 //! Who asks for an administrative action, and what they may do. Every service function begins by asking.
 
 use gatewright_domain::{
+    Timestamp,
     api_key::{ApiKey, KeyRole, KeyScope},
     audit::{Actor, ActorKind, Origin},
     id::ProjectId,
@@ -13,6 +14,7 @@ use super::ServiceError;
 pub struct Authority {
     actor: Actor,
     access: Access,
+    ends_at: Option<Timestamp>,
 }
 
 /// What is open to somebody.
@@ -36,6 +38,7 @@ impl Authority {
                 origin,
             },
             access: Access::Everything,
+            ends_at: None,
         }
     }
 
@@ -62,7 +65,13 @@ impl Authority {
                 origin: Origin::Api,
             },
             access,
+            ends_at: key.expires_at,
         })
+    }
+
+    /// When it ends by itself. Nothing it makes may go on opening doors after that.
+    pub(super) const fn ends_at(&self) -> Option<Timestamp> {
+        self.ends_at
     }
 
     /// Who it is, for the audit trail.
@@ -145,9 +154,7 @@ impl Authority {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_domain::{
-        Timestamp, clock::FixedClock, entropy::SeededEntropy, id::ApiKeyId, token_hash::TokenHash,
-    };
+    use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy, id::ApiKeyId, token_hash::TokenHash};
 
     use super::*;
 

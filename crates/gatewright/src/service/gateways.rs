@@ -159,7 +159,15 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Gate
 }
 
 fn edit(app: &App, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, Invalid> {
-    let mode = patch.authentication_mode.unwrap_or(current.authentication.mode());
+    let mut invalid = Invalid::default();
+    let modes = ["project_members", "user_source", "headers"];
+    let mode = patch
+        .authentication_mode
+        .required(&mut invalid, "/authentication_mode", &modes)
+        .unwrap_or(current.authentication.mode());
+    let status = patch
+        .status
+        .required(&mut invalid, "/status", &["active", "inactive"]);
     let user_source_id = match (patch.user_source_id, mode) {
         (Patch::Set(id), _) => Some(id),
         (Patch::Keep, Mode::UserSource) => current.authentication.user_source(),
@@ -183,10 +191,12 @@ fn edit(app: &App, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, In
         trusted_clients: patch.trusted_clients.over(&current.trusted_clients),
         servers: patch.servers.over(&current.servers),
         allowed_tools: patch.allowed_tools.over(&current.allowed_tools),
-        status: patch.status.unwrap_or(current.status),
+        status: status.unwrap_or(current.status),
         settings,
     };
-    let (fields, authentication) = fields.check()?;
+    let checked = invalid.take(fields.check());
+    invalid.into_result()?;
+    let (fields, authentication) = checked.expect("fields without a violation were taken");
     Ok(Gateway {
         name: fields.name,
         description: fields.description,

@@ -1,6 +1,6 @@
 //! How a change names what it changes: members of a JSON merge patch (RFC 7396), and the version it starts from.
 
-use gatewright_domain::Timestamp;
+use gatewright_domain::{Invalid, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 use super::ServiceError;
@@ -35,6 +35,24 @@ impl<T> Patch<T> {
             Self::Keep => current.clone(),
             Self::Clear => default,
             Self::Set(value) => value,
+        }
+    }
+
+    /// The new value of a member that has no default to go back to. `null` is a violation, which names what may be typed.
+    pub(super) fn required(self, invalid: &mut Invalid, pointer: &str, values: &[&str]) -> Option<T> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => {
+                invalid.add(
+                    pointer,
+                    format!(
+                        "This has no default to go back to: type `{}`, or leave it out to keep what it is.",
+                        values.join("` or `")
+                    ),
+                );
+                None
+            }
+            Self::Set(value) => Some(value),
         }
     }
 

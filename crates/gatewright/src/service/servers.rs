@@ -1,7 +1,9 @@
 //! Upstream servers: create, list, read, change, delete.
 
 use gatewright_domain::{
-    Invalid, header_template,
+    Invalid,
+    audit::FieldChange,
+    header_template,
     id::{ProjectId, ServerId},
     server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server, ServerFields},
 };
@@ -15,10 +17,13 @@ use utoipa::ToSchema;
 
 use super::{
     Authority, IfMatch, Patch, ServiceError,
-    change::{Change, Fields, Object, created, every, field, updated},
+    change::{Change, Fields, Object, created, every, field, secret_changed, updated},
     error::Conflict,
 };
 use crate::{api::schema, app::App, fetch::Policy};
+
+/// What may stand before a reference to a secret and be shown with it: the schemes of HTTP authentication in use.
+const SCHEMES: [&str; 3] = ["Bearer", "Basic", "Token"];
 
 /// A server to register.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -201,7 +206,8 @@ pub async fn update(
     if !written {
         return Err(ServiceError::changed_meanwhile());
     }
-    let changes = updated(&audited(&current), audited(&next));
+    let mut changes = updated(&audited(&current), audited(&next));
+    changes.extend(hidden_changes(&current, &next));
     change.record("updated", object(&next), changes).await?;
     change.commit().await?;
     Ok(next)
@@ -287,17 +293,35 @@ fn audited(server: &Server) -> Fields {
     fields
 }
 
-/// A header as the audit trail shows it. Somebody may have typed a credential as it is instead of a reference: only a
-/// short digest tells such a value from another.
-fn shown(header: &CustomHeader) -> String {
-    if header_template::secrets(header).is_empty() {
-        let digest = gatewright_domain::token_hash::TokenHash::of(&header.value).to_text();
-        format!(
-            "{} characters, digest {}",
-            header.value.chars().count(),
-            &digest[..6]
-        )
+/// A header as the audit trail shows it. Whatever was typed as it is may be a credential, and even a digest would let
+/// guesses at it be tried: only references to secrets are shown.
+fn shown(header: &CustomHeader) -> &str {
+    if is_reference(&header.value) {
+        &header.value
     } else {
-        header.value.clone()
+        "(not shown)"
     }
+}
+
+/// Whether a value is made of references to secrets alone, with at most a scheme of HTTP authentication before them.
+fn is_reference(value: &str) -> bool {
+    let rest = SCHEMES
+        .iter()
+        .find_map(|scheme| value.strip_prefix(scheme)?.strip_prefix(' '))
+        .unwrap_or(value);
+    header_template::parse(rest).is_ok_and(|parts| {
+        !parts.is_empty()
+            && parts
+                .iter()
+                .all(|part| matches!(part, header_template::Part::Secret(_)))
+    })
+}
+
+/// Headers whose value changed without showing it.
+fn hidden_changes<'a>(before: &'a Server, after: &'a Server) -> impl Iterator<Item = FieldChange> + 'a {
+    after.headers.iter().filter_map(|header| {
+        let old = before.headers.iter().find(|old| old.name == header.name)?;
+        let hidden = old.value != header.value && shown(old) == shown(header);
+        hidden.then(|| secret_changed(&format!("headers.{}", header.name)))
+    })
 }

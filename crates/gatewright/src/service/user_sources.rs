@@ -1,35 +1,38 @@
 //! User Sources: create, list, read, change, deactivate, delete.
 
+mod edit;
 mod input;
 
-use gatewright_domain::{
-    Invalid, Timestamp,
-    id::{ProjectId, UserSourceId},
-    sealed::Purpose,
-    secret::Secret,
-    stored_secret::SealedText,
-    user_source::{
-        ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus, check_client_secret, check_issuer,
-        client_secret_context, same_origin,
-    },
-};
-use gatewright_store::{
-    Page, PageRequest, Tx,
-    user_source::{self as rows, Guarded},
-};
-use url::Url;
-
+use self::edit::{Edited, check_fields, edit, seal};
 pub use self::input::{NewUserSource, UserSourcePatch};
 use super::{
-    Authority, IfMatch, Patch, ServiceError,
+    Authority, IfMatch, ServiceError,
     change::{Change, Fields, Object, created, field, secret_changed, updated},
     error::Conflict,
 };
 use crate::{
     app::App,
-    fetch::Policy,
-    relying_party::check::{self, Candidate},
+    relying_party::check::{self, Candidate, Finding},
 };
+use gatewright_domain::{
+    Invalid, Timestamp,
+    id::{ProjectId, UserSourceId},
+    secret::Secret,
+    user_source::{ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus, check_client_secret},
+};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    user_source::{self as rows, Guarded},
+};
+
+/// A source that was created or changed.
+#[derive(Debug)]
+pub struct Saved {
+    /// The source.
+    pub source: UserSource,
+    /// What the provider was found to do that is no error and better known. Empty when it was not asked.
+    pub warnings: Vec<Finding>,
+}
 
 /// Creates a source, after asking the provider unless that is to be skipped.
 pub async fn create(
@@ -37,7 +40,7 @@ pub async fn create(
     authority: &Authority,
     project: ProjectId,
     new: NewUserSource,
-) -> Result<UserSource, ServiceError> {
+) -> Result<Saved, ServiceError> {
     authority.change(project)?;
     let mut invalid = Invalid::default();
     let fields = UserSourceFields {
@@ -71,9 +74,11 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    if !new.skip_validation {
-        ask_provider(app, &mut source).await?;
-    }
+    let warnings = if new.skip_validation {
+        Vec::new()
+    } else {
+        ask_provider(app, &mut source).await?
+    };
     let mut change = Change::begin(app, authority, Some(project)).await?;
     rows::insert(&mut change.tx, &source)
         .await
@@ -82,7 +87,7 @@ pub async fn create(
     changes.push(secret_changed("client_secret"));
     change.record("created", object(&source), changes).await?;
     change.commit().await?;
-    Ok(source)
+    Ok(Saved { source, warnings })
 }
 
 /// Sources of a project, oldest first.
@@ -117,27 +122,43 @@ pub async fn update(
     id: UserSourceId,
     patch: UserSourcePatch,
     if_match: &IfMatch,
-) -> Result<UserSource, ServiceError> {
+) -> Result<Saved, ServiceError> {
     authority.change(project)?;
     let mut tx = app.store.read().await?;
-    let current = existing(&mut tx, project, id).await?;
+    let mut current = existing(&mut tx, project, id).await?;
     drop(tx);
     if_match.holds(current.updated_at)?;
-    let status = patch.status;
     let skip_validation = patch.skip_validation;
-    let Edited { mut next, new_secret } = edit(app, &current, patch)?;
+    let Edited {
+        mut next,
+        status,
+        new_secret,
+    } = edit(app, &current, patch)?;
     let judged = new_secret
         || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
         || current.scopes != next.scopes;
-    match skip_validation {
-        Some(true) if judged => next.verified_at = None,
-        Some(false) => ask_provider(app, &mut next).await?,
-        None if judged => ask_provider(app, &mut next).await?,
-        Some(true) | None => {}
-    }
+    let asks = !skip_validation.unwrap_or(!judged);
+    let warnings = if asks {
+        ask_provider(app, &mut next).await?
+    } else {
+        if judged {
+            next.verified_at = None;
+        }
+        Vec::new()
+    };
 
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let changes_row = next != current;
+    // While the provider was asked, somebody else may have changed it.
+    let present = existing(&mut change.tx, project, id).await?;
+    if_match.holds(present.updated_at)?;
+    if present != current {
+        if changes_row {
+            return Err(ServiceError::changed_meanwhile());
+        }
+        next = present.clone();
+        current = present;
+    }
     if changes_row {
         next.updated_at = change.later_than(current.updated_at);
         let written = rows::update(&mut change.tx, &next, current.updated_at)
@@ -152,7 +173,10 @@ pub async fn update(
         set_status(&mut change, project, id, status, next.updated_at).await?;
     }
     if !changes_row && !changes_status {
-        return Ok(current);
+        return Ok(Saved {
+            source: current,
+            warnings,
+        });
     }
     let next = existing(&mut change.tx, project, id).await?;
     let mut changes = updated(&audited(&current), audited(&next));
@@ -161,7 +185,10 @@ pub async fn update(
     }
     change.record("updated", object(&next), changes).await?;
     change.commit().await?;
-    Ok(next)
+    Ok(Saved {
+        source: next,
+        warnings,
+    })
 }
 
 /// Deletes a source with its users and grants, unless an active gateway uses it.
@@ -188,86 +215,8 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<U
         .ok_or_else(|| ServiceError::not_found("user source"))
 }
 
-/// A source as it is to become.
-struct Edited {
-    next: UserSource,
-    new_secret: bool,
-}
-
-fn edit(app: &App, current: &UserSource, patch: UserSourcePatch) -> Result<Edited, Invalid> {
-    let mut invalid = Invalid::default();
-    let fields = UserSourceFields {
-        name: patch.name.over(&current.name),
-        description: patch.description.over(&current.description),
-        issuer: patch.issuer.over(&current.issuer),
-        client_id: patch.client_id.over(&current.client_id),
-        scopes: patch.scopes.over(&current.scopes),
-        subject_claim: patch.subject_claim.over(&current.subject_claim),
-    };
-    let typed = match patch.client_secret {
-        Patch::Keep => None,
-        Patch::Clear => {
-            invalid.add(
-                "/client_secret",
-                "A source cannot be without a client secret: leave this out to keep the stored one, or type a new one.",
-            );
-            None
-        }
-        Patch::Set(secret) => {
-            invalid.take(check_client_secret("/client_secret", &secret));
-            Some(secret)
-        }
-    };
-    let origin_stays = same_origin(&current.issuer, &fields.issuer);
-    let readable = check_issuer("/issuer", &fields.issuer).is_ok();
-    if readable && !origin_stays && typed.is_none() {
-        invalid.add(
-            "/client_secret",
-            format!(
-                "The stored client secret was entered for the provider at `{}` and is never sent to another: type the \
-                 secret for `{}` in the same change.",
-                current.issuer, fields.issuer
-            ),
-        );
-    }
-    let fields = invalid.take(check_fields(app, fields));
-    invalid.into_result()?;
-    let fields = fields.expect("fields without a violation were taken");
-    let changes_identity = current.changes_identity(&fields.issuer, &fields.client_id, &fields.subject_claim);
-    // Typing the stored secret again is no rotation: it would put a confirmed secret back on trial.
-    let typed = typed.filter(|secret| !origin_stays || !is_stored(app, current, secret));
-    let new_secret = typed.is_some();
-    let slots = current.client_secret.clone();
-    let client_secret = match typed {
-        None => slots,
-        Some(secret) if origin_stays => slots.rotated(seal(app, current.id, &secret), app.now()),
-        Some(secret) => ClientSecretSlots::fresh(seal(app, current.id, &secret), app.now()),
-    };
-    let next = UserSource {
-        name: fields.name,
-        description: fields.description,
-        issuer: fields.issuer,
-        client_id: fields.client_id,
-        client_secret,
-        scopes: fields.scopes,
-        subject_claim: fields.subject_claim,
-        identity_epoch: current.identity_epoch + i64::from(changes_identity),
-        ..current.clone()
-    };
-    Ok(Edited { next, new_secret })
-}
-
-/// Checks the fields, and that an issuer of this address may be contacted at all.
-fn check_fields(app: &App, fields: UserSourceFields) -> Result<UserSourceFields, Invalid> {
-    let fields = fields.check()?;
-    let url = Url::parse(&fields.issuer).expect("an issuer without a violation is a URL");
-    app.fetch
-        .check_url(Policy::Operator, &url)
-        .map_err(|refused| Invalid::one("/issuer", format!("This issuer cannot be used: {refused}.")))?;
-    Ok(fields)
-}
-
-async fn ask_provider(app: &App, source: &mut UserSource) -> Result<(), ServiceError> {
+/// Asks the provider; gives what it was found to do that is better known.
+async fn ask_provider(app: &App, source: &mut UserSource) -> Result<Vec<Finding>, ServiceError> {
     let candidate = Candidate {
         issuer: &source.issuer,
         scopes: &source.scopes,
@@ -276,23 +225,7 @@ async fn ask_provider(app: &App, source: &mut UserSource) -> Result<(), ServiceE
     let results = check::check(app, candidate).await;
     check::into_result(&results)?;
     source.verified_at = check::verified_at(&results, app.now());
-    Ok(())
-}
-
-fn seal(app: &App, id: UserSourceId, secret: &Secret) -> SealedText {
-    app.keyring.seal(
-        app.entropy.as_ref(),
-        Purpose::StoredSecret,
-        &client_secret_context(id),
-        secret.expose().as_bytes(),
-    )
-}
-
-fn is_stored(app: &App, source: &UserSource, secret: &Secret) -> bool {
-    let context = client_secret_context(source.id);
-    app.keyring
-        .open_secret(Purpose::StoredSecret, &context, &source.client_secret.current)
-        .is_ok_and(|stored| stored.matches(secret.expose()))
+    Ok(check::warnings(&results))
 }
 
 async fn set_status(

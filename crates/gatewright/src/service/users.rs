@@ -1,6 +1,7 @@
 //! End users and their grants: list, read, block, delete, end grants. They create themselves by signing in.
 
 use gatewright_domain::{
+    Invalid,
     grant::{Grant, RevocationReason},
     id::{GrantId, ProjectId, UserId, UserSourceId},
     user::{User, UserStatus},
@@ -10,8 +11,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Authority, ServiceError,
-    change::{Change, Object, created, every, field, updated},
+    Authority, Patch, ServiceError,
+    change::{Change, Object, created, field, updated},
 };
 use crate::{api::schema, app::App};
 
@@ -29,9 +30,9 @@ pub struct UserFilter {
 #[serde(deny_unknown_fields)]
 pub struct UserPatch {
     /// `blocked` refuses every request of the user from the next one on, and ends their grants.
-    #[schema(schema_with = schema::user_status_or_null)]
+    #[schema(schema_with = schema::user_status)]
     #[serde(default)]
-    pub status: Option<UserStatus>,
+    pub status: Patch<UserStatus>,
 }
 
 /// Users of a project, oldest first.
@@ -66,12 +67,17 @@ pub async fn update(
     authority: &Authority,
     project: ProjectId,
     id: UserId,
-    patch: &UserPatch,
+    patch: UserPatch,
 ) -> Result<User, ServiceError> {
     authority.change(project)?;
+    let mut invalid = Invalid::default();
+    let status = patch
+        .status
+        .required(&mut invalid, "/status", &["active", "blocked"]);
+    invalid.into_result()?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let current = existing(&mut change.tx, project, id).await?;
-    let Some(status) = patch.status.filter(|status| *status != current.status) else {
+    let Some(status) = status.filter(|status| *status != current.status) else {
         return Ok(current);
     };
     if !rows::set_status(&mut change.tx, project, id, status).await? {
@@ -138,13 +144,11 @@ pub async fn end_grant(
     authority.change(project)?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     existing(&mut change.tx, project, id).await?;
-    // A grant is ended only under the user it belongs to.
-    let now = change.now;
-    let live = every!(page => grant_rows::list_of_user(&mut change.tx, project, id, now, &page));
-    let Some(found) = live.into_iter().find(|live| live.id == grant) else {
+    // A grant is ended only under the user it belongs to. That its gateway is inactive is no reason to keep it.
+    let Some(found) = grant_rows::find_unrevoked(&mut change.tx, project, id, grant).await? else {
         return Err(ServiceError::not_found("live grant"));
     };
-    let until = change.revoked_until();
+    let (now, until) = (change.now, change.revoked_until());
     let reason = RevocationReason::Administrator;
     if !grant_rows::revoke(&mut change.tx, project, grant, reason, now, until).await? {
         return Err(ServiceError::not_found("live grant"));

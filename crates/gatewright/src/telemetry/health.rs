@@ -38,7 +38,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let database = tokio::time::timeout(DATABASE_DEADLINE, database_answers(&app))
         .await
         .unwrap_or(false);
-    let directory = app.directory.current(app.now()).is_ok();
+    let directory = app.directory.current().is_ok();
     let stopping = app.shutdown.is_cancelled();
     let word = |good| if good { "ok" } else { "failing" };
     let ready = database && directory && !stopping;

@@ -1,9 +1,14 @@
 //! Log lines on standard error, for reading or as JSON.
 
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
-use super::output::Output;
-use crate::config::{LogConfig, LogFormat};
+use super::{lines, output::Output};
+use crate::config::LogConfig;
 
 /// Keeps the log flowing; dropping it writes what is left.
 #[derive(Debug)]
@@ -12,29 +17,71 @@ pub struct LogGuard(Output);
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        self.0.flush();
+        self.0.finish();
     }
+}
+
+/// Reads `log.level`: a level, and after commas others for single parts, like `info,gatewright::fetch=debug`.
+pub fn parse_level(text: &str) -> Option<Targets> {
+    // The parser also takes numbers and nothing at all, which nobody means.
+    let is_level = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !part.is_empty()
+            && part.parse::<LevelFilter>().is_ok()
+    };
+    let mut filter = Targets::new().with_default(LevelFilter::OFF);
+    for part in text.split(',').map(str::trim) {
+        filter = match part.split_once('=') {
+            Some((target, level)) if is_level(level) => {
+                filter.with_target(target, level.parse::<LevelFilter>().ok()?)
+            }
+            None if is_level(part) => filter.with_default(part.parse::<LevelFilter>().ok()?),
+            _ => return None,
+        };
+    }
+    Some(filter)
 }
 
 /// Begins logging for the process. A second call changes nothing and its guard does nothing.
 pub fn init(config: &LogConfig) -> LogGuard {
     let output = Output::standard_error();
-    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let layer = tracing_subscriber::fmt::layer().with_writer(output.clone());
-    let layer = match config.format {
-        LogFormat::Human => layer
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .with_target(false)
-            .boxed(),
-        LogFormat::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .boxed(),
-    };
+    let info = || Targets::new().with_default(LevelFilter::INFO);
+    let filter = parse_level(&config.level).unwrap_or_else(info);
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let layer = lines::layer(config.format, ansi, output.clone());
     let _ = tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .try_init();
     LogGuard(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_level_may_be_followed_by_those_of_single_parts() {
+        let filter = parse_level("info, gatewright::fetch=debug").unwrap();
+        assert!(filter.would_enable("gatewright", &Level::INFO));
+        assert!(!filter.would_enable("gatewright", &Level::DEBUG));
+        assert!(filter.would_enable("gatewright::fetch", &Level::DEBUG));
+        assert!(
+            !parse_level("off")
+                .unwrap()
+                .would_enable("gatewright", &Level::ERROR)
+        );
+        for wrong in [
+            "",
+            "loud",
+            "info,",
+            "gatewright=",
+            "gatewright=loud",
+            "3",
+            "info debug",
+        ] {
+            assert!(parse_level(wrong).is_none(), "{wrong}");
+        }
+    }
 }

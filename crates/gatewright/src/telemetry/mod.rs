@@ -1,6 +1,7 @@
 //! What the process tells about itself: log lines, metrics, health.
 
 pub mod health;
+pub(crate) mod lines;
 pub mod logging;
 pub mod metrics;
 mod output;
@@ -13,7 +14,7 @@ use axum::{Router, routing::get};
 use crate::app::App;
 
 pub use metrics::Telemetry;
-pub use record::RequestRecord;
+pub use record::{RequestRecord, Route};
 
 /// Routes: `/healthz`, `/readyz`, `/metrics`.
 pub fn routes() -> Router<Arc<App>> {

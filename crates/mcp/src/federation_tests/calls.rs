@@ -18,6 +18,8 @@ use crate::{
 };
 
 const ADA: User = User("ada");
+/// A call of a client with a session.
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{}}}"#;
 
 fn body(arguments: &str) -> String {
     format!(
@@ -129,7 +131,12 @@ async fn a_call_that_may_have_been_processed_is_not_repeated() {
             _ => Ok(modern_reply(received, &[tool("t")], 60_000, "public")),
         });
         let (_, text) = call(&server).await;
-        assert!(text.contains("`one` cannot be reached"), "{text}");
+        let says = if lost {
+            "may have carried"
+        } else {
+            "cannot be reached"
+        };
+        assert!(text.contains(says), "{text}");
         assert_eq!(server.received("tools/call").len(), tries);
     }
 }
@@ -272,4 +279,133 @@ async fn a_client_with_a_session_is_told_what_it_cannot_do() {
     let headers = modern_headers("tools/call", Some("t"));
     let (_, text) = read(world.post(&plan, &ADA, &headers, &body("{}")).await).await;
     assert_eq!(events(&text), [asks]);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_arguments_is_passed_on_and_the_session_stays() {
+    let error = r#"{"code":-32602,"message":"bad arguments"}"#;
+    let server = legacy_server(vec![tool("t")], move |received| {
+        let id = &received.json["id"];
+        json_answer(400, &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+    });
+    let (status, text) = call(&server).await;
+    assert_eq!(status, 200);
+    assert!(text.contains(error), "{text}");
+    assert_eq!(server.received("tools/call").len(), 1);
+    assert_eq!(server.received("initialize").len(), 1);
+}
+
+#[tokio::test]
+async fn errors_of_a_server_have_the_status_of_an_answer() {
+    for (code, modern, legacy) in [(-32601, 200, 200), (-32600, 200, 200), (-32021, 400, 200)] {
+        let server = FakeServer::new(move |received| {
+            let id = &received.json["id"];
+            Ok(match received.method() {
+                "tools/call" => json_answer(
+                    400,
+                    &json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": "no"}})
+                        .to_string(),
+                ),
+                _ => modern_reply(received, &[tool("t")], 60_000, "public"),
+            })
+        });
+        assert_eq!(call(&server).await.0, modern, "{code}");
+        let world = World::new(&[("one", &server)]);
+        let plan = world.plan(IdentityForwarding::None, &[]);
+        let headers = world.begin(&plan, &ADA).await;
+        let (status, text) = read(world.post(&plan, &ADA, &headers, CALL).await).await;
+        assert_eq!(status, legacy, "{text}");
+        assert!(text.contains(&code.to_string()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_tool_does_not_mark_its_server_as_down() {
+    for (error, down) in [
+        (TransportError::Timeout("slow".to_owned()), false),
+        (TransportError::Lost("reset".to_owned()), false),
+        (TransportError::Unreachable("refused".to_owned()), true),
+    ] {
+        let server = FakeServer::new(move |received| match received.method() {
+            "tools/call" => Err(error.clone()),
+            _ => Ok(modern_reply(received, &[tool("t")], 60_000, "public")),
+        });
+        let world = World::new(&[("one", &server)]);
+        let plan = world.plan(IdentityForwarding::None, &[]);
+        let headers = modern_headers("tools/call", Some("t"));
+        read(world.post(&plan, &ADA, &headers, &body("{}")).await).await;
+        let noted = plan.servers[0].upstream.failure(world.federation.net.now());
+        assert_eq!(noted.is_some(), down);
+    }
+}
+
+#[tokio::test]
+async fn a_client_with_a_session_hears_that_a_tool_wants_what_it_cannot_give() {
+    for (kind, says) in [
+        ("input_required", "asks for further input"),
+        ("complete", "\"kept\":1.50"),
+    ] {
+        for pieces in [1, 3] {
+            let server = FakeServer::new(move |received| {
+                let id = &received.json["id"];
+                let reply = format!(
+                    r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"kept":1.50,"resultType":"{kind}"}}}}"#
+                );
+                let cut: Vec<&str> = match pieces {
+                    1 => vec![&reply],
+                    _ => vec![&reply[..9], &reply[9..60], &reply[60..]],
+                };
+                Ok(match received.method() {
+                    "tools/call" => answer(200, "application/json", FakeBody::of(&cut)),
+                    _ => modern_reply(received, &[tool("t")], 60_000, "public"),
+                })
+            });
+            let world = World::new(&[("one", &server)]);
+            let plan = world.plan(IdentityForwarding::None, &[]);
+            let headers = world.begin(&plan, &ADA).await;
+            let (status, text) = read(world.post(&plan, &ADA, &headers, CALL).await).await;
+            assert_eq!(status, 200, "{text}");
+            assert!(text.contains(says), "{text}");
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(answer["id"], 1);
+        }
+    }
+}
+
+#[rstest]
+#[case("[]", "", false)]
+#[case(r#"{"jsonrpc":"2.0","id":99,"result":{}}"#, "", false)]
+#[case(r#"{"jsonrpc":"2.0","id":"#, "ID,\"result\":{}}", true)]
+#[tokio::test]
+async fn an_answer_that_is_not_ours_is_refused_and_not_cut(
+    #[case] start: &'static str,
+    #[case] end: &'static str,
+    #[case] good: bool,
+) {
+    let server = legacy_server(vec![tool("t")], move |received| {
+        let end = end.replace("ID", &received.json["id"].to_string());
+        answer(200, "application/json", FakeBody::of(&[start, &end]))
+    });
+    let (status, text) = call(&server).await;
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &answer["id"]), (200, &json!("c")));
+    assert_eq!(answer.get("result").is_some(), good, "{text}");
+    assert_eq!(text.contains("is not MCP"), !good, "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_in_an_encoding_is_refused() {
+    for (encoding, good) in [("gzip", false), ("identity", true)] {
+        let server = FakeServer::new(move |received| {
+            let mut reply = modern_reply(received, &[tool("t")], 60_000, "public");
+            assert_eq!(received.header("accept-encoding"), Some("identity"));
+            if received.method() == "tools/call" {
+                let value = http::HeaderValue::from_static(encoding);
+                reply.headers_mut().insert("content-encoding", value);
+            }
+            Ok(reply)
+        });
+        let (_, text) = call(&server).await;
+        assert_eq!(text.contains("compressed answer"), !good, "{text}");
+    }
 }

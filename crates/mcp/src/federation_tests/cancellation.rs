@@ -24,6 +24,10 @@ fn waiting_server(kind: &'static str) -> (Arc<FakeServer>, Open) {
     let calls = Arc::clone(&open);
     let server = legacy_server(vec![tool("wait")], move |_| {
         let (pieces, body) = FakeBody::open();
+        if kind == "application/json" {
+            // The head goes to the client once the answer has begun.
+            pieces.send(r#"{"jsonrpc":"2.0","#.into()).unwrap();
+        }
         calls.lock().unwrap().push(pieces);
         answer(200, kind, body)
     });
@@ -233,4 +237,43 @@ async fn a_listening_stream_lives_while_it_may() {
         assert!(stream.frame().await.is_none());
         assert!(began.elapsed() <= Duration::from_secs(2));
     }
+}
+
+#[tokio::test]
+async fn only_so_many_streams_listen_at_once() {
+    let server = legacy_server(vec![], |_| json_answer(200, "{}"));
+    let world = World::new(&[("old", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let caller = crate::caller::Caller {
+        key: world.key(&ADA),
+        identity: &ADA,
+    };
+    let listen = |headers: &http::HeaderMap| {
+        let shutdown = tokio_util::sync::CancellationToken::new();
+        world
+            .federation
+            .get(world.gateway_id, caller, headers, shutdown, || true)
+    };
+    let mut open = Vec::new();
+    for session in 0..4 {
+        world.clock.advance(Duration::from_secs(1));
+        let headers = world.begin(&plan, &ADA).await;
+        for _ in 0..16 {
+            let answer = listen(&headers);
+            assert_eq!(answer.status(), 200);
+            open.push(answer);
+        }
+        assert_eq!(listen(&headers).status(), 429);
+        if session == 0 {
+            // A stream that ends makes room.
+            open.pop();
+            let answer = listen(&headers);
+            assert_eq!(answer.status(), 200);
+            open.push(answer);
+        }
+    }
+    let headers = world.begin(&plan, &ADA).await;
+    assert_eq!(listen(&headers).status(), 429, "all sessions of a user together");
+    drop(open);
+    assert_eq!(listen(&headers).status(), 200);
 }

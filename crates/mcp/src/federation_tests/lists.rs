@@ -75,7 +75,8 @@ async fn several_servers_are_merged_in_order_under_their_prefixes() {
     let answer = list(&world, &plan, &ADA).await;
     assert_eq!(names(&answer), ["x-old_b", "x-old_a", "new_a"]);
     assert_eq!(answer["result"]["resultType"], "complete");
-    assert_eq!(answer["result"]["cacheScope"], "public");
+    // What a server with sessions lists may differ between users.
+    assert_eq!(answer["result"]["cacheScope"], "private");
     // The list of the server with sessions is taken as fresh for half a minute, less than the other's.
     assert_eq!(answer["result"]["ttlMs"], 30_000);
     assert_eq!(call(&world, &plan, &ADA, "new_a").await["result"]["tool"], "a");
@@ -291,4 +292,67 @@ async fn pages_are_read_to_their_end_and_no_further() {
     let answer = list(&world, &plan, &ADA).await;
     assert_eq!(names(&answer).len(), crate::listing::MAX_PAGES_PER_SERVER);
     assert_eq!(names(&answer)[1], "t1");
+}
+
+#[tokio::test]
+async fn equal_private_lists_of_many_users_are_kept_once_and_cost_calls_nothing() {
+    let server = legacy_server(vec![tool("a")], |received| json_answer(200, &echo(received)));
+    let world = World::new(&[("old", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let users: Vec<User> = (0..300)
+        .map(|number| User(Box::leak(format!("user-{number}").into_boxed_str())))
+        .collect();
+    for user in &users {
+        assert_eq!(names(&list(&world, &plan, user).await), ["a"]);
+    }
+    assert_eq!(
+        server.received("tools/list").len(),
+        300,
+        "one list for each of them"
+    );
+    let before = server.count();
+    for user in &users {
+        assert_eq!(call(&world, &plan, user, "a").await["result"]["tool"], "a");
+    }
+    assert_eq!(server.count(), before + 300, "one request per call");
+    world.federation.views.run_pending_tasks();
+    assert_eq!(world.federation.views.entry_count(), 1);
+}
+
+#[tokio::test]
+async fn lists_read_in_a_session_of_one_user_are_not_shown_to_another() {
+    let count = AtomicUsize::new(0);
+    let inner = legacy_server(vec![], |_| json_answer(200, "{}"));
+    let server = FakeServer::new(move |received| {
+        if received.method() != "tools/list" {
+            return (inner.handler)(received);
+        }
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        let result = json!({"jsonrpc": "2.0", "id": received.json["id"], "result": {"tools": [tool(&format!("t{number}"))]}});
+        Ok(json_answer(200, &result.to_string()))
+    });
+    let world = World::new(&[("old", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let (ada, bob) = (list(&world, &plan, &ADA).await, list(&world, &plan, &BOB).await);
+    assert_eq!((names(&ada), names(&bob)), (vec!["t0"], vec!["t1"]));
+    assert_eq!(names(&list(&world, &plan, &ADA).await), ["t0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_server_holds_up_nobody_elses_calls() {
+    let up = modern_server(vec![tool("a")], 60_000, "public");
+    let hung = FakeServer::hung();
+    let world = World::new(&[("up", &up), ("hung", &hung)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let began = tokio::time::Instant::now();
+    assert_eq!(call(&world, &plan, &ADA, "up_a").await["result"]["tool"], "a");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // Those who wait for the hung one wait once, not one after the other.
+    let calls = join_all((0..20).map(|_| call(&world, &plan, &ADA, "hung_a"))).await;
+    assert!(calls.iter().all(|answer| answer["error"]["code"] == -32603));
+    assert!(
+        began.elapsed() <= Duration::from_secs(21),
+        "{:?}",
+        began.elapsed()
+    );
 }

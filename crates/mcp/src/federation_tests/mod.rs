@@ -6,3 +6,4 @@ mod endpoint;
 mod eras;
 mod isolation;
 mod lists;
+mod streams;

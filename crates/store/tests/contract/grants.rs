@@ -26,6 +26,8 @@ contract!(
     live_grants_of_a_user_are_listed_newest_first,
     ended_grants_are_forgotten,
     a_grant_ends_when_its_refresh_token_does,
+    what_ran_out_a_moment_ago_can_still_be_revoked,
+    a_grant_is_found_for_ending_whatever_it_rests_on,
 );
 
 const ALL: PageRequest = PageRequest {
@@ -238,4 +240,72 @@ async fn a_grant_ends_when_its_refresh_token_does(world: World) {
     let late = world.now().plus(Duration::from_millis(1));
     assert_eq!(commit!(world, tx => refresh_token::prune(tx, late, 10)), 1);
     assert_eq!(commit!(world, tx => grant::prune(tx, late, 10)), 1);
+}
+
+async fn what_ran_out_a_moment_ago_can_still_be_revoked(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let neighbour = Setting {
+        user: world.user(&setting.source).await,
+        ..setting.clone()
+    };
+    let [one, of_user, of_gateway, old] = [
+        setting.grant(&world).await,
+        setting.grant(&world).await,
+        neighbour.grant(&world).await,
+        neighbour.grant(&world).await,
+    ];
+    for grant in [&one, &of_user, &of_gateway] {
+        let token = world.new_token(grant);
+        commit!(world, tx => refresh_token::insert(tx, &token));
+    }
+    let mut token = world.new_token(&old);
+    token.expires_at = world.now().plus(Duration::from_hours(29 * 24));
+    commit!(world, tx => refresh_token::insert(tx, &token));
+    // They ran out for want of use; an access token issued before may live for a day.
+    world.clock.advance(Duration::from_hours(30 * 24));
+    assert!(!is_live(&world, &setting, one.id).await);
+    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(25)));
+    let reason = RevocationReason::Administrator;
+    assert!(commit!(world, tx => grant::revoke(tx, project, one.id, reason, now, until)));
+    assert!(!commit!(world, tx => grant::revoke(tx, project, old.id, reason, now, until)));
+    let (user, gateway) = (setting.user.id, setting.gateway.id);
+    assert_eq!(
+        commit!(world, tx => grant::revoke_of_user(tx, project, user, reason, now, until)),
+        1
+    );
+    assert_eq!(
+        commit!(world, tx => grant::revoke_of_gateway(tx, project, gateway, reason, now, until)),
+        1
+    );
+    let denied = look!(world, tx => revocation::list(tx, now));
+    for grant in [one, of_user, of_gateway] {
+        assert!(denied.contains(&Denied::Grant(grant.id)));
+    }
+    assert!(!denied.contains(&Denied::Grant(old.id)));
+}
+
+async fn a_grant_is_found_for_ending_whatever_it_rests_on(world: World) {
+    let setting = world.setting().await;
+    let (project, user) = (setting.project.id, setting.user.id);
+    let stored = setting.grant(&world).await;
+    let mut off = setting.gateway.clone();
+    off.status = GatewayStatus::Inactive;
+    commit!(world, tx => gateway::update(tx, &off, setting.gateway.updated_at));
+    assert!(!is_live(&world, &setting, stored.id).await);
+    assert_eq!(
+        look!(world, tx => grant::find_unrevoked(tx, project, user, stored.id)),
+        Some(stored.clone())
+    );
+    let stranger = world.user(&setting.source).await.id;
+    assert_eq!(
+        look!(world, tx => grant::find_unrevoked(tx, project, stranger, stored.id)),
+        None
+    );
+    let (now, reason) = (world.now(), RevocationReason::Administrator);
+    assert!(commit!(world, tx => grant::revoke(tx, project, stored.id, reason, now, now)));
+    assert_eq!(
+        look!(world, tx => grant::find_unrevoked(tx, project, user, stored.id)),
+        None
+    );
 }

@@ -18,6 +18,7 @@ use crate::world::{World, commit, contract, look};
 contract!(
     a_sign_in_is_claimed_once_and_answered_again,
     only_its_own_browser_claims_a_sign_in,
+    a_provider_code_claims_one_sign_in,
     a_prefix_gives_up_its_own_oldest,
     the_fullest_prefix_gives_way_when_all_is_full,
     open_sign_ins_give_way_before_claimed_ones,
@@ -104,6 +105,27 @@ async fn only_its_own_browser_claims_a_sign_in(world: World) {
     assert!(!world.exists(&pending).await);
 }
 
+async fn a_provider_code_claims_one_sign_in(world: World) {
+    let setting = world.setting().await;
+    let (one, other) = (
+        setting.new_pending(&world, "192.0.2.0/24"),
+        setting.new_pending(&world, "198.51.100.0/24"),
+    );
+    for pending in [&one, &other] {
+        commit!(world, tx => pending_sign_in::insert(tx, pending, ROOMY));
+    }
+    let code = TokenHash::of("provider code");
+    let claim = |pending: &PendingSignIn| (pending.state_hash, pending.cookie_hash);
+    let (state, cookie) = claim(&one);
+    assert!(commit!(world, tx => pending_sign_in::claim(tx, state, cookie, code, world.now())).is_some());
+    let (state, cookie) = claim(&other);
+    assert!(commit!(world, tx => pending_sign_in::claim(tx, state, cookie, code, world.now())).is_none());
+    let found = look!(world, tx => pending_sign_in::find(tx, state, world.now()));
+    assert_eq!(found.unwrap().progress, SignInProgress::Open);
+    let fresh = TokenHash::of("its own code");
+    assert!(commit!(world, tx => pending_sign_in::claim(tx, state, cookie, fresh, world.now())).is_some());
+}
+
 async fn a_prefix_gives_up_its_own_oldest(world: World) {
     let setting = world.setting().await;
     let caps = PendingCaps {
@@ -173,8 +195,9 @@ async fn open_sign_ins_give_way_before_claimed_ones(world: World) {
     assert!(world.exists(&rows[0]).await);
     assert!(!world.exists(&rows[1]).await);
     // With none open the oldest goes all the same: claiming is no way around the cap.
+    let other = TokenHash::of("another provider code");
     let (state, cookie) = (third.state_hash, third.cookie_hash);
-    commit!(world, tx => pending_sign_in::claim(tx, state, cookie, code, world.now()));
+    commit!(world, tx => pending_sign_in::claim(tx, state, cookie, other, world.now()));
     world.clock.advance(Duration::from_millis(1));
     let fourth = setting.new_pending(&world, "192.0.2.0/24");
     commit!(world, tx => pending_sign_in::insert(tx, &fourth, caps));

@@ -96,6 +96,7 @@ async fn an_unused_successor_answers_again(world: World) {
         let expected = Rotation::Repeated {
             grant: Box::new(stored.clone()),
             sealed: SealedText("t1.second".to_owned()),
+            expires_at: stored.created_at.plus(IDLE),
         };
         assert_eq!(repeated, expected);
         assert_eq!(

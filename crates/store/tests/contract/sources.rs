@@ -154,17 +154,32 @@ async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
     let source = rotated(&world).await;
     let current = &source.client_secret.current;
     let other = SealedText("v1.k.other".to_owned());
-    assert!(!commit!(world, tx => user_source::promote_secret(tx, source.id, &other, world.now())));
+    assert!(!commit!(world, tx => user_source::note_secret_accepted(tx, source.id, &other, world.now())));
     assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
-    assert!(commit!(world, tx => user_source::promote_secret(tx, source.id, current, world.now())));
-    assert!(!commit!(world, tx => user_source::promote_secret(tx, source.id, current, world.now())));
+    assert!(commit!(world, tx => user_source::note_secret_accepted(tx, source.id, current, world.now())));
+    assert!(!commit!(world, tx => user_source::note_secret_accepted(tx, source.id, current, world.now())));
     let stored = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(stored.client_secret.previous, None);
     assert_eq!(stored.client_secret.confirmed_at, Some(world.now()));
     assert_eq!(stored.client_secret.refused_at, None);
     // An edit that began before the promotion would bring the previous secret back.
     assert!(!commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
-    assert!(!commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
+    // What worked may stop working: that is noted too, until it works again.
+    assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
+    let refused = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
+    assert_eq!(refused.client_secret.refused_at, Some(world.now()));
+    assert_eq!(
+        refused.client_secret.confirmed_at,
+        stored.client_secret.confirmed_at
+    );
+    world.clock.advance(Duration::from_mins(1));
+    assert!(commit!(world, tx => user_source::note_secret_accepted(tx, source.id, current, world.now())));
+    let again = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
+    assert_eq!(again.client_secret.refused_at, None);
+    assert_eq!(
+        again.client_secret.confirmed_at,
+        stored.client_secret.confirmed_at
+    );
 }
 
 async fn a_refusal_of_the_new_secret_is_noted_once(world: World) {

@@ -13,6 +13,7 @@ use crate::world::{World, commit, contract, look};
 
 contract!(
     a_second_sign_in_refreshes_and_forgets_nothing,
+    an_address_that_is_withdrawn_is_gone_and_found_no_more,
     every_part_of_the_key_makes_another_person,
     users_are_found_by_what_they_are_called,
     a_blocked_user_is_denied_until_unblocked,
@@ -49,6 +50,37 @@ async fn a_second_sign_in_refreshes_and_forgets_nothing(world: World) {
         commit!(world, tx => user::sign_in(tx, &again)).status,
         UserStatus::Blocked
     );
+}
+
+async fn an_address_that_is_withdrawn_is_gone_and_found_no_more(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let mut user = setting.user.clone();
+    user.email = Some("Withdrawn@Example.com".to_owned());
+    commit!(world, tx => user::sign_in(tx, &user));
+    let page = PageRequest {
+        after: None,
+        limit: 10,
+    };
+    let found = look!(world, tx => user::list(tx, project, None, Some("withdrawn"), &page));
+    assert_eq!(found.items.len(), 1);
+    let other = world.project().await.id;
+    commit!(world, tx => user::forget_email(tx, other, user.id));
+    assert!(
+        look!(world, tx => user::find(tx, project, user.id))
+            .unwrap()
+            .email
+            .is_some()
+    );
+    commit!(world, tx => user::forget_email(tx, project, user.id));
+    assert_eq!(
+        look!(world, tx => user::find(tx, project, user.id))
+            .unwrap()
+            .email,
+        None
+    );
+    let found = look!(world, tx => user::list(tx, project, None, Some("withdrawn"), &page));
+    assert_eq!(found.items, []);
 }
 
 async fn every_part_of_the_key_makes_another_person(world: World) {

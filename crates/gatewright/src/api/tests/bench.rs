@@ -116,7 +116,7 @@ impl Bench {
             .unwrap();
         let instance = service::instance::init(&app).await.unwrap().unwrap();
         let context = RequestContext {
-            id: REQUEST_ID.to_owned(),
+            id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         Self {

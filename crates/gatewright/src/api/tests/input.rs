@@ -184,3 +184,38 @@ async fn a_patch_merges_and_null_resets() {
     let refused = bench.patch(&acme.admin, &path, change).await.expect(422);
     assert_eq!(refused.pointers(), ["/settings/grant_max_secnods"]);
 }
+
+#[tokio::test]
+async fn null_is_refused_where_there_is_no_default_to_go_back_to() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let source = acme.source(&bench, "Okta").await;
+    let gateway = acme.gateway_of(&bench, &source, "G", "active").await;
+    let user = bench.user(&acme, &source, "alice").await;
+    for (path, member, values) in [
+        (format!("gateways/{gateway}"), "status", "`active` or `inactive`"),
+        (
+            format!("gateways/{gateway}"),
+            "authentication_mode",
+            "`project_members` or `user_source` or `headers`",
+        ),
+        (
+            format!("user-sources/{source}"),
+            "status",
+            "`active` or `inactive`",
+        ),
+        (format!("users/{user}"), "status", "`active` or `blocked`"),
+    ] {
+        let path = acme.path(&path);
+        let before = bench.get(&acme.viewer, &path).await.expect(200).body;
+        let null = json!({member: null});
+        let refused = bench.patch(&acme.admin, &path, null).await.expect(422);
+        assert_eq!(refused.pointers(), [format!("/{member}")], "{path}");
+        assert!(refused.text("detail").contains(values), "{:#}", refused.body);
+        let same = json!({member: before[member]});
+        assert_eq!(
+            bench.patch(&acme.admin, &path, same).await.expect(200).body[member],
+            before[member]
+        );
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gatewright_domain::Timestamp;
+use axum::http::{StatusCode, header};
+use gatewright_domain::{Timestamp, api_key, entropy::SystemEntropy};
 use serde_json::json;
 
 use super::bench::Bench;
@@ -143,7 +144,7 @@ async fn a_key_of_role_gateway_can_be_bound_to_a_gateway() {
         bench
             .app
             .directory
-            .current(bench.now())
+            .current()
             .unwrap()
             .gateway_key(&hash)
             .is_some()
@@ -182,4 +183,67 @@ async fn the_last_use_of_a_key_is_noted() {
     let viewer = items.iter().find(|key| key["role"] == "viewer").unwrap();
     let last_used: Timestamp = serde_json::from_value(viewer["last_used_at"].clone()).unwrap();
     assert_eq!(last_used, bench.now());
+}
+
+#[tokio::test]
+async fn a_key_cannot_outlive_the_key_that_makes_it() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let after = |minutes| bench.now().plus(Duration::from_mins(minutes)).to_rfc3339();
+    let (sooner, end, later) = (after(5), after(10), after(11));
+    let new = |expires_at: Option<&str>| json!({"name": "Key", "role": "owner", "expires_at": expires_at});
+    for (path, maker) in [
+        (acme.path("api-keys"), &acme.owner),
+        ("/api-keys".to_owned(), &bench.instance),
+    ] {
+        let new = |expires_at: Option<&str>| {
+            let mut new = new(expires_at);
+            if path == "/api-keys" {
+                new.as_object_mut().unwrap().remove("role");
+            }
+            new
+        };
+        let temporary = bench
+            .post(maker, &path, new(Some(&end)))
+            .await
+            .expect(201)
+            .text("key");
+        for wrong in [None, Some(later.as_str())] {
+            let refused = bench.post(&temporary, &path, new(wrong)).await.expect(422);
+            assert_eq!(refused.pointers(), ["/expires_at"]);
+            assert!(refused.text("detail").contains(&end), "{:#}", refused.body);
+        }
+        for right in [&end, &sooner] {
+            bench.post(&temporary, &path, new(Some(right))).await.expect(201);
+        }
+        bench.post(maker, &path, new(None)).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_is_told_to_wait_and_keys_that_work_go_on() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    bench.get(&acme.viewer, &acme.path("gateways")).await.expect(200);
+    let limited = async || {
+        for tries in 0..1_000 {
+            let unknown = api_key::generate(&SystemEntropy);
+            let answer = bench.get(unknown.expose(), "/projects").await;
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                return Some((tries, answer));
+            }
+            answer.expect(401);
+        }
+        None
+    };
+    let (tries, answer) = limited().await.unwrap();
+    assert!(tries >= 50, "some mistakes are free");
+    let wait: u64 = answer.headers[header::RETRY_AFTER]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(wait > 0);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
+    bench.get(&acme.viewer, &acme.path("gateways")).await.expect(200);
 }

@@ -9,3 +9,4 @@ mod roles;
 mod secrets;
 mod user_sources;
 mod users;
+mod verification;

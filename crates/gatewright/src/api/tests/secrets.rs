@@ -127,7 +127,7 @@ async fn the_directory_sends_what_was_saved() {
         .await
         .expect(201);
     assert_eq!(gateway.text("url"), "http://127.0.0.1:8080/mcp/g");
-    let directory = bench.app.directory.current(bench.now()).unwrap();
+    let directory = bench.app.directory.current().unwrap();
     let entry = directory.gateway("g").unwrap();
     assert_eq!(entry.servers[0].problem, None);
     assert_eq!(entry.servers[0].headers[0].1, "Bearer canary-one");
@@ -197,4 +197,63 @@ async fn headers_of_identity_and_of_http_cannot_be_set() {
         .await
         .expect(200);
     bench.delete(&acme.admin, &path).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_header_typed_as_it_is_leaves_no_trace_of_its_value_in_the_audit_trail() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let secret = new_secret("canary-one");
+    bench
+        .post(&acme.admin, &acme.path("secrets"), secret)
+        .await
+        .expect(201);
+    let headers = |values: [&str; 3]| {
+        let named = ["X-Plain", "X-Mixed", "X-Reference"].into_iter().zip(values);
+        let headers: Vec<_> = named
+            .map(|(name, value)| json!({"name": name, "value": value}))
+            .collect();
+        json!({"slug": "tools", "url": "https://mcp.example.com/mcp", "headers": headers})
+    };
+    let first = headers([
+        "canary-typed",
+        "canary-half ${secret:TOKEN}",
+        "Bearer ${secret:TOKEN}",
+    ]);
+    let server = bench
+        .post(&acme.admin, &acme.path("servers"), first)
+        .await
+        .expect(201);
+    let path = acme.path(&format!("servers/{}", server.text("id")));
+    let newest = async || {
+        let events = bench
+            .get(&acme.viewer, &acme.path("audit-events"))
+            .await
+            .expect(200);
+        events.body["items"][0].clone()
+    };
+    let created = newest().await;
+    assert!(!created.to_string().contains("canary"), "{created:#}");
+    assert!(!created.to_string().contains("digest") && !created.to_string().contains("characters"));
+    let reference = json!({"field": "headers.X-Reference", "after": "Bearer ${secret:TOKEN}"});
+    assert!(
+        created["changes"].as_array().unwrap().contains(&reference),
+        "{created:#}"
+    );
+    let second = headers([
+        "canary-other",
+        "canary-half ${secret:TOKEN}",
+        "${secret:TOKEN}${secret:TOKEN}",
+    ]);
+    bench.patch(&acme.admin, &path, second).await.expect(200);
+    let updated = newest().await;
+    assert!(!updated.to_string().contains("canary"), "{updated:#}");
+    assert_eq!(
+        updated["changes"],
+        json!([
+            {"field": "headers.X-Reference", "before": "Bearer ${secret:TOKEN}", "after": "${secret:TOKEN}${secret:TOKEN}"},
+            {"field": "headers.X-Plain"},
+        ]),
+        "what changed is told, and nothing else"
+    );
 }

@@ -14,14 +14,7 @@ async fn blocking_ends_grants_and_unblocking_brings_none_back() {
     let user = bench.user(&acme, &source, "ada").await;
     bench.grant(&acme, user, &source, &gateway).await;
     let path = acme.path(&format!("users/{user}"));
-    let denied = || {
-        bench
-            .app
-            .directory
-            .current(bench.now())
-            .unwrap()
-            .denies(Denied::User(user))
-    };
+    let denied = || bench.app.directory.current().unwrap().denies(Denied::User(user));
     let grants = async || {
         let answer = bench
             .get(&acme.viewer, &format!("{path}/grants"))
@@ -65,14 +58,14 @@ async fn grants_end_one_by_one_or_all_at_once() {
         bench.user(&acme, &source, "bob").await,
     );
     let first = bench.grant(&acme, ada, &source, &gateway).await;
-    bench.grant(&acme, ada, &source, &gateway).await;
+    let second = bench.grant(&acme, ada, &source, &gateway).await;
     bench.grant(&acme, ada, &source, &gateway).await;
     let of_bob = bench.grant(&acme, bob, &source, &gateway).await;
     let denies = |grant| {
         bench
             .app
             .directory
-            .current(bench.now())
+            .current()
             .unwrap()
             .denies(Denied::Grant(grant))
     };
@@ -92,24 +85,34 @@ async fn grants_end_one_by_one_or_all_at_once() {
         .delete(&acme.admin, &format!("{grants}/{first}"))
         .await
         .expect(404);
+    // That the gateway is switched off keeps no grant from being ended.
+    let switched = acme.path(&format!("gateways/{gateway}"));
+    bench
+        .patch(&acme.admin, &switched, json!({"status": "inactive"}))
+        .await
+        .expect(200);
+    bench
+        .delete(&acme.admin, &format!("{grants}/{second}"))
+        .await
+        .expect(204);
+    assert!(denies(second));
     let ended = bench.delete(&acme.admin, &grants).await.expect(200);
-    assert_eq!(ended.body["grants_ended"], 2);
+    assert_eq!(ended.body["grants_ended"], 1);
     assert!(!denies(of_bob));
 
     let path = acme.path(&format!("users/{bob}"));
     bench.delete(&acme.admin, &path).await.expect(204);
     bench.get(&acme.viewer, &path).await.expect(404);
-    assert!(
-        bench
-            .app
-            .directory
-            .current(bench.now())
-            .unwrap()
-            .denies(Denied::User(bob))
-    );
+    assert!(bench.app.directory.current().unwrap().denies(Denied::User(bob)));
     assert_eq!(
-        acme.actions(&bench).await[..3],
-        ["user.deleted", "user.grants_ended", "grant.ended"]
+        acme.actions(&bench).await[..5],
+        [
+            "user.deleted",
+            "user.grants_ended",
+            "grant.ended",
+            "gateway.updated",
+            "grant.ended"
+        ]
     );
 }
 

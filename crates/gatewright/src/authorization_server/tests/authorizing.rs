@@ -256,6 +256,12 @@ async fn a_document_that_cannot_be_fetched_gets_a_page_every_time() {
         for _ in 0..2 {
             let page = world.get(&authorize(url, &[])).await;
             assert!(page.is_page(400), "{url}: {page:?}");
+            // The cause would tell a stranger what stands where.
+            assert!(
+                page.body.contains("that document cannot be used."),
+                "{}",
+                page.body
+            );
         }
     }
     world
@@ -273,10 +279,12 @@ async fn a_document_that_cannot_be_fetched_gets_a_page_every_time() {
 async fn an_unknown_gateway_gets_a_page() {
     let world = World::new().await;
     let client = world.client().await;
-    let page = world
-        .get(&authorize(&client, &[]).replace("/mcp/acme/", "/mcp/nobody/"))
-        .await;
-    assert!(page.is_page(404));
+    for slug in ["nobody", "Acme"] {
+        let page = world
+            .get(&authorize(&client, &[]).replace("/mcp/acme/", &format!("/mcp/{slug}/")))
+            .await;
+        assert!(page.is_page(404), "{slug}");
+    }
     let never = world.post("/mcp/acme/oauth2/authorize?x", &[]).await;
     assert_eq!(never.status, StatusCode::FORBIDDEN);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::world::{Answer, ISSUER, REDIRECT, World, authorize, parameter, sealed};
+use crate::{authorization_server::limits::Action, request::RequestContext};
 
 const PATH: &str = "/mcp/acme/oauth2/authorize";
 const OURS: &[(&str, &str)] = &[("sec-fetch-site", "same-origin")];
@@ -116,4 +117,31 @@ async fn a_double_click_begins_two_sign_ins_that_are_told_apart() {
     let first = state(decide(&world, &form, "allow", OURS).await);
     let second = state(decide(&world, &form, "allow", OURS).await);
     assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn too_many_sign_ins_from_one_network_are_slowed_before_anything_is_written() {
+    let world = World::new().await;
+    let form = form(&world).await;
+    let context = RequestContext {
+        id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    assert_eq!(
+        decide(&world, &form, "allow", OURS).await.status,
+        StatusCode::SEE_OTHER
+    );
+    world
+        .app
+        .authorization_server
+        .limits
+        .use_up(Action::BeginSignIn, &context);
+    // The writer is taken: whoever waited for it would be told something else.
+    let held = world.app.store.write().await.unwrap();
+    let slowed = decide(&world, &form, "allow", OURS).await;
+    assert!(slowed.is_page(429), "{slowed:?}");
+    assert_ne!(slowed.header("retry-after"), "");
+    drop(held);
+    let denied = decide(&world, &form, "deny", OURS).await;
+    assert_eq!(denied.status, StatusCode::SEE_OTHER, "which begins nothing");
 }

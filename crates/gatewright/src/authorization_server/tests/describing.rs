@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::{Router, extract::State, response::IntoResponse as _, routing::get};
+use gatewright_domain::gateway::TrustedClient;
 use http::{HeaderName, StatusCode, header::CACHE_CONTROL};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -205,4 +206,62 @@ async fn documents_that_are_not_right_are_refused_and_the_failure_is_not_kept() 
         host.answers(200, &[(CACHE_CONTROL, "no-store")], &host.document().to_string());
         assert!(world.get(&path).await.is_page(200), "{status} {body:.60}");
     }
+}
+
+#[tokio::test]
+async fn the_last_good_document_serves_while_its_host_is_away_and_no_longer_than_a_day() {
+    let host = Host::start().await;
+    let world = host.world().await;
+    let path = authorize(&host.url(), &[]);
+    let good = || {
+        host.answers(
+            200,
+            &[(CACHE_CONTROL, "max-age=60")],
+            &host.document().to_string(),
+        );
+    };
+    good();
+    assert!(world.get(&path).await.is_page(200));
+    host.answers(503, &[], "");
+    for hours in [1, 22] {
+        world.advance(Duration::from_hours(hours)).await;
+        let asked = host.asked();
+        assert!(world.get(&path).await.is_page(200), "{hours}");
+        assert_eq!(host.asked(), asked + 1);
+    }
+    world.advance(Duration::from_hours(1)).await;
+    assert!(world.get(&path).await.is_page(400));
+    // What its host has taken back is gone at once, and for good.
+    good();
+    assert!(world.get(&path).await.is_page(200));
+    world.advance(Duration::from_mins(1)).await;
+    for status in [404, 503] {
+        host.answers(status, &[], "");
+        assert!(world.get(&path).await.is_page(400), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_cannot_use_up_the_fetches_of_a_listed_client() {
+    let host = Host::start().await;
+    host.answers(200, &[], &host.document().to_string());
+    let world = host.world().await;
+    for number in 0..40 {
+        let other = format!("https://localhost:{}/{number}.json", host.address.port());
+        assert!(world.get(&authorize(&other, &[])).await.is_page(400));
+    }
+    let path = authorize(&host.url(), &[]);
+    let asked = host.asked();
+    assert!(world.get(&path).await.is_page(400), "the host is used up");
+    assert_eq!(host.asked(), asked);
+    world
+        .add_gateway("listing", |gateway| {
+            gateway.trusted_clients = vec![TrustedClient {
+                url: host.url(),
+                allow_loopback: false,
+            }];
+        })
+        .await;
+    assert!(world.get(&path).await.is_page(200));
+    assert_eq!(host.asked(), asked + 1);
 }

@@ -73,6 +73,9 @@ async fn unknown_paths_gateways_and_modes_are_404_in_json() {
             gateway.status = GatewayStatus::Inactive;
         })
         .await;
+    world.add_gateway("Mixed", |_| {}).await;
+    let mixed = world.get("/.well-known/oauth-protected-resource/mcp/Mixed").await;
+    assert_eq!(mixed.json()["resource"], format!("{PUBLIC_URL}/mcp/Mixed"));
     let unknown = world
         .get("/.well-known/oauth-protected-resource/mcp/nobody")
         .await;
@@ -85,6 +88,10 @@ async fn unknown_paths_gateways_and_modes_are_404_in_json() {
         "/.well-known/oauth-authorization-server/mcp/headers",
         "/mcp/headers/.well-known/openid-configuration",
         "/.well-known/oauth-protected-resource/mcp/off",
+        "/.well-known/oauth-protected-resource/mcp/Acme",
+        "/.well-known/oauth-authorization-server/mcp/ACME",
+        "/mcp/Acme/.well-known/openid-configuration",
+        "/.well-known/oauth-protected-resource/mcp/mixed",
     ] {
         let answer = world.get(path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");

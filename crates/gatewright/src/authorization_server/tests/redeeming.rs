@@ -69,9 +69,13 @@ async fn a_resend_is_refused_and_a_late_replay_also_ends_the_grant() {
     world.advance(Duration::from_secs(10)).await;
     assert_eq!(world.redeem(&client, &code).await.error(), "invalid_grant");
     assert!(world.is_live(token).await);
+    assert_eq!(world.revocations().await, []);
     world.advance(Duration::from_secs(1)).await;
     assert_eq!(world.redeem(&client, &code).await.error(), "invalid_grant");
     assert!(!world.is_live(token).await);
+    let told = world.revocations().await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].changes[0].after, Some(json!("code_replayed")));
     assert_eq!(world.refresh(&client, refresh).await.error(), "invalid_grant");
 }
 
@@ -163,6 +167,18 @@ async fn the_root_alias_finds_the_gateway_by_client_or_resource() {
     );
     form.push(("resource", ISSUER));
     assert_eq!(world.post("/token", &form).await.status, StatusCode::OK);
+    // Who is not known anywhere is told so, and registers again.
+    for client in ["nobody", "v1.00000000.AAAA"] {
+        let unknown = world.post("/token", &code_form(client, "code")).await;
+        assert_eq!(
+            (unknown.status, unknown.error().as_str()),
+            (StatusCode::UNAUTHORIZED, "invalid_client")
+        );
+    }
+    let described = world
+        .post("/token", &code_form("https://app.example/client.json", "code"))
+        .await;
+    assert_eq!(described.error(), "invalid_target");
 }
 
 #[tokio::test]

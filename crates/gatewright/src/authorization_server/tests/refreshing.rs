@@ -2,9 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use gatewright_domain::user::UserStatus;
+use gatewright_domain::{audit::ActorKind, user::UserStatus};
 use gatewright_store::user;
 use http::StatusCode;
+use serde_json::json;
 
 use super::world::{Answer, World};
 
@@ -43,6 +44,14 @@ async fn a_used_token_answers_again_until_its_successor_is_used() {
     world.advance(Duration::from_secs(1)).await;
     assert_eq!(world.refresh(&client, &first).await.error(), "invalid_grant");
     assert!(!world.is_live(&live).await, "late reuse ends the grant");
+    let told = world.revocations().await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].actor.kind, ActorKind::System);
+    assert_eq!(
+        (told[0].object_type.as_str(), told[0].object_name.as_str()),
+        ("grant", "Example")
+    );
+    assert_eq!(told[0].changes[0].after, Some(json!("refresh_reused")));
     assert_eq!(world.refresh(&client, &second).await.error(), "invalid_grant");
     assert!(
         world
@@ -120,4 +129,45 @@ async fn a_grant_ends_when_idle_and_at_the_latest_when_its_time_is_up() {
     let (client, _, idle) = world.signed_in().await;
     world.advance(day * 30).await;
     assert_eq!(world.refresh(&client, &idle).await.error(), "invalid_grant");
+}
+
+#[tokio::test]
+async fn no_access_token_outlives_the_refresh_token_beside_it() {
+    let world = World::new().await;
+    world
+        .set(|settings| {
+            settings.access_token_seconds = 86_400;
+            settings.grant_idle_seconds = 3_600;
+        })
+        .await;
+    let client = world.client().await;
+    let code = world.code(&client).await;
+    let begun = world.redeem(&client, &code).await;
+    assert_eq!(begun.json()["expires_in"], 3_600);
+    let first = successor(&begun);
+    world.advance(Duration::from_mins(30)).await;
+    assert_eq!(world.refresh(&client, &first).await.json()["expires_in"], 3_600);
+    world.advance(Duration::from_mins(10)).await;
+    let repeated = world.refresh(&client, &first).await;
+    assert_eq!(
+        repeated.json()["expires_in"],
+        3_000,
+        "the successor is ten minutes old"
+    );
+    world
+        .set(|settings| settings.grant_idle_seconds = 86_400 * 30)
+        .await;
+    let longer = world.refresh(&client, &successor(&repeated)).await;
+    assert_eq!(longer.json()["expires_in"], 86_400);
+}
+
+#[tokio::test]
+async fn made_up_codes_and_tokens_wait_for_no_turn_to_write() {
+    let world = World::new().await;
+    let (client, _, refresh) = world.signed_in().await;
+    let held = world.app.store.write().await.unwrap();
+    assert_eq!(world.refresh(&client, "made-up").await.error(), "invalid_grant");
+    assert_eq!(world.redeem(&client, "made-up").await.error(), "invalid_grant");
+    drop(held);
+    successor(&world.refresh(&client, &refresh).await);
 }

@@ -23,7 +23,7 @@ async fn either_token_ends_the_grant_before_the_answer_is_sent() {
             .signing
             .verify_access_token(&access, world.app.now())
             .unwrap();
-        let directory = world.app.directory.current(world.app.now()).unwrap();
+        let directory = world.app.directory.current().unwrap();
         assert!(directory.denies(gatewright_store::revocation::Denied::Grant(claims.grant)));
         assert_eq!(world.refresh(&client, &refresh).await.error(), "invalid_grant");
         assert_eq!(revoke(&world, &client, token).await, StatusCode::OK);

@@ -9,6 +9,7 @@ use std::{
 use axum::{Json, Router, routing::get};
 use gatewright_domain::{
     Clock as _, Entropy, Timestamp,
+    audit::AuditEvent,
     authorization::ConsentedRequest,
     clock::FixedClock,
     entropy::SystemEntropy,
@@ -19,7 +20,13 @@ use gatewright_domain::{
     user::{User, UserKey, UserStatus},
     user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
 };
-use gatewright_store::{gateway, gateway::GatewayWrite, project, revision, user, user_source};
+use gatewright_store::{
+    PageRequest,
+    audit::{self, AuditFilter},
+    gateway,
+    gateway::GatewayWrite,
+    project, revision, user, user_source,
+};
 use http::{HeaderMap, Request, StatusCode, header::LOCATION};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
@@ -153,7 +160,7 @@ impl World {
     }
 
     pub(super) fn entry(&self, slug: &str) -> Arc<GatewayEntry> {
-        let directory = self.app.directory.current(self.app.now()).unwrap();
+        let directory = self.app.directory.current().unwrap();
         Arc::clone(directory.gateway(slug).unwrap())
     }
 
@@ -291,6 +298,32 @@ impl World {
         let json = answer.json();
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
         (client, text("access_token"), text("refresh_token"))
+    }
+
+    /// Changes the settings of `acme`.
+    pub(super) async fn set(&self, change: impl FnOnce(&mut GatewaySettings)) {
+        let mut row = self.entry("acme").gateway.clone();
+        change(&mut row.settings);
+        let mut tx = self.app.store.write().await.unwrap();
+        let written = gateway::update(&mut tx, &row, row.updated_at).await.unwrap();
+        assert_eq!(written, GatewayWrite::Done);
+        tx.commit().await.unwrap();
+        self.app.refresh_directory().await.unwrap();
+    }
+
+    /// The audit events of grants that were ended because a code or token came back.
+    pub(super) async fn revocations(&self) -> Vec<AuditEvent> {
+        let mut tx = self.app.store.read().await.unwrap();
+        let filter = AuditFilter {
+            action: Some("grant.revoked".to_owned()),
+            ..AuditFilter::default()
+        };
+        let page = PageRequest {
+            after: None,
+            limit: 10,
+        };
+        let listed = audit::list(&mut tx, Some(self.project), &filter, &page).await;
+        listed.unwrap().items
     }
 
     /// Whether the grant of an access token is live.

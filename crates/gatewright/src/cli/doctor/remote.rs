@@ -65,7 +65,7 @@ pub(super) async fn public_url(report: &mut Report<impl Write>, app: &App) {
 
 /// Each User Source's provider, and our clock against theirs.
 pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &App) {
-    let Ok(directory) = app.directory.current(app.now()) else {
+    let Ok(directory) = app.directory.current() else {
         return;
     };
     let mut sources: Vec<Arc<UserSource>> = directory.sources().cloned().collect();
@@ -146,7 +146,7 @@ fn parse_http_date(text: &str) -> Option<Timestamp> {
 
 /// Whether each server answers at all.
 pub(super) async fn servers(report: &mut Report<impl Write>, app: &App) {
-    let Ok(directory) = app.directory.current(app.now()) else {
+    let Ok(directory) = app.directory.current() else {
         return;
     };
     let servers: Vec<Arc<ServerEntry>> = directory.servers().to_vec();

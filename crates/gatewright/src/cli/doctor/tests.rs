@@ -217,3 +217,19 @@ async fn a_wrong_or_exposed_master_key_is_told() {
     assert_eq!(failures, 1, "{text}");
     assert!(text.contains("another master key"), "{text}");
 }
+
+#[tokio::test]
+async fn a_proxy_that_is_not_named_is_told() {
+    let told = async |url: &str, proxies: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.database.data_dir = folder.path().join("data");
+        config.server.public_url = url.to_owned();
+        config.server.trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        let (_, text) = examined(config).await;
+        text.contains("warn  proxy: ") && text.contains("server.trusted_proxies")
+    };
+    assert!(told("https://gateway.example.com", &[]).await);
+    assert!(!told("https://gateway.example.com", &["10.0.0.0/8"]).await);
+    assert!(!told("http://127.0.0.1:8080", &[]).await);
+}

@@ -21,7 +21,7 @@ pub(super) struct Report {
 }
 
 /// The order in which people read them: each rests on those before it.
-pub(super) const ORDER: [CheckName; 11] = [
+pub(super) const ORDER: [CheckName; 12] = [
     CheckName::IssuerUrl,
     CheckName::Discovery,
     CheckName::Issuer,
@@ -32,6 +32,7 @@ pub(super) const ORDER: [CheckName; 11] = [
     CheckName::SignatureAlgorithm,
     CheckName::Keys,
     CheckName::Scopes,
+    CheckName::IssuerParameter,
     CheckName::SubjectClaim,
 ];
 
@@ -106,6 +107,7 @@ impl Report {
         self.client_authentication(document);
         self.signature_algorithm(document);
         self.scopes(document, candidate.scopes);
+        self.issuer_parameter(document);
         self.subject_claim(document, candidate.subject_claim);
     }
 
@@ -286,6 +288,23 @@ impl Report {
             }
         }
         self.fail_with_all(CheckName::Scopes, findings);
+    }
+
+    fn issuer_parameter(&mut self, document: &Document) {
+        if document.flag("authorization_response_iss_parameter_supported") {
+            return self.pass(CheckName::IssuerParameter);
+        }
+        self.add(
+            CheckName::IssuerParameter,
+            Outcome::Warning(finding(
+                "/issuer",
+                "The provider does not announce that it names itself when it sends people back (RFC 9207), and all \
+                 sources share one redirect URL: a provider with evil intent, connected to this instance too, could \
+                 pass a code of this one off as its own.",
+                "Connect only providers you trust to one instance, or enable \
+                 `authorization_response_iss_parameter_supported` at the provider.",
+            )),
+        );
     }
 
     fn subject_claim(&mut self, document: &Document, claim: &str) {

@@ -24,6 +24,7 @@ fn results(issuer: &str, changes: &Value, scopes: &[&str], claim: &str) -> Vec<C
         "id_token_signing_alg_values_supported": ["HS256", "RS256"],
         "scopes_supported": ["openid", "profile", "email"],
         "claims_supported": ["sub", "email", "oid"],
+        "authorization_response_iss_parameter_supported": true,
     });
     for (name, value) in changes.as_object().unwrap() {
         document[name] = value.clone();
@@ -133,7 +134,7 @@ fn an_issuer_that_is_no_plain_https_url_fails(#[case] issuer: &str) {
             .iter()
             .filter(|result| result.outcome == Outcome::Skipped)
             .count(),
-        10
+        11
     );
 }
 
@@ -151,6 +152,23 @@ fn a_doubtful_subject_claim_is_a_warning(#[case] claim: &str) {
     let last = results.last().unwrap();
     assert!(matches!(last.outcome, Outcome::Warning(_)));
     assert!(verified_at(&results, Timestamp::from_seconds(1)).is_some());
+}
+
+#[rstest]
+#[case(json!({"authorization_response_iss_parameter_supported": null}))]
+#[case(json!({"authorization_response_iss_parameter_supported": false}))]
+fn a_provider_that_does_not_name_itself_is_a_warning(#[case] changes: Value) {
+    let results = of(&changes);
+    assert!(into_result(&results).is_ok());
+    assert!(verified_at(&results, Timestamp::from_seconds(1)).is_some());
+    let warnings = warnings(&results);
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].pointer, "/issuer");
+    assert!(
+        warnings[0].remedy.contains("only providers you trust"),
+        "{warnings:?}"
+    );
+    assert_eq!(super::warnings(&of(&json!({}))), []);
 }
 
 #[test]

@@ -21,6 +21,9 @@ impl Failure {
             Self::UnknownState | Self::OtherCode | Self::Interrupted | Self::StillWorking => {
                 "The user signs in again. If it happens often, the clocks or replicas may disagree."
             }
+            Self::CodeOfAnother => {
+                "Look at who administers the providers connected to this instance: one of them may have passed on a code that was meant for another."
+            }
             Self::NoCookie | Self::ForeignCookie => {
                 "The user signs in again in one browser. If it happens to everybody, cookies do not reach the public URL: check its host name and TLS."
             }

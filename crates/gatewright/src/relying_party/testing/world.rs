@@ -28,7 +28,7 @@ use crate::{
     app::App,
     config::Config,
     relying_party::{self, StartError},
-    request::RequestContext,
+    request::{RequestContext, RequestId},
 };
 
 /// When every test begins, in seconds since the epoch.
@@ -137,7 +137,7 @@ impl World {
     /// Presses *Allow* in a browser that holds these cookies.
     pub(in crate::relying_party) async fn try_allow(&self, cookies: &str) -> Result<SignIn, StartError> {
         let entry = {
-            let directory = self.app.directory.current(self.app.now()).unwrap();
+            let directory = self.app.directory.current().unwrap();
             Arc::clone(directory.gateway_by_id(self.gateway.id).unwrap())
         };
         let source = Arc::clone(entry.source.as_ref().unwrap());
@@ -174,8 +174,11 @@ impl World {
 
     /// Comes back from the provider with a code.
     pub(in crate::relying_party) async fn come_back(&self, sign_in: &SignIn) -> Seen {
-        self.get(&sign_in.query("code=provider-code"), &sign_in.cookie)
-            .await
+        self.get(
+            &sign_in.query(&format!("code={}", sign_in.provider_code())),
+            &sign_in.cookie,
+        )
+        .await
     }
 
     /// A whole sign-in.
@@ -187,7 +190,7 @@ impl World {
     /// The callback with any query and cookie.
     pub(in crate::relying_party) async fn get(&self, query: &str, cookie: &str) -> Seen {
         let context = RequestContext {
-            id: "0123456789abcdef".to_owned(),
+            id: RequestId::known(0x0123_4567_89ab_cdef),
             address: Ipv4Addr::LOCALHOST.into(),
         };
         let router = crate::router::router(Arc::clone(&self.app)).layer(Extension(context));
@@ -265,6 +268,11 @@ impl SignIn {
     pub(in crate::relying_party) fn parameter(&self, name: &str) -> String {
         let mut pairs = self.url.query_pairs();
         pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
+    }
+
+    /// The provider's code for this sign-in; no provider gives one twice.
+    pub(in crate::relying_party) fn provider_code(&self) -> String {
+        format!("provider-code-{}", &self.parameter("state")[..8])
     }
 
     /// A callback query with this sign-in's state.

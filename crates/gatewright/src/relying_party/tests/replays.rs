@@ -3,11 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use gatewright_domain::token_hash::TokenHash;
-use gatewright_store::pending_sign_in::{self, PendingCaps};
+use gatewright_store::{
+    authorization_code::{self, Redemption},
+    pending_sign_in::{self, PendingCaps},
+};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::relying_party::testing::{Fault, World};
+use crate::{
+    relying_party::testing::{Fault, World},
+    request::RequestContext,
+};
 
 const BAD: StatusCode = StatusCode::BAD_REQUEST;
 
@@ -24,6 +30,63 @@ async fn a_reload_gets_the_same_answer_and_redeems_nothing() {
 }
 
 #[tokio::test]
+async fn a_reload_after_the_client_redeemed_its_code_says_that_it_is_done() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let code = world.come_back(&sign_in).await.code();
+    let mut tx = world.app.store.write().await.unwrap();
+    let redeemed =
+        authorization_code::redeem(&mut tx, world.gateway.id, TokenHash::of(&code), world.now()).await;
+    assert!(matches!(redeemed.unwrap(), Redemption::Redeemed(_)));
+    tx.commit().await.unwrap();
+    let seen = world.come_back(&sign_in).await;
+    assert_eq!((seen.status, seen.location), (StatusCode::OK, None));
+    assert!(
+        seen.body.contains("You are signed in") && !seen.body.contains(&code),
+        "{}",
+        seen.body
+    );
+    let other_browser = world
+        .get(&sign_in.query(&format!("code={}", sign_in.provider_code())), "")
+        .await;
+    assert_eq!(other_browser.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_code_that_was_brought_back_for_another_sign_in_opens_nothing() {
+    let world = World::new().await;
+    let (victim, attacker) = (world.allow().await, world.allow().await);
+    // The victim's state leads to a provider that refuses, so its code is still good; then it turns up elsewhere.
+    world.provider.script().claims = json!({"nonce": "wrong"});
+    world.assert_refused(&world.come_back(&victim).await, BAD).await;
+    world.provider.script().claims = json!({});
+    let stolen = attacker.query(&format!("code={}", victim.provider_code()));
+    let seen = world.get(&stolen, &attacker.cookie).await;
+    assert_eq!((seen.status, seen.location), (BAD, None));
+    assert_eq!(world.provider.asked("token"), 1);
+    assert!(world.users().await.is_empty());
+    world.come_back(&attacker).await.code();
+}
+
+#[tokio::test]
+async fn too_many_returns_from_one_network_are_slowed() {
+    let world = World::new().await;
+    world.sign_in().await.code();
+    let sign_in = world.allow().await;
+    let context = RequestContext {
+        id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    world.app.authorization_server.use_up_returns(&context);
+    let slowed = world.come_back(&sign_in).await;
+    assert_eq!(
+        (slowed.status, slowed.location),
+        (StatusCode::TOO_MANY_REQUESTS, None)
+    );
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
 async fn another_code_another_cookie_and_an_error_get_nothing_afterwards() {
     let world = World::new().await;
     let sign_in = world.allow().await;
@@ -34,7 +97,9 @@ async fn another_code_another_cookie_and_an_error_get_nothing_afterwards() {
         .get(&sign_in.query("error=access_denied"), &sign_in.cookie)
         .await;
     assert_eq!((error.status, error.location), (BAD, None));
-    let other_browser = world.get(&sign_in.query("code=provider-code"), "").await;
+    let other_browser = world
+        .get(&sign_in.query(&format!("code={}", sign_in.provider_code())), "")
+        .await;
     assert_eq!(
         (other_browser.status, other_browser.location),
         (StatusCode::FORBIDDEN, None)
@@ -98,8 +163,12 @@ async fn a_claim_whose_arrival_died_is_told_as_it_is() {
     let world = World::new().await;
     let sign_in = world.allow().await;
     let cookie = sign_in.cookie.split_once('=').unwrap().1;
-    let [state, cookie, code] =
-        [sign_in.parameter("state").as_str(), cookie, "provider-code"].map(TokenHash::of);
+    let [state, cookie, code] = [
+        sign_in.parameter("state").as_str(),
+        cookie,
+        &sign_in.provider_code(),
+    ]
+    .map(TokenHash::of);
     let mut tx = world.app.store.write().await.unwrap();
     assert!(
         pending_sign_in::claim(&mut tx, state, cookie, code, world.now())

@@ -1,5 +1,7 @@
 //! The rotation of a client secret, as far as sign-ins are concerned.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::relying_party::testing::{SECRET, World};
@@ -38,6 +40,50 @@ async fn while_the_newest_is_refused_the_one_before_works_with_the_same_code() {
     world.sign_in().await.code();
     let slots = world.stored_source().await.client_secret;
     assert!(slots.confirmed_at.is_some() && slots.previous.is_none());
+}
+
+#[tokio::test]
+async fn after_a_day_without_success_the_one_that_last_worked_is_tried_first() {
+    let world = World::new().await;
+    let (newest, previous) = (world.seal("never right"), world.seal(SECRET));
+    world
+        .edit_source(|source| {
+            source.client_secret.current = newest;
+            source.client_secret.previous = Some(previous);
+        })
+        .await;
+    world.sign_in().await.code();
+    assert_eq!(
+        world.provider.asked("token"),
+        2,
+        "the newest first, and then the other"
+    );
+    world.advance(Duration::from_hours(24)).await;
+    world.sign_in().await.code();
+    assert_eq!(world.provider.asked("token"), 3, "the other alone");
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.needs_attention() && slots.previous.is_some());
+    // The provider drops the one that worked and knows the newest at last.
+    world.provider.script().secrets = vec!["never right".to_owned()];
+    world.sign_in().await.code();
+    assert_eq!(world.provider.asked("token"), 5);
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.confirmed_at.is_some() && slots.previous.is_none() && !slots.needs_attention());
+}
+
+#[tokio::test]
+async fn a_confirmed_secret_that_is_refused_asks_for_attention_until_it_works_again() {
+    let world = World::new().await;
+    world.sign_in().await.code();
+    assert!(!world.stored_source().await.client_secret.needs_attention());
+    world.provider.script().secrets.clear();
+    assert_eq!(world.sign_in().await.status, StatusCode::BAD_REQUEST);
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.needs_attention() && slots.confirmed_at.is_some());
+    world.provider.script().secrets = vec![SECRET.to_owned()];
+    world.sign_in().await.code();
+    let slots = world.stored_source().await.client_secret;
+    assert!(!slots.needs_attention() && slots.confirmed_at.is_some());
 }
 
 #[tokio::test]

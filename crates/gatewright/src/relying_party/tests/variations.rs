@@ -29,7 +29,7 @@ async fn a_plain_sign_in_ends_with_a_code_and_a_user() {
     assert_eq!(users[0].display_name.as_deref(), Some("Alice"));
     let script = world.provider.script();
     let form = &script.forms[0];
-    assert_eq!(form["code"], "provider-code");
+    assert!(form["code"].starts_with("provider-code-"), "{}", form["code"]);
     assert_eq!(
         form["redirect_uri"],
         "http://127.0.0.1:8080/oauth2/intermediate_callback"
@@ -41,7 +41,7 @@ async fn a_plain_sign_in_ends_with_a_code_and_a_user() {
         .unwrap()
         .strip_prefix("Basic ")
         .unwrap();
-    assert_eq!(STANDARD.decode(basic).unwrap(), b"client-1:correct+horse");
+    assert_eq!(STANDARD.decode(basic).unwrap(), b"client-1:correct%20horse");
     assert!(!script.asked.contains_key("userinfo"));
 }
 
@@ -215,4 +215,28 @@ async fn keys_that_are_rotated_in_between_are_fetched_once_more() {
     world.sign_in().await.code();
     world.sign_in().await.code();
     assert_eq!(world.provider.asked("jwks"), 2);
+}
+
+#[tokio::test]
+async fn an_address_the_provider_no_longer_vouches_for_is_taken_away() {
+    let world = World::new().await;
+    let email = async || world.users().await[0].email.clone();
+    world.sign_in().await.code();
+    assert_eq!(email().await.as_deref(), Some("alice@example.com"));
+    // Saying nothing takes nothing away.
+    {
+        let mut script = world.provider.script();
+        script.claims = json!({"email": null});
+        script.userinfo = json!({"sub": "alice"});
+    }
+    world.sign_in().await.code();
+    assert_eq!(email().await.as_deref(), Some("alice@example.com"));
+    for unverified in [json!(false), json!("false")] {
+        world.provider.script().claims = json!({"email_verified": true});
+        world.sign_in().await.code();
+        assert_eq!(email().await.as_deref(), Some("alice@example.com"));
+        world.provider.script().claims = json!({"email": "boss@example.com", "email_verified": unverified});
+        world.sign_in().await.code();
+        assert_eq!(email().await, None);
+    }
 }

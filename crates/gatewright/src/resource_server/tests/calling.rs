@@ -1,13 +1,13 @@
 //! Clients with sessions, and servers of the official SDK, over real connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gatewright_demo::server::DemoServer;
 use gatewright_domain::{
     grant::RevocationReason,
     server::{IdentityForwarding, Server},
 };
-use gatewright_store::{PageRequest, grant, server};
+use gatewright_store::{PageRequest, gateway, grant, server};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -175,4 +175,39 @@ async fn a_server_of_the_official_sdk_is_used_with_progress() {
             .contains("`told` cannot be reached"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_revocation_leaves_the_plans_of_gateways_alone() {
+    let world = World::new().await;
+    let ada = world.sign_in("acme", "ada").await;
+    assert_eq!(world.call_with("acme", &ada.token).await.status, StatusCode::OK);
+    let plan = || {
+        let directory = world.app.directory.current().unwrap();
+        directory.gateway("acme").unwrap().plan.get().cloned()
+    };
+    let before = plan().unwrap();
+    let now = world.app.now();
+    let mut tx = world.app.store.write().await.unwrap();
+    grant::revoke(
+        &mut tx,
+        world.project,
+        ada.grant,
+        RevocationReason::Administrator,
+        now,
+        now,
+    )
+    .await
+    .unwrap();
+    world.commit(tx).await;
+    assert!(plan().is_some_and(|plan| Arc::ptr_eq(&plan, &before)));
+    // What a plan is made of makes a new one.
+    let mut tx = world.app.store.write().await.unwrap();
+    let id = world.gateway_id("acme");
+    let mut row = gateway::find(&mut tx, world.project, id).await.unwrap().unwrap();
+    let seen = row.updated_at;
+    row.name = "Renamed".to_owned();
+    gateway::update(&mut tx, &row, seen).await.unwrap();
+    world.commit(tx).await;
+    assert!(plan().is_none());
 }

@@ -43,7 +43,7 @@ async fn without_a_token_the_challenge_leads_to_the_metadata() {
 #[tokio::test]
 async fn every_method_of_the_path_asks_for_identity_first() {
     let world = World::new().await;
-    for method in ["GET", "POST", "DELETE"] {
+    for method in ["GET", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"] {
         let request = Request::builder()
             .method(method)
             .uri("/mcp/acme")
@@ -55,10 +55,12 @@ async fn every_method_of_the_path_asks_for_identity_first() {
             "{method}"
         );
     }
+    let ada = world.sign_in("acme", "ada").await;
     for method in ["OPTIONS", "PUT", "PATCH"] {
         let request = Request::builder()
             .method(method)
             .uri("/mcp/acme")
+            .header("authorization", format!("Bearer {}", ada.token))
             .body(String::new())
             .unwrap();
         let answer = world.send(request).await;
@@ -85,11 +87,12 @@ async fn unknown_and_inactive_gateways_look_alike() {
     let ada = world.sign_in("acme", "ada").await;
     let unknown = world.call_with("nothing-here", &ada.token).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    let other_case = world.call_with("ACME", &ada.token).await;
     assert_eq!(
-        world.call_with("ACME", &ada.token).await.status,
-        StatusCode::OK,
-        "case does not matter"
+        (other_case.status, &other_case.body),
+        (unknown.status, &unknown.body)
     );
+    assert_eq!(world.call_with("acme", &ada.token).await.status, StatusCode::OK);
     let mut tx = world.app.store.write().await.unwrap();
     let id = world.gateway_id("acme");
     let mut row = gateway::find(&mut tx, world.project, id).await.unwrap().unwrap();

@@ -187,7 +187,7 @@ impl World {
     }
 
     pub(super) fn gateway_id(&self, slug: &str) -> GatewayId {
-        let directory = self.app.directory.current(self.app.now()).unwrap();
+        let directory = self.app.directory.current().unwrap();
         directory.gateway(slug).unwrap().gateway.id
     }
 

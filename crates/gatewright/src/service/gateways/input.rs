@@ -78,9 +78,9 @@ pub struct GatewayPatch {
     #[serde(default)]
     pub slug: Patch<String>,
     /// Who its users are. Another mode ends what the old one issued.
-    #[schema(schema_with = schema::mode_or_null)]
+    #[schema(schema_with = schema::mode)]
     #[serde(default)]
-    pub authentication_mode: Option<Mode>,
+    pub authentication_mode: Patch<Mode>,
     /// The User Source. Another one ends the gateway's grants.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -98,9 +98,9 @@ pub struct GatewayPatch {
     #[serde(default)]
     pub allowed_tools: Patch<Vec<AllowedTool>>,
     /// `active` is refused while its User Source is inactive or gone.
-    #[schema(schema_with = schema::status_or_null)]
+    #[schema(schema_with = schema::status)]
     #[serde(default)]
-    pub status: Option<GatewayStatus>,
+    pub status: Patch<GatewayStatus>,
     /// Lifetimes and registration switches, merged member by member.
     #[serde(default)]
     #[schema(value_type = Option<SettingsPatch>)]

@@ -74,9 +74,9 @@ pub struct UserSourcePatch {
     #[serde(default)]
     pub subject_claim: Patch<String>,
     /// `inactive` is refused while an active gateway uses the source.
-    #[schema(schema_with = schema::status_or_null)]
+    #[schema(schema_with = schema::status)]
     #[serde(default)]
-    pub status: Option<UserSourceStatus>,
+    pub status: Patch<UserSourceStatus>,
     /// `true` saves without asking the provider; `false` asks it even if nothing changed that it could judge.
     #[serde(default)]
     pub skip_validation: Option<bool>,

@@ -1,0 +1,153 @@
+//! The client secret of a source, through its rotations.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Timestamp, id::UserSourceId, stored_secret::SealedText};
+
+/// How long the newest secret is tried first without ever having been accepted. After a day it is more likely a typing
+/// error than a provider that takes its time, and every sign-in would go on paying for the attempt.
+const TRIAL: Duration = Duration::from_hours(24);
+
+/// One of the two secrets of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSlot {
+    /// The newest.
+    Current,
+    /// The one that last worked, which the newest is to replace.
+    Previous,
+}
+
+/// The client secret of a source through a rotation: the newest is tried first, the previous one stays a fallback
+/// until the newest has succeeded once. When that does not happen within a day, they change places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSecretSlots {
+    /// The newest secret.
+    pub current: SealedText,
+    /// The one before, while it is still a fallback.
+    pub previous: Option<SealedText>,
+    /// When `current` was typed in.
+    pub changed_at: Timestamp,
+    /// When the provider first accepted `current`.
+    pub confirmed_at: Option<Timestamp>,
+    /// When the provider first refused `current` since it was last accepted.
+    pub refused_at: Option<Timestamp>,
+}
+
+impl ClientSecretSlots {
+    /// The slots of a source that is new, or whose issuer has another origin now: what was stored for the old one is gone.
+    pub fn fresh(secret: SealedText, now: Timestamp) -> Self {
+        Self {
+            current: secret,
+            previous: None,
+            changed_at: now,
+            confirmed_at: None,
+            refused_at: None,
+        }
+    }
+
+    /// The slots to try, in this order. The newest stays the second choice for good, because it takes over on the day
+    /// the provider stops accepting the one before.
+    pub fn order(&self, now: Timestamp) -> &'static [SecretSlot] {
+        if self.previous.is_none() {
+            &[SecretSlot::Current]
+        } else if self.confirmed_at.is_none() && now.since(self.changed_at) >= TRIAL {
+            &[SecretSlot::Previous, SecretSlot::Current]
+        } else {
+            &[SecretSlot::Current, SecretSlot::Previous]
+        }
+    }
+
+    /// The slot that sign-ins rest on: the first that is tried, unless the provider has refused it.
+    pub fn in_use(&self, now: Timestamp) -> SecretSlot {
+        if self.previous.is_some() && self.refused_at.is_some() {
+            SecretSlot::Previous
+        } else {
+            self.order(now)[0]
+        }
+    }
+
+    /// Whether somebody has to do something: the provider refuses the newest secret.
+    pub const fn needs_attention(&self) -> bool {
+        self.refused_at.is_some()
+    }
+
+    /// The slots after a new secret was typed in. The fallback is the one that last worked, so correcting a secret that
+    /// never worked does not push the good one out.
+    #[must_use]
+    pub fn rotated(self, secret: SealedText, now: Timestamp) -> Self {
+        let previous = match (self.confirmed_at, self.previous) {
+            (None, Some(worked)) => worked,
+            (Some(_), _) | (None, None) => self.current,
+        };
+        Self {
+            previous: Some(previous),
+            ..Self::fresh(secret, now)
+        }
+    }
+}
+
+/// The context under which a source's client secret is sealed (`Purpose::StoredSecret`). It is the same for the
+/// current and the previous one, because a secret moves from one column to the other in a rotation.
+pub fn client_secret_context(id: UserSourceId) -> String {
+    format!("user_sources/client_secret/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::FixedClock, entropy::SeededEntropy};
+
+    #[test]
+    fn the_fallback_is_the_secret_that_last_worked() {
+        let sealed = |text: &str| SealedText(text.to_owned());
+        let at = Timestamp::from_seconds;
+        let mut slots = ClientSecretSlots::fresh(sealed("one"), at(1));
+        slots.confirmed_at = Some(at(2));
+        let slots = slots.rotated(sealed("typo"), at(3));
+        assert_eq!(
+            (&slots.current, slots.previous.as_ref()),
+            (&sealed("typo"), Some(&sealed("one")))
+        );
+        assert_eq!(slots.confirmed_at, None);
+        let mut slots = slots.rotated(sealed("two"), at(4));
+        assert_eq!(
+            (&slots.current, slots.previous.as_ref()),
+            (&sealed("two"), Some(&sealed("one")))
+        );
+        slots.confirmed_at = Some(at(5));
+        assert_eq!(
+            slots.rotated(sealed("three"), at(6)).previous,
+            Some(sealed("two"))
+        );
+    }
+
+    #[test]
+    fn a_secret_that_never_worked_gives_way_to_the_one_that_did_after_a_day() {
+        use SecretSlot::{Current, Previous};
+        let sealed = |text: &str| SealedText(text.to_owned());
+        let at = Timestamp::from_seconds;
+        let day = 24 * 60 * 60;
+        let fresh = ClientSecretSlots::fresh(sealed("one"), at(0));
+        assert_eq!(fresh.order(at(2 * day)), [Current]);
+        let mut slots = fresh.rotated(sealed("two"), at(10));
+        assert_eq!(slots.order(at(10 + day - 1)), [Current, Previous]);
+        assert_eq!(slots.in_use(at(10 + day - 1)), Current);
+        assert_eq!(slots.order(at(10 + day)), [Previous, Current]);
+        assert_eq!(slots.in_use(at(10 + day)), Previous);
+        assert!(!slots.needs_attention());
+        slots.refused_at = Some(at(20));
+        assert_eq!(slots.in_use(at(20)), Previous);
+        assert_eq!(slots.order(at(20)), [Current, Previous]);
+        assert!(slots.needs_attention());
+    }
+
+    #[test]
+    fn the_context_of_a_secret_names_its_row_and_no_column_that_it_could_leave() {
+        let id = UserSourceId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(1));
+        let context = client_secret_context(id);
+        assert_eq!(context, format!("user_sources/client_secret/{id}"));
+    }
+}

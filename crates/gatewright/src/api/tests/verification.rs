@@ -1,0 +1,188 @@
+//! What saving a User Source says of its provider, and what happens while the provider takes its time to answer.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{Json, Router, http::Method, routing::get};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Notify};
+
+use super::{
+    bench::{Bench, Tenant},
+    document::document,
+};
+
+/// A provider that can be made to wait with its discovery document.
+#[derive(Clone, Default)]
+struct Provider {
+    holds: Arc<AtomicBool>,
+    asked: Arc<Notify>,
+    free: Arc<Notify>,
+}
+
+impl Provider {
+    /// Serves for as long as the test runs; gives the issuer.
+    async fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "jwks_uri": format!("{issuer}/jwks"),
+            "claims_supported": ["sub", "email"],
+        });
+        let provider = self.clone();
+        let discovery = async move || {
+            if provider.holds.swap(false, Ordering::SeqCst) {
+                provider.asked.notify_one();
+                provider.free.notified().await;
+            }
+            Json(document)
+        };
+        // The public key of RFC 7517 appendix A.1.
+        let keys = json!({"keys": [{
+            "kty": "EC", "crv": "P-256",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        }]});
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(discovery))
+            .route("/jwks", get(async move || Json(keys)));
+        tokio::spawn(axum::serve(listener, router).into_future());
+        issuer
+    }
+
+    fn hold(&self) {
+        self.holds.store(true, Ordering::SeqCst);
+    }
+}
+
+fn pointers(body: &Value) -> Vec<&str> {
+    let warnings = body["warnings"].as_array().unwrap();
+    warnings
+        .iter()
+        .map(|warning| {
+            assert!(!warning["detail"].as_str().unwrap().is_empty());
+            warning["pointer"].as_str().unwrap()
+        })
+        .collect()
+}
+
+/// A source of the provider; its path and its version.
+async fn saved(bench: &Bench, acme: &Tenant, issuer: &str) -> (String, String) {
+    let new = json!({"name": "Demo", "issuer": issuer, "client_id": "client-1", "client_secret": "s"});
+    let answer = bench
+        .post(&acme.admin, &acme.path("user-sources"), new)
+        .await
+        .expect(201);
+    assert_eq!(
+        pointers(&answer.body),
+        ["/issuer"],
+        "it does not name itself in its answers"
+    );
+    let tag = answer.etag().to_owned();
+    (acme.path(&format!("user-sources/{}", answer.text("id"))), tag)
+}
+
+#[tokio::test]
+async fn what_is_no_error_and_better_known_is_in_the_answer() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let issuer = Provider::default().serve().await;
+    let (path, _) = saved(&bench, &acme, &issuer).await;
+    for (claim, warned) in [("email", true), ("employee_number", true), ("sub", false)] {
+        let answer = bench
+            .patch(&acme.admin, &path, json!({"subject_claim": claim}))
+            .await
+            .expect(200);
+        let expected: &[&str] = if warned {
+            &["/issuer", "/subject_claim"]
+        } else {
+            &["/issuer"]
+        };
+        assert_eq!(pointers(&answer.body), expected, "{claim}");
+    }
+    let renamed = bench
+        .patch(&acme.admin, &path, json!({"name": "Renamed"}))
+        .await
+        .expect(200);
+    assert_eq!(renamed.body["warnings"], json!([]), "nobody was asked");
+    let read = bench.get(&acme.viewer, &path).await.expect(200);
+    assert!(read.body.get("warnings").is_none());
+    let schemas = &document(&bench).await["components"]["schemas"];
+    let saved = schemas["SavedUserSource"].to_string();
+    assert!(
+        saved.contains("\"warnings\"") && saved.contains("#/components/schemas/UserSource\""),
+        "{saved}"
+    );
+    assert!(schemas["Warning"]["properties"]["pointer"].is_object());
+    assert_eq!(read.body["needs_attention"], false);
+    assert_eq!(read.body["client_secret_in_use"], "current");
+}
+
+#[tokio::test]
+async fn a_version_that_was_overtaken_while_the_provider_was_asked_changes_nothing() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let provider = Provider::default();
+    let issuer = provider.serve().await;
+    bench.stand_still();
+    let (path, tag) = saved(&bench, &acme, &issuer).await;
+    let change = json!({"status": "inactive", "skip_validation": false});
+    let overtaken = async |headers: &[(&str, &str)], description: &str| {
+        provider.hold();
+        let slow = bench.with(
+            Method::PATCH,
+            &path,
+            Some(&acme.admin),
+            headers,
+            Some(change.clone()),
+        );
+        let meanwhile = async {
+            provider.asked.notified().await;
+            let change = json!({"description": description});
+            bench.patch(&acme.admin, &path, change).await.expect(200);
+            provider.free.notify_one();
+        };
+        let (slow, ()) = tokio::join!(slow, meanwhile);
+        slow
+    };
+    overtaken(&[("if-match", &tag)], "One").await.expect(412);
+    let read = bench.get(&acme.viewer, &path).await.expect(200);
+    assert_eq!(
+        (read.text("status"), read.text("description")),
+        ("active".into(), "One".into())
+    );
+    // Who does not care about versions gets the change of the status alone.
+    overtaken(&[], "Two").await.expect(200);
+    let read = bench.get(&acme.viewer, &path).await.expect(200);
+    assert_eq!(
+        (read.text("status"), read.text("description")),
+        ("inactive".into(), "Two".into())
+    );
+}
+
+#[tokio::test]
+async fn a_secret_the_provider_refuses_shows_in_the_answer() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let id = acme.source(&bench, "Okta").await;
+    let path = acme.path(&format!("user-sources/{id}"));
+    let rotate = json!({"client_secret": "another", "skip_validation": true});
+    let rotated = bench.patch(&acme.admin, &path, rotate).await.expect(200);
+    assert_eq!(rotated.body["client_secret_in_use"], "current");
+    let mut tx = bench.app.store.write().await.unwrap();
+    let source = gatewright_store::user_source::find(&mut tx, acme.project(), id.parse().unwrap());
+    let source = source.await.unwrap().unwrap();
+    let current = &source.client_secret.current;
+    gatewright_store::user_source::note_secret_refused(&mut tx, source.id, current, bench.now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let read = bench.get(&acme.viewer, &path).await.expect(200);
+    assert_eq!(read.body["client_secret_in_use"], "previous");
+    assert_eq!(read.body["needs_attention"], true);
+}

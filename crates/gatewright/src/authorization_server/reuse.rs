@@ -1,0 +1,75 @@
+//! What follows when a code or a refresh token comes back long after it was used up: somebody has a copy of it, so the
+//! whole grant ends (RFC 6749 section 4.1.2; OAuth 2.1 section 4.3.1), and the audit trail tells of it.
+
+use gatewright_domain::{
+    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin},
+    grant::RevocationReason,
+    id::{EventId, GrantId, ProjectId, UserId},
+};
+use gatewright_store::{Tx, audit, grant};
+use serde::Serialize;
+
+use super::token::{TokenError, announce_revocation, revoked_until};
+use crate::{app::App, directory::GatewayEntry};
+
+/// The grant whose code or token came back.
+#[derive(Debug)]
+pub(super) struct Reused<'a> {
+    pub(super) project: ProjectId,
+    pub(super) grant: GrantId,
+    pub(super) user: UserId,
+    pub(super) client_name: &'a str,
+    pub(super) reason: RevocationReason,
+}
+
+/// Ends the grant, with its audit event in the same transaction. Nothing happens when it has ended already.
+pub(super) async fn end_grant(
+    app: &App,
+    entry: &GatewayEntry,
+    reused: &Reused<'_>,
+    mut tx: Tx,
+) -> Result<(), TokenError> {
+    let now = app.now();
+    let until = revoked_until(entry, now);
+    let (project, id, reason) = (reused.project, reused.grant, reused.reason);
+    if !grant::revoke(&mut tx, project, id, reason, now, until).await? {
+        return Ok(());
+    }
+    let event = AuditEvent {
+        id: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        project_id: Some(project),
+        at: now,
+        actor: Actor {
+            kind: ActorKind::System,
+            address: None,
+            origin: Origin::System,
+        },
+        action: "grant.revoked".to_owned(),
+        object_type: "grant".to_owned(),
+        object_id: id.to_string(),
+        object_name: reused.client_name.to_owned(),
+        changes: vec![
+            told("reason", reason),
+            told("user_id", reused.user),
+            told("gateway_id", entry.gateway.id),
+        ],
+    };
+    audit::insert(&mut tx, &event).await?;
+    tx.commit().await?;
+    tracing::warn!(
+        grant = %id,
+        gateway = %entry.gateway.id,
+        ?reason,
+        "a code or refresh token was used again; its grant was ended"
+    );
+    announce_revocation(app, id).await;
+    Ok(())
+}
+
+fn told(field: &str, value: impl Serialize) -> FieldChange {
+    FieldChange {
+        field: field.to_owned(),
+        before: None,
+        after: Some(serde_json::to_value(value).expect("ids and reasons are plain texts")),
+    }
+}

@@ -1,0 +1,229 @@
+//! A server's events, translated one by one.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::{
+    answer::AnswerError,
+    answer_watch::Watch,
+    bridge::{Bridge, Step},
+    budget::{BUSY, Share},
+    call_guard::CallGuard,
+    sse::{self, Decoder},
+    upstream::Upstream,
+};
+
+/// One event of a server, at most: it must be whole before it can be passed on.
+pub(crate) const EVENT_MAX: usize = 32 * 1024 * 1024;
+/// While a server sends what is not passed on, such as comments, the client gets a comment this often.
+const QUIET_MAX: Duration = Duration::from_secs(15);
+/// How long a server may take to end its stream after its answer before the connection is given up.
+pub(crate) const DRAIN_MAX: Duration = Duration::from_millis(200);
+
+/// The events of a server on their way.
+pub(crate) struct EventsAnswer<B> {
+    body: B,
+    decoder: Decoder,
+    bridge: Bridge,
+    upstream: Arc<Upstream>,
+    watch: Watch,
+    /// When something was passed on last.
+    passed_at: Instant,
+    share: Share,
+    // Boxed because it must not move once it is polled.
+    cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    guard: CallGuard,
+    ready: VecDeque<Bytes>,
+    ended: bool,
+    draining: Draining,
+}
+
+/// Whether the server's end of the stream is waited for after its answer.
+enum Draining {
+    No,
+    /// From the next poll on.
+    Due,
+    // Boxed because a timer must not move once it runs.
+    Until(Pin<Box<Sleep>>),
+}
+
+impl<B> EventsAnswer<B>
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
+    pub(crate) fn new(
+        body: B,
+        bridge: Bridge,
+        upstream: Arc<Upstream>,
+        watch: Watch,
+        share: Share,
+        cancelled: Option<CancellationToken>,
+        guard: CallGuard,
+    ) -> Self {
+        Self {
+            body,
+            decoder: Decoder::new(EVENT_MAX),
+            bridge,
+            upstream,
+            watch,
+            passed_at: Instant::now(),
+            share,
+            cancelled: cancelled.map(|token| Box::pin(token.cancelled_owned())),
+            guard,
+            ready: VecDeque::new(),
+            ended: false,
+            draining: Draining::No,
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            if self.ended {
+                return self.drain(cx).map(|()| None);
+            }
+            // The client has cancelled: nothing more is sent for the request, and dropping the guard tells the server.
+            if let Some(cancelled) = &mut self.cancelled
+                && cancelled.as_mut().poll(cx).is_ready()
+            {
+                self.ended = true;
+                continue;
+            }
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => match self.watch.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(end) => self.end(&end),
+                },
+                Poll::Ready(Some(Ok(frame))) => {
+                    let now = match self.watch.moved() {
+                        Ok(now) => now,
+                        Err(end) => {
+                            self.end(&end);
+                            continue;
+                        }
+                    };
+                    if let Ok(data) = frame.into_data() {
+                        self.decoder.push(data);
+                        self.take_events();
+                        self.keep_alive(now);
+                    }
+                }
+                Poll::Ready(None) => {
+                    self.guard.complete();
+                    self.give_up(format!(
+                        "The server `{}` ended its answer before it was complete. Try again; if it lasts, tell the administrator of this gateway.",
+                        self.upstream.slug()
+                    ));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::info!(%error, server = self.upstream.slug(), "the stream of a server broke off");
+                    self.give_up(self.upstream.unreachable().to_string());
+                }
+            }
+        }
+    }
+
+    fn take_events(&mut self) {
+        loop {
+            let event = match self.decoder.next_event() {
+                Ok(Some(event)) => event,
+                Ok(None) => {
+                    if !self.share.resize(self.decoder.buffered()) {
+                        self.give_up(BUSY.to_owned());
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, server = self.upstream.slug(), "an event of a server is too large");
+                    self.give_up(format!(
+                        "The answer of the server `{}` is too large to be passed on. Ask for less at once.",
+                        self.upstream.slug()
+                    ));
+                    return;
+                }
+            };
+            // Servers prime streams with events that have no data.
+            if event.data.is_empty() {
+                continue;
+            }
+            match self.bridge.translate(&event.data) {
+                Step::Forward(message) => self.ready.push_back(sse::encode_message(&message)),
+                Step::Last(message) => {
+                    self.guard.complete();
+                    self.ready.push_back(sse::encode_message(&message));
+                    self.ended = true;
+                    self.draining = Draining::Due;
+                    return;
+                }
+                Step::Drop => {}
+                Step::ToolsChanged => self.guard.tools_changed(&self.upstream),
+                Step::Reply(message) => self.guard.reply(message),
+            }
+        }
+    }
+
+    /// A server that keeps its connection alive keeps the client's alive: proxies between count bytes.
+    fn keep_alive(&mut self, now: Instant) {
+        if !self.ready.is_empty() {
+            self.passed_at = now;
+        } else if now.duration_since(self.passed_at) >= QUIET_MAX {
+            self.passed_at = now;
+            self.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));
+        }
+    }
+
+    /// Waits a moment for the server to end its stream after the answer: only then is its connection used again.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.draining, Draining::No) {
+            return Poll::Ready(());
+        }
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(_)) | None) => {
+                    self.draining = Draining::No;
+                    return Poll::Ready(());
+                }
+                Poll::Pending => break,
+            }
+        }
+        if matches!(self.draining, Draining::Due) {
+            self.draining = Draining::Until(Box::pin(tokio::time::sleep(DRAIN_MAX)));
+        }
+        let Draining::Until(timer) = &mut self.draining else {
+            return Poll::Ready(());
+        };
+        std::task::ready!(timer.as_mut().poll(cx));
+        self.draining = Draining::No;
+        Poll::Ready(())
+    }
+
+    /// Ends the stream for a reason of ours. Who may no longer read is told nothing more.
+    fn end(&mut self, why: &AnswerError) {
+        if *why == AnswerError::NotAlive {
+            self.ended = true;
+        } else {
+            self.give_up(self.upstream.timed_out().to_string());
+        }
+    }
+
+    /// Ends the stream with an error in the place of the answer.
+    fn give_up(&mut self, message: String) {
+        let error = self.bridge.refuse(message);
+        self.ready.push_back(sse::encode_message(&error));
+        self.ended = true;
+    }
+}

@@ -1,0 +1,126 @@
+//! A server's JSON as it arrives.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{answer::AnswerError, answer_watch::Watch, bridge_splice::Splicer, call_guard::CallGuard};
+
+/// A JSON answer on its way.
+pub(crate) struct JsonAnswer<B> {
+    body: B,
+    // Boxed because most answers need none, and every answer would carry the room for it.
+    splicer: Option<Box<Splicer>>,
+    watch: Watch,
+    guard: CallGuard,
+    /// Looked at already, and not passed on yet.
+    first: Bytes,
+    ended: bool,
+}
+
+impl<B> JsonAnswer<B>
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
+    pub(crate) fn new(body: B, splicer: Option<Splicer>, watch: Watch, guard: CallGuard) -> Self {
+        Self {
+            body,
+            splicer: splicer.map(Box::new),
+            watch,
+            guard,
+            first: Bytes::new(),
+            ended: false,
+        }
+    }
+
+    /// Waits for the beginning of the answer and checks it, while an error can still be told in its place.
+    pub(crate) async fn look_at_first(&mut self) -> Result<(), AnswerError> {
+        if let Some(first) = self.next_piece().await? {
+            self.first = first;
+        }
+        Ok(())
+    }
+
+    /// The next piece, as it goes to the client.
+    pub(crate) async fn next_piece(&mut self) -> Result<Option<Bytes>, AnswerError> {
+        let frame = std::future::poll_fn(|cx| self.poll(cx)).await.transpose()?;
+        Ok(frame.and_then(|frame| frame.into_data().ok()))
+    }
+
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended && self.first.is_empty()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        if self.splicer.is_none() && self.first.is_empty() {
+            self.body.size_hint()
+        } else {
+            SizeHint::default()
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+        }
+        loop {
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => {
+                    return self.watch.poll(cx).map(|end| {
+                        self.ended = true;
+                        Some(Err(end))
+                    });
+                }
+                Poll::Ready(frame) => frame,
+            };
+            if let Err(end) = self.watch.moved() {
+                self.ended = true;
+                return Poll::Ready(Some(Err(end)));
+            }
+            let piece = match frame {
+                None => {
+                    self.ended = true;
+                    self.guard.complete();
+                    let whole = self.splicer.as_ref().map_or(Ok(()), |splicer| splicer.finish());
+                    return Poll::Ready(whole.err().map(|error| Err(error.into())));
+                }
+                Some(Err(error)) => {
+                    tracing::info!(%error, "the answer of a server broke off");
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(AnswerError::Broken)));
+                }
+                // Trailers are the server's own affair.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(piece) => piece,
+                    Err(_) => continue,
+                },
+            };
+            let piece = match &mut self.splicer {
+                None => piece,
+                Some(splicer) => match splicer.push(piece) {
+                    Ok(piece) => piece,
+                    Err(error) => {
+                        tracing::warn!(%error, "an answer of a server is not passed on");
+                        self.ended = true;
+                        return Poll::Ready(Some(Err(error.into())));
+                    }
+                },
+            };
+            if self.body.is_end_stream() && self.splicer.is_none() {
+                self.ended = true;
+                self.guard.complete();
+            }
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What ends an answer that streams: a server that pauses for too long, a call that lasts too long, and a user who may
+//! no longer read it.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep};
+
+use crate::{answer::AnswerError, caller::Alive};
+
+/// However much progress a server reports, a call ends after this long.
+const CALL_MAX: Duration = Duration::from_hours(1);
+/// How often it is looked whether the user may go on: an ended grant ends their answers within this time.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Watches one answer. The timer is made at the first pause only: most answers come in one piece.
+pub(crate) struct Watch {
+    /// How long the server may pause.
+    allowed: Duration,
+    alive: Alive,
+    began: Instant,
+    moved_at: Instant,
+    looked_at: Instant,
+    /// Whether something came since the timer was set.
+    moved: bool,
+    // Boxed because a timer must not move once it runs, and this state moves until it does.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watch {
+    pub(crate) fn new(allowed: Duration, alive: Alive) -> Self {
+        let now = Instant::now();
+        Self {
+            allowed,
+            alive,
+            began: now,
+            moved_at: now,
+            looked_at: now,
+            moved: false,
+            timer: None,
+        }
+    }
+
+    /// Something came from the server, at the time this gives.
+    pub(crate) fn moved(&mut self) -> Result<Instant, AnswerError> {
+        let now = Instant::now();
+        self.moved_at = now;
+        self.moved = true;
+        self.look(now)?;
+        Ok(now)
+    }
+
+    /// Nothing came; ready with the reason to end.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AnswerError> {
+        loop {
+            let ends = (self.began + CALL_MAX).min(self.moved_at + self.allowed);
+            let until = ends.min(self.looked_at + LOOK);
+            let reset = std::mem::take(&mut self.moved);
+            let timer = match &mut self.timer {
+                Some(timer) => {
+                    if reset {
+                        timer.as_mut().reset(until);
+                    }
+                    timer
+                }
+                none => none.insert(Box::pin(tokio::time::sleep_until(until))),
+            };
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if now >= ends {
+                return Poll::Ready(AnswerError::Timeout);
+            }
+            if let Err(end) = self.look(now) {
+                return Poll::Ready(end);
+            }
+            // The timer is set anew.
+            self.moved = true;
+        }
+    }
+
+    fn look(&mut self, now: Instant) -> Result<(), AnswerError> {
+        if now.duration_since(self.looked_at) < LOOK {
+            return Ok(());
+        }
+        self.looked_at = now;
+        if (self.alive)() {
+            Ok(())
+        } else {
+            Err(AnswerError::NotAlive)
+        }
+    }
+}

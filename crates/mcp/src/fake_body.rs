@@ -1,0 +1,59 @@
+//! A body in memory, for the tests of the federation.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::sync::mpsc;
+
+/// A body given piece by piece, which tells whether it was dropped.
+pub(crate) struct FakeBody {
+    pieces: mpsc::UnboundedReceiver<Bytes>,
+    pub(crate) dropped: Arc<AtomicBool>,
+}
+
+pub(crate) type Pieces = mpsc::UnboundedSender<Bytes>;
+
+impl FakeBody {
+    pub(crate) fn open() -> (Pieces, Self) {
+        let (sender, pieces) = mpsc::unbounded_channel();
+        let dropped = Arc::default();
+        (sender, Self { pieces, dropped })
+    }
+
+    pub(crate) fn of(pieces: &[&str]) -> Self {
+        let (sender, body) = Self::open();
+        for piece in pieces {
+            sender.send(Bytes::copy_from_slice(piece.as_bytes())).unwrap();
+        }
+        body
+    }
+}
+
+impl Body for FakeBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.pieces
+            .poll_recv(cx)
+            .map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+impl Drop for FakeBody {
+    fn drop(&mut self) {
+        self.dropped.store(true, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,67 @@
+//! The tests that `docs/threats.md` names exist: a table that names a test nobody runs would promise what nobody checks.
+
+use std::{collections::HashMap, fs};
+
+use crate::shell::root;
+
+/// The lines of the document whose test is not there.
+pub fn missing() -> anyhow::Result<Vec<String>> {
+    let document = fs::read_to_string(root().join("docs/threats.md"))?;
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
+    Ok(missing_of(&document, read))
+}
+
+fn missing_of(document: &str, read: impl Fn(&str) -> String) -> Vec<String> {
+    let mut files: HashMap<String, String> = HashMap::new();
+    let mut room = "";
+    let mut missing = Vec::new();
+    for line in document.lines() {
+        if line.starts_with("## ") {
+            room = quoted(line)
+                .find(|text| text.starts_with("crates/"))
+                .unwrap_or("");
+        }
+        // Prose may show the form of a name; only tables promise.
+        if !line.starts_with('|') {
+            continue;
+        }
+        for (file, test) in quoted(line).filter_map(|text| text.split_once("::")) {
+            let path = if file.starts_with("crates/") {
+                file.to_owned()
+            } else {
+                format!("{room}{file}")
+            };
+            let source = files.entry(path.clone()).or_insert_with_key(|path| read(path));
+            if !source.contains(&format!("fn {test}(")) {
+                missing.push(format!(
+                    "docs/threats.md names {path}::{test}, which does not exist"
+                ));
+            }
+        }
+    }
+    missing
+}
+
+/// The texts between backquotes.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_that_is_gone_is_told_and_others_are_not() {
+        let document = "`file.rs::example`\n## Room (`crates/a/src/`)\n| x | `b.rs::there`, `b.rs::gone` |\n\
+                        | y | `crates/c/d.rs::there` |\n| z | `crates/c/d.rs::the` |\n";
+        let read = |path: &str| match path {
+            "crates/a/src/b.rs" | "crates/c/d.rs" => "async fn there() {}".to_owned(),
+            _ => String::new(),
+        };
+        let missing = missing_of(document, read);
+        assert_eq!(missing.len(), 2, "{missing:?}");
+        assert!(missing[0].contains("crates/a/src/b.rs::gone"));
+        assert!(missing[1].contains("crates/c/d.rs::the,"));
+    }
+}
