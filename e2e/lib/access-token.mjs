@@ -1,6 +1,7 @@
 // An access token the long way: the SDK's own registration and code exchange, with a sign-in in between.
 
 import { auth } from "@modelcontextprotocol/client";
+import { Browser } from "./browser.mjs";
 import { memoryProvider } from "./client.mjs";
 import { signIn } from "./sign-in.mjs";
 
@@ -10,11 +11,17 @@ export async function accessToken({ url, user = "ada", name }) {
 }
 
 /** Signs in at a gateway and gives the whole token answer. */
-export async function tokens({ url, user = "ada", name }) {
+export async function tokens(options) {
+  return (await signedIn(options)).tokens;
+}
+
+/** Signs in at a gateway and gives the token answer and the client it was given to; `fetch` is the browser's. */
+export async function signedIn({ url, user = "ada", name, fetch }) {
   const redirectUrl = "http://127.0.0.1:1/callback";
   const provider = memoryProvider({ redirectUrl, name });
   await auth(provider, { serverUrl: url });
-  const answer = await signIn({ authorizationUrl: provider.kept.authorizationUrl, redirectUrl, user });
+  const browser = new Browser({ stopAt: (at) => at.href.startsWith(redirectUrl), fetch });
+  const answer = await signIn({ authorizationUrl: provider.kept.authorizationUrl, redirectUrl, user, browser });
   await auth(provider, { serverUrl: url, authorizationCode: answer.get("code"), iss: answer.get("iss") });
-  return provider.kept.tokens;
+  return { tokens: provider.kept.tokens, client: provider.kept.client };
 }

@@ -68,8 +68,17 @@ level = "${logLevel}"
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return text ? JSON.parse(text) : undefined;
     },
-    restart: async () => {
-      await running.stop();
+    /** Starts a second process on the same database, which listens elsewhere under the same public URL. */
+    replica: async () => {
+      const listen = `127.0.0.1:${await freePort()}`;
+      const other = await start(program, ["serve", ...config], {
+        env: { ...env, GATEWRIGHT__SERVER__LISTEN: listen },
+        readyUrl: `http://${listen}/readyz`,
+      });
+      return { origin: `http://${listen}`, stop: other.stop, log: other.output };
+    },
+    restart: async (signal) => {
+      await running.stop(signal);
       running = await serve();
     },
     stop: async () => {

@@ -1,0 +1,193 @@
+// What becomes of a grant: refreshed by many at once, kept over a restart, ended everywhere; on two replicas where the
+// store allows them.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { signedIn } from "./lib/access-token.mjs";
+import { STORES, startGateway } from "./lib/gateway.mjs";
+import { startProvider } from "./lib/provider.mjs";
+import { startRmcp } from "./lib/upstreams.mjs";
+
+const META = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "grants", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
+
+for (const store of STORES) {
+  describe(`grants on ${store}`, () => {
+    let gateway, provider, rmcp, replica, path, source;
+
+    before(async () => {
+      gateway = await startGateway({ store });
+      provider = await startProvider({ redirectUri: gateway.callback });
+      rmcp = await startRmcp(gateway);
+      // SQLite has one process; there both names mean the same one.
+      replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
+      const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+      source = await create("user-sources", {
+        name: "Company",
+        issuer: provider.issuer,
+        client_id: provider.client.client_id,
+        client_secret: provider.client.client_secret,
+      });
+      const server = await create("servers", { slug: "rmcp", name: "Rmcp", url: rmcp.url, identity: "assertion" });
+      const made = await create("gateways", {
+        name: "Grants",
+        slug: `grants-${store}`,
+        authentication_mode: "user_source",
+        user_source_id: source.id,
+        servers: [server.id],
+      });
+      path = new URL(made.url).pathname;
+    });
+
+    after(async () => {
+      for (const each of [rmcp, provider, replica, gateway]) await each?.stop();
+    });
+
+    const post = (origin, token, name = "whoami") =>
+      fetch(`${origin}${path}`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: "application/json, text/event-stream",
+          "content-type": "application/json",
+          "mcp-protocol-version": "2026-07-28",
+          "mcp-method": "tools/call",
+          "mcp-name": name,
+        },
+        body: JSON.stringify({
+          jsonrpc: "2.0",
+          id: 1,
+          method: "tools/call",
+          params: { name, arguments: {}, _meta: META },
+        }),
+      });
+
+    /** The status of a call, once its answer was read. */
+    const call = async (origin, token) => {
+      const answer = await post(origin, token);
+      const text = await answer.text();
+      if (answer.status === 200) assert.match(text, /"result"/);
+      return answer.status;
+    };
+
+    const refresh = async (origin, { tokens, client }) => {
+      const answer = await fetch(`${origin}${path}/oauth2/token`, {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "refresh_token",
+          refresh_token: tokens.refresh_token,
+          client_id: client.client_id,
+        }),
+      });
+      return { status: answer.status, ...(await answer.json()) };
+    };
+
+    /** Asks until a condition holds, for two seconds at most: as long as a replica may take to hear of a change. */
+    const within = async (condition, what) => {
+      const deadline = Date.now() + 2_000;
+      while (!(await condition())) assert.ok(Date.now() < deadline, what);
+    };
+
+    const usersOf = async () => (await gateway.api("GET", `${gateway.project}/users`)).items;
+
+    test("a sign-in begun on one replica is finished on the other", async () => {
+      const elsewhere = (url, options) => {
+        const isCallback = url.pathname === new URL(gateway.callback).pathname;
+        return fetch(isCallback ? `${replica.origin}${url.pathname}${url.search}` : url, options);
+      };
+      const person = await signedIn({ url: gateway.url + path, fetch: elsewhere });
+      assert.equal(await call(gateway.url, person.tokens.access_token), 200);
+      assert.equal(await call(replica.origin, person.tokens.access_token), 200);
+    });
+
+    test("twenty refreshes at once give one successor and end nothing", async () => {
+      const person = await signedIn({ url: gateway.url + path });
+      const origins = Array.from({ length: 20 }, (_, index) => (index % 2 ? replica.origin : gateway.url));
+      const answers = await Promise.all(origins.map((origin) => refresh(origin, person)));
+      assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [200]);
+      assert.equal(new Set(answers.map((answer) => answer.refresh_token)).size, 1);
+      const next = await refresh(gateway.url, { ...person, tokens: answers[0] });
+      assert.equal(next.status, 200, JSON.stringify(next));
+      assert.equal(await call(replica.origin, next.access_token), 200);
+    });
+
+    test("a grant survives a restart", async () => {
+      const person = await signedIn({ url: gateway.url + path });
+      await gateway.restart();
+      assert.equal(await call(gateway.url, person.tokens.access_token), 200);
+      assert.equal((await refresh(gateway.url, person)).status, 200);
+    });
+
+    test("what was acknowledged survives a process that is killed", async () => {
+      let person = await signedIn({ url: gateway.url + path });
+      for (let round = 0; round < 5; round += 1) {
+        const killed = gateway.restart.bind(null, "SIGKILL");
+        let restarted;
+        // Refreshes one after the other until the process dies under one of them.
+        for (let count = 0; ; count += 1) {
+          const answer = refresh(gateway.url, person).catch(() => undefined);
+          if (count === round + 1) restarted = killed();
+          const tokens = await answer;
+          if (tokens?.status === 200) person = { ...person, tokens };
+          if (restarted) break;
+        }
+        await restarted;
+        const tokens = await refresh(gateway.url, person);
+        assert.equal(tokens.status, 200, JSON.stringify(tokens));
+        person = { ...person, tokens };
+        assert.equal(await call(gateway.url, tokens.access_token), 200);
+      }
+    });
+
+    test("a blocked user is refused at once here and within two seconds elsewhere", async () => {
+      const person = await signedIn({ url: gateway.url + path, user: "grace" });
+      assert.equal(await call(replica.origin, person.tokens.access_token), 200);
+      const grace = (await usersOf()).find((user) => user.subject === "grace");
+      await gateway.api("PATCH", `${gateway.project}/users/${grace.id}`, { status: "blocked" });
+      assert.equal(await call(gateway.url, person.tokens.access_token), 401);
+      await within(async () => (await call(replica.origin, person.tokens.access_token)) === 401, "still let in");
+      const refused = await refresh(replica.origin, person);
+      assert.deepEqual([refused.status, refused.error], [400, "invalid_grant"]);
+      await gateway.api("PATCH", `${gateway.project}/users/${grace.id}`, { status: "active" });
+      assert.equal(await call(gateway.url, person.tokens.access_token), 401, "what was ended stays ended");
+    });
+
+    test("after a change of the subject claim people sign in anew", async () => {
+      const person = await signedIn({ url: gateway.url + path });
+      const edit = (body) => gateway.api("PATCH", `${gateway.project}/user-sources/${source.id}`, body);
+      await edit({ description: "no change of identity" });
+      assert.equal(await call(gateway.url, person.tokens.access_token), 200);
+      await edit({ subject_claim: "email", skip_validation: true });
+      const answer = await post(gateway.url, person.tokens.access_token);
+      await answer.arrayBuffer();
+      assert.equal(answer.status, 401);
+      const challenge = answer.headers.get("www-authenticate");
+      assert.match(challenge, /resource_metadata="[^"]+"/);
+      assert.match(challenge, /error="invalid_token"/);
+      await within(async () => (await call(replica.origin, person.tokens.access_token)) === 401, "still let in");
+      assert.equal((await refresh(gateway.url, person)).error, "invalid_grant");
+      await edit({ subject_claim: "sub" });
+    });
+
+    test("neither tokens, codes nor secrets are in the log", async () => {
+      const person = await signedIn({ url: gateway.url + path });
+      await call(gateway.url, person.tokens.access_token);
+      const log = gateway.log();
+      assert.match(log, /request/);
+      for (const secret of [
+        person.tokens.access_token,
+        person.tokens.refresh_token,
+        person.client.client_id,
+        provider.client.client_secret,
+        gateway.projectKey,
+        "code=",
+        "state=",
+      ]) {
+        assert.ok(!log.includes(secret), `the log has ${secret.slice(0, 8)}…`);
+      }
+    });
+  });
+}
