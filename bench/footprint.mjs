@@ -1,12 +1,11 @@
 // What the gateway costs while nothing happens: time to the first answer, resident memory, and memory per idle stream.
 
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { request } from "node:http";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { accessToken } from "../e2e/lib/access-token.mjs";
 import { BINARIES, startGateway } from "../e2e/lib/gateway.mjs";
 import { freePort, start } from "../e2e/lib/process.mjs";
-import { startProvider } from "../e2e/lib/provider.mjs";
 
 const STREAMS = 1000;
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
@@ -16,10 +15,11 @@ async function resident(pid) {
   return Number((await readFile(`/proc/${pid}/status`, "utf8")).match(/VmRSS:\s+(\d+)/)[1]);
 }
 
-/** Opens a session and its listening stream; resolves when the stream's headers have come. */
-async function listen(url, token) {
+/** Opens a session of a user and its listening stream; resolves when the stream's headers have come. */
+async function listen(url, key, user) {
   const headers = {
-    authorization: `Bearer ${token}`,
+    authorization: `Bearer ${key}`,
+    "gatewright-user-id": user,
     accept: "application/json, text/event-stream",
     "content-type": "application/json",
   };
@@ -47,48 +47,38 @@ async function listen(url, token) {
 }
 
 const gateway = await startGateway({ logLevel: "warn" });
-const provider = await startProvider({ redirectUri: gateway.callback });
 try {
   const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-  const source = await create("user-sources", {
-    name: "Company",
-    issuer: provider.issuer,
-    client_id: provider.client.client_id,
-    client_secret: provider.client.client_secret,
-  });
-  const made = await create("gateways", {
-    name: "Footprint",
-    slug: "footprint",
-    authentication_mode: "user_source",
-    user_source_id: source.id,
-  });
+  const made = await create("gateways", { name: "Footprint", slug: "footprint", authentication_mode: "headers" });
+  const { key } = await create("api-keys", { name: "footprint", role: "gateway" });
   await gateway.restart();
   await pause(5);
   console.log(`idle in serve: ${((await resident(gateway.pid())) / 1024).toFixed(1)} MB resident`);
 
-  const token = await accessToken({ url: made.url });
-  const warm = await Promise.all(Array.from({ length: 20 }, () => listen(made.url, token)));
+  // One person may listen only so often, so there are many.
+  const some = (from, count) =>
+    Promise.all(Array.from({ length: count }, (_, index) => listen(made.url, key, `user ${(from + index) % 100}`)));
+  const warm = await some(0, 20);
   await pause(1);
   const before = await resident(gateway.pid());
   const streams = [];
-  while (streams.length < STREAMS) {
-    streams.push(...(await Promise.all(Array.from({ length: 50 }, () => listen(made.url, token)))));
-  }
+  while (streams.length < STREAMS) streams.push(...(await some(streams.length, 50)));
   await pause(1);
   const each = ((await resident(gateway.pid())) - before) / STREAMS;
   console.log(`an idle listening stream: ${each.toFixed(1)} kB resident (${STREAMS} of them)`);
   for (const stream of [...warm, ...streams]) stream.destroy();
 } finally {
-  await provider.stop();
   await gateway.stop();
 }
 
+const folder = await mkdtemp(join(tmpdir(), "gatewright-footprint-"));
 const [port, begun] = [await freePort(), performance.now()];
-const demo = await start(join(BINARIES, "gatewright"), ["demo", "--port", String(port)], {
+const demo = await start(join(BINARIES, "gatewright"), ["demo", "--port", String(port), "--data-dir", folder], {
   readyUrl: `http://127.0.0.1:${port}/healthz`,
 });
 console.log(`first answer of a new demo: ${(performance.now() - begun).toFixed(0)} ms after start`);
-while (!/connect|sign in by hand/i.test(demo.output())) await pause(0.2);
+while (!/until you press Ctrl-C/.test(demo.output())) await pause(0.2);
 await pause(5);
 console.log(`demo, five seconds after its walk: ${((await resident(demo.child.pid)) / 1024).toFixed(1)} MB resident`);
 await demo.stop();
+await rm(folder, { recursive: true, force: true });
