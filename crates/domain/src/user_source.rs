@@ -1,11 +1,15 @@
 //! User Sources: the connection between gateways and one OpenID Connect provider.
 
 mod client_secret;
+mod connection_test;
 mod fields;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::client_secret::{ClientSecretSlots, SecretSlot, client_secret_context};
+pub use self::connection_test::{
+    ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials,
+};
 pub use self::fields::{
     DEFAULT_SCOPES, DEFAULT_SUBJECT_CLAIM, UserSourceFields, check_client_secret, check_issuer, same_origin,
 };
@@ -42,6 +46,8 @@ pub struct UserSource {
     pub identity_epoch: i64,
     /// When all checks last passed; `None` marks the source as unverified.
     pub verified_at: Option<Timestamp>,
+    /// What the last test of the connection brought; `None` where there was none since issuer, client, scopes or claim changed.
+    pub last_test: Option<ConnectionTest>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.

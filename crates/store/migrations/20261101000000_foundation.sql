@@ -55,6 +55,7 @@ CREATE TABLE user_sources (
     status TEXT NOT NULL,
     identity_epoch BIGINT NOT NULL,
     verified_at BIGINT,
+    last_test TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     UNIQUE (project_id, name_key)

@@ -96,6 +96,16 @@ impl Row {
     pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Corrupt { what: column })
     }
+
+    /// The same where there may be none.
+    pub(crate) fn opt_json<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let text = self.opt_text(column)?;
+        text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { what: column }))
+            .transpose()
+    }
 }
 
 fn parse<T: FromStr>(column: &'static str, text: &str) -> Result<T, StoreError> {

@@ -20,7 +20,7 @@ macro_rules! select {
         concat!(
             "SELECT id, project_id, name, description, issuer, client_id, client_secret, client_secret_previous, \
              secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, status, \
-             identity_epoch, verified_at, created_at, updated_at FROM user_sources ",
+             identity_epoch, verified_at, last_test, created_at, updated_at FROM user_sources ",
             $rest
         )
     };
@@ -30,8 +30,9 @@ macro_rules! select {
 pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> {
     let sql = "INSERT INTO user_sources (id, project_id, name, name_key, description, issuer, client_id, \
                client_secret, client_secret_previous, secret_changed_at, secret_confirmed_at, secret_refused_at, \
-               scopes, subject_claim, status, identity_epoch, verified_at, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+               scopes, subject_claim, status, identity_epoch, verified_at, last_test, created_at, \
+               updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
                ON CONFLICT (project_id, name_key) DO NOTHING";
     let slots = &source.client_secret;
     let values = values![
@@ -52,6 +53,7 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
         to_word(&source.status),
         source.identity_epoch,
         source.verified_at,
+        source.last_test.as_ref().map(to_json),
         source.created_at,
         source.updated_at,
     ];
@@ -92,7 +94,7 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError>
     rows.iter().map(read).collect()
 }
 
-/// Replaces name, description, issuer, client id, secret slots, scopes, claim, epoch, verification where
+/// Replaces name, description, issuer, client id, secret slots, scopes, claim, epoch, verification, last test where
 /// `updated_at` is still `seen`; never the status. `Taken { field: "name" }`.
 ///
 /// Grants of an older epoch need no change here: every look at a grant compares its epoch with the source's.
@@ -100,7 +102,7 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: Timestamp) -> Result
     let sql = "UPDATE user_sources SET name = $1, name_key = $2, description = $3, issuer = $4, client_id = $5, \
                client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
                secret_refused_at = $10, scopes = $11, subject_claim = $12, identity_epoch = $13, verified_at = $14, \
-               updated_at = $15 WHERE project_id = $16 AND id = $17 AND updated_at = $18";
+               last_test = $15, updated_at = $16 WHERE project_id = $17 AND id = $18 AND updated_at = $19";
     let slots = &source.client_secret;
     let values = values![
         &source.name,
@@ -117,6 +119,7 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: Timestamp) -> Result
         &source.subject_claim,
         source.identity_epoch,
         source.verified_at,
+        source.last_test.as_ref().map(to_json),
         source.updated_at,
         source.project_id,
         source.id,
@@ -266,6 +269,7 @@ fn read(row: &Row) -> Result<UserSource, StoreError> {
         status: row.word("status")?,
         identity_epoch: row.int("identity_epoch")?,
         verified_at: row.opt_time("verified_at")?,
+        last_test: row.opt_json("last_test")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })

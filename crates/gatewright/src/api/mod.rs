@@ -5,6 +5,7 @@ pub mod api_keys;
 mod attempts;
 pub mod audit_events;
 mod authenticate;
+mod catalogue;
 mod document;
 pub mod gateways;
 mod input;
@@ -81,6 +82,9 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             user_sources::update_user_source,
             user_sources::delete_user_source
         ))
+        .routes(routes!(user_sources::test_connection))
+        .routes(routes!(catalogue::list_provider_presets))
+        .routes(routes!(catalogue::list_known_clients))
         .routes(routes!(gateways::create_gateway, gateways::list_gateways))
         .routes(routes!(
             gateways::get_gateway,

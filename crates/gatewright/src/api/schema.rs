@@ -87,6 +87,16 @@ pub fn secret_slot() -> Object {
     one_of(["current", "previous"])
 }
 
+/// What came of a check of a connection.
+pub fn test_outcome() -> Object {
+    one_of(["passed", "warning", "failed", "skipped"])
+}
+
+/// Whether the provider knows client id and secret.
+pub fn credentials_verdict() -> Object {
+    one_of(["right", "wrong", "cannot_tell"])
+}
+
 /// The role of a project key.
 pub fn role() -> Object {
     one_of(["viewer", "admin", "owner", "gateway"])

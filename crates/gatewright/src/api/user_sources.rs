@@ -6,7 +6,9 @@ use axum::{extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
-    user_source::{SecretSlot, UserSource, UserSourceStatus},
+    user_source::{
+        ConnectionTest, CredentialsVerdict, SecretSlot, TestOutcome, UserSource, UserSourceStatus,
+    },
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -61,12 +63,67 @@ pub struct UserSourceResource {
     /// When all checks last passed; null marks the source as unverified.
     #[schema(value_type = Option<String>, format = DateTime)]
     verified_at: Option<Timestamp>,
+    /// The last test of the connection; null where there was none since issuer, client, scopes or subject claim changed.
+    #[schema(required = true)]
+    last_test: Option<ConnectionTestResource>,
     /// The redirect URL to register at the provider; the same for every source.
     redirect_url: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+}
+
+/// What came of testing the connection of a User Source.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConnectionTest)]
+pub struct ConnectionTestResource {
+    #[schema(value_type = String, format = DateTime)]
+    tested_at: Timestamp,
+    /// The checks, each resting on those before it.
+    checks: Vec<ConnectionCheck>,
+    credentials: Credentials,
+}
+
+/// One check of a connection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConnectionCheck {
+    /// What was checked, in a word like `code_flow`.
+    name: String,
+    /// The field it is about: a JSON pointer into the User Source (RFC 6901).
+    pointer: String,
+    /// `skipped` where another check failed first.
+    #[schema(schema_with = schema::test_outcome)]
+    outcome: TestOutcome,
+    /// What was found and what to do, in sentences.
+    detail: String,
+}
+
+/// Whether the provider knows client id and secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Credentials {
+    /// `cannot_tell` where the provider's answers do not tell; a sign-in does.
+    #[schema(schema_with = schema::credentials_verdict)]
+    verdict: CredentialsVerdict,
+    /// Why, and what to do, in sentences.
+    detail: String,
+}
+
+fn tested(test: ConnectionTest) -> ConnectionTestResource {
+    let checks = test.checks.into_iter().map(|check| ConnectionCheck {
+        name: check.name,
+        pointer: check.pointer,
+        outcome: check.outcome,
+        detail: check.detail,
+    });
+    ConnectionTestResource {
+        tested_at: test.tested_at,
+        checks: checks.collect(),
+        credentials: Credentials {
+            verdict: test.credentials.verdict,
+            detail: test.credentials.detail,
+        },
+    }
 }
 
 /// A User Source that was just saved.
@@ -107,6 +164,7 @@ fn resource(app: &App, source: UserSource) -> UserSourceResource {
         subject_claim: source.subject_claim,
         status: source.status,
         verified_at: source.verified_at,
+        last_test: source.last_test.map(tested),
         redirect_url: app.config.callback_url(),
         created_at: source.created_at,
         updated_at: source.updated_at,
@@ -181,6 +239,17 @@ pub(super) async fn delete_user_source(
 ) -> Result<StatusCode, Problem> {
     service::delete(&app, &authority, project, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Test the connection of a User Source: all checks again, and whether the provider knows client id and secret
+#[utoipa::path(post, path = "/api/v1/projects/{project}/user-sources/{user_source}/test-connection", tag = "User Sources", responses((status = 200, body = UserSourceResource, description = "The source with the result in `last_test`.")))]
+pub(super) async fn test_connection(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, id)): Ids<(ProjectId, UserSourceId)>,
+) -> Result<Versioned<UserSourceResource>, Problem> {
+    let user_source = service::test_connection(&app, &authority, project, id).await?;
+    Ok(versioned(&app, user_source))
 }
 
 fn versioned(app: &App, user_source: UserSource) -> Versioned<UserSourceResource> {

@@ -50,6 +50,62 @@ pub enum CheckName {
     SubjectClaim,
 }
 
+impl CheckName {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IssuerUrl => "issuer_url",
+            Self::Discovery => "discovery",
+            Self::Issuer => "issuer",
+            Self::Endpoints => "endpoints",
+            Self::CodeFlow => "code_flow",
+            Self::Pkce => "pkce",
+            Self::ClientAuthentication => "client_authentication",
+            Self::SignatureAlgorithm => "signature_algorithm",
+            Self::Keys => "keys",
+            Self::Scopes => "scopes",
+            Self::IssuerParameter => "issuer_parameter",
+            Self::SubjectClaim => "subject_claim",
+        }
+    }
+
+    /// The field it is about, where nothing more exact was found: a JSON pointer into a User Source.
+    pub const fn pointer(self) -> &'static str {
+        match self {
+            Self::IssuerUrl
+            | Self::Discovery
+            | Self::Issuer
+            | Self::Endpoints
+            | Self::CodeFlow
+            | Self::Pkce
+            | Self::SignatureAlgorithm
+            | Self::Keys
+            | Self::IssuerParameter => "/issuer",
+            Self::ClientAuthentication => "/client_secret",
+            Self::Scopes => "/scopes",
+            Self::SubjectClaim => "/subject_claim",
+        }
+    }
+
+    /// What it means that it holds, in a sentence.
+    pub const fn when_passed(self) -> &'static str {
+        match self {
+            Self::IssuerUrl => "The issuer is a URL that may be used.",
+            Self::Discovery => "The provider answers with its discovery document.",
+            Self::Issuer => "The provider names itself exactly as the issuer was typed.",
+            Self::Endpoints => "The endpoints for signing in are there.",
+            Self::CodeFlow => "The provider does not exclude the authorization code flow.",
+            Self::Pkce => "The provider does not exclude PKCE with S256.",
+            Self::ClientAuthentication => "The provider does not exclude the ways a client secret is sent.",
+            Self::SignatureAlgorithm => "The provider does not exclude the accepted ID token signatures.",
+            Self::Keys => "The provider publishes a key that can verify ID tokens.",
+            Self::Scopes => "`openid` is asked for, and the provider excludes none of the scopes.",
+            Self::IssuerParameter => "The provider names itself when it sends people back.",
+            Self::SubjectClaim => "Nothing speaks against the subject claim.",
+        }
+    }
+}
+
 /// What came of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]

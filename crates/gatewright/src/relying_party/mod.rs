@@ -10,6 +10,7 @@ pub mod check;
 mod client_auth;
 mod completion;
 mod cookie;
+pub mod credential_probe;
 mod discovery;
 mod excerpt;
 mod failure;

@@ -149,12 +149,24 @@ async fn attempt(
         .keyring
         .open_secret(Purpose::StoredSecret, &client_secret_context(source.id), sealed)
         .map_err(|_| TokenError::SecretUnreadable)?;
+    send(app, source, provider, redemption, &secret, budget).await
+}
+
+/// Sends one token request with this secret and reads the answer.
+pub(super) async fn send(
+    app: &App,
+    source: &UserSource,
+    provider: &Provider,
+    redemption: &Redemption<'_>,
+    secret: &Secret,
+    budget: Budget,
+) -> Result<Tokens, TokenError> {
     let callback = app.config.callback_url();
     let request = request(
         &provider.token_endpoint,
         provider.client_authentication,
         &source.client_id,
-        &secret,
+        secret,
         &callback,
         redemption,
     );

@@ -1,8 +1,10 @@
 //! User Sources: create, list, read, change, deactivate, delete.
 
+mod connection_test;
 mod edit;
 mod input;
 
+pub use self::connection_test::test_connection;
 use self::edit::{Edited, check_fields, edit, seal};
 pub use self::input::{NewUserSource, UserSourcePatch};
 use super::{
@@ -71,6 +73,7 @@ pub async fn create(
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,
+        last_test: None,
         created_at: now,
         updated_at: now,
     };
@@ -137,6 +140,9 @@ pub async fn update(
     let judged = new_secret
         || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
         || current.scopes != next.scopes;
+    if judged {
+        next.last_test = None;
+    }
     let asks = !skip_validation.unwrap_or(!judged);
     let warnings = if asks {
         ask_provider(app, &mut next).await?

@@ -58,6 +58,7 @@ impl World {
             status: UserSourceStatus::Active,
             identity_epoch: 1,
             verified_at: Some(self.now()),
+            last_test: None,
             created_at: self.now(),
             updated_at: self.now(),
         }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use gatewright_domain::{
     gateway::GatewayStatus,
     stored_secret::SealedText,
-    user_source::{UserSource, UserSourceStatus},
+    user_source::{
+        ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials, UserSource,
+        UserSourceStatus,
+    },
 };
 use gatewright_store::{
     PageRequest, authorization_code, gateway, grant, pending_sign_in, user,
@@ -109,6 +112,19 @@ async fn an_edit_leaves_the_status_alone(world: World) {
     edited.scopes = vec!["openid".to_owned()];
     edited.subject_claim = String::from("oid");
     edited.verified_at = None;
+    edited.last_test = Some(ConnectionTest {
+        tested_at: world.now(),
+        checks: vec![TestedCheck {
+            name: "issuer".to_owned(),
+            pointer: "/issuer".to_owned(),
+            outcome: TestOutcome::Failed,
+            detail: "Type it \"so\".".to_owned(),
+        }],
+        credentials: TestedCredentials {
+            verdict: CredentialsVerdict::CannotTell,
+            detail: "Not asked.".to_owned(),
+        },
+    });
     edited.client_secret.current = SealedText("v1.k.new".to_owned());
     edited.client_secret.previous = Some(source.client_secret.current.clone());
     edited.updated_at = world.now();

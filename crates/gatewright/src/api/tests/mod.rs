@@ -1,6 +1,7 @@
 //! The API through its router, in process, on a real SQLite store.
 
 mod bench;
+mod catalogue;
 mod document;
 mod gateways;
 mod input;

@@ -34,7 +34,7 @@ fn needs(operation: &str) -> Needs {
         | "revoke_instance_key"
         | "list_instance_audit_events"
         | "get_instance_audit_event" => Needs::Instance,
-        "list_projects" => Needs::Any,
+        "list_projects" | "list_provider_presets" | "list_known_clients" => Needs::Any,
         "get_project" => Needs::ViewerOrInstance,
         "update_project" | "delete_project" | "create_api_key" => Needs::OwnerOrInstance,
         "update_api_key" | "revoke_api_key" => Needs::Owner,
@@ -42,7 +42,7 @@ fn needs(operation: &str) -> Needs {
         "create_user_source" | "update_user_source" | "delete_user_source" | "create_gateway"
         | "update_gateway" | "delete_gateway" | "create_server" | "update_server" | "delete_server"
         | "create_secret" | "update_secret" | "delete_secret" | "update_user" | "delete_user"
-        | "end_grants" | "end_grant" => Needs::Admin,
+        | "end_grants" | "end_grant" | "test_connection" => Needs::Admin,
         other => panic!("say here what {other} needs"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::Method;
 use gatewright_demo::provider::{Client, Provider};
 use gatewright_domain::{sealed::Purpose, stored_secret::SealedText, user_source};
 use serde_json::json;
@@ -281,4 +282,88 @@ async fn deactivating_and_attaching_at_once_never_both_succeed() {
         .post(&acme.admin, &acme.path("user-sources"), new_source("Source 0"))
         .await
         .expect(422);
+}
+
+#[tokio::test]
+async fn the_last_test_of_a_connection_is_kept_until_what_it_was_about_changes() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client {
+        id: "client-1".to_owned(),
+        secret: "canary-right".to_owned(),
+        redirect_uri: bench.app.config.callback_url(),
+    };
+    let provider = Provider::on(&listener, client).unwrap();
+    let issuer = provider.issuer().to_owned();
+    let stop = bench.app.shutdown.clone();
+    let served = tokio::spawn(provider.serve(listener, stop.clone()));
+    let new = json!({
+        "name": "Demo", "issuer": issuer, "client_id": "client-1", "client_secret": "canary-wrong",
+        "skip_validation": true,
+    });
+    let created = bench
+        .post(&acme.admin, &acme.path("user-sources"), new)
+        .await
+        .expect(201);
+    assert_eq!(created.body["last_test"], json!(null));
+    let path = acme.path(&format!("user-sources/{}", created.text("id")));
+    let action = format!("{path}/test-connection");
+    let test = async || {
+        bench
+            .with(Method::POST, &action, Some(&acme.admin), &[], None)
+            .await
+            .expect(200)
+    };
+
+    let wrong = test().await;
+    assert_eq!(wrong.body["last_test"]["credentials"]["verdict"], "wrong");
+    assert_eq!(wrong.body["verified_at"], json!(null));
+    bench
+        .patch(
+            &acme.admin,
+            &path,
+            json!({"client_secret": "canary-right", "skip_validation": true}),
+        )
+        .await
+        .expect(200);
+    let read = bench.get(&acme.viewer, &path).await.expect(200);
+    assert_eq!(read.body["last_test"], json!(null), "it was about another secret");
+
+    let right = test().await;
+    assert_eq!(
+        right.body["last_test"]["credentials"]["verdict"], "right",
+        "{:#}",
+        right.body
+    );
+    assert!(right.body["verified_at"].is_string());
+    bench
+        .patch(&acme.admin, &path, json!({"name": "Renamed"}))
+        .await
+        .expect(200);
+    let read = bench.get(&acme.viewer, &path).await.expect(200);
+    assert_eq!(read.body["last_test"], right.body["last_test"]);
+    assert_ne!(right.etag(), created.etag());
+
+    stop.cancel();
+    served.await.unwrap().unwrap();
+    let away = test().await;
+    let outcomes = away.body["last_test"]["checks"].as_array().unwrap();
+    let outcome = |name: &str| {
+        let check = outcomes.iter().find(|check| check["name"] == name);
+        check.unwrap()["outcome"].as_str().unwrap()
+    };
+    assert_eq!(
+        [outcome("issuer_url"), outcome("discovery"), outcome("keys")],
+        ["passed", "failed", "skipped"]
+    );
+    assert_eq!(away.body["last_test"]["credentials"]["verdict"], "cannot_tell");
+    let tests = acme.path("audit-events?action=user_source.tested");
+    let events = bench.get(&acme.viewer, &tests).await.expect(200);
+    assert_eq!(events.body["items"].as_array().unwrap().len(), 3);
+    bench.app.store.close().await;
+    assert!(
+        !bench.everything_visible().contains("canary"),
+        "no secret anywhere"
+    );
 }

@@ -89,6 +89,7 @@ impl Instance {
             status: UserSourceStatus::Active,
             identity_epoch: 1,
             verified_at: None,
+            last_test: None,
             created_at: at,
             updated_at: at,
         };

@@ -139,6 +139,14 @@ fn an_issuer_that_is_no_plain_https_url_fails(#[case] issuer: &str) {
 }
 
 #[test]
+fn each_check_has_one_word_everywhere() {
+    for name in ORDER {
+        assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
+        assert!(name.pointer().starts_with('/') && name.when_passed().ends_with('.'));
+    }
+}
+
+#[test]
 fn openid_must_be_among_the_scopes() {
     let results = results("https://idp.example.com", &json!({}), &["profile"], "sub");
     assert_eq!(failed(&results), [(CheckName::Scopes, "/scopes")]);

@@ -13,7 +13,7 @@ use gatewright_domain::{
     user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
-pub(super) use provider::{Fault, SECRET};
+pub(super) use provider::{Fault, SECRET, TokenRule};
 pub(super) use signer::{Signer, SignerKind, encode};
 pub(super) use world::World;
 
@@ -40,6 +40,7 @@ pub(super) fn source(issuer: &str) -> UserSource {
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,
+        last_test: None,
         created_at: at,
         updated_at: at,
     }

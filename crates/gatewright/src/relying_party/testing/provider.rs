@@ -41,6 +41,17 @@ pub(in crate::relying_party) enum Fault {
     Endless,
 }
 
+/// How the token endpoint looks at a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::relying_party) enum TokenRule {
+    /// The client must be right, and any code will do.
+    AnyCode,
+    /// The client must be right, and then the code is refused.
+    ClientFirst,
+    /// This status and error code, whatever is sent.
+    Always(u16, String),
+}
+
 /// What the provider does; tests change it as they go.
 pub(in crate::relying_party) struct Script {
     /// Members of the discovery document that replace the usual ones; `null` removes.
@@ -59,6 +70,8 @@ pub(in crate::relying_party) struct Script {
     pub(in crate::relying_party) userinfo: Value,
     /// Client secrets that are accepted.
     pub(in crate::relying_party) secrets: Vec<String>,
+    /// How the token endpoint looks at a request.
+    pub(in crate::relying_party) token_rule: TokenRule,
     /// The nonce of the authorization request that was followed last.
     pub(in crate::relying_party) nonce: String,
     /// What endpoints do instead of answering, by the last segment of their path.
@@ -96,6 +109,7 @@ impl HostileProvider {
             signer,
             userinfo: json!({"sub": "alice", "name": "Alice", "email": "alice@example.com"}),
             secrets: vec![SECRET.to_owned()],
+            token_rule: TokenRule::AnyCode,
             nonce: String::new(),
             faults: HashMap::new(),
             asked: HashMap::new(),
@@ -179,8 +193,15 @@ impl HostileProvider {
         });
         script.forms.push(form);
         script.authorizations.push(authorization);
+        if let TokenRule::Always(status, error) = &script.token_rule {
+            let status = StatusCode::from_u16(*status).unwrap();
+            return json_response(status, &json!({"error": error}));
+        }
         if !knows {
             return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
+        }
+        if script.token_rule == TokenRule::ClientFirst {
+            return json_response(StatusCode::BAD_REQUEST, &json!({"error": "invalid_grant"}));
         }
         let claims = json!({
             "iss": self.issuer, "aud": "client-1", "sub": "alice", "nonce": script.nonce,

@@ -381,6 +381,7 @@ fn source(project_id: ProjectId, at: Timestamp) -> UserSource {
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,
+        last_test: None,
         created_at: at,
         updated_at: at,
     }
