@@ -99,7 +99,10 @@ impl Mode {
 
 /// A client that skips the consent page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with `url` and, if wanted, `allow_loopback`"
+)]
 pub struct TrustedClient {
     /// The Client ID Metadata Document URL, compared exactly.
     pub url: String,
@@ -110,7 +113,7 @@ pub struct TrustedClient {
 
 /// A tool a gateway offers, by the server that has it and the name it has there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `server` and `tool`")]
 pub struct AllowedTool {
     /// The server.
     pub server: ServerId,
@@ -130,7 +133,7 @@ pub enum GatewayStatus {
 
 /// What an administrator may set per gateway beyond its fields. Seconds throughout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object of settings")]
 pub struct GatewaySettings {
     /// Life of an access token.
     pub access_token_seconds: u32,

@@ -50,7 +50,7 @@ pub struct Server {
 
 /// A header of the administrator's own, whose value may name secrets as `${secret:NAME}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `name` and `value`")]
 pub struct CustomHeader {
     /// The field name.
     pub name: String,

@@ -281,16 +281,18 @@ fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
             Ok(first)
         }
     };
+    let is_ours = |origin: &http::HeaderValue| {
+        let ours = url::Url::parse(public_url).map(|url| url.origin().ascii_serialization());
+        ours.is_ok_and(|ours| origin.as_bytes() == ours.as_bytes())
+    };
     match (
         sole(&http::HeaderName::from_static("sec-fetch-site")),
         sole(&ORIGIN),
     ) {
-        (Ok(Some(site)), _) => site == "same-origin",
-        (Ok(None), Ok(Some(origin))) => {
-            let ours = url::Url::parse(public_url).map(|url| url.origin().ascii_serialization());
-            ours.is_ok_and(|ours| origin.as_bytes() == ours.as_bytes())
-        }
-        (Ok(None), Ok(None) | Err(())) | (Err(()), _) => false,
+        // A browser sends both or the first; two that contradict each other come from no browser.
+        (Ok(Some(site)), Ok(origin)) => site == "same-origin" && origin.is_none_or(is_ours),
+        (Ok(None), Ok(Some(origin))) => is_ours(origin),
+        (Ok(None), Ok(None)) | (_, Err(())) | (Err(()), _) => false,
     }
 }
 
@@ -354,6 +356,14 @@ mod tests {
     fn only_a_post_from_a_page_of_ours_counts() {
         assert!(same_origin(&[("sec-fetch-site", "same-origin")]));
         assert!(same_origin(&[("origin", "https://gw.example:8443")]));
+        assert!(same_origin(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://gw.example:8443")
+        ]));
+        assert!(!same_origin(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://evil.example")
+        ]));
         assert!(!same_origin(&[]));
         assert!(!same_origin(&[
             ("sec-fetch-site", "cross-site"),

@@ -136,7 +136,14 @@ impl Demo {
         server_listener: TcpListener,
     ) -> anyhow::Result<Self> {
         let config = configuration(arguments, &folder, &gateway)?;
-        let app = App::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+        let app = App::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
+            .await
+            .with_context(|| {
+                format!(
+                    "the demo cannot go on with the data in {}: remove that folder, or name another with --data-dir",
+                    folder.path().display()
+                )
+            })?;
         let provider = Provider::on(
             &provider_listener,
             Client {

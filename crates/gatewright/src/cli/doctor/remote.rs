@@ -103,6 +103,14 @@ pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &App) {
 fn tell_source(report: &mut Report<impl Write>, source: &UserSource, results: &[CheckResult]) {
     let subject = format!("user source {:?}", source.name);
     let mut good = true;
+    if source.client_secret.needs_attention() {
+        good = false;
+        report.warn(
+            &subject,
+            "the provider refused the client secret at the last sign-in",
+            "Enter a client secret that is valid at the provider",
+        );
+    }
     for result in results {
         match &result.outcome {
             Outcome::Passed | Outcome::Skipped => {}
