@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::bail;
+use clap::Args;
 
 use crate::{
     install,
@@ -15,7 +16,18 @@ const CARGO_DENY: &str = "0.20.2";
 /// Lines after which a file holds more than one thing.
 const LONGEST_FILE: usize = 450;
 
-pub fn run() -> anyhow::Result<()> {
+/// What to leave out.
+#[derive(Args)]
+pub struct Options {
+    /// Only the rules of the house, which take a moment.
+    #[arg(long)]
+    house_only: bool,
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    if options.house_only {
+        return house_rules();
+    }
     shell::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     shell::run(&mut cargo(&[
         "clippy",

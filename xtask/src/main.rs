@@ -24,7 +24,7 @@ enum Command {
     /// Everything: installs what the tests need, then unit, property, contract and end-to-end tests on both stores.
     Test(test::Options),
     /// Formatting, clippy, dependency rules, and the rules of the house.
-    Lint,
+    Lint(lint::Options),
     /// The benchmarks, as ratios in one run.
     Bench(bench::Options),
 }
@@ -32,7 +32,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
-        Command::Lint => lint::run(),
+        Command::Lint(options) => lint::run(&options),
         Command::Bench(options) => bench::run(&options),
     }
 }
