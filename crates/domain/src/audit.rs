@@ -1,11 +1,16 @@
 //! Audit events: who changed what, from where. Never a secret value.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
     id::{ApiKeyId, EventId, ProjectId},
 };
+
+/// What may repeat without end is counted in one event for this long, so that a loop cannot flood the trail.
+pub const TALLY_WINDOW: Duration = Duration::from_mins(5);
 
 /// One administrative change or security event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,10 @@ pub struct AuditEvent {
     pub object_name: String,
     /// Field by field, old and new; a secret shows only that it changed.
     pub changes: Vec<FieldChange>,
+    /// How often: 1, but for what is counted within [`TALLY_WINDOW`].
+    pub occurrences: u32,
+    /// When it happened last; the same as `at` where it happened once.
+    pub last_at: Timestamp,
 }
 
 /// Who acted, and from where.

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use gatewright_domain::{
-    audit::{Actor, ActorKind, AuditEvent},
+    Timestamp,
+    audit::{Actor, ActorKind, AuditEvent, TALLY_WINDOW},
     id::{EventId, ProjectId},
+    token_hash::TokenHash,
 };
 use sqlx::AssertSqlSafe;
 
@@ -17,8 +19,19 @@ use crate::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, project_id, at, actor, actor_key_id, address, origin, action, object_type, object_id, \
-             object_name, changes FROM audit_events ",
+            "SELECT id, project_id, at, actor, actor_id, address, origin, action, object_type, object_id, \
+             object_name, changes, occurrences, last_at FROM audit_events ",
+            $rest
+        )
+    };
+}
+
+macro_rules! insert {
+    ($rest:literal) => {
+        concat!(
+            "INSERT INTO audit_events (id, project_id, at, actor, actor_id, address, origin, action, object_type, \
+             object_id, object_name, changes, tally_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             $rest
         )
     };
@@ -26,30 +39,52 @@ macro_rules! select {
 
 /// Adds an event, in the transaction of the change it tells of.
 pub async fn insert(tx: &mut Tx, event: &AuditEvent) -> Result<(), StoreError> {
-    let sql = "INSERT INTO audit_events (id, project_id, at, actor, actor_key_id, address, origin, action, \
-               object_type, object_id, object_name, changes) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    let (actor, key) = match event.actor.kind {
+    tx.execute(insert!(""), &columns(event, None)).await?;
+    Ok(())
+}
+
+/// Adds an event that may repeat without end, such as a failed sign-in or a refused change. Within one [`TALLY_WINDOW`]
+/// (windows begin at multiples of it), events of one project and action with the same `subject`, say an address prefix or
+/// an object and who reached for it, are one row with a count; how high it stands. Many at once count each.
+pub async fn tally(tx: &mut Tx, event: &AuditEvent, subject: &str) -> Result<u32, StoreError> {
+    let sql = insert!(
+        " ON CONFLICT (tally_key) WHERE tally_key IS NOT NULL DO UPDATE \
+         SET occurrences = audit_events.occurrences + 1, last_at = excluded.at RETURNING occurrences"
+    );
+    let row = tx
+        .fetch_one(sql, &columns(event, Some(tally_key(event, subject))))
+        .await?;
+    row.small("occurrences")
+}
+
+/// A hash, because an index entry is bounded and a subject is not.
+fn tally_key(event: &AuditEvent, subject: &str) -> String {
+    let window = event.at.as_seconds() / TALLY_WINDOW.as_secs().cast_signed();
+    let parts = (project_column(event.project_id), &event.action, window, subject);
+    TokenHash::of(&to_json(&parts)).to_text()
+}
+
+fn columns(event: &AuditEvent, tally_key: Option<String>) -> [Value; 13] {
+    let (actor, actor_id) = match event.actor.kind {
         ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
         ActorKind::Operator => ("operator", None),
         ActorKind::System => ("system", None),
     };
-    let values = values![
-        event.id,
-        project_column(event.project_id),
-        event.at,
-        actor,
-        key,
-        &event.actor.address,
-        to_word(&event.actor.origin),
-        &event.action,
-        &event.object_type,
-        &event.object_id,
-        &event.object_name,
-        to_json(&event.changes),
-    ];
-    tx.execute(sql, values).await?;
-    Ok(())
+    [
+        event.id.into(),
+        project_column(event.project_id).into(),
+        event.at.into(),
+        actor.into(),
+        actor_id.into(),
+        (&event.actor.address).into(),
+        to_word(&event.actor.origin).into(),
+        (&event.action).into(),
+        (&event.object_type).into(),
+        (&event.object_id).into(),
+        (&event.object_name).into(),
+        to_json(&event.changes).into(),
+        tally_key.into(),
+    ]
 }
 
 /// By project (`None`: the instance) and id.
@@ -113,7 +148,7 @@ fn project_column(project: Option<ProjectId>) -> String {
 
 fn read(row: &Row) -> Result<AuditEvent, StoreError> {
     let kind = match row.text("actor")?.as_str() {
-        "api_key" => ActorKind::ApiKey(row.id("actor_key_id")?),
+        "api_key" => ActorKind::ApiKey(row.id("actor_id")?),
         "operator" => ActorKind::Operator,
         "system" => ActorKind::System,
         _ => return Err(StoreError::Corrupt { what: "actor" }),
@@ -123,10 +158,11 @@ fn read(row: &Row) -> Result<AuditEvent, StoreError> {
         "" => None,
         _ => Some(row.id("project_id")?),
     };
+    let at: Timestamp = row.time("at")?;
     Ok(AuditEvent {
         id: row.id("id")?,
         project_id,
-        at: row.time("at")?,
+        at,
         actor: Actor {
             kind,
             address: row.opt_text("address")?,
@@ -137,5 +173,7 @@ fn read(row: &Row) -> Result<AuditEvent, StoreError> {
         object_id: row.text("object_id")?,
         object_name: row.text("object_name")?,
         changes: row.json("changes")?,
+        occurrences: row.small("occurrences")?,
+        last_at: row.opt_time("last_at")?.unwrap_or(at),
     })
 }

@@ -32,6 +32,12 @@ pub struct AuditEventResource {
     project_id: Option<ProjectId>,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
+    /// How often. What may repeat without end, such as refused changes, is counted in one event for five minutes.
+    #[schema(minimum = 1)]
+    occurrences: u32,
+    /// When it happened last.
+    #[schema(value_type = String, format = DateTime)]
+    last_at: Timestamp,
     actor: ActorResource,
     /// What was done, like `user_source.updated`.
     action: String,
@@ -95,6 +101,8 @@ fn resource(event: AuditEvent) -> AuditEventResource {
         id: event.id,
         project_id: event.project_id,
         at: event.at,
+        occurrences: event.occurrences,
+        last_at: event.last_at,
         actor: ActorResource {
             kind,
             id,

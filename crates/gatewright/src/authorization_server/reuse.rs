@@ -53,6 +53,8 @@ pub(super) async fn end_grant(
             told("user_id", reused.user),
             told("gateway_id", entry.gateway.id),
         ],
+        occurrences: 1,
+        last_at: now,
     };
     audit::insert(&mut tx, &event).await?;
     tx.commit().await?;

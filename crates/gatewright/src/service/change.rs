@@ -6,13 +6,17 @@ use gatewright_domain::{
     Timestamp,
     audit::{AuditEvent, FieldChange},
     gateway::MAX_ACCESS_TOKEN_SECONDS,
-    id::{EventId, ProjectId},
+    id::ProjectId,
 };
 use gatewright_store::{PageRequest, Tx};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Authority, ServiceError};
+use super::{
+    Authority, ServiceError,
+    audit_events::{self, Entry},
+    error::Conflict,
+};
 use crate::app::App;
 
 /// Revocations outlive every access token by this much, for clocks of replicas that differ.
@@ -32,13 +36,13 @@ pub(super) struct Change<'a> {
 }
 
 /// The thing a change is about, as the audit trail names it.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     /// Its kind, like `user_source`.
-    pub(super) kind: &'static str,
+    pub(crate) kind: &'static str,
     /// Its id.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// What people call it.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
 }
 
 impl<'a> Change<'a> {
@@ -85,18 +89,35 @@ impl<'a> Change<'a> {
         changes: Vec<FieldChange>,
     ) -> Result<(), ServiceError> {
         let event = AuditEvent {
-            id: EventId::generate(self.app.clock.as_ref(), self.app.entropy.as_ref()),
-            project_id: self.project,
             at: self.now,
-            actor: self.authority.actor().clone(),
-            action: format!("{}.{verb}", object.kind),
-            object_type: object.kind.to_owned(),
-            object_id: object.id,
-            object_name: object.name.to_owned(),
-            changes,
+            last_at: self.now,
+            ..self.entry(verb, object, changes).event(self.app)
         };
         gatewright_store::audit::insert(&mut self.tx, &event).await?;
         Ok(())
+    }
+
+    /// Gives the change up because something stands in the way, which the audit trail tells: in a transaction of its own,
+    /// because this one never happened, and once per object, actor and five minutes, because whoever is refused tries
+    /// again.
+    pub(super) async fn refuse(self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
+        let subject = format!("{} {:?}", object.id, self.authority.actor().kind);
+        let entry = self.entry(verb, object, in_the_way(&conflict));
+        let app = self.app;
+        // The one writer of SQLite is still held by the change.
+        drop(self.tx);
+        audit_events::tally(app, entry, &subject).await;
+        conflict.into()
+    }
+
+    fn entry<'b>(&self, verb: &'b str, object: Object<'b>, changes: Vec<FieldChange>) -> Entry<'b> {
+        Entry {
+            project: self.project,
+            actor: self.authority.actor().clone(),
+            verb,
+            object,
+            changes,
+        }
     }
 
     /// Makes it happen and lets requests see it.
@@ -165,6 +186,18 @@ pub(super) fn updated(before: &Fields, after: Fields) -> Vec<FieldChange> {
     }
     changes.extend(gone);
     changes
+}
+
+/// What stood in the way of a change, by id.
+fn in_the_way(conflict: &Conflict) -> Vec<FieldChange> {
+    fn ids<T: ToString>(items: &[(T, String)]) -> Vec<String> {
+        items.iter().map(|(id, _)| id.to_string()).collect()
+    }
+    created(vec![
+        field("active_gateways", ids(&conflict.active_gateways)),
+        field("gateways", ids(&conflict.gateways)),
+        field("servers", ids(&conflict.servers)),
+    ])
 }
 
 /// That a secret changed, and nothing about it.

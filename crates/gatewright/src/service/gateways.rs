@@ -115,10 +115,15 @@ pub async fn update(
     }
     next.updated_at = change.later_than(current.updated_at);
     check_tool_servers(&mut change.tx, &next).await?;
-    written(
-        &rows::update(&mut change.tx, &next, current.updated_at).await?,
-        &next,
-    )?;
+    let outcome = rows::update(&mut change.tx, &next, current.updated_at).await?;
+    if let Err(error) = written(&outcome, &next) {
+        return Err(match (outcome, error) {
+            (GatewayWrite::SourceInactive, ServiceError::Conflict(conflict)) => {
+                change.refuse("update_refused", object(&current), *conflict).await
+            }
+            (_, error) => error,
+        });
+    }
     let mut changes = updated(&audited(&current), audited(&next));
     if current.authentication != next.authentication {
         let (now, until) = (change.now, change.revoked_until());

@@ -175,7 +175,7 @@ pub async fn update(
     let is_cut_off = |server: &&Server| server.origin().is_none_or(|origin| !origins.contains(&origin));
     let cut_off: Vec<_> = users.iter().filter(is_cut_off).collect();
     if !cut_off.is_empty() {
-        return Err(Conflict {
+        let conflict = Conflict {
             detail: format!(
                 "Headers of these servers send `{}` to an origin that would no longer be allowed: change the servers \
                  first, or keep their origins.",
@@ -183,8 +183,8 @@ pub async fn update(
             ),
             servers: named(cut_off),
             ..Conflict::default()
-        }
-        .into());
+        };
+        return Err(change.refuse("update_refused", object(&current), conflict).await);
     }
     let next = StoredSecret {
         value: typed.map_or_else(|| current.value.clone(), |value| seal(app, id, &value)),
@@ -218,15 +218,15 @@ pub async fn delete(
     if_match.holds(secret.updated_at)?;
     let users = users_of(&mut change.tx, &secret).await?;
     if !users.is_empty() {
-        return Err(Conflict {
+        let conflict = Conflict {
             detail: format!(
                 "The secret `{}` cannot be deleted while headers of servers name it: remove it from them first.",
                 secret.name
             ),
             servers: named(users.iter()),
             ..Conflict::default()
-        }
-        .into());
+        };
+        return Err(change.refuse("deletion_refused", object(&secret), conflict).await);
     }
     if !rows::delete(&mut change.tx, project, id).await? {
         return Err(ServiceError::not_found("secret"));

@@ -229,7 +229,7 @@ pub async fn delete(
         ServerDelete::Done => {}
         ServerDelete::NotFound => return Err(ServiceError::not_found("server")),
         ServerDelete::InUse(gateways) => {
-            return Err(Conflict {
+            let conflict = Conflict {
                 detail: format!(
                     "The server `{}` cannot be deleted while gateways name it: remove it from their servers and allowed \
                      tools first.",
@@ -237,8 +237,8 @@ pub async fn delete(
                 ),
                 gateways,
                 ..Conflict::default()
-            }
-            .into());
+            };
+            return Err(change.refuse("deletion_refused", object(&server), conflict).await);
         }
     }
     change.record("deleted", object(&server), Vec::new()).await?;

@@ -176,7 +176,12 @@ pub async fn update(
     }
     let changes_status = status.is_some_and(|status| status != current.status);
     if let Some(status) = status.filter(|_| changes_status) {
-        set_status(&mut change, project, id, status, next.updated_at).await?;
+        let guarded = set_status(&mut change, project, id, status, next.updated_at).await?;
+        if let Some(conflict) = unguarded(guarded, "deactivated")? {
+            return Err(change
+                .refuse("deactivation_refused", object(&current), conflict)
+                .await);
+        }
     }
     if !changes_row && !changes_status {
         return Ok(Saved {
@@ -209,8 +214,10 @@ pub async fn delete(
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let source = existing(&mut change.tx, project, id).await?;
     if_match.holds(source.updated_at)?;
-    let outcome = rows::delete(&mut change.tx, project, id).await?;
-    unguarded(outcome, "deleted")?;
+    let guarded = rows::delete(&mut change.tx, project, id).await?;
+    if let Some(conflict) = unguarded(guarded, "deleted")? {
+        return Err(change.refuse("deletion_refused", object(&source), conflict).await);
+    }
     change.record("deleted", object(&source), Vec::new()).await?;
     change.commit().await
 }
@@ -240,40 +247,33 @@ async fn set_status(
     id: UserSourceId,
     status: UserSourceStatus,
     before: Timestamp,
-) -> Result<(), ServiceError> {
+) -> Result<Guarded, ServiceError> {
     let at = change.later_than(before);
-    match status {
-        UserSourceStatus::Active => {
-            let found = rows::activate(&mut change.tx, project, id, at).await?;
-            found
-                .then_some(())
-                .ok_or_else(|| ServiceError::not_found("user source"))
-        }
-        UserSourceStatus::Inactive => unguarded(
-            rows::deactivate(&mut change.tx, project, id, at).await?,
-            "deactivated",
-        ),
-    }
+    Ok(match status {
+        UserSourceStatus::Active if rows::activate(&mut change.tx, project, id, at).await? => Guarded::Done,
+        UserSourceStatus::Active => Guarded::NotFound,
+        UserSourceStatus::Inactive => rows::deactivate(&mut change.tx, project, id, at).await?,
+    })
 }
 
-fn unguarded(outcome: Guarded, what: &str) -> Result<(), ServiceError> {
-    match outcome {
-        Guarded::Done => Ok(()),
+/// What stands in the way, if the guard found something.
+fn unguarded(guarded: Guarded, what: &str) -> Result<Option<Conflict>, ServiceError> {
+    match guarded {
+        Guarded::Done => Ok(None),
         Guarded::NotFound => Err(ServiceError::not_found("user source")),
         Guarded::InUse(active_gateways) => {
             let (count, plural) = (
                 active_gateways.len(),
                 if active_gateways.len() == 1 { "" } else { "s" },
             );
-            Err(Conflict {
+            Ok(Some(Conflict {
                 detail: format!(
                     "This User Source cannot be {what} while {count} active gateway{plural} use it. Deactivate or delete \
                      those gateways, or give them another source, first."
                 ),
                 active_gateways,
                 ..Conflict::default()
-            }
-            .into())
+            }))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin},
+    audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin, TALLY_WINDOW},
     id::{ApiKeyId, EventId, ProjectId},
 };
 use gatewright_store::{
@@ -19,6 +19,8 @@ contract!(
     events_are_filtered,
     events_belong_to_a_project_and_outlive_it,
     an_event_of_a_change_that_was_dropped_did_not_happen,
+    what_repeats_is_one_row_with_a_count,
+    many_at_once_count_each,
 );
 
 const ALL: PageRequest = PageRequest {
@@ -46,6 +48,8 @@ fn event(world: &World, project: Option<ProjectId>, action: &str) -> AuditEvent 
             before: Some("Okta".into()),
             after: None,
         }],
+        occurrences: 1,
+        last_at: world.now(),
     }
 }
 
@@ -169,4 +173,82 @@ async fn an_event_of_a_change_that_was_dropped_did_not_happen(world: World) {
     assert_eq!(look!(world, tx => audit::find(tx, None, event.id)), None);
     commit!(world, tx => audit::insert(tx, &event));
     assert_eq!(look!(world, tx => audit::find(tx, None, event.id)), Some(event));
+}
+
+async fn what_repeats_is_one_row_with_a_count(world: World) {
+    let (here, elsewhere) = (world.project().await.id, world.project().await.id);
+    let refused = |project, action| event(&world, project, action);
+    let first = refused(Some(here), "user_source.deletion_refused");
+    assert_eq!(
+        commit!(world, tx => audit::tally(tx, &first, "203.0.113.0/24")),
+        1
+    );
+    assert_eq!(
+        look!(world, tx => audit::find(tx, Some(here), first.id)).as_ref(),
+        Some(&first)
+    );
+    let second = refused(Some(here), "user_source.deletion_refused");
+    assert_eq!(
+        commit!(world, tx => audit::tally(tx, &second, "203.0.113.0/24")),
+        2
+    );
+    let counted = AuditEvent {
+        occurrences: 2,
+        last_at: second.at,
+        ..first.clone()
+    };
+    assert_eq!(
+        look!(world, tx => audit::find(tx, Some(here), first.id)),
+        Some(counted)
+    );
+    assert_eq!(look!(world, tx => audit::find(tx, Some(here), second.id)), None);
+
+    // Another subject, action, project or window is counted apart.
+    for (project, action, subject) in [
+        (Some(here), "user_source.deletion_refused", "198.51.100.0/24"),
+        (Some(here), "user_source.deactivation_refused", "203.0.113.0/24"),
+        (Some(elsewhere), "user_source.deletion_refused", "203.0.113.0/24"),
+        (None, "user_source.deletion_refused", "203.0.113.0/24"),
+    ] {
+        let other = refused(project, action);
+        assert_eq!(commit!(world, tx => audit::tally(tx, &other, subject)), 1);
+    }
+    world.clock.advance(TALLY_WINDOW);
+    let later = refused(Some(here), "user_source.deletion_refused");
+    assert_eq!(
+        commit!(world, tx => audit::tally(tx, &later, "203.0.113.0/24")),
+        1
+    );
+    // What is not counted is never merged.
+    for _ in 0..2 {
+        let same = refused(Some(here), "user_source.deletion_refused");
+        commit!(world, tx => audit::insert(tx, &same));
+    }
+    let filter = AuditFilter::default();
+    let all = look!(world, tx => audit::list(tx, Some(here), &filter, &ALL));
+    assert_eq!(all.items.len(), 6);
+}
+
+async fn many_at_once_count_each(world: World) {
+    let project = world.project().await.id;
+    let first = event(&world, Some(project), "account.sign_in_failed");
+    let attempts: Vec<_> = (0..20)
+        .map(|_| {
+            let (world, mut event) = (world.clone(), first.clone());
+            event.id = EventId::generate(&*world.clock, &*world.entropy);
+            tokio::spawn(async move { commit!(world, tx => audit::tally(tx, &event, "prefix")) })
+        })
+        .collect();
+    let mut counts = Vec::new();
+    for attempt in attempts {
+        counts.push(attempt.await.unwrap());
+    }
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=20).collect::<Vec<u32>>());
+    let filter = AuditFilter::default();
+    let all = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL)).items;
+    assert_eq!(
+        all.iter().map(|event| event.occurrences).collect::<Vec<_>>(),
+        [20]
+    );
 }

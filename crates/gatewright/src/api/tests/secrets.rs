@@ -96,6 +96,8 @@ async fn a_secret_goes_only_to_its_origins() {
         [
             "secret.deleted",
             "secret.updated",
+            "secret.deletion_refused",
+            "secret.update_refused",
             "secret.updated",
             "secret.created"
         ]

@@ -1,0 +1,123 @@
+//! The audit trail: what guards refuse is in it, counted.
+
+use axum::http::StatusCode;
+use gatewright_domain::audit::TALLY_WINDOW;
+use serde_json::{Value, json};
+
+use super::bench::{Bench, Tenant};
+
+/// The events of an action, newest first.
+async fn events(bench: &Bench, tenant: &Tenant, action: &str) -> Vec<Value> {
+    let path = tenant.path(&format!("audit-events?action={action}"));
+    let answer = bench.get(&tenant.viewer, &path).await.expect(200);
+    answer.body["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn what_a_guard_refuses_is_one_event_with_a_count() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let source = acme.source(&bench, "Okta").await;
+    let gateway = acme.gateway_of(&bench, &source, "Agents", "active").await;
+    let path = acme.path(&format!("user-sources/{source}"));
+    let deactivate = async |key: &str| {
+        let inactive = json!({"status": "inactive"});
+        bench.patch(key, &path, inactive).await.expect(409);
+    };
+    for _ in 0..3 {
+        deactivate(&acme.admin).await;
+    }
+    deactivate(&acme.owner).await;
+    bench.delete(&acme.admin, &path).await.expect(409);
+
+    let refused = events(&bench, &acme, "user_source.deactivation_refused").await;
+    let counts: Vec<_> = refused.iter().map(|event| &event["occurrences"]).collect();
+    assert_eq!(counts, [&json!(1), &json!(3)], "one for each who tried");
+    let event = &refused[1];
+    assert_eq!(event["object"]["id"], source);
+    assert_eq!(event["actor"]["origin"], "api");
+    assert_eq!(
+        event["changes"],
+        json!([{"field": "active_gateways", "after": [gateway]}])
+    );
+    assert!(event["last_at"].as_str() > event["at"].as_str());
+    assert_eq!(
+        events(&bench, &acme, "user_source.deletion_refused").await.len(),
+        1
+    );
+    // Nothing happened behind it.
+    let answer = bench.get(&acme.viewer, &path).await.expect(200);
+    assert_eq!(answer.body["status"], "active");
+
+    bench.clock.advance(TALLY_WINDOW);
+    deactivate(&acme.admin).await;
+    assert_eq!(
+        events(&bench, &acme, "user_source.deactivation_refused")
+            .await
+            .len(),
+        3
+    );
+}
+
+#[tokio::test]
+async fn every_guard_tells_the_trail() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let source = acme.source(&bench, "Okta").await;
+    let made = async |what: &str, new: Value| {
+        let answer = bench.post(&acme.admin, &acme.path(what), new).await;
+        answer.expect(201).text("id")
+    };
+    let origins = json!({"name": "TOKEN", "value": "canary", "origins": ["https://mcp.example.com"]});
+    let secret = made("secrets", origins).await;
+    let server = json!({
+        "slug": "tools", "url": "https://mcp.example.com/mcp",
+        "headers": [{"name": "X-Key", "value": "${secret:TOKEN}"}],
+    });
+    let server = made("servers", server).await;
+    let gateway = json!({"name": "Agents", "authentication_mode": "headers", "servers": [server]});
+    made("gateways", gateway).await;
+    let idle = acme.gateway_of(&bench, &source, "Idle", "inactive").await;
+    let status = |status: &str| json!({"status": status});
+    let source = acme.path(&format!("user-sources/{source}"));
+    bench
+        .patch(&acme.admin, &source, status("inactive"))
+        .await
+        .expect(200);
+    for (action, method, path, body) in [
+        (
+            "server.deletion_refused",
+            "DELETE",
+            format!("servers/{server}"),
+            None,
+        ),
+        (
+            "secret.deletion_refused",
+            "DELETE",
+            format!("secrets/{secret}"),
+            None,
+        ),
+        (
+            "secret.update_refused",
+            "PATCH",
+            format!("secrets/{secret}"),
+            Some(json!({"value": "canary", "origins": ["https://other.example.com"]})),
+        ),
+        (
+            "gateway.update_refused",
+            "PATCH",
+            format!("gateways/{idle}"),
+            Some(status("active")),
+        ),
+    ] {
+        assert_eq!(events(&bench, &acme, action).await, Vec::<Value>::new());
+        let method = method.parse().unwrap();
+        let answer = bench
+            .with(method, &acme.path(&path), Some(&acme.admin), &[], body)
+            .await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{action}");
+        let told = events(&bench, &acme, action).await;
+        assert_eq!(told.len(), 1, "{action}");
+        assert!(!told[0].to_string().contains("canary"));
+    }
+}
