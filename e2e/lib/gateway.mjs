@@ -55,6 +55,14 @@ level = "${logLevel}"
     folder,
     instanceKey,
     log: () => running.output(),
+    /** Waits until the log has such a line: it is written by another process, and comes when it comes. */
+    said: async (pattern) => {
+      const deadline = Date.now() + 2_000;
+      while (!pattern.test(running.output())) {
+        if (Date.now() > deadline) throw new Error(`the log has no ${pattern}:\n${running.output()}`);
+        await new Promise((done) => setTimeout(done, 20));
+      }
+    },
     pid: () => running.child.pid,
     callback: `${url}/oauth2/intermediate_callback`,
     /** Calls the API; throws on any error with what it said. */

@@ -9,20 +9,29 @@ export const USERS = {
   grace: { name: "Grace Hopper", email: "grace@example.com", email_verified: true },
 };
 
-/** Starts the provider; `redirectUri` is the gateway's one callback. */
-export async function startProvider({ redirectUri, clientAuthentication = "client_secret_basic", configure = {} }) {
-  const server = createServer((request, response) => listener(request, response));
+/**
+ * Starts the provider; `redirectUri` is the gateway's one callback, `path` what its issuer has beyond the origin, `client`
+ * changes the client and `configure` everything else.
+ */
+export async function startProvider({ redirectUri, path = "", client: changes = {}, configure = {} }) {
+  const server = createServer((request, response) => {
+    // As a framework does that mounts the provider below a path.
+    request.originalUrl = request.url;
+    if (request.url.startsWith(path)) request.url = request.url.slice(path.length) || "/";
+    listener(request, response);
+  });
   let listener = (_, response) => response.writeHead(503).end();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const issuer = `http://127.0.0.1:${server.address().port}${path}`;
   const client = {
     client_id: "gatewright",
     client_secret: "a+secret/with:odd%characters-0123456789",
     redirect_uris: [redirectUri],
     grant_types: ["authorization_code"],
     response_types: ["code"],
-    token_endpoint_auth_method: clientAuthentication,
+    token_endpoint_auth_method: "client_secret_basic",
+    ...changes,
   };
   const provider = new Provider(issuer, {
     clients: [client],

@@ -4,14 +4,17 @@ import assert from "node:assert/strict";
 import { Browser } from "./browser.mjs";
 import { signInAtProvider } from "./provider.mjs";
 
-/** From the authorization URL to the redirect to the client; gives its parameters. */
-export async function signIn({ authorizationUrl, redirectUrl, user = "ada", browser }) {
+/**
+ * From the authorization URL to the redirect to the client; gives its parameters. `atProvider` goes through the pages of
+ * another provider than `oidc-provider`.
+ */
+export async function signIn({ authorizationUrl, redirectUrl, user = "ada", browser, atProvider = signInAtProvider }) {
   const isClient = (url) => `${url.origin}${url.pathname}` === redirectUrl;
   const person = browser ?? new Browser({ stopAt: isClient });
   const consent = await person.open(authorizationUrl);
   assert.equal(consent.status, 200, consent.text);
-  const atProvider = await person.submit(consent, { button: allowButton(consent) });
-  const end = await signInAtProvider(person, atProvider, user);
+  const providersPage = await person.submit(consent, { button: allowButton(consent) });
+  const end = await atProvider(person, providersPage, user);
   assert.ok(end.redirectedTo, `the sign-in ended on ${end.url} (${end.status}):\n${end.text}`);
   return end.redirectedTo.searchParams;
 }

@@ -10,6 +10,7 @@ use crate::{
 pub fn run(postgres: &Postgres, pattern: &str) -> anyhow::Result<()> {
     install::node_packages()?;
     install::debian(&[("chromium", &["chromium"]), ("openssl", &["openssl"])])?;
+    install::glewlwyd()?;
     let python = install::python()?;
     shell::run(&mut cargo(&[
         "build",

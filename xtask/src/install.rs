@@ -20,16 +20,25 @@ pub fn debian(wanted: &[(&str, &[&str])]) -> anyhow::Result<()> {
         bail!("please install with your package manager: {}", missing.join(", "));
     }
     let apt = |arguments: &[&str]| {
-        let mut apt = if is_root() {
-            command("apt-get", &[])
-        } else {
-            command("sudo", &["apt-get"])
-        };
+        let mut apt = as_root("apt-get");
         apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
         apt
     };
     run(&mut apt(&["update", "-qq"]))?;
     run(apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(&missing))
+}
+
+/// Glewlwyd, without the service that its package starts where systemd runs: that one has a password everybody knows.
+pub fn glewlwyd() -> anyhow::Result<()> {
+    let program = "/usr/bin/glewlwyd";
+    if present(program) {
+        return Ok(());
+    }
+    debian(&[("glewlwyd", &[program])])?;
+    if present("/run/systemd/system") {
+        run(as_root("systemctl").args(["disable", "--now", "glewlwyd"]))?;
+    }
+    Ok(())
 }
 
 /// The Node packages of the end-to-end suite, exactly as locked.
@@ -101,6 +110,14 @@ pub fn cargo_tool(name: &str, version: &str) -> anyhow::Result<()> {
         "--root",
     ])
     .arg(folder))
+}
+
+fn as_root(program: &str) -> Command {
+    if is_root() {
+        command(program, &[])
+    } else {
+        command("sudo", &[program])
+    }
 }
 
 fn present(shown_by: &str) -> bool {

@@ -1,17 +1,24 @@
-//! The tests that `docs/threats.md` names exist: a table that names a test nobody runs would promise what nobody checks.
+//! The tests that tables of documents name exist: a table that names a test nobody runs would promise what nobody checks.
 
 use std::{collections::HashMap, fs};
 
 use crate::shell::root;
 
-/// The lines of the document whose test is not there.
+/// The documents whose tables name tests.
+const DOCUMENTS: [&str; 2] = ["docs/threats.md", "docs/providers.md"];
+
+/// The lines of the documents whose test is not there.
 pub fn missing() -> anyhow::Result<Vec<String>> {
-    let document = fs::read_to_string(root().join("docs/threats.md"))?;
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
-    Ok(missing_of(&document, read))
+    let mut missing = Vec::new();
+    for name in DOCUMENTS {
+        let document = fs::read_to_string(root().join(name))?;
+        missing.extend(missing_of(name, &document, read));
+    }
+    Ok(missing)
 }
 
-fn missing_of(document: &str, read: impl Fn(&str) -> String) -> Vec<String> {
+fn missing_of(name: &str, document: &str, read: impl Fn(&str) -> String) -> Vec<String> {
     let mut files: HashMap<String, String> = HashMap::new();
     let mut room = "";
     let mut missing = Vec::new();
@@ -33,9 +40,7 @@ fn missing_of(document: &str, read: impl Fn(&str) -> String) -> Vec<String> {
             };
             let source = files.entry(path.clone()).or_insert_with_key(|path| read(path));
             if !source.contains(&format!("fn {test}(")) {
-                missing.push(format!(
-                    "docs/threats.md names {path}::{test}, which does not exist"
-                ));
+                missing.push(format!("{name} names {path}::{test}, which does not exist"));
             }
         }
     }
@@ -59,7 +64,7 @@ mod tests {
             "crates/a/src/b.rs" | "crates/c/d.rs" => "async fn there() {}".to_owned(),
             _ => String::new(),
         };
-        let missing = missing_of(document, read);
+        let missing = missing_of("docs/threats.md", document, read);
         assert_eq!(missing.len(), 2, "{missing:?}");
         assert!(missing[0].contains("crates/a/src/b.rs::gone"));
         assert!(missing[1].contains("crates/c/d.rs::the,"));

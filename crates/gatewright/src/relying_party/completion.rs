@@ -55,7 +55,7 @@ impl Claimed {
     pub(super) async fn complete(self, page: impl FnOnce(&Failure) -> Answer) -> Result<Answer, Failure> {
         let (vouched, news) = self.vouch().await;
         let done = match vouched {
-            Ok(vouched) => self.issue(&vouched, news).await,
+            Ok(vouched) => self.issue(&vouched, &news).await,
             Err(failure) => Err(failure),
         };
         let answer = match done {
@@ -64,7 +64,7 @@ impl Claimed {
             Err(failure) => {
                 let answer = page(&failure);
                 let mut tx = self.app.store.write().await?;
-                self.keep(&mut tx, &answer, news).await?;
+                self.keep(&mut tx, &answer, &news).await?;
                 tx.commit().await?;
                 answer
             }
@@ -147,7 +147,7 @@ impl Claimed {
     }
 
     /// The transaction that makes it happen: user, code, answer, and what was learnt about the secret.
-    async fn issue(&self, vouched: &Vouched, news: SecretNews) -> Result<Answer, Failure> {
+    async fn issue(&self, vouched: &Vouched, news: &SecretNews) -> Result<Answer, Failure> {
         let app = &self.app;
         let now = app.now();
         let proposed = User {
@@ -198,7 +198,7 @@ impl Claimed {
     }
 
     /// Keeps the answer and what was learnt about the client secret, in the caller's transaction.
-    async fn keep(&self, tx: &mut Tx, answer: &Answer, news: SecretNews) -> Result<(), Failure> {
+    async fn keep(&self, tx: &mut Tx, answer: &Answer, news: &SecretNews) -> Result<(), Failure> {
         let state = self.pending.state_hash;
         let sealed = pending::seal_answer(&self.app, state, answer);
         if !pending_sign_in::answer(tx, state, TokenHash::of(&self.code), &sealed).await? {
@@ -208,16 +208,15 @@ impl Claimed {
         Ok(())
     }
 
-    async fn note(&self, tx: &mut Tx, news: SecretNews) -> Result<(), StoreError> {
-        let (id, current) = (self.source.id, &self.source.client_secret.current);
-        let now = self.app.now();
+    async fn note(&self, tx: &mut Tx, news: &SecretNews) -> Result<(), StoreError> {
+        let (id, now) = (self.source.id, self.app.now());
         match news {
             SecretNews::None => {}
-            SecretNews::Accepted => {
-                user_source::note_secret_accepted(tx, id, current, now).await?;
+            SecretNews::Accepted(secret) => {
+                user_source::note_secret_accepted(tx, id, secret, now).await?;
             }
-            SecretNews::Refused => {
-                user_source::note_secret_refused(tx, id, current, now).await?;
+            SecretNews::Refused(secret) => {
+                user_source::note_secret_refused(tx, id, secret, now).await?;
             }
         }
         Ok(())

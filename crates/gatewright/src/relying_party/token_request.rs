@@ -10,6 +10,7 @@ use gatewright_domain::{
     stored_secret::SealedText,
     user_source::{SecretSlot, UserSource, client_secret_context},
 };
+use gatewright_store::user_source;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Map, Value};
@@ -75,15 +76,16 @@ pub(super) struct Tokens {
     pub(super) access_token: Option<Secret>,
 }
 
-/// What was learnt about the newest client secret, to be stored with the outcome of the sign-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What was learnt about the newest client secret, to be stored with the outcome of the sign-in. The sealed form says
+/// which one that was: another may have been typed meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SecretNews {
     /// Nothing new.
     None,
     /// It was accepted for the first time, or again after a refusal.
-    Accepted,
+    Accepted(SealedText),
     /// It was refused, for the first time or after it had been accepted.
-    Refused,
+    Refused(SealedText),
 }
 
 /// The code and what belongs to it.
@@ -96,8 +98,49 @@ pub(super) struct Redemption<'a> {
 }
 
 /// Redeems a code. When the provider refuses one secret as such and there is another, the same code is tried with that
-/// one: a refusal at client authentication leaves the code unused.
+/// one: a refusal at client authentication leaves the code unused. Where none is taken, it may be that the secret was
+/// changed this very moment, here or at the provider, and once more is tried what that would have made right.
 pub(super) async fn redeem(
+    app: &App,
+    source: &UserSource,
+    provider: &Provider,
+    redemption: &Redemption<'_>,
+    budget: Budget,
+) -> (Result<Tokens, TokenError>, SecretNews) {
+    let first = try_in_turn(app, source, provider, redemption, budget).await;
+    if matches!(first.0, Err(TokenError::ClientRefused { .. }))
+        && let Some(by_now) = worth_another_try(app, source).await
+    {
+        let second = try_in_turn(app, &by_now, provider, redemption, budget).await;
+        if second.0.is_ok() {
+            return second;
+        }
+    }
+    first
+}
+
+/// The source with the secrets that are worth a second round after all it had were refused: those in the store, where
+/// another was typed that is not in memory yet; or the newest alone, where it was refused before an older one that was
+/// refused then: the provider may have gone from one to the other in between. `None` also where the source is another by
+/// now, because a secret is sent to no provider but the one it was typed for.
+async fn worth_another_try(app: &App, source: &UserSource) -> Option<UserSource> {
+    let stored = async {
+        let mut tx = app.store.read().await?;
+        user_source::find(&mut tx, source.project_id, source.id).await
+    };
+    let mut by_now = stored
+        .await
+        .ok()
+        .flatten()
+        .filter(|stored| stored.identity_epoch == source.identity_epoch)?;
+    if by_now.client_secret.current == source.client_secret.current {
+        source.client_secret.previous.as_ref()?;
+        by_now.client_secret.previous = None;
+    }
+    Some(by_now)
+}
+
+async fn try_in_turn(
     app: &App,
     source: &UserSource,
     provider: &Provider,
@@ -118,13 +161,13 @@ pub(super) async fn redeem(
         match outcome {
             Ok(tokens) => {
                 if is_current && (slots.confirmed_at.is_none() || slots.refused_at.is_some()) {
-                    news = SecretNews::Accepted;
+                    news = SecretNews::Accepted(slots.current.clone());
                 }
                 return (Ok(tokens), news);
             }
             Err(refusal @ TokenError::ClientRefused { .. }) => {
                 if is_current && slots.refused_at.is_none() {
-                    news = SecretNews::Refused;
+                    news = SecretNews::Refused(slots.current.clone());
                 }
                 // Where both are refused, what the administrator has to mend is the newest.
                 if is_current || refused.is_none() {

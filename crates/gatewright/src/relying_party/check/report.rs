@@ -319,7 +319,8 @@ impl Report {
             );
         }
         match document.list("claims_supported") {
-            Some(claims) if !claims.iter().any(|known| known == claim) => self.add(
+            // Every ID token has `sub` (OpenID Connect Core section 2), and some providers do not list it for that.
+            Some(claims) if claim != "sub" && !claims.iter().any(|known| known == claim) => self.add(
                 CheckName::SubjectClaim,
                 Outcome::Warning(finding(
                     "/subject_claim",

@@ -70,6 +70,7 @@ fn failed(results: &[CheckResult]) -> Vec<(CheckName, &str)> {
     "response_types_supported": null, "code_challenge_methods_supported": null, "scopes_supported": null,
     "id_token_signing_alg_values_supported": null, "claims_supported": null,
 }))]
+#[case::sub_goes_without_saying(json!({"claims_supported": ["name"]}))]
 fn a_good_provider_passes_every_check(#[case] changes: Value) {
     let results = of(&changes);
     assert_eq!(

@@ -1,5 +1,6 @@
 //! What the tests of the relying party share: a provider that does as it is told, and an instance that uses it.
 
+mod log;
 mod provider;
 mod signer;
 mod world;
@@ -13,6 +14,7 @@ use gatewright_domain::{
     user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
+pub(super) use log::Log;
 pub(super) use provider::{Fault, SECRET, TokenRule};
 pub(super) use signer::{Signer, SignerKind, encode};
 pub(super) use world::World;

@@ -70,8 +70,14 @@ pub(in crate::relying_party) struct Script {
     pub(in crate::relying_party) userinfo: Value,
     /// Client secrets that are accepted.
     pub(in crate::relying_party) secrets: Vec<String>,
+    /// After that many token requests, this secret alone is accepted.
+    pub(in crate::relying_party) switch: Option<(usize, String)>,
+    /// Status and error code for a client whose secret is not accepted.
+    pub(in crate::relying_party) client_refusal: (u16, &'static str),
     /// How the token endpoint looks at a request.
     pub(in crate::relying_party) token_rule: TokenRule,
+    /// The key that signs userinfo, where it comes as a JWT.
+    pub(in crate::relying_party) signed_userinfo: Option<Signer>,
     /// The nonce of the authorization request that was followed last.
     pub(in crate::relying_party) nonce: String,
     /// What endpoints do instead of answering, by the last segment of their path.
@@ -109,7 +115,10 @@ impl HostileProvider {
             signer,
             userinfo: json!({"sub": "alice", "name": "Alice", "email": "alice@example.com"}),
             secrets: vec![SECRET.to_owned()],
+            switch: None,
+            client_refusal: (401, "invalid_client"),
             token_rule: TokenRule::AnyCode,
+            signed_userinfo: None,
             nonce: String::new(),
             faults: HashMap::new(),
             asked: HashMap::new(),
@@ -159,7 +168,14 @@ impl HostileProvider {
             "openid-configuration" => json_response(StatusCode::OK, &self.document(&script)),
             "jwks" => json_response(StatusCode::OK, &json!({"keys": script.keys})),
             "token" => self.token(&mut script, headers, body),
-            "userinfo" => json_response(StatusCode::OK, &script.userinfo),
+            "userinfo" => match &script.signed_userinfo {
+                None => json_response(StatusCode::OK, &script.userinfo),
+                Some(signer) => (
+                    [(header::CONTENT_TYPE, "application/jwt; charset=utf-8")],
+                    signer.token(&script.userinfo),
+                )
+                    .into_response(),
+            },
             _ => StatusCode::NOT_FOUND.into_response(),
         }
     }
@@ -184,6 +200,9 @@ impl HostileProvider {
         let authorization = headers
             .get(header::AUTHORIZATION)
             .map(|value| value.to_str().unwrap().to_owned());
+        if let Some((_, secret)) = script.switch.take_if(|(after, _)| script.forms.len() >= *after) {
+            script.secrets = vec![secret];
+        }
         let knows = script.secrets.iter().any(|secret| {
             let basic = super::super::client_auth::basic(
                 "client-1",
@@ -198,7 +217,9 @@ impl HostileProvider {
             return json_response(status, &json!({"error": error}));
         }
         if !knows {
-            return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
+            let (status, error) = script.client_refusal;
+            let status = StatusCode::from_u16(status).unwrap();
+            return json_response(status, &json!({"error": error}));
         }
         if script.token_rule == TokenRule::ClientFirst {
             return json_response(StatusCode::BAD_REQUEST, &json!({"error": "invalid_grant"}));

@@ -7,9 +7,9 @@ use gatewright_domain::{
     Clock as _, Timestamp,
     authorization::ConsentedRequest,
     clock::FixedClock,
-    entropy::{SeededEntropy, SystemEntropy},
+    entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
-    id::GatewayId,
+    id::{GatewayId, ProjectId, UserSourceId},
     project::Project,
     sealed::Purpose,
     stored_secret::SealedText,
@@ -41,7 +41,7 @@ pub(in crate::relying_party) struct World {
     pub(in crate::relying_party) source: UserSource,
     pub(in crate::relying_party) gateway: Gateway,
     clock: Arc<FixedClock>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// A sign-in under way: what the browser holds after *Allow*.
@@ -79,24 +79,51 @@ impl World {
         let app = App::build(config, clock.clone(), Arc::new(SystemEntropy))
             .await
             .unwrap();
+        Self::furnish(app, clock, Arc::new(folder), "acme", change).await
+    }
+
+    /// Another project of the same instance, with a gateway, a source and a provider of its own.
+    pub(in crate::relying_party) async fn neighbour(&self) -> Self {
+        let (app, clock, folder) = (&self.app, &self.clock, &self.folder);
+        let ids = |source: &mut UserSource| {
+            source.id = UserSourceId::generate(clock.as_ref(), &SystemEntropy);
+            source.project_id = ProjectId::generate(clock.as_ref(), &SystemEntropy);
+        };
+        Self::furnish(
+            Arc::clone(app),
+            Arc::clone(clock),
+            Arc::clone(folder),
+            "neighbour",
+            ids,
+        )
+        .await
+    }
+
+    async fn furnish(
+        app: Arc<App>,
+        clock: Arc<FixedClock>,
+        folder: Arc<TempDir>,
+        slug: &str,
+        change: impl FnOnce(&mut UserSource),
+    ) -> Self {
         let provider = HostileProvider::start(NOW).await;
         let mut source = super::source(provider.issuer());
-        source.client_secret.current = seal(&app, &source, SECRET);
         change(&mut source);
+        source.client_secret.current = seal(&app, &source, SECRET);
         let now = clock.now();
         let project = Project {
             id: source.project_id,
-            name: "Project".to_owned(),
+            name: slug.to_owned(),
             created_at: now,
             updated_at: now,
         };
         let gateway = Gateway {
-            id: GatewayId::generate(&*clock, &SeededEntropy::new(5)),
+            id: GatewayId::generate(&*clock, &SystemEntropy),
             project_id: project.id,
             name: "Gateway".to_owned(),
             description: String::new(),
             instructions: String::new(),
-            slug: "acme".to_owned(),
+            slug: slug.to_owned(),
             authentication: Authentication::UserSource(source.id),
             trusted_clients: Vec::new(),
             servers: Vec::new(),
@@ -118,7 +145,7 @@ impl World {
             source,
             gateway,
             clock,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -236,6 +263,12 @@ impl World {
 
     /// Replaces the stored source.
     pub(in crate::relying_party) async fn edit_source(&self, change: impl FnOnce(&mut UserSource)) {
+        self.edit_source_elsewhere(change).await;
+        self.app.refresh_directory().await.unwrap();
+    }
+
+    /// Replaces the stored source as another replica would: this one has not heard of it yet.
+    pub(in crate::relying_party) async fn edit_source_elsewhere(&self, change: impl FnOnce(&mut UserSource)) {
         let mut source = self.stored_source().await;
         let seen = source.updated_at;
         change(&mut source);
@@ -243,7 +276,6 @@ impl World {
         let mut tx = self.app.store.write().await.unwrap();
         assert!(user_source::update(&mut tx, &source, seen).await.unwrap());
         tx.commit().await.unwrap();
-        self.app.refresh_directory().await.unwrap();
     }
 
     /// The present moment.
@@ -293,10 +325,8 @@ impl Seen {
                 .map(|(_, value)| value.into_owned())
         };
         assert_eq!(parameter("state").as_deref(), Some("client state"));
-        assert_eq!(
-            parameter("iss").as_deref(),
-            Some("http://127.0.0.1:8080/mcp/acme")
-        );
+        let issuer = parameter("iss").unwrap();
+        assert!(issuer.starts_with("http://127.0.0.1:8080/mcp/"), "{issuer}");
         parameter("code").unwrap()
     }
 }

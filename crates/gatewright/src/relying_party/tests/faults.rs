@@ -76,7 +76,14 @@ async fn a_broken_discovery_document_lets_nobody_begin(
 #[case(serde_json::json!({"issuer": "https://evil.example.com"}))]
 #[case(serde_json::json!({"authorization_endpoint": "javascript:alert(1)"}))]
 #[case(serde_json::json!({"authorization_endpoint": "http://evil.example.com/authorize"}))]
+#[case(serde_json::json!({"authorization_endpoint": "data:text/html,<script>alert(1)</script>"}))]
+#[case(serde_json::json!({"authorization_endpoint": "//evil.example.com/authorize"}))]
+#[case(serde_json::json!({"authorization_endpoint": "https://idp.example.com@evil.example.com/authorize"}))]
+#[case(serde_json::json!({"authorization_endpoint": "https://evil.example.com/authorize#"}))]
+#[case(serde_json::json!({"authorization_endpoint": ["https://evil.example.com/authorize"]}))]
 #[case(serde_json::json!({"token_endpoint": null}))]
+#[case(serde_json::json!({"token_endpoint": "http://169.254.169.254/latest/meta-data"}))]
+#[case(serde_json::json!({"jwks_uri": "file:///etc/passwd"}))]
 #[tokio::test]
 async fn a_hostile_discovery_document_never_reaches_the_browser(#[case] discovery: serde_json::Value) {
     let world = World::new().await;
@@ -106,6 +113,78 @@ async fn a_provider_that_never_answers_is_given_up_in_time(#[case] endpoint: &'s
     tokio::time::resume();
     let seen = arrival.await.unwrap();
     world.assert_refused(&seen, AWAY).await;
+}
+
+#[tokio::test]
+async fn a_discovery_document_that_never_comes_is_given_up_in_time() {
+    let world = Arc::new(World::new().await);
+    world
+        .provider
+        .script()
+        .faults
+        .insert("openid-configuration", Fault::Hang);
+    let beginning = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.try_allow("").await })
+    };
+    world.provider.hanging().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    let refused = beginning.await.unwrap().unwrap_err();
+    assert!(matches!(refused, StartError::Provider(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn an_instance_starts_without_asking_any_provider() {
+    let world = World::new().await;
+    assert!(world.provider.script().asked.is_empty());
+}
+
+#[rstest]
+#[case("openid-configuration")]
+#[case("token")]
+#[case("jwks")]
+#[tokio::test]
+async fn while_one_provider_hangs_others_sign_people_in(#[case] endpoint: &'static str) {
+    let world = Arc::new(World::new().await);
+    let neighbour = world.neighbour().await;
+    world.provider.script().faults.insert(endpoint, Fault::Hang);
+    let arrival = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.sign_in().await })
+    };
+    world.provider.hanging().await;
+    // More of them than there could be places to wait in.
+    for _ in 0..20 {
+        neighbour.sign_in().await.code();
+    }
+    assert_eq!(neighbour.users().await.len(), 1);
+    assert_eq!(world.users().await, []);
+    assert!(!arrival.is_finished());
+    world.provider.let_go();
+    arrival.await.unwrap().code();
+    assert_eq!(world.users().await.len(), 1);
+}
+
+#[tokio::test]
+async fn userinfo_that_never_comes_holds_nobody_up() {
+    let world = Arc::new(World::new().await);
+    {
+        let mut script = world.provider.script();
+        script.claims = json!({"email": null});
+        script.faults.insert("userinfo", Fault::Hang);
+    }
+    let arrival = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.sign_in().await })
+    };
+    world.provider.hanging().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    arrival.await.unwrap().code();
+    assert_eq!(world.users().await[0].email, None);
 }
 
 #[rstest]

@@ -2,6 +2,7 @@
 
 mod connection;
 mod faults;
+mod reasons;
 mod refusals;
 mod replays;
 mod secrets;

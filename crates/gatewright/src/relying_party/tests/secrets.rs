@@ -114,3 +114,55 @@ async fn a_refused_code_says_nothing_about_the_secret() {
     assert!(slots.refused_at.is_none() && slots.previous.is_some());
     assert_eq!(world.provider.asked("token"), 1);
 }
+
+#[tokio::test]
+async fn a_provider_that_switches_between_the_two_attempts_fails_nobody() {
+    let world = World::new().await;
+    let (newest, previous) = (world.seal("newest"), world.seal(SECRET));
+    world
+        .edit_source(|source| {
+            source.client_secret.current = newest;
+            source.client_secret.previous = Some(previous);
+        })
+        .await;
+    // The newest is refused because it is not known yet, and the other because it is known no more.
+    world.provider.script().switch = Some((1, "newest".to_owned()));
+    world.sign_in().await.code();
+    assert_eq!(world.provider.asked("token"), 3);
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.confirmed_at.is_some() && slots.refused_at.is_none() && slots.previous.is_none());
+}
+
+#[tokio::test]
+async fn a_secret_that_was_typed_on_another_replica_a_moment_ago_is_used() {
+    let world = World::new().await;
+    let newest = world.seal("newest");
+    world
+        .edit_source_elsewhere(|source| {
+            source.client_secret.previous =
+                Some(std::mem::replace(&mut source.client_secret.current, newest));
+        })
+        .await;
+    world.provider.script().secrets = vec!["newest".to_owned()];
+    world.sign_in().await.code();
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.confirmed_at.is_some() && slots.refused_at.is_none() && slots.previous.is_none());
+}
+
+#[tokio::test]
+async fn a_secret_that_was_typed_for_another_provider_a_moment_ago_is_not_sent_to_this_one() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let newest = world.seal("for another");
+    world
+        .edit_source_elsewhere(|source| {
+            source.issuer = "https://another.example.com".to_owned();
+            source.identity_epoch += 1;
+            source.client_secret.current = newest;
+        })
+        .await;
+    world.provider.script().secrets = vec!["for another".to_owned()];
+    let seen = world.come_back(&sign_in).await;
+    world.assert_refused(&seen, StatusCode::BAD_REQUEST).await;
+    assert_eq!(world.provider.asked("token"), 1);
+}

@@ -99,6 +99,9 @@ async fn a_token_without_kid_finds_its_key_among_several() {
 
 #[rstest]
 #[case(json!({"sub": 42}), "sub", "42")]
+#[case(json!({"sub": 1}), "sub", "1")]
+#[case(json!({"sub": "auth0|abc"}), "sub", "auth0|abc")]
+#[case(json!({"sub": "2y0-RkPBxLmF_A8mFZdRn1mYpd1s4kpcSSK1B4Nq1xw="}), "sub", "2y0-RkPBxLmF_A8mFZdRn1mYpd1s4kpcSSK1B4Nq1xw=")]
 #[case(json!({"oid": "Ünï|7"}), "oid", "Ünï|7")]
 #[case(json!({"email": "a@example.com", "email_verified": true}), "email", "a@example.com")]
 #[tokio::test]
@@ -135,6 +138,42 @@ async fn userinfo_adds_what_the_id_token_lacks() {
     assert_eq!(users[0].display_name.as_deref(), Some("Alice"));
     assert_eq!(users[0].email.as_deref(), Some("alice@example.com"));
     assert_eq!(world.provider.asked("userinfo"), 1);
+}
+
+#[tokio::test]
+async fn userinfo_may_come_signed() {
+    let world = World::new().await;
+    {
+        let mut script = world.provider.script();
+        let signer = Signer::new(SignerKind::P384, Some("userinfo"));
+        script.keys.push(signer.jwk());
+        script.claims = json!({"name": null, "email": null});
+        script.userinfo =
+            json!({"iss": world.provider.issuer(), "aud": "client-1", "sub": "alice", "name": "Alice"});
+        script.signed_userinfo = Some(signer);
+    }
+    world.sign_in().await.code();
+    assert_eq!(world.users().await[0].display_name.as_deref(), Some("Alice"));
+}
+
+#[rstest]
+#[case::path("/tenant/v2.0")]
+#[case::slash("/")]
+#[case::path_and_slash("/realms/Acme/")]
+#[tokio::test]
+async fn an_issuer_may_have_a_path_and_end_with_a_slash(#[case] end: &str) {
+    let world = World::with(|source| source.issuer.push_str(end)).await;
+    let issuer = world.source.issuer.clone();
+    {
+        let mut script = world.provider.script();
+        script.discovery = json!({"issuer": issuer, "authorization_response_iss_parameter_supported": true});
+        script.claims = json!({"iss": issuer});
+    }
+    let sign_in = world.allow().await;
+    let named: String = url::form_urlencoded::byte_serialize(issuer.as_bytes()).collect();
+    let query = sign_in.query(&format!("code=c&iss={named}"));
+    world.get(&query, &sign_in.cookie).await.code();
+    assert_eq!(world.users().await[0].key.issuer, issuer);
 }
 
 #[tokio::test]

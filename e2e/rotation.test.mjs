@@ -1,0 +1,115 @@
+// A client secret is rotated while people sign in without a pause: whichever side changes first, nobody is turned away.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { signedIn } from "./lib/access-token.mjs";
+import { continuously } from "./lib/continuous.mjs";
+import { STORES, startGateway } from "./lib/gateway.mjs";
+import { startProvider } from "./lib/provider.mjs";
+
+/** How many sign-ins have to pass between two changes. */
+const SOME = 8;
+
+for (const store of STORES) {
+  describe(`rotating a client secret on ${store}`, () => {
+    let gateway, replica, provider, url, path;
+
+    before(async () => {
+      gateway = await startGateway({ store });
+      // SQLite has one process; there both names mean the same one.
+      replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
+      provider = await startProvider({ redirectUri: gateway.callback });
+      // Many providers take two secrets for a while; this one takes those of a set.
+      provider.secrets = new Set(["first"]);
+      provider.provider.Client.prototype.compareClientSecret = (secret) => provider.secrets.has(secret);
+      const source = await gateway.api("POST", `${gateway.project}/user-sources`, {
+        name: "Company",
+        issuer: provider.issuer,
+        client_id: provider.client.client_id,
+        client_secret: "first",
+      });
+      path = `${gateway.project}/user-sources/${source.id}`;
+      const made = await gateway.api("POST", `${gateway.project}/gateways`, {
+        name: "Rotating",
+        slug: `rotating-${store}`,
+        authentication_mode: "user_source",
+        user_source_id: source.id,
+      });
+      url = made.url;
+    });
+
+    after(async () => {
+      for (const each of [provider, replica, gateway]) await each?.stop();
+    });
+
+    const typeHere = (secret) => gateway.api("PATCH", path, { client_secret: secret });
+
+    /** Signs in; begins at one process and ends at the other, each time the other way round. */
+    const signIn = (index) => {
+      const [here, there] = index % 2 ? [gateway.url, replica.origin] : [replica.origin, gateway.url];
+      const isOurs = (at) => at.origin === gateway.url;
+      const isCallback = (at) => at.pathname === new URL(gateway.callback).pathname;
+      const elsewhere = (at, options) => {
+        const origin = isCallback(at) ? there : here;
+        return fetch(isOurs(at) ? `${origin}${at.pathname}${at.search}` : at, options);
+      };
+      return signedIn({ url, fetch: elsewhere });
+    };
+
+    /** Does the steps with sign-ins before, between and after them; gives what failed. */
+    const during = async (...steps) => {
+      const people = continuously(signIn);
+      await people.more(SOME);
+      for (const step of steps) {
+        await step();
+        await people.more(SOME);
+      }
+      return people.stop();
+    };
+
+    const secretOf = async () => {
+      const source = await gateway.api("GET", path);
+      return [source.client_secret_in_use, source.client_secret_has_fallback, source.needs_attention];
+    };
+
+    test("here first, then at the provider: nobody fails", async () => {
+      const failures = await during(
+        () => typeHere("second"),
+        () => (provider.secrets = new Set(["second"])),
+      );
+      assert.deepEqual(failures, []);
+      assert.deepEqual(await secretOf(), ["current", false, false]);
+    });
+
+    test("at the provider first, which takes both for a while, then here: nobody fails", async () => {
+      const failures = await during(
+        () => (provider.secrets = new Set(["second", "third"])),
+        () => typeHere("third"),
+        () => (provider.secrets = new Set(["third"])),
+      );
+      assert.deepEqual(failures, []);
+      assert.deepEqual(await secretOf(), ["current", false, false]);
+    });
+
+    test("at both in the same moment: nobody fails", async () => {
+      const failures = await during(async () => {
+        await typeHere("fourth");
+        provider.secrets = new Set(["fourth"]);
+      });
+      assert.deepEqual(failures, []);
+      assert.deepEqual(await secretOf(), ["current", false, false]);
+    });
+
+    test("at a provider that drops the old one at once: the cause is named until the new one is typed here", async () => {
+      provider.secrets = new Set(["fifth"]);
+      await assert.rejects(signIn(0), /You could not be signed in/);
+      await assert.rejects(signIn(1), /You could not be signed in/);
+      await gateway.said(/a sign-in failed.*the provider refused the client credentials \(HTTP 401, invalid_client\)/);
+      assert.equal((await gateway.api("GET", path)).needs_attention, true);
+      await typeHere("fifth");
+      const failures = await during();
+      assert.deepEqual(failures, []);
+      assert.deepEqual(await secretOf(), ["current", false, false]);
+    });
+  });
+}
