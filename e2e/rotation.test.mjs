@@ -16,8 +16,6 @@ for (const store of STORES) {
 
     before(async () => {
       gateway = await startGateway({ store });
-      // SQLite has one process; there both names mean the same one.
-      replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
       provider = await startProvider({ redirectUri: gateway.callback });
       // Many providers take two secrets for a while; this one takes those of a set.
       provider.secrets = new Set(["first"]);
@@ -36,6 +34,8 @@ for (const store of STORES) {
         user_source_id: source.id,
       });
       url = made.url;
+      // SQLite has one process; there both names mean the same one. Begun last, the second knows all of this from the start.
+      replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
     });
 
     after(async () => {

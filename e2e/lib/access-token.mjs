@@ -15,13 +15,17 @@ export async function tokens(options) {
   return (await signedIn(options)).tokens;
 }
 
-/** Signs in at a gateway and gives the token answer and the client it was given to; `fetch` is the browser's. */
-export async function signedIn({ url, user = "ada", name, fetch }) {
+/**
+ * Signs in at a gateway and gives the token answer and the client it was given to; `fetch` is the browser's, `clientFetch`
+ * the client's.
+ */
+export async function signedIn({ url, user = "ada", name, fetch, clientFetch }) {
   const redirectUrl = "http://127.0.0.1:1/callback";
   const provider = memoryProvider({ redirectUrl, name });
-  await auth(provider, { serverUrl: url });
+  await auth(provider, { serverUrl: url, fetchFn: clientFetch });
   const browser = new Browser({ stopAt: (at) => at.href.startsWith(redirectUrl), fetch });
   const answer = await signIn({ authorizationUrl: provider.kept.authorizationUrl, redirectUrl, user, browser });
-  await auth(provider, { serverUrl: url, authorizationCode: answer.get("code"), iss: answer.get("iss") });
+  const [code, iss] = [answer.get("code"), answer.get("iss")];
+  await auth(provider, { serverUrl: url, fetchFn: clientFetch, authorizationCode: code, iss });
   return { tokens: provider.kept.tokens, client: provider.kept.client };
 }

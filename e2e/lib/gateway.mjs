@@ -79,11 +79,21 @@ level = "${logLevel}"
     /** Starts a second process on the same database, which listens elsewhere under the same public URL. */
     replica: async () => {
       const listen = `127.0.0.1:${await freePort()}`;
-      const other = await start(program, ["serve", ...config], {
-        env: { ...env, GATEWRIGHT__SERVER__LISTEN: listen },
-        readyUrl: `http://${listen}/readyz`,
-      });
-      return { origin: `http://${listen}`, stop: other.stop, log: other.output };
+      const begin = () =>
+        start(program, ["serve", ...config], {
+          env: { ...env, GATEWRIGHT__SERVER__LISTEN: listen },
+          readyUrl: `http://${listen}/readyz`,
+        });
+      let other = await begin();
+      return {
+        origin: `http://${listen}`,
+        log: () => other.output(),
+        restart: async (signal) => {
+          await other.stop(signal);
+          other = await begin();
+        },
+        stop: () => other.stop(),
+      };
     },
     restart: async (signal) => {
       await running.stop(signal);

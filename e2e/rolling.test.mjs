@@ -1,0 +1,129 @@
+// Two replicas are restarted one after the other, as an upgrade does it, while people sign in and clients refresh and call. A
+// request that finds no listener goes to the other replica, as behind a load balancer; nothing else is forgiven.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { signedIn } from "./lib/access-token.mjs";
+import { continuously } from "./lib/continuous.mjs";
+import { startGateway } from "./lib/gateway.mjs";
+import { startProvider } from "./lib/provider.mjs";
+
+/** How often each replica is restarted. */
+const ROUNDS = 2;
+
+/** How many sign-ins and refreshes pass between two restarts. */
+const SOME = 4;
+
+/** The errors of a connection that was never made, or closed before anything came back. */
+const NOT_SERVED = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
+
+describe("a rolling restart of two replicas", () => {
+  let gateway, replica, provider, url, balanced;
+
+  before(async () => {
+    gateway = await startGateway({ store: "postgres" });
+    provider = await startProvider({ redirectUri: gateway.callback });
+    const source = await gateway.api("POST", `${gateway.project}/user-sources`, {
+      name: "Company",
+      issuer: provider.issuer,
+      client_id: provider.client.client_id,
+      client_secret: provider.client.client_secret,
+    });
+    const made = await gateway.api("POST", `${gateway.project}/gateways`, {
+      name: "Rolling",
+      authentication_mode: "user_source",
+      user_source_id: source.id,
+    });
+    url = made.url;
+    // Begun last, it knows all of this from the start.
+    replica = await gateway.replica();
+    balanced = loadBalancer();
+  });
+
+  after(async () => {
+    for (const each of [provider, replica, gateway]) await each?.stop();
+  });
+
+  /** A fetch that spreads what is for the gateway over both replicas. */
+  function loadBalancer() {
+    const origins = [gateway.url, replica.origin];
+    let turn = 0;
+    return async (input, options) => {
+      const at = new URL(input);
+      if (at.origin !== gateway.url) return fetch(at, options);
+      const first = turn++;
+      for (let attempt = 0; ; attempt += 1) {
+        const origin = origins[(first + attempt) % origins.length];
+        try {
+          return await fetch(`${origin}${at.pathname}${at.search}`, options);
+        } catch (error) {
+          if (attempt === 3 || !NOT_SERVED.has(error.cause?.code)) throw error;
+        }
+      }
+    };
+  }
+
+  const json = async (path, options) => {
+    const answer = await balanced(`${url}${path}`, { method: "POST", ...options });
+    const text = await answer.text();
+    assert.equal(answer.status, 200, text);
+    return JSON.parse(text);
+  };
+
+  const refresh = ({ tokens, client }) =>
+    json("/oauth2/token", {
+      body: new URLSearchParams({
+        grant_type: "refresh_token",
+        refresh_token: tokens.refresh_token,
+        client_id: client.client_id,
+      }),
+    });
+
+  const call = ({ tokens }) =>
+    json("", {
+      headers: {
+        authorization: `Bearer ${tokens.access_token}`,
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": "2025-11-25",
+      },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method: "initialize",
+        params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "rolling", version: "1" } },
+      }),
+    });
+
+  const signIn = () => signedIn({ url, fetch: balanced, clientFetch: balanced });
+
+  test("loses no sign-in, no grant and no call", async () => {
+    const people = [];
+    const clients = await Promise.all([signIn(), signIn()]);
+    const signIns = continuously(async () => people.push(await signIn()), { parallel: 2 });
+    const uses = continuously(
+      async () => {
+        const person = clients.shift();
+        try {
+          person.tokens = await refresh(person);
+          await call(person);
+        } finally {
+          clients.push(person);
+        }
+      },
+      { parallel: clients.length, limit: 20_000 },
+    );
+    const some = () => Promise.all([signIns.more(SOME), uses.more(SOME)]);
+    await some();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const each of [replica, gateway]) {
+        await each.restart();
+        await some();
+      }
+    }
+    assert.deepEqual([await signIns.stop(), await uses.stop()], [[], []]);
+    const all = [...people, ...clients];
+    const calls = all.map(async (person) => call({ tokens: await refresh(person) }));
+    await Promise.all(calls);
+  });
+});
