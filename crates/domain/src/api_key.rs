@@ -28,6 +28,8 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The key that takes its place, once it was rotated.
+    pub successor_id: Option<ApiKeyId>,
 }
 
 /// What a key opens.

@@ -13,7 +13,12 @@ pub struct TokenHash([u8; 32]);
 impl TokenHash {
     /// The hash of `token`.
     pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
+        Self::of_bytes(token.as_bytes())
+    }
+
+    /// The hash of anything else that is only compared.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
     }
 
     /// The text form kept in the store: base64url without padding.

@@ -147,12 +147,20 @@ enum Expiring {
     Revocations,
     RefreshTokens,
     Grants,
+    IdempotencyKeys,
 }
 
 /// Deletes expired rows, a few at a time.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
-    use Expiring::{Codes, Grants, PendingSignIns, RefreshTokens, Revocations};
-    for table in [PendingSignIns, Codes, Revocations, RefreshTokens, Grants] {
+    use Expiring::{Codes, Grants, IdempotencyKeys, PendingSignIns, RefreshTokens, Revocations};
+    for table in [
+        PendingSignIns,
+        Codes,
+        Revocations,
+        RefreshTokens,
+        Grants,
+        IdempotencyKeys,
+    ] {
         for _ in 0..PRUNE_ROUNDS {
             let mut tx = app.store.write().await?;
             let gone = match table {
@@ -167,6 +175,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
                     let before = now.minus(KEEP_ENDED_GRANTS);
                     gatewright_store::grant::prune(&mut tx, before, PRUNE_BATCH).await?
                 }
+                IdempotencyKeys => gatewright_store::idempotency::prune(&mut tx, now, PRUNE_BATCH).await?,
             };
             tx.commit().await?;
             if gone < u64::from(PRUNE_BATCH) {

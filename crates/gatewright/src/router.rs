@@ -17,7 +17,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(crate::authorization_server::routes())
         .merge(crate::relying_party::routes())
-        .merge(crate::api::routes())
+        .merge(crate::api::routes(&app))
         .merge(crate::telemetry::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

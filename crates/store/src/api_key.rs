@@ -17,7 +17,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, project_id, role, gateway_id, name, key_hash, expires_at, created_at, last_used_at, \
-             revoked_at FROM api_keys ",
+             revoked_at, successor_id FROM api_keys ",
             $rest
         )
     };
@@ -29,7 +29,8 @@ const INSTANCE: &str = "instance";
 /// Adds a key.
 pub async fn insert(tx: &mut Tx, key: &ApiKey) -> Result<(), StoreError> {
     let sql = "INSERT INTO api_keys (id, project_id, role, gateway_id, name, key_hash, expires_at, created_at, \
-               last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+               last_used_at, revoked_at, successor_id) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let (project, role, gateway) = match key.scope {
         KeyScope::Instance => (None, INSTANCE, None),
         KeyScope::Project {
@@ -49,6 +50,7 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey) -> Result<(), StoreError> {
         key.created_at,
         key.last_used_at,
         key.revoked_at,
+        key.successor_id.map(|id| id.to_string()),
     ];
     tx.execute(sql, values).await?;
     tx.note_change();
@@ -123,6 +125,26 @@ pub async fn revoke(
     Ok(revoked)
 }
 
+/// Lets `successor` take its place: it works on until `ends_at`, or its own end if that comes first. `false` when it
+/// works no longer at `now` or has a successor already; nothing changed then.
+pub async fn rotate(
+    tx: &mut Tx,
+    project: Option<ProjectId>,
+    id: ApiKeyId,
+    successor: ApiKeyId,
+    ends_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE api_keys SET successor_id = $1, \
+               expires_at = CASE WHEN expires_at < $2 THEN expires_at ELSE $2 END \
+               WHERE project_id = $3 AND id = $4 AND successor_id IS NULL AND revoked_at IS NULL \
+               AND (expires_at IS NULL OR expires_at > $5)";
+    let values = values![successor, ends_at, project_column(project), id, now];
+    let rotated = tx.execute(sql, values).await? > 0;
+    tx.note_change();
+    Ok(rotated)
+}
+
 /// Notes last uses, batched.
 pub async fn note_used(tx: &mut Tx, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
     let sql = "UPDATE api_keys SET last_used_at = $1 \
@@ -160,5 +182,6 @@ fn read(row: &Row) -> Result<ApiKey, StoreError> {
         created_at: row.time("created_at")?,
         last_used_at: row.opt_time("last_used_at")?,
         revoked_at: row.opt_time("revoked_at")?,
+        successor_id: row.opt_id("successor_id")?,
     })
 }

@@ -1,10 +1,10 @@
 //! Audit events.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use gatewright_domain::{
     Timestamp,
-    audit::{Actor, ActorKind, AuditEvent, TALLY_WINDOW},
+    audit::{Actor, ActorKind, AuditEvent, Origin, TALLY_WINDOW},
     id::{EventId, ProjectId},
     token_hash::TokenHash,
 };
@@ -100,9 +100,22 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
+/// Ids may be this much later than the time of their event, whose transaction was under way.
+const ID_LEEWAY: Duration = Duration::from_mins(1);
+
 /// Filters of a list.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
+    /// Only this actor: an id, or the kind of one who has none, like `operator`.
+    pub actor: Option<String>,
+    /// Only this way in.
+    pub origin: Option<Origin>,
+    /// Only from this address.
+    pub address: Option<String>,
+    /// Only at this time or later.
+    pub from: Option<Timestamp>,
+    /// Only before this time.
+    pub to: Option<Timestamp>,
     /// Only this action.
     pub action: Option<String>,
     /// Only this kind of object.
@@ -121,25 +134,48 @@ pub async fn list(
     // Only the filters that are set stand in the query, so that each finds its index. Writing to a String never fails.
     let mut sql = select!("WHERE project_id = $1 AND id < $2").to_owned();
     let mut values: Vec<Value> = values![project_column(project), page.below()].to_vec();
-    let filters = [
-        ("action", &filter.action),
-        ("object_type", &filter.object_type),
-        ("object_id", &filter.object_id),
+    let mut only = |condition: &str, value: Value| {
+        values.push(value);
+        let _ = write!(sql, " AND {condition} ${}", values.len());
+    };
+    let texts = [
+        ("COALESCE(actor_id, actor) =", &filter.actor),
+        ("address =", &filter.address),
+        ("action =", &filter.action),
+        ("object_type =", &filter.object_type),
+        ("object_id =", &filter.object_id),
     ];
-    for (column, wanted) in filters {
+    for (condition, wanted) in texts {
         // PostgreSQL stores no NUL, so a text with one is found nowhere, and it would refuse to look for it.
         if wanted.as_ref().is_some_and(|wanted| wanted.contains('\0')) {
             return page.page(Vec::new(), read);
         }
         if wanted.is_some() {
-            values.push(wanted.into());
-            let _ = write!(sql, " AND {column} = ${}", values.len());
+            only(condition, wanted.into());
         }
+    }
+    if let Some(origin) = &filter.origin {
+        only("origin =", to_word(origin).into());
+    }
+    // The time says which, and the id leads there.
+    if let Some(from) = filter.from {
+        only("at >=", from.into());
+        only("id >=", first_id(from.minus(ID_LEEWAY)).into());
+    }
+    if let Some(to) = filter.to {
+        only("at <", to.into());
+        only("id <", first_id(to.plus(ID_LEEWAY)).into());
     }
     values.push(page.rows().into());
     let _ = write!(sql, " ORDER BY id DESC LIMIT ${}", values.len());
     let rows = tx.fetch_all(AssertSqlSafe(sql), &values).await?;
     page.page(rows, read)
+}
+
+/// Below every id of this moment or later (RFC 9562 section 5.7: the first 48 bits are the time).
+fn first_id(at: Timestamp) -> String {
+    const LAST: i64 = (1 << 48) - 1;
+    format!("{}{:012x}", EventId::PREFIX, at.as_millis().clamp(0, LAST))
 }
 
 fn project_column(project: Option<ProjectId>) -> String {

@@ -107,7 +107,7 @@ struct Sealed {
     touch: &'static str,
 }
 
-const SEALED: [Sealed; 5] = [
+const SEALED: [Sealed; 6] = [
     sealed("signing_keys", "id", "private", "private", ""),
     sealed("secrets", "id", "value", "value", TOUCH),
     sealed("user_sources", "id", "client_secret", "client_secret", TOUCH),
@@ -118,6 +118,7 @@ const SEALED: [Sealed; 5] = [
         "client_secret",
         TOUCH,
     ),
+    sealed("idempotency_keys", "key_hash", "answer", "answer", ""),
     // Last, because it proves that the keyring is the right one.
     sealed("meta", "name", "value", "value", ""),
 ];

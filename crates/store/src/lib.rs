@@ -8,6 +8,7 @@ pub mod directory;
 pub mod error;
 pub mod gateway;
 pub mod grant;
+pub mod idempotency;
 pub mod keys;
 pub mod page;
 pub mod pending_sign_in;

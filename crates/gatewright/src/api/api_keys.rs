@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     api_key::{ApiKey, KeyScope},
@@ -17,11 +17,11 @@ use super::{
     list::{List, Paging, Parameters},
     problem::Problem,
     schema,
-    version::Created,
+    version::{Created, Precondition, Tagged},
 };
 use crate::{
     app::App,
-    service::api_keys::{self as service, ApiKeyPatch, CreatedKey, NewApiKey, NewInstanceKey},
+    service::api_keys::{self as service, ApiKeyPatch, CreatedKey, NewApiKey, NewInstanceKey, RotateApiKey},
 };
 
 /// An API key, without its text.
@@ -49,6 +49,9 @@ pub struct ApiKeyResource {
     last_used_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
+    /// The key that takes its place, once it was rotated.
+    #[schema(value_type = Option<String>)]
+    successor_id: Option<ApiKeyId>,
 }
 
 /// A new API key with its text, which is shown this once.
@@ -81,16 +84,27 @@ fn resource(key: ApiKey) -> ApiKeyResource {
         created_at: key.created_at,
         last_used_at: key.last_used_at,
         revoked_at: key.revoked_at,
+        successor_id: key.successor_id,
     }
 }
 
-fn created(made: CreatedKey, place: &str) -> Created<Json<CreatedKeyResource>> {
+fn created(made: CreatedKey, place: &str) -> Created<Tagged<CreatedKeyResource>> {
     Created {
         location: format!("{place}/{}", made.key.id),
-        content: Json(CreatedKeyResource {
-            resource: resource(made.key),
-            key: made.text.expose().to_owned(),
-        }),
+        content: Tagged {
+            version: service::version(&made.key),
+            resource: CreatedKeyResource {
+                resource: resource(made.key),
+                key: made.text.expose().to_owned(),
+            },
+        },
+    }
+}
+
+fn tagged(key: ApiKey) -> Tagged<ApiKeyResource> {
+    Tagged {
+        version: service::version(&key),
+        resource: resource(key),
     }
 }
 
@@ -109,7 +123,7 @@ pub(super) async fn create_api_key(
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
     Input(new): Input<NewApiKey>,
-) -> Result<Created<Json<CreatedKeyResource>>, Problem> {
+) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
     let made = service::create(&app, &authority, project, new).await?;
     Ok(created(made, &format!("/api/v1/projects/{project}/api-keys")))
 }
@@ -144,9 +158,9 @@ pub(super) async fn get_api_key(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, key)): Ids<(ProjectId, ApiKeyId)>,
-) -> Result<Json<ApiKeyResource>, Problem> {
+) -> Result<Tagged<ApiKeyResource>, Problem> {
     let key = service::find(&app, &authority, Some(project), key).await?;
-    Ok(Json(resource(key)))
+    Ok(tagged(key))
 }
 
 /// Rename an API key of a project
@@ -161,10 +175,31 @@ pub(super) async fn update_api_key(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, key)): Ids<(ProjectId, ApiKeyId)>,
+    Precondition(if_match): Precondition,
     Input(patch): Input<ApiKeyPatch>,
-) -> Result<Json<ApiKeyResource>, Problem> {
-    let key = service::update(&app, &authority, Some(project), key, patch).await?;
-    Ok(Json(resource(key)))
+) -> Result<Tagged<ApiKeyResource>, Problem> {
+    let key = service::update(&app, &authority, Some(project), key, patch, &if_match).await?;
+    Ok(tagged(key))
+}
+
+/// Rotate an API key of a project
+///
+/// Makes a new key of the same name and rights, whose text is shown this once. The old one works on until the overlap ends.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/api-keys/{api_key}/rotate",
+    tag = "API keys",
+    request_body = RotateApiKey,
+    responses((status = 201, body = CreatedKeyResource, headers(("Location" = String, description = "The path of the new key."))))
+)]
+pub(super) async fn rotate_api_key(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, key)): Ids<(ProjectId, ApiKeyId)>,
+    Input(how): Input<RotateApiKey>,
+) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
+    let made = service::rotate(&app, &authority, Some(project), key, how).await?;
+    Ok(created(made, &format!("/api/v1/projects/{project}/api-keys")))
 }
 
 /// Revoke an API key of a project
@@ -178,8 +213,9 @@ pub(super) async fn revoke_api_key(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, key)): Ids<(ProjectId, ApiKeyId)>,
+    Precondition(if_match): Precondition,
 ) -> Result<StatusCode, Problem> {
-    service::revoke(&app, &authority, Some(project), key).await?;
+    service::revoke(&app, &authority, Some(project), key, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,7 +231,7 @@ pub(super) async fn create_instance_key(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Input(new): Input<NewInstanceKey>,
-) -> Result<Created<Json<CreatedKeyResource>>, Problem> {
+) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
     let made = service::create_for_instance(&app, &authority, new).await?;
     Ok(created(made, "/api/v1/api-keys"))
 }
@@ -224,9 +260,9 @@ pub(super) async fn get_instance_key(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(key): Ids<ApiKeyId>,
-) -> Result<Json<ApiKeyResource>, Problem> {
+) -> Result<Tagged<ApiKeyResource>, Problem> {
     let key = service::find(&app, &authority, None, key).await?;
-    Ok(Json(resource(key)))
+    Ok(tagged(key))
 }
 
 /// Rename an API key of the instance
@@ -241,10 +277,31 @@ pub(super) async fn update_instance_key(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(key): Ids<ApiKeyId>,
+    Precondition(if_match): Precondition,
     Input(patch): Input<ApiKeyPatch>,
-) -> Result<Json<ApiKeyResource>, Problem> {
-    let key = service::update(&app, &authority, None, key, patch).await?;
-    Ok(Json(resource(key)))
+) -> Result<Tagged<ApiKeyResource>, Problem> {
+    let key = service::update(&app, &authority, None, key, patch, &if_match).await?;
+    Ok(tagged(key))
+}
+
+/// Rotate an API key of the instance
+///
+/// Makes a new key of the same name and rights, whose text is shown this once. The old one works on until the overlap ends.
+#[utoipa::path(
+    post,
+    path = "/api/v1/api-keys/{api_key}/rotate",
+    tag = "Instance",
+    request_body = RotateApiKey,
+    responses((status = 201, body = CreatedKeyResource, headers(("Location" = String, description = "The path of the new key."))))
+)]
+pub(super) async fn rotate_instance_key(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(key): Ids<ApiKeyId>,
+    Input(how): Input<RotateApiKey>,
+) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
+    let made = service::rotate(&app, &authority, None, key, how).await?;
+    Ok(created(made, "/api/v1/api-keys"))
 }
 
 /// Revoke an API key of the instance
@@ -258,7 +315,8 @@ pub(super) async fn revoke_instance_key(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(key): Ids<ApiKeyId>,
+    Precondition(if_match): Precondition,
 ) -> Result<StatusCode, Problem> {
-    service::revoke(&app, &authority, None, key).await?;
+    service::revoke(&app, &authority, None, key, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
 use gatewright_domain::{
     Timestamp,
     audit::{ActorKind, AuditEvent, FieldChange, Origin},
     id::{EventId, ProjectId},
 };
-use gatewright_store::audit::AuditFilter;
+use gatewright_store::{Page, PageRequest, audit::AuditFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -18,8 +26,15 @@ use super::{
     input::Ids,
     list::{List, Paging, Parameters},
     problem::Problem,
+    schema,
 };
-use crate::{app::App, service::audit_events as service};
+use crate::{
+    app::App,
+    service::{Authority, ServiceError, audit_events as service},
+};
+
+/// Events that an export reads at once, and holds in memory.
+const EXPORTED_AT_ONCE: u32 = 200;
 
 /// One administrative change or security event.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,7 +73,7 @@ pub struct ActorResource {
     /// The network address, where there was one.
     address: Option<String>,
     /// The way in: `api`, `cli`, `dashboard` or `system`.
-    #[schema(value_type = String)]
+    #[schema(schema_with = schema::origin)]
     origin: Origin,
 }
 
@@ -130,12 +145,66 @@ pub(super) struct AuditQuery {
     /// `next_cursor` of the page before.
     #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
     cursor: Option<String>,
+    /// Only this actor: the id of a key, or `operator` or `system`.
+    actor: Option<String>,
+    /// Only this way in.
+    #[param(schema_with = schema::origin)]
+    origin: Option<Origin>,
+    /// Only from this network address.
+    address: Option<String>,
+    /// Only at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Timestamp>,
+    /// Only before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<Timestamp>,
     /// Only this action, like `gateway.updated`.
     action: Option<String>,
     /// Only this kind of object, like `gateway`.
     object_type: Option<String>,
     /// Only this object.
     object_id: Option<String>,
+}
+
+/// Which events. The members of [`AuditQuery`] but those of paging: serde cannot share them and refuse others.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExportQuery {
+    /// Only this actor: the id of a key, or `operator` or `system`.
+    actor: Option<String>,
+    /// Only this way in.
+    #[param(schema_with = schema::origin)]
+    origin: Option<Origin>,
+    /// Only from this network address.
+    address: Option<String>,
+    /// Only at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Timestamp>,
+    /// Only before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<Timestamp>,
+    /// Only this action, like `gateway.updated`.
+    action: Option<String>,
+    /// Only this kind of object, like `gateway`.
+    object_type: Option<String>,
+    /// Only this object.
+    object_id: Option<String>,
+}
+
+impl From<ExportQuery> for AuditFilter {
+    fn from(query: ExportQuery) -> Self {
+        Self {
+            actor: query.actor,
+            origin: query.origin,
+            address: query.address,
+            from: query.from,
+            to: query.to,
+            action: query.action,
+            object_type: query.object_type,
+            object_id: query.object_id,
+        }
+    }
 }
 
 /// List audit events of a project, newest first
@@ -153,6 +222,25 @@ pub(super) async fn list_audit_events(
     Parameters(query): Parameters<AuditQuery>,
 ) -> Result<List<AuditEventResource>, Problem> {
     list(&app, &authority, Some(project), query).await
+}
+
+/// Export audit events of a project, newest first
+///
+/// One event per line (JSON Lines), all that the filters leave.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/audit-events/export",
+    tag = "Audit events",
+    params(ExportQuery),
+    responses((status = 200, content_type = "application/jsonl", body = String, description = "An event on each line."))
+)]
+pub(super) async fn export_audit_events(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+    Parameters(query): Parameters<ExportQuery>,
+) -> Result<Response, Problem> {
+    export(app, authority, Some(project), query.into()).await
 }
 
 /// Read an audit event of a project
@@ -187,6 +275,24 @@ pub(super) async fn list_instance_audit_events(
     list(&app, &authority, None, query).await
 }
 
+/// Export audit events of the instance, newest first
+///
+/// One event per line (JSON Lines), all that the filters leave.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit-events/export",
+    tag = "Instance",
+    params(ExportQuery),
+    responses((status = 200, content_type = "application/jsonl", body = String, description = "An event on each line."))
+)]
+pub(super) async fn export_instance_audit_events(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Parameters(query): Parameters<ExportQuery>,
+) -> Result<Response, Problem> {
+    export(app, authority, None, query.into()).await
+}
+
 /// Read an audit event of the instance
 #[utoipa::path(
     get,
@@ -205,16 +311,75 @@ pub(super) async fn get_instance_audit_event(
 
 async fn list(
     app: &App,
-    authority: &crate::service::Authority,
+    authority: &Authority,
     project: Option<ProjectId>,
     query: AuditQuery,
 ) -> Result<List<AuditEventResource>, Problem> {
     let page = Paging::request(query.limit, query.cursor)?;
     let filter = AuditFilter {
+        actor: query.actor,
+        origin: query.origin,
+        address: query.address,
+        from: query.from,
+        to: query.to,
         action: query.action,
         object_type: query.object_type,
         object_id: query.object_id,
     };
     let page = service::list(app, authority, project, &filter, &page).await?;
     Ok(List::of(page, resource))
+}
+
+/// Streams a page at a time: no transaction and no more than one page is held while the caller reads.
+async fn export(
+    app: Arc<App>,
+    authority: Authority,
+    project: Option<ProjectId>,
+    filter: AuditFilter,
+) -> Result<Response, Problem> {
+    let request = |after| PageRequest {
+        after,
+        limit: EXPORTED_AT_ONCE,
+    };
+    // The first page tells whether this is open to the caller at all, while there is still a status to say so.
+    let first = service::list(&app, &authority, project, &filter, &request(None)).await?;
+    let pages = stream::try_unfold(Some(Next::Read(first)), move |next| {
+        let (app, authority, filter) = (Arc::clone(&app), authority.clone(), filter.clone());
+        async move {
+            let page = match next {
+                None => return Ok::<_, ServiceError>(None),
+                Some(Next::Read(page)) => page,
+                Some(Next::After(cursor)) => {
+                    let request = request(Some(cursor));
+                    service::list(&app, &authority, project, &filter, &request).await?
+                }
+            };
+            let next = page.next.clone().map(Next::After);
+            Ok(Some((lines(page), next)))
+        }
+    });
+    let head = [
+        (header::CONTENT_TYPE, "application/jsonl"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"audit-events.jsonl\"",
+        ),
+    ];
+    Ok((head, Body::from_stream(pages)).into_response())
+}
+
+/// What an export does next.
+enum Next {
+    Read(Page<AuditEvent>),
+    After(String),
+}
+
+fn lines(page: Page<AuditEvent>) -> Bytes {
+    let mut lines = Vec::new();
+    for event in page.items {
+        serde_json::to_writer(&mut lines, &resource(event))
+            .expect("an event is plain data, and memory takes it");
+        lines.push(b'\n');
+    }
+    lines.into()
 }

@@ -3,14 +3,29 @@
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _, openapi::OpenApi};
 
-use super::problem::{Details, InputError, Named};
+use super::{
+    idempotency,
+    problem::{Details, InputError, Named},
+};
 
 const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Errors are `application/problem+json` (RFC \
      9457); each violation of the input names its place by a JSON pointer. `PATCH` merges (RFC 7396): what is left out \
      stays, `null` resets to the default, where there is one. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
 
 /// The tags of objects that have a version of their own.
-const VERSIONED: [&str; 5] = ["Projects", "User Sources", "Gateways", "Servers", "Secrets"];
+const VERSIONED: [&str; 8] = [
+    "Projects",
+    "User Sources",
+    "Gateways",
+    "Servers",
+    "Secrets",
+    "Users",
+    "API keys",
+    "Instance",
+];
+
+/// What lies below these has none: events never change, and a grant only ends.
+const UNVERSIONED: [&str; 2] = ["/audit-events", "/grants"];
 
 /// Completes the document that the operations have made.
 pub(super) fn finish(document: OpenApi) -> Value {
@@ -61,13 +76,21 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         .unwrap_or_default();
     let is_list = own.iter().any(|parameter| parameter["in"] == "query");
     parameters.extend(own);
-    let is_versioned = operation["tags"][0]
-        .as_str()
-        .is_some_and(|tag| VERSIONED.contains(&tag));
+    let is_versioned = is_versioned(path, operation);
     if is_versioned && matches!(method, "patch" | "delete") {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
             "description": "The `ETag` of the version the change starts from. Another version answers 412.",
+        }));
+    }
+    let creates = method == "post" && idempotency::creates(operation);
+    if creates {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "schema": {"type": "string", "pattern": format!("^[!-~]{{1,{}}}$", idempotency::MAX_CHARACTERS)},
+            "description": "Makes the creation safe to repeat: the same key with the same body gets the same answer for 24 \
+                            hours, with `Idempotency-Replayed: true`, and creates nothing again. Another body answers 422. \
+                            The last 1,000 answers of a caller are remembered.",
         }));
     }
     operation["parameters"] = Value::Array(parameters);
@@ -80,7 +103,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             response["description"] = json!("Done.");
         }
     }
-    if is_versioned {
+    let is_one = method != "get" || path.ends_with('}');
+    if is_versioned && is_one {
         tag_successes(responses);
     }
     let mut problems = vec![
@@ -94,7 +118,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         ("500", "A fault of ours."),
         ("503", "The database does not answer now."),
     ];
-    if is_list || has_body {
+    if is_list || has_body || creates {
         problems.push(("400", "The query or the body cannot be read."));
     }
     if has_body {
@@ -123,6 +147,11 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             })
         });
     }
+}
+
+fn is_versioned(path: &str, operation: &Value) -> bool {
+    let tag = operation["tags"][0].as_str().unwrap_or_default();
+    VERSIONED.contains(&tag) && !UNVERSIONED.iter().any(|place| path.contains(place))
 }
 
 fn tag_successes(responses: &mut Map<String, Value>) {

@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    body::Body,
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{header, request::Parts},
 };
+use bytes::Bytes;
 use gatewright_domain::Invalid;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -50,13 +52,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Input<T> {
         if !is_json(request.headers()) {
             return Err(Problem::unsupported_media_type());
         }
-        let body = read_body(request.into_body(), MAX_BODY, BODY_DEADLINE)
-            .await
-            .map_err(|error| match error {
-                BodyError::TooLarge => Problem::too_large(MAX_BODY),
-                BodyError::Timeout => Problem::too_slow(BODY_DEADLINE),
-                BodyError::Broken => Problem::malformed("The body broke off before its end: send it again."),
-            })?;
+        let body = read_whole(request.into_body()).await?;
         let value: Value = serde_json::from_slice(&body).map_err(|error| {
             Problem::malformed(format!(
                 "The body is not JSON: it goes wrong in line {}, column {}.",
@@ -74,6 +70,17 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Input<T> {
             .map(Self)
             .map_err(|invalid| Problem::invalid(&invalid))
     }
+}
+
+/// Reads a body to its end.
+pub(super) async fn read_whole(body: Body) -> Result<Bytes, Problem> {
+    read_body(body, MAX_BODY, BODY_DEADLINE)
+        .await
+        .map_err(|error| match error {
+            BodyError::TooLarge => Problem::too_large(MAX_BODY),
+            BodyError::Timeout => Problem::too_slow(BODY_DEADLINE),
+            BodyError::Broken => Problem::malformed("The body broke off before its end: send it again."),
+        })
 }
 
 fn is_json(headers: &axum::http::HeaderMap) -> bool {

@@ -8,6 +8,7 @@ mod authenticate;
 mod catalogue;
 mod document;
 pub mod gateways;
+mod idempotency;
 mod input;
 mod list;
 pub mod problem;
@@ -35,18 +36,21 @@ use bytes::Bytes;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{attempts::Attempts, problem::Problem};
+use self::{attempts::Attempts, idempotency::Creations, problem::Problem};
 use crate::app::App;
 
 /// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// Routes.
-pub fn routes() -> Router<Arc<App>> {
+pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let (operations, document) = operations().split_for_parts();
-    let document = Bytes::from(document::finish(document).to_string());
+    let document = document::finish(document);
+    let creations = Creations::of(Arc::clone(app), &document);
+    let document = Bytes::from(document.to_string());
     Router::new()
         .merge(operations)
+        .layer(middleware::from_fn_with_state(creations, idempotency::layer))
         .route("/api/openapi.json", get(openapi).layer(Extension(document)))
         .route("/api", any(unknown))
         .route("/api/", any(unknown))
@@ -113,7 +117,9 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             api_keys::update_api_key,
             api_keys::revoke_api_key
         ))
+        .routes(routes!(api_keys::rotate_api_key))
         .routes(routes!(audit_events::list_audit_events))
+        .routes(routes!(audit_events::export_audit_events))
         .routes(routes!(audit_events::get_audit_event))
         .routes(routes!(
             api_keys::create_instance_key,
@@ -124,7 +130,9 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             api_keys::update_instance_key,
             api_keys::revoke_instance_key
         ))
+        .routes(routes!(api_keys::rotate_instance_key))
         .routes(routes!(audit_events::list_instance_audit_events))
+        .routes(routes!(audit_events::export_instance_audit_events))
         .routes(routes!(audit_events::get_instance_audit_event))
 }
 

@@ -22,6 +22,9 @@ use crate::{
 /// When to come back after a 503: the writer's queue and a restarting database are usually done by then.
 const RETRY_AFTER_SECONDS: &str = "5";
 
+/// The kind of problem of a request whose twin was first.
+const REPEATED: &str = "urn:gatewright:problem:repeated";
+
 /// A refusal or failure on its way out. Boxed, because answers that succeed should not carry its size around.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Details>);
@@ -235,7 +238,7 @@ impl Problem {
         )
     }
 
-    fn internal() -> Self {
+    pub(super) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "urn:gatewright:problem:internal",
@@ -267,6 +270,19 @@ impl From<ServiceError> for Problem {
                 detail,
             ),
             ServiceError::Conflict(conflict) => Self::conflict(*conflict),
+            ServiceError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "urn:gatewright:problem:idempotency-key",
+                "The Idempotency-Key was used for something else",
+                "The header `Idempotency-Key` names a request to this path that had another body. Nothing changed: send \
+                 a new key with a new request, and the same body with the same key.",
+            ),
+            ServiceError::Repeated => Self::new(
+                StatusCode::CONFLICT,
+                REPEATED,
+                "The same request is under way",
+                "Another request with the same `Idempotency-Key` was first. Repeat this one in a moment for its answer.",
+            ),
             ServiceError::Stale => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 "urn:gatewright:problem:stale",
@@ -324,6 +340,9 @@ impl IntoResponse for Problem {
                     header::WWW_AUTHENTICATE,
                     HeaderValue::from_static("Bearer realm=\"Gatewright API\""),
                 );
+            }
+            _ if self.0.kind == REPEATED => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));

@@ -112,6 +112,11 @@ pub fn identity() -> Object {
     one_of(["none", "assertion"])
 }
 
+/// The way in.
+pub fn origin() -> Object {
+    one_of(["dashboard", "api", "cli", "system"])
+}
+
 fn one_of_or_null<const N: usize>(values: [&str; N]) -> Object {
     let values = values.map(serde_json::Value::from).into_iter();
     ObjectBuilder::new()

@@ -18,6 +18,7 @@ use super::{
     list::{List, Paging, Parameters},
     problem::Problem,
     schema,
+    version::{Precondition, Tagged},
 };
 use crate::{
     app::App,
@@ -169,9 +170,8 @@ pub(super) async fn get_user(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, user)): Ids<(ProjectId, UserId)>,
-) -> Result<Json<UserResource>, Problem> {
-    let user = service::find(&app, &authority, project, user).await?;
-    Ok(Json(resource(user)))
+) -> Result<Tagged<UserResource>, Problem> {
+    Ok(tagged(service::find(&app, &authority, project, user).await?))
 }
 
 /// Block or unblock a user
@@ -186,10 +186,11 @@ pub(super) async fn update_user(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, user)): Ids<(ProjectId, UserId)>,
+    Precondition(if_match): Precondition,
     Input(patch): Input<UserPatch>,
-) -> Result<Json<UserResource>, Problem> {
-    let user = service::update(&app, &authority, project, user, patch).await?;
-    Ok(Json(resource(user)))
+) -> Result<Tagged<UserResource>, Problem> {
+    let user = service::update(&app, &authority, project, user, patch, &if_match).await?;
+    Ok(tagged(user))
 }
 
 /// Delete a user with all grants
@@ -205,9 +206,17 @@ pub(super) async fn delete_user(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, user)): Ids<(ProjectId, UserId)>,
+    Precondition(if_match): Precondition,
 ) -> Result<StatusCode, Problem> {
-    service::delete(&app, &authority, project, user).await?;
+    service::delete(&app, &authority, project, user, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn tagged(user: User) -> Tagged<UserResource> {
+    Tagged {
+        version: service::version(&user),
+        resource: resource(user),
+    }
 }
 
 /// List a user's live grants, newest first

@@ -11,7 +11,7 @@ use axum::{
 use gatewright_domain::Timestamp;
 use serde::Serialize;
 
-use crate::service::IfMatch;
+use crate::service::{IfMatch, Version};
 
 /// The versions a change may start from.
 pub(super) struct Precondition(pub(super) IfMatch);
@@ -37,18 +37,17 @@ fn if_match(values: &[&HeaderValue]) -> IfMatch {
     if texts.contains(&"*") {
         return IfMatch::Any;
     }
-    // A weak or foreign tag is a version that never was, so nothing matches it.
+    // A weak tag, or one without quotes, is a version that never was, so nothing matches it.
     IfMatch::OneOf(texts.into_iter().filter_map(version_of).collect())
 }
 
-fn version_of(tag: &str) -> Option<Timestamp> {
-    let millis = tag.strip_prefix('"')?.strip_suffix('"')?;
-    millis.parse().ok().map(Timestamp::from_millis)
+fn version_of(tag: &str) -> Option<Version> {
+    let version = tag.strip_prefix('"')?.strip_suffix('"')?;
+    Some(Version(version.to_owned()))
 }
 
-fn tag_of(updated_at: Timestamp) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{}\"", updated_at.as_millis()))
-        .expect("a number in quotes is a header value")
+fn tag_of(version: &Version) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{}\"", version.0)).expect("a version in quotes is a header value")
 }
 
 /// An object with its version.
@@ -59,7 +58,23 @@ pub(super) struct Versioned<T> {
 
 impl<T: Serialize> IntoResponse for Versioned<T> {
     fn into_response(self) -> Response {
-        ([(header::ETAG, tag_of(self.updated_at))], Json(self.resource)).into_response()
+        Tagged {
+            resource: self.resource,
+            version: self.updated_at.into(),
+        }
+        .into_response()
+    }
+}
+
+/// The same for an object that keeps no time of its last change.
+pub(super) struct Tagged<T> {
+    pub(super) resource: T,
+    pub(super) version: Version,
+}
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        ([(header::ETAG, tag_of(&self.version))], Json(self.resource)).into_response()
     }
 }
 
@@ -91,17 +106,21 @@ mod tests {
     #[test]
     fn a_tag_reads_back_as_its_version() {
         let at = Timestamp::from_millis(1_772_366_400_123);
-        assert_eq!(if_match(&[&tag_of(at)]), IfMatch::OneOf(vec![at]));
+        assert_eq!(if_match(&[&tag_of(&at.into())]), IfMatch::OneOf(vec![at.into()]));
+        let version = |text: &str| Version(text.to_owned());
         assert_eq!(
-            read(&[r#""5", "7""#]),
-            IfMatch::OneOf(vec![Timestamp::from_millis(5), Timestamp::from_millis(7)])
+            read(&[r#""5", "7a""#]),
+            IfMatch::OneOf(vec![version("5"), version("7a")])
         );
+        let state = Version::of(&("name", 1));
+        assert_eq!(if_match(&[&tag_of(&state)]), IfMatch::OneOf(vec![state.clone()]));
+        assert_ne!(state, Version::of(&("name", 2)));
     }
 
     #[test]
-    fn weak_and_foreign_tags_match_nothing() {
+    fn weak_and_broken_tags_match_nothing() {
         assert_eq!(read(&[r#"W/"5""#]), IfMatch::OneOf(vec![]));
-        assert_eq!(read(&["5", r#""abc""#]), IfMatch::OneOf(vec![]));
+        assert_eq!(read(&["5", "\""]), IfMatch::OneOf(vec![]));
         assert_eq!(read(&["*"]), IfMatch::Any);
         assert_eq!(read(&[]), IfMatch::Any);
     }

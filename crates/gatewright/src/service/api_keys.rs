@@ -1,4 +1,6 @@
-//! API keys: create, list, read, rename, revoke. The text of a key is shown once, when it is made.
+//! API keys: create, list, read, rename, rotate, revoke. The text of a key is shown once, when it is made.
+
+mod rotation;
 
 use gatewright_domain::{
     Invalid, Timestamp,
@@ -12,8 +14,9 @@ use gatewright_store::{Page, PageRequest, Tx, api_key as rows};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+pub use self::rotation::{RotateApiKey, rotate};
 use super::{
-    Authority, Patch, ServiceError,
+    Authority, IfMatch, Patch, ServiceError, Version,
     change::{Change, Fields, Object, created, every, field, updated},
 };
 use crate::{api::schema, app::App};
@@ -173,10 +176,12 @@ pub async fn update(
     project: Option<ProjectId>,
     id: ApiKeyId,
     patch: ApiKeyPatch,
+    if_match: &IfMatch,
 ) -> Result<ApiKey, ServiceError> {
     may_manage(authority, project)?;
     let mut change = Change::begin(app, authority, project).await?;
     let current = existing(&mut change.tx, project, id).await?;
+    if_match.holds(version(&current))?;
     let name = check_name("/name", &patch.name.over(&current.name))?;
     if name == current.name {
         return Ok(current);
@@ -200,16 +205,23 @@ pub async fn revoke(
     authority: &Authority,
     project: Option<ProjectId>,
     id: ApiKeyId,
+    if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     may_manage(authority, project)?;
     let mut change = Change::begin(app, authority, project).await?;
     let key = existing(&mut change.tx, project, id).await?;
+    if_match.holds(version(&key))?;
     let now = change.now;
     if !rows::revoke(&mut change.tx, project, id, now).await? {
         return Ok(());
     }
     change.record("revoked", object(&key), Vec::new()).await?;
     change.commit().await
+}
+
+/// The version of a key: what can be changed of it. That it was used is no change.
+pub fn version(key: &ApiKey) -> Version {
+    Version::of(&(&key.name, key.expires_at, key.revoked_at, key.successor_id))
 }
 
 fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<(), ServiceError> {
@@ -304,6 +316,7 @@ pub(super) fn make(
         created_at: change.now,
         last_used_at: None,
         revoked_at: None,
+        successor_id: None,
     };
     CreatedKey { key, text }
 }

@@ -1,5 +1,7 @@
 //! Who asks for an administrative action, and what they may do. Every service function begins by asking.
 
+use std::sync::Arc;
+
 use gatewright_domain::{
     Timestamp,
     api_key::{ApiKey, KeyRole, KeyScope},
@@ -7,7 +9,7 @@ use gatewright_domain::{
     id::ProjectId,
 };
 
-use super::ServiceError;
+use super::{ServiceError, once::Once};
 
 /// Somebody who administers, and what is open to them.
 #[derive(Debug, Clone)]
@@ -15,6 +17,7 @@ pub struct Authority {
     actor: Actor,
     access: Access,
     ends_at: Option<Timestamp>,
+    once: Option<Arc<Once>>,
 }
 
 /// What is open to somebody.
@@ -39,6 +42,7 @@ impl Authority {
             },
             access: Access::Everything,
             ends_at: None,
+            once: None,
         }
     }
 
@@ -66,7 +70,20 @@ impl Authority {
             },
             access,
             ends_at: key.expires_at,
+            once: None,
         })
+    }
+
+    /// The same, for a creation that happens once.
+    #[must_use]
+    pub fn for_once(self, once: Arc<Once>) -> Self {
+        let once = Some(once);
+        Self { once, ..self }
+    }
+
+    /// The creation that happens once, if this is for one.
+    pub(super) fn once(&self) -> Option<&Once> {
+        self.once.as_deref()
     }
 
     /// When it ends by itself. Nothing it makes may go on opening doors after that.
@@ -168,6 +185,7 @@ mod tests {
             created_at: Timestamp::default(),
             last_used_at: None,
             revoked_at: None,
+            successor_id: None,
         }
     }
 

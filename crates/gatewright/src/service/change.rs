@@ -61,12 +61,16 @@ impl<'a> Change<'a> {
         {
             return Err(ServiceError::not_found("project"));
         }
+        let now = app.now();
+        if let Some(once) = authority.once() {
+            once.claim(&mut tx, now).await?;
+        }
         Ok(Self {
             app,
             authority,
             project,
             tx,
-            now: app.now(),
+            now,
         })
     }
 
@@ -120,8 +124,12 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Makes it happen and lets requests see it.
+    /// Makes it happen and lets requests see it. What happens once waits for its answer.
     pub(super) async fn commit(self) -> Result<(), ServiceError> {
+        if let Some(once) = self.authority.once() {
+            once.hold(self.tx);
+            return Ok(());
+        }
         self.tx.commit().await?;
         self.app
             .refresh_directory()

@@ -26,6 +26,12 @@ pub enum ServiceError {
     /// The state of other things forbids it.
     #[error("{}", .0.detail)]
     Conflict(Box<Conflict>),
+    /// The caller's `Idempotency-Key` was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Another request with the same `Idempotency-Key` was first.
+    #[error("another request with the same idempotency key was first")]
+    Repeated,
     /// The caller's `If-Match` names another version.
     #[error("it has changed since you read it")]
     Stale,

@@ -14,6 +14,7 @@ pub mod headers;
 pub mod instance;
 pub mod known_clients;
 pub mod last_used;
+pub mod once;
 pub mod patch;
 pub mod projects;
 pub mod provider_presets;
@@ -24,4 +25,4 @@ pub mod users;
 
 pub use authority::Authority;
 pub use error::ServiceError;
-pub use patch::{IfMatch, Patch};
+pub use patch::{IfMatch, Patch, Version};

@@ -1,7 +1,7 @@
 //! How a change names what it changes: members of a JSON merge patch (RFC 7396), and the version it starts from.
 
-use gatewright_domain::{Invalid, Timestamp};
-use serde::{Deserialize, Deserializer};
+use gatewright_domain::{Invalid, Timestamp, token_hash::TokenHash};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ServiceError;
 
@@ -72,22 +72,44 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     }
 }
 
+/// The version of an object: the time it was last changed, or where it keeps none, a digest of what can be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub String);
+
+impl Version {
+    /// Of an object that keeps no time of its last change, by what can be changed of it.
+    pub fn of(state: &impl Serialize) -> Self {
+        /// 96 bits: two states of one object never share it.
+        const CHARACTERS: usize = 16;
+        let state = serde_json::to_string(state).expect("the state of an object is plain data");
+        let mut text = TokenHash::of(&state).to_text();
+        text.truncate(CHARACTERS);
+        Self(text)
+    }
+}
+
+impl From<Timestamp> for Version {
+    fn from(updated_at: Timestamp) -> Self {
+        Self(updated_at.as_millis().to_string())
+    }
+}
+
 /// The versions a change may start from (RFC 9110 section 13.1.1). The default is any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum IfMatch {
     /// Whatever is there.
     #[default]
     Any,
-    /// One of the versions last changed at these times.
-    OneOf(Vec<Timestamp>),
+    /// One of these.
+    OneOf(Vec<Version>),
 }
 
 impl IfMatch {
-    /// Fails unless the version last changed at `updated_at` is one of them.
-    pub(super) fn holds(&self, updated_at: Timestamp) -> Result<(), ServiceError> {
+    /// Fails unless the present version is one of them.
+    pub(super) fn holds(&self, present: impl Into<Version>) -> Result<(), ServiceError> {
         match self {
             Self::Any => Ok(()),
-            Self::OneOf(versions) if versions.contains(&updated_at) => Ok(()),
+            Self::OneOf(versions) if versions.contains(&present.into()) => Ok(()),
             Self::OneOf(_) => Err(ServiceError::Stale),
         }
     }
@@ -120,7 +142,11 @@ mod tests {
     fn a_version_must_be_among_those_named() {
         let at = Timestamp::from_millis;
         assert!(IfMatch::Any.holds(at(1)).is_ok());
-        assert!(IfMatch::OneOf(vec![at(1), at(2)]).holds(at(2)).is_ok());
+        assert!(
+            IfMatch::OneOf(vec![at(1).into(), at(2).into()])
+                .holds(at(2))
+                .is_ok()
+        );
         assert!(matches!(
             IfMatch::OneOf(vec![]).holds(at(1)),
             Err(ServiceError::Stale)

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Authority, Patch, ServiceError,
+    Authority, IfMatch, Patch, ServiceError, Version,
     change::{Change, Object, created, field, updated},
 };
 use crate::{api::schema, app::App};
@@ -68,6 +68,7 @@ pub async fn update(
     project: ProjectId,
     id: UserId,
     patch: UserPatch,
+    if_match: &IfMatch,
 ) -> Result<User, ServiceError> {
     authority.change(project)?;
     let mut invalid = Invalid::default();
@@ -77,6 +78,7 @@ pub async fn update(
     invalid.into_result()?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let current = existing(&mut change.tx, project, id).await?;
+    if_match.holds(version(&current))?;
     let Some(status) = status.filter(|status| *status != current.status) else {
         return Ok(current);
     };
@@ -107,10 +109,12 @@ pub async fn delete(
     authority: &Authority,
     project: ProjectId,
     id: UserId,
+    if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     authority.change(project)?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let user = existing(&mut change.tx, project, id).await?;
+    if_match.holds(version(&user))?;
     let until = change.revoked_until();
     if !rows::delete(&mut change.tx, project, id, until).await? {
         return Err(ServiceError::not_found("user"));
@@ -194,6 +198,11 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<User, S
     rows::find(tx, project, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("user"))
+}
+
+/// The version of a user: what administrators change of it. Signing in changes nothing of that.
+pub fn version(user: &User) -> Version {
+    Version::of(&user.status)
 }
 
 fn object(user: &User) -> Object<'_> {

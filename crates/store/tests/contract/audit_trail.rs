@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{
+    Timestamp,
     audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin, TALLY_WINDOW},
     id::{ApiKeyId, EventId, ProjectId},
 };
@@ -17,6 +18,7 @@ use crate::world::{World, commit, contract, look};
 contract!(
     events_are_read_back_newest_first,
     events_are_filtered,
+    events_are_found_by_actor_way_in_address_and_time,
     events_belong_to_a_project_and_outlive_it,
     an_event_of_a_change_that_was_dropped_did_not_happen,
     what_repeats_is_one_row_with_a_count,
@@ -124,6 +126,7 @@ async fn events_are_filtered(world: World) {
                 action: Some("gateway.created".to_owned()),
                 object_type: Some("gateway".to_owned()),
                 object_id: Some(updated.object_id.clone()),
+                ..AuditFilter::default()
             },
             0,
         ),
@@ -138,6 +141,66 @@ async fn events_are_filtered(world: World) {
     for (filter, count) in filters {
         let found = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL));
         assert_eq!(found.items.len(), count, "{filter:?}");
+    }
+}
+
+fn only(set: impl FnOnce(&mut AuditFilter)) -> AuditFilter {
+    let mut filter = AuditFilter::default();
+    set(&mut filter);
+    filter
+}
+
+async fn events_are_found_by_actor_way_in_address_and_time(world: World) {
+    let project = world.project().await.id;
+    let mut events = Vec::new();
+    for number in 0..4 {
+        world.clock.advance(Duration::from_hours(1));
+        let mut event = event(&world, Some(project), "gateway.updated");
+        if number == 3 {
+            event.actor = Actor {
+                kind: ActorKind::Operator,
+                address: None,
+                origin: Origin::Cli,
+            };
+        }
+        commit!(world, tx => audit::insert(tx, &event));
+        events.push(event);
+    }
+    let ActorKind::ApiKey(key) = events[1].actor.kind else {
+        panic!("the events are of keys");
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let (second, third, fourth) = (events[1].at, events[2].at, events[3].at);
+    let between = only(|filter| {
+        filter.from = Some(second);
+        filter.to = Some(fourth);
+        filter.origin = Some(Origin::Api);
+    });
+    for (filter, expected) in [
+        (only(|filter| filter.actor = Some(key.to_string())), vec![1]),
+        (only(|filter| filter.actor = text("operator")), vec![3]),
+        (only(|filter| filter.actor = text("system")), vec![]),
+        (only(|filter| filter.actor = text("a\0b")), vec![]),
+        (only(|filter| filter.origin = Some(Origin::Cli)), vec![3]),
+        (only(|filter| filter.address = text("192.0.2.7")), vec![2, 1, 0]),
+        (only(|filter| filter.from = Some(third)), vec![3, 2]),
+        (only(|filter| filter.to = Some(third)), vec![1, 0]),
+        (between, vec![2, 1]),
+        (
+            only(|filter| filter.from = Some(Timestamp::from_millis(i64::MAX))),
+            vec![],
+        ),
+        (
+            only(|filter| filter.to = Some(Timestamp::from_millis(i64::MIN))),
+            vec![],
+        ),
+    ] {
+        let found = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL)).items;
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|index: usize| events[index].clone())
+            .collect();
+        assert_eq!(found, expected, "{filter:?}");
     }
 }
 

@@ -150,6 +150,7 @@ impl World {
             created_at: self.now(),
             last_used_at: None,
             revoked_at: None,
+            successor_id: None,
         }
     }
 

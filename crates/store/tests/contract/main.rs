@@ -9,11 +9,13 @@
 mod fixtures;
 mod world;
 
+mod api_keys;
 mod audit_trail;
 mod codes;
 mod configuration;
 mod gateways;
 mod grants;
+mod idempotency;
 mod keys_and_secrets;
 mod pending;
 mod races;

@@ -121,3 +121,64 @@ async fn every_guard_tells_the_trail() {
         assert!(!told[0].to_string().contains("canary"));
     }
 }
+
+#[tokio::test]
+async fn an_export_gives_every_event_that_the_filters_leave() {
+    let bench = Bench::new().await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    for number in 0..450 {
+        let renamed = json!({"name": format!("Acme {number}")});
+        let path = format!("/projects/{}", acme.id);
+        bench.patch(&acme.owner, &path, renamed).await.expect(200);
+    }
+    let export = async |key: &str, path: &str| {
+        let (text, headers) = bench.lines(key, path).await;
+        assert_eq!(headers["content-type"], "application/jsonl");
+        text.lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let all = export(&acme.viewer, &acme.path("audit-events/export")).await;
+    let ids: Vec<_> = all.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert!(
+        ids.is_sorted_by(|newer, older| newer > older),
+        "newest first, none twice"
+    );
+    assert_eq!(all.len(), 450 + 4, "three pages, and the four keys");
+    let list = bench
+        .get(&acme.viewer, &acme.path("audit-events?limit=200"))
+        .await
+        .expect(200);
+    assert_eq!(list.body["items"].as_array().unwrap()[..], all[..200]);
+
+    let half = all[200]["at"].as_str().unwrap();
+    let late = export(
+        &acme.viewer,
+        &acme.path(&format!("audit-events/export?from={half}")),
+    )
+    .await;
+    assert_eq!(late, all[..=200]);
+    let keys = export(
+        &acme.viewer,
+        &acme.path("audit-events/export?object_type=api_key&origin=api"),
+    )
+    .await;
+    assert_eq!(keys.len(), 4);
+    let none = export(&acme.viewer, &acme.path("audit-events/export?actor=operator")).await;
+    assert_eq!(none.len(), 0);
+    let instance = export(&bench.instance, "/audit-events/export?actor=operator").await;
+    assert_eq!(instance.len(), 1, "the first key of the instance");
+    let actor = instance[0]["object"]["id"].as_str().unwrap();
+    let made = export(&bench.instance, &format!("/audit-events/export?actor={actor}")).await;
+    assert_eq!(made.len(), 2, "the two projects");
+
+    bench
+        .get(&other.owner, &acme.path("audit-events/export"))
+        .await
+        .expect(404);
+    bench.get(&acme.viewer, "/audit-events/export").await.expect(403);
+    for wrong in ["limit=1", "from=yesterday", "origin=nowhere", "action=a&action=b"] {
+        let path = acme.path(&format!("audit-events/export?{wrong}"));
+        bench.get(&acme.viewer, &path).await.expect(400);
+    }
+}

@@ -120,7 +120,7 @@ impl Bench {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         Self {
-            router: super::super::routes()
+            router: super::super::routes(&app)
                 .layer(Extension(context))
                 .with_state(Arc::clone(&app)),
             app,
@@ -154,6 +154,20 @@ impl Bench {
             headers: parts.headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         }
+    }
+
+    /// An answer as text, with its head.
+    pub(super) async fn lines(&self, key: &str, path: &str) -> (String, HeaderMap) {
+        let request =
+            Request::get(format!("/api/v1{path}")).header(header::AUTHORIZATION, format!("Bearer {key}"));
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        self.answers.lock().unwrap().push_str(&text);
+        (text, parts.headers)
     }
 
     /// Sends a request with headers of its own.

@@ -28,6 +28,8 @@ fn needs(operation: &str) -> Needs {
     match operation {
         "create_project"
         | "create_instance_key"
+        | "rotate_instance_key"
+        | "export_instance_audit_events"
         | "list_instance_keys"
         | "get_instance_key"
         | "update_instance_key"
@@ -37,7 +39,8 @@ fn needs(operation: &str) -> Needs {
         "list_projects" | "list_provider_presets" | "list_known_clients" => Needs::Any,
         "get_project" => Needs::ViewerOrInstance,
         "update_project" | "delete_project" | "create_api_key" => Needs::OwnerOrInstance,
-        "update_api_key" | "revoke_api_key" => Needs::Owner,
+        "update_api_key" | "revoke_api_key" | "rotate_api_key" => Needs::Owner,
+        "export_audit_events" => Needs::Viewer,
         other if other.starts_with("list_") || other.starts_with("get_") => Needs::Viewer,
         "create_user_source" | "update_user_source" | "delete_user_source" | "create_gateway"
         | "update_gateway" | "delete_gateway" | "create_server" | "update_server" | "delete_server"

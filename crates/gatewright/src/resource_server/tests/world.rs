@@ -280,6 +280,7 @@ impl World {
             created_at: self.clock.now(),
             last_used_at: None,
             revoked_at: None,
+            successor_id: None,
         };
         let mut tx = self.app.store.write().await.unwrap();
         gatewright_store::api_key::insert(&mut tx, &row).await.unwrap();

@@ -1,0 +1,209 @@
+//! `Idempotency-Key`: a creation that is repeated gets its answer again and makes nothing.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::bench::{Answer, Bench, Tenant};
+
+async fn create(bench: &Bench, key: &str, path: &str, header: &str, body: Value) -> Answer {
+    let headers = [("idempotency-key", header)];
+    bench
+        .with(Method::POST, path, Some(key), &headers, Some(body))
+        .await
+}
+
+async fn count(bench: &Bench, tenant: &Tenant, what: &str) -> usize {
+    let list = bench
+        .get(&tenant.owner, &tenant.path(&format!("{what}?limit=200")))
+        .await
+        .expect(200);
+    list.body["items"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn the_same_request_gets_the_same_answer_and_makes_nothing_again() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let keys = acme.path("api-keys");
+    let new = json!({"name": "deploy", "role": "admin"});
+    let before = (
+        count(&bench, &acme, "api-keys").await,
+        acme.actions(&bench).await.len(),
+    );
+    let first = create(&bench, &acme.owner, &keys, "a-1", new.clone())
+        .await
+        .expect(201);
+    assert!(!first.headers.contains_key("idempotency-replayed"));
+    bench
+        .get(&first.text("key"), &acme.path("gateways"))
+        .await
+        .expect(200);
+    let second = create(&bench, &acme.owner, &keys, "a-1", new.clone())
+        .await
+        .expect(201);
+    assert_eq!(second.headers["idempotency-replayed"], "true");
+    assert_eq!(
+        second.body, first.body,
+        "the key that was shown once is shown again"
+    );
+    for name in ["content-type", "location", "etag"] {
+        assert_eq!(second.headers[name], first.headers[name]);
+    }
+    let after = (
+        count(&bench, &acme, "api-keys").await,
+        acme.actions(&bench).await.len(),
+    );
+    assert_eq!(after, (before.0 + 1, before.1 + 1));
+
+    // The answer lies sealed.
+    let key = first.text("key");
+    bench.app.store.close().await;
+    let folder = std::fs::read_dir(bench.folder.path()).unwrap();
+    for file in folder
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+    {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(
+            !bytes.windows(key.len()).any(|window| window == key.as_bytes()),
+            "{file:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_body_is_refused_and_another_caller_or_path_is_another_request() {
+    let bench = Bench::new().await;
+    let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
+    let secret =
+        |name: &str| json!({"name": name, "value": "canary", "origins": ["https://mcp.example.com"]});
+    let path = acme.path("secrets");
+    create(&bench, &acme.admin, &path, "k", secret("ONE"))
+        .await
+        .expect(201);
+    let refused = create(&bench, &acme.admin, &path, "k", secret("TWO"))
+        .await
+        .expect(422);
+    assert!(
+        refused.text("detail").contains("Idempotency-Key"),
+        "{:#}",
+        refused.body
+    );
+    assert_eq!(count(&bench, &acme, "secrets").await, 1);
+    create(&bench, &acme.owner, &path, "k", secret("TWO"))
+        .await
+        .expect(201);
+    create(&bench, &other.admin, &other.path("secrets"), "k", secret("ONE"))
+        .await
+        .expect(201);
+    let server = json!({"slug": "tools", "url": "https://mcp.example.com/mcp"});
+    create(&bench, &acme.admin, &acme.path("servers"), "k", server)
+        .await
+        .expect(201);
+    // Who may not create learns nothing of what others did.
+    create(&bench, &acme.viewer, &path, "k", secret("ONE"))
+        .await
+        .expect(403);
+    create(&bench, "gwk_wrong", &path, "k", secret("ONE"))
+        .await
+        .expect(401);
+    assert_eq!(count(&bench, &acme, "secrets").await, 2);
+}
+
+#[tokio::test]
+async fn what_was_refused_may_be_sent_again() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let path = acme.path("secrets");
+    let new = |origin: &str| json!({"name": "ONE", "value": "canary", "origins": [origin]});
+    create(&bench, &acme.admin, &path, "k", new("nonsense"))
+        .await
+        .expect(422);
+    create(&bench, &acme.admin, &path, "k", new("https://mcp.example.com"))
+        .await
+        .expect(201);
+    // A name that is taken is found only inside the transaction.
+    create(&bench, &acme.admin, &path, "l", new("https://mcp.example.com"))
+        .await
+        .expect(422);
+    let id = bench.get(&acme.admin, &path).await.expect(200).body["items"][0]["id"].clone();
+    let one = acme.path(&format!("secrets/{}", id.as_str().unwrap()));
+    bench.delete(&acme.admin, &one).await.expect(204);
+    create(&bench, &acme.admin, &path, "l", new("https://mcp.example.com"))
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_key_is_told() {
+    let bench = Bench::new().await;
+    let long = "k".repeat(256);
+    for wrong in ["", "two words", long.as_str(), "caf\u{e9}"] {
+        let answer = create(
+            &bench,
+            &bench.instance,
+            "/projects",
+            wrong,
+            json!({"name": "Acme"}),
+        )
+        .await;
+        assert!(answer.expect(400).text("detail").contains("Idempotency-Key"));
+    }
+    let headers = [("idempotency-key", "a"), ("idempotency-key", "b")];
+    let body = Some(json!({"name": "Acme"}));
+    let twice = bench
+        .with(Method::POST, "/projects", Some(&bench.instance), &headers, body)
+        .await;
+    twice.expect(400);
+    let list = bench.get(&bench.instance, "/projects").await.expect(200);
+    assert_eq!(list.body["items"], json!([]));
+    let longest = "k".repeat(255);
+    create(
+        &bench,
+        &bench.instance,
+        "/projects",
+        &longest,
+        json!({"name": "Acme"}),
+    )
+    .await
+    .expect(201);
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_creates_and_all_get_its_answer() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    bench.stand_still();
+    let path = acme.path("gateways");
+    let new = json!({"name": "Agents", "authentication_mode": "headers"});
+    let before = count(&bench, &acme, "gateways").await;
+    let all = (0..20).map(|_| create(&bench, &acme.admin, &path, "k", new.clone()));
+    let answers = futures_util::future::join_all(all).await;
+    for answer in &answers {
+        assert_eq!(answer.status.as_u16(), 201, "{:#}", answer.body);
+        assert_eq!(answer.body, answers[0].body);
+    }
+    let replayed = |answer: &&Answer| answer.headers.contains_key("idempotency-replayed");
+    assert_eq!(answers.iter().filter(replayed).count(), 19);
+    assert_eq!(count(&bench, &acme, "gateways").await, before + 1);
+}
+
+#[tokio::test]
+async fn an_answer_is_remembered_for_a_day() {
+    let bench = Bench::new().await;
+    let new = json!({"name": "Acme"});
+    create(&bench, &bench.instance, "/projects", "k", new.clone())
+        .await
+        .expect(201);
+    bench.clock.advance(Duration::from_hours(23));
+    create(&bench, &bench.instance, "/projects", "k", new.clone())
+        .await
+        .expect(201);
+    bench.clock.advance(Duration::from_hours(1));
+    let taken = create(&bench, &bench.instance, "/projects", "k", new)
+        .await
+        .expect(422);
+    assert_eq!(taken.pointers(), ["/name"]);
+}
