@@ -145,6 +145,8 @@ pub struct GatewaySettings {
     pub dynamic_registration: bool,
     /// Accept Client ID Metadata Documents.
     pub metadata_documents: bool,
+    /// Accept clients that an administrator registered beforehand.
+    pub preregistered_clients: bool,
 }
 
 impl Default for GatewaySettings {
@@ -155,6 +157,7 @@ impl Default for GatewaySettings {
             grant_max_seconds: 90 * 86_400,
             dynamic_registration: true,
             metadata_documents: true,
+            preregistered_clients: true,
         }
     }
 }

@@ -56,6 +56,10 @@ pub enum RevocationReason {
     UserRemoved,
     /// The gateway changed its mode or source.
     GatewayChanged,
+    /// The client was blocked at the gateway.
+    ClientBlocked,
+    /// The client's registration was deleted.
+    ClientRemoved,
 }
 
 /// An authorization code as stored, for sixty seconds (RFC 6749 section 4.1.2).

@@ -84,6 +84,8 @@ ids! {
     GrantId = "grt_";
     /// A registered OAuth client.
     ClientId = "cli_";
+    /// A client that is kept out of a gateway.
+    ClientBlockId = "blk_";
     /// An audit event.
     EventId = "evt_";
     /// A project secret, referenced as `${secret:NAME}`.

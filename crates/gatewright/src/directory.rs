@@ -100,7 +100,7 @@ impl Directory {
         self.keys.get(hash)
     }
 
-    /// Whether a grant or user is on the deny-list.
+    /// Whether a grant, user or client is on the deny-list.
     pub fn denies(&self, what: Denied) -> bool {
         self.denied.contains(&what)
     }

@@ -95,6 +95,14 @@ pub async fn find(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Opti
     Ok(Some(gateway))
 }
 
+/// Holds a gateway until the end of the transaction, so that no code of it becomes a grant meanwhile; `false` when it
+/// does not exist in this project.
+pub async fn hold(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM gateways WHERE project_id = $1 AND id = $2";
+    let row = tx.lock_optional(sql, Lock::Update, values![project, id]).await?;
+    Ok(row.is_some())
+}
+
 /// All of a project, oldest first.
 pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result<Page<Gateway>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");

@@ -38,7 +38,9 @@ macro_rules! select_live {
              AND user_sources.identity_epoch = grants.identity_epoch \
              JOIN gateways ON gateways.id = grants.gateway_id AND gateways.status = 'active' \
              AND gateways.mode = 'user_source' AND gateways.user_source_id = grants.user_source_id \
-             WHERE grants.revoked_at IS NULL AND grants.live_until > $1 ",
+             WHERE grants.revoked_at IS NULL AND grants.live_until > $1 \
+             AND NOT EXISTS (SELECT 1 FROM client_blocks WHERE client_blocks.gateway_id = grants.gateway_id \
+             AND client_blocks.client_id = grants.client_id) ",
             $rest
         )
     };
@@ -200,6 +202,21 @@ pub async fn revoke_of_gateway(
     let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
                AND gateway_id = $3 ORDER BY id";
     let values = values![tokens_live_since(now), project, gateway];
+    revoke_found(tx, sql, values, reason, now, until).await
+}
+
+/// Ends all grants of a client at a gateway that may still have tokens; how many.
+pub async fn revoke_of_client(
+    tx: &mut Tx,
+    gateway: GatewayId,
+    client_id: &str,
+    reason: RevocationReason,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND gateway_id = $2 \
+               AND client_id = $3 ORDER BY id";
+    let values = values![tokens_live_since(now), gateway, client_id];
     revoke_found(tx, sql, values, reason, now, until).await
 }
 

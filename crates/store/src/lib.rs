@@ -4,6 +4,8 @@
 pub mod api_key;
 pub mod audit;
 pub mod authorization_code;
+pub mod client_block;
+pub mod client_use;
 pub mod directory;
 pub mod error;
 pub mod gateway;
@@ -12,6 +14,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod page;
 pub mod pending_sign_in;
+pub mod preregistered_client;
 pub mod project;
 pub mod refresh_token;
 pub mod revision;

@@ -2,10 +2,11 @@
 
 use gatewright_domain::{
     Timestamp,
-    id::{GrantId, UserId},
+    id::{GatewayId, GrantId, UserId},
+    token_hash::TokenHash,
 };
 
-use crate::{StoreError, Tx, row::Row, value::values};
+use crate::{StoreError, Tx, client_block, row::Row, value::values};
 
 /// What is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,13 +15,25 @@ pub enum Denied {
     Grant(GrantId),
     /// A blocked or deleted user.
     User(UserId),
+    /// A client at a gateway, by the hash of its short id.
+    Client(GatewayId, TokenHash),
 }
 
-/// Everything denied at `now`: revocations that have not run out, and blocked users.
+impl Denied {
+    /// A client at a gateway, by the short id that tokens carry.
+    pub fn client(gateway: GatewayId, short_id: &str) -> Self {
+        Self::Client(gateway, TokenHash::of(short_id))
+    }
+}
+
+/// Everything denied at `now`: revocations that have not run out, blocked users, and blocked clients.
 pub async fn list(tx: &mut Tx, now: Timestamp) -> Result<Vec<Denied>, StoreError> {
     let sql = "SELECT kind, object_id FROM revocations WHERE expires_at > $1 \
                UNION ALL SELECT 'user', id FROM users WHERE status = 'blocked'";
-    tx.fetch_all(sql, values![now]).await?.iter().map(read).collect()
+    let rows = tx.fetch_all(sql, values![now]).await?;
+    let mut denied = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    denied.extend(client_block::list_all(tx).await?);
+    Ok(denied)
 }
 
 /// Denies a user until `until`.

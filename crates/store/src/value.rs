@@ -4,8 +4,8 @@
 use gatewright_domain::{
     Timestamp,
     id::{
-        ApiKeyId, EventId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId,
-        UserSourceId,
+        ApiKeyId, ClientBlockId, ClientId, EventId, GatewayId, GrantId, ProjectId, SecretId, ServerId,
+        SigningKeyId, UserId, UserSourceId,
     },
     stored_secret::SealedText,
     token_hash::TokenHash,
@@ -35,6 +35,8 @@ macro_rules! from_display {
 }
 from_display!(
     ApiKeyId,
+    ClientBlockId,
+    ClientId,
     EventId,
     GatewayId,
     GrantId,
@@ -85,6 +87,12 @@ impl From<&SealedText> for Value {
 impl From<Option<&SealedText>> for Value {
     fn from(sealed: Option<&SealedText>) -> Self {
         Self::Text(sealed.map(|sealed| sealed.0.clone()))
+    }
+}
+
+impl From<Option<TokenHash>> for Value {
+    fn from(hash: Option<TokenHash>) -> Self {
+        Self::Text(hash.map(TokenHash::to_text))
     }
 }
 

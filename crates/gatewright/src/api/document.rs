@@ -13,10 +13,11 @@ const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Err
      stays, `null` resets to the default, where there is one. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
 
 /// The tags of objects that have a version of their own.
-const VERSIONED: [&str; 8] = [
+const VERSIONED: [&str; 9] = [
     "Projects",
     "User Sources",
     "Gateways",
+    "Pre-registered clients",
     "Servers",
     "Secrets",
     "Users",
@@ -77,7 +78,10 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     let is_list = own.iter().any(|parameter| parameter["in"] == "query");
     parameters.extend(own);
     let is_versioned = is_versioned(path, operation);
-    if is_versioned && matches!(method, "patch" | "delete") {
+    // A rotation that is repeated by mistake would end the secret that is still in its overlap.
+    let starts_from_a_version =
+        is_versioned && (matches!(method, "patch" | "delete") || path.ends_with("/rotate-secret"));
+    if starts_from_a_version {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
             "description": "The `ETag` of the version the change starts from. Another version answers 412.",
@@ -136,7 +140,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             "Something stands in the way; the problem says what, and the way out.",
         ));
     }
-    if is_versioned && matches!(method, "patch" | "delete") {
+    if starts_from_a_version {
         problems.push(("412", "`If-Match` names another version than the present one."));
     }
     for (status, description) in problems {
@@ -175,6 +179,8 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "project" => "prj",
                 "user_source" => "src",
                 "gateway" => "gw",
+                "preregistered_client" => "cli",
+                "client_block" => "blk",
                 "server" => "srv",
                 "secret" => "sec",
                 "user" => "usr",

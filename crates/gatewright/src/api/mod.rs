@@ -6,11 +6,13 @@ mod attempts;
 pub mod audit_events;
 mod authenticate;
 mod catalogue;
+pub mod clients;
 mod document;
 pub mod gateways;
 mod idempotency;
 mod input;
 mod list;
+pub mod preregistered_clients;
 pub mod problem;
 pub mod projects;
 pub mod schema;
@@ -95,6 +97,19 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             gateways::update_gateway,
             gateways::delete_gateway
         ))
+        .routes(routes!(
+            preregistered_clients::create_preregistered_client,
+            preregistered_clients::list_preregistered_clients
+        ))
+        .routes(routes!(
+            preregistered_clients::get_preregistered_client,
+            preregistered_clients::update_preregistered_client,
+            preregistered_clients::delete_preregistered_client
+        ))
+        .routes(routes!(preregistered_clients::rotate_client_secret))
+        .routes(routes!(clients::list_clients))
+        .routes(routes!(clients::block_client, clients::list_blocked_clients))
+        .routes(routes!(clients::unblock_client))
         .routes(routes!(servers::create_server, servers::list_servers))
         .routes(routes!(
             servers::get_server,

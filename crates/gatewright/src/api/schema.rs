@@ -58,6 +58,9 @@ pub struct GatewaySettings {
     /// Accept Client ID Metadata Documents.
     #[schema(required = false, default = true)]
     pub metadata_documents: bool,
+    /// Accept clients that an administrator registered beforehand.
+    #[schema(required = false, default = true)]
+    pub preregistered_clients: bool,
 }
 
 fn one_of<const N: usize>(values: [&str; N]) -> Object {
@@ -105,6 +108,16 @@ pub fn role() -> Object {
 /// The same with `instance`, for keys that belong to no project.
 pub fn role_or_instance() -> Object {
     one_of(["viewer", "admin", "owner", "gateway", "instance"])
+}
+
+/// How a client introduced itself.
+pub fn client_kind() -> Object {
+    one_of(["dynamic", "metadata_document", "preregistered"])
+}
+
+/// How a pre-registered client proves who it is.
+pub fn client_method() -> Object {
+    one_of(["none", "client_secret_basic", "client_secret_post"])
 }
 
 /// What a server is told about the user.

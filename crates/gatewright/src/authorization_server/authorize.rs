@@ -68,7 +68,7 @@ impl AuthorizeError {
         match self {
             Self::Gateway(error) => gateway_page(error, context),
             Self::Limited(limited) => limited_page(limited, context),
-            Self::Client(ClientError::Unknown) => page(
+            Self::Client(ClientError::Unknown | ClientError::WrongSecret) => page(
                 StatusCode::BAD_REQUEST,
                 "This app is not registered here",
                 "The app that sent you here uses a registration this gateway does not know. It may be from another gateway, or from before the gateway was set up anew.".to_owned(),
@@ -80,6 +80,17 @@ impl AuthorizeError {
                 "The gateway does not accept apps that introduce themselves in the way this one does.".to_owned(),
                 "Ask the people who run the gateway which apps it accepts.",
             ),
+            Self::Client(ClientError::Blocked) => page(
+                StatusCode::FORBIDDEN,
+                "This app is blocked here",
+                "The people who run this gateway have blocked the app that sent you here. Nothing was sent to it.".to_owned(),
+                "Use another app, or ask the people who run the gateway.",
+            ),
+            Self::Client(ClientError::Stale(_)) => unavailable_page(context),
+            Self::Client(ClientError::Store(error)) => {
+                tracing::error!(request = %context.id, error = &error as &dyn std::error::Error, "a client could not be looked up");
+                unavailable_page(context)
+            }
             // The same words whatever the cause: a stranger chose the URL and could learn from them what stands where.
             Self::Client(ClientError::Document(_)) => page(
                 StatusCode::BAD_REQUEST,

@@ -5,14 +5,15 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp, entropy,
     grant::{AuthorizationCode, Grant, RefreshToken, RevocationReason},
+    id::ClientId,
     secret::Secret,
     token_hash::TokenHash,
 };
 use gatewright_oauth::{Credential, pkce::CodeChallenge, token::TokenResponse};
 use gatewright_store::{
-    Tx,
+    StoreError, Tx,
     authorization_code::{self, Redemption},
-    grant, refresh_token,
+    client_block, grant, preregistered_client, refresh_token,
 };
 
 use super::{
@@ -54,6 +55,9 @@ pub(super) async fn redeem(
             if !belongs(&code, client, redirect_uri, verifier) {
                 return Err(invalid_grant(REFUSED));
             }
+            if !is_still_welcome(entry, client, &mut tx).await? {
+                return Err(invalid_grant(REFUSED));
+            }
             let (grant, refresh_token) = begin(app, entry, client, &code, now, &mut tx).await?;
             tx.commit().await?;
             let (refresh_token, refresh_ends_at) = refresh_token;
@@ -87,6 +91,23 @@ fn belongs(
     code.client_id == client.id
         && redirect_uri.is_none_or(|uri| uri == code.redirect_uri)
         && challenge.is_some_and(|challenge| challenge.is_met_by(verifier.expose()))
+}
+
+/// Whether the client was neither blocked nor deleted since it was authenticated. Redeeming holds the gateway, so that
+/// who does either waits for this transaction and finds its grant.
+async fn is_still_welcome(
+    entry: &GatewayEntry,
+    client: &AuthenticatedClient,
+    tx: &mut Tx,
+) -> Result<bool, StoreError> {
+    let gateway = entry.gateway.id;
+    if client_block::is_blocked(tx, gateway, &client.short_id).await? {
+        return Ok(false);
+    }
+    match client.id.parse::<ClientId>() {
+        Ok(id) => preregistered_client::hold(tx, gateway, id).await,
+        Err(_) => Ok(true),
+    }
 }
 
 /// Begins the grant of a redeemed code, with its first refresh token and the end of that.

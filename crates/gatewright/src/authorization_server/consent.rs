@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answer,
-    authorize::{gateway_page, limited_page, unavailable_page},
-    client::{Client, ClientKind},
+    authorize::{AuthorizeError, gateway_page, limited_page, unavailable_page},
+    client::{self, Client, ClientError, ClientKind},
     code,
     gateway::{self, GatewayError},
     limits::{Action, Limited},
@@ -55,6 +55,9 @@ pub(super) enum SignInError {
     /// Too many sign-ins begin at once.
     #[error(transparent)]
     Limited(#[from] Limited),
+    /// The client was blocked while the page was open.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The gateway's source is not there.
     #[error("the gateway has no active User Source")]
     NoSource,
@@ -68,6 +71,7 @@ impl SignInError {
         tracing::warn!(request = %context.id, error = %self, "a sign-in could not begin");
         match self {
             Self::Limited(limited) => limited_page(limited, context),
+            Self::Client(error) => AuthorizeError::Client(error).into_response(context),
             Self::NoSource | Self::Start(StartError::Provider(_)) => page::error(&ErrorPage {
                 status: StatusCode::BAD_GATEWAY,
                 title: "Signing in is not possible right now".to_owned(),
@@ -259,6 +263,8 @@ pub(super) async fn begin_sign_in(
     app.authorization_server
         .limits
         .check(Action::BeginSignIn, context, Some(entry.gateway.id))?;
+    // The page may have been open for minutes.
+    client::check_blocked(app, entry, &request.client_id)?;
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
     let started = relying_party::start(app, entry, source, request, context.address, headers).await?;
     Ok(answer::redirect(&started.redirect, started.set_cookies))
@@ -305,6 +311,7 @@ fn vouching(client: &Client) -> String {
             format!("Published by {}", host.unwrap_or_default())
         }
         ClientKind::Registered => "The app chose this name itself; nobody has checked it".to_owned(),
+        ClientKind::Preregistered => "Registered by the people who run this gateway".to_owned(),
     }
 }
 
@@ -335,7 +342,7 @@ const fn warning(client: ClientKind, kind: Kind) -> Option<Warning> {
             title: "We do not know this app",
             text: "Anybody can register an app under any name. Allow this only if you trust the website you will be sent to.",
         },
-        (Kind::Https, ClientKind::Document) => return None,
+        (Kind::Https, ClientKind::Document | ClientKind::Preregistered) => return None,
     })
 }
 
@@ -388,6 +395,8 @@ mod tests {
     fn an_unknown_or_local_client_comes_with_a_warning() {
         assert!(warning(ClientKind::Document, Kind::Https).is_none());
         assert!(warning(ClientKind::Registered, Kind::Https).is_some());
+        assert!(warning(ClientKind::Preregistered, Kind::Https).is_none());
+        assert!(warning(ClientKind::Preregistered, Kind::Loopback).is_some());
         assert!(warning(ClientKind::Document, Kind::Loopback).is_some());
         assert!(warning(ClientKind::Document, Kind::CustomScheme).is_some());
     }

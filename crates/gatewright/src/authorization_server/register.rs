@@ -95,7 +95,16 @@ async fn register(
     app.authorization_server
         .limits
         .check(Action::Register, context, gateway_id)?;
-    if entry.is_some_and(|entry| !entry.gateway.settings.dynamic_registration) {
+    let accepts = |entry: &GatewayEntry| entry.gateway.settings.dynamic_registration;
+    let is_open = if let Some(entry) = entry {
+        accepts(entry)
+    } else {
+        // An id of the root is good for any gateway that accepts it; where none does, it would be good for nothing.
+        let directory = app.directory.current().map_err(GatewayError::from)?;
+        let mut gateways = directory.gateways();
+        gateways.any(|entry| entry.gateway.authentication.user_source().is_some() && accepts(entry))
+    };
+    if !is_open {
         return Err(RegisterError::SwitchedOff);
     }
     let registration = Registration::parse(&answer::body(body).await?)?;

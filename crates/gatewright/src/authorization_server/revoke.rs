@@ -63,7 +63,7 @@ pub(super) async fn end(
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let client = authenticate(app, entry, &request.client)?;
+    let client = authenticate(app, entry, &request.client).await?;
     let now = app.now();
     let mut tx = app.store.read().await?;
     let found = find(app, entry, &request.token, &mut tx).await?;

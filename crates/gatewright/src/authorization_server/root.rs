@@ -9,7 +9,7 @@ use axum::{
     extract::{RawQuery, State},
     response::Response,
 };
-use gatewright_domain::client::RegisteredClient;
+use gatewright_domain::{client::RegisteredClient, id::ClientId};
 use gatewright_oauth::{
     ErrorCode, OAuthError,
     authorize::UnverifiedRequest,
@@ -17,6 +17,7 @@ use gatewright_oauth::{
     parameters::Parameters,
     token::{RevocationRequest, TokenRequest},
 };
+use gatewright_store::{StoreError, preregistered_client};
 use http::{HeaderMap, StatusCode};
 
 use super::{
@@ -41,11 +42,11 @@ pub(super) async fn authorize(
 ) -> Response {
     let request = UnverifiedRequest::parse(&query.unwrap_or_default());
     let client_id = request.client_id().unwrap_or_default();
-    match meant(&app, request.resources(), client_id) {
+    match meant(&app, request.resources(), client_id).await {
         Ok(entry) => authorize::begin(&app, &entry, request, &context, &headers)
             .await
             .unwrap_or_else(|error| error.into_response(&context)),
-        Err(GatewayError::NotFound) => page::error(&ErrorPage {
+        Err(MeantError::Gateway(GatewayError::NotFound)) => page::error(&ErrorPage {
             status: StatusCode::BAD_REQUEST,
             title: "Which gateway do you want to sign in to?".to_owned(),
             explanation:
@@ -55,7 +56,9 @@ pub(super) async fn authorize(
                 .to_owned(),
             reference: context.id.to_string(),
         }),
-        Err(GatewayError::Stale(_)) => authorize::unavailable_page(&context),
+        Err(MeantError::Gateway(GatewayError::Stale(_)) | MeantError::Store(_)) => {
+            authorize::unavailable_page(&context)
+        }
     }
 }
 
@@ -70,8 +73,9 @@ pub(super) async fn token(
         let form = answer::form(body).await?;
         let request = TokenRequest::parse(answer::authorization(&headers), &form)?;
         let client_id = &request.client.client_id;
-        let entry =
-            meant(&app, request.resources(), client_id).map_err(|error| unclear(&app, client_id, error))?;
+        let entry = meant(&app, request.resources(), client_id)
+            .await
+            .map_err(|error| unclear(&app, client_id, error))?;
         token::grant(&app, &entry, &context, request).await
     };
     outcome
@@ -92,6 +96,7 @@ pub(super) async fn revoke(
         let resources = Parameters::parse(&form);
         let client_id = &request.client.client_id;
         let entry = meant(&app, resources.all("resource"), client_id)
+            .await
             .map_err(|error| unclear(&app, client_id, error))?;
         revoke::end(&app, &entry, &context, &request).await
     };
@@ -100,23 +105,38 @@ pub(super) async fn revoke(
         .unwrap_or_else(|error: TokenError| error.into_response(&headers, &context))
 }
 
+/// Why it is not known which gateway is meant.
+#[derive(Debug, thiserror::Error)]
+enum MeantError {
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// The gateway a request at the root means.
-fn meant<'a>(
+async fn meant<'a>(
     app: &App,
     mut resources: impl Iterator<Item = &'a str>,
     client_id: &str,
-) -> Result<Arc<GatewayEntry>, GatewayError> {
+) -> Result<Arc<GatewayEntry>, MeantError> {
     if let Some(resource) = resources.next() {
-        return gateway::by_resource(app, resource);
+        return Ok(gateway::by_resource(app, resource)?);
     }
-    let bound = RegisteredClient::open(&app.keyring, client_id).and_then(|client| client.gateway_id);
-    gateway::by_id(app, bound.ok_or(GatewayError::NotFound)?)
+    let bound = match client_id.parse::<ClientId>() {
+        Ok(id) => {
+            let mut tx = app.store.read().await?;
+            preregistered_client::gateway_of(&mut tx, id).await?
+        }
+        Err(_) => RegisteredClient::open(&app.keyring, client_id).and_then(|client| client.gateway_id),
+    };
+    Ok(gateway::by_id(app, bound.ok_or(GatewayError::NotFound)?)?)
 }
 
 /// What to say when no gateway is meant: a client that is not known anywhere is told that, so that it registers again.
-fn unclear(app: &App, client_id: &str, error: GatewayError) -> TokenError {
+fn unclear(app: &App, client_id: &str, error: MeantError) -> TokenError {
     match error {
-        GatewayError::NotFound
+        MeantError::Gateway(GatewayError::NotFound)
             if !is_url(client_id) && RegisteredClient::open(&app.keyring, client_id).is_none() =>
         {
             TokenError::Refused(OAuthError::new(
@@ -124,10 +144,11 @@ fn unclear(app: &App, client_id: &str, error: GatewayError) -> TokenError {
                 "This client is not registered here. Register again and start a new sign-in.",
             ))
         }
-        GatewayError::NotFound => TokenError::Refused(OAuthError::new(
+        MeantError::Gateway(GatewayError::NotFound) => TokenError::Refused(OAuthError::new(
             ErrorCode::InvalidTarget,
             "Which gateway is meant is not clear. Send resource=https://host/mcp/name, or use the endpoints its metadata names.",
         )),
-        GatewayError::Stale(_) => error.into(),
+        MeantError::Gateway(error) => error.into(),
+        MeantError::Store(error) => error.into(),
     }
 }

@@ -109,7 +109,7 @@ pub(super) async fn grant(
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let client = authenticate(app, entry, &request.client)?;
+    let client = authenticate(app, entry, &request.client).await?;
     request.check_resource(&entry.url)?;
     let tokens = match request.grant {
         GrantRequest::AuthorizationCode {

@@ -69,6 +69,8 @@ struct TokenFacts {
     user_source_id: UserSourceId,
     identity_epoch: i64,
     expires_at: Timestamp,
+    /// The client at this gateway, hashed once so that looking it up costs no more than the others.
+    client: Denied,
 }
 
 /// Resolves the caller of a request.
@@ -157,6 +159,7 @@ async fn first_sight(
         user_source_id: claims.source,
         identity_epoch: claims.epoch,
         expires_at: Timestamp::from_seconds(claims.exp),
+        client: Denied::client(claims.gateway, &claims.client_id),
         url: claims.aud,
     };
     let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
@@ -217,6 +220,7 @@ impl TokenFacts {
             && self.url == entry.url
             && !directory.denies(Denied::Grant(self.grant_id))
             && !directory.denies(Denied::User(self.user_id))
+            && !directory.denies(self.client)
     }
 }
 

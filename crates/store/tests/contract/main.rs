@@ -11,6 +11,7 @@ mod world;
 
 mod api_keys;
 mod audit_trail;
+mod clients;
 mod codes;
 mod configuration;
 mod gateways;

@@ -276,6 +276,18 @@ impl Bench {
 
     /// A live grant of a user at a gateway.
     pub(super) async fn grant(&self, tenant: &Tenant, user: UserId, source: &str, gateway: &str) -> GrantId {
+        self.grant_to(tenant, user, source, gateway, "client").await
+    }
+
+    /// The same, for a client of this short id.
+    pub(super) async fn grant_to(
+        &self,
+        tenant: &Tenant,
+        user: UserId,
+        source: &str,
+        gateway: &str,
+        client: &str,
+    ) -> GrantId {
         let now = self.clock.now();
         let grant = Grant {
             id: GrantId::generate(self.clock.as_ref(), &SystemEntropy),
@@ -284,7 +296,7 @@ impl Bench {
             user_id: user,
             user_source_id: source.parse::<UserSourceId>().unwrap(),
             identity_epoch: 1,
-            client_id: "client".to_owned(),
+            client_id: client.to_owned(),
             client_name: "Claude".to_owned(),
             scope: "mcp".to_owned(),
             created_at: now,

@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod catalogue;
+mod clients;
 mod document;
 mod gateways;
 mod idempotency;

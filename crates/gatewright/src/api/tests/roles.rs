@@ -42,10 +42,29 @@ fn needs(operation: &str) -> Needs {
         "update_api_key" | "revoke_api_key" | "rotate_api_key" => Needs::Owner,
         "export_audit_events" => Needs::Viewer,
         other if other.starts_with("list_") || other.starts_with("get_") => Needs::Viewer,
-        "create_user_source" | "update_user_source" | "delete_user_source" | "create_gateway"
-        | "update_gateway" | "delete_gateway" | "create_server" | "update_server" | "delete_server"
-        | "create_secret" | "update_secret" | "delete_secret" | "update_user" | "delete_user"
-        | "end_grants" | "end_grant" | "test_connection" => Needs::Admin,
+        "create_user_source"
+        | "update_user_source"
+        | "delete_user_source"
+        | "create_gateway"
+        | "update_gateway"
+        | "delete_gateway"
+        | "create_server"
+        | "update_server"
+        | "delete_server"
+        | "create_secret"
+        | "update_secret"
+        | "delete_secret"
+        | "update_user"
+        | "delete_user"
+        | "end_grants"
+        | "end_grant"
+        | "test_connection"
+        | "create_preregistered_client"
+        | "update_preregistered_client"
+        | "delete_preregistered_client"
+        | "rotate_client_secret"
+        | "block_client"
+        | "unblock_client" => Needs::Admin,
         other => panic!("say here what {other} needs"),
     }
 }

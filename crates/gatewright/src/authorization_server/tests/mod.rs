@@ -2,10 +2,12 @@
 //! provider of which only the discovery document is needed.
 
 mod authorizing;
+mod blocking;
 mod consenting;
 mod describing;
 mod discovering;
 mod failing;
+mod preregistering;
 mod redeeming;
 mod refreshing;
 mod registering;

@@ -302,8 +302,14 @@ impl World {
 
     /// Changes the settings of `acme`.
     pub(super) async fn set(&self, change: impl FnOnce(&mut GatewaySettings)) {
-        let mut row = self.entry("acme").gateway.clone();
-        change(&mut row.settings);
+        self.change_gateway("acme", |gateway| change(&mut gateway.settings))
+            .await;
+    }
+
+    /// Changes a gateway.
+    pub(super) async fn change_gateway(&self, slug: &str, change: impl FnOnce(&mut Gateway)) {
+        let mut row = self.entry(slug).gateway.clone();
+        change(&mut row);
         let mut tx = self.app.store.write().await.unwrap();
         let written = gateway::update(&mut tx, &row, row.updated_at).await.unwrap();
         assert_eq!(written, GatewayWrite::Done);

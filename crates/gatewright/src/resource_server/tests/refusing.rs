@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use gatewright_domain::{
     api_key::KeyRole,
+    client_use::ClientBlock,
+    entropy::SystemEntropy,
     gateway::{Authentication, GatewayStatus},
     grant::RevocationReason,
+    id::ClientBlockId,
     user::UserStatus,
 };
-use gatewright_store::{gateway, grant, user, user_source};
+use gatewright_store::{client_block, gateway, grant, user, user_source};
 use http::{Request, StatusCode};
 
 use super::world::World;
@@ -240,6 +243,35 @@ async fn what_ends_a_grant_ends_its_tokens_on_the_next_request() {
         world.call_with("acme", &cid.token).await.status,
         StatusCode::UNAUTHORIZED
     );
+}
+
+#[tokio::test]
+async fn a_blocked_clients_tokens_fail_on_the_next_request_at_that_gateway_only() {
+    let world = World::new().await;
+    let (here, there) = (
+        world.sign_in("acme", "ada").await,
+        world.sign_in("other", "ada").await,
+    );
+    let status = async |slug: &str, token: &str| world.call_with(slug, token).await.status;
+    assert_eq!(status("acme", &here.token).await, StatusCode::OK);
+    assert_eq!(status("other", &there.token).await, StatusCode::OK);
+    // The row alone, with no grant ended: what is in memory refuses, not the store.
+    let block = ClientBlock {
+        id: ClientBlockId::generate(world.clock.as_ref(), &SystemEntropy),
+        project_id: world.project,
+        gateway_id: world.gateway_id("acme"),
+        client_id: "client-1".to_owned(),
+        client_name: "Example".to_owned(),
+        created_at: world.app.now(),
+    };
+    let mut tx = world.app.store.write().await.unwrap();
+    assert!(client_block::insert(&mut tx, &block).await.unwrap());
+    world.commit(tx).await;
+    assert_eq!(status("acme", &here.token).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("other", &there.token).await, StatusCode::OK);
+    // Nor does a token that was never seen here.
+    let late = world.sign_in("acme", "bob").await;
+    assert_eq!(status("acme", &late.token).await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -131,6 +131,10 @@ pub struct SettingsPatch {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     pub metadata_documents: Patch<bool>,
+    /// Accept clients that an administrator registered beforehand.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub preregistered_clients: Patch<bool>,
 }
 
 impl SettingsPatch {
@@ -153,6 +157,9 @@ impl SettingsPatch {
             metadata_documents: self
                 .metadata_documents
                 .over_or(&current.metadata_documents, default.metadata_documents),
+            preregistered_clients: self
+                .preregistered_clients
+                .over_or(&current.preregistered_clients, default.preregistered_clients),
         }
     }
 }

@@ -1,0 +1,106 @@
+//! What clients do at a gateway, as administrators see it: which of them hold grants, and which are kept out.
+
+use gatewright_oauth::metadata_document::{check_url, is_url};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Invalid, Timestamp,
+    id::{ClientBlockId, ClientId, GatewayId, ProjectId},
+};
+
+/// How a client introduced itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    /// It registered itself (RFC 7591).
+    Dynamic,
+    /// Its id is the URL of a document about it.
+    MetadataDocument,
+    /// An administrator registered it.
+    Preregistered,
+}
+
+impl ClientKind {
+    /// The kind of a client by its short id; `has_row` says whether an administrator registered one of this id.
+    pub fn of(short_id: &str, has_row: bool) -> Self {
+        if is_url(short_id) {
+            Self::MetadataDocument
+        } else if has_row {
+            Self::Preregistered
+        } else {
+            Self::Dynamic
+        }
+    }
+}
+
+/// A client that holds live grants at a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientUse {
+    /// Its id, in the short form tokens carry.
+    pub client_id: String,
+    /// What it called itself.
+    pub client_name: String,
+    /// How it introduced itself.
+    pub kind: ClientKind,
+    /// Its live grants.
+    pub grants: i64,
+    /// When a token of any of them was last issued.
+    pub last_used_at: Timestamp,
+}
+
+/// A client that is kept out of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientBlock {
+    /// The id of the block.
+    pub id: ClientBlockId,
+    /// The project.
+    pub project_id: ProjectId,
+    /// The gateway.
+    pub gateway_id: GatewayId,
+    /// The client, in the short form tokens carry.
+    pub client_id: String,
+    /// What it called itself when it was blocked; empty when nothing was known of it.
+    pub client_name: String,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// Checks that a text is a client id in its short form: `cli_…`, or the URL of a metadata document.
+pub fn check_short_id(pointer: &str, text: &str) -> Result<(), Invalid> {
+    let is_short = if is_url(text) {
+        check_url(text).is_ok()
+    } else {
+        text.parse::<ClientId>().is_ok()
+    };
+    if is_short {
+        return Ok(());
+    }
+    Err(Invalid::one(
+        pointer,
+        "Type the client's id as the list of clients and the grants show it: `cli_…`, or the URL of its metadata document.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_id_is_one_of_ours_or_a_documents_url() {
+        for good in [
+            "cli_0192f0c1a2b37c4d8e5f60718293a4b5",
+            "https://claude.ai/oauth/mcp-oauth-client-metadata",
+        ] {
+            assert!(check_short_id("/client_id", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "v1.abc.def",
+            "cli_1",
+            "https://claude.ai",
+            "http://claude.ai/x",
+        ] {
+            assert!(check_short_id("/client_id", bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Clients that an administrator registered at a gateway beforehand, for programs that cannot introduce themselves and
+//! for gateways that take nobody else.
+
+use std::time::Duration;
+
+use gatewright_oauth::{
+    client_authentication::Method, client_metadata::MAX_REDIRECT_URIS, redirect_uri::RedirectUri,
+};
+
+use crate::{
+    Invalid, Timestamp,
+    id::{ClientId, GatewayId, ProjectId},
+    project::check_name,
+    token_hash::TokenHash,
+};
+
+/// How long a replaced secret may go on working, in seconds: a month is enough for the slowest roll-out.
+pub const MAX_OVERLAP_SECONDS: u32 = 30 * 86_400;
+
+/// How long it goes on working when nobody says otherwise, in seconds.
+pub const DEFAULT_OVERLAP_SECONDS: u32 = 86_400;
+
+/// A client as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreregisteredClient {
+    /// Its id: the `client_id` it sends, and the one tokens carry.
+    pub id: ClientId,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// The one gateway it is a client of.
+    pub gateway_id: GatewayId,
+    /// What people call it, 1-80 characters; the consent page shows it.
+    pub name: String,
+    /// Where it may be answered; at least one.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// How it proves who it is. Never changes its kind.
+    pub proof: ClientProof,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl PreregisteredClient {
+    /// Its redirect URIs, as they were typed.
+    pub fn redirect_uri_texts(&self) -> Vec<&str> {
+        self.redirect_uris.iter().map(RedirectUri::as_str).collect()
+    }
+}
+
+/// Reads stored redirect URIs. They are checked again, because what may be redirected to is decided by the rules of
+/// today; those that no longer pass are left out.
+pub fn stored_redirect_uris(texts: &[String]) -> Vec<RedirectUri> {
+    texts
+        .iter()
+        .filter_map(|text| RedirectUri::parse(text).ok())
+        .collect()
+}
+
+/// How a pre-registered client proves who it is at the token endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientProof {
+    /// Not at all: a public client.
+    Public,
+    /// By a secret.
+    Secret {
+        /// Where it says to send it. It is accepted in both places: clients mix them up.
+        place: SecretPlace,
+        /// What the secret is compared with.
+        hashes: ClientSecretHashes,
+    },
+}
+
+/// Where a client sends its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In the `Authorization` header: `client_secret_basic`.
+    Header,
+    /// In the body: `client_secret_post`.
+    Body,
+}
+
+impl ClientProof {
+    /// From the name of the method, and the hashes where a secret belongs to it; nothing when they do not go together.
+    pub fn from_stored(method: &str, hashes: Option<ClientSecretHashes>) -> Option<Self> {
+        let place = match (Method::from_name(method)?, &hashes) {
+            (Method::None, None) => return Some(Self::Public),
+            (Method::ClientSecretBasic, Some(_)) => SecretPlace::Header,
+            (Method::ClientSecretPost, Some(_)) => SecretPlace::Body,
+            (Method::None, Some(_)) | (Method::ClientSecretBasic | Method::ClientSecretPost, None) => {
+                return None;
+            }
+        };
+        hashes.map(|hashes| Self::Secret { place, hashes })
+    }
+
+    /// The hashes of its secret, where it has one.
+    pub const fn hashes(&self) -> Option<&ClientSecretHashes> {
+        match self {
+            Self::Public => None,
+            Self::Secret { hashes, .. } => Some(hashes),
+        }
+    }
+
+    /// The method, as metadata names it (RFC 7591 section 2).
+    pub const fn method(&self) -> Method {
+        match self {
+            Self::Public => Method::None,
+            Self::Secret {
+                place: SecretPlace::Header,
+                ..
+            } => Method::ClientSecretBasic,
+            Self::Secret {
+                place: SecretPlace::Body,
+                ..
+            } => Method::ClientSecretPost,
+        }
+    }
+}
+
+/// The hashes of a client's secret and, for a while after a rotation, of the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSecretHashes {
+    /// Of the present secret.
+    pub current: TokenHash,
+    /// When the present secret was made.
+    pub changed_at: Timestamp,
+    /// Of the secret before, and until when that one works.
+    pub previous: Option<(TokenHash, Timestamp)>,
+}
+
+impl ClientSecretHashes {
+    /// Whether `presented` is the present secret, or the one before while that still works.
+    pub fn accept(&self, presented: &str, now: Timestamp) -> bool {
+        let previous = self.previous.filter(|(_, until)| now < *until);
+        self.current.matches(presented) || previous.is_some_and(|(hash, _)| hash.matches(presented))
+    }
+
+    /// The hashes after a rotation: the present secret becomes the previous one and works for `overlap` more.
+    #[must_use]
+    pub fn rotated(&self, next: TokenHash, now: Timestamp, overlap: Duration) -> Self {
+        Self {
+            current: next,
+            changed_at: now,
+            previous: (!overlap.is_zero()).then(|| (self.current, now.plus(overlap))),
+        }
+    }
+}
+
+/// Checks the fields an administrator types: the name, trimmed, and the redirect URIs.
+pub fn check_fields(name: &str, redirect_uris: &[String]) -> Result<(String, Vec<RedirectUri>), Invalid> {
+    let mut invalid = Invalid::default();
+    let name = invalid.take(check_name("/name", name));
+    if redirect_uris.is_empty() || redirect_uris.len() > MAX_REDIRECT_URIS {
+        invalid.add(
+            "/redirect_uris",
+            format!("Type 1 to {MAX_REDIRECT_URIS} redirect URIs, as the client's documentation names them."),
+        );
+    }
+    let mut read = Vec::new();
+    for (index, text) in redirect_uris.iter().enumerate().take(MAX_REDIRECT_URIS) {
+        match RedirectUri::parse(text) {
+            Ok(uri) => read.push(uri),
+            Err(error) => invalid.add(
+                format!("/redirect_uris/{index}"),
+                format!(
+                    "This cannot be redirected to: {error}. Type it as the client uses it, like \
+                     `https://app.example.com/callback` or `http://127.0.0.1/callback` (any port matches there)."
+                ),
+            ),
+        }
+    }
+    invalid.into_result()?;
+    Ok((name.expect("a name that is no violation was read"), read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_secret_works_for_as_long_as_was_said_and_no_longer() {
+        let at = Timestamp::from_seconds;
+        let first = ClientSecretHashes {
+            current: TokenHash::of("one"),
+            changed_at: at(0),
+            previous: None,
+        };
+        let second = first.rotated(TokenHash::of("two"), at(100), Duration::from_mins(1));
+        assert!(second.accept("two", at(100)) && second.accept("one", at(159)));
+        assert!(!second.accept("one", at(160)) && !second.accept("three", at(100)));
+        let third = second.rotated(TokenHash::of("three"), at(120), Duration::ZERO);
+        assert!(third.accept("three", at(120)));
+        assert!(!third.accept("two", at(120)) && !third.accept("one", at(120)));
+    }
+
+    #[test]
+    fn every_field_that_is_wrong_is_told() {
+        let uris = [
+            "https://app.example/cb".to_owned(),
+            "http://127.0.0.1/".to_owned(),
+        ];
+        let (name, read) = check_fields(" App ", &uris).unwrap();
+        assert_eq!((name.as_str(), read.len()), ("App", 2));
+        let pointers = |name: &str, uris: &[String]| -> Vec<String> {
+            let invalid = check_fields(name, uris).unwrap_err();
+            invalid.violations().iter().map(|v| v.pointer.clone()).collect()
+        };
+        assert_eq!(pointers("", &[]), ["/name", "/redirect_uris"]);
+        let bad = [
+            "https://app.example/cb".to_owned(),
+            "javascript:alert(1)".to_owned(),
+            "http://app.example/cb".to_owned(),
+        ];
+        assert_eq!(pointers("App", &bad), ["/redirect_uris/1", "/redirect_uris/2"]);
+        let many = vec!["https://app.example/cb".to_owned(); MAX_REDIRECT_URIS + 1];
+        assert_eq!(pointers("App", &many), ["/redirect_uris"]);
+    }
+}

@@ -1,0 +1,59 @@
+//! Which clients hold grants at a gateway.
+
+use gatewright_domain::{
+    Timestamp,
+    client_use::{ClientKind, ClientUse},
+    id::{GatewayId, ProjectId},
+};
+
+use crate::{Page, PageRequest, StoreError, Tx, row::Row, value::values};
+
+/// Clients with grants that are not revoked and have not run out, those with the oldest grant first. The oldest grant
+/// of each is its place in the list, because a client that is the URL of a document has no id of ours.
+pub async fn list(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    now: Timestamp,
+    page: &PageRequest,
+) -> Result<Page<ClientUse>, StoreError> {
+    let sql = "SELECT MIN(grants.id) AS id, grants.client_id AS client_id, \
+               MAX(grants.client_name) AS client_name, COUNT(*) AS live_grants, \
+               MAX(grants.last_used_at) AS last_used_at, \
+               MAX(preregistered_clients.id) AS preregistered_id FROM grants \
+               LEFT JOIN preregistered_clients ON preregistered_clients.id = grants.client_id \
+               AND preregistered_clients.gateway_id = grants.gateway_id \
+               WHERE grants.project_id = $1 AND grants.gateway_id = $2 AND grants.revoked_at IS NULL \
+               AND grants.live_until > $3 GROUP BY grants.client_id \
+               HAVING MIN(grants.id) > $4 ORDER BY MIN(grants.id) LIMIT $5";
+    let values = values![project, gateway, now, page.above(), page.rows()];
+    let rows = tx.fetch_all(sql, values).await?;
+    page.page(rows, read)
+}
+
+/// What a client called itself when it was last granted something at a gateway, whether or not that has ended.
+pub async fn name_of(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    client_id: &str,
+) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT client_name FROM grants WHERE project_id = $1 AND gateway_id = $2 AND client_id = $3 \
+               ORDER BY id DESC LIMIT 1";
+    let row = tx
+        .fetch_optional(sql, values![project, gateway, client_id])
+        .await?;
+    row.map(|row| row.text("client_name")).transpose()
+}
+
+fn read(row: &Row) -> Result<ClientUse, StoreError> {
+    let client_id = row.text("client_id")?;
+    let has_row = row.opt_text("preregistered_id")?.is_some();
+    Ok(ClientUse {
+        kind: ClientKind::of(&client_id, has_row),
+        client_id,
+        client_name: row.text("client_name")?,
+        grants: row.int("live_grants")?,
+        last_used_at: row.time("last_used_at")?,
+    })
+}
