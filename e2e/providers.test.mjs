@@ -164,6 +164,14 @@ describe("independent providers", () => {
       test("signs a person in, who calls a tool, and again after a refresh", async () => {
         await goesAllTheWay({ source, provider, name, signsIn });
       });
+
+      test("leaves the code unused when it refuses a secret, so that a rotation may begin here", async () => {
+        const typed = { client_secret: "not known there yet" };
+        assert.equal((await gateway.api("PATCH", `${sources()}/${source.id}`, typed)).client_secret_has_fallback, true);
+        await goesAllTheWay({ source, provider, name: `${name}, rotating`, signsIn });
+        const seen = await gateway.api("GET", `${sources()}/${source.id}`);
+        assert.ok(seen.client_secret_refused_at && seen.client_secret_has_fallback, JSON.stringify(seen));
+      });
     });
   }
 

@@ -142,13 +142,17 @@ async function setUp({ origin, issuer, client, redirectUri }) {
   await post("/user/", { ...PERSON, scope: ["openid", "profile", "email"], enabled: true });
 }
 
-/** Signs in on the server's pages in Chromium: name and password, and its own consent, scope by scope. */
+/** Signs in on the server's pages in Chromium: name and password, and its own consent, scope by scope, which it asks for once. */
 export async function signInAtGlewlwyd(page) {
   await page.locator("#username").fill(PERSON.username);
   await page.locator("#password").fill(PERSON.password);
   await page.locator("button[type=submit]").click();
-  await page.locator("#grant-profile").check();
-  await page.locator("#grant-email").check();
-  await page.getByRole("button", { name: "Grant access" }).click();
-  await page.getByRole("button", { name: "Continue" }).click();
+  const onwards = page.getByRole("button", { name: "Continue" });
+  await onwards.waitFor();
+  if ((await page.locator("#grant-profile").count()) > 0) {
+    await page.locator("#grant-profile").check();
+    await page.locator("#grant-email").check();
+    await page.getByRole("button", { name: "Grant access" }).click();
+  }
+  await onwards.click();
 }
