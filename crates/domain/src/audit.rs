@@ -1,6 +1,6 @@
 //! Audit events: who changed what, from where. Never a secret value.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,17 @@ pub enum ActorKind {
     Operator,
     /// The program itself.
     System,
+}
+
+/// `key_…`, `operator` or `system`: one text for one actor.
+impl fmt::Display for ActorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(id) => fmt::Display::fmt(id, f),
+            Self::Operator => f.write_str("operator"),
+            Self::System => f.write_str("system"),
+        }
+    }
 }
 
 /// The way in.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
-    id::{GatewayId, ProjectId, UserSourceId},
+    id::{GatewayId, ProjectId, TestSignInId, UserSourceId},
     stored_secret::SealedText,
     token_hash::TokenHash,
 };
@@ -37,22 +37,31 @@ pub struct PendingSignIn {
     pub cookie_hash: TokenHash,
     /// The project.
     pub project_id: ProjectId,
-    /// The gateway.
-    pub gateway_id: GatewayId,
+    /// What it is for.
+    pub purpose: SignInPurpose,
     /// The source asked.
     pub user_source_id: UserSourceId,
     /// Its identity epoch then.
     pub identity_epoch: i64,
-    /// The consented request, nonce and PKCE verifier, sealed.
+    /// Its purpose in full, nonce and PKCE verifier, sealed.
     pub request: SealedText,
     /// The address prefix it came from, for the cap.
     pub address_prefix: String,
-    /// When *Allow* was pressed.
+    /// When the person agreed on a page of ours.
     pub created_at: Timestamp,
     /// When it is forgotten.
     pub expires_at: Timestamp,
     /// How far it has come.
     pub progress: SignInProgress,
+}
+
+/// What a sign-in at a provider is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInPurpose {
+    /// A code for a client of this gateway.
+    Client(GatewayId),
+    /// An administrator tries the source out; nothing but a report comes of it.
+    Test(TestSignInId),
 }
 
 /// How far a pending sign-in has come.

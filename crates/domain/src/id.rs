@@ -88,6 +88,8 @@ ids! {
     ClientBlockId = "blk_";
     /// An audit event.
     EventId = "evt_";
+    /// A test sign-in at a User Source.
+    TestSignInId = "tst_";
     /// A project secret, referenced as `${secret:NAME}`.
     SecretId = "sec_";
     /// A signing key; its text form is the `kid` of the tokens it signs.

@@ -20,6 +20,7 @@ pub mod sealed;
 pub mod secret;
 pub mod server;
 pub mod stored_secret;
+pub mod test_sign_in;
 pub mod token_hash;
 pub mod user;
 pub mod user_source;

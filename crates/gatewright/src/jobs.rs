@@ -143,6 +143,7 @@ async fn prune(app: Arc<App>) {
 #[derive(Debug, Clone, Copy)]
 enum Expiring {
     PendingSignIns,
+    TestSignIns,
     Codes,
     Revocations,
     RefreshTokens,
@@ -152,9 +153,10 @@ enum Expiring {
 
 /// Deletes expired rows, a few at a time.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
-    use Expiring::{Codes, Grants, IdempotencyKeys, PendingSignIns, RefreshTokens, Revocations};
+    use Expiring::{Codes, Grants, IdempotencyKeys, PendingSignIns, RefreshTokens, Revocations, TestSignIns};
     for table in [
         PendingSignIns,
+        TestSignIns,
         Codes,
         Revocations,
         RefreshTokens,
@@ -165,6 +167,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
             let mut tx = app.store.write().await?;
             let gone = match table {
                 PendingSignIns => gatewright_store::pending_sign_in::prune(&mut tx, now, PRUNE_BATCH).await?,
+                TestSignIns => gatewright_store::test_sign_in::prune(&mut tx, now, PRUNE_BATCH).await?,
                 Codes => {
                     let before = now.minus(KEEP_CODES);
                     gatewright_store::authorization_code::prune(&mut tx, before, PRUNE_BATCH).await?

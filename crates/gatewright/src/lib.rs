@@ -18,6 +18,7 @@ pub mod relying_party;
 pub mod request;
 pub mod resource_server;
 pub mod router;
+mod same_origin;
 pub mod serve;
 pub mod service;
 pub mod telemetry;

@@ -22,6 +22,7 @@ pub mod revocation;
 pub mod secret;
 pub mod server;
 pub mod store;
+pub mod test_sign_in;
 pub mod tx;
 pub mod user;
 pub mod user_source;

@@ -5,7 +5,7 @@
 
 use gatewright_domain::{
     Timestamp,
-    authorization::{PendingSignIn, SignInProgress},
+    authorization::{PendingSignIn, SignInProgress, SignInPurpose},
     id::{GatewayId, ProjectId, UserSourceId},
     stored_secret::SealedText,
     token_hash::TokenHash,
@@ -20,8 +20,8 @@ use crate::{
 
 macro_rules! columns {
     () => {
-        "state_hash, cookie_hash, project_id, gateway_id, user_source_id, identity_epoch, request, address_prefix, \
-         created_at, expires_at, code_hash, claimed_at, answer"
+        "state_hash, cookie_hash, project_id, gateway_id, test_sign_in_id, user_source_id, identity_epoch, request, \
+         address_prefix, created_at, expires_at, code_hash, claimed_at, answer"
     };
 }
 
@@ -59,18 +59,22 @@ pub async fn insert(tx: &mut Tx, pending: &PendingSignIn, caps: PendingCaps) -> 
         }
     }
     let sql = "INSERT INTO pending_sign_ins (state_hash, cookie_hash, project_id, gateway_id, user_source_id, \
-               identity_epoch, request, address_prefix, created_at, expires_at, code_hash, claimed_at, answer) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+               identity_epoch, request, address_prefix, created_at, expires_at, code_hash, claimed_at, answer, \
+               test_sign_in_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let (code, claimed_at, answer) = match &pending.progress {
         SignInProgress::Open => (None, None, None),
         SignInProgress::Claimed { code_hash, at } => (Some(*code_hash), Some(*at), None),
         SignInProgress::Answered { code_hash, answer } => (Some(*code_hash), None, Some(answer)),
     };
+    let (gateway, test) = match pending.purpose {
+        SignInPurpose::Client(id) => (id.to_string(), None),
+        SignInPurpose::Test(id) => (String::new(), Some(id.to_string())),
+    };
     let values = values![
         pending.state_hash,
         pending.cookie_hash,
         pending.project_id,
-        pending.gateway_id,
+        gateway,
         pending.user_source_id,
         pending.identity_epoch,
         &pending.request,
@@ -80,6 +84,7 @@ pub async fn insert(tx: &mut Tx, pending: &PendingSignIn, caps: PendingCaps) -> 
         code.map(TokenHash::to_text),
         claimed_at,
         answer,
+        test,
     ];
     tx.execute(sql, values).await?;
     let sql = "INSERT INTO pending_prefixes (address_prefix, stored) VALUES ($1, 1) \
@@ -218,11 +223,15 @@ fn read(row: &Row) -> Result<PendingSignIn, StoreError> {
             at: row.time("claimed_at")?,
         },
     };
+    let purpose = match row.opt_id("test_sign_in_id")? {
+        None => SignInPurpose::Client(row.id("gateway_id")?),
+        Some(test) => SignInPurpose::Test(test),
+    };
     Ok(PendingSignIn {
         state_hash: row.hash("state_hash")?,
         cookie_hash: row.hash("cookie_hash")?,
         project_id: row.id("project_id")?,
-        gateway_id: row.id("gateway_id")?,
+        purpose,
         user_source_id: row.id("user_source_id")?,
         identity_epoch: row.int("identity_epoch")?,
         request: row.sealed("request")?,

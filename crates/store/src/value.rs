@@ -5,7 +5,7 @@ use gatewright_domain::{
     Timestamp,
     id::{
         ApiKeyId, ClientBlockId, ClientId, EventId, GatewayId, GrantId, ProjectId, SecretId, ServerId,
-        SigningKeyId, UserId, UserSourceId,
+        SigningKeyId, TestSignInId, UserId, UserSourceId,
     },
     stored_secret::SealedText,
     token_hash::TokenHash,
@@ -44,6 +44,7 @@ from_display!(
     SecretId,
     ServerId,
     SigningKeyId,
+    TestSignInId,
     UserId,
     UserSourceId
 );

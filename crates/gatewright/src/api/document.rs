@@ -178,6 +178,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
             let prefix = match name {
                 "project" => "prj",
                 "user_source" => "src",
+                "test_sign_in" => "tst",
                 "gateway" => "gw",
                 "preregistered_client" => "cli",
                 "client_block" => "blk",

@@ -18,6 +18,7 @@ pub mod projects;
 pub mod schema;
 pub mod secrets;
 pub mod servers;
+pub mod test_sign_ins;
 #[cfg(test)]
 mod tests;
 pub mod user_sources;
@@ -89,6 +90,8 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             user_sources::delete_user_source
         ))
         .routes(routes!(user_sources::test_connection))
+        .routes(routes!(test_sign_ins::start_test_sign_in))
+        .routes(routes!(test_sign_ins::get_test_sign_in))
         .routes(routes!(catalogue::list_provider_presets))
         .routes(routes!(catalogue::list_known_clients))
         .routes(routes!(gateways::create_gateway, gateways::list_gateways))

@@ -100,6 +100,16 @@ pub fn credentials_verdict() -> Object {
     one_of(["right", "wrong", "cannot_tell"])
 }
 
+/// How far a test sign-in has come.
+pub fn test_status() -> Object {
+    one_of(["waiting", "at_provider", "succeeded", "failed"])
+}
+
+/// Whether a claim can say who somebody is.
+pub fn fit() -> Object {
+    one_of(["usable", "discouraged", "unusable"])
+}
+
 /// The role of a project key.
 pub fn role() -> Object {
     one_of(["viewer", "admin", "owner", "gateway"])

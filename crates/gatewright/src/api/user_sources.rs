@@ -144,6 +144,15 @@ pub struct Warning {
     detail: String,
 }
 
+impl From<Finding> for Warning {
+    fn from(finding: Finding) -> Self {
+        Self {
+            pointer: finding.pointer,
+            detail: format!("{} {}", finding.found, finding.remedy),
+        }
+    }
+}
+
 fn resource(app: &App, source: UserSource) -> UserSourceResource {
     let secret = source.client_secret;
     let now = app.now();
@@ -260,16 +269,12 @@ fn versioned(app: &App, user_source: UserSource) -> Versioned<UserSourceResource
 }
 
 fn saved_version(app: &App, saved: Saved) -> Versioned<SavedUserSource> {
-    let warning = |finding: Finding| Warning {
-        pointer: finding.pointer,
-        detail: format!("{} {}", finding.found, finding.remedy),
-    };
     let Versioned { updated_at, resource } = versioned(app, saved.source);
     Versioned {
         updated_at,
         resource: SavedUserSource {
             user_source: resource,
-            warnings: saved.warnings.into_iter().map(warning).collect(),
+            warnings: saved.warnings.into_iter().map(Warning::from).collect(),
         },
     }
 }

@@ -119,7 +119,7 @@ pub(super) fn retry_later(mut response: Response, after: Duration) -> Response {
 }
 
 /// Sends the browser on, with what it shall remember. 303, so that a form is never posted again elsewhere.
-pub(super) fn redirect(location: &str, cookies: Vec<HeaderValue>) -> Response {
+pub(crate) fn redirect(location: &str, cookies: Vec<HeaderValue>) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         // Redirect URIs are printable ASCII and everything appended to them is encoded.
         tracing::error!("a redirect could not be sent as a header");

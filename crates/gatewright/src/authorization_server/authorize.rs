@@ -126,7 +126,7 @@ pub(super) fn gateway_page(error: GatewayError, context: &RequestContext) -> Res
 }
 
 /// The page for a gateway that cannot answer now.
-pub(super) fn unavailable_page(context: &RequestContext) -> Response {
+pub(crate) fn unavailable_page(context: &RequestContext) -> Response {
     let page = page::error(&ErrorPage {
         status: StatusCode::SERVICE_UNAVAILABLE,
         title: "The gateway cannot answer right now".to_owned(),

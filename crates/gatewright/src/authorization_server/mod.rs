@@ -20,6 +20,9 @@ mod root;
 mod tests;
 mod token;
 
+pub(crate) use answer::redirect;
+pub(crate) use authorize::unavailable_page;
+
 use std::sync::Arc;
 
 use axum::{
@@ -42,6 +45,15 @@ impl AuthorizationServer {
     /// it may go on.
     pub(crate) fn refuse_return(&self, context: &RequestContext) -> Option<Response> {
         let limited = self.limits.check(limits::Action::Return, context, None).err()?;
+        Some(authorize::limited_page(limited, context))
+    }
+
+    /// The page for a browser that is about to begin a sign-in which is no gateway's, when too many from its network do.
+    pub(crate) fn refuse_begin(&self, context: &RequestContext) -> Option<Response> {
+        let limited = self
+            .limits
+            .check(limits::Action::BeginSignIn, context, None)
+            .err()?;
         Some(authorize::limited_page(limited, context))
     }
 

@@ -3,6 +3,7 @@
 mod consent;
 mod done;
 mod error;
+mod test_sign_in;
 
 use std::sync::LazyLock;
 
@@ -21,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 pub use consent::{ConsentPage, Warning, consent};
 pub use done::{DonePage, done};
 pub use error::{ErrorPage, error};
+pub use test_sign_in::{TestPage, test_report, test_sign_in};
 
 /// The one stylesheet, a sheet of design tokens first. It stands in every page, so that a page needs nothing else.
 const STYLE: &str = include_str!("../../assets/gatewright.css");

@@ -11,29 +11,29 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use gatewright_domain::{
-    authorization::{PendingSignIn, SignInProgress},
+    authorization::{PendingSignIn, SignInProgress, SignInPurpose},
     token_hash::TokenHash,
     user_source::{UserSource, UserSourceStatus},
 };
 use gatewright_oauth::{ErrorCode, parameters::Parameters};
-use gatewright_store::{Tx, authorization_code, pending_sign_in};
+use gatewright_store::{Tx, authorization_code, pending_sign_in, user_source};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tracing::Instrument as _;
 
 use super::{
     budget::Budget,
-    completion::Claimed,
+    completion::{Claimed, Goal},
     cookie::CookieStyle,
     excerpt::excerpt,
     failure::Failure,
     id_token::IssuerDifference,
-    pending::{self, Answer},
+    pending::{self, Aim, Answer},
     provider::KeysWanted,
+    test_sign_in::{self, Report},
 };
 use crate::{
     app::App,
     authorization_server::code,
-    directory::GatewayEntry,
     page::{self, DonePage, ErrorPage},
     request::RequestContext,
 };
@@ -139,7 +139,16 @@ impl Arrival {
                 Outcome::Error(_) => Err(Failure::OtherCode),
             },
         };
-        outcome.or_else(|failure| Ok(self.failed(&failure, Some(&pending))))
+        match outcome {
+            Ok(answer) => Ok(answer),
+            Err(failure) => {
+                let answer = self.failed(&failure, Some(&pending));
+                if let Answer::Tested(report) = &answer {
+                    test_sign_in::note_failure(&self.app, &pending, &failure, report).await;
+                }
+                Ok(answer)
+            }
+        }
     }
 
     fn failed(&self, failure: &Failure, pending: Option<&PendingSignIn>) -> Answer {
@@ -162,14 +171,14 @@ impl Arrival {
         cookie: TokenHash,
     ) -> Result<Answer, Failure> {
         let app = &self.app;
-        let (entry, source) = self.still_good(pending)?;
+        let request = pending::open_request(app, pending.state_hash, &pending.request)
+            .map_err(|_| Failure::Unreadable)?;
+        let (goal, source) = self.still_good(pending, request.aim).await?;
         if let Some(issuer) = &returned.issuer
             && let Some(difference) = IssuerDifference::between(&source.issuer, Some(issuer))
         {
             return Err(Failure::IssuerParameter(difference));
         }
-        let request = pending::open_request(app, pending.state_hash, &pending.request)
-            .map_err(|_| Failure::Unreadable)?;
         let provider = app.relying_party.provider(app, &source.issuer, self.budget).await;
         if returned.issuer.is_none() && provider.as_ref().is_ok_and(|provider| provider.sends_issuer) {
             return Err(Failure::IssuerParameterMissing);
@@ -177,12 +186,15 @@ impl Arrival {
         let code = match returned.outcome {
             Outcome::Code(code) => code,
             // The person said no. That takes nothing, so the row stays open and the answer is the same each time.
-            Outcome::Error(error) if error == "access_denied" => {
+            Outcome::Error(error)
+                if error == "access_denied"
+                    && let Goal::Client { entry, request } = &goal =>
+            {
                 app.telemetry.count_sign_in("refused");
                 return Ok(Answer::Redirect {
                     location: code::error_redirect(
-                        &entry,
-                        &request.request,
+                        entry,
+                        request,
                         ErrorCode::AccessDenied,
                         "The sign-in was refused at the identity provider.",
                     ),
@@ -206,12 +218,13 @@ impl Arrival {
         };
         let claimed = Claimed {
             app: Arc::clone(app),
-            entry,
+            goal,
             source,
             provider,
             keys,
             pending: pending.clone(),
-            request,
+            nonce: request.nonce,
+            verifier: request.verifier,
             code: code.clone(),
             budget: self.budget,
         };
@@ -225,22 +238,35 @@ impl Arrival {
         }
     }
 
-    /// The gateway and source of a pending sign-in, where both are still what they were at *Allow*. The transaction
-    /// that issues the code checks it again.
-    fn still_good(&self, pending: &PendingSignIn) -> Result<(Arc<GatewayEntry>, Arc<UserSource>), Failure> {
-        let directory = self.app.directory.current()?;
-        let entry = directory
-            .gateway_by_id(pending.gateway_id)
-            .ok_or(Failure::GatewayGone)?;
-        let source = entry
-            .source
-            .as_ref()
-            .filter(|source| source.id == pending.user_source_id && source.status == UserSourceStatus::Active)
-            .ok_or(Failure::GatewayGone)?;
+    /// What a pending sign-in is for and its source, where both are still what they were at the click. The transaction
+    /// that issues the code checks it again. A test takes any source as it is stored, an inactive one too.
+    async fn still_good(
+        &self,
+        pending: &PendingSignIn,
+        aim: Aim,
+    ) -> Result<(Goal, Arc<UserSource>), Failure> {
+        let (goal, source) = match (pending.purpose, aim) {
+            (SignInPurpose::Client(id), Aim::Client(request)) if request.gateway_id == id => {
+                let directory = self.app.directory.current()?;
+                let entry = directory.gateway_by_id(id).ok_or(Failure::GatewayGone)?;
+                let source = entry.source.as_ref().filter(|source| {
+                    source.id == pending.user_source_id && source.status == UserSourceStatus::Active
+                });
+                let source = Arc::clone(source.ok_or(Failure::GatewayGone)?);
+                let entry = Arc::clone(entry);
+                (Goal::Client { entry, request }, source)
+            }
+            (SignInPurpose::Test(id), Aim::Test(sealed)) if sealed == id => {
+                let mut tx = self.app.store.read().await?;
+                let source = user_source::find(&mut tx, pending.project_id, pending.user_source_id).await?;
+                (Goal::Test(id), Arc::new(source.ok_or(Failure::SourceGone)?))
+            }
+            (SignInPurpose::Client(_) | SignInPurpose::Test(_), _) => return Err(Failure::Unreadable),
+        };
         if source.identity_epoch != pending.identity_epoch {
             return Err(Failure::SourceChanged);
         }
-        Ok((Arc::clone(entry), Arc::clone(source)))
+        Ok((goal, source))
     }
 
     /// A later arrival: the kept answer, waited for while the first arrival is at work. A redirect whose code the client
@@ -317,16 +343,27 @@ impl Work {
 
 /// Logs a failure with its exact reason, once, and makes the page for it.
 fn failed(app: &App, failure: &Failure, reference: &str, pending: Option<&PendingSignIn>) -> Answer {
-    app.telemetry.count_sign_in("failed");
+    let (gateway, test) = match pending.map(|pending| pending.purpose) {
+        Some(SignInPurpose::Test(id)) => (None, Some(id)),
+        Some(SignInPurpose::Client(id)) => (Some(id), None),
+        None => (None, None),
+    };
+    if test.is_none() {
+        app.telemetry.count_sign_in("failed");
+    }
     tracing::warn!(
         reference,
         step = failure.step().as_str(),
-        gateway = pending.map(|pending| tracing::field::display(pending.gateway_id)),
+        gateway = gateway.map(tracing::field::display),
+        test_sign_in = test.map(tracing::field::display),
         user_source = pending.map(|pending| tracing::field::display(pending.user_source_id)),
         reason = %failure,
         advice = failure.advice(),
         "a sign-in failed"
     );
+    if test.is_some() {
+        return Answer::Tested(Box::new(Report::failed(failure, reference, app.now())));
+    }
     let told = failure.told();
     Answer::Page {
         status: told.status.as_u16(),
@@ -357,6 +394,7 @@ fn respond(answer: &Answer) -> Response {
             advice: advice.clone(),
             reference: reference.clone(),
         }),
+        Answer::Tested(report) => page::test_report(report),
     }
 }
 

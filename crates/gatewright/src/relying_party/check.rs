@@ -5,7 +5,7 @@ mod report;
 use std::time::Duration;
 
 use gatewright_domain::{Invalid, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::report::{Report, finding, unreachable};
 use super::provider;
@@ -121,7 +121,7 @@ pub enum Outcome {
 }
 
 /// What was found, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The field to mend: a JSON pointer into a User Source, like `/issuer`.
     pub pointer: String,

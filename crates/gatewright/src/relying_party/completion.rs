@@ -1,17 +1,18 @@
 //! The end of a sign-in that a callback has claimed: the provider's code becomes an ID token, the ID token a user, and
-//! the user a code for the client.
+//! the user a code for the client. In a test, the ID token becomes a report and nothing else.
 
 use std::sync::Arc;
 
 use gatewright_domain::{
-    authorization::PendingSignIn,
-    id::UserId,
+    authorization::{ConsentedRequest, PendingSignIn},
+    id::{TestSignInId, UserId},
     secret::Secret,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
     user_source::UserSource,
 };
 use gatewright_store::{StoreError, Tx, pending_sign_in, user, user_source};
+use serde_json::{Map, Value};
 
 use super::{
     budget::Budget,
@@ -19,9 +20,10 @@ use super::{
     failure::Failure,
     id_token::{Expected, IdToken, IdTokenError, UnverifiedToken},
     jwks::KeySet,
-    pending::{self, Answer, SealedRequest},
+    pending::{self, Answer},
     provider::KeysWanted,
-    subject,
+    subject::{self, SubjectError},
+    test_sign_in::{self, Report},
     token_request::{self, Redemption, SecretNews, TokenError, Tokens},
     userinfo::{self, Email, Profile},
 };
@@ -31,21 +33,37 @@ use crate::{app::App, authorization_server::code, directory::GatewayEntry};
 #[derive(Debug)]
 pub(super) struct Claimed {
     pub(super) app: Arc<App>,
-    pub(super) entry: Arc<GatewayEntry>,
+    pub(super) goal: Goal,
     pub(super) source: Arc<UserSource>,
     pub(super) provider: Provider,
     pub(super) keys: Arc<KeySet>,
     pub(super) pending: PendingSignIn,
-    pub(super) request: SealedRequest,
+    pub(super) nonce: String,
+    pub(super) verifier: String,
     /// The provider's code.
     pub(super) code: String,
     pub(super) budget: Budget,
 }
 
+/// What is to come of a sign-in.
+#[derive(Debug)]
+pub(super) enum Goal {
+    /// A code for a client.
+    Client {
+        /// Its gateway.
+        entry: Arc<GatewayEntry>,
+        /// What it asked for.
+        request: ConsentedRequest,
+    },
+    /// A report.
+    Test(TestSignInId),
+}
+
 /// A person whom the provider has vouched for.
 #[derive(Debug)]
 struct Vouched {
-    subject: String,
+    claims: Map<String, Value>,
+    subject: Result<String, SubjectError>,
     profile: Profile,
 }
 
@@ -54,9 +72,12 @@ impl Claimed {
     /// fails is nothing kept.
     pub(super) async fn complete(self, page: impl FnOnce(&Failure) -> Answer) -> Result<Answer, Failure> {
         let (vouched, news) = self.vouch().await;
-        let done = match vouched {
-            Ok(vouched) => self.issue(&vouched, &news).await,
-            Err(failure) => Err(failure),
+        let done = match (vouched, &self.goal) {
+            (Ok(vouched), Goal::Client { entry, request }) => {
+                self.issue(entry, request, vouched, &news).await
+            }
+            (Ok(vouched), Goal::Test(id)) => self.report(*id, &vouched, &news).await,
+            (Err(failure), _) => Err(failure),
         };
         let answer = match done {
             Ok(answer) => answer,
@@ -65,6 +86,9 @@ impl Claimed {
                 let answer = page(&failure);
                 let mut tx = self.app.store.write().await?;
                 self.keep(&mut tx, &answer, &news).await?;
+                if let (Goal::Test(id), Answer::Tested(report)) = (&self.goal, &answer) {
+                    test_sign_in::note(&self.app, &mut tx, self.source.project_id, *id, report).await?;
+                }
                 tx.commit().await?;
                 answer
             }
@@ -81,7 +105,7 @@ impl Claimed {
     async fn vouch(&self) -> (Result<Vouched, Failure>, SecretNews) {
         let redemption = Redemption {
             code: &self.code,
-            verifier: &self.request.verifier,
+            verifier: &self.verifier,
         };
         let (tokens, news) =
             token_request::redeem(&self.app, &self.source, &self.provider, &redemption, self.budget).await;
@@ -100,7 +124,10 @@ impl Claimed {
     async fn identify(&self, tokens: &Tokens) -> Result<Vouched, Failure> {
         let access_token = tokens.access_token.as_ref();
         let (id_token, keys) = self.verify(tokens).await?;
-        let subject = subject::read(&id_token.claims, &self.source.subject_claim)?;
+        let subject = subject::read(&id_token.claims, &self.source.subject_claim);
+        if let (Goal::Client { .. }, Err(error)) = (&self.goal, &subject) {
+            return Err(error.clone().into());
+        }
         let profile = userinfo::profile(
             &self.app,
             &self.source,
@@ -111,7 +138,11 @@ impl Claimed {
             self.budget,
         )
         .await;
-        Ok(Vouched { subject, profile })
+        Ok(Vouched {
+            claims: id_token.claims,
+            subject,
+            profile,
+        })
     }
 
     /// Checks the ID token. When no key fits or the signature does not verify, the provider may have rotated its
@@ -139,7 +170,7 @@ impl Claimed {
         let id_token = signed.check(&Expected {
             issuer: &self.source.issuer,
             client_id: &self.source.client_id,
-            nonce: &self.request.nonce,
+            nonce: &self.nonce,
             access_token: tokens.access_token.as_ref().map(Secret::expose),
             now: self.app.now(),
         })?;
@@ -147,7 +178,13 @@ impl Claimed {
     }
 
     /// The transaction that makes it happen: user, code, answer, and what was learnt about the secret.
-    async fn issue(&self, vouched: &Vouched, news: &SecretNews) -> Result<Answer, Failure> {
+    async fn issue(
+        &self,
+        entry: &GatewayEntry,
+        request: &ConsentedRequest,
+        vouched: Vouched,
+        news: &SecretNews,
+    ) -> Result<Answer, Failure> {
         let app = &self.app;
         let now = app.now();
         let proposed = User {
@@ -157,7 +194,7 @@ impl Claimed {
                 user_source_id: self.source.id,
                 issuer: self.source.issuer.clone(),
                 claim: self.source.subject_claim.clone(),
-                subject: vouched.subject.clone(),
+                subject: vouched.subject?,
             },
             display_name: vouched.profile.name.clone(),
             email: vouched.profile.email.address().map(str::to_owned),
@@ -174,25 +211,48 @@ impl Claimed {
         if user.status == UserStatus::Blocked {
             return Err(Failure::Blocked);
         }
-        let issued = code::issue(
-            app,
-            &mut tx,
-            &self.entry,
-            &self.source,
-            &self.request.request,
-            &user,
-        )
-        .await?;
+        let issued = code::issue(app, &mut tx, entry, &self.source, request, &user).await?;
         let location = issued.ok_or(Failure::Overtaken)?;
         let answer = Answer::Redirect { location };
         self.keep(&mut tx, &answer, news).await?;
         tx.commit().await?;
         app.telemetry.count_sign_in("completed");
         tracing::info!(
-            gateway = %self.entry.gateway.id,
+            gateway = %entry.gateway.id,
             user_source = %self.source.id,
             user = %user.id,
             "a user signed in"
+        );
+        Ok(answer)
+    }
+
+    /// The transaction that ends a test: its report, and what was learnt about the secret.
+    async fn report(
+        &self,
+        id: TestSignInId,
+        vouched: &Vouched,
+        news: &SecretNews,
+    ) -> Result<Answer, Failure> {
+        let now = self.app.now();
+        let report = match &vouched.subject {
+            Ok(subject) => Report::succeeded(&self.source, &vouched.claims, subject, &vouched.profile, now),
+            Err(error) => {
+                Report::without_subject(&self.source, &vouched.claims, error, &vouched.profile, now)
+            }
+        };
+        let report = report.with_news(&self.source, news);
+        let answer = Answer::Tested(Box::new(report.clone()));
+        let mut tx = self.app.store.write().await?;
+        self.keep(&mut tx, &answer, news).await?;
+        if !test_sign_in::note(&self.app, &mut tx, self.source.project_id, id, &report).await? {
+            return Err(Failure::TestOver);
+        }
+        tx.commit().await?;
+        tracing::info!(
+            user_source = %self.source.id,
+            test_sign_in = %id,
+            succeeded = report.failure.is_none(),
+            "a test sign-in ended"
         );
         Ok(answer)
     }

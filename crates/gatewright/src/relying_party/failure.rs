@@ -92,6 +92,12 @@ pub enum Failure {
     /// The gateway is no longer there or no longer uses the source.
     #[error("the gateway is gone, inactive, or uses another User Source by now")]
     GatewayGone,
+    /// The source of a test was deleted during it.
+    #[error("the User Source was deleted during the test")]
+    SourceGone,
+    /// A test was finished in another window.
+    #[error("this test sign-in has succeeded already, in another window, or its ten minutes are over")]
+    TestOver,
     /// Issuer, client id or subject claim changed since *Allow*.
     #[error("issuer, client id or subject claim of the User Source changed during the sign-in")]
     SourceChanged,
@@ -162,6 +168,7 @@ impl Failure {
             | Self::IssuerParameterMissing
             | Self::ProviderAnswer(_)
             | Self::GatewayGone
+            | Self::SourceGone
             | Self::SourceChanged
             | Self::Unreadable
             | Self::Stale(_) => Step::Callback,
@@ -170,7 +177,9 @@ impl Failure {
             Self::Token(_) => Step::TokenRequest,
             Self::IdToken(_) => Step::IdToken,
             Self::Subject(_) => Step::Subject,
-            Self::Blocked | Self::Overtaken | Self::Store(_) | Self::Internal => Step::Completion,
+            Self::Blocked | Self::Overtaken | Self::TestOver | Self::Store(_) | Self::Internal => {
+                Step::Completion
+            }
         }
     }
 
@@ -184,7 +193,11 @@ impl Failure {
                 "The identity provider's answer did not arrive in one piece.",
                 AGAIN,
             ),
-            Self::UnknownState | Self::OtherCode | Self::CodeOfAnother | Self::Interrupted => (
+            Self::UnknownState
+            | Self::OtherCode
+            | Self::CodeOfAnother
+            | Self::Interrupted
+            | Self::TestOver => (
                 StatusCode::BAD_REQUEST,
                 "This sign-in is no longer open",
                 "It took longer than ten minutes, was already finished, or was begun somewhere else.",
@@ -208,7 +221,7 @@ impl Failure {
                 "It sent you back with an error instead of an answer.",
                 TELL_ADMIN,
             ),
-            Self::GatewayGone | Self::SourceChanged | Self::Overtaken => (
+            Self::GatewayGone | Self::SourceGone | Self::SourceChanged | Self::Overtaken => (
                 StatusCode::BAD_REQUEST,
                 "This gateway has just been changed",
                 "Its settings changed while you were signing in, so this sign-in cannot be finished.",

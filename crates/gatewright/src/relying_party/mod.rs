@@ -21,6 +21,7 @@ mod provider;
 mod single_flight;
 mod start;
 mod subject;
+pub mod test_sign_in;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -47,7 +48,10 @@ use crate::app::App;
 /// the whole of it.
 const CALLBACK_PATH: &str = "/oauth2/intermediate_callback";
 
-/// The one route of the relying party.
+/// The callback, and the page on which a test sign-in begins.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route(CALLBACK_PATH, get(callback::callback))
+    Router::new().route(CALLBACK_PATH, get(callback::callback)).route(
+        test_sign_in::PAGE_ROUTE,
+        get(test_sign_in::show).post(test_sign_in::begin),
+    )
 }

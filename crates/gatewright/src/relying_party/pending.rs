@@ -2,19 +2,31 @@
 
 use gatewright_domain::{
     authorization::ConsentedRequest,
+    id::TestSignInId,
     sealed::{OpenError, Purpose},
     stored_secret::SealedText,
     token_hash::TokenHash,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::test_sign_in::Report;
 use crate::app::App;
 
-/// What *Allow* seals into the row.
+/// What a sign-in is for, in full. The row says the same in short, and both must agree: a test never ends in a code, nor
+/// does a client's sign-in in a report.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Aim {
+    /// A code for a client: its request.
+    Client(ConsentedRequest),
+    /// A report for an administrator.
+    Test(TestSignInId),
+}
+
+/// What the click on a page of ours seals into the row.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SealedRequest {
-    /// The client's request.
-    pub(super) request: ConsentedRequest,
+    /// What the sign-in is for.
+    pub(super) aim: Aim,
     /// The nonce sent to the provider.
     pub(super) nonce: String,
     /// The PKCE verifier.
@@ -44,6 +56,9 @@ pub(super) enum Answer {
         /// The reference of the first arrival, whose log entry has the reason.
         reference: String,
     },
+    /// The report of a test, whether it succeeded or failed. It is this browser's own: another one that went through the
+    /// same test may have signed in as somebody else.
+    Tested(Box<Report>),
 }
 
 /// Seals the request for the row of `state`.

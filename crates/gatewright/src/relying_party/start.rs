@@ -1,9 +1,9 @@
-//! The beginning of a sign-in, after *Allow*: one pending row, one cookie, one redirect with state, nonce and PKCE.
+//! The beginning of a sign-in, after a click on a page of ours: one pending row, one cookie, one redirect with state, nonce and PKCE.
 
 use std::{net::IpAddr, time::Duration};
 
 use gatewright_domain::{
-    authorization::{ConsentedRequest, PendingSignIn, SignInProgress},
+    authorization::{ConsentedRequest, PendingSignIn, SignInProgress, SignInPurpose},
     entropy,
     token_hash::TokenHash,
     user_source::UserSource,
@@ -19,14 +19,14 @@ use super::{
     budget::Budget,
     cookie::{CookieStyle, LIFE_SECONDS},
     failure::{Failure, Step},
-    pending::{self, SealedRequest},
+    pending::{self, Aim, SealedRequest},
     provider::ProviderError,
 };
 use crate::{app::App, directory::GatewayEntry, request::address_prefix};
 
 /// A whole office, or a hosted client's egress, may share an address prefix; two hundred people at once in the middle
 /// of signing in is more than one of those has. In all, twenty thousand rows of some 2 kB bound the table at 40 MB.
-const CAPS: PendingCaps = PendingCaps {
+pub(super) const CAPS: PendingCaps = PendingCaps {
     per_prefix: 200,
     total: 20_000,
 };
@@ -61,22 +61,38 @@ pub async fn start(
     address: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Started, StartError> {
+    let prepared = prepare(app, source, Aim::Client(request), address, headers).await;
+    let (row, started) = prepared.map_err(|error| {
+        let failure = Failure::Discovery(error.clone());
+        tracing::warn!(
+            step = Step::Redirect.as_str(),
+            gateway = %entry.gateway.id,
+            user_source = %source.id,
+            reason = %failure,
+            advice = failure.advice(),
+            "a sign-in could not begin"
+        );
+        StartError::Provider(error)
+    })?;
+    let mut tx = app.store.write().await?;
+    pending_sign_in::insert(&mut tx, &row, CAPS).await?;
+    tx.commit().await?;
+    app.telemetry.count_sign_in("begun");
+    Ok(started)
+}
+
+/// The row of a sign-in that begins, not yet stored, and what the browser gets for it.
+pub(super) async fn prepare(
+    app: &App,
+    source: &UserSource,
+    aim: Aim,
+    address: IpAddr,
+    headers: &HeaderMap,
+) -> Result<(PendingSignIn, Started), ProviderError> {
     let provider = app
         .relying_party
         .provider(app, &source.issuer, Budget::start())
-        .await
-        .map_err(|error| {
-            let failure = Failure::Discovery(error.clone());
-            tracing::warn!(
-                step = Step::Redirect.as_str(),
-                gateway = %entry.gateway.id,
-                user_source = %source.id,
-                reason = %failure,
-                advice = failure.advice(),
-                "a sign-in could not begin"
-            );
-            StartError::Provider(error)
-        })?;
+        .await?;
     let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
     let redirect = authorization_request::url(
         &provider.authorization_endpoint,
@@ -92,20 +108,17 @@ pub async fn start(
     let now = app.now();
     let state = TokenHash::of(&state);
     let binding = CookieStyle::of(app.config.public_url()).bind(app.entropy.as_ref(), now, state, headers);
-    let sealed = pending::seal_request(
-        app,
-        state,
-        &SealedRequest {
-            request,
-            nonce,
-            verifier,
-        },
-    );
+    let purpose = match &aim {
+        Aim::Client(request) => SignInPurpose::Client(request.gateway_id),
+        Aim::Test(id) => SignInPurpose::Test(*id),
+    };
+    let request = SealedRequest { aim, nonce, verifier };
+    let sealed = pending::seal_request(app, state, &request);
     let row = PendingSignIn {
         state_hash: state,
         cookie_hash: binding.hash,
-        project_id: entry.gateway.project_id,
-        gateway_id: entry.gateway.id,
+        project_id: source.project_id,
+        purpose,
         user_source_id: source.id,
         identity_epoch: source.identity_epoch,
         request: sealed,
@@ -114,12 +127,9 @@ pub async fn start(
         expires_at: now.plus(Duration::from_secs(u64::from(LIFE_SECONDS))),
         progress: SignInProgress::Open,
     };
-    let mut tx = app.store.write().await?;
-    pending_sign_in::insert(&mut tx, &row, CAPS).await?;
-    tx.commit().await?;
-    app.telemetry.count_sign_in("begun");
-    Ok(Started {
+    let started = Started {
         redirect,
         set_cookies: binding.set_cookies,
-    })
+    };
+    Ok((row, started))
 }

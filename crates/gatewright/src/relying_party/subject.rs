@@ -6,6 +6,14 @@ use serde_json::{Map, Value};
 /// The longest subject, in characters (OpenID Connect Core section 2 bounds `sub` at 255).
 const MAX_CHARACTERS: usize = 255;
 
+/// What speaks against `email` as the subject claim.
+pub(super) const EMAIL_CHANGES_HANDS: &str =
+    "E-mail addresses change hands: whoever gets somebody's old address becomes that person here.";
+
+/// What to do about it.
+pub(super) const UNLESS_SURE: &str =
+    "Use `sub` unless you are sure that the provider never gives an address to another person.";
+
 /// Why the configured claim does not identify the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {

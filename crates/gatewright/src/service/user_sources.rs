@@ -3,6 +3,7 @@
 mod connection_test;
 mod edit;
 mod input;
+pub mod test_sign_ins;
 
 pub use self::connection_test::test_connection;
 use self::edit::{Edited, check_fields, edit, seal};

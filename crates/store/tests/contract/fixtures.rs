@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatewright_domain::{
     api_key::{ApiKey, KeyScope},
-    authorization::{PendingSignIn, SignInProgress},
+    authorization::{PendingSignIn, SignInProgress, SignInPurpose},
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, TrustedClient},
     grant::{AuthorizationCode, Grant, RefreshToken},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
@@ -280,7 +280,7 @@ impl Setting {
             state_hash: TokenHash::of(&format!("state {number}")),
             cookie_hash: TokenHash::of(&format!("cookie {number}")),
             project_id: self.project.id,
-            gateway_id: self.gateway.id,
+            purpose: SignInPurpose::Client(self.gateway.id),
             user_source_id: self.source.id,
             identity_epoch: self.source.identity_epoch,
             request: SealedText(format!("v1.k.{number}")),

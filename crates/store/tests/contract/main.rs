@@ -23,6 +23,7 @@ mod races;
 mod refresh;
 mod sources;
 mod start;
+mod test_sign_ins;
 mod transactions;
 mod users;
 

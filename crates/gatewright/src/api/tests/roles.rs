@@ -59,6 +59,7 @@ fn needs(operation: &str) -> Needs {
         | "end_grants"
         | "end_grant"
         | "test_connection"
+        | "start_test_sign_in"
         | "create_preregistered_client"
         | "update_preregistered_client"
         | "delete_preregistered_client"

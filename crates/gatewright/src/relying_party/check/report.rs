@@ -9,6 +9,7 @@ use crate::relying_party::{
     id_token::IssuerDifference,
     jwks::{self, SignatureAlgorithm},
     provider::ProviderError,
+    subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
 };
 
 /// How much of a value a provider publishes is repeated in a finding.
@@ -311,11 +312,7 @@ impl Report {
         if claim == "email" {
             return self.add(
                 CheckName::SubjectClaim,
-                Outcome::Warning(finding(
-                    "/subject_claim",
-                    "E-mail addresses change hands: whoever gets somebody's old address becomes that person here.",
-                    "Use `sub` unless you are sure that the provider never gives an address to another person.",
-                )),
+                Outcome::Warning(finding("/subject_claim", EMAIL_CHANGES_HANDS, UNLESS_SURE)),
             );
         }
         match document.list("claims_supported") {

@@ -42,6 +42,8 @@ impl Failure {
                 "Look the error up in the provider's log: often a scope that is not allowed, or a redirect URL that is not registered."
             }
             Self::GatewayGone | Self::SourceChanged | Self::Overtaken => "Nothing: the user signs in again.",
+            Self::SourceGone => "Nothing: there is nothing left to test.",
+            Self::TestOver => "Look at what came of it where you started it, or start another test.",
             Self::Unreadable | Self::Token(TokenError::SecretUnreadable) => {
                 "Check that all replicas have the same master keys, and that none was removed too early."
             }

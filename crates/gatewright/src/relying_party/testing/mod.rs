@@ -17,7 +17,7 @@ use gatewright_domain::{
 pub(super) use log::Log;
 pub(super) use provider::{Fault, SECRET, TokenRule};
 pub(super) use signer::{Signer, SignerKind, encode};
-pub(super) use world::World;
+pub(super) use world::{Seen, SignIn, World};
 
 /// A source of this issuer, with a secret that nobody can open.
 pub(super) fn source(issuer: &str) -> UserSource {

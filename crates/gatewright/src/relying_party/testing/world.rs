@@ -60,6 +60,7 @@ pub(in crate::relying_party) struct SignIn {
 pub(in crate::relying_party) struct Seen {
     pub(in crate::relying_party) status: StatusCode,
     pub(in crate::relying_party) location: Option<String>,
+    pub(in crate::relying_party) cookies: Vec<String>,
     pub(in crate::relying_party) body: String,
 }
 
@@ -216,25 +217,31 @@ impl World {
 
     /// The callback with any query and cookie.
     pub(in crate::relying_party) async fn get(&self, query: &str, cookie: &str) -> Seen {
+        let request = Request::get(format!("/oauth2/intermediate_callback?{query}"))
+            .header(header::COOKIE, cookie)
+            .body(Body::empty())
+            .unwrap();
+        self.send(request).await
+    }
+
+    /// Any request.
+    pub(in crate::relying_party) async fn send(&self, request: Request<Body>) -> Seen {
         let context = RequestContext {
             id: RequestId::known(0x0123_4567_89ab_cdef),
             address: Ipv4Addr::LOCALHOST.into(),
         };
         let router = crate::router::router(Arc::clone(&self.app)).layer(Extension(context));
-        let request = Request::get(format!("/oauth2/intermediate_callback?{query}"))
-            .header(header::COOKIE, cookie)
-            .body(Body::empty())
-            .unwrap();
         let response = router.oneshot(request).await.unwrap();
         let status = response.status();
-        let location = response
-            .headers()
-            .get(header::LOCATION)
-            .map(|value| value.to_str().unwrap().to_owned());
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let location = response.headers().get(header::LOCATION).map(text);
+        let cookies = response.headers().get_all(header::SET_COOKIE);
+        let cookies = cookies.iter().map(text).collect();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Seen {
             status,
             location,
+            cookies,
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
     }

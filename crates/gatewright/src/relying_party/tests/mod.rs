@@ -6,4 +6,5 @@ mod reasons;
 mod refusals;
 mod replays;
 mod secrets;
+mod test_sign_ins;
 mod variations;

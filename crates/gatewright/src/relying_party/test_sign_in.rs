@@ -1,0 +1,243 @@
+//! Test sign-ins: the page on which one begins, and what is kept of how it ends. Between the two it is a sign-in like any
+//! other, through the same callback.
+
+mod report;
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Path, State},
+    response::Response,
+};
+use gatewright_domain::{
+    authorization::{PendingSignIn, SignInPurpose},
+    id::{ProjectId, TestSignInId},
+    sealed::{OpenError, Purpose},
+    stored_secret::SealedText,
+    test_sign_in::{TestProgress, TestSignIn},
+    token_hash::TokenHash,
+    user_source::UserSource,
+};
+use gatewright_store::{StoreError, Tx, pending_sign_in, test_sign_in as rows, user_source};
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+pub use self::report::{Fit, Report, ReportedClaim, ReportedFailure};
+use super::{
+    failure::Failure,
+    pending::Aim,
+    start::{self, CAPS, Started},
+};
+use crate::{
+    app::App,
+    authorization_server::{redirect, unavailable_page},
+    page::{self, DonePage, ErrorPage, TestPage},
+    request::RequestContext,
+    same_origin::is_same_origin,
+};
+
+/// The route of the page.
+pub(super) const PAGE_ROUTE: &str = "/oauth2/test-sign-in/{token}";
+
+/// The address of the page that this token opens.
+pub fn page_url(public_url: &str, token: &str) -> String {
+    format!("{public_url}{}", PAGE_ROUTE.replace("{token}", token))
+}
+
+/// Why a test does not begin on its page.
+#[derive(Debug, thiserror::Error)]
+enum BeginError {
+    #[error("no test has this page, or its ten minutes are over")]
+    Gone,
+    #[error("the test has succeeded already")]
+    Over,
+    #[error("the form was posted from another site")]
+    CrossSite,
+    #[error("too many sign-ins begin at once")]
+    Limited(Box<Response>),
+    #[error(transparent)]
+    Failed(Failure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl BeginError {
+    fn into_response(self, app: &App, context: &RequestContext) -> Response {
+        tracing::info!(request = %context.id, reason = %self, "a test sign-in does not begin");
+        let page = |status, title: &str, explanation: &str, advice: &str| {
+            page::error(&ErrorPage {
+                status,
+                title: title.to_owned(),
+                explanation: explanation.to_owned(),
+                advice: advice.to_owned(),
+                reference: context.id.to_string(),
+            })
+        };
+        match self {
+            Self::Gone => page(
+                StatusCode::NOT_FOUND,
+                "This test is no longer open",
+                "A test sign-in is there for ten minutes, and then it is forgotten with all that came of it.",
+                "Start another one where you started this one.",
+            ),
+            Self::Over => page::done(&DonePage {
+                title: "This test is over".to_owned(),
+                explanation:
+                    "It succeeded. What came of it is shown where the test was started, and there only."
+                        .to_owned(),
+            }),
+            Self::CrossSite => page(
+                StatusCode::FORBIDDEN,
+                "We did not accept this click",
+                "It did not come from a page of ours, or your browser does not say where it came from. Nothing happened.",
+                "Open the address of the test sign-in again and click there.",
+            ),
+            Self::Limited(response) => *response,
+            Self::Failed(failure) => {
+                page::test_report(&Report::failed(&failure, &context.id.to_string(), app.now()))
+            }
+            Self::Store(_) => unavailable_page(context),
+        }
+    }
+}
+
+/// GET of the page: says what will happen. It takes nothing and may be opened as often as one likes.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    Path(token): Path<String>,
+) -> Response {
+    let shown = find(&app, &token).await.map(|(_, source)| {
+        let host = Url::parse(&source.issuer)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned))
+            .unwrap_or_default();
+        page::test_sign_in(&TestPage {
+            source_name: &source.name,
+            issuer: &source.issuer,
+            host: &host,
+            action: &PAGE_ROUTE.replace("{token}", &token),
+        })
+    });
+    shown.unwrap_or_else(|error| error.into_response(&app, &context))
+}
+
+/// POST of the page, the click: binds the browser and sends it to the provider. It may be repeated until the test has
+/// succeeded; each click begins a sign-in of its own, so that a double click does no harm.
+pub(super) async fn begin(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match try_begin(&app, &token, &context, &headers).await {
+        Ok(started) => redirect(&started.redirect, started.set_cookies),
+        Err(error) => error.into_response(&app, &context),
+    }
+}
+
+async fn try_begin(
+    app: &App,
+    token: &str,
+    context: &RequestContext,
+    headers: &HeaderMap,
+) -> Result<Started, BeginError> {
+    if let Some(refused) = app.authorization_server.refuse_begin(context) {
+        return Err(BeginError::Limited(Box::new(refused)));
+    }
+    if !is_same_origin(headers, app.config.public_url()) {
+        return Err(BeginError::CrossSite);
+    }
+    let (test, source) = find(app, token).await?;
+    let prepared = start::prepare(app, &source, Aim::Test(test.id), context.address, headers).await;
+    let (mut row, started) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let failure = Failure::Discovery(error);
+            let report = Report::failed(&failure, &context.id.to_string(), app.now());
+            let mut tx = app.store.write().await?;
+            note(app, &mut tx, test.project_id, test.id, &report).await?;
+            tx.commit().await?;
+            return Err(BeginError::Failed(failure));
+        }
+    };
+    row.expires_at = row.expires_at.min(test.expires_at);
+    let mut tx = app.store.write().await?;
+    pending_sign_in::insert(&mut tx, &row, CAPS).await?;
+    let at_provider = TestProgress::AtProvider;
+    if !rows::note(&mut tx, test.project_id, test.id, &at_provider, app.now()).await? {
+        return Err(BeginError::Over);
+    }
+    tx.commit().await?;
+    Ok(started)
+}
+
+/// The test of a page and its source, whatever the state of that.
+async fn find(app: &App, token: &str) -> Result<(TestSignIn, UserSource), BeginError> {
+    let mut tx = app.store.read().await?;
+    let test = rows::find_by_page(&mut tx, TokenHash::of(token), app.now()).await?;
+    let test = test.ok_or(BeginError::Gone)?;
+    if let TestProgress::Succeeded(_) = test.progress {
+        return Err(BeginError::Over);
+    }
+    let source = user_source::find(&mut tx, test.project_id, test.user_source_id).await?;
+    Ok((test, source.ok_or(BeginError::Gone)?))
+}
+
+/// Keeps a report with its test, in the caller's transaction; `false` when the test is over or gone.
+pub(super) async fn note(
+    app: &App,
+    tx: &mut Tx,
+    project: ProjectId,
+    id: TestSignInId,
+    report: &Report,
+) -> Result<bool, StoreError> {
+    let sealed = seal(app, id, report);
+    let progress = if report.failure.is_none() {
+        TestProgress::Succeeded(sealed)
+    } else {
+        TestProgress::Failed(sealed)
+    };
+    rows::note(tx, project, id, &progress, app.now()).await
+}
+
+/// Keeps the report of a failure that ended nothing else. What passes by itself or tells only of a browser that came
+/// twice is not kept.
+pub(super) async fn note_failure(app: &App, pending: &PendingSignIn, failure: &Failure, report: &Report) {
+    let passes = matches!(
+        failure,
+        Failure::StillWorking | Failure::OtherCode | Failure::UnknownState | Failure::Store(_)
+    );
+    let SignInPurpose::Test(id) = pending.purpose else {
+        return;
+    };
+    if passes {
+        return;
+    }
+    let noted = async {
+        let mut tx = app.store.write().await?;
+        note(app, &mut tx, pending.project_id, id, report).await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, test_sign_in = %id, "the failure of a test could not be kept");
+    }
+}
+
+/// Opens the report of a test.
+pub fn open(app: &App, id: TestSignInId, sealed: &SealedText) -> Result<Report, OpenError> {
+    let plain = app.keyring.open(Purpose::SignIn, &context(id), sealed)?;
+    serde_json::from_slice(&plain).map_err(|_| OpenError)
+}
+
+fn seal(app: &App, id: TestSignInId, report: &Report) -> SealedText {
+    let plain = serde_json::to_vec(report).expect("texts and JSON values always have a JSON form");
+    app.keyring
+        .seal(app.entropy.as_ref(), Purpose::SignIn, &context(id), &plain)
+}
+
+/// Table, column and row, so that a report cannot be moved to another test.
+fn context(id: TestSignInId) -> String {
+    format!("test_sign_ins/result/{id}")
+}
