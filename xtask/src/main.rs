@@ -2,6 +2,7 @@
 
 mod bench;
 mod end_to_end;
+mod fuzz;
 mod install;
 mod lint;
 mod postgres;
@@ -27,6 +28,8 @@ enum Command {
     Lint(lint::Options),
     /// The benchmarks, as ratios in one run.
     Bench(bench::Options),
+    /// Every parser of hostile input under a fuzzer.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -34,5 +37,6 @@ fn main() -> anyhow::Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Lint(options) => lint::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
     }
 }

@@ -105,6 +105,19 @@ impl SigningKeys {
         })
     }
 
+    /// Keys that no store keeps, for tests and fuzz targets.
+    #[cfg(any(test, fuzzing))]
+    pub fn ephemeral(clock: &dyn Clock, entropy: &dyn Entropy) -> anyhow::Result<Self> {
+        let keyring = Keyring::new(vec![gatewright_domain::sealed::MasterKey::generate(entropy)])?;
+        let stored = [SigningPurpose::AccessToken, SigningPurpose::Assertion]
+            .into_iter()
+            .map(|purpose| generate(purpose, &keyring, clock, entropy))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            current: ArcSwap::from_pointee(KeySet::open(&stored, &keyring)?),
+        })
+    }
+
     /// Signs an access token, `typ: at+jwt`.
     pub fn sign_access_token(&self, claims: &AccessClaims) -> String {
         self.current.load().access_token.sign(claims)

@@ -13,14 +13,7 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     let (clock, entropy) = (FixedClock::at_seconds(NOW), SeededEntropy::new(1));
-    let keyring = Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
-    let stored: Vec<_> = [SigningPurpose::AccessToken, SigningPurpose::Assertion]
-        .into_iter()
-        .map(|purpose| generate(purpose, &keyring, &clock, &entropy).unwrap())
-        .collect();
-    let keys = SigningKeys {
-        current: ArcSwap::from_pointee(KeySet::open(&stored, &keyring).unwrap()),
-    };
+    let keys = SigningKeys::ephemeral(&clock, &entropy).unwrap();
     Fixture { keys, clock, entropy }
 }
 

@@ -14,6 +14,8 @@ pub mod credential_probe;
 mod discovery;
 mod excerpt;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod id_token;
 mod jwks;
 mod pending;
