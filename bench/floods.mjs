@@ -1,0 +1,65 @@
+// Registrations and sign-ins that nobody finishes, a hundred thousand of each: what they leave behind in the database.
+
+import { parseArgs } from "node:util";
+import { freePort, start } from "../e2e/lib/process.mjs";
+import { STORES, startGateway } from "../e2e/lib/gateway.mjs";
+import { flood, hangUp } from "../e2e/lib/raw.mjs";
+import { join } from "node:path";
+import { addressOf, consentForm, register } from "./flow.mjs";
+
+const { values: options } = parseArgs({ options: { count: { type: "string", default: "100000" } } });
+const COUNT = Number(options.count);
+/** Networks they come from: together they fill what may be pending in all, more than once. */
+const NETWORKS = 500;
+const running = [];
+
+async function size(gateway, store) {
+  const [pages] =
+    store === "sqlite"
+      ? await gateway.rows("SELECT page_count * 4096 AS bytes FROM pragma_page_count()")
+      : await gateway.rows("SELECT pg_database_size(current_database()) AS bytes");
+  const [{ n }] = await gateway.rows("SELECT count(*) AS n FROM pending_sign_ins");
+  return `${(Number(pages.bytes) / 1e6).toFixed(2)} MB with ${n} pending`;
+}
+
+try {
+  const port = await freePort();
+  const provider = await start(process.execPath, [join(import.meta.dirname, "instant-provider.mjs"), String(port)], {
+    readyUrl: `http://127.0.0.1:${port}/jwks`,
+  });
+  running.push(provider);
+  for (const store of STORES) {
+    const gateway = await startGateway({ store, logLevel: "error" });
+    running.push(gateway);
+    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const source = await create("user-sources", {
+      name: "Instant",
+      issuer: `http://127.0.0.1:${port}`,
+      client_id: "bench",
+      client_secret: "bench-secret-of-some-length",
+    });
+    const { url } = await create("gateways", {
+      name: "Floods",
+      slug: "floods",
+      authentication_mode: "user_source",
+      user_source_id: source.id,
+    });
+    console.log(`${store}: ${await size(gateway, store)} at first`);
+    const registrations = await flood(COUNT, (index) => ({
+      url: `${url}/oauth2/register`,
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ client_name: `Flood ${index}`, redirect_uris: ["http://127.0.0.1/callback"] }),
+      from: addressOf(index % NETWORKS),
+    }));
+    console.log(`  ${COUNT} registrations ${JSON.stringify(registrations)}: ${await size(gateway, store)}`);
+    const { form } = await consentForm(url, await register(url), addressOf(0));
+    for (const half of ["first", "second"]) {
+      const began = await flood(COUNT / 2, (index) => ({ ...form, from: addressOf(index % NETWORKS) }));
+      console.log(`  ${half} ${COUNT / 2} sign-ins ${JSON.stringify(began)}: ${await size(gateway, store)}`);
+    }
+  }
+} finally {
+  hangUp();
+  for (const each of running.reverse()) await each.stop();
+}

@@ -1,0 +1,10 @@
+-- One GET over and over; every answer must have the status in `STATUS`. wrk counts those of 400 and above by itself, so that no
+-- script runs for each answer.
+function done(summary, latency)
+    local errors = summary.errors
+    local refused = tonumber(os.getenv("STATUS")) >= 400
+    local wrong = errors.connect + errors.read + errors.write + errors.timeout
+    wrong = wrong + (refused and summary.requests - errors.status or errors.status)
+    io.write(string.format('RESULT {"requests":%d,"micros":%d,"p99":%d,"wrong":%d}\n',
+        summary.requests, summary.duration, latency:percentile(99), wrong))
+end
