@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
 import { freePort, run, start } from "./process.mjs";
 
 export const BINARIES = process.env.GATEWRIGHT_BINARIES ?? join(import.meta.dirname, "../../target/debug");
@@ -20,12 +21,16 @@ async function freshDatabase() {
   return cluster.replace(/\/[^/]*$/, `/${name}`);
 }
 
-/** Starts a gateway instance; `outbound` is TOML for that section. Its log goes to the file `outputFile`, if there is one. */
-export async function startGateway({ store = "sqlite", outbound = "", logLevel = "info", env = {}, outputFile } = {}) {
+/**
+ * Writes the configuration of an instance into a folder of its own. `outbound` is TOML for that section; `databaseUrl`
+ * and `dataDir` stand for the places that are otherwise made for it.
+ */
+export async function configure({ store = "sqlite", outbound = "", logLevel = "info", databaseUrl, dataDir } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const database = store === "postgres" ? `url = "${await freshDatabase()}"` : "";
+  const data = dataDir ?? join(folder, "data");
+  const postgres = databaseUrl ?? (store === "postgres" ? await freshDatabase() : undefined);
   const key = randomBytes(32).toString("base64");
   await writeFile(
     join(folder, "gatewright.toml"),
@@ -33,8 +38,8 @@ export async function startGateway({ store = "sqlite", outbound = "", logLevel =
 listen = "127.0.0.1:${port}"
 public_url = "${url}"
 [database]
-data_dir = "${folder}/data"
-${database}
+data_dir = "${data}"
+${postgres ? `url = "${postgres}"` : ""}
 [keys]
 master = ["${key}"]
 [outbound]
@@ -45,14 +50,37 @@ level = "${logLevel}"
   );
   const program = join(BINARIES, "gatewright");
   const config = ["--config", join(folder, "gatewright.toml")];
+  /** Asks the database itself, behind the back of the process. */
+  const rows = async (sql) => {
+    if (postgres) return JSON.parse((await run("psql", [postgres, "-Atc", `select coalesce(json_agg(r), '[]') from (${sql}) r`])).trim());
+    const database = new DatabaseSync(join(data, "gatewright.db"), { readOnly: true });
+    try {
+      return database.prepare(sql).all();
+    } finally {
+      database.close();
+    }
+  };
+  return { folder, url, data, databaseUrl: postgres, program, config, rows };
+}
+
+/**
+ * Starts a gateway instance as {@link configure} sets it up. Its log goes to the file `outputFile`, if there is one; the
+ * words of `wrapper` stand before its command.
+ */
+export async function startGateway({ env = {}, outputFile, wrapper = [], ...options } = {}) {
+  const { folder, url, data, databaseUrl, program, config, rows } = await configure(options);
   const printed = await run(program, ["admin", "init", ...config], { env });
   const instanceKey = printed.match(/gwk_[\w-]+/)?.[0];
   if (!instanceKey) throw new Error(`admin init printed no key:\n${printed}`);
-  const serve = () => start(program, ["serve", ...config], { env, readyUrl: `${url}/readyz`, outputFile });
+  const [command, ...words] = [...wrapper, program, "serve", ...config];
+  const serve = () => start(command, words, { env, readyUrl: `${url}/readyz`, outputFile });
   let running = await serve();
   const gateway = {
     url,
     folder,
+    data,
+    databaseUrl,
+    rows,
     instanceKey,
     log: () => running.output(),
     /** Waits until the log has such a line: it is written by another process, and comes when it comes. */

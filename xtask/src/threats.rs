@@ -33,13 +33,19 @@ fn missing_of(name: &str, document: &str, read: impl Fn(&str) -> String) -> Vec<
             continue;
         }
         for (file, test) in quoted(line).filter_map(|text| text.split_once("::")) {
-            let path = if file.starts_with("crates/") {
+            let path = if file.starts_with("crates/") || file.starts_with("e2e/") {
                 file.to_owned()
             } else {
                 format!("{room}{file}")
             };
             let source = files.entry(path.clone()).or_insert_with_key(|path| read(path));
-            if !source.contains(&format!("fn {test}(")) {
+            // The tests of the end-to-end suite have names in words.
+            let as_written = if path.starts_with("e2e/") {
+                format!("test(\"{test}\"")
+            } else {
+                format!("fn {test}(")
+            };
+            if !source.contains(&as_written) {
                 missing.push(format!("{name} names {path}::{test}, which does not exist"));
             }
         }
@@ -59,14 +65,17 @@ mod tests {
     #[test]
     fn a_test_that_is_gone_is_told_and_others_are_not() {
         let document = "`file.rs::example`\n## Room (`crates/a/src/`)\n| x | `b.rs::there`, `b.rs::gone` |\n\
-                        | y | `crates/c/d.rs::there` |\n| z | `crates/c/d.rs::the` |\n";
+                        | y | `crates/c/d.rs::there` |\n| z | `crates/c/d.rs::the` |\n\
+                        | v | `e2e/e.test.mjs::is there: \u{fc}` |\n| w | `e2e/e.test.mjs::is` |\n";
         let read = |path: &str| match path {
             "crates/a/src/b.rs" | "crates/c/d.rs" => "async fn there() {}".to_owned(),
+            "e2e/e.test.mjs" => "test(\"is there: \u{fc}\", async () => {});".to_owned(),
             _ => String::new(),
         };
         let missing = missing_of("docs/threats.md", document, read);
-        assert_eq!(missing.len(), 2, "{missing:?}");
+        assert_eq!(missing.len(), 3, "{missing:?}");
         assert!(missing[0].contains("crates/a/src/b.rs::gone"));
         assert!(missing[1].contains("crates/c/d.rs::the,"));
+        assert!(missing[2].contains("e2e/e.test.mjs::is,"));
     }
 }

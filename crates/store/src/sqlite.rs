@@ -3,7 +3,7 @@
 use std::{fs::OpenOptions, path::Path};
 
 use sqlx::{
-    ConnectOptions as _, SqlitePool,
+    ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -31,7 +31,8 @@ pub(crate) async fn open(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreE
         .acquire_timeout(BUSY_AFTER)
         .idle_timeout(None)
         .max_lifetime(None)
-        .test_before_acquire(false);
+        .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(is_usable(connection)));
     let writer = pool
         .clone()
         .max_connections(1)
@@ -47,6 +48,17 @@ pub(crate) async fn open(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreE
         .max_connections(READERS)
         .connect_lazy_with(options.read_only(true));
     Ok((writer, readers))
+}
+
+/// Whether a connection is out of its transaction, so that the next one can begin. When the disk is full or fails, SQLite
+/// itself takes back the transaction; the library's own `ROLLBACK` then finds none, and it takes the connection to be
+/// inside one for ever. Such a connection is closed, and the next caller gets a new one.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // The rollback of a transaction that was dropped is waiting its turn; behind it comes this.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Creates the file for its owner alone. SQLite gives its log and index files the mode of the database file.

@@ -110,9 +110,40 @@ async fn other_mistakes_are_told_to_the_client_with_state_and_issuer() {
         );
         assert_eq!(parameter(&location, "iss").as_deref(), Some(ISSUER), "{change:?}");
     }
-    let repeated = format!("{}&scope=mcp", authorize(&client, &[]));
-    let location = world.get(&repeated).await.location();
-    assert_eq!(parameter(&location, "error").as_deref(), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn no_parameter_that_stands_twice_is_chosen_from() {
+    let world = World::new().await;
+    let client = world.client().await;
+    for (name, value) in [
+        ("response_type", "code"),
+        ("response_mode", "query"),
+        ("state", "another"),
+        ("scope", "mcp"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+    ] {
+        // Those that may be missing have to be there twice as well.
+        let twice = format!("{}&{name}={value}&{name}={value}", authorize(&client, &[]));
+        let location = world.get(&twice).await.location();
+        assert!(location.as_str().starts_with(REDIRECT), "{name}");
+        let error = parameter(&location, "error");
+        assert_eq!(error.as_deref(), Some("invalid_request"), "{name}");
+        assert_eq!(parameter(&location, "code"), None);
+        assert_ne!(parameter(&location, "state").as_deref(), Some("another"));
+    }
+    for (name, value) in [
+        ("client_id", client.as_str()),
+        ("redirect_uri", REDIRECT),
+        ("redirect_uri", "https://evil.example/"),
+    ] {
+        let twice = format!("{}&{name}={value}", authorize(&client, &[]));
+        let page = world.get(&twice).await;
+        assert!(page.is_page(400), "{name}: {page:?}");
+        assert!(!page.body.contains("evil"));
+    }
+    assert!(world.get(&authorize(&client, &[])).await.is_page(200));
 }
 
 #[tokio::test]

@@ -141,6 +141,14 @@ async fn too_many_sign_ins_from_one_network_are_slowed_before_anything_is_writte
     let slowed = decide(&world, &form, "allow", OURS).await;
     assert!(slowed.is_page(429), "{slowed:?}");
     assert_ne!(slowed.header("retry-after"), "");
+    // Nobody's word for another address is taken.
+    let mut forged = OURS.to_vec();
+    forged.extend([
+        ("x-forwarded-for", "203.0.113.9"),
+        ("forwarded", "for=203.0.113.9"),
+        ("x-real-ip", "203.0.113.9"),
+    ]);
+    assert!(decide(&world, &form, "allow", &forged).await.is_page(429));
     drop(held);
     let denied = decide(&world, &form, "deny", OURS).await;
     assert_eq!(denied.status, StatusCode::SEE_OTHER, "which begins nothing");

@@ -3,11 +3,13 @@
 
 mod authorizing;
 mod blocking;
+mod confusing;
 mod consenting;
 mod describing;
 mod discovering;
 mod failing;
 mod preregistering;
+mod reaching;
 mod redeeming;
 mod refreshing;
 mod registering;

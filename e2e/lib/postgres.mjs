@@ -1,0 +1,39 @@
+// A PostgreSQL of a test's own, which may be taken away and brought back.
+
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort, run } from "./process.mjs";
+
+const INSTALLED = "/usr/lib/postgresql";
+
+/** Makes and starts a cluster; gives the URL of its maintenance database. */
+export async function startPostgres() {
+  const versions = (await readdir(INSTALLED)).map(Number).toSorted((a, b) => b - a);
+  const bin = join(INSTALLED, String(versions[0]), "bin");
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-postgres-"));
+  const data = join(folder, "data");
+  // It refuses to run as root, so root runs it as the user the package made.
+  const isRoot = process.getuid() === 0;
+  if (isRoot) await run("chown", ["postgres", folder]);
+  const as = (program, args) =>
+    isRoot
+      ? run("runuser", ["-u", "postgres", "--", join(bin, program), ...args], { cwd: "/" })
+      : run(join(bin, program), args);
+  await as("initdb", ["-A", "trust", "-U", "postgres", "--no-sync", "-D", data]);
+  const port = await freePort();
+  const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off`;
+  const control = (...args) => as("pg_ctl", ["-D", data, "-w", ...args]);
+  const begin = () => control("-l", join(folder, "log"), "-o", options, "start");
+  const end = () => control("-m", "fast", "stop");
+  await begin();
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    takeAway: end,
+    bringBack: begin,
+    stop: async () => {
+      await end();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,280 @@
+// What floods, huge messages, slow peers and servers that mean harm do to the process: nothing that others would notice.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { Browser } from "./lib/browser.mjs";
+import { startGateway } from "./lib/gateway.mjs";
+import { startHostileUpstream } from "./lib/hostile-upstream.mjs";
+import { startProvider } from "./lib/provider.mjs";
+import { flood, hangUp, head, send, speak } from "./lib/raw.mjs";
+import { allowButton } from "./lib/sign-in.mjs";
+
+const MEGABYTE = 1 << 20;
+/** What the process may take at most above what it takes at rest, over all that happens here. A result has 200 MB. */
+const GROWTH_MAX = 160 * MEGABYTE;
+/** Deadlines for heads and bodies are ten seconds; this much later they are not kept. */
+const PATIENCE = 16;
+const META = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "hostile", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
+
+describe("overload", () => {
+  let gateway, provider, upstream, endless, mcp, oauth, key, slow, atRest;
+
+  const memory = async (field) =>
+    Number((await readFile(`/proc/${gateway.pid()}/status`, "utf8")).match(new RegExp(`${field}:\\s+(\\d+)`))[1]) * 1024;
+
+  /** The process is the same one, answers at once, and never took more than its share. */
+  const lives = async () => {
+    const began = performance.now();
+    const small = await call("small");
+    assert.match(small.text, /forty-two/);
+    assert.ok(performance.now() - began < 2_000, "others wait");
+    const grown = (await memory("VmHWM")) - atRest;
+    assert.ok(grown < GROWTH_MAX, `it grew by ${Math.round(grown / MEGABYTE)} MB`);
+  };
+
+  const headers = (method, name, token = key) => ({
+    authorization: `Bearer ${token}`,
+    "gatewright-user-id": "ada",
+    accept: "application/json, text/event-stream",
+    "content-type": "application/json",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": method,
+    ...(name && { "mcp-name": name }),
+  });
+  const message = (method, name) =>
+    JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...(name && { name, arguments: {} }), _meta: META } });
+  const call = (name) =>
+    send(mcp.url, { method: "POST", headers: headers("tools/call", name), body: message("tools/call", name) });
+
+  const FORM = { "content-type": "application/x-www-form-urlencoded" };
+  const JSON_BODY = { "content-type": "application/json" };
+  const CLIENT = { client_name: "Flood", redirect_uris: ["http://127.0.0.1/cb"], token_endpoint_auth_method: "none" };
+
+  before(async () => {
+    gateway = await startGateway({ logLevel: "warn" });
+    provider = await startProvider({ redirectUri: gateway.callback });
+    [upstream, endless] = [await startHostileUpstream(), await startHostileUpstream({ endless: true })];
+    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const source = await create("user-sources", {
+      name: "Company",
+      issuer: provider.issuer,
+      client_id: provider.client.client_id,
+      client_secret: provider.client.client_secret,
+    });
+    const server = (slug, at) => create("servers", { slug, name: slug, url: at.url });
+    const made = (slug, rest) => create("gateways", { name: slug, slug, ...rest });
+    const one = await server("hostile", upstream);
+    const other = await server("endless", endless);
+    mcp = await made("by-key", { authentication_mode: "headers", servers: [one.id] });
+    mcp.both = (await made("by-key-both", { authentication_mode: "headers", servers: [one.id, other.id] })).url;
+    const signIn = await made("sign-in", { authentication_mode: "user_source", user_source_id: source.id });
+    const metadata = `${gateway.url}/.well-known/oauth-authorization-server${new URL(signIn.url).pathname}`;
+    oauth = JSON.parse((await send(metadata)).text);
+    ({ key } = await create("api-keys", { name: "hostile", role: "gateway" }));
+    atRest = await memory("VmRSS");
+    // These take as long as their deadlines; they are looked at in the end.
+    const drip = (byte) => () => new Promise((next) => setTimeout(next, 400, byte));
+    slow = {
+      "a head that never ends": speak(gateway.url, "GET / HTTP/1.1\r\nx-slow: ", drip("a")),
+      "a body that trickles, of a client": speak(
+        gateway.url,
+        head(oauth.token_endpoint, { ...FORM, "content-length": 1_000 }),
+        drip("a"),
+      ),
+      "a body that trickles, of an administrator": speak(
+        gateway.url,
+        head(`${gateway.url}/api/v1${gateway.project}/servers`, {
+          ...JSON_BODY,
+          authorization: `Bearer ${gateway.projectKey}`,
+          "content-length": 1_000,
+        }),
+        drip(" "),
+      ),
+    };
+  });
+
+  after(async () => {
+    hangUp();
+    for (const each of [upstream, endless, provider, gateway]) await each?.stop();
+  });
+
+  test("nesting of a hundred thousand levels is refused at every door", async () => {
+    await lives();
+    const deep = `${'{"a":['.repeat(50_000)}1${"]}".repeat(50_000)}`;
+    const params = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"small","arguments":${deep}}}`;
+    const asAdministrator = { ...JSON_BODY, authorization: `Bearer ${gateway.projectKey}` };
+    const attempts = [
+      [oauth.registration_endpoint, JSON_BODY, deep.slice(0, 60_000), 400],
+      [`${gateway.url}/api/v1${gateway.project}/servers`, asAdministrator, `{"name":${deep}}`, 400],
+      [mcp.url, headers("tools/call", "small"), params, 400],
+    ];
+    for (const [url, sent, body, status] of attempts) {
+      const answer = await send(url, { method: "POST", headers: sent, body });
+      assert.equal(answer.status, status, `${url}: ${answer.text}`);
+    }
+    assert.equal((await gateway.api("GET", `${gateway.project}/servers`)).items.length, 2, "nothing was stored");
+    await lives();
+  });
+
+  test("bodies of 100 MB are refused, announced or not, before they are read", async () => {
+    const doors = [
+      [oauth.token_endpoint, FORM],
+      [oauth.registration_endpoint, JSON_BODY],
+      [`${gateway.url}/api/v1${gateway.project}/servers`, { ...JSON_BODY, authorization: `Bearer ${gateway.projectKey}` }],
+      [mcp.url, headers("tools/call", "small")],
+    ];
+    const chunk = `${MEGABYTE.toString(16)}\r\n${"a".repeat(MEGABYTE)}\r\n`;
+    for (const [url, sent] of doors) {
+      const announced = await speak(gateway.url, head(url, { ...sent, "content-length": 100 * MEGABYTE, connection: "close" }));
+      assert.match(announced.text, /^HTTP\/1\.1 413 /, url);
+      const endlessly = (said) => (said < 100 * MEGABYTE ? chunk : undefined);
+      const poured = await speak(gateway.url, head(url, { ...sent, "transfer-encoding": "chunked", connection: "close" }), endlessly);
+      // Whoever goes on sending may miss the answer: the connection ends under it.
+      assert.match(poured.text, /^(HTTP\/1\.1 413 |$)/, url);
+      // The limit, and what both ends of a connection hold.
+      assert.ok(poured.said < 32 * MEGABYTE, `${url}: ${poured.said} bytes were taken`);
+    }
+    await lives();
+  });
+
+  test("a token of 10 MB is refused wherever it stands", async () => {
+    const long = "a".repeat(10 * MEGABYTE);
+    const inHeader = await speak(gateway.url, head(mcp.url, { authorization: `Bearer ${long}`, "content-length": 0 }));
+    assert.match(inHeader.text, /^(HTTP\/1\.1 431 |$)/);
+    const fitting = await send(mcp.url, { method: "POST", headers: headers("tools/call", "small", long.slice(0, 50_000)) });
+    assert.equal(fitting.status, 401);
+    const body = `grant_type=refresh_token&client_id=a&refresh_token=${long}`;
+    const inBody = await speak(gateway.url, head(oauth.token_endpoint, { ...FORM, "content-length": body.length }) + body);
+    assert.match(inBody.text, /^(HTTP\/1\.1 413 |$)/);
+    await lives();
+  });
+
+  /** Everything that is stored, counted, and the pages of the file it lies in. */
+  const stored = async () => {
+    const tables = await gateway.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name");
+    const counts = {};
+    for (const { name } of tables) counts[name] = (await gateway.rows(`SELECT count(*) AS n FROM "${name}"`))[0].n;
+    return { counts, pages: (await gateway.rows("PRAGMA page_count"))[0].page_count };
+  };
+
+  test("thousands of registrations leave the database as it was", async () => {
+    const before = await stored();
+    const register = (index) => ({
+      url: oauth.registration_endpoint,
+      method: "POST",
+      headers: JSON_BODY,
+      body: JSON.stringify({ ...CLIENT, client_name: `Flood ${index}` }),
+      from: `127.0.${index % 10}.2`,
+    });
+    assert.deepEqual(await flood(3_000, register), { 201: 3_000 });
+    assert.deepEqual(await stored(), before);
+    await lives();
+  });
+
+  test("thousands of abandoned sign-ins are bounded by network and make no room of their own", async () => {
+    const registered = await send(oauth.registration_endpoint, { method: "POST", headers: JSON_BODY, body: JSON.stringify(CLIENT) });
+    const query = new URLSearchParams({
+      response_type: "code",
+      client_id: JSON.parse(registered.text).client_id,
+      redirect_uri: "http://127.0.0.1/cb",
+      code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+      code_challenge_method: "S256",
+    });
+    const page = await new Browser().open(`${oauth.authorization_endpoint}?${query}`);
+    const [form] = page.forms;
+    const fields = form.fields.filter((field) => field.type === "hidden").map((field) => [field.name, field.value]);
+    const button = form.fields.find((field) => field.value === allowButton(page));
+    const approve = {
+      url: form.action,
+      method: "POST",
+      headers: { ...FORM, origin: gateway.url, "sec-fetch-site": "same-origin" },
+      body: new URLSearchParams([...fields, [button.name, button.value]]).toString(),
+    };
+    const pending = async () =>
+      Object.fromEntries(
+        (await gateway.rows("SELECT address_prefix AS prefix, count(*) AS n FROM pending_sign_ins GROUP BY 1")).map((row) => [row.prefix, row.n]),
+      );
+    const NETWORKS = 4;
+    const wave = (count) => flood(count, (index) => ({ ...approve, from: `127.1.${index % NETWORKS}.${2 + (index % 200)}` }));
+
+    const onlyBeganOrSlowed = (statuses) => assert.ok(statuses[303] > 0 && !Object.keys(statuses).some((status) => !/303|429/.test(status)));
+    onlyBeganOrSlowed(await wave(1_200));
+    const full = await pending();
+    assert.deepEqual(Object.values(full), Array(NETWORKS).fill(200), "each network has its share and no more");
+    const size = await stored();
+    onlyBeganOrSlowed(await wave(1_200));
+    assert.deepEqual(await pending(), full);
+    const now = await stored();
+    assert.deepEqual(now.counts, size.counts);
+    // Rows that give way leave room for those that come.
+    assert.ok(now.pages <= size.pages + 16, `${size.pages} pages became ${now.pages}`);
+    // Another network is not made to wait.
+    assert.equal((await send(approve.url, { ...approve, from: "127.2.0.2" })).status, 303);
+    await lives();
+  });
+
+  test("a result of 200 MB passes through and is not kept", async () => {
+    const answer = await fetch(mcp.url, { method: "POST", headers: headers("tools/call", "huge"), body: message("tools/call", "huge") });
+    assert.equal(answer.status, 200);
+    let bytes = 0;
+    for await (const part of answer.body) {
+      if (bytes < 50 * MEGABYTE && bytes + part.length >= 50 * MEGABYTE) await lives();
+      bytes += part.length;
+    }
+    assert.ok(bytes > 200 * MEGABYTE, `${bytes} bytes came`);
+    await lives();
+  });
+
+  test("a client that asks for 200 MB and does not read them holds nothing", async () => {
+    const stop = new AbortController();
+    const unread = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        fetch(mcp.url, {
+          method: "POST",
+          headers: headers("tools/call", "huge"),
+          body: message("tools/call", "huge"),
+          signal: stop.signal,
+        }),
+      ),
+    );
+    assert.ok(unread.every((answer) => answer.status === 200));
+    await lives();
+    stop.abort();
+    await lives();
+  });
+
+  test("an event of 200 MB is given up", async () => {
+    const answer = await send(mcp.url, {
+      method: "POST",
+      headers: headers("tools/call", "huge_event"),
+      body: message("tools/call", "huge_event"),
+    });
+    assert.match(answer.text, /"error"/);
+    assert.ok(answer.text.length < MEGABYTE);
+    await lives();
+  });
+
+  test("a list without end is read to its bound, and others are served meanwhile", async () => {
+    const list = send(mcp.both, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
+    await lives();
+    const answer = await list;
+    const { tools } = JSON.parse(answer.text).result;
+    assert.ok(tools.some((tool) => tool.name === "hostile_small"), "the other server's tools are there");
+    assert.ok(endless.seen.pages > 1 && endless.seen.pages <= 200, `${endless.seen.pages} pages were read`);
+    await lives();
+  });
+
+  test("slow heads and bodies were given up at their deadlines", async () => {
+    for (const [what, ended] of Object.entries(slow)) {
+      const { seconds, text } = await ended;
+      assert.ok(seconds < PATIENCE, `${what}: ${seconds} s`);
+      assert.match(text, /^(HTTP\/1\.1 408 |$)/, what);
+    }
+    await lives();
+  });
+});
