@@ -180,17 +180,23 @@ fn escaped(name: &str) -> String {
 
 /// The name in serde's complaint about an unknown member, and what to say of it.
 fn unknown_member(message: &str) -> Option<(&str, String)> {
+    let (name, nearest) = unknown(message)?;
+    let detail = match nearest {
+        Some(nearest) => format!("There is no such member. Did you mean `{nearest}`?"),
+        None => "There is no such member: leave it out.".to_owned(),
+    };
+    Some((name, detail))
+}
+
+/// The name in serde's complaint about an unknown field, and the one that may have been meant.
+pub(super) fn unknown(message: &str) -> Option<(&str, Option<&str>)> {
     let (name, rest) = message.strip_prefix("unknown field `")?.split_once('`')?;
     let known = rest.split('`').skip(1).step_by(2);
     let nearest = known
         .map(|known| (strsim::jaro_winkler(name, known), known))
         .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    let detail = match nearest {
-        Some((_, nearest)) => format!("There is no such member. Did you mean `{nearest}`?"),
-        None => "There is no such member: leave it out.".to_owned(),
-    };
-    Some((name, detail))
+    Some((name, nearest.map(|(_, nearest)| nearest)))
 }
 
 /// What to say of a value of the wrong form. Only what serde expected is repeated, never what it found, which may be a

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Query},
+    extract::FromRequestParts,
     http::request::Parts,
     response::{IntoResponse, Response},
 };
@@ -12,7 +12,7 @@ use gatewright_store::{Page, PageRequest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
-use super::problem::Problem;
+use super::{input::unknown, problem::Problem};
 use crate::app::App;
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -62,15 +62,31 @@ pub(super) struct Parameters<T>(pub(super) T);
 impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Parameters<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let query = Query::<T>::from_request_parts(parts, app).await;
-        query.map(|Query(parameters)| Self(parameters)).map_err(|_| {
-            Problem::malformed(
-                "A query parameter is unknown here or has a value of the wrong form: `/api/openapi.json` lists the \
-                 parameters of every operation.",
-            )
-        })
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        read(query).map(Self).map_err(Problem::malformed)
     }
+}
+
+/// Reads the parameters; what is wrong with the first wrong one, by its name and never by its value.
+fn read<T: DeserializeOwned>(query: &str) -> Result<T, String> {
+    let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let name = error.path().to_string();
+        let message = error.into_inner().to_string();
+        if let Some((name, nearest)) = unknown(&message) {
+            return match nearest {
+                Some(nearest) => format!("There is no parameter `{name}` here. Did you mean `{nearest}`?"),
+                None => format!("There is no parameter `{name}` here: leave it out."),
+            };
+        }
+        match message.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+            Some(name) => format!("The parameter `{name}` is there more than once: send it once."),
+            None => format!(
+                "The value of the parameter `{name}` is not in the form that `/api/openapi.json` gives for it: correct it."
+            ),
+        }
+    })
 }
 
 /// One page of a list.
@@ -94,5 +110,25 @@ impl<T> List<T> {
 impl<T: Serialize> IntoResponse for List<T> {
     fn into_response(self) -> Response {
         Json(self).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(query: &str) -> String {
+        read::<Paging>(query).unwrap_err()
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_told_by_its_name() {
+        let paging: Paging = read("limit=5&cursor=a").unwrap();
+        assert_eq!((paging.limit, paging.cursor.as_deref()), (Some(5), Some("a")));
+        assert!(told("limt=5").contains("Did you mean `limit`?"));
+        assert!(told("xyz=5").contains("no parameter `xyz`"));
+        assert!(told("cursor=a&cursor=b").contains("`cursor` is there more than once"));
+        let wrong = told("cursor=a&limit=s3cr3t");
+        assert!(wrong.contains("`limit`") && !wrong.contains("s3cr3t"), "{wrong}");
     }
 }

@@ -25,7 +25,7 @@ mod start;
 mod subject;
 pub mod test_sign_in;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod token_request;

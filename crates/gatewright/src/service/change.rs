@@ -105,7 +105,7 @@ impl<'a> Change<'a> {
     /// because this one never happened, and once per object, actor and five minutes, because whoever is refused tries
     /// again.
     pub(super) async fn refuse(self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
-        let subject = format!("{} {:?}", object.id, self.authority.actor().kind);
+        let subject = format!("{} {}", object.id, self.authority.actor().kind);
         let entry = self.entry(verb, object, in_the_way(&conflict));
         let app = self.app;
         // The one writer of SQLite is still held by the change.

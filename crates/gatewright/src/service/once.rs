@@ -34,7 +34,7 @@ pub struct Once {
 impl Once {
     /// The creation that `actor` asks for at `path` under the key of the header, with this body.
     pub fn new(actor: &Actor, path: &str, header: &str, body: &[u8]) -> Self {
-        let caller = format!("{:?}", actor.kind);
+        let caller = actor.kind.to_string();
         // None of the parts has a line break: an actor is an id, a path and a header have visible characters only.
         let key = format!("{caller}\n{path}\n{header}");
         Self {

@@ -8,7 +8,10 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::bench::{Bench, REQUEST_ID};
+use super::{
+    bench::{Bench, REQUEST_ID},
+    everything::Everything,
+};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -79,6 +82,57 @@ async fn every_operation_exists_and_needs_credentials() {
             "{method} {path}"
         );
     }
+}
+
+/// Routes that are no operations: the document itself, and what tells that there is nothing.
+const NO_OPERATIONS: [&str; 4] = ["/api", "/api/", "/api/openapi.json", "/api/{*path}"];
+
+#[tokio::test]
+async fn every_route_is_in_the_document() {
+    let bench = Bench::new().await;
+    let document = document(&bench).await;
+    // What a router prints of itself are its routes, among other things.
+    let printed = format!("{:?}", super::super::routes(&bench.app));
+    let routes: BTreeSet<&str> = printed
+        .split('"')
+        .filter(|text| text.starts_with("/api"))
+        .collect();
+    let paths = document["paths"].as_object().unwrap().keys().map(String::as_str);
+    assert_eq!(routes, paths.chain(NO_OPERATIONS).collect());
+}
+
+/// Changes that name no version: a grant and a block only end.
+const WITHOUT_VERSION: [&str; 3] = ["end_grant", "end_grants", "unblock_client"];
+
+#[tokio::test]
+async fn every_change_takes_a_version_and_every_creation_a_key() {
+    let bench = Bench::new().await;
+    let all = Everything::make(&bench).await;
+    let mut without = Vec::new();
+    for (method, path, operation) in operations(&document(&bench).await) {
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        let parameters = operation["parameters"].as_array().unwrap();
+        let takes = |header: &str| parameters.iter().any(|parameter| parameter["name"] == header);
+        let creates = method == Method::POST && operation["responses"].get("201").is_some();
+        assert_eq!(takes("Idempotency-Key"), creates, "{id}");
+        if !matches!(method, Method::PATCH | Method::DELETE) {
+            continue;
+        }
+        if !takes("If-Match") {
+            without.push(id);
+            continue;
+        }
+        let Some(filled) = all.path(&path) else { continue };
+        let key = all.master(&bench, &path);
+        let body = operation.get("requestBody").map(|_| serde_json::json!({}));
+        let headers = [("if-match", "\"1\"")];
+        let answer = bench
+            .with(method.clone(), &filled, Some(key), &headers, body)
+            .await;
+        assert_eq!(answer.status.as_u16(), 412, "{id}: {:#}", answer.body);
+    }
+    without.sort();
+    assert_eq!(without, WITHOUT_VERSION);
 }
 
 #[tokio::test]

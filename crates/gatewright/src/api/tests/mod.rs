@@ -2,9 +2,11 @@
 
 mod audit;
 mod bench;
+mod canaries;
 mod catalogue;
 mod clients;
 mod document;
+mod everything;
 mod gateways;
 mod idempotency;
 mod input;

@@ -9,7 +9,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The log of a test, from [`Log::listen`] on. Tokio's tests run on one thread, what they spawn included.
-pub(in crate::relying_party) struct Log {
+pub(crate) struct Log {
     lines: Lines,
     _guard: DefaultGuard,
 }
@@ -18,7 +18,7 @@ pub(in crate::relying_party) struct Log {
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    pub(in crate::relying_party) fn listen() -> Self {
+    pub(crate) fn listen() -> Self {
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
@@ -31,12 +31,12 @@ impl Log {
     }
 
     /// Everything so far.
-    pub(in crate::relying_party) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.lines.0.lock().unwrap().clone()).unwrap()
     }
 
     /// The line of the one sign-in that failed, with its reason and the advice.
-    pub(in crate::relying_party) fn failure(&self) -> String {
+    pub(crate) fn failure(&self) -> String {
         let text = self.text();
         let mut failures = text.lines().filter(|line| line.contains("a sign-in failed"));
         let failure = failures

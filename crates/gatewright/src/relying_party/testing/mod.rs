@@ -14,7 +14,7 @@ use gatewright_domain::{
     user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
-pub(super) use log::Log;
+pub(crate) use log::Log;
 pub(super) use provider::{Fault, SECRET, TokenRule};
 pub(super) use signer::{Signer, SignerKind, encode};
 pub(super) use world::{Seen, SignIn, World};
