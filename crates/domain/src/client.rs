@@ -79,6 +79,7 @@ impl RegisteredClient {
             Method::None => 0,
             Method::ClientSecretBasic => 1,
             Method::ClientSecretPost => 2,
+            Method::PrivateKeyJwt => 3,
         };
         let mut bytes = vec![LAYOUT, method];
         bytes.extend(u32::try_from(self.issued_at.as_seconds()).ok()?.to_be_bytes());
@@ -120,6 +121,7 @@ impl RegisteredClient {
             0 => Method::None,
             1 => Method::ClientSecretBasic,
             2 => Method::ClientSecretPost,
+            3 => Method::PrivateKeyJwt,
             _ => return None,
         };
         let issued_at = Timestamp::from_seconds(i64::from(u32::from_be_bytes(take(&mut rest)?)));

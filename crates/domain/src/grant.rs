@@ -30,6 +30,8 @@ pub struct Grant {
     pub client_name: String,
     /// Scopes granted, space separated.
     pub scope: String,
+    /// Whether the client signed an assertion to begin it: it must then sign one each time it asks for more.
+    pub begun_with_key: bool,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends even if used daily.

@@ -69,6 +69,11 @@ pub enum ClientProof {
         /// What the secret is compared with.
         hashes: ClientSecretHashes,
     },
+    /// By a JWT signed with a key of its own.
+    Key {
+        /// Its public keys: a JWK set (RFC 7517 section 5) as text.
+        jwks: String,
+    },
 }
 
 /// Where a client sends its secret.
@@ -81,23 +86,33 @@ pub enum SecretPlace {
 }
 
 impl ClientProof {
-    /// From the name of the method, and the hashes where a secret belongs to it; nothing when they do not go together.
-    pub fn from_stored(method: &str, hashes: Option<ClientSecretHashes>) -> Option<Self> {
-        let place = match (Method::from_name(method)?, &hashes) {
-            (Method::None, None) => return Some(Self::Public),
-            (Method::ClientSecretBasic, Some(_)) => SecretPlace::Header,
-            (Method::ClientSecretPost, Some(_)) => SecretPlace::Body,
-            (Method::None, Some(_)) | (Method::ClientSecretBasic | Method::ClientSecretPost, None) => {
-                return None;
-            }
-        };
-        hashes.map(|hashes| Self::Secret { place, hashes })
+    /// From the name of the method, with the hashes or keys that belong to it; nothing when they do not go together.
+    pub fn from_stored(
+        method: &str,
+        hashes: Option<ClientSecretHashes>,
+        jwks: Option<String>,
+    ) -> Option<Self> {
+        let secret = |place| hashes.map(|hashes| Self::Secret { place, hashes });
+        match Method::from_name(method)? {
+            Method::None => Some(Self::Public),
+            Method::ClientSecretBasic => secret(SecretPlace::Header),
+            Method::ClientSecretPost => secret(SecretPlace::Body),
+            Method::PrivateKeyJwt => jwks.map(|jwks| Self::Key { jwks }),
+        }
+    }
+
+    /// Its public keys, where it signs.
+    pub fn jwks(&self) -> Option<&str> {
+        match self {
+            Self::Public | Self::Secret { .. } => None,
+            Self::Key { jwks } => Some(jwks),
+        }
     }
 
     /// The hashes of its secret, where it has one.
     pub const fn hashes(&self) -> Option<&ClientSecretHashes> {
         match self {
-            Self::Public => None,
+            Self::Public | Self::Key { .. } => None,
             Self::Secret { hashes, .. } => Some(hashes),
         }
     }
@@ -114,6 +129,7 @@ impl ClientProof {
                 place: SecretPlace::Body,
                 ..
             } => Method::ClientSecretPost,
+            Self::Key { .. } => Method::PrivateKeyJwt,
         }
     }
 }

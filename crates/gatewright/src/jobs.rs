@@ -149,11 +149,14 @@ enum Expiring {
     RefreshTokens,
     Grants,
     IdempotencyKeys,
+    Assertions,
 }
 
 /// Deletes expired rows, a few at a time.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
-    use Expiring::{Codes, Grants, IdempotencyKeys, PendingSignIns, RefreshTokens, Revocations, TestSignIns};
+    use Expiring::{
+        Assertions, Codes, Grants, IdempotencyKeys, PendingSignIns, RefreshTokens, Revocations, TestSignIns,
+    };
     for table in [
         PendingSignIns,
         TestSignIns,
@@ -162,6 +165,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
         RefreshTokens,
         Grants,
         IdempotencyKeys,
+        Assertions,
     ] {
         for _ in 0..PRUNE_ROUNDS {
             let mut tx = app.store.write().await?;
@@ -172,6 +176,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
                     let before = now.minus(KEEP_CODES);
                     gatewright_store::authorization_code::prune(&mut tx, before, PRUNE_BATCH).await?
                 }
+                Assertions => gatewright_store::used_assertion::prune(&mut tx, now, PRUNE_BATCH).await?,
                 Revocations => gatewright_store::revocation::prune(&mut tx, now, PRUNE_BATCH).await?,
                 RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, PRUNE_BATCH).await?,
                 Grants => {

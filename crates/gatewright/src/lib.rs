@@ -12,6 +12,7 @@ pub mod directory;
 pub mod fetch;
 pub mod front;
 pub mod jobs;
+pub mod jose;
 pub mod keys;
 pub mod page;
 pub mod relying_party;

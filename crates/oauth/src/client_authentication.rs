@@ -1,5 +1,5 @@
 //! Client authentication at the token and revocation endpoints: none, `client_secret_basic`, `client_secret_post`
-//! (RFC 6749 section 2.3.1).
+//! (RFC 6749 section 2.3.1), `private_key_jwt` (RFC 7523 section 2.2).
 
 use base64::{
     Engine as _,
@@ -7,7 +7,7 @@ use base64::{
 };
 
 use crate::{
-    Credential,
+    Credential, client_assertion,
     error::{ErrorCode, OAuthError},
     parameters::Parameters,
 };
@@ -27,6 +27,8 @@ pub enum Method {
     ClientSecretBasic,
     /// A secret in the body.
     ClientSecretPost,
+    /// A JWT signed with a key of the client's own.
+    PrivateKeyJwt,
 }
 
 impl Method {
@@ -36,6 +38,7 @@ impl Method {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
@@ -45,6 +48,7 @@ impl Method {
             "none" => Some(Self::None),
             "client_secret_basic" => Some(Self::ClientSecretBasic),
             "client_secret_post" => Some(Self::ClientSecretPost),
+            "private_key_jwt" => Some(Self::PrivateKeyJwt),
             _ => None,
         }
     }
@@ -52,7 +56,7 @@ impl Method {
     /// Whether a secret belongs to it.
     pub const fn has_secret(self) -> bool {
         match self {
-            Self::None => false,
+            Self::None | Self::PrivateKeyJwt => false,
             Self::ClientSecretBasic | Self::ClientSecretPost => true,
         }
     }
@@ -65,6 +69,8 @@ pub struct ClientCredentials {
     pub client_id: String,
     /// The secret it sent, in whichever place.
     pub secret: Option<Credential>,
+    /// The JWT it sent instead.
+    pub assertion: Option<Credential>,
 }
 
 impl ClientCredentials {
@@ -73,11 +79,14 @@ impl ClientCredentials {
     pub fn from_request(authorization: Option<&str>, parameters: &Parameters) -> Result<Self, OAuthError> {
         let in_body = parameters.one("client_id")?;
         let secret_in_body = parameters.one("client_secret")?;
-        if parameters.all("client_assertion").next().is_some() {
-            return Err(OAuthError::new(
-                ErrorCode::InvalidClient,
-                "Authentication by assertion is not supported. Use none, client_secret_basic or client_secret_post.",
-            ));
+        if let Some(assertion) = parameters.one("client_assertion")? {
+            if secret_in_body.is_some() || authorization.and_then(basic).is_some() {
+                return Err(OAuthError::new(
+                    ErrorCode::InvalidRequest,
+                    "The client authenticated by a secret and by an assertion. Do one of them.",
+                ));
+            }
+            return Self::from_assertion(in_body, assertion, parameters);
         }
         let Some((client_id, secret)) = authorization.and_then(basic).transpose()? else {
             let client_id = in_body.ok_or_else(|| {
@@ -89,6 +98,7 @@ impl ClientCredentials {
             return Ok(Self {
                 client_id: client_id.to_owned(),
                 secret: secret_in_body.map(Credential::new),
+                assertion: None,
             });
         };
         if secret_in_body.is_some() {
@@ -107,6 +117,32 @@ impl ClientCredentials {
             client_id,
             // RFC 6749 section 2.3.1 lets an empty secret stand for none.
             secret: Some(secret).filter(|secret| !secret.expose().is_empty()),
+            assertion: None,
+        })
+    }
+
+    fn from_assertion(
+        client_id: Option<&str>,
+        assertion: &str,
+        parameters: &Parameters,
+    ) -> Result<Self, OAuthError> {
+        if parameters.one("client_assertion_type")? != Some(client_assertion::TYPE) {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidClient,
+                "The parameter client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
+            ));
+        }
+        let client_id = client_id.map(str::to_owned);
+        let client_id = client_id.or_else(|| client_assertion::claimed_client(assertion));
+        Ok(Self {
+            client_id: client_id.ok_or_else(|| {
+                OAuthError::new(
+                    ErrorCode::InvalidClient,
+                    "The client assertion is not a JWT with the client_id in `sub`.",
+                )
+            })?,
+            secret: None,
+            assertion: Some(Credential::new(assertion)),
         })
     }
 }
@@ -164,6 +200,10 @@ mod tests {
         ClientCredentials::from_request(header, &Parameters::parse(body))
     }
 
+    /// An assertion that names nobody.
+    const TYPED: &str = "client_assertion=e30.e30.e30&client_assertion_type=\
+                         urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+
     fn header(pair: &str) -> String {
         format!("Basic {}", STANDARD.encode(pair))
     }
@@ -194,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn an_assertion_is_read_and_may_name_the_client_alone() {
+        let named = read(None, &format!("{TYPED}&client_id=a")).unwrap();
+        assert_eq!(named.client_id, "a");
+        assert_eq!(named.assertion.unwrap().expose(), "e30.e30.e30");
+        // {"sub":"b"}
+        let alone = read(None, &TYPED.replace("e30.e30.e30", "e30.eyJzdWIiOiJiIn0.e30")).unwrap();
+        assert_eq!((alone.client_id.as_str(), alone.secret), ("b", None));
+    }
+
+    #[test]
     fn two_ways_at_once_and_broken_headers_are_refused() {
         for (authorization, body, code) in [
             (None, "", ErrorCode::InvalidClient),
@@ -211,6 +261,22 @@ mod tests {
                 ErrorCode::InvalidClient,
             ),
             (None, "client_id=a&client_assertion=eyJ", ErrorCode::InvalidClient),
+            (None, TYPED, ErrorCode::InvalidClient),
+            (
+                None,
+                &format!("{TYPED}&client_id=a&client_secret=s"),
+                ErrorCode::InvalidRequest,
+            ),
+            (
+                Some(header("a:s")),
+                &format!("{TYPED}&client_id=a"),
+                ErrorCode::InvalidRequest,
+            ),
+            (
+                None,
+                &format!("{TYPED}&client_id=a&client_assertion=eyJ"),
+                ErrorCode::InvalidRequest,
+            ),
         ] {
             assert_eq!(
                 read(authorization.as_deref(), body).unwrap_err().code,

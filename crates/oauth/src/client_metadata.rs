@@ -40,11 +40,16 @@ impl Registration {
         let method = match text(&members, "token_endpoint_auth_method")? {
             // RFC 7591 section 2: the default.
             None => Method::ClientSecretBasic,
-            Some(name) => Method::from_name(name).ok_or_else(|| {
-                invalid(
-                    "The member token_endpoint_auth_method must be none, client_secret_basic or client_secret_post.",
-                )
-            })?,
+            // A client id that carries everything has no room for keys.
+            Some(name) => Method::from_name(name)
+                .filter(|method| *method != Method::PrivateKeyJwt)
+                .ok_or_else(|| {
+                    invalid(
+                        "The member token_endpoint_auth_method must be none, client_secret_basic or client_secret_post. \
+                         A client that signs with private_key_jwt uses a metadata document, or is registered by the \
+                         gateway's administrator.",
+                    )
+                })?,
         };
         must_contain(&members, "response_types", "code")?;
         must_contain(&members, "grant_types", "authorization_code")?;

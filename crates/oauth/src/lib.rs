@@ -3,6 +3,7 @@
 
 pub mod authorize;
 pub mod challenge;
+pub mod client_assertion;
 pub mod client_authentication;
 pub mod client_metadata;
 pub mod credential;

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::{pkce, scope::Scopes};
+use crate::{client_assertion::SIGNING_ALGORITHMS, pkce, scope::Scopes};
 
 /// Everything metadata depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,9 @@ pub struct AuthorizationServerMetadata {
     response_modes_supported: &'static [&'static str],
     grant_types_supported: &'static [&'static str],
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
     code_challenge_methods_supported: &'static [&'static str],
     /// RFC 9207 section 3.
     authorization_response_iss_parameter_supported: bool,
@@ -45,7 +47,12 @@ pub struct AuthorizationServerMetadata {
 }
 
 /// How clients may authenticate at the token endpoint. `none` must be there for clients that choose metadata documents.
-const AUTH_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_post"];
+const AUTH_METHODS: &[&str] = &[
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+];
 
 impl AuthorizationServerMetadata {
     /// The document of a gateway.
@@ -63,7 +70,9 @@ impl AuthorizationServerMetadata {
             response_modes_supported: &["query"],
             grant_types_supported: &["authorization_code", "refresh_token"],
             token_endpoint_auth_methods_supported: AUTH_METHODS,
+            token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
             revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+            revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
             code_challenge_methods_supported: &[pkce::METHOD],
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: facts.metadata_documents,
@@ -160,6 +169,11 @@ mod tests {
                 .unwrap()
                 .contains(&json!("none"))
         );
+        let methods = document["token_endpoint_auth_methods_supported"]
+            .as_array()
+            .unwrap();
+        let signing = &document["token_endpoint_auth_signing_alg_values_supported"];
+        assert!(methods.contains(&json!("private_key_jwt")) && signing[0] == "RS256");
         assert!(
             document["grant_types_supported"]
                 .as_array()

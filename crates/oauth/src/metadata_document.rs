@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::{client_metadata::display_name, redirect_uri::RedirectUri};
+use crate::{client_authentication::Method, client_metadata::display_name, redirect_uri::RedirectUri};
 
 /// A client id URL is at most this many bytes: it travels in tokens and redirects.
 pub const MAX_URL_BYTES: usize = 512;
@@ -85,6 +85,19 @@ pub struct MetadataDocument {
     pub client_name: String,
     /// Where it may be answered; at least one.
     pub redirect_uris: Vec<RedirectUri>,
+    /// Whether it may ask without any proof: a program on people's machines.
+    pub is_public: bool,
+    /// The keys it may sign with (`private_key_jwt`).
+    pub keys: Option<KeySource>,
+}
+
+/// Where the keys of a client are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// In the document: a JWK set as text.
+    Inline(String),
+    /// At a URL of the client's choice.
+    At(Url),
 }
 
 /// Why a document is refused.
@@ -103,7 +116,9 @@ pub enum DocumentError {
     #[error("it lists no redirect URI that can be used")]
     RedirectUris,
     /// Only methods this server does not have, or that need a shared secret.
-    #[error("it names no client authentication method this server has for such clients (none)")]
+    #[error(
+        "it names no client authentication method this server has for such clients (none, or private_key_jwt with keys)"
+    )]
     Method,
 }
 
@@ -120,7 +135,9 @@ impl MetadataDocument {
         if there("client_secret") || there("client_secret_expires_at") {
             return Err(DocumentError::Secret);
         }
-        if !names_usable_method(&members) {
+        let (is_public, signs) = methods(&members);
+        let keys = if signs { key_source(&members) } else { None };
+        if !is_public && keys.is_none() {
             return Err(DocumentError::Method);
         }
         let name = members
@@ -133,6 +150,8 @@ impl MetadataDocument {
             client_id: url.as_str().to_owned(),
             client_name: if name.is_empty() { host.to_owned() } else { name },
             redirect_uris: redirect_uris(&members)?,
+            is_public,
+            keys,
         })
     }
 }
@@ -154,9 +173,10 @@ fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, Docum
     Ok(usable)
 }
 
-/// Documents name one preferred method, several, or none at all; what counts is whether ours (`none`) is among them.
-/// A shared secret cannot be meant (section 4.1), and `private_key_jwt` alone is a method we do not have.
-fn names_usable_method(members: &Map<String, Value>) -> bool {
+/// Whether the client may ask without proof, and whether it may sign. Documents name one preferred method, several, or
+/// none at all; what counts is which of ours are among them, because the client chooses from the same two lists. A
+/// shared secret cannot be meant (section 4.1).
+fn methods(members: &Map<String, Value>) -> (bool, bool) {
     let single = members.get("token_endpoint_auth_method").and_then(Value::as_str);
     let several = [
         "token_endpoint_auth_methods",
@@ -166,8 +186,23 @@ fn names_usable_method(members: &Map<String, Value>) -> bool {
     .filter_map(|name| members.get(name).and_then(Value::as_array))
     .flatten()
     .filter_map(Value::as_str);
-    let mut named = single.into_iter().chain(several).peekable();
-    named.peek().is_none() || named.any(|method| method == "none")
+    let named: Vec<_> = single.into_iter().chain(several).collect();
+    let is_listed = |method: Method| named.contains(&method.as_str());
+    (
+        named.is_empty() || is_listed(Method::None),
+        is_listed(Method::PrivateKeyJwt),
+    )
+}
+
+/// `jwks`, or else `jwks_uri` where that is an https URL without user or fragment.
+fn key_source(members: &Map<String, Value>) -> Option<KeySource> {
+    if let Some(set @ Value::Object(_)) = members.get("jwks") {
+        return Some(KeySource::Inline(set.to_string()));
+    }
+    let text = members.get("jwks_uri").and_then(Value::as_str)?;
+    let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL_BYTES)?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    (url.scheme() == "https" && is_plain).then_some(KeySource::At(url))
 }
 
 #[cfg(test)]
@@ -226,6 +261,52 @@ mod tests {
         let nameless =
             parse(&json!({"client_id": URL, "redirect_uris": ["https://app.example/cb"]})).unwrap();
         assert_eq!(nameless.client_name, "app.example");
+        assert!(nameless.is_public && nameless.keys.is_none());
+    }
+
+    #[test]
+    fn of_several_methods_those_of_ours_count() {
+        let with = |members: Value| {
+            let mut document = json!({"client_id": URL, "redirect_uris": ["https://app.example/cb"]});
+            document
+                .as_object_mut()
+                .unwrap()
+                .extend(members.as_object().unwrap().clone());
+            parse(&document).map(|document| (document.is_public, document.keys))
+        };
+        let at = Some(KeySource::At(Url::parse("https://app.example/jwks").unwrap()));
+        let (one, several) = (
+            "token_endpoint_auth_method",
+            "token_endpoint_auth_methods_supported",
+        );
+        assert_eq!(
+            with(json!({one: "none", "jwks_uri": "https://app.example/jwks"})),
+            Ok((true, None))
+        );
+        assert_eq!(
+            with(json!({one: "private_key_jwt", "jwks_uri": "https://app.example/jwks"})),
+            Ok((false, at.clone()))
+        );
+        assert_eq!(
+            with(json!({
+                one: "private_key_jwt", several: ["tls_client_auth", "private_key_jwt", "none"],
+                "jwks_uri": "https://app.example/jwks",
+            })),
+            Ok((true, at))
+        );
+        assert_eq!(
+            with(json!({one: "private_key_jwt", "jwks": {"keys": []}})),
+            Ok((false, Some(KeySource::Inline("{\"keys\":[]}".to_owned()))))
+        );
+        for keys in [
+            "http://app.example/jwks",
+            "https://u@app.example/jwks",
+            "https://app.example/jwks#x",
+            "/jwks",
+        ] {
+            let document = json!({one: "private_key_jwt", "jwks_uri": keys});
+            assert_eq!(with(document), Err(DocumentError::Method), "{keys}");
+        }
     }
 
     #[test]

@@ -22,8 +22,8 @@ macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
             "SELECT grants.id, grants.project_id, grants.gateway_id, grants.user_id, grants.user_source_id, \
-             grants.identity_epoch, grants.client_id, grants.client_name, grants.scope, grants.created_at, \
-             grants.ends_at, grants.last_used_at, grants.revoked_at, grants.revoked_reason FROM grants ",
+             grants.identity_epoch, grants.client_id, grants.client_name, grants.scope, grants.begun_with_key, \
+             grants.created_at, grants.ends_at, grants.last_used_at, grants.revoked_at, grants.revoked_reason FROM grants ",
             $($rest),+
         )
     };
@@ -49,8 +49,8 @@ macro_rules! select_live {
 /// Begins a grant.
 pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
     let sql = "INSERT INTO grants (id, project_id, gateway_id, user_id, user_source_id, identity_epoch, client_id, \
-               client_name, scope, created_at, ends_at, live_until, last_used_at, revoked_at, revoked_reason) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+               client_name, scope, begun_with_key, created_at, ends_at, live_until, last_used_at, revoked_at, \
+               revoked_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     let values = values![
         grant.id,
         grant.project_id,
@@ -61,6 +61,7 @@ pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
         &grant.client_id,
         &grant.client_name,
         &grant.scope,
+        i64::from(grant.begun_with_key),
         grant.created_at,
         grant.ends_at,
         grant.revoked.map_or(grant.ends_at, |(at, _)| at),
@@ -265,6 +266,7 @@ pub(crate) fn read(row: &Row) -> Result<Grant, StoreError> {
         client_id: row.text("client_id")?,
         client_name: row.text("client_name")?,
         scope: row.text("scope")?,
+        begun_with_key: row.int("begun_with_key")? != 0,
         created_at: row.time("created_at")?,
         ends_at: row.time("ends_at")?,
         last_used_at: row.time("last_used_at")?,

@@ -24,6 +24,7 @@ pub mod server;
 pub mod store;
 pub mod test_sign_in;
 pub mod tx;
+pub mod used_assertion;
 pub mod user;
 pub mod user_source;
 

@@ -17,7 +17,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, project_id, gateway_id, name, redirect_uris, method, secret_hash, secret_changed_at, \
-             previous_secret_hash, previous_secret_until, created_at, updated_at FROM preregistered_clients ",
+             previous_secret_hash, previous_secret_until, jwks, created_at, updated_at FROM preregistered_clients ",
             $rest
         )
     };
@@ -26,8 +26,8 @@ macro_rules! select {
 /// Adds a client; `Taken { field: "name" }`.
 pub async fn insert(tx: &mut Tx, client: &PreregisteredClient) -> Result<(), StoreError> {
     let sql = "INSERT INTO preregistered_clients (id, project_id, gateway_id, name, name_key, redirect_uris, \
-               method, secret_hash, secret_changed_at, previous_secret_hash, previous_secret_until, created_at, \
-               updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+               method, secret_hash, secret_changed_at, previous_secret_hash, previous_secret_until, jwks, \
+               created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
                ON CONFLICT (gateway_id, name_key) DO NOTHING";
     let hashes = client.proof.hashes();
     let previous = hashes.and_then(|hashes| hashes.previous);
@@ -43,6 +43,7 @@ pub async fn insert(tx: &mut Tx, client: &PreregisteredClient) -> Result<(), Sto
         hashes.map(|hashes| hashes.changed_at),
         previous.map(|(hash, _)| hash),
         previous.map(|(_, until)| until),
+        client.proof.jwks().map(str::to_owned),
         client.created_at,
         client.updated_at,
     ];
@@ -87,8 +88,8 @@ pub async fn list(
 /// Replaces what may change where `updated_at` is still `seen`; `Taken { field: "name" }`.
 pub async fn update(tx: &mut Tx, client: &PreregisteredClient, seen: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE preregistered_clients SET name = $1, name_key = $2, redirect_uris = $3, secret_hash = $4, \
-               secret_changed_at = $5, previous_secret_hash = $6, previous_secret_until = $7, updated_at = $8 \
-               WHERE project_id = $9 AND gateway_id = $10 AND id = $11 AND updated_at = $12";
+               secret_changed_at = $5, previous_secret_hash = $6, previous_secret_until = $7, jwks = $8, \
+               updated_at = $9 WHERE project_id = $10 AND gateway_id = $11 AND id = $12 AND updated_at = $13";
     let hashes = client.proof.hashes();
     let previous = hashes.and_then(|hashes| hashes.previous);
     let values = values![
@@ -99,6 +100,7 @@ pub async fn update(tx: &mut Tx, client: &PreregisteredClient, seen: Timestamp) 
         hashes.map(|hashes| hashes.changed_at),
         previous.map(|(hash, _)| hash),
         previous.map(|(_, until)| until),
+        client.proof.jwks().map(str::to_owned),
         client.updated_at,
         client.project_id,
         client.gateway_id,
@@ -132,7 +134,7 @@ pub async fn hold(tx: &mut Tx, gateway: GatewayId, id: ClientId) -> Result<bool,
 }
 
 fn read(row: &Row) -> Result<PreregisteredClient, StoreError> {
-    let proof = ClientProof::from_stored(&row.text("method")?, hashes(row)?);
+    let proof = ClientProof::from_stored(&row.text("method")?, hashes(row)?, row.opt_text("jwks")?);
     let redirect_uris: Vec<String> = row.json("redirect_uris")?;
     Ok(PreregisteredClient {
         id: row.id("id")?,

@@ -9,6 +9,7 @@ use gatewright_domain::{
     preregistered_client::PreregisteredClient,
 };
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
@@ -41,7 +42,10 @@ pub struct PreregisteredClientResource {
     redirect_uris: Vec<String>,
     #[schema(schema_with = schema::client_method)]
     token_endpoint_auth_method: &'static str,
-    /// When the present secret was made; null for a public client.
+    /// The public keys of a client that signs; null for the others.
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<Value>,
+    /// When the present secret was made; null for a client without one.
     #[schema(value_type = Option<String>, format = DateTime)]
     secret_changed_at: Option<Timestamp>,
     /// Until when the secret before works; null when there is none that does.
@@ -60,7 +64,7 @@ pub struct WithSecretResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: PreregisteredClientResource,
-    /// The secret itself: store it now, it cannot be read again. Null for a public client.
+    /// The secret itself: store it now, it cannot be read again. Null for a client without one.
     client_secret: Option<String>,
 }
 
@@ -78,6 +82,10 @@ fn resource(app: &App, client: PreregisteredClient) -> PreregisteredClientResour
             .map(str::to_owned)
             .collect(),
         token_endpoint_auth_method: client.proof.method().as_str(),
+        jwks: client
+            .proof
+            .jwks()
+            .and_then(|jwks| serde_json::from_str(jwks).ok()),
         secret_changed_at: hashes.map(|hashes| hashes.changed_at),
         previous_secret_until: previous.map(|(_, until)| until).filter(|until| now < *until),
         name: client.name,

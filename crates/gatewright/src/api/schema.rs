@@ -127,7 +127,12 @@ pub fn client_kind() -> Object {
 
 /// How a pre-registered client proves who it is.
 pub fn client_method() -> Object {
-    one_of(["none", "client_secret_basic", "client_secret_post"])
+    one_of([
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+    ])
 }
 
 /// What a server is told about the user.

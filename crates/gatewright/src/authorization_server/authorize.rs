@@ -68,7 +68,14 @@ impl AuthorizeError {
         match self {
             Self::Gateway(error) => gateway_page(error, context),
             Self::Limited(limited) => limited_page(limited, context),
-            Self::Client(ClientError::Unknown | ClientError::WrongSecret) => page(
+            // What is only said to programs does not happen here.
+            Self::Client(
+                ClientError::Unknown
+                | ClientError::WrongSecret
+                | ClientError::KeyMissing
+                | ClientError::NoKeys
+                | ClientError::Proof(_),
+            ) => page(
                 StatusCode::BAD_REQUEST,
                 "This app is not registered here",
                 "The app that sent you here uses a registration this gateway does not know. It may be from another gateway, or from before the gateway was set up anew.".to_owned(),

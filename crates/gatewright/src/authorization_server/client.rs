@@ -1,24 +1,41 @@
 //! Which client asks: one whose id is sealed by us, one whose id is the URL of its metadata document, or one that an
 //! administrator registered beforehand.
 
+use std::time::Duration;
+
 use gatewright_domain::{
+    Timestamp,
     client::{self, RegisteredClient},
+    grant::Grant,
     id::ClientId,
     preregistered_client::{ClientProof, PreregisteredClient},
 };
 use gatewright_oauth::{
     Credential, ErrorCode, OAuthError,
     client_authentication::{ClientCredentials, Method},
-    metadata_document::{check_url, is_url},
+    metadata_document::{KeySource, check_url, is_url},
     redirect_uri::RedirectUri,
 };
-use gatewright_store::{StoreError, preregistered_client, revocation::Denied};
+use gatewright_store::{
+    StoreError, Tx, preregistered_client,
+    revocation::Denied,
+    used_assertion::{self, AssertionUse, MAX_PER_CLIENT, UsedAssertion},
+};
 
-use super::{metadata_document::FetchDocumentError, token::TokenError};
+use super::{
+    client_keys::ProofError, limits::Limited, metadata_document::FetchDocumentError, token::TokenError,
+};
 use crate::{
     app::App,
     directory::{GatewayEntry, Stale},
 };
+
+/// Said to a client that has to sign and did not.
+const KEY_MISSING: &str = "This client signs its token requests (private_key_jwt), and this one has no client_assertion. \
+     Send one, with its client_assertion_type.";
+
+/// When a client may come back that has used up very many assertions: some have been forgotten by then.
+const TOO_MANY_AFTER: Duration = Duration::from_mins(1);
 
 /// A client as it may ask for authorization.
 #[derive(Debug, Clone)]
@@ -56,6 +73,15 @@ pub(super) enum ClientError {
     /// Its secret is missing or wrong. Only said to programs.
     #[error("the client secret is missing or wrong")]
     WrongSecret,
+    /// It must sign an assertion and sent none. Only said to programs.
+    #[error("the client assertion is missing")]
+    KeyMissing,
+    /// It signed an assertion and has published no keys for that. Only said to programs.
+    #[error("the app has no keys for its assertion")]
+    NoKeys,
+    /// Its assertion proves nothing. Only said to programs.
+    #[error("the client assertion is not accepted: {0}")]
+    Proof(#[from] ProofError),
     /// An administrator keeps it out.
     #[error("the app is blocked at this gateway")]
     Blocked,
@@ -110,6 +136,46 @@ pub(super) struct AuthenticatedClient {
     pub(super) id: String,
     /// The short form that tokens and grants carry.
     pub(super) short_id: String,
+    /// What it signed to prove it, where it did.
+    pub(super) assertion: Option<UsedAssertion>,
+}
+
+impl AuthenticatedClient {
+    /// Uses its assertion up, in the transaction that gives it what it asks for: a stranger who may sign, because
+    /// anybody can publish a document with keys, then writes nothing without a code or token of somebody's.
+    pub(super) async fn use_up_assertion(&self, tx: &mut Tx, now: Timestamp) -> Result<(), TokenError> {
+        let Some(assertion) = &self.assertion else {
+            return Ok(());
+        };
+        match used_assertion::use_up(tx, assertion, MAX_PER_CLIENT, now).await? {
+            AssertionUse::First => Ok(()),
+            AssertionUse::Again => Err(invalid_client(
+                "The client assertion was used before. Sign a new one with another `jti` for each request.",
+            )),
+            AssertionUse::TooMany => Err(Limited {
+                after: TOO_MANY_AFTER,
+            }
+            .into()),
+        }
+    }
+
+    /// Fails when the client signed to begin a grant and did not sign now: whoever has only its token does not have its
+    /// key.
+    pub(super) fn must_sign_for(&self, grant: &Grant) -> Result<(), TokenError> {
+        if grant.begun_with_key && self.assertion.is_none() {
+            return Err(invalid_client(KEY_MISSING));
+        }
+        Ok(())
+    }
+}
+
+/// What a client authenticates for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To begin a grant.
+    Begin,
+    /// To go on with a grant or end it. What the grant asks of the client is checked with it.
+    GoOn,
 }
 
 /// Authenticates the client of a token or revocation request (RFC 6749 section 3.2.1). Any failure is
@@ -118,42 +184,94 @@ pub(super) async fn authenticate(
     app: &App,
     entry: &GatewayEntry,
     credentials: &ClientCredentials,
+    purpose: Purpose,
 ) -> Result<AuthenticatedClient, TokenError> {
-    prove(app, entry, credentials).await.map_err(refused)?;
+    let assertion = prove(app, entry, credentials, purpose).await.map_err(refused)?;
     let id = &credentials.client_id;
     Ok(AuthenticatedClient {
         short_id: client::short_id(id),
         id: id.clone(),
+        assertion,
     })
 }
 
-async fn prove(app: &App, entry: &GatewayEntry, credentials: &ClientCredentials) -> Result<(), ClientError> {
+/// The assertion a client signed, where that is how it proves who it is.
+async fn prove(
+    app: &App,
+    entry: &GatewayEntry,
+    credentials: &ClientCredentials,
+    purpose: Purpose,
+) -> Result<Option<UsedAssertion>, ClientError> {
     let id = &credentials.client_id;
     let secret = credentials.secret.as_ref();
     check_blocked(app, entry, id)?;
     if is_url(id) {
-        // Its document need not be read again: the code or token presented is bound to this very URL.
-        if !entry.gateway.settings.metadata_documents {
-            return Err(ClientError::SwitchedOff);
-        }
-        check_url(id).map_err(FetchDocumentError::from)?;
-        return Ok(());
+        return prove_described(app, entry, credentials, purpose).await;
     }
     if let Ok(row) = id.parse::<ClientId>() {
-        return match &preregistered(app, entry, row).await?.proof {
-            ClientProof::Public => Ok(()),
+        match preregistered(app, entry, row).await?.proof {
+            ClientProof::Public => {}
             ClientProof::Secret { hashes, .. } => {
-                check_secret(secret, |secret| hashes.accept(secret, app.now()))
+                check_secret(secret, |secret| hashes.accept(secret, app.now()))?;
             }
-        };
-    }
-    match open(app, entry, id)?.method {
-        // A public client has no secret, and what it sends as one proves nothing either way.
-        Method::None => Ok(()),
-        Method::ClientSecretBasic | Method::ClientSecretPost => {
-            check_secret(secret, |secret| client::secret_matches(&app.keyring, id, secret))
+            ClientProof::Key { jwks } => {
+                return verify(app, entry, credentials, &KeySource::Inline(jwks))
+                    .await
+                    .map(Some);
+            }
+        }
+    } else {
+        match open(app, entry, id)?.method {
+            // A public client has no secret, and what it sends as one proves nothing either way.
+            Method::None => {}
+            Method::ClientSecretBasic | Method::ClientSecretPost => {
+                check_secret(secret, |secret| client::secret_matches(&app.keyring, id, secret))?;
+            }
+            // Nobody registers so, because there are no keys in a sealed id.
+            Method::PrivateKeyJwt => return Err(ClientError::KeyMissing),
         }
     }
+    Ok(None)
+}
+
+/// A client with a document proves itself by the keys there, or not at all where the document allows that. The document
+/// is read again to begin a grant or to check a signature only: refreshing goes on while its host is away.
+async fn prove_described(
+    app: &App,
+    entry: &GatewayEntry,
+    credentials: &ClientCredentials,
+    purpose: Purpose,
+) -> Result<Option<UsedAssertion>, ClientError> {
+    let id = &credentials.client_id;
+    if !entry.gateway.settings.metadata_documents {
+        return Err(ClientError::SwitchedOff);
+    }
+    check_url(id).map_err(FetchDocumentError::from)?;
+    if credentials.assertion.is_none() && purpose == Purpose::GoOn {
+        return Ok(None);
+    }
+    let document = app.authorization_server.documents.find(app, id).await?;
+    match (&credentials.assertion, &document.keys) {
+        (Some(_), Some(keys)) => verify(app, entry, credentials, keys).await.map(Some),
+        (None, _) if document.is_public => Ok(None),
+        (None, _) => Err(ClientError::KeyMissing),
+        (Some(_), None) => Err(ClientError::NoKeys),
+    }
+}
+
+async fn verify(
+    app: &App,
+    entry: &GatewayEntry,
+    credentials: &ClientCredentials,
+    keys: &KeySource,
+) -> Result<UsedAssertion, ClientError> {
+    let assertion = credentials.assertion.as_ref().ok_or(ClientError::KeyMissing)?;
+    let id = &credentials.client_id;
+    let verified = app
+        .authorization_server
+        .client_keys
+        .verify(app, entry, id, keys, assertion);
+    Ok(verified.await?)
 }
 
 /// Checks a secret, wherever it was sent: clients mix the two places up.
@@ -167,7 +285,15 @@ fn check_secret(presented: Option<&Credential>, matches: impl Fn(&str) -> bool) 
 
 /// What a program is told of a client that may not ask.
 fn refused(error: ClientError) -> TokenError {
-    let description = match error {
+    invalid_client(match error {
+        ClientError::Document(error) if error.is_of_fetching() => {
+            return TokenError::ClientUnavailable(error.to_string());
+        }
+        ClientError::Proof(ProofError::Keys(error)) if error.is_of_fetching() => {
+            return TokenError::ClientUnavailable(error.to_string());
+        }
+        ClientError::Stale(stale) => return TokenError::Gateway(stale.into()),
+        ClientError::Store(error) => return error.into(),
         ClientError::Unknown | ClientError::Document(_) => {
             "This client is not registered at this gateway. Register again and start a new sign-in."
         }
@@ -179,9 +305,22 @@ fn refused(error: ClientError) -> TokenError {
         ClientError::WrongSecret => {
             "The client secret is missing or wrong. Send the one from the registration."
         }
-        ClientError::Stale(stale) => return TokenError::Gateway(stale.into()),
-        ClientError::Store(error) => return error.into(),
-    };
+        ClientError::KeyMissing => KEY_MISSING,
+        ClientError::NoKeys => {
+            "This client has no keys by which its assertion could be checked. Name private_key_jwt and jwks or jwks_uri \
+             (https) in its metadata document, or send no assertion."
+        }
+        ClientError::Proof(error) => {
+            return OAuthError::new(
+                ErrorCode::InvalidClient,
+                format!("The client assertion is not accepted: {error}."),
+            )
+            .into();
+        }
+    })
+}
+
+fn invalid_client(description: &'static str) -> TokenError {
     OAuthError::new(ErrorCode::InvalidClient, description).into()
 }
 

@@ -49,6 +49,7 @@ pub(super) async fn redeem(
         return Err(invalid_grant(REFUSED));
     }
     let mut tx = app.store.write().await?;
+    client.use_up_assertion(&mut tx, now).await?;
     match authorization_code::redeem(&mut tx, entry.gateway.id, hash, now).await? {
         Redemption::Redeemed(code) => {
             // Leaving here drops the transaction: the code stays as it was for whom it belongs to.
@@ -130,6 +131,7 @@ async fn begin(
         client_id: client.short_id.clone(),
         client_name: code.client_name.clone(),
         scope: code.scope.clone(),
+        begun_with_key: client.assertion.is_some(),
         created_at: now,
         ends_at: now.plus(Duration::from_secs(settings.grant_max_seconds.into())),
         last_used_at: now,

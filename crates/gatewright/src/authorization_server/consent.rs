@@ -174,13 +174,8 @@ pub(super) fn show(
         &seal_context(entry),
         &plain,
     );
-    let client_name = if client.name.is_empty() {
-        "An app without a name"
-    } else {
-        &client.name
-    };
     page::consent(&ConsentPage {
-        client_name,
+        client_name: Some(client.name.as_str()).filter(|name| !name.is_empty()),
         vouching: vouching(client),
         gateway_name: &entry.gateway.name,
         destination: destination(&request.redirect_uri, kind),
@@ -284,6 +279,7 @@ fn vouching(client: &Client) -> String {
                 .and_then(|url| url.host_str().map(str::to_owned));
             format!("Published by {}", host.unwrap_or_default())
         }
+        ClientKind::Registered if client.name.is_empty() => "Nobody has checked who is behind it".to_owned(),
         ClientKind::Registered => "The app chose this name itself; nobody has checked it".to_owned(),
         ClientKind::Preregistered => "Registered by the people who run this gateway".to_owned(),
     }

@@ -53,6 +53,16 @@ pub(super) enum FetchDocumentError {
 }
 
 impl FetchDocumentError {
+    /// Whether it came of fetching, and not of what the document says. Programs are told no more: a stranger chose the
+    /// URL, and could learn from the difference what stands where.
+    pub(super) const fn is_of_fetching(&self) -> bool {
+        match self {
+            Self::Fetch(_) => true,
+            Self::Status(status) => matches!(*status, 429 | 500..=599),
+            Self::Url(_) | Self::Document(_) => false,
+        }
+    }
+
     /// Whether it says nothing about the document, which may be as good as before.
     const fn is_passing(&self) -> bool {
         match self {
@@ -186,7 +196,7 @@ async fn fetch(app: &App, client_id: &str, url: &url::Url) -> Result<Arc<Kept>, 
 }
 
 /// Whether an administrator lists this client at any gateway.
-fn is_listed(app: &App, client_id: &str) -> bool {
+pub(super) fn is_listed(app: &App, client_id: &str) -> bool {
     let lists = |entry: &Arc<GatewayEntry>| {
         let mut trusted = entry.gateway.trusted_clients.iter();
         trusted.any(|client| client.url == client_id)

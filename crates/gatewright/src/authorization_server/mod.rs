@@ -4,6 +4,7 @@
 mod answer;
 mod authorize;
 mod client;
+mod client_keys;
 pub mod code;
 mod code_grant;
 mod consent;
@@ -33,10 +34,11 @@ use axum::{
 
 use crate::{app::App, request::RequestContext};
 
-/// State: metadata documents fetched lately, and how often who has been here.
+/// State: metadata documents and keys fetched lately, and how often who has been here.
 #[derive(Debug, Default)]
 pub struct AuthorizationServer {
     documents: metadata_document::Documents,
+    client_keys: client_keys::ClientKeys,
     limits: limits::Limits,
 }
 

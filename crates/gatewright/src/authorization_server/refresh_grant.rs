@@ -57,10 +57,12 @@ pub(super) async fn rotate(
     let mut tx = app.store.read().await?;
     let known = refresh_token::find_grant(&mut tx, entry.gateway.id, hash).await?;
     drop(tx);
-    if known.is_none_or(|grant| grant.client_id != client.short_id) {
+    let Some(known) = known.filter(|grant| grant.client_id == client.short_id) else {
         return Err(invalid_grant(REFUSED));
-    }
+    };
+    client.must_sign_for(&known)?;
     let mut tx = app.store.write().await?;
+    client.use_up_assertion(&mut tx, now).await?;
     match refresh_token::rotate(&mut tx, entry.gateway.id, &client.short_id, hash, &proposal, now).await? {
         Rotation::Rotated(grant) => {
             tx.commit().await?;

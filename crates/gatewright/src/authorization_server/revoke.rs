@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL};
 
 use super::{
     answer,
-    client::authenticate,
+    client::{Purpose, authenticate},
     gateway,
     limits::Action,
     token::{TokenError, announce_revocation, revoked_until},
@@ -63,13 +63,15 @@ pub(super) async fn end(
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let client = authenticate(app, entry, &request.client).await?;
+    let client = authenticate(app, entry, &request.client, Purpose::GoOn).await?;
     let now = app.now();
     let mut tx = app.store.read().await?;
     let found = find(app, entry, &request.token, &mut tx).await?;
     drop(tx);
     if let Some(found) = found.filter(|found| found.client_id == client.short_id) {
+        client.must_sign_for(&found)?;
         let mut tx = app.store.write().await?;
+        client.use_up_assertion(&mut tx, now).await?;
         let until = revoked_until(entry, now);
         let reason = RevocationReason::ClientRequest;
         if grant::revoke(&mut tx, found.project_id, found.id, reason, now, until).await? {

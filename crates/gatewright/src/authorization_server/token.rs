@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     answer,
-    client::authenticate,
+    client::{Purpose, authenticate},
     code_grant,
     gateway::{self, GatewayError},
     limits::{Action, Limited},
@@ -50,6 +50,9 @@ pub(super) enum TokenError {
     /// The client is told what is wrong.
     #[error(transparent)]
     Refused(#[from] OAuthError),
+    /// What the client proves itself with cannot be had now.
+    #[error("a client's description or keys cannot be had now: {0}")]
+    ClientUnavailable(String),
     /// The store failed: not now.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,6 +64,10 @@ impl TokenError {
         match self {
             Self::Gateway(GatewayError::NotFound) => answer::not_found(),
             Self::Gateway(GatewayError::Stale(_)) => answer::unavailable(),
+            Self::ClientUnavailable(reason) => {
+                tracing::info!(request = %context.id, %reason, "a client could not be authenticated for now");
+                answer::unavailable()
+            }
             Self::Limited(limited) => answer::limited(limited.after),
             Self::Body(error) => answer::body_error(error),
             Self::Refused(problem) => answer::client_error(&problem, headers),
@@ -109,7 +116,11 @@ pub(super) async fn grant(
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let client = authenticate(app, entry, &request.client).await?;
+    let purpose = match request.grant {
+        GrantRequest::AuthorizationCode { .. } => Purpose::Begin,
+        GrantRequest::RefreshToken { .. } => Purpose::GoOn,
+    };
+    let client = authenticate(app, entry, &request.client, purpose).await?;
     request.check_resource(&entry.url)?;
     let tokens = match request.grant {
         GrantRequest::AuthorizationCode {

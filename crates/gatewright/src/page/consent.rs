@@ -10,8 +10,8 @@ use super::{STYLE, render};
 /// client's name was made harmless and cut when the client was read.
 #[derive(Debug, Clone)]
 pub struct ConsentPage<'a> {
-    /// What the client calls itself.
-    pub client_name: &'a str,
+    /// What the client calls itself, if anything.
+    pub client_name: Option<&'a str>,
     /// How far that name can be believed, in a sentence.
     pub vouching: String,
     /// The gateway's name.
@@ -45,7 +45,7 @@ pub struct Warning {
 #[template(path = "consent.html")]
 struct ConsentTemplate<'a> {
     style: &'static str,
-    client_name: &'a str,
+    client_name: Option<&'a str>,
     vouching: &'a str,
     gateway_name: &'a str,
     destination: &'a str,

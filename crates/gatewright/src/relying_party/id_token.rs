@@ -15,6 +15,7 @@ use super::{
     jwks::{KeySet, SignatureAlgorithm, Verification},
     subject::{self, SubjectError},
 };
+use crate::jose::compact::{Jws, JwsError};
 
 /// How far a provider's clock may be off. Machines that run a time service are within seconds.
 const CLOCK_SKEW: Duration = Duration::from_mins(2);
@@ -79,6 +80,17 @@ pub enum IdTokenError {
     Sub(SubjectError),
 }
 
+impl From<JwsError> for IdTokenError {
+    fn from(error: JwsError) -> Self {
+        match error {
+            JwsError::Malformed(problem) => Self::Malformed(problem),
+            JwsError::Encrypted => Self::Encrypted,
+            JwsError::Algorithm(name) => Self::Algorithm(excerpt(&name, 20)),
+            JwsError::CriticalHeader => Self::CriticalHeader,
+        }
+    }
+}
+
 /// How two issuers differ, in words that tell what to type without repeating a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerDifference {
@@ -136,13 +148,7 @@ pub(super) struct Expected<'a> {
 
 /// A token taken apart, with nothing proven yet.
 #[derive(Debug)]
-pub(super) struct UnverifiedToken<'a> {
-    algorithm: SignatureAlgorithm,
-    kid: Option<String>,
-    message: &'a str,
-    signature: &'a str,
-    claims: Map<String, Value>,
-}
+pub(super) struct UnverifiedToken<'a>(Jws<'a>);
 
 /// Claims that a key of the provider has signed.
 #[derive(Debug)]
@@ -163,51 +169,24 @@ pub(super) struct IdToken {
 impl<'a> UnverifiedToken<'a> {
     /// Takes a compact JWS apart and refuses algorithms that are not accepted.
     pub(super) fn parse(token: &'a str) -> Result<Self, IdTokenError> {
-        let parts: Vec<&str> = token.splitn(6, '.').collect();
-        let [header, payload, signature] = parts[..] else {
-            return Err(match parts.len() {
-                5 => IdTokenError::Encrypted,
-                _ => IdTokenError::Malformed("it does not have three parts"),
-            });
-        };
-        let object = |part: &str, problem| -> Result<Map<String, Value>, IdTokenError> {
-            URL_SAFE_NO_PAD
-                .decode(part)
-                .ok()
-                .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                .ok_or(IdTokenError::Malformed(problem))
-        };
-        let header = object(header, "its header is not a JSON object in base64url")?;
-        if header.contains_key("crit") {
-            return Err(IdTokenError::CriticalHeader);
-        }
-        let name = header
-            .get("alg")
-            .and_then(Value::as_str)
-            .ok_or(IdTokenError::Malformed("its header has no `alg`"))?;
-        let algorithm =
-            SignatureAlgorithm::named(name).ok_or_else(|| IdTokenError::Algorithm(excerpt(name, 20)))?;
-        Ok(Self {
-            algorithm,
-            kid: header.get("kid").and_then(Value::as_str).map(str::to_owned),
-            message: &token[..token.len() - signature.len() - 1],
-            signature,
-            claims: object(payload, "its payload is not a JSON object in base64url")?,
-        })
+        Ok(Self(Jws::parse(token)?))
     }
 
     /// Checks the signature against the provider's keys. [`IdTokenError::UnknownKey`] and [`IdTokenError::Signature`]
     /// may mean that the keys have been rotated.
     pub(super) fn verify(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
-        let kid = self.kid.as_deref();
-        match keys.verify(self.algorithm, kid, self.message.as_bytes(), self.signature) {
+        let token = &self.0;
+        match token.verify(keys) {
             Verification::Good => Ok(SignedClaims {
-                algorithm: self.algorithm,
-                claims: self.claims.clone(),
+                algorithm: token.algorithm,
+                claims: token.claims.clone(),
             }),
-            Verification::NoKey => Err(IdTokenError::UnknownKey(
-                kid.map_or_else(|| "none".to_owned(), |kid| excerpt(kid, 64)),
-            )),
+            Verification::NoKey => {
+                let kid = token.kid.as_deref();
+                Err(IdTokenError::UnknownKey(
+                    kid.map_or_else(|| "none".to_owned(), |kid| excerpt(kid, 64)),
+                ))
+            }
             Verification::Bad => Err(IdTokenError::Signature),
         }
     }

@@ -17,10 +17,8 @@ mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod id_token;
-mod jwks;
 mod pending;
 mod provider;
-mod single_flight;
 mod start;
 mod subject;
 pub mod test_sign_in;
@@ -44,7 +42,7 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 
-use crate::app::App;
+use crate::{app::App, jose::key_set as jwks};
 
 /// The path of the callback below the public URL; [`Config::callback_url`](crate::config::Config::callback_url) gives
 /// the whole of it.

@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_domain::Timestamp;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use url::Url;
@@ -12,19 +11,19 @@ use super::{
     budget::Budget,
     discovery::{self, Document, Provider, UnusableDocument, UrlRule},
     jwks::KeySet,
-    single_flight::{Missed, SingleFlight, Verdict},
 };
+pub(super) use crate::jose::key_cache::KeysWanted;
 use crate::{
     app::App,
     fetch::{FetchError, Limits, Policy},
+    jose::{
+        key_cache::KeyCache,
+        single_flight::{Missed, SingleFlight, Verdict},
+    },
 };
 
-/// How long a discovery document or key set is used before it is fetched again.
+/// How long a discovery document is used before it is fetched again.
 const FRESH: Duration = Duration::from_mins(10);
-
-/// After a fetch for the sake of an unknown key, the next one for that reason waits this long: whatever a provider
-/// signs, its key set is not fetched more often than this.
-const UNKNOWN_KEY_COOL_DOWN: Duration = Duration::from_secs(15);
 
 /// One fetch of a document may take this long, so that a sign-in which needs two still ends in time.
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
@@ -80,16 +79,7 @@ pub enum ProviderError {
 #[derive(Debug, Default)]
 pub struct RelyingParty {
     documents: SingleFlight<Document, ProviderError>,
-    keys: SingleFlight<KeySet, ProviderError>,
-}
-
-/// Whether the keys at hand will do.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum KeysWanted<'a> {
-    /// While they are fresh.
-    Any,
-    /// Unless they are these, which lack the key: the provider may have rotated.
-    OtherThan(&'a Arc<KeySet>),
+    keys: KeyCache<ProviderError>,
 }
 
 impl RelyingParty {
@@ -107,7 +97,7 @@ impl RelyingParty {
                 issuer,
                 now,
                 budget.until(),
-                |at, _, _| fresh_or_fetch(at, now),
+                |at, _, _| Verdict::by_age(at, now, FRESH),
                 || async {
                     let document =
                         fetch_document(app, issuer, budget.limits(FETCH_DEADLINE, MAX_BODY)).await?;
@@ -131,25 +121,9 @@ impl RelyingParty {
     ) -> Result<Arc<KeySet>, ProviderError> {
         let now = app.now();
         let address = provider.jwks_uri.as_str();
+        let fetch = || fetch_keys(app, address, budget.limits(FETCH_DEADLINE, MAX_BODY));
         self.keys
-            .get(
-                address,
-                now,
-                budget.until(),
-                |at, held, forced_at| match (fresh_or_fetch(at, now), wanted) {
-                    (Verdict::Use, KeysWanted::OtherThan(seen)) if Arc::ptr_eq(held, seen) => {
-                        let cooling =
-                            forced_at.is_some_and(|forced| now.since(forced) < UNKNOWN_KEY_COOL_DOWN);
-                        if cooling {
-                            Verdict::Use
-                        } else {
-                            Verdict::Fetch { forced: true }
-                        }
-                    }
-                    (verdict, _) => verdict,
-                },
-                || fetch_keys(app, address, budget.limits(FETCH_DEADLINE, MAX_BODY)),
-            )
+            .get(address, now, budget.until(), wanted, fetch)
             .await
             .map_err(|missed| missed.into_error(Resource::Keys))
     }
@@ -166,14 +140,6 @@ impl Missed<ProviderError> {
             Self::Failed(error) => error,
             Self::Waited => ProviderError::Waited(resource),
         }
-    }
-}
-
-fn fresh_or_fetch(at: Timestamp, now: Timestamp) -> Verdict {
-    if now.since(at) < FRESH {
-        Verdict::Use
-    } else {
-        Verdict::Fetch { forced: false }
     }
 }
 

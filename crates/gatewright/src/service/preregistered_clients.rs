@@ -1,5 +1,7 @@
 //! Clients registered beforehand at a gateway: create, list, read, change, rotate the secret, delete.
 
+mod keys;
+
 use std::time::Duration;
 
 use gatewright_domain::{
@@ -16,8 +18,10 @@ use gatewright_domain::{
 use gatewright_oauth::client_authentication::Method;
 use gatewright_store::{Page, PageRequest, Tx, preregistered_client as rows};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use self::keys::{check_keys, with_keys};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, field, secret_changed, updated},
@@ -36,10 +40,14 @@ pub struct NewPreregisteredClient {
     #[schema(required = true, min_items = 1, max_items = 10)]
     #[serde(default)]
     pub redirect_uris: Vec<String>,
-    /// `none` for programs that cannot keep a secret, such as those on people's machines; the others make one. It never changes.
+    /// `none` for programs that cannot keep a secret, such as those on people's machines; `private_key_jwt` for those that sign with a key of their own; the others make a secret. It never changes.
     #[schema(required = true, schema_with = schema::client_method)]
     #[serde(default)]
     pub token_endpoint_auth_method: String,
+    /// The public keys (a JWK set, RFC 7517) of a client that signs: for `private_key_jwt` only.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default)]
+    pub jwks: Option<Value>,
 }
 
 /// A change of a client. What is left out stays.
@@ -54,6 +62,10 @@ pub struct PreregisteredClientPatch {
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub redirect_uris: Patch<Vec<String>>,
+    /// All public keys of a client that signs; the set is replaced as a whole. List old and new keys while it changes over.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default)]
+    pub jwks: Patch<Value>,
 }
 
 /// How to rotate a secret.
@@ -91,15 +103,26 @@ pub async fn create(
         invalid.add(
             "/token_endpoint_auth_method",
             "Type how the client proves who it is: `none` for a program that cannot keep a secret, \
-             `client_secret_basic` or `client_secret_post` for one that can.",
+             `client_secret_basic` or `client_secret_post` for one that can, `private_key_jwt` for one that signs.",
         );
     }
+    let jwks = match (method, &new.jwks) {
+        (Some(Method::PrivateKeyJwt), keys) => invalid.take(check_keys(keys.as_ref())),
+        (Some(_), Some(_)) => {
+            invalid.add(
+                "/jwks",
+                "Only a client with `private_key_jwt` has keys: leave this out, or change the method.",
+            );
+            None
+        }
+        (Some(_) | None, _) => None,
+    };
     invalid.into_result()?;
     let (name, redirect_uris) = fields.expect("fields without a violation were read");
     let method = method.expect("a method that is no violation was read");
     let mut change = Change::begin(app, authority, Some(project)).await?;
     existing_gateway(&mut change.tx, project, gateway).await?;
-    let (proof, secret) = make_proof(app, &change, method);
+    let (proof, secret) = make_proof(app, &change, method, jwks);
     let client = PreregisteredClient {
         id: ClientId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         project_id: project,
@@ -169,6 +192,7 @@ pub async fn update(
     let mut next = PreregisteredClient {
         name,
         redirect_uris,
+        proof: with_keys(&current.proof, patch.jwks)?,
         ..current.clone()
     };
     if next == current {
@@ -210,6 +234,12 @@ pub async fn rotate_secret(
             return Err(ServiceError::conflict(
                 "This client is public and has no secret to rotate. Register another client with \
                  `client_secret_basic` or `client_secret_post` where the program can keep one.",
+            ));
+        }
+        ClientProof::Key { .. } => {
+            return Err(ServiceError::conflict(
+                "This client signs with a key of its own and has no secret to rotate. Change its `jwks` instead: list \
+                 the old and the new key while it changes over.",
             ));
         }
     };
@@ -271,9 +301,18 @@ pub async fn delete(
 }
 
 /// How a new client proves who it is, and the secret made for that.
-fn make_proof(app: &App, change: &Change<'_>, method: Method) -> (ClientProof, Option<Secret>) {
+fn make_proof(
+    app: &App,
+    change: &Change<'_>,
+    method: Method,
+    jwks: Option<String>,
+) -> (ClientProof, Option<Secret>) {
     let place = match method {
         Method::None => return (ClientProof::Public, None),
+        Method::PrivateKeyJwt => {
+            let jwks = jwks.expect("keys of a client that signs were checked");
+            return (ClientProof::Key { jwks }, None);
+        }
         Method::ClientSecretBasic => SecretPlace::Header,
         Method::ClientSecretPost => SecretPlace::Body,
     };
@@ -338,5 +377,6 @@ fn audited(client: &PreregisteredClient) -> Fields {
         field("gateway_id", client.gateway_id),
         field("redirect_uris", client.redirect_uri_texts()),
         field("token_endpoint_auth_method", client.proof.method().as_str()),
+        field("jwks", client.proof.jwks()),
     ]
 }

@@ -13,6 +13,7 @@ use gatewright_store::{
     PageRequest, StoreError, client_block, client_use, gateway, grant, preregistered_client,
     refresh_token::{self, Proposal, Rotation},
     revocation::{self, Denied},
+    used_assertion::{self, AssertionUse, UsedAssertion},
 };
 
 use crate::{
@@ -27,6 +28,8 @@ contract!(
     a_blocked_client_holds_no_live_grant,
     clients_with_live_grants_are_counted,
     a_clients_grants_end_and_no_others,
+    an_assertion_is_used_once,
+    one_of_twenty_uses_of_an_assertion_is_the_first,
 );
 
 const ALL: PageRequest = PageRequest {
@@ -280,6 +283,89 @@ async fn clients_with_live_grants_are_counted(world: World) {
     );
     let name = look!(world, tx => client_use::name_of(tx, project, gateway, document));
     assert_eq!(name.as_deref(), Some("Claude"));
+}
+
+async fn an_assertion_is_used_once(world: World) {
+    let (setting, other) = (world.setting().await, world.setting().await);
+    let expires_at = world.now().plus(Duration::from_mins(5));
+    let assertion = |gateway, client, jti| UsedAssertion::new(gateway, client, jti, expires_at);
+    let first = assertion(setting.gateway.id, CLIENT, "1");
+    let use_up = async |assertion: UsedAssertion| commit!(world, tx => used_assertion::use_up(tx, &assertion, 2, world.now()));
+    assert_eq!(use_up(first.clone()).await, AssertionUse::First);
+    assert_eq!(use_up(first.clone()).await, AssertionUse::Again);
+    // Another gateway or client may have used the same id.
+    assert_eq!(
+        use_up(assertion(other.gateway.id, CLIENT, "1")).await,
+        AssertionUse::First
+    );
+    assert_eq!(
+        use_up(assertion(setting.gateway.id, "another", "1")).await,
+        AssertionUse::First
+    );
+    // A client fills its own measure and nobody else's.
+    assert_eq!(
+        use_up(assertion(setting.gateway.id, CLIENT, "2")).await,
+        AssertionUse::First
+    );
+    assert_eq!(
+        use_up(assertion(setting.gateway.id, CLIENT, "3")).await,
+        AssertionUse::TooMany
+    );
+    assert_eq!(
+        use_up(assertion(setting.gateway.id, "another", "2")).await,
+        AssertionUse::First
+    );
+    // What was dropped did not happen.
+    let dropped = assertion(other.gateway.id, CLIENT, "2");
+    let mut tx = world.store.write().await.unwrap();
+    assert_eq!(
+        used_assertion::use_up(&mut tx, &dropped, 2, world.now())
+            .await
+            .unwrap(),
+        AssertionUse::First
+    );
+    drop(tx);
+    assert_eq!(use_up(dropped.clone()).await, AssertionUse::First);
+
+    assert_eq!(
+        commit!(world, tx => used_assertion::prune(tx, world.now(), 100)),
+        0
+    );
+    world.clock.advance(Duration::from_mins(5));
+    let late = UsedAssertion::new(
+        setting.gateway.id,
+        CLIENT,
+        "4",
+        world.now().plus(Duration::from_mins(5)),
+    );
+    assert_eq!(use_up(late.clone()).await, AssertionUse::First);
+    assert_eq!(commit!(world, tx => used_assertion::prune(tx, world.now(), 4)), 4);
+    assert_eq!(
+        commit!(world, tx => used_assertion::prune(tx, world.now(), 100)),
+        2
+    );
+    assert_eq!(use_up(late.clone()).await, AssertionUse::Again);
+}
+
+async fn one_of_twenty_uses_of_an_assertion_is_the_first(world: World) {
+    let setting = world.setting().await;
+    let expires_at = world.now().plus(Duration::from_mins(5));
+    let assertion = UsedAssertion::new(setting.gateway.id, CLIENT, "1", expires_at);
+    let uses = (0..20).map(|_| {
+        let (world, assertion) = (world.clone(), assertion.clone());
+        tokio::spawn(
+            async move { commit!(world, tx => used_assertion::use_up(tx, &assertion, 100, world.now())) },
+        )
+    });
+    let mut first = 0;
+    for outcome in uses.collect::<Vec<_>>() {
+        match outcome.await.unwrap() {
+            AssertionUse::First => first += 1,
+            AssertionUse::Again => {}
+            AssertionUse::TooMany => panic!("the cap was not reached"),
+        }
+    }
+    assert_eq!(first, 1);
 }
 
 async fn a_clients_grants_end_and_no_others(world: World) {

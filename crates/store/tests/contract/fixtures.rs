@@ -261,6 +261,7 @@ impl Setting {
             client_id: CLIENT.to_owned(),
             client_name: "Claude".to_owned(),
             scope: "mcp".to_owned(),
+            begun_with_key: false,
             created_at: world.now(),
             ends_at: world.now().plus(Duration::from_hours(90 * 24)),
             last_used_at: world.now(),

@@ -299,6 +299,7 @@ impl Bench {
             client_id: client.to_owned(),
             client_name: "Claude".to_owned(),
             scope: "mcp".to_owned(),
+            begun_with_key: false,
             created_at: now,
             ends_at: now.plus(Duration::from_hours(24)),
             last_used_at: now,

@@ -1,9 +1,10 @@
 //! Clients of a gateway: registered beforehand, in use, blocked.
 
 use gatewright_store::revocation::Denied;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bench::Bench;
+use crate::jose::signer::{Signer, SignerKind};
 
 #[tokio::test]
 async fn a_client_is_registered_changed_rotated_and_deleted() {
@@ -105,6 +106,61 @@ async fn what_is_wrong_with_a_client_is_told_by_its_place() {
     assert_eq!(refused.pointers(), ["/redirect_uris"]);
     let nowhere = acme.path("gateways/gw_0192f0c1a2b37c4d8e5f60718293a4b5/preregistered-clients");
     bench.get(&acme.viewer, &nowhere).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_client_that_signs_brings_public_keys_and_nothing_else() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let source = acme.source(&bench, "Okta").await;
+    let gateway = acme.gateway_of(&bench, &source, "Agents", "active").await;
+    let clients = acme.path(&format!("gateways/{gateway}/preregistered-clients"));
+    let with = |method: &str, jwks: Value| {
+        json!({
+            "name": "Signing", "redirect_uris": ["https://app.example/cb"],
+            "token_endpoint_auth_method": method, "jwks": jwks,
+        })
+    };
+    let public = Signer::new(SignerKind::P256, Some("k1")).jwk();
+    let mut private = public.clone();
+    private["d"] = json!("AAAA");
+    for (method, jwks) in [
+        ("private_key_jwt", Value::Null),
+        ("private_key_jwt", json!({})),
+        ("private_key_jwt", json!({"keys": []})),
+        ("private_key_jwt", json!({"keys": [private]})),
+        ("private_key_jwt", json!({"keys": [{"kty": "oct", "k": "AAAA"}]})),
+        (
+            "private_key_jwt",
+            json!({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}),
+        ),
+        ("none", json!({"keys": [public]})),
+    ] {
+        let wrong = bench
+            .post(&acme.admin, &clients, with(method, jwks.clone()))
+            .await;
+        assert_eq!(wrong.expect(422).pointers(), ["/jwks"], "{method} {jwks}");
+    }
+    let keys = json!({"keys": [public]});
+    let made = bench
+        .post(&acme.admin, &clients, with("private_key_jwt", keys.clone()))
+        .await
+        .expect(201);
+    assert_eq!(made.body["jwks"], keys);
+    assert!(made.body["client_secret"].is_null());
+    let path = format!("{clients}/{}", made.text("id"));
+    let both = json!({"keys": [public, Signer::new(SignerKind::Ed25519, Some("k2")).jwk()]});
+    let changed = bench
+        .patch(&acme.admin, &path, json!({"jwks": both}))
+        .await
+        .expect(200);
+    assert_eq!(changed.body["jwks"], both);
+    let cleared = bench.patch(&acme.admin, &path, json!({"jwks": null})).await;
+    assert_eq!(cleared.expect(422).pointers(), ["/jwks"]);
+    bench
+        .post(&acme.admin, &format!("{path}/rotate-secret"), json!({}))
+        .await
+        .expect(409);
 }
 
 #[tokio::test]

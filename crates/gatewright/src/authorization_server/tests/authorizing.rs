@@ -1,10 +1,12 @@
 //! The authorization endpoint: who is sent where with which error, and who is sent nowhere.
 
 use gatewright_domain::gateway::TrustedClient;
-use gatewright_oauth::metadata_document::MetadataDocument;
 use http::StatusCode;
 
-use super::world::{ISSUER, REDIRECT, World, authorize, parameter, query};
+use super::{
+    host,
+    world::{ISSUER, REDIRECT, World, authorize, parameter, query},
+};
 
 #[tokio::test]
 async fn a_good_request_shows_the_consent_page_as_often_as_it_is_fetched() {
@@ -209,17 +211,11 @@ async fn the_root_alias_finds_the_gateway_by_resource_or_client_or_says_what_to_
 
 const DOCUMENT: &str = "https://client.example/oauth/client.json";
 
-/// Puts a document where a fetch would put it.
+/// Publishes the document with these redirect URIs.
 async fn publish(world: &World, redirects: &[&str]) {
-    let body = serde_json::json!({"client_id": DOCUMENT, "client_name": "Known", "redirect_uris": redirects});
-    let url = url::Url::parse(DOCUMENT).unwrap();
-    let document = MetadataDocument::parse(&url, body.to_string().as_bytes()).unwrap();
-    world
-        .app
-        .authorization_server
-        .documents
-        .keep(&world.app, document)
-        .await;
+    let document =
+        serde_json::json!({"client_id": DOCUMENT, "client_name": "Known", "redirect_uris": redirects});
+    host::publish(world, &document).await;
 }
 
 #[tokio::test]

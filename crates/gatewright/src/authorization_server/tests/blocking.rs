@@ -4,7 +4,10 @@ use gatewright_domain::{audit::Origin, client::short_id, id::ClientBlockId};
 use http::StatusCode;
 use serde_json::json;
 
-use super::world::{REDIRECT, World, authorize, sealed};
+use super::{
+    host,
+    world::{REDIRECT, World, authorize, sealed},
+};
 use crate::service::{
     Authority,
     clients::{self as service, NewClientBlock},
@@ -82,13 +85,16 @@ async fn a_blocked_client_is_refused_wherever_it_asks_and_its_grants_end() {
 async fn a_described_client_is_blocked_by_its_url() {
     let world = World::new().await;
     let url = "https://app.example/client.json";
+    let another = "https://app.example/other.json";
+    for id in [url, another] {
+        host::publish(&world, &json!({"client_id": id, "redirect_uris": [REDIRECT]})).await;
+    }
     let code = world.code(url).await;
     let answer = world.redeem(url, &code).await.json();
     let refresh = answer["refresh_token"].as_str().unwrap();
     block(&world, url).await;
     assert_eq!(world.refresh(url, refresh).await.error(), "invalid_client");
     assert!(world.get(&authorize(url, &[])).await.is_page(403));
-    let another = "https://app.example/other.json";
     let code = world.code(another).await;
     assert_eq!(world.redeem(another, &code).await.status, StatusCode::OK);
 }
@@ -98,6 +104,7 @@ async fn what_is_switched_off_is_refused_at_sign_in_and_at_refresh() {
     let world = World::new().await;
     let (client, access, refresh) = world.signed_in().await;
     let url = "https://app.example/client.json";
+    host::publish(&world, &json!({"client_id": url, "redirect_uris": [REDIRECT]})).await;
     let code = world.code(url).await;
     let described = world.redeem(url, &code).await.json();
     let described = described["refresh_token"].as_str().unwrap();

@@ -23,6 +23,7 @@ async fn register(world: &World, method: &str) -> (String, String) {
         name: format!("Ticket desk with {method}"),
         redirect_uris: vec![REDIRECT.to_owned()],
         token_endpoint_auth_method: method.to_owned(),
+        jwks: None,
     };
     let gateway = world.entry("acme").gateway.id;
     let made = service::create(&world.app, &operator(), world.project, gateway, new).await;

@@ -2,7 +2,6 @@
 
 mod log;
 mod provider;
-mod signer;
 mod world;
 
 use gatewright_domain::{
@@ -14,9 +13,9 @@ use gatewright_domain::{
     user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
+pub(super) use crate::jose::signer::{Signer, SignerKind, encode};
 pub(crate) use log::Log;
 pub(super) use provider::{Fault, SECRET, TokenRule};
-pub(super) use signer::{Signer, SignerKind, encode};
 pub(super) use world::{Seen, SignIn, World};
 
 /// A source of this issuer, with a secret that nobody can open.

@@ -19,7 +19,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
 
-use super::signer::{Signer, SignerKind, encode};
+use super::{Signer, SignerKind, encode};
 
 /// The client secret the provider knows at first.
 pub(in crate::relying_party) const SECRET: &str = "correct horse";

@@ -207,6 +207,7 @@ impl World {
             client_id: "client-1".to_owned(),
             client_name: "Example".to_owned(),
             scope: "mcp".to_owned(),
+            begun_with_key: false,
             created_at: now,
             ends_at: now.plus(Duration::from_hours(24)),
             last_used_at: now,

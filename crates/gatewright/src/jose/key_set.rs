@@ -1,7 +1,7 @@
-//! A provider's key set (RFC 7517) and the choice of the key that verifies a signature (RFC 7515, RFC 8725).
+//! A key set (RFC 7517) of an identity provider or a client, and the choice of the key that verifies a signature (RFC
+//! 7515, RFC 8725).
 //!
-//! Providers leave out `kid`, `alg` and `use`; what they do state must hold. Keys come from the provider's published
-//! set alone: a key or an address inside a token is never looked at.
+//! Their owners leave out `kid`, `alg` and `use`; what they do state must hold. Keys come from the published set alone: a key or an address inside a token is never looked at.
 
 use base64::{
     Engine as _,
@@ -28,7 +28,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Signature algorithms accepted on ID tokens: asymmetric ones only, each with the kind of key it takes.
+/// Signature algorithms accepted: asymmetric ones only, each with the kind of key it takes.
 const ACCEPTED: [(&str, Algorithm, KeyKind); 10] = [
     ("RS256", Algorithm::RS256, KeyKind::Rsa),
     ("RS384", Algorithm::RS384, KeyKind::Rsa),
@@ -51,9 +51,9 @@ enum KeyKind {
     Ed25519,
 }
 
-/// A signature algorithm that ID tokens may use.
+/// A signature algorithm that is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SignatureAlgorithm {
+pub(crate) struct SignatureAlgorithm {
     name: &'static str,
     algorithm: Algorithm,
     key: KeyKind,
@@ -61,7 +61,7 @@ pub(super) struct SignatureAlgorithm {
 
 impl SignatureAlgorithm {
     /// By its JOSE name; nothing for `none`, the HMAC family and anything unknown.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         ACCEPTED
             .iter()
             .find(|(accepted, ..)| *accepted == name)
@@ -69,13 +69,13 @@ impl SignatureAlgorithm {
     }
 
     /// The algorithm as the signature library knows it.
-    pub(super) const fn algorithm(self) -> Algorithm {
+    pub(crate) const fn algorithm(self) -> Algorithm {
         self.algorithm
     }
 }
 
 /// The names of all accepted algorithms, for error messages.
-pub(super) fn accepted_names() -> String {
+pub(crate) fn accepted_names() -> String {
     ACCEPTED.map(|(name, ..)| name).join(", ")
 }
 
@@ -88,16 +88,16 @@ struct Key {
     material: DecodingKey,
 }
 
-/// The usable keys of a provider.
+/// The usable keys of one owner.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KeySet {
+pub(crate) struct KeySet {
     keys: Vec<Key>,
     unusable: Vec<&'static str>,
 }
 
 /// What came of checking a signature against a key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verification {
+pub(crate) enum Verification {
     /// A key of the set made the signature.
     Good,
     /// No key of the set fits the token's `kid` and `alg`: the set may be out of date.
@@ -108,7 +108,7 @@ pub(super) enum Verification {
 
 impl KeySet {
     /// Reads a JWK set. Keys that cannot verify an ID token are left out; nothing when it is not a JWK set at all.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let set: Map<String, Value> = serde_json::from_slice(body).ok()?;
         let mut keys = Self::default();
         for jwk in set.get("keys")?.as_array()?.iter().take(MAX_KEYS) {
@@ -121,12 +121,12 @@ impl KeySet {
     }
 
     /// Whether any key can verify an accepted algorithm.
-    pub(super) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         !self.keys.is_empty()
     }
 
     /// Why keys were left out, each reason once.
-    pub(super) fn unusable(&self) -> Vec<&'static str> {
+    pub(crate) fn unusable(&self) -> Vec<&'static str> {
         let mut reasons = self.unusable.clone();
         reasons.sort_unstable();
         reasons.dedup();
@@ -135,7 +135,7 @@ impl KeySet {
 
     /// Checks `signature` (base64url) over `message`. A `kid` picks the keys that bear it, or else those without any
     /// `kid`; without one every key that fits the algorithm is tried.
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         algorithm: SignatureAlgorithm,
         kid: Option<&str>,

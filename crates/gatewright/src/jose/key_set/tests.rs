@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::relying_party::testing::{Signer, SignerKind};
+use crate::jose::signer::{Signer, SignerKind};
 
 const MESSAGE: &[u8] = b"header.payload";
 

@@ -16,7 +16,7 @@ static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| RsaKeyPair::generate(KeySize
 
 /// The kind of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::relying_party) enum SignerKind {
+pub(crate) enum SignerKind {
     Rsa,
     P256,
     P384,
@@ -25,7 +25,7 @@ pub(in crate::relying_party) enum SignerKind {
 
 /// A key pair with the id under which it is published.
 #[derive(Debug)]
-pub(in crate::relying_party) struct Signer {
+pub(crate) struct Signer {
     kid: Option<String>,
     pair: Pair,
 }
@@ -38,7 +38,7 @@ enum Pair {
 }
 
 impl Signer {
-    pub(in crate::relying_party) fn new(kind: SignerKind, key_id: Option<&str>) -> Self {
+    pub(crate) fn new(kind: SignerKind, key_id: Option<&str>) -> Self {
         let pair = match kind {
             SignerKind::Rsa => Pair::Rsa(&RSA),
             SignerKind::P256 => Pair::Ec(
@@ -58,7 +58,7 @@ impl Signer {
     }
 
     /// The algorithm such a key is mostly used with.
-    pub(in crate::relying_party) fn default_algorithm(&self) -> Algorithm {
+    pub(crate) fn default_algorithm(&self) -> Algorithm {
         match &self.pair {
             Pair::Rsa(_) => Algorithm::RS256,
             Pair::Ec("P-256", _) => Algorithm::ES256,
@@ -68,7 +68,7 @@ impl Signer {
     }
 
     /// The public key as published: no `alg`, no `use`, and a `kid` only if it has one.
-    pub(in crate::relying_party) fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
                 let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
@@ -90,7 +90,7 @@ impl Signer {
     }
 
     /// The signature over `message` in base64url.
-    pub(in crate::relying_party) fn sign(&self, message: &[u8], algorithm: Algorithm) -> String {
+    pub(crate) fn sign(&self, message: &[u8], algorithm: Algorithm) -> String {
         let random = SystemRandom::new();
         match &self.pair {
             Pair::Rsa(pair) => {
@@ -113,7 +113,7 @@ impl Signer {
     }
 
     /// A signed token with the usual header and these claims.
-    pub(in crate::relying_party) fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         let mut header = json!({"alg": format!("{:?}", self.default_algorithm()), "typ": "JWT"});
         if let Some(kid) = &self.kid {
             header["kid"] = json!(kid);
@@ -122,7 +122,7 @@ impl Signer {
     }
 
     /// A token with any header, signed with the key's usual algorithm whatever the header says.
-    pub(in crate::relying_party) fn token_with(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn token_with(&self, header: &Value, claims: &Value) -> String {
         let algorithm = match header["alg"].as_str().map(str::parse) {
             Some(Ok(algorithm))
                 if matches!(self.pair, Pair::Rsa(_)) && format!("{algorithm:?}") != "HS256" =>
@@ -142,6 +142,6 @@ impl Signer {
 }
 
 /// Base64url without padding.
-pub(in crate::relying_party) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

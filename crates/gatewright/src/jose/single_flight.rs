@@ -1,6 +1,6 @@
 //! A bounded cache whose values are fetched by one caller at a time per key, while the others wait and share the outcome.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use gatewright_domain::Timestamp;
 use moka::sync::Cache;
@@ -9,26 +9,27 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Keys remembered. One per identity provider, of which an instance has tens; beyond it the least used are forgotten.
+/// Keys remembered. One per identity provider or client that signs, of which an instance has tens; beyond it the least
+/// used are forgotten.
 const MAX_KEYS: u64 = 1_000;
 
 /// Values by key, and failures for those who were waiting when they happened.
-pub(super) struct SingleFlight<T, E> {
+pub(crate) struct SingleFlight<T, E> {
     slots: Cache<String, Arc<Mutex<Slot<T, E>>>>,
 }
 
 /// What is known about one key.
 #[derive(Debug)]
-pub(super) struct Slot<T, E> {
+pub(crate) struct Slot<T, E> {
     value: Option<(Timestamp, Arc<T>)>,
     failure: Option<(Instant, E)>,
     /// When a value still fresh was last fetched anew because it lacked something.
-    pub(super) forced_at: Option<Timestamp>,
+    pub(crate) forced_at: Option<Timestamp>,
 }
 
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Missed<E> {
+pub(crate) enum Missed<E> {
     /// Fetching failed, for this caller or for the one it waited for.
     Failed(E),
     /// Somebody else was still fetching at the deadline.
@@ -37,7 +38,7 @@ pub(super) enum Missed<E> {
 
 /// What to do with the value at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Take it.
     Use,
     /// Fetch a new one; with `forced`, although it is fresh.
@@ -47,9 +48,20 @@ pub(super) enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Use it for `life` after it was fetched.
+    pub(crate) fn by_age(at: Timestamp, now: Timestamp, life: Duration) -> Self {
+        if now.since(at) < life {
+            Self::Use
+        } else {
+            Self::Fetch { forced: false }
+        }
+    }
+}
+
 impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> SingleFlight<T, E> {
     /// The value of `key`: the one at hand when `judge` says so, else what `fetch` brings.
-    pub(super) async fn get<F: Future<Output = Result<T, E>>>(
+    pub(crate) async fn get<F: Future<Output = Result<T, E>>>(
         &self,
         key: &str,
         now: Timestamp,
@@ -98,7 +110,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> SingleFlight<T,
     }
 
     /// Forgets a value, so that the next caller fetches it.
-    pub(super) fn forget(&self, key: &str) {
+    pub(crate) fn forget(&self, key: &str) {
         self.slots.invalidate(key);
     }
 }
@@ -132,7 +144,6 @@ mod tests {
     use std::{
         future::pending,
         sync::atomic::{AtomicU32, Ordering},
-        time::Duration,
     };
 
     use tokio::sync::Notify;
