@@ -76,6 +76,40 @@ describe("signing in by hand in Chromium", () => {
     callback.stop();
   });
 
+  test("the answer is in view on a small laptop and on a phone, with the warning and the destination above it", async () => {
+    const { authorize, callback } = await client("Visual Studio Code");
+    const { context, page } = await openPage();
+    await page.goto(authorize);
+    for (const size of [
+      { width: 1366, height: 650 },
+      { width: 360, height: 740 },
+    ]) {
+      await page.setViewportSize(size);
+      const seen = async (locator) => {
+        const box = await locator.boundingBox();
+        assert.ok(box.y >= 0 && box.y + box.height <= size.height, `${JSON.stringify(box)} in ${JSON.stringify(size)}`);
+        return box.y + box.height;
+      };
+      const allow = page.getByRole("button", { name: /allow/i });
+      await seen(allow);
+      const { y } = await allow.boundingBox();
+      assert.ok((await seen(page.getByRole("note"))) < y, "the warning is above the answer");
+      assert.ok((await seen(page.getByText("A program on this computer"))) < y, "and so is where it leads");
+    }
+    await context.close();
+    callback.stop();
+  });
+
+  test("an app without a name is spoken of in a sentence", async () => {
+    const { authorize, callback } = await client("");
+    const { context, page } = await openPage();
+    await page.goto(authorize);
+    await page.getByRole("heading", { name: "Allow an unnamed app to use Acme tools?" }).waitFor();
+    await photograph(page, "consent-nameless");
+    await context.close();
+    callback.stop();
+  });
+
   test("deny: the client hears so and nobody is asked to sign in", async () => {
     const { callback, authorize } = await client("Unwanted client");
     const { context, page } = await openPage();

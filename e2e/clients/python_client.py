@@ -2,12 +2,16 @@
 
 Usage: python_client.py <gateway url> <tool> <json arguments> [client metadata document url]
 
+With CALL_AGAIN in the environment it prints `CALLED <access token>` after the call, waits for a line of input, and calls
+once more.
+
 It prints `AUTHORIZE <url>` when the user's browser is to open a page, waits for the redirect on a loopback port of its own,
 and prints one line of JSON with what it saw: tools, the tool's result, the tokens it was given (their lengths only).
 """
 
 import asyncio
 import json
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -73,8 +77,13 @@ async def main():
     url, tool, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     document = sys.argv[4] if len(sys.argv) > 4 else None
     redirect, storage = Redirect(), Storage()
+    refreshed = False
+
+    asked = 0
 
     async def show(authorize):
+        nonlocal asked
+        asked += 1
         print("AUTHORIZE", authorize, flush=True)
 
     metadata = OAuthClientMetadata(
@@ -89,6 +98,12 @@ async def main():
         async with Client(streamable_http_client(url, http_client=http)) as client:
             tools = await client.list_tools()
             result = await client.call_tool(tool, arguments)
+            if "CALL_AGAIN" in os.environ:
+                first = storage.tokens
+                print("CALLED", first.access_token, flush=True)
+                await asyncio.to_thread(sys.stdin.readline)
+                result = await client.call_tool(tool, arguments)
+                refreshed = storage.tokens.access_token != first.access_token
     print(
         "RESULT",
         json.dumps(
@@ -98,6 +113,8 @@ async def main():
                 "structured": result.structured_content,
                 "scope": storage.tokens.scope,
                 "refreshable": storage.tokens.refresh_token is not None,
+                "refreshed": refreshed,
+                "sign_ins": asked,
                 "client": storage.client.client_id if storage.client else None,
             }
         ),

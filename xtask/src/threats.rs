@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs};
 use crate::shell::root;
 
 /// The documents whose tables name tests.
-const DOCUMENTS: [&str; 2] = ["docs/threats.md", "docs/providers.md"];
+const DOCUMENTS: [&str; 3] = ["docs/threats.md", "docs/providers.md", "docs/clients.md"];
 
 /// The lines of the documents whose test is not there.
 pub fn missing() -> anyhow::Result<Vec<String>> {
