@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
-    id::{ApiKeyId, EventId, ProjectId},
+    id::{AccountId, ApiKeyId, EventId, ProjectId},
 };
 
 /// What may repeat without end is counted in one event for this long, so that a loop cannot flood the trail.
@@ -55,17 +55,23 @@ pub struct Actor {
 pub enum ActorKind {
     /// An API key.
     ApiKey(ApiKeyId),
+    /// A signed-in account.
+    Account(AccountId),
+    /// Somebody who has not signed in.
+    Anonymous,
     /// Somebody with a shell on the machine.
     Operator,
     /// The program itself.
     System,
 }
 
-/// `key_…`, `operator` or `system`: one text for one actor.
+/// `key_…`, `acc_…`, `anonymous`, `operator` or `system`: one text for one actor.
 impl fmt::Display for ActorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKey(id) => fmt::Display::fmt(id, f),
+            Self::Account(id) => fmt::Display::fmt(id, f),
+            Self::Anonymous => f.write_str("anonymous"),
             Self::Operator => f.write_str("operator"),
             Self::System => f.write_str("system"),
         }

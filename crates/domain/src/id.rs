@@ -92,6 +92,10 @@ ids! {
     TestSignInId = "tst_";
     /// A project secret, referenced as `${secret:NAME}`.
     SecretId = "sec_";
+    /// An invitation into a project.
+    InvitationId = "inv_";
+    /// A session of an account.
+    AccountSessionId = "ses_";
     /// A signing key; its text form is the `kid` of the tokens it signs.
     SigningKeyId = "sig_";
 }

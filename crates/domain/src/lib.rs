@@ -1,6 +1,9 @@
 //! The rules of the product, free of I/O: what a project, User Source, gateway, server, user, grant and API key
 //! are, which changes they allow, and how values are sealed. Nothing here knows SQL, HTTP or a clock of its own.
 
+pub mod account;
+pub mod account_link;
+pub mod account_session;
 pub mod api_key;
 pub mod audit;
 pub mod authorization;
@@ -13,6 +16,9 @@ pub mod grant;
 pub mod header_template;
 pub mod id;
 pub mod invalid;
+pub mod invitation;
+pub mod member;
+pub mod password;
 pub mod preregistered_client;
 pub mod principal;
 pub mod project;

@@ -8,6 +8,7 @@ use gatewright_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    account::Accounts,
     authorization_server::AuthorizationServer,
     config::{Config, master_key},
     directory::DirectoryHandle,
@@ -38,6 +39,8 @@ pub struct App {
     pub directory: DirectoryHandle,
     /// The keys that sign access tokens and assertions.
     pub signing: SigningKeys,
+    /// State of signing in as an administrator: the pool that hashes passwords, limits.
+    pub accounts: Accounts,
     /// State of the authorization server: metadata document cache, limits.
     pub authorization_server: AuthorizationServer,
     /// State of the relying party: discovery and JWKS caches.
@@ -76,6 +79,7 @@ impl App {
         let app = Arc::new(Self {
             fetch,
             directory: DirectoryHandle::new(Arc::clone(&clock)),
+            accounts: Accounts::default(),
             authorization_server: AuthorizationServer::default(),
             relying_party: RelyingParty::default(),
             resource_server,

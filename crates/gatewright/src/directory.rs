@@ -14,7 +14,7 @@ use gatewright_domain::{
     Clock,
     api_key::ApiKey,
     gateway::Gateway,
-    id::{GatewayId, UserSourceId},
+    id::{AccountId, GatewayId, ProjectId, UserSourceId},
     sealed::{Keyring, Purpose},
     server::Server,
     stored_secret::StoredSecret,
@@ -42,6 +42,7 @@ pub struct Directory {
     /// The secrets the servers' headers were filled in with, sealed: equal ones need not be opened again.
     secrets: Vec<StoredSecret>,
     keys: HashMap<TokenHash, Arc<ApiKey>>,
+    members: HashSet<(ProjectId, AccountId)>,
     denied: HashSet<Denied>,
 }
 
@@ -98,6 +99,12 @@ impl Directory {
     /// A key of role `gateway` by the hash of its text. Expiry is the caller's to check.
     pub fn gateway_key(&self, hash: &TokenHash) -> Option<&Arc<ApiKey>> {
         self.keys.get(hash)
+    }
+
+    /// Whether an account that may sign in is a member of a project: what every grant of a member hangs on. An account
+    /// that was disabled, or removed from the project, is not from the next request on.
+    pub fn is_member(&self, project: ProjectId, account: AccountId) -> bool {
+        self.members.contains(&(project, account))
     }
 
     /// Whether a grant, user or client is on the deny-list.
@@ -208,6 +215,7 @@ impl Directory {
             .into_iter()
             .map(|key| (key.hash, Arc::new(key)))
             .collect();
+        directory.members = reading.members.into_iter().collect();
         directory.denied = reading.denied.into_iter().collect();
         directory.sources = sources;
         directory.servers = servers;

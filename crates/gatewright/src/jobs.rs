@@ -25,6 +25,8 @@ const PRUNE_ROUNDS: u32 = 25;
 const KEEP_ENDED_GRANTS: Duration = Duration::from_hours(30 * 24);
 /// Codes are kept this long past their expiry, so that a replay is recognised.
 const KEEP_CODES: Duration = Duration::from_hours(24);
+/// Invitations are kept this long past their time, so that an owner sees what became of them.
+const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
 /// How often last uses are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
@@ -149,13 +151,17 @@ enum Expiring {
     RefreshTokens,
     Grants,
     IdempotencyKeys,
+    AccountSessions,
+    AccountLinks,
+    Invitations,
     Assertions,
 }
 
 /// Deletes expired rows, a few at a time.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
-        Assertions, Codes, Grants, IdempotencyKeys, PendingSignIns, RefreshTokens, Revocations, TestSignIns,
+        AccountLinks, AccountSessions, Assertions, Codes, Grants, IdempotencyKeys, Invitations,
+        PendingSignIns, RefreshTokens, Revocations, TestSignIns,
     };
     for table in [
         PendingSignIns,
@@ -165,6 +171,9 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
         RefreshTokens,
         Grants,
         IdempotencyKeys,
+        AccountSessions,
+        AccountLinks,
+        Invitations,
         Assertions,
     ] {
         for _ in 0..PRUNE_ROUNDS {
@@ -184,6 +193,14 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
                     gatewright_store::grant::prune(&mut tx, before, PRUNE_BATCH).await?
                 }
                 IdempotencyKeys => gatewright_store::idempotency::prune(&mut tx, now, PRUNE_BATCH).await?,
+                AccountSessions => {
+                    gatewright_store::account_session::prune(&mut tx, now, PRUNE_BATCH).await?
+                }
+                AccountLinks => gatewright_store::account_link::prune(&mut tx, now, PRUNE_BATCH).await?,
+                Invitations => {
+                    let before = now.minus(KEEP_INVITATIONS);
+                    gatewright_store::invitation::prune(&mut tx, before, PRUNE_BATCH).await?
+                }
             };
             tx.commit().await?;
             if gone < u64::from(PRUNE_BATCH) {

@@ -67,6 +67,8 @@ fn tally_key(event: &AuditEvent, subject: &str) -> String {
 fn columns(event: &AuditEvent, tally_key: Option<String>) -> [Value; 13] {
     let (actor, actor_id) = match event.actor.kind {
         ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
+        ActorKind::Account(id) => ("account", Some(id.to_string())),
+        ActorKind::Anonymous => ("anonymous", None),
         ActorKind::Operator => ("operator", None),
         ActorKind::System => ("system", None),
     };
@@ -185,6 +187,8 @@ fn project_column(project: Option<ProjectId>) -> String {
 fn read(row: &Row) -> Result<AuditEvent, StoreError> {
     let kind = match row.text("actor")?.as_str() {
         "api_key" => ActorKind::ApiKey(row.id("actor_id")?),
+        "account" => ActorKind::Account(row.id("actor_id")?),
+        "anonymous" => ActorKind::Anonymous,
         "operator" => ActorKind::Operator,
         "system" => ActorKind::System,
         _ => return Err(StoreError::Corrupt { what: "actor" }),

@@ -1,12 +1,17 @@
 //! Everything requests need to know about configuration, read in one go.
 
 use gatewright_domain::{
-    Timestamp, api_key::ApiKey, gateway::Gateway, server::Server, stored_secret::StoredSecret,
+    Timestamp,
+    api_key::ApiKey,
+    gateway::Gateway,
+    id::{AccountId, ProjectId},
+    server::Server,
+    stored_secret::StoredSecret,
     user_source::UserSource,
 };
 
 use crate::{
-    StoreError, Tx, api_key, gateway, revision,
+    StoreError, Tx, api_key, gateway, member, revision,
     revocation::{self, Denied},
     secret, server, user_source,
 };
@@ -26,6 +31,8 @@ pub struct Reading {
     pub secrets: Vec<StoredSecret>,
     /// All unrevoked keys of role `gateway`.
     pub gateway_keys: Vec<ApiKey>,
+    /// All members with an active account. Grants of members live and die with this.
+    pub members: Vec<(ProjectId, AccountId)>,
     /// The deny-list.
     pub denied: Vec<Denied>,
 }
@@ -39,6 +46,7 @@ pub async fn read(tx: &mut Tx, now: Timestamp) -> Result<Reading, StoreError> {
         servers: server::list_all(tx).await?,
         secrets: secret::list_all(tx).await?,
         gateway_keys: api_key::list_of_gateways(tx).await?,
+        members: member::list_active(tx).await?,
         denied: revocation::list(tx, now).await?,
     })
 }

@@ -1,6 +1,9 @@
 //! Persistence on SQLite and PostgreSQL: the one crate that knows SQL. Every query is written once, in the module of
 //! its entity, and runs on both engines. Every query about an object of a project takes the project.
 
+pub mod account;
+pub mod account_link;
+pub mod account_session;
 pub mod api_key;
 pub mod audit;
 pub mod authorization_code;
@@ -11,7 +14,9 @@ pub mod error;
 pub mod gateway;
 pub mod grant;
 pub mod idempotency;
+pub mod invitation;
 pub mod keys;
+pub mod member;
 pub mod page;
 pub mod pending_sign_in;
 pub mod preregistered_client;

@@ -1,6 +1,10 @@
 //! Projects.
 
-use gatewright_domain::{Timestamp, id::ProjectId, project::Project};
+use gatewright_domain::{
+    Timestamp,
+    id::{AccountId, ProjectId},
+    project::Project,
+};
 
 use crate::{Page, PageRequest, StoreError, Tx, pending_sign_in, row::Row, tx::Lock, value::values};
 
@@ -40,6 +44,21 @@ pub async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Page<Project>, Stor
     page.page(rows, read)
 }
 
+/// Those an account is a member of, oldest first.
+pub async fn list_of_account(
+    tx: &mut Tx,
+    account: AccountId,
+    page: &PageRequest,
+) -> Result<Page<Project>, StoreError> {
+    let sql = select!(
+        "WHERE id > $1 AND id IN (SELECT project_id FROM members WHERE account_id = $2) ORDER BY id LIMIT $3"
+    );
+    let rows = tx
+        .fetch_all(sql, values![page.above(), account, page.rows()])
+        .await?;
+    page.page(rows, read)
+}
+
 /// Replaces the row where `updated_at` is still `seen`; `false` when it changed meanwhile or is gone.
 pub async fn update(tx: &mut Tx, project: &Project, seen: Timestamp) -> Result<bool, StoreError> {
     let sql =
@@ -76,6 +95,8 @@ pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<bool, StoreError> {
         "DELETE FROM user_sources WHERE project_id = $1",
         "DELETE FROM secrets WHERE project_id = $1",
         "DELETE FROM api_keys WHERE project_id = $1",
+        "DELETE FROM invitations WHERE project_id = $1",
+        "DELETE FROM members WHERE project_id = $1",
         "DELETE FROM projects WHERE id = $1",
     ] {
         tx.execute(sql, values![id]).await?;

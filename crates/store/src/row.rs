@@ -51,6 +51,11 @@ impl Row {
         T::try_from(self.int(column)?).map_err(|_| StoreError::Corrupt { what: column })
     }
 
+    /// A flag, stored as 0 or 1.
+    pub(crate) fn flag(&self, column: &'static str) -> Result<bool, StoreError> {
+        Ok(self.int(column)? != 0)
+    }
+
     pub(crate) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
         self.int(column).map(Timestamp::from_millis)
     }

@@ -4,8 +4,8 @@
 use gatewright_domain::{
     Timestamp,
     id::{
-        ApiKeyId, ClientBlockId, ClientId, EventId, GatewayId, GrantId, ProjectId, SecretId, ServerId,
-        SigningKeyId, TestSignInId, UserId, UserSourceId,
+        AccountId, AccountSessionId, ApiKeyId, ClientBlockId, ClientId, EventId, GatewayId, GrantId,
+        InvitationId, ProjectId, SecretId, ServerId, SigningKeyId, TestSignInId, UserId, UserSourceId,
     },
     stored_secret::SealedText,
     token_hash::TokenHash,
@@ -34,12 +34,15 @@ macro_rules! from_display {
     )*};
 }
 from_display!(
+    AccountId,
+    AccountSessionId,
     ApiKeyId,
     ClientBlockId,
     ClientId,
     EventId,
     GatewayId,
     GrantId,
+    InvitationId,
     ProjectId,
     SecretId,
     ServerId,
@@ -106,6 +109,12 @@ impl From<TokenHash> for Value {
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(Some(number))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Int(Some(i64::from(flag)))
     }
 }
 

@@ -65,10 +65,10 @@ pub struct AuditEventResource {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub struct ActorResource {
-    /// `api_key`, `operator` (a shell on the machine) or `system`.
+    /// `api_key`, `account`, `anonymous` (nobody who has signed in), `operator` (a shell on the machine) or `system`.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The key's id.
+    /// The id of the key or account.
     id: Option<String>,
     /// The network address, where there was one.
     address: Option<String>,
@@ -104,6 +104,8 @@ pub struct ChangeResource {
 fn resource(event: AuditEvent) -> AuditEventResource {
     let (kind, id) = match event.actor.kind {
         ActorKind::ApiKey(id) => ("api_key", Some(id.to_string())),
+        ActorKind::Account(id) => ("account", Some(id.to_string())),
+        ActorKind::Anonymous => ("anonymous", None),
         ActorKind::Operator => ("operator", None),
         ActorKind::System => ("system", None),
     };

@@ -45,6 +45,10 @@ pub struct Details {
     /// The id of this request, which finds it in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
+    /// When to come back, for the header that says so.
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after: Option<Duration>,
     /// Each thing that is wrong with the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -89,6 +93,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             instance: None,
+            retry_after: None,
             errors: Vec::new(),
             active_gateways: Vec::new(),
             gateways: Vec::new(),
@@ -299,6 +304,19 @@ impl From<ServiceError> for Problem {
                      the object before you repeat the change.",
                 )
             }
+            ServiceError::TooManyAttempts { after } => {
+                let mut problem = Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "urn:gatewright:problem:too-many-attempts",
+                    "Too many wrong passwords",
+                    "Too many wrong passwords were sent for this account or from this network. Wait a while and try again.",
+                );
+                problem.0.retry_after = Some(after);
+                problem
+            }
+            ServiceError::Overloaded => Self::unavailable(
+                "Too many passwords are being checked at this moment. Nothing changed; try again in a moment.",
+            ),
             ServiceError::Store(cause) => Self::of_store(&cause),
         }
     }
@@ -348,7 +366,10 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(attempts::WINDOW.as_secs()));
+                headers.insert(
+                    header::RETRY_AFTER,
+                    HeaderValue::from(self.0.retry_after.unwrap_or(attempts::WINDOW).as_secs()),
+                );
             }
             _ => {}
         }

@@ -172,3 +172,13 @@ pub fn user_status_or_null() -> Object {
 pub fn mode_or_null() -> Object {
     one_of_or_null(["project_members", "user_source", "headers"])
 }
+
+/// What a member may do.
+pub fn member_role() -> Object {
+    one_of(["viewer", "admin", "owner"])
+}
+
+/// Whether an account may sign in.
+pub fn account_status() -> Object {
+    one_of(["active", "disabled"])
+}

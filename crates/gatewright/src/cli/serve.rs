@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use crate::{config::Config, serve};
+use crate::{config::Config, serve, service::setup};
 
 /// Serves until told to stop.
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -24,6 +24,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         database = if app.config.is_postgres() { "postgresql" } else { "sqlite" },
         "serving"
     );
+    // On standard output, which the log does not use: who reads the log later must not find a way in.
+    if let Some(link) = setup::offer(&app).await? {
+        println!("This instance has no account yet. Make the first one here, within a day:\n\n  {link}\n");
+    }
     let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app)));
     serve::run(Arc::clone(&app), listener).await?;
     signals.abort();

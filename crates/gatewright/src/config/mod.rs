@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use load::{ConfigSource, load};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
-    DatabaseConfig, KeysConfig, LogConfig, LogFormat, MetricsConfig, OutboundConfig, ServerConfig,
+    AdministratorsConfig, DatabaseConfig, KeysConfig, LogConfig, LogFormat, MetricsConfig, OutboundConfig,
+    ServerConfig,
 };
 
 /// The name of the SQLite file in `database.data_dir`.
@@ -36,6 +37,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// What it may connect to.
     pub outbound: OutboundConfig,
+    /// How administrators sign in.
+    pub administrators: AdministratorsConfig,
     /// What it writes to standard error.
     pub log: LogConfig,
     /// Who may read `/metrics`.

@@ -110,6 +110,22 @@ impl Default for OutboundConfig {
     }
 }
 
+/// How administrators sign in to the dashboard. End users never do: they sign in at the User Source of their gateway.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdministratorsConfig {
+    /// Whether accounts sign in with e-mail address and password.
+    pub password_sign_in: bool,
+}
+
+impl Default for AdministratorsConfig {
+    fn default() -> Self {
+        Self {
+            password_sign_in: true,
+        }
+    }
+}
+
 /// What it writes to standard error.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

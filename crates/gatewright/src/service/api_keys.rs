@@ -261,23 +261,25 @@ fn check_expiry(app: &App, authority: &Authority, expires_at: Option<Timestamp>)
 }
 
 /// An instance key opens nothing inside a project, but a project needs somebody to begin with.
-async fn may_make_first_owner(
+pub(super) async fn may_make_first_owner(
     change: &mut Change<'_>,
     project: ProjectId,
     role: KeyRole,
 ) -> Result<(), ServiceError> {
     if role != KeyRole::Owner {
         return Err(ServiceError::Forbidden(
-            "An instance key makes only the first key of a project, of role `owner`. Make the others with that one."
+            "An instance key makes only the first key or invitation of a project, of role `owner`. Make the others with \
+             that one."
                 .to_owned(),
         ));
     }
     let now = change.now;
     let keys = every!(page => rows::list(&mut change.tx, Some(project), &page));
-    if keys.iter().any(|key| is_live(key, now) && is_owner(key)) {
+    let has_owner = gatewright_store::member::has_owner(&mut change.tx, project).await?;
+    if has_owner || keys.iter().any(|key| is_live(key, now) && is_owner(key)) {
         return Err(ServiceError::Forbidden(
-            "This project has an owner's key already, and an instance key opens nothing inside a project. Make further \
-             keys with the owner's key."
+            "This project has an owner already, and an instance key opens nothing inside a project. Go on with the \
+             owner's key or account."
                 .to_owned(),
         ));
     }

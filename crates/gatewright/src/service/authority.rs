@@ -1,15 +1,16 @@
 //! Who asks for an administrative action, and what they may do. Every service function begins by asking.
 
-use std::sync::Arc;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use gatewright_domain::{
     Timestamp,
     api_key::{ApiKey, KeyRole, KeyScope},
     audit::{Actor, ActorKind, Origin},
-    id::ProjectId,
+    id::{AccountId, AccountSessionId, ProjectId},
+    member::Role,
 };
 
-use super::{ServiceError, once::Once};
+use super::{ServiceError, account_sessions::Session, once::Once};
 
 /// Somebody who administers, and what is open to them.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct Authority {
 }
 
 /// What is open to somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Access {
     /// Everything: a shell on the machine, or the program itself.
     Everything,
@@ -29,6 +30,30 @@ enum Access {
     Instance,
     /// One project, up to a role.
     Project(ProjectId, KeyRole),
+    /// What an account is a member of; projects as such for administrators of the instance.
+    Account(SignedIn),
+}
+
+/// An account at the moment of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SignedIn {
+    /// Which.
+    pub(super) account: AccountId,
+    /// Through which session.
+    pub(super) session: Option<AccountSessionId>,
+    is_instance_admin: bool,
+    roles: HashMap<ProjectId, Role>,
+}
+
+/// Which projects somebody may see in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visible {
+    /// All of them.
+    All,
+    /// One.
+    Only(ProjectId),
+    /// Those this account is a member of.
+    OfAccount(AccountId),
 }
 
 impl Authority {
@@ -86,6 +111,50 @@ impl Authority {
         self.once.as_deref()
     }
 
+    /// A signed-in account, with the roles it has at this moment. `origin` is the dashboard for its pages, and the API
+    /// for requests that pages send there.
+    pub fn of_session(session: &Session, address: IpAddr, origin: Origin) -> Self {
+        let roles = session
+            .memberships
+            .iter()
+            .map(|membership| (membership.project_id, membership.role));
+        let access = Access::Account(SignedIn {
+            account: session.account.id,
+            session: Some(session.session.id),
+            is_instance_admin: session.account.is_instance_admin,
+            roles: roles.collect(),
+        });
+        Self {
+            actor: Self::account_actor(session.account.id, address, origin),
+            access,
+            ends_at: None,
+            once: None,
+        }
+    }
+
+    /// An account that has proved who it is and has no session yet. It opens nothing but itself.
+    pub(super) fn of_newcomer(account: AccountId, address: IpAddr) -> Self {
+        Self {
+            actor: Self::account_actor(account, address, Origin::Dashboard),
+            access: Access::Account(SignedIn {
+                account,
+                session: None,
+                is_instance_admin: false,
+                roles: HashMap::new(),
+            }),
+            ends_at: None,
+            once: None,
+        }
+    }
+
+    fn account_actor(account: AccountId, address: IpAddr, origin: Origin) -> Actor {
+        Actor {
+            kind: ActorKind::Account(account),
+            address: Some(address.to_string()),
+            origin,
+        }
+    }
+
     /// When it ends by itself. Nothing it makes may go on opening doors after that.
     pub(super) const fn ends_at(&self) -> Option<Timestamp> {
         self.ends_at
@@ -94,6 +163,37 @@ impl Authority {
     /// Who it is, for the audit trail.
     pub const fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// The signed-in account, which some things are about.
+    pub(super) fn account(&self) -> Result<&SignedIn, ServiceError> {
+        match &self.access {
+            Access::Account(signed_in) => Ok(signed_in),
+            Access::Everything | Access::Instance | Access::Project(..) => Err(ServiceError::Forbidden(
+                "This is about the account that is signed in, and an API key belongs to no account. Sign in to the \
+                 dashboard to do it."
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// What this somebody may do in a project, for pages that show only what is open.
+    pub fn role_in(&self, project: ProjectId) -> Option<KeyRole> {
+        match &self.access {
+            Access::Everything => Some(KeyRole::Owner),
+            Access::Instance => None,
+            Access::Project(own, role) => (*own == project).then_some(*role),
+            Access::Account(signed_in) => signed_in.roles.get(&project).map(|role| (*role).into()),
+        }
+    }
+
+    /// Whether projects and accounts of the instance are open.
+    pub const fn manages_instance(&self) -> bool {
+        match &self.access {
+            Access::Everything | Access::Instance => true,
+            Access::Project(..) => false,
+            Access::Account(signed_in) => signed_in.is_instance_admin,
+        }
     }
 
     /// May look into a project.
@@ -106,42 +206,47 @@ impl Authority {
         self.inside(project, KeyRole::Admin)
     }
 
-    /// May manage a project's keys.
+    /// May manage a project's keys and members.
     pub(super) fn own(&self, project: ProjectId) -> Result<(), ServiceError> {
         self.inside(project, KeyRole::Owner)
     }
 
-    /// May create projects and manage the keys of the instance.
+    /// May create projects and manage keys and accounts of the instance.
     pub(super) fn instance(&self) -> Result<(), ServiceError> {
-        match self.access {
-            Access::Everything | Access::Instance => Ok(()),
-            Access::Project(..) => Err(ServiceError::Forbidden(
-                "This needs an instance key: a project key opens its own project only.".to_owned(),
-            )),
+        if self.manages_instance() {
+            return Ok(());
         }
+        Err(ServiceError::Forbidden(match self.access {
+            Access::Account(_) => "This needs an administrator of the instance. Ask one of them.".to_owned(),
+            Access::Everything | Access::Instance | Access::Project(..) => {
+                "This needs an instance key: a project key opens its own project only.".to_owned()
+            }
+        }))
     }
 
     /// May read the project itself: its own members, and those who manage projects.
     pub(super) fn read_project(&self, project: ProjectId) -> Result<(), ServiceError> {
-        match self.access {
-            Access::Everything | Access::Instance => Ok(()),
-            Access::Project(..) => self.read(project),
+        if self.manages_instance() {
+            return Ok(());
         }
+        self.read(project)
     }
 
     /// May rename and delete the project itself.
     pub(super) fn manage_project(&self, project: ProjectId) -> Result<(), ServiceError> {
-        match self.access {
-            Access::Everything | Access::Instance => Ok(()),
-            Access::Project(..) => self.own(project),
+        if self.manages_instance() {
+            return Ok(());
         }
+        self.own(project)
     }
 
-    /// The only project that is open, if it is not all of them.
-    pub(super) const fn only_project(&self) -> Option<ProjectId> {
-        match self.access {
-            Access::Everything | Access::Instance => None,
-            Access::Project(project, _) => Some(project),
+    /// The projects that are open.
+    pub(super) fn visible_projects(&self) -> Visible {
+        match &self.access {
+            Access::Everything | Access::Instance => Visible::All,
+            Access::Project(project, _) => Visible::Only(*project),
+            Access::Account(signed_in) if signed_in.is_instance_admin => Visible::All,
+            Access::Account(signed_in) => Visible::OfAccount(signed_in.account),
         }
     }
 
@@ -151,20 +256,40 @@ impl Authority {
     }
 
     fn inside(&self, project: ProjectId, needed: KeyRole) -> Result<(), ServiceError> {
-        match self.access {
+        match &self.access {
             Access::Instance => Err(ServiceError::Forbidden(
                 "An instance key manages projects and opens nothing inside them. Use a key of the project; an instance \
                  key can create the project's first one."
                     .to_owned(),
             )),
             // Another project's things are as absent as things that never were.
-            Access::Project(own, _) if own != project => Err(ServiceError::not_found("project")),
-            Access::Project(_, role) if role < needed => Err(ServiceError::Forbidden(format!(
+            Access::Project(own, _) if *own != project => Err(ServiceError::not_found("project")),
+            Access::Project(_, role) if *role < needed => Err(ServiceError::Forbidden(format!(
                 "This needs a key of role `{}` or higher; this key is of role `{}`.",
                 needed.as_str(),
                 role.as_str()
             ))),
             Access::Everything | Access::Project(..) => Ok(()),
+            Access::Account(signed_in) => signed_in.inside(project, needed),
+        }
+    }
+}
+
+impl SignedIn {
+    fn inside(&self, project: ProjectId, needed: KeyRole) -> Result<(), ServiceError> {
+        match self.roles.get(&project) {
+            Some(role) if KeyRole::from(*role) >= needed => Ok(()),
+            Some(role) => Err(ServiceError::Forbidden(format!(
+                "This needs the role `{}` or higher; you are `{}` in this project. Ask an owner of the project.",
+                needed.as_str(),
+                role.as_str()
+            ))),
+            None if self.is_instance_admin => Err(ServiceError::Forbidden(
+                "You manage this project from outside and are no member of it. Add yourself as a member first; the audit \
+                 log will say so."
+                    .to_owned(),
+            )),
+            None => Err(ServiceError::not_found("project")),
         }
     }
 }
@@ -220,6 +345,54 @@ mod tests {
             of_role(KeyRole::Gateway),
             Err(ServiceError::Forbidden(_))
         ));
+    }
+
+    fn of_account(is_instance_admin: bool, roles: &[(ProjectId, Role)]) -> Authority {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let account = AccountId::generate(&clock, &entropy);
+        let mut authority = Authority::of_newcomer(account, IpAddr::from([127, 0, 0, 1]));
+        let Access::Account(signed_in) = &mut authority.access else {
+            unreachable!("it was made as an account")
+        };
+        signed_in.is_instance_admin = is_instance_admin;
+        signed_in.roles = roles.iter().copied().collect();
+        authority
+    }
+
+    #[test]
+    fn a_member_has_in_each_project_the_role_of_that_project() {
+        let authority = of_account(false, &[(project(1), Role::Owner), (project(2), Role::Viewer)]);
+        assert!(authority.own(project(1)).is_ok() && authority.manage_project(project(1)).is_ok());
+        assert!(authority.read(project(2)).is_ok());
+        assert!(matches!(
+            authority.change(project(2)),
+            Err(ServiceError::Forbidden(_))
+        ));
+        assert!(matches!(
+            authority.read_project(project(3)),
+            Err(ServiceError::NotFound { .. })
+        ));
+        assert!(authority.instance().is_err());
+        assert_eq!(authority.role_in(project(2)), Some(KeyRole::Viewer));
+    }
+
+    #[test]
+    fn an_administrator_of_the_instance_opens_projects_and_nothing_inside() {
+        let authority = of_account(true, &[(project(2), Role::Viewer)]);
+        assert!(authority.instance().is_ok() && authority.manage_project(project(1)).is_ok());
+        assert!(matches!(
+            authority.read(project(1)),
+            Err(ServiceError::Forbidden(_))
+        ));
+        assert!(authority.read(project(2)).is_ok() && authority.change(project(2)).is_err());
+    }
+
+    #[test]
+    fn a_key_is_no_account_and_an_account_no_key() {
+        assert!(of_account(true, &[]).account().is_ok());
+        assert!(!of_account(true, &[]).is_instance_key());
+        assert!(of_role(KeyRole::Owner).unwrap().account().is_err());
+        assert!(Authority::operator(Origin::Cli).account().is_err());
     }
 
     #[test]

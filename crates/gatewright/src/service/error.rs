@@ -1,5 +1,7 @@
 //! Why an administrative action was not done, in words for the person who asked.
 
+use std::time::Duration;
+
 use gatewright_domain::{
     Invalid,
     id::{GatewayId, ServerId},
@@ -38,6 +40,15 @@ pub enum ServiceError {
     /// The change is made, but this replica could not read it back.
     #[error("the change is made, but could not be confirmed")]
     NotConfirmed(#[source] StoreError),
+    /// Too many attempts with wrong passwords: later ones may be right.
+    #[error("too many attempts with wrong passwords")]
+    TooManyAttempts {
+        /// When to come back.
+        after: Duration,
+    },
+    /// More passwords wait to be checked than is good for anybody.
+    #[error("too many passwords wait to be checked")]
+    Overloaded,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -4,6 +4,8 @@
 //! it is told at once, one transaction makes the change together with its audit event and the growth of the revision,
 //! and the directory is read anew before the answer, so that the very next request sees the change.
 
+pub mod account_sessions;
+pub mod accounts;
 pub mod api_keys;
 pub mod audit_events;
 pub mod authority;
@@ -13,15 +15,20 @@ pub mod error;
 pub mod gateways;
 pub mod headers;
 pub mod instance;
+pub mod invitations;
 pub mod known_clients;
 pub mod last_used;
+pub mod members;
 pub mod once;
+pub mod password_reset;
 pub mod patch;
 pub mod preregistered_clients;
 pub mod projects;
 pub mod provider_presets;
 pub mod secrets;
 pub mod servers;
+pub mod setup;
+pub mod sign_in;
 pub mod user_sources;
 pub mod users;
 

@@ -3,6 +3,7 @@
 use gatewright_domain::{
     Invalid,
     id::ProjectId,
+    member::{Member, Role},
     project::{Project, check_name},
 };
 use gatewright_store::{Page, PageRequest, StoreError, Tx, project as rows};
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     Authority, IfMatch, Patch, ServiceError,
+    authority::Visible,
     change::{Change, Fields, Object, created, field, updated},
 };
 use crate::app::App;
@@ -50,19 +52,33 @@ pub async fn create(app: &App, authority: &Authority, new: NewProject) -> Result
     change
         .record("created", object(&project), created(audited(&project)))
         .await?;
+    // Whoever makes a project as a person owns it; a key belongs to nobody who could.
+    if let Ok(signed_in) = authority.account() {
+        let owner = Member {
+            project_id: project.id,
+            account_id: signed_in.account,
+            role: Role::Owner,
+            created_at: change.now,
+            updated_at: change.now,
+        };
+        gatewright_store::member::insert(&mut change.tx, &owner).await?;
+    }
     change.commit().await?;
     Ok(project)
 }
 
-/// The projects that are open to the caller, oldest first: all for an instance key, its own for a project key.
+/// The projects that are open to the caller, oldest first: all for instance keys and administrators of the instance, its
+/// own for a project key, those it is a member of for an account.
 pub async fn list(
     app: &App,
     authority: &Authority,
     page: &PageRequest,
 ) -> Result<Page<Project>, ServiceError> {
     let mut tx = app.store.read().await?;
-    let Some(own) = authority.only_project() else {
-        return Ok(rows::list(&mut tx, page).await?);
+    let own = match authority.visible_projects() {
+        Visible::All => return Ok(rows::list(&mut tx, page).await?),
+        Visible::OfAccount(account) => return Ok(rows::list_of_account(&mut tx, account, page).await?),
+        Visible::Only(own) => own,
     };
     let is_on_page = page.after.as_ref().is_none_or(|after| *after < own.to_string());
     let found = if is_on_page {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp,
     audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin, TALLY_WINDOW},
-    id::{ApiKeyId, EventId, ProjectId},
+    id::{AccountId, ApiKeyId, EventId, ProjectId},
 };
 use gatewright_store::{
     PageRequest,
@@ -58,7 +58,13 @@ fn event(world: &World, project: Option<ProjectId>, action: &str) -> AuditEvent 
 async fn events_are_read_back_newest_first(world: World) {
     let project = world.project().await.id;
     let mut events = Vec::new();
-    for kind in [ActorKind::Operator, ActorKind::System] {
+    let account = ActorKind::Account(AccountId::generate(&*world.clock, &*world.entropy));
+    for kind in [
+        account,
+        ActorKind::Anonymous,
+        ActorKind::Operator,
+        ActorKind::System,
+    ] {
         let mut event = event(&world, Some(project), "project.updated");
         event.actor.kind = kind;
         event.actor.address = None;
@@ -83,7 +89,7 @@ async fn events_are_read_back_newest_first(world: World) {
     assert_eq!(first.items, events[..2]);
     let rest = PageRequest {
         after: first.next,
-        limit: 2,
+        limit: 3,
     };
     let rest = look!(world, tx => audit::list(tx, Some(project), &filter, &rest));
     assert_eq!(rest.items, events[2..]);

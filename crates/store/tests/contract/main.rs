@@ -6,9 +6,12 @@
 // Which PostgreSQL to test on is for whoever runs the tests to say, in the environment.
 #![allow(clippy::disallowed_methods)]
 
+mod account_fixtures;
 mod fixtures;
 mod world;
 
+mod account_races;
+mod accounts;
 mod api_keys;
 mod audit_trail;
 mod clients;
@@ -17,6 +20,7 @@ mod configuration;
 mod gateways;
 mod grants;
 mod idempotency;
+mod invitations;
 mod keys_and_secrets;
 mod pending;
 mod races;

@@ -38,7 +38,7 @@ contract!(
 );
 
 /// Runs many at once, alternately on two stores of the same data, and gives what came of each.
-async fn all_at_once<T, F, W>(world: &World, count: usize, work: W) -> Vec<T>
+pub(crate) async fn all_at_once<T, F, W>(world: &World, count: usize, work: W) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,

@@ -1,0 +1,138 @@
+//! Accounts: people who administer. Never end users.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Invalid, Timestamp, id::AccountId};
+
+/// An address has at most this many characters (RFC 5321 section 4.5.3.1).
+const MAX_EMAIL: usize = 254;
+/// And this many before the `@`.
+const MAX_LOCAL: usize = 64;
+
+/// A person who administers. The hash of the password is not here: only signing in reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The address it signs in with.
+    pub email: Email,
+    /// What people call it, 1-80 characters.
+    pub name: String,
+    /// Whether it can sign in with a password.
+    pub has_password: bool,
+    /// Whether it manages projects and accounts of the instance. Inside a project it needs to be a member all the same.
+    pub is_instance_admin: bool,
+    /// Whether it may sign in.
+    pub status: AccountStatus,
+    /// Grows whenever sessions have to end: a session of another epoch opens nothing.
+    pub session_epoch: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it last signed in.
+    pub last_sign_in_at: Option<Timestamp>,
+}
+
+/// Whether an account may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountStatus {
+    /// It may.
+    Active,
+    /// It may not, and what it had open is closed.
+    Disabled,
+}
+
+/// An e-mail address as typed. Two are the same when their [keys](Self::key) are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Email(String);
+
+impl Email {
+    /// Checks an address that somebody typed. Only its form: that a person reads it, an invitation or a provider proves.
+    pub fn check(pointer: &str, text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        let refuse = |detail: &str| Err(Invalid::one(pointer, detail));
+        if text.is_empty() {
+            return refuse("An e-mail address is required: type one like `ada@example.com`.");
+        }
+        let Some((local, domain)) = text.rsplit_once('@') else {
+            return refuse("This is no e-mail address: type one like `ada@example.com`.");
+        };
+        if text.len() > MAX_EMAIL || local.len() > MAX_LOCAL {
+            return refuse("This e-mail address is too long to be one: check it.");
+        }
+        let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[]\\,;:\"@".contains(c);
+        let is_domain = domain.split('.').all(|label| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        });
+        if local.is_empty() || !local.chars().all(is_plain) || !is_domain {
+            return refuse("This is no e-mail address: type one like `ada@example.com`.");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// An address that was checked before, as it comes back from the store.
+    pub const fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What makes two addresses the same: the whole address, whatever the case.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+
+    /// The part after the `@`, in lower case.
+    pub fn domain(&self) -> String {
+        let domain = self.0.rsplit_once('@').map_or("", |(_, domain)| domain);
+        domain.to_lowercase()
+    }
+
+    /// The part before the `@`.
+    pub fn local(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(local, _)| local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_trimmed_and_compared_whatever_its_case() {
+        let ada = Email::check("/email", " Ada@Example.COM ").unwrap();
+        assert_eq!(ada.as_str(), "Ada@Example.COM");
+        assert_eq!(ada.key(), "ada@example.com");
+        assert_eq!((ada.local(), ada.domain().as_str()), ("Ada", "example.com"));
+        assert!(Email::check("/email", "ada.l+work@intern").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a b@example.com",
+            "a@b@example.com",
+            "ada@example..com",
+            "ada@-example.com",
+            "Ada <ada@example.com>",
+            "ada\n@example.com",
+            &format!("{}@example.com", "a".repeat(65)),
+            &format!("a@{}.com", "b".repeat(254)),
+        ] {
+            assert!(Email::check("/email", text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Invitations into a project: a link, bound to an address.
+
+use std::time::Duration;
+
+use crate::{
+    Timestamp,
+    account::Email,
+    id::{AccountId, InvitationId, ProjectId},
+    member::Role,
+    token_hash::TokenHash,
+};
+
+/// How long an invitation waits: a holiday fits, a forgotten mailbox does not stay a door.
+pub const LIFE: Duration = Duration::from_hours(7 * 24);
+
+/// An invitation as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Its id.
+    pub id: InvitationId,
+    /// Into which project.
+    pub project_id: ProjectId,
+    /// For whom: an account of another address cannot accept it.
+    pub email: Email,
+    /// What the member may do.
+    pub role: Role,
+    /// SHA-256 of the token in the link.
+    pub hash: TokenHash,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops working by itself.
+    pub expires_at: Timestamp,
+    /// When it was accepted, and by whom.
+    pub accepted: Option<(Timestamp, AccountId)>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What has become of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvitationStatus {
+    /// It can be accepted.
+    Open,
+    /// It was.
+    Accepted,
+    /// Somebody took it back, or a newer one for the same address took its place.
+    Revoked,
+    /// Its time is over.
+    Expired,
+}
+
+impl InvitationStatus {
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl Invitation {
+    /// What has become of it at `now`.
+    pub fn status(&self, now: Timestamp) -> InvitationStatus {
+        if self.accepted.is_some() {
+            InvitationStatus::Accepted
+        } else if self.revoked_at.is_some() {
+            InvitationStatus::Revoked
+        } else if self.expires_at <= now {
+            InvitationStatus::Expired
+        } else {
+            InvitationStatus::Open
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::FixedClock, entropy::SeededEntropy};
+
+    #[test]
+    fn it_is_open_until_its_time_is_over_or_somebody_acts() {
+        let (clock, entropy) = (FixedClock::at_seconds(1_000), SeededEntropy::new(1));
+        let made = Timestamp::from_seconds(1_000);
+        let open = Invitation {
+            id: InvitationId::generate(&clock, &entropy),
+            project_id: ProjectId::generate(&clock, &entropy),
+            email: Email::check("", "ada@example.com").unwrap(),
+            role: Role::Viewer,
+            hash: TokenHash::of("token"),
+            created_at: made,
+            expires_at: made.plus(LIFE),
+            accepted: None,
+            revoked_at: None,
+        };
+        assert_eq!(open.status(made), InvitationStatus::Open);
+        assert_eq!(open.status(open.expires_at), InvitationStatus::Expired);
+        let revoked = Invitation {
+            revoked_at: Some(made),
+            ..open.clone()
+        };
+        assert_eq!(revoked.status(made), InvitationStatus::Revoked);
+        let by = AccountId::generate(&clock, &entropy);
+        let accepted = Invitation {
+            accepted: Some((made, by)),
+            ..open
+        };
+        assert_eq!(accepted.status(accepted.expires_at), InvitationStatus::Accepted);
+    }
+}

@@ -1,0 +1,88 @@
+//! Members: accounts in a project, each with a role.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    api_key::KeyRole,
+    id::{AccountId, ProjectId},
+};
+
+/// An account in a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The project.
+    pub project_id: ProjectId,
+    /// The account.
+    pub account_id: AccountId,
+    /// What it may do there.
+    pub role: Role,
+    /// Since when it is a member.
+    pub created_at: Timestamp,
+    /// When its role last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Reads and changes.
+    Admin,
+    /// Reads, changes, and manages keys, members and the project itself.
+    Owner,
+}
+
+impl Role {
+    /// The name in API and database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// A member and a key of the same role may do the same.
+impl From<Role> for KeyRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Admin => Self::Admin,
+            Role::Owner => Self::Owner,
+        }
+    }
+}
+
+/// Whether a project of `owners` owners can spare this change of a member's role (`None`: the member goes). A project
+/// that has an owner keeps one.
+pub const fn leaves_an_owner(owners: usize, before: Role, after: Option<Role>) -> bool {
+    let loses_one = matches!(before, Role::Owner) && !matches!(after, Some(Role::Owner));
+    !loses_one || owners > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_owner_stays_and_everybody_else_may_change() {
+        assert!(!leaves_an_owner(1, Role::Owner, None));
+        assert!(!leaves_an_owner(1, Role::Owner, Some(Role::Admin)));
+        assert!(leaves_an_owner(1, Role::Owner, Some(Role::Owner)));
+        assert!(leaves_an_owner(2, Role::Owner, None));
+        assert!(leaves_an_owner(1, Role::Viewer, None));
+        assert!(leaves_an_owner(0, Role::Viewer, Some(Role::Owner)));
+    }
+
+    #[test]
+    fn roles_are_ordered_by_power_as_those_of_keys_are() {
+        assert!(Role::Viewer < Role::Admin && Role::Admin < Role::Owner);
+        for role in [Role::Viewer, Role::Admin, Role::Owner] {
+            assert_eq!(role.as_str(), KeyRole::from(role).as_str());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The session cookie of an account.
+
+use axum_extra::extract::CookieJar;
+use gatewright_domain::{account_session::MAX_LIFE, secret::Secret};
+use http::{HeaderMap, HeaderValue};
+
+const NAME: &str = "gatewright-session";
+
+/// The cookie's value, as a browser sent it. Two cookies of the name are none: one of them was planted.
+pub fn read(headers: &HeaderMap, public_url: &str) -> Option<Secret> {
+    let name = name(public_url);
+    let mut values = CookieJar::from_headers(headers)
+        .iter()
+        .filter(|cookie| cookie.name() == name)
+        .map(|cookie| cookie.value().to_owned())
+        .collect::<Vec<_>>();
+    let sent = headers
+        .get_all(http::header::COOKIE)
+        .iter()
+        .flat_map(|line| line.to_str().unwrap_or_default().split(';'))
+        .filter(|pair| pair.trim().split('=').next() == Some(name.as_str()))
+        .count();
+    (sent == 1).then(|| values.pop().map(Secret::new)).flatten()
+}
+
+/// `Set-Cookie` for a session that has just begun.
+pub fn set(public_url: &str, token: &Secret) -> HeaderValue {
+    header(public_url, token.expose(), MAX_LIFE.as_secs())
+}
+
+/// `Set-Cookie` that makes the browser forget its session.
+pub fn clear(public_url: &str) -> HeaderValue {
+    header(public_url, "", 0)
+}
+
+fn name(public_url: &str) -> String {
+    format!("{}{NAME}", if is_secure(public_url) { "__Host-" } else { "" })
+}
+
+/// On loopback without TLS browsers would not keep a `Secure` cookie.
+fn is_secure(public_url: &str) -> bool {
+    !public_url.starts_with("http://")
+}
+
+/// `Lax`, because a link from a chat or a mail into the dashboard should find its reader signed in; changes ask for the
+/// request's origin besides.
+fn header(public_url: &str, value: &str, max_age: u64) -> HeaderValue {
+    let secure = if is_secure(public_url) { "; Secure" } else { "" };
+    let name = name(public_url);
+    let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
+    let mut header =
+        HeaderValue::try_from(text).expect("names and tokens are made of letters, digits, `-` and `_`");
+    header.set_sensitive(true);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::COOKIE;
+
+    use super::*;
+
+    const HTTPS: &str = "https://gw.example.com";
+    const LOOPBACK: &str = "http://127.0.0.1:8080";
+
+    fn sent(cookies: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, cookies.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn it_is_bound_to_the_host_and_hidden_from_scripts() {
+        let set = set(HTTPS, &Secret::new("token"));
+        assert_eq!(
+            set.to_str().unwrap(),
+            "__Host-gatewright-session=token; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert!(clear(HTTPS).to_str().unwrap().contains("=; Path=/; Max-Age=0;"));
+        assert!(
+            !super::set(LOOPBACK, &Secret::new("t"))
+                .to_str()
+                .unwrap()
+                .contains("Secure")
+        );
+    }
+
+    #[test]
+    fn only_the_cookie_of_the_right_name_counts() {
+        let value = |cookies, url| read(&sent(cookies), url).map(|value| value.expose().to_owned());
+        assert_eq!(
+            value("a=b; __Host-gatewright-session=token", HTTPS),
+            Some("token".to_owned())
+        );
+        assert_eq!(value("gatewright-session=token", HTTPS), None);
+        assert_eq!(
+            value("gatewright-session=token", LOOPBACK),
+            Some("token".to_owned())
+        );
+        let twice = "gatewright-session=one; gatewright-session=two";
+        assert_eq!(value(twice, LOOPBACK), None);
+        assert_eq!(value("", LOOPBACK), None);
+    }
+}

@@ -1,0 +1,7 @@
+//! Accounts through the service functions, as pages and API use them.
+
+mod inviting;
+mod sessions;
+mod setting_up;
+mod signing_in;
+mod world;

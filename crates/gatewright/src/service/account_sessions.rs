@@ -1,0 +1,219 @@
+//! Sessions of accounts: who is signed in, where, and the end of it. Each request looks its session up, so that a new
+//! role, a removal or a new password acts on the next one.
+
+use gatewright_domain::{
+    Timestamp,
+    account::Account,
+    account_session::{AccountSession, MAX_LIFE, SEEN_RESOLUTION},
+    entropy,
+    id::AccountSessionId,
+    member::Role,
+    secret::Secret,
+    token_hash::TokenHash,
+};
+use gatewright_store::{Tx, account_session as rows, member, member::Membership};
+
+use super::{
+    Authority, ServiceError,
+    audit_events::Entry,
+    change::{Change, Object, created, field},
+};
+use crate::{account::visitor::Visitor, app::App};
+
+/// A signed-in account with everything that is open to it at this moment.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The account.
+    pub account: Account,
+    /// The session.
+    pub session: AccountSession,
+    /// Its projects, by name.
+    pub memberships: Vec<Membership>,
+}
+
+impl Session {
+    /// What the account may do in a project; nothing when it is no member.
+    pub fn role_in(&self, project: gatewright_domain::id::ProjectId) -> Option<Role> {
+        let of_project = self
+            .memberships
+            .iter()
+            .find(|membership| membership.project_id == project);
+        of_project.map(|membership| membership.role)
+    }
+}
+
+/// A session that has just begun, with the value of its cookie.
+#[derive(Debug)]
+pub struct Begun {
+    /// The account.
+    pub account: Account,
+    /// The session.
+    pub session: AccountSession,
+    /// The cookie's value, for [`cookie::set`](crate::account::cookie::set).
+    pub token: Secret,
+}
+
+/// The session of a cookie; nothing when it has ended, in whatever way.
+pub async fn find(app: &App, token: &Secret) -> Result<Option<Session>, ServiceError> {
+    let now = app.now();
+    let mut tx = app.store.read().await?;
+    let found = rows::find_live(&mut tx, TokenHash::of(token.expose()), now).await?;
+    let Some((session, account)) = found else {
+        return Ok(None);
+    };
+    let memberships = member::memberships(&mut tx, account.id).await?;
+    drop(tx);
+    if now.since(session.last_seen_at) >= SEEN_RESOLUTION {
+        note_seen(app, session.id, now).await;
+    }
+    Ok(Some(Session {
+        account,
+        session,
+        memberships,
+    }))
+}
+
+/// Ends the session a visitor came with. Ending what has ended does nothing.
+pub async fn sign_out(app: &App, visitor: &Visitor) -> Result<(), ServiceError> {
+    let Some(token) = &visitor.session else {
+        return Ok(());
+    };
+    let mut tx = app.store.write().await?;
+    let hash = TokenHash::of(token.expose());
+    let Some(account) = rows::end_by_hash(&mut tx, hash).await? else {
+        return Ok(());
+    };
+    if let Some(account) = gatewright_store::account::find(&mut tx, account).await? {
+        let authority = Authority::of_newcomer(account.id, visitor.address);
+        note(app, &mut tx, &authority, &account, "signed_out").await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The sessions of the signed-in account, the one used last first.
+pub async fn list(app: &App, authority: &Authority) -> Result<Vec<AccountSession>, ServiceError> {
+    let account = authority.account()?.account;
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, account, app.now()).await?)
+}
+
+/// Ends one session of the signed-in account, which may be the one it asks through.
+pub async fn end(app: &App, authority: &Authority, id: AccountSessionId) -> Result<(), ServiceError> {
+    let account = authority.account()?.account;
+    let mut change = Change::begin(app, authority, None).await?;
+    let now = change.now;
+    let sessions = rows::list(&mut change.tx, account, now).await?;
+    let Some(session) = sessions.iter().find(|session| session.id == id) else {
+        return Err(ServiceError::not_found("session"));
+    };
+    if !rows::end(&mut change.tx, account, id).await? {
+        return Err(ServiceError::not_found("session"));
+    }
+    let object = Object {
+        kind: "account_session",
+        id: id.to_string(),
+        name: &session.user_agent,
+    };
+    change.record("ended", object, Vec::new()).await?;
+    change.commit().await
+}
+
+/// Ends every session of the signed-in account but the one it asks through; how many.
+pub async fn end_others(app: &App, authority: &Authority) -> Result<u64, ServiceError> {
+    let signed_in = authority.account()?;
+    let (id, current) = (signed_in.account, signed_in.session);
+    let mut change = Change::begin(app, authority, None).await?;
+    let Some(account) = gatewright_store::account::find(&mut change.tx, id).await? else {
+        return Err(ServiceError::not_found("account"));
+    };
+    let Some(current) = current else {
+        return Ok(0);
+    };
+    let ended = rows::end_others(&mut change.tx, id, current).await?;
+    if ended == 0 {
+        return Ok(0);
+    }
+    let object = Object {
+        kind: "account",
+        id: id.to_string(),
+        name: account.email.as_str(),
+    };
+    let changes = created(vec![field("sessions_ended", ended)]);
+    change.record("sessions_ended", object, changes).await?;
+    change.commit().await?;
+    Ok(ended)
+}
+
+/// Begins a session in the transaction of what it comes of, and ends the one the browser came with. Nothing when the
+/// account was disabled or its password changed meanwhile.
+pub(super) async fn begin(
+    app: &App,
+    tx: &mut Tx,
+    account: &Account,
+    visitor: &Visitor,
+) -> Result<Option<Begun>, ServiceError> {
+    if let Some(before) = &visitor.session {
+        rows::end_by_hash(tx, TokenHash::of(before.expose())).await?;
+    }
+    let now = app.now();
+    let token = Secret::new(entropy::token(app.entropy.as_ref()));
+    let session = AccountSession {
+        id: AccountSessionId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        account_id: account.id,
+        hash: TokenHash::of(token.expose()),
+        epoch: account.session_epoch,
+        created_at: now,
+        last_seen_at: now,
+        expires_at: now.plus(MAX_LIFE),
+        address: visitor.address.to_string(),
+        user_agent: visitor.user_agent.clone(),
+    };
+    if !rows::begin(tx, &session).await? {
+        return Ok(None);
+    }
+    gatewright_store::account::note_sign_in(tx, account.id, now).await?;
+    Ok(Some(Begun {
+        account: account.clone(),
+        session,
+        token,
+    }))
+}
+
+/// Notes in the trail of the instance what an account did, in the transaction of it.
+pub(super) async fn note(
+    app: &App,
+    tx: &mut Tx,
+    authority: &Authority,
+    account: &Account,
+    verb: &str,
+) -> Result<(), ServiceError> {
+    let entry = Entry {
+        project: None,
+        actor: authority.actor().clone(),
+        verb,
+        object: Object {
+            kind: "account",
+            id: account.id.to_string(),
+            name: account.email.as_str(),
+        },
+        changes: Vec::new(),
+    };
+    gatewright_store::audit::insert(tx, &entry.event(app)).await?;
+    Ok(())
+}
+
+/// A use that is not noted is no reason to refuse the request.
+async fn note_seen(app: &App, id: AccountSessionId, now: Timestamp) {
+    let noted = async {
+        let mut tx = app.store.write().await?;
+        rows::note_seen(&mut tx, id, now).await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the use of a session was not noted"
+        );
+    }
+}

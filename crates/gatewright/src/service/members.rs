@@ -1,0 +1,180 @@
+//! Members of a project: list, change roles, remove, leave. They come by invitation.
+
+use gatewright_domain::{
+    Invalid,
+    account::Account,
+    id::{AccountId, ProjectId},
+    member::{Member, Role},
+};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    member::{self as rows, MemberWrite},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Authority, Patch, ServiceError, accounts,
+    change::{Change, Object, created, field, updated},
+};
+use crate::{api::schema, app::App};
+
+/// A change of a member.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberPatch {
+    /// The new role. It ends the member's sessions; the last owner stays an owner.
+    #[schema(schema_with = schema::member_role)]
+    #[serde(default)]
+    pub role: Patch<Role>,
+}
+
+/// Members with their accounts, in the order in which the accounts were made.
+pub async fn list(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    page: &PageRequest,
+) -> Result<Page<(Member, Account)>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, project, page).await?)
+}
+
+/// One member.
+pub async fn find(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+) -> Result<(Member, Account), ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, account).await
+}
+
+/// Adds the signed-in administrator of the instance to a project as an owner. Everybody in the project can see it, in the
+/// list of members and in the audit trail.
+pub async fn join(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+) -> Result<(Member, Account), ServiceError> {
+    authority.instance()?;
+    let account = authority.account()?.account;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let now = change.now;
+    let member = Member {
+        project_id: project,
+        account_id: account,
+        role: Role::Owner,
+        created_at: now,
+        updated_at: now,
+    };
+    if !rows::insert(&mut change.tx, &member).await? {
+        return Err(ServiceError::conflict(
+            "You are a member of this project already. An owner can change your role.",
+        ));
+    }
+    let (member, account) = existing(&mut change.tx, project, account).await?;
+    let changes = created(vec![field("role", member.role)]);
+    change.record("joined", object(&account), changes).await?;
+    change.commit().await?;
+    Ok((member, account))
+}
+
+/// Changes the role of a member, whose sessions end.
+pub async fn update(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+    patch: MemberPatch,
+) -> Result<(Member, Account), ServiceError> {
+    authority.own(project)?;
+    let mut invalid = Invalid::default();
+    let role = patch
+        .role
+        .required(&mut invalid, "/role", &["viewer", "admin", "owner"]);
+    invalid.into_result()?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let (current, person) = existing(&mut change.tx, project, account).await?;
+    let Some(role) = role else {
+        return Ok((current, person));
+    };
+    let now = change.later_than(current.updated_at);
+    match rows::change_role(&mut change.tx, project, account, role, now).await? {
+        MemberWrite::Done => {}
+        MemberWrite::Same => return Ok((current, person)),
+        MemberWrite::Missing => return Err(ServiceError::not_found("member")),
+        MemberWrite::LastOwner => return Err(last_owner(change, &person, "role_refused").await),
+    }
+    accounts::end_sessions(&mut change, authority, account).await?;
+    let changes = updated(&vec![field("role", current.role)], vec![field("role", role)]);
+    change.record("updated", object(&person), changes).await?;
+    change.commit().await?;
+    let next = Member {
+        role,
+        updated_at: now,
+        ..current
+    };
+    Ok((next, person))
+}
+
+/// Removes a member; everybody may remove themselves. Keys belong to the project and stay; grants the account has as a
+/// member fail from the next request on.
+pub async fn remove(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+) -> Result<(), ServiceError> {
+    let is_oneself = authority
+        .account()
+        .is_ok_and(|signed_in| signed_in.account == account);
+    if is_oneself {
+        authority.read(project)?;
+    } else {
+        authority.own(project)?;
+    }
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let (current, person) = existing(&mut change.tx, project, account).await?;
+    match rows::remove(&mut change.tx, project, account).await? {
+        MemberWrite::Done | MemberWrite::Same => {}
+        MemberWrite::Missing => return Err(ServiceError::not_found("member")),
+        MemberWrite::LastOwner => return Err(last_owner(change, &person, "removal_refused").await),
+    }
+    accounts::end_sessions(&mut change, authority, account).await?;
+    let changes = updated(&vec![field("role", current.role)], Vec::new());
+    let verb = if is_oneself { "left" } else { "removed" };
+    change.record(verb, object(&person), changes).await?;
+    change.commit().await
+}
+
+async fn last_owner(change: Change<'_>, person: &Account, verb: &str) -> ServiceError {
+    let conflict = super::error::Conflict {
+        detail: "This is the only owner of the project who can sign in: make another member an owner first, or delete the \
+                 project."
+            .to_owned(),
+        ..super::error::Conflict::default()
+    };
+    change.refuse(verb, object(person), conflict).await
+}
+
+pub(super) async fn existing(
+    tx: &mut Tx,
+    project: ProjectId,
+    account: AccountId,
+) -> Result<(Member, Account), ServiceError> {
+    rows::find(tx, project, account)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("member"))
+}
+
+pub(super) fn object(account: &Account) -> Object<'_> {
+    Object {
+        kind: "member",
+        id: account.id.to_string(),
+        name: account.email.as_str(),
+    }
+}

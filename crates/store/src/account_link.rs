@@ -1,0 +1,68 @@
+//! One-time links for accounts.
+
+use gatewright_domain::{
+    Timestamp,
+    account_link::{AccountLink, LinkPurpose},
+    token_hash::TokenHash,
+};
+
+use crate::{StoreError, Tx, row::Row, value::values};
+
+const SETUP: &str = "setup";
+const RESET_PASSWORD: &str = "reset_password";
+
+/// Adds a link. A new one to set a password takes the place of older ones of the account.
+pub async fn insert(tx: &mut Tx, link: &AccountLink) -> Result<(), StoreError> {
+    let (purpose, account) = match link.purpose {
+        LinkPurpose::Setup => (SETUP, None),
+        LinkPurpose::ResetPassword(account) => (RESET_PASSWORD, Some(account)),
+    };
+    if let Some(account) = account {
+        tx.execute(
+            "DELETE FROM account_links WHERE account_id = $1",
+            values![account],
+        )
+        .await?;
+    }
+    let sql = "INSERT INTO account_links (token_hash, purpose, account_id, created_at, expires_at) \
+               VALUES ($1, $2, $3, $4, $5)";
+    let values = values![
+        link.hash,
+        purpose,
+        account.map(|id| id.to_string()),
+        link.created_at,
+        link.expires_at,
+    ];
+    tx.execute(sql, values).await?;
+    Ok(())
+}
+
+/// What a link is for; nothing when it has run out or is unknown. Taken by nobody yet.
+pub async fn find(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Option<LinkPurpose>, StoreError> {
+    let sql = "SELECT purpose, account_id FROM account_links WHERE token_hash = $1 AND expires_at > $2";
+    let row = tx.fetch_optional(sql, values![hash, now]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Takes a link, once: what it is for, or nothing when it was taken, has run out or is unknown.
+pub async fn redeem(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Option<LinkPurpose>, StoreError> {
+    let sql =
+        "DELETE FROM account_links WHERE token_hash = $1 AND expires_at > $2 RETURNING purpose, account_id";
+    let row = tx.fetch_optional(sql, values![hash, now]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Forgets links that have run out, at most `limit`; how many.
+pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM account_links WHERE token_hash IN \
+               (SELECT token_hash FROM account_links WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    tx.execute(sql, values![now, limit]).await
+}
+
+fn read(row: &Row) -> Result<LinkPurpose, StoreError> {
+    match row.text("purpose")?.as_str() {
+        SETUP => Ok(LinkPurpose::Setup),
+        RESET_PASSWORD => row.id("account_id").map(LinkPurpose::ResetPassword),
+        _ => Err(StoreError::Corrupt { what: "purpose" }),
+    }
+}

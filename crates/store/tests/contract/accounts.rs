@@ -1,0 +1,358 @@
+//! Accounts, their sessions and links, and members.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    account::{AccountStatus, Email},
+    account_link::{AccountLink, LinkPurpose},
+    account_session::{IDLE_LIFE, MAX_LIFE, MAX_PER_ACCOUNT},
+    member::Role,
+    password::PasswordHash,
+    token_hash::TokenHash,
+};
+use gatewright_store::{
+    PageRequest,
+    account::{self, AccountWrite},
+    account_link, account_session, directory,
+    member::{self, MemberWrite},
+    project, revision,
+};
+
+use crate::world::{World, commit, contract, is_taken, look};
+
+contract!(
+    an_account_is_found_by_its_address_whatever_the_case,
+    an_address_is_one_account,
+    the_first_account_is_made_once,
+    a_session_opens_until_it_ends,
+    a_new_password_ends_every_session_and_link,
+    a_session_begun_with_an_old_password_opens_nothing,
+    beyond_fifty_sessions_the_oldest_give_way,
+    a_disabled_account_has_no_session_and_is_in_no_directory,
+    the_last_instance_admin_stays,
+    somebody_at_the_provider_is_one_account,
+    members_come_change_and_go,
+    the_last_owner_stays,
+    a_link_is_taken_once,
+    what_ran_out_is_forgotten,
+    a_project_takes_its_members_with_it,
+);
+
+fn page() -> PageRequest {
+    PageRequest {
+        after: None,
+        limit: 50,
+    }
+}
+
+async fn an_account_is_found_by_its_address_whatever_the_case(world: World) {
+    let made = world.account().await;
+    let typed = Email::check("", &made.email.as_str().to_uppercase()).unwrap();
+    assert_eq!(
+        look!(world, tx => account::find_by_email(tx, &typed)),
+        Some(made.clone())
+    );
+    let (found, hash) = look!(world, tx => account::find_credentials(tx, &typed)).unwrap();
+    assert_eq!(found, made);
+    assert_eq!(hash.unwrap().expose(), "$argon2id$first");
+    assert_eq!(look!(world, tx => account::list(tx, &page())).items, [made]);
+    let nobody = Email::check("", "nobody@example.com").unwrap();
+    assert_eq!(look!(world, tx => account::find_by_email(tx, &nobody)), None);
+}
+
+async fn an_address_is_one_account(world: World) {
+    let made = world.account().await;
+    let mut other = world.new_account();
+    other.email = Email::check("", &made.email.as_str().to_uppercase()).unwrap();
+    let mut tx = world.write().await;
+    assert!(is_taken(&account::insert(&mut tx, &other, None).await, "email"));
+}
+
+async fn the_first_account_is_made_once(world: World) {
+    assert!(!look!(world, tx => account::has_first(tx)));
+    let (one, other) = (world.account().await, world.account().await);
+    let now = world.now();
+    assert!(commit!(world, tx => account::claim_first(tx, one.id, now)));
+    assert!(!commit!(world, tx => account::claim_first(tx, other.id, now)));
+    assert!(look!(world, tx => account::has_first(tx)));
+}
+
+async fn a_session_opens_until_it_ends(world: World) {
+    let account = world.account().await;
+    let session = world.session(&account).await;
+    let (now, hash) = (world.now(), session.hash);
+    let found = look!(world, tx => account_session::find_live(tx, hash, now));
+    assert_eq!(found, Some((session.clone(), account.clone())));
+    let unknown = TokenHash::of("unknown");
+    assert!(look!(world, tx => account_session::find_live(tx, unknown, now)).is_none());
+
+    let idle = now.plus(IDLE_LIFE);
+    assert!(look!(world, tx => account_session::find_live(tx, hash, idle)).is_none());
+    let used = idle.minus(Duration::from_secs(1));
+    commit!(world, tx => account_session::note_seen(tx, session.id, used));
+    assert!(look!(world, tx => account_session::find_live(tx, hash, idle)).is_some());
+    let over = now.plus(MAX_LIFE);
+    commit!(world, tx => account_session::note_seen(tx, session.id, over));
+    assert!(look!(world, tx => account_session::find_live(tx, hash, over)).is_none());
+
+    let other = world.account().await;
+    assert!(!commit!(world, tx => account_session::end(tx, other.id, session.id)));
+    let second = world.session(&account).await;
+    assert_eq!(
+        look!(world, tx => account_session::list(tx, account.id, now)).len(),
+        2
+    );
+    assert_eq!(
+        commit!(world, tx => account_session::end_others(tx, account.id, second.id)),
+        1
+    );
+    assert_eq!(
+        commit!(world, tx => account_session::end_by_hash(tx, second.hash)),
+        Some(account.id)
+    );
+    assert_eq!(
+        commit!(world, tx => account_session::end_by_hash(tx, second.hash)),
+        None
+    );
+    assert!(look!(world, tx => account_session::list(tx, account.id, now)).is_empty());
+}
+
+async fn a_new_password_ends_every_session_and_link(world: World) {
+    let account = world.account().await;
+    let session = world.session(&account).await;
+    let now = world.now();
+    let link = AccountLink {
+        hash: TokenHash::of("reset"),
+        purpose: LinkPurpose::ResetPassword(account.id),
+        created_at: now,
+        expires_at: now.plus(Duration::from_hours(1)),
+    };
+    commit!(world, tx => account_link::insert(tx, &link));
+    let hash = PasswordHash::new("$argon2id$second".to_owned());
+    let epoch = commit!(world, tx => account::set_password(tx, account.id, &hash, now)).unwrap();
+    assert_eq!(epoch, account.session_epoch + 1);
+    assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_none());
+    assert_eq!(
+        commit!(world, tx => account_link::redeem(tx, link.hash, now)),
+        None
+    );
+    // The session that changed it goes on, in the new epoch.
+    assert!(commit!(world, tx => account_session::keep(tx, &session, epoch)));
+    assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_some());
+
+    // A hash of another cost is written only over the one it replaces, and ends nothing.
+    let first = PasswordHash::new("$argon2id$first".to_owned());
+    assert!(!commit!(world, tx => account::rehash(tx, account.id, &first, &hash)));
+    let costly = PasswordHash::new("$argon2id$costly".to_owned());
+    assert!(commit!(world, tx => account::rehash(tx, account.id, &hash, &costly)));
+    assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_some());
+}
+
+async fn a_session_begun_with_an_old_password_opens_nothing(world: World) {
+    let account = world.account().await;
+    let session = world.new_session(&account);
+    commit!(world, tx => account::end_sessions(tx, account.id));
+    assert!(!commit!(world, tx => account_session::begin(tx, &session)));
+}
+
+async fn beyond_fifty_sessions_the_oldest_give_way(world: World) {
+    let account = world.account().await;
+    let first = world.session(&account).await;
+    for _ in 0..MAX_PER_ACCOUNT {
+        world.clock.advance(Duration::from_secs(1));
+        world.session(&account).await;
+    }
+    let now = world.now();
+    let live = look!(world, tx => account_session::list(tx, account.id, now));
+    assert_eq!(u32::try_from(live.len()).unwrap(), MAX_PER_ACCOUNT);
+    assert!(look!(world, tx => account_session::find_live(tx, first.hash, now)).is_none());
+}
+
+async fn a_disabled_account_has_no_session_and_is_in_no_directory(world: World) {
+    let project = world.project().await;
+    let account = world.member(project.id, Role::Viewer).await;
+    let session = world.session(&account).await;
+    let now = world.now();
+    let members = look!(world, tx => directory::read(tx, now)).members;
+    assert_eq!(members, [(project.id, account.id)]);
+    let before = look!(world, tx => revision::read(tx));
+    let disabled = AccountStatus::Disabled;
+    assert_eq!(
+        commit!(world, tx => account::set_status(tx, account.id, disabled, now)),
+        AccountWrite::Done
+    );
+    assert!(look!(world, tx => revision::read(tx)) > before);
+    assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_none());
+    assert!(!commit!(world, tx => account_session::begin(tx, &world.new_session(&account))));
+    assert!(look!(world, tx => directory::read(tx, now)).members.is_empty());
+    let hash = PasswordHash::new("$argon2id$x".to_owned());
+    assert_eq!(
+        commit!(world, tx => account::set_password(tx, account.id, &hash, now)),
+        None
+    );
+    commit!(world, tx => account::set_status(tx, account.id, AccountStatus::Active, now));
+    assert_eq!(look!(world, tx => directory::read(tx, now)).members.len(), 1);
+}
+
+async fn the_last_instance_admin_stays(world: World) {
+    let admin = world.instance_admin().await;
+    let now = world.now();
+    let (id, disabled) = (admin.id, AccountStatus::Disabled);
+    let refused = AccountWrite::LastInstanceAdmin;
+    assert_eq!(
+        commit!(world, tx => account::set_instance_admin(tx, id, false, now)),
+        refused
+    );
+    assert_eq!(
+        commit!(world, tx => account::set_status(tx, id, disabled, now)),
+        refused
+    );
+    let other = world.account().await;
+    let done = AccountWrite::Done;
+    assert_eq!(
+        commit!(world, tx => account::set_status(tx, other.id, disabled, now)),
+        done
+    );
+    assert_eq!(
+        commit!(world, tx => account::set_status(tx, other.id, AccountStatus::Active, now)),
+        done
+    );
+    assert_eq!(
+        commit!(world, tx => account::set_instance_admin(tx, other.id, true, now)),
+        done
+    );
+    assert_eq!(
+        commit!(world, tx => account::set_instance_admin(tx, id, false, now)),
+        done
+    );
+}
+
+async fn somebody_at_the_provider_is_one_account(world: World) {
+    let (one, other) = (world.account().await, world.account().await);
+    let (issuer, now) = ("https://id.example.com", world.now());
+    assert!(commit!(world, tx => account::link_identity(tx, one.id, issuer, "1", now)));
+    assert!(!commit!(world, tx => account::link_identity(tx, other.id, issuer, "1", now)));
+    let found = look!(world, tx => account::find_by_identity(tx, issuer, "1"));
+    assert_eq!(found.map(|account| account.id), Some(one.id));
+    let elsewhere = look!(world, tx => account::find_by_identity(tx, "https://id.example.com/", "1"));
+    assert_eq!(elsewhere, None);
+    assert!(look!(world, tx => account::has_identity(tx, one.id, issuer)));
+    assert!(!look!(world, tx => account::has_identity(tx, other.id, issuer)));
+}
+
+async fn members_come_change_and_go(world: World) {
+    let (project, other) = (world.project().await, world.project().await);
+    let owner = world.member(project.id, Role::Owner).await;
+    let viewer = world.member(project.id, Role::Viewer).await;
+    let again = world.new_member(project.id, viewer.id, Role::Owner);
+    assert!(!commit!(world, tx => member::insert(tx, &again)));
+    let listed = look!(world, tx => member::list(tx, project.id, &page())).items;
+    let roles: Vec<_> = listed
+        .iter()
+        .map(|(member, account)| (account.id, member.role))
+        .collect();
+    assert_eq!(roles, [(owner.id, Role::Owner), (viewer.id, Role::Viewer)]);
+    let now = world.now();
+    let change = |project, role| (project, viewer.id, role);
+    for ((in_project, id, role), expected) in [
+        (change(other.id, Role::Owner), MemberWrite::Missing),
+        (change(project.id, Role::Viewer), MemberWrite::Same),
+        (change(project.id, Role::Admin), MemberWrite::Done),
+    ] {
+        let write = commit!(world, tx => member::change_role(tx, in_project, id, role, now));
+        assert_eq!(write, expected);
+    }
+    let of_viewer = look!(world, tx => member::memberships(tx, viewer.id));
+    assert_eq!(of_viewer[0].role, Role::Admin);
+    assert_eq!(of_viewer[0].project_name, project.name);
+    let projects = look!(world, tx => project::list_of_account(tx, viewer.id, &page())).items;
+    assert_eq!(projects, std::slice::from_ref(&project));
+    let before = look!(world, tx => revision::read(tx));
+    let removed = commit!(world, tx => member::remove(tx, project.id, viewer.id));
+    assert_eq!(removed, MemberWrite::Done);
+    assert!(look!(world, tx => revision::read(tx)) > before);
+    assert_eq!(look!(world, tx => member::find(tx, project.id, viewer.id)), None);
+    let removed = commit!(world, tx => member::remove(tx, project.id, viewer.id));
+    assert_eq!(removed, MemberWrite::Missing);
+}
+
+async fn the_last_owner_stays(world: World) {
+    let project = world.project().await;
+    let owner = world.member(project.id, Role::Owner).await;
+    let now = world.now();
+    let demote = Role::Admin;
+    assert_eq!(
+        commit!(world, tx => member::change_role(tx, project.id, owner.id, demote, now)),
+        MemberWrite::LastOwner
+    );
+    assert_eq!(
+        commit!(world, tx => member::remove(tx, project.id, owner.id)),
+        MemberWrite::LastOwner
+    );
+    // An owner who may not sign in is no owner to leave behind.
+    let second = world.member(project.id, Role::Owner).await;
+    commit!(world, tx => account::set_status(tx, second.id, AccountStatus::Disabled, now));
+    assert_eq!(
+        commit!(world, tx => member::remove(tx, project.id, owner.id)),
+        MemberWrite::LastOwner
+    );
+    commit!(world, tx => account::set_status(tx, second.id, AccountStatus::Active, now));
+    assert!(look!(world, tx => member::has_owner(tx, project.id)));
+    assert_eq!(
+        commit!(world, tx => member::remove(tx, project.id, owner.id)),
+        MemberWrite::Done
+    );
+}
+
+async fn a_link_is_taken_once(world: World) {
+    let now = world.now();
+    let link = AccountLink {
+        hash: TokenHash::of("setup"),
+        purpose: LinkPurpose::Setup,
+        created_at: now,
+        expires_at: now.plus(Duration::from_hours(1)),
+    };
+    commit!(world, tx => account_link::insert(tx, &link));
+    let (hash, late) = (link.hash, link.expires_at);
+    assert_eq!(
+        look!(world, tx => account_link::find(tx, hash, now)),
+        Some(LinkPurpose::Setup)
+    );
+    assert_eq!(look!(world, tx => account_link::find(tx, hash, late)), None);
+    assert_eq!(commit!(world, tx => account_link::redeem(tx, hash, late)), None);
+    assert_eq!(
+        commit!(world, tx => account_link::redeem(tx, hash, now)),
+        Some(LinkPurpose::Setup)
+    );
+    assert_eq!(commit!(world, tx => account_link::redeem(tx, hash, now)), None);
+}
+
+async fn what_ran_out_is_forgotten(world: World) {
+    let account = world.account().await;
+    world.session(&account).await;
+    let now = world.now();
+    let link = AccountLink {
+        hash: TokenHash::of("setup"),
+        purpose: LinkPurpose::Setup,
+        created_at: now,
+        expires_at: now.plus(Duration::from_hours(1)),
+    };
+    commit!(world, tx => account_link::insert(tx, &link));
+    assert_eq!(commit!(world, tx => account_session::prune(tx, now, 10)), 0);
+    assert_eq!(commit!(world, tx => account_link::prune(tx, now, 10)), 0);
+    let late = now.plus(IDLE_LIFE);
+    assert_eq!(commit!(world, tx => account_session::prune(tx, late, 10)), 1);
+    assert_eq!(commit!(world, tx => account_link::prune(tx, late, 10)), 1);
+}
+
+async fn a_project_takes_its_members_with_it(world: World) {
+    let project = world.project().await;
+    let owner = world.member(project.id, Role::Owner).await;
+    let invitation = world.new_invitation(project.id, &owner.email);
+    commit!(world, tx => gatewright_store::invitation::insert(tx, &invitation));
+    assert!(commit!(world, tx => project::delete(tx, project.id)));
+    assert!(look!(world, tx => member::memberships(tx, owner.id)).is_empty());
+    let found = look!(world, tx => gatewright_store::invitation::find_by_hash(tx, invitation.hash));
+    assert_eq!(found, None);
+    assert!(look!(world, tx => account::find(tx, owner.id)).is_some());
+}
