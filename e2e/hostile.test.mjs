@@ -126,7 +126,7 @@ describe("a provider that misbehaves", () => {
     assert.equal(page.status, status, page.redirectedTo ? `let in: ${page.redirectedTo}` : page.text);
     assert.equal(page.headers.get("location"), null);
     assert.ok(!page.text.includes("<script"), page.text);
-    const [reference] = page.text.match(/[0-9a-f]{16}/) ?? assert.fail(page.text);
+    const [, reference] = page.text.match(/<code>([\w-]+)<\/code>/) ?? assert.fail(page.text);
     await gateway.said(new RegExp(`a sign-in failed.*"?${reference}.*${reason.source}`));
     assert.deepEqual(await users(), []);
   }

@@ -100,7 +100,7 @@ describe("a rolling restart of two replicas", () => {
   test("loses no sign-in, no grant and no call", async () => {
     const people = [];
     const clients = await Promise.all([signIn(), signIn()]);
-    const signIns = continuously(async () => people.push(await signIn()), { parallel: 2 });
+    const signIns = continuously(async () => people.push(await signIn()), { parallel: 2, limit: 2_000 });
     const uses = continuously(
       async () => {
         const person = clients.shift();

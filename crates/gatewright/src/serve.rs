@@ -1,6 +1,7 @@
 //! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
 
 mod activity;
+mod unread;
 
 use std::{
     io,
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::{app::App, front::Front};
 
 use activity::{Activity, BusyBody, FIRST_REQUEST_DEADLINE, Verdict, Watched};
+use unread::ReadToEnd;
 
 /// The largest head of a request, and what is buffered for writing before a stream has to wait.
 const BUFFER: usize = 64 * 1024;
@@ -177,7 +179,7 @@ impl Connection {
             let front = Arc::clone(&self.front);
             let peer = self.peer;
             async move {
-                let response = front.answer(peer, request).await;
+                let response = front.answer(peer, request.map(ReadToEnd::new)).await;
                 Ok::<_, std::convert::Infallible>(response.map(|inner| BusyBody { inner, busy }))
             }
         });

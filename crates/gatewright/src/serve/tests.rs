@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod deadlines;
+mod unread;
 
 /// A running server.
 struct Server {
