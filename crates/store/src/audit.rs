@@ -133,9 +133,14 @@ pub async fn list(
     filter: &AuditFilter,
     page: &PageRequest,
 ) -> Result<Page<AuditEvent>, StoreError> {
+    // The time says which, and the id leads there. One upper bound and not two, because SQLite begins at the first it sees.
+    let last = filter.to.map(|to| first_id(to.plus(ID_LEEWAY)));
+    let below = last
+        .as_deref()
+        .map_or(page.below(), |last| last.min(page.below()));
     // Only the filters that are set stand in the query, so that each finds its index. Writing to a String never fails.
     let mut sql = select!("WHERE project_id = $1 AND id < $2").to_owned();
-    let mut values: Vec<Value> = values![project_column(project), page.below()].to_vec();
+    let mut values: Vec<Value> = values![project_column(project), below].to_vec();
     let mut only = |condition: &str, value: Value| {
         values.push(value);
         let _ = write!(sql, " AND {condition} ${}", values.len());
@@ -159,14 +164,12 @@ pub async fn list(
     if let Some(origin) = &filter.origin {
         only("origin =", to_word(origin).into());
     }
-    // The time says which, and the id leads there.
     if let Some(from) = filter.from {
         only("at >=", from.into());
         only("id >=", first_id(from.minus(ID_LEEWAY)).into());
     }
     if let Some(to) = filter.to {
         only("at <", to.into());
-        only("id <", first_id(to.plus(ID_LEEWAY)).into());
     }
     values.push(page.rows().into());
     let _ = write!(sql, " ORDER BY id DESC LIMIT ${}", values.len());
