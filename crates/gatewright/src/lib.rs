@@ -8,6 +8,7 @@ pub mod app;
 pub mod authorization_server;
 pub mod cli;
 pub mod config;
+pub mod dashboard;
 pub mod demo;
 pub mod directory;
 pub mod fetch;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, Router, response::Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use crate::{
     app::App,
@@ -18,6 +18,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(crate::authorization_server::routes())
         .merge(crate::relying_party::routes())
         .merge(crate::api::routes(&app))
+        .merge(crate::dashboard::routes(&app))
         .merge(crate::telemetry::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -25,12 +26,15 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn not_found(Extension(context): Extension<RequestContext>) -> Response {
-    problem(
-        StatusCode::NOT_FOUND,
-        "There is nothing at this path.",
-        context.id,
-    )
+/// A page for browsers, a problem for everybody else.
+async fn not_found(Extension(context): Extension<RequestContext>, headers: HeaderMap) -> Response {
+    crate::dashboard::missing_page(&context, &headers).unwrap_or_else(|| {
+        problem(
+            StatusCode::NOT_FOUND,
+            "There is nothing at this path.",
+            context.id,
+        )
+    })
 }
 
 async fn method_not_allowed(Extension(context): Extension<RequestContext>) -> Response {

@@ -21,6 +21,7 @@ pub mod page;
 pub mod pending_sign_in;
 pub mod preregistered_client;
 pub mod project;
+pub mod project_contents;
 pub mod refresh_token;
 pub mod revision;
 pub mod revocation;

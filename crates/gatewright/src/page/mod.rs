@@ -24,8 +24,12 @@ pub use done::{DonePage, done};
 pub use error::{ErrorPage, error};
 pub use test_sign_in::{TestPage, test_report, test_sign_in};
 
-/// The one stylesheet, a sheet of design tokens first. It stands in every page, so that a page needs nothing else.
-const STYLE: &str = include_str!("../../assets/gatewright.css");
+/// The one stylesheet, on the design tokens that the dashboard shares. It stands in every page, so that a page needs
+/// nothing else.
+const STYLE: &str = concat!(
+    include_str!("../../assets/tokens.css"),
+    include_str!("../../assets/page.css")
+);
 
 /// No script, no image, no frame, and the one style by its hash. There is no `form-action`: browsers apply it along
 /// the whole redirect chain that follows a form, and that chain leads to identity providers and clients of any origin.

@@ -6,7 +6,10 @@ use gatewright_domain::{
     member::{Member, Role},
     project::{Project, check_name},
 };
-use gatewright_store::{Page, PageRequest, StoreError, Tx, project as rows};
+use gatewright_store::{
+    Page, PageRequest, StoreError, Tx, project as rows,
+    project_contents::{self, ProjectContents},
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -97,6 +100,17 @@ pub async fn find(app: &App, authority: &Authority, id: ProjectId) -> Result<Pro
     authority.read_project(id)?;
     let mut tx = app.store.read().await?;
     existing(&mut tx, id).await
+}
+
+/// How much there is in a project.
+pub async fn contents(
+    app: &App,
+    authority: &Authority,
+    id: ProjectId,
+) -> Result<ProjectContents, ServiceError> {
+    authority.read(id)?;
+    let mut tx = app.store.read().await?;
+    Ok(project_contents::count(&mut tx, id).await?)
 }
 
 /// Renames a project.

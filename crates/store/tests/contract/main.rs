@@ -17,6 +17,7 @@ mod audit_trail;
 mod clients;
 mod codes;
 mod configuration;
+mod contents;
 mod gateways;
 mod grants;
 mod idempotency;

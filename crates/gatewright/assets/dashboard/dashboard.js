@@ -1,0 +1,55 @@
+// What forms and links cannot do. Every page works without this file.
+"use strict";
+
+// Copy buttons: hidden until there is a script that makes them work.
+function showCopyButtons(root) {
+  for (const button of root.querySelectorAll("button[data-copy]")) button.hidden = false;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  const from = document.getElementById(button.dataset.copy);
+  const label = button.querySelector("[data-label]");
+  const before = label.textContent;
+  try {
+    await navigator.clipboard.writeText(from.value ?? from.textContent);
+    label.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(from);
+    label.textContent = "Press Ctrl+C";
+  }
+  setTimeout(() => (label.textContent = before), 2000);
+});
+
+// Menus close when one clicks elsewhere or presses Escape.
+function closeMenus(besides) {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (!menu.contains(besides)) menu.open = false;
+  }
+}
+
+document.addEventListener("click", (event) => closeMenus(event.target));
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.activeElement?.closest("details[data-menu][open]");
+  closeMenus(null);
+  menu?.querySelector("summary").focus();
+});
+
+// A form is sent once, however often its button is pressed.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+
+// A page that comes back from the browser's memory can be sent again.
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+document.addEventListener("htmx:load", (event) => showCopyButtons(event.target));
+showCopyButtons(document);

@@ -1,0 +1,111 @@
+//! What the page after a form says was done. The cookie carries a word of ours, never a text: nobody can make a page say
+//! anything else.
+
+use axum_extra::extract::CookieJar;
+use http::{HeaderMap, HeaderValue};
+
+/// Cookies are shared between the ports of a host, so the name is distinctive. It opens nothing, so it needs no prefix.
+const NAME: &str = "gatewright-done";
+
+macro_rules! flashes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)*) => {
+        /// What was done.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Flash {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Flash {
+            const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// In a sentence.
+            pub(super) const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            fn of_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+flashes! {
+    /// The session was ended.
+    SignedOut = "signed-out", "You have signed out.";
+    /// The account was renamed.
+    NameSaved = "name-saved", "Your name is saved.";
+    /// The password was changed.
+    PasswordChanged = "password-changed", "Your password is changed. Your other sessions have ended.";
+    /// A session was ended.
+    SessionEnded = "session-ended", "The session has ended.";
+    /// All other sessions were ended.
+    OthersEnded = "others-ended", "All your other sessions have ended.";
+    /// An administrator of the instance added themselves to a project.
+    AddedOneself = "added-oneself", "You are an owner of this project now. Its audit log says so.";
+    /// An invitation was accepted.
+    Joined = "joined", "Welcome. You are a member of this project now.";
+    /// A project was created.
+    ProjectCreated = "project-created", "The project is ready.";
+    /// A project was renamed.
+    ProjectRenamed = "project-renamed", "The name of the project is saved.";
+    /// A project was deleted.
+    ProjectDeleted = "project-deleted", "The project is deleted, with everything in it.";
+    /// A member has another role.
+    RoleChanged = "role-changed", "The role is changed. It holds from the next page on.";
+    /// A member was removed.
+    MemberRemoved = "member-removed", "The member is removed from the project.";
+    /// Somebody left a project.
+    Left = "left", "You have left the project.";
+    /// An invitation was taken back.
+    InvitationRevoked = "invitation-revoked", "The invitation is taken back. Its link no longer works.";
+    /// A key was revoked.
+    KeyRevoked = "key-revoked", "The key is revoked. It stopped working with the next request.";
+}
+
+impl Flash {
+    /// What the browser was told was done, if anything.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let jar = CookieJar::from_headers(headers);
+        jar.get(NAME).and_then(|cookie| Self::of_word(cookie.value()))
+    }
+
+    /// The cookie that makes the next page say so.
+    pub(super) fn cookie(self) -> HeaderValue {
+        let text = format!(
+            "{NAME}={}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
+            self.word()
+        );
+        HeaderValue::try_from(text).expect("the words are letters and hyphens")
+    }
+
+    /// The cookie that says it once.
+    pub(super) const fn said() -> HeaderValue {
+        HeaderValue::from_static("gatewright-done=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::COOKIE;
+
+    use super::*;
+
+    #[test]
+    fn only_words_of_ours_are_said() {
+        let said = |cookie: &'static str| {
+            Flash::of(&HeaderMap::from_iter([(
+                COOKIE,
+                HeaderValue::from_static(cookie),
+            )]))
+        };
+        assert_eq!(said("a=b; gatewright-done=left"), Some(Flash::Left));
+        assert_eq!(said("gatewright-done=Call 0800 1234 now"), None);
+        assert_eq!(said("done=left"), None);
+        let cookie = Flash::Left.cookie();
+        assert!(cookie.to_str().unwrap().starts_with("gatewright-done=left;"));
+        assert!(Flash::said().to_str().unwrap().starts_with("gatewright-done=;"));
+    }
+}

@@ -1,0 +1,133 @@
+//! The dashboard: pages for people who administer. Server-rendered, every form works without script, nothing is loaded from
+//! elsewhere. Handlers translate between HTML and the service functions and decide nothing themselves.
+
+mod account_page;
+mod api_keys;
+mod assets;
+mod audit;
+mod browser;
+mod error;
+mod flash;
+mod form;
+mod icon;
+mod invitation;
+mod members;
+mod moment;
+mod objects;
+mod overview;
+mod page;
+mod projects;
+mod reset_password;
+mod role;
+mod session;
+mod settings;
+mod setup;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, header};
+
+use self::{
+    error::{Message, PageError},
+    flash::Flash,
+};
+use crate::{app::App, request::RequestContext, same_origin::is_same_origin};
+
+/// Routes.
+pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    let in_project = Router::new()
+        .route("/", get(overview::show))
+        .route("/gateways", get(objects::gateways))
+        .route("/user-sources", get(objects::user_sources))
+        .route("/servers", get(objects::servers))
+        .route("/members", get(members::show).post(members::invite))
+        .route("/members/{account}/role", post(members::change_role))
+        .route("/members/{account}/remove", post(members::remove))
+        .route(
+            "/invitations/{invitation}/revoke",
+            post(members::revoke_invitation),
+        )
+        .route("/api-keys", get(api_keys::show).post(api_keys::create))
+        .route("/api-keys/{key}/revoke", post(api_keys::revoke))
+        .route("/audit", get(audit::show))
+        .route("/settings", get(settings::show).post(settings::rename))
+        .route("/settings/delete", post(settings::delete));
+    Router::new()
+        .route("/", get(projects::start))
+        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/account", get(account_page::show))
+        .route("/account/name", post(account_page::rename))
+        .route("/account/password", post(account_page::change_password))
+        .route(
+            "/account/sessions/end-others",
+            post(account_page::end_other_sessions),
+        )
+        .route("/account/sessions/{session}/end", post(account_page::end_session))
+        .route("/account/setup/{token}", get(setup::show).post(setup::complete))
+        .route(
+            "/account/reset/{token}",
+            get(reset_password::show).post(reset_password::complete),
+        )
+        .route(
+            "/account/invitations/{token}",
+            get(invitation::show).post(invitation::accept),
+        )
+        .route("/projects", get(projects::show).post(projects::create))
+        .route("/projects/{project}/join", post(projects::join))
+        .nest("/projects/{project}", in_project)
+        .method_not_allowed_fallback(not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(app), guard))
+        .route("/assets/{name}", get(assets::serve))
+}
+
+/// A page for a path where there is nothing, when a browser asks for one.
+pub(crate) fn missing_page(context: &RequestContext, headers: &HeaderMap) -> Option<Response> {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accepts
+        .is_some_and(|types| types.contains("text/html"))
+        .then(|| Message::from(PageError::NotFound("page")).render(context))
+}
+
+async fn not_found() -> PageError {
+    PageError::NotFound("page")
+}
+
+/// What holds for every page: a form is acted upon only when it was posted from a page of ours (the session cookie is
+/// `SameSite=Lax` besides, and no GET changes anything, so nothing more is needed against forms of other sites); what was
+/// done is said once; and what went wrong is told on a page with the reference of the request.
+async fn guard(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_ours = request.method().is_safe() || is_same_origin(request.headers(), app.config.public_url());
+    let was_said = request.method().is_safe() && Flash::of(request.headers()).is_some();
+    let mut response = if is_ours {
+        next.run(request).await
+    } else {
+        PageError::CrossSite.into_response()
+    };
+    if let Some(message) = response.extensions_mut().remove::<Message>() {
+        let retry = response.headers_mut().remove(header::RETRY_AFTER);
+        response = message.render(&context);
+        if let Some(retry) = retry {
+            response.headers_mut().insert(header::RETRY_AFTER, retry);
+        }
+    }
+    if was_said && !response.status().is_redirection() {
+        response.headers_mut().append(header::SET_COOKIE, Flash::said());
+    }
+    response
+}

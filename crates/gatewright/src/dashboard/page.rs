@@ -1,0 +1,188 @@
+//! What every page of the dashboard has: its headers, and the frame around what it shows.
+
+use askama::Template;
+use axum::response::{IntoResponse as _, Response};
+use gatewright_domain::id::ProjectId;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
+        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
+};
+
+use super::{flash::Flash, icon::Icon};
+
+/// Everything comes from here and goes here, nothing stands in the page itself that could act, and nobody frames it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Which part of the dashboard a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    /// The list of projects.
+    Projects,
+    /// The account of who is signed in.
+    Account,
+    /// The first page of a project.
+    Overview,
+    /// Gateways.
+    Gateways,
+    /// User Sources.
+    UserSources,
+    /// Servers.
+    Servers,
+    /// Members and invitations.
+    Members,
+    /// API keys.
+    ApiKeys,
+    /// The audit log.
+    Audit,
+    /// Name and end of the project.
+    Settings,
+}
+
+/// The sections of a project, in the order of the navigation.
+const SECTIONS: [(Section, &str, &str, Icon); 8] = [
+    (Section::Overview, "", "Overview", Icon::Home),
+    (Section::Gateways, "/gateways", "Gateways", Icon::Gateway),
+    (
+        Section::UserSources,
+        "/user-sources",
+        "User sources",
+        Icon::Source,
+    ),
+    (Section::Servers, "/servers", "Servers", Icon::Server),
+    (Section::Members, "/members", "Members", Icon::Members),
+    (Section::ApiKeys, "/api-keys", "API keys", Icon::Key),
+    (Section::Audit, "/audit", "Audit log", Icon::Log),
+    (Section::Settings, "/settings", "Settings", Icon::Settings),
+];
+
+/// A project to go to.
+#[derive(Debug, Clone)]
+pub(super) struct ProjectLink {
+    /// Its id.
+    pub(super) id: ProjectId,
+    /// What people call it.
+    pub(super) name: String,
+}
+
+impl ProjectLink {
+    /// The first letter of its name, for its tile.
+    pub(super) fn initial(&self) -> String {
+        initial(&self.name)
+    }
+}
+
+/// An entry of the navigation.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) href: String,
+    pub(super) label: &'static str,
+    pub(super) icon: Icon,
+    pub(super) is_current: bool,
+}
+
+/// What surrounds the content of a page.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Who is signed in.
+    pub(super) name: String,
+    /// The address they sign in with.
+    pub(super) email: String,
+    /// The project that is open.
+    pub(super) project: Option<ProjectLink>,
+    /// Some of the others the account is a member of.
+    pub(super) others: Vec<ProjectLink>,
+    /// The part of the dashboard.
+    pub(super) section: Section,
+    /// What was just done.
+    pub(super) done: Option<Flash>,
+}
+
+impl Frame {
+    /// The navigation inside the project, if one is open.
+    pub(super) fn navigation(&self) -> Vec<Item> {
+        let Some(project) = &self.project else {
+            return Vec::new();
+        };
+        SECTIONS
+            .iter()
+            .map(|(section, path, label, icon)| Item {
+                href: format!("/projects/{}{path}", project.id),
+                label,
+                icon: *icon,
+                is_current: *section == self.section,
+            })
+            .collect()
+    }
+
+    /// Whether this is the page of the account.
+    pub(super) fn is_account(&self) -> bool {
+        self.section == Section::Account
+    }
+
+    /// The first letter of the name.
+    pub(super) fn initial(&self) -> String {
+        initial(&self.name)
+    }
+}
+
+/// The first letter of a name, for a tile beside it.
+pub(super) fn initial(name: &str) -> String {
+    let letter = name.chars().find(|c| c.is_alphanumeric());
+    letter.map_or_else(|| "·".to_owned(), |letter| letter.to_uppercase().to_string())
+}
+
+fn headers() -> HeaderMap {
+    let fixed = HeaderValue::from_static;
+    HeaderMap::from_iter([
+        (CONTENT_TYPE, fixed("text/html; charset=utf-8")),
+        (CONTENT_SECURITY_POLICY, fixed(POLICY)),
+        // Not `no-referrer`, which turns the `Origin` of forms into `null`.
+        (REFERRER_POLICY, fixed("same-origin")),
+        (CACHE_CONTROL, fixed("no-store")),
+        (X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
+        (X_FRAME_OPTIONS, fixed("DENY")),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            fixed("same-origin"),
+        ),
+    ])
+}
+
+/// Shows a page.
+pub(super) fn show(page: &impl Template) -> Response {
+    show_with(StatusCode::OK, page)
+}
+
+/// Shows a page with a status.
+pub(super) fn show_with(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, headers(), html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            let text = "The page could not be shown. Please try again.";
+            (StatusCode::INTERNAL_SERVER_ERROR, headers(), text).into_response()
+        }
+    }
+}
+
+/// Sends the browser on after a form (303, so that it is never posted again), with cookies to keep.
+pub(super) fn go(path: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Response {
+    let location = HeaderValue::try_from(path).expect("paths of ours are printable ASCII");
+    let mut headers = HeaderMap::from_iter([
+        (LOCATION, location),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ]);
+    for cookie in cookies {
+        headers.append(SET_COOKIE, cookie);
+    }
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// Sends the browser on, and has the next page say what was done.
+pub(super) fn done(path: &str, what: Flash) -> Response {
+    go(path, [what.cookie()])
+}

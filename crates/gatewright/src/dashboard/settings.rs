@@ -1,0 +1,117 @@
+//! `/projects/{project}/settings`: the name of the project, and its end.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use gatewright_domain::Invalid;
+use http::StatusCode;
+
+use super::{
+    error::PageError,
+    flash::Flash,
+    form::{Form, Posted},
+    page::{self, Frame, ProjectLink, Section},
+    session::InProject,
+};
+use crate::{
+    app::App,
+    service::{
+        IfMatch, Patch,
+        projects::{self as service, ProjectPatch},
+    },
+};
+
+/// What goes with the project.
+struct Going {
+    count: i64,
+    label: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/settings.html")]
+struct SettingsPage {
+    frame: Frame,
+    project: ProjectLink,
+    may_manage: bool,
+    form: Form,
+    delete_form: Form,
+    goes: Vec<Going>,
+}
+
+/// GET `/projects/{project}/settings`.
+pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
+    let form = Form::with([("name", &place.project.name)]);
+    render(&app, &place, form, Form::default()).await
+}
+
+/// POST `/projects/{project}/settings`.
+pub(super) async fn rename(
+    State(app): State<Arc<App>>,
+    place: InProject,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let patch = ProjectPatch {
+        name: Patch::Set(posted.text("name").to_owned()),
+    };
+    let (authority, id) = (&place.visit.authority, place.project.id);
+    match service::update(&app, authority, id, patch, &IfMatch::Any).await {
+        Ok(_) => Ok(page::done(&place.path("/settings"), Flash::ProjectRenamed)),
+        Err(error) => {
+            let form = Form::refused(&posted, &["name"], &[], error)?;
+            render(&app, &place, form, Form::default()).await
+        }
+    }
+}
+
+/// POST `/projects/{project}/settings/delete`: asks for the name, so that nobody deletes the wrong project.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    place: InProject,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let (authority, id) = (&place.visit.authority, place.project.id);
+    if posted.text("confirm_name") != place.project.name {
+        let wrong = Invalid::one(
+            "/confirm_name",
+            "This is not the name of the project: type it exactly. Nothing was deleted.",
+        );
+        let delete_form = Form::refused(&posted, &["confirm_name"], &[], wrong.into())?;
+        let form = Form::with([("name", &place.project.name)]);
+        return render(&app, &place, form, delete_form).await;
+    }
+    service::delete(&app, authority, id, &IfMatch::Any).await?;
+    Ok(page::done("/projects", Flash::ProjectDeleted))
+}
+
+async fn render(app: &App, place: &InProject, form: Form, delete_form: Form) -> Result<Response, PageError> {
+    let there = service::contents(app, &place.visit.authority, place.project.id).await?;
+    let goes = [
+        (there.gateways, "gateways"),
+        (there.user_sources, "user sources"),
+        (there.servers, "servers"),
+        (there.secrets, "secrets"),
+        (there.users, "users with their grants"),
+        (there.api_keys, "API keys"),
+        (there.members, "memberships"),
+    ];
+    let status = if form.is_refused() || delete_form.is_refused() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    Ok(page::show_with(
+        status,
+        &SettingsPage {
+            frame: place.frame(Section::Settings),
+            project: place.project.clone(),
+            may_manage: place.is_owner(),
+            form,
+            delete_form,
+            goes: goes
+                .into_iter()
+                .map(|(count, label)| Going { count, label })
+                .collect(),
+        },
+    ))
+}

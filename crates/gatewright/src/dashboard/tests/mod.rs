@@ -1,0 +1,8 @@
+//! The pages as a browser sees them, in process.
+
+mod bench;
+mod forging;
+mod joining;
+mod projects;
+mod reading;
+mod signing_in;
