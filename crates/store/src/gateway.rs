@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gatewright_domain::{
     Timestamp,
     gateway::{Authentication, Gateway, GatewayStatus, Mode},
-    id::{GatewayId, ProjectId, ServerId},
+    id::{GatewayId, ProjectId, ServerId, UserSourceId},
     user_source::UserSourceStatus,
 };
 
@@ -119,6 +119,18 @@ pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result
         attach_servers(&mut page.items, &rows)?;
     }
     Ok(page)
+}
+
+/// Those that use a source, active or not, oldest first: id, name and status of each.
+pub async fn list_of_user_source(
+    tx: &mut Tx,
+    project: ProjectId,
+    source: UserSourceId,
+) -> Result<Vec<(GatewayId, String, GatewayStatus)>, StoreError> {
+    let sql = "SELECT id, name, status FROM gateways WHERE project_id = $1 AND user_source_id = $2 ORDER BY id";
+    let rows = tx.fetch_all(sql, values![project, source]).await?;
+    let named = |row: &Row| Ok((row.id("id")?, row.text("name")?, row.word("status")?));
+    rows.iter().map(named).collect()
 }
 
 /// The active ones of all projects, for the directory.

@@ -6,7 +6,7 @@ use gatewright_domain::{
     Timestamp,
     gateway::MAX_ACCESS_TOKEN_SECONDS,
     grant::{Grant, RevocationReason},
-    id::{GatewayId, GrantId, ProjectId, UserId},
+    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     user::User,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 macro_rules! select {
-    ($($rest:literal),+) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT grants.id, grants.project_id, grants.gateway_id, grants.user_id, grants.user_source_id, \
              grants.identity_epoch, grants.client_id, grants.client_name, grants.scope, grants.begun_with_key, \
@@ -30,20 +30,74 @@ macro_rules! select {
 }
 
 /// Only grants that tokens may still be issued and accepted for; `$1` is the time.
-macro_rules! select_live {
-    ($rest:literal) => {
-        select!(
-            "JOIN users ON users.id = grants.user_id AND users.status = 'active' \
+macro_rules! live {
+    () => {
+        "JOIN users ON users.id = grants.user_id AND users.status = 'active' \
              JOIN user_sources ON user_sources.id = grants.user_source_id AND user_sources.status = 'active' \
              AND user_sources.identity_epoch = grants.identity_epoch \
              JOIN gateways ON gateways.id = grants.gateway_id AND gateways.status = 'active' \
              AND gateways.mode = 'user_source' AND gateways.user_source_id = grants.user_source_id \
              WHERE grants.revoked_at IS NULL AND grants.live_until > $1 \
              AND NOT EXISTS (SELECT 1 FROM client_blocks WHERE client_blocks.gateway_id = grants.gateway_id \
-             AND client_blocks.client_id = grants.client_id) ",
+             AND client_blocks.client_id = grants.client_id) "
+    };
+}
+
+macro_rules! count_live {
+    ($rest:literal) => {
+        concat!(
+            "SELECT COUNT(*) AS live_grants, COUNT(DISTINCT grants.user_id) AS live_users FROM grants ",
+            live!(),
             $rest
         )
     };
+}
+
+macro_rules! select_live {
+    ($rest:literal) => {
+        select!(live!(), $rest)
+    };
+}
+
+/// Live grants, and how many people hold them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LiveGrants {
+    /// The grants.
+    pub grants: i64,
+    /// The users who have them.
+    pub users: i64,
+}
+
+/// The live grants of a source's users.
+pub async fn count_live_of_user_source(
+    tx: &mut Tx,
+    project: ProjectId,
+    source: UserSourceId,
+    now: Timestamp,
+) -> Result<LiveGrants, StoreError> {
+    let sql = count_live!("AND users.project_id = $2 AND users.user_source_id = $3");
+    count(tx, sql, values![now, project, source]).await
+}
+
+/// The live grants at a gateway.
+pub async fn count_live_of_gateway(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    now: Timestamp,
+) -> Result<LiveGrants, StoreError> {
+    let sql = count_live!("AND grants.project_id = $2 AND grants.gateway_id = $3");
+    count(tx, sql, values![now, project, gateway]).await
+}
+
+async fn count(tx: &mut Tx, sql: &'static str, values: &[Value]) -> Result<LiveGrants, StoreError> {
+    let row = tx.fetch_optional(sql, values).await?;
+    row.map_or(Ok(LiveGrants::default()), |row| {
+        Ok(LiveGrants {
+            grants: row.int("live_grants")?,
+            users: row.int("live_users")?,
+        })
+    })
 }
 
 /// Begins a grant.

@@ -125,6 +125,17 @@ pub async fn list(
     page.page(rows, read)
 }
 
+/// How many users a source has.
+pub async fn count_of_user_source(
+    tx: &mut Tx,
+    project: ProjectId,
+    source: UserSourceId,
+) -> Result<i64, StoreError> {
+    let sql = "SELECT COUNT(*) AS stored FROM users WHERE project_id = $1 AND user_source_id = $2";
+    let row = tx.fetch_optional(sql, values![project, source]).await?;
+    row.map_or(Ok(0), |row| row.int("stored"))
+}
+
 /// Blocks or unblocks; `false` when there is no such user in this project.
 pub async fn set_status(
     tx: &mut Tx,

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use gatewright_domain::{
     Timestamp,
     gateway::{AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode, TrustedClient},
@@ -13,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::{
     authenticate::Caller,
+    effects::{DryRun, EffectsResource},
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
@@ -21,7 +26,10 @@ use super::{
 };
 use crate::{
     app::App,
-    service::gateways::{self as service, GatewayPatch, NewGateway},
+    service::{
+        effects::Done,
+        gateways::{self as service, GatewayPatch, NewGateway},
+    },
 };
 
 /// A gateway: an MCP endpoint that federates tools of several servers.
@@ -59,6 +67,20 @@ pub struct GatewayResource {
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+}
+
+/// A gateway that was changed, or what the change would touch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it names the two bodies in the document and is never made"
+)]
+pub enum ChangedGateway {
+    /// The change is made.
+    Saved(GatewayResource),
+    /// `?dry_run=true`.
+    DryRun(EffectsResource),
 }
 
 fn resource(app: &App, gateway: Gateway) -> GatewayResource {
@@ -128,28 +150,36 @@ pub(super) async fn get_gateway(
 }
 
 /// Change a gateway
-#[utoipa::path(patch, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", request_body = GatewayPatch, responses((status = 200, body = GatewayResource)))]
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", params(DryRun), request_body = GatewayPatch, responses((status = 200, body = ChangedGateway)))]
 pub(super) async fn update_gateway(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, id)): Ids<(ProjectId, GatewayId)>,
     Precondition(if_match): Precondition,
+    Parameters(dry): Parameters<DryRun>,
     Input(patch): Input<GatewayPatch>,
-) -> Result<Versioned<GatewayResource>, Problem> {
-    let gateway = service::update(&app, &authority, project, id, patch, &if_match).await?;
-    Ok(versioned(&app, gateway))
+) -> Result<Response, Problem> {
+    let done = service::update(&app, &authority, project, id, patch, &if_match, dry.run()).await?;
+    Ok(match done {
+        Done::Changed(gateway) => versioned(&app, gateway).into_response(),
+        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
+    })
 }
 
 /// Delete a gateway
-#[utoipa::path(delete, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", responses((status = 204, description = "Deleted.")))]
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", params(DryRun), responses((status = 204, description = "Deleted."), (status = 200, body = EffectsResource, description = "`?dry_run=true`: what would go.")))]
 pub(super) async fn delete_gateway(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, id)): Ids<(ProjectId, GatewayId)>,
     Precondition(if_match): Precondition,
-) -> Result<StatusCode, Problem> {
-    service::delete(&app, &authority, project, id, &if_match).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Parameters(dry): Parameters<DryRun>,
+) -> Result<Response, Problem> {
+    let done = service::delete(&app, &authority, project, id, &if_match, dry.run()).await?;
+    Ok(match done {
+        Done::Changed(()) => StatusCode::NO_CONTENT.into_response(),
+        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
+    })
 }
 
 fn versioned(app: &App, gateway: Gateway) -> Versioned<GatewayResource> {

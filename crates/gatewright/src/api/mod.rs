@@ -8,6 +8,7 @@ mod authenticate;
 mod catalogue;
 pub mod clients;
 mod document;
+pub mod effects;
 pub mod gateways;
 mod idempotency;
 mod input;

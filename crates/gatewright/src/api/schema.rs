@@ -153,6 +153,11 @@ fn one_of_or_null<const N: usize>(values: [&str; N]) -> Object {
         .build()
 }
 
+/// What becomes of a stored client secret; null where there is none.
+pub fn secret_fate_or_null() -> Object {
+    one_of_or_null(["kept", "rotated", "replaced", "deleted"])
+}
+
 /// The same in a merge patch, where `null` resets it.
 pub fn identity_or_null() -> Object {
     one_of_or_null(["none", "assertion"])

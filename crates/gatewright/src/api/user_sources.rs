@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
@@ -15,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::{
     authenticate::Caller,
+    effects::{DryRun, EffectsResource},
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
@@ -24,7 +29,10 @@ use super::{
 use crate::{
     app::App,
     relying_party::check::Finding,
-    service::user_sources::{self as service, NewUserSource, Saved, UserSourcePatch},
+    service::{
+        effects::Done,
+        user_sources::{self as service, NewUserSource, Saved, UserSourcePatch},
+    },
 };
 
 /// A User Source: the connection between gateways and one OpenID Connect provider.
@@ -135,6 +143,20 @@ pub struct SavedUserSource {
     warnings: Vec<Warning>,
 }
 
+/// A User Source that was changed, or what the change would touch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it names the two bodies in the document and is never made"
+)]
+pub enum ChangedUserSource {
+    /// The change is made.
+    Saved(SavedUserSource),
+    /// `?dry_run=true`.
+    DryRun(EffectsResource),
+}
+
 /// Something to know about a field.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Warning {
@@ -226,28 +248,36 @@ pub(super) async fn get_user_source(
 }
 
 /// Change a User Source
-#[utoipa::path(patch, path = "/api/v1/projects/{project}/user-sources/{user_source}", tag = "User Sources", request_body = UserSourcePatch, responses((status = 200, body = SavedUserSource)))]
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/user-sources/{user_source}", tag = "User Sources", params(DryRun), request_body = UserSourcePatch, responses((status = 200, body = ChangedUserSource)))]
 pub(super) async fn update_user_source(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, id)): Ids<(ProjectId, UserSourceId)>,
     Precondition(if_match): Precondition,
+    Parameters(dry): Parameters<DryRun>,
     Input(patch): Input<UserSourcePatch>,
-) -> Result<Versioned<SavedUserSource>, Problem> {
-    let saved = service::update(&app, &authority, project, id, patch, &if_match).await?;
-    Ok(saved_version(&app, saved))
+) -> Result<Response, Problem> {
+    let done = service::update(&app, &authority, project, id, patch, &if_match, dry.run()).await?;
+    Ok(match done {
+        Done::Changed(saved) => saved_version(&app, saved).into_response(),
+        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
+    })
 }
 
 /// Delete a User Source
-#[utoipa::path(delete, path = "/api/v1/projects/{project}/user-sources/{user_source}", tag = "User Sources", responses((status = 204, description = "Deleted.")))]
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/user-sources/{user_source}", tag = "User Sources", params(DryRun), responses((status = 204, description = "Deleted."), (status = 200, body = EffectsResource, description = "`?dry_run=true`: what would go.")))]
 pub(super) async fn delete_user_source(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, id)): Ids<(ProjectId, UserSourceId)>,
     Precondition(if_match): Precondition,
-) -> Result<StatusCode, Problem> {
-    service::delete(&app, &authority, project, id, &if_match).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Parameters(dry): Parameters<DryRun>,
+) -> Result<Response, Problem> {
+    let done = service::delete(&app, &authority, project, id, &if_match, dry.run()).await?;
+    Ok(match done {
+        Done::Changed(()) => StatusCode::NO_CONTENT.into_response(),
+        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
+    })
 }
 
 /// Test the connection of a User Source: all checks again, and whether the provider knows client id and secret

@@ -17,6 +17,7 @@ use crate::{
     service::{
         Authority, IfMatch, Patch, ServiceError,
         api_keys::{self, NewApiKey},
+        effects::Run,
         gateways::{self, GatewayPatch, NewGateway},
         projects::{self, NewProject},
         servers::{self, NewServer, ServerPatch},
@@ -119,16 +120,17 @@ impl Demo<'_> {
                 status: Patch::Set(UserSourceStatus::Active),
                 ..UserSourcePatch::default()
             };
-            user_sources::update(
+            let done = user_sources::update(
                 self.app,
                 &self.authority,
                 project,
                 source.id,
                 patch,
                 &IfMatch::Any,
-            )
-            .await?
-            .source
+                Run::Change,
+            );
+            let saved = done.await?.changed();
+            saved.expect("a change that is no rehearsal is made").source
         } else {
             let new = NewUserSource {
                 name: USER_SOURCE.to_owned(),
@@ -199,15 +201,17 @@ impl Demo<'_> {
                 status: Patch::Set(GatewayStatus::Active),
                 ..GatewayPatch::default()
             };
-            gateways::update(
+            let done = gateways::update(
                 self.app,
                 &self.authority,
                 project,
                 gateway.id,
                 patch,
                 &IfMatch::Any,
-            )
-            .await
+                Run::Change,
+            );
+            let changed = done.await?.changed();
+            Ok(changed.expect("a change that is no rehearsal is made"))
         } else {
             let new = NewGateway {
                 name: "Demo gateway".to_owned(),

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    effects::Run,
     Authority, ServiceError,
     audit_events::{self, Entry},
     error::Conflict,
@@ -29,6 +30,7 @@ pub(super) struct Change<'a> {
     app: &'a App,
     authority: &'a Authority,
     project: Option<ProjectId>,
+    run: Run,
     /// The transaction.
     pub(super) tx: Tx,
     /// The moment of the change.
@@ -52,6 +54,16 @@ impl<'a> Change<'a> {
         authority: &'a Authority,
         project: Option<ProjectId>,
     ) -> Result<Self, ServiceError> {
+        Self::begin_as(Run::Change, app, authority, project).await
+    }
+
+    /// The same for a change that may only be tried out: in a rehearsal nothing is written, whatever is called.
+    pub(super) async fn begin_as(
+        run: Run,
+        app: &'a App,
+        authority: &'a Authority,
+        project: Option<ProjectId>,
+    ) -> Result<Self, ServiceError> {
         let mut tx = app.store.write().await?;
         // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
         // replica, and what a check has seen in here is still so when the change is written.
@@ -69,6 +81,7 @@ impl<'a> Change<'a> {
             app,
             authority,
             project,
+            run,
             tx,
             now,
         })
@@ -105,6 +118,9 @@ impl<'a> Change<'a> {
     /// because this one never happened, and once per object, actor and five minutes, because whoever is refused tries
     /// again.
     pub(super) async fn refuse(self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
+        if self.run == Run::Rehearsal {
+            return conflict.into();
+        }
         let subject = format!("{} {}", object.id, self.authority.actor().kind);
         let entry = self.entry(verb, object, in_the_way(&conflict));
         let app = self.app;
@@ -126,6 +142,9 @@ impl<'a> Change<'a> {
 
     /// Makes it happen and lets requests see it. What happens once waits for its answer.
     pub(super) async fn commit(self) -> Result<(), ServiceError> {
+        if self.run == Run::Rehearsal {
+            return Ok(());
+        }
         if let Some(once) = self.authority.once() {
             once.hold(self.tx);
             return Ok(());

@@ -19,6 +19,7 @@ pub use self::input::{GatewayPatch, NewGateway, SettingsPatch};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, field, updated},
+    effects::{Done, Effects, Run, names},
 };
 use crate::app::App;
 
@@ -96,7 +97,7 @@ pub async fn find(
     existing(&mut tx, project, id).await
 }
 
-/// Changes a gateway. Another mode or source ends its grants in the same transaction.
+/// Changes a gateway, or says what that would touch. Another mode or source ends its grants in the same transaction.
 pub async fn update(
     app: &App,
     authority: &Authority,
@@ -104,14 +105,23 @@ pub async fn update(
     id: GatewayId,
     patch: GatewayPatch,
     if_match: &IfMatch,
-) -> Result<Gateway, ServiceError> {
+    run: Run,
+) -> Result<Done<Gateway>, ServiceError> {
     authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
     let current = existing(&mut change.tx, project, id).await?;
     if_match.holds(current.updated_at)?;
     let mut next = edit(app, &current, patch)?;
+    let effects = match run {
+        Run::Change => None,
+        Run::Rehearsal => Some(Effects {
+            ends_sessions: current.authentication != next.authentication,
+            changes_url: current.slug != next.slug,
+            ..Effects::of_gateway(&mut change.tx, &current, change.now).await?
+        }),
+    };
     if next == current {
-        return Ok(current);
+        return Ok(effects.map_or(Done::Changed(current), Done::WouldTouch));
     }
     next.updated_at = change.later_than(current.updated_at);
     check_tool_servers(&mut change.tx, &next).await?;
@@ -125,6 +135,10 @@ pub async fn update(
         });
     }
     let mut changes = updated(&audited(&current), audited(&next));
+    if let Some(effects) = effects {
+        let changes = names(changes);
+        return Ok(Done::WouldTouch(Effects { changes, ..effects }));
+    }
     if current.authentication != next.authentication {
         let (now, until) = (change.now, change.revoked_until());
         let reason = RevocationReason::GatewayChanged;
@@ -135,26 +149,33 @@ pub async fn update(
     }
     change.record("updated", object(&next), changes).await?;
     change.commit().await?;
-    Ok(next)
+    Ok(Done::Changed(next))
 }
 
-/// Deletes a gateway with its grants. Its slug stays with the project.
+/// Deletes a gateway with its grants, or says what would go. Its slug stays with the project.
 pub async fn delete(
     app: &App,
     authority: &Authority,
     project: ProjectId,
     id: GatewayId,
     if_match: &IfMatch,
-) -> Result<(), ServiceError> {
+    run: Run,
+) -> Result<Done<()>, ServiceError> {
     authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
     let gateway = existing(&mut change.tx, project, id).await?;
     if_match.holds(gateway.updated_at)?;
+    if run == Run::Rehearsal {
+        return Ok(Done::WouldTouch(Effects {
+            ends_sessions: true,
+            ..Effects::of_gateway(&mut change.tx, &gateway, change.now).await?
+        }));
+    }
     if !rows::delete(&mut change.tx, project, id).await? {
         return Err(ServiceError::not_found("gateway"));
     }
     change.record("deleted", object(&gateway), Vec::new()).await?;
-    change.commit().await
+    change.commit().await.map(Done::Changed)
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Gateway, ServiceError> {

@@ -11,6 +11,7 @@ pub use self::input::{NewUserSource, UserSourcePatch};
 use super::{
     Authority, IfMatch, ServiceError,
     change::{Change, Fields, Object, created, field, secret_changed, updated},
+    effects::{Done, Effects, Run, SecretFate, names},
     error::Conflict,
 };
 use crate::{
@@ -118,7 +119,7 @@ pub async fn find(
     existing(&mut tx, project, id).await
 }
 
-/// Changes a source. The provider is asked when something changed that it can judge.
+/// Changes a source, or says what that would touch. The provider is asked when something changed that it can judge.
 pub async fn update(
     app: &App,
     authority: &Authority,
@@ -126,7 +127,8 @@ pub async fn update(
     id: UserSourceId,
     patch: UserSourcePatch,
     if_match: &IfMatch,
-) -> Result<Saved, ServiceError> {
+    run: Run,
+) -> Result<Done<Saved>, ServiceError> {
     authority.change(project)?;
     let mut tx = app.store.read().await?;
     let mut current = existing(&mut tx, project, id).await?;
@@ -154,7 +156,7 @@ pub async fn update(
         Vec::new()
     };
 
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
     let changes_row = next != current;
     // While the provider was asked, somebody else may have changed it.
     let present = existing(&mut change.tx, project, id).await?;
@@ -166,6 +168,15 @@ pub async fn update(
         next = present.clone();
         current = present;
     }
+    let effects = match run {
+        Run::Change => None,
+        Run::Rehearsal => Some(Effects {
+            ends_sessions: current.identity_epoch != next.identity_epoch,
+            client_secret: Some(fate(&current, &next)),
+            warnings: warnings.clone(),
+            ..Effects::of_source(&mut change.tx, project, id, change.now).await?
+        }),
+    };
     if changes_row {
         next.updated_at = change.later_than(current.updated_at);
         let written = rows::update(&mut change.tx, &next, current.updated_at)
@@ -185,42 +196,68 @@ pub async fn update(
         }
     }
     if !changes_row && !changes_status {
-        return Ok(Saved {
-            source: current,
-            warnings,
-        });
+        let source = current;
+        return Ok(effects.map_or(Done::Changed(Saved { source, warnings }), Done::WouldTouch));
     }
     let next = existing(&mut change.tx, project, id).await?;
     let mut changes = updated(&audited(&current), audited(&next));
     if new_secret {
         changes.push(secret_changed("client_secret"));
     }
+    if let Some(effects) = effects {
+        let changes = names(changes);
+        return Ok(Done::WouldTouch(Effects { changes, ..effects }));
+    }
     change.record("updated", object(&next), changes).await?;
     change.commit().await?;
-    Ok(Saved {
+    Ok(Done::Changed(Saved {
         source: next,
         warnings,
-    })
+    }))
 }
 
-/// Deletes a source with its users and grants, unless an active gateway uses it.
+/// Deletes a source with its users and grants, unless an active gateway uses it; or says what would go.
 pub async fn delete(
     app: &App,
     authority: &Authority,
     project: ProjectId,
     id: UserSourceId,
     if_match: &IfMatch,
-) -> Result<(), ServiceError> {
+    run: Run,
+) -> Result<Done<()>, ServiceError> {
     authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
     let source = existing(&mut change.tx, project, id).await?;
     if_match.holds(source.updated_at)?;
+    let effects = match run {
+        Run::Change => None,
+        Run::Rehearsal => Some(Effects {
+            ends_sessions: true,
+            client_secret: Some(SecretFate::Deleted),
+            ..Effects::of_source(&mut change.tx, project, id, change.now).await?
+        }),
+    };
     let guarded = rows::delete(&mut change.tx, project, id).await?;
     if let Some(conflict) = unguarded(guarded, "deleted")? {
         return Err(change.refuse("deletion_refused", object(&source), conflict).await);
     }
+    if let Some(effects) = effects {
+        return Ok(Done::WouldTouch(effects));
+    }
     change.record("deleted", object(&source), Vec::new()).await?;
-    change.commit().await
+    change.commit().await.map(Done::Changed)
+}
+
+/// What becomes of the stored client secret. A rotated one is the fallback of the new one.
+fn fate(current: &UserSource, next: &UserSource) -> SecretFate {
+    let (now, then) = (&current.client_secret, &next.client_secret);
+    if now.current == then.current {
+        SecretFate::Kept
+    } else if then.previous.is_some() {
+        SecretFate::Rotated
+    } else {
+        SecretFate::Replaced
+    }
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {

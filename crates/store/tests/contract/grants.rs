@@ -8,7 +8,9 @@ use gatewright_domain::{
     user::UserStatus,
 };
 use gatewright_store::{
-    PageRequest, gateway, grant, refresh_token, revision,
+    PageRequest, gateway,
+    grant::{self, LiveGrants},
+    refresh_token, revision,
     revocation::{self, Denied},
     user, user_source,
 };
@@ -24,6 +26,7 @@ contract!(
     a_revoked_grant_is_denied_and_its_tokens_are_gone,
     all_grants_of_a_user_or_gateway_end_together,
     live_grants_of_a_user_are_listed_newest_first,
+    live_grants_are_counted_with_the_people_who_hold_them,
     ended_grants_are_forgotten,
     a_grant_ends_when_its_refresh_token_does,
     what_ran_out_a_moment_ago_can_still_be_revoked,
@@ -198,6 +201,54 @@ async fn live_grants_of_a_user_are_listed_newest_first(world: World) {
         look!(world, tx => grant::list_of_user(tx, stranger, user, now, &ALL))
             .items
             .is_empty()
+    );
+}
+
+async fn live_grants_are_counted_with_the_people_who_hold_them(world: World) {
+    let setting = world.setting().await;
+    let elsewhere = Setting {
+        gateway: world.gateway(&setting.source).await,
+        ..setting.clone()
+    };
+    let other_person = Setting {
+        user: world.user(&setting.source).await,
+        ..setting.clone()
+    };
+    for of in [&setting, &setting, &elsewhere, &other_person] {
+        of.grant(&world).await;
+    }
+    let foreign = world.setting().await;
+    foreign.grant(&world).await;
+    let (project, source, gateway) = (setting.project.id, setting.source.id, setting.gateway.id);
+    let now = world.now();
+    let of_source = look!(world, tx => grant::count_live_of_user_source(tx, project, source, now));
+    assert_eq!(of_source, LiveGrants { grants: 4, users: 2 });
+    let of_gateway = look!(world, tx => grant::count_live_of_gateway(tx, project, gateway, now));
+    assert_eq!(of_gateway, LiveGrants { grants: 3, users: 2 });
+    let users = look!(world, tx => user::count_of_user_source(tx, project, source));
+    assert_eq!(users, 2);
+    let used_by = look!(world, tx => gateway::list_of_user_source(tx, project, source));
+    let ids: Vec<_> = used_by.iter().map(|(id, _, _)| *id).collect();
+    let mut made = [gateway, elsewhere.gateway.id];
+    made.sort();
+    assert_eq!(ids, made);
+
+    let stranger = foreign.project.id;
+    let none = LiveGrants::default();
+    assert_eq!(
+        look!(world, tx => grant::count_live_of_user_source(tx, stranger, source, now)),
+        none
+    );
+    assert_eq!(
+        look!(world, tx => grant::count_live_of_gateway(tx, stranger, gateway, now)),
+        none
+    );
+    assert_eq!(look!(world, tx => user::count_of_user_source(tx, stranger, source)), 0);
+    assert_eq!(look!(world, tx => gateway::list_of_user_source(tx, stranger, source)), []);
+    let late = now.plus(Duration::from_hours(100 * 24));
+    assert_eq!(
+        look!(world, tx => grant::count_live_of_user_source(tx, project, source, late)),
+        none
     );
 }
 

@@ -11,6 +11,7 @@ mod gateways;
 mod idempotency;
 mod input;
 mod keys;
+mod rehearsals;
 mod roles;
 mod rotation;
 mod secrets;

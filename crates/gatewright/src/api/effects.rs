@@ -1,0 +1,103 @@
+//! `?dry_run=true`: what a change would touch.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use gatewright_domain::{gateway::GatewayStatus, id::GatewayId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{schema, user_sources::Warning};
+use crate::service::effects::{Effects, Run, SecretFate};
+
+/// Whether the request is a rehearsal. An unknown parameter is refused, so that a mistyped one changes nothing.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DryRun {
+    /// `true` answers what the change would touch, or the problem it would meet, and writes nothing.
+    #[serde(default)]
+    #[param(default = false)]
+    dry_run: bool,
+}
+
+impl DryRun {
+    pub(super) const fn run(&self) -> Run {
+        if self.dry_run { Run::Rehearsal } else { Run::Change }
+    }
+}
+
+/// What a change would touch, by `?dry_run=true`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Effects)]
+pub struct EffectsResource {
+    /// Always true.
+    dry_run: bool,
+    /// The fields that would be others; empty where nothing would change, and for a deletion.
+    changes: Vec<String>,
+    /// The gateways that use the User Source, or the gateway itself.
+    gateways: Vec<TouchedGateway>,
+    /// How many of them are active.
+    active_gateways: usize,
+    /// The users of the source, or those with live grants at the gateway.
+    users: i64,
+    /// Their live grants.
+    live_grants: i64,
+    /// Whether those grants, and all their tokens, would end on the next request.
+    ends_sessions: bool,
+    /// What would become of the stored client secret: `rotated` keeps it as a fallback, `replaced` does not. Null for a
+    /// gateway.
+    #[schema(required = true, schema_with = schema::secret_fate_or_null)]
+    client_secret: Option<SecretFate>,
+    /// Whether the gateway would get another URL, which its clients do not know.
+    changes_url: bool,
+    /// What was found when the provider was asked, that is no error and better known.
+    warnings: Vec<Warning>,
+}
+
+/// A gateway that a change would touch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TouchedGateway {
+    #[schema(value_type = String)]
+    id: GatewayId,
+    name: String,
+    /// Before the change.
+    #[schema(schema_with = schema::status)]
+    status: GatewayStatus,
+}
+
+impl From<Effects> for EffectsResource {
+    fn from(effects: Effects) -> Self {
+        let gateways: Vec<TouchedGateway> = effects
+            .gateways
+            .into_iter()
+            .map(|gateway| TouchedGateway {
+                id: gateway.id,
+                name: gateway.name,
+                status: gateway.status,
+            })
+            .collect();
+        Self {
+            dry_run: true,
+            changes: effects.changes,
+            active_gateways: gateways
+                .iter()
+                .filter(|gateway| gateway.status == GatewayStatus::Active)
+                .count(),
+            gateways,
+            users: effects.users,
+            live_grants: effects.live_grants,
+            ends_sessions: effects.ends_sessions,
+            client_secret: effects.client_secret,
+            changes_url: effects.changes_url,
+            warnings: effects.warnings.into_iter().map(Warning::from).collect(),
+        }
+    }
+}
+
+impl IntoResponse for EffectsResource {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
