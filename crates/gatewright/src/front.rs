@@ -164,14 +164,20 @@ fn gateway_slug(path: &str) -> Option<&str> {
         .filter(|slug| !slug.is_empty() && !slug.contains('/'))
 }
 
-/// An error as `application/problem+json` (RFC 9457), for answers that no handler gives.
+/// An error as `application/problem+json` (RFC 9457), for answers that no handler gives; in the form of the API's.
 pub fn problem(status: StatusCode, detail: &str, request_id: RequestId) -> Response {
+    let (kind, title) = match status {
+        StatusCode::NOT_FOUND => ("urn:gatewright:problem:not-found", "Not found"),
+        StatusCode::METHOD_NOT_ALLOWED => ("urn:gatewright:problem:method-not-allowed", "Method not allowed"),
+        StatusCode::INTERNAL_SERVER_ERROR => ("urn:gatewright:problem:internal", "A fault of ours"),
+        _ => ("about:blank", status.canonical_reason().unwrap_or_default()),
+    };
     let body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
+        "type": kind,
+        "title": title,
         "status": status.as_u16(),
         "detail": detail,
-        "request_id": request_id.to_string(),
+        "instance": request_id.to_string(),
     });
     let kind = HeaderValue::from_static("application/problem+json");
     (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
@@ -355,7 +361,12 @@ mod tests {
             assert_eq!(answer.headers()[header::CONTENT_TYPE], kind, "{path}");
             assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
             assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
-            assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            if kind == "application/problem+json" {
+                assert_eq!(body["type"], "urn:gatewright:problem:not-found");
+                assert_eq!(body["instance"].as_str().unwrap().len(), 16);
+            }
         }
     }
 }

@@ -127,7 +127,8 @@ pub async fn list_of_user_source(
     project: ProjectId,
     source: UserSourceId,
 ) -> Result<Vec<(GatewayId, String, GatewayStatus)>, StoreError> {
-    let sql = "SELECT id, name, status FROM gateways WHERE project_id = $1 AND user_source_id = $2 ORDER BY id";
+    let sql =
+        "SELECT id, name, status FROM gateways WHERE project_id = $1 AND user_source_id = $2 ORDER BY id";
     let rows = tx.fetch_all(sql, values![project, source]).await?;
     let named = |row: &Row| Ok((row.id("id")?, row.text("name")?, row.word("status")?));
     rows.iter().map(named).collect()

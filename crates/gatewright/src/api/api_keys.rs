@@ -142,7 +142,7 @@ pub(super) async fn list_api_keys(
     Ids(project): Ids<ProjectId>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<ApiKeyResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<ApiKeyId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, Some(project), &page).await?;
     Ok(List::of(page, resource))
 }
@@ -249,7 +249,7 @@ pub(super) async fn list_instance_keys(
     State(app): State<Arc<App>>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<ApiKeyResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<ApiKeyId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, None, &page).await?;
     Ok(List::of(page, resource))
 }

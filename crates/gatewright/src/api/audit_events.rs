@@ -317,7 +317,7 @@ async fn list(
     project: Option<ProjectId>,
     query: AuditQuery,
 ) -> Result<List<AuditEventResource>, Problem> {
-    let page = Paging::request(query.limit, query.cursor)?;
+    let page = Paging::request::<EventId>(query.limit, query.cursor)?;
     let filter = AuditFilter {
         actor: query.actor,
         origin: query.origin,

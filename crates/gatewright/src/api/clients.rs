@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     client_use::{ClientBlock, ClientKind, ClientUse},
-    id::{ClientBlockId, GatewayId, ProjectId},
+    id::{ClientBlockId, GatewayId, GrantId, ProjectId},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -92,7 +92,7 @@ pub(super) async fn list_clients(
     Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<ClientResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<GrantId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, gateway, &page).await?;
     Ok(List::of(page, resource))
 }
@@ -137,7 +137,7 @@ pub(super) async fn list_blocked_clients(
     Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<BlockedClientResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<ClientBlockId>(paging.limit, paging.cursor)?;
     let page = service::list_blocked(&app, &authority, project, gateway, &page).await?;
     Ok(List::of(page, blocked_resource))
 }

@@ -133,7 +133,7 @@ pub(super) async fn list_gateways(
     Ids(project): Ids<ProjectId>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<GatewayResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<GatewayId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, &page).await?;
     Ok(List::of(page, |gateway| resource(&app, gateway)))
 }

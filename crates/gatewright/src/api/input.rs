@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
-use super::{MAX_BODY, problem::Problem};
+use super::{MAX_BODY, problem::Problem, strict_json};
 use crate::{
     app::App,
     request::{BodyError, read_body},
@@ -52,14 +52,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Input<T> {
         if !is_json(request.headers()) {
             return Err(Problem::unsupported_media_type());
         }
+        if is_packed(request.headers()) {
+            return Err(Problem::unsupported_encoding());
+        }
         let body = read_whole(request.into_body()).await?;
-        let value: Value = serde_json::from_slice(&body).map_err(|error| {
+        let (value, repeated) = strict_json::read(&body).map_err(|error| {
             Problem::malformed(format!(
                 "The body is not JSON: it goes wrong in line {}, column {}.",
                 error.line(),
                 error.column()
             ))
         })?;
+        repeated
+            .into_result()
+            .map_err(|invalid| Problem::invalid(&invalid))?;
         let Value::Object(members) = value else {
             return Err(Problem::invalid(&Invalid::one(
                 "",
@@ -81,6 +87,14 @@ pub(super) async fn read_whole(body: Body) -> Result<Bytes, Problem> {
             BodyError::Timeout => Problem::too_slow(BODY_DEADLINE),
             BodyError::Broken => Problem::malformed("The body broke off before its end: send it again."),
         })
+}
+
+/// Whether a body is compressed (RFC 9110 section 8.4); `identity` says that it is not.
+fn is_packed(headers: &axum::http::HeaderMap) -> bool {
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_json(headers: &axum::http::HeaderMap) -> bool {
@@ -174,7 +188,7 @@ fn last_of(pointer: &str) -> String {
     last.replace("~1", "/").replace("~0", "~")
 }
 
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 

@@ -1,6 +1,6 @@
 //! Lists, page by page.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use axum::{
     Json,
@@ -17,8 +17,6 @@ use crate::app::App;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
-/// Cursors are ids, which are shorter.
-const MAX_CURSOR: usize = 100;
 
 /// Which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -34,22 +32,24 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    pub(super) fn request(limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Problem> {
+    /// The page of a list of things whose ids are `Id`; a cursor is the last of them.
+    pub(super) fn request<Id: FromStr>(
+        limit: Option<u32>,
+        cursor: Option<String>,
+    ) -> Result<PageRequest, Problem> {
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Problem::malformed(format!(
                 "The parameter `limit` must be 1 to {MAX_LIMIT}."
             )));
         }
-        let is_cursor = |text: &String| {
-            text.len() <= MAX_CURSOR
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
-        if cursor.as_ref().is_some_and(|cursor| !is_cursor(cursor)) {
+        if cursor
+            .as_ref()
+            .is_some_and(|cursor| Id::from_str(cursor).is_err())
+        {
             return Err(Problem::malformed(
-                "The parameter `cursor` must be the `next_cursor` of the page before, unchanged.",
+                "The parameter `cursor` must be the `next_cursor` of the page before, unchanged, and of the same list. \
+                 Leave it out to begin at the first page.",
             ));
         }
         Ok(PageRequest { after: cursor, limit })

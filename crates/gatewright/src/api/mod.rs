@@ -19,6 +19,7 @@ pub mod projects;
 pub mod schema;
 pub mod secrets;
 pub mod servers;
+mod strict_json;
 pub mod test_sign_ins;
 #[cfg(test)]
 mod tests;

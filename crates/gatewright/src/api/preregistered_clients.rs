@@ -134,7 +134,7 @@ pub(super) async fn list_preregistered_clients(
     Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<PreregisteredClientResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<ClientId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, gateway, &page).await?;
     Ok(List::of(page, |client| resource(&app, client)))
 }

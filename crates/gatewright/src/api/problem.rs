@@ -152,7 +152,10 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             "urn:gatewright:problem:too-large",
             "The body is too large",
-            format!("A body has at most {limit} bytes: send less."),
+            format!(
+                "The body is larger than {} MB ({limit} bytes), which no request here needs. Nothing changed: send less.",
+                limit / (1024 * 1024)
+            ),
         )
     }
 
@@ -187,6 +190,16 @@ impl Problem {
             "urn:gatewright:problem:media-type",
             "Not JSON",
             "The body must be JSON: send the header `Content-Type: application/json`.",
+        )
+    }
+
+    /// The body is packed.
+    pub(super) fn unsupported_encoding() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "urn:gatewright:problem:content-encoding",
+            "Compressed body",
+            "The body has a `Content-Encoding`, and nothing is unpacked here: send it as it is and without that header.",
         )
     }
 

@@ -78,7 +78,7 @@ pub(super) async fn list_projects(
     State(app): State<Arc<App>>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<ProjectResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<ProjectId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, &page).await?;
     Ok(List::of(page, resource))
 }

@@ -16,6 +16,7 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    user_sources::Warning,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
@@ -42,6 +43,15 @@ pub struct SecretResource {
     updated_at: Timestamp,
 }
 
+/// A secret that was just saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SavedSecret {
+    #[serde(flatten)]
+    secret: SecretResource,
+    /// What is no error and better known.
+    warnings: Vec<Warning>,
+}
+
 fn resource(_: &App, secret: StoredSecret) -> SecretResource {
     SecretResource {
         id: secret.id,
@@ -59,18 +69,18 @@ fn resource(_: &App, secret: StoredSecret) -> SecretResource {
     path = "/api/v1/projects/{project}/secrets",
     tag = "Secrets",
     request_body = NewSecret,
-    responses((status = 201, body = SecretResource, headers(("Location" = String, description = "Its path."))))
+    responses((status = 201, body = SavedSecret, headers(("Location" = String, description = "Its path."))))
 )]
 pub(super) async fn create_secret(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
     Input(new): Input<NewSecret>,
-) -> Result<Created<Versioned<SecretResource>>, Problem> {
+) -> Result<Created<Versioned<SavedSecret>>, Problem> {
     let secret = service::create(&app, &authority, project, new).await?;
     Ok(Created {
         location: format!("/api/v1/projects/{project}/secrets/{}", secret.id),
-        content: versioned(&app, secret),
+        content: saved(&app, secret),
     })
 }
 
@@ -82,7 +92,7 @@ pub(super) async fn list_secrets(
     Ids(project): Ids<ProjectId>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<SecretResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<SecretId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, &page).await?;
     Ok(List::of(page, |secret| resource(&app, secret)))
 }
@@ -99,16 +109,16 @@ pub(super) async fn get_secret(
 }
 
 /// Change a secret
-#[utoipa::path(patch, path = "/api/v1/projects/{project}/secrets/{secret}", tag = "Secrets", request_body = SecretPatch, responses((status = 200, body = SecretResource)))]
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/secrets/{secret}", tag = "Secrets", request_body = SecretPatch, responses((status = 200, body = SavedSecret)))]
 pub(super) async fn update_secret(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, id)): Ids<(ProjectId, SecretId)>,
     Precondition(if_match): Precondition,
     Input(patch): Input<SecretPatch>,
-) -> Result<Versioned<SecretResource>, Problem> {
+) -> Result<Versioned<SavedSecret>, Problem> {
     let secret = service::update(&app, &authority, project, id, patch, &if_match).await?;
-    Ok(versioned(&app, secret))
+    Ok(saved(&app, secret))
 }
 
 /// Delete a secret
@@ -121,6 +131,18 @@ pub(super) async fn delete_secret(
 ) -> Result<StatusCode, Problem> {
     service::delete(&app, &authority, project, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn saved(app: &App, secret: StoredSecret) -> Versioned<SavedSecret> {
+    let warnings = service::warnings(&secret);
+    let Versioned { updated_at, resource } = versioned(app, secret);
+    Versioned {
+        updated_at,
+        resource: SavedSecret {
+            secret: resource,
+            warnings: warnings.into_iter().map(Warning::from).collect(),
+        },
+    }
 }
 
 fn versioned(app: &App, secret: StoredSecret) -> Versioned<SecretResource> {

@@ -94,7 +94,7 @@ pub(super) async fn list_servers(
     Ids(project): Ids<ProjectId>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<ServerResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<ServerId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, &page).await?;
     Ok(List::of(page, |server| resource(&app, server)))
 }

@@ -231,7 +231,7 @@ pub(super) async fn list_user_sources(
     Ids(project): Ids<ProjectId>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<UserSourceResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<UserSourceId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, &page).await?;
     Ok(List::of(page, |user_source| resource(&app, user_source)))
 }

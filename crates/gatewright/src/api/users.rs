@@ -150,7 +150,7 @@ pub(super) async fn list_users(
     Ids(project): Ids<ProjectId>,
     Parameters(query): Parameters<UserQuery>,
 ) -> Result<List<UserResource>, Problem> {
-    let page = Paging::request(query.limit, query.cursor)?;
+    let page = Paging::request::<UserId>(query.limit, query.cursor)?;
     let filter = UserFilter {
         user_source_id: query.user_source_id,
         search: query.search,
@@ -233,7 +233,7 @@ pub(super) async fn list_grants(
     Ids((project, user)): Ids<(ProjectId, UserId)>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<List<GrantResource>, Problem> {
-    let page = Paging::request(paging.limit, paging.cursor)?;
+    let page = Paging::request::<GrantId>(paging.limit, paging.cursor)?;
     let page = service::grants(&app, &authority, project, user, &page).await?;
     Ok(List::of(page, grant_resource))
 }

@@ -91,6 +91,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(command) => {
             let (config, _log) = load_for_tool(&source)?;
+            eprintln!("{}", admin::place(source.file.as_deref(), &config));
             runtime()?.block_on(admin::run(&command, config))
         }
     }

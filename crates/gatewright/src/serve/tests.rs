@@ -170,7 +170,9 @@ async fn a_panic_is_a_problem_with_the_request_id_and_others_are_served() {
     let answer = server.get("/broken").await;
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     assert!(
-        answer.contains("application/problem+json") && answer.contains("request_id"),
+        answer.contains("application/problem+json")
+            && answer.contains("urn:gatewright:problem:internal")
+            && answer.contains("\"instance\""),
         "{answer}"
     );
     assert!(!answer.contains("canary"), "{answer}");

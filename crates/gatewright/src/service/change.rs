@@ -13,9 +13,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    effects::Run,
     Authority, ServiceError,
     audit_events::{self, Entry},
+    effects::Run,
     error::Conflict,
 };
 use crate::app::App;

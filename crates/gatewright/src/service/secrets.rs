@@ -10,6 +10,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{Page, PageRequest, Tx, secret as rows};
 use serde::Deserialize;
+use url::Url;
 use utoipa::ToSchema;
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
     change::{Change, Fields, Object, created, every, field, secret_changed, updated},
     error::Conflict,
 };
-use crate::app::App;
+use crate::{app::App, config::public_url::host_is_loopback, relying_party::check::Finding};
 
 /// A secret to store.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -90,6 +91,23 @@ pub async fn create(
     change.record("created", object(&secret), changes).await?;
     change.commit().await?;
     Ok(secret)
+}
+
+/// What is no error about a secret and better known: it crosses a network that is not this machine's as it is.
+pub fn warnings(secret: &StoredSecret) -> Vec<Finding> {
+    let is_open =
+        |origin: &str| Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !host_is_loopback(&url));
+    let origins = secret.origins.iter().enumerate();
+    origins
+        .filter(|(_, origin)| is_open(origin))
+        .map(|(index, origin)| Finding {
+            pointer: format!("/origins/{index}"),
+            found: format!(
+                "The secret is sent to {origin} without encryption, and whoever is on the way can read it."
+            ),
+            remedy: "Use https, unless that network is yours alone.".to_owned(),
+        })
+        .collect()
 }
 
 /// Secrets of a project, oldest first.

@@ -243,8 +243,14 @@ async fn live_grants_are_counted_with_the_people_who_hold_them(world: World) {
         look!(world, tx => grant::count_live_of_gateway(tx, stranger, gateway, now)),
         none
     );
-    assert_eq!(look!(world, tx => user::count_of_user_source(tx, stranger, source)), 0);
-    assert_eq!(look!(world, tx => gateway::list_of_user_source(tx, stranger, source)), []);
+    assert_eq!(
+        look!(world, tx => user::count_of_user_source(tx, stranger, source)),
+        0
+    );
+    assert_eq!(
+        look!(world, tx => gateway::list_of_user_source(tx, stranger, source)),
+        []
+    );
     let late = now.plus(Duration::from_hours(100 * 24));
     assert_eq!(
         look!(world, tx => grant::count_live_of_user_source(tx, project, source, late)),

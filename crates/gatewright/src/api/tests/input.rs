@@ -35,6 +35,39 @@ async fn bodies_that_cannot_be_read_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_member_that_stands_twice_is_refused_and_nothing_is_saved() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let send = async |encoding: Option<&str>, body: &'static str| {
+        let mut request = Request::post(format!("/api/v1{}", acme.path("servers")))
+            .header(header::AUTHORIZATION, format!("Bearer {}", acme.admin))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(encoding) = encoding {
+            request = request.header(header::CONTENT_ENCODING, encoding);
+        }
+        bench.raw(request.body(Body::from(body)).unwrap()).await
+    };
+    let twice =
+        r#"{"slug": "tools", "url": "https://mcp.example.com/a", "url": "https://mcp.example.com/b"}"#;
+    assert_eq!(send(None, twice).await.expect(422).pointers(), ["/url"]);
+    let inside = r#"{"slug": "tools", "url": "https://mcp.example.com/a", "headers": [{"name": "X-A", "value": "1", "value": "2"}]}"#;
+    assert_eq!(
+        send(None, inside).await.expect(422).pointers(),
+        ["/headers/0/value"]
+    );
+    let once = r#"{"slug": "tools", "url": "https://mcp.example.com/a"}"#;
+    let packed = send(Some("gzip"), once).await.expect(415);
+    assert!(
+        packed.text("detail").contains("Content-Encoding"),
+        "{:#}",
+        packed.body
+    );
+    let servers = bench.get(&acme.viewer, &acme.path("servers")).await.expect(200);
+    assert_eq!(servers.body["items"], json!([]));
+    send(Some("identity"), once).await.expect(201);
+}
+
+#[tokio::test]
 async fn everything_wrong_is_told_at_once() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
@@ -94,11 +127,26 @@ async fn lists_come_in_pages() {
         }
     }
     assert_eq!(slugs, ["s0", "s1", "s2", "s3", "s4"]);
-    for query in ["limit=0", "limit=201", "limit=x", "cursor=%27--", "lmit=2"] {
-        bench
+    let gateway = "gw_0192f0c1a2b37c4d8e5f60718293a4b5";
+    for (query, named) in [
+        ("limit=0".to_owned(), "`limit`"),
+        ("limit=201".to_owned(), "`limit`"),
+        ("limit=x".to_owned(), "`limit`"),
+        ("limit=1&limit=2".to_owned(), "`limit`"),
+        ("cursor=%27--".to_owned(), "`cursor`"),
+        ("cursor=srv_0192f0c1".to_owned(), "`cursor`"),
+        (format!("cursor={gateway}"), "`cursor`"),
+        ("lmit=2".to_owned(), "`lmit`"),
+    ] {
+        let answer = bench
             .get(&acme.viewer, &acme.path(&format!("servers?{query}")))
             .await
             .expect(400);
+        assert!(
+            answer.text("detail").contains(named),
+            "{query}: {:#}",
+            answer.body
+        );
     }
 }
 

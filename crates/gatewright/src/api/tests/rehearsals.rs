@@ -88,7 +88,11 @@ async fn a_change_of_identity_is_told_with_all_it_would_end() {
         (&json!(1), &json!(2), &json!(3))
     );
     assert_eq!(
-        (&told["ends_sessions"], &told["client_secret"], &told["changes_url"]),
+        (
+            &told["ends_sessions"],
+            &told["client_secret"],
+            &told["changes_url"]
+        ),
         (&json!(true), &json!("kept"), &json!(false))
     );
     assert_eq!(scene.everything().await, before, "nothing is written");
@@ -101,7 +105,10 @@ async fn a_change_of_identity_is_told_with_all_it_would_end() {
     let after = scene
         .rehearse(Method::PATCH, &scene.source_path(), Some(json!({})))
         .await;
-    assert_eq!((&after["changes"], &after["live_grants"]), (&json!([]), &json!(0)));
+    assert_eq!(
+        (&after["changes"], &after["live_grants"]),
+        (&json!([]), &json!(0))
+    );
 }
 
 #[tokio::test]
@@ -123,7 +130,10 @@ async fn other_changes_end_nothing_and_the_fate_of_the_secret_is_told() {
         let told = scene
             .rehearse(Method::PATCH, &scene.source_path(), Some(change))
             .await;
-        assert_eq!((&told["ends_sessions"], &told["client_secret"]), (&json!(ends), &json!(fate)));
+        assert_eq!(
+            (&told["ends_sessions"], &told["client_secret"]),
+            (&json!(ends), &json!(fate))
+        );
     }
     assert_eq!(scene.everything().await, before);
 }
@@ -138,13 +148,22 @@ async fn what_the_change_would_meet_is_met_without_a_trace() {
     let secret = bench.patch(&acme.admin, &path, moved).await.expect(422);
     assert_eq!(secret.pointers(), ["/client_secret"]);
     let inactive = json!({"status": "inactive"});
-    let refused = bench.patch(&acme.admin, &path, inactive.clone()).await.expect(409);
+    let refused = bench
+        .patch(&acme.admin, &path, inactive.clone())
+        .await
+        .expect(409);
     assert_eq!(refused.body["active_gateways"][0]["id"], scene.active);
     bench.delete(&acme.admin, &path).await.expect(409);
     bench.patch(&acme.viewer, &path, json!({})).await.expect(403);
     let headers = [("if-match", "\"1\"")];
     let stale = bench
-        .with(Method::PATCH, &path, Some(&acme.admin), &headers, Some(json!({"name": "x"})))
+        .with(
+            Method::PATCH,
+            &path,
+            Some(&acme.admin),
+            &headers,
+            Some(json!({"name": "x"})),
+        )
         .await;
     stale.expect(412);
     // What is mistyped is no dry run, and must not be taken for the change itself.
@@ -158,7 +177,10 @@ async fn what_the_change_would_meet_is_met_without_a_trace() {
     }
     assert_eq!(scene.everything().await, before);
     // The refusal itself is noted, once it is meant.
-    bench.patch(&acme.admin, &scene.source_path(), inactive).await.expect(409);
+    bench
+        .patch(&acme.admin, &scene.source_path(), inactive)
+        .await
+        .expect(409);
     assert_eq!(acme.actions(bench).await[0], "user_source.deactivation_refused");
 }
 
@@ -168,16 +190,27 @@ async fn a_deletion_is_told_with_all_that_would_go() {
     let (bench, acme) = (&scene.bench, &scene.acme);
     let gateway = scene.rehearse(Method::DELETE, &scene.gateway_path(), None).await;
     assert_eq!(
-        (&gateway["live_grants"], &gateway["users"], &gateway["ends_sessions"]),
+        (
+            &gateway["live_grants"],
+            &gateway["users"],
+            &gateway["ends_sessions"]
+        ),
         (&json!(3), &json!(2), &json!(true))
     );
     bench.get(&acme.viewer, &scene.gateway_path()).await.expect(200);
     let inactive = json!({"status": "inactive"});
-    bench.patch(&acme.admin, &scene.gateway_path(), inactive).await.expect(200);
+    bench
+        .patch(&acme.admin, &scene.gateway_path(), inactive)
+        .await
+        .expect(200);
     let before = scene.everything().await;
     let source = scene.rehearse(Method::DELETE, &scene.source_path(), None).await;
     assert_eq!(
-        (&source["active_gateways"], &source["users"], &source["client_secret"]),
+        (
+            &source["active_gateways"],
+            &source["users"],
+            &source["client_secret"]
+        ),
         (&json!(0), &json!(2), &json!("deleted"))
     );
     assert_eq!(scene.everything().await, before);
@@ -196,8 +229,14 @@ async fn a_gateway_tells_whom_another_mode_or_address_would_cut_off() {
         let told = scene
             .rehearse(Method::PATCH, &scene.gateway_path(), Some(change))
             .await;
-        assert_eq!((&told["ends_sessions"], &told["changes_url"]), (&json!(ends), &json!(moves)));
-        assert_eq!((&told["live_grants"], &told["client_secret"]), (&json!(3), &Value::Null));
+        assert_eq!(
+            (&told["ends_sessions"], &told["changes_url"]),
+            (&json!(ends), &json!(moves))
+        );
+        assert_eq!(
+            (&told["live_grants"], &told["client_secret"]),
+            (&json!(3), &Value::Null)
+        );
     }
     assert_eq!(scene.everything().await, before);
 }
