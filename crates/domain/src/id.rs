@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{Clock, Entropy};
+use crate::{Clock, Entropy, Timestamp};
 
 /// Why a text is not an identifier of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +98,32 @@ ids! {
     AccountSessionId = "ses_";
     /// A signing key; its text form is the `kid` of the tokens it signs.
     SigningKeyId = "sig_";
+    /// An attempt to sign in.
+    AttemptId = "att_";
+}
+
+impl AttemptId {
+    /// The grant this attempt leads to. It has the same number, so that whoever holds a code or token of the grant finds
+    /// the attempt without asking anything.
+    pub const fn grant(self) -> GrantId {
+        GrantId(self.0)
+    }
+
+    /// The attempt that led to a grant.
+    pub const fn of_grant(grant: GrantId) -> Self {
+        Self(grant.0)
+    }
+
+    /// When it was generated.
+    pub fn made_at(self) -> Timestamp {
+        let seconds_and_nanos = self.0.get_timestamp().map(|at| at.to_unix());
+        let millis = seconds_and_nanos.map(|(seconds, nanos)| seconds * 1_000 + u64::from(nanos) / 1_000_000);
+        Timestamp::from_millis(
+            millis
+                .and_then(|millis| i64::try_from(millis).ok())
+                .unwrap_or_default(),
+        )
+    }
 }
 
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
@@ -130,6 +156,13 @@ mod tests {
         assert!(text.parse::<ServerId>().is_err());
         assert!(text.to_uppercase().parse::<GatewayId>().is_err());
         assert!(format!("{text}0").parse::<GatewayId>().is_err());
+    }
+
+    #[test]
+    fn an_attempt_and_its_grant_find_each_other() {
+        let id = AttemptId::generate(&FixedClock::at_seconds(1_700_000_000), &SeededEntropy::new(7));
+        assert_eq!(AttemptId::of_grant(id.grant()), id);
+        assert_eq!(id.made_at(), Timestamp::from_seconds(1_700_000_000));
     }
 
     #[test]

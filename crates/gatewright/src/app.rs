@@ -17,6 +17,7 @@ use crate::{
     relying_party::RelyingParty,
     resource_server::ResourceServer,
     service::last_used::LastUsed,
+    sign_in_trace::SignInTrace,
     telemetry::Telemetry,
 };
 
@@ -49,6 +50,8 @@ pub struct App {
     pub resource_server: ResourceServer,
     /// Uses of API keys that wait to be written.
     pub last_used: LastUsed,
+    /// What became of attempts to sign in.
+    pub sign_in_trace: Arc<SignInTrace>,
     /// Metrics.
     pub telemetry: Telemetry,
     /// Cancelled when the process stops: whoever holds a long stream open ends it.
@@ -85,6 +88,7 @@ impl App {
             resource_server,
             telemetry: Telemetry::default(),
             last_used: LastUsed::default(),
+            sign_in_trace: SignInTrace::new(Arc::clone(&clock)),
             shutdown: CancellationToken::new(),
             config,
             store,

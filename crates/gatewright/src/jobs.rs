@@ -7,7 +7,7 @@ use gatewright_store::StoreError;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::{app::App, service::last_used};
+use crate::{app::App, service::last_used, sign_in_trace};
 
 /// How often the revision is read: a change elsewhere acts within two seconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +29,10 @@ const KEEP_CODES: Duration = Duration::from_hours(24);
 const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
 /// How often last uses are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// How often the sign-in trace is written: what another replica saw is there within two seconds.
+const TRACE_EVERY: Duration = Duration::from_secs(2);
+/// The sign-in trace is kept this long after something was last heard of an attempt.
+const KEEP_ATTEMPTS: Duration = Duration::from_hours(30 * 24);
 
 /// Starts all jobs; they end when the app shuts down.
 pub fn spawn(app: &Arc<App>, tracker: &TaskTracker) {
@@ -36,6 +40,17 @@ pub fn spawn(app: &Arc<App>, tracker: &TaskTracker) {
     tracker.spawn(until_shutdown(app(), poll(app())));
     tracker.spawn(until_shutdown(app(), listen(app())));
     tracker.spawn(until_shutdown(app(), prune(app())));
+    let tracing_app = app();
+    tracker.spawn(async move {
+        until_shutdown(Arc::clone(&tracing_app), trace(Arc::clone(&tracing_app))).await;
+        // What was noted since the last round.
+        if let Err(error) = sign_in_trace::flush(&tracing_app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last steps of the sign-in trace were not written"
+            );
+        }
+    });
     let app = app();
     tracker.spawn(async move {
         until_shutdown(Arc::clone(&app), flush(Arc::clone(&app))).await;
@@ -155,12 +170,13 @@ enum Expiring {
     AccountLinks,
     Invitations,
     Assertions,
+    Attempts,
 }
 
 /// Deletes expired rows, a few at a time.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
-        AccountLinks, AccountSessions, Assertions, Codes, Grants, IdempotencyKeys, Invitations,
+        AccountLinks, AccountSessions, Assertions, Attempts, Codes, Grants, IdempotencyKeys, Invitations,
         PendingSignIns, RefreshTokens, Revocations, TestSignIns,
     };
     for table in [
@@ -175,6 +191,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
         AccountLinks,
         Invitations,
         Assertions,
+        Attempts,
     ] {
         for _ in 0..PRUNE_ROUNDS {
             let mut tx = app.store.write().await?;
@@ -201,6 +218,10 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
                     let before = now.minus(KEEP_INVITATIONS);
                     gatewright_store::invitation::prune(&mut tx, before, PRUNE_BATCH).await?
                 }
+                Attempts => {
+                    let before = now.minus(KEEP_ATTEMPTS);
+                    gatewright_store::sign_in_attempt::prune(&mut tx, before, PRUNE_BATCH).await?
+                }
             };
             tx.commit().await?;
             if gone < u64::from(PRUNE_BATCH) {
@@ -217,5 +238,14 @@ async fn flush(app: Arc<App>) {
     loop {
         ticks.tick().await;
         streak.note(&last_used::flush(&app).await);
+    }
+}
+
+async fn trace(app: Arc<App>) {
+    let mut streak = Streak::new("writing the sign-in trace");
+    let mut ticks = every(TRACE_EVERY);
+    loop {
+        ticks.tick().await;
+        streak.note(&sign_in_trace::flush(&app).await);
     }
 }

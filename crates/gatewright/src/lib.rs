@@ -24,4 +24,5 @@ pub mod router;
 mod same_origin;
 pub mod serve;
 pub mod service;
+pub mod sign_in_trace;
 pub mod telemetry;

@@ -15,7 +15,10 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use gatewright_domain::entropy::{SystemEntropy, bytes};
+use gatewright_domain::{
+    entropy::{SystemEntropy, bytes},
+    reference::Reference,
+};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -48,6 +51,11 @@ impl RequestId {
         Self(id ^ (id >> 31))
     }
 
+    /// The short form that pages show and people read out.
+    pub fn reference(self) -> Reference {
+        Reference::of(self.0)
+    }
+
     /// A known id, for tests.
     #[cfg(test)]
     pub(crate) const fn known(id: u64) -> Self {
@@ -64,7 +72,7 @@ impl fmt::Display for RequestId {
 /// The id of a request, and the address it came from.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestContext {
-    /// Error pages show it as their reference.
+    /// Problem reports carry it, and error pages its short form.
     pub id: RequestId,
     /// The client's address: the peer's, or what trusted proxies say of it.
     pub address: IpAddr,

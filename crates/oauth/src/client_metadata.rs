@@ -72,8 +72,9 @@ pub struct RegistrationResponse {
     client_secret: Option<IssuedSecret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret_expires_at: Option<i64>,
+    /// What the client calls itself, made harmless; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
-    client_name: String,
+    pub client_name: String,
     redirect_uris: Vec<String>,
     token_endpoint_auth_method: &'static str,
     grant_types: [&'static str; 2],

@@ -12,6 +12,7 @@ use gatewright_domain::{
 use crate::{
     Page, PageRequest, StoreError, Tx, pending_sign_in,
     row::{Row, to_json, to_word},
+    sign_in_attempt,
     tx::Lock,
     value::values,
 };
@@ -206,6 +207,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bo
         return Ok(false);
     }
     pending_sign_in::forget_of_gateway(tx, id).await?;
+    sign_in_attempt::forget_of_gateway(tx, id).await?;
     tx.note_change();
     Ok(true)
 }

@@ -27,6 +27,7 @@ pub mod revision;
 pub mod revocation;
 pub mod secret;
 pub mod server;
+pub mod sign_in_attempt;
 pub mod store;
 pub mod test_sign_in;
 pub mod tx;

@@ -37,6 +37,11 @@ impl PageRequest {
         self.cursor().unwrap_or(ABOVE_ALL)
     }
 
+    /// Whether an id stands on this page of a descending list, or on one after it.
+    pub fn comes_after(&self, id: &str) -> bool {
+        id < self.below()
+    }
+
     /// How many rows to ask for: one more than are shown tells whether there is a next page.
     pub(crate) fn rows(&self) -> u32 {
         self.shown() + 1

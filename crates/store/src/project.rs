@@ -6,7 +6,9 @@ use gatewright_domain::{
     project::Project,
 };
 
-use crate::{Page, PageRequest, StoreError, Tx, pending_sign_in, row::Row, tx::Lock, value::values};
+use crate::{
+    Page, PageRequest, StoreError, Tx, pending_sign_in, row::Row, sign_in_attempt, tx::Lock, value::values,
+};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -87,6 +89,7 @@ pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<bool, StoreError> {
     {
         return Ok(false);
     }
+    sign_in_attempt::forget_of_project(tx, id).await?;
     // In the order in which they refer to each other; codes, grants and tokens go with their gateway or user.
     for sql in [
         "DELETE FROM gateways WHERE project_id = $1",

@@ -11,6 +11,7 @@ use gatewright_domain::{
 use crate::{
     Page, PageRequest, StoreError, Tx, pending_sign_in,
     row::{Row, to_json, to_word},
+    sign_in_attempt,
     tx::Lock,
     value::values,
 };
@@ -171,6 +172,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result
         return Ok(refused);
     }
     pending_sign_in::forget_of_user_source(tx, id).await?;
+    sign_in_attempt::forget_of_user_source(tx, id).await?;
     let sql = "DELETE FROM user_sources WHERE project_id = $1 AND id = $2";
     tx.execute(sql, values![project, id]).await?;
     tx.note_change();

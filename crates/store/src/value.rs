@@ -4,8 +4,9 @@
 use gatewright_domain::{
     Timestamp,
     id::{
-        AccountId, AccountSessionId, ApiKeyId, ClientBlockId, ClientId, EventId, GatewayId, GrantId,
-        InvitationId, ProjectId, SecretId, ServerId, SigningKeyId, TestSignInId, UserId, UserSourceId,
+        AccountId, AccountSessionId, ApiKeyId, AttemptId, ClientBlockId, ClientId, EventId, GatewayId,
+        GrantId, InvitationId, ProjectId, SecretId, ServerId, SigningKeyId, TestSignInId, UserId,
+        UserSourceId,
     },
     stored_secret::SealedText,
     token_hash::TokenHash,
@@ -37,6 +38,7 @@ from_display!(
     AccountId,
     AccountSessionId,
     ApiKeyId,
+    AttemptId,
     ClientBlockId,
     ClientId,
     EventId,

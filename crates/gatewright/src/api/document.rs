@@ -188,6 +188,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "grant" => "grt",
                 "api_key" => "key",
                 "audit_event" => "evt",
+                "sign_in_attempt" => "att",
                 other => unreachable!("a path has the parameter {other}, which is not described here"),
             };
             json!({

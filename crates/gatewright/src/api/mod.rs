@@ -19,6 +19,7 @@ pub mod projects;
 pub mod schema;
 pub mod secrets;
 pub mod servers;
+pub mod sign_in_attempts;
 mod strict_json;
 pub mod test_sign_ins;
 #[cfg(test)]
@@ -141,6 +142,9 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit_events::list_audit_events))
         .routes(routes!(audit_events::export_audit_events))
         .routes(routes!(audit_events::get_audit_event))
+        .routes(routes!(sign_in_attempts::list_sign_in_attempts))
+        .routes(routes!(sign_in_attempts::get_sign_in_attempt))
+        .routes(routes!(sign_in_attempts::list_sign_in_refusals))
         .routes(routes!(
             api_keys::create_instance_key,
             api_keys::list_instance_keys

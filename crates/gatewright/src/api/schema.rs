@@ -1,5 +1,6 @@
 //! Schemas of the document for what the domain defines, which knows nothing of OpenAPI.
 
+use gatewright_domain::sign_in_attempt::Step;
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -143,6 +144,26 @@ pub fn identity() -> Object {
 /// The way in.
 pub fn origin() -> Object {
     one_of(["dashboard", "api", "cli", "system"])
+}
+
+/// How an attempt to sign in stands.
+pub fn attempt_outcome() -> Object {
+    one_of(["in_progress", "succeeded", "failed", "abandoned"])
+}
+
+/// How a step of it went.
+pub fn step_outcome() -> Object {
+    one_of(["done", "failed"])
+}
+
+/// The steps of an attempt to sign in.
+pub fn attempt_step() -> Object {
+    one_of(Step::ALL.map(Step::as_str))
+}
+
+/// The same where none failed.
+pub fn attempt_step_or_null() -> Object {
+    one_of_or_null(Step::ALL.map(Step::as_str))
 }
 
 fn one_of_or_null<const N: usize>(values: [&str; N]) -> Object {

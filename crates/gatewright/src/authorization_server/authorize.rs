@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, RawQuery, State},
     response::Response,
 };
-use gatewright_domain::authorization::ConsentedRequest;
+use gatewright_domain::{authorization::ConsentedRequest, reference::Reference, sign_in_attempt::Step};
 use gatewright_oauth::{
     authorize::{AuthorizationRequest, LocalError, Rejection, UnverifiedRequest},
     redirect_uri::Kind,
@@ -20,13 +20,15 @@ use super::{
     client::{self, Client, ClientError, ClientKind},
     consent::{self, SignInError},
     gateway::{self, GatewayError},
-    limits::{Action, Limited},
+    limits::{self, Action, Limited},
+    opening::{self, Opening, Refusal},
 };
 use crate::{
     app::App,
     directory::GatewayEntry,
     page::{self, ErrorPage},
     request::RequestContext,
+    sign_in_trace::before_allow::Sort,
 };
 
 /// Why an authorization request leads to no consent page.
@@ -53,21 +55,38 @@ pub(super) enum AuthorizeError {
 }
 
 impl AuthorizeError {
-    pub(super) fn into_response(self, context: &RequestContext) -> Response {
+    /// How it stands in the trace; `None` where somebody else has written it there.
+    const fn traced(&self) -> Option<Refusal> {
+        let (step, sort, advice) = match self {
+            Self::Gateway(_) => return None,
+            Self::Limited(_) => (Step::Authorize, Sort::Limited, limits::ADVICE),
+            Self::Client(error) => return Some(Refusal::of_client(error, Step::Registration)),
+            Self::Local(_) | Self::Rejected(_) => (
+                Step::Authorize,
+                Sort::Refused,
+                "The app made a request that no gateway may accept; tell its makers the reason.",
+            ),
+            Self::SignIn(error) => return error.traced(),
+        };
+        Some(Refusal { step, sort, advice })
+    }
+
+    /// The answer; `reference` is what its page shows.
+    pub(super) fn into_response(self, context: &RequestContext, reference: Reference) -> Response {
         let text = self.to_string();
         let page = |status, title: &str, explanation: String, advice: &str| {
-            tracing::info!(request = %context.id, reason = %text, "an authorization request was refused");
+            tracing::info!(request = %context.id, %reference, reason = %text, "an authorization request was refused");
             page::error(&ErrorPage {
                 status,
                 title: title.to_owned(),
                 explanation,
                 advice: advice.to_owned(),
-                reference: context.id.to_string(),
+                reference,
             })
         };
         match self {
-            Self::Gateway(error) => gateway_page(error, context),
-            Self::Limited(limited) => limited_page(limited, context),
+            Self::Gateway(error) => gateway_page(error, reference),
+            Self::Limited(limited) => limited_page(limited, reference),
             // What is only said to programs does not happen here.
             Self::Client(
                 ClientError::Unknown
@@ -93,10 +112,10 @@ impl AuthorizeError {
                 "The people who run this gateway have blocked the app that sent you here. Nothing was sent to it.".to_owned(),
                 "Use another app, or ask the people who run the gateway.",
             ),
-            Self::Client(ClientError::Stale(_)) => unavailable_page(context),
+            Self::Client(ClientError::Stale(_)) => unavailable_page(reference),
             Self::Client(ClientError::Store(error)) => {
                 tracing::error!(request = %context.id, error = &error as &dyn std::error::Error, "a client could not be looked up");
-                unavailable_page(context)
+                unavailable_page(reference)
             }
             // The same words whatever the cause: a stranger chose the URL and could learn from them what stands where.
             Self::Client(ClientError::Document(_)) => page(
@@ -112,13 +131,13 @@ impl AuthorizeError {
                 "Go back to the app and start again. If it stays like this, tell the makers of the app.",
             ),
             Self::Rejected(rejection) => answer::redirect(&rejection.redirect.with_error(&rejection.error), Vec::new()),
-            Self::SignIn(error) => error.into_response(context),
+            Self::SignIn(error) => error.into_response(context, reference),
         }
     }
 }
 
 /// The page for a gateway that does not answer.
-pub(super) fn gateway_page(error: GatewayError, context: &RequestContext) -> Response {
+pub(super) fn gateway_page(error: GatewayError, reference: Reference) -> Response {
     match error {
         GatewayError::NotFound => page::error(&ErrorPage {
             status: StatusCode::NOT_FOUND,
@@ -126,32 +145,32 @@ pub(super) fn gateway_page(error: GatewayError, context: &RequestContext) -> Res
             explanation: "No gateway that people sign in to answers at this address.".to_owned(),
             advice: "Check the address in the app's settings, or ask the person who gave it to you."
                 .to_owned(),
-            reference: context.id.to_string(),
+            reference,
         }),
-        GatewayError::Stale(_) => unavailable_page(context),
+        GatewayError::Stale(_) => unavailable_page(reference),
     }
 }
 
 /// The page for a gateway that cannot answer now.
-pub(crate) fn unavailable_page(context: &RequestContext) -> Response {
+pub(crate) fn unavailable_page(reference: Reference) -> Response {
     let page = page::error(&ErrorPage {
         status: StatusCode::SERVICE_UNAVAILABLE,
         title: "The gateway cannot answer right now".to_owned(),
         explanation: "A part it needs is not reachable at the moment. Nothing is lost.".to_owned(),
         advice: "Wait a few seconds and reload this page.".to_owned(),
-        reference: context.id.to_string(),
+        reference,
     });
     answer::retry_later(page, std::time::Duration::from_secs(2))
 }
 
 /// The page for too many requests.
-pub(super) fn limited_page(limited: Limited, context: &RequestContext) -> Response {
+pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
     let page = page::error(&ErrorPage {
         status: StatusCode::TOO_MANY_REQUESTS,
         title: "Too many sign-ins at once".to_owned(),
         explanation: "Very many requests came from your network within a short time.".to_owned(),
         advice: "Wait a minute and reload this page.".to_owned(),
-        reference: context.id.to_string(),
+        reference,
     });
     answer::retry_later(page, limited.after)
 }
@@ -167,12 +186,16 @@ pub(super) async fn show(
     let request = UnverifiedRequest::parse(&query.unwrap_or_default());
     let outcome = match gateway::by_slug(&app, &slug) {
         Ok(entry) => begin(&app, &entry, request, &context, &headers).await,
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            opening::stray(&app, &context, Step::Authorize, &error.to_string());
+            Err(error.into())
+        }
     };
-    outcome.unwrap_or_else(|error| error.into_response(&context))
+    outcome.unwrap_or_else(|error| error.into_response(&context, context.id.reference()))
 }
 
 /// Checks a request for a gateway and answers it with the consent page, or, for a trusted client, begins the sign-in.
+/// A refusal is noted.
 pub(super) async fn begin(
     app: &App,
     entry: &Arc<GatewayEntry>,
@@ -180,10 +203,28 @@ pub(super) async fn begin(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Response, AuthorizeError> {
+    let mut opening = Opening::new(app, entry, context);
+    let outcome = check(&mut opening, request, context, headers).await;
+    if let Err(error) = &outcome
+        && let Some(refusal) = error.traced()
+    {
+        opening.refused(&error.to_string(), refusal);
+    }
+    outcome
+}
+
+async fn check(
+    opening: &mut Opening<'_>,
+    request: UnverifiedRequest,
+    context: &RequestContext,
+    headers: &HeaderMap,
+) -> Result<Response, AuthorizeError> {
+    let (app, entry) = (opening.app, opening.entry);
     app.authorization_server
         .limits
         .check(Action::Authorize, context, Some(entry.gateway.id))?;
     let client = client::find(app, entry, request.client_id()?).await?;
+    opening.knows(&client);
     let request = request
         .verify_redirect(&client.redirect_uris, &entry.url)?
         .check()
@@ -192,9 +233,11 @@ pub(super) async fn begin(
     let kind = request.kind;
     let consented = consented(entry, &client, &request);
     if skips_page {
-        return Ok(consent::begin_sign_in(app, entry, consented, context, headers).await?);
+        let before = opening.skips_consent();
+        return Ok(consent::begin_sign_in(app, entry, consented, before, context, headers).await?);
     }
-    Ok(consent::show(app, entry, &client, kind, &consented, context))
+    let before = opening.shows_consent();
+    Ok(consent::show(app, entry, &client, kind, &consented, before))
 }
 
 fn consented(entry: &GatewayEntry, client: &Client, request: &AuthorizationRequest) -> ConsentedRequest {

@@ -16,7 +16,7 @@ use crate::{app::App, directory::GatewayEntry};
 const CODE_LIFE: Duration = Duration::from_mins(1);
 
 /// Issues a code in the transaction that completes the sign-in and gives the redirect to the client with `code`,
-/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `None`: gateway, source, epoch or user is no longer good.
+/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin. `None`: gateway, source, epoch or user is no longer good.
 pub async fn issue(
     app: &App,
     tx: &mut Tx,
@@ -24,6 +24,7 @@ pub async fn issue(
     source: &UserSource,
     request: &ConsentedRequest,
     user: &User,
+    grant_id: GrantId,
 ) -> Result<Option<String>, StoreError> {
     if request.gateway_id != entry.gateway.id {
         return Ok(None);
@@ -32,7 +33,7 @@ pub async fn issue(
     let code = entropy::token(app.entropy.as_ref());
     let row = AuthorizationCode {
         hash: TokenHash::of(&code),
-        grant_id: GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        grant_id,
         project_id: entry.gateway.project_id,
         gateway_id: entry.gateway.id,
         user_id: user.id,

@@ -7,6 +7,7 @@ use gatewright_domain::{
     grant::{AuthorizationCode, Grant, RefreshToken, RevocationReason},
     id::ClientId,
     secret::Secret,
+    sign_in_attempt::Step,
     token_hash::TokenHash,
 };
 use gatewright_oauth::{Credential, pkce::CodeChallenge, token::TokenResponse};
@@ -45,53 +46,115 @@ pub(super) async fn redeem(
     let mut tx = app.store.read().await?;
     let known = authorization_code::find(&mut tx, hash).await?;
     drop(tx);
-    if known.is_none_or(|(code, _)| code.gateway_id != entry.gateway.id) {
+    let Some((known, _)) = known.filter(|(code, _)| code.gateway_id == entry.gateway.id) else {
         return Err(invalid_grant(REFUSED));
-    }
+    };
+    let trace = app.sign_in_trace.of_code(&known);
+    trace.enter(Step::Token);
+    let refuse = |why: Why| {
+        trace.fail(Step::Token, why.reason(), why.advice());
+        invalid_grant(REFUSED)
+    };
     let mut tx = app.store.write().await?;
     client.use_up_assertion(&mut tx, now).await?;
     match authorization_code::redeem(&mut tx, entry.gateway.id, hash, now).await? {
         Redemption::Redeemed(code) => {
             // Leaving here drops the transaction: the code stays as it was for whom it belongs to.
-            if !belongs(&code, client, redirect_uri, verifier) {
-                return Err(invalid_grant(REFUSED));
+            if let Some(why) = foreign(&code, client, redirect_uri, verifier) {
+                return Err(refuse(why));
             }
             if !is_still_welcome(entry, client, &mut tx).await? {
                 return Err(invalid_grant(REFUSED));
             }
             let (grant, refresh_token) = begin(app, entry, client, &code, now, &mut tx).await?;
             tx.commit().await?;
+            trace.succeed();
             let (refresh_token, refresh_ends_at) = refresh_token;
             Ok(respond(app, entry, &grant, &refresh_token, refresh_ends_at))
         }
         Redemption::Replayed { code, redeemed_at } => {
-            if now.since(redeemed_at) > RESEND_WINDOW {
+            let why = if now.since(redeemed_at) > RESEND_WINDOW {
                 let reused = Reused {
                     project: code.project_id,
                     grant: code.grant_id,
                     user: code.user_id,
                     client_name: &code.client_name,
                     reason: RevocationReason::CodeReplayed,
+                    trace: &trace,
                 };
                 reuse::end_grant(app, entry, &reused, tx).await?;
-            }
-            Err(invalid_grant(REFUSED))
+                Why::Replayed
+            } else {
+                Why::Resent
+            };
+            Err(refuse(why))
         }
-        Redemption::Refused => Err(invalid_grant(REFUSED)),
+        Redemption::Refused if known.expires_at <= now => Err(refuse(Why::Expired)),
+        Redemption::Refused => Err(refuse(Why::Overtaken)),
     }
 }
 
-/// Whether a code was issued to this client, for this redirect URI, and to the holder of the verifier.
-fn belongs(
+/// Why a code that was issued here brought no tokens. The client is not told which it was; the trace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Client,
+    RedirectUri,
+    Verifier,
+    Replayed,
+    Resent,
+    Expired,
+    Overtaken,
+}
+
+impl Why {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Client => "another client than the one that asked presented the code",
+            Self::RedirectUri => {
+                "`redirect_uri` of the token request is not the one of the authorization request"
+            }
+            Self::Verifier => {
+                "`code_verifier` does not belong to the `code_challenge` of the authorization request"
+            }
+            Self::Replayed => "the code was presented again long after it was used",
+            Self::Resent => "the code was presented again right after it was used",
+            Self::Expired => "the app presented the code later than a minute after it was issued",
+            Self::Overtaken => "gateway, User Source or user changed before the app presented the code",
+        }
+    }
+
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::Client | Self::Replayed => {
+                "Somebody may have got hold of the code on its way. The user signs in again; if it repeats, look at where the app's redirects go."
+            }
+            Self::RedirectUri | Self::Verifier => "This is a fault of the app; tell its makers the reason.",
+            Self::Resent => "Nothing: some apps ask twice when an answer is slow. The first answer is good.",
+            Self::Expired => {
+                "The user signs in again. If it happens to everybody with this app, look at how long it takes to come back."
+            }
+            Self::Overtaken => "Nothing: the user signs in again.",
+        }
+    }
+}
+
+/// Why a code is not this client's to redeem, for this redirect URI, as the holder of this verifier; `None` if it is.
+fn foreign(
     code: &AuthorizationCode,
     client: &AuthenticatedClient,
     redirect_uri: Option<&str>,
     verifier: &Credential,
-) -> bool {
+) -> Option<Why> {
     let challenge = CodeChallenge::parse(&code.code_challenge);
-    code.client_id == client.id
-        && redirect_uri.is_none_or(|uri| uri == code.redirect_uri)
-        && challenge.is_some_and(|challenge| challenge.is_met_by(verifier.expose()))
+    if code.client_id != client.id {
+        Some(Why::Client)
+    } else if redirect_uri.is_some_and(|uri| uri != code.redirect_uri) {
+        Some(Why::RedirectUri)
+    } else if !challenge.is_some_and(|challenge| challenge.is_met_by(verifier.expose())) {
+        Some(Why::Verifier)
+    } else {
+        None
+    }
 }
 
 /// Whether the client was neither blocked nor deleted since it was authenticated. Redeeming holds the gateway, so that

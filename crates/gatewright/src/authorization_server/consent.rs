@@ -12,7 +12,9 @@ use axum::{
 use gatewright_domain::{
     Timestamp,
     authorization::ConsentedRequest,
+    reference::Reference,
     sealed::{OpenError, Purpose},
+    sign_in_attempt::{Step, StepRecord},
     stored_secret::SealedText,
 };
 use gatewright_oauth::{
@@ -27,9 +29,9 @@ use super::{
     answer,
     authorize::{AuthorizeError, gateway_page, limited_page, unavailable_page},
     client::{self, Client, ClientError, ClientKind},
-    code,
-    gateway::{self, GatewayError},
-    limits::{Action, Limited},
+    code, gateway,
+    limits::{self, Action, Limited},
+    opening::{self, Opening, Refusal},
 };
 use crate::{
     app::App,
@@ -38,6 +40,7 @@ use crate::{
     relying_party::{self, StartError},
     request::{BodyError, RequestContext},
     same_origin::is_same_origin,
+    sign_in_trace::{BeforeAllow, before_allow::Sort},
 };
 
 /// How long a consent page may stay open.
@@ -48,6 +51,8 @@ const FORM_LIFE: Duration = Duration::from_mins(10);
 struct Form {
     request: ConsentedRequest,
     expires_at: Timestamp,
+    before: BeforeAllow,
+    shown_at: Timestamp,
 }
 
 /// Why a sign-in could not begin.
@@ -68,19 +73,31 @@ pub(super) enum SignInError {
 }
 
 impl SignInError {
-    pub(super) fn into_response(self, context: &RequestContext) -> Response {
-        tracing::warn!(request = %context.id, error = %self, "a sign-in could not begin");
+    /// How it stands in the trace; `None` where the relying party has written it there.
+    pub(super) const fn traced(&self) -> Option<Refusal> {
+        let (sort, advice) = match self {
+            Self::Limited(_) => (Sort::Limited, limits::ADVICE),
+            Self::Client(error) => return Some(Refusal::of_client(error, Step::Redirect)),
+            Self::NoSource => (Sort::Refused, "Activate the User Source of this gateway."),
+            Self::Start(_) => return None,
+        };
+        let step = Step::Redirect;
+        Some(Refusal { step, sort, advice })
+    }
+
+    pub(super) fn into_response(self, context: &RequestContext, reference: Reference) -> Response {
+        tracing::warn!(request = %context.id, %reference, error = %self, "a sign-in could not begin");
         match self {
-            Self::Limited(limited) => limited_page(limited, context),
-            Self::Client(error) => AuthorizeError::Client(error).into_response(context),
+            Self::Limited(limited) => limited_page(limited, reference),
+            Self::Client(error) => AuthorizeError::Client(error).into_response(context, reference),
             Self::NoSource | Self::Start(StartError::Provider(_)) => page::error(&ErrorPage {
                 status: StatusCode::BAD_GATEWAY,
                 title: "Signing in is not possible right now".to_owned(),
                 explanation: "The sign-in service of your organization does not answer as it should. No access was given.".to_owned(),
                 advice: "Wait a minute and reload this page. If it stays like this, tell the people who run the gateway.".to_owned(),
-                reference: context.id.to_string(),
+                reference,
             }),
-            Self::Start(StartError::Store(_)) => unavailable_page(context),
+            Self::Start(StartError::Store(_)) => unavailable_page(reference),
         }
     }
 }
@@ -88,8 +105,6 @@ impl SignInError {
 /// Why a posted consent form was not acted upon.
 #[derive(Debug, thiserror::Error)]
 enum ConsentError {
-    #[error(transparent)]
-    Gateway(#[from] GatewayError),
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error("the form was posted from another site")]
@@ -113,21 +128,42 @@ impl From<OpenError> for ConsentError {
 }
 
 impl ConsentError {
-    fn into_response(self, context: &RequestContext) -> Response {
+    /// How it stands in the trace.
+    const fn traced(&self) -> Option<Refusal> {
+        let (sort, advice) = match self {
+            Self::Limited(_) => (Sort::Limited, limits::ADVICE),
+            Self::CrossSite => (
+                Sort::Refused,
+                "If the person pressed Allow on our page, something between them and the gateway drops or changes `Sec-Fetch-Site` and `Origin`, or `server.public_url` is not the address in their browser.",
+            ),
+            Self::Body(_) | Self::Foreign | Self::NoDecision => (
+                Sort::Refused,
+                "The person starts again in the app. If it happens to everybody, check that all replicas have the same master keys.",
+            ),
+            Self::Expired => (
+                Sort::Refused,
+                "The person starts again in the app, and answers within ten minutes.",
+            ),
+            Self::SignIn(error) => return error.traced(),
+        };
+        let step = Step::Consent;
+        Some(Refusal { step, sort, advice })
+    }
+
+    fn into_response(self, context: &RequestContext, reference: Reference) -> Response {
         let reason = self.to_string();
         let page = |status, title: &str, explanation: &str, advice: &str| {
-            tracing::info!(request = %context.id, %reason, "a consent form was refused");
+            tracing::info!(request = %context.id, %reference, %reason, "a consent form was refused");
             page::error(&ErrorPage {
                 status,
                 title: title.to_owned(),
                 explanation: explanation.to_owned(),
                 advice: advice.to_owned(),
-                reference: context.id.to_string(),
+                reference,
             })
         };
         match self {
-            Self::Gateway(error) => gateway_page(error, context),
-            Self::Limited(limited) => limited_page(limited, context),
+            Self::Limited(limited) => limited_page(limited, reference),
             Self::CrossSite => page(
                 StatusCode::FORBIDDEN,
                 "We did not accept this answer",
@@ -146,7 +182,7 @@ impl ConsentError {
                 "For your safety the question is good for ten minutes only. No access was given.",
                 "Start again in the app.",
             ),
-            Self::SignIn(error) => error.into_response(context),
+            Self::SignIn(error) => error.into_response(context, reference),
         }
     }
 }
@@ -158,15 +194,19 @@ pub(super) fn show(
     client: &Client,
     kind: Kind,
     request: &ConsentedRequest,
-    context: &RequestContext,
+    before: BeforeAllow,
 ) -> Response {
+    let reference = before.reference;
+    let now = app.now();
     let form = Form {
         request: request.clone(),
-        expires_at: app.now().plus(FORM_LIFE),
+        expires_at: now.plus(FORM_LIFE),
+        before,
+        shown_at: now,
     };
     let Ok(plain) = serde_json::to_vec(&form) else {
         tracing::error!("a consent form could not be written");
-        return unavailable_page(context);
+        return unavailable_page(reference);
     };
     let sealed = app.keyring.seal(
         app.entropy.as_ref(),
@@ -187,7 +227,7 @@ pub(super) fn show(
         warning: warning(client.kind, kind),
         action: format!("/mcp/{}/oauth2/authorize", entry.gateway.slug),
         sealed: &sealed.0,
-        reference: &context.id.to_string(),
+        reference,
     })
 }
 
@@ -199,19 +239,30 @@ pub(super) async fn decide(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    act(&app, &slug, &context, &headers, body)
-        .await
-        .unwrap_or_else(|error| error.into_response(&context))
+    let entry = match gateway::by_slug(&app, &slug) {
+        Ok(entry) => entry,
+        Err(error) => {
+            opening::stray(&app, &context, Step::Consent, &error.to_string());
+            return gateway_page(error, context.id.reference());
+        }
+    };
+    let mut opening = Opening::new(&app, &entry, &context);
+    let outcome = act(&mut opening, &context, &headers, body).await;
+    outcome.unwrap_or_else(|error| {
+        if let Some(refusal) = error.traced() {
+            opening.refused(&error.to_string(), refusal);
+        }
+        error.into_response(&context, opening.reference())
+    })
 }
 
 async fn act(
-    app: &App,
-    slug: &str,
+    opening: &mut Opening<'_>,
     context: &RequestContext,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, ConsentError> {
-    let entry = gateway::by_slug(app, slug)?;
+    let (app, entry) = (opening.app, opening.entry);
     app.authorization_server
         .limits
         .check(Action::Authorize, context, Some(entry.gateway.id))?;
@@ -226,18 +277,25 @@ async fn act(
         .ok_or(ConsentError::Foreign)?;
     let plain = app.keyring.open(
         Purpose::Consent,
-        &seal_context(&entry),
+        &seal_context(entry),
         &SealedText(sealed.to_owned()),
     )?;
     let form: Form = serde_json::from_slice(&plain).map_err(|_| ConsentError::Foreign)?;
+    let client = (form.request.client_id.clone(), form.request.client_name.clone());
+    opening.goes_on(form.before, client);
+    let asked = StepRecord::done(Step::Consent, form.shown_at).lasting(app.now().since(form.shown_at));
     if form.expires_at <= app.now() {
         return Err(ConsentError::Expired);
     }
     match parameters.one("decision") {
-        Ok(Some("allow")) => Ok(begin_sign_in(app, &entry, form.request, context, headers).await?),
+        Ok(Some("allow")) => {
+            let before = opening.allowed(asked);
+            Ok(begin_sign_in(app, entry, form.request, before, context, headers).await?)
+        }
         Ok(Some("deny")) => {
+            opening.denied(asked);
             let denied = code::error_redirect(
-                &entry,
+                entry,
                 &form.request,
                 ErrorCode::AccessDenied,
                 "The user did not allow access.",
@@ -253,6 +311,7 @@ pub(super) async fn begin_sign_in(
     app: &App,
     entry: &GatewayEntry,
     request: ConsentedRequest,
+    before: BeforeAllow,
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Response, SignInError> {
@@ -262,7 +321,7 @@ pub(super) async fn begin_sign_in(
     // The page may have been open for minutes.
     client::check_blocked(app, entry, &request.client_id)?;
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
-    let started = relying_party::start(app, entry, source, request, context.address, headers).await?;
+    let started = relying_party::start(app, entry, source, request, before, context.address, headers).await?;
     Ok(answer::redirect(&started.redirect, started.set_cookies))
 }
 

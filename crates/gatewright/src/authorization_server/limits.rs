@@ -23,6 +23,9 @@ pub(super) struct Limited {
     pub(super) after: Duration,
 }
 
+/// What an administrator can do when too much comes.
+pub(super) const ADVICE: &str = "Usually nothing: it passes within a minute. If everybody has the same address, name the proxies in front of the gateway (`server.trusted_proxies`).";
+
 /// What is counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Action {

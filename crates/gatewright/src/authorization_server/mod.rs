@@ -12,6 +12,7 @@ mod gateway;
 mod limits;
 mod metadata;
 mod metadata_document;
+mod opening;
 mod refresh_grant;
 mod register;
 mod reuse;
@@ -47,7 +48,7 @@ impl AuthorizationServer {
     /// it may go on.
     pub(crate) fn refuse_return(&self, context: &RequestContext) -> Option<Response> {
         let limited = self.limits.check(limits::Action::Return, context, None).err()?;
-        Some(authorize::limited_page(limited, context))
+        Some(authorize::limited_page(limited, context.id.reference()))
     }
 
     /// The page for a browser that is about to begin a sign-in which is no gateway's, when too many from its network do.
@@ -56,7 +57,7 @@ impl AuthorizationServer {
             .limits
             .check(limits::Action::BeginSignIn, context, None)
             .err()?;
-        Some(authorize::limited_page(limited, context))
+        Some(authorize::limited_page(limited, context.id.reference()))
     }
 
     /// Leaves a network no returns for the next hour.

@@ -92,6 +92,7 @@ pub(super) async fn rotate(
                 user: grant.user_id,
                 client_name: &grant.client_name,
                 reason: RevocationReason::RefreshReused,
+                trace: &app.sign_in_trace.of_grant(&grant),
             };
             reuse::end_grant(app, entry, &reused, tx).await?;
             Err(invalid_grant(REFUSED))

@@ -8,7 +8,10 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use gatewright_domain::client::{self, RegisteredClient};
+use gatewright_domain::{
+    client::{self, RegisteredClient},
+    sign_in_attempt::{Step, StepRecord},
+};
 use gatewright_oauth::{
     ErrorCode, OAuthError,
     client_metadata::{Registration, RegistrationResponse},
@@ -18,12 +21,16 @@ use http::StatusCode;
 use super::{
     answer,
     gateway::{self, GatewayError},
-    limits::{Action, Limited},
+    limits::{self, Action, Limited},
 };
 use crate::{
     app::App,
     directory::GatewayEntry,
     request::{BodyError, RequestContext},
+    sign_in_trace::{
+        BeforeAllow,
+        before_allow::{self, KnownClient, Sort},
+    },
 };
 
 /// Why a registration was refused.
@@ -42,6 +49,21 @@ enum RegisterError {
 }
 
 impl RegisterError {
+    /// How it stands in the trace, and what the administrator can do about it.
+    const fn traced(&self) -> (Sort, &'static str) {
+        match self {
+            Self::Limited(_) => (Sort::Limited, limits::ADVICE),
+            Self::SwitchedOff => (
+                Sort::Refused,
+                "Switch dynamic registration on in the settings of the gateway, if apps shall be able to register themselves.",
+            ),
+            Self::Gateway(_) | Self::Body(_) | Self::Invalid(_) => (
+                Sort::Refused,
+                "The app sent a registration that cannot be accepted; tell its makers the reason.",
+            ),
+        }
+    }
+
     fn into_response(self) -> Response {
         match self {
             Self::Gateway(GatewayError::NotFound) => answer::not_found(),
@@ -68,10 +90,16 @@ pub(super) async fn at_gateway(
     body: Body,
 ) -> Response {
     let outcome = match gateway::by_slug(&app, &slug) {
-        Ok(entry) => register(&app, &context, Some(&entry), body).await,
+        Ok(entry) => {
+            let outcome = register(&app, &context, Some(&entry), body).await;
+            trace(&app, &entry, &context, &outcome);
+            outcome
+        }
         Err(error) => Err(error.into()),
     };
-    outcome.unwrap_or_else(RegisterError::into_response)
+    outcome.map_or_else(RegisterError::into_response, |registered| {
+        answer::json(StatusCode::CREATED, &registered)
+    })
 }
 
 /// POST `/register`: for clients that derive it from the origin. The id is bound to no gateway; authorizing binds it.
@@ -80,9 +108,36 @@ pub(super) async fn at_root(
     Extension(context): Extension<RequestContext>,
     body: Body,
 ) -> Response {
-    register(&app, &context, None, body)
-        .await
-        .unwrap_or_else(RegisterError::into_response)
+    let outcome = register(&app, &context, None, body).await;
+    outcome.map_or_else(RegisterError::into_response, |registered| {
+        answer::json(StatusCode::CREATED, &registered)
+    })
+}
+
+/// Notes what came of a registration at a gateway, with the client's name, where there is one.
+fn trace(
+    app: &App,
+    entry: &GatewayEntry,
+    context: &RequestContext,
+    outcome: &Result<RegistrationResponse, RegisterError>,
+) {
+    let mut before = BeforeAllow::new(context.id.reference(), app.now());
+    let record = StepRecord::done(Step::Registration, before.started_at);
+    let (sort, client, record) = match outcome {
+        Ok(registered) => {
+            let client = KnownClient {
+                id: &registered.client_id,
+                name: &registered.client_name,
+            };
+            (Sort::Registered, Some(client), record)
+        }
+        Err(error) => {
+            let (sort, advice) = error.traced();
+            (sort, None, record.failed(&error.to_string(), advice))
+        }
+    };
+    before.steps.push(record);
+    before_allow::note(app, entry, sort, client, &before);
 }
 
 async fn register(
@@ -90,7 +145,7 @@ async fn register(
     context: &RequestContext,
     entry: Option<&GatewayEntry>,
     body: Body,
-) -> Result<Response, RegisterError> {
+) -> Result<RegistrationResponse, RegisterError> {
     let gateway_id = entry.map(|entry| entry.gateway.id);
     app.authorization_server
         .limits
@@ -124,6 +179,10 @@ async fn register(
         None
     };
     let issued_at = client.issued_at.as_seconds();
-    let registered = RegistrationResponse::new(&registration, client_id, issued_at, secret);
-    Ok(answer::json(StatusCode::CREATED, &registered))
+    Ok(RegistrationResponse::new(
+        &registration,
+        client_id,
+        issued_at,
+        secret,
+    ))
 }

@@ -5,12 +5,13 @@ use gatewright_domain::{
     audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin},
     grant::RevocationReason,
     id::{EventId, GrantId, ProjectId, UserId},
+    sign_in_attempt::Step,
 };
 use gatewright_store::{Tx, audit, grant};
 use serde::Serialize;
 
 use super::token::{TokenError, announce_revocation, revoked_until};
-use crate::{app::App, directory::GatewayEntry};
+use crate::{app::App, directory::GatewayEntry, sign_in_trace::Trace};
 
 /// The grant whose code or token came back.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Reused<'a> {
     pub(super) user: UserId,
     pub(super) client_name: &'a str,
     pub(super) reason: RevocationReason,
+    /// The trace of the sign-in that led to it.
+    pub(super) trace: &'a Trace,
 }
 
 /// Ends the grant, with its audit event in the same transaction. Nothing happens when it has ended already.
@@ -64,8 +67,21 @@ pub(super) async fn end_grant(
         ?reason,
         "a code or refresh token was used again; its grant was ended"
     );
+    let (told, advice) = traced(reason);
+    reused.trace.fail(Step::GrantEnded, told, advice);
     announce_revocation(app, id).await;
     Ok(())
+}
+
+/// What the trace says of it, and what the administrator can do.
+fn traced(reason: RevocationReason) -> (&'static str, &'static str) {
+    let told = if reason == RevocationReason::CodeReplayed {
+        "the code came back long after it was used, so the grant was ended"
+    } else {
+        "a refresh token came back long after it was used, so the grant was ended"
+    };
+    let advice = "If the user did not restore the app from a copy, somebody may have copied its tokens: look at the machine it runs on. The user signs in again.";
+    (told, advice)
 }
 
 fn told(field: &str, value: impl Serialize) -> FieldChange {

@@ -9,7 +9,7 @@ use axum::{
     extract::{RawQuery, State},
     response::Response,
 };
-use gatewright_domain::{client::RegisteredClient, id::ClientId};
+use gatewright_domain::{client::RegisteredClient, id::ClientId, sign_in_attempt::Step};
 use gatewright_oauth::{
     ErrorCode, OAuthError,
     authorize::UnverifiedRequest,
@@ -23,7 +23,7 @@ use http::{HeaderMap, StatusCode};
 use super::{
     answer, authorize,
     gateway::{self, GatewayError},
-    revoke,
+    opening, revoke,
     token::{self, TokenError},
 };
 use crate::{
@@ -45,19 +45,23 @@ pub(super) async fn authorize(
     match meant(&app, request.resources(), client_id).await {
         Ok(entry) => authorize::begin(&app, &entry, request, &context, &headers)
             .await
-            .unwrap_or_else(|error| error.into_response(&context)),
-        Err(MeantError::Gateway(GatewayError::NotFound)) => page::error(&ErrorPage {
-            status: StatusCode::BAD_REQUEST,
-            title: "Which gateway do you want to sign in to?".to_owned(),
-            explanation:
-                "Several gateways may answer at this address, and the app did not say which one it means."
-                    .to_owned(),
-            advice: "In the app, enter the full address of the gateway. It looks like https://host/mcp/name."
-                .to_owned(),
-            reference: context.id.to_string(),
-        }),
+            .unwrap_or_else(|error| error.into_response(&context, context.id.reference())),
+        Err(MeantError::Gateway(error @ GatewayError::NotFound)) => {
+            opening::stray(&app, &context, Step::Authorize, &error.to_string());
+            page::error(&ErrorPage {
+                status: StatusCode::BAD_REQUEST,
+                title: "Which gateway do you want to sign in to?".to_owned(),
+                explanation:
+                    "Several gateways may answer at this address, and the app did not say which one it means."
+                        .to_owned(),
+                advice:
+                    "In the app, enter the full address of the gateway. It looks like https://host/mcp/name."
+                        .to_owned(),
+                reference: context.id.reference(),
+            })
+        }
         Err(MeantError::Gateway(GatewayError::Stale(_)) | MeantError::Store(_)) => {
-            authorize::unavailable_page(&context)
+            authorize::unavailable_page(context.id.reference())
         }
     }
 }

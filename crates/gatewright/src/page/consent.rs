@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
+use gatewright_domain::reference::Reference;
 use http::StatusCode;
 
 use super::{STYLE, render};
@@ -28,8 +29,8 @@ pub struct ConsentPage<'a> {
     pub action: String,
     /// The request, sealed.
     pub sealed: &'a str,
-    /// A short reference that finds the log entry.
-    pub reference: &'a str,
+    /// A short reference that finds the trace and the log entry.
+    pub reference: Reference,
 }
 
 /// A warning on the consent page.
@@ -54,7 +55,7 @@ struct ConsentTemplate<'a> {
     warning: Option<Warning>,
     action: &'a str,
     sealed: &'a str,
-    reference: &'a str,
+    reference: Reference,
 }
 
 /// Renders the consent page.

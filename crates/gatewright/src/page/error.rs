@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
+use gatewright_domain::reference::Reference;
 use http::StatusCode;
 
 use super::{STYLE, render};
@@ -17,8 +18,8 @@ pub struct ErrorPage {
     pub explanation: String,
     /// What to do next.
     pub advice: String,
-    /// A short reference that finds the log and trace entry.
-    pub reference: String,
+    /// A short reference that finds the trace and the log entry.
+    pub reference: Reference,
 }
 
 #[derive(Template)]
@@ -28,7 +29,7 @@ struct ErrorTemplate<'a> {
     title: &'a str,
     explanation: &'a str,
     advice: &'a str,
-    reference: &'a str,
+    reference: Reference,
 }
 
 /// Renders an error page.
@@ -38,7 +39,7 @@ pub fn error(page: &ErrorPage) -> Response {
         title: &page.title,
         explanation: &page.explanation,
         advice: &page.advice,
-        reference: &page.reference,
+        reference: page.reference,
     };
     render(page.status, &template)
 }

@@ -71,6 +71,7 @@ fn render(status: StatusCode, page: &impl Template) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatewright_domain::reference::Reference;
     use http_body_util::BodyExt as _;
 
     async fn text(response: Response) -> String {
@@ -84,7 +85,7 @@ mod tests {
             title: "<script>alert(1)</script>".to_owned(),
             explanation: "\"><img src=x onerror=alert(1)>".to_owned(),
             advice: "Go back.".to_owned(),
-            reference: "0123456789abcdef".to_owned(),
+            reference: Reference::of(0x0123_4567_89ab_cdef),
         }
     }
 
@@ -92,7 +93,7 @@ mod tests {
     async fn what_a_page_shows_is_escaped_and_its_reference_is_there() {
         let page = text(error(&hostile())).await;
         assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
-        assert!(page.contains("0123456789abcdef") && page.contains("Go back."));
+        assert!(page.contains("04HM-ASW9") && page.contains("Go back."));
         let done = text(done(&DonePage {
             title: "<b>Done</b>".to_owned(),
             explanation: "All is well.".to_owned(),

@@ -12,10 +12,13 @@ use axum::{
 };
 use gatewright_domain::{
     authorization::{PendingSignIn, SignInProgress, SignInPurpose},
+    reference::Reference,
+    sealed::OpenError,
+    sign_in_attempt::Step,
     token_hash::TokenHash,
     user_source::{UserSource, UserSourceStatus},
 };
-use gatewright_oauth::{ErrorCode, parameters::Parameters};
+use gatewright_oauth::ErrorCode;
 use gatewright_store::{Tx, authorization_code, pending_sign_in, user_source};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tracing::Instrument as _;
@@ -24,11 +27,11 @@ use super::{
     budget::Budget,
     completion::{Claimed, Goal},
     cookie::CookieStyle,
-    excerpt::excerpt,
     failure::Failure,
     id_token::IssuerDifference,
-    pending::{self, Aim, Answer},
+    pending::{self, Aim, Answer, SealedRequest},
     provider::KeysWanted,
+    returned::{Outcome, Returned},
     test_sign_in::{self, Report},
 };
 use crate::{
@@ -36,6 +39,7 @@ use crate::{
     authorization_server::code,
     page::{self, DonePage, ErrorPage},
     request::RequestContext,
+    sign_in_trace::{Trace, before_allow},
 };
 
 /// How often a second arrival looks whether the first is done. It may be another replica's, so the store is asked.
@@ -44,27 +48,18 @@ const POLL: Duration = Duration::from_millis(150);
 /// A claim older than this belongs to an arrival that was cut off: the budget of a request and the store's patience.
 const INTERRUPTED_AFTER: Duration = Duration::from_secs(20);
 
-/// The parameters of the callback, each at most once.
-#[derive(Debug)]
-struct Returned {
-    state: String,
-    outcome: Outcome,
-    issuer: Option<String>,
-}
-
-/// What the provider decided.
-#[derive(Debug)]
-enum Outcome {
-    Code(String),
-    Error(String),
-}
-
 /// One arrival of a browser at the callback.
 struct Arrival {
     app: Arc<App>,
     headers: HeaderMap,
-    reference: String,
+    reference: Reference,
     budget: Budget,
+}
+
+/// A sign-in that an arrival belongs to, and its trace: a silent one of a test, or where the row cannot be opened.
+struct Known {
+    pending: PendingSignIn,
+    trace: Trace,
 }
 
 /// The handler.
@@ -80,7 +75,7 @@ pub(super) async fn callback(
     let arrival = Arrival {
         app,
         headers,
-        reference: context.id.to_string(),
+        reference: context.id.reference(),
         budget: Budget::start(),
     };
     let returned = Returned::parse(query.as_deref().unwrap_or_default());
@@ -92,48 +87,36 @@ pub(super) async fn callback(
     respond(&answer)
 }
 
-impl Returned {
-    fn parse(query: &str) -> Result<Self, Failure> {
-        let parameters = Parameters::parse(query);
-        let one = |name| {
-            parameters
-                .one(name)
-                .map(|value| value.map(str::to_owned))
-                .map_err(|_| Failure::Malformed(format!("`{name}` stands there more than once")))
-        };
-        let (code, error, issuer) = (one("code")?, one("error")?, one("iss")?);
-        let outcome = match (code, error) {
-            (Some(code), None) => Outcome::Code(code),
-            (None, Some(error)) => Outcome::Error(excerpt(&error, 60)),
-            (Some(_), Some(_)) => {
-                return Err(Failure::Malformed("it has both `code` and `error`".to_owned()));
-            }
-            (None, None) => return Err(Failure::Malformed("it has neither `code` nor `error`".to_owned())),
-        };
-        match (one("state")?, outcome) {
-            (Some(state), outcome) => Ok(Self {
-                state,
-                outcome,
-                issuer,
-            }),
-            // Some providers leave `state` out when they refuse; their reason is still worth a log line.
-            (None, Outcome::Error(error)) => Err(Failure::ProviderAnswer(error)),
-            (None, Outcome::Code(_)) => Err(Failure::Malformed("it has no `state`".to_owned())),
-        }
-    }
-}
-
 impl Arrival {
     async fn answer(&self, returned: Returned) -> Result<Answer, Failure> {
         let state = TokenHash::of(&returned.state);
         let cookie = CookieStyle::of(self.app.config.public_url()).read(&self.headers, state);
+        let has_cookie = cookie.is_some();
         let pending = self.find(state).await?;
-        let cookie = cookie.ok_or(Failure::NoCookie)?;
-        if !pending.cookie_hash.matches(&cookie) {
-            return Err(Failure::ForeignCookie);
-        }
+        let request = pending::open_request(&self.app, state, &pending.request);
+        let attempt = request.as_ref().ok().and_then(|request| request.attempt.clone());
+        let trace = self.app.sign_in_trace.resume(attempt);
+        let known = Known { pending, trace };
+        let pending = &known.pending;
+        let Some(cookie) = cookie.filter(|cookie| pending.cookie_hash.matches(cookie)) else {
+            let failure = if has_cookie {
+                Failure::ForeignCookie
+            } else {
+                Failure::NoCookie
+            };
+            // Only the browser of a test sees its report.
+            return if known.trace.is_silent() {
+                Err(failure)
+            } else {
+                Ok(self.failed(&failure, Some(&known)))
+            };
+        };
         let outcome = match &pending.progress {
-            SignInProgress::Open => self.proceed(&pending, returned, TokenHash::of(&cookie)).await,
+            SignInProgress::Open => {
+                known.trace.enter(Step::Callback);
+                self.proceed(&known, request, returned, TokenHash::of(&cookie))
+                    .await
+            }
             SignInProgress::Claimed { .. } | SignInProgress::Answered { .. } => match returned.outcome {
                 Outcome::Code(code) => self.repeat(state, &code).await,
                 Outcome::Error(_) => Err(Failure::OtherCode),
@@ -142,17 +125,17 @@ impl Arrival {
         match outcome {
             Ok(answer) => Ok(answer),
             Err(failure) => {
-                let answer = self.failed(&failure, Some(&pending));
+                let answer = self.failed(&failure, Some(&known));
                 if let Answer::Tested(report) = &answer {
-                    test_sign_in::note_failure(&self.app, &pending, &failure, report).await;
+                    test_sign_in::note_failure(&self.app, pending, &failure, report).await;
                 }
                 Ok(answer)
             }
         }
     }
 
-    fn failed(&self, failure: &Failure, pending: Option<&PendingSignIn>) -> Answer {
-        failed(&self.app, failure, &self.reference, pending)
+    fn failed(&self, failure: &Failure, known: Option<&Known>) -> Answer {
+        failed(&self.app, failure, self.reference, known)
     }
 
     async fn find(&self, state: TokenHash) -> Result<PendingSignIn, Failure> {
@@ -166,19 +149,21 @@ impl Arrival {
     /// has been, so that a reload helps when the provider was only away for a moment.
     async fn proceed(
         &self,
-        pending: &PendingSignIn,
+        known: &Known,
+        request: Result<SealedRequest, OpenError>,
         returned: Returned,
         cookie: TokenHash,
     ) -> Result<Answer, Failure> {
         let app = &self.app;
-        let request = pending::open_request(app, pending.state_hash, &pending.request)
-            .map_err(|_| Failure::Unreadable)?;
+        let Known { pending, trace } = known;
+        let request = request.map_err(|_| Failure::Unreadable)?;
         let (goal, source) = self.still_good(pending, request.aim).await?;
         if let Some(issuer) = &returned.issuer
             && let Some(difference) = IssuerDifference::between(&source.issuer, Some(issuer))
         {
             return Err(Failure::IssuerParameter(difference));
         }
+        trace.enter(Step::Discovery);
         let provider = app.relying_party.provider(app, &source.issuer, self.budget).await;
         if returned.issuer.is_none() && provider.as_ref().is_ok_and(|provider| provider.sends_issuer) {
             return Err(Failure::IssuerParameterMissing);
@@ -190,6 +175,7 @@ impl Arrival {
                 if error == "access_denied"
                     && let Goal::Client { entry, request } = &goal =>
             {
+                Failure::ProviderAnswer(error).tell(trace);
                 app.telemetry.count_sign_in("refused");
                 return Ok(Answer::Redirect {
                     location: code::error_redirect(
@@ -203,6 +189,7 @@ impl Arrival {
             Outcome::Error(error) => return Err(Failure::ProviderAnswer(error)),
         };
         let provider = provider.map_err(Failure::Discovery)?;
+        trace.enter(Step::Keys);
         let keys = app
             .relying_party
             .keys(app, &provider, KeysWanted::Any, self.budget)
@@ -213,9 +200,10 @@ impl Arrival {
             })?;
         let work = Work {
             app: Arc::clone(app),
-            reference: self.reference.clone(),
+            reference: self.reference,
             cookie,
         };
+        trace.leave();
         let claimed = Claimed {
             app: Arc::clone(app),
             goal,
@@ -223,6 +211,7 @@ impl Arrival {
             provider,
             keys,
             pending: pending.clone(),
+            trace: trace.clone(),
             nonce: request.nonce,
             verifier: request.verifier,
             code: code.clone(),
@@ -320,7 +309,7 @@ async fn is_redeemed(tx: &mut Tx, answer: &Answer) -> Result<bool, Failure> {
 /// The part that goes on when the browser goes away.
 struct Work {
     app: Arc<App>,
-    reference: String,
+    reference: Reference,
     cookie: TokenHash,
 }
 
@@ -335,14 +324,21 @@ impl Work {
             return Ok(None);
         }
         tx.commit().await?;
-        let pending = claimed.pending.clone();
-        let page = |failure: &Failure| failed(&self.app, failure, &self.reference, Some(&pending));
+        let known = Known {
+            pending: claimed.pending.clone(),
+            trace: claimed.trace.clone(),
+        };
+        let page = |failure: &Failure| failed(&self.app, failure, self.reference, Some(&known));
         claimed.complete(page).await.map(Some)
     }
 }
 
-/// Logs a failure with its exact reason, once, and makes the page for it.
-fn failed(app: &App, failure: &Failure, reference: &str, pending: Option<&PendingSignIn>) -> Answer {
+/// Writes a failure with its exact reason into log and trace, once, and makes the page for it. `request` is its
+/// reference where it belongs to no sign-in that is known.
+fn failed(app: &App, failure: &Failure, request: Reference, known: Option<&Known>) -> Answer {
+    let pending = known.map(|known| &known.pending);
+    let trace = known.map(|known| &known.trace);
+    let reference = trace.and_then(Trace::reference).unwrap_or(request);
     let (gateway, test) = match pending.map(|pending| pending.purpose) {
         Some(SignInPurpose::Test(id)) => (None, Some(id)),
         Some(SignInPurpose::Client(id)) => (Some(id), None),
@@ -350,9 +346,15 @@ fn failed(app: &App, failure: &Failure, reference: &str, pending: Option<&Pendin
     };
     if test.is_none() {
         app.telemetry.count_sign_in("failed");
+        if let Some(trace) = trace.filter(|trace| !trace.is_silent()) {
+            failure.tell(trace);
+        } else {
+            let reason = failure.to_string();
+            before_allow::note_stray(app, reference, failure.step(), &reason, failure.advice());
+        }
     }
     tracing::warn!(
-        reference,
+        %reference,
         step = failure.step().as_str(),
         gateway = gateway.map(tracing::field::display),
         test_sign_in = test.map(tracing::field::display),
@@ -362,7 +364,11 @@ fn failed(app: &App, failure: &Failure, reference: &str, pending: Option<&Pendin
         "a sign-in failed"
     );
     if test.is_some() {
-        return Answer::Tested(Box::new(Report::failed(failure, reference, app.now())));
+        return Answer::Tested(Box::new(Report::failed(
+            failure,
+            &reference.to_string(),
+            app.now(),
+        )));
     }
     let told = failure.told();
     Answer::Page {
@@ -370,7 +376,7 @@ fn failed(app: &App, failure: &Failure, reference: &str, pending: Option<&Pendin
         title: told.title.to_owned(),
         explanation: told.explanation.to_owned(),
         advice: told.advice.to_owned(),
-        reference: reference.to_owned(),
+        reference,
     }
 }
 
@@ -392,7 +398,7 @@ fn respond(answer: &Answer) -> Response {
             title: title.clone(),
             explanation: explanation.clone(),
             advice: advice.clone(),
-            reference: reference.clone(),
+            reference: *reference,
         }),
         Answer::Tested(report) => page::test_report(report),
     }

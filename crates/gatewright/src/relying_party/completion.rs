@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use gatewright_domain::{
     authorization::{ConsentedRequest, PendingSignIn},
-    id::{TestSignInId, UserId},
+    id::{GrantId, TestSignInId, UserId},
     secret::Secret,
+    sign_in_attempt::Step,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
     user_source::UserSource,
@@ -27,7 +28,7 @@ use super::{
     token_request::{self, Redemption, SecretNews, TokenError, Tokens},
     userinfo::{self, Email, Profile},
 };
-use crate::{app::App, authorization_server::code, directory::GatewayEntry};
+use crate::{app::App, authorization_server::code, directory::GatewayEntry, sign_in_trace::Trace};
 
 /// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(super) struct Claimed {
     pub(super) provider: Provider,
     pub(super) keys: Arc<KeySet>,
     pub(super) pending: PendingSignIn,
+    pub(super) trace: Trace,
     pub(super) nonce: String,
     pub(super) verifier: String,
     /// The provider's code.
@@ -107,8 +109,12 @@ impl Claimed {
             code: &self.code,
             verifier: &self.verifier,
         };
+        self.trace.enter(Step::TokenRequest);
         let (tokens, news) =
             token_request::redeem(&self.app, &self.source, &self.provider, &redemption, self.budget).await;
+        if let Ok(tokens) = &tokens {
+            self.trace.detail(tokens.secret_told());
+        }
         let vouched = match tokens {
             Ok(tokens) => self.identify(&tokens).await,
             Err(error) => {
@@ -123,11 +129,14 @@ impl Claimed {
 
     async fn identify(&self, tokens: &Tokens) -> Result<Vouched, Failure> {
         let access_token = tokens.access_token.as_ref();
+        self.trace.enter(Step::IdToken);
         let (id_token, keys) = self.verify(tokens).await?;
+        self.trace.enter(Step::Subject);
         let subject = subject::read(&id_token.claims, &self.source.subject_claim);
         if let (Goal::Client { .. }, Err(error)) = (&self.goal, &subject) {
             return Err(error.clone().into());
         }
+        self.trace.enter(Step::Profile);
         let profile = userinfo::profile(
             &self.app,
             &self.source,
@@ -138,6 +147,7 @@ impl Claimed {
             self.budget,
         )
         .await;
+        self.trace.leave();
         Ok(Vouched {
             claims: id_token.claims,
             subject,
@@ -152,6 +162,8 @@ impl Claimed {
         let mut keys = Arc::clone(&self.keys);
         let signed = match token.verify(&keys) {
             Err(IdTokenError::UnknownKey(_) | IdTokenError::Signature) => {
+                self.trace
+                    .detail("no key fitted, so the provider's keys were read again");
                 keys = self
                     .app
                     .relying_party
@@ -187,6 +199,7 @@ impl Claimed {
     ) -> Result<Answer, Failure> {
         let app = &self.app;
         let now = app.now();
+        self.trace.enter(Step::Code);
         let proposed = User {
             id: UserId::generate(app.clock.as_ref(), app.entropy.as_ref()),
             project_id: self.source.project_id,
@@ -209,13 +222,20 @@ impl Claimed {
             user.email = None;
         }
         if user.status == UserStatus::Blocked {
+            self.trace.is_of(user.id);
             return Err(Failure::Blocked);
         }
-        let issued = code::issue(app, &mut tx, entry, &self.source, request, &user).await?;
+        let grant = match self.trace.attempt() {
+            Some(attempt) => attempt.grant(),
+            None => GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        };
+        let issued = code::issue(app, &mut tx, entry, &self.source, request, &user, grant).await?;
         let location = issued.ok_or(Failure::Overtaken)?;
         let answer = Answer::Redirect { location };
         self.keep(&mut tx, &answer, news).await?;
         tx.commit().await?;
+        self.trace.is_of(user.id);
+        self.trace.leave();
         app.telemetry.count_sign_in("completed");
         tracing::info!(
             gateway = %entry.gateway.id,

@@ -88,7 +88,7 @@ async fn ask(app: &App, source: &UserSource, provider: &Provider, secret: &Secre
 /// Reads a refusal. A status of 401 alone does not do: some providers answer so to a wrong code.
 fn sign(error: TokenError) -> Sign {
     match error {
-        TokenError::ClientRefused { status, error } => match error.as_str() {
+        TokenError::ClientRefused { status, error, .. } => match error.as_str() {
             "invalid_client" | "unauthorized_client" => Sign::ClientRefused(status, error),
             _ => Sign::OtherRefused,
         },

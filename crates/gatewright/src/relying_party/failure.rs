@@ -3,6 +3,7 @@
 
 mod advice;
 
+use gatewright_domain::sign_in_attempt::Step;
 use gatewright_store::StoreError;
 use http::StatusCode;
 
@@ -12,44 +13,7 @@ use super::{
     subject::SubjectError,
     token_request::TokenError,
 };
-use crate::directory::Stale;
-
-/// The steps of a sign-in, from *Allow* to the code for the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// The redirect to the provider.
-    Redirect,
-    /// The return from the provider.
-    Callback,
-    /// Reading the provider's discovery document.
-    Discovery,
-    /// Reading the provider's keys.
-    Keys,
-    /// Redeeming the provider's code.
-    TokenRequest,
-    /// Checking the ID token.
-    IdToken,
-    /// Reading the subject.
-    Subject,
-    /// Storing the user and issuing the code for the client.
-    Completion,
-}
-
-impl Step {
-    /// The name in logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Redirect => "redirect",
-            Self::Callback => "callback",
-            Self::Discovery => "discovery",
-            Self::Keys => "keys",
-            Self::TokenRequest => "token_request",
-            Self::IdToken => "id_token",
-            Self::Subject => "subject",
-            Self::Completion => "completion",
-        }
-    }
-}
+use crate::{directory::Stale, sign_in_trace::Trace};
 
 /// Why a sign-in did not go on. Display is for the log: exact, and without secret, code, token or claim value.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +117,11 @@ const AGAIN: &str = "Go back to your application and connect again.";
 const TELL_ADMIN: &str = "Tell the person who administers this gateway, and give them the reference below; it leads them to the cause.";
 
 impl Failure {
+    /// Writes itself into the trace of its sign-in.
+    pub(super) fn tell(&self, trace: &Trace) {
+        trace.fail(self.step(), &self.to_string(), self.advice());
+    }
+
     /// The step that failed.
     pub fn step(&self) -> Step {
         match self {
@@ -177,9 +146,7 @@ impl Failure {
             Self::Token(_) => Step::TokenRequest,
             Self::IdToken(_) => Step::IdToken,
             Self::Subject(_) => Step::Subject,
-            Self::Blocked | Self::Overtaken | Self::TestOver | Self::Store(_) | Self::Internal => {
-                Step::Completion
-            }
+            Self::Blocked | Self::Overtaken | Self::TestOver | Self::Store(_) | Self::Internal => Step::Code,
         }
     }
 

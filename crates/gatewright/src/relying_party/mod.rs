@@ -19,6 +19,7 @@ pub mod fuzzing;
 mod id_token;
 mod pending;
 mod provider;
+mod returned;
 mod start;
 mod subject;
 pub mod test_sign_in;
@@ -31,7 +32,7 @@ mod userinfo;
 
 pub use check::{Candidate, CheckResult, check};
 pub use discovery::{Unusable, UnusableDocument};
-pub use failure::{Failure, Step};
+pub use failure::Failure;
 pub use id_token::{IdTokenError, IssuerDifference};
 pub use provider::{ProviderError, RelyingParty, Resource};
 pub use start::{StartError, Started, start};

@@ -3,7 +3,9 @@
 use gatewright_domain::{
     authorization::ConsentedRequest,
     id::TestSignInId,
+    reference::Reference,
     sealed::{OpenError, Purpose},
+    sign_in_attempt::AttemptHead,
     stored_secret::SealedText,
     token_hash::TokenHash,
 };
@@ -31,6 +33,8 @@ pub(super) struct SealedRequest {
     pub(super) nonce: String,
     /// The PKCE verifier.
     pub(super) verifier: String,
+    /// What the trace of a client's sign-in begins with; a test has its report.
+    pub(super) attempt: Option<AttemptHead>,
 }
 
 /// What the browser got, kept so that it gets the same again.
@@ -53,8 +57,8 @@ pub(super) enum Answer {
         explanation: String,
         /// What to do next.
         advice: String,
-        /// The reference of the first arrival, whose log entry has the reason.
-        reference: String,
+        /// What finds the trace and the log entry, which have the reason.
+        reference: Reference,
     },
     /// The report of a test, whether it succeeded or failed. It is this browser's own: another one that went through the
     /// same test may have signed in as somebody else.

@@ -4,7 +4,10 @@ use std::{net::IpAddr, time::Duration};
 
 use gatewright_domain::{
     authorization::{ConsentedRequest, PendingSignIn, SignInProgress, SignInPurpose},
+    client::short_id,
     entropy,
+    id::AttemptId,
+    sign_in_attempt::{AttemptHead, Step},
     token_hash::TokenHash,
     user_source::UserSource,
 };
@@ -18,11 +21,11 @@ use super::{
     authorization_request::{self, AuthorizationRequest},
     budget::Budget,
     cookie::{CookieStyle, LIFE_SECONDS},
-    failure::{Failure, Step},
+    failure::Failure,
     pending::{self, Aim, SealedRequest},
     provider::ProviderError,
 };
-use crate::{app::App, directory::GatewayEntry, request::address_prefix};
+use crate::{app::App, directory::GatewayEntry, request::address_prefix, sign_in_trace::BeforeAllow};
 
 /// A whole office, or a hosted client's egress, may share an address prefix; two hundred people at once in the middle
 /// of signing in is more than one of those has. In all, twenty thousand rows of some 2 kB bound the table at 40 MB.
@@ -51,20 +54,35 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-/// Begins a sign-in after *Allow*. `headers` are those of the browser's request: the cookies among them tell how many
+/// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request: the cookies among them tell how many
 /// sign-ins it has under way. A failure is logged here with its reason.
 pub async fn start(
     app: &App,
     entry: &GatewayEntry,
     source: &UserSource,
     request: ConsentedRequest,
+    before: BeforeAllow,
     address: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Started, StartError> {
-    let prepared = prepare(app, source, Aim::Client(request), address, headers).await;
+    let attempt = AttemptHead {
+        id: AttemptId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        project_id: entry.gateway.project_id,
+        gateway_id: entry.gateway.id,
+        user_source_id: Some(source.id),
+        reference: Some(before.reference),
+        client_id: short_id(&request.client_id),
+        client_name: request.client_name.clone(),
+        started_at: before.started_at,
+    };
+    let trace = app.sign_in_trace.begin(attempt.clone(), before.steps);
+    trace.enter(Step::Redirect);
+    let prepared = prepare(app, source, Aim::Client(request), Some(attempt), address, headers).await;
     let (row, started) = prepared.map_err(|error| {
         let failure = Failure::Discovery(error.clone());
+        trace.fail(Step::Redirect, &failure.to_string(), failure.advice());
         tracing::warn!(
+            reference = %before.reference,
             step = Step::Redirect.as_str(),
             gateway = %entry.gateway.id,
             user_source = %source.id,
@@ -74,9 +92,16 @@ pub async fn start(
         );
         StartError::Provider(error)
     })?;
-    let mut tx = app.store.write().await?;
-    pending_sign_in::insert(&mut tx, &row, CAPS).await?;
-    tx.commit().await?;
+    let inserted = async {
+        let mut tx = app.store.write().await?;
+        pending_sign_in::insert(&mut tx, &row, CAPS).await?;
+        tx.commit().await
+    };
+    if let Err(error) = inserted.await {
+        trace.fail(Step::Redirect, &error.to_string(), "Check the database.");
+        return Err(error.into());
+    }
+    trace.leave();
     app.telemetry.count_sign_in("begun");
     Ok(started)
 }
@@ -86,6 +111,7 @@ pub(super) async fn prepare(
     app: &App,
     source: &UserSource,
     aim: Aim,
+    attempt: Option<AttemptHead>,
     address: IpAddr,
     headers: &HeaderMap,
 ) -> Result<(PendingSignIn, Started), ProviderError> {
@@ -112,7 +138,12 @@ pub(super) async fn prepare(
         Aim::Client(request) => SignInPurpose::Client(request.gateway_id),
         Aim::Test(id) => SignInPurpose::Test(*id),
     };
-    let request = SealedRequest { aim, nonce, verifier };
+    let request = SealedRequest {
+        aim,
+        nonce,
+        verifier,
+        attempt,
+    };
     let sealed = pending::seal_request(app, state, &request);
     let row = PendingSignIn {
         state_hash: state,

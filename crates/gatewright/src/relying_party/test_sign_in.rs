@@ -71,7 +71,7 @@ impl BeginError {
                 title: title.to_owned(),
                 explanation: explanation.to_owned(),
                 advice: advice.to_owned(),
-                reference: context.id.to_string(),
+                reference: context.id.reference(),
             })
         };
         match self {
@@ -94,10 +94,12 @@ impl BeginError {
                 "Open the address of the test sign-in again and click there.",
             ),
             Self::Limited(response) => *response,
-            Self::Failed(failure) => {
-                page::test_report(&Report::failed(&failure, &context.id.to_string(), app.now()))
-            }
-            Self::Store(_) => unavailable_page(context),
+            Self::Failed(failure) => page::test_report(&Report::failed(
+                &failure,
+                &context.id.reference().to_string(),
+                app.now(),
+            )),
+            Self::Store(_) => unavailable_page(context.id.reference()),
         }
     }
 }
@@ -150,12 +152,12 @@ async fn try_begin(
         return Err(BeginError::CrossSite);
     }
     let (test, source) = find(app, token).await?;
-    let prepared = start::prepare(app, &source, Aim::Test(test.id), context.address, headers).await;
+    let prepared = start::prepare(app, &source, Aim::Test(test.id), None, context.address, headers).await;
     let (mut row, started) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             let failure = Failure::Discovery(error);
-            let report = Report::failed(&failure, &context.id.to_string(), app.now());
+            let report = Report::failed(&failure, &context.id.reference().to_string(), app.now());
             let mut tx = app.store.write().await?;
             note(app, &mut tx, test.project_id, test.id, &report).await?;
             tx.commit().await?;

@@ -1,7 +1,10 @@
 //! The token request to a provider: the code is redeemed, and while a client secret is being rotated both are tried, in
 //! the order that `ClientSecretSlots` gives (OpenID Connect Core section 3.1.3, RFC 6749 section 4.1.3).
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use gatewright_domain::{
@@ -41,12 +44,14 @@ pub enum TokenError {
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// The provider refused our client id or secret.
-    #[error("the provider refused the client credentials (HTTP {status}, {error})")]
+    #[error("the provider refused the client credentials (HTTP {status}, {error}); tried was {tried}")]
     ClientRefused {
         /// The HTTP status.
         status: u16,
         /// The provider's error code.
         error: String,
+        /// Which secrets.
+        tried: Tried,
     },
     /// The provider refused the code (`invalid_grant`).
     #[error("the provider refused the authorization code (invalid_grant)")]
@@ -67,6 +72,27 @@ pub enum TokenError {
     SecretUnreadable,
 }
 
+/// Which client secrets the provider was shown when it refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// One that it has never accepted.
+    Unproven,
+    /// One that it accepted before.
+    Proven,
+    /// The newest, and the one before it.
+    Both,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unproven => "the stored client secret, which has never been accepted",
+            Self::Proven => "the stored client secret, which was accepted before",
+            Self::Both => "the newest client secret, then the one before it",
+        })
+    }
+}
+
 /// What a success brings.
 #[derive(Debug)]
 pub(super) struct Tokens {
@@ -74,6 +100,18 @@ pub(super) struct Tokens {
     pub(super) id_token: Secret,
     /// The provider's access token, for userinfo and `at_hash` only.
     pub(super) access_token: Option<Secret>,
+    /// The client secret that was accepted.
+    accepted: SecretSlot,
+}
+
+impl Tokens {
+    /// What the trace says of the client secret.
+    pub(super) const fn secret_told(&self) -> &'static str {
+        match self.accepted {
+            SecretSlot::Current => "the newest client secret was accepted",
+            SecretSlot::Previous => "the client secret before the newest was accepted",
+        }
+    }
 }
 
 /// What was learnt about the newest client secret, to be stored with the outcome of the sign-in. The sealed form says
@@ -159,7 +197,8 @@ async fn try_in_turn(
         let outcome = attempt(app, source, provider, redemption, secret, budget).await;
         let is_current = *slot == SecretSlot::Current;
         match outcome {
-            Ok(tokens) => {
+            Ok(mut tokens) => {
+                tokens.accepted = *slot;
                 if is_current && (slots.confirmed_at.is_none() || slots.refused_at.is_some()) {
                     news = SecretNews::Accepted(slots.current.clone());
                 }
@@ -176,6 +215,13 @@ async fn try_in_turn(
             }
             Err(error) => return (Err(error), news),
         }
+    }
+    if let Some(TokenError::ClientRefused { tried, .. }) = refused.as_mut() {
+        *tried = match (&slots.previous, slots.confirmed_at) {
+            (Some(_), _) => Tried::Both,
+            (None, Some(_)) => Tried::Proven,
+            (None, None) => Tried::Unproven,
+        };
     }
     (Err(refused.unwrap_or(TokenError::SecretUnreadable)), news)
 }
@@ -266,6 +312,7 @@ fn read(response: &Response<Bytes>) -> Result<Tokens, TokenError> {
         return Ok(Tokens {
             id_token: Secret::new(id_token),
             access_token: text("access_token").map(Secret::new),
+            accepted: SecretSlot::Current,
         });
     }
     let error = text("error").map_or_else(|| "no error code".to_owned(), |error| excerpt(error, 60));
@@ -275,6 +322,7 @@ fn read(response: &Response<Bytes>) -> Result<Tokens, TokenError> {
             Err(TokenError::ClientRefused {
                 status: status_code,
                 error,
+                tried: Tried::Unproven,
             })
         }
         (_, Some("invalid_grant")) => Err(TokenError::CodeRefused),
@@ -285,126 +333,5 @@ fn read(response: &Response<Bytes>) -> Result<Tokens, TokenError> {
             status: status_code,
             error,
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt as _;
-    use rstest::rstest;
-    use serde_json::json;
-
-    use super::*;
-
-    fn answer(status: u16, body: &str) -> Result<Tokens, TokenError> {
-        let response = Response::builder()
-            .status(status)
-            .body(Bytes::from(body.to_owned()))
-            .unwrap();
-        read(&response)
-    }
-
-    #[rstest]
-    #[case(json!({"id_token": "a.b.c", "access_token": "t", "token_type": "Bearer", "scope": "openid"}))]
-    #[case(json!({"id_token": "a.b.c", "access_token": "t", "token_type": "bearer", "session_state": "x"}))]
-    #[case(json!({"id_token": "a.b.c"}))]
-    fn successes_in_all_their_variety_are_read(#[case] body: Value) {
-        let tokens = answer(200, &body.to_string()).unwrap();
-        assert_eq!(tokens.id_token.expose(), "a.b.c");
-        assert_eq!(tokens.access_token.is_some(), body.get("access_token").is_some());
-    }
-
-    #[rstest]
-    #[case(400, r#"{"error":"invalid_client"}"#)]
-    #[case(401, r#"{"error":"invalid_client","error_description":"no"}"#)]
-    #[case(403, r#"{"error":"unauthorized_client"}"#)]
-    #[case(400, r#"{"error":"unauthorized_client"}"#)]
-    #[case(401, "<html>")]
-    #[case(401, "")]
-    fn refused_credentials_are_recognised_in_every_form(#[case] status: u16, #[case] body: &str) {
-        assert!(matches!(
-            answer(status, body),
-            Err(TokenError::ClientRefused { .. })
-        ));
-    }
-
-    #[test]
-    fn other_refusals_are_told_apart() {
-        assert_eq!(
-            answer(400, r#"{"error":"invalid_grant"}"#).unwrap_err(),
-            TokenError::CodeRefused
-        );
-        assert!(matches!(
-            answer(400, r#"{"error":"vendor\nword"}"#),
-            Err(TokenError::Refused { status: 400, error }) if error == "vendor?word"
-        ));
-        assert_eq!(
-            answer(200, r#"{"access_token":"t"}"#).unwrap_err(),
-            TokenError::NoIdToken
-        );
-        assert_eq!(
-            answer(200, r#"{"id_token":7}"#).unwrap_err(),
-            TokenError::NoIdToken
-        );
-        assert!(matches!(
-            answer(200, r#"{"error":"slow_down","id_token":"a"}"#),
-            Err(TokenError::Refused { .. })
-        ));
-        for (status, body) in [
-            (500, "<html>"),
-            (302, ""),
-            (404, ""),
-            (200, "<html>"),
-            (200, r#"{"id_token":"a"#),
-        ] {
-            assert!(
-                matches!(answer(status, body), Err(TokenError::Provider(_))),
-                "{status}"
-            );
-        }
-    }
-
-    async fn sent(authentication: ClientAuthentication) -> (http::HeaderMap, String) {
-        let request = request(
-            &Url::parse("https://idp.example.com/token?tenant=1").unwrap(),
-            authentication,
-            "the client",
-            &Secret::new("s3cr3t&"),
-            "https://gw.example.com/oauth2/intermediate_callback",
-            &Redemption {
-                code: "c+d",
-                verifier: "v",
-            },
-        );
-        assert_eq!(request.uri(), "https://idp.example.com/token?tenant=1");
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        (parts.headers, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    const FORM: &str = "grant_type=authorization_code&code=c%2Bd&redirect_uri=https%3A%2F%2Fgw.example.com%2Foauth2%2Fintermediate_callback&code_verifier=v";
-
-    #[tokio::test]
-    async fn basic_keeps_the_secret_out_of_the_body() {
-        let (headers, body) = sent(ClientAuthentication::Basic).await;
-        assert!(headers[header::AUTHORIZATION].is_sensitive());
-        assert_eq!(body, FORM);
-    }
-
-    #[tokio::test]
-    async fn post_keeps_it_out_of_the_headers() {
-        let (headers, body) = sent(ClientAuthentication::Post).await;
-        assert!(!headers.contains_key(header::AUTHORIZATION));
-        assert_eq!(
-            body,
-            format!("{FORM}&client_id=the+client&client_secret=s3cr3t%26")
-        );
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn reading_any_answer_never_panics(status in 200_u16..600, body in ".{0,80}") {
-            let _ = answer(status, &body);
-        }
     }
 }

@@ -30,6 +30,7 @@ pub mod secrets;
 pub mod servers;
 pub mod setup;
 pub mod sign_in;
+pub mod sign_in_attempts;
 pub mod user_sources;
 pub mod users;
 

@@ -26,6 +26,7 @@ mod keys_and_secrets;
 mod pending;
 mod races;
 mod refresh;
+mod sign_in_attempts;
 mod sources;
 mod start;
 mod test_sign_ins;

@@ -15,6 +15,7 @@ mod rehearsals;
 mod roles;
 mod rotation;
 mod secrets;
+mod sign_in_attempts;
 mod user_sources;
 mod users;
 mod verification;

@@ -39,6 +39,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "list_instance_audit_events",
             "get_instance_audit_event",
             "export_instance_audit_events",
+            "list_sign_in_refusals",
         ],
     ),
     (
@@ -74,6 +75,8 @@ const TABLE: &[(Needs, &[&str])] = &[
             "list_clients",
             "list_blocked_clients",
             "get_test_sign_in",
+            "list_sign_in_attempts",
+            "get_sign_in_attempt",
         ],
     ),
     (

@@ -14,7 +14,7 @@ use gatewright_domain::{
     clock::FixedClock,
     entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
-    id::{GatewayId, ProjectId, UserId, UserSourceId},
+    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     project::Project,
     stored_secret::SealedText,
     user::{User, UserKey, UserStatus},
@@ -248,7 +248,8 @@ impl World {
         };
         let mut tx = self.app.store.write().await.unwrap();
         let user = user::sign_in(&mut tx, &self.user()).await.unwrap();
-        let redirect = code::issue(&self.app, &mut tx, &entry, &self.source, &request, &user)
+        let grant = GrantId::generate(self.clock.as_ref(), &SystemEntropy);
+        let redirect = code::issue(&self.app, &mut tx, &entry, &self.source, &request, &user, grant)
             .await
             .unwrap()
             .unwrap();

@@ -7,7 +7,7 @@ use crate::{
         id_token::{IdTokenError, IssuerDifference},
         provider::{ProviderError, Resource},
         subject::SubjectError,
-        token_request::TokenError,
+        token_request::{TokenError, Tried},
     },
 };
 
@@ -50,9 +50,17 @@ impl Failure {
             Self::Discovery(error) | Self::Keys(error) | Self::Token(TokenError::Provider(error)) => {
                 provider_advice(error)
             }
-            Self::Token(TokenError::ClientRefused { .. }) => {
-                "Enter the client secret again in the User Source: the provider does not accept the stored one. Check the client id too."
-            }
+            Self::Token(TokenError::ClientRefused { tried, .. }) => match tried {
+                Tried::Unproven => {
+                    "Enter the client secret again in the User Source: the provider does not accept the stored one. Check the client id too."
+                }
+                Tried::Proven => {
+                    "The secret was replaced or has expired at the provider. Enter the new one in the User Source; make one at the provider first, if there is none."
+                }
+                Tried::Both => {
+                    "The provider no longer accepts the old secret, and not yet, or not at all, the one typed in last. Compare that one with the provider's, and enter it again."
+                }
+            },
             Self::Token(TokenError::CodeRefused) => {
                 "Usually the code was redeemed twice or too late; the user signs in again. If it keeps happening, check that the redirect URL registered at the provider is exactly ours."
             }

@@ -1,5 +1,6 @@
 //! What the tests of the relying party share: a provider that does as it is told, and an instance that uses it.
 
+mod client;
 mod log;
 mod provider;
 mod world;
@@ -14,6 +15,7 @@ use gatewright_domain::{
 };
 
 pub(super) use crate::jose::signer::{Signer, SignerKind, encode};
+pub(super) use client::{Client, VERIFIER};
 pub(crate) use log::Log;
 pub(super) use provider::{Fault, SECRET, TokenRule};
 pub(super) use world::{Seen, SignIn, World};

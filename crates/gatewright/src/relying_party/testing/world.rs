@@ -3,22 +3,26 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use axum::{Extension, body::Body};
+use bytes::Bytes;
 use gatewright_domain::{
     Clock as _, Timestamp,
+    audit::Origin,
     authorization::ConsentedRequest,
     clock::FixedClock,
     entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
     id::{GatewayId, ProjectId, UserSourceId},
     project::Project,
+    reference::Reference,
     sealed::Purpose,
+    sign_in_attempt::{self, SignInAttempt, Step, StepFailure},
     stored_secret::SealedText,
     user::User,
     user_source::{UserSource, client_secret_context},
 };
-use gatewright_store::{PageRequest, gateway, project, user, user_source};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use http_body_util::BodyExt as _;
+use gatewright_store::{PageRequest, gateway, project, sign_in_attempt::AttemptFilter, user, user_source};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use url::Url;
@@ -27,8 +31,11 @@ use super::provider::{HostileProvider, SECRET};
 use crate::{
     app::App,
     config::Config,
+    front::Front,
     relying_party::{self, StartError},
     request::{RequestContext, RequestId},
+    service::{Authority, sign_in_attempts},
+    sign_in_trace::BeforeAllow,
 };
 
 /// When every test begins, in seconds since the epoch.
@@ -41,6 +48,7 @@ pub(in crate::relying_party) struct World {
     pub(in crate::relying_party) source: UserSource,
     pub(in crate::relying_party) gateway: Gateway,
     clock: Arc<FixedClock>,
+    front: Front,
     folder: Arc<TempDir>,
 }
 
@@ -141,6 +149,7 @@ impl World {
         tx.commit().await.unwrap();
         app.refresh_directory().await.unwrap();
         Self {
+            front: Front::new(Arc::clone(&app)),
             app,
             provider,
             source,
@@ -181,7 +190,9 @@ impl World {
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::try_from(cookies).unwrap());
         let address = Ipv4Addr::LOCALHOST.into();
-        let started = relying_party::start(&self.app, &entry, &source, request, address, &headers).await?;
+        let before = BeforeAllow::new(RequestId::next().reference(), self.now());
+        let started =
+            relying_party::start(&self.app, &entry, &source, request, before, address, &headers).await?;
         let mut pairs = started
             .set_cookies
             .iter()
@@ -231,19 +242,7 @@ impl World {
             address: Ipv4Addr::LOCALHOST.into(),
         };
         let router = crate::router::router(Arc::clone(&self.app)).layer(Extension(context));
-        let response = router.oneshot(request).await.unwrap();
-        let status = response.status();
-        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-        let location = response.headers().get(header::LOCATION).map(text);
-        let cookies = response.headers().get_all(header::SET_COOKIE);
-        let cookies = cookies.iter().map(text).collect();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        Seen {
-            status,
-            location,
-            cookies,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        Seen::of(router.oneshot(request).await.unwrap()).await
     }
 
     /// All users.
@@ -290,16 +289,58 @@ impl World {
         self.clock.now()
     }
 
-    /// That a refusal was a page, and that nothing is behind it: no user, no code.
+    /// That a refusal was a page whose reference finds the trace, and that nothing is behind it: no user, no code.
     pub(in crate::relying_party) async fn assert_refused(&self, seen: &Seen, status: StatusCode) {
         assert_eq!(seen.status, status, "{seen:?}");
         assert_eq!(seen.location, None);
-        assert!(
-            seen.body.contains("0123456789abcdef"),
-            "the page shows its reference: {seen:?}"
-        );
+        self.refusal(seen.reference()).await;
         assert_eq!(self.users().await, []);
     }
+
+    /// The failed step that a reference leads to: of an attempt, or of the refusals that belong to none.
+    pub(in crate::relying_party) async fn refusal(&self, reference: Reference) -> (Step, StepFailure) {
+        let found = self.attempts(Some(reference)).await;
+        if let [attempt] = found.as_slice() {
+            assert_eq!(attempt.outcome(self.now()), sign_in_attempt::Outcome::Failed);
+            assert!(attempt.stored);
+            return attempt.failure(self.now()).unwrap();
+        }
+        assert!(found.is_empty(), "{found:?}");
+        let strays = sign_in_attempts::strays(&self.app, &operator()).unwrap();
+        let stray = strays.into_iter().find(|stray| stray.reference == reference);
+        let record = stray.expect("the reference of a page finds something").record;
+        (record.step, record.failure.unwrap())
+    }
+
+    /// Attempts to sign in, newest first; all, or those of a reference.
+    pub(in crate::relying_party) async fn attempts(
+        &self,
+        reference: Option<Reference>,
+    ) -> Vec<SignInAttempt> {
+        let filter = AttemptFilter {
+            reference,
+            ..AttemptFilter::default()
+        };
+        let page = PageRequest {
+            after: None,
+            limit: 200,
+        };
+        sign_in_attempts::list(&self.app, &operator(), self.source.project_id, &filter, &page)
+            .await
+            .unwrap()
+            .items
+    }
+
+    /// Any request, as a browser or a program sends it to the whole server.
+    pub(in crate::relying_party) async fn through_front(&self, request: Request<String>) -> Seen {
+        let request = request.map(|body| Full::new(Bytes::from(body)));
+        let response = self.front.answer(Ipv4Addr::LOCALHOST.into(), request).await;
+        Seen::of(response).await
+    }
+}
+
+fn operator() -> Authority {
+    Authority::operator(Origin::Cli)
 }
 
 impl SignIn {
@@ -321,6 +362,31 @@ impl SignIn {
 }
 
 impl Seen {
+    async fn of<B>(response: Response<B>) -> Self
+    where
+        B: http_body::Body,
+        B::Error: std::fmt::Debug,
+    {
+        let (head, body) = response.into_parts();
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let location = head.headers.get(header::LOCATION).map(text);
+        let cookies = head.headers.get_all(header::SET_COOKIE);
+        let cookies = cookies.iter().map(text).collect();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self {
+            status: head.status,
+            location,
+            cookies,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// The reference that the page shows.
+    pub(in crate::relying_party) fn reference(&self) -> Reference {
+        let (_, rest) = self.body.rsplit_once("<code>").expect("a page with a reference");
+        Reference::parse(rest.split_once("</code>").unwrap().0).unwrap()
+    }
+
     /// That the browser was sent to the client with a code, which is given.
     pub(in crate::relying_party) fn code(&self) -> String {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{self:?}");

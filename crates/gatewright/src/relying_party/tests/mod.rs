@@ -7,4 +7,5 @@ mod refusals;
 mod replays;
 mod secrets;
 mod test_sign_ins;
+mod trace;
 mod variations;

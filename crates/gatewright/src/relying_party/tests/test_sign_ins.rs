@@ -192,7 +192,7 @@ async fn a_failure_is_told_with_its_reason_and_the_test_may_be_tried_again() {
     for text in [
         "refused the client credentials",
         "Enter the client secret again",
-        "0123456789abcdef",
+        "04HM-ASW9",
     ] {
         assert!(seen.body.contains(text), "{text}: {seen:?}");
     }

@@ -167,6 +167,7 @@ async fn mismatched(world: &World, purpose: SignInPurpose, aim: Aim) -> SignIn {
         aim,
         nonce: "nonce".to_owned(),
         verifier: "verifier".to_owned(),
+        attempt: None,
     };
     let row = PendingSignIn {
         state_hash: hash,
