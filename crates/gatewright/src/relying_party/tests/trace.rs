@@ -1,17 +1,26 @@
 //! The trace of whole sign-ins: every step in its order, the reason of each failure, and nothing that is secret.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use gatewright_domain::{
+    entropy::SystemEntropy,
     sign_in_attempt::{Outcome, SignInAttempt, Step},
     user::UserStatus,
 };
 use gatewright_store::user;
-use http::StatusCode;
+use http::{Request, StatusCode, header};
+use http_body_util::Full;
 use rstest::rstest;
 use serde_json::{Value, json};
+use url::Url;
 
-use crate::relying_party::testing::{Client, Fault, SECRET, VERIFIER, World};
+use crate::{
+    app::App,
+    front::Front,
+    relying_party::testing::{Client, Fault, SECRET, VERIFIER, World},
+    sign_in_trace,
+};
 
 fn steps(attempt: &SignInAttempt) -> Vec<Step> {
     attempt.part.steps.iter().map(|record| record.step).collect()
@@ -343,4 +352,40 @@ async fn a_denied_request_is_remembered_and_not_stored() {
         (step, failure.reason.as_str()),
         (Step::Consent, "the person pressed Deny")
     );
+}
+
+#[tokio::test]
+async fn a_sign_in_that_ends_at_another_process_is_one_whole_attempt() {
+    let world = World::new().await;
+    let config = world.app.config.clone();
+    let other = App::build(config, Arc::clone(&world.app.clock), Arc::new(SystemEntropy))
+        .await
+        .unwrap();
+    let client = Client::register(&world).await;
+    let (reference, sealed) = client.ask().await;
+    let sign_in = client.allow(&sealed).await;
+    let query = sign_in.query(&format!("code={}", sign_in.provider_code()));
+    let request = Request::get(format!("/oauth2/intermediate_callback?{query}"))
+        .header(header::COOKIE, &sign_in.cookie)
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    let front = Front::new(Arc::clone(&other));
+    let returned = front.answer(Ipv4Addr::LOCALHOST.into(), request).await;
+    let location = returned.headers()[header::LOCATION].to_str().unwrap().to_owned();
+    // The later part is written first, as it may happen.
+    sign_in_trace::flush(&other).await.unwrap();
+    let url = Url::parse(&location).unwrap();
+    let code = url.query_pairs().find(|(name, _)| name == "code").unwrap().1;
+    let (status, tokens) = client.redeem(&code, VERIFIER).await;
+    assert_eq!(status, StatusCode::OK, "{tokens}");
+    let attempts = world.attempts(Some(reference)).await;
+    let [attempt] = attempts.as_slice() else {
+        panic!("{attempts:?}");
+    };
+    let seen: BTreeSet<Step> = steps(attempt).into_iter().collect();
+    let without = [Step::FirstCall, Step::GrantEnded];
+    let expected = Step::ALL.into_iter().filter(|step| !without.contains(step));
+    assert_eq!(seen, expected.collect());
+    assert_eq!(attempt.outcome(world.now()), Outcome::Succeeded);
+    assert_eq!(attempt.subject.as_deref(), Some("alice"));
 }
