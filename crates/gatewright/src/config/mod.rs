@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use load::{ConfigSource, load};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
-    AdministratorsConfig, DatabaseConfig, KeysConfig, LogConfig, LogFormat, MetricsConfig, OutboundConfig,
-    ServerConfig,
+    AdministratorProvider, AdministratorsConfig, DatabaseConfig, KeysConfig, LogConfig, LogFormat,
+    MetricsConfig, OutboundConfig, ServerConfig,
 };
 
 /// The name of the SQLite file in `database.data_dir`.
@@ -64,6 +64,11 @@ impl Config {
     /// The one redirect URL of all User Sources.
     pub fn callback_url(&self) -> String {
         format!("{}/oauth2/intermediate_callback", self.server.public_url)
+    }
+
+    /// The redirect URL at the identity provider for administrators.
+    pub fn administrator_callback_url(&self) -> String {
+        format!("{}/account/oidc/callback", self.server.public_url)
     }
 
     /// Whether the data lies in PostgreSQL.

@@ -110,19 +110,74 @@ impl Default for OutboundConfig {
     }
 }
 
-/// How administrators sign in to the dashboard. End users never do: they sign in at the User Source of their gateway.
+/// How administrators sign in to the dashboard. End users never do: they sign in at the User Source of their gateway. The
+/// identity provider named here is apart from all User Sources. Register this redirect URL there:
+/// {public_url}/account/oidc/callback
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdministratorsConfig {
-    /// Whether accounts sign in with e-mail address and password.
+    /// Whether accounts sign in with e-mail address and password. Where it is off, `gatewright admin reset-password` still
+    /// opens a way in for the day on which the identity provider fails.
     pub password_sign_in: bool,
+    /// The issuer URL of an OpenID Connect provider at which administrators sign in, exactly as its discovery document has
+    /// it. An account is linked at its first sign-in, by an address that the provider says it has verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = "https://login.example.com")]
+    pub oidc_issuer: Option<String>,
+    /// The client ID registered there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = "gatewright-administrators")]
+    pub oidc_client_id: Option<String>,
+    /// The client secret. The environment variable keeps it out of files.
+    #[serde(serialize_with = "hide", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = "the client secret")]
+    pub oidc_client_secret: Option<Secret>,
+    /// The scopes to ask for; `openid` and `email` are needed.
+    pub oidc_scopes: Vec<String>,
+    /// What the button says.
+    pub oidc_label: String,
+    /// Domains of e-mail addresses whose people get an account at their first sign-in. It is a member of no project until
+    /// somebody invites it. Everybody else needs an invitation first.
+    #[schemars(example = ["example.com"])]
+    pub oidc_domains: Vec<String>,
 }
 
 impl Default for AdministratorsConfig {
     fn default() -> Self {
         Self {
             password_sign_in: true,
+            oidc_issuer: None,
+            oidc_client_id: None,
+            oidc_client_secret: None,
+            oidc_scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
+            oidc_label: "Sign in with single sign-on".to_owned(),
+            oidc_domains: Vec::new(),
         }
+    }
+}
+
+/// The identity provider for administrators, whole.
+#[derive(Debug, Clone, Copy)]
+pub struct AdministratorProvider<'a> {
+    /// Its issuer.
+    pub issuer: &'a str,
+    /// Our client id there.
+    pub client_id: &'a str,
+    /// Our client secret there.
+    pub client_secret: &'a Secret,
+    /// The scopes to ask for.
+    pub scopes: &'a [String],
+}
+
+impl AdministratorsConfig {
+    /// The identity provider for administrators, where one is configured.
+    pub fn provider(&self) -> Option<AdministratorProvider<'_>> {
+        Some(AdministratorProvider {
+            issuer: self.oidc_issuer.as_deref()?,
+            client_id: self.oidc_client_id.as_deref()?,
+            client_secret: self.oidc_client_secret.as_ref()?,
+            scopes: &self.oidc_scopes,
+        })
     }
 }
 

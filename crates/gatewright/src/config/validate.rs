@@ -62,6 +62,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             "it is too short to be secret. Make one with: openssl rand -hex 24".into(),
         );
     }
+    check_administrators(config, &mut refuse);
     if logging::parse_level(&config.log.level).is_none() {
         refuse(
             "log.level",
@@ -71,4 +72,61 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
         );
     }
     problems
+}
+
+fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) {
+    let administrators = &config.administrators;
+    let keys = [
+        ("administrators.oidc_issuer", administrators.oidc_issuer.is_some()),
+        (
+            "administrators.oidc_client_id",
+            administrators.oidc_client_id.is_some(),
+        ),
+        (
+            "administrators.oidc_client_secret",
+            administrators.oidc_client_secret.is_some(),
+        ),
+    ];
+    let is_begun = keys.iter().any(|(_, is_set)| *is_set);
+    for (key, _) in keys.iter().filter(|(_, is_set)| is_begun && !is_set) {
+        refuse(
+            key,
+            "it is missing: an identity provider for administrators needs issuer, client ID and client secret".into(),
+        );
+    }
+    if !administrators.password_sign_in && administrators.provider().is_none() {
+        refuse(
+            "administrators.password_sign_in",
+            "nobody could sign in: configure an identity provider for administrators, or leave passwords on"
+                .into(),
+        );
+    }
+    if let Some(issuer) = &administrators.oidc_issuer {
+        let url = url::Url::parse(issuer).ok();
+        let is_https = url.as_ref().is_some_and(|url| url.scheme() == "https");
+        let is_loopback =
+            public_url::is_loopback(issuer) && public_url::is_loopback(&config.server.public_url);
+        if !is_https && !is_loopback {
+            refuse(
+                "administrators.oidc_issuer",
+                "it must be the https URL that the provider's discovery document has as `issuer`".into(),
+            );
+        }
+    }
+    for needed in ["openid", "email"] {
+        if !administrators.oidc_scopes.iter().any(|scope| scope == needed) {
+            refuse(
+                "administrators.oidc_scopes",
+                format!("`{needed}` is missing, without which nobody could be recognised. Add it"),
+            );
+        }
+    }
+    for domain in &administrators.oidc_domains {
+        if domain.is_empty() || domain.contains(['@', '*', ' ', '/']) {
+            refuse(
+                "administrators.oidc_domains",
+                format!("`{domain}` is no domain. Write one like example.com"),
+            );
+        }
+    }
 }

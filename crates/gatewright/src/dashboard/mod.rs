@@ -23,6 +23,7 @@ mod session;
 mod settings;
 mod setup;
 mod sign_in;
+mod single_sign_on;
 #[cfg(test)]
 mod tests;
 
@@ -74,6 +75,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
             post(account_page::end_other_sessions),
         )
         .route("/account/sessions/{session}/end", post(account_page::end_session))
+        .route("/account/oidc", get(single_sign_on::begin))
+        .route("/account/oidc/callback", get(single_sign_on::callback))
         .route("/account/setup/{token}", get(setup::show).post(setup::complete))
         .route(
             "/account/reset/{token}",

@@ -19,6 +19,7 @@ use crate::{
     service::{
         ServiceError, account_sessions, setup,
         sign_in::{self as service, SignInError},
+        single_sign_on,
     },
 };
 
@@ -28,6 +29,8 @@ struct SignInPage<'a> {
     form: Form,
     next: Option<&'a str>,
     takes_passwords: bool,
+    /// What the link to the identity provider says, where there is one.
+    single_sign_on: Option<&'a str>,
     said: Option<&'a str>,
 }
 
@@ -94,12 +97,13 @@ pub(super) async fn sign_out(
     Ok(page::go("/sign-in", cookies))
 }
 
-fn render(app: &App, form: Form, next: Option<&str>, said: Option<&str>) -> Response {
+pub(super) fn render(app: &App, form: Form, next: Option<&str>, said: Option<&str>) -> Response {
     let status = form.status();
     let page = SignInPage {
         form,
         next,
         takes_passwords: app.config.administrators.password_sign_in,
+        single_sign_on: single_sign_on::label(app),
         said,
     };
     page::show_with(status, &page)

@@ -3,6 +3,7 @@
 //! [`start`] begins a sign-in after *Allow*, the callback ends it, and [`check`](check::check) says beforehand whether a
 //! provider will do. The rules are pure and lie apart from what fetches and stores.
 
+pub mod administrator;
 mod authorization_request;
 mod budget;
 mod callback;

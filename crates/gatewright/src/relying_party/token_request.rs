@@ -241,7 +241,7 @@ async fn attempt(
     send(app, source, provider, redemption, &secret, budget).await
 }
 
-/// Sends one token request with this secret and reads the answer.
+/// Sends one token request of a source with this secret and reads the answer.
 pub(super) async fn send(
     app: &App,
     source: &UserSource,
@@ -251,12 +251,37 @@ pub(super) async fn send(
     budget: Budget,
 ) -> Result<Tokens, TokenError> {
     let callback = app.config.callback_url();
+    let client = Client {
+        id: &source.client_id,
+        redirect_uri: &callback,
+    };
+    exchange(app, &client, provider, redemption, secret, budget).await
+}
+
+/// Who asks for tokens.
+#[derive(Debug)]
+pub(super) struct Client<'a> {
+    /// The client id registered at the provider.
+    pub(super) id: &'a str,
+    /// Where the code was sent to.
+    pub(super) redirect_uri: &'a str,
+}
+
+/// Sends one token request and reads the answer.
+pub(super) async fn exchange(
+    app: &App,
+    client: &Client<'_>,
+    provider: &Provider,
+    redemption: &Redemption<'_>,
+    secret: &Secret,
+    budget: Budget,
+) -> Result<Tokens, TokenError> {
     let request = request(
         &provider.token_endpoint,
         provider.client_authentication,
-        &source.client_id,
+        client.id,
         secret,
-        &callback,
+        client.redirect_uri,
         redemption,
     );
     let response = app

@@ -120,11 +120,12 @@ pub(super) async fn profile(
     if !known.lacks_what_was_asked_for(&source.scopes) {
         return known;
     }
-    let answer = fetch(app, endpoint.as_str(), token, budget).await;
-    let more = answer.and_then(|(signed, body)| {
-        read(signed, &body, keys, source, &id_token.sub).ok_or(ProviderError::NotJson(Resource::Userinfo))
-    });
-    match more {
+    let about = About {
+        issuer: &source.issuer,
+        client_id: &source.client_id,
+        sub: &id_token.sub,
+    };
+    match claims(app, endpoint.as_str(), token, keys, &about, budget).await {
         Ok(claims) => {
             let more = Profile::from_claims(&claims);
             Profile {
@@ -137,6 +138,30 @@ pub(super) async fn profile(
             known
         }
     }
+}
+
+/// Whom a userinfo answer must be about.
+#[derive(Debug)]
+pub(super) struct About<'a> {
+    /// The configured issuer.
+    pub(super) issuer: &'a str,
+    /// The client id registered there.
+    pub(super) client_id: &'a str,
+    /// `sub` of the ID token.
+    pub(super) sub: &'a str,
+}
+
+/// The claims of the userinfo endpoint about somebody.
+pub(super) async fn claims(
+    app: &App,
+    endpoint: &str,
+    token: &Secret,
+    keys: &KeySet,
+    about: &About<'_>,
+    budget: Budget,
+) -> Result<Map<String, Value>, ProviderError> {
+    let (signed, body) = fetch(app, endpoint, token, budget).await?;
+    read(signed, &body, keys, about).ok_or(ProviderError::NotJson(Resource::Userinfo))
 }
 
 /// Whether the body is a signed JWT, and the body.
@@ -177,23 +202,17 @@ async fn fetch(
 
 /// The claims of an answer that is about `sub` (OpenID Connect Core section 5.3.2: an answer about anybody else must
 /// not be used).
-fn read(
-    signed: bool,
-    body: &[u8],
-    keys: &KeySet,
-    source: &UserSource,
-    sub: &str,
-) -> Option<Map<String, Value>> {
+fn read(signed: bool, body: &[u8], keys: &KeySet, about: &About<'_>) -> Option<Map<String, Value>> {
     let claims = if signed {
         let token = UnverifiedToken::parse(std::str::from_utf8(body).ok()?.trim()).ok()?;
         token
             .verify(keys)
             .ok()?
-            .into_userinfo(&source.issuer, &source.client_id)?
+            .into_userinfo(about.issuer, about.client_id)?
     } else {
         serde_json::from_slice(body).ok()?
     };
-    (subject::read(&claims, "sub").ok()? == sub).then_some(claims)
+    (subject::read(&claims, "sub").ok()? == about.sub).then_some(claims)
 }
 
 #[cfg(test)]
@@ -202,7 +221,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::relying_party::testing::{Signer, SignerKind, source};
+    use crate::relying_party::testing::{Signer, SignerKind};
 
     fn of(claims: &Value) -> Profile {
         Profile::from_claims(claims.as_object().unwrap())
@@ -260,25 +279,33 @@ mod tests {
         assert_eq!(of(&claims).lacks_what_was_asked_for(&scopes), asked);
     }
 
+    fn about(sub: &str) -> About<'_> {
+        About {
+            issuer: "https://idp.example.com",
+            client_id: "client-1",
+            sub,
+        }
+    }
+
     #[test]
     fn an_answer_about_somebody_else_is_not_used() {
         let keys = KeySet::default();
-        let source = source("https://idp.example.com");
+        let about = about("alice");
         let body = json!({"sub": "alice", "name": "Alice"}).to_string();
-        assert!(read(false, body.as_bytes(), &keys, &source, "alice").is_some());
-        assert!(read(false, body.as_bytes(), &keys, &source, "bob").is_none());
-        assert!(read(false, br#"{"name": "Alice"}"#, &keys, &source, "alice").is_none());
-        assert!(read(false, b"<html>", &keys, &source, "alice").is_none());
+        assert!(read(false, body.as_bytes(), &keys, &about).is_some());
+        assert!(read(false, body.as_bytes(), &keys, &super::tests::about("bob")).is_none());
+        assert!(read(false, br#"{"name": "Alice"}"#, &keys, &about).is_none());
+        assert!(read(false, b"<html>", &keys, &about).is_none());
     }
 
     #[test]
     fn a_signed_answer_needs_its_signature() {
         let signer = Signer::new(SignerKind::P256, None);
         let keys = KeySet::parse(json!({"keys": [signer.jwk()]}).to_string().as_bytes()).unwrap();
-        let source = source("https://idp.example.com");
-        let token = signer.token(&json!({"sub": "alice", "aud": source.client_id}));
-        assert!(read(true, token.as_bytes(), &keys, &source, "alice").is_some());
-        assert!(read(true, token.as_bytes(), &KeySet::default(), &source, "alice").is_none());
-        assert!(read(true, b"{\"sub\":\"alice\"}", &keys, &source, "alice").is_none());
+        let about = about("alice");
+        let token = signer.token(&json!({"sub": "alice", "aud": about.client_id}));
+        assert!(read(true, token.as_bytes(), &keys, &about).is_some());
+        assert!(read(true, token.as_bytes(), &KeySet::default(), &about).is_none());
+        assert!(read(true, b"{\"sub\":\"alice\"}", &keys, &about).is_none());
     }
 }

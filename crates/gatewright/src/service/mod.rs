@@ -31,6 +31,7 @@ pub mod servers;
 pub mod setup;
 pub mod sign_in;
 pub mod sign_in_attempts;
+pub mod single_sign_on;
 pub mod user_sources;
 pub mod users;
 

@@ -1,5 +1,6 @@
 //! Whole sign-ins through the real router against a provider that does as it is told, right or wrong.
 
+mod administrators;
 mod connection;
 mod faults;
 mod reasons;
