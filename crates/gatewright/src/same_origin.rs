@@ -1,30 +1,46 @@
-//! Whether a form was posted from a page of ours: what stands between a person's click and other sites that would click
-//! for them.
+//! Whether a request comes from a page of ours. Cookies and forms go along with what other sites make a browser do, so they
+//! alone say nothing about who wants something.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::ORIGIN};
 
-/// Whether a post comes from a page of ours: the browser says so (`Sec-Fetch-Site`), or, where it is too old for that,
-/// names our origin. A sealed form alone proves nothing, because anybody can fetch one.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Whether a request that changes something comes from a page of ours: the browser says so (`Sec-Fetch-Site`, W3C Fetch
+/// Metadata), or, where it is too old for that, names our origin.
 pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
-    let sole = |name: &HeaderName| {
-        let mut values = headers.get_all(name).iter();
-        let first = values.next();
-        if values.next().is_some() {
-            Err(())
-        } else {
-            Ok(first)
-        }
-    };
     let is_ours = |origin: &HeaderValue| {
         let ours = url::Url::parse(public_url).map(|url| url.origin().ascii_serialization());
         ours.is_ok_and(|ours| origin.as_bytes() == ours.as_bytes())
     };
-    match (sole(&HeaderName::from_static("sec-fetch-site")), sole(&ORIGIN)) {
+    match (sole(headers, &FETCH_SITE), sole(headers, &ORIGIN)) {
         // A browser sends both or the first; two that contradict each other come from no browser.
         (Ok(Some(site)), Ok(origin)) => site == "same-origin" && origin.is_none_or(is_ours),
         (Ok(None), Ok(Some(origin))) => is_ours(origin),
-        (Ok(None), Ok(None)) | (_, Err(())) | (Err(()), _) => false,
+        (Ok(None), Ok(None)) | (_, Err(Twice)) | (Err(Twice), _) => false,
     }
+}
+
+/// Whether a request that only reads comes from a page of ours or from somebody who typed its address; not from a page of
+/// another site.
+pub(crate) fn is_own_reading(headers: &HeaderMap) -> bool {
+    match sole(headers, &FETCH_SITE) {
+        Ok(Some(site)) => site == "same-origin" || site == "none",
+        // Too old a browser for it. It shows the answer to nobody else (no CORS).
+        Ok(None) => true,
+        Err(Twice) => false,
+    }
+}
+
+/// The header is there more than once.
+struct Twice;
+
+fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Twice> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Twice);
+    }
+    Ok(first)
 }
 
 #[cfg(test)]
@@ -69,5 +85,18 @@ mod tests {
             ("origin", "https://gw.example:8443"),
             ("origin", "https://evil.example")
         ]));
+    }
+
+    #[test]
+    fn only_a_page_of_ours_or_a_typed_address_reads() {
+        let reads = |site: &'static [&'static str]| {
+            let mut map = HeaderMap::new();
+            for value in site {
+                map.append("sec-fetch-site", HeaderValue::from_static(value));
+            }
+            is_own_reading(&map)
+        };
+        assert!(reads(&["same-origin"]) && reads(&["none"]) && reads(&[]));
+        assert!(!reads(&["cross-site"]) && !reads(&["same-site"]) && !reads(&["none", "cross-site"]));
     }
 }

@@ -186,6 +186,13 @@ pub async fn set_password(
     row.int("session_epoch").map(Some)
 }
 
+/// Takes the password away and ends every session; the new epoch.
+pub async fn forget_password(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<Option<i64>, StoreError> {
+    let sql = "UPDATE accounts SET password_hash = NULL, updated_at = $1 WHERE id = $2";
+    tx.execute(sql, values![now, id]).await?;
+    end_sessions(tx, id).await
+}
+
 /// Replaces a hash by one of the same password with another cost; `false` when the password was changed meanwhile.
 pub async fn rehash(
     tx: &mut Tx,

@@ -1,6 +1,6 @@
 //! How much there is in a project, for pages that give an overview or say what goes with it.
 
-use gatewright_domain::id::ProjectId;
+use gatewright_domain::{Timestamp, id::ProjectId};
 
 use crate::{StoreError, Tx, value::values};
 
@@ -44,4 +44,11 @@ pub async fn count(tx: &mut Tx, project: ProjectId) -> Result<ProjectContents, S
         api_keys: row.int("api_keys")?,
         members: row.int("members")?,
     })
+}
+
+/// Counts the grants of a project that are live at `now`, gateway by gateway, because that is how they are indexed.
+pub async fn live_grants(tx: &mut Tx, project: ProjectId, now: Timestamp) -> Result<i64, StoreError> {
+    let sql = "SELECT COUNT(*) AS live FROM gateways JOIN grants ON grants.gateway_id = gateways.id \
+               AND grants.revoked_at IS NULL AND grants.live_until > $2 WHERE gateways.project_id = $1";
+    tx.fetch_one(sql, values![project, now]).await?.int("live")
 }

@@ -1,4 +1,5 @@
-//! Who calls the API: `Authorization: Bearer gwk_…` and nothing else.
+//! Who calls the API: the holder of a key, by `Authorization: Bearer gwk_…`; or the account that is signed in, by the cookie of its
+//! session, from pages of ours only.
 
 use std::sync::Arc;
 
@@ -6,18 +7,20 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use gatewright_domain::{api_key::is_well_formed, token_hash::TokenHash};
+use gatewright_domain::{api_key::is_well_formed, audit::Origin, secret::Secret, token_hash::TokenHash};
 
 use super::{attempts::Attempts, problem::Problem};
 use crate::{
+    account::cookie,
     app::App,
     request::RequestContext,
-    service::{Authority, ServiceError, api_keys::is_live},
+    same_origin::{is_own_reading, is_same_origin},
+    service::{Authority, ServiceError, account_sessions, api_keys::is_live},
 };
 
 const HOW: &str = "Send a key of the project as `Authorization: Bearer gwk_…`.";
 
-/// The authority of the request's API key. It is the first argument of every handler, so that a request without
+/// The authority of the request's API key or session. It is the first argument of every handler, so that a request without
 /// credentials learns nothing else.
 pub(super) struct Caller(pub(super) Authority);
 
@@ -31,6 +34,11 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         if let Some(Known(authority)) = parts.extensions.remove() {
             return Ok(Self(authority));
+        }
+        if !parts.headers.contains_key(header::AUTHORIZATION)
+            && let Some(token) = cookie::read(&parts.headers, app.config.public_url())
+        {
+            return of_session(parts, app, &token).await;
         }
         let text = bearer(parts)?;
         if !is_well_formed(text) {
@@ -64,6 +72,43 @@ impl FromRequestParts<Arc<App>> for Caller {
         app.last_used.note(key.id, now);
         Ok(Self(authority))
     }
+}
+
+/// A cookie goes along with whatever any site makes a browser send, so the browser must say that it was a page of ours.
+async fn of_session(parts: &Parts, app: &App, token: &Secret) -> Result<Caller, Problem> {
+    let is_ours = if parts.method.is_safe() {
+        is_own_reading(&parts.headers)
+    } else {
+        is_same_origin(&parts.headers, app.config.public_url())
+    };
+    if !is_ours {
+        return Err(ServiceError::Forbidden(
+            "A session opens the API for the pages of this dashboard only, and this request does not come from one. Use an \
+             API key elsewhere."
+                .to_owned(),
+        )
+        .into());
+    }
+    let Some(context) = parts.extensions.get::<RequestContext>() else {
+        return Err(Problem::unauthenticated(format!("This needs an API key. {HOW}")));
+    };
+    let (prefix, hash) = (context.address_prefix(), TokenHash::of(token.expose()));
+    let attempts = parts.extensions.get::<Arc<Attempts>>();
+    if attempts.is_some_and(|attempts| !attempts.may_try(&prefix, hash)) {
+        return Err(Problem::too_many_attempts());
+    }
+    let session = account_sessions::find(app, token).await?;
+    if let Some(attempts) = attempts {
+        attempts.note(&prefix, hash, session.is_some());
+    }
+    let session = session.ok_or_else(|| {
+        Problem::unauthenticated("This session has ended. Sign in again, or send an API key.")
+    })?;
+    Ok(Caller(Authority::of_session(
+        &session,
+        context.address,
+        Origin::Api,
+    )))
 }
 
 fn bearer(parts: &Parts) -> Result<&str, Problem> {

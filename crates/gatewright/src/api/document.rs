@@ -13,7 +13,10 @@ const DESCRIPTION: &str = "Everything an administrator does with Gatewright. Err
      stays, `null` resets to the default, where there is one. Lists come in pages: pass `next_cursor` as `cursor` to go on.";
 
 /// The tags of objects that have a version of their own.
-const VERSIONED: [&str; 9] = [
+const VERSIONED: [&str; 12] = [
+    "Members",
+    "Accounts",
+    "Account",
     "Projects",
     "User Sources",
     "Gateways",
@@ -26,7 +29,18 @@ const VERSIONED: [&str; 9] = [
 ];
 
 /// What lies below these has none: events never change, and a grant only ends.
-const UNVERSIONED: [&str; 2] = ["/audit-events", "/grants"];
+const UNVERSIONED: [&str; 5] = [
+    "/audit-events",
+    "/grants",
+    "/sessions",
+    "/password",
+    "/memberships",
+];
+
+/// The account that is signed in: an API key is none.
+const OWN: &str = "/api/v1/account";
+/// All accounts.
+const ALL: &str = "/api/v1/accounts";
 
 /// Completes the document that the operations have made.
 pub(super) fn finish(document: OpenApi) -> Value {
@@ -38,8 +52,14 @@ pub(super) fn finish(document: OpenApi) -> Value {
         "description": DESCRIPTION,
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     });
-    document["security"] = json!([{"api_key": []}]);
-    document["components"]["securitySchemes"] = json!({"api_key": {
+    document["security"] = either();
+    document["components"]["securitySchemes"] = json!({"session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-gatewright-session",
+        "description": "The session of an account, for pages of the dashboard only: a change must come with `Sec-Fetch-Site: \
+                        same-origin` or our `Origin`. On loopback without TLS the name has no `__Host-`.",
+    }, "api_key": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "gwk_…",
@@ -63,8 +83,17 @@ pub(super) fn finish(document: OpenApi) -> Value {
     document
 }
 
+/// What opens most operations.
+fn either() -> Value {
+    json!([{"api_key": []}, {"session": []}])
+}
+
 fn finish_operation(path: &str, method: &str, operation: &mut Value) {
-    operation["security"] = json!([{"api_key": []}]);
+    operation["security"] = if path.starts_with(OWN) && !path.starts_with(ALL) {
+        json!([{"session": []}])
+    } else {
+        either()
+    };
     let has_body = operation.get("requestBody").is_some();
     if has_body {
         operation["requestBody"]["required"] = json!(true);
@@ -112,8 +141,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         tag_successes(responses);
     }
     let mut problems = vec![
-        ("401", "There is no valid API key."),
-        ("403", "This is not open to the key."),
+        ("401", "There is no valid API key or session."),
+        ("403", "This is not open to the key or account."),
         ("404", "There is no such object, or it is in another project."),
         (
             "429",
@@ -184,6 +213,9 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "client_block" => "blk",
                 "server" => "srv",
                 "secret" => "sec",
+                "account" => "acc",
+                "session" => "ses",
+                "invitation" => "inv",
                 "user" => "usr",
                 "grant" => "grt",
                 "api_key" => "key",

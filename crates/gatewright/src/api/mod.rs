@@ -1,6 +1,7 @@
 //! The REST API for administrators: `/api/v1/…`, JSON in snake_case, problems as RFC 9457, described by
 //! `/api/openapi.json`. Handlers translate between HTTP and the service functions and decide nothing themselves.
 
+pub mod accounts;
 pub mod api_keys;
 mod attempts;
 pub mod audit_events;
@@ -12,7 +13,10 @@ pub mod effects;
 pub mod gateways;
 mod idempotency;
 mod input;
+pub mod invitations;
 mod list;
+pub mod members;
+pub mod own_account;
 pub mod preregistered_clients;
 pub mod problem;
 pub mod projects;
@@ -139,6 +143,7 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             api_keys::revoke_api_key
         ))
         .routes(routes!(api_keys::rotate_api_key))
+        .merge(of_people())
         .routes(routes!(audit_events::list_audit_events))
         .routes(routes!(audit_events::export_audit_events))
         .routes(routes!(audit_events::get_audit_event))
@@ -158,6 +163,38 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit_events::list_instance_audit_events))
         .routes(routes!(audit_events::export_instance_audit_events))
         .routes(routes!(audit_events::get_instance_audit_event))
+}
+
+/// The operations about accounts and members.
+fn of_people() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(members::list_members, members::join_project))
+        .routes(routes!(
+            members::get_member,
+            members::update_member,
+            members::remove_member
+        ))
+        .routes(routes!(
+            invitations::create_invitation,
+            invitations::list_invitations
+        ))
+        .routes(routes!(
+            invitations::get_invitation,
+            invitations::revoke_invitation
+        ))
+        .routes(routes!(accounts::list_accounts))
+        .routes(routes!(accounts::get_account, accounts::update_account))
+        .routes(routes!(
+            own_account::get_own_account,
+            own_account::update_own_account
+        ))
+        .routes(routes!(own_account::change_password))
+        .routes(routes!(own_account::list_own_memberships))
+        .routes(routes!(
+            own_account::list_sessions,
+            own_account::end_other_sessions
+        ))
+        .routes(routes!(own_account::end_session))
 }
 
 async fn openapi(Extension(document): Extension<Bytes>) -> Response {

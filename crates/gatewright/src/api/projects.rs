@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use gatewright_domain::{Timestamp, id::ProjectId, project::Project};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     authenticate::Caller,
     input::{Ids, Input},
     list::{List, Paging, Parameters},
-    problem::Problem,
+    problem::{Details, Problem},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
@@ -112,21 +117,73 @@ pub(super) async fn update_project(
     Ok(versioned(project))
 }
 
+/// What goes with a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectContents {
+    gateways: i64,
+    user_sources: i64,
+    servers: i64,
+    secrets: i64,
+    /// End users.
+    users: i64,
+    /// Grants of users that are live now.
+    live_grants: i64,
+    /// Keys that nobody has revoked.
+    api_keys: i64,
+    members: i64,
+}
+
+/// How to delete.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeletionQuery {
+    /// The name of the project, so that none is deleted by mistake.
+    confirm_name: Option<String>,
+    /// Delete nothing, and tell what would go.
+    dry_run: Option<bool>,
+}
+
 /// Delete a project with everything in it, its keys included
+///
+/// It asks for the project's name. With `dry_run` nothing is deleted, and the answer tells what would go.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}",
     tag = "Projects",
-    responses((status = 204, description = "Deleted."))
+    params(DeletionQuery),
+    responses(
+        (status = 200, body = ProjectContents, description = "What would go; nothing is deleted."),
+        (status = 204, description = "Deleted."),
+        (status = 422, body = Details, content_type = "application/problem+json",
+         description = "`confirm_name` is not the name of the project."),
+    )
 )]
 pub(super) async fn delete_project(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
+    Parameters(query): Parameters<DeletionQuery>,
     Precondition(if_match): Precondition,
-) -> Result<StatusCode, Problem> {
-    service::delete(&app, &authority, project, &if_match).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, Problem> {
+    if query.dry_run == Some(true) {
+        let found = service::deletion(&app, &authority, project).await?;
+        let there = found.contents;
+        let contents = ProjectContents {
+            gateways: there.gateways,
+            user_sources: there.user_sources,
+            servers: there.servers,
+            secrets: there.secrets,
+            users: there.users,
+            live_grants: found.live_grants,
+            api_keys: there.api_keys,
+            members: there.members,
+        };
+        return Ok(Json(contents).into_response());
+    }
+    let confirm_name = query.confirm_name.unwrap_or_default();
+    service::delete(&app, &authority, project, &confirm_name, &if_match).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 fn versioned(project: Project) -> Versioned<ProjectResource> {

@@ -199,6 +199,11 @@ pub fn mode_or_null() -> Object {
     one_of_or_null(["project_members", "user_source", "headers"])
 }
 
+/// What has become of an invitation.
+pub fn invitation_status() -> Object {
+    one_of(["open", "accepted", "revoked", "expired"])
+}
+
 /// What a member may do.
 pub fn member_role() -> Object {
     one_of(["viewer", "admin", "owner"])

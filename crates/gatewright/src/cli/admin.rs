@@ -1,17 +1,38 @@
 //! `gatewright admin`.
 
-use std::{path::Path, process::ExitCode};
+use std::{io::BufRead as _, path::Path, process::ExitCode};
 
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use gatewright_domain::api_key::KeyRole;
+use gatewright_domain::{api_key::KeyRole, secret::Secret};
 
-use crate::{config::Config, service::instance};
+use crate::{
+    app::App,
+    config::Config,
+    service::{
+        instance, password_reset,
+        setup::{self, NewInstance},
+    },
+};
 
 /// What somebody with a shell on this machine can do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make the first instance key and print it, once.
-    Init,
+    /// Make the first instance key and print it, once; with --email, make the first account and its project besides.
+    Init {
+        /// The address the first account signs in with. It administers the instance and owns the project.
+        #[arg(long)]
+        email: Option<String>,
+        /// What to call the account. Without it, the part of the address before the @.
+        #[arg(long, requires = "email", default_value = "")]
+        name: String,
+        /// What to call its project.
+        #[arg(long, requires = "email", default_value = "Default project")]
+        project: String,
+        /// Read the password from the first line of standard input. Without it, a link to set one is printed.
+        #[arg(long, requires = "email")]
+        password_stdin: bool,
+    },
     /// Make another instance key, for when the first was lost.
     NewKey {
         /// What to call it in lists and audit events.
@@ -29,6 +50,16 @@ pub(super) enum Command {
         /// What to call it in lists and audit events.
         #[arg(long, default_value = "Key from the command line")]
         name: String,
+    },
+    /// Print a link to set a new password, for somebody who is locked out. It works once, for an hour, and enables the
+    /// account where it was disabled.
+    ResetPassword {
+        /// The address of the account.
+        #[arg(long)]
+        email: String,
+        /// Make the account an administrator of the instance, where nobody is left who could.
+        #[arg(long)]
+        instance_admin: bool,
     },
 }
 
@@ -54,25 +85,81 @@ pub(super) fn place(file: Option<&Path>, config: &Config) -> String {
 
 pub(super) async fn run(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
     let app = super::build(config).await?;
-    let made = match command {
-        Command::Init => instance::init(&app).await?,
-        Command::NewKey { name } => Some(instance::new_key(&app, name).await?),
+    let done = match command {
+        Command::Init {
+            email: None,
+            name: _,
+            project: _,
+            password_stdin: _,
+        } => key(&app, instance::init(&app).await?),
+        Command::Init {
+            email: Some(email),
+            name,
+            project,
+            password_stdin,
+        } => {
+            let new = NewInstance {
+                email: email.clone(),
+                name: name.clone(),
+                password: password_stdin.then(read_password).transpose()?,
+                project: project.clone(),
+            };
+            init(&app, new).await?
+        }
+        Command::NewKey { name } => key(&app, Some(instance::new_key(&app, name).await?)),
         Command::CreateKey { project, role, name } => {
-            let made = instance::new_project_key(&app, project, *role, name).await;
-            app.store.close().await;
-            let key = made?;
+            let key = instance::new_project_key(&app, project, *role, name).await?;
             eprintln!(
                 "This is the only time the key is shown. It opens the project with the role `{}`:",
                 role.as_str()
             );
             println!("{}", key.expose());
-            return Ok(ExitCode::SUCCESS);
+            ExitCode::SUCCESS
         }
+        Command::ResetPassword {
+            email,
+            instance_admin,
+        } => reset(&app, email, *instance_admin).await?,
     };
     app.store.close().await;
+    Ok(done)
+}
+
+async fn init(app: &App, new: NewInstance) -> anyhow::Result<ExitCode> {
+    let needs_password = new.password.is_none();
+    let Some(made) = setup::by_operator(app, new).await? else {
+        eprintln!(
+            "This instance has its first account already, so no other was made. If nobody can sign in, run: gatewright \
+             admin reset-password --email <address>"
+        );
+        return Ok(ExitCode::FAILURE);
+    };
+    let email = made.account.email.as_str();
+    eprintln!("The account {email} was made. It administers the instance and owns its first project.");
+    if needs_password && let Some(link) = password_reset::offer(app, email, false).await? {
+        eprintln!("Set its password here, within the hour:\n\n  {link}\n");
+    }
+    match instance::init(app).await? {
+        Some(text) => Ok(key(app, Some(text))),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn reset(app: &App, email: &str, instance_admin: bool) -> anyhow::Result<ExitCode> {
+    let Some(link) = password_reset::offer(app, email, instance_admin).await? else {
+        bail!(
+            "there is no account of the address {email}. `gatewright admin init --email` makes the first one"
+        );
+    };
+    eprintln!("Whoever opens this link sets a new password and is signed in. It works once, for an hour:");
+    println!("{link}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn key(app: &App, made: Option<Secret>) -> ExitCode {
     let Some(key) = made else {
         eprintln!("{}", instance::ALREADY_INITIALISED);
-        return Ok(ExitCode::FAILURE);
+        return ExitCode::FAILURE;
     };
     // The key alone on standard output, so that a script can take it.
     eprintln!("This is the only time the key is shown. It creates projects:");
@@ -81,5 +168,82 @@ pub(super) async fn run(command: &Command, config: Config) -> anyhow::Result<Exi
         "  curl -X POST {}/api/v1/projects -H 'Authorization: Bearer <key>' -H 'Content-Type: application/json' \\\n    -d '{{\"name\": \"My project\"}}'",
         app.config.public_url()
     );
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
+}
+
+fn read_password() -> anyhow::Result<Secret> {
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("the password could not be read from standard input")?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::member::Role;
+
+    use super::*;
+    use crate::{
+        account::visitor::Visitor,
+        app::testing::TestApp,
+        service::{account_sessions, sign_in},
+    };
+
+    fn new(email: &str, password: Option<&str>) -> NewInstance {
+        NewInstance {
+            email: email.to_owned(),
+            name: String::new(),
+            password: password.map(Secret::new),
+            project: "Acme".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn init_makes_account_project_and_key_once() {
+        let test = TestApp::new().await;
+        let password = "violet harbour ninety";
+        let done = init(&test.app, new("ada@example.com", Some(password)))
+            .await
+            .unwrap();
+        assert_eq!(done, ExitCode::SUCCESS);
+        assert!(
+            instance::init(&test.app).await.unwrap().is_none(),
+            "the key was made too"
+        );
+        let visitor = Visitor {
+            address: [127, 0, 0, 1].into(),
+            user_agent: String::new(),
+            session: None,
+        };
+        let begun = sign_in::with_password(&test.app, &visitor, "ada@example.com", &Secret::new(password))
+            .await
+            .unwrap();
+        let session = account_sessions::find(&test.app, &begun.token)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(session.account.is_instance_admin);
+        assert_eq!(session.memberships[0].role, Role::Owner);
+        assert_eq!(session.memberships[0].project_name, "Acme");
+        let again = init(&test.app, new("eve@example.com", Some(password)))
+            .await
+            .unwrap();
+        assert_eq!(again, ExitCode::FAILURE);
+        assert!(setup::offer(&test.app).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn init_without_a_password_leaves_a_link_to_set_one() {
+        let test = TestApp::new().await;
+        init(&test.app, new("ada@example.com", None)).await.unwrap();
+        let reset = reset(&test.app, "ada@example.com", false).await.unwrap();
+        assert_eq!(reset, ExitCode::SUCCESS);
+        assert!(
+            super::reset(&test.app, "nobody@example.com", false)
+                .await
+                .is_err()
+        );
+    }
 }

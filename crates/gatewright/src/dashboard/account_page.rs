@@ -22,7 +22,7 @@ use crate::{
     account::cookie,
     app::App,
     service::{
-        Patch, ServiceError, account_sessions,
+        IfMatch, Patch, ServiceError, account_sessions,
         accounts::{self as service, OwnAccountPatch, PasswordChange},
     },
 };
@@ -63,7 +63,7 @@ pub(super) async fn rename(
     let patch = OwnAccountPatch {
         name: Patch::Set(posted.text("name").to_owned()),
     };
-    match service::update_own(&app, &visit.authority, patch).await {
+    match service::update_own(&app, &visit.authority, patch, &IfMatch::Any).await {
         Ok(_) => Ok(page::done("/account", Flash::NameSaved)),
         Err(error) => {
             let form = Form::refused(&posted, &["name"], &[], error)?;
@@ -85,7 +85,7 @@ pub(super) async fn change_password(
             .account
             .has_password
             .then(|| posted.secret("current_password")),
-        new_password: posted.secret("new_password"),
+        new_password: Some(posted.secret("new_password")),
     };
     match service::change_password(&app, &visit.authority, &visitor, &input).await {
         Ok(begun) => {

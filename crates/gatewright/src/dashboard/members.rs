@@ -25,7 +25,7 @@ use super::{
 use crate::{
     app::App,
     service::{
-        Patch,
+        IfMatch, Patch,
         invitations::{self, CreatedInvitation, NewInvitation},
         members::{self as service, MemberPatch},
     },
@@ -140,7 +140,8 @@ pub(super) async fn change_role(
     let patch = MemberPatch {
         role: Patch::Set(role),
     };
-    match service::update(&app, &place.visit.authority, place.project.id, account, patch).await {
+    let (authority, project) = (&place.visit.authority, place.project.id);
+    match service::update(&app, authority, project, account, patch, &IfMatch::Any).await {
         Ok(_) => Ok(page::done(&place.path("/members"), Flash::RoleChanged)),
         Err(error) => refused(&app, &place, &posted, error).await,
     }
@@ -154,7 +155,8 @@ pub(super) async fn remove(
 ) -> Result<Response, PageError> {
     let account: AccountId = place.id("account", "member")?;
     let is_self = account == place.visit.session.account.id;
-    match service::remove(&app, &place.visit.authority, place.project.id, account).await {
+    let (authority, project) = (&place.visit.authority, place.project.id);
+    match service::remove(&app, authority, project, account, &IfMatch::Any).await {
         Ok(()) if is_self => Ok(page::done("/projects", Flash::Left)),
         Ok(()) => Ok(page::done(&place.path("/members"), Flash::MemberRemoved)),
         Err(error) => refused(&app, &place, &posted, error).await,

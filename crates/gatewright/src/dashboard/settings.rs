@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::Invalid;
 use http::StatusCode;
 
 use super::{
@@ -71,17 +70,15 @@ pub(super) async fn delete(
     posted: Posted,
 ) -> Result<Response, PageError> {
     let (authority, id) = (&place.visit.authority, place.project.id);
-    if posted.text("confirm_name") != place.project.name {
-        let wrong = Invalid::one(
-            "/confirm_name",
-            "This is not the name of the project: type it exactly. Nothing was deleted.",
-        );
-        let delete_form = Form::refused(&posted, &["confirm_name"], &[], wrong.into())?;
-        let form = Form::with([("name", &place.project.name)]);
-        return render(&app, &place, form, delete_form).await;
+    let typed = posted.text("confirm_name");
+    match service::delete(&app, authority, id, typed, &IfMatch::Any).await {
+        Ok(()) => Ok(page::done("/projects", Flash::ProjectDeleted)),
+        Err(error) => {
+            let delete_form = Form::refused(&posted, &["confirm_name"], &[], error)?;
+            let form = Form::with([("name", &place.project.name)]);
+            render(&app, &place, form, delete_form).await
+        }
     }
-    service::delete(&app, authority, id, &IfMatch::Any).await?;
-    Ok(page::done("/projects", Flash::ProjectDeleted))
 }
 
 async fn render(app: &App, place: &InProject, form: Form, delete_form: Form) -> Result<Response, PageError> {

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Authority, Patch, ServiceError,
+    Authority, IfMatch, Patch, ServiceError,
     account_sessions::{self, Begun},
     change::{Change, Fields, Object, field, secret_changed, updated},
 };
@@ -60,7 +60,7 @@ pub struct OwnAccountPatch {
 }
 
 /// A change of one's own password.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
     /// The present one. An account that has none leaves it out, and must have signed in within the last quarter of an hour.
@@ -68,8 +68,9 @@ pub struct PasswordChange {
     #[serde(default)]
     pub current_password: Option<Secret>,
     /// The new one: 12 to 128 characters, not a common one.
-    #[schema(value_type = String, format = Password, min_length = 12, max_length = 128)]
-    pub new_password: Secret,
+    #[schema(value_type = String, required = true, format = Password, min_length = 12, max_length = 128)]
+    #[serde(default)]
+    pub new_password: Option<Secret>,
 }
 
 /// All accounts, oldest first.
@@ -96,6 +97,7 @@ pub async fn update(
     authority: &Authority,
     id: AccountId,
     patch: AccountPatch,
+    if_match: &IfMatch,
 ) -> Result<Account, ServiceError> {
     authority.instance()?;
     let mut invalid = Invalid::default();
@@ -108,6 +110,7 @@ pub async fn update(
     invalid.into_result()?;
     let mut change = Change::begin(app, authority, None).await?;
     let current = existing(&mut change.tx, id).await?;
+    if_match.holds(current.updated_at)?;
     let now = change.later_than(current.updated_at);
     let own = own_session(&mut change, authority, id).await?;
     if let Some(status) = status.filter(|status| *status != current.status) {
@@ -156,10 +159,12 @@ pub async fn update_own(
     app: &App,
     authority: &Authority,
     patch: OwnAccountPatch,
+    if_match: &IfMatch,
 ) -> Result<Account, ServiceError> {
     let id = authority.account()?.account;
     let mut change = Change::begin(app, authority, None).await?;
     let current = existing(&mut change.tx, id).await?;
+    if_match.holds(current.updated_at)?;
     let name = check_name("/name", &patch.name.over(&current.name))?;
     if name == current.name {
         return Ok(current);
@@ -187,6 +192,9 @@ pub async fn change_password(
     input: &PasswordChange,
 ) -> Result<Begun, ServiceError> {
     let id = authority.account()?.account;
+    let Some(new_password) = &input.new_password else {
+        return Err(Invalid::one("/new_password", "Type the password you want to have.").into());
+    };
     let mut tx = app.store.read().await?;
     let account = existing(&mut tx, id).await?;
     let credentials = rows::find_credentials(&mut tx, &account.email).await?;
@@ -213,7 +221,7 @@ pub async fn change_password(
             }
         }
     }
-    let password = Password::check("/new_password", &input.new_password, &account.email)?;
+    let password = Password::check("/new_password", new_password, &account.email)?;
     let hash = self::hash(app, &password).await?;
     let mut change = Change::begin(app, authority, None).await?;
     let now = change.later_than(account.updated_at);

@@ -177,6 +177,14 @@ impl Authority {
         }
     }
 
+    /// The session it asks through.
+    pub fn session(&self) -> Option<AccountSessionId> {
+        match &self.access {
+            Access::Account(signed_in) => signed_in.session,
+            Access::Everything | Access::Instance | Access::Project(..) => None,
+        }
+    }
+
     /// What this somebody may do in a project, for pages that show only what is open.
     pub fn role_in(&self, project: ProjectId) -> Option<KeyRole> {
         match &self.access {

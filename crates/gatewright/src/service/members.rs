@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Authority, Patch, ServiceError, accounts,
+    Authority, IfMatch, Patch, ServiceError, accounts,
     change::{Change, Object, created, field, updated},
 };
 use crate::{api::schema, app::App};
@@ -90,6 +90,7 @@ pub async fn update(
     project: ProjectId,
     account: AccountId,
     patch: MemberPatch,
+    if_match: &IfMatch,
 ) -> Result<(Member, Account), ServiceError> {
     authority.own(project)?;
     let mut invalid = Invalid::default();
@@ -99,6 +100,7 @@ pub async fn update(
     invalid.into_result()?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let (current, person) = existing(&mut change.tx, project, account).await?;
+    if_match.holds(current.updated_at)?;
     let Some(role) = role else {
         return Ok((current, person));
     };
@@ -128,6 +130,7 @@ pub async fn remove(
     authority: &Authority,
     project: ProjectId,
     account: AccountId,
+    if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     let is_oneself = authority
         .account()
@@ -139,6 +142,7 @@ pub async fn remove(
     }
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let (current, person) = existing(&mut change.tx, project, account).await?;
+    if_match.holds(current.updated_at)?;
     match rows::remove(&mut change.tx, project, account).await? {
         MemberWrite::Done | MemberWrite::Same => {}
         MemberWrite::Missing => return Err(ServiceError::not_found("member")),

@@ -145,18 +145,50 @@ pub async fn update(
     Ok(next)
 }
 
-/// Deletes a project with everything in it, its keys included. Its audit trail stays, and the deletion itself is noted
+/// What goes with a project.
+#[derive(Debug, Clone, Copy)]
+pub struct Deletion {
+    /// What is in it.
+    pub contents: ProjectContents,
+    /// Grants of its users that are live now.
+    pub live_grants: i64,
+}
+
+/// What would go with a project, for whoever is about to delete it.
+pub async fn deletion(app: &App, authority: &Authority, id: ProjectId) -> Result<Deletion, ServiceError> {
+    authority.manage_project(id)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, id).await?;
+    Ok(Deletion {
+        contents: project_contents::count(&mut tx, id).await?,
+        live_grants: project_contents::live_grants(&mut tx, id, app.now()).await?,
+    })
+}
+
+/// Deletes a project with everything in it, its keys included, when its name was typed. Its audit trail stays, and the deletion itself is noted
 /// in the trail of the instance.
 pub async fn delete(
     app: &App,
     authority: &Authority,
     id: ProjectId,
+    confirm_name: &str,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     authority.manage_project(id)?;
     let mut change = Change::begin(app, authority, None).await?;
     let project = existing(&mut change.tx, id).await?;
     if_match.holds(project.updated_at)?;
+    if confirm_name != project.name {
+        return Err(Invalid::one(
+            "/confirm_name",
+            format!(
+                "This is not the name of the project. Everything in it goes with it, for good: type `{}` to confirm. Nothing \
+                 was deleted.",
+                project.name
+            ),
+        )
+        .into());
+    }
     if !rows::delete(&mut change.tx, id).await? {
         return Err(ServiceError::not_found("project"));
     }

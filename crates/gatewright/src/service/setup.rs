@@ -34,7 +34,8 @@ pub struct NewInstance {
     pub email: String,
     /// What people call the account; the part of the address before the `@` when empty.
     pub name: String,
-    /// Its password. May be left out only where the instance takes none.
+    /// Its password. May be left out where the instance takes none, and by somebody with a shell, who can make a link to set
+    /// one.
     pub password: Option<Secret>,
     /// The first project.
     pub project: String,
@@ -108,7 +109,7 @@ pub async fn complete(
 ) -> Result<Begun, ServiceError> {
     // Before any work, so that strangers cannot have passwords hashed.
     usable(look(app, token).await?)?;
-    let prepared = prepare(app, new).await?;
+    let prepared = prepare(app, new, app.config.administrators.password_sign_in).await?;
     let authority = Authority::of_newcomer(prepared.account.id, visitor.address);
     let mut change = Change::begin(app, &authority, None).await?;
     let (hash, now) = (TokenHash::of(token), change.now);
@@ -127,7 +128,7 @@ pub async fn by_operator(app: &App, new: NewInstance) -> Result<Option<MadeInsta
     if !is_needed(app).await? {
         return Ok(None);
     }
-    let prepared = prepare(app, new).await?;
+    let prepared = prepare(app, new, false).await?;
     let authority = Authority::operator(Origin::Cli);
     let mut change = Change::begin(app, &authority, None).await?;
     match make(&mut change, &prepared).await {
@@ -148,7 +149,7 @@ struct Prepared {
     project: Project,
 }
 
-async fn prepare(app: &App, new: NewInstance) -> Result<Prepared, ServiceError> {
+async fn prepare(app: &App, new: NewInstance, needs_password: bool) -> Result<Prepared, ServiceError> {
     let now: Timestamp = app.now();
     let mut invalid = Invalid::default();
     let email = invalid.take(Email::check("/email", &new.email));
@@ -166,7 +167,7 @@ async fn prepare(app: &App, new: NewInstance) -> Result<Prepared, ServiceError> 
     });
     let password = match (&email, &new.password) {
         (Some(email), Some(password)) => invalid.take(Password::check("/password", password, email)),
-        (_, None) if app.config.administrators.password_sign_in => {
+        (_, None) if needs_password => {
             invalid.add(
                 "/password",
                 "A password is required: type at least 12 characters.",

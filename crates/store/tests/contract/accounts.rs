@@ -15,7 +15,7 @@ use gatewright_store::{
     account::{self, AccountWrite},
     account_link, account_session, directory,
     member::{self, MemberWrite},
-    project, revision,
+    project, project_contents, revision,
 };
 
 use crate::world::{World, commit, contract, is_taken, look};
@@ -36,6 +36,8 @@ contract!(
     a_link_is_taken_once,
     what_ran_out_is_forgotten,
     a_project_takes_its_members_with_it,
+    what_goes_with_a_project_is_counted,
+    a_password_that_is_taken_away_ends_every_session,
 );
 
 fn page() -> PageRequest {
@@ -355,4 +357,38 @@ async fn a_project_takes_its_members_with_it(world: World) {
     let found = look!(world, tx => gatewright_store::invitation::find_by_hash(tx, invitation.hash));
     assert_eq!(found, None);
     assert!(look!(world, tx => account::find(tx, owner.id)).is_some());
+}
+
+async fn what_goes_with_a_project_is_counted(world: World) {
+    let setting = world.setting().await;
+    let grant = setting.grant(&world).await;
+    let id = setting.project.id;
+    world.member(id, Role::Owner).await;
+    world.server(id).await;
+    world.setting().await;
+    let now = world.now();
+    let counted = look!(world, tx => project_contents::count(tx, id));
+    assert_eq!(
+        (counted.gateways, counted.user_sources, counted.servers),
+        (1, 1, 1)
+    );
+    assert_eq!((counted.users, counted.members), (1, 1));
+    assert_eq!((counted.secrets, counted.api_keys), (0, 0));
+    assert_eq!(look!(world, tx => project_contents::live_grants(tx, id, now)), 1);
+    let later = grant.ends_at;
+    assert_eq!(
+        look!(world, tx => project_contents::live_grants(tx, id, later)),
+        0
+    );
+}
+
+async fn a_password_that_is_taken_away_ends_every_session(world: World) {
+    let account = world.account().await;
+    let session = world.session(&account).await;
+    let now = world.now();
+    let epoch = commit!(world, tx => account::forget_password(tx, account.id, now));
+    assert_eq!(epoch, Some(account.session_epoch + 1));
+    assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_none());
+    let (found, hash) = look!(world, tx => account::find_credentials(tx, &account.email)).unwrap();
+    assert!(!found.has_password && hash.is_none());
 }

@@ -13,7 +13,7 @@ use super::world::{OWNER, PASSWORD, World, page, visitor};
 use crate::{
     account::visitor::Visitor,
     service::{
-        ServiceError, account_sessions,
+        IfMatch, ServiceError, account_sessions,
         accounts::{self, AccountPatch, PasswordChange},
         api_keys,
         members::{self, MemberPatch},
@@ -93,7 +93,7 @@ async fn a_new_password_needs_the_old_one_and_ends_every_other_session() {
     let owner = world.as_owner().await;
     let change = |current: Option<&str>, new: &str| PasswordChange {
         current_password: current.map(Secret::new),
-        new_password: Secret::new(new),
+        new_password: Some(Secret::new(new)),
     };
     for (current, new) in [
         (None, "amber quarry seventeen"),
@@ -141,6 +141,7 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
         world.project,
         grace.account.id,
         role(Role::Viewer),
+        &IfMatch::Any,
     )
     .await
     .unwrap();
@@ -154,6 +155,7 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
         world.project,
         grace.account.id,
         role(Role::Owner),
+        &IfMatch::Any,
     )
     .await;
     assert!(matches!(promoted, Err(ServiceError::Forbidden(_))));
@@ -161,7 +163,7 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
         is_instance_admin: Patch::Set(true),
         ..AccountPatch::default()
     };
-    let promoted = accounts::update(world.app(), &as_grace, grace.account.id, admin).await;
+    let promoted = accounts::update(world.app(), &as_grace, grace.account.id, admin, &IfMatch::Any).await;
     assert!(matches!(promoted, Err(ServiceError::Forbidden(_))));
     let joined = members::join(world.app(), &as_grace, world.project).await;
     assert!(matches!(joined, Err(ServiceError::Forbidden(_))));
@@ -170,9 +172,15 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
         .unwrap();
     assert_eq!(member.role, Role::Viewer);
 
-    members::remove(world.app(), &owner, world.project, grace.account.id)
-        .await
-        .unwrap();
+    members::remove(
+        world.app(),
+        &owner,
+        world.project,
+        grace.account.id,
+        &IfMatch::Any,
+    )
+    .await
+    .unwrap();
     assert!(
         !world
             .app()
@@ -199,9 +207,17 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
 async fn the_last_owner_can_neither_go_nor_step_down() {
     let world = World::new().await;
     let (id, owner) = (world.owner.account.id, world.as_owner().await);
-    let demoted = members::update(world.app(), &owner, world.project, id, role(Role::Admin)).await;
+    let demoted = members::update(
+        world.app(),
+        &owner,
+        world.project,
+        id,
+        role(Role::Admin),
+        &IfMatch::Any,
+    )
+    .await;
     assert!(matches!(demoted, Err(ServiceError::Conflict(_))));
-    let left = members::remove(world.app(), &owner, world.project, id).await;
+    let left = members::remove(world.app(), &owner, world.project, id, &IfMatch::Any).await;
     assert!(matches!(left, Err(ServiceError::Conflict(_))));
     assert!(world.session(&world.owner.token).await.is_some());
     let mut refusals = world.actions(Some(world.project)).await;
@@ -209,16 +225,23 @@ async fn the_last_owner_can_neither_go_nor_step_down() {
     assert_eq!(refusals, ["member.removal_refused", "member.role_refused"]);
     world.member("grace@example.com", Role::Owner).await;
     // One's own session outlives a change of one's own role.
-    members::update(world.app(), &owner, world.project, id, role(Role::Admin))
-        .await
-        .unwrap();
+    members::update(
+        world.app(),
+        &owner,
+        world.project,
+        id,
+        role(Role::Admin),
+        &IfMatch::Any,
+    )
+    .await
+    .unwrap();
     let owner = world.as_owner().await;
     assert!(
         api_keys::list(world.app(), &owner, Some(world.project), &page())
             .await
             .is_ok()
     );
-    members::remove(world.app(), &owner, world.project, id)
+    members::remove(world.app(), &owner, world.project, id, &IfMatch::Any)
         .await
         .unwrap();
 }
@@ -228,7 +251,7 @@ async fn an_administrator_of_the_instance_is_a_stranger_inside_until_they_join()
     let world = World::new().await;
     world.member("grace@example.com", Role::Owner).await;
     let (id, owner) = (world.owner.account.id, world.as_owner().await);
-    members::remove(world.app(), &owner, world.project, id)
+    members::remove(world.app(), &owner, world.project, id, &IfMatch::Any)
         .await
         .unwrap();
     let owner = world.as_owner().await;
@@ -260,7 +283,7 @@ async fn a_disabled_account_is_out_at_once_and_the_last_administrator_stays() {
         status: Patch::Set(AccountStatus::Disabled),
         ..AccountPatch::default()
     };
-    accounts::update(world.app(), &owner, grace.account.id, disable())
+    accounts::update(world.app(), &owner, grace.account.id, disable(), &IfMatch::Any)
         .await
         .unwrap();
     assert!(world.session(&grace.token).await.is_none());
@@ -278,13 +301,13 @@ async fn a_disabled_account_is_out_at_once_and_the_last_administrator_stays() {
         Err(crate::service::sign_in::SignInError::Disabled)
     ));
     let id = world.owner.account.id;
-    let oneself = accounts::update(world.app(), &owner, id, disable()).await;
+    let oneself = accounts::update(world.app(), &owner, id, disable(), &IfMatch::Any).await;
     assert!(matches!(oneself, Err(ServiceError::Conflict(_))));
     let step_down = AccountPatch {
         is_instance_admin: Patch::Set(false),
         ..AccountPatch::default()
     };
-    let last = accounts::update(world.app(), &owner, id, step_down).await;
+    let last = accounts::update(world.app(), &owner, id, step_down, &IfMatch::Any).await;
     assert!(matches!(last, Err(ServiceError::Conflict(_))));
     assert!(world.session(&world.owner.token).await.is_some());
 }

@@ -13,7 +13,7 @@ use super::world::{OWNER, PASSWORD, World, new_instance, page, token_of, visitor
 use crate::{
     app::testing::TestApp,
     service::{
-        ServiceError,
+        IfMatch, ServiceError,
         accounts::{self, AccountPatch},
         password_reset,
         patch::Patch,
@@ -198,9 +198,15 @@ async fn a_reset_enables_and_works_where_no_passwords_are_taken() {
         status: Patch::Set(AccountStatus::Disabled),
         ..AccountPatch::default()
     };
-    accounts::update(world.app(), &world.as_owner().await, member.account.id, patch)
-        .await
-        .unwrap();
+    accounts::update(
+        world.app(),
+        &world.as_owner().await,
+        member.account.id,
+        patch,
+        &IfMatch::Any,
+    )
+    .await
+    .unwrap();
     assert!(world.session(&member.token).await.is_none());
 
     let mut config = world.app().config.clone();

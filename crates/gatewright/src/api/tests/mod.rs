@@ -1,5 +1,6 @@
 //! The API through its router, in process, on a real SQLite store.
 
+mod accounts;
 mod audit;
 mod bench;
 mod canaries;

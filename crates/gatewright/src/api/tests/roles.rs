@@ -22,6 +22,8 @@ enum Needs {
     Viewer,
     Admin,
     Owner,
+    /// The session of an account, which no key has.
+    Session,
 }
 
 /// Every operation of the document. One that is not here fails the test, and so does a line without its operation.
@@ -40,6 +42,9 @@ const TABLE: &[(Needs, &[&str])] = &[
             "get_instance_audit_event",
             "export_instance_audit_events",
             "list_sign_in_refusals",
+            "list_accounts",
+            "get_account",
+            "update_account",
         ],
     ),
     (
@@ -49,7 +54,12 @@ const TABLE: &[(Needs, &[&str])] = &[
     (Needs::ViewerOrInstance, &["get_project"]),
     (
         Needs::OwnerOrInstance,
-        &["update_project", "delete_project", "create_api_key"],
+        &[
+            "update_project",
+            "delete_project",
+            "create_api_key",
+            "create_invitation",
+        ],
     ),
     (
         Needs::Viewer,
@@ -77,6 +87,10 @@ const TABLE: &[(Needs, &[&str])] = &[
             "get_test_sign_in",
             "list_sign_in_attempts",
             "get_sign_in_attempt",
+            "list_members",
+            "get_member",
+            "list_invitations",
+            "get_invitation",
         ],
     ),
     (
@@ -110,7 +124,27 @@ const TABLE: &[(Needs, &[&str])] = &[
     ),
     (
         Needs::Owner,
-        &["update_api_key", "rotate_api_key", "revoke_api_key"],
+        &[
+            "update_api_key",
+            "rotate_api_key",
+            "revoke_api_key",
+            "update_member",
+            "remove_member",
+            "revoke_invitation",
+        ],
+    ),
+    (
+        Needs::Session,
+        &[
+            "join_project",
+            "get_own_account",
+            "update_own_account",
+            "change_password",
+            "list_own_memberships",
+            "list_sessions",
+            "end_other_sessions",
+            "end_session",
+        ],
     ),
 ];
 
@@ -135,7 +169,7 @@ enum Who {
 /// The status of a refusal; nothing where the operation is open.
 fn refusal(needs: Needs, who: Who, in_project: bool) -> Option<u16> {
     let is_open = match (who, needs) {
-        (Who::Gateway, _) => false,
+        (Who::Gateway, _) | (_, Needs::Session) => false,
         (_, Needs::Any) => true,
         (Who::Instance, needs) => {
             matches!(
@@ -334,7 +368,10 @@ async fn a_project_key_sees_its_own_project_only() {
         .await
         .expect(422);
     assert_eq!(taken.pointers(), ["/name"]);
-    bench.delete(&acme.owner, &path).await.expect(204);
+    bench
+        .delete(&acme.owner, &format!("{path}?confirm_name=Acme%20Corp"))
+        .await
+        .expect(204);
     // Its keys are gone with it.
     bench.get(&acme.owner, &path).await.expect(401);
     assert_eq!(names(&bench.instance).await, ["Other"]);
