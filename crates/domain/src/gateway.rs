@@ -72,6 +72,14 @@ impl Authentication {
             Self::ProjectMembers | Self::Headers => None,
         }
     }
+
+    /// Whether people sign in to the gateway, so that it is an authorization server.
+    pub const fn is_oauth(&self) -> bool {
+        match self {
+            Self::ProjectMembers | Self::UserSource(_) => true,
+            Self::Headers => false,
+        }
+    }
 }
 
 /// The authentication mode of a gateway, as the API names it.

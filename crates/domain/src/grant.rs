@@ -4,10 +4,71 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
-    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
+    id::{AccountId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     stored_secret::SealedText,
     token_hash::TokenHash,
 };
+
+/// Whose a grant is, and what that hangs on. A user of a source and a member are never the same person, whatever they
+/// are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Person {
+    /// A user whom a source's identity provider has vouched for.
+    User {
+        /// The user.
+        user_id: UserId,
+        /// The source they signed in through.
+        user_source_id: UserSourceId,
+        /// The source's identity epoch at that time.
+        identity_epoch: i64,
+    },
+    /// A member of the gateway's project, for as long as they are one.
+    Member(AccountId),
+}
+
+impl Person {
+    /// The user, when it is one of a source.
+    pub const fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::User { user_id, .. } => Some(*user_id),
+            Self::Member(_) => None,
+        }
+    }
+
+    /// The source, when it is a user of one.
+    pub const fn user_source_id(&self) -> Option<UserSourceId> {
+        match self {
+            Self::User { user_source_id, .. } => Some(*user_source_id),
+            Self::Member(_) => None,
+        }
+    }
+
+    /// The source's identity epoch at sign-in, when it is a user of one.
+    pub const fn identity_epoch(&self) -> Option<i64> {
+        match self {
+            Self::User { identity_epoch, .. } => Some(*identity_epoch),
+            Self::Member(_) => None,
+        }
+    }
+
+    /// The account, when it is a member.
+    pub const fn account_id(&self) -> Option<AccountId> {
+        match self {
+            Self::User { .. } => None,
+            Self::Member(account_id) => Some(*account_id),
+        }
+    }
+}
+
+/// `usr_…` or `acc_…`: the `sub` of tokens and assertions.
+impl std::fmt::Display for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User { user_id, .. } => user_id.fmt(f),
+            Self::Member(account_id) => account_id.fmt(f),
+        }
+    }
+}
 
 /// A grant as stored; it begins when its code is redeemed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +80,7 @@ pub struct Grant {
     /// The gateway it is good for.
     pub gateway_id: GatewayId,
     /// Whose it is.
-    pub user_id: UserId,
-    /// The source the user signed in through.
-    pub user_source_id: UserSourceId,
-    /// The source's identity epoch at that time.
-    pub identity_epoch: i64,
+    pub person: Person,
     /// The client, in the short form tokens carry.
     pub client_id: String,
     /// What the client calls itself.
@@ -56,6 +113,8 @@ pub enum RevocationReason {
     RefreshReused,
     /// The user was blocked or deleted.
     UserRemoved,
+    /// The member was removed from the project, or their account was disabled.
+    MemberRemoved,
     /// The gateway changed its mode or source.
     GatewayChanged,
     /// The client was blocked at the gateway.
@@ -76,11 +135,7 @@ pub struct AuthorizationCode {
     /// The gateway it is good for.
     pub gateway_id: GatewayId,
     /// Who signed in.
-    pub user_id: UserId,
-    /// Through which source.
-    pub user_source_id: UserSourceId,
-    /// The source's identity epoch at that time.
-    pub identity_epoch: i64,
+    pub person: Person,
     /// The client it was issued to, in full.
     pub client_id: String,
     /// What the client calls itself.

@@ -2,7 +2,8 @@
 
 use crate::{
     gateway::Mode,
-    id::{ApiKeyId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
+    grant::Person,
+    id::{ApiKeyId, GatewayId, GrantId, ProjectId, UserSourceId},
 };
 
 /// The identity of one gateway request.
@@ -12,7 +13,7 @@ pub struct Principal {
     pub project_id: ProjectId,
     /// The gateway.
     pub gateway_id: GatewayId,
-    /// The raw value that names the user: a claim's value, or the user id of Headers mode.
+    /// The raw value that names the user: a claim's value, a member's account id, or the user id of Headers mode.
     pub subject: String,
     /// How that is known.
     pub proof: Proof,
@@ -27,10 +28,8 @@ pub struct Principal {
 pub enum Proof {
     /// An access token of this gateway.
     Grant {
-        /// The user.
-        user_id: UserId,
-        /// The source they signed in through.
-        user_source_id: UserSourceId,
+        /// Whose grant it is.
+        person: Person,
         /// The grant.
         grant_id: GrantId,
         /// The client, in the short form tokens carry.
@@ -44,15 +43,30 @@ impl Principal {
     /// The mode it was resolved in.
     pub const fn mode(&self) -> Mode {
         match self.proof {
-            Proof::Grant { .. } => Mode::UserSource,
+            Proof::Grant {
+                person: Person::User { .. },
+                ..
+            } => Mode::UserSource,
+            Proof::Grant {
+                person: Person::Member(_),
+                ..
+            } => Mode::ProjectMembers,
             Proof::Key(_) => Mode::Headers,
         }
     }
 
-    /// The `sub` upstream servers see: `usr_…`, or `prj_…|<user id>` in Headers mode.
+    /// The source the user signed in through, in User Source mode.
+    pub const fn user_source_id(&self) -> Option<UserSourceId> {
+        match &self.proof {
+            Proof::Grant { person, .. } => person.user_source_id(),
+            Proof::Key(_) => None,
+        }
+    }
+
+    /// The `sub` upstream servers see: `usr_…`, `acc_…` for members, or `prj_…|<user id>` in Headers mode.
     pub fn assertion_subject(&self) -> String {
         match &self.proof {
-            Proof::Grant { user_id, .. } => user_id.to_string(),
+            Proof::Grant { person, .. } => person.to_string(),
             Proof::Key(_) => format!("{}|{}", self.project_id, self.subject),
         }
     }

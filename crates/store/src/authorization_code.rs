@@ -2,35 +2,59 @@
 
 use gatewright_domain::{Timestamp, grant::AuthorizationCode, id::GatewayId, token_hash::TokenHash};
 
-use crate::{StoreError, Tx, row::Row, tx::Lock, value::values};
+use crate::{StoreError, Tx, grant, row::Row, tx::Lock, value::values};
 
 macro_rules! columns {
     () => {
-        "code_hash, grant_id, project_id, gateway_id, user_id, user_source_id, identity_epoch, client_id, \
+        "code_hash, grant_id, project_id, gateway_id, user_id, user_source_id, identity_epoch, account_id, client_id, \
          client_name, redirect_uri, code_challenge, scope, created_at, expires_at, redeemed_at"
     };
 }
 
-/// Adds a code. Guarded: gateway active and of this source, source active and of this epoch, user active; else `false`.
+/// Whether the person of a code may use the gateway of the row: a condition of columns or placeholders for project, user,
+/// source, epoch and account.
+macro_rules! person_is_good {
+    ($project:literal, $user:literal, $source:literal, $epoch:literal, $account:literal) => {
+        concat!(
+            "((gateways.mode = 'user_source' AND EXISTS (SELECT 1 FROM user_sources \
+             JOIN users ON users.user_source_id = user_sources.id WHERE user_sources.id = gateways.user_source_id \
+             AND user_sources.id = ",
+            $source,
+            " AND user_sources.project_id = ",
+            $project,
+            " AND user_sources.status = 'active' AND user_sources.identity_epoch = ",
+            $epoch,
+            " AND users.id = ",
+            $user,
+            " AND users.status = 'active')) OR (gateways.mode = 'project_members' AND EXISTS (SELECT 1 FROM members \
+             JOIN accounts ON accounts.id = members.account_id WHERE members.project_id = ",
+            $project,
+            " AND members.account_id = ",
+            $account,
+            " AND accounts.status = 'active')))"
+        )
+    };
+}
+
+/// Adds a code. Guarded: gateway active, and either of this source, the source active and of this epoch and the user
+/// active, or of the project's members, the account active and one of them; else `false`.
 pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO authorization_codes (code_hash, grant_id, project_id, gateway_id, user_id, \
-               user_source_id, identity_epoch, client_id, client_name, redirect_uri, code_challenge, scope, \
-               created_at, expires_at) \
-               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM gateways \
-               JOIN user_sources ON user_sources.id = gateways.user_source_id \
-               JOIN users ON users.user_source_id = user_sources.id \
-               WHERE gateways.id = $4 AND gateways.project_id = $3 AND gateways.status = 'active' \
-               AND gateways.mode = 'user_source' AND user_sources.id = $6 AND user_sources.project_id = $3 \
-               AND user_sources.status = 'active' AND user_sources.identity_epoch = $7 \
-               AND users.id = $5 AND users.status = 'active'";
+    let sql = concat!(
+        "INSERT INTO authorization_codes (code_hash, grant_id, project_id, gateway_id, user_id, user_source_id, \
+         identity_epoch, account_id, client_id, client_name, redirect_uri, code_challenge, scope, created_at, \
+         expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM gateways \
+         WHERE gateways.id = $4 AND gateways.project_id = $3 AND gateways.status = 'active' AND ",
+        person_is_good!("$3", "$5", "$6", "$7", "$8")
+    );
     let values = values![
         code.hash,
         code.grant_id,
         code.project_id,
         code.gateway_id,
-        code.user_id,
-        code.user_source_id,
-        code.identity_epoch,
+        code.person.user_id(),
+        code.person.user_source_id(),
+        code.person.identity_epoch(),
+        code.person.account_id(),
         &code.client_id,
         &code.client_name,
         &code.redirect_uri,
@@ -66,23 +90,32 @@ pub async fn redeem(
     code: TokenHash,
     now: Timestamp,
 ) -> Result<Redemption, StoreError> {
-    // User and gateway are held until the grant is stored: whoever blocks the user or changes the gateway either
-    // comes first and is seen here, or comes later and finds the grant.
+    // Gateway and person are held until the grant is stored: whoever blocks or removes the person or changes the gateway
+    // either comes first and is seen here, or comes later and finds the grant.
     let sql = "SELECT users.id FROM authorization_codes \
                JOIN gateways ON gateways.id = authorization_codes.gateway_id \
                JOIN users ON users.id = authorization_codes.user_id WHERE authorization_codes.code_hash = $1";
     tx.lock_all(sql, Lock::ShareOf("gateways, users"), values![code])
         .await?;
+    let sql = "SELECT accounts.id FROM authorization_codes \
+               JOIN gateways ON gateways.id = authorization_codes.gateway_id \
+               JOIN members ON members.project_id = authorization_codes.project_id \
+               AND members.account_id = authorization_codes.account_id \
+               JOIN accounts ON accounts.id = members.account_id WHERE authorization_codes.code_hash = $1";
+    tx.lock_all(sql, Lock::ShareOf("gateways, members, accounts"), values![code])
+        .await?;
     let sql = concat!(
         "UPDATE authorization_codes SET redeemed_at = $1 WHERE code_hash = $2 AND gateway_id = $3 \
          AND redeemed_at IS NULL AND expires_at > $1 AND EXISTS (SELECT 1 FROM gateways \
-         JOIN user_sources ON user_sources.id = gateways.user_source_id \
-         JOIN users ON users.user_source_id = user_sources.id \
-         WHERE gateways.id = authorization_codes.gateway_id AND gateways.status = 'active' \
-         AND gateways.mode = 'user_source' AND user_sources.id = authorization_codes.user_source_id \
-         AND user_sources.status = 'active' \
-         AND user_sources.identity_epoch = authorization_codes.identity_epoch \
-         AND users.id = authorization_codes.user_id AND users.status = 'active') RETURNING ",
+         WHERE gateways.id = authorization_codes.gateway_id AND gateways.status = 'active' AND ",
+        person_is_good!(
+            "authorization_codes.project_id",
+            "authorization_codes.user_id",
+            "authorization_codes.user_source_id",
+            "authorization_codes.identity_epoch",
+            "authorization_codes.account_id"
+        ),
+        ") RETURNING ",
         columns!()
     );
     if let Some(row) = tx.fetch_optional(sql, values![now, code, gateway]).await? {
@@ -131,9 +164,7 @@ fn read(row: &Row) -> Result<AuthorizationCode, StoreError> {
         grant_id: row.id("grant_id")?,
         project_id: row.id("project_id")?,
         gateway_id: row.id("gateway_id")?,
-        user_id: row.id("user_id")?,
-        user_source_id: row.id("user_source_id")?,
-        identity_epoch: row.int("identity_epoch")?,
+        person: grant::read_person(row)?,
         client_id: row.text("client_id")?,
         client_name: row.text("client_name")?,
         redirect_uri: row.text("redirect_uri")?,

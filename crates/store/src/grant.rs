@@ -5,13 +5,12 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp,
     gateway::MAX_ACCESS_TOKEN_SECONDS,
-    grant::{Grant, RevocationReason},
-    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
-    user::User,
+    grant::{Grant, Person, RevocationReason},
+    id::{AccountId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
 };
 
 use crate::{
-    Page, PageRequest, StoreError, Tx, revocation,
+    Page, PageRequest, StoreError, Tx, account, revocation,
     row::{Row, to_word},
     tx::Lock,
     user,
@@ -22,8 +21,9 @@ macro_rules! select {
     ($($rest:expr),+) => {
         concat!(
             "SELECT grants.id, grants.project_id, grants.gateway_id, grants.user_id, grants.user_source_id, \
-             grants.identity_epoch, grants.client_id, grants.client_name, grants.scope, grants.begun_with_key, \
-             grants.created_at, grants.ends_at, grants.last_used_at, grants.revoked_at, grants.revoked_reason FROM grants ",
+             grants.identity_epoch, grants.account_id, grants.client_id, grants.client_name, grants.scope, \
+             grants.begun_with_key, grants.created_at, grants.ends_at, grants.last_used_at, grants.revoked_at, \
+             grants.revoked_reason FROM grants ",
             $($rest),+
         )
     };
@@ -32,12 +32,16 @@ macro_rules! select {
 /// Only grants that tokens may still be issued and accepted for; `$1` is the time.
 macro_rules! live {
     () => {
-        "JOIN users ON users.id = grants.user_id AND users.status = 'active' \
-             JOIN user_sources ON user_sources.id = grants.user_source_id AND user_sources.status = 'active' \
+        "JOIN gateways ON gateways.id = grants.gateway_id AND gateways.status = 'active' \
+             LEFT JOIN users ON users.id = grants.user_id AND users.status = 'active' \
+             LEFT JOIN user_sources ON user_sources.id = grants.user_source_id AND user_sources.status = 'active' \
              AND user_sources.identity_epoch = grants.identity_epoch \
-             JOIN gateways ON gateways.id = grants.gateway_id AND gateways.status = 'active' \
-             AND gateways.mode = 'user_source' AND gateways.user_source_id = grants.user_source_id \
-             WHERE grants.revoked_at IS NULL AND grants.live_until > $1 \
+             LEFT JOIN members ON members.project_id = grants.project_id AND members.account_id = grants.account_id \
+             LEFT JOIN accounts ON accounts.id = members.account_id AND accounts.status = 'active' \
+             WHERE ((gateways.mode = 'user_source' AND gateways.user_source_id = user_sources.id \
+             AND users.id IS NOT NULL) \
+             OR (gateways.mode = 'project_members' AND accounts.id IS NOT NULL)) \
+             AND grants.revoked_at IS NULL AND grants.live_until > $1 \
              AND NOT EXISTS (SELECT 1 FROM client_blocks WHERE client_blocks.gateway_id = grants.gateway_id \
              AND client_blocks.client_id = grants.client_id) "
     };
@@ -46,7 +50,8 @@ macro_rules! live {
 macro_rules! count_live {
     ($rest:literal) => {
         concat!(
-            "SELECT COUNT(*) AS live_grants, COUNT(DISTINCT grants.user_id) AS live_users FROM grants ",
+            "SELECT COUNT(*) AS live_grants, \
+             COUNT(DISTINCT COALESCE(grants.user_id, grants.account_id)) AS live_users FROM grants ",
             live!(),
             $rest
         )
@@ -64,7 +69,7 @@ macro_rules! select_live {
 pub struct LiveGrants {
     /// The grants.
     pub grants: i64,
-    /// The users who have them.
+    /// The users or members who have them.
     pub users: i64,
 }
 
@@ -102,16 +107,17 @@ async fn count(tx: &mut Tx, sql: &'static str, values: &[Value]) -> Result<LiveG
 
 /// Begins a grant.
 pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
-    let sql = "INSERT INTO grants (id, project_id, gateway_id, user_id, user_source_id, identity_epoch, client_id, \
-               client_name, scope, begun_with_key, created_at, ends_at, live_until, last_used_at, revoked_at, \
-               revoked_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    let sql = "INSERT INTO grants (id, project_id, gateway_id, user_id, user_source_id, identity_epoch, account_id, \
+               client_id, client_name, scope, begun_with_key, created_at, ends_at, live_until, last_used_at, revoked_at, \
+               revoked_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     let values = values![
         grant.id,
         grant.project_id,
         grant.gateway_id,
-        grant.user_id,
-        grant.user_source_id,
-        grant.identity_epoch,
+        grant.person.user_id(),
+        grant.person.user_source_id(),
+        grant.person.identity_epoch(),
+        grant.person.account_id(),
         &grant.client_id,
         &grant.client_name,
         &grant.scope,
@@ -134,21 +140,50 @@ pub async fn find(tx: &mut Tx, gateway: GatewayId, id: GrantId) -> Result<Option
     row.as_ref().map(read).transpose()
 }
 
-/// A grant and its user, for the first request of an access token on this replica; `None` unless live at `now`
-/// (not revoked, not ended, user active, source epoch current, gateway still of that source).
+/// Whose grant it is, as far as requests tell: the raw value that names the person, and what they are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The value of the subject claim, or a member's account id.
+    pub subject: String,
+    /// For display, where known.
+    pub email: Option<String>,
+    /// For display, where known.
+    pub display_name: Option<String>,
+}
+
+/// A grant and whose it is, for the first request of an access token on this replica; `None` unless live at `now`: not
+/// revoked, not ended, and either the user active, the source's epoch current and the gateway still of that source, or
+/// the account active, a member of the project and the gateway still of the project's members.
 pub async fn find_live(
     tx: &mut Tx,
     gateway: GatewayId,
     id: GrantId,
     now: Timestamp,
-) -> Result<Option<(Grant, User)>, StoreError> {
+) -> Result<Option<(Grant, Named)>, StoreError> {
     let sql = select_live!("AND grants.id = $2 AND grants.gateway_id = $3");
     let row = tx.fetch_optional(sql, values![now, id, gateway]).await?;
     let Some(grant) = row.as_ref().map(read).transpose()? else {
         return Ok(None);
     };
-    let user = user::find(tx, grant.project_id, grant.user_id).await?;
-    Ok(user.map(|user| (grant, user)))
+    let named = match grant.person {
+        Person::User { user_id, .. } => {
+            let user = user::find(tx, grant.project_id, user_id).await?;
+            user.map(|user| Named {
+                subject: user.key.subject,
+                email: user.email,
+                display_name: user.display_name,
+            })
+        }
+        Person::Member(account_id) => {
+            let account = account::find(tx, account_id).await?;
+            account.map(|account| Named {
+                subject: account.id.to_string(),
+                email: Some(account.email.as_str().to_owned()),
+                display_name: Some(account.name),
+            })
+        }
+    };
+    Ok(named.map(|named| (grant, named)))
 }
 
 /// The grant of a refresh token, held until the end of the transaction; `None` unless live at `now` and of this
@@ -179,31 +214,61 @@ pub(crate) async fn note_used(
     Ok(())
 }
 
-/// Grants of a user that have not been revoked and have not ended by `now`, newest first.
-pub async fn list_of_user(
+/// Somebody who holds grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A user of a source.
+    User(UserId),
+    /// A member of the project.
+    Member(AccountId),
+}
+
+impl From<Holder> for Value {
+    fn from(holder: Holder) -> Self {
+        match holder {
+            Holder::User(id) => id.into(),
+            Holder::Member(id) => id.into(),
+        }
+    }
+}
+
+/// Grants of somebody that have not been revoked and have not ended by `now`, newest first.
+pub async fn list_of(
     tx: &mut Tx,
     project: ProjectId,
-    user: UserId,
+    holder: Holder,
     now: Timestamp,
     page: &PageRequest,
 ) -> Result<Page<Grant>, StoreError> {
-    let sql = select_live!(
-        "AND grants.project_id = $2 AND grants.user_id = $3 AND grants.id < $4 ORDER BY grants.id DESC LIMIT $5"
-    );
-    let values = values![now, project, user, page.below(), page.rows()];
+    let sql = match holder {
+        Holder::User(_) => select_live!(
+            "AND grants.project_id = $2 AND grants.user_id = $3 AND grants.id < $4 ORDER BY grants.id DESC LIMIT $5"
+        ),
+        Holder::Member(_) => select_live!(
+            "AND grants.project_id = $2 AND grants.account_id = $3 AND grants.id < $4 ORDER BY grants.id DESC LIMIT $5"
+        ),
+    };
+    let values = values![now, project, holder, page.below(), page.rows()];
     let rows = tx.fetch_all(sql, values).await?;
     page.page(rows, read)
 }
 
-/// One grant of a user that nobody has ended, whether or not its gateway is active or its source is what it was.
+/// One grant of somebody that nobody has ended, whether or not its gateway is active or its source is what it was.
 pub async fn find_unrevoked(
     tx: &mut Tx,
     project: ProjectId,
-    user: UserId,
+    holder: Holder,
     id: GrantId,
 ) -> Result<Option<Grant>, StoreError> {
-    let sql = select!("WHERE id = $1 AND project_id = $2 AND user_id = $3 AND revoked_at IS NULL");
-    let row = tx.fetch_optional(sql, values![id, project, user]).await?;
+    let sql = match holder {
+        Holder::User(_) => {
+            select!("WHERE id = $1 AND project_id = $2 AND user_id = $3 AND revoked_at IS NULL")
+        }
+        Holder::Member(_) => {
+            select!("WHERE id = $1 AND project_id = $2 AND account_id = $3 AND revoked_at IS NULL")
+        }
+    };
+    let row = tx.fetch_optional(sql, values![id, project, holder]).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -230,18 +295,26 @@ pub async fn revoke(
     Ok(ended > 0)
 }
 
-/// Ends all grants of a user that may still have tokens; how many.
-pub async fn revoke_of_user(
+/// Ends all grants of somebody that may still have tokens; how many.
+pub async fn revoke_of(
     tx: &mut Tx,
     project: ProjectId,
-    user: UserId,
+    holder: Holder,
     reason: RevocationReason,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<u64, StoreError> {
-    let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
-               AND user_id = $3 ORDER BY id";
-    let values = values![tokens_live_since(now), project, user];
+    let sql = match holder {
+        Holder::User(_) => {
+            "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
+             AND user_id = $3 ORDER BY id"
+        }
+        Holder::Member(_) => {
+            "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
+             AND account_id = $3 ORDER BY id"
+        }
+    };
+    let values = values![tokens_live_since(now), project, holder];
     revoke_found(tx, sql, values, reason, now, until).await
 }
 
@@ -305,6 +378,18 @@ pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, St
     tx.execute(sql, values![before, limit]).await
 }
 
+/// Whose a grant or code is.
+pub(crate) fn read_person(row: &Row) -> Result<Person, StoreError> {
+    Ok(match row.opt_id("account_id")? {
+        Some(account_id) => Person::Member(account_id),
+        None => Person::User {
+            user_id: row.id("user_id")?,
+            user_source_id: row.id("user_source_id")?,
+            identity_epoch: row.int("identity_epoch")?,
+        },
+    })
+}
+
 pub(crate) fn read(row: &Row) -> Result<Grant, StoreError> {
     let revoked = match row.opt_time("revoked_at")? {
         Some(at) => Some((at, row.word("revoked_reason")?)),
@@ -314,9 +399,7 @@ pub(crate) fn read(row: &Row) -> Result<Grant, StoreError> {
         id: row.id("id")?,
         project_id: row.id("project_id")?,
         gateway_id: row.id("gateway_id")?,
-        user_id: row.id("user_id")?,
-        user_source_id: row.id("user_source_id")?,
-        identity_epoch: row.int("identity_epoch")?,
+        person: read_person(row)?,
         client_id: row.text("client_id")?,
         client_name: row.text("client_name")?,
         scope: row.text("scope")?,

@@ -116,6 +116,15 @@ pub async fn has_owner(tx: &mut Tx, project: ProjectId) -> Result<bool, StoreErr
     Ok(tx.fetch_optional(sql, values![project]).await?.is_some())
 }
 
+/// Names of owners who may sign in, at most `limit`, those first who have been members longest.
+pub async fn owner_names(tx: &mut Tx, project: ProjectId, limit: u32) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT accounts.name FROM members JOIN accounts ON accounts.id = members.account_id \
+               AND accounts.status = 'active' WHERE members.project_id = $1 AND members.role = 'owner' \
+               ORDER BY members.created_at, members.account_id LIMIT $2";
+    let rows = tx.fetch_all(sql, values![project, limit]).await?;
+    rows.iter().map(|row| row.text("name")).collect()
+}
+
 /// All members with an active account, for the directory.
 pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<(ProjectId, AccountId)>, StoreError> {
     let sql = "SELECT members.project_id, members.account_id FROM members \

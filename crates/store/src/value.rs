@@ -32,6 +32,12 @@ macro_rules! from_display {
                 Self::Text(Some(value.to_string()))
             }
         }
+
+        impl From<Option<$kind>> for Value {
+            fn from(value: Option<$kind>) -> Self {
+                Self::Text(value.map(|value| value.to_string()))
+            }
+        }
     )*};
 }
 from_display!(
@@ -111,6 +117,12 @@ impl From<TokenHash> for Value {
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        Self::Int(number)
     }
 }
 

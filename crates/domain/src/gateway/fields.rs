@@ -99,23 +99,22 @@ impl GatewayFields {
         match (self.mode, self.user_source_id) {
             (None, _) => Err(Invalid::one(
                 "/authentication_mode",
-                "Say who the users of this gateway are: `user_source` for the people of your identity provider, or \
-                 `headers` for clients that cannot run a browser.",
-            )),
-            (Some(Mode::ProjectMembers), _) => Err(Invalid::one(
-                "/authentication_mode",
-                "`project_members` needs administrator accounts, which this version does not have: type `user_source` \
-                 (recommended) or `headers`.",
+                "Say who the users of this gateway are: `user_source` for the people of your identity provider, \
+                 `project_members` for the members of the project, or `headers` for clients that cannot run a browser.",
             )),
             (Some(Mode::UserSource), Some(id)) => Ok(Authentication::UserSource(id)),
             (Some(Mode::UserSource), None) => Err(Invalid::one(
                 "/user_source_id",
                 "This mode needs a User Source: type the id of one of this project, like `src_…`.",
             )),
+            (Some(Mode::ProjectMembers), None) => Ok(Authentication::ProjectMembers),
             (Some(Mode::Headers), None) => Ok(Authentication::Headers),
-            (Some(Mode::Headers), Some(_)) => Err(Invalid::one(
+            (Some(mode @ (Mode::ProjectMembers | Mode::Headers)), Some(_)) => Err(Invalid::one(
                 "/user_source_id",
-                "A gateway in `headers` mode has no User Source: leave this out or set it to null.",
+                format!(
+                    "A gateway in `{}` mode has no User Source: leave this out or set it to null.",
+                    mode.as_str()
+                ),
             )),
         }
     }
@@ -285,8 +284,12 @@ mod tests {
         );
         assert_eq!(pointers(with(None, None)), ["/authentication_mode"]);
         assert_eq!(
-            pointers(with(Some(Mode::ProjectMembers), None)),
-            ["/authentication_mode"]
+            accepted(with(Some(Mode::ProjectMembers), None)),
+            Authentication::ProjectMembers
+        );
+        assert_eq!(
+            pointers(with(Some(Mode::ProjectMembers), Some(source))),
+            ["/user_source_id"]
         );
         assert_eq!(pointers(with(Some(Mode::UserSource), None)), ["/user_source_id"]);
         assert_eq!(

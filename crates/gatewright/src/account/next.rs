@@ -2,8 +2,9 @@
 
 /// Where it goes when it did not say.
 pub const HOME: &str = "/";
-/// Longer paths are none that we made.
-const MAX_LENGTH: usize = 2_000;
+/// Longer paths are none that we made. The longest is an authorization request of a client with a sealed id, a long
+/// redirect URI and a long state, each percent-encoded.
+const MAX_LENGTH: usize = 8_000;
 
 /// The path that a `next` parameter names, or [`HOME`] when it names no path of this origin. Browsers read `//host`, `/\host`
 /// and addresses with tabs or line breaks in them as other hosts (WHATWG URL), so a path is taken only when nothing of

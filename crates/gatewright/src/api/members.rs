@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     account::{Account, AccountStatus, Email},
-    id::{AccountId, ProjectId},
+    id::{AccountId, GrantId, ProjectId},
     member::{Member, Role},
 };
 use serde::Serialize;
@@ -18,6 +18,7 @@ use super::{
     list::{List, Paging, Parameters},
     problem::Problem,
     schema,
+    users::{GrantResource, GrantsEnded, grant_resource},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
@@ -165,5 +166,58 @@ pub(super) async fn remove_member(
     Precondition(if_match): Precondition,
 ) -> Result<StatusCode, Problem> {
     service::remove(&app, &authority, project, account, &if_match).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List a member's live grants, newest first
+///
+/// What they allowed at gateways whose users are the members of the project.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/members/{account}/grants",
+    tag = "Members",
+    params(Paging),
+    responses((status = 200, body = List<GrantResource>))
+)]
+pub(super) async fn list_member_grants(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, account)): Ids<(ProjectId, AccountId)>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<List<GrantResource>, Problem> {
+    let page = Paging::request::<GrantId>(paging.limit, paging.cursor)?;
+    let page = service::grants(&app, &authority, project, account, &page).await?;
+    Ok(List::of(page, grant_resource))
+}
+
+/// End all grants of a member
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}/members/{account}/grants",
+    tag = "Members",
+    responses((status = 200, body = GrantsEnded))
+)]
+pub(super) async fn end_member_grants(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, account)): Ids<(ProjectId, AccountId)>,
+) -> Result<Json<GrantsEnded>, Problem> {
+    let grants_ended = service::end_grants(&app, &authority, project, account).await?;
+    Ok(Json(GrantsEnded { grants_ended }))
+}
+
+/// End one grant of a member
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}/members/{account}/grants/{grant}",
+    tag = "Members",
+    responses((status = 204, description = "Ended."))
+)]
+pub(super) async fn end_member_grant(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids((project, account, grant)): Ids<(ProjectId, AccountId, GrantId)>,
+) -> Result<StatusCode, Problem> {
+    service::end_grant(&app, &authority, project, account, grant).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -169,6 +169,8 @@ fn operations() -> OpenApiRouter<Arc<App>> {
 fn of_people() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(members::list_members, members::join_project))
+        .routes(routes!(members::list_member_grants, members::end_member_grants))
+        .routes(routes!(members::end_member_grant))
         .routes(routes!(
             members::get_member,
             members::update_member,

@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     grant::Grant,
-    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
+    id::{AccountId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     user::{User, UserStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ fn resource(user: User) -> UserResource {
     }
 }
 
-/// A live grant: a user's authorization of one client at one gateway.
+/// A live grant: one person's authorization of one client at one gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Grant)]
 pub struct GrantResource {
@@ -77,10 +77,17 @@ pub struct GrantResource {
     id: GrantId,
     #[schema(value_type = String)]
     gateway_id: GatewayId,
-    #[schema(value_type = String)]
-    user_id: UserId,
-    #[schema(value_type = String)]
-    user_source_id: UserSourceId,
+    /// Whose it is, when a user of a source holds it.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_source_id: Option<UserSourceId>,
+    /// Whose it is, when a member of the project holds it.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<AccountId>,
     /// The client, in the short form tokens carry.
     client_id: String,
     /// What the client calls itself; nobody has checked it.
@@ -97,12 +104,13 @@ pub struct GrantResource {
     ends_at: Timestamp,
 }
 
-fn grant_resource(grant: Grant) -> GrantResource {
+pub(super) fn grant_resource(grant: Grant) -> GrantResource {
     GrantResource {
         id: grant.id,
         gateway_id: grant.gateway_id,
-        user_id: grant.user_id,
-        user_source_id: grant.user_source_id,
+        user_id: grant.person.user_id(),
+        user_source_id: grant.person.user_source_id(),
+        account_id: grant.person.account_id(),
         client_id: grant.client_id,
         client_name: grant.client_name,
         scope: grant.scope,
@@ -115,7 +123,7 @@ fn grant_resource(grant: Grant) -> GrantResource {
 /// How many grants were ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GrantsEnded {
-    grants_ended: u64,
+    pub(super) grants_ended: u64,
 }
 
 /// Which users, and which page of them.

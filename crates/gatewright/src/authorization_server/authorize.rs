@@ -21,6 +21,7 @@ use super::{
     consent::{self, SignInError},
     gateway::{self, GatewayError},
     limits::{self, Action, Limited},
+    members::{self, Asked},
     opening::{self, Opening, Refusal},
 };
 use crate::{
@@ -183,9 +184,9 @@ pub(super) async fn show(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let request = UnverifiedRequest::parse(&query.unwrap_or_default());
+    let query = query.unwrap_or_default();
     let outcome = match gateway::by_slug(&app, &slug) {
-        Ok(entry) => begin(&app, &entry, request, &context, &headers).await,
+        Ok(entry) => begin(&app, &entry, &query, &context, &headers).await,
         Err(error) => {
             opening::stray(&app, &context, Step::Authorize, &error.to_string());
             Err(error.into())
@@ -195,16 +196,16 @@ pub(super) async fn show(
 }
 
 /// Checks a request for a gateway and answers it with the consent page, or, for a trusted client, begins the sign-in.
-/// A refusal is noted.
+/// Where members are the users, whoever is not signed in does that first. A refusal is noted.
 pub(super) async fn begin(
     app: &App,
     entry: &Arc<GatewayEntry>,
-    request: UnverifiedRequest,
+    query: &str,
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Response, AuthorizeError> {
     let mut opening = Opening::new(app, entry, context);
-    let outcome = check(&mut opening, request, context, headers).await;
+    let outcome = check(&mut opening, query, context, headers).await;
     if let Err(error) = &outcome
         && let Some(refusal) = error.traced()
     {
@@ -215,7 +216,7 @@ pub(super) async fn begin(
 
 async fn check(
     opening: &mut Opening<'_>,
-    request: UnverifiedRequest,
+    query: &str,
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Response, AuthorizeError> {
@@ -223,6 +224,7 @@ async fn check(
     app.authorization_server
         .limits
         .check(Action::Authorize, context, Some(entry.gateway.id))?;
+    let request = UnverifiedRequest::parse(query);
     let client = client::find(app, entry, request.client_id()?).await?;
     opening.knows(&client);
     let request = request
@@ -232,12 +234,29 @@ async fn check(
     let skips_page = is_trusted(entry, &client, request.kind);
     let kind = request.kind;
     let consented = consented(entry, &client, &request);
+    let asked = members::asked(app, entry, headers, query)
+        .await
+        .map_err(SignInError::Member)?;
+    let member = match asked {
+        Asked::SignInFirst(redirect) => return Ok(redirect),
+        Asked::Member(account) => Some(account),
+        Asked::Anybody => None,
+    };
     if skips_page {
         let before = opening.skips_consent();
-        return Ok(consent::begin_sign_in(app, entry, consented, before, context, headers).await?);
+        let member = member.map(|account| account.id);
+        return Ok(consent::begin_sign_in(app, entry, consented, member, before, context, headers).await?);
     }
     let before = opening.shows_consent();
-    Ok(consent::show(app, entry, &client, kind, &consented, before))
+    Ok(consent::show(
+        app,
+        entry,
+        &client,
+        kind,
+        &consented,
+        member.as_ref(),
+        before,
+    ))
 }
 
 fn consented(entry: &GatewayEntry, client: &Client, request: &AuthorizationRequest) -> ConsentedRequest {

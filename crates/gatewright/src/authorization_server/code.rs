@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    authorization::ConsentedRequest, entropy, grant::AuthorizationCode, id::GrantId, token_hash::TokenHash,
-    user::User, user_source::UserSource,
+    authorization::ConsentedRequest,
+    entropy,
+    grant::{AuthorizationCode, Person},
+    id::GrantId,
+    token_hash::TokenHash,
 };
 use gatewright_oauth::{ErrorCode, OAuthError, authorize::VerifiedRedirect};
 use gatewright_store::{StoreError, Tx, authorization_code};
@@ -16,14 +19,14 @@ use crate::{app::App, directory::GatewayEntry};
 const CODE_LIFE: Duration = Duration::from_mins(1);
 
 /// Issues a code in the transaction that completes the sign-in and gives the redirect to the client with `code`,
-/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin. `None`: gateway, source, epoch or user is no longer good.
+/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin. `None`: the gateway is
+/// no longer good, or the person no longer good for it.
 pub async fn issue(
     app: &App,
     tx: &mut Tx,
     entry: &GatewayEntry,
-    source: &UserSource,
     request: &ConsentedRequest,
-    user: &User,
+    person: Person,
     grant_id: GrantId,
 ) -> Result<Option<String>, StoreError> {
     if request.gateway_id != entry.gateway.id {
@@ -36,9 +39,7 @@ pub async fn issue(
         grant_id,
         project_id: entry.gateway.project_id,
         gateway_id: entry.gateway.id,
-        user_id: user.id,
-        user_source_id: source.id,
-        identity_epoch: source.identity_epoch,
+        person,
         client_id: request.client_id.clone(),
         client_name: request.client_name.clone(),
         redirect_uri: request.redirect_uri.clone(),

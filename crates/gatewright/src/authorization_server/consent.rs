@@ -11,7 +11,10 @@ use axum::{
 };
 use gatewright_domain::{
     Timestamp,
+    account::Account,
     authorization::ConsentedRequest,
+    gateway::Authentication,
+    id::AccountId,
     reference::Reference,
     sealed::{OpenError, Purpose},
     sign_in_attempt::{Step, StepRecord},
@@ -31,6 +34,7 @@ use super::{
     client::{self, Client, ClientError, ClientKind},
     code, gateway,
     limits::{self, Action, Limited},
+    members::{self, MemberError},
     opening::{self, Opening, Refusal},
 };
 use crate::{
@@ -53,6 +57,8 @@ struct Form {
     expires_at: Timestamp,
     before: BeforeAllow,
     shown_at: Timestamp,
+    /// The member who was asked, at a gateway for members.
+    member: Option<AccountId>,
 }
 
 /// Why a sign-in could not begin.
@@ -70,6 +76,9 @@ pub(super) enum SignInError {
     /// The relying party could not begin.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A member's sign-in does not go on.
+    #[error(transparent)]
+    Member(#[from] MemberError),
 }
 
 impl SignInError {
@@ -80,6 +89,7 @@ impl SignInError {
             Self::Client(error) => return Some(Refusal::of_client(error, Step::Redirect)),
             Self::NoSource => (Sort::Refused, "Activate the User Source of this gateway."),
             Self::Start(_) => return None,
+            Self::Member(error) => return error.traced(),
         };
         let step = Step::Redirect;
         Some(Refusal { step, sort, advice })
@@ -98,6 +108,7 @@ impl SignInError {
                 reference,
             }),
             Self::Start(StartError::Store(_)) => unavailable_page(reference),
+            Self::Member(error) => error.into_response(context, reference),
         }
     }
 }
@@ -194,6 +205,7 @@ pub(super) fn show(
     client: &Client,
     kind: Kind,
     request: &ConsentedRequest,
+    member: Option<&Account>,
     before: BeforeAllow,
 ) -> Response {
     let reference = before.reference;
@@ -203,6 +215,7 @@ pub(super) fn show(
         expires_at: now.plus(FORM_LIFE),
         before,
         shown_at: now,
+        member: member.map(|account| account.id),
     };
     let Ok(plain) = serde_json::to_vec(&form) else {
         tracing::error!("a consent form could not be written");
@@ -225,6 +238,7 @@ pub(super) fn show(
             .split(' ')
             .any(|scope| scope == gatewright_oauth::scope::OFFLINE_ACCESS),
         warning: warning(client.kind, kind),
+        member,
         action: format!("/mcp/{}/oauth2/authorize", entry.gateway.slug),
         sealed: &sealed.0,
         reference,
@@ -290,7 +304,7 @@ async fn act(
     match parameters.one("decision") {
         Ok(Some("allow")) => {
             let before = opening.allowed(asked);
-            Ok(begin_sign_in(app, entry, form.request, before, context, headers).await?)
+            Ok(begin_sign_in(app, entry, form.request, form.member, before, context, headers).await?)
         }
         Ok(Some("deny")) => {
             opening.denied(asked);
@@ -306,11 +320,13 @@ async fn act(
     }
 }
 
-/// Begins a sign-in at the gateway's identity provider: this is where the browser gets its cookie.
+/// Begins a sign-in at the gateway's identity provider: this is where the browser gets its cookie. At a gateway for
+/// members it is over at once, because `member`, who was asked, is signed in already.
 pub(super) async fn begin_sign_in(
     app: &App,
     entry: &GatewayEntry,
     request: ConsentedRequest,
+    member: Option<AccountId>,
     before: BeforeAllow,
     context: &RequestContext,
     headers: &HeaderMap,
@@ -320,6 +336,10 @@ pub(super) async fn begin_sign_in(
         .check(Action::BeginSignIn, context, Some(entry.gateway.id))?;
     // The page may have been open for minutes.
     client::check_blocked(app, entry, &request.client_id)?;
+    if entry.gateway.authentication == Authentication::ProjectMembers {
+        let asked = member.ok_or(MemberError::SomebodyElse)?;
+        return Ok(members::allow(app, entry, request, asked, before, headers).await?);
+    }
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
     let started = relying_party::start(app, entry, source, request, before, context.address, headers).await?;
     Ok(answer::redirect(&started.redirect, started.set_cookies))

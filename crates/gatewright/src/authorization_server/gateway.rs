@@ -1,5 +1,5 @@
-//! Which gateway a request is for. Only an active gateway in User Source mode has an authorization server; of any
-//! other, nothing tells it from one that does not exist.
+//! Which gateway a request is for. Only an active gateway that people sign in to, at a User Source or as members, has an
+//! authorization server; of any other, nothing tells it from one that does not exist.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub(super) fn by_resource(app: &App, resource: &str) -> Result<Arc<GatewayEntry>
 
 fn signs_in(entry: Option<&Arc<GatewayEntry>>) -> Result<Arc<GatewayEntry>, GatewayError> {
     entry
-        .filter(|entry| entry.gateway.authentication.user_source().is_some())
+        .filter(|entry| entry.gateway.authentication.is_oauth())
         .cloned()
         .ok_or(GatewayError::NotFound)
 }

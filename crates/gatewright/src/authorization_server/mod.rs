@@ -10,6 +10,7 @@ mod code_grant;
 mod consent;
 mod gateway;
 mod limits;
+mod members;
 mod metadata;
 mod metadata_document;
 mod opening;

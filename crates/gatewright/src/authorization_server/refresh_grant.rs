@@ -89,7 +89,7 @@ pub(super) async fn rotate(
             let reused = Reused {
                 project: grant.project_id,
                 grant: grant.id,
-                user: grant.user_id,
+                person: grant.person,
                 client_name: &grant.client_name,
                 reason: RevocationReason::RefreshReused,
                 trace: &app.sign_in_trace.of_grant(&grant),

@@ -157,7 +157,7 @@ async fn register(
         // An id of the root is good for any gateway that accepts it; where none does, it would be good for nothing.
         let directory = app.directory.current().map_err(GatewayError::from)?;
         let mut gateways = directory.gateways();
-        gateways.any(|entry| entry.gateway.authentication.user_source().is_some() && accepts(entry))
+        gateways.any(|entry| entry.gateway.authentication.is_oauth() && accepts(entry))
     };
     if !is_open {
         return Err(RegisterError::SwitchedOff);

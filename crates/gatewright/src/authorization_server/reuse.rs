@@ -3,8 +3,8 @@
 
 use gatewright_domain::{
     audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin},
-    grant::RevocationReason,
-    id::{EventId, GrantId, ProjectId, UserId},
+    grant::{Person, RevocationReason},
+    id::{EventId, GrantId, ProjectId},
     sign_in_attempt::Step,
 };
 use gatewright_store::{Tx, audit, grant};
@@ -18,7 +18,7 @@ use crate::{app::App, directory::GatewayEntry, sign_in_trace::Trace};
 pub(super) struct Reused<'a> {
     pub(super) project: ProjectId,
     pub(super) grant: GrantId,
-    pub(super) user: UserId,
+    pub(super) person: Person,
     pub(super) client_name: &'a str,
     pub(super) reason: RevocationReason,
     /// The trace of the sign-in that led to it.
@@ -53,7 +53,7 @@ pub(super) async fn end_grant(
         object_name: reused.client_name.to_owned(),
         changes: vec![
             told("reason", reason),
-            told("user_id", reused.user),
+            told(holder_field(&reused.person), reused.person.to_string()),
             told("gateway_id", entry.gateway.id),
         ],
         occurrences: 1,
@@ -82,6 +82,14 @@ fn traced(reason: RevocationReason) -> (&'static str, &'static str) {
     };
     let advice = "If the user did not restore the app from a copy, somebody may have copied its tokens: look at the machine it runs on. The user signs in again.";
     (told, advice)
+}
+
+/// What the trail calls the one who held a grant.
+const fn holder_field(person: &Person) -> &'static str {
+    match person {
+        Person::User { .. } => "user_id",
+        Person::Member(_) => "account_id",
+    }
 }
 
 fn told(field: &str, value: impl Serialize) -> FieldChange {

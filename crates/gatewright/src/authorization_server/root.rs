@@ -40,10 +40,11 @@ pub(super) async fn authorize(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let request = UnverifiedRequest::parse(&query.unwrap_or_default());
+    let query = query.unwrap_or_default();
+    let request = UnverifiedRequest::parse(&query);
     let client_id = request.client_id().unwrap_or_default();
     match meant(&app, request.resources(), client_id).await {
-        Ok(entry) => authorize::begin(&app, &entry, request, &context, &headers)
+        Ok(entry) => authorize::begin(&app, &entry, &query, &context, &headers)
             .await
             .unwrap_or_else(|error| error.into_response(&context, context.id.reference())),
         Err(MeantError::Gateway(error @ GatewayError::NotFound)) => {

@@ -149,7 +149,7 @@ pub(super) fn respond(
     let claims = AccessClaims {
         iss: entry.url.clone(),
         aud: entry.url.clone(),
-        sub: grant.user_id,
+        person: grant.person,
         client_id: grant.client_id.clone(),
         iat: now.as_seconds(),
         exp: expires_at.as_seconds(),
@@ -157,8 +157,6 @@ pub(super) fn respond(
         scope: grant.scope.clone(),
         gateway: entry.gateway.id,
         grant: grant.id,
-        source: grant.user_source_id,
-        epoch: grant.identity_epoch,
     };
     let access_token = app.signing.sign_access_token(&claims);
     TokenResponse::new(

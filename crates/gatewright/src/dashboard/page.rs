@@ -152,6 +152,15 @@ fn headers() -> HeaderMap {
     ])
 }
 
+/// The same page, whose form may end at another origin. Browsers apply `form-action` along the whole chain of redirects
+/// that follows a form (Chromium), and signing in for an app may end at that app.
+pub(super) fn leading_elsewhere(mut page: Response) -> Response {
+    let policy = POLICY.replace(" form-action 'self';", "");
+    let policy = HeaderValue::try_from(policy).expect("a policy without one of its parts is still a header");
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    page
+}
+
 /// Shows a page.
 pub(super) fn show(page: &impl Template) -> Response {
     show_with(StatusCode::OK, page)

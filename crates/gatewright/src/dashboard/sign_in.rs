@@ -106,5 +106,10 @@ pub(super) fn render(app: &App, form: Form, next: Option<&str>, said: Option<&st
         single_sign_on: single_sign_on::label(app),
         said,
     };
-    page::show_with(status, &page)
+    let shown = page::show_with(status, &page);
+    if next.is_some_and(|next| next.starts_with("/mcp/")) {
+        page::leading_elsewhere(shown)
+    } else {
+        shown
+    }
 }

@@ -3,6 +3,7 @@
 //! The tokens are our own on both sides, so their header is one fixed text per key and verification compares it byte
 //! for byte: algorithm, type and key id are right or the token is foreign. Nothing in a token chooses how it is checked.
 
+mod claims;
 mod key;
 
 use anyhow::Context as _;
@@ -11,15 +12,16 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use gatewright_domain::{
     Clock, Entropy, Timestamp,
-    id::{GatewayId, GrantId, SigningKeyId, UserId, UserSourceId},
+    id::SigningKeyId,
     sealed::{Keyring, Purpose},
 };
 use gatewright_store::{
     Store,
     keys::{SigningPurpose, StoredSigningKey, signing_key_context},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use claims::AccessClaims;
 use key::SigningKey;
 
 /// `typ` of access tokens (RFC 9068 section 2.1).
@@ -29,35 +31,6 @@ pub const ASSERTION_TYPE: &str = "gatewright-assertion+jwt";
 
 /// Ours are around 800 bytes; more is not looked at.
 const MAX_TOKEN_BYTES: usize = 4_096;
-
-/// The claims of an access token (RFC 9068 section 2.2 and our own).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessClaims {
-    /// The gateway's URL.
-    pub iss: String,
-    /// The same URL.
-    pub aud: String,
-    /// The user.
-    pub sub: UserId,
-    /// The client, in the short form.
-    pub client_id: String,
-    /// Seconds since the epoch.
-    pub iat: i64,
-    /// Seconds since the epoch.
-    pub exp: i64,
-    /// Unique.
-    pub jti: String,
-    /// Scopes granted.
-    pub scope: String,
-    /// The gateway's id, which must equal what the slug resolves to.
-    pub gateway: GatewayId,
-    /// The grant.
-    pub grant: GrantId,
-    /// The source.
-    pub source: UserSourceId,
-    /// The source's identity epoch at sign-in.
-    pub epoch: i64,
-}
 
 /// Why a token is not accepted: one reason, for the log; the client hears only `invalid_token`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,10 @@
-use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy, sealed::MasterKey};
+use gatewright_domain::{
+    clock::FixedClock,
+    entropy::SeededEntropy,
+    grant::Person,
+    id::{GatewayId, GrantId, UserId, UserSourceId},
+    sealed::MasterKey,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 
 use super::*;
@@ -22,7 +28,11 @@ impl Fixture {
         AccessClaims {
             iss: "https://g.example/mcp/a".into(),
             aud: "https://g.example/mcp/a".into(),
-            sub: UserId::generate(&self.clock, &self.entropy),
+            person: Person::User {
+                user_id: UserId::generate(&self.clock, &self.entropy),
+                user_source_id: UserSourceId::generate(&self.clock, &self.entropy),
+                identity_epoch: 1,
+            },
             client_id: "client".into(),
             iat: NOW,
             exp: NOW + 60,
@@ -30,8 +40,6 @@ impl Fixture {
             scope: "mcp".into(),
             gateway: GatewayId::generate(&self.clock, &self.entropy),
             grant: GrantId::generate(&self.clock, &self.entropy),
-            source: UserSourceId::generate(&self.clock, &self.entropy),
-            epoch: 1,
         }
     }
 

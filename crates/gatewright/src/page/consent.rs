@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use gatewright_domain::reference::Reference;
+use gatewright_domain::{account::Account, reference::Reference};
 use http::StatusCode;
 
 use super::{STYLE, render};
@@ -23,6 +23,8 @@ pub struct ConsentPage<'a> {
     pub redirect_uri: &'a str,
     /// Whether staying signed in was asked for.
     pub offline_access: bool,
+    /// The member who is signed in and asked; nobody yet where people sign in at a provider.
+    pub member: Option<&'a Account>,
     /// What to be careful about.
     pub warning: Option<Warning>,
     /// Where the form goes: a path of ours.
@@ -52,6 +54,7 @@ struct ConsentTemplate<'a> {
     destination: &'a str,
     redirect_uri: &'a str,
     offline_access: bool,
+    member: Option<&'a Account>,
     warning: Option<Warning>,
     action: &'a str,
     sealed: &'a str,
@@ -68,6 +71,7 @@ pub fn consent(page: &ConsentPage<'_>) -> Response {
         destination: &page.destination,
         redirect_uri: page.redirect_uri,
         offline_access: page.offline_access,
+        member: page.member,
         warning: page.warning,
         action: &page.action,
         sealed: page.sealed,

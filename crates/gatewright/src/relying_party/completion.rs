@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gatewright_domain::{
     authorization::{ConsentedRequest, PendingSignIn},
+    grant::Person,
     id::{GrantId, TestSignInId, UserId},
     secret::Secret,
     sign_in_attempt::Step,
@@ -229,7 +230,12 @@ impl Claimed {
             Some(attempt) => attempt.grant(),
             None => GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         };
-        let issued = code::issue(app, &mut tx, entry, &self.source, request, &user, grant).await?;
+        let person = Person::User {
+            user_id: user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+        };
+        let issued = code::issue(app, &mut tx, entry, request, person, grant).await?;
         let location = issued.ok_or(Failure::Overtaken)?;
         let answer = Answer::Redirect { location };
         self.keep(&mut tx, &answer, news).await?;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use gatewright_domain::{
     Timestamp,
     id::{GatewayId, ServerId, UserSourceId},
-    principal::{Principal, Proof},
+    principal::Principal,
 };
 use gatewright_mcp::{
     caller::{Alive, CallerKey, Identify},
@@ -33,7 +33,7 @@ struct Claims<'a> {
     sub: String,
     iat: i64,
     exp: i64,
-    /// The raw value that names the user: of the subject claim, or of the user id header.
+    /// The raw value that names the user: of the subject claim or the user id header, or a member's account id.
     subject: &'a str,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,16 +110,9 @@ impl Identify for Identity<'_> {
 /// Whether two principals of one key are told to a server in the same words: two clients of one user are.
 fn says_the_same(one: &Principal, other: &Principal) -> bool {
     one.subject == other.subject
-        && user_source(one) == user_source(other)
+        && one.user_source_id() == other.user_source_id()
         && one.email == other.email
         && one.display_name == other.display_name
-}
-
-const fn user_source(principal: &Principal) -> Option<UserSourceId> {
-    match &principal.proof {
-        Proof::Grant { user_source_id, .. } => Some(*user_source_id),
-        Proof::Key(_) => None,
-    }
 }
 
 impl Identity<'_> {
@@ -133,7 +126,7 @@ impl Identity<'_> {
             exp: now.plus(LIFE).as_seconds(),
             subject: &principal.subject,
             mode: principal.mode().as_str(),
-            user_source: user_source(principal),
+            user_source: principal.user_source_id(),
             gateway: principal.gateway_id,
             email: principal.email.as_deref(),
             name: principal.display_name.as_deref(),

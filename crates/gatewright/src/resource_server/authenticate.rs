@@ -7,7 +7,8 @@ use gatewright_domain::{
     Timestamp,
     api_key::{KeyRole, KeyScope},
     gateway::Authentication,
-    id::{GatewayId, GrantId, UserId, UserSourceId},
+    grant::{Grant, Person},
+    id::{GatewayId, GrantId},
     principal::{Principal, Proof},
     token_hash::TokenHash,
     user_source::UserSourceStatus,
@@ -65,9 +66,7 @@ struct TokenFacts {
     /// `iss` and `aud`: after a change of the slug the URL is another.
     url: String,
     grant_id: GrantId,
-    user_id: UserId,
-    user_source_id: UserSourceId,
-    identity_epoch: i64,
+    person: Person,
     expires_at: Timestamp,
     /// The client at this gateway, hashed once so that looking it up costs no more than the others.
     client: Denied,
@@ -155,9 +154,7 @@ async fn first_sight(
     let facts = TokenFacts {
         gateway_id: claims.gateway,
         grant_id: claims.grant,
-        user_id: claims.sub,
-        user_source_id: claims.source,
-        identity_epoch: claims.epoch,
+        person: claims.person,
         expires_at: Timestamp::from_seconds(claims.exp),
         client: Denied::client(claims.gateway, &claims.client_id),
         url: claims.aud,
@@ -178,12 +175,9 @@ async fn first_sight(
         );
         Refusal::Unchecked
     })?;
-    let Some((grant, user)) = found.filter(|(grant, user)| {
-        grant.user_id == facts.user_id
-            && user.id == facts.user_id
-            && grant.user_source_id == facts.user_source_id
-            && grant.project_id == entry.gateway.project_id
-    }) else {
+    let is_of_token =
+        |grant: &Grant| grant.person == facts.person && grant.project_id == entry.gateway.project_id;
+    let Some((grant, named)) = found.filter(|(grant, _)| is_of_token(grant)) else {
         return Err(Refusal::BadToken);
     };
     // Here and not on each request: a token is seen for the first time once per process, after a query anyway, and the
@@ -192,15 +186,14 @@ async fn first_sight(
     let principal = Principal {
         project_id: grant.project_id,
         gateway_id: grant.gateway_id,
-        subject: user.key.subject,
+        subject: named.subject,
         proof: Proof::Grant {
-            user_id: user.id,
-            user_source_id: grant.user_source_id,
+            person: grant.person,
             grant_id: grant.id,
             client_id: grant.client_id,
         },
-        email: user.email,
-        display_name: user.display_name,
+        email: named.email,
+        display_name: named.display_name,
     };
     Ok(Authenticated {
         key: CallerKey::of(&principal),
@@ -212,17 +205,28 @@ async fn first_sight(
 impl TokenFacts {
     /// Whether the token is good at this gateway now.
     fn hold(&self, directory: &Directory, entry: &GatewayEntry, now: Timestamp) -> bool {
-        let source_is_good = entry.source.as_ref().is_some_and(|source| {
-            source.id == self.user_source_id
-                && source.identity_epoch == self.identity_epoch
-                && source.status == UserSourceStatus::Active
-        });
-        source_is_good
+        let person_is_good = match self.person {
+            Person::User {
+                user_id,
+                user_source_id,
+                identity_epoch,
+            } => {
+                entry.source.as_ref().is_some_and(|source| {
+                    source.id == user_source_id
+                        && source.identity_epoch == identity_epoch
+                        && source.status == UserSourceStatus::Active
+                }) && !directory.denies(Denied::User(user_id))
+            }
+            Person::Member(account_id) => {
+                entry.gateway.authentication == Authentication::ProjectMembers
+                    && directory.is_member(entry.gateway.project_id, account_id)
+            }
+        };
+        person_is_good
             && now < self.expires_at
             && self.gateway_id == entry.gateway.id
             && self.url == entry.url
             && !directory.denies(Denied::Grant(self.grant_id))
-            && !directory.denies(Denied::User(self.user_id))
             && !directory.denies(self.client)
     }
 }

@@ -7,6 +7,7 @@ use gatewright_domain::{
     Invalid,
     account::{Account, AccountStatus},
     account_session::AccountSession,
+    grant::RevocationReason,
     id::AccountId,
     password::{Password, PasswordHash},
     project::check_name,
@@ -15,7 +16,9 @@ use gatewright_domain::{
 use gatewright_store::{
     Page, PageRequest, StoreError, Tx,
     account::{self as rows, AccountWrite},
-    account_session, member,
+    account_session,
+    grant::Holder,
+    member,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -24,6 +27,7 @@ use super::{
     Authority, IfMatch, Patch, ServiceError,
     account_sessions::{self, Begun},
     change::{Change, Fields, Object, field, secret_changed, updated},
+    grants,
 };
 use crate::{
     account::{passwords::Verdict, visitor::Visitor},
@@ -120,6 +124,9 @@ pub async fn update(
             ));
         }
         written(rows::set_status(&mut change.tx, id, status, now).await?)?;
+        if status == AccountStatus::Disabled {
+            end_member_grants(&mut change, id).await?;
+        }
     }
     if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != current.is_instance_admin) {
         written(rows::set_instance_admin(&mut change.tx, id, is_admin, now).await?)?;
@@ -135,6 +142,16 @@ pub async fn update(
     change.record("updated", object(&next), changes).await?;
     change.commit().await?;
     Ok(next)
+}
+
+/// Ends what a disabled account holds as a member, so that nothing of it comes back when it is enabled again.
+async fn end_member_grants(change: &mut Change<'_>, id: AccountId) -> Result<(), ServiceError> {
+    let holder = Holder::Member(id);
+    for membership in member::memberships(&mut change.tx, id).await? {
+        let project = membership.project_id;
+        grants::end_all(change, project, holder, RevocationReason::MemberRemoved).await?;
+    }
+    Ok(())
 }
 
 /// The signed-in account.

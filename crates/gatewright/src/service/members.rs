@@ -3,11 +3,13 @@
 use gatewright_domain::{
     Invalid,
     account::Account,
-    id::{AccountId, ProjectId},
+    grant::{Grant, RevocationReason},
+    id::{AccountId, GrantId, ProjectId},
     member::{Member, Role},
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
+    grant::Holder,
     member::{self as rows, MemberWrite},
 };
 use serde::Deserialize;
@@ -16,6 +18,7 @@ use utoipa::ToSchema;
 use super::{
     Authority, IfMatch, Patch, ServiceError, accounts,
     change::{Change, Object, created, field, updated},
+    grants,
 };
 use crate::{api::schema, app::App};
 
@@ -124,7 +127,7 @@ pub async fn update(
 }
 
 /// Removes a member; everybody may remove themselves. Keys belong to the project and stay; grants the account has as a
-/// member fail from the next request on.
+/// member end, and fail from the next request on.
 pub async fn remove(
     app: &App,
     authority: &Authority,
@@ -149,10 +152,64 @@ pub async fn remove(
         MemberWrite::LastOwner => return Err(last_owner(change, &person, "removal_refused").await),
     }
     accounts::end_sessions(&mut change, authority, account).await?;
+    // The directory alone would end them too, until the account is a member again.
+    grants::end_all(
+        &mut change,
+        project,
+        Holder::Member(account),
+        RevocationReason::MemberRemoved,
+    )
+    .await?;
     let changes = updated(&vec![field("role", current.role)], Vec::new());
     let verb = if is_oneself { "left" } else { "removed" };
     change.record(verb, object(&person), changes).await?;
     change.commit().await
+}
+
+/// Live grants a member holds at the project's gateways for members, newest first.
+pub async fn grants(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+    page: &PageRequest,
+) -> Result<Page<Grant>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, account).await?;
+    grants::list(app, &mut tx, project, Holder::Member(account), page).await
+}
+
+/// Ends one grant of a member.
+pub async fn end_grant(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+    grant: GrantId,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    existing(&mut change.tx, project, account).await?;
+    grants::end(change, project, Holder::Member(account), grant).await
+}
+
+/// Ends all grants of a member; how many. They may sign in again.
+pub async fn end_grants(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+) -> Result<u64, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let (_, person) = existing(&mut change.tx, project, account).await?;
+    let holder = Holder::Member(account);
+    let ended = grants::end_all(&mut change, project, holder, RevocationReason::Administrator).await?;
+    let changes = created(vec![field("grants_ended", ended)]);
+    change.record("grants_ended", object(&person), changes).await?;
+    change.commit().await?;
+    Ok(ended)
 }
 
 async fn last_owner(change: Change<'_>, person: &Account, verb: &str) -> ServiceError {

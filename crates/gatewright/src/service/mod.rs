@@ -14,6 +14,7 @@ pub mod clients;
 pub mod effects;
 pub mod error;
 pub mod gateways;
+mod grants;
 pub mod headers;
 pub mod instance;
 pub mod invitations;

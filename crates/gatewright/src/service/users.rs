@@ -6,13 +6,14 @@ use gatewright_domain::{
     id::{GrantId, ProjectId, UserId, UserSourceId},
     user::{User, UserStatus},
 };
-use gatewright_store::{Page, PageRequest, Tx, grant as grant_rows, user as rows};
+use gatewright_store::{Page, PageRequest, Tx, grant::Holder, user as rows};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
     change::{Change, Object, created, field, updated},
+    grants,
 };
 use crate::{api::schema, app::App};
 
@@ -90,7 +91,13 @@ pub async fn update(
         vec![field("status", status)],
     );
     if status == UserStatus::Blocked {
-        let ended = end_all(&mut change, project, id, RevocationReason::UserRemoved).await?;
+        let ended = grants::end_all(
+            &mut change,
+            project,
+            Holder::User(id),
+            RevocationReason::UserRemoved,
+        )
+        .await?;
         changes.extend(created(vec![field("grants_ended", ended)]));
     }
     let next = User { status, ..current };
@@ -134,7 +141,7 @@ pub async fn grants(
     authority.read(project)?;
     let mut tx = app.store.read().await?;
     existing(&mut tx, project, id).await?;
-    Ok(grant_rows::list_of_user(&mut tx, project, id, app.now(), page).await?)
+    grants::list(app, &mut tx, project, Holder::User(id), page).await
 }
 
 /// Ends one grant of a user.
@@ -148,23 +155,7 @@ pub async fn end_grant(
     authority.change(project)?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     existing(&mut change.tx, project, id).await?;
-    // A grant is ended only under the user it belongs to. That its gateway is inactive is no reason to keep it.
-    let Some(found) = grant_rows::find_unrevoked(&mut change.tx, project, id, grant).await? else {
-        return Err(ServiceError::not_found("live grant"));
-    };
-    let (now, until) = (change.now, change.revoked_until());
-    let reason = RevocationReason::Administrator;
-    if !grant_rows::revoke(&mut change.tx, project, grant, reason, now, until).await? {
-        return Err(ServiceError::not_found("live grant"));
-    }
-    let object = Object {
-        kind: "grant",
-        id: grant.to_string(),
-        name: &found.client_name,
-    };
-    let changes = created(vec![field("user_id", id), field("gateway_id", found.gateway_id)]);
-    change.record("ended", object, changes).await?;
-    change.commit().await
+    grants::end(change, project, Holder::User(id), grant).await
 }
 
 /// Ends all grants of a user; how many. The user may sign in again.
@@ -177,21 +168,17 @@ pub async fn end_grants(
     authority.change(project)?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let user = existing(&mut change.tx, project, id).await?;
-    let ended = end_all(&mut change, project, id, RevocationReason::Administrator).await?;
+    let ended = grants::end_all(
+        &mut change,
+        project,
+        Holder::User(id),
+        RevocationReason::Administrator,
+    )
+    .await?;
     let changes = created(vec![field("grants_ended", ended)]);
     change.record("grants_ended", object(&user), changes).await?;
     change.commit().await?;
     Ok(ended)
-}
-
-async fn end_all(
-    change: &mut Change<'_>,
-    project: ProjectId,
-    id: UserId,
-    reason: RevocationReason,
-) -> Result<u64, ServiceError> {
-    let (now, until) = (change.now, change.revoked_until());
-    Ok(grant_rows::revoke_of_user(&mut change.tx, project, id, reason, now, until).await?)
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<User, ServiceError> {

@@ -16,7 +16,7 @@ use std::{
 use gatewright_domain::{
     Clock,
     client::short_id,
-    grant::{AuthorizationCode, Grant},
+    grant::{AuthorizationCode, Grant, Person},
     id::{AttemptId, UserId},
     reference::Reference,
     sign_in_attempt::{AttemptHead, AttemptPart, Progress, Step, StepRecord},
@@ -92,13 +92,13 @@ impl SignInTrace {
             id,
             project_id: code.project_id,
             gateway_id: code.gateway_id,
-            user_source_id: Some(code.user_source_id),
+            user_source_id: code.person.user_source_id(),
             reference: None,
             client_id: short_id(&code.client_id),
             client_name: code.client_name.clone(),
             started_at: id.made_at(),
         }));
-        trace.is_of(code.user_id);
+        trace.is_of_person(&code.person);
         trace
     }
 
@@ -109,13 +109,13 @@ impl SignInTrace {
             id,
             project_id: grant.project_id,
             gateway_id: grant.gateway_id,
-            user_source_id: Some(grant.user_source_id),
+            user_source_id: grant.person.user_source_id(),
             reference: None,
             client_id: grant.client_id.clone(),
             client_name: grant.client_name.clone(),
             started_at: id.made_at(),
         }));
-        trace.is_of(grant.user_id);
+        trace.is_of_person(&grant.person);
         trace
     }
 
@@ -192,6 +192,13 @@ impl Trace {
     /// Who it is.
     pub fn is_of(&self, user: UserId) {
         self.change(|part| part.user_id = Some(user));
+    }
+
+    /// Who it is, when it is a user: a member is named by the step that recognised them.
+    fn is_of_person(&self, person: &Person) {
+        if let Some(user) = person.user_id() {
+            self.is_of(user);
+        }
     }
 
     /// The app has its tokens.

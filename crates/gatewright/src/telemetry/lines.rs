@@ -115,6 +115,7 @@ mod tests {
     use gatewright_domain::{
         clock::FixedClock,
         entropy::SystemEntropy,
+        grant::Person,
         id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
         principal::{Principal, Proof},
     };
@@ -157,8 +158,11 @@ mod tests {
             gateway_id: GatewayId::generate(&clock, &SystemEntropy),
             subject: "mallory\" status=200\nforged".to_owned(),
             proof: Proof::Grant {
-                user_id: UserId::generate(&clock, &SystemEntropy),
-                user_source_id: UserSourceId::generate(&clock, &SystemEntropy),
+                person: Person::User {
+                    user_id: UserId::generate(&clock, &SystemEntropy),
+                    user_source_id: UserSourceId::generate(&clock, &SystemEntropy),
+                    identity_epoch: 1,
+                },
                 grant_id: GrantId::generate(&clock, &SystemEntropy),
                 client_id: "https://app.example/client.json".to_owned(),
             },

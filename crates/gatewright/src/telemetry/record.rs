@@ -9,6 +9,7 @@ use std::{
 
 use axum::extract::MatchedPath;
 use gatewright_domain::{
+    grant::Person,
     id::GatewayId,
     principal::{Principal, Proof},
 };
@@ -149,14 +150,17 @@ impl fmt::Display for Line<'_> {
         let principal = record.principal.get();
         if let Some(principal) = principal {
             match &principal.proof {
-                Proof::Grant {
-                    user_id,
-                    user_source_id,
-                    ..
-                } => {
-                    fields.id("user", *user_id)?;
-                    fields.id("source", *user_source_id)?;
-                }
+                Proof::Grant { person, .. } => match person {
+                    Person::User {
+                        user_id,
+                        user_source_id,
+                        ..
+                    } => {
+                        fields.id("user", *user_id)?;
+                        fields.id("source", *user_source_id)?;
+                    }
+                    Person::Member(account_id) => fields.id("user", *account_id)?,
+                },
                 Proof::Key(_) => fields.text("user", &principal.assertion_subject())?,
             }
             fields.text("subject", &principal.subject)?;

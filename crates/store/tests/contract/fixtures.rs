@@ -6,7 +6,7 @@ use gatewright_domain::{
     api_key::{ApiKey, KeyScope},
     authorization::{PendingSignIn, SignInProgress, SignInPurpose},
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, TrustedClient},
-    grant::{AuthorizationCode, Grant, RefreshToken},
+    grant::{AuthorizationCode, Grant, Person, RefreshToken},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
     project::Project,
     server::{CustomHeader, IdentityForwarding, Server},
@@ -231,15 +231,22 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
+    /// The user who signed in.
+    pub(crate) fn person(&self) -> Person {
+        Person::User {
+            user_id: self.user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+        }
+    }
+
     pub(crate) fn new_code(&self, world: &World) -> AuthorizationCode {
         AuthorizationCode {
             hash: TokenHash::of(&format!("code {}", world.number())),
             grant_id: GrantId::generate(&*world.clock, &*world.entropy),
             project_id: self.project.id,
             gateway_id: self.gateway.id,
-            user_id: self.user.id,
-            user_source_id: self.source.id,
-            identity_epoch: self.source.identity_epoch,
+            person: self.person(),
             client_id: "the-client-in-full".to_owned(),
             client_name: "Claude".to_owned(),
             redirect_uri: "http://127.0.0.1:4321/callback".to_owned(),
@@ -255,9 +262,7 @@ impl Setting {
             id: GrantId::generate(&*world.clock, &*world.entropy),
             project_id: self.project.id,
             gateway_id: self.gateway.id,
-            user_id: self.user.id,
-            user_source_id: self.source.id,
-            identity_epoch: self.source.identity_epoch,
+            person: self.person(),
             client_id: CLIENT.to_owned(),
             client_name: "Claude".to_owned(),
             scope: "mcp".to_owned(),

@@ -9,7 +9,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     PageRequest, gateway,
-    grant::{self, LiveGrants},
+    grant::{self, Holder, LiveGrants, Named},
     refresh_token, revision,
     revocation::{self, Denied},
     user, user_source,
@@ -46,7 +46,12 @@ async fn a_grant_is_live_with_its_user(world: World) {
     let setting = world.setting().await;
     let stored = setting.grant(&world).await;
     let found = look!(world, tx => grant::find_live(tx, setting.gateway.id, stored.id, world.now()));
-    assert_eq!(found, Some((stored.clone(), setting.user.clone())));
+    let named = Named {
+        subject: setting.user.key.subject.clone(),
+        email: setting.user.email.clone(),
+        display_name: setting.user.display_name.clone(),
+    };
+    assert_eq!(found, Some((stored.clone(), named)));
     assert_eq!(
         look!(world, tx => grant::find(tx, setting.gateway.id, stored.id)),
         Some(stored.clone())
@@ -140,11 +145,11 @@ async fn all_grants_of_a_user_or_gateway_end_together(world: World) {
     let reason = RevocationReason::UserRemoved;
     let user = setting.user.id;
     assert_eq!(
-        commit!(world, tx => grant::revoke_of_user(tx, project, user, reason, now, until)),
+        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now, until)),
         2
     );
     assert_eq!(
-        commit!(world, tx => grant::revoke_of_user(tx, project, user, reason, now, until)),
+        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now, until)),
         0
     );
     for id in mine {
@@ -178,19 +183,19 @@ async fn live_grants_of_a_user_are_listed_newest_first(world: World) {
     let reason = RevocationReason::Administrator;
     assert!(commit!(world, tx => grant::revoke(tx, project, ids.remove(1), reason, now, until)));
     ids.reverse();
-    let listed = look!(world, tx => grant::list_of_user(tx, project, user, now, &ALL));
+    let listed = look!(world, tx => grant::list_of(tx, project, Holder::User(user), now, &ALL));
     assert_eq!(listed.items.iter().map(|grant| grant.id).collect::<Vec<_>>(), ids);
     assert_eq!(listed.next, None);
     let first = PageRequest {
         after: None,
         limit: 2,
     };
-    let first = look!(world, tx => grant::list_of_user(tx, project, user, now, &first));
+    let first = look!(world, tx => grant::list_of(tx, project, Holder::User(user), now, &first));
     let rest = PageRequest {
         after: first.next,
         limit: 2,
     };
-    let rest = look!(world, tx => grant::list_of_user(tx, project, user, now, &rest));
+    let rest = look!(world, tx => grant::list_of(tx, project, Holder::User(user), now, &rest));
     assert_eq!(
         rest.items.iter().map(|grant| grant.id).collect::<Vec<_>>(),
         ids[2..]
@@ -198,7 +203,7 @@ async fn live_grants_of_a_user_are_listed_newest_first(world: World) {
     assert_eq!(rest.next, None);
     let stranger = world.project().await.id;
     assert!(
-        look!(world, tx => grant::list_of_user(tx, stranger, user, now, &ALL))
+        look!(world, tx => grant::list_of(tx, stranger, Holder::User(user), now, &ALL))
             .items
             .is_empty()
     );
@@ -291,7 +296,7 @@ async fn a_grant_ends_when_its_refresh_token_does(world: World) {
     world.clock.advance(Duration::from_secs(1));
     assert!(!is_live(&world, &setting, stored.id).await);
     let listed = look!(world, tx => {
-        grant::list_of_user(tx, setting.project.id, setting.user.id, world.now(), &ALL)
+        grant::list_of(tx, setting.project.id, Holder::User(setting.user.id), world.now(), &ALL)
     });
     assert!(listed.items.is_empty());
     let late = world.now().plus(Duration::from_millis(1));
@@ -328,7 +333,7 @@ async fn what_ran_out_a_moment_ago_can_still_be_revoked(world: World) {
     assert!(!commit!(world, tx => grant::revoke(tx, project, old.id, reason, now, until)));
     let (user, gateway) = (setting.user.id, setting.gateway.id);
     assert_eq!(
-        commit!(world, tx => grant::revoke_of_user(tx, project, user, reason, now, until)),
+        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now, until)),
         1
     );
     assert_eq!(
@@ -351,18 +356,18 @@ async fn a_grant_is_found_for_ending_whatever_it_rests_on(world: World) {
     commit!(world, tx => gateway::update(tx, &off, setting.gateway.updated_at));
     assert!(!is_live(&world, &setting, stored.id).await);
     assert_eq!(
-        look!(world, tx => grant::find_unrevoked(tx, project, user, stored.id)),
+        look!(world, tx => grant::find_unrevoked(tx, project, Holder::User(user), stored.id)),
         Some(stored.clone())
     );
     let stranger = world.user(&setting.source).await.id;
     assert_eq!(
-        look!(world, tx => grant::find_unrevoked(tx, project, stranger, stored.id)),
+        look!(world, tx => grant::find_unrevoked(tx, project, Holder::User(stranger), stored.id)),
         None
     );
     let (now, reason) = (world.now(), RevocationReason::Administrator);
     assert!(commit!(world, tx => grant::revoke(tx, project, stored.id, reason, now, now)));
     assert_eq!(
-        look!(world, tx => grant::find_unrevoked(tx, project, user, stored.id)),
+        look!(world, tx => grant::find_unrevoked(tx, project, Holder::User(user), stored.id)),
         None
     );
 }

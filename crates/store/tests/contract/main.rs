@@ -23,6 +23,7 @@ mod grants;
 mod idempotency;
 mod invitations;
 mod keys_and_secrets;
+mod member_grants;
 mod pending;
 mod races;
 mod refresh;

@@ -10,7 +10,8 @@ use gatewright_store::{
     Store, StoreError,
     authorization_code::{self, Redemption},
     gateway::{self, GatewayWrite},
-    grant, keys,
+    grant::{self, Holder},
+    keys,
     pending_sign_in::{self, PendingCaps},
     refresh_token::{self, Proposal, Rotation},
     revision, server, user,
@@ -368,7 +369,7 @@ async fn a_blocked_user_keeps_no_grant(world: World) {
             let mut tx = world.store.write().await?;
             user::set_status(&mut tx, project, user, UserStatus::Blocked).await?;
             let reason = RevocationReason::UserRemoved;
-            grant::revoke_of_user(&mut tx, project, user, reason, now, now).await?;
+            grant::revoke_of(&mut tx, project, Holder::User(user), reason, now, now).await?;
             tx.commit().await
         };
         let (redeemed, blocked): (Result<(), StoreError>, Result<(), StoreError>) =
@@ -395,7 +396,7 @@ async fn administrators_and_the_token_endpoint_never_wait_in_a_circle(world: Wor
             revision::bump(&mut tx).await?;
             let reason = RevocationReason::Administrator;
             let ended = if round % 2 == 0 {
-                grant::revoke_of_user(&mut tx, project, user, reason, now, now).await?
+                grant::revoke_of(&mut tx, project, Holder::User(user), reason, now, now).await?
             } else {
                 grant::revoke_of_gateway(&mut tx, project, gateway, reason, now, now).await?
             };

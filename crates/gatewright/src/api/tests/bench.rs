@@ -19,7 +19,7 @@ use gatewright_domain::{
     Clock as _, Timestamp,
     clock::FixedClock,
     entropy::SystemEntropy,
-    grant::Grant,
+    grant::{Grant, Person},
     id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     user::{User, UserKey, UserStatus},
 };
@@ -293,9 +293,11 @@ impl Bench {
             id: GrantId::generate(self.clock.as_ref(), &SystemEntropy),
             project_id: tenant.project(),
             gateway_id: gateway.parse::<GatewayId>().unwrap(),
-            user_id: user,
-            user_source_id: source.parse::<UserSourceId>().unwrap(),
-            identity_epoch: 1,
+            person: Person::User {
+                user_id: user,
+                user_source_id: source.parse::<UserSourceId>().unwrap(),
+                identity_epoch: 1,
+            },
             client_id: client.to_owned(),
             client_name: "Claude".to_owned(),
             scope: "mcp".to_owned(),

@@ -100,9 +100,11 @@ async fn every_route_is_in_the_document() {
 }
 
 /// Changes that name no version: a grant, a block, a session and an invitation only end.
-const WITHOUT_VERSION: [&str; 6] = [
+const WITHOUT_VERSION: [&str; 8] = [
     "end_grant",
     "end_grants",
+    "end_member_grant",
+    "end_member_grants",
     "end_other_sessions",
     "end_session",
     "revoke_invitation",

@@ -38,25 +38,21 @@ async fn a_slug_is_unique_in_the_instance_and_minted_when_empty() {
 }
 
 #[tokio::test]
-async fn modes_that_cannot_work_yet_are_refused_with_those_that_can() {
+async fn who_the_users_are_must_be_said_and_members_need_no_source() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
-    let new = json!({"name": "G", "authentication_mode": "project_members"});
-    let refused = bench
-        .post(&acme.admin, &acme.path("gateways"), new)
-        .await
-        .expect(422);
+    let create = async |body| bench.post(&acme.admin, &acme.path("gateways"), body).await;
+    let refused = create(json!({"name": "G"})).await.expect(422);
     assert_eq!(refused.pointers(), ["/authentication_mode"]);
     let told = refused.text("detail");
-    assert!(
-        told.contains("`user_source`") && told.contains("`headers`"),
-        "{told}"
-    );
-    let refused = bench
-        .post(&acme.admin, &acme.path("gateways"), json!({"name": "G"}))
-        .await
-        .expect(422);
-    assert_eq!(refused.pointers(), ["/authentication_mode"]);
+    for mode in ["`user_source`", "`project_members`", "`headers`"] {
+        assert!(told.contains(mode), "{told}");
+    }
+    let source = acme.source(&bench, "One").await;
+    let both = json!({"name": "G", "authentication_mode": "project_members", "user_source_id": source});
+    assert_eq!(create(both).await.expect(422).pointers(), ["/user_source_id"]);
+    let made = create(json!({"name": "G", "authentication_mode": "project_members"})).await;
+    assert_eq!(made.expect(201).text("authentication_mode"), "project_members");
 }
 
 #[tokio::test]

@@ -74,13 +74,13 @@ async fn a_configuration_that_is_not_confirmed_is_503() {
 async fn a_gateway_of_another_mode_signs_nobody_in() {
     let world = World::new().await;
     world
-        .add_gateway("members", |gateway| {
-            gateway.authentication = Authentication::ProjectMembers;
+        .add_gateway("headers", |gateway| {
+            gateway.authentication = Authentication::Headers;
         })
         .await;
     let client = world.client().await;
     let page = world
-        .get(&authorize(&client, &[]).replace("/mcp/acme/", "/mcp/members/"))
+        .get(&authorize(&client, &[]).replace("/mcp/acme/", "/mcp/headers/"))
         .await;
     assert!(page.is_page(404), "{page:?}");
 }

@@ -10,6 +10,7 @@ mod discovering;
 mod failing;
 mod getting_along;
 mod host;
+mod members;
 mod preregistering;
 mod reaching;
 mod redeeming;

@@ -91,9 +91,10 @@ async fn a_blocked_user_cannot_refresh() {
         .signing
         .verify_access_token(&access, world.app.now())
         .unwrap();
+    let user = claims.person.user_id().unwrap();
     let mut tx = world.app.store.write().await.unwrap();
     assert!(
-        user::set_status(&mut tx, world.project, claims.sub, UserStatus::Blocked)
+        user::set_status(&mut tx, world.project, user, UserStatus::Blocked)
             .await
             .unwrap()
     );
@@ -101,7 +102,7 @@ async fn a_blocked_user_cannot_refresh() {
     assert_eq!(world.refresh(&client, &refresh).await.error(), "invalid_grant");
     let mut tx = world.app.store.write().await.unwrap();
     assert!(
-        user::set_status(&mut tx, world.project, claims.sub, UserStatus::Active)
+        user::set_status(&mut tx, world.project, user, UserStatus::Active)
             .await
             .unwrap()
     );

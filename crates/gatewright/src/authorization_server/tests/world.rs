@@ -14,6 +14,7 @@ use gatewright_domain::{
     clock::FixedClock,
     entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
+    grant::Person,
     id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     project::Project,
     stored_secret::SealedText,
@@ -248,8 +249,13 @@ impl World {
         };
         let mut tx = self.app.store.write().await.unwrap();
         let user = user::sign_in(&mut tx, &self.user()).await.unwrap();
+        let person = Person::User {
+            user_id: user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+        };
         let grant = GrantId::generate(self.clock.as_ref(), &SystemEntropy);
-        let redirect = code::issue(&self.app, &mut tx, &entry, &self.source, &request, &user, grant)
+        let redirect = code::issue(&self.app, &mut tx, &entry, &request, person, grant)
             .await
             .unwrap()
             .unwrap();

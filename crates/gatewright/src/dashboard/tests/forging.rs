@@ -187,3 +187,23 @@ async fn a_page_allows_itself_nothing_but_its_own_files() {
         );
     }
 }
+
+#[tokio::test]
+async fn only_a_sign_in_for_an_app_may_end_at_another_origin() {
+    let bench = Bench::new().await;
+    let mut browser = bench.browser();
+    for (path, keeps_forms_here) in [
+        ("/sign-in", true),
+        ("/sign-in?next=%2Fprojects", true),
+        ("/sign-in?next=%2Fmcp%2Facme%2Foauth2%2Fauthorize", false),
+    ] {
+        let page = browser.get(path).await;
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert_eq!(
+            policy.contains("form-action 'self'"),
+            keeps_forms_here,
+            "{path}: {policy}"
+        );
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+    }
+}

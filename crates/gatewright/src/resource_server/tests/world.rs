@@ -13,7 +13,7 @@ use gatewright_domain::{
     clock::FixedClock,
     entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
-    grant::Grant,
+    grant::{Grant, Person},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, ServerId, UserId, UserSourceId},
     project::Project,
     secret::Secret,
@@ -201,9 +201,11 @@ impl World {
             id: GrantId::generate(self.clock.as_ref(), &SystemEntropy),
             project_id: self.project,
             gateway_id,
-            user_id: user.id,
-            user_source_id: self.source.id,
-            identity_epoch: self.source.identity_epoch,
+            person: Person::User {
+                user_id: user.id,
+                user_source_id: self.source.id,
+                identity_epoch: self.source.identity_epoch,
+            },
             client_id: "client-1".to_owned(),
             client_name: "Example".to_owned(),
             scope: "mcp".to_owned(),
@@ -228,7 +230,7 @@ impl World {
         AccessClaims {
             iss: url.clone(),
             aud: url,
-            sub: grant.user_id,
+            person: grant.person,
             client_id: grant.client_id.clone(),
             iat: now.as_seconds(),
             exp: now.plus(Duration::from_hours(1)).as_seconds(),
@@ -236,8 +238,6 @@ impl World {
             scope: grant.scope.clone(),
             gateway: grant.gateway_id,
             grant: grant.id,
-            source: grant.user_source_id,
-            epoch: grant.identity_epoch,
         }
     }
 
