@@ -105,6 +105,20 @@ for (const store of STORES) {
       await assert.rejects(signIn(0), /You could not be signed in/);
       await assert.rejects(signIn(1), /You could not be signed in/);
       await gateway.said(/a sign-in failed.*the provider refused the client credentials \(HTTP 401, invalid_client\)/);
+      // What the other process saw is there within two seconds.
+      const failed = async () => (await gateway.api("GET", `${gateway.project}/sign-in-attempts?outcome=failed`)).items;
+      const deadline = Date.now() + 5_000;
+      let items = await failed();
+      while (items.length < 2 && Date.now() < deadline) {
+        await new Promise((done) => setTimeout(done, 100));
+        items = await failed();
+      }
+      assert.equal(items.length, 2, "each failed attempt is in the trace, whichever process saw its end");
+      for (const attempt of items) {
+        assert.equal(attempt.failed_step, "token_request");
+        assert.match(attempt.reason, /refused the client credentials/);
+        assert.match(attempt.advice, /secret/);
+      }
       assert.equal((await gateway.api("GET", path)).needs_attention, true);
       await typeHere("fifth");
       const failures = await during();
