@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use gatewright_domain::{
     Clock,
     api_key::ApiKey,
@@ -61,6 +62,20 @@ pub struct GatewayEntry {
     pub prefixed: bool,
     /// What the federation makes of it, at the first request.
     pub plan: OnceLock<Arc<Plan>>,
+    /// What clients read about it.
+    pub documents: Documents,
+}
+
+/// The metadata documents of a gateway as bytes, each written at its first request: clients and monitors read them over and
+/// over, and they say the same until the configuration changes.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// `oauth-protected-resource`.
+    pub protected_resource: OnceLock<Bytes>,
+    /// `oauth-authorization-server`.
+    pub authorization_server: OnceLock<Bytes>,
+    /// `openid-configuration`.
+    pub openid_configuration: OnceLock<Bytes>,
 }
 
 /// A server with its headers resolved.
@@ -202,6 +217,7 @@ impl Directory {
                 source,
                 prefixed: chosen.len() > 1,
                 plan,
+                documents: Documents::default(),
                 servers: chosen,
                 gateway,
             });

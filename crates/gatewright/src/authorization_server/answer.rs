@@ -35,16 +35,17 @@ const METADATA_CACHE: &str = "public, max-age=60";
 
 /// JSON that must not be kept by anybody.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    with_cache(status, value, "no-store")
+    match serde_json::to_vec(value) {
+        Ok(bytes) => (status, json_headers("no-store"), bytes).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
-/// JSON that everybody may keep for a minute.
-pub(super) fn metadata(value: &impl Serialize) -> Response {
-    with_cache(StatusCode::OK, value, METADATA_CACHE)
-}
-
-/// JSON that is ready.
-pub(super) fn ready_metadata(json: Bytes) -> Response {
+/// JSON that is ready, and that everybody may keep for a minute.
+pub(super) fn metadata(json: Bytes) -> Response {
     (json_headers(METADATA_CACHE), json).into_response()
 }
 
@@ -173,16 +174,6 @@ pub(super) async fn open_to_any_origin(request: Request, next: Next) -> Response
     let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After");
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     response
-}
-
-fn with_cache(status: StatusCode, value: &impl Serialize, cache: &'static str) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => (status, json_headers(cache), bytes).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "an answer could not be written as JSON");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
 }
 
 fn json_headers(cache: &'static str) -> HeaderMap {

@@ -1,12 +1,13 @@
 //! Discovery: protected resource metadata (RFC 9728), authorization server metadata (RFC 8414) in both of its forms and
 //! positions, and the key set.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     extract::{Path, State},
     response::Response,
 };
+use bytes::Bytes;
 use gatewright_oauth::metadata::{
     AuthorizationServerMetadata, Facts, OpenIdConfiguration, ProtectedResourceMetadata,
 };
@@ -16,26 +17,41 @@ use super::{
     answer,
     gateway::{self, GatewayError},
 };
-use crate::app::App;
+use crate::{app::App, directory::Documents};
 
 /// `oauth-protected-resource`.
 pub(super) async fn protected_resource(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Response {
-    document(&app, &slug, ProtectedResourceMetadata::new)
+    document(
+        &app,
+        &slug,
+        |kept| &kept.protected_resource,
+        ProtectedResourceMetadata::new,
+    )
 }
 
 /// `oauth-authorization-server`.
 pub(super) async fn authorization_server(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Response {
-    document(&app, &slug, AuthorizationServerMetadata::new)
+    document(
+        &app,
+        &slug,
+        |kept| &kept.authorization_server,
+        AuthorizationServerMetadata::new,
+    )
 }
 
 /// `openid-configuration`.
 pub(super) async fn openid_configuration(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Response {
-    document(&app, &slug, OpenIdConfiguration::new)
+    document(
+        &app,
+        &slug,
+        |kept| &kept.openid_configuration,
+        OpenIdConfiguration::new,
+    )
 }
 
 /// The public keys of the instance, for access tokens and identity assertions (RFC 7517 section 5).
 pub(super) async fn keys(State(app): State<Arc<App>>) -> Response {
-    answer::ready_metadata(app.signing.jwks())
+    answer::metadata(app.signing.jwks())
 }
 
 /// Any other well-known path: clients that probe go on after a 404 and may give up on anything else.
@@ -43,18 +59,29 @@ pub(super) async fn unknown() -> Response {
     answer::not_found()
 }
 
-fn document<D: Serialize>(app: &App, slug: &str, build: fn(&Facts<'_>) -> D) -> Response {
+/// The document of a gateway, as it was written at the first request since the configuration changed.
+fn document<D: Serialize>(
+    app: &App,
+    slug: &str,
+    kept: fn(&Documents) -> &OnceLock<Bytes>,
+    build: fn(&Facts<'_>) -> D,
+) -> Response {
     let entry = match gateway::by_slug(app, slug) {
         Ok(entry) => entry,
         Err(GatewayError::NotFound) => return answer::not_found(),
         Err(GatewayError::Stale(_)) => return answer::unavailable(),
     };
-    let jwks_uri = format!("{}/.well-known/jwks.json", app.config.public_url());
-    answer::metadata(&build(&Facts {
-        issuer: &entry.url,
-        name: &entry.gateway.name,
-        jwks_uri: &jwks_uri,
-        dynamic_registration: entry.gateway.settings.dynamic_registration,
-        metadata_documents: entry.gateway.settings.metadata_documents,
-    }))
+    let document = kept(&entry.documents).get_or_init(|| {
+        let jwks_uri = format!("{}/.well-known/jwks.json", app.config.public_url());
+        let facts = Facts {
+            issuer: &entry.url,
+            name: &entry.gateway.name,
+            jwks_uri: &jwks_uri,
+            dynamic_registration: entry.gateway.settings.dynamic_registration,
+            metadata_documents: entry.gateway.settings.metadata_documents,
+        };
+        let json = serde_json::to_vec(&build(&facts));
+        Bytes::from(json.expect("metadata is made of texts and lists of them"))
+    });
+    answer::metadata(document.clone())
 }
