@@ -221,7 +221,7 @@ describe("overload", () => {
     // Of one gateway the trace keeps some hundreds, written and let go in batches.
     assert.ok(now.attempts <= 500, `${now.attempts} attempts are kept`);
     // Rows that give way leave room for those that come.
-    assert.ok(now.pages <= size.pages + 64, `${size.pages} pages became ${now.pages}`);
+    assert.ok(now.pages <= size.pages + 16, `${size.pages} pages became ${now.pages}`);
     // Another network is not made to wait.
     assert.equal((await send(approve.url, { ...approve, from: "127.2.0.2" })).status, 303);
     await lives();
