@@ -10,7 +10,7 @@ use http::{
     header::{LOCATION, RETRY_AFTER},
 };
 
-use super::{form::conflict_text, page};
+use super::page;
 use crate::{
     request::{BodyError, RequestContext},
     service::ServiceError,
@@ -228,7 +228,7 @@ fn service_message(error: ServiceError) -> Message {
         ServiceError::Conflict(conflict) => Message::new(
             StatusCode::CONFLICT,
             "Something stands in the way",
-            conflict_text(&conflict),
+            conflict.detail,
             "Nothing was changed.",
         ),
         ServiceError::Stale => Message::new(

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Request};
 use gatewright_domain::secret::Secret;
 use http::{StatusCode, request::Parts};
 use url::form_urlencoded;
@@ -20,14 +20,24 @@ const MAX_BYTES: usize = 512 * 1024;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What a browser posted. A form with a password in it is not to be logged, so it cannot be printed.
-pub(super) struct Posted(Vec<(String, String)>);
+pub(super) struct Posted {
+    fields: Vec<(String, String)>,
+    /// The path of the project whose page it came from, for links to other things of it.
+    project: String,
+}
 
 impl FromRequest<Arc<App>> for Posted {
     type Rejection = PageError;
 
     async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, PageError> {
+        // The router hands on the rest of a path that has led into a project; the whole one is kept aside.
+        let whole = request.extensions().get::<OriginalUri>();
+        let project = project_of(whole.map_or(request.uri(), |OriginalUri(uri)| uri).path()).to_owned();
         let bytes = read_body(request.into_body(), MAX_BYTES, DEADLINE).await?;
-        Ok(Self(form_urlencoded::parse(&bytes).into_owned().collect()))
+        Ok(Self {
+            fields: form_urlencoded::parse(&bytes).into_owned().collect(),
+            project,
+        })
     }
 }
 
@@ -39,10 +49,17 @@ impl FromRequestParts<Arc<App>> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(Posted(
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-        )))
+        Ok(Self(Posted {
+            fields: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            project: String::new(),
+        }))
     }
+}
+
+/// The part of a path that names its project: `/projects/{project}`.
+fn project_of(path: &str) -> &str {
+    let end = path.match_indices('/').nth(2).map_or(path.len(), |(at, _)| at);
+    &path[..end]
 }
 
 impl Asked {
@@ -58,13 +75,20 @@ impl Posted {
         self.raw(name).trim()
     }
 
+    /// All values of a field that occurs several times, in their order, trimmed at both ends. Rows of a table are fields of
+    /// one name: the third name belongs to the third value.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.fields.iter().filter(move |(other, _)| other == name);
+        found.map(|(_, value)| value.trim())
+    }
+
     /// A field that nobody may see, exactly as typed.
     pub(super) fn secret(&self, name: &str) -> Secret {
         Secret::new(self.raw(name))
     }
 
     fn raw(&self, name: &str) -> &str {
-        let found = self.0.iter().find(|(other, _)| other == name);
+        let found = self.fields.iter().find(|(other, _)| other == name);
         found.map_or("", |(_, value)| value)
     }
 }
@@ -75,6 +99,7 @@ pub(super) struct Form {
     values: Vec<(&'static str, String)>,
     errors: Vec<(String, String)>,
     general: Vec<String>,
+    in_the_way: Vec<(String, String)>,
 }
 
 impl Form {
@@ -97,14 +122,16 @@ impl Form {
         let mut form = Self {
             values: shown
                 .iter()
-                .map(|name| (*name, posted.text(name).to_owned()))
+                .flat_map(|name| posted.all(name).map(|value| (*name, value.to_owned())))
                 .collect(),
             ..Self::default()
         };
         match error {
             ServiceError::Invalid(invalid) => {
                 for violation in invalid.violations() {
-                    let name = violation.pointer.trim_start_matches('/');
+                    // A fault in one row of a field is a fault of the field.
+                    let whole = violation.pointer.trim_start_matches('/');
+                    let name = whole.split('/').next().unwrap_or_default();
                     if shown.contains(&name) || hidden.contains(&name) {
                         form.errors.push((name.to_owned(), violation.detail.clone()));
                     } else {
@@ -112,7 +139,10 @@ impl Form {
                     }
                 }
             }
-            ServiceError::Conflict(conflict) => form.general.push(conflict_text(&conflict)),
+            ServiceError::Conflict(conflict) => {
+                form.in_the_way = in_the_way(&conflict, &posted.project);
+                form.general.push(conflict.detail);
+            }
             other => return Err(other.into()),
         }
         Ok(form)
@@ -124,6 +154,17 @@ impl Form {
         found.map_or("", |(_, value)| value)
     }
 
+    /// All that stands in a field that occurs several times.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.values.iter().filter(move |(other, _)| *other == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a value stands in a field: a ticked box, a chosen option.
+    pub(super) fn holds(&self, name: &str, value: &str) -> bool {
+        self.all(name).any(|held| held == value)
+    }
+
     /// What is wrong with a field.
     pub(super) fn error(&self, name: &str) -> Option<&str> {
         let found = self.errors.iter().find(|(other, _)| other == name);
@@ -133,6 +174,11 @@ impl Form {
     /// What is wrong with the form as a whole.
     pub(super) fn general(&self) -> &[String] {
         &self.general
+    }
+
+    /// What stands in the way of a change: where it is and what it is called.
+    pub(super) fn in_the_way(&self) -> &[(String, String)] {
+        &self.in_the_way
     }
 
     /// The form with one more thing wrong with it as a whole.
@@ -161,41 +207,88 @@ impl Form {
     }
 }
 
-/// A conflict in a sentence or two, with the names of what stands in the way.
-pub(super) fn conflict_text(conflict: &Conflict) -> String {
-    conflict.detail.clone()
+/// The gateways and servers that a conflict is about, each once.
+fn in_the_way(conflict: &Conflict, project: &str) -> Vec<(String, String)> {
+    let gateways = if conflict.gateways.is_empty() {
+        &conflict.active_gateways
+    } else {
+        &conflict.gateways
+    };
+    let gateways = gateways
+        .iter()
+        .map(|(id, name)| (format!("{project}/gateways/{id}"), name.clone()));
+    let servers = conflict.servers.iter();
+    let servers = servers.map(|(id, name)| (format!("{project}/servers/{id}"), name.clone()));
+    gateways.chain(servers).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use gatewright_domain::Invalid;
+    use gatewright_domain::{Invalid, id::GatewayId};
 
     use super::*;
 
+    fn posted(fields: Vec<(String, String)>) -> Posted {
+        Posted {
+            fields,
+            project: project_of("/projects/prj_1/user-sources/src_1").to_owned(),
+        }
+    }
+
     #[test]
     fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays() {
-        let posted = Posted(vec![
+        let posted = posted(vec![
             ("name".to_owned(), " Ada ".to_owned()),
             ("password".to_owned(), " secret ".to_owned()),
+            ("scopes".to_owned(), "openid".to_owned()),
+            ("scopes".to_owned(), " email".to_owned()),
         ]);
         assert_eq!(posted.secret("password").expose(), " secret ");
         let mut invalid = Invalid::one("/password", "Too short.");
         invalid.add("/elsewhere", "No such field.");
-        let form = Form::refused(&posted, &["name"], &["password"], invalid.into()).unwrap();
+        invalid.add("/scopes/1", "Unknown scope.");
+        let form = Form::refused(&posted, &["name", "scopes"], &["password"], invalid.into()).unwrap();
         assert_eq!(form.value("name"), "Ada");
         assert_eq!(form.value("password"), "", "a secret is never shown again");
         assert_eq!(form.error("password"), Some("Too short."));
         assert_eq!(form.error("name"), None);
+        assert_eq!(
+            form.error("scopes"),
+            Some("Unknown scope."),
+            "a row is part of its field"
+        );
+        assert!(form.holds("scopes", "openid") && form.holds("scopes", "email"));
+        assert_eq!(posted.all("scopes").collect::<Vec<_>>(), ["openid", "email"]);
         assert!(form.is_first_error("password") && form.is_refused());
         assert_eq!(form.general(), ["No such field."]);
     }
 
     #[test]
     fn what_is_no_fault_of_the_input_is_a_page_of_its_own() {
-        let posted = Posted(Vec::new());
+        let posted = posted(Vec::new());
         assert!(Form::refused(&posted, &[], &[], ServiceError::not_found("project")).is_err());
         let conflict = ServiceError::conflict("The last owner stays.");
         let form = Form::refused(&posted, &[], &[], conflict).unwrap();
         assert_eq!(form.general(), ["The last owner stays."]);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_named_and_linked_to() {
+        let gateway: GatewayId = "gw_01900000000070008000000000000001".parse().unwrap();
+        let conflict = Conflict {
+            detail: "Used by a gateway.".to_owned(),
+            active_gateways: vec![(gateway, "Support".to_owned())],
+            ..Conflict::default()
+        };
+        let form = Form::refused(
+            &posted(Vec::new()),
+            &[],
+            &[],
+            ServiceError::Conflict(Box::new(conflict)),
+        )
+        .unwrap();
+        let href = format!("/projects/prj_1/gateways/{gateway}");
+        assert_eq!(form.in_the_way(), [(href, "Support".to_owned())]);
+        assert_eq!(form.general(), ["Used by a gateway."]);
     }
 }

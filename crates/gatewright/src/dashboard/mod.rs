@@ -9,16 +9,18 @@ mod browser;
 mod error;
 mod flash;
 mod form;
+mod gateways;
 mod icon;
 mod invitation;
+mod list;
 mod members;
 mod moment;
-mod objects;
 mod overview;
 mod page;
 mod projects;
 mod reset_password;
 mod role;
+mod servers;
 mod session;
 mod settings;
 mod setup;
@@ -26,6 +28,7 @@ mod sign_in;
 mod single_sign_on;
 #[cfg(test)]
 mod tests;
+mod user_sources;
 
 use std::sync::Arc;
 
@@ -48,9 +51,9 @@ use crate::{app::App, request::RequestContext, same_origin::is_same_origin};
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let in_project = Router::new()
         .route("/", get(overview::show))
-        .route("/gateways", get(objects::gateways))
-        .route("/user-sources", get(objects::user_sources))
-        .route("/servers", get(objects::servers))
+        .merge(gateways::routes())
+        .merge(user_sources::routes())
+        .merge(servers::routes())
         .route("/members", get(members::show).post(members::invite))
         .route("/members/{account}/role", post(members::change_role))
         .route("/members/{account}/remove", post(members::remove))

@@ -13,9 +13,9 @@ use gatewright_store::{PageRequest, project_contents::ProjectContents};
 
 use super::{
     error::PageError,
+    gateways::mode_words,
     icon::Icon,
     moment::Moment,
-    objects::mode_words,
     page::{self, Frame, ProjectLink, Section},
     session::InProject,
 };
