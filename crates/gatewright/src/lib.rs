@@ -7,6 +7,7 @@ pub mod api;
 pub mod app;
 pub mod authorization_server;
 pub mod cli;
+mod client_setup;
 pub mod config;
 pub mod dashboard;
 pub mod demo;

@@ -21,6 +21,7 @@ const STYLE: &str = concat!(
     include_str!("../../assets/dashboard/components.css"),
     include_str!("../../assets/dashboard/forms.css"),
     include_str!("../../assets/dashboard/tables.css"),
+    include_str!("../../assets/dashboard/connect.css"),
 );
 const SCRIPT: &str = include_str!("../../assets/dashboard/dashboard.js");
 /// htmx 2.0.11 (Zero-Clause BSD, see `assets/vendor/htmx-LICENSE.txt`), as its makers minified it.

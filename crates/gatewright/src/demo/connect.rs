@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use serde_json::json;
+use gatewright_domain::gateway::Mode;
 
 use super::{objects::Objects, screen::Screen};
+use crate::client_setup::ClientSetup;
 
 /// The name clients give the server.
 const NAME: &str = "gatewright-demo";
@@ -14,18 +15,15 @@ pub(super) fn print<W: Write>(screen: &mut Screen<W>, public_url: &str, gateway:
     screen.heading("Now with your own client");
     screen.say("Each of these opens your browser: choose Allow, then sign in as Ada or as Grace.");
     screen.say("Then ask it to call whoami.");
+    let setup = ClientSetup::new(NAME, gateway, Mode::UserSource);
     screen.copy(
         "Claude Code (then type /mcp in it and authenticate)",
-        &[&format!("claude mcp add --transport http {NAME} {gateway}")],
+        &[&setup.claude_code()],
     );
-    let vscode = json!({ "name": NAME, "type": "http", "url": gateway });
-    screen.copy("VS Code", &[&format!("code --add-mcp '{vscode}'")]);
-    let cursor = json!({ "mcpServers": { NAME: { "url": gateway } } });
-    screen.copy("Cursor, in ~/.cursor/mcp.json", &[&cursor.to_string()]);
-    screen.copy(
-        "MCP Inspector (choose Streamable HTTP, and type the gateway's URL)",
-        &["npx @modelcontextprotocol/inspector"],
-    );
+    screen.copy("VS Code", &[&setup.vscode_command()]);
+    let file = setup.cursor();
+    screen.copy("Cursor, in ~/.cursor/mcp.json", &file.lines().collect::<Vec<_>>());
+    screen.copy("MCP Inspector", &[&setup.inspector()]);
     let Objects { project, api_key, .. } = objects;
     screen.heading("And what administrators see");
     screen.copy(

@@ -1,6 +1,7 @@
 //! The pages as a browser sees them, in process.
 
 mod bench;
+mod connecting;
 mod forging;
 mod joining;
 mod projects;
