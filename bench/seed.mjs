@@ -1,58 +1,76 @@
-// Many people with a grant each, written straight into the database: copies of one that was made by signing in.
+// Rows by the thousand, written straight into the database: copies of rows that were made through the API or by signing in.
 
 import { DatabaseSync } from "node:sqlite";
 import { run } from "../e2e/lib/process.mjs";
 
-/** What makes each copy another one; `n` is its number. Everything else is as in the row that is copied. */
-const COPIES = {
-  users: { id: "usr", identity_key: "key", subject: "key", subject_key: "key" },
-  grants: { id: "grt", user_id: "usr" },
-  refresh_tokens: { token_hash: "key", grant_id: "grt" },
+/** SQL that both stores understand, or each its own words for. `n` is the number of the copy. */
+export const sql = {
+  /** Thirty-two hexadecimal digits that say a number. */
+  digits: (number) => (store) => (store === "sqlite" ? `printf('%032x', ${number})` : `lpad(to_hex((${number})::bigint), 32, '0')`),
+  /** The id of copy `number` of its kind. */
+  id: (prefix, number = "n") => (store) => `'${prefix}_' || ${sql.digits(number)(store)}`,
+  /** A text that no other copy has, in the form of a hash: 32 bytes in base64url. */
+  key: () => (store) => `'seed-AAAAA' || ${sql.digits("n")(store)} || 'A'`,
 };
 
-/** The expression that gives the value of copy `n`, of the length of a real one. */
-function expression(kind, store) {
-  const number = store === "sqlite" ? "printf('%032x', n)" : "lpad(to_hex(n), 32, '0')";
-  return kind === "key" ? `'seed-' || ${number}` : `'${kind}_' || ${number}`;
+/** Ids of copies begin with so many zeros; no real one does. */
+const IS_REAL = (column) => `${column} NOT LIKE '%\\_0000000000000000%' ESCAPE '\\'`;
+
+function numbers(store, from, to) {
+  return store === "sqlite"
+    ? `(WITH RECURSIVE counter(n) AS (SELECT ${from} UNION ALL SELECT n + 1 FROM counter WHERE n < ${to}) SELECT n FROM counter)`
+    : `(SELECT n FROM generate_series(${from}, ${to}) AS n)`;
 }
 
-/** The statements that add copies from number `from` up to `to`. */
-function statements(store, columnsOf, from, to) {
-  const numbers =
-    store === "sqlite"
-      ? `(WITH RECURSIVE counter(n) AS (SELECT ${from} UNION ALL SELECT n + 1 FROM counter WHERE n < ${to}) SELECT n FROM counter)`
-      : `generate_series(${from}, ${to})`;
-  const numbered = store === "sqlite" ? numbers : `(SELECT n FROM ${numbers} AS n)`;
-  return Object.entries(COPIES).map(([table, others]) => {
-    const columns = columnsOf[table];
-    const values = columns.map((column) => (others[column] ? expression(others[column], store) : `t.${column}`));
-    // An unused refresh token of a real sign-in, and what it belongs to.
-    const original =
-      table === "refresh_tokens"
-        ? "SELECT * FROM refresh_tokens WHERE used_at IS NULL LIMIT 1"
-        : `SELECT * FROM ${table} WHERE id NOT LIKE '%\\_0000000000000000%' ESCAPE '\\' LIMIT 1`;
-    return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM (${original}) t, ${numbered} numbers`;
-  });
+/** What the copies are made of, one original after the other: the rows of `table` that nobody copied. */
+function originals(table, columns, where) {
+  const real = where ?? (columns.includes("id") ? IS_REAL("id") : "1 = 1");
+  return `(SELECT o.*, row_number() OVER (ORDER BY ${columns[0]}) - 1 AS place, count(*) OVER () AS places FROM ${table} o WHERE ${real})`;
 }
 
-/** Adds people with a grant each until `count` of them are there; `already` were added before. */
-export async function seedGrants(gateway, store, already, count) {
-  const columnsOf = {};
-  for (const table of Object.keys(COPIES)) {
+/**
+ * Adds copies number `from` to `to` for each of `tables`: `{ table: { columns, where, from, to } }`, where `columns` says
+ * what is another value in each copy and everything else is as in the row that is copied.
+ */
+export async function insertCopies(gateway, store, tables) {
+  const statements = [];
+  for (const [table, { columns: others, where, from = 1, to }] of Object.entries(tables)) {
+    if (to < from) continue;
     const rows = await gateway.rows(
       store === "sqlite"
         ? `SELECT name FROM pragma_table_info('${table}')`
         : `SELECT column_name AS name FROM information_schema.columns WHERE table_name = '${table}' AND table_schema = 'public'`,
     );
-    columnsOf[table] = rows.map((row) => row.name);
+    const columns = rows.map((row) => row.name);
+    const value = (other) => (typeof other === "function" ? other(store) : other);
+    const values = columns.map((column) => (column in others ? value(others[column]) : `t.${column}`));
+    statements.push(
+      `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM ${numbers(store, from, to)} c ` +
+        `JOIN ${originals(table, columns, where)} t ON t.place = c.n % t.places`,
+    );
   }
-  const sql = statements(store, columnsOf, already + 1, count);
   if (store === "postgres") {
-    await run("psql", [gateway.databaseUrl, "-q", "-v", "ON_ERROR_STOP=1", ...sql.flatMap((one) => ["-c", one]), "-c", "ANALYZE"]);
+    const each = statements.flatMap((one) => ["-c", one]);
+    await run("psql", [gateway.databaseUrl, "-q", "-v", "ON_ERROR_STOP=1", ...each, "-c", "ANALYZE"]);
     return;
   }
   const database = new DatabaseSync(`${gateway.data}/gatewright.db`);
   database.exec("PRAGMA busy_timeout = 20000");
-  for (const one of sql) database.exec(one);
+  for (const one of statements) database.exec(one);
   database.close();
+}
+
+/** Adds people with a grant each until `count` of them are there; `already` were added before. */
+export async function seedGrants(gateway, store, already, count) {
+  const range = { from: already + 1, to: count };
+  await insertCopies(gateway, store, {
+    users: { ...range, columns: { id: sql.id("usr"), identity_key: sql.key(), subject: sql.key(), subject_key: sql.key() } },
+    grants: { ...range, columns: { id: sql.id("grt"), user_id: sql.id("usr") } },
+    // Unused ones of real sign-ins, and what they belong to.
+    refresh_tokens: {
+      ...range,
+      columns: { token_hash: sql.key(), grant_id: sql.id("grt") },
+      where: `used_at IS NULL AND ${IS_REAL("grant_id")}`,
+    },
+  });
 }

@@ -5,10 +5,19 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { checkAccessibility } from "./lib/accessibility.mjs";
+import { photograph, startChromium } from "./lib/chromium.mjs";
 import { BINARIES } from "./lib/gateway.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
 
 const program = join(BINARIES, "gatewright");
+/** What the pages of the example project show after the walk. */
+const CONTENTS = {
+  Gateways: "/mcp/demo",
+  "User sources": "Demo identity provider",
+  Servers: "Demo server",
+  Members: "Demo admin",
+};
 let folder;
 let port;
 
@@ -32,14 +41,60 @@ test("one command walks from a URL to a tool that knows Ada, and again over the 
   }
 });
 
-test("it goes on serving, prints what to type, and ends at Ctrl-C with status 0", async () => {
-  const url = `http://127.0.0.1:${port}`;
-  const running = await start(program, demo(), { readyUrl: `${url}/readyz` });
+/** The demo, served until it is stopped, once it has printed all it has to say. */
+async function serving(...more) {
+  const running = await start(program, demo(...more), { readyUrl: `http://127.0.0.1:${port}/readyz` });
   const deadline = Date.now() + 30_000;
   while (!running.output().includes("Ctrl-C")) {
     assert.ok(Date.now() < deadline, running.output());
     await new Promise((done) => setTimeout(done, 50));
   }
+  return running;
+}
+
+test("its link opens the dashboard on the example project, at this start and the next", async () => {
+  const chromium = await startChromium();
+  try {
+    const links = [];
+    for (const time of ["first", "second"]) {
+      const running = await serving("--no-open");
+      const link = running.output().match(/http\S+\/demo\/[\w-]{43}\n/)?.[0].trim();
+      assert.ok(link, running.output());
+      assert.doesNotMatch(running.output(), /Your browser opens/, "nobody sits at a terminal");
+      links.push(link);
+      const page = await (await chromium.newContext({ reducedMotion: "reduce" })).newPage();
+      await page.goto(link);
+      await page.getByRole("heading", { name: "Demo", level: 1 }).waitFor();
+      if (time === "first") {
+        await photograph(page, "demo-overview");
+        await checkAccessibility(page, "the demo's overview");
+      }
+      for (const [section, content] of Object.entries(CONTENTS)) {
+        await page.locator(".sidebar").getByRole("link", { name: section, exact: true }).click();
+        await page.getByRole("heading", { name: section, level: 1 }).waitFor();
+        await page.locator("main").getByText(content).first().waitFor();
+      }
+      await page.getByRole("button", { name: "Sign out" }).first().click();
+      await page.getByText("You have signed out.").waitFor();
+      await page.goto(page.url());
+      await page.getByText("This is the demo.").waitFor();
+      await page.goto(link);
+      await page.getByRole("heading", { name: "Demo", level: 1 }).waitFor();
+      if (time === "second") {
+        await page.goto(links[0]);
+        await page.getByRole("heading", { name: "This link does not work" }).waitFor();
+      }
+      await page.context().close();
+      assert.equal(await running.stop("SIGINT"), 0, running.output());
+    }
+  } finally {
+    await chromium.close();
+  }
+});
+
+test("it goes on serving, prints what to type, and ends at Ctrl-C with status 0", async () => {
+  const url = `http://127.0.0.1:${port}`;
+  const running = await serving();
   const printed = running.output();
   assert.ok(printed.includes(`claude mcp add --transport http gatewright-demo ${url}/mcp/demo`), printed);
   const [, key, users] = printed.match(/Bearer (gwk_[\w-]+)' \\\n\s+(http\S+\/users)/);

@@ -13,7 +13,7 @@ export const BINARIES = process.env.GATEWRIGHT_BINARIES ?? join(import.meta.dirn
 export const STORES = ["sqlite", "postgres"];
 
 /** Makes a database of its own in the test cluster and gives its URL. */
-async function freshDatabase() {
+export async function freshDatabase() {
   const cluster = process.env.GATEWRIGHT_TEST_POSTGRES;
   if (!cluster) throw new Error("GATEWRIGHT_TEST_POSTGRES is not set: run `cargo xtask test`");
   const name = `e2e_${randomBytes(6).toString("hex")}`;

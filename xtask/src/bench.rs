@@ -1,4 +1,6 @@
-//! `cargo xtask bench`: what calls, sign-ins, floods and doing nothing cost, as ratios where there is something to compare with.
+//! `cargo xtask bench`: what calls, sign-ins, floods, pages and doing nothing cost, as ratios where there is something to compare with.
+
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
@@ -26,6 +28,15 @@ pub struct Options {
     /// Registrations, and sign-ins that nobody finishes.
     #[arg(long, default_value_t = 100_000)]
     floods: u32,
+    /// Requests of each page of the dashboard.
+    #[arg(long, default_value_t = 20)]
+    requests: u32,
+    /// The size of the project whose pages are measured; 1 is 10,000 users, 1,000 gateways and 100,000 audit events.
+    #[arg(long, default_value_t = 1.0)]
+    size: f64,
+    /// Measure what a debug build does, to try the benchmark out.
+    #[arg(long)]
+    debug_build: bool,
 }
 
 /// A part of the benchmark.
@@ -39,21 +50,32 @@ enum Part {
     SignIn,
     /// What floods leave in the database.
     Floods,
+    /// Each page of the dashboard in a large project, on both stores.
+    Dashboard,
 }
 
 /// Builds everything optimised and runs the benchmark.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     install::debian(&[("nginx-light", &["/usr/sbin/nginx"]), ("wrk", &["wrk"])])?;
     install::node_packages()?;
+    let (profile, folder) = if options.debug_build {
+        ("dev", "debug")
+    } else {
+        ("release", "release")
+    };
     shell::run(&mut cargo(&[
         "build",
-        "--release",
+        "--profile",
+        profile,
         "--package",
         "gatewright",
         "--package",
         "gatewright-bench",
         "--bins",
     ]))?;
+    let script = |name: &str, arguments: &[&str], postgres: Option<&Postgres>| {
+        script(name, arguments, &target().join(folder), postgres)
+    };
     let (seconds, rounds) = (options.seconds.to_string(), options.rounds.to_string());
     let floods = options.floods.to_string();
     let measured = ["--seconds", &seconds, "--rounds", &rounds];
@@ -64,7 +86,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if wanted(Part::Footprint) {
         script("footprint.mjs", &[], None)?;
     }
-    if wanted(Part::SignIn) || wanted(Part::Floods) {
+    if wanted(Part::SignIn) || wanted(Part::Floods) || wanted(Part::Dashboard) {
         let postgres = Postgres::start()?;
         if wanted(Part::SignIn) {
             let arguments = [&measured[..], &["--grants", &options.grants]].concat();
@@ -73,15 +95,25 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         if wanted(Part::Floods) {
             script("floods.mjs", &["--count", &floods], Some(&postgres))?;
         }
+        if wanted(Part::Dashboard) {
+            let (requests, size) = (options.requests.to_string(), options.size.to_string());
+            let arguments = ["--requests", &requests, "--size", &size];
+            script("dashboard.mjs", &arguments, Some(&postgres))?;
+        }
     }
     Ok(())
 }
 
-fn script(name: &str, arguments: &[&str], postgres: Option<&Postgres>) -> anyhow::Result<()> {
+fn script(
+    name: &str,
+    arguments: &[&str],
+    binaries: &Path,
+    postgres: Option<&Postgres>,
+) -> anyhow::Result<()> {
     let mut node = command(install::node(), &[]);
     node.arg(root().join("bench").join(name))
         .args(arguments)
-        .env("GATEWRIGHT_BINARIES", target().join("release"));
+        .env("GATEWRIGHT_BINARIES", binaries);
     if let Some(postgres) = postgres {
         node.env("GATEWRIGHT_TEST_POSTGRES", postgres.url());
     }

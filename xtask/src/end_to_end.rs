@@ -9,7 +9,12 @@ use crate::{
 /// Builds the programs and runs `e2e/*.test.mjs`, all of it or what matches `pattern`.
 pub fn run(postgres: &Postgres, pattern: &str) -> anyhow::Result<()> {
     install::node_packages()?;
-    install::debian(&[("chromium", &["chromium"]), ("openssl", &["openssl"])])?;
+    install::debian(&[
+        ("chromium", &["chromium"]),
+        ("openssl", &["openssl"]),
+        ("nginx-light", &["/usr/sbin/nginx"]),
+        ("sqlite3", &["sqlite3"]),
+    ])?;
     install::glewlwyd()?;
     let python = install::python()?;
     shell::run(&mut cargo(&[

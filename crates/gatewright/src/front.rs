@@ -51,7 +51,12 @@ pub struct Front {
 impl Front {
     /// Before the router of an app.
     pub fn new(app: Arc<App>) -> Self {
-        let router = crate::router::router(Arc::clone(&app));
+        Self::with(app, Router::new())
+    }
+
+    /// The same with routes of its own besides.
+    pub(crate) fn with(app: Arc<App>, more: Router<Arc<App>>) -> Self {
+        let router = crate::router::router_with(Arc::clone(&app), more);
         Self::over(app, router)
     }
 

@@ -14,12 +14,18 @@ use crate::{
 
 /// The router of `serve`.
 pub fn router(app: Arc<App>) -> Router {
+    router_with(app, Router::new())
+}
+
+/// The same with more routes beside.
+pub(crate) fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
     Router::new()
         .merge(crate::authorization_server::routes())
         .merge(crate::relying_party::routes())
         .merge(crate::api::routes(&app))
         .merge(crate::dashboard::routes(&app))
         .merge(crate::telemetry::routes())
+        .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(RouteLayer)

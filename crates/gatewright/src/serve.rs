@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -47,6 +48,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace.
 pub async fn run(app: Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
     let front = Front::new(Arc::clone(&app));
+    run_behind(front, app, listener).await
+}
+
+/// The same with routes beside those of every instance.
+pub(crate) async fn run_with(
+    app: Arc<App>,
+    listener: TcpListener,
+    more: Router<Arc<App>>,
+) -> anyhow::Result<()> {
+    let front = Front::with(Arc::clone(&app), more);
     run_behind(front, app, listener).await
 }
 

@@ -140,6 +140,9 @@ pub struct AdministratorsConfig {
     /// somebody invites it. Everybody else needs an invitation first.
     #[schemars(example = ["example.com"])]
     pub oidc_domains: Vec<String>,
+    /// What the sign-in page says besides. No configuration has it: the demo tells there where its link is.
+    #[serde(skip)]
+    pub hint: Option<&'static str>,
 }
 
 impl Default for AdministratorsConfig {
@@ -152,6 +155,7 @@ impl Default for AdministratorsConfig {
             oidc_scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
             oidc_label: "Sign in with single sign-on".to_owned(),
             oidc_domains: Vec::new(),
+            hint: None,
         }
     }
 }

@@ -7,11 +7,14 @@ use axum::{
     extract::Path,
     response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
 use http::{
-    HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 use sha2::{Digest as _, Sha256};
+
+use super::compress;
 
 /// Tokens first: everything after is built from them.
 const STYLE: &str = concat!(
@@ -22,6 +25,7 @@ const STYLE: &str = concat!(
     include_str!("../../assets/dashboard/forms.css"),
     include_str!("../../assets/dashboard/tables.css"),
     include_str!("../../assets/dashboard/connect.css"),
+    include_str!("../../assets/dashboard/help.css"),
 );
 const SCRIPT: &str = include_str!("../../assets/dashboard/dashboard.js");
 /// htmx 2.0.11 (Zero-Clause BSD, see `assets/vendor/htmx-LICENSE.txt`), as its makers minified it.
@@ -34,6 +38,8 @@ struct Asset {
     path: String,
     content_type: &'static str,
     content: &'static str,
+    /// The same as gzip.
+    packed: Bytes,
 }
 
 /// All of them.
@@ -75,6 +81,15 @@ impl Assets {
     }
 }
 
+#[cfg(test)]
+impl Assets {
+    /// What a browser that has nothing yet loads of them, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let all = [&self.style, &self.script, &self.htmx, &self.icon];
+        all.map(|asset| asset.packed.len()).iter().sum()
+    }
+}
+
 impl Asset {
     fn new(stem: &str, ending: &str, content_type: &'static str, content: &'static str) -> Self {
         let digest = Sha256::digest(content.as_bytes());
@@ -85,12 +100,13 @@ impl Asset {
             path: format!("/assets/{stem}.{hash}.{ending}"),
             content_type,
             content,
+            packed: compress::once(content.as_bytes()),
         }
     }
 }
 
 /// GET `/assets/{name}`.
-pub(super) async fn serve(Path(name): Path<String>) -> Response {
+pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let all = [&ASSETS.style, &ASSETS.script, &ASSETS.htmx, &ASSETS.icon];
     let wanted = all
         .into_iter()
@@ -98,6 +114,7 @@ pub(super) async fn serve(Path(name): Path<String>) -> Response {
     let Some(asset) = wanted else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    let is_packed = compress::is_taken(&headers);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),
         (
@@ -106,17 +123,24 @@ pub(super) async fn serve(Path(name): Path<String>) -> Response {
         ),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    (headers, asset.content).into_response()
+    if !is_packed {
+        return (headers, asset.content).into_response();
+    }
+    let mut packed = (headers, asset.packed.clone()).into_response();
+    compress::mark(packed.headers_mut());
+    packed
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
+
     use super::*;
 
     #[tokio::test]
     async fn a_file_is_kept_for_ever_under_the_hash_of_its_content_and_nowhere_else() {
         let name = |path: &str| Path(path.trim_start_matches("/assets/").to_owned());
-        let style = serve(name(ASSETS.style())).await;
+        let style = serve(name(ASSETS.style()), HeaderMap::new()).await;
         assert_eq!(style.status(), StatusCode::OK);
         assert_eq!(style.headers()[CONTENT_TYPE], "text/css; charset=utf-8");
         assert!(
@@ -127,19 +151,31 @@ mod tests {
         );
         for other in ["dashboard.css", "dashboard.000000000000.css", "../Cargo.toml", ""] {
             assert_eq!(
-                serve(name(other)).await.status(),
+                serve(name(other), HeaderMap::new()).await.status(),
                 StatusCode::NOT_FOUND,
                 "{other}"
             );
         }
     }
 
+    #[tokio::test]
+    async fn a_browser_that_takes_gzip_gets_it() {
+        let name = Path(ASSETS.htmx().trim_start_matches("/assets/").to_owned());
+        let takes = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip, br"))]);
+        let packed = serve(name, takes).await;
+        assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
+        let content = axum::body::to_bytes(packed.into_body(), HTMX.len())
+            .await
+            .unwrap();
+        assert!(content.len() < HTMX.len() / 2 && content.starts_with(&[0x1f, 0x8b]));
+    }
+
     #[test]
     fn nothing_is_loaded_from_elsewhere_and_everything_cold_is_light() {
         assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
-        let cold = STYLE.len() + SCRIPT.len() + HTMX.len() + ICON.len();
+        let cold = ASSETS.weight();
         assert!(
-            cold < 90_000,
+            cold < 45_000,
             "{cold} bytes of styles and scripts leave too little for the page"
         );
     }

@@ -46,6 +46,8 @@ pub(crate) enum Icon {
     Info,
     /// Two sheets.
     Copy,
+    /// A circle with a question mark: the guide.
+    Help,
 }
 
 impl Icon {
@@ -89,6 +91,9 @@ impl Icon {
             Self::Check => r#"<path d="m4.5 10.5 3.5 3.5 7.5-8"/>"#,
             Self::Warning => r#"<path d="M10 3.5 2.5 16.5h15z"/><path d="M10 8.5v3.5M10 14.25h.01"/>"#,
             Self::Problem => r#"<circle cx="10" cy="10" r="7"/><path d="M10 6.5v4M10 13.25h.01"/>"#,
+            Self::Help => {
+                r#"<circle cx="10" cy="10" r="7"/><path d="M7.75 8a2.25 2.25 0 1 1 3.1 2.1c-.55.22-.85.6-.85 1.15v.25"/><path d="M10 13.75v.01"/>"#
+            }
             Self::Info => r#"<circle cx="10" cy="10" r="7"/><path d="M10 9.5v4M10 6.75h.01"/>"#,
             Self::Copy => {
                 r#"<rect x="7" y="7" width="9.5" height="9.5" rx="1.75"/><path d="M13 7V5.25A1.75 1.75 0 0 0 11.25 3.5h-6A1.75 1.75 0 0 0 3.5 5.25v6A1.75 1.75 0 0 0 5.25 13H7"/>"#

@@ -6,10 +6,12 @@ mod api_keys;
 mod assets;
 mod audit;
 mod browser;
+mod compress;
 mod error;
 mod flash;
 mod form;
 mod gateways;
+mod help;
 mod icon;
 mod invitation;
 mod list;
@@ -45,7 +47,13 @@ use self::{
     error::{Message, PageError},
     flash::Flash,
 };
-use crate::{app::App, request::RequestContext, same_origin::is_same_origin};
+use crate::{
+    account::cookie,
+    app::App,
+    request::RequestContext,
+    same_origin::is_same_origin,
+    service::{ServiceError, account_sessions::Begun},
+};
 
 /// Routes.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
@@ -92,6 +100,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/projects", get(projects::show).post(projects::create))
         .route("/projects/{project}/join", post(projects::join))
         .nest("/projects/{project}", in_project)
+        .merge(help::routes())
         .method_not_allowed_fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard))
         .route("/assets/{name}", get(assets::serve))
@@ -105,13 +114,31 @@ pub(crate) fn missing_page(context: &RequestContext, headers: &HeaderMap) -> Opt
         .then(|| Message::from(PageError::NotFound("page")).render(context))
 }
 
+/// The page of a link that does not work any more.
+pub(crate) fn dead_link(context: &RequestContext, advice: &'static str) -> Response {
+    Message::from(PageError::DeadLink { advice }).render(context)
+}
+
+/// Sends somebody whose session has just begun on to a page of ours, or tells why there is none.
+pub(crate) fn signed_in(
+    app: &App,
+    context: &RequestContext,
+    begun: Result<Begun, ServiceError>,
+    path: &str,
+) -> Response {
+    match begun {
+        Ok(begun) => page::go(path, [cookie::set(app.config.public_url(), &begun.token)]),
+        Err(error) => Message::from(PageError::from(error)).render(context),
+    }
+}
+
 async fn not_found() -> PageError {
     PageError::NotFound("page")
 }
 
 /// What holds for every page: a form is acted upon only when it was posted from a page of ours (the session cookie is
 /// `SameSite=Lax` besides, and no GET changes anything, so nothing more is needed against forms of other sites); what was
-/// done is said once; and what went wrong is told on a page with the reference of the request.
+/// done is said once; what went wrong is told on a page with the reference of the request; and pages are compressed.
 async fn guard(
     State(app): State<Arc<App>>,
     Extension(context): Extension<RequestContext>,
@@ -120,6 +147,7 @@ async fn guard(
 ) -> Response {
     let is_ours = request.method().is_safe() || is_same_origin(request.headers(), app.config.public_url());
     let was_said = request.method().is_safe() && Flash::of(request.headers()).is_some();
+    let is_compressed = compress::is_wanted(request.method(), request.headers());
     let mut response = if is_ours {
         next.run(request).await
     } else {
@@ -134,6 +162,9 @@ async fn guard(
     }
     if was_said && !response.status().is_redirection() {
         response.headers_mut().append(header::SET_COOKIE, Flash::said());
+    }
+    if is_compressed {
+        response = compress::page(response).await;
     }
     response
 }

@@ -118,6 +118,17 @@ impl Frame {
             .collect()
     }
 
+    /// The page of the guide that fits.
+    pub(super) fn help(&self) -> &'static str {
+        match self.section {
+            Section::Gateways => "/help/gateways",
+            Section::UserSources => "/help/sources",
+            Section::Servers => "/help/servers",
+            Section::Members | Section::ApiKeys => "/help/members",
+            _ => "/help",
+        }
+    }
+
     /// Whether this is the page of the account.
     pub(super) fn is_account(&self) -> bool {
         self.section == Section::Account

@@ -49,7 +49,9 @@ pub(super) async fn show(
             "This instance has no account yet. Open the setup link that `gatewright serve` printed when it started.",
         )
     } else {
-        Flash::of(&headers).map(Flash::text)
+        Flash::of(&headers)
+            .map(Flash::text)
+            .or(app.config.administrators.hint)
     };
     Ok(render(&app, Form::default(), next, said))
 }

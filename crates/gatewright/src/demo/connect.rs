@@ -4,14 +4,20 @@ use std::io::Write;
 
 use gatewright_domain::gateway::Mode;
 
-use super::{objects::Objects, screen::Screen};
+use super::{door::Links, objects::Objects, screen::Screen};
 use crate::client_setup::ClientSetup;
 
 /// The name clients give the server.
 const NAME: &str = "gatewright-demo";
 
 /// Prints what to type, with everything filled in.
-pub(super) fn print<W: Write>(screen: &mut Screen<W>, public_url: &str, gateway: &str, objects: &Objects) {
+pub(super) fn print<W: Write>(
+    screen: &mut Screen<W>,
+    public_url: &str,
+    gateway: &str,
+    objects: &Objects,
+    links: &Links,
+) {
     screen.heading("Now with your own client");
     screen.say("Each of these opens your browser: choose Allow, then sign in as Ada or as Grace.");
     screen.say("Then ask it to call whoami.");
@@ -25,7 +31,7 @@ pub(super) fn print<W: Write>(screen: &mut Screen<W>, public_url: &str, gateway:
     screen.copy("Cursor, in ~/.cursor/mcp.json", &file.lines().collect::<Vec<_>>());
     screen.copy("MCP Inspector", &[&setup.inspector()]);
     let Objects { project, api_key, .. } = objects;
-    screen.heading("And what administrators see");
+    screen.heading("And what administrators have");
     screen.copy(
         "The gateways of the demo's project",
         &[
@@ -40,6 +46,9 @@ pub(super) fn print<W: Write>(screen: &mut Screen<W>, public_url: &str, gateway:
             &format!("  {public_url}/api/v1/projects/{project}/users"),
         ],
     );
+    screen.heading("Look at all of it in the dashboard");
+    screen.say("This link signs you in, as often as you like, for as long as this demo runs:");
+    screen.copy_alone(&links.printed);
     screen.say("");
     screen.say("The demo serves until you press Ctrl-C. Started again, it goes on with the same data.");
 }

@@ -3,7 +3,9 @@
 //!
 //! The provider signs anybody in. It exists only here: `serve` has no way to start it.
 
+mod browser;
 mod connect;
+mod door;
 mod folder;
 mod objects;
 mod ports;
@@ -24,16 +26,20 @@ use url::Url;
 
 use crate::{
     app::App,
-    config::{Config, DatabaseConfig, LogConfig, ServerConfig},
+    config::{AdministratorsConfig, Config, DatabaseConfig, LogConfig, ServerConfig},
     serve,
 };
 
+use door::{Door, Links};
 use folder::{Folder, Kept, Ports};
 use objects::{CLIENT_ID, Neighbours, Objects};
 use screen::Screen;
 
 /// How long a stop waits for requests: whoever presses Ctrl-C at a demo wants it gone.
 const SHUTDOWN_GRACE_SECONDS: u32 = 2;
+/// What the sign-in page says to somebody who has signed out, or comes with a bookmark.
+const SIGN_IN_HINT: &str =
+    "This is the demo. It needs no password: open the link to the dashboard that it printed in its terminal.";
 
 /// What `gatewright demo` takes.
 #[derive(Debug, Clone, Args)]
@@ -41,6 +47,9 @@ pub struct DemoArguments {
     /// End after the walk, with status 0 when it succeeded and 1 when it did not.
     #[arg(long)]
     pub once: bool,
+    /// Do not open a browser on the dashboard. None is opened anyway in CI, over SSH, or where no terminal or desktop is.
+    #[arg(long)]
+    pub no_open: bool,
     /// The gateway's port on 127.0.0.1. Without it 8930, or a free one when that is taken.
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -91,7 +100,11 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         demo.app.config.public_url(),
         demo.gateway.as_str(),
         &demo.objects,
+        &demo.links,
     );
+    if !arguments.no_open && browser::open(&demo.links.opened) {
+        screen.say("Your browser opens on the dashboard.");
+    }
     demo.serve_until_interrupted().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -103,6 +116,7 @@ struct Demo {
     issuer: String,
     server_url: String,
     objects: Objects,
+    links: Links,
     folder: Folder,
     tasks: JoinSet<anyhow::Result<()>>,
 }
@@ -165,8 +179,6 @@ impl Demo {
         let (provider_stop, server_stop) = (app.shutdown.clone(), app.shutdown.clone());
         tasks.spawn(async move { Ok(provider.serve(provider_listener, provider_stop).await?) });
         tasks.spawn(async move { Ok(server.serve(server_listener, server_stop).await?) });
-        tasks.spawn(serve::run(Arc::clone(&app), gateway));
-
         let neighbours = Neighbours {
             issuer: &issuer,
             client_secret: &folder.kept.client_secret,
@@ -178,6 +190,8 @@ impl Demo {
             .context("The demo's project could not be set up. A new --data-dir starts afresh.")?;
         folder.kept.api_key = Some(objects.api_key.clone());
         folder.save()?;
+        let (door, links) = Door::new(&app, objects.account, objects.project);
+        tasks.spawn(serve::run_with(Arc::clone(&app), gateway, door::routes(door)));
         let gateway = Url::parse(&app.config.gateway_url(&objects.gateway.slug))?;
         Ok(Self {
             app,
@@ -185,6 +199,7 @@ impl Demo {
             issuer,
             server_url,
             objects,
+            links,
             folder,
             tasks,
         })
@@ -198,6 +213,7 @@ impl Demo {
             &format!("{} (in place of Okta, Entra ID, ...)", self.issuer),
         );
         screen.fact("MCP server", &self.server_url);
+        screen.fact("dashboard", &self.links.printed);
         screen.fact("data", &self.folder.path().display().to_string());
     }
 
@@ -249,6 +265,10 @@ fn configuration(
         database: DatabaseConfig {
             data_dir: folder.path().to_owned(),
             ..DatabaseConfig::default()
+        },
+        administrators: AdministratorsConfig {
+            hint: Some(SIGN_IN_HINT),
+            ..AdministratorsConfig::default()
         },
         log: arguments.log(),
         ..Config::default()

@@ -4,7 +4,7 @@ use gatewright_domain::{
     api_key::KeyRole,
     audit::Origin,
     gateway::{Gateway, GatewayStatus, Mode},
-    id::{ProjectId, ServerId, UserSourceId},
+    id::{AccountId, ProjectId, ServerId, UserSourceId},
     secret::Secret,
     server::IdentityForwarding,
     token_hash::TokenHash,
@@ -17,6 +17,7 @@ use crate::{
     service::{
         Authority, IfMatch, Patch, ServiceError,
         api_keys::{self, NewApiKey},
+        demo as demo_service,
         effects::Run,
         gateways::{self, GatewayPatch, NewGateway},
         projects::{self, NewProject},
@@ -27,10 +28,13 @@ use crate::{
 
 /// Names by which a second start finds what the first one made.
 const PROJECT: &str = "Demo";
+/// The first account comes with a project; this one where the demo's was made before there were accounts.
+const OTHER_PROJECT: &str = "Empty project";
 const USER_SOURCE: &str = "Demo identity provider";
 const SERVER: &str = "demo";
 /// The last part of the gateway's URL.
-pub(super) const GATEWAY: &str = "demo";
+const GATEWAY: &str = "demo";
+const GATEWAY_NAME: &str = "Demo gateway";
 const KEY: &str = "Demo key";
 /// The client id at the demo provider.
 pub(super) const CLIENT_ID: &str = "gatewright-demo";
@@ -51,6 +55,8 @@ pub(super) struct Neighbours<'a> {
 
 /// What there is now.
 pub(super) struct Objects {
+    /// The account that administers all of it.
+    pub(super) account: AccountId,
     /// The project.
     pub(super) project: ProjectId,
     /// The gateway.
@@ -65,12 +71,15 @@ pub(super) async fn prepare(app: &App, neighbours: &Neighbours<'_>) -> Result<Ob
         app,
         authority: Authority::operator(Origin::System),
     };
+    let account = demo.account().await?;
     let project = demo.project().await?;
+    demo_service::own(app, account, project).await?;
     let source = demo.user_source(project, neighbours).await?;
     let server = demo.server(project, neighbours.server_url).await?;
     let gateway = demo.gateway(project, source, server).await?;
     let api_key = demo.api_key(project, neighbours.api_key).await?;
     Ok(Objects {
+        account,
         project,
         gateway,
         api_key,
@@ -83,14 +92,23 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    async fn project(&self) -> Result<ProjectId, ServiceError> {
+    async fn account(&self) -> Result<AccountId, ServiceError> {
+        let is_there = self.find_project().await?.is_some();
+        let first = if is_there { OTHER_PROJECT } else { PROJECT };
+        Ok(demo_service::account(self.app, first).await?.id)
+    }
+
+    async fn find_project(&self) -> Result<Option<ProjectId>, ServiceError> {
         let found = first(
             async |page| projects::list(self.app, &self.authority, page).await,
             |project| project.name == PROJECT,
-        )
-        .await?;
-        if let Some(project) = found {
-            return Ok(project.id);
+        );
+        Ok(found.await?.map(|project| project.id))
+    }
+
+    async fn project(&self) -> Result<ProjectId, ServiceError> {
+        if let Some(project) = self.find_project().await? {
+            return Ok(project);
         }
         let name = PROJECT.to_owned();
         Ok(projects::create(self.app, &self.authority, NewProject { name })
@@ -190,7 +208,7 @@ impl Demo<'_> {
     ) -> Result<Gateway, ServiceError> {
         let found = first(
             async |page| gateways::list(self.app, &self.authority, project, page).await,
-            |gateway| gateway.slug == GATEWAY,
+            |gateway| gateway.slug == GATEWAY || gateway.name == GATEWAY_NAME,
         )
         .await?;
         if let Some(gateway) = found {
@@ -213,18 +231,24 @@ impl Demo<'_> {
             let changed = done.await?.changed();
             Ok(changed.expect("a change that is no rehearsal is made"))
         } else {
-            let new = NewGateway {
-                name: "Demo gateway".to_owned(),
+            let new = |slug: &str| NewGateway {
+                name: GATEWAY_NAME.to_owned(),
                 description: "Tools of the demo server, for Ada and Grace.".to_owned(),
                 instructions: "Call whoami to see who the servers behind this gateway think you are."
                     .to_owned(),
-                slug: GATEWAY.to_owned(),
+                slug: slug.to_owned(),
                 authentication_mode: Some(Mode::UserSource),
                 user_source_id: Some(source),
                 servers: vec![server],
                 ..NewGateway::default()
             };
-            gateways::create(self.app, &self.authority, project, new).await
+            match gateways::create(self.app, &self.authority, project, new(GATEWAY)).await {
+                // A demo project that was deleted keeps its gateway's address for ever: another one is minted.
+                Err(ServiceError::Invalid(_)) => {
+                    gateways::create(self.app, &self.authority, project, new("")).await
+                }
+                made => made,
+            }
         }
     }
 

@@ -100,6 +100,12 @@ impl<W: Write> Screen<W> {
         }
     }
 
+    /// Something to copy that needs no more words.
+    pub(super) fn copy_alone(&mut self, line: &str) {
+        let line = self.styled(Style::Good, line);
+        self.line(&format!("{:INDENT$}{line}", ""));
+    }
+
     /// A step of the walk.
     pub(super) fn step(&mut self, step: &Step) {
         self.steps += 1;

@@ -11,6 +11,7 @@ pub mod audit_events;
 pub mod authority;
 mod change;
 pub mod clients;
+pub(crate) mod demo;
 pub mod effects;
 pub mod error;
 pub mod gateways;

@@ -1,0 +1,98 @@
+// What a page of the dashboard costs in a large project: the time the server takes, and the bytes a browser gets that has
+// nothing yet. The pages are found as a person finds them, by following links and filling in filters, so a new one is
+// measured as soon as something leads to it.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { accessToken } from "../e2e/lib/access-token.mjs";
+import { BINARIES, STORES, startGateway } from "../e2e/lib/gateway.mjs";
+import { freePort, start } from "../e2e/lib/process.mjs";
+import { startProvider } from "../e2e/lib/provider.mjs";
+import { seedDashboard } from "./seed-dashboard.mjs";
+import { Visitor } from "./visitor.mjs";
+
+const { values: options } = parseArgs({
+  options: { requests: { type: "string", default: "20" }, size: { type: "string", default: "1" } },
+});
+const REQUESTS = Number(options.requests);
+const GOAL = { milliseconds: 50, kilobytes: 100 };
+const running = [];
+
+/** A project with one of each, of which the rest are copies; gives somebody signed in who is an owner of it. */
+async function project(store) {
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
+  const gateway = await startGateway({ store, outputFile: join(folder, "gateway.log") });
+  const provider = await startProvider({ redirectUri: gateway.callback });
+  const port = await freePort();
+  const server = { url: `http://127.0.0.1:${port}/mcp` };
+  const upstream = await start(join(BINARIES, "bench-upstream"), [String(port)], { readyUrl: server.url });
+  running.push({ stop: () => rm(folder, { recursive: true, force: true }) }, gateway, provider, upstream);
+  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+  const { id: source } = await create("user-sources", {
+    name: "Company",
+    issuer: provider.issuer,
+    client_id: provider.client.client_id,
+    client_secret: provider.client.client_secret,
+  });
+  await create("secrets", { name: "TOKEN", value: "a secret of some length", origins: [new URL(server.url).origin] });
+  const { id } = await create("servers", { slug: "bench", name: "Bench", url: server.url });
+  const settings = { user_source_id: source, authentication_mode: "user_source", servers: [id] };
+  const made = await create("gateways", { name: "Bench", slug: "bench", ...settings });
+  await create("gateways", { name: "By key", slug: "by-key", authentication_mode: "headers", servers: [id] });
+  await create("invitations", { email: "guest@example.com", role: "viewer" });
+  for (const user of ["ada", "grace"]) await accessToken({ url: made.url, user });
+  const visitor = new Visitor(gateway.url);
+  await visitor.setUp(gateway.log());
+  await visitor.post(`${gateway.project}/join`, {});
+  await settled(gateway);
+  return { gateway, visitor };
+}
+
+/** Steps of sign-ins are written two seconds after they happened. */
+async function settled(gateway) {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const [{ n }] = await gateway.rows("SELECT count(*) AS n FROM sign_in_attempts");
+    if (Number(n) >= 2) return;
+    if (Date.now() > deadline) throw new Error("the sign-ins left no trace");
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
+const rank = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+
+/** The pages of one store, in the order in which they were found. */
+async function measure(store) {
+  const { gateway, visitor } = await project(store);
+  const count = await seedDashboard(gateway, store, Number(options.size));
+  // What lies in memory of gateways and sources is read anew.
+  await gateway.restart();
+  console.log(`\n${store}: ${Object.entries(count).map(([table, rows]) => `${rows} ${table.replaceAll("_", " ")}`).join(", ")}\n`);
+  console.log("page | median ms | p95 ms | goal | cold kB | goal | verdict\n--- | --- | --- | --- | --- | --- | ---");
+  let over = 0;
+  const pages = await visitor.pages(gateway.project).catch(async (error) => {
+    // Stopping writes the rest of the log.
+    await gateway.restart();
+    throw new Error(`${error.message}\n\nThe log ends with:\n${gateway.log().slice(-2000)}`);
+  });
+  for (const [template, path] of pages) {
+    const { bytes } = await visitor.cold(path);
+    const times = [];
+    for (let count = 0; count < REQUESTS; count += 1) times.push((await visitor.get(path)).milliseconds);
+    times.sort((a, b) => a - b);
+    const [middle, late, kilobytes] = [rank(times, 0.5), rank(times, 0.95), bytes / 1000];
+    const wrong = [middle > GOAL.milliseconds && "slow", kilobytes > GOAL.kilobytes && "heavy"].filter(Boolean);
+    over += wrong.length;
+    const cells = [middle.toFixed(1), late.toFixed(1), GOAL.milliseconds, kilobytes.toFixed(1), GOAL.kilobytes, wrong.join(", ") || "good"];
+    console.log(`${template} | ${cells.join(" | ")}`);
+  }
+  console.log(over ? `\n${store}: ${over} over the goal` : `\n${store}: all within the goal`);
+}
+
+try {
+  for (const store of STORES) await measure(store);
+} finally {
+  for (const each of running.reverse()) await each.stop();
+}

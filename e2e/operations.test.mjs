@@ -1,0 +1,222 @@
+// What the guide tells people to type when they run it for real: backup and restore on both stores, nginx with TLS in front,
+// and the file of the first steps. The commands and files are taken from its pages as they stand there.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { configure, freshDatabase } from "./lib/gateway.mjs";
+import { blocks, filledIn } from "./lib/guide.mjs";
+import { freePort, run, start } from "./lib/process.mjs";
+import { startEverything } from "./lib/upstreams.mjs";
+
+/** An instance that is started and stopped by hand, with the master key where it is without configuration. */
+async function instance(options = {}) {
+  const made = await configure(options);
+  const file = join(made.folder, "gatewright.toml");
+  if (!made.databaseUrl) {
+    const text = await readFile(file, "utf8");
+    await writeFile(file, text.replace(/\[keys\]\nmaster = .*\n/, ""));
+  }
+  const env = { PATH: `${dirname(made.program)}:${process.env.PATH}` };
+  const serve = (more = {}) => start(made.program, ["serve", ...made.config], { env: { ...env, ...more }, readyUrl: `${made.url}/readyz` });
+  const shell = (script, more = {}) => run("sh", ["-ec", script], { cwd: made.folder, env: { ...env, ...more } });
+  const key = (await run(made.program, ["admin", "init", ...made.config])).match(/gwk_[\w-]+/)[0];
+  const api = async (method, path, body) => {
+    const answer = await fetch(`${made.url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    return answer.json();
+  };
+  const names = async () => (await api("GET", "/projects")).items.map((project) => project.name);
+  return { ...made, serve, shell, api, names };
+}
+
+describe("backup and restore as the guide says", () => {
+  let folder;
+  before(async () => (folder = await mkdtemp(join(tmpdir(), "gatewright-backup-"))));
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  test("SQLite, copied while it serves and is written to", async () => {
+    const made = await instance();
+    const [backups, safe] = [join(folder, "backups"), join(folder, "safe")];
+    await mkdir(backups);
+    await mkdir(safe);
+    const data = { "/var/lib/gatewright": made.data };
+    const [copyKey] = await blocks("backup", "sh", "## The master key");
+    const [copy, check, restore] = await blocks("backup", "sh", "## SQLite");
+
+    let running = await made.serve();
+    await made.api("POST", "/projects", { name: "Before" });
+    await made.shell(filledIn(copyKey, { ...data, "/safe/place": safe }));
+    await made.shell(filledIn(copy, { ...data, "/var/backups": backups }));
+    assert.equal((await made.shell(filledIn(check, { "/var/backups": backups }))).trim(), "ok");
+    await made.api("POST", "/projects", { name: "After" });
+    await running.stop();
+    // The disk fails: the database is garbage, the key is gone.
+    await writeFile(join(made.data, "gatewright.db"), "garbage");
+    await rm(join(made.data, "master.key"));
+    await assert.rejects(made.serve());
+
+    await made.shell(filledIn(restore, { ...data, "/var/backups": backups, "/safe/place": safe }));
+    running = await made.serve();
+    assert.deepEqual(await made.names(), ["Before"]);
+    assert.match(await made.shell("gatewright doctor"), /master key/i);
+    await running.stop();
+    await rm(made.folder, { recursive: true, force: true });
+  });
+
+  test("PostgreSQL, into an empty database", async () => {
+    const made = await instance({ store: "postgres" });
+    const [dump, restore] = await blocks("backup", "sh", "## PostgreSQL");
+    const places = { "/var/backups": folder };
+    let running = await made.serve();
+    await made.api("POST", "/projects", { name: "Before" });
+    await made.shell(filledIn(dump, places), { GATEWRIGHT__DATABASE__URL: made.databaseUrl });
+    await made.api("POST", "/projects", { name: "After" });
+    await running.stop();
+
+    const env = { GATEWRIGHT__DATABASE__URL: await freshDatabase() };
+    await made.shell(filledIn(restore, places), env);
+    running = await made.serve(env);
+    assert.deepEqual(await made.names(), ["Before"]);
+    await running.stop();
+    await rm(made.folder, { recursive: true, force: true });
+  });
+});
+
+test("the files of the guide are good configuration", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-config-"));
+  const { program, folder: other } = await configure();
+  const makeKey = (await blocks("replicas", "sh", "## Set it up"))[1];
+  await run("sh", ["-ec", filledIn(makeKey, { "/etc/gatewright/master.key": join(folder, "master.key") })]);
+  for (const page of ["first-steps", "tls", "replicas", "members", "operating"]) {
+    for (const [index, block] of (await blocks(page, "toml")).entries()) {
+      const file = join(folder, `${page}-${index}.toml`);
+      await writeFile(file, block.replace("file:/etc/gatewright/master.key", `file:${join(folder, "master.key")}`));
+      const secret = { GATEWRIGHT__ADMINISTRATORS__OIDC_CLIENT_SECRET: "a secret of some length" };
+      await run(program, ["config", "check", "--config", file], { env: page === "members" ? secret : {} });
+    }
+  }
+  await rm(folder, { recursive: true, force: true });
+  await rm(other, { recursive: true, force: true });
+});
+
+describe("nginx with TLS in front, as the guide says", () => {
+  let folder, made, nginx, running, everything, gateway, key, owner, url;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "gatewright-nginx-"));
+    const port = await freePort();
+    url = `https://127.0.0.1:${port}`;
+    const [pem, secret] = [join(folder, "mcp.pem"), join(folder, "mcp.key")];
+    const [authority, itsKey] = [join(folder, "ca.pem"), join(folder, "ca.key")];
+    const certificate = (name) => ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", `/CN=${name}`];
+    await run("openssl", [...certificate("A test"), "-keyout", itsKey, "-out", authority]);
+    const extensions = ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"].flatMap((each) => ["-addext", each]);
+    const signed = ["-CA", authority, "-CAkey", itsKey, ...extensions, "-keyout", secret, "-out", pem];
+    await run("openssl", [...certificate("127.0.0.1"), ...signed]);
+    made = await configure();
+    const file = join(made.folder, "gatewright.toml");
+    const text = (await readFile(file, "utf8")).replace(/public_url = .*/, `public_url = "${url}"\ntrusted_proxies = ["127.0.0.1/32"]`);
+    await writeFile(file, text.replace("[outbound]", `[outbound]\nallow = ["127.0.0.0/8"]\nextra_ca = ["${authority}"]`));
+    const [server] = await blocks("tls", "nginx", "## nginx");
+    const filled = filledIn(server, {
+      "listen 443 ssl": `listen 127.0.0.1:${port} ssl`,
+      "/etc/ssl/mcp.example.com.pem": pem,
+      "/etc/ssl/mcp.example.com.key": secret,
+      "http://127.0.0.1:8080": made.url,
+    });
+    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${folder}/${each};`);
+    await writeFile(
+      join(folder, "nginx.conf"),
+      `daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
+       http { access_log off; ${temporary.join(" ")} ${filled} }`,
+    );
+    const printed = await run(made.program, ["admin", "init", ...made.config]);
+    running = await start(made.program, ["serve", ...made.config], { readyUrl: `${made.url}/readyz` });
+    nginx = await start("/usr/sbin/nginx", ["-c", join(folder, "nginx.conf"), "-p", folder], {});
+    everything = await startEverything();
+    await answering();
+    const instanceKey = printed.match(/gwk_[\w-]+/)[0];
+    const project = await ask("POST", "/projects", { name: "Acme" }, { key: instanceKey });
+    const path = `/projects/${project.id}`;
+    owner = (await ask("POST", `${path}/api-keys`, { name: "tests", role: "owner" }, { key: instanceKey })).key;
+    await ask("POST", `${path}/servers`, { slug: "everything", name: "Everything", url: everything.url });
+    gateway = await ask("POST", `${path}/gateways`, { name: "Agents", slug: "agents", authentication_mode: "headers" });
+    key = (await ask("POST", `${path}/api-keys`, { name: "agents", role: "gateway" })).key;
+    gateway.events = `${path}/audit-events`;
+  });
+
+  after(async () => {
+    await nginx?.stop();
+    await running?.stop();
+    await everything?.stop();
+    for (const each of [folder, made?.folder]) if (each) await rm(each, { recursive: true, force: true });
+  });
+
+  /** One request of the API through the proxy, from an address of one's choice. */
+  function ask(method, path, body, { key: bearer = owner, from = "127.0.0.1" } = {}) {
+    return new Promise((done, fail) => {
+      const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json" };
+      // The certificate is of this run's own making.
+      const options = { method, headers, localAddress: from, rejectUnauthorized: false };
+      const sent = request(`${url}/api/v1${path}`, options, (answer) => {
+        let text = "";
+        answer.setEncoding("utf8").on("data", (part) => (text += part));
+        answer.on("end", () => (answer.statusCode < 300 ? done(JSON.parse(text)) : fail(new Error(`${path}: ${answer.statusCode} ${text}`))));
+      });
+      sent.on("error", fail);
+      sent.end(body && JSON.stringify(body));
+    });
+  }
+
+  /** Waits until the proxy passes requests on: unknown keys are refused by the API, not by nginx. */
+  async function answering() {
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const refused = await ask("GET", "/projects", undefined, { key: "none" }).catch((error) => error.message);
+      if (/: 401 /.test(refused)) return;
+      assert.ok(Date.now() < deadline, refused);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+
+  test("the gateway's URL is the public one, and the doctor finds its way through the proxy", async () => {
+    assert.equal(gateway.url, `${url}/mcp/agents`);
+    const said = await run(made.program, ["doctor", ...made.config]);
+    assert.match(said, new RegExp(`${url}`));
+  });
+
+  test("the audit log has the address of the person, not the proxy's", async () => {
+    await ask("PATCH", gateway.events.replace("audit-events", `gateways/${gateway.id}`), { description: "For agents." }, { from: "127.0.0.9" });
+    const { items } = await ask("GET", `${gateway.events}?action=gateway.updated`);
+    assert.equal(items[0].actor.address, "127.0.0.9");
+  });
+
+  test("what a server says while it works arrives while it works", async () => {
+    // The certificate is of this run's own making.
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+    try {
+      const headers = { authorization: `Bearer ${key}`, "gatewright-user-id": "ada-1815" };
+      const client = new Client({ name: "guide", version: "1" });
+      await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url), { requestInit: { headers } }));
+      const arrived = [];
+      const call = { name: "trigger-long-running-operation", arguments: { duration: 2, steps: 4 } };
+      await client.callTool(call, undefined, { onprogress: () => arrived.push(performance.now()) });
+      const over = performance.now();
+      assert.ok(arrived.length >= 3, `${arrived.length} times`);
+      assert.ok(over - arrived[0] > 900, `all came in the last ${over - arrived[0]} ms: something held them back`);
+      await client.close();
+    } finally {
+      delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+    }
+  });
+});
