@@ -120,14 +120,14 @@ impl<T: Transport> Federation<T> {
         alive: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Response<Answer<T::Body>> {
         match self.session_for_method(gateway_id, caller, headers) {
-            Err(refusal) => not_for_get(&refusal),
+            Err(refusal) => not_for_method(&refusal, headers),
             Ok(session) => {
                 let Some(place) = self.sessions.listen(&session) else {
                     let refusal = Refusal::new(
                         ErrorCode::INVALID_REQUEST,
                         "Too many streams are listening already; close some of them first.",
                     );
-                    return not_for_get(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS));
+                    return not_for_method(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), headers);
                 };
                 let sessions = Arc::clone(&self.sessions);
                 let listening = Listening::new(shutdown, move || {
@@ -148,7 +148,7 @@ impl<T: Transport> Federation<T> {
         headers: &HeaderMap,
     ) -> Response<Answer<T::Body>> {
         match self.session_for_method(gateway_id, caller, headers) {
-            Err(refusal) => not_for_get(&refusal),
+            Err(refusal) => not_for_method(&refusal, headers),
             Ok(session) => {
                 self.sessions.end(&session);
                 reply::bare(StatusCode::NO_CONTENT)
@@ -275,7 +275,7 @@ impl<T: Transport> Federation<T> {
             .begin(plan.gateway_id, caller.key, version, capabilities);
         let mut result = format!(
             r#"{{"protocolVersion":"{version}","capabilities":{{"tools":{{}}}},"serverInfo":{}"#,
-            server_info(plan)
+            plan.server_info
         );
         push_instructions(&mut result, plan);
         result.push('}');
@@ -352,9 +352,9 @@ impl<T: Transport> Federation<T> {
     }
 }
 
-/// A refusal of GET or DELETE.
-fn not_for_get<B>(refusal: &Refusal) -> Response<Answer<B>> {
-    let mut response = reply::refusal(refusal, None, Era::Legacy);
+/// A refusal of GET or DELETE, in the words of the era whose header stands there.
+fn not_for_method<B>(refusal: &Refusal, request: &HeaderMap) -> Response<Answer<B>> {
+    let mut response = reply::refusal(refusal, None, header_era(request));
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response
             .headers_mut()
@@ -381,18 +381,10 @@ fn discover(plan: &Plan) -> Bytes {
     let rest = format!(
         r#","ttlMs":{DISCOVER_TTL_MS},"cacheScope":"public","_meta":{{"{}":{}}}}}"#,
         meta::SERVER_INFO,
-        server_info(plan)
+        plan.server_info
     );
     result.push_str(&rest);
     result.into()
-}
-
-fn server_info(plan: &Plan) -> String {
-    format!(
-        r#"{{"name":"gatewright","title":{},"version":"{}"}}"#,
-        jsonrpc::json_string(&plan.name),
-        env!("CARGO_PKG_VERSION")
-    )
 }
 
 fn push_instructions(result: &mut String, plan: &Plan) {

@@ -18,6 +18,7 @@ use moka::sync::Cache;
 
 use crate::{
     federation_list::{Made, View},
+    jsonrpc,
     naming::Naming,
     session::Sessions,
     upstream::{Upstream, UpstreamConfig},
@@ -56,7 +57,8 @@ pub struct Plan {
     pub gateway_id: GatewayId,
     /// Tells plans of one gateway apart: what was made for an earlier configuration is not used for a later one.
     pub(crate) serial: u64,
-    pub(crate) name: String,
+    /// Who answers (`serverInfo`), as JSON text.
+    pub(crate) server_info: Arc<str>,
     pub(crate) instructions: String,
     pub(crate) naming: Naming,
     pub(crate) servers: Vec<Offered>,
@@ -140,7 +142,7 @@ impl<T: Transport> Federation<T> {
         Plan {
             gateway_id: config.id,
             serial: self.next_serial.fetch_add(1, Ordering::Relaxed),
-            name: config.name,
+            server_info: server_info(&config.name),
             instructions: config.instructions,
             naming: config.naming,
             servers,
@@ -171,4 +173,11 @@ impl<T: Transport> Federation<T> {
         );
         upstream
     }
+}
+
+/// `Implementation` of the gateway: the program by its name and version, and what people call the gateway.
+fn server_info(title: &str) -> Arc<str> {
+    let title = jsonrpc::json_string(title);
+    let version = env!("CARGO_PKG_VERSION");
+    format!(r#"{{"name":"gatewright","title":{title},"version":"{version}"}}"#).into()
 }

@@ -32,6 +32,8 @@ pub struct View {
     /// What it was made of, in the order of the plan's servers.
     lists: Vec<Option<Arc<ServerList>>>,
     made_of: Made,
+    /// Who answers, as stateless clients are told it: the plan's.
+    server_info: Arc<str>,
     written: ArcSwapOption<Written>,
     legacy: std::sync::OnceLock<Bytes>,
 }
@@ -87,13 +89,13 @@ impl View {
             scope: hint.scope,
         };
         if page > 0 {
-            return self.merged.result(ListKind::Tools, era, told, page);
+            return self.page(era, told, page);
         }
         if era == Era::Legacy {
             if let Some(result) = self.legacy.get() {
                 return Some(result.clone());
             }
-            let result = self.merged.result(ListKind::Tools, era, told, 0)?;
+            let result = self.page(era, told, 0)?;
             return Some(self.legacy.get_or_init(|| result).clone());
         }
         if let Some(written) = self.written.load().as_ref()
@@ -102,13 +104,19 @@ impl View {
         {
             return Some(written.result.clone());
         }
-        let result = self.merged.result(ListKind::Tools, era, told, 0)?;
+        let result = self.page(era, told, 0)?;
         self.written.store(Some(Arc::new(Written {
             at: now,
             hint,
             result: result.clone(),
         })));
         Some(result)
+    }
+
+    /// Writes one page.
+    fn page(&self, era: Era, told: CacheHint, page: usize) -> Option<Bytes> {
+        self.merged
+            .result(ListKind::Tools, era, told, &self.server_info, page)
     }
 
     /// The server that has a tool of this name.
@@ -270,6 +278,7 @@ fn merge(plan: &Plan, lists: Vec<Option<Arc<ServerList>>>, made_of: Made) -> Vie
         merged,
         lists,
         made_of,
+        server_info: Arc::clone(&plan.server_info),
         written: ArcSwapOption::empty(),
         legacy: std::sync::OnceLock::new(),
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::{
     jsonrpc::json_string,
     listing::{CacheScope, Entry, ListKind, ServerList},
+    meta::SERVER_INFO,
     naming::{NameReport, Naming, Selection},
     splice::Splice,
     version::Era,
@@ -115,9 +116,16 @@ impl Merged {
         self.pages.len().max(1)
     }
 
-    /// The result object of one page, counted from 0, for one era: with `resultType` and caching hints in the modern
-    /// one. `None` past the last page.
-    pub fn result(&self, kind: ListKind, era: Era, cache: CacheHint, page: usize) -> Option<Bytes> {
+    /// The result object of one page, counted from 0, for one era: in the modern one with `resultType`, caching hints
+    /// and `server_info`, JSON text of who answers. `None` past the last page.
+    pub fn result(
+        &self,
+        kind: ListKind,
+        era: Era,
+        cache: CacheHint,
+        server_info: &str,
+        page: usize,
+    ) -> Option<Bytes> {
         if page >= self.pages() {
             return None;
         }
@@ -125,11 +133,11 @@ impl Merged {
         let end = self.pages.get(page + 1).copied().unwrap_or(self.items.len());
         let items = &self.items[start..end];
         let size: usize = items.iter().map(|item| item.len() + 1).sum();
-        let mut out = Vec::with_capacity(size + 160);
+        let mut out = Vec::with_capacity(size + server_info.len() + 224);
         out.push(b'{');
         if era == Era::Modern {
             let hint = format!(
-                r#""resultType":"complete","ttlMs":{},"cacheScope":"{}","#,
+                r#""resultType":"complete","ttlMs":{},"cacheScope":"{}","_meta":{{"{SERVER_INFO}":{server_info}}},"#,
                 cache.ttl_ms,
                 cache.scope.as_str()
             );
@@ -200,6 +208,8 @@ mod tests {
         scope: CacheScope::Private,
     };
 
+    const INFO: &str = r#"{"name":"n"}"#;
+
     fn list(kind: ListKind, result: &str) -> ServerList {
         let mut list = ServerList::default();
         let page = parse_page(kind, &Bytes::copy_from_slice(result.as_bytes())).expect("a page");
@@ -217,7 +227,7 @@ mod tests {
 
     fn result(merged: &Merged, era: Era) -> String {
         let bytes = merged
-            .result(ListKind::Tools, era, HINT, 0)
+            .result(ListKind::Tools, era, HINT, INFO, 0)
             .expect("page 0 is always there");
         String::from_utf8(bytes.to_vec()).expect("UTF-8")
     }
@@ -239,11 +249,13 @@ mod tests {
         assert_eq!(result(&merged, Era::Legacy), format!("{{{tools}"));
         assert_eq!(
             result(&merged, Era::Modern),
-            format!(r#"{{"resultType":"complete","ttlMs":60000,"cacheScope":"private",{tools}"#)
+            format!(
+                r#"{{"resultType":"complete","ttlMs":60000,"cacheScope":"private","_meta":{{"io.modelcontextprotocol/serverInfo":{INFO}}},{tools}"#
+            )
         );
         let target = merged.selection.resolve("s2_a").expect("is offered");
         assert_eq!((target.server, target.entry), (2, 0));
-        assert_eq!(merged.result(ListKind::Tools, Era::Modern, HINT, 1), None);
+        assert_eq!(merged.result(ListKind::Tools, Era::Modern, HINT, INFO, 1), None);
     }
 
     #[test]
@@ -295,7 +307,7 @@ mod tests {
         let merged = Merged::new(ListKind::Resources, Naming::Prefixed, &sources);
         assert_eq!(
             merged
-                .result(ListKind::Resources, Era::Legacy, HINT, 0)
+                .result(ListKind::Resources, Era::Legacy, HINT, INFO, 0)
                 .as_deref(),
             Some(&br#"{"resources":[{"uri":"file:///b"}]}"#[..])
         );
@@ -345,7 +357,7 @@ mod tests {
             let mut seen = Vec::new();
             let mut page = Some(0);
             while let Some(at) = page {
-                let result = merged.result(ListKind::Tools, Era::Modern, HINT, at).expect("a cursor of ours");
+                let result = merged.result(ListKind::Tools, Era::Modern, HINT, INFO, at).expect("a cursor of ours");
                 let result: Value = serde_json::from_slice(&result).expect("JSON");
                 seen.extend(result["tools"].as_array().expect("a list").iter().cloned());
                 page = result.get("nextCursor").map(|cursor| page_of_cursor(cursor.as_str().expect("a string")).expect("ours"));

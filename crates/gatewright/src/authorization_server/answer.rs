@@ -30,6 +30,12 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// When a client may try again after a 503.
 const RETRY_SECONDS: u64 = 2;
 
+/// What token and revocation requests are (RFC 6749 section 4.1.3, RFC 7009 section 2.1).
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What registrations are (RFC 7591 section 3.1).
+pub(super) const JSON: &str = "application/json";
+
 /// Metadata changes rarely, and a change may take a minute to be seen by those who cache.
 const METADATA_CACHE: &str = "public, max-age=60";
 
@@ -145,6 +151,28 @@ pub(super) async fn body(body: Body) -> Result<Bytes, BodyError> {
 pub(super) async fn form(from: Body) -> Result<String, BodyError> {
     let bytes = body(from).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Why a body could not be used. A sender whose `Content-Type` says that it is something else is told that: a form
+/// sent as JSON lacks every parameter, and looking for one of them would lead nowhere. A body that could be used is
+/// used whatever its `Content-Type` says.
+pub(super) fn unusable(problem: OAuthError, headers: &HeaderMap, expected: &'static str) -> OAuthError {
+    let said = headers
+        .get(CONTENT_TYPE)
+        .map(|value| value.to_str().unwrap_or(""));
+    let is_expected = |said: &str| {
+        let media_type = said.split(';').next().unwrap_or("").trim();
+        media_type.eq_ignore_ascii_case(expected)
+    };
+    if said.is_none_or(is_expected) {
+        return problem;
+    }
+    OAuthError::new(
+        ErrorCode::InvalidRequest,
+        format!(
+            "The body could not be read. Send it as {expected}; the header Content-Type says something else."
+        ),
+    )
 }
 
 /// The `Authorization` header, when it is text.

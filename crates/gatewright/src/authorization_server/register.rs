@@ -16,7 +16,7 @@ use gatewright_oauth::{
     ErrorCode, OAuthError,
     client_metadata::{Registration, RegistrationResponse},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::{
     answer,
@@ -87,11 +87,12 @@ pub(super) async fn at_gateway(
     State(app): State<Arc<App>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
     let outcome = match gateway::by_slug(&app, &slug) {
         Ok(entry) => {
-            let outcome = register(&app, &context, Some(&entry), body).await;
+            let outcome = register(&app, &context, Some(&entry), &headers, body).await;
             trace(&app, &entry, &context, &outcome);
             outcome
         }
@@ -106,9 +107,10 @@ pub(super) async fn at_gateway(
 pub(super) async fn at_root(
     State(app): State<Arc<App>>,
     Extension(context): Extension<RequestContext>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let outcome = register(&app, &context, None, body).await;
+    let outcome = register(&app, &context, None, &headers, body).await;
     outcome.map_or_else(RegisterError::into_response, |registered| {
         answer::json(StatusCode::CREATED, &registered)
     })
@@ -144,6 +146,7 @@ async fn register(
     app: &App,
     context: &RequestContext,
     entry: Option<&GatewayEntry>,
+    headers: &HeaderMap,
     body: Body,
 ) -> Result<RegistrationResponse, RegisterError> {
     let gateway_id = entry.map(|entry| entry.gateway.id);
@@ -162,7 +165,8 @@ async fn register(
     if !is_open {
         return Err(RegisterError::SwitchedOff);
     }
-    let registration = Registration::parse(&answer::body(body).await?)?;
+    let registration = Registration::parse(&answer::body(body).await?)
+        .map_err(|problem| answer::unusable(problem, headers, answer::JSON))?;
     let client = RegisteredClient {
         redirect_uris: registration.redirect_uris.clone(),
         name: registration.client_name.clone(),

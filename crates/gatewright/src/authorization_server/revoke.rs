@@ -49,7 +49,8 @@ async fn at_gateway(
     body: Body,
 ) -> Result<Response, TokenError> {
     let form = answer::form(body).await?;
-    let request = RevocationRequest::parse(answer::authorization(headers), &form)?;
+    let request = RevocationRequest::parse(answer::authorization(headers), &form)
+        .map_err(|problem| answer::unusable(problem, headers, answer::FORM))?;
     end(app, entry, context, &request).await
 }
 

@@ -76,7 +76,8 @@ pub(super) async fn token(
 ) -> Response {
     let outcome = async {
         let form = answer::form(body).await?;
-        let request = TokenRequest::parse(answer::authorization(&headers), &form)?;
+        let request = TokenRequest::parse(answer::authorization(&headers), &form)
+            .map_err(|problem| answer::unusable(problem, &headers, answer::FORM))?;
         let client_id = &request.client.client_id;
         let entry = meant(&app, request.resources(), client_id)
             .await
@@ -97,7 +98,8 @@ pub(super) async fn revoke(
 ) -> Response {
     let outcome = async {
         let form = answer::form(body).await?;
-        let request = RevocationRequest::parse(answer::authorization(&headers), &form)?;
+        let request = RevocationRequest::parse(answer::authorization(&headers), &form)
+            .map_err(|problem| answer::unusable(problem, &headers, answer::FORM))?;
         let resources = Parameters::parse(&form);
         let client_id = &request.client.client_id;
         let entry = meant(&app, resources.all("resource"), client_id)

@@ -102,7 +102,8 @@ async fn at_gateway(
     body: Body,
 ) -> Result<Response, TokenError> {
     let form = answer::form(body).await?;
-    let request = TokenRequest::parse(answer::authorization(headers), &form)?;
+    let request = TokenRequest::parse(answer::authorization(headers), &form)
+        .map_err(|problem| answer::unusable(problem, headers, answer::FORM))?;
     grant(app, entry, context, request).await
 }
 

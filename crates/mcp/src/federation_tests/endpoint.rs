@@ -207,13 +207,23 @@ async fn without_a_session_older_clients_are_told_to_begin_one() {
         identity: &ADA,
     };
     let modern = modern_headers("tools/list", None);
-    assert_eq!(
+    let never = tokio_util::sync::CancellationToken::new();
+    for response in [
+        world.federation.delete(world.gateway_id, caller, &modern),
         world
             .federation
-            .delete(world.gateway_id, caller, &modern)
-            .status(),
-        405
-    );
+            .get(world.gateway_id, caller, &modern, never, || true),
+    ] {
+        assert_eq!(response.headers()["allow"], "POST");
+        let (status, text) = read(response).await;
+        assert_eq!(status, 405);
+        // An answer to no request has no id in this era, not even an empty one.
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&answer["error"]["code"], answer.get("id")),
+            (&json!(-32600), None)
+        );
+    }
 }
 
 #[tokio::test]

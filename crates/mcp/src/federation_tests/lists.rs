@@ -75,6 +75,11 @@ async fn several_servers_are_merged_in_order_under_their_prefixes() {
     let answer = list(&world, &plan, &ADA).await;
     assert_eq!(names(&answer), ["x-old_b", "x-old_a", "new_a"]);
     assert_eq!(answer["result"]["resultType"], "complete");
+    let info = &answer["result"]["_meta"]["io.modelcontextprotocol/serverInfo"];
+    assert_eq!(
+        (&info["name"], &info["title"]),
+        (&json!("gatewright"), &json!("Tools \"R\" us"))
+    );
     // What a server with sessions lists may differ between users.
     assert_eq!(answer["result"]["cacheScope"], "private");
     // The list of the server with sessions is taken as fresh for half a minute, less than the other's.
@@ -88,6 +93,7 @@ async fn several_servers_are_merged_in_order_under_their_prefixes() {
     let legacy: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(names(&legacy), ["x-old_b", "x-old_a", "new_a"]);
     assert_eq!(legacy["result"].get("ttlMs"), None);
+    assert_eq!(legacy["result"].get("_meta"), None);
     // Everything came from memory.
     assert_eq!(new.received("tools/list").len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use serde_json::json;
 
 use super::world::{ISSUER, World, code_form};
@@ -199,4 +199,57 @@ async fn requests_that_cannot_be_read_are_refused_in_json() {
     let answer = world.post(PATH, &[("client_id", &huge)]).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(answer.json().is_object());
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_something_else_is_told_what_it_should_be() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let send = async |path: &str, content_type: Option<&str>, body: String| {
+        let mut request = Request::post(path);
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        world.send(request.body(body).unwrap()).await
+    };
+    let json = json!({"grant_type": "authorization_code", "client_id": client}).to_string();
+    for path in [PATH, "/token", "/mcp/acme/oauth2/revoke", "/revoke"] {
+        for content_type in ["application/json", "multipart/form-data; boundary=x", ""] {
+            let answer = send(path, Some(content_type), json.clone()).await;
+            assert_eq!(
+                (answer.status, answer.error().as_str()),
+                (StatusCode::BAD_REQUEST, "invalid_request"),
+                "{path} {content_type}"
+            );
+            for text in ["application/x-www-form-urlencoded", "Content-Type"] {
+                assert!(answer.body.contains(text), "{path}: {}", answer.body);
+            }
+        }
+        // What says that it is a form, or nothing, is told what it lacks.
+        for content_type in [None, Some("Application/X-WWW-Form-urlencoded; charset=UTF-8")] {
+            let answer = send(path, content_type, String::new()).await;
+            assert!(!answer.body.contains("Content-Type"), "{path}: {}", answer.body);
+        }
+    }
+    let registration = "/mcp/acme/oauth2/register";
+    let form = "redirect_uris=https%3A%2F%2Fapp.example%2Fcb".to_owned();
+    let answer = send(
+        registration,
+        Some("application/x-www-form-urlencoded"),
+        form.clone(),
+    )
+    .await;
+    assert_eq!(answer.error(), "invalid_request");
+    assert!(answer.body.contains("application/json"), "{}", answer.body);
+    let answer = send(registration, Some("application/json"), form).await;
+    assert_eq!(answer.error(), "invalid_client_metadata");
+    // Somebody who sends the right thing under a wrong name is understood.
+    let code = world.code(&client).await;
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(code_form(&client, &code))
+        .finish();
+    assert_eq!(
+        send(PATH, Some("text/plain;charset=UTF-8"), body).await.status,
+        StatusCode::OK
+    );
 }
