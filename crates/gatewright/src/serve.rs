@@ -1,6 +1,7 @@
 //! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
 
 mod activity;
+pub mod presence;
 mod unread;
 
 use std::{

@@ -9,13 +9,19 @@ use gatewright_domain::{
     id::{AccountId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
 };
 
+use sqlx::AssertSqlSafe;
+
 use crate::{
     Page, PageRequest, StoreError, Tx, account, revocation,
     row::{Row, to_word},
     tx::Lock,
     user,
-    value::{Value, values},
+    value::{Value, places, values},
 };
+
+/// Grants ended by one statement: far below what either engine takes as placeholders, and enough that statements cost
+/// nothing beside the rows.
+const ENDED_AT_ONCE: usize = 500;
 
 macro_rules! select {
     ($($rest:expr),+) => {
@@ -349,7 +355,8 @@ pub async fn revoke_of_client(
 }
 
 /// Ends the grants a query finds. They are held first, in the order of their ids, so that two who end overlapping
-/// sets wait for each other in a line and not in a circle.
+/// sets wait for each other in a line and not in a circle. A client or gateway may have a hundred thousand of them, and
+/// on SQLite everybody who writes waits meanwhile, so they are ended in batches and not one by one.
 async fn revoke_found(
     tx: &mut Tx,
     sql: &'static str,
@@ -358,15 +365,27 @@ async fn revoke_found(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<u64, StoreError> {
+    let held = tx.lock_all(sql, Lock::Update, values).await?;
+    let ids = held
+        .iter()
+        .map(|row| row.id("id"))
+        .collect::<Result<Vec<GrantId>, _>>()?;
     let mut ended = 0;
-    for row in tx.lock_all(sql, Lock::Update, values).await? {
-        let id: GrantId = row.id("id")?;
-        let sql = "UPDATE grants SET revoked_at = $1, live_until = $1, revoked_reason = $2 \
-                   WHERE id = $3 AND revoked_at IS NULL";
-        ended += tx.execute(sql, values![now, to_word(&reason), id]).await?;
-        tx.execute("DELETE FROM refresh_tokens WHERE grant_id = $1", values![id])
-            .await?;
-        revocation::insert_grant(tx, id, until).await?;
+    for batch in ids.chunks(ENDED_AT_ONCE) {
+        let sql = format!(
+            "UPDATE grants SET revoked_at = $1, live_until = $1, revoked_reason = $2 \
+             WHERE revoked_at IS NULL AND id IN ({})",
+            places(3, batch)
+        );
+        let mut values = values![now, to_word(&reason)].to_vec();
+        values.extend(batch.iter().copied().map(Value::from));
+        ended += tx.execute(AssertSqlSafe(sql), &values).await?;
+        let sql = format!(
+            "DELETE FROM refresh_tokens WHERE grant_id IN ({})",
+            places(1, batch)
+        );
+        tx.execute(AssertSqlSafe(sql), &values[2..]).await?;
+        revocation::insert_grants(tx, batch, until).await?;
     }
     Ok(ended)
 }

@@ -6,7 +6,13 @@ use gatewright_domain::{
     token_hash::TokenHash,
 };
 
-use crate::{StoreError, Tx, client_block, row::Row, value::values};
+use sqlx::AssertSqlSafe;
+
+use crate::{
+    StoreError, Tx, client_block,
+    row::Row,
+    value::{Value, places, values},
+};
 
 /// What is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,12 +52,21 @@ pub(crate) async fn insert_user(tx: &mut Tx, user: UserId, until: Timestamp) -> 
     Ok(())
 }
 
-/// Denies a grant until `until`.
-pub(crate) async fn insert_grant(tx: &mut Tx, grant: GrantId, until: Timestamp) -> Result<(), StoreError> {
-    let sql = "INSERT INTO revocations (kind, object_id, expires_at) VALUES ('grant', $1, $2) \
-               ON CONFLICT (kind, object_id) DO UPDATE SET expires_at = excluded.expires_at \
-               WHERE excluded.expires_at > revocations.expires_at";
-    tx.execute(sql, values![grant, until]).await?;
+/// Denies these grants, which exist, until `until`.
+pub(crate) async fn insert_grants(
+    tx: &mut Tx,
+    grants: &[GrantId],
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'grant', id, $1 FROM grants WHERE id IN ({}) \
+         ON CONFLICT (kind, object_id) DO UPDATE SET expires_at = excluded.expires_at \
+         WHERE excluded.expires_at > revocations.expires_at",
+        places(2, grants)
+    );
+    let mut values = values![until].to_vec();
+    values.extend(grants.iter().copied().map(Value::from));
+    tx.execute(AssertSqlSafe(sql), &values).await?;
     tx.note_change();
     Ok(())
 }

@@ -25,6 +25,14 @@ macro_rules! values {
 }
 pub(crate) use values;
 
+/// Placeholders for a list of values, the first of them `$first`: `$3, $4, $5`.
+pub(crate) fn places<T>(first: usize, list: &[T]) -> String {
+    let places: Vec<String> = (first..first + list.len())
+        .map(|place| format!("${place}"))
+        .collect();
+    places.join(", ")
+}
+
 macro_rules! from_display {
     ($($kind:ty),*) => {$(
         impl From<$kind> for Value {

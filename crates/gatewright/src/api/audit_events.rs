@@ -332,7 +332,8 @@ async fn list(
     Ok(List::of(page, resource))
 }
 
-/// Streams a page at a time: no transaction and no more than one page is held while the caller reads.
+/// Streams a page at a time: no transaction and no more than one page is held while the caller reads. An export whose
+/// key or session ends meanwhile breaks off, so that nobody takes it for a whole one.
 async fn export(
     app: Arc<App>,
     authority: Authority,
@@ -353,7 +354,7 @@ async fn export(
                 Some(Next::Read(page)) => page,
                 Some(Next::After(cursor)) => {
                     let request = request(Some(cursor));
-                    service::list(&app, &authority, project, &filter, &request).await?
+                    service::list_further(&app, &authority, project, &filter, &request).await?
                 }
             };
             let next = page.next.clone().map(Next::After);

@@ -5,7 +5,14 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use crate::{config::Config, serve, service::setup};
+use crate::{
+    config::Config,
+    serve::{
+        self,
+        presence::{self, Presence},
+    },
+    service::setup,
+};
 
 /// Serves until told to stop.
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -24,6 +31,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         database = if app.config.is_postgres() { "postgresql" } else { "sqlite" },
         "serving"
     );
+    let _presence = announce(&app.config);
     // On standard output, which the log does not use: who reads the log later must not find a way in.
     if let Some(link) = setup::offer(&app).await? {
         println!("This instance has no account yet. Make the first one here, within a day:\n\n  {link}\n");
@@ -33,4 +41,30 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     signals.abort();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warns when another process serves from the same SQLite database. Two at once are no fault in a restart that overlaps.
+fn announce(config: &Config) -> Option<Presence> {
+    if config.is_postgres() {
+        return None;
+    }
+    let folder = &config.database.data_dir;
+    match presence::announce(folder) {
+        Ok(presence) => {
+            if presence.has_company {
+                tracing::warn!(
+                    folder = %folder.display(),
+                    "another process serves from this data folder. Stop one of them, unless it is about to stop by \
+                     itself: on SQLite they wait for each other's writes, and each counts limits of its own. Replicas \
+                     need PostgreSQL (database.url)"
+                );
+            }
+            Some(presence)
+        }
+        // Some network file systems know no locks. Nothing depends on this one.
+        Err(error) => {
+            tracing::debug!(%error, "whether another process serves from the data folder is not known");
+            None
+        }
+    }
 }

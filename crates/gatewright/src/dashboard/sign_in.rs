@@ -44,7 +44,7 @@ pub(super) async fn show(
     if session::find(&app, &headers).await?.is_some() {
         return Ok(page::go(safe_path(next), []));
     }
-    let said = if setup::is_needed(&app).await? {
+    let said = if setup::has_nobody(&app).await? {
         Some(
             "This instance has no account yet. Open the setup link that `gatewright serve` printed when it started.",
         )

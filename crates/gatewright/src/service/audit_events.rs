@@ -25,6 +25,25 @@ pub async fn list(
     Ok(rows::list(&mut tx, project, filter, page).await?)
 }
 
+/// A further page of an export, which may go on for longer than the key or session it began with: asks again whether
+/// that is still good.
+pub async fn list_further(
+    app: &App,
+    authority: &Authority,
+    project: Option<ProjectId>,
+    filter: &AuditFilter,
+    page: &PageRequest,
+) -> Result<Page<AuditEvent>, ServiceError> {
+    may_read(authority, project)?;
+    let mut tx = app.store.read().await?;
+    if !authority.stands(&mut tx, project, app.now()).await? {
+        return Err(ServiceError::Forbidden(
+            "The key or session this export began with has ended meanwhile.".to_owned(),
+        ));
+    }
+    Ok(rows::list(&mut tx, project, filter, page).await?)
+}
+
 /// One event.
 pub async fn find(
     app: &App,

@@ -12,6 +12,8 @@ use gatewright_domain::{
 
 use super::{ServiceError, account_sessions::Session, once::Once};
 
+mod standing;
+
 /// Somebody who administers, and what is open to them.
 #[derive(Debug, Clone)]
 pub struct Authority {

@@ -14,7 +14,7 @@ use gatewright_domain::{
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_store::{account as rows, account_link, member};
+use gatewright_store::{PageRequest, account as rows, account_link, member};
 
 use super::{
     Authority, ServiceError,
@@ -62,9 +62,22 @@ pub struct MadeInstance {
 }
 
 /// Whether nobody has made the first account yet.
-pub async fn is_needed(app: &App) -> Result<bool, ServiceError> {
+async fn is_needed(app: &App) -> Result<bool, ServiceError> {
     let mut tx = app.store.read().await?;
     Ok(!rows::has_first(&mut tx).await?)
+}
+
+/// Whether there is no account at all: neither the first one nor, made by invitation with a key, any other.
+pub async fn has_nobody(app: &App) -> Result<bool, ServiceError> {
+    if !is_needed(app).await? {
+        return Ok(false);
+    }
+    let one = PageRequest {
+        after: None,
+        limit: 1,
+    };
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, &one).await?.items.is_empty())
 }
 
 /// A new setup link, to be shown to whoever started the process; nothing once there is a first account. Links of other

@@ -28,6 +28,7 @@ contract!(
     a_blocked_client_holds_no_live_grant,
     clients_with_live_grants_are_counted,
     a_clients_grants_end_and_no_others,
+    a_client_with_a_thousand_grants_loses_them_all,
     an_assertion_is_used_once,
     one_of_twenty_uses_of_an_assertion_is_the_first,
 );
@@ -385,4 +386,42 @@ async fn a_clients_grants_end_and_no_others(world: World) {
     assert!(!denied.contains(&Denied::Grant(other.id)));
     let ended = look!(world, tx => grant::find(tx, gateway, first.id)).unwrap();
     assert_eq!(ended.revoked, Some((now, reason)));
+}
+
+async fn a_client_with_a_thousand_grants_loses_them_all(world: World) {
+    let setting = world.setting().await;
+    let gateway = setting.gateway.id;
+    // More than two batches, the last one not full.
+    let grants: Vec<_> = (0..1_001).map(|_| setting.new_grant(&world)).collect();
+    let tokens: Vec<_> = grants.iter().map(|stored| world.new_token(stored)).collect();
+    let mut other = setting.new_grant(&world);
+    "another-client".clone_into(&mut other.client_id);
+    let kept = world.new_token(&other);
+    let mut tx = world.store.write().await.unwrap();
+    for (stored, token) in grants.iter().zip(&tokens).chain([(&other, &kept)]) {
+        grant::insert(&mut tx, stored).await.unwrap();
+        refresh_token::insert(&mut tx, token).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+
+    let (now, reason) = (world.now(), RevocationReason::ClientBlocked);
+    let until = now.plus(Duration::from_hours(1));
+    let ended = commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now, until));
+    assert_eq!(ended, 1_001);
+    let denied = look!(world, tx => revocation::list(tx, now));
+    assert!(
+        grants
+            .iter()
+            .all(|stored| denied.contains(&Denied::Grant(stored.id)))
+    );
+    for at in [0, 500, 1_000] {
+        let hash = tokens[at].hash;
+        assert_eq!(
+            look!(world, tx => refresh_token::find_grant(tx, gateway, hash)),
+            None,
+            "{at}"
+        );
+    }
+    assert!(!denied.contains(&Denied::Grant(other.id)));
+    assert!(look!(world, tx => refresh_token::find_grant(tx, gateway, kept.hash)).is_some());
 }

@@ -381,3 +381,39 @@ async fn deleting_a_project_asks_for_its_name_and_says_what_goes() {
         .expect(204);
     ada.get(&bench, &path).await.expect(404);
 }
+
+#[tokio::test]
+async fn an_export_breaks_off_with_its_session_or_membership() {
+    use http_body_util::BodyExt as _;
+
+    let bench = Bench::new().await;
+    let (ada, project) = first(&bench).await;
+    let path = format!("/projects/{project}");
+    for number in 0..250 {
+        let renamed = Some(json!({"name": format!("Acme {number}")}));
+        ada.send(&bench, Method::PATCH, &path, renamed).await.expect(200);
+    }
+    let begin = async |browser: &Browser| {
+        let headers = [("cookie", browser.0.as_str()), ("sec-fetch-site", "same-origin")];
+        let path = format!("{path}/audit-events/export");
+        let mut body = bench.begun(&path, &headers).await.into_body();
+        body.frame().await.unwrap().unwrap();
+        body
+    };
+    let grace = invited(&bench, &ada, &project, "grace@example.com", "viewer").await;
+    let alan = invited(&bench, &ada, &project, "alan@example.com", "viewer").await;
+    let (mut of_grace, mut of_alan, mut of_ada) =
+        (begin(&grace).await, begin(&alan).await, begin(&ada).await);
+    let id = grace.get(&bench, "/account").await.expect(200).text("id");
+    let member = format!("{path}/members/{id}");
+    ada.send(&bench, Method::DELETE, &member, None).await.expect(204);
+    assert!(of_grace.frame().await.unwrap().is_err());
+    let sessions = alan.get(&bench, "/account/sessions").await.expect(200);
+    let session = sessions.body["items"][0]["id"].as_str().unwrap();
+    let session = format!("/account/sessions/{session}");
+    alan.send(&bench, Method::DELETE, &session, None)
+        .await
+        .expect(204);
+    assert!(of_alan.frame().await.unwrap().is_err());
+    assert!(of_ada.frame().await.unwrap().is_ok(), "nobody else's stops");
+}

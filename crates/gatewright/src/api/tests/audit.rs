@@ -1,5 +1,7 @@
 //! The audit trail: what guards refuse is in it, counted.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use gatewright_domain::audit::TALLY_WINDOW;
 use serde_json::{Value, json};
@@ -181,4 +183,51 @@ async fn an_export_gives_every_event_that_the_filters_leave() {
         let path = acme.path(&format!("audit-events/export?{wrong}"));
         bench.get(&acme.viewer, &path).await.expect(400);
     }
+}
+
+#[tokio::test]
+async fn an_export_breaks_off_when_its_key_is_revoked_or_ends() {
+    use http_body_util::BodyExt as _;
+
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let path = format!("/projects/{}", acme.id);
+    for number in 0..250 {
+        let renamed = json!({"name": format!("Acme {number}")});
+        bench.patch(&acme.owner, &path, renamed).await.expect(200);
+    }
+    let keys = acme.path("api-keys");
+    let key = async |name: &str, more: Value| {
+        let mut new = json!({"name": name, "role": "viewer"});
+        new.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let made = bench.post(&acme.owner, &keys, new).await.expect(201);
+        (made.text("id"), made.text("key"))
+    };
+    let begin = async |key: &str| {
+        let bearer = format!("Bearer {key}");
+        let mut body = bench
+            .begun(&acme.path("audit-events/export"), &[("authorization", &bearer)])
+            .await
+            .into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(String::from_utf8_lossy(&first).lines().count(), 200);
+        body
+    };
+    let (id, revoked) = key("revoked", json!({})).await;
+    let mut body = begin(&revoked).await;
+    let mut untouched = begin(&acme.viewer).await;
+    bench
+        .delete(&acme.owner, &format!("{keys}/{id}"))
+        .await
+        .expect(204);
+    assert!(body.frame().await.unwrap().is_err(), "and it is seen that it did");
+    assert!(untouched.frame().await.unwrap().is_ok());
+
+    let soon = bench.app.now().plus(Duration::from_mins(1)).to_string();
+    let (_, short) = key("short", json!({"expires_at": soon})).await;
+    let mut body = begin(&short).await;
+    bench.clock.advance(Duration::from_mins(1));
+    assert!(body.frame().await.unwrap().is_err());
 }

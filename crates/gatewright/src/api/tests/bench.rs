@@ -14,6 +14,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::Extension,
     http::{HeaderMap, Method, Request, StatusCode, header},
+    response::Response,
 };
 use gatewright_domain::{
     Clock as _, Timestamp,
@@ -158,16 +159,26 @@ impl Bench {
 
     /// An answer as text, with its head.
     pub(super) async fn lines(&self, key: &str, path: &str) -> (String, HeaderMap) {
-        let request =
-            Request::get(format!("/api/v1{path}")).header(header::AUTHORIZATION, format!("Bearer {key}"));
-        let request = request.body(Body::empty()).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self
+            .begun(path, &[("authorization", &format!("Bearer {key}"))])
+            .await
+            .into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         self.answers.lock().unwrap().push_str(&text);
         (text, parts.headers)
+    }
+
+    /// Begins to read what is sent in parts.
+    pub(super) async fn begun(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = Request::get(format!("/api/v1{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response
     }
 
     /// Sends a request with headers of its own.

@@ -1,0 +1,68 @@
+//! Whether another process serves from the same data folder. Two may, as in a restart that overlaps; for longer, each
+//! waits for the other's writes and counts limits of its own, and whoever meant replicas wants PostgreSQL.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+/// The file that serving processes hold. Not the database itself: SQLite keeps locks of its own there.
+const LOCK_FILE: &str = "gatewright.lock";
+
+/// Held for as long as a process serves; the system takes it back however the process ends.
+#[derive(Debug)]
+pub struct Presence {
+    _held: File,
+    /// Whether somebody served from the folder already.
+    pub has_company: bool,
+}
+
+/// Says in a data folder that this process serves from it.
+pub fn announce(data_dir: &Path) -> io::Result<Presence> {
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(data_dir.join(LOCK_FILE))?;
+    // Alone for a moment, then beside others: so each newcomer sees whether anybody is there, whoever came first.
+    let has_company = match file.try_lock() {
+        Ok(()) => {
+            file.unlock()?;
+            false
+        }
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(error)) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        // Somebody else looks around at this very moment, and will find out by themselves.
+        Ok(()) | Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    Ok(Presence {
+        _held: file,
+        has_company,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_second_sees_company_also_when_the_first_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = announce(folder.path()).unwrap();
+        assert!(!first.has_company);
+        let second = announce(folder.path()).unwrap();
+        assert!(second.has_company);
+        drop(first);
+        let third = announce(folder.path()).unwrap();
+        assert!(third.has_company, "the second is there");
+        drop((second, third));
+        assert!(!announce(folder.path()).unwrap().has_company);
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(!announce(elsewhere.path()).unwrap().has_company);
+    }
+}
