@@ -13,8 +13,8 @@ import { allowButton } from "./lib/sign-in.mjs";
 const MEGABYTE = 1 << 20;
 /** What the process may take at most above what it takes at rest, over all that happens here. A result has 200 MB. */
 const GROWTH_MAX = 160 * MEGABYTE;
-/** Deadlines for heads and bodies are ten seconds; this much later they are not kept. */
-const PATIENCE = 16;
+/** Deadlines for heads and bodies are ten seconds, for messages of MCP thirty; this much later they are not kept. */
+const LATE = 6;
 const META = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",
   "io.modelcontextprotocol/clientInfo": { name: "hostile", version: "1" },
@@ -22,7 +22,7 @@ const META = {
 };
 
 describe("overload", () => {
-  let gateway, provider, upstream, endless, mcp, oauth, key, slow, atRest;
+  let gateway, provider, upstream, endless, crowded, mcp, oauth, key, slow, atRest;
 
   const memory = async (field) =>
     Number((await readFile(`/proc/${gateway.pid()}/status`, "utf8")).match(new RegExp(`${field}:\\s+(\\d+)`))[1]) * 1024;
@@ -59,6 +59,7 @@ describe("overload", () => {
     gateway = await startGateway({ logLevel: "warn" });
     provider = await startProvider({ redirectUri: gateway.callback });
     [upstream, endless] = [await startHostileUpstream(), await startHostileUpstream({ endless: true })];
+    crowded = await startHostileUpstream({ tools: 100_000 });
     const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
     const source = await create("user-sources", {
       name: "Company",
@@ -71,6 +72,8 @@ describe("overload", () => {
     const one = await server("hostile", upstream);
     const other = await server("endless", endless);
     mcp = await made("by-key", { authentication_mode: "headers", servers: [one.id] });
+    const third = await server("crowded", crowded);
+    mcp.crowded = (await made("by-key-crowded", { authentication_mode: "headers", servers: [third.id] })).url;
     mcp.both = (await made("by-key-both", { authentication_mode: "headers", servers: [one.id, other.id] })).url;
     const signIn = await made("sign-in", { authentication_mode: "user_source", user_source_id: source.id });
     const metadata = `${gateway.url}/.well-known/oauth-authorization-server${new URL(signIn.url).pathname}`;
@@ -79,28 +82,23 @@ describe("overload", () => {
     atRest = await memory("VmRSS");
     // These take as long as their deadlines; they are looked at in the end.
     const drip = (byte) => () => new Promise((next) => setTimeout(next, 400, byte));
+    const trickle = (url, sent, byte = "a") => speak(gateway.url, head(url, { ...sent, "content-length": 1_000 }), drip(byte));
+    const fromOurPage = { ...FORM, origin: gateway.url, "sec-fetch-site": "same-origin" };
+    const administrator = { ...JSON_BODY, authorization: `Bearer ${gateway.projectKey}` };
     slow = {
-      "a head that never ends": speak(gateway.url, "GET / HTTP/1.1\r\nx-slow: ", drip("a")),
-      "a body that trickles, of a client": speak(
-        gateway.url,
-        head(oauth.token_endpoint, { ...FORM, "content-length": 1_000 }),
-        drip("a"),
-      ),
-      "a body that trickles, of an administrator": speak(
-        gateway.url,
-        head(`${gateway.url}/api/v1${gateway.project}/servers`, {
-          ...JSON_BODY,
-          authorization: `Bearer ${gateway.projectKey}`,
-          "content-length": 1_000,
-        }),
-        drip(" "),
-      ),
+      "a head that never ends": [10, speak(gateway.url, "GET / HTTP/1.1\r\nx-slow: ", drip("a"))],
+      "a body that trickles, of a client": [10, trickle(oauth.token_endpoint, FORM)],
+      "a body that trickles, of a registration": [10, trickle(oauth.registration_endpoint, JSON_BODY, " ")],
+      "a body that trickles, of a consent form": [10, trickle(oauth.authorization_endpoint, fromOurPage)],
+      "a body that trickles, of the sign-in page": [10, trickle(`${gateway.url}/sign-in`, fromOurPage)],
+      "a body that trickles, of an administrator": [10, trickle(`${gateway.url}/api/v1${gateway.project}/servers`, administrator, " ")],
+      "a body that trickles, of a message": [30, trickle(mcp.url, headers("tools/call", "small"), " ")],
     };
   });
 
   after(async () => {
     hangUp();
-    for (const each of [upstream, endless, provider, gateway]) await each?.stop();
+    for (const each of [upstream, endless, crowded, provider, gateway]) await each?.stop();
   });
 
   test("nesting of a hundred thousand levels is refused at every door", async () => {
@@ -117,7 +115,7 @@ describe("overload", () => {
       const answer = await send(url, { method: "POST", headers: sent, body });
       assert.equal(answer.status, status, `${url}: ${answer.text}`);
     }
-    assert.equal((await gateway.api("GET", `${gateway.project}/servers`)).items.length, 2, "nothing was stored");
+    assert.equal((await gateway.api("GET", `${gateway.project}/servers`)).items.length, 3, "nothing was stored");
     await lives();
   });
 
@@ -278,10 +276,19 @@ describe("overload", () => {
     await lives();
   });
 
+  test("of a hundred thousand tools a bounded number is taken, and others are served meanwhile", async () => {
+    const list = send(mcp.crowded, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
+    await lives();
+    const { tools } = JSON.parse((await list).text).result;
+    assert.ok(tools.length > 1_000 && tools.length <= 5_000, `${tools.length} tools`);
+    assert.equal(crowded.seen.pages, 1);
+    await lives();
+  });
+
   test("slow heads and bodies were given up at their deadlines", async () => {
-    for (const [what, ended] of Object.entries(slow)) {
+    for (const [what, [deadline, ended]] of Object.entries(slow)) {
       const { seconds, text } = await ended;
-      assert.ok(seconds < PATIENCE, `${what}: ${seconds} s`);
+      assert.ok(seconds < deadline + LATE, `${what}: ${seconds} s`);
       assert.match(text, /^(HTTP\/1\.1 408 |$)/, what);
     }
     await lives();

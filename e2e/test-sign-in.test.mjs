@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { checkAccessibility } from "./lib/accessibility.mjs";
 import { photograph, startChromium } from "./lib/chromium.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
@@ -87,10 +88,12 @@ for (const store of STORES) {
       const { started, page, context, complaints, read } = await begin(made);
       assert.equal(started.status, "waiting");
       await photograph(page, "test-sign-in");
+      await checkAccessibility(page, "test-sign-in");
       assert.equal((await read()).status, "waiting");
       await signIn(page);
       await page.getByRole("heading", { name: "The sign-in works" }).waitFor();
       await photograph(page, "test-report");
+      await checkAccessibility(page, "test-report");
       const done = await read();
       assert.equal(done.status, "succeeded");
       assert.equal(done.url, undefined);
@@ -117,6 +120,7 @@ for (const store of STORES) {
       await signIn(page);
       await page.getByRole("heading", { name: "The sign-in failed" }).waitFor();
       await photograph(page, "test-report-failed");
+      await checkAccessibility(page, "test-report-failed");
       const failed = await read();
       assert.equal(failed.status, "failed");
       assert.equal(failed.report.failure.step, "token_request");
@@ -138,6 +142,7 @@ for (const store of STORES) {
       await signIn(page);
       await page.getByText("the ID token has no claim").waitFor();
       await photograph(page, "test-report-claim");
+      await checkAccessibility(page, "test-report-claim");
       const failed = await read();
       assert.equal(failed.report.subject, null);
       assert.ok(failed.report.claims.some((claim) => claim.name === "sub" && claim.as_subject === "usable"));

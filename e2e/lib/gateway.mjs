@@ -60,7 +60,7 @@ level = "${logLevel}"
       database.close();
     }
   };
-  return { folder, url, data, databaseUrl: postgres, program, config, rows };
+  return { folder, url, data, databaseUrl: postgres, masterKey: key, program, config, rows };
 }
 
 /**
@@ -68,7 +68,7 @@ level = "${logLevel}"
  * words of `wrapper` stand before its command.
  */
 export async function startGateway({ env = {}, outputFile, wrapper = [], ...options } = {}) {
-  const { folder, url, data, databaseUrl, program, config, rows } = await configure(options);
+  const { folder, url, data, databaseUrl, masterKey, program, config, rows } = await configure(options);
   const printed = await run(program, ["admin", "init", ...config], { env });
   const instanceKey = printed.match(/gwk_[\w-]+/)?.[0];
   if (!instanceKey) throw new Error(`admin init printed no key:\n${printed}`);
@@ -80,9 +80,13 @@ export async function startGateway({ env = {}, outputFile, wrapper = [], ...opti
     folder,
     data,
     databaseUrl,
+    masterKey,
+    program,
+    config,
     rows,
     instanceKey,
     log: () => running.output(),
+    errors: () => running.errors(),
     /** Waits until the log has such a line: it is written by another process, and comes when it comes. */
     said: async (pattern) => {
       const deadline = Date.now() + 2_000;

@@ -13,9 +13,9 @@ const DISCOVERED = {
   _meta: { "io.modelcontextprotocol/serverInfo": { name: "hostile", version: "1" } },
 };
 
-/** A page of tools, and with `endless` always another one behind it. */
-function page(number, endless) {
-  const tools = Array.from({ length: 30 }, (_, index) => ({
+/** A page of `count` tools, and with `endless` always another one behind it. */
+function page(number, endless, count) {
+  const tools = Array.from({ length: count }, (_, index) => ({
     name: number === 0 && index === 0 ? "small" : `tool_${number}_${index}`,
     inputSchema: { type: "object" },
   }));
@@ -23,9 +23,9 @@ function page(number, endless) {
   return { resultType: "complete", tools, ...(endless && { nextCursor: String(number + 1) }) };
 }
 
-/** Starts it; `endless` makes its list one without end. */
-export async function startHostileUpstream({ endless = false, megabytes = 200 } = {}) {
-  const seen = { pages: 0 };
+/** Starts it; `endless` makes its list one without end, `tools` says how many of them a page of it has. */
+export async function startHostileUpstream({ endless = false, tools = 30, megabytes = 200 } = {}) {
+  const seen = { pages: 0, headers: {} };
   const pour = async (response, before, after) => {
     const closed = new Promise((done) => response.once("close", done));
     response.write(before);
@@ -39,6 +39,7 @@ export async function startHostileUpstream({ endless = false, megabytes = 200 } 
     let text = "";
     for await (const part of request.setEncoding("utf8")) text += part;
     const { id, method, params } = JSON.parse(text);
+    seen.headers = request.headers;
     if (id === undefined) return response.writeHead(202).end();
     const head = (type) => response.writeHead(200, { "content-type": type });
     const result = (value) => head("application/json").end(JSON.stringify({ jsonrpc: "2.0", id, result: value }));
@@ -46,7 +47,7 @@ export async function startHostileUpstream({ endless = false, megabytes = 200 } 
     if (method === "server/discover") return result(DISCOVERED);
     if (method === "tools/list") {
       seen.pages += 1;
-      return result(page(Number(params?.cursor ?? 0), endless));
+      return result(page(Number(params?.cursor ?? 0), endless, tools));
     }
     if (params?.name === "huge") return pour(head("application/json"), open, '"}]}}');
     if (params?.name === "huge_event") return pour(head("text/event-stream"), `data: ${open}`, '"}]}}\n\n');

@@ -21,10 +21,10 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
   const to = outputFile ? openSync(outputFile, "a") : "pipe";
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", to, to] });
   if (outputFile) closeSync(to);
-  const output = [];
-  for (const stream of outputFile ? [] : [child.stdout, child.stderr]) {
+  const [output, errors] = [[], []];
+  for (const [stream, kept] of outputFile ? [] : [[child.stdout, [output]], [child.stderr, [output, errors]]]) {
     stream.setEncoding("utf8");
-    stream.on("data", (text) => output.push(text));
+    stream.on("data", (text) => kept.forEach((texts) => texts.push(text)));
   }
   const exited = new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
   let ended = null;
@@ -33,6 +33,8 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
     child,
     exited,
     output: () => (outputFile ? readFileSync(outputFile, "utf8") : output.join("")),
+    /** What came on standard error alone: the log, without what is meant for the person at the terminal. */
+    errors: () => errors.join(""),
     stop: async (signal = "SIGTERM") => {
       if (ended === null) child.kill(signal);
       return exited;

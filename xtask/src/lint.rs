@@ -44,8 +44,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     house_rules()
 }
 
-/// Rules no other tool knows: files stay short, arrows between crates point one way, and the tests a document promises
-/// exist.
+/// Rules no other tool knows: files stay short, arrows between crates point one way, migrations have one order, and the
+/// tests a document promises exist.
 fn house_rules() -> anyhow::Result<()> {
     let mut broken = Vec::new();
     for file in capture(&mut command(
@@ -83,9 +83,61 @@ fn house_rules() -> anyhow::Result<()> {
             }
         }
     }
+    let mut migrations: Vec<String> = fs::read_dir(root().join("crates/store/migrations"))?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    migrations.sort();
+    broken.extend(misnamed(&migrations));
     broken.extend(threats::missing()?);
     if broken.is_empty() {
         return Ok(());
     }
     bail!("rules of the house:\n  {}", broken.join("\n  "));
+}
+
+/// Migrations whose order is not certain. They are numbered by the time they were written (`20261123150000_what.sql`), and
+/// two that are written on two branches may get one number: sqlx would take the second for the first, changed.
+fn misnamed(sorted: &[String]) -> Vec<String> {
+    let number = |name: &str| {
+        let (number, _) = name.strip_suffix(".sql")?.split_once('_')?;
+        let is_number = number.len() == 14 && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| number.to_owned())
+    };
+    let mut broken = Vec::new();
+    let mut last = None;
+    for name in sorted {
+        let now = number(name);
+        if now.is_none() {
+            broken.push(format!(
+                "crates/store/migrations/{name} is not named like 20261123150000_what.sql"
+            ));
+        } else if now == last {
+            broken.push(format!(
+                "crates/store/migrations/{name} has the number of another migration: give it a later one"
+            ));
+        }
+        last = now;
+    }
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_have_a_number_each() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let good = names(&["20261101000000_foundation.sql", "20261123150000_more.sql"]);
+        assert!(misnamed(&good).is_empty());
+        let bad = names(&[
+            "20261101000000_foundation.sql",
+            "20261101000000_second.sql",
+            "2026_short.sql",
+            "20261123150000_what.txt",
+        ]);
+        let told = misnamed(&bad);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].contains("_second.sql has the number of another"));
+    }
 }

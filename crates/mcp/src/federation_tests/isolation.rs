@@ -19,7 +19,7 @@ use crate::{
 
 const ADA: User = User("ada");
 const BOB: User = User("bob");
-const CALLS: usize = 2_500;
+const CALLS: usize = 5_000;
 
 /// Answers half of its calls as JSON and half as events with progress, and mixes in messages that belong elsewhere.
 fn server() -> Arc<FakeServer> {

@@ -2,6 +2,7 @@
 
 mod calls;
 mod cancellation;
+mod discretion;
 mod endpoint;
 mod eras;
 mod isolation;

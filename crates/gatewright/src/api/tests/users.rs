@@ -76,6 +76,16 @@ async fn grants_end_one_by_one_or_all_at_once() {
         .await
         .expect(404);
     assert!(!denies(of_bob));
+    // Nor under another project, for its owner.
+    let other = bench.tenant("Other").await;
+    for path in [
+        acme.path(&format!("users/{ada}/grants/{first}")),
+        other.path(&format!("users/{ada}/grants/{first}")),
+        other.path(&format!("users/{ada}/grants")),
+    ] {
+        bench.delete(&other.owner, &path).await.expect(404);
+    }
+    assert!(!denies(first));
     bench
         .delete(&acme.admin, &format!("{grants}/{first}"))
         .await

@@ -186,3 +186,58 @@ async fn a_secret_the_provider_refuses_shows_in_the_answer() {
     assert_eq!(read.body["client_secret_in_use"], "previous");
     assert_eq!(read.body["needs_attention"], true);
 }
+
+#[tokio::test]
+async fn what_stands_at_an_issuer_that_is_no_provider_is_not_quoted() {
+    const CANARY: &str = "canary of an inner service";
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    for (status, content_type, body) in [
+        (200, "text/html", "<h1>canary of an inner service</h1>"),
+        (200, "application/json", "canary of an inner service"),
+        (
+            200,
+            "application/json",
+            r#"{"secret":"canary of an inner service"}"#,
+        ),
+        (302, "text/plain", CANARY),
+        (
+            401,
+            "application/json",
+            r#"{"error":"canary of an inner service"}"#,
+        ),
+        (500, "text/plain", CANARY),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let answer = async move || {
+            axum::http::Response::builder()
+                .status(status)
+                .header("content-type", content_type)
+                .header("location", CANARY)
+                .header("server", CANARY)
+                .body(axum::body::Body::from(body))
+                .unwrap()
+        };
+        tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+        let new = json!({"name": "Inner", "issuer": issuer, "client_id": "c", "client_secret": "s"});
+        let refused = bench
+            .post(&acme.admin, &acme.path("user-sources"), new.clone())
+            .await
+            .expect(422);
+        assert!(
+            refused.pointers().contains(&"/issuer"),
+            "{status}: {}",
+            refused.body
+        );
+        let unchecked = json!({"name": issuer, "issuer": issuer, "client_id": "c", "client_secret": "s",
+            "skip_validation": true});
+        let saved = bench
+            .post(&acme.admin, &acme.path("user-sources"), unchecked)
+            .await
+            .expect(201);
+        let test = acme.path(&format!("user-sources/{}/test-connection", saved.text("id")));
+        bench.post(&acme.admin, &test, json!({})).await.expect(200);
+    }
+    assert!(!bench.everything_visible().contains("canary"));
+}

@@ -66,12 +66,19 @@ async fn a_form_posted_from_another_site_does_nothing() {
             ("origin", "http://127.0.0.1:8080"),
         ],
     ];
+    // Whoever wanted to write something would wait in vain.
+    let held = world.app.store.write().await.unwrap();
     for headers in cases {
         for decision in ["allow", "deny"] {
             let page = decide(&world, &form, decision, headers).await;
             assert!(page.is_page(403), "{headers:?}: {page:?}");
         }
     }
+    drop(held);
+    assert_eq!(
+        decide(&world, &form, "allow", OURS).await.status,
+        StatusCode::SEE_OTHER
+    );
 }
 
 #[tokio::test]

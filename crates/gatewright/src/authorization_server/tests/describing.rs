@@ -107,6 +107,33 @@ async fn documents_that_are_not_right_are_refused_and_the_failure_is_not_kept() 
 }
 
 #[tokio::test]
+async fn an_address_that_can_be_no_client_id_is_not_fetched() {
+    let host = Host::start().await;
+    host.answers(200, &[], &host.document().to_string());
+    let world = host.world().await;
+    let url = host.url();
+    let origin = url.strip_suffix(url::Url::parse(&url).unwrap().path()).unwrap();
+    for client in [
+        origin.to_owned(),
+        format!("{origin}/"),
+        format!("{origin}/a/../client.json"),
+        format!("{origin}/a/%2e%2e/client.json"),
+        format!("{origin}/./client.json"),
+        format!("{url}#fragment"),
+        url.replace("https://", "http://"),
+        url.replace("https://", "https://user@"),
+        url.replace("https://", "https://user:password@"),
+    ] {
+        let page = world.get(&authorize(&client, &[])).await;
+        assert!(page.is_page(400), "{client}: {page:?}");
+        assert!(!page.body.contains("password"), "{client}");
+    }
+    assert_eq!(host.asked(), 0);
+    assert!(world.get(&authorize(&url, &[])).await.is_page(200));
+    assert_eq!(host.asked(), 1);
+}
+
+#[tokio::test]
 async fn the_last_good_document_serves_while_its_host_is_away_and_no_longer_than_a_day() {
     let host = Host::start().await;
     let world = host.world().await;

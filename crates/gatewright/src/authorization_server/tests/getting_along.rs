@@ -137,6 +137,9 @@ async fn the_resource_may_be_named_at_refresh_too_with_or_without_its_slash() {
         ];
         let answer = world.post(TOKEN, &form).await;
         assert_eq!(answer.status, StatusCode::OK, "{resource}: {}", answer.body);
+        let access = answer.json()["access_token"].as_str().unwrap().to_owned();
+        let claims = world.app.signing.verify_access_token(&access, world.app.now());
+        assert_eq!(claims.unwrap().aud, ISSUER, "however it was written");
         token = answer.json()["refresh_token"].as_str().unwrap().to_owned();
     }
     let form = [

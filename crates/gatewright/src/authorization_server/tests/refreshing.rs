@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use gatewright_domain::{audit::ActorKind, user::UserStatus};
+use gatewright_domain::{audit::ActorKind, gateway::GatewayStatus, user::UserStatus};
 use gatewright_store::user;
 use http::StatusCode;
 use serde_json::json;
@@ -171,4 +171,23 @@ async fn made_up_codes_and_tokens_wait_for_no_turn_to_write() {
     assert_eq!(world.redeem(&client, "made-up").await.error(), "invalid_grant");
     drop(held);
     successor(&world.refresh(&client, &refresh).await);
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_switched_off_gives_no_tokens() {
+    let world = World::new().await;
+    let (client, access, refresh) = world.signed_in().await;
+    let code = world.code(&client).await;
+    assert!(world.is_live(&access).await);
+    world
+        .change_gateway("acme", |gateway| gateway.status = GatewayStatus::Inactive)
+        .await;
+    for answer in [
+        world.refresh(&client, &refresh).await,
+        world.redeem(&client, &code).await,
+    ] {
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.body);
+        assert!(!answer.body.contains("token\""), "{}", answer.body);
+    }
+    assert_eq!(world.revocations().await, [], "nobody's grant is ended by it");
 }

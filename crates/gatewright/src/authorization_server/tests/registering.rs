@@ -86,6 +86,26 @@ async fn a_confidential_client_must_show_its_secret_in_either_place() {
         world.post("/mcp/acme/oauth2/token", &form).await.status,
         StatusCode::OK
     );
+    // Asked for by name, as claude.ai may.
+    let by_name = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "client_secret_post"});
+    let answer = world.register(PATH, &by_name).await.json();
+    assert_eq!(answer["token_endpoint_auth_method"], "client_secret_post");
+    assert_eq!(answer["client_secret_expires_at"], 0);
+    let (id, secret) = (
+        answer["client_id"].as_str().unwrap(),
+        answer["client_secret"].as_str().unwrap(),
+    );
+    let code = world.code(id).await;
+    let mut form = code_form(id, &code);
+    assert_eq!(
+        world.post("/mcp/acme/oauth2/token", &form).await.error(),
+        "invalid_client"
+    );
+    form.push(("client_secret", secret));
+    assert_eq!(
+        world.post("/mcp/acme/oauth2/token", &form).await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]

@@ -16,9 +16,20 @@ use tokio_util::sync::CancellationToken;
 use super::world::{Answer, World};
 
 async fn in_session(world: &World, method: &str, token: &str, session: Option<&str>, body: &Value) -> Answer {
+    at("acme", world, method, token, session, body).await
+}
+
+async fn at(
+    slug: &str,
+    world: &World,
+    method: &str,
+    token: &str,
+    session: Option<&str>,
+    body: &Value,
+) -> Answer {
     let mut request = Request::builder()
         .method(method)
-        .uri("/mcp/acme")
+        .uri(format!("/mcp/{slug}"))
         .header("authorization", format!("Bearer {token}"))
         .header("accept", "application/json, text/event-stream")
         .header("content-type", "application/json");
@@ -62,6 +73,12 @@ async fn a_session_is_one_users_and_ends_for_good() {
     );
     let stolen = in_session(&world, "POST", &bob.token, Some(&session), &ping).await;
     assert_eq!(stolen.status, StatusCode::NOT_FOUND);
+    // Nor is it one of the same person at another gateway.
+    let elsewhere = world.sign_in("other", "ada").await;
+    for method in ["POST", "GET", "DELETE"] {
+        let carried = at("other", &world, method, &elsewhere.token, Some(&session), &ping).await;
+        assert_eq!(carried.status, StatusCode::NOT_FOUND, "{method}");
+    }
     assert_eq!(
         in_session(&world, "DELETE", &bob.token, Some(&session), &json!({}))
             .await

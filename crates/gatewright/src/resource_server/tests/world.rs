@@ -358,6 +358,15 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         ("set-cookie", "a=b"),
         ("location", "https://evil.example"),
         ("access-control-allow-origin", "*"),
+        ("access-control-allow-credentials", "true"),
+        ("connection", "x-hop"),
+        ("x-hop", "something"),
+        ("keep-alive", "timeout=1"),
+        (
+            "www-authenticate",
+            "Bearer resource_metadata=\"https://evil.example\"",
+        ),
+        ("mcp-session-id", "a-session"),
         ("x-powered-by", "something"),
     ];
     (smuggled, answer.to_string())

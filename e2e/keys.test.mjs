@@ -1,0 +1,137 @@
+// Master keys: replaced while people sign in, by a rotation that is killed again and again. Whatever was sealed with either
+// key opens at every moment, and the next rotation goes on where the last one was cut off.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { browserOf, codeOf, register, tokenRequest } from "./lib/code.mjs";
+import { STORES, startGateway } from "./lib/gateway.mjs";
+import { start } from "./lib/process.mjs";
+import { startProvider } from "./lib/provider.mjs";
+
+/** More than a rotation writes in one transaction, several times. */
+const SECRETS = 900;
+
+for (const store of STORES) {
+  describe(`a rotation of the master key on ${store}`, () => {
+    let gateway, provider, url, client, browser;
+
+    before(async () => {
+      gateway = await startGateway({ store, logLevel: "warn" });
+      provider = await startProvider({ redirectUri: gateway.callback });
+      const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+      const source = await create("user-sources", {
+        name: "Company",
+        issuer: provider.issuer,
+        client_id: provider.client.client_id,
+        client_secret: provider.client.client_secret,
+      });
+      const made = await create("gateways", { name: "Keys", slug: "keys", authentication_mode: "user_source", user_source_id: source.id });
+      for (let begun = 0; begun < SECRETS; begun += 10) {
+        const ten = Array.from({ length: 10 }, (_, index) => `SECRET_${begun + index}`);
+        await Promise.all(ten.map((name) => create("secrets", { name, value: name, origins: ["https://mcp.example.com"] })));
+      }
+      [url, client, browser] = [made.url, await register(made.url), browserOf()];
+    });
+
+    after(async () => {
+      for (const each of [provider, gateway]) await each?.stop();
+    });
+
+    const configure = async (...keys) => {
+      const file = gateway.config[1];
+      const text = await readFile(file, "utf8");
+      await writeFile(file, text.replace(/^master = .*$/m, `master = ${JSON.stringify(keys)}`));
+      await gateway.restart();
+    };
+
+    const rotate = () => start(gateway.program, ["keys", "rotate", ...gateway.config], {});
+
+    /** How many secrets are sealed with each key. */
+    const sealed = async () => {
+      const rows = await gateway.rows("SELECT substr(value, 4, 8) AS name, count(*) AS n FROM secrets GROUP BY 1");
+      return Object.fromEntries(rows.map((row) => [row.name, Number(row.n)]));
+    };
+
+    /** Holds the last secret, so that a rotation cannot come to its end; SQLite has nothing to hold that would not stop it whole. */
+    async function hold() {
+      if (store === "sqlite") return () => {};
+      const holder = spawn("psql", [gateway.databaseUrl, "-Atq"], { stdio: ["pipe", "pipe", "inherit"] });
+      holder.stdin.write("begin;\nselect 'held' from secrets order by id desc limit 1 for update;\n");
+      await once(holder.stdout, "data");
+      return async () => {
+        holder.stdin.end("rollback;\n");
+        await once(holder, "exit");
+      };
+    }
+
+    const signsIn = async () => {
+      const tokens = await tokenRequest(url, await codeOf(url, client, { browser }));
+      assert.equal(tokens.status, 200, JSON.stringify(tokens));
+      return tokens;
+    };
+
+    test("that is killed half way leaves all that was sealed open, and the next one finishes", async () => {
+      const first = gateway.masterKey;
+      const second = randomBytes(32).toString("base64");
+      const held = await signsIn();
+      const [old] = Object.keys(await sealed());
+      await configure(second, first);
+      const letGo = await hold();
+      const running = await rotate();
+      let between;
+      do between = await sealed();
+      while (Object.keys(between).length === 1 && running.child.exitCode === null);
+      await running.stop("SIGKILL");
+      await letGo();
+      between = await sealed();
+      const [fresh] = Object.keys(between).filter((key) => key !== old);
+      assert.ok(between[old] > 0 && between[fresh] > 0, `it was not cut off half way: ${JSON.stringify(between)}`);
+      assert.equal(between[old] + between[fresh], SECRETS);
+
+      await signsIn();
+      await gateway.restart();
+      const next = await tokenRequest(url, { grant_type: "refresh_token", refresh_token: held.refresh_token, client_id: client });
+      assert.equal(next.status, 200, JSON.stringify(next));
+
+      const again = await rotate();
+      assert.equal(await again.exited, 0, again.output());
+      assert.deepEqual(await sealed(), { [fresh]: SECRETS });
+      // Without the old key: what registered itself under it is gone, everything stored is there.
+      await configure(second);
+      client = await register(url);
+      await signsIn();
+      // A further rotation opens every single value.
+      const third = randomBytes(32).toString("base64");
+      await configure(third, second);
+      const last = await rotate();
+      assert.equal(await last.exited, 0, last.output());
+      await configure(third);
+      client = await register(url);
+      await signsIn();
+    });
+  });
+}
+
+describe("two processes on one SQLite folder", () => {
+  let gateway, other;
+
+  before(async () => void (gateway = await startGateway()));
+  after(async () => {
+    for (const each of [other, gateway]) await each?.stop();
+  });
+
+  test("the second one warns and serves, and one that is alone does not", async () => {
+    const warning = /another process serves from this data folder/;
+    assert.doesNotMatch(gateway.log(), warning);
+    other = await gateway.replica();
+    assert.match(other.log(), warning);
+    assert.equal((await fetch(`${other.origin}/readyz`)).status, 200);
+    await other.stop();
+    await gateway.restart();
+    assert.doesNotMatch(gateway.log(), warning);
+  });
+});
