@@ -104,7 +104,7 @@ impl ServerFields {
             invalid.add(
                 "/timeout_ms",
                 format!(
-                    "Type {} to {} milliseconds.",
+                    "Type {} to {} milliseconds, which is a tenth of a second to ten minutes.",
                     TIMEOUT_MS.start(),
                     TIMEOUT_MS.end()
                 ),
@@ -118,7 +118,9 @@ impl ServerFields {
         let url = url.expect("a URL that is no violation was read");
         Ok((self, url))
     }
+}
 
+impl Server {
     /// Checks that every secret the headers name exists and may be sent to the server's origin.
     pub fn check_secrets(&self, url: &Url, secrets: &[StoredSecret]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
@@ -144,9 +146,7 @@ impl ServerFields {
         }
         invalid.into_result()
     }
-}
 
-impl Server {
     /// The secrets its headers name, each once.
     pub fn secrets(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.headers.iter().flat_map(header_template::secrets).collect();
@@ -291,7 +291,21 @@ mod tests {
             name: "Authorization".to_owned(),
             value: "Bearer ${secret:TOKEN}".to_owned(),
         }];
-        let (server, url) = server.check().unwrap();
+        let (fields, url) = server.check().unwrap();
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let server = Server {
+            id: ServerId::generate(&clock, &entropy),
+            project_id: ProjectId::generate(&clock, &entropy),
+            slug: fields.slug,
+            name: fields.name,
+            url: fields.url,
+            timeout_ms: fields.timeout_ms,
+            retries: fields.retries,
+            headers: fields.headers,
+            identity: fields.identity,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        };
         let good = [secret("TOKEN", "https://mcp.example.com")];
         assert!(server.check_secrets(&url, &good).is_ok());
         let elsewhere = [secret("TOKEN", "https://other.example.com")];

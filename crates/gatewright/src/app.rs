@@ -16,7 +16,7 @@ use crate::{
     keys::SigningKeys,
     relying_party::RelyingParty,
     resource_server::ResourceServer,
-    service::last_used::LastUsed,
+    service::{last_used::LastUsed, server_checks::ServerChecks},
     sign_in_trace::SignInTrace,
     telemetry::Telemetry,
 };
@@ -48,6 +48,8 @@ pub struct App {
     pub relying_party: RelyingParty,
     /// State of the resource server: token cache, federation.
     pub resource_server: ResourceServer,
+    /// What administrators last saw of servers.
+    pub server_checks: ServerChecks,
     /// Uses of API keys that wait to be written.
     pub last_used: LastUsed,
     /// What became of attempts to sign in.
@@ -87,6 +89,7 @@ impl App {
             relying_party: RelyingParty::default(),
             resource_server,
             telemetry: Telemetry::default(),
+            server_checks: ServerChecks::default(),
             last_used: LastUsed::default(),
             sign_in_trace: SignInTrace::new(Arc::clone(&clock)),
             shutdown: CancellationToken::new(),

@@ -13,6 +13,9 @@ use crate::upstream::UpstreamConfig;
 pub struct CallerKey([u8; 16]);
 
 impl CallerKey {
+    /// Of requests made for no user, whose answers no user gets.
+    pub(crate) const NOBODY: Self = Self([0; 16]);
+
     /// The key of a principal: its assertion subject at its gateway in its mode.
     pub fn of(principal: &Principal) -> Self {
         let digest = Sha256::new()

@@ -292,6 +292,15 @@ struct Fetched {
     fresh_until: Timestamp,
 }
 
+/// Reads the list once, whatever is in memory, and keeps nothing.
+pub(crate) async fn read_list<T: Transport>(
+    net: &Net<T>,
+    upstream: &Upstream,
+    caller: Caller<'_>,
+) -> Result<ServerList, Unavailable> {
+    fetch(net, upstream, caller).await.map(|fetched| fetched.list)
+}
+
 async fn fetch_in_time<T: Transport>(
     net: &Net<T>,
     upstream: &Upstream,

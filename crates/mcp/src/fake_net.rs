@@ -19,7 +19,7 @@ use gatewright_domain::{
     sealed::{Keyring, MasterKey},
     server::IdentityForwarding,
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ use crate::{
 /// What a server got.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
+    pub(crate) verb: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) json: Value,
@@ -103,8 +104,9 @@ impl Transport for FakeNet {
         let host = request.uri().host().unwrap().to_owned();
         let (head, body) = request.into_parts();
         let received = Received {
+            verb: head.method,
             headers: head.headers,
-            json: serde_json::from_slice(&body).unwrap(),
+            json: serde_json::from_slice(&body).unwrap_or_default(),
             body,
         };
         let server = &self.servers[&host];

@@ -94,7 +94,7 @@ pub struct Federation<T> {
     /// Merged lists by the plan and what they were made of.
     pub(crate) views: Cache<(u64, Made), Arc<View>>,
     next_serial: AtomicU64,
-    /// Locked only while a plan is made, which is once per configuration.
+    /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
     upstreams: Mutex<HashMap<ServerId, Known>>,
 }
 
@@ -148,6 +148,12 @@ impl<T: Transport> Federation<T> {
             servers,
             last: arc_swap::ArcSwapOption::empty(),
         }
+    }
+
+    /// What plans made of a server, if any uses it.
+    pub(crate) fn known(&self, id: ServerId) -> Option<Arc<Upstream>> {
+        let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        upstreams.get(&id).map(|known| Arc::clone(&known.upstream))
     }
 
     fn upstream(&self, config: UpstreamConfig) -> Arc<Upstream> {

@@ -28,6 +28,7 @@ mod federation_list;
 #[cfg(test)]
 mod federation_tests;
 pub mod headers;
+pub mod inspection;
 pub mod jsonrpc;
 mod listen;
 pub mod listing;

@@ -20,7 +20,9 @@ use http::{
 };
 use tokio::sync::Mutex;
 
-use crate::{caller::Caller, catalog::Catalogs, upstream_session::UpstreamSessions, version::Era};
+use crate::{
+    caller::Caller, catalog::Catalogs, inspection::About, upstream_session::UpstreamSessions, version::Era,
+};
 
 /// The header that carries the signed identity assertion.
 pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
@@ -150,6 +152,8 @@ pub struct Upstream {
     pub sessions: UpstreamSessions,
     base_headers: HeaderMap,
     era: AtomicU8,
+    /// What it called itself when its era was found out or a session began.
+    about: ArcSwapOption<About>,
     /// Held while the era is found out, so that a hundred first requests probe once. Never taken once it is known.
     pub(crate) probing: Mutex<()>,
     down_until: AtomicI64,
@@ -205,6 +209,7 @@ impl Upstream {
             sessions: UpstreamSessions::default(),
             base_headers,
             era: AtomicU8::new(UNKNOWN),
+            about: ArcSwapOption::empty(),
             probing: Mutex::new(()),
             down_until: AtomicI64::new(0),
             last_failure: ArcSwapOption::empty(),
@@ -223,6 +228,18 @@ impl Upstream {
             MODERN => Some(Era::Modern),
             LEGACY => Some(Era::Legacy),
             _ => None,
+        }
+    }
+
+    /// What the server calls itself, once it has said so.
+    pub fn about(&self) -> Option<Arc<About>> {
+        self.about.load_full()
+    }
+
+    /// Notes what it calls itself.
+    pub(crate) fn note_about(&self, about: Option<About>) {
+        if let Some(about) = about {
+            self.about.store(Some(Arc::new(about)));
         }
     }
 
@@ -283,6 +300,14 @@ impl Upstream {
         } else {
             None
         }
+    }
+
+    /// When the server was last unusable and why, unless it has answered since.
+    pub(crate) fn last_failure(&self) -> Option<(Timestamp, Arc<Unavailable>)> {
+        let why = self.last_failure.load_full()?;
+        let down_until = self.down_until.load(Ordering::Acquire);
+        let millis = i64::try_from(DOWN_FOR.as_millis()).unwrap_or(i64::MAX);
+        Some((Timestamp::from_millis(down_until.saturating_sub(millis)), why))
     }
 
     /// A request to the server: its custom headers, the protocol's, and the identity assertion where it gets one.

@@ -12,6 +12,7 @@ use crate::{
     caller::Caller,
     envelope::{self, Limits, Message, Outcome, RequestId},
     headers,
+    inspection::About,
     jsonrpc::{self, ErrorCode},
     meta::{self, ClientFacts},
     upstream::{Unavailable, Upstream},
@@ -173,11 +174,13 @@ impl<T: Transport> Net<T> {
             return Ok(false);
         };
         match response.outcome {
-            Outcome::Result(result) => Ok(upstream_era::lists_modern_version(
-                body,
-                result.span,
-                "supportedVersions",
-            )),
+            Outcome::Result(result) => {
+                let is_modern = upstream_era::lists_modern_version(body, result.span, "supportedVersions");
+                if is_modern {
+                    upstream.note_about(About::read(body, result.span));
+                }
+                Ok(is_modern)
+            }
             Outcome::Error(error) if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
                 // It is modern, and speaks no modern version we speak: the older era may still be shared.
                 Ok(error
@@ -237,6 +240,7 @@ impl<T: Transport> Net<T> {
             .and_then(ProtocolVersion::parse)
             .filter(|version| version.era() == Era::Legacy)
             .ok_or_else(|| upstream.not_mcp("a protocol version Gatewright does not speak"))?;
+        upstream.note_about(About::read(body, result.span));
         let id = answer.headers.get(headers::SESSION_ID).cloned();
         let session = Arc::new(UpstreamSession::new(id, version));
         let done = jsonrpc::write_notification("notifications/initialized", None);

@@ -2,6 +2,7 @@
 
 use gatewright_domain::{
     Timestamp,
+    gateway::GatewayStatus,
     id::{GatewayId, ProjectId, ServerId},
     server::Server,
 };
@@ -62,6 +63,79 @@ pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result
         .fetch_all(sql, values![project, page.above(), page.rows()])
         .await?;
     page.page(rows, read)
+}
+
+/// Those of a project whose name, slug or URL contains a text, oldest first. Letters beyond ASCII are found as they are
+/// written: the engines do not agree on their small forms.
+pub async fn search(
+    tx: &mut Tx,
+    project: ProjectId,
+    text: &str,
+    page: &PageRequest,
+) -> Result<Page<Server>, StoreError> {
+    let sql = select!(
+        "WHERE project_id = $1 AND id > $2 AND (slug LIKE $3 ESCAPE '!' OR LOWER(name) LIKE $3 ESCAPE '!' \
+         OR LOWER(url) LIKE $3 ESCAPE '!') ORDER BY id LIMIT $4"
+    );
+    let values = values![project, page.above(), crate::user::pattern(text), page.rows()];
+    let rows = tx.fetch_all(sql, values).await?;
+    page.page(rows, read)
+}
+
+/// A gateway that offers tools of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsingGateway {
+    /// Its id.
+    pub id: GatewayId,
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: GatewayStatus,
+    /// Whether it names the server. Otherwise it offers all servers of the project.
+    pub names_it: bool,
+}
+
+/// The gateways of a project that name a server or offer all servers, oldest first: at most `limit`.
+pub async fn list_using_gateways(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: ServerId,
+    limit: u32,
+) -> Result<Vec<UsingGateway>, StoreError> {
+    let sql = "SELECT id, name, status, CAST(CASE WHEN EXISTS (SELECT 1 FROM gateway_servers \
+               WHERE gateway_id = gateways.id AND server_id = $2) THEN 1 ELSE 0 END AS BIGINT) AS names_it \
+               FROM gateways WHERE project_id = $1 AND (\
+               EXISTS (SELECT 1 FROM gateway_servers WHERE gateway_id = gateways.id AND server_id = $2) \
+               OR NOT EXISTS (SELECT 1 FROM gateway_servers \
+               WHERE gateway_id = gateways.id AND position IS NOT NULL)) ORDER BY id LIMIT $3";
+    let rows = tx.fetch_all(sql, values![project, id, limit]).await?;
+    let using = |row: &Row| {
+        Ok(UsingGateway {
+            id: row.id("id")?,
+            name: row.text("name")?,
+            status: row.word("status")?,
+            names_it: row.int("names_it")? != 0,
+        })
+    };
+    rows.iter().map(using).collect()
+}
+
+/// How many gateways offer tools of each of the servers from `first` to `last`, in the order of their ids: those that name
+/// the server, and those that offer all servers of the project.
+pub async fn count_using_gateways(
+    tx: &mut Tx,
+    project: ProjectId,
+    first: ServerId,
+    last: ServerId,
+) -> Result<Vec<(ServerId, i64)>, StoreError> {
+    let sql = "SELECT servers.id, (SELECT COUNT(*) FROM gateway_servers WHERE server_id = servers.id) + \
+               (SELECT COUNT(*) FROM gateways WHERE gateways.project_id = $1 AND NOT EXISTS \
+               (SELECT 1 FROM gateway_servers WHERE gateway_id = gateways.id \
+               AND (position IS NOT NULL OR server_id = servers.id))) AS gateways \
+               FROM servers WHERE project_id = $1 AND id >= $2 AND id <= $3 ORDER BY id";
+    let rows = tx.fetch_all(sql, values![project, first, last]).await?;
+    let counted = |row: &Row| Ok((row.id("id")?, row.int("gateways")?));
+    rows.iter().map(counted).collect()
 }
 
 /// Those of all projects, for the directory, oldest first.

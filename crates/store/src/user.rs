@@ -176,7 +176,7 @@ fn identity_key(key: &UserKey) -> TokenHash {
 
 /// A LIKE pattern for "contains this text", taking `%` and `_` as the characters they are. PostgreSQL stores no NUL,
 /// so a text with one is found nowhere; dropping it must not make the search match more, hence the replacement.
-fn pattern(search: &str) -> String {
+pub(crate) fn pattern(search: &str) -> String {
     let mut pattern = String::from("%");
     for letter in search.to_lowercase().chars() {
         match letter {

@@ -22,6 +22,7 @@ pub mod problem;
 pub mod projects;
 pub mod schema;
 pub mod secrets;
+pub mod server_checks;
 pub mod servers;
 pub mod sign_in_attempts;
 mod strict_json;
@@ -125,6 +126,10 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             servers::get_server,
             servers::update_server,
             servers::delete_server
+        ))
+        .routes(routes!(
+            server_checks::get_server_check,
+            server_checks::check_server
         ))
         .routes(routes!(secrets::create_secret, secrets::list_secrets))
         .routes(routes!(

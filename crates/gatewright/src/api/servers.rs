@@ -8,8 +8,8 @@ use gatewright_domain::{
     id::{ProjectId, ServerId},
     server::{CustomHeader, IdentityForwarding, Server},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     authenticate::Caller,
@@ -17,11 +17,12 @@ use super::{
     list::{List, Paging, Parameters},
     problem::Problem,
     schema,
+    user_sources::Warning,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     app::App,
-    service::servers::{self as service, NewServer, ServerPatch},
+    service::servers::{self as service, NewServer, Saved, ServerPatch},
 };
 
 /// An upstream MCP server.
@@ -49,6 +50,30 @@ pub struct ServerResource {
     updated_at: Timestamp,
 }
 
+/// A server that was just saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SavedServer {
+    #[serde(flatten)]
+    server: ServerResource,
+    /// What was found when the server was asked, that is no error and better known: that it does not answer, above all.
+    warnings: Vec<Warning>,
+}
+
+/// Which servers of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerQuery {
+    /// Items at most, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
+    cursor: Option<String>,
+    /// Only servers whose name, slug or URL contains this text.
+    search: Option<String>,
+}
+
 fn resource(_: &App, server: Server) -> ServerResource {
     ServerResource {
         id: server.id,
@@ -71,31 +96,34 @@ fn resource(_: &App, server: Server) -> ServerResource {
     path = "/api/v1/projects/{project}/servers",
     tag = "Servers",
     request_body = NewServer,
-    responses((status = 201, body = ServerResource, headers(("Location" = String, description = "Its path."))))
+    responses((status = 201, body = SavedServer, headers(("Location" = String, description = "Its path."))))
 )]
 pub(super) async fn create_server(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
     Input(new): Input<NewServer>,
-) -> Result<Created<Versioned<ServerResource>>, Problem> {
-    let server = service::create(&app, &authority, project, new).await?;
+) -> Result<Created<Versioned<SavedServer>>, Problem> {
+    let saved = service::create(&app, &authority, project, new).await?;
     Ok(Created {
-        location: format!("/api/v1/projects/{project}/servers/{}", server.id),
-        content: versioned(&app, server),
+        location: format!("/api/v1/projects/{project}/servers/{}", saved.server.id),
+        content: saved_version(&app, saved),
     })
 }
 
 /// List servers, oldest first
-#[utoipa::path(get, path = "/api/v1/projects/{project}/servers", tag = "Servers", params(Paging), responses((status = 200, body = List<ServerResource>)))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/servers", tag = "Servers", params(ServerQuery), responses((status = 200, body = List<ServerResource>)))]
 pub(super) async fn list_servers(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(query): Parameters<ServerQuery>,
 ) -> Result<List<ServerResource>, Problem> {
-    let page = Paging::request::<ServerId>(paging.limit, paging.cursor)?;
-    let page = service::list(&app, &authority, project, &page).await?;
+    let page = Paging::request::<ServerId>(query.limit, query.cursor)?;
+    let page = match query.search {
+        Some(text) => service::search(&app, &authority, project, &text, &page).await?,
+        None => service::list(&app, &authority, project, &page).await?,
+    };
     Ok(List::of(page, |server| resource(&app, server)))
 }
 
@@ -111,16 +139,16 @@ pub(super) async fn get_server(
 }
 
 /// Change a server
-#[utoipa::path(patch, path = "/api/v1/projects/{project}/servers/{server}", tag = "Servers", request_body = ServerPatch, responses((status = 200, body = ServerResource)))]
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/servers/{server}", tag = "Servers", request_body = ServerPatch, responses((status = 200, body = SavedServer)))]
 pub(super) async fn update_server(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids((project, id)): Ids<(ProjectId, ServerId)>,
     Precondition(if_match): Precondition,
     Input(patch): Input<ServerPatch>,
-) -> Result<Versioned<ServerResource>, Problem> {
-    let server = service::update(&app, &authority, project, id, patch, &if_match).await?;
-    Ok(versioned(&app, server))
+) -> Result<Versioned<SavedServer>, Problem> {
+    let saved = service::update(&app, &authority, project, id, patch, &if_match).await?;
+    Ok(saved_version(&app, saved))
 }
 
 /// Delete a server
@@ -139,5 +167,16 @@ fn versioned(app: &App, server: Server) -> Versioned<ServerResource> {
     Versioned {
         updated_at: server.updated_at,
         resource: resource(app, server),
+    }
+}
+
+fn saved_version(app: &App, saved: Saved) -> Versioned<SavedServer> {
+    let Versioned { updated_at, resource } = versioned(app, saved.server);
+    Versioned {
+        updated_at,
+        resource: SavedServer {
+            server: resource,
+            warnings: saved.warnings.into_iter().map(Warning::from).collect(),
+        },
     }
 }

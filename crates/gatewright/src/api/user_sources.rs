@@ -160,7 +160,7 @@ pub enum ChangedUserSource {
 /// Something to know about a field.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Warning {
-    /// The field: a JSON pointer into the User Source (RFC 6901).
+    /// The field: a JSON pointer into what was saved (RFC 6901).
     pointer: String,
     /// What was found, what it means and what to do.
     detail: String,

@@ -26,8 +26,12 @@ const STYLE: &str = concat!(
     include_str!("../../assets/dashboard/tables.css"),
     include_str!("../../assets/dashboard/connect.css"),
     include_str!("../../assets/dashboard/help.css"),
+    include_str!("../../assets/dashboard/servers.css"),
 );
-const SCRIPT: &str = include_str!("../../assets/dashboard/dashboard.js");
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/dashboard/dashboard.js"),
+    include_str!("../../assets/dashboard/rows.js"),
+);
 /// htmx 2.0.11 (Zero-Clause BSD, see `assets/vendor/htmx-LICENSE.txt`), as its makers minified it.
 const HTMX: &str = include_str!("../../assets/vendor/htmx-2.0.11.min.js");
 const ICON: &str = include_str!("../../assets/dashboard/icon.svg");

@@ -61,6 +61,20 @@ flashes! {
     Left = "left", "You have left the project.";
     /// An invitation was taken back.
     InvitationRevoked = "invitation-revoked", "The invitation is taken back. Its link no longer works.";
+    /// A server was registered.
+    ServerCreated = "server-created", "The server is registered. Gateways can offer its tools.";
+    /// A server was changed.
+    ServerSaved = "server-saved", "The server is saved. Gateways use it like this from the next request on.";
+    /// A server was asked what it is.
+    ServerChecked = "server-checked", "The server was asked just now.";
+    /// A server was deleted.
+    ServerDeleted = "server-deleted", "The server is deleted.";
+    /// A secret was stored.
+    SecretCreated = "secret-created", "The secret is stored. Headers of servers can name it.";
+    /// A secret was changed.
+    SecretSaved = "secret-saved", "The secret is saved. Requests from now on carry it like this.";
+    /// A secret was deleted.
+    SecretDeleted = "secret-deleted", "The secret is deleted.";
     /// A key was revoked.
     KeyRevoked = "key-revoked", "The key is revoked. It stopped working with the next request.";
 }

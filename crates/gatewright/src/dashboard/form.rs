@@ -19,6 +19,10 @@ const MAX_BYTES: usize = 512 * 1024;
 /// Forms come in one packet or two, also over a bad connection.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Said when something has changed since its form was made. What was typed is still in the form.
+const FASTER: &str = "Somebody was faster: this has changed since you opened the form, and nothing of yours was saved. What you \
+                      typed is still here. Look at what is stored now, then save again if you still want yours.";
+
 /// What a browser posted. A form with a password in it is not to be logged, so it cannot be printed.
 pub(super) struct Posted {
     fields: Vec<(String, String)>,
@@ -143,6 +147,7 @@ impl Form {
                 form.in_the_way = in_the_way(&conflict, &posted.project);
                 form.general.push(conflict.detail);
             }
+            ServiceError::Stale => form.general.push(FASTER.to_owned()),
             other => return Err(other.into()),
         }
         Ok(form)
@@ -270,6 +275,8 @@ mod tests {
         let conflict = ServiceError::conflict("The last owner stays.");
         let form = Form::refused(&posted, &[], &[], conflict).unwrap();
         assert_eq!(form.general(), ["The last owner stays."]);
+        let faster = Form::refused(&posted, &[], &[], ServiceError::Stale).unwrap();
+        assert!(faster.general()[0].starts_with("Somebody was faster"));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) enum Icon {
     Person,
     /// A key.
     Key,
+    /// A padlock: secrets.
+    Lock,
     /// Lines on a sheet: the audit log.
     Log,
     /// Sliders: settings.
@@ -73,6 +75,9 @@ impl Icon {
             }
             Self::Key => {
                 r#"<circle cx="6.75" cy="13.25" r="3.25"/><path d="m9.2 10.8 6.3-6.3M12.75 7.25l2.25 2.25M15 5l1.5 1.5"/>"#
+            }
+            Self::Lock => {
+                r#"<rect x="4" y="9" width="12" height="8" rx="1.75"/><path d="M6.5 9V6.5a3.5 3.5 0 0 1 7 0V9M10 12.25v1.75"/>"#
             }
             Self::Log => {
                 r#"<path d="M5.5 3h9a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1h-9a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z"/><path d="M7.5 7h5M7.5 10h5M7.5 13h3"/>"#

@@ -22,6 +22,7 @@ mod page;
 mod projects;
 mod reset_password;
 mod role;
+mod secrets;
 mod servers;
 mod session;
 mod settings;
@@ -62,6 +63,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(gateways::routes())
         .merge(user_sources::routes())
         .merge(servers::routes())
+        .merge(secrets::routes())
         .route("/members", get(members::show).post(members::invite))
         .route("/members/{account}/role", post(members::change_role))
         .route("/members/{account}/remove", post(members::remove))

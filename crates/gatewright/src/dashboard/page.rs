@@ -32,6 +32,8 @@ pub(super) enum Section {
     UserSources,
     /// Servers.
     Servers,
+    /// Secrets.
+    Secrets,
     /// Members and invitations.
     Members,
     /// API keys.
@@ -43,7 +45,7 @@ pub(super) enum Section {
 }
 
 /// The sections of a project, in the order of the navigation.
-const SECTIONS: [(Section, &str, &str, Icon); 8] = [
+const SECTIONS: [(Section, &str, &str, Icon); 9] = [
     (Section::Overview, "", "Overview", Icon::Home),
     (Section::Gateways, "/gateways", "Gateways", Icon::Gateway),
     (
@@ -53,6 +55,7 @@ const SECTIONS: [(Section, &str, &str, Icon); 8] = [
         Icon::Source,
     ),
     (Section::Servers, "/servers", "Servers", Icon::Server),
+    (Section::Secrets, "/secrets", "Secrets", Icon::Lock),
     (Section::Members, "/members", "Members", Icon::Members),
     (Section::ApiKeys, "/api-keys", "API keys", Icon::Key),
     (Section::Audit, "/audit", "Audit log", Icon::Log),

@@ -187,6 +187,21 @@ impl InProject {
         self.role == Role::Owner
     }
 
+    /// Whether the account may change what is in the project.
+    pub(super) fn may_change(&self) -> bool {
+        self.role >= Role::Admin
+    }
+
+    /// Keeps a page that is nothing but a form from those who may not send it.
+    pub(super) fn only_for_admins(&self) -> Result<(), PageError> {
+        if self.may_change() {
+            return Ok(());
+        }
+        Err(PageError::Forbidden(
+            "As a viewer you see everything in this project and change nothing.".to_owned(),
+        ))
+    }
+
     /// The path of a page of the project.
     pub(super) fn path(&self, rest: &str) -> String {
         format!("/projects/{}{rest}", self.project.id)

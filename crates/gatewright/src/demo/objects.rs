@@ -187,6 +187,7 @@ impl Demo<'_> {
                 &IfMatch::Any,
             )
             .await?
+            .server
         } else {
             let new = NewServer {
                 slug: SERVER.to_owned(),
@@ -195,7 +196,9 @@ impl Demo<'_> {
                 identity: IdentityForwarding::Assertion,
                 ..NewServer::default()
             };
-            servers::create(self.app, &self.authority, project, new).await?
+            servers::create(self.app, &self.authority, project, new)
+                .await?
+                .server
         };
         Ok(server.id)
     }

@@ -5,6 +5,7 @@
 mod assertion;
 mod authenticate;
 mod endpoint;
+mod inspection;
 mod plan;
 mod refusal;
 #[cfg(test)]

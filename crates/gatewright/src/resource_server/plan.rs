@@ -43,7 +43,8 @@ fn gateway_config(entry: &GatewayEntry) -> GatewayConfig {
     }
 }
 
-fn upstream_config(entry: &ServerEntry) -> UpstreamConfig {
+/// A server with its headers filled in, as the federation calls it.
+pub(super) fn upstream_config(entry: &ServerEntry) -> UpstreamConfig {
     let server = &entry.server;
     let (url, problem) = match server.url.parse::<Uri>() {
         Ok(url) if url.host().is_some() => (url, entry.problem.clone()),

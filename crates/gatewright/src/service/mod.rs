@@ -29,6 +29,7 @@ pub mod preregistered_clients;
 pub mod projects;
 pub mod provider_presets;
 pub mod secrets;
+pub mod server_checks;
 pub mod servers;
 pub mod setup;
 pub mod sign_in;

@@ -1,5 +1,7 @@
 //! Secrets of a project, which custom headers name as `${secret:NAME}`. A value goes in and never comes out.
 
+use std::collections::HashMap;
+
 use gatewright_domain::{
     Invalid,
     id::{ProjectId, SecretId, ServerId},
@@ -120,6 +122,25 @@ pub async fn list(
     authority.read(project)?;
     let mut tx = app.store.read().await?;
     Ok(rows::list(&mut tx, project, page).await?)
+}
+
+/// The servers whose headers name secrets of a project, by the name of the secret.
+pub async fn usage(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+) -> Result<HashMap<String, Vec<(ServerId, String)>>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    let servers = every!(page => gatewright_store::server::list(&mut tx, project, &page));
+    let mut usage: HashMap<String, Vec<(ServerId, String)>> = HashMap::new();
+    for server in &servers {
+        for secret in server.secrets() {
+            let users = usage.entry(secret.to_owned()).or_default();
+            users.push((server.id, server.name.clone()));
+        }
+    }
+    Ok(usage)
 }
 
 /// One secret, without its value.
@@ -251,6 +272,26 @@ pub async fn delete(
     }
     change.record("deleted", object(&secret), Vec::new()).await?;
     change.commit().await
+}
+
+/// The same when its name was typed, so that nobody deletes the wrong one.
+pub async fn delete_confirmed(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: SecretId,
+    confirm_name: &str,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let secret = find(app, authority, project, id).await?;
+    if confirm_name != secret.name {
+        let detail = format!(
+            "This is not the name of the secret: type `{}` to confirm. Nothing was deleted.",
+            secret.name
+        );
+        return Err(Invalid::one("/confirm_name", detail).into());
+    }
+    delete(app, authority, project, id, &IfMatch::Any).await
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: SecretId) -> Result<StoredSecret, ServiceError> {

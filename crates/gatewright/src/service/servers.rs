@@ -1,5 +1,8 @@
 //! Upstream servers: create, list, read, change, delete.
 
+mod trial;
+mod usage;
+
 use gatewright_domain::{
     Invalid,
     audit::FieldChange,
@@ -15,12 +18,15 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
+pub use usage::{count_gateways, gateways_of};
+
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, every, field, secret_changed, updated},
     error::Conflict,
+    server_checks,
 };
-use crate::{api::schema, app::App, fetch::Policy};
+use crate::{api::schema, app::App, fetch::Policy, relying_party::check::Finding};
 
 /// What may stand before a reference to a secret and be shown with it: the schemes of HTTP authentication in use.
 const SCHEMES: [&str; 3] = ["Bearer", "Basic", "Token"];
@@ -93,13 +99,23 @@ pub struct ServerPatch {
     pub identity: Patch<IdentityForwarding>,
 }
 
-/// Registers a server.
+/// A server that was saved.
+#[derive(Debug)]
+pub struct Saved {
+    /// The server.
+    pub server: Server,
+    /// What was found when it was asked, that is no error and better known.
+    pub warnings: Vec<Finding>,
+}
+
+/// Registers a server. It is asked what it is before that; one that does not answer is registered all the same, and the
+/// warnings say so.
 pub async fn create(
     app: &App,
     authority: &Authority,
     project: ProjectId,
     new: NewServer,
-) -> Result<Server, ServiceError> {
+) -> Result<Saved, ServiceError> {
     authority.change(project)?;
     let fields = ServerFields {
         slug: new.slug,
@@ -111,12 +127,9 @@ pub async fn create(
         identity: new.identity,
     };
     let (fields, url) = check(app, fields)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
-    check_secrets(&mut change.tx, project, &fields, &url).await?;
-    let id = ServerId::generate(app.clock.as_ref(), app.entropy.as_ref());
-    let now = change.now;
-    let server = Server {
-        id,
+    let now = app.now();
+    let mut server = Server {
+        id: ServerId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         project_id: project,
         slug: fields.slug,
         name: fields.name,
@@ -128,6 +141,19 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
+    let mut tx = app.store.read().await?;
+    if gatewright_store::project::find(&mut tx, project).await?.is_none() {
+        return Err(ServiceError::not_found("project"));
+    }
+    check_secrets(&mut tx, &server, &url).await?;
+    let trial = trial::prepare(app, &mut tx, &server).await?;
+    // Nothing of the store is held while the server is waited for.
+    drop(tx);
+    let outcome = trial.run(app).await;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    check_secrets(&mut change.tx, &server, &url).await?;
+    server.created_at = change.now;
+    server.updated_at = change.now;
     rows::insert(&mut change.tx, &server)
         .await
         .map_err(|error| ServiceError::taken(error, "server"))?;
@@ -135,7 +161,9 @@ pub async fn create(
         .record("created", object(&server), created(audited(&server)))
         .await?;
     change.commit().await?;
-    Ok(server)
+    let warnings = trial::warnings(&server, &outcome);
+    server_checks::keep(app, &server, outcome);
+    Ok(Saved { server, warnings })
 }
 
 /// Servers of a project, oldest first.
@@ -162,7 +190,20 @@ pub async fn find(
     existing(&mut tx, project, id).await
 }
 
-/// Changes a server.
+/// Those whose name, ID or URL contains a text, oldest first.
+pub async fn search(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    text: &str,
+    page: &PageRequest,
+) -> Result<Page<Server>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(rows::search(&mut tx, project, text, page).await?)
+}
+
+/// Changes a server. Where it would be reached otherwise than before it is asked first, as when it is registered.
 pub async fn update(
     app: &App,
     authority: &Authority,
@@ -170,35 +211,37 @@ pub async fn update(
     id: ServerId,
     patch: ServerPatch,
     if_match: &IfMatch,
-) -> Result<Server, ServiceError> {
+) -> Result<Saved, ServiceError> {
     authority.change(project)?;
+    let mut tx = app.store.read().await?;
+    let seen = existing(&mut tx, project, id).await?;
+    if_match.holds(seen.updated_at)?;
+    let (mut next, url) = patched(app, &seen, patch)?;
+    check_secrets(&mut tx, &next, &url).await?;
+    if next == seen {
+        return Ok(Saved {
+            server: seen,
+            warnings: Vec::new(),
+        });
+    }
+    let trial = if trial::is_needed(&seen, &next) {
+        Some(trial::prepare(app, &mut tx, &next).await?)
+    } else {
+        None
+    };
+    // Nothing of the store is held while the server is waited for.
+    drop(tx);
+    let outcome = match trial {
+        Some(trial) => Some(trial.run(app).await),
+        None => None,
+    };
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let current = existing(&mut change.tx, project, id).await?;
-    if_match.holds(current.updated_at)?;
-    let fields = ServerFields {
-        slug: patch.slug.over(&current.slug),
-        name: patch.name.over(&current.name),
-        url: patch.url.over(&current.url),
-        timeout_ms: patch.timeout_ms.over_or(&current.timeout_ms, DEFAULT_TIMEOUT_MS),
-        retries: patch.retries.over_or(&current.retries, DEFAULT_RETRIES),
-        headers: patch.headers.over(&current.headers),
-        identity: patch.identity.over(&current.identity),
-    };
-    let (fields, url) = check(app, fields)?;
-    check_secrets(&mut change.tx, project, &fields, &url).await?;
-    let mut next = Server {
-        slug: fields.slug,
-        name: fields.name,
-        url: fields.url,
-        timeout_ms: fields.timeout_ms,
-        retries: fields.retries,
-        headers: fields.headers,
-        identity: fields.identity,
-        ..current.clone()
-    };
-    if next == current {
-        return Ok(current);
+    // The change was made from what was seen; while the server was asked somebody may have been faster.
+    if current != seen {
+        return Err(ServiceError::changed_meanwhile());
     }
+    check_secrets(&mut change.tx, &next, &url).await?;
     next.updated_at = change.later_than(current.updated_at);
     let written = rows::update(&mut change.tx, &next, current.updated_at)
         .await
@@ -210,7 +253,39 @@ pub async fn update(
     changes.extend(hidden_changes(&current, &next));
     change.record("updated", object(&next), changes).await?;
     change.commit().await?;
-    Ok(next)
+    let warnings = outcome.as_ref().map(|outcome| trial::warnings(&next, outcome));
+    if let Some(outcome) = outcome {
+        server_checks::keep(app, &next, outcome);
+    }
+    Ok(Saved {
+        server: next,
+        warnings: warnings.unwrap_or_default(),
+    })
+}
+
+/// The server after a patch, checked.
+fn patched(app: &App, current: &Server, patch: ServerPatch) -> Result<(Server, Url), Invalid> {
+    let fields = ServerFields {
+        slug: patch.slug.over(&current.slug),
+        name: patch.name.over(&current.name),
+        url: patch.url.over(&current.url),
+        timeout_ms: patch.timeout_ms.over_or(&current.timeout_ms, DEFAULT_TIMEOUT_MS),
+        retries: patch.retries.over_or(&current.retries, DEFAULT_RETRIES),
+        headers: patch.headers.over(&current.headers),
+        identity: patch.identity.over(&current.identity),
+    };
+    let (fields, url) = check(app, fields)?;
+    let next = Server {
+        slug: fields.slug,
+        name: fields.name,
+        url: fields.url,
+        timeout_ms: fields.timeout_ms,
+        retries: fields.retries,
+        headers: fields.headers,
+        identity: fields.identity,
+        ..current.clone()
+    };
+    Ok((next, url))
 }
 
 /// Deletes a server, unless a gateway names it.
@@ -245,6 +320,26 @@ pub async fn delete(
     change.commit().await
 }
 
+/// The same when its ID was typed, so that nobody deletes the wrong one.
+pub async fn delete_confirmed(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: ServerId,
+    confirm_slug: &str,
+) -> Result<(), ServiceError> {
+    let server = find(app, authority, project, id).await?;
+    authority.change(project)?;
+    if confirm_slug != server.slug {
+        let detail = format!(
+            "This is not the ID of the server: type `{}` to confirm. Nothing was deleted.",
+            server.slug
+        );
+        return Err(Invalid::one("/confirm_slug", detail).into());
+    }
+    delete(app, authority, project, id, &IfMatch::Any).await
+}
+
 async fn existing(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Server, ServiceError> {
     rows::find(tx, project, id)
         .await?
@@ -260,14 +355,9 @@ fn check(app: &App, fields: ServerFields) -> Result<(ServerFields, Url), Invalid
     Ok((fields, url))
 }
 
-async fn check_secrets(
-    tx: &mut Tx,
-    project: ProjectId,
-    fields: &ServerFields,
-    url: &Url,
-) -> Result<(), ServiceError> {
-    let secrets = every!(page => gatewright_store::secret::list(tx, project, &page));
-    Ok(fields.check_secrets(url, &secrets)?)
+async fn check_secrets(tx: &mut Tx, server: &Server, url: &Url) -> Result<(), ServiceError> {
+    let secrets = every!(page => gatewright_store::secret::list(tx, server.project_id, &page));
+    Ok(server.check_secrets(url, &secrets)?)
 }
 
 fn object(server: &Server) -> Object<'_> {
@@ -304,7 +394,7 @@ fn shown(header: &CustomHeader) -> &str {
 }
 
 /// Whether a value is made of references to secrets alone, with at most a scheme of HTTP authentication before them.
-fn is_reference(value: &str) -> bool {
+pub fn is_reference(value: &str) -> bool {
     let rest = SCHEMES
         .iter()
         .find_map(|scheme| value.strip_prefix(scheme)?.strip_prefix(' '))

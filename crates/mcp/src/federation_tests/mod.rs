@@ -5,6 +5,7 @@ mod cancellation;
 mod discretion;
 mod endpoint;
 mod eras;
+mod inspection;
 mod isolation;
 mod lists;
 mod streams;

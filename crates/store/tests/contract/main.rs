@@ -27,6 +27,7 @@ mod member_grants;
 mod pending;
 mod races;
 mod refresh;
+mod servers;
 mod sign_in_attempts;
 mod sources;
 mod start;

@@ -16,6 +16,7 @@ mod rehearsals;
 mod roles;
 mod rotation;
 mod secrets;
+mod servers;
 mod sign_in_attempts;
 mod user_sources;
 mod users;

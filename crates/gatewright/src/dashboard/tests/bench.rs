@@ -115,6 +115,24 @@ impl Browser {
         self.send(request, Body::from(form)).await
     }
 
+    /// The same browser before another process.
+    pub(super) fn on(&self, router: Router) -> Self {
+        Self {
+            router,
+            cookies: self.cookies.clone(),
+        }
+    }
+
+    /// Calls the API with the session, as our own pages may.
+    pub(super) async fn api(&mut self, method: &str, path: &str, body: serde_json::Value) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("sec-fetch-site", "same-origin");
+        self.send(request, Body::from(body.to_string())).await
+    }
+
     /// Sends a request with the cookies, and keeps those that come back.
     pub(super) async fn send(&mut self, request: http::request::Builder, body: Body) -> Answer {
         let pairs: Vec<_> = self

@@ -55,6 +55,7 @@ async fn a_project_is_not_there_for_those_who_are_no_members() {
         "/gateways",
         "/user-sources",
         "/servers",
+        "/secrets",
         "/members",
         "/api-keys",
         "/audit",

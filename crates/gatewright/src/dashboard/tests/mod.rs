@@ -6,4 +6,6 @@ mod forging;
 mod joining;
 mod projects;
 mod reading;
+mod secrets;
+mod servers;
 mod signing_in;

@@ -14,6 +14,7 @@ async fn a_viewer_sees_every_page_and_no_form_that_changes_the_project() {
         "/gateways",
         "/user-sources",
         "/servers",
+        "/secrets",
         "/members",
         "/api-keys",
         "/audit",

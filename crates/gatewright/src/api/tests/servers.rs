@@ -1,0 +1,90 @@
+//! Servers are asked when they are saved, and whenever somebody wants to see them.
+
+use serde_json::json;
+
+use super::bench::Bench;
+use crate::service::server_checks::testing::{TestServer, dead_url};
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_saved_with_a_warning() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let dead = json!({"slug": "dead", "url": dead_url().await, "retries": 0});
+    let saved = bench
+        .post(&acme.admin, &acme.path("servers"), dead)
+        .await
+        .expect(201);
+    assert_eq!(saved.body["warnings"][0]["pointer"], "/url");
+    let told = saved.body["warnings"][0]["detail"].as_str().unwrap();
+    assert!(
+        told.starts_with("The server cannot be reached: ") && told.contains("Check the URL"),
+        "{told}"
+    );
+    let path = acme.path(&format!("servers/{}", saved.text("id")));
+    let alive = TestServer::with(json!([{"name": "a", "inputSchema": {}}])).await;
+    let moved = json!({"url": alive.url});
+    let saved = bench.patch(&acme.admin, &path, moved).await.expect(200);
+    assert_eq!(saved.body["warnings"], json!([]));
+    let asked = alive.received().len();
+    let renamed = bench
+        .patch(&acme.admin, &path, json!({"name": "Tools"}))
+        .await
+        .expect(200);
+    assert_eq!(renamed.body["warnings"], json!([]));
+    assert_eq!(alive.received().len(), asked, "another name needs no asking");
+    let bare = TestServer::with(json!([])).await;
+    let empty = bench
+        .patch(&acme.admin, &path, json!({"url": bare.url}))
+        .await
+        .expect(200);
+    assert!(
+        empty.body["warnings"][0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("has no tools")
+    );
+}
+
+#[tokio::test]
+async fn a_check_says_what_a_server_is_and_what_it_has() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let server = TestServer::with(json!([
+        {"name": "a", "description": "Does a.", "inputSchema": {}, "annotations": {"readOnlyHint": true}},
+        {"title": "without a name"},
+    ]))
+    .await;
+    let new = json!({"slug": "tools", "url": server.url, "identity": "assertion"});
+    let saved = bench
+        .post(&acme.admin, &acme.path("servers"), new)
+        .await
+        .expect(201);
+    let path = acme.path(&format!("servers/{}/check", saved.text("id")));
+    let asked = server.received().len();
+    let seen = bench.get(&acme.viewer, &path).await.expect(200);
+    assert_eq!(server.received().len(), asked, "it was seen a moment ago");
+    assert_eq!(seen.body["answers"], true);
+    assert_eq!(seen.body["problem"], json!(null));
+    assert_eq!(seen.body["protocol_version"], "2026-07-28");
+    assert_eq!(
+        (seen.text("server_name"), seen.text("server_version")),
+        ("Shelf <b>".to_owned(), "3.1".to_owned())
+    );
+    assert_eq!(seen.body["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(seen.body["tools"][0]["read_only"], true);
+    assert_eq!(seen.body["left_out"].as_array().unwrap().len(), 1);
+    assert!(
+        server
+            .received()
+            .iter()
+            .all(|headers| !headers.contains_key("gatewright-assertion")),
+        "nobody is spoken of"
+    );
+    server.answer_with(401);
+    let refused = bench.post(&acme.admin, &path, json!({})).await.expect(200);
+    assert_eq!(refused.body["answers"], false);
+    assert!(server.received().len() > asked);
+    // It may answer only where it is told who the user is.
+    assert_eq!(refused.body["problem"]["pointer"], "/identity");
+    bench.post(&acme.viewer, &path, json!({})).await.expect(403);
+}

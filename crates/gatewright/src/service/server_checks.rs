@@ -1,0 +1,237 @@
+//! Checks of servers: whether one answers, what it is and which tools it has. What was seen last is kept in memory, so
+//! that pages need not ask; nothing of it is stored.
+
+#[cfg(test)]
+pub(crate) mod testing;
+mod told;
+mod tools;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use gatewright_domain::{
+    Timestamp,
+    id::{ProjectId, ServerId},
+    server::Server,
+};
+use gatewright_mcp::version::{Era, ProtocolVersion};
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+
+pub use self::tools::{LeftOut, Tool};
+use super::{Authority, ServiceError, servers};
+use crate::{app::App, directory::ServerEntry, relying_party::check::Finding};
+
+/// People wait for a check; a server that takes longer to say what it is, is not usable.
+const DEADLINE: Duration = Duration::from_secs(8);
+/// Whoever saves a server waits less: the check can be repeated.
+const DEADLINE_OF_SAVE: Duration = Duration::from_secs(4);
+/// A page that is loaded anew shows what was seen this moment.
+const STILL_NEW: Duration = Duration::from_secs(10);
+/// What was seen longer ago says nothing any more.
+const KEPT_FOR: Duration = Duration::from_hours(1);
+/// Bytes of what was seen, roughly: a server with 5,000 tools takes some five megabytes.
+const KEPT_BYTES: u64 = 32 * 1024 * 1024;
+/// Servers asked at once, by all who look: a list of one project's servers opens no flood of connections.
+const AT_ONCE: usize = 8;
+
+/// What administrators last saw of servers.
+#[derive(Debug)]
+pub struct ServerChecks {
+    seen: Cache<ServerId, Arc<ServerCheck>>,
+    turns: Semaphore,
+}
+
+impl Default for ServerChecks {
+    fn default() -> Self {
+        Self {
+            seen: Cache::builder()
+                .max_capacity(KEPT_BYTES)
+                .weigher(|_, check: &Arc<ServerCheck>| u32::try_from(check.weight()).unwrap_or(u32::MAX))
+                .time_to_live(KEPT_FOR)
+                .build(),
+            turns: Semaphore::new(AT_ONCE),
+        }
+    }
+}
+
+/// What came of checking a server.
+#[derive(Debug)]
+pub struct ServerCheck {
+    /// When.
+    pub at: Timestamp,
+    /// Which version of the server was checked: its `updated_at`. A later one may be reached otherwise.
+    of: Timestamp,
+    /// What it showed, or why it cannot be used.
+    pub outcome: Result<Answered, Finding>,
+}
+
+/// What a server that can be used showed.
+#[derive(Debug)]
+pub struct Answered {
+    /// The revision of MCP it speaks with us.
+    pub protocol: ProtocolVersion,
+    /// What it calls itself, harmless to show; empty where it does not say.
+    pub called: String,
+    /// Its own version, harmless to show; empty where it does not say.
+    pub version: String,
+    /// How long it took to list its tools.
+    pub listed_in: Duration,
+    /// Its tools, in its order.
+    pub tools: Vec<Tool>,
+    /// Entries of its list that are no usable tools, the first hundred of them.
+    pub left_out: Vec<LeftOut>,
+    /// Whether it lists more than is taken from one server.
+    pub is_cut: bool,
+}
+
+/// What is known of a server without asking it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing: it was not used or checked since this process began or the server was changed.
+    Nothing,
+    /// It answered; when, if that was a check.
+    Answers(Option<Timestamp>),
+    /// It could not be used.
+    Fails {
+        /// When that was noticed.
+        at: Timestamp,
+        /// What happened, and what to do.
+        why: Finding,
+    },
+}
+
+impl ServerCheck {
+    fn weight(&self) -> usize {
+        let tools = self.outcome.as_ref().map(|answered| answered.tools.iter());
+        512 + tools.into_iter().flatten().map(Tool::weight).sum::<usize>()
+    }
+
+    /// Whether the server answered.
+    pub const fn answers(&self) -> bool {
+        self.outcome.is_ok()
+    }
+}
+
+/// Asks a server now, within some eight seconds.
+pub async fn check(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: ServerId,
+) -> Result<Arc<ServerCheck>, ServiceError> {
+    authority.change(project)?;
+    let server = servers::find(app, authority, project, id).await?;
+    Ok(ask(app, &server, DEADLINE).await)
+}
+
+/// What a server shows: as it was seen a moment ago, or else asked now.
+pub async fn look(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: ServerId,
+) -> Result<Arc<ServerCheck>, ServiceError> {
+    let server = servers::find(app, authority, project, id).await?;
+    let fresh = last(app, &server).filter(|check| app.now().since(check.at) < STILL_NEW);
+    match fresh {
+        Some(check) => Ok(check),
+        None => Ok(ask(app, &server, DEADLINE).await),
+    }
+}
+
+/// What was last seen of a server as it is configured now. Asks nobody.
+pub fn last(app: &App, server: &Server) -> Option<Arc<ServerCheck>> {
+    let check = app.server_checks.seen.get(&server.id)?;
+    (check.of == server.updated_at).then_some(check)
+}
+
+/// What is known of a server without asking it: the newest of checks and use by gateways.
+pub fn known(app: &App, server: &Server) -> Known {
+    let check = last(app, server);
+    let health = app.resource_server.health(server);
+    let checked_at = check.as_ref().map(|check| check.at);
+    if let Some((at, why)) = health.as_ref().and_then(|health| health.failure.as_ref())
+        && checked_at.is_none_or(|checked| checked < *at)
+    {
+        let why = told::finding(server, why, None, DEADLINE);
+        return Known::Fails { at: *at, why };
+    }
+    match (check, health.and_then(|health| health.era)) {
+        (Some(check), _) => match &check.outcome {
+            Ok(_) => Known::Answers(Some(check.at)),
+            Err(why) => Known::Fails {
+                at: check.at,
+                why: why.clone(),
+            },
+        },
+        (None, Some(Era::Modern | Era::Legacy)) => Known::Answers(None),
+        (None, None) => Known::Nothing,
+    }
+}
+
+/// Asks those of a page of servers of which nothing is known yet, a few at once.
+pub async fn ask_unknown(app: &App, authority: &Authority, servers: &[Server]) -> Result<(), ServiceError> {
+    for server in servers {
+        authority.read(server.project_id)?;
+    }
+    let unknown = servers
+        .iter()
+        .filter(|server| known(app, server) == Known::Nothing);
+    stream::iter(unknown)
+        .for_each_concurrent(AT_ONCE, async |server| {
+            ask(app, server, DEADLINE_OF_SAVE).await;
+        })
+        .await;
+    Ok(())
+}
+
+/// Asks a server as the directory has it, headers filled in, and keeps what it shows.
+async fn ask(app: &App, server: &Server, deadline: Duration) -> Arc<ServerCheck> {
+    let directory = app.directory.current();
+    let entry = directory.ok().and_then(|directory| {
+        directory
+            .servers()
+            .iter()
+            .find(|entry| entry.server == *server)
+            .cloned()
+    });
+    let outcome = match &entry {
+        Some(entry) => inspect(app, entry, deadline).await,
+        None => Err(told::not_here_yet()),
+    };
+    keep(app, server, outcome)
+}
+
+/// Asks a server that is about to be saved.
+pub(super) async fn try_out(app: &App, entry: &ServerEntry) -> Result<Answered, Finding> {
+    inspect(app, entry, DEADLINE_OF_SAVE).await
+}
+
+/// Keeps what a server showed when it was saved.
+pub(super) fn keep(app: &App, server: &Server, outcome: Result<Answered, Finding>) -> Arc<ServerCheck> {
+    let check = Arc::new(ServerCheck {
+        at: app.now(),
+        of: server.updated_at,
+        outcome,
+    });
+    app.server_checks.seen.insert(server.id, Arc::clone(&check));
+    check
+}
+
+async fn inspect(app: &App, entry: &ServerEntry, deadline: Duration) -> Result<Answered, Finding> {
+    let waiting = tokio::time::timeout(deadline, app.server_checks.turns.acquire()).await;
+    let Ok(_turn) = waiting else {
+        return Err(told::busy());
+    };
+    let seen = app.resource_server.inspect(entry, deadline).await;
+    match seen {
+        Ok(seen) => Ok(tools::answered(&seen)),
+        Err(unwell) => Err(told::finding(
+            &entry.server,
+            &unwell.why,
+            unwell.cause.as_deref(),
+            deadline,
+        )),
+    }
+}

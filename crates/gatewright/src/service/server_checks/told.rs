@@ -1,0 +1,97 @@
+//! Why a server cannot be used, in words for the people who administer.
+
+use std::time::Duration;
+
+use gatewright_domain::server::{IdentityForwarding, Server};
+use gatewright_mcp::upstream::Unavailable;
+
+use crate::relying_party::check::Finding;
+
+fn told(pointer: &str, found: String, remedy: &str) -> Finding {
+    Finding {
+        pointer: pointer.to_owned(),
+        found,
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// What happened and what to do. `cause` is what the connection said.
+pub(super) fn finding(
+    server: &Server,
+    why: &Unavailable,
+    cause: Option<&str>,
+    deadline: Duration,
+) -> Finding {
+    match why {
+        Unavailable::Misconfigured { problem, .. } => told(
+            "/headers",
+            format!(
+                "The server is not called, because it is not set up completely: {}.",
+                problem.trim_end_matches('.')
+            ),
+            "Correct its headers.",
+        ),
+        Unavailable::Unreachable { .. } => told(
+            "/url",
+            match cause {
+                Some(cause) => format!("The server cannot be reached: {cause}."),
+                None => "The server cannot be reached.".to_owned(),
+            },
+            "Check the URL, that the server runs, and that this machine may reach it.",
+        ),
+        Unavailable::Timeout { .. } => told(
+            "/url",
+            format!("The server did not answer within {} seconds.", deadline.as_secs()),
+            "Check that it runs and is not overloaded, and that the URL is its MCP endpoint.",
+        ),
+        Unavailable::Lost { .. } => told(
+            "/url",
+            match cause {
+                Some(cause) => format!("The connection to the server broke: {cause}."),
+                None => "The connection to the server broke before it answered.".to_owned(),
+            },
+            "Check the URL, and what the server logs.",
+        ),
+        Unavailable::Refused { status, .. } if server.identity == IdentityForwarding::Assertion => told(
+            "/identity",
+            format!(
+                "The server refused to answer (HTTP {status}). It is told who the user is, and nobody is when it is looked \
+                 at from here."
+            ),
+            "If calls through a gateway work, all is well. Otherwise check its headers and secrets.",
+        ),
+        Unavailable::Refused { status, .. } => told(
+            "/headers",
+            format!("The server refused Gatewright (HTTP {status})."),
+            "Check its headers and secrets: it most likely wants a key or token.",
+        ),
+        Unavailable::Failed { status, .. } => told(
+            "/url",
+            format!("The server answered with an error of its own (HTTP {status})."),
+            "Look at what the server logs, and check again.",
+        ),
+        Unavailable::NotMcp { what, .. } => told(
+            "/url",
+            format!("Something answers at this URL, but it is not MCP ({what})."),
+            "Check that the URL is the server's Streamable HTTP endpoint, which often ends in /mcp.",
+        ),
+    }
+}
+
+/// The server was changed on another replica a moment ago.
+pub(super) fn not_here_yet() -> Finding {
+    told(
+        "/url",
+        "The server was changed a moment ago and is not known here yet.".to_owned(),
+        "Check again in a few seconds.",
+    )
+}
+
+/// Too many look at servers.
+pub(super) fn busy() -> Finding {
+    told(
+        "/url",
+        "The server was not asked, because too many others are being checked right now.".to_owned(),
+        "Check again in a few seconds.",
+    )
+}

@@ -1,0 +1,226 @@
+//! Looking at a server for the people who administer: everything is asked anew, for nobody, and told as it is. What
+//! gateways keep of the server is neither used nor touched, but that a server which answers is not down.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
+use http::{HeaderValue, Method, Request, Response};
+use tokio::time::Instant;
+
+use crate::{
+    caller::{Alive, Caller, CallerKey, Identify},
+    catalog,
+    federation::Federation,
+    listing::ServerList,
+    meta,
+    scan::{self, Kind, Span},
+    upstream::{Unavailable, Upstream, UpstreamConfig},
+    upstream_ask::{Net, session_headers},
+    upstream_era,
+    upstream_transport::{Transport, TransportError},
+    version::{Era, ProtocolVersion},
+};
+
+/// A name or version longer than this many characters says no more for being whole.
+const MAX_NAME: usize = 120;
+/// A session that was begun for looking is ended; nobody waits longer for that.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What a server calls itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Its name, as it wrote it.
+    pub name: String,
+    /// Its version, as it wrote it.
+    pub version: String,
+}
+
+impl About {
+    /// Read from the result of `server/discover` (2026-07-28: `_meta`) or `initialize` (2025-11-25: `serverInfo`).
+    pub(crate) fn read(body: &[u8], result: Span) -> Option<Self> {
+        let object = |object: Span, name: &str| {
+            let [member] = scan::pick(body, object, [name]).ok()?;
+            Some(member.filter(|member| member.kind == Kind::Object)?.value)
+        };
+        let info =
+            object(result, "serverInfo").or_else(|| object(object(result, "_meta")?, meta::SERVER_INFO))?;
+        let text = |name: &str| {
+            let text = upstream_era::text_member(body, info, name).unwrap_or_default();
+            text.chars().take(MAX_NAME).collect()
+        };
+        Some(Self {
+            name: text("name"),
+            version: text("version"),
+        })
+    }
+}
+
+/// What is known of a server from serving gateways, without asking it.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// The era it speaks, once it has answered.
+    pub era: Option<Era>,
+    /// What it calls itself.
+    pub about: Option<Arc<About>>,
+    /// When it was last unusable and why, unless it has answered since.
+    pub failure: Option<(Timestamp, Arc<Unavailable>)>,
+}
+
+/// What a server showed.
+#[derive(Debug)]
+pub struct Seen {
+    /// The revision it speaks with us.
+    pub version: ProtocolVersion,
+    /// What it calls itself, where it says so.
+    pub about: Option<Arc<About>>,
+    /// Its tools.
+    pub tools: ServerList,
+    /// How long it took to list them.
+    pub listed_in: Duration,
+}
+
+/// Why a server could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwell {
+    /// What happened.
+    pub why: Unavailable,
+    /// What the connection said, in words for an administrator.
+    pub cause: Option<String>,
+}
+
+/// Nobody: a server that is told who its users are is told nothing when nobody uses it.
+struct Nobody;
+
+impl Identify for Nobody {
+    fn assertion(&self, _: &UpstreamConfig) -> Option<HeaderValue> {
+        None
+    }
+
+    fn alive(&self) -> Alive {
+        Box::new(|| true)
+    }
+}
+
+/// Keeps what the connection said, which users of gateways are not told.
+struct Witness<T> {
+    net: Arc<Net<T>>,
+    said: Mutex<Option<String>>,
+}
+
+impl<T: Transport> Transport for Witness<T> {
+    type Body = T::Body;
+
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        head_deadline: Duration,
+    ) -> Result<Response<Self::Body>, TransportError> {
+        let sent = self.net.transport.send(request, head_deadline).await;
+        let said = sent.as_ref().err().map(ToString::to_string);
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        sent
+    }
+}
+
+impl<T: Transport> Federation<T> {
+    /// What is known of a server at this URL without asking it; nothing while no gateway has used it.
+    pub fn health(&self, id: ServerId, url: &str) -> Option<Health> {
+        let upstream = self.known(id)?;
+        (upstream.config.audience == url).then(|| Health {
+            era: upstream.era(),
+            about: upstream.about(),
+            failure: upstream.last_failure(),
+        })
+    }
+
+    /// Looks at a server within `deadline`: finds out what it speaks and lists its tools. It is sent its custom headers
+    /// and no identity assertion, and nothing is tried twice.
+    pub async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
+        let id = config.id;
+        let upstream = Upstream::new(UpstreamConfig {
+            identity: IdentityForwarding::None,
+            retries: 0,
+            ..config
+        });
+        let net = Net {
+            transport: Witness {
+                net: Arc::clone(&self.net),
+                said: Mutex::default(),
+            },
+            clock: Arc::clone(&self.net.clock),
+            budget: Arc::clone(&self.net.budget),
+        };
+        let caller = Caller {
+            key: CallerKey::NOBODY,
+            identity: &Nobody,
+        };
+        let looking = tokio::time::timeout(deadline, look(&net, &upstream, caller)).await;
+        let outcome = looking.unwrap_or_else(|_| Err(upstream.timed_out()));
+        say_goodbye(&net, &upstream, caller).await;
+        if outcome.is_ok() {
+            self.note_answer(id, &upstream.config.audience);
+        }
+        let said = net
+            .transport
+            .said
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        outcome.map_err(|why| Unwell {
+            cause: said.filter(|_| matches!(why, Unavailable::Unreachable { .. } | Unavailable::Lost { .. })),
+            why,
+        })
+    }
+
+    /// Lists need not leave out any longer a server that has just answered.
+    fn note_answer(&self, id: ServerId, audience: &str) {
+        if let Some(upstream) = self.known(id)
+            && upstream.config.audience == audience
+        {
+            upstream.note_success();
+        }
+    }
+}
+
+async fn look<T: Transport>(
+    net: &Net<T>,
+    upstream: &Upstream,
+    caller: Caller<'_>,
+) -> Result<Seen, Unavailable> {
+    let era = net.era(upstream, caller).await?;
+    let began = Instant::now();
+    let tools = catalog::read_list(net, upstream, caller).await?;
+    let listed_in = began.elapsed();
+    let version = match era {
+        Era::Modern => ProtocolVersion::LATEST_MODERN,
+        Era::Legacy => {
+            let session = upstream.sessions.slot(caller.key).get();
+            session.map_or(ProtocolVersion::LATEST_LEGACY, |session| session.version)
+        }
+    };
+    Ok(Seen {
+        version,
+        about: upstream.about(),
+        tools,
+        listed_in,
+    })
+}
+
+/// Ends the session that was begun, where one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.
+async fn say_goodbye<T: Transport>(net: &Net<Witness<T>>, upstream: &Upstream, caller: Caller<'_>) {
+    let Some(session) = upstream.sessions.slot(caller.key).get() else {
+        return;
+    };
+    if session.id.is_none() {
+        return;
+    }
+    let mut request = upstream.bare_request(Method::DELETE, Bytes::new());
+    session_headers(&mut request, &session);
+    // Past the witness: why this fails is not why the server cannot be used.
+    if let Err(error) = net.transport.net.transport.send(request, GOODBYE).await {
+        tracing::debug!(server = upstream.slug(), %error, "a session begun for looking was not ended");
+    }
+}
