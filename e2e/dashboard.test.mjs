@@ -5,64 +5,9 @@ import assert from "node:assert/strict";
 import { join as joined } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { checkAccessibility } from "./lib/accessibility.mjs";
-import { SCREENSHOTS, photograph, startChromium } from "./lib/chromium.mjs";
+import { SCREENSHOTS, startChromium } from "./lib/chromium.mjs";
+import { ADA, GRACE, PASSWORD, invite, join, look, person, setUp, setupLink, signIn } from "./lib/dashboard.mjs";
 import { startGateway } from "./lib/gateway.mjs";
-
-const PASSWORD = "violet harbour ninety";
-const ADA = { name: "Ada Lovelace", email: "ada@example.com" };
-const GRACE = { name: "Grace Hopper", email: "grace@example.com" };
-
-/** The link that `serve` prints while there is no account. */
-function setupLink(gateway) {
-  const link = gateway.log().match(/http\S+\/account\/setup\/\S+/)?.[0];
-  assert.ok(link, `serve printed no setup link:\n${gateway.log()}`);
-  return link;
-}
-
-/** A browser of one person, and what its pages complained about. */
-async function person(chromium, options = {}) {
-  const context = await chromium.newContext({ reducedMotion: "reduce", ...options });
-  const page = await context.newPage();
-  const complaints = [];
-  // A refused form and a page that is not there are answers with a status that the console repeats.
-  const isStatus = (message) => /status of (403|404|409|422)/.test(message.text());
-  page.on("console", (message) => message.type() === "error" && !isStatus(message) && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  return { context, page, complaints };
-}
-
-async function setUp(page, link) {
-  await page.goto(link);
-  await page.getByLabel("Your name").fill(ADA.name);
-  await page.getByLabel("E-mail address").fill(ADA.email);
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByLabel("Name of the first project").fill("Acme production");
-  await page.getByRole("button", { name: "Create account and project" }).click();
-  await page.getByRole("heading", { name: "Acme production", level: 1 }).waitFor();
-}
-
-async function signIn(page, url, { email }) {
-  await page.goto(url);
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-}
-
-async function invite(page, { email }, role) {
-  await page.getByRole("link", { name: "Members" }).first().click();
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByRole("radio", { name: new RegExp(`^${role}`) }).check();
-  await page.getByRole("button", { name: "Make invitation link" }).click();
-  return page.locator("#invitation-link").innerText();
-}
-
-async function join(page, link, { name }) {
-  await page.goto(link);
-  await page.getByLabel("Your name").fill(name);
-  await page.getByLabel("Choose a password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Create account and join" }).click();
-  await page.getByText("You are a member of this project now.").waitFor();
-}
 
 for (const javaScriptEnabled of [true, false]) {
   describe(`administering ${javaScriptEnabled ? "with" : "without"} script`, () => {
@@ -171,11 +116,6 @@ describe("how the dashboard looks and is used", () => {
     await gateway?.stop();
     await chromium?.close();
   });
-
-  async function look(page, name) {
-    await photograph(page, `dashboard-${name}`);
-    await checkAccessibility(page, name);
-  }
 
   test("before there is an account", async () => {
     await ada.page.goto(`${gateway.url}/sign-in`);

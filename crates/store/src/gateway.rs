@@ -135,6 +135,20 @@ pub async fn list_of_user_source(
     rows.iter().map(named).collect()
 }
 
+/// How many gateways of a project use each of these sources; one that none uses is not among them.
+pub async fn count_of_user_sources(
+    tx: &mut Tx,
+    project: ProjectId,
+    first: UserSourceId,
+    last: UserSourceId,
+) -> Result<Vec<(UserSourceId, i64)>, StoreError> {
+    let sql = "SELECT user_source_id, COUNT(*) AS gateways FROM gateways WHERE project_id = $1 \
+               AND user_source_id >= $2 AND user_source_id <= $3 GROUP BY user_source_id";
+    let rows = tx.fetch_all(sql, values![project, first, last]).await?;
+    let counted = |row: &Row| Ok((row.id("user_source_id")?, row.int("gateways")?));
+    rows.iter().map(counted).collect()
+}
+
 /// The active ones of all projects, for the directory.
 pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError> {
     let rows = tx

@@ -5,7 +5,7 @@ use gatewright_domain::{
     Timestamp,
     id::{GatewayId, ProjectId, UserSourceId},
     stored_secret::SealedText,
-    user_source::{ClientSecretSlots, UserSource},
+    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
 use crate::{
@@ -13,8 +13,18 @@ use crate::{
     row::{Row, to_json, to_word},
     sign_in_attempt,
     tx::Lock,
+    user::pattern,
     value::values,
 };
+
+/// Which sources of a project to list; the default is all.
+#[derive(Debug, Clone, Default)]
+pub struct UserSourceFilter {
+    /// Those whose name contains this text, whatever the case.
+    pub search: Option<String>,
+    /// Those of this status.
+    pub status: Option<UserSourceStatus>,
+}
 
 macro_rules! select {
     ($rest:literal) => {
@@ -76,15 +86,21 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// All of a project, oldest first.
+/// Those of a project that a filter lets through, oldest first. The index on project and id bounds it by the sources of the
+/// project, which are tens.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
+    filter: &UserSourceFilter,
     page: &PageRequest,
 ) -> Result<Page<UserSource>, StoreError> {
-    let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let search = pattern(filter.search.as_deref().unwrap_or_default());
+    let status = filter.status.as_ref().map(to_word).unwrap_or_default();
+    let sql = select!(
+        "WHERE project_id = $1 AND id > $2 AND name_key LIKE $3 ESCAPE '!' AND ($4 = '' OR status = $4) ORDER BY id LIMIT $5"
+    );
     let rows = tx
-        .fetch_all(sql, values![project, page.above(), page.rows()])
+        .fetch_all(sql, values![project, page.above(), search, status, page.rows()])
         .await?;
     page.page(rows, read)
 }

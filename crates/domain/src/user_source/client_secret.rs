@@ -69,6 +69,12 @@ impl ClientSecretSlots {
         }
     }
 
+    /// Until when the newest secret is on trial: it has not been accepted yet, and the one before is its fallback.
+    pub fn on_trial_until(&self) -> Option<Timestamp> {
+        let is_on_trial = self.previous.is_some() && self.confirmed_at.is_none();
+        is_on_trial.then(|| self.changed_at.plus(TRIAL))
+    }
+
     /// Whether somebody has to do something: the provider refuses the newest secret.
     pub const fn needs_attention(&self) -> bool {
         self.refused_at.is_some()
@@ -137,6 +143,7 @@ mod tests {
         assert_eq!(slots.in_use(at(10 + day - 1)), Current);
         assert_eq!(slots.order(at(10 + day)), [Previous, Current]);
         assert_eq!(slots.in_use(at(10 + day)), Previous);
+        assert_eq!(slots.on_trial_until(), Some(at(10 + day)));
         assert!(!slots.needs_attention());
         slots.refused_at = Some(at(20));
         assert_eq!(slots.in_use(at(20)), Previous);

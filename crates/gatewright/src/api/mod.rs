@@ -98,6 +98,7 @@ fn operations() -> OpenApiRouter<Arc<App>> {
             user_sources::delete_user_source
         ))
         .routes(routes!(user_sources::test_connection))
+        .routes(routes!(user_sources::check_provider))
         .routes(routes!(test_sign_ins::start_test_sign_in))
         .routes(routes!(test_sign_ins::get_test_sign_in))
         .routes(routes!(catalogue::list_provider_presets))

@@ -327,6 +327,16 @@ impl From<ServiceError> for Problem {
                 problem.0.retry_after = Some(after);
                 problem
             }
+            ServiceError::TooManyChecks { after } => {
+                let mut problem = Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "urn:gatewright:problem:too-many-checks",
+                    "Too many checks",
+                    "Many providers were checked with this key or account in a short time. Wait a minute and try again.",
+                );
+                problem.0.retry_after = Some(after);
+                problem
+            }
             ServiceError::Overloaded => Self::unavailable(
                 "Too many passwords are being checked at this moment. Nothing changed; try again in a moment.",
             ),

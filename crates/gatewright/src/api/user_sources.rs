@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Response},
@@ -11,11 +12,13 @@ use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
     user_source::{
-        ConnectionTest, CredentialsVerdict, SecretSlot, TestOutcome, UserSource, UserSourceStatus,
+        ConnectionTest, CredentialsVerdict, SecretSlot, TestOutcome, TestedCheck, UserSource,
+        UserSourceStatus,
     },
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use gatewright_store::user_source::UserSourceFilter;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     authenticate::Caller,
@@ -31,7 +34,7 @@ use crate::{
     relying_party::check::Finding,
     service::{
         effects::Done,
-        user_sources::{self as service, NewUserSource, Saved, UserSourcePatch},
+        user_sources::{self as service, NewUserSource, Saved, UserSourceCandidate, UserSourcePatch},
     },
 };
 
@@ -117,16 +120,21 @@ pub struct Credentials {
     detail: String,
 }
 
+impl From<TestedCheck> for ConnectionCheck {
+    fn from(check: TestedCheck) -> Self {
+        Self {
+            name: check.name,
+            pointer: check.pointer,
+            outcome: check.outcome,
+            detail: check.detail,
+        }
+    }
+}
+
 fn tested(test: ConnectionTest) -> ConnectionTestResource {
-    let checks = test.checks.into_iter().map(|check| ConnectionCheck {
-        name: check.name,
-        pointer: check.pointer,
-        outcome: check.outcome,
-        detail: check.detail,
-    });
     ConnectionTestResource {
         tested_at: test.tested_at,
-        checks: checks.collect(),
+        checks: test.checks.into_iter().map(ConnectionCheck::from).collect(),
         credentials: Credentials {
             verdict: test.credentials.verdict,
             detail: test.credentials.detail,
@@ -173,6 +181,24 @@ impl From<Finding> for Warning {
             detail: format!("{} {}", finding.found, finding.remedy),
         }
     }
+}
+
+/// Which User Sources.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserSourceQuery {
+    /// Items at most, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
+    cursor: Option<String>,
+    /// Those whose name contains this text, whatever the case.
+    search: Option<String>,
+    /// Those of this status.
+    #[param(schema_with = schema::status)]
+    status: Option<UserSourceStatus>,
 }
 
 fn resource(app: &App, source: UserSource) -> UserSourceResource {
@@ -224,16 +250,34 @@ pub(super) async fn create_user_source(
 }
 
 /// List User Sources, oldest first
-#[utoipa::path(get, path = "/api/v1/projects/{project}/user-sources", tag = "User Sources", params(Paging), responses((status = 200, body = List<UserSourceResource>)))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/user-sources", tag = "User Sources", params(UserSourceQuery), responses((status = 200, body = List<UserSourceResource>)))]
 pub(super) async fn list_user_sources(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(query): Parameters<UserSourceQuery>,
 ) -> Result<List<UserSourceResource>, Problem> {
-    let page = Paging::request::<UserSourceId>(paging.limit, paging.cursor)?;
-    let page = service::list(&app, &authority, project, &page).await?;
-    Ok(List::of(page, |user_source| resource(&app, user_source)))
+    let page = Paging::request::<UserSourceId>(query.limit, query.cursor)?;
+    let filter = UserSourceFilter {
+        search: query.search,
+        status: query.status,
+    };
+    let page = service::search(&app, &authority, project, &filter, &page).await?;
+    Ok(List::of(page, |listed| resource(&app, listed.source)))
+}
+
+/// Check a provider before a User Source is made of it
+///
+/// Asks the provider and keeps nothing; each check says what was found and what to do. At most 30 a minute.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/user-source-checks", tag = "User Sources", request_body = UserSourceCandidate, responses((status = 200, body = Vec<ConnectionCheck>)))]
+pub(super) async fn check_provider(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(project): Ids<ProjectId>,
+    Input(candidate): Input<UserSourceCandidate>,
+) -> Result<Json<Vec<ConnectionCheck>>, Problem> {
+    let checks = service::check_provider(&app, &authority, project, candidate).await?;
+    Ok(Json(checks.into_iter().map(ConnectionCheck::from).collect()))
 }
 
 /// Read a User Source

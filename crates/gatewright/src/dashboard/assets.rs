@@ -27,6 +27,7 @@ const STYLE: &str = concat!(
     include_str!("../../assets/dashboard/connect.css"),
     include_str!("../../assets/dashboard/help.css"),
     include_str!("../../assets/dashboard/servers.css"),
+    include_str!("../../assets/dashboard/user_sources.css"),
 );
 const SCRIPT: &str = concat!(
     include_str!("../../assets/dashboard/dashboard.js"),

@@ -255,6 +255,15 @@ fn service_message(error: ServiceError) -> Message {
             )
         }
         ServiceError::TooManyAttempts { after } => message(PageError::Limited(after)),
+        ServiceError::TooManyChecks { after } => Message {
+            retry_after: Some(after.as_secs().max(1)),
+            ..Message::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many checks",
+                "You had many providers checked in a short time. Nothing was changed.",
+                "Wait a minute and try again.",
+            )
+        },
         ServiceError::Overloaded => Message::unavailable(
             "Too many people sign in at this moment. Nothing was changed.",
             "Try again in a moment.",

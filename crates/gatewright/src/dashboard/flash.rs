@@ -75,6 +75,24 @@ flashes! {
     SecretSaved = "secret-saved", "The secret is saved. Requests from now on carry it like this.";
     /// A secret was deleted.
     SecretDeleted = "secret-deleted", "The secret is deleted.";
+    /// A User Source was created.
+    SourceCreated = "source-created", "The user source is saved. Next: test the connection, then try a sign-in.";
+    /// A User Source was changed.
+    SourceSaved = "source-saved", "Your changes are saved. They hold from the next request on.";
+    /// The identity of a User Source was changed.
+    IdentityChanged = "identity-changed", "Your changes are saved. Everybody signs in again with their next request.";
+    /// The connection of a User Source was tested.
+    ConnectionTested = "connection-tested", "The connection is tested. What came of it is below.";
+    /// A User Source has a new client secret.
+    SecretRotated = "secret-rotated", "The new client secret is saved and tried first from now on.";
+    /// The client secret that was typed is the stored one.
+    SecretKept = "secret-kept", "That is the client secret that is stored already. Nothing was changed.";
+    /// A User Source was activated.
+    SourceActivated = "source-activated", "The user source is active. Gateways may use it.";
+    /// A User Source was deactivated.
+    SourceDeactivated = "source-deactivated", "The user source is inactive. No gateway may use it until you activate it.";
+    /// A User Source was deleted.
+    SourceDeleted = "source-deleted", "The user source is deleted, with its users and their sessions.";
     /// A key was revoked.
     KeyRevoked = "key-revoked", "The key is revoked. It stopped working with the next request.";
 }

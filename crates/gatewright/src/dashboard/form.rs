@@ -86,6 +86,13 @@ impl Posted {
         found.map(|(_, value)| value.trim())
     }
 
+    /// Gives a field that was not posted its present value, where a form asks for some of the fields only.
+    pub(super) fn fill(&mut self, name: &str, value: &str) {
+        if !self.fields.iter().any(|(other, _)| other == name) {
+            self.fields.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     /// A field that nobody may see, exactly as typed.
     pub(super) fn secret(&self, name: &str) -> Secret {
         Secret::new(self.raw(name))
@@ -266,6 +273,15 @@ mod tests {
         assert_eq!(posted.all("scopes").collect::<Vec<_>>(), ["openid", "email"]);
         assert!(form.is_first_error("password") && form.is_refused());
         assert_eq!(form.general(), ["No such field."]);
+    }
+
+    #[test]
+    fn a_field_that_was_posted_keeps_what_was_typed() {
+        let mut posted = posted(vec![("name".to_owned(), String::new())]);
+        posted.fill("name", "stored");
+        posted.fill("issuer", "https://login.example.com");
+        assert_eq!(posted.text("name"), "");
+        assert_eq!(posted.text("issuer"), "https://login.example.com");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod sign_in;
 mod single_sign_on;
 #[cfg(test)]
 mod tests;
+mod told;
 mod user_sources;
 
 use std::sync::Arc;

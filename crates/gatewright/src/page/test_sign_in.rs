@@ -106,7 +106,8 @@ pub fn test_report(report: &Report) -> Response {
     render(status, &template)
 }
 
-fn row(claim: &ReportedClaim) -> Row<'_> {
+/// The value of a claim as a table shows it, cut where it is long.
+pub fn shown_value(claim: &ReportedClaim) -> String {
     let full = match &claim.value {
         None => "(too long to show)".to_owned(),
         Some(serde_json::Value::String(text)) => text.clone(),
@@ -116,9 +117,13 @@ fn row(claim: &ReportedClaim) -> Row<'_> {
     if full.chars().nth(SHOWN).is_some() {
         value.push('…');
     }
+    value
+}
+
+fn row(claim: &ReportedClaim) -> Row<'_> {
     Row {
         name: &claim.name,
-        value,
+        value: shown_value(claim),
         is_subject: claim.is_subject,
         mark: match claim.fit {
             Fit::Usable => "Usable",
@@ -130,7 +135,7 @@ fn row(claim: &ReportedClaim) -> Row<'_> {
 }
 
 /// A reason as the log has it, made a sentence.
-fn sentence(reason: &str) -> String {
+pub fn sentence(reason: &str) -> String {
     let mut characters = reason.chars();
     let first = characters.next().map(char::to_uppercase);
     let mut sentence: String = first.into_iter().flatten().chain(characters).collect();

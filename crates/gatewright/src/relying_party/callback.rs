@@ -79,11 +79,20 @@ pub(super) async fn callback(
         budget: Budget::start(),
     };
     let returned = Returned::parse(query.as_deref().unwrap_or_default());
+    let state = returned
+        .as_ref()
+        .ok()
+        .map(|returned| TokenHash::of(&returned.state));
     let answer = match returned {
         Ok(returned) => arrival.answer(returned).await,
         Err(failure) => Err(failure),
     };
     let answer = answer.unwrap_or_else(|failure| arrival.failed(&failure, None));
+    if let (Answer::Tested(report), Some(state)) = (&answer, state)
+        && let Some(path) = test_sign_in::home(&arrival.app, &arrival.headers, state, report).await
+    {
+        return redirect(&path);
+    }
     respond(&answer)
 }
 

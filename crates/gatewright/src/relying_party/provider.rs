@@ -20,6 +20,7 @@ use crate::{
         key_cache::KeyCache,
         single_flight::{Missed, SingleFlight, Verdict},
     },
+    service::user_sources::CheckLimits,
 };
 
 /// How long a discovery document is used before it is fetched again.
@@ -80,9 +81,15 @@ pub enum ProviderError {
 pub struct RelyingParty {
     documents: SingleFlight<Document, ProviderError>,
     keys: KeyCache<ProviderError>,
+    check_limits: CheckLimits,
 }
 
 impl RelyingParty {
+    /// How often providers were asked before anything was saved.
+    pub fn check_limits(&self) -> &CheckLimits {
+        &self.check_limits
+    }
+
     /// The provider of an issuer, as its discovery document describes it.
     pub(super) async fn provider(
         &self,

@@ -11,8 +11,9 @@ use axum::{
     response::Response,
 };
 use gatewright_domain::{
+    audit::ActorKind,
     authorization::{PendingSignIn, SignInPurpose},
-    id::{ProjectId, TestSignInId},
+    id::{ProjectId, TestSignInId, UserSourceId},
     sealed::{OpenError, Purpose},
     stored_secret::SealedText,
     test_sign_in::{TestProgress, TestSignIn},
@@ -30,11 +31,13 @@ use super::{
     start::{self, CAPS, Started},
 };
 use crate::{
+    account::cookie,
     app::App,
     authorization_server::{redirect, unavailable_page},
     page::{self, DonePage, ErrorPage, TestPage},
     request::RequestContext,
     same_origin::is_same_origin,
+    service::account_sessions,
 };
 
 /// The route of the page.
@@ -56,8 +59,12 @@ enum BeginError {
     CrossSite,
     #[error("too many sign-ins begin at once")]
     Limited(Box<Response>),
-    #[error(transparent)]
-    Failed(Failure),
+    #[error("{failure}")]
+    Failed {
+        failure: Failure,
+        /// Where its starter reads it.
+        home: Option<String>,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -94,7 +101,8 @@ impl BeginError {
                 "Open the address of the test sign-in again and click there.",
             ),
             Self::Limited(response) => *response,
-            Self::Failed(failure) => page::test_report(&Report::failed(
+            Self::Failed { home: Some(path), .. } => redirect(&path, Vec::new()),
+            Self::Failed { failure, home: None } => page::test_report(&Report::failed(
                 &failure,
                 &context.id.reference().to_string(),
                 app.now(),
@@ -161,7 +169,9 @@ async fn try_begin(
             let mut tx = app.store.write().await?;
             note(app, &mut tx, test.project_id, test.id, &report).await?;
             tx.commit().await?;
-            return Err(BeginError::Failed(failure));
+            let named = (test.project_id, test.user_source_id, test.id);
+            let home = home_of(app, headers, named, &report).await;
+            return Err(BeginError::Failed { failure, home });
         }
     };
     row.expires_at = row.expires_at.min(test.expires_at);
@@ -173,6 +183,49 @@ async fn try_begin(
     }
     tx.commit().await?;
     Ok(started)
+}
+
+/// Where in the dashboard the report of the test behind a state is read, as [`home_of`] says.
+pub(super) async fn home(
+    app: &App,
+    headers: &HeaderMap,
+    state: TokenHash,
+    report: &Report,
+) -> Option<String> {
+    let mut tx = app.store.read().await.ok()?;
+    let pending = pending_sign_in::find(&mut tx, state, app.now()).await.ok()??;
+    drop(tx);
+    let SignInPurpose::Test(id) = pending.purpose else {
+        return None;
+    };
+    home_of(
+        app,
+        headers,
+        (pending.project_id, pending.user_source_id, id),
+        report,
+    )
+    .await
+}
+
+/// Where in the dashboard the report of a test is read: nothing where it was not started there, or this browser is not its
+/// starter's, or something else is kept of it. A browser that cannot be sent there gets the report as a page of its own.
+async fn home_of(
+    app: &App,
+    headers: &HeaderMap,
+    (project, source, id): (ProjectId, UserSourceId, TestSignInId),
+    report: &Report,
+) -> Option<String> {
+    let token = cookie::read(headers, app.config.public_url())?;
+    let session = account_sessions::find(app, &token).await.ok()??;
+    let mut tx = app.store.read().await.ok()?;
+    let test = rows::find(&mut tx, project, source, id, app.now()).await.ok()??;
+    let kept = match &test.progress {
+        TestProgress::Succeeded(sealed) | TestProgress::Failed(sealed) => open(app, id, sealed).ok()?,
+        TestProgress::Waiting | TestProgress::AtProvider => return None,
+    };
+    let is_starter = test.started_by == ActorKind::Account(session.account.id).to_string();
+    let sees_it = is_starter && session.role_in(project).is_some() && kept == *report;
+    sees_it.then(|| format!("/projects/{project}/user-sources/{source}/test-sign-ins/{id}"))
 }
 
 /// The test of a page and its source, whatever the state of that.

@@ -46,6 +46,12 @@ pub enum ServiceError {
         /// When to come back.
         after: Duration,
     },
+    /// Too many providers were checked in a short time by the same caller.
+    #[error("too many providers were checked in a short time")]
+    TooManyChecks {
+        /// When to come back.
+        after: Duration,
+    },
     /// More passwords wait to be checked than is good for anybody.
     #[error("too many passwords wait to be checked")]
     Overloaded,

@@ -3,11 +3,15 @@
 mod connection_test;
 mod edit;
 mod input;
+mod issuer_check;
+mod overview;
 pub mod test_sign_ins;
 
 pub use self::connection_test::test_connection;
 use self::edit::{Edited, check_fields, edit, seal};
-pub use self::input::{NewUserSource, UserSourcePatch};
+pub use self::input::{NewUserSource, UserSourceCandidate, UserSourcePatch};
+pub use self::issuer_check::{CheckLimits, check_provider};
+pub use self::overview::{Listed, Usage, search, usage};
 use super::{
     Authority, IfMatch, ServiceError,
     change::{Change, Fields, Object, created, field, secret_changed, updated},
@@ -26,7 +30,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
-    user_source::{self as rows, Guarded},
+    user_source::{self as rows, Guarded, UserSourceFilter},
 };
 
 /// A source that was created or changed.
@@ -104,7 +108,7 @@ pub async fn list(
 ) -> Result<Page<UserSource>, ServiceError> {
     authority.read(project)?;
     let mut tx = app.store.read().await?;
-    Ok(rows::list(&mut tx, project, page).await?)
+    Ok(rows::list(&mut tx, project, &UserSourceFilter::default(), page).await?)
 }
 
 /// One source.
@@ -300,13 +304,15 @@ fn unguarded(guarded: Guarded, what: &str) -> Result<Option<Conflict>, ServiceEr
         Guarded::Done => Ok(None),
         Guarded::NotFound => Err(ServiceError::not_found("user source")),
         Guarded::InUse(active_gateways) => {
-            let (count, plural) = (
-                active_gateways.len(),
-                if active_gateways.len() == 1 { "" } else { "s" },
-            );
+            let count = active_gateways.len();
+            let use_it = if count == 1 {
+                "gateway uses it"
+            } else {
+                "gateways use it"
+            };
             Ok(Some(Conflict {
                 detail: format!(
-                    "This User Source cannot be {what} while {count} active gateway{plural} use it. Deactivate or delete \
+                    "This User Source cannot be {what} while {count} active {use_it}. Deactivate or delete \
                      those gateways, or give them another source, first."
                 ),
                 active_gateways,

@@ -12,7 +12,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     PageRequest, authorization_code, gateway, grant, pending_sign_in, user,
-    user_source::{self, Guarded},
+    user_source::{self, Guarded, UserSourceFilter},
 };
 
 use crate::world::{World, commit, contract, is_taken, look};
@@ -21,6 +21,7 @@ contract!(
     an_active_gateway_keeps_its_source,
     deleting_a_source_takes_users_codes_sign_ins_and_grants,
     an_edit_leaves_the_status_alone,
+    sources_are_found_by_name_and_status,
     a_secret_is_promoted_once_and_only_while_it_is_current,
     a_refusal_of_the_new_secret_is_noted_once,
 );
@@ -150,11 +151,52 @@ async fn an_edit_leaves_the_status_alone(world: World) {
         limit: 10,
     };
     assert_eq!(
-        look!(world, tx => user_source::list(tx, project, &all))
+        look!(world, tx => user_source::list(tx, project, &UserSourceFilter::default(), &all))
             .items
             .len(),
         2
     );
+}
+
+async fn sources_are_found_by_name_and_status(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let mut odd = world.new_source(project);
+    odd.name = String::from("Ölfeld 100%_!");
+    odd.status = UserSourceStatus::Inactive;
+    commit!(world, tx => user_source::insert(tx, &odd));
+    world.gateway(&setting.source).await;
+    let elsewhere = world.setting().await;
+    let found = async |search: &str, status: Option<UserSourceStatus>, limit: u32| {
+        let filter = UserSourceFilter {
+            search: Some(search.to_owned()),
+            status,
+        };
+        let page = PageRequest { after: None, limit };
+        let page = look!(world, tx => user_source::list(tx, project, &filter, &page));
+        let ids: Vec<_> = page.items.iter().map(|source| source.id).collect();
+        (ids, page.next.is_some())
+    };
+    for search in ["ölfeld", "ÖLFELD 1", "100%_!", "%", "_", "!"] {
+        assert_eq!(found(search, None, 10).await, (vec![odd.id], false), "{search}");
+    }
+    assert_eq!(found("100x", None, 10).await, (vec![], false));
+    let (active, inactive) = (UserSourceStatus::Active, UserSourceStatus::Inactive);
+    assert_eq!(found("", Some(inactive), 10).await, (vec![odd.id], false));
+    assert_eq!(
+        found("", Some(active), 10).await,
+        (vec![setting.source.id], false)
+    );
+    assert_eq!(found("ölfeld", Some(active), 10).await, (vec![], false));
+    assert_eq!(found("", None, 10).await.0.len(), 2);
+    assert!(found("", None, 1).await.1, "there is a next page");
+
+    // Gateways are counted for the whole page at once, those of another project never.
+    let mut ids = [setting.source.id, odd.id, elsewhere.source.id];
+    ids.sort_by_key(ToString::to_string);
+    let [first, _, last] = ids;
+    let counts = look!(world, tx => gateway::count_of_user_sources(tx, project, first, last));
+    assert_eq!(counts, [(setting.source.id, 2)]);
 }
 
 /// A source whose secret was just replaced.

@@ -102,6 +102,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "update_user_source",
             "delete_user_source",
             "test_connection",
+            "check_provider",
             "start_test_sign_in",
             "create_gateway",
             "update_gateway",

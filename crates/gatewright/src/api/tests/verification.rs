@@ -241,3 +241,81 @@ async fn what_stands_at_an_issuer_that_is_no_provider_is_not_quoted() {
     }
     assert!(!bench.everything_visible().contains("canary"));
 }
+
+#[tokio::test]
+async fn a_provider_is_checked_before_there_is_a_source_and_nothing_is_kept() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let issuer = Provider::default().serve().await;
+    let checks = acme.path("user-source-checks");
+    let asked = json!({"issuer": issuer, "subject_claim": "email"});
+    let told = bench.post(&acme.admin, &checks, asked).await.expect(200);
+    let told = told.body.as_array().unwrap().clone();
+    assert_eq!(told.len(), 12);
+    assert!(told.iter().all(|check| check["outcome"] != "failed"), "{told:?}");
+    assert!(
+        told.iter()
+            .any(|check| check["pointer"] == "/subject_claim" && check["outcome"] == "warning")
+    );
+    let slash = json!({"issuer": format!("{issuer}/")});
+    let told = bench.post(&acme.admin, &checks, slash).await.expect(200);
+    let failed = told.body.as_array().unwrap().iter();
+    let failed: Vec<_> = failed.filter(|check| check["outcome"] == "failed").collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0]["name"], "issuer");
+    let wrong = bench
+        .post(&acme.admin, &checks, json!({"issuer": "x"}))
+        .await
+        .expect(422);
+    assert_eq!(wrong.pointers(), ["/issuer"]);
+    let sources = bench
+        .get(&acme.admin, &acme.path("user-sources"))
+        .await
+        .expect(200);
+    assert_eq!(sources.body["items"], json!([]));
+    for _ in 2..30 {
+        bench
+            .post(&acme.admin, &checks, json!({"issuer": "http://127.0.0.1:1"}))
+            .await
+            .expect(200);
+    }
+    let stopped = bench
+        .post(&acme.admin, &checks, json!({"issuer": issuer}))
+        .await
+        .expect(429);
+    assert!(stopped.headers.contains_key("retry-after"));
+    bench
+        .post(&acme.owner, &checks, json!({"issuer": issuer}))
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn sources_are_listed_by_name_and_status() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let okta = acme.source(&bench, "Okta production").await;
+    let entra = acme.source(&bench, "Entra").await;
+    let path = acme.path(&format!("user-sources/{entra}"));
+    bench
+        .patch(&acme.admin, &path, json!({"status": "inactive"}))
+        .await
+        .expect(200);
+    let ids = async |query: &str| {
+        let path = acme.path(&format!("user-sources?{query}"));
+        let answer = bench.get(&acme.viewer, &path).await.expect(200);
+        let items = answer.body["items"].as_array().unwrap().clone();
+        items
+            .iter()
+            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids("search=OKTA").await, [okta.as_str()]);
+    assert_eq!(ids("status=inactive").await, [entra.as_str()]);
+    assert_eq!(ids("status=active&search=entra").await, [""; 0]);
+    assert_eq!(ids("limit=10").await.len(), 2);
+    bench
+        .get(&acme.viewer, &acme.path("user-sources?status=odd"))
+        .await
+        .expect(400);
+}

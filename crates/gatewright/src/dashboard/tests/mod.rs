@@ -9,3 +9,6 @@ mod reading;
 mod secrets;
 mod servers;
 mod signing_in;
+mod user_source_changes;
+mod user_source_world;
+mod user_sources;

@@ -45,6 +45,7 @@ async fn a_viewer_sees_every_page_and_no_form_that_changes_the_project() {
 #[tokio::test]
 async fn every_link_of_every_page_leads_somewhere() {
     let (_bench, mut ada, project) = Bench::with_ada().await;
+    ada.source(&project, "Okta production").await;
     let mut seen = std::collections::BTreeSet::new();
     let mut waiting = vec!["/".to_owned(), "/account".to_owned(), project];
     while let Some(path) = waiting.pop() {

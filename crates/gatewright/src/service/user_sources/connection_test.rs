@@ -95,7 +95,8 @@ fn is_about(tested: &UserSource, current: &UserSource) -> bool {
         && tested.client_secret.current == current.client_secret.current
 }
 
-fn kept(result: CheckResult) -> TestedCheck {
+/// A check in words, as it is kept and shown.
+pub(super) fn kept(result: CheckResult) -> TestedCheck {
     let name = result.name;
     let (outcome, finding) = match result.outcome {
         Outcome::Passed => (TestOutcome::Passed, None),

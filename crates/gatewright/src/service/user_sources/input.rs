@@ -40,6 +40,22 @@ pub struct NewUserSource {
     pub skip_validation: bool,
 }
 
+/// What is checked of a User Source before it is there.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserSourceCandidate {
+    /// The issuer, exactly as the provider's discovery document has it: a slash at the end matters.
+    #[schema(required = true, format = "uri")]
+    #[serde(default)]
+    pub issuer: String,
+    /// Scopes to ask for; `openid`, `profile` and `email` when left out.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// The ID-token claim that names the user; `sub` when left out.
+    #[serde(default)]
+    pub subject_claim: Option<String>,
+}
+
 /// A change of a User Source. What is left out stays; `null` resets to the default.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

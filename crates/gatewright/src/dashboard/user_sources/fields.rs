@@ -1,0 +1,99 @@
+//! The fields of a source between form and service.
+
+use gatewright_domain::user_source::UserSource;
+
+use crate::{
+    dashboard::form::{Form, Posted},
+    service::{Patch, user_sources::UserSourcePatch},
+};
+
+/// What a form shows again after a refusal: everything but the client secret.
+pub(super) const SHOWN: [&str; 7] = [
+    "name",
+    "description",
+    "issuer",
+    "client_id",
+    "scopes",
+    "subject_claim",
+    "skip_validation",
+];
+
+/// The field that is never shown again.
+pub(super) const SECRET: &str = "client_secret";
+
+/// The scopes somebody typed, with spaces or commas between them.
+pub(super) fn scopes(text: &str) -> Vec<String> {
+    text.split([' ', ',', '\t', '\n', '\r'])
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether to save without asking the provider.
+pub(super) fn skips_validation(posted: &Posted) -> bool {
+    posted.text("skip_validation") == "yes"
+}
+
+/// A form with what is stored in it.
+pub(super) fn of_source(source: &UserSource) -> Form {
+    Form::with([
+        ("name", &source.name),
+        ("description", &source.description),
+        ("issuer", &source.issuer),
+        ("client_id", &source.client_id),
+        ("scopes", &source.scopes.join(" ")),
+        ("subject_claim", &source.subject_claim),
+    ])
+}
+
+/// Gives what was not posted its stored value: a form may ask for one field only.
+pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
+    let scopes = source.scopes.join(" ");
+    for (name, value) in [
+        ("name", &source.name),
+        ("description", &source.description),
+        ("issuer", &source.issuer),
+        ("client_id", &source.client_id),
+        ("scopes", &scopes),
+        ("subject_claim", &source.subject_claim),
+    ] {
+        posted.fill(name, value);
+    }
+}
+
+/// The change somebody asks for. A blank secret keeps the stored one.
+pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
+    let text = |name| Patch::Set(posted.text(name).to_owned());
+    UserSourcePatch {
+        name: text("name"),
+        description: text("description"),
+        issuer: text("issuer"),
+        client_id: text("client_id"),
+        client_secret: new_secret(posted),
+        scopes: Patch::Set(scopes(posted.text("scopes"))),
+        subject_claim: text("subject_claim"),
+        status: Patch::Keep,
+        skip_validation: skips_validation(posted).then_some(true),
+    }
+}
+
+/// The client secret somebody typed, if any.
+pub(super) fn new_secret(posted: &Posted) -> Patch<gatewright_domain::secret::Secret> {
+    let secret = posted.secret(SECRET);
+    if secret.expose().is_empty() {
+        Patch::Keep
+    } else {
+        Patch::Set(secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_told_apart_however_they_are_typed() {
+        assert_eq!(scopes(" openid  profile,email\n"), ["openid", "profile", "email"]);
+        assert!(scopes(" , ").is_empty());
+    }
+}

@@ -1,0 +1,141 @@
+//! The state of a source in words: what works, what needs somebody, and what to do about it.
+
+use gatewright_domain::{
+    Timestamp,
+    user_source::{SecretSlot, UserSource, UserSourceStatus},
+};
+
+use crate::dashboard::{
+    list::{ACTIVE, Badge, INACTIVE},
+    moment::Moment,
+};
+
+/// Something about a source that somebody should know.
+pub(super) struct Notice {
+    /// Whether sign-ins suffer, or may.
+    pub(super) is_warning: bool,
+    pub(super) title: &'static str,
+    pub(super) since: Option<Moment>,
+    pub(super) text: &'static str,
+    /// What to do about it.
+    pub(super) way: Option<Way>,
+}
+
+/// A way out of what a notice tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Type another client secret.
+    Rotate,
+    /// Test the connection.
+    Test,
+}
+
+/// The state of a source as the list shows it, in a few words.
+pub(super) fn badges(source: &UserSource, now: Timestamp) -> Vec<Badge> {
+    let secret = &source.client_secret;
+    let mut badges = vec![match source.status {
+        UserSourceStatus::Active => ACTIVE,
+        UserSourceStatus::Inactive => INACTIVE,
+    }];
+    if secret.needs_attention() {
+        badges.push(Badge {
+            look: "bad",
+            text: "Secret refused",
+        });
+    }
+    match secret.in_use(now) {
+        SecretSlot::Previous => badges.push(Badge {
+            look: "warn",
+            text: "Previous secret in use",
+        }),
+        SecretSlot::Current if secret.on_trial_until().is_some() => badges.push(Badge {
+            look: "accent",
+            text: "New secret on trial",
+        }),
+        SecretSlot::Current => {}
+    }
+    if source.verified_at.is_none() {
+        badges.push(Badge {
+            look: "warn",
+            text: "Unverified",
+        });
+    }
+    badges
+}
+
+/// What somebody should know, the gravest first.
+pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
+    let secret = &source.client_secret;
+    let mut notices = Vec::new();
+    let seen = |at| Some(Moment::new(at, now));
+    let trial = secret.on_trial_until();
+    match (secret.refused_at, secret.previous.is_some()) {
+        (Some(since), true) => notices.push(Notice {
+            is_warning: true,
+            title: "The provider refuses the newest client secret",
+            since: seen(since),
+            text: "Sign-ins go on with the secret before it. Copy the right one at the provider and type it here.",
+            way: Some(Way::Rotate),
+        }),
+        (Some(since), false) => notices.push(Notice {
+            is_warning: true,
+            title: "The provider refuses the client secret",
+            since: seen(since),
+            text: "Nobody can sign in until it is mended. Copy the secret at the provider, or make a new one there, and type it \
+                   here.",
+            way: Some(Way::Rotate),
+        }),
+        (None, _) if secret.in_use(now) == SecretSlot::Previous => notices.push(Notice {
+            is_warning: true,
+            title: "The new client secret has not worked within a day",
+            since: seen(secret.changed_at),
+            text: "Sign-ins go on with the secret before it, which is tried first again. Test the connection, or type the right \
+                   secret.",
+            way: Some(Way::Rotate),
+        }),
+        (None, _) if trial.is_some() => notices.push(Notice {
+            is_warning: false,
+            title: "A new client secret is on trial",
+            since: seen(secret.changed_at),
+            text: "It is tried first at every sign-in. The secret before it stays as a fallback until the new one has \
+                   succeeded once; after a day without that, the one before is tried first again.",
+            way: None,
+        }),
+        (None, _) => {}
+    }
+    if source.verified_at.is_none() {
+        let (title, text) = if source.last_test.is_some() {
+            (
+                "Unverified: the last test did not hold",
+                "The test says what does not fit and how to mend it. Test again after that.",
+            )
+        } else {
+            (
+                "Unverified: saved without checking",
+                "Nobody knows yet whether sign-ins through it work. Test the connection to find out.",
+            )
+        };
+        notices.push(Notice {
+            is_warning: true,
+            title,
+            since: None,
+            text,
+            way: Some(Way::Test),
+        });
+    }
+    notices
+}
+
+/// What sign-ins rest on, in words. Nothing of the secret itself.
+pub(super) fn secret_in_words(source: &UserSource, now: Timestamp) -> &'static str {
+    let secret = &source.client_secret;
+    match secret.in_use(now) {
+        SecretSlot::Previous => "The previous secret is in use",
+        SecretSlot::Current if secret.on_trial_until().is_some() => {
+            "The new secret is in use, the previous one is the fallback"
+        }
+        SecretSlot::Current if secret.needs_attention() => "Refused by the provider",
+        SecretSlot::Current if secret.confirmed_at.is_some() => "In use, accepted by the provider",
+        SecretSlot::Current => "Stored, not tried in a sign-in yet",
+    }
+}
