@@ -1,6 +1,7 @@
 //! What every request passes through before it reaches its handler: it gets its id and address, its log line and
 //! metrics, headers that hold for every answer, and a 500 instead of a broken connection when a handler panics.
-//! Requests to gateways, by far the most, go straight to their handler; all others go through the router.
+//! Requests to gateways, by far the most, go straight to their handler, and so do those for the metadata that every client
+//! reads first; all others go through the router.
 
 use std::{
     convert::Infallible,
@@ -23,12 +24,13 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::{Layer, Service, ServiceExt as _};
 
 use crate::{
     app::App,
+    authorization_server,
     request::{RequestContext, RequestId, TimelyBody, names_client_without_trust},
     resource_server,
     telemetry::{RequestRecord, Route},
@@ -150,6 +152,12 @@ impl Front {
             record.set_route(Route::Known(GATEWAY_ROUTE));
             let response = resource_server::answer(&self.app, slug, &record, request).await;
             return response.map(|inner| AnswerBody::Gateway { inner });
+        }
+        if request.method() == Method::GET
+            && let Some((route, response)) = authorization_server::first_asked(&self.app, uri.path())
+        {
+            record.set_route(Route::Known(route));
+            return response.map(|inner| AnswerBody::Routed { inner });
         }
         let mut request = request.map(|body| Body::new(TimelyBody::new(body, BODY_DEADLINE)));
         request.extensions_mut().insert(context);

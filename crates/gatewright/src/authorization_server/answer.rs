@@ -196,7 +196,11 @@ pub(super) async fn preflight() -> Response {
 
 /// Lets scripts of any origin read the answer.
 pub(super) async fn open_to_any_origin(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    open(next.run(request).await)
+}
+
+/// The answer, readable by scripts of any origin.
+pub(super) fn open(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After");

@@ -19,6 +19,39 @@ use super::{
 };
 use crate::{app::App, directory::Documents};
 
+/// The document at this path, with the template of its route, where it is the first that clients ask for: the well-known
+/// name inserted before the gateway's path (RFC 8414 section 3.1, RFC 9728 section 3.1). Every client reads these before
+/// anything else, and finding the way through the router costs more than the answer, so [`crate::front`] asks here before.
+pub(crate) fn first_asked(app: &App, path: &str) -> Option<(&'static str, Response)> {
+    let (name, slug) = path.strip_prefix("/.well-known/")?.split_once("/mcp/")?;
+    // A slug needs no percent-encoding, and every other form of the path is the router's.
+    if slug.is_empty() || slug.contains(['/', '%']) {
+        return None;
+    }
+    let (route, answer) = match name {
+        "oauth-protected-resource" => (
+            "/.well-known/oauth-protected-resource/mcp/{slug}",
+            document(
+                app,
+                slug,
+                |kept| &kept.protected_resource,
+                ProtectedResourceMetadata::new,
+            ),
+        ),
+        "oauth-authorization-server" => (
+            "/.well-known/oauth-authorization-server/mcp/{slug}",
+            document(
+                app,
+                slug,
+                |kept| &kept.authorization_server,
+                AuthorizationServerMetadata::new,
+            ),
+        ),
+        _ => return None,
+    };
+    Some((route, answer::open(answer)))
+}
+
 /// `oauth-protected-resource`.
 pub(super) async fn protected_resource(State(app): State<Arc<App>>, Path(slug): Path<String>) -> Response {
     document(

@@ -25,6 +25,7 @@ mod token;
 
 pub(crate) use answer::redirect;
 pub(crate) use authorize::unavailable_page;
+pub(crate) use metadata::first_asked;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Discovery: every position clients look in, and nothing where nothing is.
 
 use gatewright_domain::gateway::{Authentication, GatewayStatus};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header::CONTENT_LENGTH};
 use serde_json::json;
 
 use super::world::{ISSUER, PUBLIC_URL, World};
@@ -145,6 +145,28 @@ async fn scripts_of_any_origin_may_ask_where_programs_do_and_nowhere_else() {
     }
     let consent = world.send(preflight("/mcp/acme/oauth2/authorize")).await;
     assert_eq!(consent.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn what_is_answered_before_the_router_is_answered_alike() {
+    let world = World::new().await;
+    for name in ["oauth-protected-resource", "oauth-authorization-server"] {
+        for (slug, status) in [("acme", StatusCode::OK), ("nobody", StatusCode::NOT_FOUND)] {
+            let path = format!("/.well-known/{name}/mcp/{slug}");
+            let direct = world.get(&path).await;
+            let mut routed = world.get(&format!("{path}/")).await;
+            // On the wire the server writes it for both.
+            routed.headers.remove(CONTENT_LENGTH);
+            assert_eq!(direct.status, status, "{path}");
+            assert_eq!(direct.status, routed.status, "{path}");
+            assert_eq!(direct.body, routed.body, "{path}");
+            assert_eq!(direct.headers, routed.headers, "{path}");
+            let posted = world
+                .send(Request::post(&path).body(String::new()).unwrap())
+                .await;
+            assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        }
+    }
 }
 
 #[tokio::test]
