@@ -10,10 +10,13 @@ use gatewright_domain::{
 };
 
 use crate::{
-    Page, PageRequest, StoreError, Tx, pending_sign_in,
+    Page, PageRequest, StoreError, Tx,
+    gateway_list::GatewayFilter,
+    pending_sign_in,
     row::{Row, to_json, to_word},
     sign_in_attempt,
     tx::Lock,
+    user::pattern,
     value::values,
 };
 
@@ -104,12 +107,26 @@ pub async fn hold(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bool
     Ok(row.is_some())
 }
 
-/// All of a project, oldest first.
-pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result<Page<Gateway>, StoreError> {
-    let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-    let rows = tx
-        .fetch_all(sql, values![project, page.above(), page.rows()])
-        .await?;
+/// Those of a project that a filter lets through, oldest first.
+pub async fn list(
+    tx: &mut Tx,
+    project: ProjectId,
+    filter: &GatewayFilter,
+    page: &PageRequest,
+) -> Result<Page<Gateway>, StoreError> {
+    let sql = select!(
+        "WHERE project_id = $1 AND id > $2 AND (LOWER(name) LIKE $3 ESCAPE '!' OR slug_key LIKE $3 ESCAPE '!') \
+         AND ($4 = '' OR mode = $4) AND ($5 = '' OR status = $5) ORDER BY id LIMIT $6"
+    );
+    let values = values![
+        project,
+        page.above(),
+        pattern(&filter.search),
+        filter.mode.map_or("", Mode::as_str),
+        filter.status.map_or_else(String::new, |status| to_word(&status)),
+        page.rows(),
+    ];
+    let rows = tx.fetch_all(sql, values).await?;
     let mut page = page.page(rows, read)?;
     if let (Some(first), Some(last)) = (page.items.first(), page.items.last()) {
         let sql = "SELECT gateway_id, server_id FROM gateway_servers \
@@ -160,6 +177,30 @@ pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError>
     let rows = tx.fetch_all(sql, &[]).await?;
     attach_servers(&mut gateways, &rows)?;
     Ok(gateways)
+}
+
+/// Who holds a slug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlugHolder {
+    /// Nobody ever did.
+    Nobody,
+    /// This project, whose gateway of this slug is gone.
+    Project(ProjectId),
+    /// This gateway.
+    Gateway(GatewayId),
+}
+
+/// Who holds a slug, whatever its case.
+pub async fn holder_of_slug(tx: &mut Tx, slug: &str) -> Result<SlugHolder, StoreError> {
+    let sql = "SELECT gateway_slugs.project_id AS project_id, gateways.id AS gateway_id FROM gateway_slugs \
+               LEFT JOIN gateways ON gateways.slug_key = gateway_slugs.slug_key WHERE gateway_slugs.slug_key = $1";
+    let Some(row) = tx.fetch_optional(sql, values![slug.to_lowercase()]).await? else {
+        return Ok(SlugHolder::Nobody);
+    };
+    match row.opt_id("gateway_id")? {
+        Some(gateway) => Ok(SlugHolder::Gateway(gateway)),
+        None => row.id("project_id").map(SlugHolder::Project),
+    }
 }
 
 /// Replaces the row (status included) where `updated_at` is still `seen`, under the same guards as `insert`.

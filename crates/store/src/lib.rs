@@ -12,6 +12,7 @@ pub mod client_use;
 pub mod directory;
 pub mod error;
 pub mod gateway;
+pub mod gateway_list;
 pub mod grant;
 pub mod idempotency;
 pub mod invitation;

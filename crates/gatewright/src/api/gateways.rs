@@ -12,8 +12,9 @@ use gatewright_domain::{
     gateway::{AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode, TrustedClient},
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use gatewright_store::gateway_list::GatewayFilter;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     authenticate::Caller,
@@ -125,16 +126,42 @@ pub(super) async fn create_gateway(
     })
 }
 
+/// Which gateways to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GatewayQuery {
+    /// Items at most, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
+    cursor: Option<String>,
+    /// Only gateways whose name or slug contains this text.
+    search: Option<String>,
+    /// Only gateways of this mode.
+    #[param(schema_with = schema::mode)]
+    authentication_mode: Option<Mode>,
+    /// Only gateways of this status.
+    #[param(schema_with = schema::status)]
+    status: Option<GatewayStatus>,
+}
+
 /// List gateways, oldest first
-#[utoipa::path(get, path = "/api/v1/projects/{project}/gateways", tag = "Gateways", params(Paging), responses((status = 200, body = List<GatewayResource>)))]
+#[utoipa::path(get, path = "/api/v1/projects/{project}/gateways", tag = "Gateways", params(GatewayQuery), responses((status = 200, body = List<GatewayResource>)))]
 pub(super) async fn list_gateways(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
     Ids(project): Ids<ProjectId>,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(query): Parameters<GatewayQuery>,
 ) -> Result<List<GatewayResource>, Problem> {
-    let page = Paging::request::<GatewayId>(paging.limit, paging.cursor)?;
-    let page = service::list(&app, &authority, project, &page).await?;
+    let page = Paging::request::<GatewayId>(query.limit, query.cursor)?;
+    let filter = GatewayFilter {
+        search: query.search.unwrap_or_default(),
+        mode: query.authentication_mode,
+        status: query.status,
+    };
+    let page = service::list(&app, &authority, project, &filter, &page).await?;
     Ok(List::of(page, |gateway| resource(&app, gateway)))
 }
 

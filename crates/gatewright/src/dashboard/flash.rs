@@ -93,6 +93,22 @@ flashes! {
     SourceDeactivated = "source-deactivated", "The user source is inactive. No gateway may use it until you activate it.";
     /// A User Source was deleted.
     SourceDeleted = "source-deleted", "The user source is deleted, with its users and their sessions.";
+    /// A gateway was created.
+    GatewayCreated = "gateway-created", "The gateway is ready. Connect a client to it.";
+    /// A gateway was changed.
+    GatewaySaved = "gateway-saved", "Your changes are saved. They hold from the next request on.";
+    /// A gateway was activated.
+    GatewayActivated = "gateway-activated", "The gateway is active. It answers from now on.";
+    /// A gateway was deactivated.
+    GatewayDeactivated = "gateway-deactivated", "The gateway is inactive. Clients get “not found” until you activate it.";
+    /// A gateway was deleted.
+    GatewayDeleted = "gateway-deleted", "The gateway is deleted, with its sessions.";
+    /// A client was blocked at a gateway.
+    ClientBlocked = "client-blocked", "The client is blocked. Its sessions have ended.";
+    /// A client was let in again.
+    ClientUnblocked = "client-unblocked", "The client is let in again. People sign in anew.";
+    /// A registered client was deleted.
+    ClientDeleted = "client-deleted", "The client is deleted. Its sessions have ended.";
     /// A key was revoked.
     KeyRevoked = "key-revoked", "The key is revoked. It stopped working with the next request.";
 }

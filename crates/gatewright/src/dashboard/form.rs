@@ -93,6 +93,13 @@ impl Posted {
         }
     }
 
+    /// Everything that was posted, for a page that asks again before it acts.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A field that nobody may see, exactly as typed.
     pub(super) fn secret(&self, name: &str) -> Secret {
         Secret::new(self.raw(name))
@@ -122,6 +129,22 @@ impl Form {
         }
     }
 
+    /// A form whose fields may occur several times.
+    pub(super) fn of(values: Vec<(&'static str, String)>) -> Self {
+        Self {
+            values,
+            ..Self::default()
+        }
+    }
+
+    /// The form again as it was typed, with nothing wrong.
+    pub(super) fn again(posted: &Posted, shown: &[&'static str]) -> Self {
+        let values = shown
+            .iter()
+            .flat_map(|name| posted.all(name).map(|value| (*name, value.to_owned())));
+        Self::of(values.collect())
+    }
+
     /// The form again, with what was typed and what is wrong with it. `fields` are those that show their own errors;
     /// whatever is wrong elsewhere stands above the form. What is no fault of the input is a page of its own.
     pub(super) fn refused(
@@ -130,13 +153,7 @@ impl Form {
         hidden: &[&'static str],
         error: ServiceError,
     ) -> Result<Self, PageError> {
-        let mut form = Self {
-            values: shown
-                .iter()
-                .flat_map(|name| posted.all(name).map(|value| (*name, value.to_owned())))
-                .collect(),
-            ..Self::default()
-        };
+        let mut form = Self::again(posted, shown);
         match error {
             ServiceError::Invalid(invalid) => {
                 for violation in invalid.violations() {

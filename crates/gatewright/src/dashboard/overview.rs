@@ -9,7 +9,7 @@ use gatewright_domain::{
     gateway::GatewayStatus,
     user_source::{UserSource, UserSourceStatus},
 };
-use gatewright_store::{PageRequest, project_contents::ProjectContents};
+use gatewright_store::{PageRequest, gateway_list::GatewayFilter, project_contents::ProjectContents};
 
 use super::{
     error::PageError,
@@ -75,7 +75,14 @@ pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Resul
     let first = |limit| PageRequest { after: None, limit };
     let contents = projects::contents(&app, authority, project).await?;
     let sources = user_sources::list(&app, authority, project, &first(SOURCES)).await?;
-    let gateways = gateways::list(&app, authority, project, &first(GATEWAYS)).await?;
+    let gateways = gateways::list(
+        &app,
+        authority,
+        project,
+        &GatewayFilter::default(),
+        &first(GATEWAYS),
+    )
+    .await?;
     let gateways = gateways.items.into_iter().map(|gateway| GatewayRow {
         url: app.config.gateway_url(&gateway.slug),
         mode: mode_words(gateway.authentication.mode()),

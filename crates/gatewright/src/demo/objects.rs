@@ -10,7 +10,7 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::UserSourceStatus,
 };
-use gatewright_store::{Page, PageRequest};
+use gatewright_store::{Page, PageRequest, gateway_list::GatewayFilter};
 
 use crate::{
     app::App,
@@ -210,7 +210,16 @@ impl Demo<'_> {
         server: ServerId,
     ) -> Result<Gateway, ServiceError> {
         let found = first(
-            async |page| gateways::list(self.app, &self.authority, project, page).await,
+            async |page| {
+                gateways::list(
+                    self.app,
+                    &self.authority,
+                    project,
+                    &GatewayFilter::default(),
+                    page,
+                )
+                .await
+            },
             |gateway| gateway.slug == GATEWAY || gateway.name == GATEWAY_NAME,
         )
         .await?;

@@ -1,6 +1,7 @@
 //! Gateways: create, list, read, change, delete.
 
 mod input;
+mod look;
 
 use std::collections::BTreeSet;
 
@@ -13,9 +14,13 @@ use gatewright_domain::{
 use gatewright_store::{
     Page, PageRequest, Tx,
     gateway::{self as rows, GatewayWrite},
+    gateway_list::GatewayFilter,
 };
 
-pub use self::input::{GatewayPatch, NewGateway, SettingsPatch};
+pub use self::{
+    input::{GatewayPatch, NewGateway, SettingsPatch},
+    look::{live_at, servers_of, summaries, try_slug},
+};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, field, updated},
@@ -78,11 +83,12 @@ pub async fn list(
     app: &App,
     authority: &Authority,
     project: ProjectId,
+    filter: &GatewayFilter,
     page: &PageRequest,
 ) -> Result<Page<Gateway>, ServiceError> {
     authority.read(project)?;
     let mut tx = app.store.read().await?;
-    Ok(rows::list(&mut tx, project, page).await?)
+    Ok(rows::list(&mut tx, project, filter, page).await?)
 }
 
 /// One gateway.
@@ -272,14 +278,7 @@ fn written(outcome: &GatewayWrite, gateway: &Gateway) -> Result<(), ServiceError
     match outcome {
         GatewayWrite::Done => Ok(()),
         GatewayWrite::Stale => Err(ServiceError::changed_meanwhile()),
-        GatewayWrite::SlugTaken => Err(Invalid::one(
-            "/slug",
-            format!(
-                "`{}` is taken, or was once used by another project, and clients may still know it: choose another.",
-                gateway.slug
-            ),
-        )
-        .into()),
+        GatewayWrite::SlugTaken => Err(Invalid::one("/slug", taken(&gateway.slug)).into()),
         GatewayWrite::SourceNotFound => Err(ServiceError::not_found_at("user source", "/user_source_id")),
         GatewayWrite::SourceInactive => Err(ServiceError::conflict(
             "An active gateway needs an active User Source, and this one is inactive. Activate the source first, or save \
@@ -291,6 +290,12 @@ fn written(outcome: &GatewayWrite, gateway: &Gateway) -> Result<(), ServiceError
             Err(ServiceError::not_found_at("server", pointer))
         }
     }
+}
+
+fn taken(slug: &str) -> String {
+    format!(
+        "`{slug}` is taken, or was once used by another project, and clients may still know it: choose another."
+    )
 }
 
 fn object(gateway: &Gateway) -> Object<'_> {

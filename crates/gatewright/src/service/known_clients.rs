@@ -54,3 +54,9 @@ pub const KNOWN_CLIENTS: [KnownClient; 3] = [
         warning: Some(LOOPBACK_WARNING),
     },
 ];
+
+/// What a client of this metadata document is called, where it is known.
+pub fn name_of(url: &str) -> Option<&'static str> {
+    let known = KNOWN_CLIENTS.iter().find(|client| client.url == url);
+    known.map(|client| client.name)
+}

@@ -8,7 +8,8 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     directory,
-    gateway::{self, GatewayWrite},
+    gateway::{self, GatewayWrite, SlugHolder},
+    gateway_list::GatewayFilter,
     user_source::{self, Guarded},
 };
 
@@ -21,6 +22,7 @@ contract!(
     an_active_gateway_needs_an_active_source,
     an_edit_replaces_everything_or_nothing,
     every_mode_is_read_back,
+    a_slug_has_a_holder,
 );
 
 async fn a_slug_is_one_whatever_its_case(world: World) {
@@ -213,11 +215,30 @@ async fn every_mode_is_read_back(world: World) {
         expected.push(gateway);
     }
     assert_eq!(
-        look!(world, tx => gateway::list(tx, setting.project.id, &all)).items,
+        look!(world, tx => gateway::list(tx, setting.project.id, &GatewayFilter::default(), &all)).items,
         expected
     );
     assert_eq!(
         look!(world, tx => directory::read(tx, world.now())).gateways,
         expected
+    );
+}
+
+async fn a_slug_has_a_holder(world: World) {
+    let setting = world.setting().await;
+    let (project, gateway) = (setting.project.id, setting.gateway);
+    let shouted = gateway.slug.to_uppercase();
+    assert_eq!(
+        look!(world, tx => gateway::holder_of_slug(tx, "never-used")),
+        SlugHolder::Nobody
+    );
+    assert_eq!(
+        look!(world, tx => gateway::holder_of_slug(tx, &shouted)),
+        SlugHolder::Gateway(gateway.id)
+    );
+    assert!(commit!(world, tx => gateway::delete(tx, project, gateway.id)));
+    assert_eq!(
+        look!(world, tx => gateway::holder_of_slug(tx, &shouted)),
+        SlugHolder::Project(project)
     );
 }

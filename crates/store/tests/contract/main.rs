@@ -18,6 +18,7 @@ mod clients;
 mod codes;
 mod configuration;
 mod contents;
+mod gateway_list;
 mod gateways;
 mod grants;
 mod idempotency;

@@ -149,3 +149,35 @@ async fn an_inactive_gateway_is_gone_from_the_next_request_on() {
         ]
     );
 }
+
+#[tokio::test]
+async fn gateways_are_found_by_text_mode_and_status() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    for (name, mode, status) in [
+        ("Support", "headers", "active"),
+        ("Support at night", "headers", "inactive"),
+        ("Office", "project_members", "active"),
+    ] {
+        let new = json!({"name": name, "authentication_mode": mode, "status": status});
+        bench
+            .post(&acme.admin, &acme.path("gateways"), new)
+            .await
+            .expect(201);
+    }
+    let count = async |query: &str| {
+        let answer = bench
+            .get(&acme.viewer, &acme.path(&format!("gateways{query}")))
+            .await
+            .expect(200);
+        answer.body["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count("").await, 3);
+    assert_eq!(count("?search=SUPPORT").await, 2);
+    assert_eq!(count("?authentication_mode=project_members").await, 1);
+    assert_eq!(count("?search=support&status=active").await, 1);
+    bench
+        .get(&acme.viewer, &acme.path("gateways?status=nonsense"))
+        .await
+        .expect(400);
+}

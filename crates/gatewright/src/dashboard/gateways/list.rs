@@ -1,60 +1,137 @@
-//! The list of gateways.
+//! `/projects/{project}/gateways`: the list, narrowed by name, status and mode.
 
 use std::sync::Arc;
 
+use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::gateway::{Gateway, GatewayStatus, Mode};
+use gatewright_domain::gateway::{GatewayStatus, Mode};
+use gatewright_store::{
+    gateway_list::{GatewayFilter, GatewaySummary},
+    project_contents::ProjectContents,
+};
+use url::form_urlencoded;
 
+use super::words::{mode_words, status_badge};
 use crate::{
     app::App,
     dashboard::{
         error::PageError,
-        form::Asked,
-        icon::Icon,
-        list::{self, ACTIVE, INACTIVE, ObjectRow, Words},
-        page::Section,
+        form::{Asked, Form},
+        list::{self, Badge},
+        page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
-    service::gateways as service,
+    service::{gateways as service, projects},
 };
 
-const WORDS: Words = Words {
-    path: "/gateways",
-    section: Section::Gateways,
-    title: "Gateways",
-    lead: "The URLs that MCP clients connect to. Each brings servers and users together.",
-    icon: Icon::Gateway,
-    empty_title: "No gateway yet",
-    empty_text: "A gateway joins tools of several servers under one URL, and knows on every request who is calling.",
-    detail_head: "Who its users are",
-    has_status: true,
-};
+/// The filters, as they stand in the address.
+const FILTERS: [&str; 3] = ["search", "mode", "status"];
 
-/// Who the users of a gateway of this mode are, in words.
-pub(crate) const fn mode_words(mode: Mode) -> &'static str {
-    match mode {
-        Mode::ProjectMembers => "Project members",
-        Mode::UserSource => "User source",
-        Mode::Headers => "Headers",
-    }
+/// What can be chosen of a filter: the value, and what it says.
+const MODE_CHOICES: [(Mode, &str, &str); 3] = [
+    (Mode::UserSource, "user_source", "User source"),
+    (Mode::ProjectMembers, "project_members", "Project members"),
+    (Mode::Headers, "headers", "Headers"),
+];
+const STATUS_CHOICES: [(GatewayStatus, &str, &str); 2] = [
+    (GatewayStatus::Active, "active", "Active"),
+    (GatewayStatus::Inactive, "inactive", "Inactive"),
+];
+
+struct GatewayRow {
+    href: String,
+    name: String,
+    url: String,
+    mode: &'static str,
+    /// What its source is called, in that mode.
+    source: Option<String>,
+    status: Badge,
 }
 
-/// GET `/projects/{project}/gateways`.
+#[derive(Template)]
+#[template(path = "dashboard/gateways/list.html")]
+struct ListPage {
+    frame: Frame,
+    project: ProjectLink,
+    may_change: bool,
+    form: Form,
+    modes: &'static [(Mode, &'static str, &'static str)],
+    statuses: &'static [(GatewayStatus, &'static str, &'static str)],
+    gateways: Vec<GatewayRow>,
+    first: Option<String>,
+    next: Option<String>,
+    contents: ProjectContents,
+}
+
+/// GET `/projects/{project}/gateways`. The filters stand in the URL, so that a view can be kept and shared.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     place: InProject,
     asked: Asked,
 ) -> Result<Response, PageError> {
+    let (authority, project) = (&place.visit.authority, place.project.id);
+    let filter = filter(&asked);
     let request = list::request(&asked);
-    let read = service::list(&app, &place.visit.authority, place.project.id, &request).await?;
-    let row = |gateway: Gateway| ObjectRow {
-        place: app.config.gateway_url(&gateway.slug),
-        detail: mode_words(gateway.authentication.mode()).to_owned(),
-        badges: vec![match gateway.status {
-            GatewayStatus::Active => ACTIVE,
-            GatewayStatus::Inactive => INACTIVE,
-        }],
+    let read = service::summaries(&app, authority, project, &filter, &request).await?;
+    let form = Form::with(FILTERS.map(|name| (name, asked.text(name).unwrap_or_default())));
+    let first = address(&place, &form, None);
+    Ok(page::show(&ListPage {
+        frame: place.frame(Section::Gateways),
+        project: place.project.clone(),
+        may_change: place.may_change(),
+        modes: &MODE_CHOICES,
+        statuses: &STATUS_CHOICES,
+        next: read.next.map(|next| address(&place, &form, Some(&next))),
+        first: request.after.map(|_| first),
+        form,
+        gateways: read
+            .items
+            .into_iter()
+            .map(|item| row(&app, &place, item))
+            .collect(),
+        contents: projects::contents(&app, authority, project).await?,
+    }))
+}
+
+/// A word that is none of ours narrows nothing.
+fn filter(asked: &Asked) -> GatewayFilter {
+    let wanted = |name| asked.text(name).unwrap_or_default();
+    let mode = MODE_CHOICES.iter().find(|(_, value, _)| *value == wanted("mode"));
+    let status = STATUS_CHOICES
+        .iter()
+        .find(|(_, value, _)| *value == wanted("status"));
+    GatewayFilter {
+        search: wanted("search").to_owned(),
+        mode: mode.map(|(mode, _, _)| *mode),
+        status: status.map(|(status, _, _)| *status),
+    }
+}
+
+/// The address of a page of these gateways.
+fn address(place: &InProject, form: &Form, cursor: Option<&str>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let filters = FILTERS.iter().map(|name| (*name, form.value(name)));
+    for (name, value) in filters.chain(cursor.map(|cursor| ("cursor", cursor))) {
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    let mark = if query.is_empty() { "" } else { "?" };
+    place.path(&format!("/gateways{mark}{query}"))
+}
+
+fn row(app: &App, place: &InProject, gateway: GatewaySummary) -> GatewayRow {
+    GatewayRow {
+        href: place.path(&format!("/gateways/{}", gateway.id)),
+        url: app.config.gateway_url(&gateway.slug),
+        mode: mode_words(gateway.mode),
+        source: gateway.user_source_id.map(|_| {
+            gateway
+                .user_source_name
+                .unwrap_or_else(|| "Its source was deleted".to_owned())
+        }),
+        status: status_badge(gateway.status),
         name: gateway.name,
-    };
-    Ok(list::render(&place, &WORDS, &request, read, row, None))
+    }
 }

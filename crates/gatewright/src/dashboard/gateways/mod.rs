@@ -1,19 +1,62 @@
 //! Gateways: the URLs that clients connect to.
 
+mod clients;
 mod connect;
+mod create;
+mod delete;
+mod detail;
+mod edit;
+mod editor;
+mod fields;
 mod list;
+mod selection;
+mod status;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod words;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 
 use crate::app::App;
 
-pub(super) use self::list::mode_words;
+pub(super) use self::words::mode_words;
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/gateways", get(list::show))
+        .route("/gateways/new", get(create::show).post(create::create))
+        .route("/gateways/slug", get(editor::slug))
+        .route("/gateways/tools", post(editor::tools))
+        .route("/gateways/{gateway}", get(detail::show))
+        .route("/gateways/{gateway}/edit", get(edit::show).post(edit::save))
+        .route("/gateways/{gateway}/status", post(status::change))
         .route("/gateways/{gateway}/connect", get(connect::show))
+        .route(
+            "/gateways/{gateway}/delete",
+            get(delete::show).post(delete::delete),
+        )
+        .route(
+            "/gateways/{gateway}/clients",
+            get(clients::show).post(clients::register),
+        )
+        .route("/gateways/{gateway}/clients/block", post(clients::block))
+        .route(
+            "/gateways/{gateway}/blocked-clients/{block}/unblock",
+            post(clients::unblock),
+        )
+        .route(
+            "/gateways/{gateway}/registered-clients/{client}/secret",
+            post(clients::rotate),
+        )
+        .route(
+            "/gateways/{gateway}/registered-clients/{client}/delete",
+            post(clients::delete),
+        )
 }

@@ -13,39 +13,39 @@ use url::form_urlencoded;
 use crate::{app::testing::TestApp, service::setup};
 
 /// A password that is good enough.
-pub(super) const PASSWORD: &str = "violet harbour ninety";
+pub(in crate::dashboard) const PASSWORD: &str = "violet harbour ninety";
 
 /// An instance.
-pub(super) struct Bench {
-    pub(super) test: TestApp,
+pub(in crate::dashboard) struct Bench {
+    pub(in crate::dashboard) test: TestApp,
     router: Router,
 }
 
 /// A browser: it keeps cookies and says where its forms come from.
 #[derive(Clone)]
-pub(super) struct Browser {
+pub(in crate::dashboard) struct Browser {
     router: Router,
-    pub(super) cookies: BTreeMap<String, String>,
+    pub(in crate::dashboard) cookies: BTreeMap<String, String>,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(in crate::dashboard) struct Answer {
+    pub(in crate::dashboard) status: StatusCode,
+    pub(in crate::dashboard) headers: HeaderMap,
+    pub(in crate::dashboard) body: String,
 }
 
 impl Bench {
     /// An instance without any account.
-    pub(super) async fn new() -> Self {
+    pub(in crate::dashboard) async fn new() -> Self {
         let test = TestApp::new().await;
         let router = crate::router::router(test.app.clone());
         Self { test, router }
     }
 
     /// An instance whose first account, Ada's, is signed in with the browser; and the path of her project.
-    pub(super) async fn with_ada() -> (Self, Browser, String) {
+    pub(in crate::dashboard) async fn with_ada() -> (Self, Browser, String) {
         let bench = Self::new().await;
         let mut ada = bench.browser();
         let link = bench.setup_link().await;
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// A new browser.
-    pub(super) fn browser(&self) -> Browser {
+    pub(in crate::dashboard) fn browser(&self) -> Browser {
         Browser {
             router: self.router.clone(),
             cookies: BTreeMap::new(),
@@ -69,20 +69,26 @@ impl Bench {
     }
 
     /// The path of a new setup link.
-    pub(super) async fn setup_link(&self) -> String {
+    pub(in crate::dashboard) async fn setup_link(&self) -> String {
         let link = setup::offer(&self.test.app).await.unwrap().unwrap();
         self.path(&link)
     }
 
     /// The path of a link of ours.
-    pub(super) fn path(&self, link: &str) -> String {
+    pub(in crate::dashboard) fn path(&self, link: &str) -> String {
         let path = link.strip_prefix(self.test.app.config.public_url());
         path.unwrap_or_else(|| panic!("{link} leads elsewhere"))
             .to_owned()
     }
 
     /// A browser in which somebody of this address has joined Ada's project in a role.
-    pub(super) async fn member(&self, ada: &mut Browser, project: &str, email: &str, role: &str) -> Browser {
+    pub(in crate::dashboard) async fn member(
+        &self,
+        ada: &mut Browser,
+        project: &str,
+        email: &str,
+        role: &str,
+    ) -> Browser {
         // Members are listed in the order of their accounts, whose ids tell the millisecond.
         self.test.clock.advance(Duration::from_millis(1));
         let link = ada.invite(project, email, role).await;
@@ -95,17 +101,22 @@ impl Bench {
 
 impl Browser {
     /// Asks for a page.
-    pub(super) async fn get(&mut self, path: &str) -> Answer {
+    pub(in crate::dashboard) async fn get(&mut self, path: &str) -> Answer {
         self.send(Request::get(path), Body::empty()).await
     }
 
     /// Sends a form of ours.
-    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(in crate::dashboard) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_from(path, fields, "same-origin").await
     }
 
     /// Sends a form from a page of this relation to ours.
-    pub(super) async fn post_from(&mut self, path: &str, fields: &[(&str, &str)], site: &str) -> Answer {
+    pub(in crate::dashboard) async fn post_from(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        site: &str,
+    ) -> Answer {
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
@@ -134,7 +145,7 @@ impl Browser {
     }
 
     /// Sends a request with the cookies, and keeps those that come back.
-    pub(super) async fn send(&mut self, request: http::request::Builder, body: Body) -> Answer {
+    pub(in crate::dashboard) async fn send(&mut self, request: http::request::Builder, body: Body) -> Answer {
         let pairs: Vec<_> = self
             .cookies
             .iter()
@@ -175,13 +186,13 @@ impl Browser {
     }
 
     /// Signs in, and says where that leads.
-    pub(super) async fn sign_in(&mut self, email: &str, next: &str) -> Answer {
+    pub(in crate::dashboard) async fn sign_in(&mut self, email: &str, next: &str) -> Answer {
         let fields = [("email", email), ("password", PASSWORD), ("next", next)];
         self.post("/sign-in", &fields).await
     }
 
     /// Makes an invitation; its link.
-    pub(super) async fn invite(&mut self, project: &str, email: &str, role: &str) -> String {
+    pub(in crate::dashboard) async fn invite(&mut self, project: &str, email: &str, role: &str) -> String {
         let fields = [("email", email), ("role", role)];
         let page = self
             .post(&format!("{project}/members"), &fields)
@@ -191,7 +202,7 @@ impl Browser {
     }
 
     /// The value of the session cookie.
-    pub(super) fn session(&self) -> Option<&str> {
+    pub(in crate::dashboard) fn session(&self) -> Option<&str> {
         self.cookies.get("gatewright-session").map(String::as_str)
     }
 }
@@ -199,25 +210,25 @@ impl Browser {
 impl Answer {
     /// The answer, which must have this status.
     #[track_caller]
-    pub(super) fn expect(self, status: u16) -> Self {
+    pub(in crate::dashboard) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self
     }
 
     /// Where it leads.
     #[track_caller]
-    pub(super) fn location(&self) -> String {
+    pub(in crate::dashboard) fn location(&self) -> String {
         self.headers[header::LOCATION].to_str().unwrap().to_owned()
     }
 
     /// Whether the page holds a text.
-    pub(super) fn has(&self, text: &str) -> bool {
+    pub(in crate::dashboard) fn has(&self, text: &str) -> bool {
         self.body.contains(text)
     }
 
     /// The first text between two others.
     #[track_caller]
-    pub(super) fn between(&self, before: &str, after: &str) -> String {
+    pub(in crate::dashboard) fn between(&self, before: &str, after: &str) -> String {
         let (_, rest) = self
             .body
             .split_once(before)

@@ -1,6 +1,6 @@
 //! The pages as a browser sees them, in process.
 
-mod bench;
+pub(super) mod bench;
 mod connecting;
 mod forging;
 mod joining;

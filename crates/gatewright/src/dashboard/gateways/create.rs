@@ -1,0 +1,56 @@
+//! `/projects/{project}/gateways/new`.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use gatewright_domain::user_source::UserSourceStatus;
+
+use super::{
+    editor::{self, After},
+    fields,
+    tree::Step,
+};
+use crate::{
+    app::App,
+    dashboard::{error::PageError, flash::Flash, form::Posted, page, session::InProject},
+    service::gateways as service,
+};
+
+/// GET `/projects/{project}/gateways/new`.
+pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
+    place.only_for_admins()?;
+    let sources = editor::sources(&app, &place).await?;
+    let mut active = sources
+        .iter()
+        .filter(|source| source.status == UserSourceStatus::Active);
+    let only = match (active.next(), active.next()) {
+        (Some(only), None) => Some(only.id),
+        _ => None,
+    };
+    let after = After {
+        gateway: None,
+        posted: None,
+        step: None,
+    };
+    editor::show(&app, &place, fields::fresh(only), after).await
+}
+
+/// POST `/projects/{project}/gateways/new`.
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    place: InProject,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    place.only_for_admins()?;
+    if let Some(step) = Step::of(&posted) {
+        return editor::again(&app, &place, &posted, None, Some(step)).await;
+    }
+    let new = fields::new_gateway(&posted);
+    match service::create(&app, &place.visit.authority, place.project.id, new).await {
+        Ok(gateway) => {
+            let path = place.path(&format!("/gateways/{}/connect", gateway.id));
+            Ok(page::done(&path, Flash::GatewayCreated))
+        }
+        Err(error) => editor::refused(&app, &place, &posted, None, error).await,
+    }
+}

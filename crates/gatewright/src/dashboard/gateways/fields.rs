@@ -1,0 +1,254 @@
+//! The fields of the form of a gateway, and how they become what the service takes.
+
+use gatewright_domain::{
+    gateway::{AllowedTool, Gateway, GatewaySettings, Mode, TrustedClient},
+    id::{ServerId, UserSourceId},
+};
+
+use super::{
+    selection::{self, Selection},
+    words::MODES,
+};
+use crate::{
+    dashboard::form::{Form, Posted},
+    service::{
+        Patch,
+        gateways::{GatewayPatch, NewGateway, SettingsPatch},
+        known_clients::KNOWN_CLIENTS,
+    },
+};
+
+/// The value of a choice that leaves nothing out.
+pub(super) const ALL: &str = "all";
+/// The value of a choice that goes by what is ticked.
+pub(super) const CHOSEN: &str = "chosen";
+
+/// Fields that are shown again as they were typed.
+pub(super) const SHOWN: [&str; 22] = [
+    "name",
+    "description",
+    "instructions",
+    "slug",
+    "authentication_mode",
+    "user_source_id",
+    "which_servers",
+    "servers",
+    "which_tools",
+    selection::TOOL,
+    selection::TOOLS,
+    selection::KEPT,
+    selection::OPEN,
+    selection::FILTER,
+    "trusted",
+    "trusted_loopback",
+    "own_client",
+    "own_loopback",
+    "registration",
+    "access_token_seconds",
+    "grant_idle_seconds",
+    "grant_max_seconds",
+];
+
+/// What the service calls the fields of which several of ours are made.
+pub(super) const HIDDEN: [&str; 3] = ["trusted_clients", "allowed_tools", "settings"];
+
+/// The ways a client may introduce itself, each with its switch.
+pub(super) const REGISTRATION: [(&str, &str, &str); 3] = [
+    (
+        "metadata_documents",
+        "Client ID metadata documents",
+        "A client is known by the URL of a document about it. What newer clients do, and the only ones you can trust by name.",
+    ),
+    (
+        "dynamic_registration",
+        "Dynamic registration",
+        "A client registers itself, under any name it likes. Most clients of today still need it.",
+    ),
+    (
+        "preregistered_clients",
+        "Registered beforehand",
+        "Clients that you register on the page of the gateway.",
+    ),
+];
+
+/// A form for a new gateway.
+pub(super) fn fresh(only_source: Option<UserSourceId>) -> Form {
+    let settings = GatewaySettings::default();
+    let mut values = vec![
+        ("authentication_mode", Mode::UserSource.as_str().to_owned()),
+        ("which_servers", ALL.to_owned()),
+        ("which_tools", ALL.to_owned()),
+    ];
+    values.extend(only_source.map(|id| ("user_source_id", id.to_string())));
+    values.extend(values_of(&settings));
+    Form::of(values)
+}
+
+/// A form with what a gateway has.
+pub(super) fn of_gateway(gateway: &Gateway) -> Form {
+    let which = |is_all| if is_all { ALL } else { CHOSEN }.to_owned();
+    let mut values = vec![
+        ("name", gateway.name.clone()),
+        ("description", gateway.description.clone()),
+        ("instructions", gateway.instructions.clone()),
+        ("slug", gateway.slug.clone()),
+        (
+            "authentication_mode",
+            gateway.authentication.mode().as_str().to_owned(),
+        ),
+        ("which_servers", which(gateway.servers.is_empty())),
+        ("which_tools", which(gateway.allowed_tools.is_empty())),
+    ];
+    let source = gateway.authentication.user_source();
+    values.extend(source.map(|id| ("user_source_id", id.to_string())));
+    values.extend(gateway.servers.iter().map(|id| ("servers", id.to_string())));
+    let named = gateway.allowed_tools.iter().map(|tool| tool.server);
+    let mut kept: Vec<ServerId> = named.collect();
+    kept.sort_unstable();
+    kept.dedup();
+    values.extend(kept.into_iter().map(|id| (selection::KEPT, id.to_string())));
+    let mut own = 0;
+    for client in &gateway.trusted_clients {
+        if KNOWN_CLIENTS.iter().any(|known| known.url == client.url) {
+            values.push(("trusted", client.url.clone()));
+            values.extend(
+                client
+                    .allow_loopback
+                    .then(|| ("trusted_loopback", client.url.clone())),
+            );
+        } else {
+            values.push(("own_client", client.url.clone()));
+            values.extend(client.allow_loopback.then(|| ("own_loopback", own.to_string())));
+            own += 1;
+        }
+    }
+    values.extend(values_of(&gateway.settings));
+    Form::of(values)
+}
+
+fn values_of(settings: &GatewaySettings) -> Vec<(&'static str, String)> {
+    let switches = [
+        settings.metadata_documents,
+        settings.dynamic_registration,
+        settings.preregistered_clients,
+    ];
+    let on = REGISTRATION.iter().zip(switches).filter(|(_, is_on)| *is_on);
+    let mut values: Vec<_> = on
+        .map(|((value, _, _), _)| ("registration", (*value).to_owned()))
+        .collect();
+    values.extend([
+        ("access_token_seconds", settings.access_token_seconds.to_string()),
+        ("grant_idle_seconds", settings.grant_idle_seconds.to_string()),
+        ("grant_max_seconds", settings.grant_max_seconds.to_string()),
+    ]);
+    values
+}
+
+/// A gateway to create.
+pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
+    let mode = mode(posted);
+    NewGateway {
+        name: posted.text("name").to_owned(),
+        description: posted.text("description").to_owned(),
+        instructions: posted.text("instructions").to_owned(),
+        slug: posted.text("slug").to_owned(),
+        authentication_mode: mode,
+        user_source_id: source(posted, mode),
+        trusted_clients: trusted_clients(posted),
+        servers: servers(posted),
+        allowed_tools: tools(posted, None),
+        status: None,
+        settings: settings(posted),
+    }
+}
+
+/// A change of a gateway to what the form says.
+pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
+    let mode = mode(posted);
+    let source = source(posted, mode);
+    let settings = settings(posted);
+    GatewayPatch {
+        name: Patch::Set(posted.text("name").to_owned()),
+        description: Patch::Set(posted.text("description").to_owned()),
+        instructions: Patch::Set(posted.text("instructions").to_owned()),
+        slug: Patch::Set(posted.text("slug").to_owned()),
+        authentication_mode: mode.map_or(Patch::Clear, Patch::Set),
+        user_source_id: source.map_or(Patch::Clear, Patch::Set),
+        trusted_clients: Patch::Set(trusted_clients(posted)),
+        servers: Patch::Set(servers(posted)),
+        allowed_tools: Patch::Set(tools(posted, Some(gateway))),
+        status: Patch::Keep,
+        settings: Patch::Set(SettingsPatch {
+            access_token_seconds: Patch::Set(settings.access_token_seconds),
+            grant_idle_seconds: Patch::Set(settings.grant_idle_seconds),
+            grant_max_seconds: Patch::Set(settings.grant_max_seconds),
+            dynamic_registration: Patch::Set(settings.dynamic_registration),
+            metadata_documents: Patch::Set(settings.metadata_documents),
+            preregistered_clients: Patch::Set(settings.preregistered_clients),
+        }),
+    }
+}
+
+/// The mode that was chosen.
+pub(super) fn mode(posted: &Posted) -> Option<Mode> {
+    let chosen = posted.text("authentication_mode");
+    let mode = MODES.iter().find(|mode| mode.value == chosen);
+    mode.map(|mode| mode.mode)
+}
+
+/// The source, where the mode has one: the picker stays in the form when another mode is chosen.
+fn source(posted: &Posted, mode: Option<Mode>) -> Option<UserSourceId> {
+    let chosen = posted.text("user_source_id").parse().ok();
+    chosen.filter(|_| mode == Some(Mode::UserSource))
+}
+
+/// The servers that were ticked; none where all are meant.
+pub(super) fn servers(posted: &Posted) -> Vec<ServerId> {
+    if posted.text("which_servers") != CHOSEN {
+        return Vec::new();
+    }
+    posted.all("servers").filter_map(|id| id.parse().ok()).collect()
+}
+
+/// The tools that were ticked, at the servers that were ticked; none where all are meant.
+fn tools(posted: &Posted, gateway: Option<&Gateway>) -> Vec<AllowedTool> {
+    if posted.text("which_tools") != CHOSEN {
+        return Vec::new();
+    }
+    let servers = servers(posted);
+    let mut selection = Selection::of(posted, gateway);
+    if !servers.is_empty() {
+        selection.keep_servers(&servers);
+    }
+    selection.into_tools(gateway)
+}
+
+fn trusted_clients(posted: &Posted) -> Vec<TrustedClient> {
+    let holds = |name: &str, value: &str| posted.all(name).any(|held| held == value);
+    let known = posted.all("trusted").map(|url| TrustedClient {
+        url: url.to_owned(),
+        allow_loopback: holds("trusted_loopback", url),
+    });
+    let own = posted.all("own_client").enumerate();
+    let own = own
+        .filter(|(_, url)| !url.is_empty())
+        .map(|(index, url)| TrustedClient {
+            url: url.to_owned(),
+            allow_loopback: holds("own_loopback", &index.to_string()),
+        });
+    known.chain(own).collect()
+}
+
+fn settings(posted: &Posted) -> GatewaySettings {
+    let is_on = |name: &str| posted.all("registration").any(|held| held == name);
+    // What is no number is below every bound, and refused as such.
+    let seconds = |name: &str| posted.text(name).parse().unwrap_or(0);
+    GatewaySettings {
+        access_token_seconds: seconds("access_token_seconds"),
+        grant_idle_seconds: seconds("grant_idle_seconds"),
+        grant_max_seconds: seconds("grant_max_seconds"),
+        dynamic_registration: is_on("dynamic_registration"),
+        metadata_documents: is_on("metadata_documents"),
+        preregistered_clients: is_on("preregistered_clients"),
+    }
+}
