@@ -19,7 +19,7 @@ const IS_REAL = (column) => `${column} NOT LIKE '%\\_0000000000000000%' ESCAPE '
 function numbers(store, from, to) {
   return store === "sqlite"
     ? `(WITH RECURSIVE counter(n) AS (SELECT ${from} UNION ALL SELECT n + 1 FROM counter WHERE n < ${to}) SELECT n FROM counter)`
-    : `(SELECT n FROM generate_series(${from}, ${to}) AS n)`;
+    : `(SELECT n FROM generate_series(${from}::bigint, ${to}::bigint) AS n)`;
 }
 
 /** What the copies are made of, one original after the other: the rows of `table` that nobody copied. */

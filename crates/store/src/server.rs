@@ -120,18 +120,20 @@ pub async fn list_using_gateways(
     rows.iter().map(using).collect()
 }
 
-/// How many gateways offer tools of each of the servers from `first` to `last`, in the order of their ids: those that name
-/// the server, and those that offer all servers of the project.
+/// How many gateways offer tools of each of the servers from `first` to `last`, in the order of their ids: those that choose
+/// servers and name this one, and those that choose none and so offer all of the project, which are counted once for all rows.
 pub async fn count_using_gateways(
     tx: &mut Tx,
     project: ProjectId,
     first: ServerId,
     last: ServerId,
 ) -> Result<Vec<(ServerId, i64)>, StoreError> {
-    let sql = "SELECT servers.id, (SELECT COUNT(*) FROM gateway_servers WHERE server_id = servers.id) + \
+    let sql = "SELECT servers.id, (SELECT COUNT(*) FROM gateway_servers named WHERE named.server_id = servers.id \
+               AND EXISTS (SELECT 1 FROM gateway_servers chosen WHERE chosen.gateway_id = named.gateway_id \
+               AND chosen.position IS NOT NULL)) + \
                (SELECT COUNT(*) FROM gateways WHERE gateways.project_id = $1 AND NOT EXISTS \
-               (SELECT 1 FROM gateway_servers WHERE gateway_id = gateways.id \
-               AND (position IS NOT NULL OR server_id = servers.id))) AS gateways \
+               (SELECT 1 FROM gateway_servers chosen WHERE chosen.gateway_id = gateways.id \
+               AND chosen.position IS NOT NULL)) AS gateways \
                FROM servers WHERE project_id = $1 AND id >= $2 AND id <= $3 ORDER BY id";
     let rows = tx.fetch_all(sql, values![project, first, last]).await?;
     let counted = |row: &Row| Ok((row.id("id")?, row.int("gateways")?));
