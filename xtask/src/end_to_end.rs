@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Builds the programs and runs `e2e/*.test.mjs`, all of it or what matches `pattern`.
-pub fn run(postgres: &Postgres, pattern: &str) -> anyhow::Result<()> {
+pub fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> anyhow::Result<()> {
     install::node_packages()?;
     install::debian(&[
         ("chromium", &["chromium"]),
@@ -36,6 +36,9 @@ pub fn run(postgres: &Postgres, pattern: &str) -> anyhow::Result<()> {
     );
     if !pattern.is_empty() {
         suite.arg(format!("--test-name-pattern={pattern}"));
+    }
+    if keep_pictures {
+        suite.env("GATEWRIGHT_KEEP_PICTURES", "yes");
     }
     suite
         .current_dir(root().join("e2e"))

@@ -17,6 +17,9 @@ pub struct Options {
     /// Only the end-to-end suite, or the part of it whose names match.
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = "")]
     end_to_end: Option<String>,
+    /// Let the pictures of this run take the place of those in the user guide.
+    #[arg(long)]
+    keep_pictures: bool,
 }
 
 fn rust(postgres: &Postgres) -> anyhow::Result<()> {
@@ -34,7 +37,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         rust(&postgres)?;
     }
     if !options.rust_only {
-        end_to_end::run(&postgres, options.end_to_end.as_deref().unwrap_or_default())?;
+        let pattern = options.end_to_end.as_deref().unwrap_or_default();
+        end_to_end::run(&postgres, pattern, options.keep_pictures)?;
     }
     Ok(())
 }
