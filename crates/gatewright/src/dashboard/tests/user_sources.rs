@@ -89,9 +89,11 @@ async fn saving_asks_the_provider_and_tells_the_exact_form_of_the_issuer() {
     let refused = ada.post(&new, &fields).await.expect(422);
     assert!(refused.has("id=\"scopes-error\"") && !refused.has("id=\"issuer-error\""));
     fields[5].1 = "openid email";
+    fields[6].1 = "email";
     let path = ada.post(&new, &fields).await.expect(303).location();
     assert!(bench.stored(&path).await.unwrap().verified_at.is_some());
-    assert!(!ada.get(&path).await.expect(200).has("Unverified"));
+    let page = ada.get(&path).await.expect(200);
+    assert!(!page.has("Unverified") && page.has("People are known by their e-mail address"));
 }
 
 #[tokio::test]

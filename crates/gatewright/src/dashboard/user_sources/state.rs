@@ -103,6 +103,16 @@ pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
         }),
         (None, _) => {}
     }
+    if source.subject_claim == "email" {
+        notices.push(Notice {
+            is_warning: true,
+            title: "People are known by their e-mail address",
+            since: None,
+            text: "Addresses change hands: whoever gets somebody's old address becomes that person here. Unless the provider \
+                   never gives an address to somebody else, choose another subject claim. A test sign-in shows which there are.",
+            way: None,
+        });
+    }
     if source.verified_at.is_none() {
         let (title, text) = if source.last_test.is_some() {
             (
