@@ -1,6 +1,7 @@
 //! Who makes a gateway request, resolved before anything else happens.
 
 use crate::{
+    audit::ActorKind,
     gateway::Mode,
     grant::Person,
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, UserSourceId},
@@ -37,37 +38,75 @@ pub enum Proof {
     },
     /// A gateway API key that vouches for the user id beside it.
     Key(ApiKeyId),
+    /// An administrator who tries the gateway out.
+    Trial(Trial),
+}
+
+/// A gateway tried out by an administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// As whom.
+    pub who: TriedAs,
+    /// Who it is that acts for them; nothing where somebody tries as themselves.
+    pub actor: Option<ActorKind>,
+}
+
+/// As whom a gateway is tried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriedAs {
+    /// A user of the gateway's source, or an account of the project, whatever the gateway's mode.
+    Person(Person),
+    /// A user id as a client of Headers mode would send it.
+    HeaderUser,
 }
 
 impl Principal {
     /// The mode it was resolved in.
     pub const fn mode(&self) -> Mode {
-        match self.proof {
-            Proof::Grant {
-                person: Person::User { .. },
+        match self.person() {
+            Some(Person::User { .. }) => Mode::UserSource,
+            Some(Person::Member(_)) => Mode::ProjectMembers,
+            None => Mode::Headers,
+        }
+    }
+
+    /// The person, where it is known who they are; in Headers mode only a key says so.
+    const fn person(&self) -> Option<&Person> {
+        match &self.proof {
+            Proof::Grant { person, .. }
+            | Proof::Trial(Trial {
+                who: TriedAs::Person(person),
                 ..
-            } => Mode::UserSource,
-            Proof::Grant {
-                person: Person::Member(_),
+            }) => Some(person),
+            Proof::Key(_)
+            | Proof::Trial(Trial {
+                who: TriedAs::HeaderUser,
                 ..
-            } => Mode::ProjectMembers,
-            Proof::Key(_) => Mode::Headers,
+            }) => None,
+        }
+    }
+
+    /// Who acts for the user, where it is not the user's own client (RFC 8693 section 4.1).
+    pub const fn actor(&self) -> Option<&ActorKind> {
+        match &self.proof {
+            Proof::Trial(trial) => trial.actor.as_ref(),
+            Proof::Grant { .. } | Proof::Key(_) => None,
         }
     }
 
     /// The source the user signed in through, in User Source mode.
     pub const fn user_source_id(&self) -> Option<UserSourceId> {
-        match &self.proof {
-            Proof::Grant { person, .. } => person.user_source_id(),
-            Proof::Key(_) => None,
+        match self.person() {
+            Some(person) => person.user_source_id(),
+            None => None,
         }
     }
 
     /// The `sub` upstream servers see: `usr_…`, `acc_…` for members, or `prj_…|<user id>` in Headers mode.
     pub fn assertion_subject(&self) -> String {
-        match &self.proof {
-            Proof::Grant { person, .. } => person.to_string(),
-            Proof::Key(_) => format!("{}|{}", self.project_id, self.subject),
+        match self.person() {
+            Some(person) => person.to_string(),
+            None => format!("{}|{}", self.project_id, self.subject),
         }
     }
 }

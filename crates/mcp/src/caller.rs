@@ -16,15 +16,21 @@ impl CallerKey {
     /// Of requests made for no user, whose answers no user gets.
     pub(crate) const NOBODY: Self = Self([0; 16]);
 
-    /// The key of a principal: its assertion subject at its gateway in its mode.
+    /// The key of a principal: its assertion subject at its gateway in its mode, and who acts for it: a session with a
+    /// server that was begun by an administrator in a user's name is never the user's own.
     pub fn of(principal: &Principal) -> Self {
-        let digest = Sha256::new()
+        let mut digest = Sha256::new()
             .chain_update(principal.mode().as_str())
             .chain_update([0])
             .chain_update(principal.gateway_id.to_string())
             .chain_update([0])
-            .chain_update(principal.assertion_subject())
-            .finalize();
+            .chain_update(principal.assertion_subject());
+        if let Some(actor) = principal.actor() {
+            // No subject holds this byte: user ids have no control characters.
+            digest.update([0]);
+            digest.update(actor.to_string());
+        }
+        let digest = digest.finalize();
         let mut key = [0; 16];
         key.copy_from_slice(&digest[..16]);
         Self(key)
@@ -66,5 +72,66 @@ pub struct Caller<'a> {
 impl fmt::Debug for Caller<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Caller({:?})", self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{
+        audit::ActorKind,
+        clock::FixedClock,
+        entropy::SeededEntropy,
+        grant::Person,
+        id::{AccountId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
+        principal::{Proof, Trial, TriedAs},
+    };
+
+    use super::*;
+
+    #[test]
+    fn whoever_acts_for_a_user_shares_nothing_with_them() {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let person = Person::User {
+            user_id: UserId::generate(&clock, &entropy),
+            user_source_id: UserSourceId::generate(&clock, &entropy),
+            identity_epoch: 1,
+        };
+        let (project_id, gateway_id) = (
+            ProjectId::generate(&clock, &entropy),
+            GatewayId::generate(&clock, &entropy),
+        );
+        let by = |proof| Principal {
+            project_id,
+            gateway_id,
+            subject: "ada".to_owned(),
+            proof,
+            email: None,
+            display_name: None,
+        };
+        let by_grant = |client: &str| {
+            by(Proof::Grant {
+                person,
+                grant_id: GrantId::generate(&clock, &entropy),
+                client_id: client.to_owned(),
+            })
+        };
+        let acted_for = |actor| {
+            let who = TriedAs::Person(person);
+            by(Proof::Trial(Trial {
+                who,
+                actor: Some(actor),
+            }))
+        };
+        let own = CallerKey::of(&by_grant("client-1"));
+        assert!(
+            own == CallerKey::of(&by_grant("client-2")),
+            "one user is one, whatever the client"
+        );
+        let account = || ActorKind::Account(AccountId::generate(&clock, &entropy));
+        let (one, other) = (acted_for(account()), acted_for(account()));
+        assert_eq!(one.assertion_subject(), by_grant("client-1").assertion_subject());
+        assert!(own != CallerKey::of(&one) && own != CallerKey::of(&other));
+        assert!(CallerKey::of(&one) != CallerKey::of(&other));
+        assert!(CallerKey::of(&one) == CallerKey::of(&one.clone()));
     }
 }

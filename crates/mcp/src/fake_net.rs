@@ -361,6 +361,13 @@ impl World {
         })
     }
 
+    pub(crate) fn caller<'a>(&self, user: &'a User) -> Caller<'a> {
+        Caller {
+            key: self.key(user),
+            identity: user,
+        }
+    }
+
     pub(crate) async fn post(
         &self,
         plan: &Plan,
@@ -368,10 +375,7 @@ impl World {
         headers: &HeaderMap,
         body: &str,
     ) -> Response<Answer<FakeBody>> {
-        let caller = Caller {
-            key: self.key(user),
-            identity: user,
-        };
+        let caller = self.caller(user);
         let body = Bytes::copy_from_slice(body.as_bytes());
         self.federation
             .post(plan, caller, headers, &body, &mut Reached::default())

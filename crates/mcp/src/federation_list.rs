@@ -135,6 +135,22 @@ impl View {
         self.lists.get(target.server)?.as_ref()?.entries.get(target.entry)
     }
 
+    /// Every tool it offers, in the order in which clients get them: its name here, its server, and it as listed there.
+    pub(crate) fn tools<'a>(
+        &'a self,
+        plan: &'a Plan,
+    ) -> impl Iterator<Item = (String, &'a Offered, &'a Entry)> {
+        let of_servers = plan.servers.iter().zip(&self.lists).enumerate();
+        of_servers.flat_map(move |(server, (offered, list))| {
+            let entries = list.iter().flat_map(|list| list.entries.iter().enumerate());
+            entries.filter_map(move |(index, entry)| {
+                let name = plan.naming.expose(offered.upstream.slug(), &entry.key);
+                let target = self.selected(&name)?;
+                (target.server == server && target.entry == index).then_some((name, offered, entry))
+            })
+        })
+    }
+
     /// The server that would have this tool by its prefix, offers such a name, and is down.
     pub(crate) fn missing_server<'a>(&self, plan: &'a Plan, name: &str) -> Option<&'a Upstream> {
         plan.servers.iter().zip(&self.lists).find_map(|(offered, list)| {

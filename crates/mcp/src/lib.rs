@@ -35,6 +35,7 @@ pub mod listing;
 pub mod merge;
 pub mod meta;
 pub mod naming;
+pub mod own_client;
 pub mod param_headers;
 mod read;
 mod reply;

@@ -53,6 +53,16 @@ pub struct Caller {
     /// E-mail address, where the provider gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Who acts for the user, where it is not the user's own client (RFC 8693 section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+}
+
+/// Somebody who acts for a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Actor {
+    /// Their id at the gateway.
+    pub sub: String,
 }
 
 #[derive(Debug, Deserialize)]

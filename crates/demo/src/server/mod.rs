@@ -14,7 +14,7 @@ use rmcp::transport::streamable_http_server::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use assertion::{AssertionError, AssertionRules, Caller};
+pub use assertion::{Actor, AssertionError, AssertionRules, Caller};
 
 use assertion::Verifier;
 use tools::{DemoTools, Shared};

@@ -29,6 +29,7 @@ mod strict_json;
 pub mod test_sign_ins;
 #[cfg(test)]
 mod tests;
+pub mod tool_calls;
 pub mod user_sources;
 pub mod users;
 mod version;
@@ -122,6 +123,7 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(clients::list_clients))
         .routes(routes!(clients::block_client, clients::list_blocked_clients))
         .routes(routes!(clients::unblock_client))
+        .routes(routes!(tool_calls::call_tool))
         .routes(routes!(servers::create_server, servers::list_servers))
         .routes(routes!(
             servers::get_server,

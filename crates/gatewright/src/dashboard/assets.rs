@@ -25,6 +25,7 @@ const STYLE: &str = concat!(
     include_str!("../../assets/dashboard/forms.css"),
     include_str!("../../assets/dashboard/tables.css"),
     include_str!("../../assets/dashboard/connect.css"),
+    include_str!("../../assets/dashboard/try.css"),
     include_str!("../../assets/dashboard/help.css"),
     include_str!("../../assets/dashboard/servers.css"),
     include_str!("../../assets/dashboard/user_sources.css"),

@@ -105,9 +105,14 @@ impl Posted {
         Secret::new(self.raw(name))
     }
 
-    fn raw(&self, name: &str) -> &str {
+    /// A field exactly as typed, when it is there.
+    pub(super) fn exact(&self, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|(other, _)| other == name);
-        found.map_or("", |(_, value)| value)
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn raw(&self, name: &str) -> &str {
+        self.exact(name).unwrap_or_default()
     }
 }
 

@@ -43,6 +43,14 @@ struct Claims<'a> {
     email: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Actor>,
+}
+
+/// Who acts for the user, where it is not the user's own client (RFC 8693 section 4.1).
+#[derive(Debug, Serialize)]
+struct Actor {
+    sub: String,
 }
 
 #[derive(Debug)]
@@ -113,6 +121,7 @@ fn says_the_same(one: &Principal, other: &Principal) -> bool {
         && one.user_source_id() == other.user_source_id()
         && one.email == other.email
         && one.display_name == other.display_name
+        && one.actor() == other.actor()
 }
 
 impl Identity<'_> {
@@ -130,6 +139,9 @@ impl Identity<'_> {
             gateway: principal.gateway_id,
             email: principal.email.as_deref(),
             name: principal.display_name.as_deref(),
+            act: principal.actor().map(|actor| Actor {
+                sub: actor.to_string(),
+            }),
         };
         let mut value = HeaderValue::from_str(&self.app.signing.sign_assertion(&claims)).ok()?;
         value.set_sensitive(true);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use gatewright_domain::{
     Timestamp,
     api_key::{KeyRole, KeyScope},
+    audit::ActorKind,
     gateway::Authentication,
     grant::{Grant, Person},
     id::{GatewayId, GrantId},
-    principal::{Principal, Proof},
+    principal::{Principal, Proof, TriedAs},
     token_hash::TokenHash,
     user_source::UserSourceStatus,
 };
@@ -49,19 +50,23 @@ impl Default for TokenCache {
 pub(super) struct Authenticated {
     pub(super) principal: Arc<Principal>,
     pub(super) key: CallerKey,
-    good: Good,
+    pub(super) good: Good,
 }
 
 /// What must stay true for the caller to stay known.
 #[derive(Debug)]
-enum Good {
+pub(super) enum Good {
     Token(TokenFacts),
-    Key { hash: TokenHash },
+    Key {
+        hash: TokenHash,
+    },
+    /// An administrator tries the gateway out; the principal says as whom.
+    Trial,
 }
 
 /// What a token says that is checked against memory on every request.
 #[derive(Debug)]
-struct TokenFacts {
+pub(super) struct TokenFacts {
     gateway_id: GatewayId,
     /// `iss` and `aud`: after a change of the slug the URL is another.
     url: String,
@@ -102,7 +107,28 @@ pub(super) fn is_still_good(app: &App, gateway_id: GatewayId, caller: &Authentic
             entry.gateway.authentication == Authentication::Headers
                 && key_of(&directory, entry, hash, now).is_some()
         }
+        Good::Trial => trial_holds(&directory, entry, &caller.principal),
     }
+}
+
+/// Whether a trial may go on: the one it is made for could still call, and the one who makes it is still there.
+fn trial_holds(directory: &Directory, entry: &GatewayEntry, principal: &Principal) -> bool {
+    let Proof::Trial(trial) = &principal.proof else {
+        return false;
+    };
+    let is_member = |account| directory.is_member(entry.gateway.project_id, account);
+    let who_is_good = match trial.who {
+        // Accounts try gateways of every mode.
+        TriedAs::Person(Person::Member(account)) => is_member(account),
+        TriedAs::Person(person) => person_is_good(directory, entry, person),
+        TriedAs::HeaderUser => entry.gateway.authentication == Authentication::Headers,
+    };
+    let actor_is_good = match trial.actor {
+        Some(ActorKind::Account(account)) => is_member(account),
+        Some(ActorKind::ApiKey(_) | ActorKind::Anonymous | ActorKind::Operator | ActorKind::System)
+        | None => true,
+    };
+    who_is_good && actor_is_good
 }
 
 async fn by_token(
@@ -139,7 +165,7 @@ fn check(
     let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
     match &caller.good {
         Good::Token(facts) if facts.hold(&directory, entry, now) => Ok(caller),
-        Good::Token(_) | Good::Key { .. } => Err(Refusal::BadToken),
+        Good::Token(_) | Good::Key { .. } | Good::Trial => Err(Refusal::BadToken),
     }
 }
 
@@ -205,29 +231,33 @@ async fn first_sight(
 impl TokenFacts {
     /// Whether the token is good at this gateway now.
     fn hold(&self, directory: &Directory, entry: &GatewayEntry, now: Timestamp) -> bool {
-        let person_is_good = match self.person {
-            Person::User {
-                user_id,
-                user_source_id,
-                identity_epoch,
-            } => {
-                entry.source.as_ref().is_some_and(|source| {
-                    source.id == user_source_id
-                        && source.identity_epoch == identity_epoch
-                        && source.status == UserSourceStatus::Active
-                }) && !directory.denies(Denied::User(user_id))
-            }
-            Person::Member(account_id) => {
-                entry.gateway.authentication == Authentication::ProjectMembers
-                    && directory.is_member(entry.gateway.project_id, account_id)
-            }
-        };
-        person_is_good
+        person_is_good(directory, entry, self.person)
             && now < self.expires_at
             && self.gateway_id == entry.gateway.id
             && self.url == entry.url
             && !directory.denies(Denied::Grant(self.grant_id))
             && !directory.denies(self.client)
+    }
+}
+
+/// Whether a person may use the gateway now.
+fn person_is_good(directory: &Directory, entry: &GatewayEntry, person: Person) -> bool {
+    match person {
+        Person::User {
+            user_id,
+            user_source_id,
+            identity_epoch,
+        } => {
+            entry.source.as_ref().is_some_and(|source| {
+                source.id == user_source_id
+                    && source.identity_epoch == identity_epoch
+                    && source.status == UserSourceStatus::Active
+            }) && !directory.denies(Denied::User(user_id))
+        }
+        Person::Member(account_id) => {
+            entry.gateway.authentication == Authentication::ProjectMembers
+                && directory.is_member(entry.gateway.project_id, account_id)
+        }
     }
 }
 

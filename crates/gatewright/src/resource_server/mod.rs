@@ -9,9 +9,12 @@ mod inspection;
 mod plan;
 mod refusal;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod transport;
-mod user_id;
+pub(crate) mod trial;
+pub(crate) mod user_id;
 
 use std::sync::Arc;
 
@@ -25,6 +28,8 @@ use authenticate::TokenCache;
 use transport::Outbound;
 
 pub use endpoint::{Answer, answer};
+pub(crate) use trial::PATIENCE as TRIAL_PATIENCE;
+pub use trial::{Outcome, Told, Tried};
 
 /// What the resource server keeps in memory.
 #[derive(Debug)]

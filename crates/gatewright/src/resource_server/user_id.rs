@@ -51,6 +51,12 @@ fn one<'h>(values: &GetAll<'h, http::HeaderValue>) -> Result<Option<&'h str>, Us
         return Err(UserIdError::Ambiguous);
     }
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| UserIdError::Characters)?;
+    check(text)?;
+    Ok(Some(text))
+}
+
+/// Whether a text can be a user id.
+pub(crate) fn check(text: &str) -> Result<(), UserIdError> {
     if text.trim().is_empty() {
         return Err(UserIdError::Empty);
     }
@@ -60,7 +66,7 @@ fn one<'h>(values: &GetAll<'h, http::HeaderValue>) -> Result<Option<&'h str>, Us
     if text.chars().count() > CHARS_MAX {
         return Err(UserIdError::TooLong);
     }
-    Ok(Some(text))
+    Ok(())
 }
 
 #[cfg(test)]

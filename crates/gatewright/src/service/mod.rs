@@ -35,6 +35,7 @@ pub mod setup;
 pub mod sign_in;
 pub mod sign_in_attempts;
 pub mod single_sign_on;
+pub mod try_tool;
 pub mod user_sources;
 pub mod users;
 

@@ -161,13 +161,13 @@ impl fmt::Display for Line<'_> {
                     }
                     Person::Member(account_id) => fields.id("user", *account_id)?,
                 },
-                Proof::Key(_) => fields.text("user", &principal.assertion_subject())?,
+                Proof::Key(_) | Proof::Trial(_) => fields.text("user", &principal.assertion_subject())?,
             }
             fields.text("subject", &principal.subject)?;
         }
         let of_grant = principal.and_then(|principal| match &principal.proof {
             Proof::Grant { client_id, .. } => Some(client_id),
-            Proof::Key(_) => None,
+            Proof::Key(_) | Proof::Trial(_) => None,
         });
         if let Some(client) = record.client.get().or(of_grant) {
             fields.text("client", client)?;

@@ -8,4 +8,5 @@ mod eras;
 mod inspection;
 mod isolation;
 mod lists;
+mod own_client;
 mod streams;

@@ -18,6 +18,7 @@ mod rotation;
 mod secrets;
 mod servers;
 mod sign_in_attempts;
+mod tool_calls;
 mod user_sources;
 mod users;
 mod verification;

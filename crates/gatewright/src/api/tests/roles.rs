@@ -126,6 +126,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "rotate_client_secret",
             "block_client",
             "unblock_client",
+            "call_tool",
         ],
     ),
     (

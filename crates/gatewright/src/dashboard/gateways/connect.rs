@@ -7,6 +7,7 @@ use axum::{extract::State, response::Response};
 use gatewright_domain::{
     gateway::{Authentication, Gateway, GatewayStatus, Mode},
     id::GatewayId,
+    member::Role,
     user_source::{UserSource, UserSourceStatus},
 };
 use url::Url;
@@ -153,7 +154,19 @@ struct ConnectPage {
     turned_away: Option<&'static str>,
     key_placeholder: &'static str,
     user_placeholder: &'static str,
-    may_make_keys: bool,
+    role: Role,
+}
+
+impl ConnectPage {
+    /// Whether whoever looks makes keys.
+    fn may_make_keys(&self) -> bool {
+        self.role == Role::Owner
+    }
+
+    /// Whether whoever looks calls tools.
+    fn may_try(&self) -> bool {
+        self.role >= Role::Admin
+    }
 }
 
 /// GET `/projects/{project}/gateways/{gateway}/connect`.
@@ -199,7 +212,7 @@ pub(super) async fn show(
         gateway,
         key_placeholder: KEY,
         user_placeholder: USER,
-        may_make_keys: place.is_owner(),
+        role: place.role,
     }))
 }
 

@@ -14,6 +14,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod try_tool;
 mod words;
 
 use std::sync::Arc;
@@ -59,4 +60,5 @@ pub(super) fn routes() -> Router<Arc<App>> {
             "/gateways/{gateway}/registered-clients/{client}/delete",
             post(clients::delete),
         )
+        .merge(try_tool::routes())
 }

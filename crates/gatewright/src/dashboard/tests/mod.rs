@@ -9,6 +9,7 @@ mod reading;
 mod secrets;
 mod servers;
 mod signing_in;
+mod trying;
 mod user_source_changes;
 mod user_source_world;
 mod user_sources;

@@ -46,8 +46,11 @@ async fn a_viewer_sees_every_page_and_no_form_that_changes_the_project() {
 async fn every_link_of_every_page_leads_somewhere() {
     let (_bench, mut ada, project) = Bench::with_ada().await;
     ada.source(&project, "Okta production").await;
+    let new = serde_json::json!({"name": "Agents", "authentication_mode": "headers"});
+    let gateway = ada.create(&format!("{project}/gateways"), new).await;
+    let connect = format!("{project}/gateways/{gateway}/connect");
     let mut seen = std::collections::BTreeSet::new();
-    let mut waiting = vec!["/".to_owned(), "/account".to_owned(), project];
+    let mut waiting = vec!["/".to_owned(), "/account".to_owned(), project, connect];
     while let Some(path) = waiting.pop() {
         if !seen.insert(path.clone()) {
             continue;

@@ -2,11 +2,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, body::Bytes, extract::State, response::IntoResponse, routing::any};
 use gatewright_domain::{
     Clock as _, Entropy, Timestamp,
     api_key::{self, ApiKey, KeyRole, KeyScope},
@@ -33,6 +32,7 @@ use crate::{
     config::Config,
     front::{Front, RecordedBody},
     keys::AccessClaims,
+    resource_server::testing::{Upstream, upstream},
 };
 
 pub(super) const PUBLIC_URL: &str = "http://127.0.0.1:8080";
@@ -45,28 +45,6 @@ pub(super) struct World {
     pub(super) upstream: Arc<Upstream>,
     front: Front,
     _folder: tempfile::TempDir,
-}
-
-/// What the server on loopback got.
-#[derive(Default)]
-pub(super) struct Upstream {
-    pub(super) received: Mutex<Vec<(HeaderMap, Value)>>,
-}
-
-impl Upstream {
-    pub(super) fn calls(&self) -> Vec<HeaderMap> {
-        let received = self.received.lock().unwrap();
-        let is_call = |(_, body): &&(HeaderMap, Value)| body["method"] == "tools/call";
-        received
-            .iter()
-            .filter(is_call)
-            .map(|(headers, _)| headers.clone())
-            .collect()
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.received.lock().unwrap().len()
-    }
 }
 
 /// A token of a user at a gateway, and what it hangs on.
@@ -327,49 +305,6 @@ impl World {
         self.call(slug, &[("authorization", &format!("Bearer {token}"))])
             .await
     }
-}
-
-/// A stateless server with one tool.
-async fn upstream() -> (String, Arc<Upstream>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/some/path", listener.local_addr().unwrap());
-    let upstream = Arc::new(Upstream::default());
-    let router = Router::new()
-        .fallback(any(tell))
-        .with_state(Arc::clone(&upstream));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, upstream)
-}
-
-async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
-    let message: Value = serde_json::from_slice(&body).unwrap();
-    let result = match message["method"].as_str().unwrap() {
-        "server/discover" => {
-            json!({"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {}})
-        }
-        "tools/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
-            "tools": [{"name": "tell", "inputSchema": {"type": "object"}}]}),
-        _ => json!({"resultType": "complete", "content": [{"type": "text", "text": "told"}]}),
-    };
-    let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
-    upstream.received.lock().unwrap().push((headers, message));
-    let smuggled = [
-        ("content-type", "application/json"),
-        ("set-cookie", "a=b"),
-        ("location", "https://evil.example"),
-        ("access-control-allow-origin", "*"),
-        ("access-control-allow-credentials", "true"),
-        ("connection", "x-hop"),
-        ("x-hop", "something"),
-        ("keep-alive", "timeout=1"),
-        (
-            "www-authenticate",
-            "Bearer resource_metadata=\"https://evil.example\"",
-        ),
-        ("mcp-session-id", "a-session"),
-        ("x-powered-by", "something"),
-    ];
-    (smuggled, answer.to_string())
 }
 
 fn source(project_id: ProjectId, at: Timestamp) -> UserSource {

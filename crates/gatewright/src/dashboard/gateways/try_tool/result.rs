@@ -1,0 +1,340 @@
+//! What came of a call, as a person reads it. Everything in it is a stranger's: texts are shown as texts, pictures only of
+//! kinds that hold nothing but a picture, and nothing is loaded or run.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use super::json::indented;
+use crate::resource_server::{Outcome, TRIAL_PATIENCE, Tried};
+
+/// Characters of one text that are shown.
+const TEXT_MAX: usize = 50_000;
+/// Blocks of content that are shown.
+const BLOCKS_MAX: usize = 50;
+/// Base64 characters of a picture that is shown; a larger one is named only.
+const PICTURE_MAX: usize = 2 * 1024 * 1024;
+/// Pictures that hold pixels and nothing else.
+const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+
+/// The order in which claims are told: who first, when last.
+const ORDER: [&str; 12] = [
+    "sub",
+    "act",
+    "subject",
+    "name",
+    "email",
+    "mode",
+    "user_source",
+    "gateway",
+    "aud",
+    "iss",
+    "iat",
+    "exp",
+];
+
+/// A part of the content.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// A text.
+    Text(String),
+    /// A picture, whole, as the source of an image.
+    Picture(String),
+    /// Something that is named only.
+    Other(String),
+}
+
+/// A claim that a server was told.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) name: String,
+    pub(super) value: String,
+    /// What it means, where we know.
+    pub(super) means: &'static str,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(super) struct ResultView {
+    /// The badge: its look and its word.
+    pub(super) look: &'static str,
+    pub(super) word: &'static str,
+    /// What happened and what to do, where there is more to say than the content does.
+    pub(super) said: Option<String>,
+    pub(super) took: String,
+    pub(super) blocks: Vec<Block>,
+    pub(super) structured: Option<String>,
+    pub(super) raw: Option<String>,
+    /// Name and id of the server it went to.
+    pub(super) server: Option<(String, String)>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) headers: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct CallResult<'a> {
+    #[serde(default, rename = "isError")]
+    is_error: bool,
+    #[serde(default, borrow)]
+    content: Vec<&'a RawValue>,
+    #[serde(default, borrow, rename = "structuredContent")]
+    structured: Option<&'a RawValue>,
+    #[serde(default, rename = "resultType")]
+    kind: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Content {
+    #[serde(rename = "type")]
+    kind: String,
+    text: String,
+    data: String,
+    #[serde(rename = "mimeType")]
+    mime_type: String,
+    uri: String,
+    name: String,
+    resource: Resource,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Resource {
+    uri: String,
+    text: Option<String>,
+    #[serde(rename = "mimeType")]
+    mime_type: String,
+}
+
+impl ResultView {
+    /// What came of a call.
+    pub(super) fn of(tried: Tried) -> Self {
+        let mut claims: Vec<Claim> = tried
+            .told
+            .claims
+            .unwrap_or_default()
+            .into_iter()
+            .map(claim)
+            .collect();
+        claims.sort_by_key(|claim| {
+            ORDER
+                .iter()
+                .position(|name| *name == claim.name)
+                .unwrap_or(ORDER.len())
+        });
+        let mut view = Self {
+            look: "bad",
+            word: "No answer",
+            said: None,
+            took: milliseconds(tried.duration),
+            blocks: Vec::new(),
+            structured: None,
+            raw: None,
+            server: tried
+                .server
+                .map(|entry| (entry.server.name.clone(), entry.server.slug.clone())),
+            claims,
+            headers: tried.told.headers,
+        };
+        match tried.outcome {
+            Outcome::Result(raw) => view.read(&raw),
+            Outcome::Error { code, message } => {
+                view.word = "Refused";
+                view.said = Some(format!("{} (error {code})", cut(&message)));
+            }
+            Outcome::Late => {
+                let seconds = TRIAL_PATIENCE.as_secs();
+                view.said = Some(format!(
+                    "There was no answer within {seconds} seconds. The tool may still be at work."
+                ));
+            }
+            Outcome::TooLarge => {
+                view.word = "Too large";
+                view.said =
+                    Some("The answer is too large to be shown here. A client gets it whole.".to_owned());
+            }
+            Outcome::Broken => {
+                view.word = "Broken off";
+                view.said = Some(
+                    "The answer broke off or is not MCP. The log of this instance says more.".to_owned(),
+                );
+            }
+        }
+        view
+    }
+
+    /// Whether it shows pictures, which the page's policy must allow then.
+    pub(super) fn has_pictures(&self) -> bool {
+        self.blocks.iter().any(|block| matches!(block, Block::Picture(_)))
+    }
+
+    fn read(&mut self, raw: &RawValue) {
+        let result: CallResult<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+        (self.look, self.word) = match (result.is_error, result.kind.as_deref()) {
+            (true, _) => ("warn", "The tool failed"),
+            (false, Some("input_required")) => {
+                self.said = Some("The tool asks its user something before it goes on. A client can answer; this page cannot.".to_owned());
+                ("warn", "Needs an answer")
+            }
+            (false, _) => ("good", "Done"),
+        };
+        let left_out = result.content.len().saturating_sub(BLOCKS_MAX);
+        self.blocks = result
+            .content
+            .iter()
+            .take(BLOCKS_MAX)
+            .map(|content| block(content))
+            .collect();
+        if left_out > 0 {
+            self.blocks
+                .push(Block::Other(format!("{left_out} more parts are not shown.")));
+        }
+        self.structured = result.structured.map(|raw| cut(&indented(raw.get())));
+        self.raw = Some(cut(&indented(raw.get())));
+    }
+}
+
+fn block(raw: &RawValue) -> Block {
+    let Ok(content) = serde_json::from_str::<Content>(raw.get()) else {
+        return Block::Other("A part that is not as MCP has it.".to_owned());
+    };
+    match content.kind.as_str() {
+        "text" => Block::Text(cut(&content.text)),
+        "image" => picture(&content),
+        "audio" => Block::Other(format!("Audio ({})", cut(&content.mime_type))),
+        "resource_link" => Block::Other(format!(
+            "A link to {} ({})",
+            cut(&content.uri),
+            cut(&content.name)
+        )),
+        "resource" => match content.resource.text {
+            Some(text) => Block::Text(cut(&text)),
+            None => Block::Other(format!(
+                "A file: {} ({})",
+                cut(&content.resource.uri),
+                cut(&content.resource.mime_type)
+            )),
+        },
+        other => Block::Other(format!("A part of kind “{}”", cut(other))),
+    }
+}
+
+/// A picture as the page can hold it.
+fn picture(content: &Content) -> Block {
+    let kind = PICTURES.into_iter().find(|kind| *kind == content.mime_type);
+    let is_whole = content.data.len() <= PICTURE_MAX
+        && STANDARD
+            .decode(&content.data)
+            .is_ok_and(|bytes| !bytes.is_empty());
+    match kind.filter(|_| is_whole) {
+        Some(kind) => Block::Picture(format!("data:{kind};base64,{}", content.data)),
+        None => Block::Other(format!(
+            "A picture ({}) that is not shown here",
+            cut(&content.mime_type)
+        )),
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((at, _)) => format!("{}…\n(cut here)", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+fn milliseconds(took: std::time::Duration) -> String {
+    let micros = took.as_micros();
+    if micros >= 1_000_000 {
+        format!("{:.1} s", took.as_secs_f64())
+    } else if micros >= 10_000 {
+        format!("{} ms", micros / 1_000)
+    } else {
+        format!("{:.1} ms", took.as_secs_f64() * 1_000.0)
+    }
+}
+
+fn claim((name, value): (String, Value)) -> Claim {
+    let means = match name.as_str() {
+        "sub" => "who calls, to servers",
+        "subject" => "the value that names them where they sign in",
+        "act" => "who acts for them: you",
+        "mode" => "how they are known",
+        "user_source" => "where they sign in",
+        "gateway" => "through which gateway",
+        "aud" => "the one server this is for",
+        "iss" => "this instance, which signed it",
+        "iat" => "signed at",
+        "exp" => "good until",
+        "email" | "name" => "for display",
+        _ => "",
+    };
+    Claim {
+        value: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        name,
+        means,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource_server::Told;
+
+    fn view(result: &Value) -> ResultView {
+        ResultView::of(Tried {
+            server: None,
+            told: Told::default(),
+            outcome: Outcome::Result(RawValue::from_string(result.to_string()).unwrap()),
+            duration: std::time::Duration::from_millis(12),
+        })
+    }
+
+    #[test]
+    fn pictures_are_shown_when_they_hold_nothing_else() {
+        let result = json!({"content": [
+            {"type": "image", "mimeType": "image/png", "data": "iVBORw0KGgo="},
+            {"type": "image", "mimeType": "image/svg+xml", "data": "PHN2Zy8+"},
+            {"type": "image", "mimeType": "image/png", "data": "x\" onerror=\"alert(1)"},
+            {"type": "image", "mimeType": "image/png\"><script>", "data": "AAAA"},
+            {"type": "text", "text": "<script>"}, 7,
+        ]});
+        let view = view(&result);
+        assert_eq!(
+            view.blocks[0],
+            Block::Picture("data:image/png;base64,iVBORw0KGgo=".to_owned())
+        );
+        assert!(
+            view.blocks[1..4]
+                .iter()
+                .all(|block| matches!(block, Block::Other(_))),
+            "{:?}",
+            view.blocks
+        );
+        assert_eq!(view.blocks[4], Block::Text("<script>".to_owned()));
+        assert!(view.has_pictures() && view.blocks.len() == 6);
+        assert_eq!((view.look, view.took.as_str()), ("good", "12 ms"));
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_apart() {
+        assert_eq!(
+            view(&json!({"isError": true, "content": []})).word,
+            "The tool failed"
+        );
+        assert_eq!(
+            view(&json!({"resultType": "input_required"})).word,
+            "Needs an answer"
+        );
+        // Something that is not as MCP has it is shown as it came.
+        assert_eq!(view(&json!([1])).raw.as_deref(), Some("[\n  1\n]"));
+        let long = view(&json!({"content": [{"type": "text", "text": "x".repeat(TEXT_MAX + 1)}]}));
+        assert!(matches!(&long.blocks[0], Block::Text(text) if text.ends_with("(cut here)")));
+        let many = view(&json!({"content": vec![json!({"type": "text", "text": ""}); BLOCKS_MAX + 2]}));
+        assert_eq!(
+            many.blocks.last(),
+            Some(&Block::Other("2 more parts are not shown.".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! Calls of people who try a gateway out without a client of their own.
+
+use gatewright_domain::server::IdentityForwarding;
+use serde_json::{Value, json};
+
+use crate::{
+    endpoint::Reached,
+    fake_net::{User, World, echo, json_answer, legacy_server, modern_server, raw_param, read, tool},
+};
+
+const ADA: User = User("ada");
+
+#[tokio::test]
+async fn tools_are_listed_and_called_under_the_names_that_clients_see_in_both_eras() {
+    let modern = modern_server(vec![tool("a"), tool("hidden")], 60_000, "public");
+    let legacy = legacy_server(vec![tool("b")], |received| json_answer(200, &echo(received)));
+    let world = World::new(&[("one", &modern), ("two", &legacy)]);
+    let plan = world.plan(IdentityForwarding::None, &[(0, "a"), (1, "b")]);
+    let caller = world.caller(&ADA);
+    let tools = world.federation.offered_tools(&plan, caller).await.unwrap();
+    let names: Vec<_> = tools
+        .iter()
+        .map(|tool| (tool.name.as_str(), tool.server.config.slug.as_str()))
+        .collect();
+    assert_eq!(names, [("one_a", "one"), ("two_b", "two")]);
+    let schema: Value = serde_json::from_slice(tools[0].input_schema().unwrap()).unwrap();
+    assert_eq!(schema["type"], "object");
+    for (name, server) in [("one_a", "one"), ("two_b", "two")] {
+        let mut reached = Reached::default();
+        let answer = world
+            .federation
+            .call_tool(&plan, caller, name, r#"{"x":1.0}"#, &mut reached)
+            .await;
+        let (status, text) = read(answer).await;
+        assert_eq!(status, 200, "{text}");
+        assert_eq!(reached.server.unwrap().config.slug, server);
+    }
+    assert_eq!(
+        raw_param(&legacy.received("tools/call")[0], "arguments"),
+        r#"{"x":1.0}"#
+    );
+    let mut reached = Reached::default();
+    let answer = world
+        .federation
+        .call_tool(&plan, caller, "one_hidden", "{}", &mut reached)
+        .await;
+    let (_, text) = read(answer).await;
+    assert!(text.contains("Unknown tool: one_hidden"), "{text}");
+    assert!(reached.server.is_none());
+    assert_eq!(
+        modern.received("tools/call").len(),
+        1,
+        "what is not offered is not called"
+    );
+}
+
+#[tokio::test]
+async fn mirrored_parameters_are_sent_as_a_client_must() {
+    let mirrored = json!({"name": "t", "inputSchema": {"type": "object",
+        "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}});
+    let server = modern_server(vec![mirrored], 60_000, "public");
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let mut reached = Reached::default();
+    let arguments = r#"{"region":"eu"}"#;
+    let answer = world
+        .federation
+        .call_tool(&plan, world.caller(&ADA), "t", arguments, &mut reached)
+        .await;
+    assert_eq!(read(answer).await.0, 200);
+    assert_eq!(
+        server.received("tools/call")[0].header("mcp-param-region"),
+        Some("eu")
+    );
+}

@@ -1,0 +1,93 @@
+//! A client of the house's own, for people who try a gateway out on its pages: their requests go the very way that those of
+//! every other client go, and nothing is decided here that is not decided there.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
+
+use crate::{
+    answer::Answer,
+    caller::Caller,
+    catalog::Freshness,
+    endpoint::Reached,
+    federation::{Federation, Plan},
+    headers,
+    jsonrpc::json_string,
+    meta,
+    scan::Span,
+    upstream::{Unavailable, Upstream},
+    upstream_ask::CLIENT_INFO,
+    upstream_transport::Transport,
+    version::ProtocolVersion,
+};
+
+/// A tool that a gateway offers.
+#[derive(Debug, Clone)]
+pub struct OfferedTool {
+    /// What clients call it.
+    pub name: String,
+    /// The server that has it.
+    pub server: Arc<Upstream>,
+    /// It as its server lists it, under the name it has there.
+    pub listed: Bytes,
+    /// Where its `inputSchema` is in that.
+    input_schema: Option<Span>,
+}
+
+impl OfferedTool {
+    /// Its `inputSchema` as JSON text.
+    pub fn input_schema(&self) -> Option<&[u8]> {
+        self.input_schema.map(|span| span.of(&self.listed))
+    }
+}
+
+impl<T: Transport> Federation<T> {
+    /// The tools a gateway offers a user, in the order in which clients get them. Servers that are down are left out; when
+    /// all are, why.
+    pub async fn offered_tools(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+    ) -> Result<Vec<OfferedTool>, Unavailable> {
+        let view = self.view(plan, caller, Freshness::Fresh, None).await?.view;
+        let tools = view.tools(plan).map(|(name, offered, entry)| OfferedTool {
+            name,
+            server: Arc::clone(&offered.upstream),
+            listed: entry.raw.clone(),
+            input_schema: entry.input_schema,
+        });
+        Ok(tools.collect())
+    }
+
+    /// Calls a tool as a client of the stateless era would that has no capability beyond that; `arguments` is the text of a
+    /// JSON object. `reached` is told what became of the call upstream.
+    pub async fn call_tool(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        name: &str,
+        arguments: &str,
+        reached: &mut Reached,
+    ) -> Response<Answer<T::Body>> {
+        let mut map = HeaderMap::new();
+        map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers::write(&mut map, ProtocolVersion::LATEST_MODERN, "tools/call", Some(name));
+        // What is wrong with the list or the arguments is told by the call itself.
+        if let Ok(seen) = self.view(plan, caller, Freshness::Any, Some(name)).await
+            && let Some(entry) = seen.view.entry(name)
+            && let Ok(mirrored) = entry.param_headers.derive(Some(arguments.as_bytes()))
+        {
+            map.extend(mirrored);
+        }
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{},"arguments":{arguments},"_meta":{{"{}":"{}","{}":{{}},"{}":{CLIENT_INFO}}}}}}}"#,
+            json_string(name),
+            meta::PROTOCOL_VERSION,
+            ProtocolVersion::LATEST_MODERN,
+            meta::CLIENT_CAPABILITIES,
+            meta::CLIENT_INFO,
+        );
+        self.post(plan, caller, &map, &Bytes::from(body), reached).await
+    }
+}
