@@ -158,6 +158,17 @@ pub async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Page<Account>, Stor
     page.page(rows, read)
 }
 
+/// Those whose name or e-mail address contains a text, oldest first. Letters beyond ASCII are found in names as they are
+/// written: the engines do not agree on their small forms.
+pub async fn search(tx: &mut Tx, text: &str, page: &PageRequest) -> Result<Page<Account>, StoreError> {
+    let sql = select!(
+        "WHERE id > $1 AND (email_key LIKE $2 ESCAPE '!' OR LOWER(name) LIKE $2 ESCAPE '!') ORDER BY id LIMIT $3"
+    );
+    let values = values![page.above(), crate::user::pattern(text), page.rows()];
+    let rows = tx.fetch_all(sql, values).await?;
+    page.page(rows, read)
+}
+
 /// Renames.
 pub async fn rename(tx: &mut Tx, id: AccountId, name: &str, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE accounts SET name = $1, updated_at = $2 WHERE id = $3";

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::{Json, extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     account::{Account, AccountStatus, Email},
     id::AccountId,
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     authenticate::Caller,
@@ -47,6 +47,29 @@ pub struct AccountResource {
     last_sign_in_at: Option<Timestamp>,
 }
 
+/// A link with which the owner of an account chooses a new password.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PasswordLink {
+    /// It works once and for an hour. It is in this answer and in no other.
+    #[schema(format = "uri")]
+    link: String,
+}
+
+/// Which accounts of the list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountQuery {
+    /// Items at most, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
+    cursor: Option<String>,
+    /// Only accounts whose name or e-mail address contains this text.
+    search: Option<String>,
+}
+
 fn resource(account: Account) -> AccountResource {
     AccountResource {
         id: account.id,
@@ -75,16 +98,19 @@ pub(super) fn versioned(account: Account) -> Versioned<AccountResource> {
     get,
     path = "/api/v1/accounts",
     tag = "Accounts",
-    params(Paging),
+    params(AccountQuery),
     responses((status = 200, body = List<AccountResource>))
 )]
 pub(super) async fn list_accounts(
     Caller(authority): Caller,
     State(app): State<Arc<App>>,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(query): Parameters<AccountQuery>,
 ) -> Result<List<AccountResource>, Problem> {
-    let page = Paging::request::<AccountId>(paging.limit, paging.cursor)?;
-    let page = service::list(&app, &authority, &page).await?;
+    let page = Paging::request::<AccountId>(query.limit, query.cursor)?;
+    let page = match query.search {
+        Some(text) => service::search(&app, &authority, &text, &page).await?,
+        None => service::list(&app, &authority, &page).await?,
+    };
     Ok(List::of(page, resource))
 }
 
@@ -122,4 +148,40 @@ pub(super) async fn update_account(
 ) -> Result<Versioned<AccountResource>, Problem> {
     let account = service::update(&app, &authority, account, patch, &if_match).await?;
     Ok(versioned(account))
+}
+
+/// Make a link with which the owner of an account chooses a new password
+///
+/// For somebody who is locked out. The password of now works until the link is used. A disabled account is enabled first.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/password-link",
+    tag = "Accounts",
+    responses((status = 200, body = PasswordLink))
+)]
+pub(super) async fn make_password_link(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(account): Ids<AccountId>,
+) -> Result<Json<PasswordLink>, Problem> {
+    let link = service::offer_password(&app, &authority, account).await?;
+    Ok(Json(PasswordLink { link }))
+}
+
+/// End every session of an account
+///
+/// The caller's own goes on. The account can sign in again; disable it to keep it out.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/end-sessions",
+    tag = "Accounts",
+    responses((status = 204, description = "Ended."))
+)]
+pub(super) async fn end_account_sessions(
+    Caller(authority): Caller,
+    State(app): State<Arc<App>>,
+    Ids(account): Ids<AccountId>,
+) -> Result<StatusCode, Problem> {
+    service::end_sessions_of(&app, &authority, account).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -194,6 +194,8 @@ fn of_people() -> OpenApiRouter<Arc<App>> {
         ))
         .routes(routes!(accounts::list_accounts))
         .routes(routes!(accounts::get_account, accounts::update_account))
+        .routes(routes!(accounts::make_password_link))
+        .routes(routes!(accounts::end_account_sessions))
         .routes(routes!(
             own_account::get_own_account,
             own_account::update_own_account

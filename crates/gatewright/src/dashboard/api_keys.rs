@@ -1,21 +1,21 @@
 //! `/projects/{project}/api-keys`: keys for programs.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{
-    Timestamp,
     api_key::{ApiKey, KeyScope},
+    gateway::{Authentication, Gateway},
     id::ApiKeyId,
 };
-use gatewright_store::PageRequest;
+use gatewright_store::{PageRequest, gateway_list::GatewayFilter};
 
 use super::{
     error::PageError,
     flash::Flash,
     form::{Asked, Form, Posted},
-    moment::Moment,
+    key::{self, KeyRow, MadeKey},
     page::{self, Frame, ProjectLink, Section},
     role::{self, KEY_ROLES, RoleChoice},
     session::InProject,
@@ -24,37 +24,16 @@ use crate::{
     app::App,
     service::{
         IfMatch,
-        api_keys::{self as service, CreatedKey, NewApiKey},
+        api_keys::{self as service, NewApiKey},
+        gateways,
     },
 };
 
 /// Keys on a page of the list.
 const ON_A_PAGE: u32 = 50;
 
-/// How long a new key may live: the value in the form, and what it says.
-const LIVES: [(&str, &str); 4] = [
-    ("", "Never"),
-    ("30", "In 30 days"),
-    ("90", "In 90 days"),
-    ("365", "In a year"),
-];
-
-struct KeyRow {
-    name: String,
-    role: &'static str,
-    created: Moment,
-    last_used: Option<Moment>,
-    ends: Option<Moment>,
-    is_revoked: bool,
-    is_expired: bool,
-    /// Where the form that revokes it goes.
-    revoke: String,
-}
-
-struct MadeKey {
-    name: String,
-    text: String,
-}
+/// Gateways to choose from, and named beside keys.
+const GATEWAYS: u32 = 200;
 
 #[derive(Template)]
 #[template(path = "dashboard/api_keys.html")]
@@ -69,6 +48,9 @@ struct ApiKeysPage {
     form: Form,
     roles: &'static [RoleChoice],
     lives: &'static [(&'static str, &'static str)],
+    overlaps: &'static [(&'static str, &'static str)],
+    /// Gateways in Headers mode that a key can be bound to: id and name.
+    gateways: Vec<(String, String)>,
 }
 
 /// GET `/projects/{project}/api-keys`.
@@ -87,22 +69,30 @@ pub(super) async fn create(
     place: InProject,
     posted: Posted,
 ) -> Result<Response, PageError> {
+    let gateway = posted.text("gateway_id");
+    let gateway_id = if gateway.is_empty() {
+        None
+    } else {
+        Some(gateway.parse().map_err(|_| PageError::NotFound("gateway"))?)
+    };
     let new = NewApiKey {
         name: posted.text("name").to_owned(),
         role: role::key_of_word(posted.text("role")),
-        expires_at: end_of_life(app.now(), posted.text("life")),
-        ..NewApiKey::default()
+        gateway_id,
+        expires_at: key::end_of_life(app.now(), posted.text("life")),
     };
     match service::create(&app, &place.visit.authority, place.project.id, new).await {
-        Ok(CreatedKey { key, text }) => {
-            let made = MadeKey {
-                name: key.name,
-                text: text.expose().to_owned(),
-            };
+        Ok(created) => {
+            let made = MadeKey::new(created, None);
             render(&app, &place, None, Some(made), fresh_form()).await
         }
         Err(error) => {
-            let form = Form::refused(&posted, &["name", "role", "life"], &["expires_at"], error)?;
+            let form = Form::refused(
+                &posted,
+                &["name", "role", "life", "gateway_id"],
+                &["expires_at"],
+                error,
+            )?;
             render(&app, &place, None, None, form).await
         }
     }
@@ -127,11 +117,24 @@ fn fresh_form() -> Form {
     Form::with([("role", "gateway")])
 }
 
-/// When a key ends that lives for so many days; one of no known life does not end.
-fn end_of_life(now: Timestamp, life: &str) -> Option<Timestamp> {
-    let (days, _) = LIVES.iter().find(|(value, _)| *value == life)?;
-    let days: u64 = days.parse().ok()?;
-    Some(now.plus(Duration::from_hours(24 * days)))
+/// POST `/projects/{project}/api-keys/{key}/rotate`. The answer is the page itself, as for a new key.
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    place: InProject,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let id: ApiKeyId = place.id("key", "API key")?;
+    let (authority, project) = (&place.visit.authority, Some(place.project.id));
+    match service::rotate(&app, authority, project, id, key::rotation(&posted)).await {
+        Ok(created) => {
+            let made = MadeKey::new(created, Some(key::overlap_in_words(&posted)));
+            render(&app, &place, None, Some(made), fresh_form()).await
+        }
+        Err(error) => {
+            let form = Form::refused(&posted, &[], &[], error)?;
+            render(&app, &place, None, None, form).await
+        }
+    }
 }
 
 async fn render(
@@ -147,38 +150,50 @@ async fn render(
     };
     let project = place.project.id;
     let read = service::list(app, &place.visit.authority, Some(project), &request).await?;
+    let gateways = gateways(app, place).await?;
+    let name_of = |key: &ApiKey| {
+        let KeyScope::Project { gateway_id, .. } = key.scope else {
+            return None;
+        };
+        let id = gateway_id?;
+        let known = gateways.iter().find(|gateway| gateway.id == id);
+        Some(known.map_or_else(|| id.to_string(), |gateway| gateway.name.clone()))
+    };
     let now = app.now();
     let path = place.path("/api-keys");
+    let keys = read.items.into_iter().map(|key| {
+        let gateway = name_of(&key);
+        KeyRow::new(key, &path, now, gateway)
+    });
     Ok(page::show_with(
         form.status(),
         &ApiKeysPage {
+            keys: keys.collect(),
             frame: place.frame(Section::ApiKeys),
             project: place.project.clone(),
             made,
-            keys: read.items.into_iter().map(|key| row(place, key, now)).collect(),
             first: cursor.map(|_| path.clone()),
             next: read.next.map(|next| format!("{path}?cursor={next}")),
             may_manage: place.is_owner(),
             form,
             roles: &KEY_ROLES,
-            lives: &LIVES,
+            lives: &key::LIVES,
+            overlaps: &key::OVERLAPS,
+            gateways: gateways
+                .iter()
+                .filter(|gateway| gateway.authentication == Authentication::Headers)
+                .map(|gateway| (gateway.id.to_string(), gateway.name.clone()))
+                .collect(),
         },
     ))
 }
 
-fn row(place: &InProject, key: ApiKey, now: Timestamp) -> KeyRow {
-    let role = match key.scope {
-        KeyScope::Instance => "Instance",
-        KeyScope::Project { role, .. } => role::of_key(role).label,
+async fn gateways(app: &App, place: &InProject) -> Result<Vec<Gateway>, PageError> {
+    let page = PageRequest {
+        after: None,
+        limit: GATEWAYS,
     };
-    KeyRow {
-        role,
-        created: Moment::new(key.created_at, now),
-        last_used: key.last_used_at.map(|at| Moment::new(at, now)),
-        ends: key.expires_at.map(|at| Moment::new(at, now)),
-        is_revoked: key.revoked_at.is_some(),
-        is_expired: key.expires_at.is_some_and(|at| at <= now),
-        revoke: place.path(&format!("/api-keys/{}/revoke", key.id)),
-        name: key.name,
-    }
+    let filter = GatewayFilter::default();
+    let read = gateways::list(app, &place.visit.authority, place.project.id, &filter, &page).await?;
+    Ok(read.items)
 }

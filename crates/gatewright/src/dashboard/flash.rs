@@ -109,6 +109,16 @@ flashes! {
     ClientUnblocked = "client-unblocked", "The client is let in again. People sign in anew.";
     /// A registered client was deleted.
     ClientDeleted = "client-deleted", "The client is deleted. Its sessions have ended.";
+    /// An account was disabled.
+    AccountDisabled = "account-disabled", "The account is disabled and signed out everywhere.";
+    /// An account was enabled.
+    AccountEnabled = "account-enabled", "The account is enabled. It can sign in again.";
+    /// An account administers the instance now.
+    AdministratorMade = "administrator-made", "The account administers the instance from its next sign-in on.";
+    /// An account no longer administers the instance.
+    AdministratorUnmade = "administrator-unmade", "The account no longer administers the instance.";
+    /// The sessions of an account were ended.
+    SessionsEnded = "sessions-ended", "The sessions have ended. Every browser has to sign in again.";
     /// A key was revoked.
     KeyRevoked = "key-revoked", "The key is revoked. It stopped working with the next request.";
 }

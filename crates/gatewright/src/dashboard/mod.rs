@@ -13,7 +13,9 @@ mod form;
 mod gateways;
 mod help;
 mod icon;
+mod instance;
 mod invitation;
+mod key;
 mod list;
 mod members;
 mod moment;
@@ -75,6 +77,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api-keys", get(api_keys::show).post(api_keys::create))
         .route("/api-keys/{key}/revoke", post(api_keys::revoke))
         .route("/audit", get(audit::show))
+        .route("/api-keys/{key}/rotate", post(api_keys::rotate))
         .route("/settings", get(settings::show).post(settings::rename))
         .route("/settings/delete", post(settings::delete));
     Router::new()
@@ -102,6 +105,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         )
         .route("/projects", get(projects::show).post(projects::create))
         .route("/projects/{project}/join", post(projects::join))
+        .merge(instance::routes())
         .nest("/projects/{project}", in_project)
         .merge(help::routes())
         .method_not_allowed_fallback(not_found)

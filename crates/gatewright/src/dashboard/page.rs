@@ -22,6 +22,14 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 pub(super) enum Section {
     /// The list of projects.
     Projects,
+    /// What runs here, for administrators of the instance.
+    InstanceAbout,
+    /// Accounts of the instance.
+    InstanceAccounts,
+    /// Keys of the instance.
+    InstanceKeys,
+    /// The audit log of the instance.
+    InstanceAudit,
     /// The account of who is signed in.
     Account,
     /// The first page of a project.
@@ -62,6 +70,30 @@ const SECTIONS: [(Section, &str, &str, Icon); 9] = [
     (Section::Settings, "/settings", "Settings", Icon::Settings),
 ];
 
+/// The sections of the instance, in the order of the navigation.
+const INSTANCE: [(Section, &str, &str, Icon); 5] = [
+    (Section::InstanceAbout, "/instance", "About", Icon::Info),
+    (
+        Section::InstanceAccounts,
+        "/instance/accounts",
+        "Accounts",
+        Icon::Person,
+    ),
+    (Section::Projects, "/projects", "Projects", Icon::Projects),
+    (
+        Section::InstanceKeys,
+        "/instance/keys",
+        "Instance keys",
+        Icon::Key,
+    ),
+    (
+        Section::InstanceAudit,
+        "/instance/audit",
+        "Instance log",
+        Icon::Log,
+    ),
+];
+
 /// A project to go to.
 #[derive(Debug, Clone)]
 pub(super) struct ProjectLink {
@@ -98,6 +130,8 @@ pub(super) struct Frame {
     pub(super) project: Option<ProjectLink>,
     /// Some of the others the account is a member of.
     pub(super) others: Vec<ProjectLink>,
+    /// Whether the account administers the instance.
+    pub(super) manages_instance: bool,
     /// The part of the dashboard.
     pub(super) section: Section,
     /// What was just done.
@@ -108,7 +142,7 @@ impl Frame {
     /// The navigation inside the project, if one is open.
     pub(super) fn navigation(&self) -> Vec<Item> {
         let Some(project) = &self.project else {
-            return Vec::new();
+            return self.instance();
         };
         SECTIONS
             .iter()
@@ -119,6 +153,30 @@ impl Frame {
                 is_current: *section == self.section,
             })
             .collect()
+    }
+
+    /// The navigation of the instance, on its pages and for its administrators.
+    fn instance(&self) -> Vec<Item> {
+        let is_here = INSTANCE.iter().any(|(section, ..)| *section == self.section);
+        if !is_here || !self.manages_instance {
+            return Vec::new();
+        }
+        let item = |(section, path, label, icon): &(Section, &str, &'static str, Icon)| Item {
+            href: (*path).to_owned(),
+            label,
+            icon: *icon,
+            is_current: *section == self.section,
+        };
+        INSTANCE.iter().map(item).collect()
+    }
+
+    /// What the navigation leads through.
+    pub(super) const fn navigation_label(&self) -> &'static str {
+        if self.project.is_some() {
+            "Project"
+        } else {
+            "Instance"
+        }
     }
 
     /// The page of the guide that fits.

@@ -170,6 +170,7 @@ impl Visit {
                 .take(SWITCHER)
                 .collect(),
             project: project.cloned(),
+            manages_instance: self.authority.manages_instance(),
             section,
             done: self.done,
         }

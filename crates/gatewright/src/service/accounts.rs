@@ -1,6 +1,8 @@
 //! Accounts: one's own, and all of them for administrators of the instance. They come by setup, invitation or the identity
 //! provider for administrators, never by an API call.
 
+mod managed;
+
 use std::net::IpAddr;
 
 use gatewright_domain::{
@@ -23,6 +25,7 @@ use gatewright_store::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+pub use self::managed::{end_sessions_of, memberships_of, offer_password, search};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     account_sessions::{self, Begun},

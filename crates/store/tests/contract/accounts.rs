@@ -23,6 +23,7 @@ use crate::world::{World, commit, contract, is_taken, look};
 contract!(
     an_account_is_found_by_its_address_whatever_the_case,
     an_address_is_one_account,
+    accounts_are_found_by_name_and_address,
     the_first_account_is_made_once,
     a_session_opens_until_it_ends,
     a_new_password_ends_every_session_and_link,
@@ -60,6 +61,27 @@ async fn an_account_is_found_by_its_address_whatever_the_case(world: World) {
     assert_eq!(look!(world, tx => account::list(tx, &page())).items, [made]);
     let nobody = Email::check("", "nobody@example.com").unwrap();
     assert_eq!(look!(world, tx => account::find_by_email(tx, &nobody)), None);
+}
+
+async fn accounts_are_found_by_name_and_address(world: World) {
+    let (ada, grace) = (world.account().await, world.account().await);
+    let now = world.now();
+    assert!(commit!(world, tx => account::rename(tx, ada.id, "Ada_Lovelace", now)));
+    assert!(commit!(world, tx => account::rename(tx, grace.id, "Grace Hopper", now)));
+    let address = grace.email.as_str().to_uppercase();
+    for (text, found) in [
+        ("ADA_", vec![ada.id]),
+        ("_", vec![ada.id]),
+        ("hopper", vec![grace.id]),
+        (&address, vec![grace.id]),
+        ("nobody", vec![]),
+    ] {
+        let these = look!(world, tx => account::search(tx, text, &page()));
+        let ids: Vec<_> = these.items.iter().map(|account| account.id).collect();
+        assert_eq!(ids, found, "{text}");
+    }
+    let all = look!(world, tx => account::search(tx, "", &page())).items;
+    assert_eq!(all.len(), 2);
 }
 
 async fn an_address_is_one_account(world: World) {

@@ -45,6 +45,8 @@ const TABLE: &[(Needs, &[&str])] = &[
             "list_accounts",
             "get_account",
             "update_account",
+            "make_password_link",
+            "end_account_sessions",
         ],
     ),
     (

@@ -30,7 +30,8 @@ struct DetailPage {
     project: ProjectLink,
     may_change: bool,
     path: String,
-    name: String,
+    /// Not `name`, which means the field inside the macros of forms.
+    secret_name: String,
     /// How headers name it.
     reference: String,
     origins: Vec<String>,
@@ -152,7 +153,7 @@ async fn render(
             allow: allow.map(str::to_owned),
             version: Version::from(secret.updated_at).0,
             reference: format!("${{secret:{}}}", secret.name),
-            name: secret.name,
+            secret_name: secret.name,
             origins: secret.origins,
             form,
             delete_form,

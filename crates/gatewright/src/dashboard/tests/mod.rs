@@ -3,7 +3,9 @@
 pub(super) mod bench;
 mod connecting;
 mod forging;
+mod instance;
 mod joining;
+mod keys;
 mod projects;
 mod reading;
 mod secrets;

@@ -31,7 +31,9 @@ async fn a_key_is_shown_once_and_revoked() {
         .send(call(), axum::body::Body::empty())
         .await
         .expect(200);
-    let revoke = list.between("class=\"ask\" method=\"post\" action=\"", "\"");
+    let rotate = list.between("class=\"ask\" method=\"post\" action=\"", "\"");
+    let revoke = rotate.replace("/rotate", "/revoke");
+    assert!(list.has(&revoke));
     ada.post(&revoke, &[]).await.expect(303);
     bench
         .browser()

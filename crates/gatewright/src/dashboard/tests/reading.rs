@@ -51,6 +51,17 @@ async fn every_link_of_every_page_leads_somewhere() {
     let connect = format!("{project}/gateways/{gateway}/connect");
     let mut seen = std::collections::BTreeSet::new();
     let mut waiting = vec!["/".to_owned(), "/account".to_owned(), project, connect];
+    let server = [
+        ("slug", "dead"),
+        ("url", "http://127.0.0.1:9/mcp"),
+        ("timeout", "1"),
+        ("retries", "0"),
+    ];
+    let new = format!("{}/servers/new", waiting[2]);
+    waiting.push(ada.post(&new, &server).await.expect(303).location());
+    let secret = [("name", "KEY"), ("value", "x"), ("origins", "http://127.0.0.1:9")];
+    let new = format!("{}/secrets/new", waiting[2]);
+    waiting.push(ada.post(&new, &secret).await.expect(303).location());
     while let Some(path) = waiting.pop() {
         if !seen.insert(path.clone()) {
             continue;
