@@ -57,7 +57,8 @@ macro_rules! count_live {
     ($rest:literal) => {
         concat!(
             "SELECT COUNT(*) AS live_grants, \
-             COUNT(DISTINCT COALESCE(grants.user_id, grants.account_id)) AS live_users FROM grants ",
+             COUNT(DISTINCT COALESCE(grants.user_id, grants.account_id)) AS live_users, \
+             COUNT(DISTINCT grants.gateway_id) AS live_gateways FROM grants ",
             live!(),
             $rest
         )
@@ -70,13 +71,15 @@ macro_rules! select_live {
     };
 }
 
-/// Live grants, and how many people hold them.
+/// Live grants, how many people hold them, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LiveGrants {
     /// The grants.
     pub grants: i64,
     /// The users or members who have them.
     pub users: i64,
+    /// The gateways they are good for.
+    pub gateways: i64,
 }
 
 /// The live grants of a source's users.
@@ -101,12 +104,24 @@ pub async fn count_live_of_gateway(
     count(tx, sql, values![now, project, gateway]).await
 }
 
+/// The live grants of a user.
+pub async fn count_live_of_user(
+    tx: &mut Tx,
+    project: ProjectId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<LiveGrants, StoreError> {
+    let sql = count_live!("AND grants.project_id = $2 AND grants.user_id = $3");
+    count(tx, sql, values![now, project, user]).await
+}
+
 async fn count(tx: &mut Tx, sql: &'static str, values: &[Value]) -> Result<LiveGrants, StoreError> {
     let row = tx.fetch_optional(sql, values).await?;
     row.map_or(Ok(LiveGrants::default()), |row| {
         Ok(LiveGrants {
             grants: row.int("live_grants")?,
             users: row.int("live_users")?,
+            gateways: row.int("live_gateways")?,
         })
     })
 }

@@ -1,17 +1,23 @@
 //! End users.
 
+use std::fmt::Write as _;
+
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserId, UserSourceId},
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
 };
+use sqlx::AssertSqlSafe;
 
 use crate::{
     Page, PageRequest, StoreError, Tx, revocation,
     row::{Row, to_word},
-    value::values,
+    value::{Value, values},
 };
+
+/// Users a search looks at for one page. No index helps to find a text inside another; this many take some 20 ms.
+pub const SEARCHED_AT_ONCE: u32 = 20_000;
 
 macro_rules! columns {
     () => {
@@ -84,45 +90,88 @@ pub async fn find_by_key(tx: &mut Tx, project: ProjectId, key: &UserKey) -> Resu
     row.as_ref().map(read).transpose()
 }
 
-/// All of a project, oldest first; optionally of one source, optionally those whose subject, name or e-mail contains
-/// a text, whatever the case.
+/// Filters of a list.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Only those of this source.
+    pub user_source_id: Option<UserSourceId>,
+    /// Only those who may, or may not, use gateways.
+    pub status: Option<UserStatus>,
+    /// Only those whose subject, name or e-mail contains this text, whatever the case.
+    pub search: Option<String>,
+}
+
+/// All of a project, newest first. A search looks at [`SEARCHED_AT_ONCE`] users for a page.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
-    source: Option<UserSourceId>,
-    search: Option<&str>,
+    filter: &UserFilter,
     page: &PageRequest,
 ) -> Result<Page<User>, StoreError> {
-    let rows = match (source, search.map(pattern)) {
-        (None, None) => {
-            let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-            tx.fetch_all(sql, values![project, page.above(), page.rows()])
-                .await?
+    list_among(tx, project, filter, page, SEARCHED_AT_ONCE).await
+}
+
+/// The same with a search that looks at so many users for a page. Where they end before the page is full, the cursor says
+/// where to go on.
+pub async fn list_among(
+    tx: &mut Tx,
+    project: ProjectId,
+    filter: &UserFilter,
+    page: &PageRequest,
+    searched: u32,
+) -> Result<Page<User>, StoreError> {
+    // Only the filters that are set stand in the query, so that each finds its index. Writing to a String never fails.
+    let mut among = "WHERE project_id = $1 AND id < $2".to_owned();
+    let mut values: Vec<Value> = values![project, page.below()].to_vec();
+    if let Some(source) = filter.user_source_id {
+        values.push(source.into());
+        let _ = write!(among, " AND user_source_id = ${}", values.len());
+    }
+    if let Some(status) = &filter.status {
+        values.push(to_word(status).into());
+        let _ = write!(among, " AND status = ${}", values.len());
+    }
+    let mut end_of_search = None;
+    if let Some(search) = &filter.search {
+        end_of_search = last_searched(tx, &among, &values, searched).await?;
+        values.push(pattern(search).into());
+        let text = values.len();
+        let _ = write!(
+            among,
+            " AND (subject_key LIKE ${text} ESCAPE '!' OR display_name_key LIKE ${text} ESCAPE '!' \
+             OR email_key LIKE ${text} ESCAPE '!')"
+        );
+        if let Some(last) = &end_of_search {
+            values.push(last.into());
+            let _ = write!(among, " AND id >= ${}", values.len());
         }
-        (Some(source), None) => {
-            let sql =
-                select!("WHERE project_id = $1 AND user_source_id = $2 AND id > $3 ORDER BY id LIMIT $4");
-            tx.fetch_all(sql, values![project, source, page.above(), page.rows()])
-                .await?
-        }
-        (None, Some(pattern)) => {
-            let sql = select!(
-                "WHERE project_id = $1 AND id > $2 AND (subject_key LIKE $3 ESCAPE '!' \
-                 OR display_name_key LIKE $3 ESCAPE '!' OR email_key LIKE $3 ESCAPE '!') ORDER BY id LIMIT $4"
-            );
-            tx.fetch_all(sql, values![project, page.above(), pattern, page.rows()])
-                .await?
-        }
-        (Some(source), Some(pattern)) => {
-            let sql = select!(
-                "WHERE project_id = $1 AND user_source_id = $2 AND id > $3 AND (subject_key LIKE $4 ESCAPE '!' \
-                 OR display_name_key LIKE $4 ESCAPE '!' OR email_key LIKE $4 ESCAPE '!') ORDER BY id LIMIT $5"
-            );
-            tx.fetch_all(sql, values![project, source, page.above(), pattern, page.rows()])
-                .await?
-        }
-    };
-    page.page(rows, read)
+    }
+    values.push(page.rows().into());
+    let sql = format!("{} {among} ORDER BY id DESC LIMIT ${}", select!(""), values.len());
+    let rows = tx.fetch_all(AssertSqlSafe(sql), &values).await?;
+    let found = page.page(rows, read)?;
+    Ok(Page {
+        next: found.next.or(end_of_search),
+        ..found
+    })
+}
+
+/// The last of the users a search looks at, if there are more after them.
+async fn last_searched(
+    tx: &mut Tx,
+    among: &str,
+    values: &[Value],
+    searched: u32,
+) -> Result<Option<String>, StoreError> {
+    let sql = format!(
+        "SELECT id FROM users {among} ORDER BY id DESC LIMIT 2 OFFSET {}",
+        searched.max(1) - 1
+    );
+    let rows = tx.fetch_all(AssertSqlSafe(sql), values).await?;
+    match rows.as_slice() {
+        [last, _] => Ok(Some(last.text("id")?)),
+        _ => Ok(None),
+    }
 }
 
 /// How many users a source has.

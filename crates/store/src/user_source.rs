@@ -105,6 +105,21 @@ pub async fn list(
     page.page(rows, read)
 }
 
+/// Active ones of a project that need somebody, oldest first, at most `limit`: the provider refuses the secret, a new secret has
+/// not succeeded yet, or nobody has checked whether sign-ins can work.
+pub async fn list_in_need(
+    tx: &mut Tx,
+    project: ProjectId,
+    limit: u32,
+) -> Result<Vec<UserSource>, StoreError> {
+    let sql = select!(
+        "WHERE project_id = $1 AND status = 'active' AND (secret_refused_at IS NOT NULL \
+         OR client_secret_previous IS NOT NULL OR verified_at IS NULL) ORDER BY id LIMIT $2"
+    );
+    let rows = tx.fetch_all(sql, values![project, limit]).await?;
+    rows.iter().map(read).collect()
+}
+
 /// Those of all projects, for the directory.
 pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError> {
     let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;

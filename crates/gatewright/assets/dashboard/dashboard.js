@@ -51,5 +51,22 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// Filters that are not set stand in no address.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { parameters } = event.detail;
+  for (const [name, value] of [...parameters.entries()]) if (value === "") parameters.delete(name);
+});
+
+// `/` leads to the filter of a list, as in most consoles.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const search = document.querySelector("[data-search]");
+  if (!search) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
+});
+
 document.addEventListener("htmx:load", (event) => showCopyButtons(event.target));
 showCopyButtons(document);

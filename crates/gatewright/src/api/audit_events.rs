@@ -242,7 +242,7 @@ pub(super) async fn export_audit_events(
     Ids(project): Ids<ProjectId>,
     Parameters(query): Parameters<ExportQuery>,
 ) -> Result<Response, Problem> {
-    export(app, authority, Some(project), query.into()).await
+    Ok(export(app, authority, Some(project), query.into()).await?)
 }
 
 /// Read an audit event of a project
@@ -292,7 +292,7 @@ pub(super) async fn export_instance_audit_events(
     State(app): State<Arc<App>>,
     Parameters(query): Parameters<ExportQuery>,
 ) -> Result<Response, Problem> {
-    export(app, authority, None, query.into()).await
+    Ok(export(app, authority, None, query.into()).await?)
 }
 
 /// Read an audit event of the instance
@@ -334,12 +334,12 @@ async fn list(
 
 /// Streams a page at a time: no transaction and no more than one page is held while the caller reads. An export whose
 /// key or session ends meanwhile breaks off, so that nobody takes it for a whole one.
-async fn export(
+pub(crate) async fn export(
     app: Arc<App>,
     authority: Authority,
     project: Option<ProjectId>,
     filter: AuditFilter,
-) -> Result<Response, Problem> {
+) -> Result<Response, ServiceError> {
     let request = |after| PageRequest {
         after,
         limit: EXPORTED_AT_ONCE,

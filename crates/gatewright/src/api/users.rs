@@ -140,11 +140,15 @@ pub(super) struct UserQuery {
     /// Only users of this User Source.
     #[param(value_type = Option<String>, pattern = "^src_[0-9a-f]{32}$")]
     user_source_id: Option<UserSourceId>,
-    /// Only users whose subject, name or e-mail contains this text.
+    /// Only users who may, or may not, use gateways.
+    #[param(schema_with = schema::user_status)]
+    status: Option<UserStatus>,
+    /// Only users whose subject, name or e-mail contains this text, whatever the case. A page is searched among twenty
+    /// thousand users, and may be short, or empty, although there is a next one.
     search: Option<String>,
 }
 
-/// List users, oldest first
+/// List users, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/users",
@@ -161,6 +165,7 @@ pub(super) async fn list_users(
     let page = Paging::request::<UserId>(query.limit, query.cursor)?;
     let filter = UserFilter {
         user_source_id: query.user_source_id,
+        status: query.status,
         search: query.search,
     };
     let page = service::list(&app, &authority, project, &filter, &page).await?;

@@ -27,6 +27,8 @@ const STYLE: &str = concat!(
     include_str!("../../assets/dashboard/connect.css"),
     include_str!("../../assets/dashboard/try.css"),
     include_str!("../../assets/dashboard/help.css"),
+    include_str!("../../assets/dashboard/overview.css"),
+    include_str!("../../assets/dashboard/people.css"),
     include_str!("../../assets/dashboard/servers.css"),
     include_str!("../../assets/dashboard/user_sources.css"),
     include_str!("../../assets/dashboard/gateways.css"),

@@ -121,6 +121,14 @@ flashes! {
     SessionsEnded = "sessions-ended", "The sessions have ended. Every browser has to sign in again.";
     /// A key was revoked.
     KeyRevoked = "key-revoked", "The key is revoked. It stopped working with the next request.";
+    /// A user was blocked.
+    UserBlocked = "user-blocked", "The user is blocked. Their apps are refused from the next request on.";
+    /// A user was unblocked.
+    UserUnblocked = "user-unblocked", "The user may sign in again. Sessions that were ended stay ended.";
+    /// All sessions of a user were ended.
+    UserSessionsEnded = "user-sessions-ended", "All sessions of this user have ended. They may sign in again.";
+    /// One session of a user was ended.
+    UserSessionEnded = "user-session-ended", "The session has ended. The app is refused from its next request on.";
 }
 
 impl Flash {

@@ -142,6 +142,14 @@ impl Form {
         }
     }
 
+    /// A form with what the query of a page says of these fields.
+    pub(super) fn asked(asked: &Asked, names: &[&'static str]) -> Self {
+        let values = names
+            .iter()
+            .filter_map(|name| Some((*name, asked.text(name)?.to_owned())));
+        Self::of(values.collect())
+    }
+
     /// The form again as it was typed, with nothing wrong.
     pub(super) fn again(posted: &Posted, shown: &[&'static str]) -> Self {
         let values = shown

@@ -34,6 +34,8 @@ pub(crate) enum Icon {
     Projects,
     /// A door and an arrow: signing out.
     SignOut,
+    /// An arrow into a door: signing in.
+    SignIn,
     /// Two chevrons: more to choose from.
     Choose,
     /// Three lines: a menu.
@@ -90,6 +92,9 @@ impl Icon {
             }
             Self::SignOut => {
                 r#"<path d="M8 3.5H5a1.5 1.5 0 0 0-1.5 1.5v10A1.5 1.5 0 0 0 5 16.5h3M12.5 6.5 16 10l-3.5 3.5M16 10H8"/>"#
+            }
+            Self::SignIn => {
+                r#"<path d="M12 3.5h3a1.5 1.5 0 0 1 1.5 1.5v10a1.5 1.5 0 0 1-1.5 1.5h-3M8.5 6.5 12 10l-3.5 3.5M12 10H3.5"/>"#
             }
             Self::Choose => r#"<path d="m7 8 3-3 3 3M7 12l3 3 3-3"/>"#,
             Self::Menu => r#"<path d="M3.5 6h13M3.5 10h13M3.5 14h13"/>"#,

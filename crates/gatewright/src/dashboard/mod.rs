@@ -8,6 +8,7 @@ mod audit;
 mod browser;
 mod compress;
 mod error;
+mod filters;
 mod flash;
 mod form;
 mod gateways;
@@ -17,6 +18,7 @@ mod instance;
 mod invitation;
 mod key;
 mod list;
+mod matters;
 mod members;
 mod moment;
 mod overview;
@@ -30,11 +32,13 @@ mod session;
 mod settings;
 mod setup;
 mod sign_in;
+mod sign_ins;
 mod single_sign_on;
 #[cfg(test)]
 mod tests;
 mod told;
 mod user_sources;
+mod users;
 
 use std::sync::Arc;
 
@@ -67,6 +71,9 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(user_sources::routes())
         .merge(servers::routes())
         .merge(secrets::routes())
+        .merge(users::routes())
+        .merge(sign_ins::routes())
+        .merge(audit::routes())
         .route("/members", get(members::show).post(members::invite))
         .route("/members/{account}/role", post(members::change_role))
         .route("/members/{account}/remove", post(members::remove))
@@ -76,7 +83,6 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         )
         .route("/api-keys", get(api_keys::show).post(api_keys::create))
         .route("/api-keys/{key}/revoke", post(api_keys::revoke))
-        .route("/audit", get(audit::show))
         .route("/api-keys/{key}/rotate", post(api_keys::rotate))
         .route("/settings", get(settings::show).post(settings::rename))
         .route("/settings/delete", post(settings::delete));

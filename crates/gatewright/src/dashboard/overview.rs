@@ -1,46 +1,42 @@
-//! `/projects/{project}`: what is connected, what needs somebody, and the way to the first working gateway.
+//! `/projects/{project}`: what needs somebody, what is connected, how the last sign-ins went, and the way to the first
+//! working gateway.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::{
-    Timestamp,
-    gateway::GatewayStatus,
-    user_source::{UserSource, UserSourceStatus},
+use gatewright_domain::gateway::{Gateway, GatewayStatus};
+use gatewright_store::{
+    PageRequest, gateway_list::GatewayFilter, project_contents::ProjectContents,
+    sign_in_attempt::AttemptFilter,
 };
-use gatewright_store::{PageRequest, gateway_list::GatewayFilter, project_contents::ProjectContents};
 
 use super::{
     error::PageError,
     gateways::mode_words,
     icon::Icon,
-    moment::Moment,
+    matters::{self, MatterRow},
     page::{self, Frame, ProjectLink, Section},
     session::InProject,
+    sign_ins::{self, AttemptRow},
 };
 use crate::{
     app::App,
-    service::{gateways, projects, user_sources},
+    service::{attention, gateways, projects, sign_in_attempts},
 };
 
 /// Gateways shown here; the list of all is one click away.
 const GATEWAYS: u32 = 5;
-/// Sources looked through for what needs attention.
-const SOURCES: u32 = 200;
-
-/// Something that needs somebody.
-struct Matter {
-    source: String,
-    what: &'static str,
-    since: Option<Moment>,
-    advice: &'static str,
-}
+/// Sign-ins shown here.
+const SIGN_INS: u32 = 10;
 
 struct Step {
     title: &'static str,
     text: &'static str,
     is_done: bool,
+    href: String,
+    /// What its button says.
+    label: &'static str,
 }
 
 struct Number {
@@ -55,6 +51,10 @@ struct GatewayRow {
     url: String,
     mode: &'static str,
     is_active: bool,
+    /// Its page.
+    href: String,
+    /// Where it says how to connect clients.
+    connect: String,
 }
 
 #[derive(Template)]
@@ -62,11 +62,15 @@ struct GatewayRow {
 struct OverviewPage {
     frame: Frame,
     project: ProjectLink,
-    matters: Vec<Matter>,
+    matters: Vec<MatterRow>,
     is_complete: bool,
-    steps: [Step; 3],
+    steps: Vec<Step>,
+    /// The redirect URL to register at every provider.
+    callback: String,
     numbers: Vec<Number>,
     gateways: Vec<GatewayRow>,
+    attempts: Vec<AttemptRow>,
+    may_change: bool,
 }
 
 /// GET `/projects/{project}`.
@@ -74,75 +78,93 @@ pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Resul
     let (authority, project) = (&place.visit.authority, place.project.id);
     let first = |limit| PageRequest { after: None, limit };
     let contents = projects::contents(&app, authority, project).await?;
-    let sources = user_sources::list(&app, authority, project, &first(SOURCES)).await?;
-    let gateways = gateways::list(
-        &app,
-        authority,
-        project,
-        &GatewayFilter::default(),
-        &first(GATEWAYS),
-    )
-    .await?;
-    let gateways = gateways.items.into_iter().map(|gateway| GatewayRow {
-        url: app.config.gateway_url(&gateway.slug),
-        mode: mode_words(gateway.authentication.mode()),
-        is_active: gateway.status == GatewayStatus::Active,
-        name: gateway.name,
-    });
+    let all = GatewayFilter::default();
+    let gateways = gateways::list(&app, authority, project, &all, &first(GATEWAYS)).await?;
+    let newest = first(SIGN_INS);
+    let attempts =
+        sign_in_attempts::list(&app, authority, project, &AttemptFilter::default(), &newest).await?;
+    // After the sign-ins, whose reading writes down what this process has just seen of them.
+    let matters = attention::of(&app, authority, project).await?;
     let now = app.now();
     Ok(page::show(&OverviewPage {
         frame: place.frame(Section::Overview),
         project: place.project.clone(),
-        matters: sources
-            .items
-            .iter()
-            .filter_map(|source| matter(source, now))
+        matters: matters
+            .into_iter()
+            .map(|matter| matters::row(&place, matter, now))
             .collect(),
         is_complete: contents.gateways > 0 && contents.servers > 0,
-        steps: steps(&contents),
+        steps: steps(&place, &contents),
+        callback: app.config.callback_url(),
         numbers: numbers(&place, &contents),
-        gateways: gateways.collect(),
+        gateways: gateways
+            .items
+            .into_iter()
+            .map(|gateway| gateway_row(&app, &place, gateway))
+            .collect(),
+        attempts: sign_ins::rows(&app, &place, attempts.items).await?,
+        may_change: place.may_change(),
     }))
 }
 
-/// What is wrong with a source, the gravest first.
-fn matter(source: &UserSource, now: Timestamp) -> Option<Matter> {
-    if source.status == UserSourceStatus::Inactive {
-        return None;
+fn gateway_row(app: &App, place: &InProject, gateway: Gateway) -> GatewayRow {
+    GatewayRow {
+        href: place.path(&format!("/gateways/{}", gateway.id)),
+        connect: place.path(&format!("/gateways/{}/connect", gateway.id)),
+        url: app.config.gateway_url(&gateway.slug),
+        mode: mode_words(gateway.authentication.mode()),
+        is_active: gateway.status == GatewayStatus::Active,
+        name: gateway.name,
     }
-    let name = source.name.clone();
-    if let Some(since) = source.client_secret.refused_at {
-        return Some(Matter {
-            source: name,
-            what: "the provider refuses the client secret",
-            since: Some(Moment::new(since, now)),
-            advice: "Look up the secret at the provider and set it anew. While there is an older one that works, sign-ins go on with it.",
-        });
-    }
-    source.verified_at.is_none().then_some(Matter {
-        source: name,
-        what: "saved without checking",
-        since: None,
-        advice: "Nobody knows yet whether sign-ins through it work. Test the connection, or save it again with checks.",
-    })
 }
 
-const fn steps(contents: &ProjectContents) -> [Step; 3] {
-    [
+fn steps(place: &InProject, contents: &ProjectContents) -> Vec<Step> {
+    let is_next = |count: i64| count == 0 && place.may_change();
+    vec![
         Step {
             title: "Register a server",
             text: "The MCP server whose tools your users call.",
             is_done: contents.servers > 0,
+            href: place.path(if is_next(contents.servers) {
+                "/servers/new"
+            } else {
+                "/servers"
+            }),
+            label: if is_next(contents.servers) {
+                "Add a server"
+            } else {
+                "Servers"
+            },
         },
         Step {
             title: "Connect a user source",
-            text: "The OpenID Connect provider your end users sign in with.",
+            text: "The OpenID Connect provider your end users sign in with. Register Gatewright there with this redirect URL:",
             is_done: contents.user_sources > 0,
+            href: place.path(if is_next(contents.user_sources) {
+                "/user-sources/new"
+            } else {
+                "/user-sources"
+            }),
+            label: if is_next(contents.user_sources) {
+                "Add a user source"
+            } else {
+                "User sources"
+            },
         },
         Step {
             title: "Create a gateway",
             text: "The URL that clients connect to. It brings servers and users together.",
             is_done: contents.gateways > 0,
+            href: place.path(if is_next(contents.gateways) {
+                "/gateways/new"
+            } else {
+                "/gateways"
+            }),
+            label: if is_next(contents.gateways) {
+                "Create a gateway"
+            } else {
+                "Gateways"
+            },
         },
     ]
 }
@@ -158,17 +180,13 @@ fn numbers(place: &InProject, contents: &ProjectContents) -> Vec<Number> {
             Icon::Source,
         ),
         ("/servers", contents.servers, "Servers", Icon::Server),
+        ("/users", contents.users, "Users", Icon::Person),
         ("/members", contents.members, "Members", Icon::Members),
         ("/api-keys", contents.api_keys, "API keys", Icon::Key),
-        ("", contents.users, "Users", Icon::Person),
     ]
     .into_iter()
     .map(|(path, count, label, icon)| Number {
-        href: if path.is_empty() {
-            String::new()
-        } else {
-            place.path(path)
-        },
+        href: place.path(path),
         count,
         label,
         icon,

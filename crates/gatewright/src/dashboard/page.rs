@@ -42,6 +42,10 @@ pub(super) enum Section {
     Servers,
     /// Secrets.
     Secrets,
+    /// End users.
+    Users,
+    /// The sign-in trace.
+    SignIns,
     /// Members and invitations.
     Members,
     /// API keys.
@@ -53,7 +57,7 @@ pub(super) enum Section {
 }
 
 /// The sections of a project, in the order of the navigation.
-const SECTIONS: [(Section, &str, &str, Icon); 9] = [
+const SECTIONS: [(Section, &str, &str, Icon); 11] = [
     (Section::Overview, "", "Overview", Icon::Home),
     (Section::Gateways, "/gateways", "Gateways", Icon::Gateway),
     (
@@ -64,6 +68,8 @@ const SECTIONS: [(Section, &str, &str, Icon); 9] = [
     ),
     (Section::Servers, "/servers", "Servers", Icon::Server),
     (Section::Secrets, "/secrets", "Secrets", Icon::Lock),
+    (Section::Users, "/users", "Users", Icon::Person),
+    (Section::SignIns, "/sign-ins", "Sign-ins", Icon::SignIn),
     (Section::Members, "/members", "Members", Icon::Members),
     (Section::ApiKeys, "/api-keys", "API keys", Icon::Key),
     (Section::Audit, "/audit", "Audit log", Icon::Log),
@@ -185,6 +191,8 @@ impl Frame {
             Section::Gateways => "/help/gateways",
             Section::UserSources => "/help/sources",
             Section::Servers => "/help/servers",
+            Section::Users => "/help/users",
+            Section::SignIns => "/help/sign-ins",
             Section::Members | Section::ApiKeys => "/help/members",
             _ => "/help",
         }

@@ -7,6 +7,7 @@
 pub mod account_sessions;
 pub mod accounts;
 pub mod api_keys;
+pub mod attention;
 pub mod audit_events;
 pub mod authority;
 mod change;
@@ -22,6 +23,7 @@ pub mod invitations;
 pub mod known_clients;
 pub mod last_used;
 pub mod members;
+pub mod names;
 pub mod once;
 pub mod password_reset;
 pub mod patch;

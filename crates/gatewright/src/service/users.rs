@@ -3,10 +3,14 @@
 use gatewright_domain::{
     Invalid,
     grant::{Grant, RevocationReason},
-    id::{GrantId, ProjectId, UserId, UserSourceId},
+    id::{GrantId, ProjectId, UserId},
     user::{User, UserStatus},
 };
-use gatewright_store::{Page, PageRequest, Tx, grant::Holder, user as rows};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    grant::{self, Holder, LiveGrants},
+    user as rows,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -17,14 +21,7 @@ use super::{
 };
 use crate::{api::schema, app::App};
 
-/// Which users to list.
-#[derive(Debug, Clone, Default)]
-pub struct UserFilter {
-    /// Only those of this source.
-    pub user_source_id: Option<UserSourceId>,
-    /// Only those whose subject, name or e-mail contains this text.
-    pub search: Option<String>,
-}
+pub use gatewright_store::user::UserFilter;
 
 /// A change of a user.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -36,7 +33,7 @@ pub struct UserPatch {
     pub status: Patch<UserStatus>,
 }
 
-/// Users of a project, oldest first.
+/// Users of a project, newest first.
 pub async fn list(
     app: &App,
     authority: &Authority,
@@ -46,8 +43,12 @@ pub async fn list(
 ) -> Result<Page<User>, ServiceError> {
     authority.read(project)?;
     let mut tx = app.store.read().await?;
-    let search = filter.search.as_deref().filter(|text| !text.is_empty());
-    Ok(rows::list(&mut tx, project, filter.user_source_id, search, page).await?)
+    let search = filter.search.as_deref().map(str::trim);
+    let filter = UserFilter {
+        search: search.filter(|text| !text.is_empty()).map(str::to_owned),
+        ..filter.clone()
+    };
+    Ok(rows::list(&mut tx, project, &filter, page).await?)
 }
 
 /// One user.
@@ -142,6 +143,18 @@ pub async fn grants(
     let mut tx = app.store.read().await?;
     existing(&mut tx, project, id).await?;
     grants::list(app, &mut tx, project, Holder::User(id), page).await
+}
+
+/// What a user holds now, and loses when blocked.
+pub async fn held(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+) -> Result<LiveGrants, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(grant::count_live_of_user(&mut tx, project, id, app.now()).await?)
 }
 
 /// Ends one grant of a user.

@@ -25,6 +25,7 @@ mod idempotency;
 mod invitations;
 mod keys_and_secrets;
 mod member_grants;
+mod names;
 mod pending;
 mod races;
 mod refresh;

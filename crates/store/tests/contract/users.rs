@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use gatewright_domain::user::{User, UserStatus};
+use gatewright_domain::{
+    id::UserId,
+    user::{User, UserStatus},
+};
 use gatewright_store::{
     PageRequest, directory, grant,
     revocation::{self, Denied},
-    user,
+    user::{self, UserFilter},
 };
 
 use crate::world::{World, commit, contract, look};
@@ -16,9 +19,18 @@ contract!(
     an_address_that_is_withdrawn_is_gone_and_found_no_more,
     every_part_of_the_key_makes_another_person,
     users_are_found_by_what_they_are_called,
+    users_are_listed_newest_first_and_by_status,
+    a_search_among_many_stops_and_goes_on,
     a_blocked_user_is_denied_until_unblocked,
     a_deleted_user_is_denied_while_tokens_may_be_about,
 );
+
+fn called(search: &str) -> UserFilter {
+    UserFilter {
+        search: Some(search.to_owned()),
+        ..UserFilter::default()
+    }
+}
 
 async fn a_second_sign_in_refreshes_and_forgets_nothing(world: World) {
     let setting = world.setting().await;
@@ -62,7 +74,7 @@ async fn an_address_that_is_withdrawn_is_gone_and_found_no_more(world: World) {
         after: None,
         limit: 10,
     };
-    let found = look!(world, tx => user::list(tx, project, None, Some("withdrawn"), &page));
+    let found = look!(world, tx => user::list(tx, project, &called("withdrawn"), &page));
     assert_eq!(found.items.len(), 1);
     let other = world.project().await.id;
     commit!(world, tx => user::forget_email(tx, other, user.id));
@@ -79,7 +91,7 @@ async fn an_address_that_is_withdrawn_is_gone_and_found_no_more(world: World) {
             .email,
         None
     );
-    let found = look!(world, tx => user::list(tx, project, None, Some("withdrawn"), &page));
+    let found = look!(world, tx => user::list(tx, project, &called("withdrawn"), &page));
     assert_eq!(found.items, []);
 }
 
@@ -128,33 +140,104 @@ async fn users_are_found_by_what_they_are_called(world: World) {
         limit: 50,
     };
     for wanted in ["ZOË", "ünal", "100%", "zoe_u@example", "okta|", "AMPLE"] {
-        let found = look!(world, tx => user::list(tx, project, None, Some(wanted), &all)).items;
+        let found = look!(world, tx => user::list(tx, project, &called(wanted), &all)).items;
         assert!(found.iter().any(|user| user.id == zoe.id), "{wanted}");
-        let found =
-            look!(world, tx => user::list(tx, project, Some(setting.source.id), Some(wanted), &all)).items;
+        let mut filter = UserFilter {
+            user_source_id: Some(setting.source.id),
+            ..called(wanted)
+        };
+        let found = look!(world, tx => user::list(tx, project, &filter, &all)).items;
         assert!(found.iter().any(|user| user.id == zoe.id), "{wanted}");
-        let found = look!(world, tx => user::list(tx, project, Some(elsewhere.id), Some(wanted), &all)).items;
-        assert!(found.is_empty());
+        filter.user_source_id = Some(elsewhere.id);
+        assert!(
+            look!(world, tx => user::list(tx, project, &filter, &all))
+                .items
+                .is_empty()
+        );
     }
     // Wildcards of SQL are letters here, and nothing matches a NUL.
     for wanted in ["z_e", "zoe%u", "!", "\0"] {
-        let found = look!(world, tx => user::list(tx, project, None, Some(wanted), &all)).items;
+        let found = look!(world, tx => user::list(tx, project, &called(wanted), &all)).items;
         assert!(found.is_empty(), "{wanted}");
     }
     assert_eq!(
-        look!(world, tx => user::list(tx, project, None, None, &all))
+        look!(world, tx => user::list(tx, project, &UserFilter::default(), &all))
             .items
             .len(),
         2
     );
-    let of_source = look!(world, tx => user::list(tx, project, Some(setting.source.id), None, &all));
+    let filter = UserFilter {
+        user_source_id: Some(setting.source.id),
+        ..UserFilter::default()
+    };
+    let of_source = look!(world, tx => user::list(tx, project, &filter, &all));
     assert_eq!(of_source.items.len(), 2);
     let stranger = world.project().await.id;
     assert!(
-        look!(world, tx => user::list(tx, stranger, None, None, &all))
+        look!(world, tx => user::list(tx, stranger, &UserFilter::default(), &all))
             .items
             .is_empty()
     );
+}
+
+async fn users_are_listed_newest_first_and_by_status(world: World) {
+    let setting = world.setting().await;
+    let (project, first) = (setting.project.id, setting.user.id);
+    world.clock.advance(Duration::from_secs(1));
+    let second = world.new_user(project, setting.source.id);
+    let second = commit!(world, tx => user::sign_in(tx, &second)).id;
+    commit!(world, tx => user::set_status(tx, project, first, UserStatus::Blocked));
+    let ids = async |status: Option<UserStatus>, after: Option<UserId>| {
+        let filter = UserFilter {
+            status,
+            ..UserFilter::default()
+        };
+        let page = PageRequest {
+            after: after.map(|id| id.to_string()),
+            limit: 1,
+        };
+        let found = look!(world, tx => user::list(tx, project, &filter, &page));
+        (
+            found.items.iter().map(|user| user.id).collect::<Vec<_>>(),
+            found.next,
+        )
+    };
+    assert_eq!(ids(None, None).await, (vec![second], Some(second.to_string())));
+    assert_eq!(ids(None, Some(second)).await, (vec![first], None));
+    assert_eq!(ids(Some(UserStatus::Active), None).await, (vec![second], None));
+    assert_eq!(ids(Some(UserStatus::Blocked), None).await, (vec![first], None));
+}
+
+async fn a_search_among_many_stops_and_goes_on(world: World) {
+    let setting = world.setting().await;
+    let project = setting.project.id;
+    let mut needle = setting.user.clone();
+    needle.display_name = Some("Needle".to_owned());
+    commit!(world, tx => user::sign_in(tx, &needle));
+    for _ in 0..20 {
+        world.clock.advance(Duration::from_millis(1));
+        let mut straw = world.new_user(project, setting.source.id);
+        straw.display_name = Some("Straw".to_owned());
+        commit!(world, tx => user::sign_in(tx, &straw));
+    }
+    let look = async |search: &str, after: Option<String>, searched: u32| {
+        let page = PageRequest { after, limit: 8 };
+        look!(world, tx => user::list_among(tx, project, &called(search), &page, searched))
+    };
+    let first = look("needle", None, 20).await;
+    assert_eq!(first.items, [], "it is older than all that were looked at");
+    let second = look("needle", first.next, 20).await;
+    let found: Vec<_> = second.items.iter().map(|user| user.id).collect();
+    assert_eq!((found, second.next), (vec![needle.id], None));
+    // One more, and it is among them; a page that is full goes on as any other.
+    assert_eq!(look("needle", None, 21).await.items.len(), 1);
+    let straw = look("straw", None, 10).await;
+    assert_eq!(straw.items.len(), 8);
+    assert_eq!(straw.next, Some(straw.items[7].id.to_string()));
+    let rest = look("straw", straw.next, 10).await;
+    assert_eq!(rest.items.len(), 8);
+    let rest = look("straw", rest.next, 10).await;
+    assert_eq!((rest.items.len(), rest.next), (4, None));
 }
 
 async fn a_blocked_user_is_denied_until_unblocked(world: World) {

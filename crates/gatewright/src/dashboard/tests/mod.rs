@@ -1,17 +1,22 @@
 //! The pages as a browser sees them, in process.
 
+mod audit;
 pub(super) mod bench;
 mod connecting;
 mod forging;
 mod instance;
 mod joining;
 mod keys;
+mod overviewing;
+mod people;
 mod projects;
 mod reading;
 mod secrets;
 mod servers;
+mod sign_ins;
 mod signing_in;
 mod trying;
 mod user_source_changes;
 mod user_source_world;
 mod user_sources;
+mod users;

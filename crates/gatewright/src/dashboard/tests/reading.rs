@@ -1,6 +1,6 @@
 //! What there is to see, for whom, and how heavy it is.
 
-use super::bench::Bench;
+use super::{bench::Bench, people::People};
 use crate::dashboard::assets::ASSETS;
 
 #[tokio::test]
@@ -15,6 +15,8 @@ async fn a_viewer_sees_every_page_and_no_form_that_changes_the_project() {
         "/user-sources",
         "/servers",
         "/secrets",
+        "/users",
+        "/sign-ins",
         "/members",
         "/api-keys",
         "/audit",
@@ -44,8 +46,19 @@ async fn a_viewer_sees_every_page_and_no_form_that_changes_the_project() {
 
 #[tokio::test]
 async fn every_link_of_every_page_leads_somewhere() {
-    let (_bench, mut ada, project) = Bench::with_ada().await;
-    ada.source(&project, "Okta production").await;
+    let People {
+        bench: _bench,
+        mut ada,
+        project,
+        ..
+    } = {
+        let people = People::new().await;
+        let user = people.user("grace", "Grace Hopper").await;
+        people.session(user, "Claude").await;
+        people.attempt(Some(user), None);
+        people.attempt(None, Some("the audience is another"));
+        people
+    };
     let new = serde_json::json!({"name": "Agents", "authentication_mode": "headers"});
     let gateway = ada.create(&format!("{project}/gateways"), new).await;
     let connect = format!("{project}/gateways/{gateway}/connect");
@@ -79,7 +92,7 @@ async fn every_link_of_every_page_leads_somewhere() {
             }
         }
     }
-    assert!(seen.len() > 12, "{seen:?}");
+    assert!(seen.len() > 20, "{seen:?}");
 }
 
 #[tokio::test]

@@ -245,17 +245,16 @@ impl World {
         Seen::of(router.oneshot(request).await.unwrap()).await
     }
 
-    /// All users.
+    /// All users, oldest first.
     pub(in crate::relying_party) async fn users(&self) -> Vec<User> {
         let mut tx = self.app.store.read().await.unwrap();
         let page = PageRequest {
             after: None,
             limit: 100,
         };
-        user::list(&mut tx, self.source.project_id, None, None, &page)
-            .await
-            .unwrap()
-            .items
+        let filter = user::UserFilter::default();
+        let found = user::list(&mut tx, self.source.project_id, &filter, &page).await;
+        found.unwrap().items.into_iter().rev().collect()
     }
 
     /// The source as it is stored now.

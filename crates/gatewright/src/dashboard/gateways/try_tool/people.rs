@@ -164,6 +164,7 @@ async fn search_for(
             let filter = UserFilter {
                 user_source_id: Some(source),
                 search: Some(search.to_owned()),
+                ..UserFilter::default()
             };
             let page = PageRequest {
                 after: None,

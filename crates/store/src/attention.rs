@@ -1,0 +1,61 @@
+//! What in a project needs somebody, for the page that gives an overview. Each query looks at a bounded number of rows.
+
+use gatewright_domain::{
+    Timestamp,
+    id::{ApiKeyId, GatewayId, ProjectId},
+    sign_in_attempt::Progress,
+};
+
+use crate::{StoreError, Tx, row::Row, value::values};
+
+/// Sign-ins looked at: enough to see that something is wrong, and few enough for every look at the page.
+const LATELY: u32 = 200;
+
+/// Keys that end between `now` and `until` and have no successor, the soonest first, at most `limit`: id, name and end.
+pub async fn keys_ending(
+    tx: &mut Tx,
+    project: ProjectId,
+    now: Timestamp,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<(ApiKeyId, String, Timestamp)>, StoreError> {
+    let sql = "SELECT id, name, expires_at FROM api_keys WHERE project_id = $1 AND revoked_at IS NULL \
+               AND successor_id IS NULL AND expires_at > $2 AND expires_at < $3 ORDER BY expires_at LIMIT $4";
+    let rows = tx.fetch_all(sql, values![project, now, until, limit]).await?;
+    let key = |row: &Row| Ok((row.id("id")?, row.text("name")?, row.time("expires_at")?));
+    rows.iter().map(key).collect()
+}
+
+/// Active gateways that have no server to get tools from, oldest first, at most `limit`: they name none, and the project has
+/// none.
+pub async fn gateways_without_servers(
+    tx: &mut Tx,
+    project: ProjectId,
+    limit: u32,
+) -> Result<Vec<(GatewayId, String)>, StoreError> {
+    let sql = "SELECT id, name FROM gateways WHERE project_id = $1 AND status = 'active' \
+               AND NOT EXISTS (SELECT 1 FROM servers WHERE project_id = $1) \
+               AND NOT EXISTS (SELECT 1 FROM gateway_servers WHERE gateway_id = gateways.id AND position IS NOT NULL) \
+               ORDER BY id LIMIT $2";
+    let rows = tx.fetch_all(sql, values![project, limit]).await?;
+    let gateway = |row: &Row| Ok((row.id("id")?, row.text("name")?));
+    rows.iter().map(gateway).collect()
+}
+
+/// How the last two hundred attempts to sign in stand that began at `since` or later, newest first.
+pub async fn sign_ins_since(
+    tx: &mut Tx,
+    project: ProjectId,
+    since: Timestamp,
+) -> Result<Vec<(GatewayId, Progress)>, StoreError> {
+    let sql = "SELECT gateway_id, progress, started_at FROM sign_in_attempts WHERE project_id = $1 \
+               ORDER BY id DESC LIMIT $2";
+    let rows = tx.fetch_all(sql, values![project, LATELY]).await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        if row.time("started_at")? >= since {
+            found.push((row.id("gateway_id")?, row.word("progress")?));
+        }
+    }
+    Ok(found)
+}
