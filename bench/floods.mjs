@@ -5,7 +5,7 @@ import { freePort, start } from "../e2e/lib/process.mjs";
 import { STORES, startGateway } from "../e2e/lib/gateway.mjs";
 import { flood, hangUp } from "../e2e/lib/raw.mjs";
 import { join } from "node:path";
-import { addressOf, consentForm, register } from "./flow.mjs";
+import { addressOf, consentForm, consentPage, register } from "./flow.mjs";
 
 const { values: options } = parseArgs({ options: { count: { type: "string", default: "100000" } } });
 const COUNT = Number(options.count);
@@ -53,7 +53,10 @@ try {
       from: addressOf(index % NETWORKS),
     }));
     console.log(`  ${COUNT} registrations ${JSON.stringify(registrations)}: ${await size(gateway, store)}`);
-    const { form } = await consentForm(url, await register(url), addressOf(0));
+    const client = await register(url);
+    const asked = await flood(COUNT, (index) => ({ url: consentPage(url, client), from: addressOf(index % NETWORKS) }));
+    console.log(`  ${COUNT} consent pages that nobody answers ${JSON.stringify(asked)}: ${await size(gateway, store)}`);
+    const { form } = await consentForm(url, client, addressOf(0));
     for (const half of ["first", "second"]) {
       const began = await flood(COUNT / 2, (index) => ({ ...form, from: addressOf(index % NETWORKS) }));
       console.log(`  ${half} ${COUNT / 2} sign-ins ${JSON.stringify(began)}: ${await size(gateway, store)}`);

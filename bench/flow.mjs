@@ -40,6 +40,9 @@ function request(url, clientId) {
   return { verifier, at: `${url}/oauth2/authorize?${query}` };
 }
 
+/** The address of a gateway's consent page, asked for by a client. */
+export const consentPage = (url, clientId) => request(url, clientId).at;
+
 /** The consent form of a gateway, to be posted as often as one likes. */
 export async function consentForm(url, clientId, from) {
   const { verifier, at } = request(url, clientId);
