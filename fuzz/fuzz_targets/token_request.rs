@@ -46,10 +46,9 @@ fuzz_target!(|data: &[u8]| {
         // One way of client authentication at a time.
         let in_header =
             header.is_some_and(|header| header.trim_start().to_ascii_lowercase().starts_with("basic "));
-        assert!(
-            !(in_header && body.contains("client_secret=a")),
-            "{header:?} {body}"
-        );
+        let in_body = url::form_urlencoded::parse(body.as_bytes())
+            .any(|(name, value)| name == "client_secret" && !value.is_empty());
+        assert!(!(in_header && in_body), "{header:?} {body}");
     }
     if let Ok(request) = RevocationRequest::parse(header, body) {
         assert!(!request.client.client_id.is_empty() && !request.token.expose().is_empty());

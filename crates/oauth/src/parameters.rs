@@ -5,30 +5,37 @@ use std::fmt;
 
 use crate::error::{ErrorCode, OAuthError};
 
-/// Parameters read at most; a request of ours has a dozen.
+/// Parameters read at most; a request of ours has a dozen. One with more of them is refused whole: what lies behind would
+/// not be seen to stand twice.
 const MAX_PARAMETERS: usize = 64;
 
 /// The decoded parameters of one request, in order. Debug shows names only: values hold codes and secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Parameters(Vec<(String, String)>);
+pub struct Parameters {
+    pairs: Vec<(String, String)>,
+    has_more: bool,
+}
 
 impl Parameters {
     /// Reads a query string or a form body. Never fails: what is not well-formed percent-encoding stays as it is,
     /// and the checks that follow refuse it by its value.
     pub fn parse(encoded: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(encoded.as_bytes());
-        Self(
-            pairs
-                .take(MAX_PARAMETERS)
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .filter(|(_, value)| !value.is_empty())
-                .collect(),
-        )
+        let mut decoded = url::form_urlencoded::parse(encoded.as_bytes());
+        let pairs = decoded
+            .by_ref()
+            .take(MAX_PARAMETERS)
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        Self {
+            pairs,
+            has_more: decoded.next().is_some(),
+        }
     }
 
     /// All values of a parameter that may be repeated, such as `resource` (RFC 8707 section 2).
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
+        self.pairs
             .iter()
             .filter(move |(key, _)| key == name)
             .map(|(_, value)| value.as_str())
@@ -36,6 +43,14 @@ impl Parameters {
 
     /// The value of a parameter that may stand once at most.
     pub fn one(&self, name: &'static str) -> Result<Option<&str>, OAuthError> {
+        if self.has_more {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                format!(
+                    "There are more than {MAX_PARAMETERS} parameters. Send only those that are needed, each once."
+                ),
+            ));
+        }
         let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() {
@@ -58,7 +73,7 @@ impl Parameters {
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
+            .entries(self.pairs.iter().map(|(name, _)| name))
             .finish()
     }
 }
@@ -82,6 +97,18 @@ mod tests {
         assert_eq!(parameters.one("c").unwrap_err().code, ErrorCode::InvalidRequest);
         assert_eq!(parameters.one("d"), Ok(Some("é x")));
         assert!(parameters.required("b").is_err());
+    }
+
+    #[test]
+    fn a_parameter_that_stands_again_behind_all_that_is_read_is_refused() {
+        let padding = "x=1&".repeat(MAX_PARAMETERS - 1);
+        let full = Parameters::parse(&format!("{padding}a=1"));
+        assert_eq!(full.one("a"), Ok(Some("1")));
+        for behind in ["a=2", "b=", "c"] {
+            let more = Parameters::parse(&format!("a=1&{padding}{behind}"));
+            assert_eq!(more.one("a").unwrap_err().code, ErrorCode::InvalidRequest);
+            assert!(more.required("a").is_err());
+        }
     }
 
     #[test]
