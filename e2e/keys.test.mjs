@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { browserOf, codeOf, register, tokenRequest } from "./lib/code.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { start } from "./lib/process.mjs";
@@ -128,6 +129,8 @@ describe("two processes on one SQLite folder", () => {
     const warning = /another process serves from this data folder/;
     assert.doesNotMatch(gateway.log(), warning);
     other = await gateway.replica();
+    // It may answer before what it printed has come through the pipe.
+    for (let tries = 0; tries < 50 && !warning.test(other.log()); tries += 1) await delay(50);
     assert.match(other.log(), warning);
     assert.equal((await fetch(`${other.origin}/readyz`)).status, 200);
     await other.stop();

@@ -267,21 +267,26 @@ describe("overload", () => {
   });
 
   test("a list without end is read to its bound, and others are served meanwhile", async () => {
+    // It was asked when it was saved, too.
+    const before = endless.seen.pages;
     const list = send(mcp.both, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
     await lives();
     const answer = await list;
     const { tools } = JSON.parse(answer.text).result;
     assert.ok(tools.some((tool) => tool.name === "hostile_small"), "the other server's tools are there");
-    assert.ok(endless.seen.pages > 1 && endless.seen.pages <= 200, `${endless.seen.pages} pages were read`);
+    assert.ok(before <= 200, `${before} pages were read when it was saved`);
+    const pages = endless.seen.pages - before;
+    assert.ok(pages > 1 && pages <= 200, `${pages} pages were read`);
     await lives();
   });
 
   test("of a hundred thousand tools a bounded number is taken, and others are served meanwhile", async () => {
+    const before = crowded.seen.pages;
     const list = send(mcp.crowded, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
     await lives();
     const { tools } = JSON.parse((await list).text).result;
     assert.ok(tools.length > 1_000 && tools.length <= 5_000, `${tools.length} tools`);
-    assert.equal(crowded.seen.pages, 1);
+    assert.equal(crowded.seen.pages - before, 1);
     await lives();
   });
 
