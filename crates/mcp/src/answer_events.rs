@@ -123,14 +123,11 @@ where
                 }
                 Poll::Ready(None) => {
                     self.guard.complete();
-                    self.give_up(format!(
-                        "The server `{}` ended its answer before it was complete. Try again; if it lasts, tell the administrator of this gateway.",
-                        self.upstream.slug()
-                    ));
+                    self.give_up(self.upstream.lost().of_call());
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::info!(%error, server = self.upstream.slug(), "the stream of a server broke off");
-                    self.give_up(self.upstream.unreachable().to_string());
+                    self.give_up(self.upstream.lost().of_call());
                 }
             }
         }
@@ -149,7 +146,7 @@ where
                 Err(error) => {
                     tracing::warn!(%error, server = self.upstream.slug(), "an event of a server is too large");
                     self.give_up(format!(
-                        "The answer of the server `{}` is too large to be passed on. Ask for less at once.",
+                        "The answer of the server `{}` is too large to be passed on. The server may have carried the call out: check before you try again, and ask for less at once.",
                         self.upstream.slug()
                     ));
                     return;
@@ -216,7 +213,7 @@ where
         if *why == AnswerError::NotAlive {
             self.ended = true;
         } else {
-            self.give_up(self.upstream.timed_out().to_string());
+            self.give_up(self.upstream.timed_out().of_call());
         }
     }
 

@@ -46,6 +46,11 @@ where
         Ok(())
     }
 
+    /// What was looked at and not passed on yet.
+    pub(crate) const fn first(&self) -> &Bytes {
+        &self.first
+    }
+
     /// The next piece, as it goes to the client.
     pub(crate) async fn next_piece(&mut self) -> Result<Option<Bytes>, AnswerError> {
         let frame = std::future::poll_fn(|cx| self.poll(cx)).await.transpose()?;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::{
     envelope::{self, Limits, Message, Notification, Outcome, RequestId, Response},
     jsonrpc::{self, ErrorCode, Refusal},
+    scan,
     splice::Splice,
     version::Era,
 };
@@ -87,7 +88,17 @@ impl Bridge {
                         "The tool asks for further input in a way this client cannot give. Use a client that supports MCP 2026-07-28.",
                     ));
                 }
-                (Era::Modern | Era::Legacy, _) => {}
+                // Older clients know no such member, and some refuse what they do not know.
+                (Era::Legacy, Some(_)) => {
+                    splice.remove_member(result.span, "resultType");
+                }
+                (Era::Modern, Some(_)) | (Era::Legacy, None) => {}
+            }
+            // `null` beside a result: the SDKs refuse a message with both members.
+            if memchr::memmem::find(data, b"\"error\"").is_some()
+                && scan::pick(data, response.object, ["error"]).is_ok_and(|[error]| error.is_some())
+            {
+                splice.remove_member(response.object, "error");
             }
         }
         if splice.is_empty() {
@@ -164,16 +175,21 @@ impl Bridge {
             // The standard forbids them there, and there is nowhere to answer.
             return Step::Drop;
         }
-        let id = request.id.to_owned();
-        if request.method.value == "ping" {
-            return Step::Reply(jsonrpc::write_result(&id, b"{}"));
-        }
-        let refusal = Refusal::new(
-            ErrorCode::METHOD_NOT_FOUND,
-            "This gateway does not pass requests of servers on to clients.",
-        );
-        Step::Reply(refusal.to_response(Some(&id), Era::Legacy))
+        Step::Reply(reply_to(request))
     }
+}
+
+/// The answer to a request of a server: a `ping` is answered, everything else is refused.
+pub(crate) fn reply_to(request: &envelope::Request<'_>) -> Bytes {
+    let id = request.id.to_owned();
+    if request.method.value == "ping" {
+        return jsonrpc::write_result(&id, b"{}");
+    }
+    let refusal = Refusal::new(
+        ErrorCode::METHOD_NOT_FOUND,
+        "This gateway does not pass requests of servers on to clients.",
+    );
+    refusal.to_response(Some(&id), Era::Legacy)
 }
 
 /// The `error` object of a refusal.
@@ -182,22 +198,13 @@ fn error_object(refusal: &Refusal) -> Vec<u8> {
     format!(r#"{{"code":{},"message":{message}}}"#, refusal.code.0).into_bytes()
 }
 
-/// Whether two ids are the same value: the same text, or the same string however it is escaped.
-fn same_id(theirs: &str, ours: &[u8]) -> bool {
+/// Whether two ids are the same value, however they are written: `1` and `1.0`, or a string with and without escapes.
+pub(crate) fn same_id(theirs: &str, ours: &[u8]) -> bool {
     if theirs.as_bytes() == ours {
         return true;
     }
-    // Only strings have more than one way of being written that is in use.
-    if !theirs.starts_with('"') || !ours.starts_with(b"\"") {
-        return false;
-    }
-    match (
-        crate::scan::decode_string(theirs.as_bytes()),
-        crate::scan::decode_string(ours),
-    ) {
-        (Some(theirs), Some(ours)) => theirs == ours,
-        _ => false,
-    }
+    let ours = std::str::from_utf8(ours).ok().and_then(RequestId::from_json);
+    ours.is_some() && ours == RequestId::from_json(theirs)
 }
 
 /// An id of ours as JSON text.

@@ -4,6 +4,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::bridge::same_id;
+
 /// Bytes of a member name or `id` that are kept while it is incomplete; ids we gave out are far shorter.
 const HELD_MAX: usize = 64;
 
@@ -248,7 +250,8 @@ impl Splicer {
         self.state = State::BetweenMembers;
         let (ours, theirs) = self.changes.id.as_ref().ok_or(SpliceError::Malformed)?;
         // An error that could not name its request answers it all the same: the HTTP exchange says which it was.
-        if self.held == ours.as_ref() || self.held == b"null" {
+        let held = std::str::from_utf8(&self.held).map_err(|_| SpliceError::Malformed)?;
+        if held == "null" || same_id(held, ours) {
             Ok(theirs.clone())
         } else {
             Err(SpliceError::ForeignId)
@@ -322,7 +325,7 @@ mod tests {
         Ok(String::from_utf8(out).unwrap())
     }
 
-    const ANSWERS: [(&str, &str); 4] = [
+    const ANSWERS: [(&str, &str); 5] = [
         (
             r#"{"jsonrpc":"2.0","id":17,"result":{"a":1.0e5,"id":17}}"#,
             r#"{"jsonrpc":"2.0","id":"client","result":{"a":1.0e5,"id":17}}"#,
@@ -336,6 +339,7 @@ mod tests {
             r#"{"id":"client","error":{"code":-1,"message":"é"}}"#,
         ),
         (r#"{"id":17,"result":[]}"#, r#"{"id":"client","result":[]}"#),
+        (r#"{"id":17.0,"result":[]}"#, r#"{"id":"client","result":[]}"#),
     ];
 
     #[test]

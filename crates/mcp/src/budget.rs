@@ -9,7 +9,7 @@ use std::sync::{
 /// Bytes held at once: eight of the largest events, or thousands of usual ones.
 const HELD_MAX: usize = 256 * 1024 * 1024;
 /// What is told when there is no share left.
-pub(crate) const BUSY: &str = "The gateway is passing on too many large answers right now. Try again in a moment, or ask for less at once.";
+pub(crate) const BUSY: &str = "The gateway is passing on too many large answers right now, so it dropped this one. The server may have carried the call out: check before you try again, and ask for less at once.";
 
 /// What is held by all answers together.
 #[derive(Debug, Default)]

@@ -55,9 +55,12 @@ pub(crate) enum CallError {
     /// Mirrored headers and arguments differ.
     #[error(transparent)]
     Headers(#[from] HeaderMismatch),
-    /// The server gave no usable answer.
+    /// Nothing was sent, because what must be known of the server could not be found out.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// The call was sent, and no usable answer came.
+    #[error("{}", .0.of_call())]
+    Unanswered(Unavailable),
     /// The body could not be rewritten for the server.
     #[error(transparent)]
     Splice(#[from] SpliceError),
@@ -81,6 +84,7 @@ impl From<&CallError> for Refusal {
             }
             CallError::Headers(mismatch) => Self::from(mismatch),
             CallError::Unavailable(why) => Self::new(ErrorCode::INTERNAL_ERROR, why.to_string()),
+            CallError::Unanswered(why) => Self::new(ErrorCode::INTERNAL_ERROR, why.of_call()),
             CallError::Splice(_) => Self::new(ErrorCode::INVALID_REQUEST, "The request could not be read."),
             CallError::Busy => Self::new(ErrorCode::INTERNAL_ERROR, BUSY),
             CallError::Cancelled => Self::new(ErrorCode::INTERNAL_ERROR, "The request was cancelled."),
@@ -103,6 +107,8 @@ pub(crate) struct Outgoing {
     pub(crate) request: Request<Bytes>,
     pub(crate) bridge: Bridge,
     pub(crate) session: Option<Arc<UpstreamSession>>,
+    /// The mirrored parameters among its headers.
+    pub(crate) mirrored: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The call as a server with sessions takes it: with an id no other request of the session has.
@@ -150,6 +156,7 @@ pub(crate) fn within_session<T: Transport>(
         request,
         bridge: bridge(call, Era::Legacy, Some(id)),
         session: Some(session),
+        mirrored: Vec::new(),
     })
 }
 
@@ -190,13 +197,14 @@ pub(crate) fn modern(
         "tools/call",
         Some(upstream_name),
     );
-    for (name, value) in derived {
-        map.insert(name, value);
+    for (name, value) in &derived {
+        map.insert(name, value.clone());
     }
     Ok(Outgoing {
         request,
         bridge: bridge(call, Era::Modern, None),
         session: None,
+        mirrored: derived,
     })
 }
 
@@ -223,7 +231,7 @@ fn rename<'v>(
 }
 
 /// Checks the mirrored parameters of a client that must send them, and derives them afresh for the server.
-fn check_headers(
+pub(crate) fn check_headers(
     call: &Call<'_>,
     name: &str,
     view: &View,

@@ -1,9 +1,9 @@
-//! What tools each server has: fetched when needed, kept as long as the server says, shared between users only where
-//! the server may not tell them apart (2026-07-28 server/utilities/caching).
+//! What is known of the tools each server has: kept as long as the server says, shared between users only where the server
+//! may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`crate::catalog_read`].
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -13,28 +13,18 @@ use arc_swap::ArcSwapOption;
 use gatewright_domain::Timestamp;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Mutex;
 
 use crate::{
-    caller::{Caller, CallerKey},
-    jsonrpc::{self, ErrorCode},
-    listing::{self, CacheScope, ListKind, ServerList},
-    upstream::{Unavailable, Upstream},
-    upstream_ask::{AskError, Net},
-    upstream_transport::Transport,
-    version::Era,
+    caller::CallerKey,
+    catalog_read::{Fetched, Reading},
+    listing::ServerList,
+    upstream::Upstream,
 };
 
-/// A list without `ttlMs` (servers of the session-based era) counts as fresh this long.
-const TTL_DEFAULT: Duration = Duration::from_secs(30);
-/// A server may ask for more; a list is asked for again all the same.
-const TTL_MAX: Duration = Duration::from_mins(5);
 /// While a server is down its last list is still offered this long, so that a restart is not noticed.
 const STALE_MAX: Duration = Duration::from_mins(10);
 /// A name that is not in the list makes us ask again, but not more often than this.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
-/// All pages of a list together may take this long: people wait for it, and others behind them.
-const LIST_DEADLINE: Duration = Duration::from_secs(15);
 /// Users of whom it is known, per server, which list is theirs where lists may differ; some 400 bytes each.
 const USERS_MAX: u64 = 50_000;
 /// What is known of a user's list is forgotten after so long without a request of theirs.
@@ -79,11 +69,12 @@ impl Noted {
     }
 }
 
+/// What is known of one list.
 #[derive(Debug, Default)]
-struct Slot {
+pub(crate) struct Slot {
     current: ArcSwapOption<Noted>,
-    /// Held while the list is fetched, so that requests arriving together fetch it once. Never taken while it is fresh.
-    fetching: Mutex<()>,
+    /// The reading that is under way, so that requests arriving together read the list once. Never locked while it is fresh.
+    pub(crate) reading: Mutex<Option<Reading>>,
 }
 
 /// The catalogs of one server.
@@ -165,7 +156,8 @@ impl Catalogs {
         }
     }
 
-    fn slot(&self, upstream: &Upstream, caller: CallerKey) -> Arc<Slot> {
+    /// Where the list of a user lies or will lie.
+    pub(crate) fn slot(&self, upstream: &Upstream, caller: CallerKey) -> Arc<Slot> {
         if self.is_private(upstream) {
             self.of_users.get_with(caller, Arc::default)
         } else {
@@ -217,8 +209,27 @@ impl Catalogs {
         })
     }
 
+    /// The last list of a user, unless it is too old to be offered in the place of a newer one.
+    pub(crate) fn last(&self, upstream: &Upstream, caller: CallerKey, now: Timestamp) -> Option<Catalog> {
+        let noted = self.noted(upstream, caller)?;
+        (now.since(noted.read_at) < STALE_MAX)
+            .then(|| self.open(&noted))
+            .flatten()
+    }
+
+    /// Whether a list that lies here is everybody's.
+    pub(crate) fn is_shared(&self, slot: &Arc<Slot>) -> bool {
+        Arc::ptr_eq(slot, &self.shared)
+    }
+
     /// Keeps what a user was given.
-    fn keep(&self, upstream: &Upstream, caller: CallerKey, slot: &Arc<Slot>, fetched: Fetched) -> Catalog {
+    pub(crate) fn keep(
+        &self,
+        upstream: &Upstream,
+        caller: CallerKey,
+        slot: &Arc<Slot>,
+        fetched: Fetched,
+    ) -> Catalog {
         let fingerprint = fingerprint(&fetched.list);
         // An equal list is kept once, whoever read it, and what was made of it stays good.
         let list = self.lists.get_with(fingerprint, || Arc::new(fetched.list));
@@ -242,131 +253,4 @@ impl Catalogs {
             fresh_until: fetched.fresh_until,
         }
     }
-}
-
-/// The catalog of a server for a user, fetched where what is in memory is not good enough. While the server is down its
-/// last catalog is given for a while, but not where a name was missing in it.
-pub(crate) async fn catalog<T: Transport>(
-    net: &Net<T>,
-    upstream: &Upstream,
-    caller: Caller<'_>,
-    freshness: Freshness,
-) -> Result<Catalog, Unavailable> {
-    let now = net.now();
-    if let Some(catalog) = upstream.catalogs.peek(upstream, caller.key, freshness, now) {
-        return Ok(catalog);
-    }
-    loop {
-        let slot = upstream.catalogs.slot(upstream, caller.key);
-        let _fetching = slot.fetching.lock().await;
-        if let Some(catalog) = upstream.catalogs.peek(upstream, caller.key, freshness, now) {
-            return Ok(catalog);
-        }
-        // The server may have turned out to tell users apart while this request waited.
-        if upstream.catalogs.is_private(upstream) && Arc::ptr_eq(&slot, &upstream.catalogs.shared) {
-            continue;
-        }
-        let last = slot.current.load_full();
-        let why = match upstream.failure(now) {
-            Some(why) => Unavailable::clone(&why),
-            None => match fetch_in_time(net, upstream, caller).await {
-                Ok(fetched) => return Ok(upstream.catalogs.keep(upstream, caller.key, &slot, fetched)),
-                Err(why) => {
-                    tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
-                    why
-                }
-            },
-        };
-        return last
-            .filter(|last| now.since(last.read_at) < STALE_MAX)
-            .and_then(|last| upstream.catalogs.open(&last))
-            .ok_or(why);
-    }
-}
-
-/// A list just read.
-struct Fetched {
-    list: ServerList,
-    private: bool,
-    read_at: Timestamp,
-    fresh_until: Timestamp,
-}
-
-/// Reads the list once, whatever is in memory, and keeps nothing.
-pub(crate) async fn read_list<T: Transport>(
-    net: &Net<T>,
-    upstream: &Upstream,
-    caller: Caller<'_>,
-) -> Result<ServerList, Unavailable> {
-    fetch(net, upstream, caller).await.map(|fetched| fetched.list)
-}
-
-async fn fetch_in_time<T: Transport>(
-    net: &Net<T>,
-    upstream: &Upstream,
-    caller: Caller<'_>,
-) -> Result<Fetched, Unavailable> {
-    let fetching = fetch(net, upstream, caller);
-    tokio::time::timeout(LIST_DEADLINE, fetching)
-        .await
-        .unwrap_or_else(|_| {
-            let why = upstream.timed_out();
-            upstream.note_failure(&why, net.now());
-            Err(why)
-        })
-}
-
-async fn fetch<T: Transport>(
-    net: &Net<T>,
-    upstream: &Upstream,
-    caller: Caller<'_>,
-) -> Result<Fetched, Unavailable> {
-    let mut list = ServerList::default();
-    let mut private = upstream.knows_users();
-    let mut members = String::new();
-    loop {
-        let result = match net
-            .ask(upstream, caller, ListKind::Tools.method(), &members)
-            .await
-        {
-            Ok(result) => result,
-            // A server without tools need not know the method.
-            Err(AskError::Refused(ErrorCode::METHOD_NOT_FOUND)) => break,
-            Err(AskError::Refused(code)) => {
-                return Err(upstream.not_mcp(format!("error {} to `tools/list`", code.0)));
-            }
-            Err(AskError::Unavailable(why)) => return Err(why),
-        };
-        let page = listing::parse_page(ListKind::Tools, &result)
-            .map_err(|error| upstream.not_mcp(format!("a list of tools that cannot be read: {error}")))?;
-        private |= page.cache_scope == Some(CacheScope::Private);
-        for invalid in &page.invalid {
-            tracing::warn!(server = upstream.slug(), tool = invalid.key.as_deref(), reason = %invalid.reason, "a tool is left out");
-        }
-        let Some(cursor) = list.push(page) else {
-            break;
-        };
-        members = format!(r#""cursor":{}"#, jsonrpc::json_string(&cursor));
-    }
-    if list.truncated {
-        tracing::warn!(
-            server = upstream.slug(),
-            tools = list.entries.len(),
-            "a server lists more tools than are taken from one server"
-        );
-    }
-    let read_at = net.now();
-    let ttl = list
-        .ttl_ms
-        .map_or(TTL_DEFAULT, Duration::from_millis)
-        .min(TTL_MAX);
-    // A server that keeps a state for the user may list what only they may see, and says nothing of it.
-    private |= upstream.era() != Some(Era::Modern)
-        && (upstream.sessions.slot(caller.key).get()).is_none_or(|session| session.id.is_some());
-    Ok(Fetched {
-        list,
-        private,
-        read_at,
-        fresh_until: read_at.plus(ttl),
-    })
 }

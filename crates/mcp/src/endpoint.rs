@@ -205,7 +205,7 @@ impl<T: Transport> Federation<T> {
                     // Nothing is sent for a cancelled request; a stream without a message says just that.
                     Err(CallError::Cancelled) => reply::events(Answer::empty()),
                     Err(error) => {
-                        if let CallError::Unavailable(why) = &error {
+                        if let CallError::Unavailable(why) | CallError::Unanswered(why) = &error {
                             reached.failure = Some(why.reason());
                         }
                         refuse(&Refusal::from(&error), era)
@@ -303,7 +303,7 @@ impl<T: Transport> Federation<T> {
                 if notification.method.value == "notifications/cancelled"
                     && let Some(id) = notification.params.as_ref().and_then(|params| params.request_id)
                 {
-                    session.cancel(id.raw.as_bytes());
+                    session.cancel(id.to_owned().to_json().as_bytes());
                 }
                 reply::bare(StatusCode::ACCEPTED)
             }
@@ -364,7 +364,7 @@ fn not_for_method<B>(refusal: &Refusal, request: &HeaderMap) -> Response<Answer<
 }
 
 /// The era by the version header alone, for answers to what could not be read further.
-fn header_era(headers: &HeaderMap) -> Era {
+pub fn header_era(headers: &HeaderMap) -> Era {
     match meta::header_version(headers) {
         Ok(Some(version)) => version.era(),
         Ok(None) => Era::Legacy,
@@ -372,10 +372,12 @@ fn header_era(headers: &HeaderMap) -> Era {
     }
 }
 
+/// The result of `server/discover`. Its versions are those that -32022 names.
 fn discover(plan: &Plan) -> Bytes {
+    let versions = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
     let mut result = format!(
         r#"{{"resultType":"complete","supportedVersions":["{}"],"capabilities":{{"tools":{{}}}}"#,
-        ProtocolVersion::LATEST_MODERN
+        versions.join(r#"",""#)
     );
     push_instructions(&mut result, plan);
     let rest = format!(

@@ -8,6 +8,7 @@ use std::{borrow::Cow, fmt};
 pub use crate::read::parse;
 use crate::{
     jsonrpc::{ErrorCode, Refusal},
+    param_headers::safe_integer,
     scan::{Kind, MAX_DEPTH, ScanError, Span, decode_string},
 };
 
@@ -57,7 +58,7 @@ impl RawId<'_> {
     }
 }
 
-/// An id or progress token that outlives its body. Equal when the values are equal, however they were escaped.
+/// An id or progress token that outlives its body. Equal when the values are equal, however they were written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RequestId {
     /// An integer.
@@ -67,14 +68,15 @@ pub enum RequestId {
 }
 
 impl RequestId {
-    /// The id in this JSON text: a string, or an integer of at most 64 bits without fraction or exponent.
+    /// The id in this JSON text: a string, or an integer of at most 64 bits. `1.0` and `1e0` are the integer 1, as far as
+    /// JavaScript keeps such numbers exact: servers exist that write every number with a fraction.
     pub fn from_json(raw: &str) -> Option<Self> {
         if raw.starts_with('"') {
             return decode_string(raw.as_bytes()).map(|text| Self::String(text.into()));
         }
         let digits = raw.strip_prefix('-').unwrap_or(raw);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
+            return safe_integer(raw).map(Self::Integer);
         }
         raw.parse().ok().map(Self::Integer)
     }

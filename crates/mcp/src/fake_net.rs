@@ -20,10 +20,8 @@ use gatewright_domain::{
     server::IdentityForwarding,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-pub(crate) use crate::fake_body::{FakeBody, Pieces};
 use crate::{
     answer::Answer,
     caller::{Alive, Caller, CallerKey, Identify},
@@ -32,6 +30,10 @@ use crate::{
     naming::Naming,
     upstream::UpstreamConfig,
     upstream_transport::{Transport, TransportError},
+};
+pub(crate) use crate::{
+    fake_body::{FakeBody, Pieces},
+    fake_words::{events, legacy_headers, meta, modern_headers, read},
 };
 
 /// What a server got.
@@ -59,6 +61,8 @@ type Handler = Box<dyn Fn(&Received) -> Result<Response<FakeBody>, TransportErro
 pub(crate) struct FakeServer {
     /// It takes requests and never answers.
     hung: bool,
+    /// How long it takes for a method; [`Duration::MAX`] means that it never answers.
+    delays: Vec<(&'static str, Duration)>,
     pub(crate) handler: Handler,
     pub(crate) received: Mutex<Vec<Received>>,
 }
@@ -69,6 +73,7 @@ impl FakeServer {
     ) -> Arc<Self> {
         Arc::new(Self {
             hung: false,
+            delays: Vec::new(),
             handler: Box::new(handler),
             received: Mutex::default(),
         })
@@ -77,7 +82,18 @@ impl FakeServer {
     pub(crate) fn hung() -> Arc<Self> {
         Arc::new(Self {
             hung: true,
+            delays: Vec::new(),
             handler: Box::new(|_| unreachable!()),
+            received: Mutex::default(),
+        })
+    }
+
+    /// The same server, which takes this long for a method; [`Duration::MAX`] means that it never answers.
+    pub(crate) fn slow(server: Arc<Self>, delays: &[(&'static str, Duration)]) -> Arc<Self> {
+        Arc::new(Self {
+            hung: false,
+            delays: delays.to_vec(),
+            handler: Box::new(move |received| (server.handler)(received)),
             received: Mutex::default(),
         })
     }
@@ -115,6 +131,12 @@ impl Transport for FakeNet {
         tokio::task::yield_now().await;
         if server.hung {
             std::future::pending::<()>().await;
+        }
+        let mut delays = server.delays.iter();
+        match delays.find(|(method, _)| *method == received.method()) {
+            Some((_, Duration::MAX)) => std::future::pending().await,
+            Some((_, delay)) => tokio::time::sleep(*delay).await,
+            None => {}
         }
         (server.handler)(&received)
     }
@@ -323,7 +345,17 @@ impl World {
     }
 
     pub(crate) fn plan(&self, identity: IdentityForwarding, allowed: &[(usize, &str)]) -> Plan {
-        let server = |(id, slug): (&ServerId, &String)| UpstreamConfig {
+        self.plan_with(identity, allowed, |_| {})
+    }
+
+    /// The same with servers that are configured in another way.
+    pub(crate) fn plan_with(
+        &self,
+        identity: IdentityForwarding,
+        allowed: &[(usize, &str)],
+        change: impl Fn(&mut UpstreamConfig),
+    ) -> Plan {
+        let usual = |(id, slug): (&ServerId, &String)| UpstreamConfig {
             id: *id,
             slug: slug.clone(),
             url: format!("http://{slug}.example/mcp").parse().unwrap(),
@@ -336,6 +368,11 @@ impl World {
             )],
             identity,
             problem: None,
+        };
+        let server = |named| {
+            let mut config = usual(named);
+            change(&mut config);
+            config
         };
         self.federation.plan(GatewayConfig {
             id: self.gateway_id,
@@ -391,50 +428,4 @@ impl World {
         assert_eq!(status, 200, "{text}");
         legacy_headers(Some(&id))
     }
-}
-
-pub(crate) fn legacy_headers(session: Option<&str>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    if let Some(session) = session {
-        headers.insert("mcp-session-id", HeaderValue::from_str(session).unwrap());
-        headers.insert("mcp-protocol-version", HeaderValue::from_static("2025-11-25"));
-    }
-    headers
-}
-
-pub(crate) fn modern_headers(method: &str, name: Option<&str>) -> HeaderMap {
-    let mut headers = legacy_headers(None);
-    headers.insert("mcp-protocol-version", HeaderValue::from_static("2026-07-28"));
-    headers.insert("mcp-method", HeaderValue::from_str(method).unwrap());
-    if let Some(name) = name {
-        headers.insert("mcp-name", HeaderValue::from_str(name).unwrap());
-    }
-    headers
-}
-
-/// `_meta` of a request of the stateless era, with further members.
-pub(crate) fn meta(more: &str) -> String {
-    format!(
-        r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{{"name":"c","version":"1"}},"io.modelcontextprotocol/clientCapabilities":{{}}{more}}}"#
-    )
-}
-
-/// Reads an answer to its end.
-pub(crate) async fn read(response: Response<Answer<FakeBody>>) -> (u16, String) {
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-/// The data of the events in a text.
-pub(crate) fn events(text: &str) -> Vec<String> {
-    text.split("\n\n")
-        .filter_map(|event| {
-            event
-                .lines()
-                .find_map(|line| line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")))
-        })
-        .map(str::to_owned)
-        .collect()
 }

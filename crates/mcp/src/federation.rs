@@ -15,6 +15,7 @@ use gatewright_domain::{
     sealed::Keyring,
 };
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
 use crate::{
     federation_list::{Made, View},
@@ -23,6 +24,7 @@ use crate::{
     session::Sessions,
     upstream::{Upstream, UpstreamConfig},
     upstream_ask::Net,
+    upstream_session::FAREWELLS_AT_ONCE,
     upstream_transport::Transport,
 };
 
@@ -113,6 +115,7 @@ impl<T: Transport> Federation<T> {
                 transport,
                 clock,
                 budget: Arc::default(),
+                farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
             }),
             views: Cache::builder()
                 .max_capacity(VIEWS_BYTES)

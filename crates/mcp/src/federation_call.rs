@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use http::{Response, StatusCode};
+use bytes::BytesMut;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,9 +14,10 @@ use crate::{
     bridge::{Bridge, Step},
     bridge_splice::{Changes, Splicer},
     call_guard::CallGuard,
-    call_outgoing::{Call, CallError, Client, Outgoing, modern, within_session},
+    call_outgoing::{Call, CallError, Client, Outgoing, check_headers, modern, within_session},
     caller::Caller,
-    catalog::{Freshness, catalog},
+    catalog::Freshness,
+    catalog_read::catalog,
     envelope::{self, Limits, Message, Outcome},
     federation::Federation,
     federation_list::View,
@@ -24,22 +25,21 @@ use crate::{
     reply,
     upstream::{Unavailable, Upstream},
     upstream_ask::{Net, SMALL_ANSWER},
-    upstream_era::{denies_modern, lost_session, may_be_other_era},
+    upstream_era::{SaidError, SessionLoss, denies_modern, may_be_other_era, session_loss},
     upstream_read::{MediaType, media_type, refuse_encoded, whole},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
     version::Era,
 };
 
+/// An error of a server that says that a session is over is no longer than this, bytes.
+const SMALL_ERROR: usize = 4 * 1024;
+
 /// What one attempt led to.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment on the stack; a box would cost every call"
-)]
 enum Attempt<B> {
     Answer(Response<Answer<B>>),
-    /// The server's tools, era or session are not what they were thought to be; nothing was done there.
-    Again(CallGuard),
+    /// By the standard nothing was done, and the call may be sent once more. Why it was refused.
+    Again(CallGuard, Unavailable),
 }
 
 impl<T: Transport> Federation<T> {
@@ -68,7 +68,7 @@ impl<T: Transport> Federation<T> {
                 self.attempts(call, &name.value, view, noted, guard, None).await
             }
             Client::Legacy(session) => {
-                let running = session.run(Bytes::copy_from_slice(call.request.id.raw.as_bytes()));
+                let running = session.run(call.request.id.to_owned().to_json().into_owned().into());
                 let token = running.token.clone();
                 let guard = CallGuard::new(call.caller.key, Some(running));
                 // Dropping the attempts drops the guard, which tells the server.
@@ -110,7 +110,10 @@ impl<T: Transport> Federation<T> {
         mut guard: CallGuard,
         cancelled: Option<&CancellationToken>,
     ) -> Result<Response<Answer<T::Body>>, CallError> {
-        let mut second = false;
+        // Where nothing is to be sent twice, not even what surely did nothing is.
+        let mut repeats = true;
+        let mut may_repeat =
+            |upstream: &Upstream| std::mem::take(&mut repeats) && upstream.config.retries > 0;
         loop {
             let offered = view
                 .target(call.plan, name)
@@ -129,6 +132,7 @@ impl<T: Transport> Federation<T> {
                 request,
                 bridge,
                 session,
+                mirrored,
             } = outgoing;
             let answer = match self.net.send(&upstream, request, upstream.config.timeout).await {
                 Ok(answer) => answer,
@@ -136,32 +140,27 @@ impl<T: Transport> Federation<T> {
                     if matches!(why, Unavailable::Unreachable { .. }) {
                         guard.unwatch();
                     }
-                    return Err(why.into());
+                    return Err(CallError::Unanswered(why));
                 }
             };
+            let sent = Sent {
+                upstream: Arc::clone(&upstream),
+                bridge,
+                session,
+                mirrored,
+            };
             let attempt = if answer.status().is_success() {
-                let streamed = stream(
-                    &self.net,
-                    answer,
-                    bridge,
-                    &upstream,
-                    call.caller,
-                    guard,
-                    cancelled,
-                );
+                let streamed = stream(&self.net, answer, sent, call.caller, guard, cancelled);
                 Attempt::Answer(streamed.await?)
             } else {
                 // Boxed because it is rare and large.
-                Box::pin(self.refused(answer, &bridge, &upstream, call.caller, session, guard)).await?
+                Box::pin(self.refused(answer, sent, call, name, guard)).await?
             };
             match attempt {
                 Attempt::Answer(answer) => return Ok(answer),
-                Attempt::Again(_) if second => {
-                    return Err(upstream.not_mcp("refusals of every form of the call").into());
-                }
-                Attempt::Again(kept) => {
+                Attempt::Again(_, why) if !may_repeat(&upstream) => return Err(CallError::Unanswered(why)),
+                Attempt::Again(kept, _) => {
                     guard = kept;
-                    second = true;
                     view = self
                         .view(call.plan, call.caller, Freshness::Any, Some(name))
                         .await?
@@ -171,88 +170,128 @@ impl<T: Transport> Federation<T> {
         }
     }
 
-    /// A status that is no success: what it means for the call.
+    /// A status that is no success: what it means for the call, which may have been carried out all the same. Two things
+    /// only are known to have done nothing: a session that is over, told with 404 and not as the answer to the call, and
+    /// mirrored headers that differ from what the server's list asks for now.
     async fn refused(
         &self,
         answer: Response<T::Body>,
-        bridge: &Bridge,
-        upstream: &Arc<Upstream>,
-        caller: Caller<'_>,
-        session: Option<Arc<UpstreamSession>>,
+        sent: Sent,
+        call: &Call<'_>,
+        name: &str,
         mut guard: CallGuard,
     ) -> Result<Attempt<T::Body>, CallError> {
+        let Sent {
+            upstream,
+            bridge,
+            session,
+            mirrored,
+        } = &sent;
+        let session = session.as_ref();
         // A refusal is a whole answer: there is nothing left to cancel.
         guard.unwatch();
-        let reading = whole(upstream, answer, SMALL_ANSWER);
+        let reading = whole::<T>(upstream, answer, SMALL_ANSWER, None);
         let answer = tokio::time::timeout(upstream.config.timeout, reading)
             .await
-            .unwrap_or_else(|_| Err(upstream.timed_out()))?;
-        if let Some(session) = &session
-            && lost_session(answer.status, session, answer.error_code())
+            .unwrap_or_else(|_| Err(upstream.timed_out()))
+            .map_err(CallError::Unanswered)?;
+        let id = bridge.server_id.as_ref().unwrap_or(&bridge.client_id);
+        let (error, is_ours) = answer.error(id).unzip();
+        let loss = session.map_or(SessionLoss::No, |session| answer.session_loss(session, id));
+        if let Some(session) = session
+            && loss != SessionLoss::No
         {
-            upstream.sessions.slot(caller.key).forget(session);
-            // A server that has moved to the other era refuses sessions too; the next attempt finds out.
-            upstream.forget_era(Era::Legacy);
-            return Ok(Attempt::Again(guard));
+            upstream.sessions.slot(call.caller.key).forget(session);
+            if may_be_other_era(answer.status) {
+                // A server that has moved to the other era refuses sessions too; the next request finds out.
+                upstream.forget_era(Era::Legacy);
+            }
+            if loss == SessionLoss::Surely {
+                session.is_over();
+                return Ok(Attempt::Again(guard, upstream.session_ended(answer.status)));
+            }
+            if is_ours != Some(true) {
+                return Err(CallError::Unanswered(upstream.lost_in_session(answer.status)));
+            }
         }
-        let Some(body) = &answer.response else {
+        let Some(error) = error else {
             if may_be_other_era(answer.status) {
                 upstream.forget_era(bridge.server_era);
-                return Ok(Attempt::Again(guard));
             }
-            return Err(upstream.bad_status(answer.status).into());
-        };
-        let Ok(Message::Response(response)) = envelope::parse(body, &Limits::default()) else {
-            return Err(upstream.bad_status(answer.status).into());
-        };
-        let Outcome::Error(error) = &response.outcome else {
-            return Err(upstream.bad_status(answer.status).into());
+            let why = upstream.bad_status(answer.status, &answer.headers);
+            return Err(CallError::Unanswered(why));
         };
         match (bridge.server_era, error.code) {
             (Era::Modern, ErrorCode::HEADER_MISMATCH) => {
-                // The tool's mirrored parameters have changed since its list was read.
-                upstream.catalogs.invalidate(upstream, caller.key);
-                catalog(&self.net, upstream, caller, Freshness::Fresh).await?;
-                Ok(Attempt::Again(guard))
+                // The tool's mirrored parameters may have changed since its list was read.
+                upstream.catalogs.invalidate(upstream, call.caller.key);
+                catalog(&self.net, upstream, call.caller, Freshness::Fresh).await?;
+                let view = self
+                    .view(call.plan, call.caller, Freshness::Any, Some(name))
+                    .await?
+                    .view;
+                let why = upstream.not_mcp("it refuses the headers that its own list asks for");
+                if answer.status == StatusCode::BAD_REQUEST && check_headers(call, name, &view)? != *mirrored
+                {
+                    return Ok(Attempt::Again(guard, why));
+                }
+                Err(CallError::Unanswered(why))
             }
-            (Era::Modern, code) if denies_modern(answer.status, code) => {
+            (Era::Modern, ErrorCode::UNSUPPORTED_PROTOCOL_VERSION) => {
                 upstream.forget_era(Era::Modern);
-                Ok(Attempt::Again(guard))
+                Err(CallError::Unanswered(upstream.other_version()))
             }
             (Era::Legacy, code) if code.proves_modern() => {
-                if let Some(session) = &session {
-                    upstream.sessions.slot(caller.key).forget(session);
+                if let Some(session) = session {
+                    upstream.sessions.slot(call.caller.key).forget(session);
                 }
                 upstream.forget_era(Era::Legacy);
-                Ok(Attempt::Again(guard))
+                Err(CallError::Unanswered(upstream.other_version()))
             }
-            (_, code) => {
+            (era, code) => {
+                if era == Era::Modern && denies_modern(answer.status, code) {
+                    upstream.forget_era(Era::Modern);
+                }
                 let status = code.relayed_status(bridge.client_era);
-                let body = bridge.error(error.span.of(body));
+                let body = bridge.error(answer.error_object());
                 Ok(Attempt::Answer(reply::json(status, Answer::full(body))))
             }
         }
     }
 }
 
+/// A call that was sent and answered.
+struct Sent {
+    upstream: Arc<Upstream>,
+    bridge: Bridge,
+    session: Option<Arc<UpstreamSession>>,
+    /// The mirrored parameters it was sent with.
+    mirrored: Vec<(HeaderName, HeaderValue)>,
+}
+
 /// A success as it streams to the client.
 async fn stream<T: Transport>(
     net: &Net<T>,
     answer: Response<T::Body>,
-    bridge: Bridge,
-    upstream: &Arc<Upstream>,
+    sent: Sent,
     caller: Caller<'_>,
     guard: CallGuard,
     cancelled: Option<&CancellationToken>,
 ) -> Result<Response<Answer<T::Body>>, CallError> {
-    refuse_encoded(upstream, answer.headers())?;
+    let Sent {
+        upstream,
+        bridge,
+        session,
+        ..
+    } = sent;
+    refuse_encoded(&upstream, answer.headers()).map_err(CallError::Unanswered)?;
     let kind = media_type(answer.headers());
     let watch = Watch::new(upstream.config.timeout, caller.identity.alive());
     let body = answer.into_body();
     match kind {
         MediaType::Json if bridge.client_era == Era::Legacy && bridge.server_era == Era::Modern => {
             let json = JsonAnswer::new(body, None, watch, guard);
-            Box::pin(translated(net, json, &bridge, upstream)).await
+            Box::pin(translated(net, json, &bridge, &upstream)).await
         }
         MediaType::Json => {
             let changes = Changes {
@@ -265,7 +304,12 @@ async fn stream<T: Transport>(
             if is_looked_at {
                 // An answer that is not ours is refused while that can still be said.
                 let first = json.look_at_first().await;
-                first.map_err(|why| not_passed_on(upstream, &why))?;
+                first.map_err(|why| not_passed_on(&upstream, &why))?;
+            }
+            if let Some(session) = &session
+                && ends_session(json.first(), session)
+            {
+                upstream.sessions.slot(caller.key).forget(session);
             }
             Ok(reply::json(StatusCode::OK, Answer::json(json)))
         }
@@ -273,7 +317,7 @@ async fn stream<T: Transport>(
             let events = EventsAnswer::new(
                 body,
                 bridge,
-                Arc::clone(upstream),
+                upstream,
                 watch,
                 net.budget.share(),
                 cancelled.cloned(),
@@ -281,7 +325,26 @@ async fn stream<T: Transport>(
             );
             Ok(reply::events(Answer::events(events)))
         }
-        MediaType::Other => Err(upstream.not_mcp("neither JSON nor a stream of events").into()),
+        MediaType::Other => Err(CallError::Unanswered(
+            upstream.not_mcp("neither JSON nor a stream of events"),
+        )),
+    }
+}
+
+/// Whether an answer that is here as a whole already is an error that means that the session is over.
+fn ends_session(first: &[u8], session: &UpstreamSession) -> bool {
+    if first.len() > SMALL_ERROR || memchr::memmem::find(first, b"\"error\"").is_none() {
+        return false;
+    }
+    match envelope::parse(first, &Limits::default()) {
+        Ok(Message::Response(response)) => match &response.outcome {
+            Outcome::Error(error) => {
+                let error = SaidError::of(error);
+                session_loss(StatusCode::OK, session, Some(&error), true) != SessionLoss::No
+            }
+            Outcome::Result(_) => false,
+        },
+        _ => false,
     }
 }
 
@@ -302,7 +365,9 @@ async fn translated<T: Transport>(
     {
         let bytes = whole.len() + piece.len();
         if bytes > EVENT_MAX {
-            return Err(upstream.not_mcp("an answer that is too large").into());
+            return Err(CallError::Unanswered(
+                upstream.not_mcp("an answer that is too large"),
+            ));
         }
         if !share.resize(bytes) {
             return Err(CallError::Busy);
@@ -311,16 +376,18 @@ async fn translated<T: Transport>(
     }
     match bridge.translate(&whole.freeze()) {
         Step::Last(body) => Ok(reply::json(StatusCode::OK, Answer::full(body))),
-        _ => Err(upstream.not_mcp("an answer to another request").into()),
+        _ => Err(CallError::Unanswered(
+            upstream.not_mcp("an answer to another request"),
+        )),
     }
 }
 
 /// Why an answer that had begun cannot be passed on.
 fn not_passed_on(upstream: &Upstream, why: &AnswerError) -> CallError {
     match why {
-        AnswerError::Broken => upstream.lost().into(),
-        AnswerError::Timeout => upstream.timed_out().into(),
-        AnswerError::NotOurs(what) => upstream.not_mcp(what.to_string()).into(),
+        AnswerError::Broken => CallError::Unanswered(upstream.lost()),
+        AnswerError::Timeout => CallError::Unanswered(upstream.timed_out()),
+        AnswerError::NotOurs(what) => CallError::Unanswered(upstream.not_mcp(what.to_string())),
         AnswerError::NotAlive => CallError::Cancelled,
     }
 }

@@ -4,12 +4,14 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use gatewright_domain::Timestamp;
+use tokio::time::Instant;
 
 use crate::{
     caller::Caller,
-    catalog::{Fingerprint, Freshness, bytes_of, catalog},
+    catalog::{Catalog, Fingerprint, Freshness, bytes_of},
+    catalog_read::{Awaited, Found, catalog, find},
     federation::{Federation, Offered, Plan},
     listing::{CacheHint, CacheScope, Entry, ListKind, Merged, ServerList, Source},
     naming::Target,
@@ -21,6 +23,8 @@ use crate::{
 /// Clients are told to ask again after this long at the latest: an administrator's edit acts on the next request here,
 /// and a client that does not ask cannot notice.
 const CLIENT_TTL_MAX: Duration = Duration::from_mins(1);
+/// Once there is something to answer a list with, servers that are being asked get this much longer.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A written list is written anew after this long, so that the `ttlMs` in it stays true to a second.
 const WRITTEN_FOR: Duration = Duration::from_secs(1);
 
@@ -213,17 +217,14 @@ impl<T: Transport> Federation<T> {
         freshness: Freshness,
         name: Option<&str>,
     ) -> Result<Seen, Unavailable> {
-        let asked = plan.servers.iter().map(async |offered| {
-            let upstream: &Upstream = &offered.upstream;
-            if name.is_none_or(|name| offered.own_name(plan.naming, name).is_some()) {
-                return catalog(&self.net, upstream, caller, freshness).await.map(Some);
-            }
-            // A hung server must not hold up the calls of others.
-            Ok((upstream.catalogs).peek(upstream, caller.key, Freshness::Any, self.net.now()))
-        });
         let mut catalogs = Vec::with_capacity(plan.servers.len());
         let mut failure = None;
-        for answer in join_all(asked).await {
+        let answers = if freshness == Freshness::Fresh && name.is_none() {
+            self.gather(plan, caller).await
+        } else {
+            self.ask_for(plan, caller, freshness, name).await
+        };
+        for answer in answers {
             catalogs.push(answer.unwrap_or_else(|why| {
                 failure = Some(why);
                 None
@@ -256,6 +257,84 @@ impl<T: Transport> Federation<T> {
             scope: scope(plan),
         };
         Ok(Seen { view, hint })
+    }
+
+    /// The lists of the servers that could have a tool of this name, waited for to the end; of all others what is known.
+    async fn ask_for(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        freshness: Freshness,
+        name: Option<&str>,
+    ) -> Vec<Result<Option<Catalog>, Unavailable>> {
+        let asked = plan.servers.iter().map(async |offered| {
+            let upstream = &offered.upstream;
+            if name.is_none_or(|name| offered.own_name(plan.naming, name).is_some()) {
+                return catalog(&self.net, upstream, caller, freshness).await.map(Some);
+            }
+            // A hung server must not hold up the calls of others.
+            Ok((upstream.catalogs).peek(upstream, caller.key, Freshness::Any, self.net.now()))
+        });
+        join_all(asked).await
+    }
+
+    /// The lists of all servers. Once there is something to answer with, what is being read is waited for a moment more,
+    /// and not again by those who ask while it still is; what was known of it before takes its place. It goes on behind,
+    /// and the next list has it.
+    async fn gather(&self, plan: &Plan, caller: Caller<'_>) -> Vec<Result<Option<Catalog>, Unavailable>> {
+        let mut answers = Vec::with_capacity(plan.servers.len());
+        let mut waiting = FuturesUnordered::new();
+        let mut until: Option<Instant> = None;
+        for (index, offered) in plan.servers.iter().enumerate() {
+            let upstream = &offered.upstream;
+            answers.push(match find(&self.net, upstream, caller, Freshness::Fresh) {
+                Found::Now(answer) => answer.map(Some),
+                Found::Reading { reading, last } => {
+                    until = until.max(Some(reading.began + PATIENCE));
+                    waiting.push(async move {
+                        let awaited = reading.wait(upstream, caller.key).await;
+                        let answer = match awaited {
+                            Awaited::Ours(answer) => answer,
+                            Awaited::Theirs => catalog(&self.net, upstream, caller, Freshness::Fresh).await,
+                        };
+                        (index, answer)
+                    });
+                    Ok(last)
+                }
+            });
+        }
+        let is_known = |answers: &[Result<Option<Catalog>, Unavailable>]| {
+            answers.iter().any(|answer| matches!(answer, Ok(Some(_))))
+        };
+        let mut until = until.filter(|_| is_known(&answers));
+        loop {
+            // What is here already is taken, however long ago its time was over.
+            let next = tokio::select! {
+                biased;
+                next = waiting.next() => next,
+                () = at(until) => return answers,
+            };
+            let Some((index, answer)) = next else {
+                return answers;
+            };
+            match answer {
+                Ok(catalog) => answers[index] = Ok(Some(catalog)),
+                Err(why) if !matches!(answers[index], Ok(Some(_))) => answers[index] = Err(why),
+                // Its last list is good enough for a while.
+                Err(_) => {}
+            }
+            if until.is_none() && is_known(&answers) {
+                until = Some(Instant::now() + PATIENCE);
+            }
+        }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -30,10 +30,10 @@ pub const PARAM_PREFIX: &str = "mcp-param-";
 /// Around a value in Base64.
 const SENTINEL: (&str, &str) = ("=?base64?", "?=");
 
-/// The standard alphabet; padding is written, and read where it is.
+/// The standard alphabet with padding, which must be there: what reads a value without it in another way must not get one.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
 /// Why a header does not agree with the body; always -32020 with 400. Names headers, never values.
@@ -124,6 +124,7 @@ pub fn check(headers: &HeaderMap, request: &Request<'_>) -> Result<(), HeaderMis
     let Some(source) = NameSource::of(&request.method.value) else {
         return Ok(());
     };
+    check_encoding(headers)?;
     let params = request.params.as_ref();
     let wanted = params.and_then(|params| match source {
         NameSource::Name => params.name.as_ref(),
@@ -138,6 +139,18 @@ pub fn check(headers: &HeaderMap, request: &Request<'_>) -> Result<(), HeaderMis
             Some(_) => Err(HeaderMismatch::Different("Mcp-Name".into())),
             None => Err(HeaderMismatch::Invalid("Mcp-Name".into())),
         },
+    }
+}
+
+/// Refuses mirrored parameters in Base64 that does not decode, also of parameters that no list names: no reader must have to
+/// guess what they stand for.
+fn check_encoding(headers: &HeaderMap) -> Result<(), HeaderMismatch> {
+    let broken = headers
+        .iter()
+        .find(|(name, value)| name.as_str().starts_with(PARAM_PREFIX) && decode_value(value).is_none());
+    match broken {
+        Some((name, _)) => Err(HeaderMismatch::Invalid(name.as_str().into())),
+        None => Ok(()),
     }
 }
 
@@ -194,6 +207,9 @@ mod tests {
             &b"caf\xc3\xa9"[..],
             b"=?base64?%%%?=",
             b"=?base64?/w==?=",
+            b"=?base64?YQ?=",
+            b"=?base64?YQ=?=",
+            b"=?base64?YR==?=",
             b"=?base64?YQ?b?=",
         ] {
             let value = HeaderValue::from_bytes(bad).expect("a header value");
@@ -220,6 +236,8 @@ mod tests {
         let method = ("mcp-method", "tools/call");
         let name = ("mcp-name", "=?base64?Z3LDtsOfZQ==?=");
         assert_eq!(outcome(call, &[method, name]), Ok(()));
+        let param = ("mcp-param-region", "=?base64?SGVsbG8=?=");
+        assert_eq!(outcome(call, &[method, name, param]), Ok(()));
         for headers in [
             &[][..],
             &[name],
@@ -230,6 +248,8 @@ mod tests {
             &[method, method, name],
             &[("mcp-method", "tools/list"), name],
             &[("mcp-method", "Tools/Call"), name],
+            &[method, name, ("mcp-param-region", "=?base64?SGVsbG8?=")],
+            &[method, name, ("mcp-param-region", "=?base64?%%%?=")],
         ] {
             assert!(outcome(call, headers).is_err(), "{headers:?}");
         }

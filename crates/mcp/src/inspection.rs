@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
-    catalog,
+    catalog_read,
     federation::Federation,
     listing::ServerList,
     meta,
@@ -146,14 +146,15 @@ impl<T: Transport> Federation<T> {
             retries: 0,
             ..config
         });
-        let net = Net {
+        let net = Arc::new(Net {
             transport: Witness {
                 net: Arc::clone(&self.net),
                 said: Mutex::default(),
             },
             clock: Arc::clone(&self.net.clock),
             budget: Arc::clone(&self.net.budget),
-        };
+            farewells: Arc::clone(&self.net.farewells),
+        });
         let caller = Caller {
             key: CallerKey::NOBODY,
             identity: &Nobody,
@@ -167,8 +168,9 @@ impl<T: Transport> Federation<T> {
         let said = net
             .transport
             .said
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         outcome.map_err(|why| Unwell {
             cause: said.filter(|_| matches!(why, Unavailable::Unreachable { .. } | Unavailable::Lost { .. })),
             why,
@@ -186,13 +188,13 @@ impl<T: Transport> Federation<T> {
 }
 
 async fn look<T: Transport>(
-    net: &Net<T>,
+    net: &Arc<Net<T>>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Seen, Unavailable> {
     let era = net.era(upstream, caller).await?;
     let began = Instant::now();
-    let tools = catalog::read_list(net, upstream, caller).await?;
+    let tools = catalog_read::read_list(net, upstream, caller).await?;
     let listed_in = began.elapsed();
     let version = match era {
         Era::Modern => ProtocolVersion::LATEST_MODERN,
@@ -214,6 +216,7 @@ async fn say_goodbye<T: Transport>(net: &Net<Witness<T>>, upstream: &Upstream, c
     let Some(session) = upstream.sessions.slot(caller.key).get() else {
         return;
     };
+    session.is_over();
     if session.id.is_none() {
         return;
     }

@@ -16,12 +16,15 @@ mod call_guard;
 mod call_outgoing;
 pub mod caller;
 pub mod catalog;
+mod catalog_read;
 pub mod endpoint;
 pub mod envelope;
 #[cfg(test)]
 mod fake_body;
 #[cfg(test)]
 mod fake_net;
+#[cfg(test)]
+mod fake_words;
 pub mod federation;
 mod federation_call;
 mod federation_list;
@@ -43,9 +46,13 @@ pub mod scan;
 pub mod session;
 pub mod splice;
 pub mod sse;
+mod unavailable;
 pub mod upstream;
 mod upstream_ask;
+mod upstream_back;
 mod upstream_era;
+mod upstream_handshake;
+mod upstream_old_transport;
 mod upstream_read;
 pub mod upstream_session;
 pub mod upstream_transport;

@@ -114,6 +114,9 @@ pub enum InvalidReason {
     /// Its header annotations break the rules.
     #[error(transparent)]
     Annotation(#[from] AnnotationError),
+    /// It is a tool that works only as a task (2025-11-25 basic/utilities/tasks), which no client of a gateway can ask for.
+    #[error("the tool works only as a task, which gateways do not support")]
+    OnlyTask,
 }
 
 /// Whether a result may be shared between users (Caching, "Cache Scope Field").
@@ -209,13 +212,19 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
         reason: InvalidReason::Key(kind.key()),
     };
     let raw = result.slice(span.start..span.end);
-    let [key, input_schema] =
-        pick(&raw, Span::new(0, raw.len()), [kind.key(), "inputSchema"]).map_err(|_| no_key())?;
+    let names = [kind.key(), "inputSchema", "execution"];
+    let [key, input_schema, execution] = pick(&raw, Span::new(0, raw.len()), names).map_err(|_| no_key())?;
     let key_span = key
         .filter(|member| member.kind == Kind::String)
         .ok_or_else(no_key)?
         .value;
     let key: Box<str> = decode_string(key_span.of(&raw)).ok_or_else(no_key)?.into();
+    if kind == ListKind::Tools && execution.is_some_and(|execution| is_only_task(&raw, execution)) {
+        return Err(InvalidEntry {
+            key: Some(key),
+            reason: InvalidReason::OnlyTask,
+        });
+    }
     let input_schema = input_schema
         .filter(|_| kind == ListKind::Tools)
         .map(|member| member.value);
@@ -236,6 +245,17 @@ fn entry(kind: ListKind, result: &Bytes, span: Span) -> Result<Entry, InvalidEnt
         input_schema,
         param_headers,
     })
+}
+
+/// Whether `execution` says that the tool must be called as a task.
+fn is_only_task(raw: &[u8], execution: Member) -> bool {
+    if execution.kind != Kind::Object {
+        return false;
+    }
+    let Ok([Some(support)]) = pick(raw, execution.value, ["taskSupport"]) else {
+        return false;
+    };
+    decode_string(support.value.of(raw)).is_some_and(|support| support == "required")
 }
 
 /// The pages of one server put together, within the caps.

@@ -260,7 +260,7 @@ impl Reader {
 
 /// The integer a JSON number stands for, exactly, whatever its notation: `42`, `42.0` and `4.2e1` are the same. `None`
 /// outside the range JavaScript keeps exact, and for everything else.
-fn safe_integer(text: &str) -> Option<i64> {
+pub(crate) fn safe_integer(text: &str) -> Option<i64> {
     let (is_negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),

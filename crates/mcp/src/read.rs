@@ -200,6 +200,12 @@ impl<'a> Reader<'a> {
                 }),
             });
         }
+        // Some servers write both members, and `null` for the one that does not apply.
+        let (result, error) = match (result, error) {
+            (Some(_), Some((_, Kind::Null))) => (result, None),
+            (Some((_, Kind::Null)), Some(_)) => (None, error),
+            other => other,
+        };
         let outcome = match (result, error) {
             (Some(result), None) => {
                 if id.is_none() {

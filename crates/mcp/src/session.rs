@@ -71,7 +71,7 @@ pub struct Session {
     /// The client's capabilities, a JSON object.
     pub capabilities: Box<str>,
     ends_at: Timestamp,
-    /// Calls that run, by the client's request id as JSON text. Held for single operations on the map only.
+    /// Calls that run, by the client's request id as JSON text, written in one way only. Held for single operations on the map only.
     running: Mutex<HashMap<Bytes, (u64, CancellationToken)>>,
     /// Tells calls apart that came with one id.
     next_call: AtomicU64,

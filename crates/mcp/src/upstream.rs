@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,21 +14,24 @@ use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
     header::{
-        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRAILER,
+        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, TE, TRAILER,
         TRANSFER_ENCODING, UPGRADE, USER_AGENT,
     },
 };
 use tokio::sync::Mutex;
 
+pub use crate::unavailable::Unavailable;
 use crate::{
-    caller::Caller, catalog::Catalogs, inspection::About, upstream_session::UpstreamSessions, version::Era,
+    caller::Caller, catalog::Catalogs, inspection::About, unavailable::redirect_target,
+    upstream_session::UpstreamSessions, version::Era,
 };
 
 /// The header that carries the signed identity assertion.
 pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
-/// After a server could not be reached, lists leave it out this long without asking again, so that one dead server
-/// does not make every list wait for its time limit. Calls always ask.
+/// After a server could not be used, lists leave it out this long without asking again, so that one dead server does not
+/// make every list wait for its time limit. Each further failure doubles it, twice at most. Calls always ask.
 const DOWN_FOR: Duration = Duration::from_secs(15);
+const DOUBLED_AT_MOST: u32 = 2;
 
 /// What the federation needs to know of a server to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,90 +56,6 @@ pub struct UpstreamConfig {
     pub problem: Option<String>,
 }
 
-/// Why a server gave no answer that could be passed on. The text is meant for people: what happened and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// Its configuration cannot be used.
-    #[error(
-        "The server `{server}` is not set up completely: {problem}. Ask the administrator of this gateway."
-    )]
-    Misconfigured {
-        /// Its slug.
-        server: String,
-        /// What is wrong, without any secret.
-        problem: String,
-    },
-    /// It cannot be reached.
-    #[error(
-        "The server `{server}` cannot be reached right now. Try again later; if it lasts, tell the administrator of this gateway."
-    )]
-    Unreachable {
-        /// Its slug.
-        server: String,
-    },
-    /// The connection broke before an answer began; it may have done what it was asked.
-    #[error(
-        "The connection to the server `{server}` broke before it answered; it may have carried the request out. Check before you try again."
-    )]
-    Lost {
-        /// Its slug.
-        server: String,
-    },
-    /// It took too long.
-    #[error(
-        "The server `{server}` did not answer in time. Try again later; if it lasts, tell the administrator of this gateway."
-    )]
-    Timeout {
-        /// Its slug.
-        server: String,
-    },
-    /// It refused the gateway itself.
-    #[error(
-        "The server `{server}` refused this gateway (HTTP {status}). Ask the administrator of this gateway to check its headers and secrets."
-    )]
-    Refused {
-        /// Its slug.
-        server: String,
-        /// 401 or 403.
-        status: u16,
-    },
-    /// It failed by itself.
-    #[error(
-        "The server `{server}` failed (HTTP {status}). Try again later; if it lasts, tell the administrator of this gateway."
-    )]
-    Failed {
-        /// Its slug.
-        server: String,
-        /// 429 or 5xx.
-        status: u16,
-    },
-    /// What it answered is not MCP.
-    #[error(
-        "The server `{server}` answered with something that is not MCP ({what}). Tell the administrator of this gateway."
-    )]
-    NotMcp {
-        /// Its slug.
-        server: String,
-        /// What came, in our words.
-        what: String,
-    },
-}
-
-impl Unavailable {
-    /// One word for metrics.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::Misconfigured { .. } => "configuration",
-            Self::Unreachable { .. } => "connect",
-            Self::Lost { .. } => "lost",
-            Self::Timeout { .. } => "timeout",
-            Self::Refused { .. } => "refused",
-            Self::Failed { .. } => "failed",
-            Self::NotMcp { .. } => "protocol",
-        }
-    }
-}
-
 const UNKNOWN: u8 = 0;
 const MODERN: u8 = 1;
 const LEGACY: u8 = 2;
@@ -157,6 +76,9 @@ pub struct Upstream {
     /// Held while the era is found out, so that a hundred first requests probe once. Never taken once it is known.
     pub(crate) probing: Mutex<()>,
     down_until: AtomicI64,
+    failed_at: AtomicI64,
+    /// Failures in a row, each after the pause that the one before brought.
+    streak: AtomicU32,
     last_failure: ArcSwapOption<Unavailable>,
     /// Failures noted so far: who waited for somebody else's attempt sees whether it failed.
     failures: AtomicU64,
@@ -212,6 +134,8 @@ impl Upstream {
             about: ArcSwapOption::empty(),
             probing: Mutex::new(()),
             down_until: AtomicI64::new(0),
+            failed_at: AtomicI64::new(0),
+            streak: AtomicU32::new(0),
             last_failure: ArcSwapOption::empty(),
             failures: AtomicU64::new(0),
         }
@@ -267,9 +191,27 @@ impl Upstream {
     /// Notes that the server could not be used.
     pub(crate) fn note_failure(&self, why: &Unavailable, now: Timestamp) {
         self.last_failure.store(Some(Arc::new(why.clone())));
-        self.down_until
-            .store(now.plus(DOWN_FOR).as_millis(), Ordering::Release);
+        // Those who failed together, or in the pause, are one failure.
+        let streak = if now.as_millis() < self.down_until.load(Ordering::Acquire) {
+            self.streak.load(Ordering::Acquire)
+        } else {
+            self.streak.fetch_add(1, Ordering::AcqRel).saturating_add(1)
+        };
+        let doubled = streak.saturating_sub(1).min(DOUBLED_AT_MOST);
+        self.failed_at.store(now.as_millis(), Ordering::Release);
+        self.down_until.store(
+            now.plus(DOWN_FOR * 2_u32.pow(doubled)).as_millis(),
+            Ordering::Release,
+        );
         self.failures.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Notes an answer that shows that the server cannot be used. One that may be about a single user, or about what the
+    /// gateway is allowed, says nothing for others.
+    pub(crate) fn note_refusal(&self, why: &Unavailable, now: Timestamp) {
+        if !self.knows_users() && !matches!(why, Unavailable::Refused { .. }) {
+            self.note_failure(why, now);
+        }
     }
 
     /// How many failures were noted so far.
@@ -289,6 +231,7 @@ impl Upstream {
     pub(crate) fn note_success(&self) {
         if self.down_until.load(Ordering::Acquire) != 0 {
             self.down_until.store(0, Ordering::Release);
+            self.streak.store(0, Ordering::Release);
             self.last_failure.store(None);
         }
     }
@@ -305,9 +248,8 @@ impl Upstream {
     /// When the server was last unusable and why, unless it has answered since.
     pub(crate) fn last_failure(&self) -> Option<(Timestamp, Arc<Unavailable>)> {
         let why = self.last_failure.load_full()?;
-        let down_until = self.down_until.load(Ordering::Acquire);
-        let millis = i64::try_from(DOWN_FOR.as_millis()).unwrap_or(i64::MAX);
-        Some((Timestamp::from_millis(down_until.saturating_sub(millis)), why))
+        let at = self.failed_at.load(Ordering::Acquire);
+        Some((Timestamp::from_millis(at), why))
     }
 
     /// A request to the server: its custom headers, the protocol's, and the identity assertion where it gets one.
@@ -372,8 +314,8 @@ impl Upstream {
         }
     }
 
-    /// What an HTTP status says that carries no JSON-RPC message.
-    pub(crate) fn bad_status(&self, status: StatusCode) -> Unavailable {
+    /// What an HTTP answer says that carries no JSON-RPC message. `headers` are its own.
+    pub(crate) fn bad_status(&self, status: StatusCode, headers: &HeaderMap) -> Unavailable {
         let server = self.config.slug.clone();
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Unavailable::Refused {
@@ -384,7 +326,37 @@ impl Upstream {
                 server,
                 status: status.as_u16(),
             },
+            _ if status.is_redirection() && status != StatusCode::NOT_MODIFIED => Unavailable::Redirected {
+                server,
+                status: status.as_u16(),
+                to: redirect_target(&self.config.url, headers.get(LOCATION)),
+            },
             _ => self.not_mcp(format!("HTTP {}", status.as_u16())),
+        }
+    }
+
+    /// The server has ended the session; `status` is what it answered with.
+    pub(crate) fn session_ended(&self, status: StatusCode) -> Unavailable {
+        Unavailable::SessionEnded {
+            server: self.config.slug.clone(),
+            status: status.as_u16(),
+        }
+    }
+
+    /// What the loss of a session means for the request that found out.
+    pub(crate) fn lost_in_session(&self, status: StatusCode) -> Unavailable {
+        match status {
+            StatusCode::UNAUTHORIZED
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::SERVICE_UNAVAILABLE => self.bad_status(status, &HeaderMap::new()),
+            _ => self.session_ended(status),
+        }
+    }
+
+    /// The server refuses the version of MCP it spoke before.
+    pub(crate) fn other_version(&self) -> Unavailable {
+        Unavailable::OtherVersion {
+            server: self.config.slug.clone(),
         }
     }
 

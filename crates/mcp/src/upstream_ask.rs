@@ -1,30 +1,29 @@
-//! Requests of our own to a server: finding out its era, beginning sessions, reading lists
-//! (2026-07-28 basic/transports/streamable-http, backward compatibility; 2025-11-25 basic/lifecycle).
+//! Requests of our own to a server, in whatever era it speaks; lists are read so. How the era is found out and sessions
+//! begin is in [`crate::upstream_handshake`].
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gatewright_domain::{Clock, Timestamp};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response};
+use tokio::sync::Semaphore;
 
 use crate::{
     budget::Budget,
     caller::Caller,
     envelope::{self, Limits, Message, Outcome, RequestId},
     headers,
-    inspection::About,
     jsonrpc::{self, ErrorCode},
     meta::{self, ClientFacts},
     upstream::{Unavailable, Upstream},
-    upstream_era::{self, denies_modern, lost_session, may_be_other_era},
+    upstream_back::Back,
+    upstream_era::{SessionLoss, denies_modern, may_be_other_era},
     upstream_read::{Whole, whole},
     upstream_session::UpstreamSession,
     upstream_transport::{Transport, TransportError},
     version::{Era, ProtocolVersion},
 };
 
-/// No request of our own waits longer, however patient the server's own limit is: lists are waited for by people.
-const OWN_DEADLINE: Duration = Duration::from_secs(10);
 /// Bytes of an answer to `server/discover` or `initialize`, and of a refusal.
 pub(crate) const SMALL_ANSWER: usize = 1024 * 1024;
 /// Bytes of one page of a list.
@@ -42,6 +41,8 @@ pub(crate) struct Net<T> {
     pub(crate) transport: T,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Arc<Budget>,
+    /// How many sessions are ended at once.
+    pub(crate) farewells: Arc<Semaphore>,
 }
 
 /// Why a request of our own has no result.
@@ -57,10 +58,8 @@ pub(crate) enum AskError {
 enum Attempt {
     Result(Bytes),
     Refused(ErrorCode),
-    /// The server speaks the other era after all, or anew.
-    WrongEra,
-    /// The session is gone.
-    SessionLost,
+    /// The server speaks the other era after all, or the session is over: asked once more it may answer. Why it did not.
+    Again(Unavailable),
 }
 
 impl<T: Transport> Net<T> {
@@ -122,7 +121,11 @@ impl<T: Transport> Net<T> {
     }
 
     /// The era of a server, found out where it is not known.
-    pub(crate) async fn era(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<Era, Unavailable> {
+    pub(crate) async fn era(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> Result<Era, Unavailable> {
         if let Some(problem) = &upstream.config.problem {
             return Err(Unavailable::Misconfigured {
                 server: upstream.slug().to_owned(),
@@ -136,126 +139,11 @@ impl<T: Transport> Net<T> {
         Box::pin(self.find_era(upstream, caller)).await
     }
 
-    async fn find_era(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<Era, Unavailable> {
-        let failures = upstream.failures();
-        let _probing = upstream.probing.lock().await;
-        if let Some(era) = upstream.era() {
-            return Ok(era);
-        }
-        // Who waited here has waited for the same answer; a queue in front of a hung server moves at once.
-        if let Some(why) = upstream.failed_since(failures) {
-            return Err(why);
-        }
-        if self.speaks_modern(upstream, caller).await? {
-            upstream.set_era(Era::Modern);
-            return Ok(Era::Modern);
-        }
-        // `initialize` is the proof of the other era, and its session will be needed anyway.
-        self.begin_session(upstream, caller).await?;
-        upstream.set_era(Era::Legacy);
-        Ok(Era::Legacy)
-    }
-
-    /// Whether `server/discover` is answered as a server of the stateless era answers it.
-    async fn speaks_modern(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<bool, Unavailable> {
-        let request = modern_request(upstream, caller, "server/discover", "")?;
-        let answer = self.ask_once(upstream, request, SMALL_ANSWER).await?;
-        if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(upstream.bad_status(answer.status));
-        }
-        let Some(body) = &answer.response else {
-            // A server that fails altogether is neither; only a refusal means the other era.
-            if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
-                return Err(upstream.bad_status(answer.status));
-            }
-            return Ok(false);
-        };
-        let Ok(Message::Response(response)) = envelope::parse(body, &Limits::default()) else {
-            return Ok(false);
-        };
-        match response.outcome {
-            Outcome::Result(result) => {
-                let is_modern = upstream_era::lists_modern_version(body, result.span, "supportedVersions");
-                if is_modern {
-                    upstream.note_about(About::read(body, result.span));
-                }
-                Ok(is_modern)
-            }
-            Outcome::Error(error) if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
-                // It is modern, and speaks no modern version we speak: the older era may still be shared.
-                Ok(error
-                    .data
-                    .is_some_and(|data| upstream_era::lists_modern_version(body, data, "supported")))
-            }
-            Outcome::Error(error) => Ok(error.code.proves_modern()),
-        }
-    }
-
-    /// The session of a user with a server, begun where there is none.
-    pub(crate) async fn session(
-        &self,
-        upstream: &Upstream,
-        caller: Caller<'_>,
-    ) -> Result<Arc<UpstreamSession>, Unavailable> {
-        let slot = upstream.sessions.slot(caller.key);
-        match slot.get() {
-            Some(session) => Ok(session),
-            // Boxed because it is rare and large.
-            None => Box::pin(self.begin_session(upstream, caller)).await,
-        }
-    }
-
-    async fn begin_session(
-        &self,
-        upstream: &Upstream,
-        caller: Caller<'_>,
-    ) -> Result<Arc<UpstreamSession>, Unavailable> {
-        let slot = upstream.sessions.slot(caller.key);
-        let failures = upstream.failures();
-        let _beginning = slot.beginning.lock().await;
-        if let Some(session) = slot.get() {
-            return Ok(session);
-        }
-        if let Some(why) = upstream.failed_since(failures) {
-            return Err(why);
-        }
-        let params = format!(
-            r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{CLIENT_INFO}}}"#,
-            ProtocolVersion::LATEST_LEGACY
-        );
-        let body = jsonrpc::write_request(&RequestId::Integer(0), "initialize", Some(params.as_bytes()));
-        let request = upstream.request(Method::POST, caller, body)?;
-        let answer = self.ask_once(upstream, request, SMALL_ANSWER).await?;
-        let Some(body) = &answer.response else {
-            return Err(upstream.bad_status(answer.status));
-        };
-        let Ok(Message::Response(response)) = envelope::parse(body, &Limits::default()) else {
-            return Err(upstream.not_mcp("no response to `initialize`"));
-        };
-        let Outcome::Result(result) = response.outcome else {
-            return Err(upstream.not_mcp("`initialize` was refused"));
-        };
-        let version = upstream_era::text_member(body, result.span, "protocolVersion")
-            .as_deref()
-            .and_then(ProtocolVersion::parse)
-            .filter(|version| version.era() == Era::Legacy)
-            .ok_or_else(|| upstream.not_mcp("a protocol version Gatewright does not speak"))?;
-        upstream.note_about(About::read(body, result.span));
-        let id = answer.headers.get(headers::SESSION_ID).cloned();
-        let session = Arc::new(UpstreamSession::new(id, version));
-        let done = jsonrpc::write_notification("notifications/initialized", None);
-        let mut request = upstream.request(Method::POST, caller, done)?;
-        session_headers(&mut request, &session);
-        // Its answer has no content; a server that refuses it will say so at the next request.
-        self.ask_once(upstream, request, SMALL_ANSWER).await?;
-        slot.set(Arc::clone(&session));
-        Ok(session)
-    }
-
-    /// Asks for a result, in whatever era the server speaks. `members` are further members of `params` as JSON text
-    /// without braces, like `"cursor":"x"`.
+    /// Asks for a result, in whatever era the server speaks. What is asked so changes nothing at the server, so it is asked
+    /// once more where the first answer shows another era or a session that is over. `members` are further members of
+    /// `params` as JSON text without braces, like `"cursor":"x"`.
     pub(crate) async fn ask(
-        &self,
+        self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
         method: &str,
@@ -270,10 +158,11 @@ impl<T: Transport> Net<T> {
             match attempt.map_err(AskError::Unavailable)? {
                 Attempt::Result(result) => return Ok(result),
                 Attempt::Refused(code) => return Err(AskError::Refused(code)),
-                Attempt::WrongEra | Attempt::SessionLost if second => {
-                    return Err(AskError::Unavailable(upstream.not_mcp("neither era of MCP")));
+                Attempt::Again(why) if second => {
+                    upstream.note_refusal(&why, self.now());
+                    return Err(AskError::Unavailable(why));
                 }
-                Attempt::WrongEra | Attempt::SessionLost => second = true,
+                Attempt::Again(_) => second = true,
             }
         }
     }
@@ -286,26 +175,28 @@ impl<T: Transport> Net<T> {
         members: &str,
     ) -> Result<Attempt, Unavailable> {
         let request = modern_request(upstream, caller, method, members)?;
-        let answer = self.ask_once(upstream, request, PAGE_ANSWER).await?;
+        let answer = self.ask_once(upstream, request, PAGE_ANSWER, None).await?;
         let Some(body) = &answer.response else {
+            let why = upstream.bad_status(answer.status, &answer.headers);
             if may_be_other_era(answer.status) {
                 upstream.forget_era(Era::Modern);
-                return Ok(Attempt::WrongEra);
+                return Ok(Attempt::Again(why));
             }
-            return Err(upstream.bad_status(answer.status));
+            upstream.note_refusal(&why, self.now());
+            return Err(why);
         };
         let attempt = outcome(upstream, body)?;
         if let Attempt::Refused(code) = attempt
             && denies_modern(answer.status, code)
         {
             upstream.forget_era(Era::Modern);
-            return Ok(Attempt::WrongEra);
+            return Ok(Attempt::Again(upstream.not_mcp(format!("error {}", code.0))));
         }
         Ok(attempt)
     }
 
     async fn ask_legacy(
-        &self,
+        self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
         method: &str,
@@ -317,18 +208,33 @@ impl<T: Transport> Net<T> {
         let body = jsonrpc::write_request(&id, method, Some(params.as_bytes()));
         let mut request = upstream.request(Method::POST, caller, body)?;
         session_headers(&mut request, &session);
-        let answer = self.ask_once(upstream, request, PAGE_ANSWER).await?;
-        if lost_session(answer.status, &session, answer.error_code()) {
+        let back = Back {
+            net: self,
+            upstream,
+            caller,
+            session: Some(&session),
+        };
+        let answer = self.ask_once(upstream, request, PAGE_ANSWER, Some(&back)).await?;
+        let loss = answer.session_loss(&session, id.to_json().as_bytes());
+        if loss != SessionLoss::No {
             upstream.sessions.slot(caller.key).forget(&session);
-            upstream.forget_era(Era::Legacy);
-            return Ok(Attempt::SessionLost);
+            if loss == SessionLoss::Surely {
+                session.is_over();
+            }
+            if may_be_other_era(answer.status) {
+                // A server that has moved to the other era refuses sessions too; the next attempt finds out.
+                upstream.forget_era(Era::Legacy);
+            }
+            return Ok(Attempt::Again(upstream.lost_in_session(answer.status)));
         }
         let Some(body) = &answer.response else {
+            let why = upstream.bad_status(answer.status, &answer.headers);
             if may_be_other_era(answer.status) {
                 upstream.forget_era(Era::Legacy);
-                return Ok(Attempt::WrongEra);
+                return Ok(Attempt::Again(why));
             }
-            return Err(upstream.bad_status(answer.status));
+            upstream.note_refusal(&why, self.now());
+            return Err(why);
         };
         let attempt = outcome(upstream, body)?;
         if let Attempt::Refused(code) = attempt
@@ -336,22 +242,23 @@ impl<T: Transport> Net<T> {
         {
             upstream.sessions.slot(caller.key).forget(&session);
             upstream.forget_era(Era::Legacy);
-            return Ok(Attempt::WrongEra);
+            return Ok(Attempt::Again(upstream.other_version()));
         }
         Ok(attempt)
     }
 
-    /// Sends a request of our own and reads the whole answer within its deadline.
-    async fn ask_once(
+    /// Sends a request of our own and reads the whole answer within the time limit of the server.
+    pub(crate) async fn ask_once(
         &self,
         upstream: &Upstream,
         request: Request<Bytes>,
         cap: usize,
+        back: Option<&Back<'_, T>>,
     ) -> Result<Whole, Unavailable> {
-        let deadline = upstream.config.timeout.min(OWN_DEADLINE);
+        let deadline = upstream.config.timeout;
         let reading = async {
             let answer = self.send(upstream, request, deadline).await?;
-            whole(upstream, answer, cap).await
+            whole(upstream, answer, cap, back).await
         };
         let outcome = tokio::time::timeout(deadline, reading)
             .await
@@ -378,7 +285,7 @@ pub(crate) fn session_headers<B>(request: &mut Request<B>, session: &UpstreamSes
 }
 
 /// A request of our own in the stateless era; it claims no capability of a client.
-fn modern_request(
+pub(crate) fn modern_request(
     upstream: &Upstream,
     caller: Caller<'_>,
     method: &str,

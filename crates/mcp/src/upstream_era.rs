@@ -1,12 +1,14 @@
-//! Which era of MCP an answer of a server shows (2026-07-28 basic/transports/streamable-http, backward compatibility).
+//! Which era of MCP an answer of a server shows, and whether it means that a session is over
+//! (2026-07-28 basic/transports/streamable-http, backward compatibility; 2025-11-25 basic/transports, session management).
 
 use http::StatusCode;
 
 use crate::{
+    envelope::ErrorMembers,
     jsonrpc::ErrorCode,
     scan::{self, Kind, Span},
     upstream_session::UpstreamSession,
-    version::{Era, ProtocolVersion},
+    version::ProtocolVersion,
 };
 
 /// Whether a status without a JSON-RPC message means that the server does not speak the era it was thought to speak.
@@ -26,16 +28,71 @@ pub(crate) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
     code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION || (may_be_other_era(status) && is_of_older_sdks(code))
 }
 
-/// Whether an answer means that the server has forgotten the session: 404 by the standard; by some widespread examples
-/// of the official SDKs 400 with a code of theirs, or without a JSON-RPC error at all. `code` is the one in its body.
-/// Any other 400 is an answer to the request, which may have been processed.
-pub(crate) fn lost_session(status: StatusCode, session: &UpstreamSession, code: Option<ErrorCode>) -> bool {
-    session.id.is_some()
-        && match status {
-            StatusCode::NOT_FOUND => true,
-            StatusCode::BAD_REQUEST => code.is_none_or(is_of_older_sdks),
-            _ => false,
+/// What an answer says of the session its request was sent in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionLoss {
+    /// Nothing: it goes on.
+    No,
+    /// It is over, and by the standard nothing was done with the request.
+    Surely,
+    /// It is over or may be; the request may have been carried out.
+    Maybe,
+}
+
+/// Whether an answer means that the server has forgotten the session. 404 by the standard, as long as it is no answer to
+/// the request itself; servers in use say it with other statuses too, and with codes of the older SDKs. `error` is the
+/// JSON-RPC error in its body, and `is_ours` tells whether that bears the id of the request.
+pub(crate) fn session_loss(
+    status: StatusCode,
+    session: &UpstreamSession,
+    error: Option<&SaidError>,
+    is_ours: bool,
+) -> SessionLoss {
+    if session.id.is_none() {
+        return SessionLoss::No;
+    }
+    if status == StatusCode::NOT_FOUND && !is_ours {
+        return SessionLoss::Surely;
+    }
+    let maybe = match error {
+        Some(error) => {
+            is_of_older_sdks(error.code) && (!status.is_success() || error.names_session)
+                || !is_ours && !status.is_success() && error.names_session
         }
+        None if is_ours => false,
+        None => matches!(
+            status,
+            StatusCode::BAD_REQUEST
+                | StatusCode::UNAUTHORIZED
+                | StatusCode::GONE
+                | StatusCode::INTERNAL_SERVER_ERROR
+                | StatusCode::SERVICE_UNAVAILABLE
+        ),
+    };
+    if maybe {
+        SessionLoss::Maybe
+    } else {
+        SessionLoss::No
+    }
+}
+
+/// What matters of a JSON-RPC error a server answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SaidError {
+    /// Its code.
+    pub(crate) code: ErrorCode,
+    /// Whether its message speaks of a session.
+    pub(crate) names_session: bool,
+}
+
+impl SaidError {
+    pub(crate) fn of(error: &ErrorMembers<'_>) -> Self {
+        let message = error.message.as_ref().map_or("", |message| &*message.value);
+        Self {
+            code: error.code,
+            names_session: message.to_ascii_lowercase().contains("session"),
+        }
+    }
 }
 
 /// The codes older implementations refuse a request with before they look at it; no newer one uses them.
@@ -50,18 +107,86 @@ pub(crate) fn text_member(body: &[u8], object: Span, name: &str) -> Option<Strin
     scan::decode_string(member.value.of(body)).map(std::borrow::Cow::into_owned)
 }
 
-/// Whether a member of an object is a list that names a version of the stateless era spoken here.
-pub(crate) fn lists_modern_version(body: &[u8], object: Span, name: &str) -> bool {
+/// The versions spoken here that a member of an object lists.
+pub(crate) fn listed_versions(body: &[u8], object: Span, name: &str) -> Vec<ProtocolVersion> {
     let Ok([Some(list)]) = scan::pick(body, object, [name]) else {
-        return false;
+        return Vec::new();
     };
     if list.kind != Kind::Array {
-        return false;
+        return Vec::new();
     }
     let versions = scan::elements(body, list.value).unwrap_or_default();
     versions
         .into_iter()
         .filter_map(|(span, _)| scan::decode_string(span.of(body)))
         .filter_map(|name| ProtocolVersion::parse(&name))
-        .any(|version| version.era() == Era::Modern)
+        .collect()
+}
+
+/// The versions spoken here that a refusal of a version offers in its place: in `data` as the standard has it, or in the
+/// words of the message, as the older SDKs do.
+pub(crate) fn offered_versions(body: &[u8], error: &ErrorMembers<'_>) -> Vec<ProtocolVersion> {
+    let in_data = |name| {
+        error
+            .data
+            .map_or_else(Vec::new, |data| listed_versions(body, data, name))
+    };
+    let listed = [in_data("supported"), in_data("supportedVersions")].concat();
+    if !listed.is_empty() {
+        return listed;
+    }
+    let message = error.message.as_ref().map_or("", |message| &*message.value);
+    ProtocolVersion::ALL
+        .into_iter()
+        .filter(|version| message.contains(version.as_str()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_session_is_over_by_what_servers_in_use_say() {
+        let session = UpstreamSession::new(
+            Some(HeaderValue::from_static("s")),
+            ProtocolVersion::LATEST_LEGACY,
+        );
+        let stateless = UpstreamSession::new(None, ProtocolVersion::LATEST_LEGACY);
+        let error = |code, names_session| {
+            Some(SaidError {
+                code: ErrorCode(code),
+                names_session,
+            })
+        };
+        for (status, error, is_ours, loss) in [
+            (404, None, false, SessionLoss::Surely),
+            (404, error(-32_001, true), false, SessionLoss::Surely),
+            (404, error(-32_600, true), false, SessionLoss::Surely),
+            (404, error(-32_001, true), true, SessionLoss::Maybe),
+            (404, error(-32_601, false), true, SessionLoss::No),
+            (400, None, false, SessionLoss::Maybe),
+            (400, error(-32_000, false), false, SessionLoss::Maybe),
+            (400, error(-32_602, false), true, SessionLoss::No),
+            (401, None, false, SessionLoss::Maybe),
+            (410, None, false, SessionLoss::Maybe),
+            (500, None, false, SessionLoss::Maybe),
+            (503, None, false, SessionLoss::Maybe),
+            (500, error(-32_603, true), false, SessionLoss::Maybe),
+            (500, error(-32_603, false), true, SessionLoss::No),
+            (200, error(-32_000, true), true, SessionLoss::Maybe),
+            (200, error(-32_000, false), true, SessionLoss::No),
+            (403, None, false, SessionLoss::No),
+            (429, None, false, SessionLoss::No),
+            (502, None, false, SessionLoss::No),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let got = session_loss(status, &session, error.as_ref(), is_ours);
+            assert_eq!(got, loss, "{status} {error:?} {is_ours}");
+            let got = session_loss(status, &stateless, error.as_ref(), is_ours);
+            assert_eq!(got, SessionLoss::No, "{status} {error:?} {is_ours}");
+        }
+    }
 }

@@ -10,10 +10,14 @@ use http_body_util::BodyExt as _;
 
 use crate::{
     answer_events::DRAIN_MAX,
+    bridge::same_id,
     envelope::{self, Limits, Message, Outcome},
-    jsonrpc::ErrorCode,
     sse::Decoder,
     upstream::{Unavailable, Upstream},
+    upstream_back::{Back, REPLIES_MAX},
+    upstream_era::{SaidError, SessionLoss, session_loss},
+    upstream_session::UpstreamSession,
+    upstream_transport::Transport,
 };
 
 /// What kind of body an answer has.
@@ -66,28 +70,55 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// The code of the JSON-RPC error in it, when it is one.
-    pub(crate) fn error_code(&self) -> Option<ErrorCode> {
-        match envelope::parse(self.response.as_ref()?, &Limits::default()) {
-            Ok(Message::Response(response)) => match response.outcome {
-                Outcome::Error(error) => Some(error.code),
-                Outcome::Result(_) => None,
-            },
-            _ => None,
+    /// The JSON-RPC error in it, when it is one, and whether it bears this id, JSON text.
+    pub(crate) fn error(&self, id: &[u8]) -> Option<(SaidError, bool)> {
+        let Ok(Message::Response(response)) = envelope::parse(self.response.as_ref()?, &Limits::default())
+        else {
+            return None;
+        };
+        match &response.outcome {
+            Outcome::Error(error) => {
+                let is_ours = response.id.is_some_and(|theirs| same_id(theirs.raw, id));
+                Some((SaidError::of(error), is_ours))
+            }
+            Outcome::Result(_) => None,
         }
+    }
+
+    /// The `error` object in it as JSON text; empty where there is none.
+    pub(crate) fn error_object(&self) -> &[u8] {
+        let Some(body) = &self.response else {
+            return &[];
+        };
+        match envelope::parse(body, &Limits::default()) {
+            Ok(Message::Response(response)) => match response.outcome {
+                Outcome::Error(error) => error.span.of(body),
+                Outcome::Result(_) => &[],
+            },
+            _ => &[],
+        }
+    }
+
+    /// What it says of the session its request, which had this id, was sent in.
+    pub(crate) fn session_loss(&self, session: &UpstreamSession, id: &[u8]) -> SessionLoss {
+        let (error, is_ours) = match self.error(id) {
+            Some((error, is_ours)) => (Some(error), is_ours),
+            // A result is an answer to the request, whatever its status.
+            None => (None, self.response.is_some()),
+        };
+        session_loss(self.status, session, error.as_ref(), is_ours)
     }
 }
 
 /// Reads the JSON-RPC response out of an answer: the body, or the first response in a stream of events. A body that is
-/// no JSON-RPC response gives none. `cap` bounds the bytes read.
-pub(crate) async fn whole<B>(
+/// no JSON-RPC response gives none. `cap` bounds the bytes read. With `back` the server's own requests that come before
+/// are answered.
+pub(crate) async fn whole<T: Transport>(
     upstream: &Upstream,
-    answer: Response<B>,
+    answer: Response<T::Body>,
     cap: usize,
-) -> Result<Whole, Unavailable>
-where
-    B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
-{
+    back: Option<&Back<'_, T>>,
+) -> Result<Whole, Unavailable> {
     let (head, mut body) = answer.into_parts();
     let mut whole = Whole {
         status: head.status,
@@ -98,6 +129,7 @@ where
     if media_type(&whole.headers) == MediaType::EventStream {
         let mut decoder = Decoder::new(cap);
         let mut seen = 0;
+        let mut replies = 0;
         while let Some(data) = next_data(upstream, &mut body).await? {
             seen += data.len();
             if seen > cap {
@@ -108,7 +140,21 @@ where
                 .next_event()
                 .map_err(|_| upstream.not_mcp("an answer that is too large"))?
             {
-                if is_response(&event.data) {
+                let is_response = match envelope::parse(&event.data, &Limits::default()) {
+                    Ok(Message::Response(_)) => true,
+                    Ok(Message::Request(request)) => {
+                        if let Some(back) = back
+                            && replies < REPLIES_MAX
+                        {
+                            replies += 1;
+                            // Boxed because it is rare and large.
+                            Box::pin(back.reply(&whole.headers, &request)).await;
+                        }
+                        false
+                    }
+                    _ => false,
+                };
+                if is_response {
                     whole.response = Some(event.data);
                     // Only a stream that was read to its end leaves its connection for the next request.
                     let rest = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
@@ -142,7 +188,7 @@ where
             None => return Ok(None),
             Some(Err(error)) => {
                 tracing::info!(server = upstream.slug(), %error, "the answer of a server broke off");
-                return Err(upstream.unreachable());
+                return Err(upstream.lost());
             }
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {

@@ -2,8 +2,9 @@
 //! anew when the server has forgotten it. A session never serves two users.
 
 use std::{
+    fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,7 +13,6 @@ use std::{
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use moka::sync::Cache;
-use tokio::sync::Mutex;
 
 use crate::{caller::CallerKey, version::ProtocolVersion};
 
@@ -21,14 +21,29 @@ const SESSIONS_MAX: u64 = 10_000;
 /// A session unused for so long is forgotten; servers forget theirs too.
 const IDLE: Duration = Duration::from_mins(30);
 
-/// A session with a server.
-#[derive(Debug)]
+/// Sessions ended at once, in the whole process: a changed server may end thousands.
+pub(crate) const FAREWELLS_AT_ONCE: usize = 16;
+
+/// A session with a server. When nobody uses it any more, the server is told that it is over
+/// (2025-11-25 basic/transports, "Session Management").
 pub struct UpstreamSession {
     /// Its id; a server without one keeps no state.
     pub id: Option<HeaderValue>,
     /// The version the server chose.
     pub version: ProtocolVersion,
     next_id: AtomicU64,
+    farewell: Mutex<Option<Farewell>>,
+}
+
+/// Tells the server that a session is over, without waiting.
+type Farewell = Box<dyn FnOnce() + Send>;
+
+impl fmt::Debug for UpstreamSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamSession")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 impl UpstreamSession {
@@ -39,7 +54,23 @@ impl UpstreamSession {
             version,
             // 0 was `initialize`.
             next_id: AtomicU64::new(1),
+            farewell: Mutex::new(None),
         }
+    }
+
+    /// From here on it ends with this.
+    pub(crate) fn ends_with(&self, farewell: impl FnOnce() + Send + 'static) {
+        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(farewell));
+    }
+
+    /// It is over at the server, which need not be told.
+    pub(crate) fn is_over(&self) {
+        drop(
+            self.farewell
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 
     /// An id no other request of this session has; it serves as progress token too.
@@ -48,12 +79,21 @@ impl UpstreamSession {
     }
 }
 
+impl Drop for UpstreamSession {
+    fn drop(&mut self) {
+        let farewell = self.farewell.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(farewell) = farewell.take() {
+            farewell();
+        }
+    }
+}
+
 /// Where the session of one user lies.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     current: ArcSwapOption<UpstreamSession>,
     /// Held while a session begins, so that requests arriving together begin one. Never taken while there is one.
-    pub(crate) beginning: Mutex<()>,
+    pub(crate) beginning: tokio::sync::Mutex<()>,
 }
 
 impl Slot {
@@ -94,5 +134,10 @@ impl UpstreamSessions {
     /// Where the session of a user lies or will lie.
     pub(crate) fn slot(&self, caller: CallerKey) -> Arc<Slot> {
         self.slots.get_with(caller, Arc::default)
+    }
+
+    /// Lets go of those that are idle: nothing else does while no session is used.
+    pub(crate) fn tidy(&self) {
+        self.slots.run_pending_tasks();
     }
 }

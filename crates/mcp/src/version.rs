@@ -5,6 +5,8 @@ use std::fmt;
 /// A revision of the protocol that is spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProtocolVersion {
+    /// 2024-11-05: defined with another transport; some servers and clients speak it over Streamable HTTP.
+    V2024_11_05,
     /// 2025-03-26: the first with Streamable HTTP; no `MCP-Protocol-Version` header yet.
     V2025_03_26,
     /// 2025-06-18: header `MCP-Protocol-Version`, elicitation, structured content.
@@ -26,11 +28,12 @@ pub enum Era {
 
 impl ProtocolVersion {
     /// Every version, newest first: the order in which they are offered.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::V2026_07_28,
         Self::V2025_11_25,
         Self::V2025_06_18,
         Self::V2025_03_26,
+        Self::V2024_11_05,
     ];
     /// The newest version of the modern era.
     pub const LATEST_MODERN: Self = Self::V2026_07_28;
@@ -42,6 +45,7 @@ impl ProtocolVersion {
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::V2024_11_05 => "2024-11-05",
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",
@@ -57,7 +61,7 @@ impl ProtocolVersion {
     /// The era it belongs to.
     pub const fn era(self) -> Era {
         match self {
-            Self::V2025_03_26 | Self::V2025_06_18 | Self::V2025_11_25 => Era::Legacy,
+            Self::V2024_11_05 | Self::V2025_03_26 | Self::V2025_06_18 | Self::V2025_11_25 => Era::Legacy,
             Self::V2026_07_28 => Era::Modern,
         }
     }
@@ -96,7 +100,7 @@ mod tests {
         for version in ProtocolVersion::ALL {
             assert_eq!(ProtocolVersion::parse(version.as_str()), Some(version));
         }
-        for other in ["", "2026-07-2", "2026-07-28 ", "2024-11-05", "1900-01-01"] {
+        for other in ["", "2026-07-2", "2026-07-28 ", "2024-10-07", "1900-01-01"] {
             assert_eq!(ProtocolVersion::parse(other), None, "{other}");
         }
     }
@@ -108,7 +112,7 @@ mod tests {
             ("2025-06-18", ProtocolVersion::V2025_06_18),
             ("2025-11-25", ProtocolVersion::V2025_11_25),
             ("2026-07-28", ProtocolVersion::V2025_11_25),
-            ("2024-11-05", ProtocolVersion::V2025_11_25),
+            ("2024-11-05", ProtocolVersion::V2024_11_05),
             ("tomorrow", ProtocolVersion::V2025_11_25),
         ] {
             assert_eq!(ProtocolVersion::negotiate_initialize(asked), given);
@@ -131,6 +135,7 @@ mod tests {
             .filter(|version| version.era() == Era::Modern)
             .collect();
         assert_eq!(modern, [ProtocolVersion::V2026_07_28]);
+        assert!(!ProtocolVersion::V2024_11_05.has_version_header());
         assert!(!ProtocolVersion::V2025_03_26.has_version_header());
         assert!(ProtocolVersion::V2025_06_18.has_version_header());
     }

@@ -357,7 +357,7 @@ async fn a_hung_server_holds_up_nobody_elses_calls() {
     let calls = join_all((0..20).map(|_| call(&world, &plan, &ADA, "hung_a"))).await;
     assert!(calls.iter().all(|answer| answer["error"]["code"] == -32603));
     assert!(
-        began.elapsed() <= Duration::from_secs(21),
+        began.elapsed() <= Duration::from_secs(63),
         "{:?}",
         began.elapsed()
     );

@@ -161,8 +161,8 @@ fn finds_what_responses_say() {
 #[case::old_version(r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#, -32600, true)]
 #[case::version_number(r#"{"jsonrpc":2.0,"id":7,"method":"ping"}"#, -32600, true)]
 #[case::null_id(r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600, false)]
-#[case::float_id(r#"{"jsonrpc":"2.0","id":7.0,"method":"ping"}"#, -32600, false)]
-#[case::exponent_id(r#"{"jsonrpc":"2.0","id":7e0,"method":"ping"}"#, -32600, false)]
+#[case::float_id(r#"{"jsonrpc":"2.0","id":7.5,"method":"ping"}"#, -32600, false)]
+#[case::exponent_id(r#"{"jsonrpc":"2.0","id":7e-1,"method":"ping"}"#, -32600, false)]
 #[case::huge_id(r#"{"jsonrpc":"2.0","id":9223372036854775808,"method":"ping"}"#, -32600, false)]
 #[case::list_id(r#"{"jsonrpc":"2.0","id":[7],"method":"ping"}"#, -32600, false)]
 #[case::half_surrogate_id(r#"{"jsonrpc":"2.0","id":"\ud800","method":"ping"}"#, -32600, false)]
@@ -244,17 +244,45 @@ fn depth_and_ids_are_bounded() {
 }
 
 #[test]
+fn an_error_that_is_null_beside_a_result_is_none() {
+    let body = r#"{"jsonrpc":"2.0","id":1.0,"result":{"ok":true},"error":null}"#;
+    let Message::Response(response) = read(body).expect("a response") else {
+        panic!("not a response")
+    };
+    assert!(matches!(response.outcome, Outcome::Result(_)));
+    assert_eq!(response.id.map(RawId::to_owned), Some(RequestId::Integer(1)));
+    let body = r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":-1,"message":"no"}}"#;
+    let Message::Response(response) = read(body).expect("a response") else {
+        panic!("not a response")
+    };
+    assert!(matches!(response.outcome, Outcome::Error(_)));
+    for both in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":-1,"message":"no"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":null,"error":null}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","error":null}"#,
+    ] {
+        assert!(read(both).is_err(), "{both}");
+    }
+}
+
+#[test]
 fn ids_are_equal_by_value() {
     assert_eq!(
         RequestId::from_json(r#""\u0061""#),
         RequestId::from_json(r#""a""#)
     );
     assert_ne!(RequestId::from_json("1"), RequestId::from_json(r#""1""#));
+    for same in ["1.0", "1e0", "10e-1", "1.000"] {
+        assert_eq!(RequestId::from_json(same), Some(RequestId::Integer(1)), "{same}");
+    }
     for bad in [
         "",
         "-",
-        "1.0",
-        "1e1",
+        "1.5",
+        "1e-1",
+        "1e30",
+        ".0",
+        "1.0.0",
         "+1",
         " 1",
         "null",

@@ -70,6 +70,28 @@ pub(super) fn finding(
             format!("The server answered with an error of its own (HTTP {status})."),
             "Look at what the server logs, and check again.",
         ),
+        Unavailable::Redirected { status, to, .. } => told(
+            "/url",
+            format!("The server redirects to {to} (HTTP {status}), and redirects are not followed."),
+            "Enter the URL the server has now. A slash at the end counts.",
+        ),
+        Unavailable::OldTransport { .. } => told(
+            "/url",
+            "The server speaks the HTTP+SSE transport of MCP 2024-11-05, which Gatewright does not support."
+                .to_owned(),
+            "Enter the server's Streamable HTTP endpoint, which often ends in /mcp instead of /sse. If it has none, update \
+             the server.",
+        ),
+        Unavailable::SessionEnded { status, .. } => told(
+            "/url",
+            format!("The server ended its session while it was being looked at (HTTP {status})."),
+            "Check again. If it lasts, look at what the server logs: it may run several processes that share no sessions.",
+        ),
+        Unavailable::OtherVersion { .. } => told(
+            "/url",
+            "The server refused the version of MCP it spoke a moment ago.".to_owned(),
+            "Check again. If it lasts, look at what the server logs.",
+        ),
         Unavailable::NotMcp { what, .. } => told(
             "/url",
             format!("Something answers at this URL, but it is not MCP ({what})."),

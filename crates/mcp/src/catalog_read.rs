@@ -1,0 +1,279 @@
+//! Reading the lists of servers: in the background, once for all who wait, and no longer than the time limit of the server
+//! allows. Whoever asks decides how long to wait.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use gatewright_domain::Timestamp;
+use http::HeaderValue;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    caller::{Alive, Caller, CallerKey, Identify},
+    catalog::{Catalog, Freshness, Slot},
+    jsonrpc::{self, ErrorCode},
+    listing::{self, CacheScope, ListKind, ServerList},
+    upstream::{Unavailable, Upstream, UpstreamConfig},
+    upstream_ask::{AskError, Net},
+    upstream_transport::Transport,
+    version::Era,
+};
+
+/// A list without `ttlMs` (servers of the session-based era) counts as fresh this long.
+const TTL_DEFAULT: Duration = Duration::from_secs(30);
+/// A server may ask for more; a list is asked for again all the same.
+const TTL_MAX: Duration = Duration::from_mins(5);
+/// All pages of a list together, with what comes before the first, may take this many times what one request may.
+const LIST_REQUESTS: u32 = 3;
+
+/// A list while it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    /// When it began.
+    pub(crate) began: Instant,
+    /// Whom it is read for.
+    of: CallerKey,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+/// What a reading led to.
+#[derive(Debug, Clone)]
+struct Outcome {
+    catalog: Result<Catalog, Unavailable>,
+    /// Whether only the user it was read for may have it.
+    private: bool,
+}
+
+/// What a reading is for one of those who wait for it.
+pub(crate) enum Awaited {
+    Ours(Result<Catalog, Unavailable>),
+    /// It turned out to be the list of another user.
+    Theirs,
+}
+
+impl Reading {
+    fn is_over(&self) -> bool {
+        self.outcome.has_changed().is_err() || self.outcome.borrow().is_some()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn wait(mut self, upstream: &Upstream, caller: CallerKey) -> Awaited {
+        let Ok(outcome) = self.outcome.wait_for(Option::is_some).await else {
+            return Awaited::Ours(Err(upstream.unreachable()));
+        };
+        match &*outcome {
+            Some(outcome) if outcome.private && self.of != caller => Awaited::Theirs,
+            Some(outcome) => Awaited::Ours(outcome.catalog.clone()),
+            None => Awaited::Ours(Err(upstream.unreachable())),
+        }
+    }
+}
+
+/// What there is to answer a list with.
+pub(crate) enum Found {
+    /// This is good enough, or no better is to be had now.
+    Now(Result<Catalog, Unavailable>),
+    /// The list is being read; `last` is what to answer with where that takes too long.
+    Reading {
+        /// The reading.
+        reading: Reading,
+        /// The last list.
+        last: Option<Catalog>,
+    },
+}
+
+/// Looks for the list of a user, and has it read where what is in memory is not good enough. While a server is down its
+/// last list is given for a while.
+pub(crate) fn find<T: Transport>(
+    net: &Arc<Net<T>>,
+    upstream: &Arc<Upstream>,
+    caller: Caller<'_>,
+    freshness: Freshness,
+) -> Found {
+    let now = net.now();
+    let catalogs = &upstream.catalogs;
+    if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
+        return Found::Now(Ok(catalog));
+    }
+    let last = catalogs.last(upstream, caller.key, now);
+    if let Some(why) = upstream.failure(now) {
+        return Found::Now(last.ok_or_else(|| Unavailable::clone(&why)));
+    }
+    let reading = read(net, upstream, caller, &catalogs.slot(upstream, caller.key));
+    Found::Reading { reading, last }
+}
+
+/// The catalog of a server for a user, waited for where what is in memory is not good enough.
+pub(crate) async fn catalog<T: Transport>(
+    net: &Arc<Net<T>>,
+    upstream: &Arc<Upstream>,
+    caller: Caller<'_>,
+    freshness: Freshness,
+) -> Result<Catalog, Unavailable> {
+    loop {
+        let now = net.now();
+        let catalogs = &upstream.catalogs;
+        if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
+            return Ok(catalog);
+        }
+        let last = catalogs.last(upstream, caller.key, now);
+        if let Some(why) = upstream.failure(now) {
+            return last.ok_or_else(|| Unavailable::clone(&why));
+        }
+        let reading = read(net, upstream, caller, &catalogs.slot(upstream, caller.key));
+        match reading.wait(upstream, caller.key).await {
+            Awaited::Ours(outcome) => return outcome.or_else(|why| last.ok_or(why)),
+            // The server has turned out to tell users apart: the next reading is this user's own.
+            Awaited::Theirs => {}
+        }
+    }
+}
+
+/// The reading of a list that is under way, begun where there is none. It goes on when nobody waits for it any more.
+fn read<T: Transport>(
+    net: &Arc<Net<T>>,
+    upstream: &Arc<Upstream>,
+    caller: Caller<'_>,
+    slot: &Arc<Slot>,
+) -> Reading {
+    let mut current = slot.reading.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(reading) = &*current
+        && !reading.is_over()
+    {
+        return reading.clone();
+    }
+    let (told, outcome) = watch::channel(None);
+    let reading = Reading {
+        began: Instant::now(),
+        of: caller.key,
+        outcome,
+    };
+    *current = Some(reading.clone());
+    drop(current);
+    let (net, upstream, slot) = (Arc::clone(net), Arc::clone(upstream), Arc::clone(slot));
+    let key = caller.key;
+    let identity = Introduced(if upstream.knows_users() {
+        caller.identity.assertion(&upstream.config)
+    } else {
+        None
+    });
+    tokio::spawn(async move {
+        let caller = Caller {
+            key,
+            identity: &identity,
+        };
+        let fetched = fetch_in_time(&net, &upstream, caller).await;
+        let private =
+            fetched.as_ref().is_ok_and(|fetched| fetched.private) && upstream.catalogs.is_shared(&slot);
+        let catalog = fetched.map(|fetched| upstream.catalogs.keep(&upstream, key, &slot, fetched));
+        if let Err(why) = &catalog {
+            tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
+        }
+        *slot.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        told.send_replace(Some(Outcome { catalog, private }));
+    });
+    reading
+}
+
+/// A user for one reading: the assertion that introduces them is made before it begins.
+struct Introduced(Option<HeaderValue>);
+
+impl Identify for Introduced {
+    fn assertion(&self, _: &UpstreamConfig) -> Option<HeaderValue> {
+        self.0.clone()
+    }
+
+    fn alive(&self) -> Alive {
+        Box::new(|| true)
+    }
+}
+
+/// A list just read.
+pub(crate) struct Fetched {
+    pub(crate) list: ServerList,
+    pub(crate) private: bool,
+    pub(crate) read_at: Timestamp,
+    pub(crate) fresh_until: Timestamp,
+}
+
+/// Reads the list once, whatever is in memory, and keeps nothing.
+pub(crate) async fn read_list<T: Transport>(
+    net: &Arc<Net<T>>,
+    upstream: &Upstream,
+    caller: Caller<'_>,
+) -> Result<ServerList, Unavailable> {
+    fetch(net, upstream, caller).await.map(|fetched| fetched.list)
+}
+
+async fn fetch_in_time<T: Transport>(
+    net: &Arc<Net<T>>,
+    upstream: &Upstream,
+    caller: Caller<'_>,
+) -> Result<Fetched, Unavailable> {
+    let deadline = upstream.config.timeout.saturating_mul(LIST_REQUESTS);
+    let fetching = fetch(net, upstream, caller);
+    tokio::time::timeout(deadline, fetching)
+        .await
+        .unwrap_or_else(|_| {
+            let why = upstream.timed_out();
+            upstream.note_failure(&why, net.now());
+            Err(why)
+        })
+}
+
+async fn fetch<T: Transport>(
+    net: &Arc<Net<T>>,
+    upstream: &Upstream,
+    caller: Caller<'_>,
+) -> Result<Fetched, Unavailable> {
+    let mut list = ServerList::default();
+    let mut private = upstream.knows_users();
+    let mut members = String::new();
+    loop {
+        let result = match net
+            .ask(upstream, caller, ListKind::Tools.method(), &members)
+            .await
+        {
+            Ok(result) => result,
+            // A server without tools need not know the method.
+            Err(AskError::Refused(ErrorCode::METHOD_NOT_FOUND)) => break,
+            Err(AskError::Refused(code)) => {
+                return Err(upstream.not_mcp(format!("error {} to `tools/list`", code.0)));
+            }
+            Err(AskError::Unavailable(why)) => return Err(why),
+        };
+        let page = listing::parse_page(ListKind::Tools, &result)
+            .map_err(|error| upstream.not_mcp(format!("a list of tools that cannot be read: {error}")))?;
+        private |= page.cache_scope == Some(CacheScope::Private);
+        for invalid in &page.invalid {
+            tracing::warn!(server = upstream.slug(), tool = invalid.key.as_deref(), reason = %invalid.reason, "a tool is left out");
+        }
+        let Some(cursor) = list.push(page) else {
+            break;
+        };
+        members = format!(r#""cursor":{}"#, jsonrpc::json_string(&cursor));
+    }
+    if list.truncated {
+        tracing::warn!(
+            server = upstream.slug(),
+            tools = list.entries.len(),
+            "a server lists more tools than are taken from one server"
+        );
+    }
+    let read_at = net.now();
+    let ttl = list
+        .ttl_ms
+        .map_or(TTL_DEFAULT, Duration::from_millis)
+        .min(TTL_MAX);
+    // A server that keeps a state for the user may list what only they may see, and says nothing of it.
+    private |= upstream.era() != Some(Era::Modern)
+        && (upstream.sessions.slot(caller.key).get()).is_none_or(|session| session.id.is_some());
+    Ok(Fetched {
+        list,
+        private,
+        read_at,
+        fresh_until: read_at.plus(ttl),
+    })
+}

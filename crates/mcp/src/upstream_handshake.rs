@@ -1,0 +1,375 @@
+//! How a conversation with a server begins: its era is found out with requests that do nothing, and sessions are begun
+//! (2026-07-28 basic/versioning; 2025-11-25 basic/lifecycle). No call is sent before the server's own words have told
+//! which era it speaks.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use http_body_util::BodyExt as _;
+
+use crate::{
+    answer_events::DRAIN_MAX,
+    caller::Caller,
+    envelope::{self, Limits, Message, Outcome, RequestId},
+    headers,
+    inspection::About,
+    jsonrpc::{self, ErrorCode},
+    upstream::{Unavailable, Upstream},
+    upstream_ask::{CLIENT_INFO, Net, SMALL_ANSWER, modern_request, session_headers},
+    upstream_back::Back,
+    upstream_era::{listed_versions, offered_versions, text_member},
+    upstream_old_transport::speaks_old_transport,
+    upstream_read::{MediaType, media_type},
+    upstream_session::UpstreamSession,
+    upstream_transport::Transport,
+    version::{Era, ProtocolVersion},
+};
+
+/// A server that says nothing to `server/discover` for so long is asked to `initialize` too, and whatever it answers
+/// first counts: servers of the older era were seen to leave unknown methods without an answer.
+const SILENCE: Duration = Duration::from_secs(3);
+/// How long the answer to `notifications/initialized` is waited for; it has no content.
+const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What `server/discover` showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Discovered {
+    /// The stateless era.
+    Modern,
+    /// Not that era; the newest version of the other one that it named.
+    Legacy(Option<ProtocolVersion>),
+}
+
+/// What `initialize` led to.
+enum Begun {
+    Session(UpstreamSession),
+    /// It refused the version and named these.
+    Offers(Vec<ProtocolVersion>),
+    /// It refused in the words of the stateless era.
+    Modern,
+}
+
+/// Why no session began.
+enum NoSession {
+    /// The server speaks the stateless era after all.
+    Modern,
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for NoSession {
+    fn from(why: Unavailable) -> Self {
+        Self::Unavailable(why)
+    }
+}
+
+impl<T: Transport> Net<T> {
+    /// Finds out the era of a server, once for all who wait for it.
+    pub(crate) async fn find_era(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> Result<Era, Unavailable> {
+        let failures = upstream.failures();
+        let _probing = upstream.probing.lock().await;
+        if let Some(era) = upstream.era() {
+            return Ok(era);
+        }
+        // Who waited here has waited for the same answer; a queue in front of a hung server moves at once.
+        if let Some(why) = upstream.failed_since(failures) {
+            return Err(why);
+        }
+        let silence = SILENCE.min(upstream.config.timeout / 3);
+        let probing = self.probe(upstream, caller, silence);
+        let outcome = tokio::time::timeout(upstream.config.timeout + silence, probing)
+            .await
+            .unwrap_or_else(|_| Err(upstream.timed_out()));
+        match outcome {
+            Ok(era) => {
+                upstream.set_era(era);
+                Ok(era)
+            }
+            Err(why @ Unavailable::Timeout { .. }) => {
+                upstream.note_failure(&why, self.now());
+                Err(why)
+            }
+            Err(why) => {
+                upstream.note_refusal(&why, self.now());
+                Err(why)
+            }
+        }
+    }
+
+    async fn probe(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        silence: Duration,
+    ) -> Result<Era, Unavailable> {
+        let mut discovering = std::pin::pin!(self.discover(upstream, caller));
+        let begun = match tokio::time::timeout(silence, discovering.as_mut()).await {
+            Ok(Ok(Discovered::Modern)) => return Ok(Era::Modern),
+            Ok(Ok(Discovered::Legacy(newest))) => self.begin(upstream, caller, newest).await,
+            // It got nothing, or wants other credentials: that is the same for every method.
+            Ok(Err(
+                why @ (Unavailable::Unreachable { .. }
+                | Unavailable::Misconfigured { .. }
+                | Unavailable::Refused { .. }
+                | Unavailable::Redirected { .. }),
+            )) => return Err(why),
+            // An old server may fail at what it does not know, and close the connection.
+            Ok(Err(_)) => self.begin(upstream, caller, None).await,
+            Err(_) => {
+                let mut beginning = std::pin::pin!(self.begin(upstream, caller, None));
+                let mut silent = true;
+                let begun = loop {
+                    tokio::select! {
+                        discovered = discovering.as_mut(), if silent => {
+                            if matches!(discovered, Ok(Discovered::Modern)) {
+                                return Ok(Era::Modern);
+                            }
+                            silent = false;
+                        }
+                        begun = beginning.as_mut() => break begun,
+                    }
+                };
+                // It may be slow to answer the one question and refuse the other.
+                if silent && begun.is_err() && matches!(discovering.await, Ok(Discovered::Modern)) {
+                    return Ok(Era::Modern);
+                }
+                begun
+            }
+        };
+        // `initialize` is the proof of the other era, and its session will be needed anyway.
+        match begun {
+            Ok(_) => Ok(Era::Legacy),
+            Err(NoSession::Modern) => Ok(Era::Modern),
+            Err(NoSession::Unavailable(why @ Unavailable::NotMcp { .. }))
+                if speaks_old_transport(self, upstream, caller).await =>
+            {
+                tracing::info!(server = upstream.slug(), %why, "a server speaks the old HTTP+SSE transport");
+                Err(Unavailable::OldTransport {
+                    server: upstream.slug().to_owned(),
+                })
+            }
+            Err(NoSession::Unavailable(why)) => Err(why),
+        }
+    }
+
+    /// Whether `server/discover` is answered as a server of the stateless era answers it.
+    async fn discover(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<Discovered, Unavailable> {
+        let request = modern_request(upstream, caller, "server/discover", "")?;
+        let answer = self.ask_once(upstream, request, SMALL_ANSWER, None).await?;
+        if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || answer.status.is_redirection()
+        {
+            return Err(upstream.bad_status(answer.status, &answer.headers));
+        }
+        let Some(body) = &answer.response else {
+            return Ok(Discovered::Legacy(None));
+        };
+        let Ok(Message::Response(response)) = envelope::parse(body, &Limits::default()) else {
+            return Ok(Discovered::Legacy(None));
+        };
+        let is_modern =
+            |versions: &[ProtocolVersion]| versions.iter().any(|version| version.era() == Era::Modern);
+        let (versions, modern) = match &response.outcome {
+            Outcome::Result(result) => {
+                let versions = listed_versions(body, result.span, "supportedVersions");
+                let modern = is_modern(&versions);
+                if modern {
+                    upstream.note_about(About::read(body, result.span));
+                }
+                (versions, modern)
+            }
+            // It is modern, and may speak no modern version we speak: the older era may still be shared.
+            Outcome::Error(error) if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
+                let listed = error.data.map(|data| listed_versions(body, data, "supported"));
+                let modern = listed.is_some_and(|versions| is_modern(&versions));
+                (offered_versions(body, error), modern)
+            }
+            Outcome::Error(error) => (offered_versions(body, error), error.code.proves_modern()),
+        };
+        Ok(if modern {
+            Discovered::Modern
+        } else {
+            Discovered::Legacy(newest_legacy(&versions))
+        })
+    }
+
+    /// The session of a user with a server, begun where there is none.
+    pub(crate) async fn session(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> Result<Arc<UpstreamSession>, Unavailable> {
+        let slot = upstream.sessions.slot(caller.key);
+        if let Some(session) = slot.get() {
+            return Ok(session);
+        }
+        // Boxed because it is rare and large.
+        match Box::pin(self.begin(upstream, caller, None)).await {
+            Ok(session) => Ok(session),
+            Err(NoSession::Unavailable(why)) => Err(why),
+            Err(NoSession::Modern) => {
+                upstream.forget_era(Era::Legacy);
+                Err(upstream.other_version())
+            }
+        }
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        newest: Option<ProtocolVersion>,
+    ) -> Result<Arc<UpstreamSession>, NoSession> {
+        let slot = upstream.sessions.slot(caller.key);
+        let failures = upstream.failures();
+        let _beginning = slot.beginning.lock().await;
+        if let Some(session) = slot.get() {
+            return Ok(session);
+        }
+        if let Some(why) = upstream.failed_since(failures) {
+            return Err(why.into());
+        }
+        let mut version = newest.unwrap_or(ProtocolVersion::LATEST_LEGACY);
+        let mut refused = Vec::new();
+        let session = loop {
+            match self.initialize(upstream, caller, version).await? {
+                Begun::Session(session) => break Arc::new(session),
+                Begun::Modern => return Err(NoSession::Modern),
+                Begun::Offers(mut versions) => {
+                    refused.push(version);
+                    versions.retain(|version| !refused.contains(version));
+                    version = newest_legacy(&versions)
+                        .ok_or_else(|| upstream.not_mcp("`initialize` was refused"))?;
+                }
+            }
+        };
+        self.say_initialized(upstream, caller, &session).await?;
+        if session.id.is_some() {
+            session.ends_with(self.farewell(upstream, &session));
+        }
+        upstream.sessions.tidy();
+        slot.set(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// What ends a session: HTTP DELETE, without the identity assertion, which has expired by then. Servers may refuse.
+    fn farewell(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        session: &UpstreamSession,
+    ) -> impl FnOnce() + Send + 'static {
+        let mut request = upstream.bare_request(Method::DELETE, Bytes::new());
+        session_headers(&mut request, session);
+        let net = Arc::clone(self);
+        move || {
+            // Without a runtime the process is ending.
+            let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+                return;
+            };
+            runtime.spawn(async move {
+                let Ok(_turn) = net.farewells.acquire().await else {
+                    return;
+                };
+                if let Err(error) = net.transport.send(request, NOTICE_DEADLINE).await {
+                    tracing::debug!(%error, "a session with a server was not ended");
+                }
+            });
+        }
+    }
+
+    async fn initialize(
+        &self,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        version: ProtocolVersion,
+    ) -> Result<Begun, Unavailable> {
+        let params =
+            format!(r#"{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{CLIENT_INFO}}}"#);
+        let body = jsonrpc::write_request(&RequestId::Integer(0), "initialize", Some(params.as_bytes()));
+        let request = upstream.request(Method::POST, caller, body)?;
+        let back = Back {
+            net: self,
+            upstream,
+            caller,
+            session: None,
+        };
+        let answer = self
+            .ask_once(upstream, request, SMALL_ANSWER, Some(&back))
+            .await?;
+        let Some(body) = &answer.response else {
+            return Err(upstream.bad_status(answer.status, &answer.headers));
+        };
+        let Ok(Message::Response(response)) = envelope::parse(body, &Limits::default()) else {
+            return Err(upstream.not_mcp("no response to `initialize`"));
+        };
+        let result = match &response.outcome {
+            Outcome::Result(result) => result,
+            Outcome::Error(error) => {
+                let mut versions = offered_versions(body, error);
+                versions.retain(|version| version.era() == Era::Legacy);
+                return Ok(if versions.is_empty() && error.code.proves_modern() {
+                    Begun::Modern
+                } else {
+                    Begun::Offers(versions)
+                });
+            }
+        };
+        let version = text_member(body, result.span, "protocolVersion")
+            .as_deref()
+            .and_then(ProtocolVersion::parse)
+            .filter(|version| version.era() == Era::Legacy)
+            .ok_or_else(|| upstream.not_mcp("a protocol version Gatewright does not speak"))?;
+        upstream.note_about(About::read(body, result.span));
+        let id = answer.headers.get(headers::SESSION_ID).cloned();
+        Ok(Begun::Session(UpstreamSession::new(id, version)))
+    }
+
+    /// Says that the session has begun. Only the head of the answer is waited for, because some servers answer with a
+    /// stream that stays open; a server that refuses it will say so at the next request.
+    async fn say_initialized(
+        &self,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        session: &UpstreamSession,
+    ) -> Result<(), Unavailable> {
+        let done = jsonrpc::write_notification("notifications/initialized", None);
+        let mut request = upstream.request(Method::POST, caller, done)?;
+        session_headers(&mut request, session);
+        let sent = self.transport.send(request, NOTICE_DEADLINE);
+        match tokio::time::timeout(NOTICE_DEADLINE, sent).await {
+            Ok(Ok(answer)) => read_rest(answer).await,
+            Ok(Err(error)) => {
+                tracing::info!(server = upstream.slug(), %error, "a server did not take `notifications/initialized`");
+            }
+            Err(_) => {
+                tracing::info!(
+                    server = upstream.slug(),
+                    "a server did not answer `notifications/initialized`"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads an answer that should be empty, so that its connection serves the next request; a stream is let go of.
+async fn read_rest<B>(answer: Response<B>)
+where
+    B: http_body::Body<Error: std::fmt::Display> + Unpin,
+{
+    if media_type(answer.headers()) == MediaType::EventStream {
+        return;
+    }
+    let mut body = answer.into_body();
+    let rest = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    let _ = tokio::time::timeout(DRAIN_MAX, rest).await;
+}
+
+fn newest_legacy(versions: &[ProtocolVersion]) -> Option<ProtocolVersion> {
+    let legacy = versions.iter().filter(|version| version.era() == Era::Legacy);
+    legacy.max().copied()
+}
