@@ -208,6 +208,26 @@ where
         .unwrap_or(Err(BodyError::Timeout))
 }
 
+/// Reads what is left of a body and throws it away, as far as it is no more than `room` bytes and here in time.
+pub async fn throw_away<B>(body: &mut B, mut room: u64, deadline: Duration)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if body.size_hint().lower() > room {
+        return;
+    }
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            match room.checked_sub(length) {
+                Some(rest) => room = rest,
+                None => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(deadline, reading).await;
+}
+
 pin_project! {
     /// A request's body that fails when it is not there in time, whoever reads it. The clock starts when the reader first
     /// has to wait: most bodies arrive with their head and cost nothing.

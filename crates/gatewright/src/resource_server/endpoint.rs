@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use gatewright_mcp::{
     caller::{Caller, Identify as _},
-    endpoint::Reached,
+    endpoint::{Reached, header_era},
 };
 use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
 use http_body::Body;
@@ -13,13 +13,21 @@ use hyper::body::Incoming;
 
 use super::{assertion::Identity, authenticate::authenticate, plan::plan, refusal::Refusal};
 use crate::{
-    app::App, config::Config, directory::GatewayEntry, request::read_body, telemetry::RequestRecord,
+    app::App,
+    config::Config,
+    directory::GatewayEntry,
+    request::{BodyError, read_body, throw_away},
+    telemetry::RequestRecord,
 };
 
 /// Bytes of one message of a client: arguments of a tool may hold a document, not a film.
 const BODY_MAX: usize = 4 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What is read of a message that is too large, and for how long; nothing of it is kept. Who sends it has signed in.
+const THROWN_AWAY_MAX: u64 = 16 * 1024 * 1024;
+const THROWN_AWAY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The body of an answer: a server's, as it comes, or what is in memory.
 pub type Answer = gatewright_mcp::answer::Answer<Incoming>;
@@ -91,7 +99,7 @@ where
         }
         Method::DELETE => federation.delete(entry.gateway.id, caller, &head.headers),
         _ => {
-            let body = read_body(body, BODY_MAX, BODY_DEADLINE).await?;
+            let body = message(&head.headers, body).await?;
             let plan = plan(&app.resource_server, entry);
             let mut noting = Noting {
                 app,
@@ -104,6 +112,19 @@ where
                 .await
         }
     })
+}
+
+/// The message in a body. The rest of one that is too large is read and thrown away before it is refused: clients that
+/// still send when the connection closes see a reset and never the refusal.
+async fn message<B>(headers: &HeaderMap, mut body: B) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let read = read_body(&mut body, BODY_MAX, BODY_DEADLINE).await;
+    if matches!(read, Err(BodyError::TooLarge)) {
+        throw_away(&mut body, THROWN_AWAY_MAX, THROWN_AWAY_DEADLINE).await;
+    }
+    read.map_err(|error| Refusal::Body(error, header_era(headers)))
 }
 
 /// Notes what became of a request upstream when it is over, also when its client has given it up.

@@ -1,6 +1,8 @@
 //! Refusals before a message is read: JSON of OAuth's form (RFC 6750 section 3), and the Bearer challenge where one is
-//! due. Nothing in them tells a stranger more than they knew.
+//! due. Nothing in them tells a stranger more than they knew. What is wrong with a message itself is told as JSON-RPC, because
+//! those who get it have signed in and speak MCP.
 
+use gatewright_mcp::{jsonrpc, version::Era};
 use gatewright_oauth::{challenge::Challenge, error::ErrorCode};
 use http::{
     HeaderValue, Response, StatusCode,
@@ -42,9 +44,20 @@ pub(super) enum Refusal {
     /// The user id beside the key.
     #[error(transparent)]
     UserId(#[from] UserIdError),
-    /// The body.
-    #[error(transparent)]
-    Body(#[from] BodyError),
+    /// The body, in the words of the era that its headers name.
+    #[error("{}", body_text(*.0))]
+    Body(BodyError, Era),
+}
+
+/// What is wrong with a body, and what to do.
+const fn body_text(error: BodyError) -> &'static str {
+    match error {
+        BodyError::TooLarge => {
+            "The message is larger than 4 MiB, the most a gateway takes. Send less at once."
+        }
+        BodyError::Timeout => "The message did not arrive in time. Send it again.",
+        BodyError::Broken => "The message broke off before it was complete. Send it again.",
+    }
 }
 
 impl Refusal {
@@ -55,9 +68,9 @@ impl Refusal {
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken | Self::BadToken | Self::NoKey | Self::BadKey => StatusCode::UNAUTHORIZED,
-            Self::UserId(_) | Self::Body(BodyError::Broken) => StatusCode::BAD_REQUEST,
-            Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(BodyError::Timeout) => StatusCode::REQUEST_TIMEOUT,
+            Self::UserId(_) | Self::Body(BodyError::Broken, _) => StatusCode::BAD_REQUEST,
+            Self::Body(BodyError::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::Timeout, _) => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -68,15 +81,23 @@ impl Refusal {
             Self::ForeignOrigin => "forbidden",
             Self::NoToken | Self::NoKey => "unauthorized",
             Self::BadToken | Self::BadKey => "invalid_token",
-            Self::Method | Self::UserId(_) | Self::Body(_) => "invalid_request",
+            Self::Method | Self::UserId(_) | Self::Body(..) => "invalid_request",
         }
     }
 
     /// The answer. `entry` is the gateway, once it is known.
     pub(super) fn into_response(self, config: &Config, entry: Option<&GatewayEntry>) -> Response<Answer> {
         let text = self.to_string();
-        let body = serde_json::json!({ "error": self.code(), "error_description": text });
-        let mut response = Response::new(Answer::full(body.to_string().into()));
+        let body = match self {
+            Self::Body(error, era) => {
+                jsonrpc::Refusal::new(jsonrpc::ErrorCode::INVALID_REQUEST, body_text(error))
+                    .to_response(None, era)
+            }
+            _ => serde_json::json!({ "error": self.code(), "error_description": text })
+                .to_string()
+                .into(),
+        };
+        let mut response = Response::new(Answer::full(body));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -103,7 +124,7 @@ impl Refusal {
                     headers.insert(WWW_AUTHENTICATE, value);
                 }
             }
-            Self::NoGateway | Self::ForeignOrigin | Self::UserId(_) | Self::Body(_) => {}
+            Self::NoGateway | Self::ForeignOrigin | Self::UserId(_) | Self::Body(..) => {}
         }
         response
     }

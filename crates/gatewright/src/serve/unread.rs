@@ -12,8 +12,11 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// What is worth reading to keep a connection: more than any request that MCP clients open with.
-const REST_MAX: u64 = 64 * 1024;
+use crate::request::throw_away;
+
+/// What is read so that a refusal reaches its client: a little more than the largest message a gateway takes, because a token
+/// that has expired is refused before its message is read, and a client that sees a reset instead does not refresh it.
+const REST_MAX: u64 = 5 * 1024 * 1024;
 /// A rest that is on its way is here in this time.
 const REST_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -58,25 +61,13 @@ impl Body for ReadToEnd {
 
 impl Drop for ReadToEnd {
     fn drop(&mut self) {
-        let Some(body) = self.0.take() else { return };
+        let Some(mut body) = self.0.take() else { return };
         if body.is_end_stream() || body.size_hint().lower() > REST_MAX {
             return;
         }
         // Outside a runtime there is no connection to keep.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(REST_DEADLINE, throw_away(body)));
-        }
-    }
-}
-
-async fn throw_away(mut body: Incoming) {
-    let mut room = REST_MAX;
-    while let Some(Ok(frame)) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
-    {
-        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-        match room.checked_sub(length) {
-            Some(rest) => room = rest,
-            None => return,
+            runtime.spawn(async move { throw_away(&mut body, REST_MAX, REST_DEADLINE).await });
         }
     }
 }

@@ -308,6 +308,14 @@ async fn large_bodies_are_refused() {
         .header("content-type", "application/json")
         .body(" ".repeat(5 * 1024 * 1024))
         .unwrap();
-    assert_eq!(world.send(request).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let answer = world.send(request).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let refused = answer.json();
+    assert_eq!(refused["jsonrpc"], "2.0");
+    assert_eq!(refused["error"]["code"], -32600);
+    assert!(
+        refused["error"]["message"].as_str().unwrap().contains("4 MiB"),
+        "{refused}"
+    );
     assert_eq!(world.upstream.count(), 0);
 }
