@@ -85,8 +85,8 @@ for (const javaScriptEnabled of [true, false]) {
     test("an empty project says what is missing, and the way to a gateway", async () => {
       await page.goto(`${gateway.url}${project}/gateways`);
       await page.getByText("What a gateway is made of").waitFor();
-      await page.getByRole("link", { name: "New gateway" }).click();
-      await page.getByText("There is no active user source yet.").waitFor();
+      await page.getByRole("link", { name: "Create gateway" }).click();
+      await page.getByText("There is no User Source yet.").waitFor();
       await api("POST", "/user-sources", SOURCE);
       await api("POST", "/servers", { slug: "everything", name: "Everything", url: everything.url });
       await api("POST", "/servers", { slug: "archive", name: "Archive", url: large.url });
@@ -95,7 +95,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     test("what is wrong is told beside its field, and what was typed stays", async () => {
       await page.goto(`${gateway.url}${project}/gateways/new`);
-      assert.ok(await page.getByRole("radio", { name: /^People of your identity provider/ }).isChecked());
+      assert.ok(await page.getByRole("radio", { name: /^User Source/ }).isChecked());
       await page.getByLabel("Name", { exact: true }).fill("Support agents");
       await page.getByLabel("Instructions for the model").fill("Look before you write.");
       await page.getByText("Other clients").click();
@@ -367,7 +367,7 @@ describe("how gateways look and are used", () => {
   test("what is felt is confirmed", async () => {
     await page.goto(`${gateway.url}${project}/gateways/${id}/edit`);
     await page.getByLabel(/^Last part of the URL/).fill("helpdesk");
-    await page.getByRole("radio", { name: /^Members of this project/ }).check();
+    await page.getByRole("radio", { name: /^Project members/ }).check();
     await page.getByRole("button", { name: "Save changes" }).click();
     await page.getByText("Nothing is changed yet.").waitFor();
     await look(page, "gateway-confirm");

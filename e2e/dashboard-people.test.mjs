@@ -192,7 +192,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText(/employee_id/).first().waitFor();
       await ada.page.getByText("or choose another subject claim", { exact: false }).first().waitFor();
       await ada.page.getByText("Found out who it is").waitFor();
-      await ada.page.getByRole("link", { name: "Open the user source Staff numbers" }).waitFor();
+      await ada.page.getByRole("link", { name: "Open the User Source Staff numbers" }).waitFor();
       await snap("sign-in-failed");
       await open("/sign-ins?reference=K7QM-2XW");
       await ada.page.getByText("That is no reference").waitFor();
@@ -209,7 +209,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await ada.page.getByLabel("Result").inputValue(), "failed");
       if (javaScriptEnabled) assert.equal(new URL(ada.page.url()).search, "?result=failed", "what is not set is not there");
       await open(`/users?source=${source.id}`);
-      assert.equal(await ada.page.getByLabel("User source").inputValue(), source.id);
+      assert.equal(await ada.page.getByLabel("User Source").inputValue(), source.id);
       await ada.page.getByRole("link", { name: "Grace Hopper" }).waitFor();
     });
 
@@ -240,7 +240,7 @@ for (const javaScriptEnabled of [true, false]) {
       await submit();
       await ada.page.waitForURL(/object_type=user/);
       await ada.page.getByText("User blocked").first().waitFor();
-      await ada.page.getByText("User source created").first().waitFor({ state: "detached" });
+      await ada.page.getByText("User Source created").first().waitFor({ state: "detached" });
       await snap("audit-filtered");
       const waiting = ada.page.waitForEvent("download");
       await ada.page.getByRole("link", { name: "Export as JSON Lines" }).click();

@@ -101,11 +101,11 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText("The server refused Gatewright (HTTP 401).").waitFor();
       const server = ada.page.url();
       await ada.page.goto(`${base}/secrets`);
-      await ada.page.getByRole("link", { name: "Store your first secret" }).click();
+      await ada.page.getByRole("link", { name: "Create secret" }).click();
       await ada.page.getByLabel("Name", { exact: true }).fill("PICKY_KEY");
       await ada.page.getByLabel("Value").fill("open sesame");
       await ada.page.getByLabel("May be sent to").fill(picky.origin);
-      await ada.page.getByRole("button", { name: "Store secret" }).click();
+      await ada.page.getByRole("button", { name: "Create", exact: true }).click();
       await ada.page.getByText("The secret is stored.").waitFor();
       await ada.page.goto(`${server}/edit`);
       await ada.page.getByLabel("Name", { exact: true }).first().fill("X-Api-Key");

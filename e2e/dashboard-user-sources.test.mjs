@@ -26,7 +26,7 @@ const CLAIMS = {
 };
 
 for (const javaScriptEnabled of [true, false]) {
-  describe(`user sources ${javaScriptEnabled ? "with" : "without"} script`, () => {
+  describe(`User Sources ${javaScriptEnabled ? "with" : "without"} script`, () => {
     let chromium, gateway, provider, ada, page, project, source, key;
 
     before(async () => {
@@ -67,10 +67,10 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole("radio", { name: /^Admin/ }).check();
       await page.getByRole("button", { name: "Create key" }).click();
       key = await page.locator("#api-key").innerText();
-      await page.getByRole("link", { name: "User sources" }).first().click();
+      await page.getByRole("link", { name: "User Sources" }).first().click();
       assert.equal(await page.locator("#callback-url").innerText(), gateway.callback);
       await seen("empty");
-      await page.getByRole("link", { name: "New user source" }).click();
+      await page.getByRole("link", { name: "Create User Source" }).click();
       await page.getByRole("heading", { name: "Which provider do your users sign in with?" }).waitFor();
       await seen("presets");
       for (const name of ["Microsoft Entra ID", "Okta", "Auth0", "Clerk", "Stytch", "Google", "Keycloak"]) {
@@ -94,7 +94,7 @@ for (const javaScriptEnabled of [true, false]) {
       }
       await page.getByLabel("Client ID").fill(provider.client.client_id);
       await page.getByLabel("Client secret").fill(provider.client.client_secret);
-      await page.getByRole("button", { name: "Save user source" }).click();
+      await page.getByRole("button", { name: "Create", exact: true }).click();
       await page.locator("#issuer-error").waitFor();
       assert.match(await page.locator("#issuer-error").innerText(), /no slash at the end/);
       assert.equal(await page.getByLabel("Issuer").inputValue(), `${provider.issuer}/`);
@@ -106,7 +106,7 @@ for (const javaScriptEnabled of [true, false]) {
     test("the right one is saved and shown", async () => {
       await page.getByLabel("Issuer").fill(provider.issuer);
       await page.getByLabel("Client secret").fill(provider.client.client_secret);
-      await page.getByRole("button", { name: "Save user source" }).click();
+      await page.getByRole("button", { name: "Create", exact: true }).click();
       await page.getByRole("heading", { name: "Company sign-in", level: 1 }).waitFor();
       source = new URL(page.url()).pathname;
       assert.equal(await page.getByText("Unverified").count(), 0);
@@ -148,7 +148,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole("heading", { name: "This changes who people are" }).waitFor();
       await seen("confirm");
       await page.getByRole("button", { name: "Change it" }).click();
-      await page.getByText("Everybody signs in again with their next request.").waitFor();
+      await page.getByText("Everyone signs in again with their next request.").waitFor();
       assert.equal((await api("GET", source.slice(project.length))).subject_claim, "employee_id");
       assert.equal((await api("GET", source.slice(project.length))).client_secret_has_fallback, false, "the sign-in was its success");
       assert.equal(await page.getByText("A new client secret is on trial").count(), 0);
@@ -174,7 +174,7 @@ for (const javaScriptEnabled of [true, false]) {
         user_source_id: source.split("/").at(-1),
       });
       await page.getByRole("link", { name: "Edit" }).click();
-      await page.getByText("1 gateway, 0 users and 0 live sessions are touched").waitFor();
+      await page.getByText("1 gateway, 0 users and 0 sessions are affected").waitFor();
       assert.equal(await page.getByLabel("Client secret").inputValue(), "");
       await page.getByLabel("Name", { exact: true }).fill("Company");
       await page.getByLabel("Issuer").fill("http://127.0.0.1:1");
@@ -196,8 +196,8 @@ for (const javaScriptEnabled of [true, false]) {
       assert.match(await alert.getByRole("link", { name: "Support agents" }).getAttribute("href"), /\/gateways\/gw_/);
       await seen("in-use");
       await page.getByRole("link", { name: "Delete…" }).click();
-      await page.getByLabel("Type the name of the user source to confirm").fill("Company");
-      await page.getByRole("button", { name: "Delete user source" }).click();
+      await page.getByLabel("Type the name of the User Source to confirm").fill("Company");
+      await page.getByRole("button", { name: "Delete User Source" }).click();
       await alert.getByText("cannot be deleted while 1 active gateway").waitFor();
       await alert.getByRole("link", { name: "Support agents" }).waitFor();
       await seen("delete-refused");
@@ -208,20 +208,20 @@ for (const javaScriptEnabled of [true, false]) {
       await api("PATCH", `/gateways/${gw.id}`, { status: "inactive" });
       await page.goto(gateway.url + source);
       await page.getByRole("button", { name: "Deactivate" }).click();
-      await page.getByText("The user source is inactive.").waitFor();
-      await page.getByRole("link", { name: "User sources" }).first().click();
+      await page.getByText("The User Source is inactive.").waitFor();
+      await page.getByRole("link", { name: "User Sources" }).first().click();
       await page.getByRole("row", { name: /Company/ }).getByText("Inactive").waitFor();
       await page.getByLabel("Status").selectOption("active");
       if (!javaScriptEnabled) await page.getByRole("button", { name: "Filter" }).click();
-      await page.getByText("No such user source").waitFor();
+      await page.getByText("No such User Source").waitFor();
       await page.waitForURL(/status=active/);
       await page.goto(`${gateway.url}${source}/delete`);
-      await page.getByLabel("Type the name of the user source to confirm").fill("company");
-      await page.getByRole("button", { name: "Delete user source" }).click();
+      await page.getByLabel("Type the name of the User Source to confirm").fill("company");
+      await page.getByRole("button", { name: "Delete User Source" }).click();
       await page.locator("#confirm_name-error").waitFor();
-      await page.getByLabel("Type the name of the user source to confirm").fill("Company");
-      await page.getByRole("button", { name: "Delete user source" }).click();
-      await page.getByText("The user source is deleted").waitFor();
+      await page.getByLabel("Type the name of the User Source to confirm").fill("Company");
+      await page.getByRole("button", { name: "Delete User Source" }).click();
+      await page.getByText("The User Source is deleted").waitFor();
       await assert.rejects(api("GET", source.slice(project.length)), /404/);
     });
 
@@ -232,7 +232,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-describe("user sources by keyboard, and with a lot in the list", () => {
+describe("User Sources by keyboard, and with a lot in the list", () => {
   let chromium, gateway, ada, page, project;
 
   before(async () => {
@@ -275,8 +275,8 @@ describe("user sources by keyboard, and with a lot in the list", () => {
       await page.getByLabel("Client ID").fill("gatewright");
       await page.getByLabel("Client secret").fill("not-a-real-secret");
       await page.getByLabel(/Save without checking/).check();
-      await page.getByRole("button", { name: "Save user source" }).click();
-      await page.getByText("The user source is saved.").waitFor();
+      await page.getByRole("button", { name: "Create", exact: true }).click();
+      await page.getByText("The User Source is saved.").waitFor();
     }
     await page.goto(`${gateway.url}${project}/user-sources`);
     await look(page, "sources-list");

@@ -14,7 +14,7 @@ const program = join(BINARIES, "gatewright");
 /** What the pages of the example project show after the walk. */
 const CONTENTS = {
   Gateways: "/mcp/demo",
-  "User sources": "Demo identity provider",
+  "User Sources": "Demo identity provider",
   Servers: "Demo server",
   Users: "Ada Lovelace",
   "Sign-ins": "Ada Lovelace",

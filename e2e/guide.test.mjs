@@ -65,9 +65,9 @@ describe("the first steps of the guide", () => {
     await heading("Tickets");
   });
 
-  test("4. a user source", async () => {
-    await goTo("User sources");
-    await page.locator("main").getByRole("link", { name: "New user source" }).click();
+  test("4. a User Source", async () => {
+    await goTo("User Sources");
+    await page.locator("main").getByRole("link", { name: "Create User Source" }).click();
     await page.getByRole("link", { name: /^Another provider/ }).click();
     await page.getByLabel("Name", { exact: true }).fill("Company sign-in");
     await page.getByLabel("Issuer").fill(provider.issuer);
@@ -75,15 +75,15 @@ describe("the first steps of the guide", () => {
     await page.getByLabel("Client secret").fill(provider.client.client_secret);
     await page.getByText(gateway.callback).first().waitFor();
     await camera.take(page, "source");
-    await page.getByRole("button", { name: "Save user source" }).click();
+    await page.getByRole("button", { name: "Create", exact: true }).click();
     await heading("Company sign-in");
   });
 
   test("5. a gateway", async () => {
     await goTo("Gateways");
-    await page.locator("main").getByRole("link", { name: "New gateway" }).click();
-    await page.getByRole("radio", { name: /^People of your identity provider/ }).check();
-    await page.getByLabel("User source", { exact: true }).selectOption({ label: "Company sign-in" });
+    await page.locator("main").getByRole("link", { name: "Create gateway" }).click();
+    await page.getByRole("radio", { name: /^User Source/ }).check();
+    await page.getByLabel("User Source", { exact: true }).selectOption({ label: "Company sign-in" });
     await page.getByLabel("Name", { exact: true }).fill("Support desk");
     await page.getByLabel(/Last part of the URL/).fill("support");
     await camera.take(page, "gateway");
@@ -203,7 +203,7 @@ describe("the first steps of the guide", () => {
     assert.deepEqual(reader.complaints, []);
     await page.goto(`${gateway.url}${project}/user-sources`);
     await page.locator(".sidebar").getByRole("link", { name: "Help" }).click();
-    await heading("User sources");
+    await heading("User Sources");
     await page.getByRole("link", { name: "To the dashboard" }).click();
     await heading(/Acme production|Projects/);
   });

@@ -50,7 +50,7 @@ pub struct UserSource {
     pub last_test: Option<ConnectionTest>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it was last edited. Sign-ins and tests note what they found without moving it.
     pub updated_at: Timestamp,
 }
 
@@ -65,7 +65,8 @@ pub enum UserSourceStatus {
 }
 
 impl UserSource {
-    /// Whether moving from `self` to `next` changes who people are (issuer, client id or subject claim).
+    /// Whether another issuer, client id or subject claim than these ends all sessions. Another issuer or claim makes people
+    /// new users too; another client id does not.
     pub fn changes_identity(&self, issuer: &str, client_id: &str, subject_claim: &str) -> bool {
         self.issuer != issuer || self.client_id != client_id || self.subject_claim != subject_claim
     }

@@ -6,9 +6,9 @@ use gatewright_domain::{
     id::{GatewayId, ProjectId},
 };
 
-use crate::{Page, PageRequest, StoreError, Tx, row::Row, value::values};
+use crate::{Page, PageRequest, StoreError, Tx, grant::standing, row::Row, value::values};
 
-/// Clients with grants that are not revoked and have not run out, those with the oldest grant first. The oldest grant
+/// Clients with grants that are live or asleep, those with the oldest grant first. The oldest grant
 /// of each is its place in the list, because a client that is the URL of a document has no id of ours.
 pub async fn list(
     tx: &mut Tx,
@@ -17,16 +17,18 @@ pub async fn list(
     now: Timestamp,
     page: &PageRequest,
 ) -> Result<Page<ClientUse>, StoreError> {
-    let sql = "SELECT MIN(grants.id) AS id, grants.client_id AS client_id, \
-               MAX(grants.client_name) AS client_name, COUNT(*) AS live_grants, \
-               MAX(grants.last_used_at) AS last_used_at, \
-               MAX(preregistered_clients.id) AS preregistered_id FROM grants \
-               LEFT JOIN preregistered_clients ON preregistered_clients.id = grants.client_id \
-               AND preregistered_clients.gateway_id = grants.gateway_id \
-               WHERE grants.project_id = $1 AND grants.gateway_id = $2 AND grants.revoked_at IS NULL \
-               AND grants.live_until > $3 GROUP BY grants.client_id \
-               HAVING MIN(grants.id) > $4 ORDER BY MIN(grants.id) LIMIT $5";
-    let values = values![project, gateway, now, page.above(), page.rows()];
+    let sql = concat!(
+        "SELECT MIN(grants.id) AS id, grants.client_id AS client_id, \
+         MAX(grants.client_name) AS client_name, COUNT(*) AS standing, \
+         MAX(grants.last_used_at) AS last_used_at, \
+         MAX(preregistered_clients.id) AS preregistered_id FROM grants \
+         LEFT JOIN preregistered_clients ON preregistered_clients.id = grants.client_id \
+         AND preregistered_clients.gateway_id = grants.gateway_id ",
+        standing!(),
+        "AND grants.project_id = $2 AND grants.gateway_id = $3 GROUP BY grants.client_id \
+         HAVING MIN(grants.id) > $4 ORDER BY MIN(grants.id) LIMIT $5"
+    );
+    let values = values![now, project, gateway, page.above(), page.rows()];
     let rows = tx.fetch_all(sql, values).await?;
     page.page(rows, read)
 }
@@ -53,7 +55,7 @@ fn read(row: &Row) -> Result<ClientUse, StoreError> {
         kind: ClientKind::of(&client_id, has_row),
         client_id,
         client_name: row.text("client_name")?,
-        grants: row.int("live_grants")?,
+        grants: row.int("standing")?,
         last_used_at: row.time("last_used_at")?,
     })
 }

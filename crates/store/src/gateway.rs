@@ -43,6 +43,8 @@ pub enum GatewayWrite {
     SourceNotFound,
     /// The source is inactive and the gateway would be active.
     SourceInactive,
+    /// The source that the gateway already has was deleted, and the gateway would be active.
+    SourceDeleted,
     /// A server does not exist in this project.
     ServerNotFound(ServerId),
 }
@@ -50,7 +52,7 @@ pub enum GatewayWrite {
 /// Adds a gateway and reserves its slug (case-insensitively, for this project, for ever); source and servers are
 /// held until the end of the transaction, so that neither can go away meanwhile.
 pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, StoreError> {
-    if let Some(refused) = guard(tx, gateway).await? {
+    if let Some(refused) = guard(tx, gateway, None).await? {
         return Ok(refused);
     }
     if !reserve_slug(tx, gateway).await? {
@@ -203,14 +205,16 @@ pub async fn holder_of_slug(tx: &mut Tx, slug: &str) -> Result<SlugHolder, Store
     }
 }
 
-/// Replaces the row (status included) where `updated_at` is still `seen`, under the same guards as `insert`.
+/// Replaces the row (status included) where `updated_at` is still `seen`, under the same guards as `insert`. An inactive
+/// gateway may keep a source that was deleted, so that the rest of it can still be changed.
 pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<GatewayWrite, StoreError> {
-    let sql = "SELECT id FROM gateways WHERE project_id = $1 AND id = $2 AND updated_at = $3";
+    let sql = "SELECT user_source_id FROM gateways WHERE project_id = $1 AND id = $2 AND updated_at = $3";
     let values = values![gateway.project_id, gateway.id, seen];
-    if tx.lock_optional(sql, Lock::Update, values).await?.is_none() {
+    let Some(row) = tx.lock_optional(sql, Lock::Update, values).await? else {
         return Ok(GatewayWrite::Stale);
-    }
-    if let Some(refused) = guard(tx, gateway).await? {
+    };
+    let stored_source = row.opt_id("user_source_id")?;
+    if let Some(refused) = guard(tx, gateway, stored_source).await? {
         return Ok(refused);
     }
     if !reserve_slug(tx, gateway).await? {
@@ -267,17 +271,26 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bo
     Ok(true)
 }
 
-/// What forbids this gateway. Source and servers are held, so that what is found stays true until the commit.
-async fn guard(tx: &mut Tx, gateway: &Gateway) -> Result<Option<GatewayWrite>, StoreError> {
+/// What forbids this gateway, which has `stored_source` now. Source and servers are held, so that what is found stays true
+/// until the commit.
+async fn guard(
+    tx: &mut Tx,
+    gateway: &Gateway,
+    stored_source: Option<UserSourceId>,
+) -> Result<Option<GatewayWrite>, StoreError> {
+    let is_active = gateway.status == GatewayStatus::Active;
     if let Some(source) = gateway.authentication.user_source() {
         let sql = "SELECT status FROM user_sources WHERE project_id = $1 AND id = $2";
         let values = values![gateway.project_id, source];
-        let Some(row) = tx.lock_optional(sql, Lock::Share, values).await? else {
-            return Ok(Some(GatewayWrite::SourceNotFound));
+        let status = match tx.lock_optional(sql, Lock::Share, values).await? {
+            Some(row) => Some(row.word::<UserSourceStatus>("status")?),
+            None => None,
         };
-        let inactive = row.word::<UserSourceStatus>("status")? == UserSourceStatus::Inactive;
-        if inactive && gateway.status == GatewayStatus::Active {
-            return Ok(Some(GatewayWrite::SourceInactive));
+        match status {
+            None if stored_source != Some(source) => return Ok(Some(GatewayWrite::SourceNotFound)),
+            None if is_active => return Ok(Some(GatewayWrite::SourceDeleted)),
+            Some(UserSourceStatus::Inactive) if is_active => return Ok(Some(GatewayWrite::SourceInactive)),
+            None | Some(UserSourceStatus::Inactive | UserSourceStatus::Active) => {}
         }
     }
     let named_by_tools = gateway.allowed_tools.iter().map(|tool| tool.server);

@@ -6,7 +6,7 @@ use gatewright_domain::{
     Timestamp,
     gateway::MAX_ACCESS_TOKEN_SECONDS,
     grant::{Grant, Person, RevocationReason},
-    id::{AccountId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
+    id::{AccountId, GatewayId, GrantId, ProjectId, UserId},
 };
 
 use sqlx::AssertSqlSafe;
@@ -35,12 +35,13 @@ macro_rules! select {
     };
 }
 
-/// Only grants that tokens may still be issued and accepted for; `$1` is the time.
-macro_rules! live {
+/// Grants that tokens are issued and accepted for now, or will be again once their gateway and their source are active: the
+/// latter sleep. `$1` is the time.
+macro_rules! standing {
     () => {
-        "JOIN gateways ON gateways.id = grants.gateway_id AND gateways.status = 'active' \
+        "JOIN gateways ON gateways.id = grants.gateway_id \
              LEFT JOIN users ON users.id = grants.user_id AND users.status = 'active' \
-             LEFT JOIN user_sources ON user_sources.id = grants.user_source_id AND user_sources.status = 'active' \
+             LEFT JOIN user_sources ON user_sources.id = grants.user_source_id \
              AND user_sources.identity_epoch = grants.identity_epoch \
              LEFT JOIN members ON members.project_id = grants.project_id AND members.account_id = grants.account_id \
              LEFT JOIN accounts ON accounts.id = members.account_id AND accounts.status = 'active' \
@@ -53,15 +54,17 @@ macro_rules! live {
     };
 }
 
-macro_rules! count_live {
-    ($rest:literal) => {
-        concat!(
-            "SELECT COUNT(*) AS live_grants, \
-             COUNT(DISTINCT COALESCE(grants.user_id, grants.account_id)) AS live_users, \
-             COUNT(DISTINCT grants.gateway_id) AS live_gateways FROM grants ",
-            live!(),
-            $rest
-        )
+/// What does not sleep of them.
+macro_rules! awake {
+    () => {
+        "gateways.status = 'active' AND (user_sources.id IS NULL OR user_sources.status = 'active') "
+    };
+}
+
+/// Only grants that tokens may still be issued and accepted for.
+macro_rules! live {
+    () => {
+        concat!(standing!(), "AND ", awake!())
     };
 }
 
@@ -71,60 +74,7 @@ macro_rules! select_live {
     };
 }
 
-/// Live grants, how many people hold them, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LiveGrants {
-    /// The grants.
-    pub grants: i64,
-    /// The users or members who have them.
-    pub users: i64,
-    /// The gateways they are good for.
-    pub gateways: i64,
-}
-
-/// The live grants of a source's users.
-pub async fn count_live_of_user_source(
-    tx: &mut Tx,
-    project: ProjectId,
-    source: UserSourceId,
-    now: Timestamp,
-) -> Result<LiveGrants, StoreError> {
-    let sql = count_live!("AND users.project_id = $2 AND users.user_source_id = $3");
-    count(tx, sql, values![now, project, source]).await
-}
-
-/// The live grants at a gateway.
-pub async fn count_live_of_gateway(
-    tx: &mut Tx,
-    project: ProjectId,
-    gateway: GatewayId,
-    now: Timestamp,
-) -> Result<LiveGrants, StoreError> {
-    let sql = count_live!("AND grants.project_id = $2 AND grants.gateway_id = $3");
-    count(tx, sql, values![now, project, gateway]).await
-}
-
-/// The live grants of a user.
-pub async fn count_live_of_user(
-    tx: &mut Tx,
-    project: ProjectId,
-    user: UserId,
-    now: Timestamp,
-) -> Result<LiveGrants, StoreError> {
-    let sql = count_live!("AND grants.project_id = $2 AND grants.user_id = $3");
-    count(tx, sql, values![now, project, user]).await
-}
-
-async fn count(tx: &mut Tx, sql: &'static str, values: &[Value]) -> Result<LiveGrants, StoreError> {
-    let row = tx.fetch_optional(sql, values).await?;
-    row.map_or(Ok(LiveGrants::default()), |row| {
-        Ok(LiveGrants {
-            grants: row.int("live_grants")?,
-            users: row.int("live_users")?,
-            gateways: row.int("live_gateways")?,
-        })
-    })
-}
+pub(crate) use {awake, standing};
 
 /// Begins a grant.
 pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {

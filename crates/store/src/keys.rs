@@ -103,41 +103,29 @@ struct Sealed {
     column: &'static str,
     /// What the context names as the column: both slots of a client secret share one.
     context: &'static str,
-    /// Moves `updated_at`, where there is one, so that an edit begun before cannot bring the old value back.
-    touch: &'static str,
 }
 
 const SEALED: [Sealed; 6] = [
-    sealed("signing_keys", "id", "private", "private", ""),
-    sealed("secrets", "id", "value", "value", TOUCH),
-    sealed("user_sources", "id", "client_secret", "client_secret", TOUCH),
-    sealed(
-        "user_sources",
-        "id",
-        "client_secret_previous",
-        "client_secret",
-        TOUCH,
-    ),
-    sealed("idempotency_keys", "key_hash", "answer", "answer", ""),
+    sealed("signing_keys", "id", "private", "private"),
+    sealed("secrets", "id", "value", "value"),
+    sealed("user_sources", "id", "client_secret", "client_secret"),
+    sealed("user_sources", "id", "client_secret_previous", "client_secret"),
+    sealed("idempotency_keys", "key_hash", "answer", "answer"),
     // Last, because it proves that the keyring is the right one.
-    sealed("meta", "name", "value", "value", ""),
+    sealed("meta", "name", "value", "value"),
 ];
-
-const TOUCH: &str = ", updated_at = updated_at + 1";
 
 const fn sealed(
     table: &'static str,
     id: &'static str,
     column: &'static str,
     context: &'static str,
-    touch: &'static str,
 ) -> Sealed {
     Sealed {
         table,
         id,
         column,
         context,
-        touch,
     }
 }
 
@@ -152,7 +140,8 @@ pub fn purpose_of(context: &str) -> Purpose {
 
 /// Every sealed value of the database, for `keys rotate`: calls `reseal` with each value's context
 /// (`table/column/row-id`, whose purpose [`purpose_of`] tells) and writes back what it gives, in batches. How many
-/// changed. A value that somebody else replaced meanwhile is left as they wrote it.
+/// changed. A value that somebody else replaced meanwhile is left as they wrote it, and `updated_at` stays: what an edit begun
+/// before would bring back is compared when it is saved.
 pub async fn reseal_all(
     store: &Store,
     reseal: &(dyn Fn(&str, &SealedText) -> Option<SealedText> + Sync),
@@ -182,7 +171,6 @@ async fn reseal_batch(
         id,
         column,
         context,
-        touch,
     } = place;
     let sql = format!(
         "SELECT {id} AS id, {column} AS sealed FROM {table} WHERE {id} > $1 AND {column} IS NOT NULL \
@@ -194,7 +182,7 @@ async fn reseal_batch(
         let row_id = row.text("id")?;
         let old = row.sealed("sealed")?;
         if let Some(new) = reseal(&format!("{table}/{context}/{row_id}"), &old) {
-            let sql = format!("UPDATE {table} SET {column} = $1{touch} WHERE {id} = $2 AND {column} = $3");
+            let sql = format!("UPDATE {table} SET {column} = $1 WHERE {id} = $2 AND {column} = $3");
             changed += tx
                 .execute(AssertSqlSafe(sql), values![&new, &row_id, &old])
                 .await?;

@@ -15,6 +15,7 @@ pub mod error;
 pub mod gateway;
 pub mod gateway_list;
 pub mod grant;
+pub mod held_grants;
 pub mod idempotency;
 pub mod invitation;
 pub mod keys;

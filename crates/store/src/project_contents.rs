@@ -1,6 +1,6 @@
 //! How much there is in a project, for pages that give an overview or say what goes with it.
 
-use gatewright_domain::{Timestamp, id::ProjectId};
+use gatewright_domain::id::{GatewayId, ProjectId};
 
 use crate::{StoreError, Tx, value::values};
 
@@ -15,7 +15,8 @@ pub struct ProjectContents {
     pub servers: i64,
     /// Secrets.
     pub secrets: i64,
-    /// End users that have been here.
+    /// End users that have been here. Those known under an earlier issuer or claim of their source do not count: they are
+    /// counted again as who they are now.
     pub users: i64,
     /// Keys that have not been revoked.
     pub api_keys: i64,
@@ -23,13 +24,17 @@ pub struct ProjectContents {
     pub members: i64,
 }
 
-/// Counts what a project has, all in one query and each by an index that begins with the project.
+/// Counts what a project has, all in one query and each by an index that begins with the project. Users under an earlier
+/// identity are looked for only at sources whose identity has ever changed.
 pub async fn count(tx: &mut Tx, project: ProjectId) -> Result<ProjectContents, StoreError> {
     let sql = "SELECT (SELECT COUNT(*) FROM gateways WHERE project_id = $1) AS gateways, \
                (SELECT COUNT(*) FROM user_sources WHERE project_id = $1) AS user_sources, \
                (SELECT COUNT(*) FROM servers WHERE project_id = $1) AS servers, \
                (SELECT COUNT(*) FROM secrets WHERE project_id = $1) AS secrets, \
-               (SELECT COUNT(*) FROM users WHERE project_id = $1) AS users, \
+               (SELECT COUNT(*) FROM users WHERE project_id = $1) \
+               - (SELECT COUNT(*) FROM user_sources JOIN users ON users.user_source_id = user_sources.id \
+               AND (users.issuer <> user_sources.issuer OR users.claim <> user_sources.subject_claim) \
+               WHERE user_sources.project_id = $1 AND user_sources.identity_epoch > 1) AS users, \
                (SELECT COUNT(*) FROM api_keys WHERE project_id = $1 AND revoked_at IS NULL) AS api_keys, \
                (SELECT COUNT(*) FROM members WHERE project_id = $1) AS members";
     let Some(row) = tx.fetch_optional(sql, values![project]).await? else {
@@ -46,9 +51,27 @@ pub async fn count(tx: &mut Tx, project: ProjectId) -> Result<ProjectContents, S
     })
 }
 
-/// Counts the grants of a project that are live at `now`, gateway by gateway, because that is how they are indexed.
-pub async fn live_grants(tx: &mut Tx, project: ProjectId, now: Timestamp) -> Result<i64, StoreError> {
-    let sql = "SELECT COUNT(*) AS live FROM gateways JOIN grants ON grants.gateway_id = gateways.id \
-               AND grants.revoked_at IS NULL AND grants.live_until > $2 WHERE gateways.project_id = $1";
-    tx.fetch_one(sql, values![project, now]).await?.int("live")
+/// What goes with a gateway, or is of no use without it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GatewayContents {
+    /// Clients registered at it.
+    pub registered_clients: i64,
+    /// Keys that are not revoked and open nothing but it.
+    pub api_keys: i64,
+}
+
+/// Counts what a gateway has.
+pub async fn of_gateway(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+) -> Result<GatewayContents, StoreError> {
+    let sql = "SELECT (SELECT COUNT(*) FROM preregistered_clients WHERE project_id = $1 AND gateway_id = $2) \
+               AS registered_clients, (SELECT COUNT(*) FROM api_keys WHERE project_id = $1 AND gateway_id = $2 \
+               AND revoked_at IS NULL) AS api_keys";
+    let row = tx.fetch_one(sql, values![project, gateway]).await?;
+    Ok(GatewayContents {
+        registered_clients: row.int("registered_clients")?,
+        api_keys: row.int("api_keys")?,
+    })
 }

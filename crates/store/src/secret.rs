@@ -1,7 +1,6 @@
 //! Project secrets, sealed. Each value is sealed under the context `secrets/value/<id>`.
 
 use gatewright_domain::{
-    Timestamp,
     id::{ProjectId, SecretId},
     stored_secret::StoredSecret,
 };
@@ -9,6 +8,7 @@ use gatewright_domain::{
 use crate::{
     Page, PageRequest, StoreError, Tx,
     row::{Row, to_json},
+    tx::Lock,
     value::values,
 };
 
@@ -81,17 +81,29 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<StoredSecret>, StoreErro
     rows.iter().map(read).collect()
 }
 
-/// Replaces value and origins where `updated_at` is still `seen`.
-pub async fn update(tx: &mut Tx, secret: &StoredSecret, seen: Timestamp) -> Result<bool, StoreError> {
+/// By project and id, held until the end of the transaction: `keys rotate` leaves its value alone meanwhile.
+pub async fn find_and_hold(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: SecretId,
+) -> Result<Option<StoredSecret>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id = $2");
+    let row = tx.lock_optional(sql, Lock::Update, values![project, id]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Replaces value and origins where nobody has edited it and `keys rotate` has not sealed it again since it was `seen`.
+pub async fn update(tx: &mut Tx, secret: &StoredSecret, seen: &StoredSecret) -> Result<bool, StoreError> {
     let sql = "UPDATE secrets SET value = $1, origins = $2, updated_at = $3 \
-               WHERE project_id = $4 AND id = $5 AND updated_at = $6";
+               WHERE project_id = $4 AND id = $5 AND updated_at = $6 AND value = $7";
     let values = values![
         &secret.value,
         to_json(&secret.origins),
         secret.updated_at,
         secret.project_id,
         secret.id,
-        seen,
+        seen.updated_at,
+        &seen.value,
     ];
     let updated = tx.execute(sql, values).await? > 0;
     tx.note_change();

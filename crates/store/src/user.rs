@@ -97,6 +97,8 @@ pub struct UserFilter {
     pub user_source_id: Option<UserSourceId>,
     /// Only those who may, or may not, use gateways.
     pub status: Option<UserStatus>,
+    /// Only those known under an earlier issuer or subject claim of their source, or only the others.
+    pub former: Option<bool>,
     /// Only those whose subject, name or e-mail contains this text, whatever the case.
     pub search: Option<String>,
 }
@@ -130,6 +132,14 @@ pub async fn list_among(
     if let Some(status) = &filter.status {
         values.push(to_word(status).into());
         let _ = write!(among, " AND status = ${}", values.len());
+    }
+    if let Some(former) = filter.former {
+        let among_present = if former { "NOT EXISTS" } else { "EXISTS" };
+        let _ = write!(
+            among,
+            " AND {among_present} (SELECT 1 FROM user_sources WHERE user_sources.id = users.user_source_id \
+             AND user_sources.issuer = users.issuer AND user_sources.subject_claim = users.claim)"
+        );
     }
     let mut end_of_search = None;
     if let Some(search) = &filter.search {
@@ -175,14 +185,30 @@ async fn last_searched(
 }
 
 /// How many users a source has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UserCount {
+    /// Those known under its present issuer and subject claim.
+    pub present: i64,
+    /// Those known under an earlier one: nobody can sign in as them any more.
+    pub former: i64,
+}
+
+/// Counts the users of a source.
 pub async fn count_of_user_source(
     tx: &mut Tx,
     project: ProjectId,
     source: UserSourceId,
-) -> Result<i64, StoreError> {
-    let sql = "SELECT COUNT(*) AS stored FROM users WHERE project_id = $1 AND user_source_id = $2";
-    let row = tx.fetch_optional(sql, values![project, source]).await?;
-    row.map_or(Ok(0), |row| row.int("stored"))
+) -> Result<UserCount, StoreError> {
+    let sql = "SELECT COUNT(*) AS stored, COALESCE(SUM(CASE WHEN users.issuer = user_sources.issuer \
+               AND users.claim = user_sources.subject_claim THEN 1 ELSE 0 END), 0) AS present FROM users \
+               JOIN user_sources ON user_sources.id = users.user_source_id \
+               WHERE users.project_id = $1 AND users.user_source_id = $2";
+    let row = tx.fetch_one(sql, values![project, source]).await?;
+    let present = row.int("present")?;
+    Ok(UserCount {
+        present,
+        former: row.int("stored")? - present,
+    })
 }
 
 /// Blocks or unblocks; `false` when there is no such user in this project.

@@ -86,6 +86,17 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
+/// The same, held until the end of the transaction: no sign-in notes anything about its client secret meanwhile.
+pub async fn find_and_hold(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: UserSourceId,
+) -> Result<Option<UserSource>, StoreError> {
+    let sql = select!("WHERE project_id = $1 AND id = $2");
+    let row = tx.lock_optional(sql, Lock::Update, values![project, id]).await?;
+    row.as_ref().map(read).transpose()
+}
+
 /// Those of a project that a filter lets through, oldest first. The index on project and id bounds it by the sources of the
 /// project, which are tens.
 pub async fn list(
@@ -126,16 +137,22 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError>
     rows.iter().map(read).collect()
 }
 
-/// Replaces name, description, issuer, client id, secret slots, scopes, claim, epoch, verification, last test where
-/// `updated_at` is still `seen`; never the status. `Taken { field: "name" }`.
+/// Replaces name, description, issuer, client id, secret slots, scopes, claim, epoch, verification, last test where nobody
+/// has edited it and no sign-in or `keys rotate` has touched its secret since it was `seen`; never the status.
+/// `Taken { field: "name" }`. `updated_at` tells edits alone, so the slots are compared too: an edit that began before a
+/// secret was accepted must not bring the previous one back.
 ///
 /// Grants of an older epoch need no change here: every look at a grant compares its epoch with the source's.
-pub async fn update(tx: &mut Tx, source: &UserSource, seen: Timestamp) -> Result<bool, StoreError> {
+pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Result<bool, StoreError> {
     let sql = "UPDATE user_sources SET name = $1, name_key = $2, description = $3, issuer = $4, client_id = $5, \
                client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
                secret_refused_at = $10, scopes = $11, subject_claim = $12, identity_epoch = $13, verified_at = $14, \
-               last_test = $15, updated_at = $16 WHERE project_id = $17 AND id = $18 AND updated_at = $19";
+               last_test = $15, updated_at = $16 WHERE project_id = $17 AND id = $18 AND updated_at = $19 \
+               AND client_secret = $20 AND COALESCE(client_secret_previous, '') = $21 \
+               AND COALESCE(secret_confirmed_at, -1) = $22 AND COALESCE(secret_refused_at, -1) = $23";
     let slots = &source.client_secret;
+    let seen_slots = &seen.client_secret;
+    let since = |at: Option<Timestamp>| at.map_or(-1, Timestamp::as_millis);
     let values = values![
         &source.name,
         source.name.to_lowercase(),
@@ -155,7 +172,14 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: Timestamp) -> Result
         source.updated_at,
         source.project_id,
         source.id,
-        seen,
+        seen.updated_at,
+        &seen_slots.current,
+        seen_slots
+            .previous
+            .as_ref()
+            .map_or("", |sealed| sealed.0.as_str()),
+        since(seen_slots.confirmed_at),
+        since(seen_slots.refused_at),
     ];
     let updated = tx
         .execute(sql, values)
@@ -232,8 +256,7 @@ async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Opti
 }
 
 /// The provider accepted the current secret: confirms it, drops the previous one and forgets a refusal, where `current`
-/// is still stored and there is any of this to do. `updated_at` moves, so that an edit begun before cannot bring the
-/// previous one back.
+/// is still stored and there is any of this to do. `updated_at` stays, because nobody edited anything.
 pub async fn note_secret_accepted(
     tx: &mut Tx,
     id: UserSourceId,
@@ -241,9 +264,7 @@ pub async fn note_secret_accepted(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE user_sources SET client_secret_previous = NULL, \
-               secret_confirmed_at = COALESCE(secret_confirmed_at, $1), \
-               secret_refused_at = NULL, \
-               updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END \
+               secret_confirmed_at = COALESCE(secret_confirmed_at, $1), secret_refused_at = NULL \
                WHERE id = $2 AND client_secret = $3 \
                AND (secret_confirmed_at IS NULL OR secret_refused_at IS NOT NULL)";
     let accepted = tx.execute(sql, values![now, id, current]).await? > 0;
@@ -261,9 +282,8 @@ pub async fn note_secret_refused(
     current: &SealedText,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE user_sources SET secret_refused_at = $1, \
-               updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END WHERE id = $2 \
-               AND client_secret = $3 AND secret_refused_at IS NULL";
+    let sql = "UPDATE user_sources SET secret_refused_at = $1 WHERE id = $2 AND client_secret = $3 \
+               AND secret_refused_at IS NULL";
     let noted = tx.execute(sql, values![now, id, current]).await? > 0;
     if noted {
         tx.note_change();

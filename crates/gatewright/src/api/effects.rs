@@ -40,10 +40,14 @@ pub struct EffectsResource {
     gateways: Vec<TouchedGateway>,
     /// How many of them are active.
     active_gateways: usize,
-    /// The users of the source, or those with live grants at the gateway.
+    /// The users of the source as it is, or those with grants at the gateway.
     users: i64,
-    /// Their live grants.
+    /// Users of the source under an earlier issuer or subject claim, as whom nobody signs in any more.
+    former_users: i64,
+    /// The live grants of the users.
     live_grants: i64,
+    /// Their grants that sleep while a gateway or the source is inactive. They end whenever the live ones do.
+    sleeping_grants: i64,
     /// Whether those grants, and all their tokens, would end on the next request.
     ends_sessions: bool,
     /// What would become of the stored client secret: `rotated` keeps it as a fallback, `replaced` does not. Null for a
@@ -87,7 +91,9 @@ impl From<Effects> for EffectsResource {
                 .count(),
             gateways,
             users: effects.users,
+            former_users: effects.former_users,
             live_grants: effects.live_grants,
+            sleeping_grants: effects.sleeping_grants,
             ends_sessions: effects.ends_sessions,
             client_secret: effects.client_secret,
             changes_url: effects.changes_url,

@@ -271,16 +271,9 @@ impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::Invalid(invalid) => Self::invalid(&invalid),
-            ServiceError::NotFound { what, pointer } => {
-                let detail = format!("There is no such {what} in this place, or it is not open to this key.");
-                let error = |pointer| InputError {
-                    pointer,
-                    detail: detail.clone(),
-                };
-                let mut problem = Self::not_found(detail.clone());
-                problem.0.errors = pointer.map(error).into_iter().collect();
-                problem
-            }
+            ServiceError::NotFound { what } => Self::not_found(format!(
+                "There is no such {what} in this place, or it is not open to this key."
+            )),
             ServiceError::Forbidden(detail) => Self::new(
                 StatusCode::FORBIDDEN,
                 "urn:gatewright:problem:forbidden",

@@ -126,8 +126,10 @@ pub struct ProjectContents {
     secrets: i64,
     /// End users.
     users: i64,
-    /// Grants of users that are live now.
+    /// Grants that are live now.
     live_grants: i64,
+    /// Grants that sleep while a gateway or User Source is inactive.
+    sleeping_grants: i64,
     /// Keys that nobody has revoked.
     api_keys: i64,
     members: i64,
@@ -175,7 +177,8 @@ pub(super) async fn delete_project(
             servers: there.servers,
             secrets: there.secrets,
             users: there.users,
-            live_grants: found.live_grants,
+            live_grants: found.grants.live,
+            sleeping_grants: found.grants.asleep,
             api_keys: there.api_keys,
             members: there.members,
         };

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     app::App,
-    service::users::{self as service, UserFilter, UserPatch},
+    service::{
+        Authority,
+        users::{self as service, UserFilter, UserPatch},
+    },
 };
 
 /// An end user, created by the first sign-in.
@@ -47,14 +50,17 @@ pub struct UserResource {
     email: Option<String>,
     #[schema(schema_with = schema::user_status)]
     status: UserStatus,
+    /// Whether the source has another issuer or subject claim now. No one can sign in as this user any more.
+    former: bool,
     #[schema(value_type = String, format = DateTime)]
     first_sign_in_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     last_sign_in_at: Timestamp,
 }
 
-fn resource(user: User) -> UserResource {
+fn resource(user: User, former: bool) -> UserResource {
     UserResource {
+        former,
         id: user.id,
         project_id: user.project_id,
         user_source_id: user.key.user_source_id,
@@ -143,6 +149,8 @@ pub(super) struct UserQuery {
     /// Only users who may, or may not, use gateways.
     #[param(schema_with = schema::user_status)]
     status: Option<UserStatus>,
+    /// Only users known under an earlier issuer or subject claim of their source (`true`), or only the others (`false`).
+    former: Option<bool>,
     /// Only users whose subject, name or e-mail contains this text, whatever the case. A page is searched among twenty
     /// thousand users, and may be short, or empty, although there is a next one.
     search: Option<String>,
@@ -166,10 +174,15 @@ pub(super) async fn list_users(
     let filter = UserFilter {
         user_source_id: query.user_source_id,
         status: query.status,
+        former: query.former,
         search: query.search,
     };
     let page = service::list(&app, &authority, project, &filter, &page).await?;
-    Ok(List::of(page, resource))
+    let former = service::former(&app, &authority, project, &page.items).await?;
+    Ok(List::of(page, |user| {
+        let is_former = former.contains(&user.id);
+        resource(user, is_former)
+    }))
 }
 
 /// Read a user
@@ -184,7 +197,8 @@ pub(super) async fn get_user(
     State(app): State<Arc<App>>,
     Ids((project, user)): Ids<(ProjectId, UserId)>,
 ) -> Result<Tagged<UserResource>, Problem> {
-    Ok(tagged(service::find(&app, &authority, project, user).await?))
+    let user = service::find(&app, &authority, project, user).await?;
+    tagged(&app, &authority, user).await
 }
 
 /// Block or unblock a user
@@ -203,7 +217,7 @@ pub(super) async fn update_user(
     Input(patch): Input<UserPatch>,
 ) -> Result<Tagged<UserResource>, Problem> {
     let user = service::update(&app, &authority, project, user, patch, &if_match).await?;
-    Ok(tagged(user))
+    tagged(&app, &authority, user).await
 }
 
 /// Delete a user with all grants
@@ -225,11 +239,13 @@ pub(super) async fn delete_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn tagged(user: User) -> Tagged<UserResource> {
-    Tagged {
+async fn tagged(app: &App, authority: &Authority, user: User) -> Result<Tagged<UserResource>, Problem> {
+    let former = service::former(app, authority, user.project_id, std::slice::from_ref(&user)).await?;
+    let is_former = former.contains(&user.id);
+    Ok(Tagged {
         version: service::version(&user),
-        resource: resource(user),
-    }
+        resource: resource(user, is_former),
+    })
 }
 
 /// List a user's live grants, newest first

@@ -7,7 +7,7 @@ use axum::{extract::State, response::Response};
 use gatewright_domain::{
     api_key::{ApiKey, KeyScope},
     gateway::{Authentication, Gateway},
-    id::ApiKeyId,
+    id::{ApiKeyId, GatewayId},
 };
 use gatewright_store::{PageRequest, gateway_list::GatewayFilter};
 
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     app::App,
     service::{
-        IfMatch,
+        IfMatch, ServiceError,
         api_keys::{self as service, NewApiKey},
         gateways,
     },
@@ -69,19 +69,17 @@ pub(super) async fn create(
     place: InProject,
     posted: Posted,
 ) -> Result<Response, PageError> {
-    let gateway = posted.text("gateway_id");
-    let gateway_id = if gateway.is_empty() {
-        None
-    } else {
-        Some(gateway.parse().map_err(|_| PageError::NotFound("gateway"))?)
-    };
-    let new = NewApiKey {
+    let new = |gateway_id| NewApiKey {
         name: posted.text("name").to_owned(),
         role: role::key_of_word(posted.text("role")),
         gateway_id,
         expires_at: key::end_of_life(app.now(), posted.text("life")),
     };
-    match service::create(&app, &place.visit.authority, place.project.id, new).await {
+    let created = match chosen_gateway(posted.text("gateway_id")) {
+        Ok(id) => service::create(&app, &place.visit.authority, place.project.id, new(id)).await,
+        Err(error) => Err(error),
+    };
+    match created {
         Ok(created) => {
             let made = MadeKey::new(created, None);
             render(&app, &place, None, Some(made), fresh_form()).await
@@ -96,6 +94,15 @@ pub(super) async fn create(
             render(&app, &place, None, None, form).await
         }
     }
+}
+
+/// The gateway a key is bound to. A text that is no id is as unknown as an id of nothing.
+fn chosen_gateway(text: &str) -> Result<Option<GatewayId>, ServiceError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let unknown = |_| ServiceError::unknown("gateway", "/gateway_id");
+    text.parse().map(Some).map_err(unknown)
 }
 
 /// POST `/projects/{project}/api-keys/{key}/revoke`.

@@ -76,11 +76,13 @@ flashes! {
     /// A secret was deleted.
     SecretDeleted = "secret-deleted", "The secret is deleted.";
     /// A User Source was created.
-    SourceCreated = "source-created", "The user source is saved. Next: test the connection, then try a sign-in.";
+    SourceCreated = "source-created", "The User Source is saved. Next: test the connection, try a sign-in, then create a gateway for it.";
+    /// A User Source was created for a gateway whose form waits.
+    SourceCreatedForGateway = "source-for-gateway", "The User Source is saved, and chosen for the gateway below. Test it on its own page.";
     /// A User Source was changed.
     SourceSaved = "source-saved", "Your changes are saved. They hold from the next request on.";
     /// The identity of a User Source was changed.
-    IdentityChanged = "identity-changed", "Your changes are saved. Everybody signs in again with their next request.";
+    IdentityChanged = "identity-changed", "Your changes are saved. Everyone signs in again with their next request.";
     /// The connection of a User Source was tested.
     ConnectionTested = "connection-tested", "The connection is tested. What came of it is below.";
     /// A User Source has a new client secret.
@@ -88,11 +90,11 @@ flashes! {
     /// The client secret that was typed is the stored one.
     SecretKept = "secret-kept", "That is the client secret that is stored already. Nothing was changed.";
     /// A User Source was activated.
-    SourceActivated = "source-activated", "The user source is active. Gateways may use it.";
+    SourceActivated = "source-activated", "The User Source is active. Gateways may use it.";
     /// A User Source was deactivated.
-    SourceDeactivated = "source-deactivated", "The user source is inactive. No gateway may use it until you activate it.";
+    SourceDeactivated = "source-deactivated", "The User Source is inactive. No gateway may use it until you activate it.";
     /// A User Source was deleted.
-    SourceDeleted = "source-deleted", "The user source is deleted, with its users and their sessions.";
+    SourceDeleted = "source-deleted", "The User Source is deleted, with its users and their sessions.";
     /// A gateway was created.
     GatewayCreated = "gateway-created", "The gateway is ready. Connect a client to it.";
     /// A gateway was changed.

@@ -67,6 +67,20 @@ fn project_of(path: &str) -> &str {
 }
 
 impl Asked {
+    /// The fields whose names begin with `prefix`, without it: a form that is carried along in the address.
+    pub(super) fn below(&self, prefix: &str) -> Option<Posted> {
+        let fields: Vec<_> = self
+            .0
+            .fields
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())))
+            .collect();
+        (!fields.is_empty()).then(|| Posted {
+            fields,
+            project: String::new(),
+        })
+    }
+
     /// A parameter, when it is there and not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         Some(self.0.text(name)).filter(|text| !text.is_empty())
@@ -84,6 +98,12 @@ impl Posted {
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let found = self.fields.iter().filter(move |(other, _)| other == name);
         found.map(|(_, value)| value.trim())
+    }
+
+    /// Gives a field this value, whatever was posted.
+    pub(super) fn replace(&mut self, name: &str, value: &str) {
+        self.fields.retain(|(other, _)| other != name);
+        self.fields.push((name.to_owned(), value.to_owned()));
     }
 
     /// Gives a field that was not posted its present value, where a form asks for some of the fields only.

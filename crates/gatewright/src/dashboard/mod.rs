@@ -7,10 +7,12 @@ mod assets;
 mod audit;
 mod browser;
 mod compress;
+mod counted;
 mod error;
 mod filters;
 mod flash;
 mod form;
+mod form_address;
 mod gateways;
 mod help;
 mod icon;
@@ -114,7 +116,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(instance::routes())
         .nest("/projects/{project}", in_project)
         .merge(help::routes())
-        .method_not_allowed_fallback(not_found)
+        .method_not_allowed_fallback(form_address::wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard))
         .route("/assets/{name}", get(assets::serve))
 }
@@ -143,10 +145,6 @@ pub(crate) fn signed_in(
         Ok(begun) => page::go(path, [cookie::set(app.config.public_url(), &begun.token)]),
         Err(error) => Message::from(PageError::from(error)).render(context),
     }
-}
-
-async fn not_found() -> PageError {
-    PageError::NotFound("page")
 }
 
 /// What holds for every page: a form is acted upon only when it was posted from a page of ours (the session cookie is

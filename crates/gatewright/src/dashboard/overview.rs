@@ -12,6 +12,7 @@ use gatewright_store::{
 };
 
 use super::{
+    counted::noun,
     error::PageError,
     gateways::mode_words,
     icon::Icon,
@@ -42,7 +43,7 @@ struct Step {
 struct Number {
     href: String,
     count: i64,
-    label: &'static str,
+    label: String,
     icon: Icon,
 }
 
@@ -137,7 +138,7 @@ fn steps(place: &InProject, contents: &ProjectContents) -> Vec<Step> {
             },
         },
         Step {
-            title: "Connect a user source",
+            title: "Create a User Source",
             text: "The OpenID Connect provider your end users sign in with. Register Gatewright there with this redirect URL:",
             is_done: contents.user_sources > 0,
             href: place.path(if is_next(contents.user_sources) {
@@ -146,9 +147,9 @@ fn steps(place: &InProject, contents: &ProjectContents) -> Vec<Step> {
                 "/user-sources"
             }),
             label: if is_next(contents.user_sources) {
-                "Add a user source"
+                "Create User Source"
             } else {
-                "User sources"
+                "User Sources"
             },
         },
         Step {
@@ -161,7 +162,7 @@ fn steps(place: &InProject, contents: &ProjectContents) -> Vec<Step> {
                 "/gateways"
             }),
             label: if is_next(contents.gateways) {
-                "Create a gateway"
+                "Create gateway"
             } else {
                 "Gateways"
             },
@@ -172,23 +173,23 @@ fn steps(place: &InProject, contents: &ProjectContents) -> Vec<Step> {
 /// Only what has a page of its own leads on.
 fn numbers(place: &InProject, contents: &ProjectContents) -> Vec<Number> {
     [
-        ("/gateways", contents.gateways, "Gateways", Icon::Gateway),
+        ("/gateways", contents.gateways, "Gateway", Icon::Gateway),
         (
             "/user-sources",
             contents.user_sources,
-            "User sources",
+            "User Source",
             Icon::Source,
         ),
-        ("/servers", contents.servers, "Servers", Icon::Server),
-        ("/users", contents.users, "Users", Icon::Person),
-        ("/members", contents.members, "Members", Icon::Members),
-        ("/api-keys", contents.api_keys, "API keys", Icon::Key),
+        ("/servers", contents.servers, "Server", Icon::Server),
+        ("/users", contents.users, "User", Icon::Person),
+        ("/members", contents.members, "Member", Icon::Members),
+        ("/api-keys", contents.api_keys, "API key", Icon::Key),
     ]
     .into_iter()
-    .map(|(path, count, label, icon)| Number {
+    .map(|(path, count, one, icon)| Number {
         href: place.path(path),
         count,
-        label,
+        label: noun(count, one),
         icon,
     })
     .collect()

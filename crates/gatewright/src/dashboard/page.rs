@@ -63,7 +63,7 @@ const SECTIONS: [(Section, &str, &str, Icon); 11] = [
     (
         Section::UserSources,
         "/user-sources",
-        "User sources",
+        "User Sources",
         Icon::Source,
     ),
     (Section::Servers, "/servers", "Servers", Icon::Server),

@@ -23,7 +23,7 @@ pub(super) const MEMBER_ROLES: [RoleChoice; 3] = [
     RoleChoice {
         value: "admin",
         label: "Admin",
-        means: "Also changes gateways, user sources, servers, secrets and users.",
+        means: "Also changes gateways, User Sources, servers, secrets and users.",
     },
     RoleChoice {
         value: "owner",
@@ -47,7 +47,7 @@ pub(super) const KEY_ROLES: [RoleChoice; 4] = [
     RoleChoice {
         value: "admin",
         label: "Admin",
-        means: "Also changes gateways, user sources, servers, secrets and users.",
+        means: "Also changes gateways, User Sources, servers, secrets and users.",
     },
     RoleChoice {
         value: "owner",

@@ -7,6 +7,7 @@ use axum::{extract::State, response::Response};
 use http::StatusCode;
 
 use super::{
+    counted::noun,
     error::PageError,
     flash::Flash,
     form::{Form, Posted},
@@ -24,7 +25,7 @@ use crate::{
 /// What goes with the project.
 struct Going {
     count: i64,
-    label: &'static str,
+    label: String,
 }
 
 #[derive(Template)]
@@ -81,17 +82,37 @@ pub(super) async fn delete(
     }
 }
 
-async fn render(app: &App, place: &InProject, form: Form, delete_form: Form) -> Result<Response, PageError> {
-    let there = service::contents(app, &place.visit.authority, place.project.id).await?;
+/// What goes with the project, for those who may delete it.
+async fn goes(app: &App, place: &InProject) -> Result<Vec<Going>, PageError> {
+    let found = service::deletion(app, &place.visit.authority, place.project.id).await?;
+    let (there, grants) = (found.contents, found.grants);
+    let asleep = match grants.asleep {
+        0 => String::new(),
+        asleep => format!(", {asleep} of them asleep"),
+    };
     let goes = [
-        (there.gateways, "gateways"),
-        (there.user_sources, "user sources"),
-        (there.servers, "servers"),
-        (there.secrets, "secrets"),
-        (there.users, "users with their grants"),
-        (there.api_keys, "API keys"),
-        (there.members, "memberships"),
+        (there.gateways, "gateway", ""),
+        (there.user_sources, "User Source", ""),
+        (there.servers, "server", ""),
+        (there.secrets, "secret", ""),
+        (there.users, "user", ""),
+        (grants.all(), "session", &asleep),
+        (there.api_keys, "API key", ""),
+        (there.members, "membership", ""),
     ];
+    let going = |(count, one, more): (i64, &str, &str)| Going {
+        count,
+        label: format!("{}{more}", noun(count, one)),
+    };
+    Ok(goes.map(going).into())
+}
+
+async fn render(app: &App, place: &InProject, form: Form, delete_form: Form) -> Result<Response, PageError> {
+    let goes = if place.is_owner() {
+        goes(app, place).await?
+    } else {
+        Vec::new()
+    };
     let status = if form.is_refused() || delete_form.is_refused() {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
@@ -105,10 +126,7 @@ async fn render(app: &App, place: &InProject, form: Form, delete_form: Form) -> 
             may_manage: place.is_owner(),
             form,
             delete_form,
-            goes: goes
-                .into_iter()
-                .map(|(count, label)| Going { count, label })
-                .collect(),
+            goes,
         },
     ))
 }

@@ -112,7 +112,7 @@ pub async fn create(
             .await?
             .is_none()
     {
-        return Err(ServiceError::not_found_at("gateway", "/gateway_id"));
+        return Err(ServiceError::unknown("gateway", "/gateway_id"));
     }
     let scope = KeyScope::Project {
         project_id: project,

@@ -7,7 +7,7 @@ use gatewright_domain::{
     gateway::{Gateway, GatewayStatus},
     id::{GatewayId, ProjectId, UserSourceId},
 };
-use gatewright_store::{Tx, gateway, grant, user};
+use gatewright_store::{Tx, gateway, held_grants, user};
 use serde::Serialize;
 
 use super::ServiceError;
@@ -48,10 +48,14 @@ pub struct Effects {
     pub changes: Vec<String>,
     /// The gateways in question: those that use the source, or the one that is changed.
     pub gateways: Vec<AffectedGateway>,
-    /// The users in question: all of the source, or those with live grants at the gateway.
+    /// The users in question: those of the source as it is, or those with grants at the gateway.
     pub users: i64,
-    /// Their live grants.
+    /// Users of the source under an earlier issuer or subject claim, as whom nobody signs in any more.
+    pub former_users: i64,
+    /// The live grants of the users.
     pub live_grants: i64,
+    /// Their grants that sleep because a gateway or the source is inactive. What ends the live ones ends them too.
+    pub sleeping_grants: i64,
     /// Whether those grants would end on the next request.
     pub ends_sessions: bool,
     /// What would become of the stored client secret; nothing for a gateway.
@@ -96,14 +100,17 @@ impl Effects {
         now: Timestamp,
     ) -> Result<Self, ServiceError> {
         let gateways = gateway::list_of_user_source(tx, project, source).await?;
-        let live = grant::count_live_of_user_source(tx, project, source, now).await?;
+        let held = held_grants::count_of_user_source(tx, project, source, now).await?;
+        let users = user::count_of_user_source(tx, project, source).await?;
         Ok(Self {
             gateways: gateways
                 .into_iter()
                 .map(|(id, name, status)| AffectedGateway { id, name, status })
                 .collect(),
-            users: user::count_of_user_source(tx, project, source).await?,
-            live_grants: live.grants,
+            users: users.present,
+            former_users: users.former,
+            live_grants: held.live,
+            sleeping_grants: held.asleep,
             ..Self::default()
         })
     }
@@ -114,17 +121,25 @@ impl Effects {
         gateway: &Gateway,
         now: Timestamp,
     ) -> Result<Self, ServiceError> {
-        let live = grant::count_live_of_gateway(tx, gateway.project_id, gateway.id, now).await?;
+        let held = held_grants::count_of_gateway(tx, gateway.project_id, gateway.id, now).await?;
         Ok(Self {
             gateways: vec![AffectedGateway {
                 id: gateway.id,
                 name: gateway.name.clone(),
                 status: gateway.status,
             }],
-            users: live.users,
-            live_grants: live.grants,
+            users: held.users,
+            live_grants: held.live,
+            sleeping_grants: held.asleep,
             ..Self::default()
         })
+    }
+}
+
+impl Effects {
+    /// All sessions it touches, awake or asleep.
+    pub const fn sessions(&self) -> i64 {
+        self.live_grants + self.sleeping_grants
     }
 }
 

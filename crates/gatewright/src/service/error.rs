@@ -14,13 +14,12 @@ pub enum ServiceError {
     /// The input is wrong.
     #[error("{0}")]
     Invalid(#[from] Invalid),
-    /// It does not exist, or belongs to another project.
+    /// What the URL names does not exist, or belongs to another project. What a body names and is not there is
+    /// [`ServiceError::unknown`].
     #[error("there is no such {what}")]
     NotFound {
         /// What was looked for, in words.
         what: &'static str,
-        /// The member of the request that named it, if it was one; otherwise the URL did.
-        pointer: Option<String>,
     },
     /// The caller may not do this.
     #[error("{0}")]
@@ -76,15 +75,16 @@ pub struct Conflict {
 impl ServiceError {
     /// No such thing at the place the caller named.
     pub const fn not_found(what: &'static str) -> Self {
-        Self::NotFound { what, pointer: None }
+        Self::NotFound { what }
     }
 
-    /// No such thing under the id in this member of the request.
-    pub fn not_found_at(what: &'static str, pointer: impl Into<String>) -> Self {
-        Self::NotFound {
-            what,
-            pointer: Some(pointer.into()),
-        }
+    /// A member of the body holds the id of something that does not exist, or belongs to another project. The URL is
+    /// right, so this is a violation of that member.
+    pub fn unknown(what: &str, pointer: impl Into<String>) -> Self {
+        let detail = format!(
+            "There is no {what} with this ID in this project. It may have been deleted: choose another."
+        );
+        Invalid::one(pointer, detail).into()
     }
 
     /// A conflict that needs no list.

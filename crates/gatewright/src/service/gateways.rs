@@ -19,7 +19,7 @@ use gatewright_store::{
 
 pub use self::{
     input::{GatewayPatch, NewGateway, SettingsPatch},
-    look::{live_at, servers_of, summaries, try_slug},
+    look::{contents, held_at, servers_of, summaries, try_slug},
 };
 use super::{
     Authority, IfMatch, Patch, ServiceError,
@@ -134,9 +134,10 @@ pub async fn update(
     let outcome = rows::update(&mut change.tx, &next, current.updated_at).await?;
     if let Err(error) = written(&outcome, &next) {
         return Err(match (outcome, error) {
-            (GatewayWrite::SourceInactive, ServiceError::Conflict(conflict)) => {
-                change.refuse("update_refused", object(&current), *conflict).await
-            }
+            (
+                GatewayWrite::SourceInactive | GatewayWrite::SourceDeleted,
+                ServiceError::Conflict(conflict),
+            ) => change.refuse("update_refused", object(&current), *conflict).await,
             (_, error) => error,
         });
     }
@@ -265,7 +266,7 @@ async fn check_tool_servers(tx: &mut Tx, gateway: &Gateway) -> Result<(), Servic
                 .iter()
                 .position(|tool| tool.server == server);
             let index = index.expect("the server comes from this list");
-            return Err(ServiceError::not_found_at(
+            return Err(ServiceError::unknown(
                 "server",
                 format!("/allowed_tools/{index}/server"),
             ));
@@ -279,15 +280,19 @@ fn written(outcome: &GatewayWrite, gateway: &Gateway) -> Result<(), ServiceError
         GatewayWrite::Done => Ok(()),
         GatewayWrite::Stale => Err(ServiceError::changed_meanwhile()),
         GatewayWrite::SlugTaken => Err(Invalid::one("/slug", taken(&gateway.slug)).into()),
-        GatewayWrite::SourceNotFound => Err(ServiceError::not_found_at("user source", "/user_source_id")),
+        GatewayWrite::SourceNotFound => Err(ServiceError::unknown("User Source", "/user_source_id")),
         GatewayWrite::SourceInactive => Err(ServiceError::conflict(
             "An active gateway needs an active User Source, and this one is inactive. Activate the source first, or save \
              the gateway as inactive.",
         )),
+        GatewayWrite::SourceDeleted => Err(ServiceError::conflict(
+            "The User Source of this gateway was deleted, so the gateway cannot be activated. Choose another User Source or \
+             another mode for it first.",
+        )),
         GatewayWrite::ServerNotFound(id) => {
             let index = gateway.servers.iter().position(|server| server == id);
             let pointer = index.map_or_else(|| "/servers".to_owned(), |index| format!("/servers/{index}"));
-            Err(ServiceError::not_found_at("server", pointer))
+            Err(ServiceError::unknown("server", pointer))
         }
     }
 }

@@ -7,7 +7,9 @@ use gatewright_domain::{
     project::{Project, check_name},
 };
 use gatewright_store::{
-    Page, PageRequest, StoreError, Tx, project as rows,
+    Page, PageRequest, StoreError, Tx,
+    held_grants::{self, HeldGrants},
+    project as rows,
     project_contents::{self, ProjectContents},
 };
 use serde::Deserialize;
@@ -150,8 +152,8 @@ pub async fn update(
 pub struct Deletion {
     /// What is in it.
     pub contents: ProjectContents,
-    /// Grants of its users that are live now.
-    pub live_grants: i64,
+    /// Grants of its users and members.
+    pub grants: HeldGrants,
 }
 
 /// What would go with a project, for whoever is about to delete it.
@@ -161,7 +163,7 @@ pub async fn deletion(app: &App, authority: &Authority, id: ProjectId) -> Result
     existing(&mut tx, id).await?;
     Ok(Deletion {
         contents: project_contents::count(&mut tx, id).await?,
-        live_grants: project_contents::live_grants(&mut tx, id, app.now()).await?,
+        grants: held_grants::count_of_project(&mut tx, id, app.now()).await?,
     })
 }
 

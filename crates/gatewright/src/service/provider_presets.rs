@@ -119,6 +119,13 @@ mod tests {
         for preset in PRESETS.iter() {
             let naming = preset.steps.iter().filter(|step| step.contains(REDIRECT_URL));
             assert_eq!(naming.count(), 1, "{}", preset.id);
+            let naming = preset.steps.iter().filter(|step| step.contains("PKCE"));
+            assert_eq!(
+                naming.count(),
+                1,
+                "{}: PKCE is a step, or said to need none",
+                preset.id
+            );
             for sentence in preset.steps.iter().chain(&preset.quirks) {
                 assert!(sentence.ends_with('.'), "{sentence}");
             }

@@ -167,7 +167,9 @@ pub async fn update(
 ) -> Result<StoredSecret, ServiceError> {
     authority.change(project)?;
     let mut change = Change::begin(app, authority, Some(project)).await?;
-    let current = existing(&mut change.tx, project, id).await?;
+    let current = rows::find_and_hold(&mut change.tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("secret"))?;
     if_match.holds(current.updated_at)?;
     let mut invalid = Invalid::default();
     let typed = match patch.value {
@@ -231,7 +233,7 @@ pub async fn update(
         updated_at: change.later_than(current.updated_at),
         ..current.clone()
     };
-    if !rows::update(&mut change.tx, &next, current.updated_at).await? {
+    if !rows::update(&mut change.tx, &next, &current).await? {
         return Err(ServiceError::changed_meanwhile());
     }
     let mut changes = updated(&audited(&current), audited(&next));

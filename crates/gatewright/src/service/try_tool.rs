@@ -149,7 +149,7 @@ async fn as_user(app: &App, authority: &Authority, way: &Way, user: &str) -> Res
         Authentication::ProjectMembers => {
             let id: AccountId = user
                 .parse()
-                .map_err(|_| ServiceError::not_found_at("member", "/user"))?;
+                .map_err(|_| ServiceError::unknown("member", "/user"))?;
             let project = way.gateway.project_id;
             let found = members::find(app, authority, project, id).await;
             let (_, account) = found.map_err(at_user)?;
@@ -192,22 +192,20 @@ async fn as_user_of_source(
     user: &str,
     actor: Option<ActorKind>,
 ) -> Result<Principal, ServiceError> {
-    let id: UserId = user
-        .parse()
-        .map_err(|_| ServiceError::not_found_at("user", "/user"))?;
+    let id: UserId = user.parse().map_err(|_| ServiceError::unknown("user", "/user"))?;
     let user = users::find(app, authority, way.gateway.project_id, id)
         .await
         .map_err(at_user)?;
     let source = way.entry.source.as_ref();
     let Some(source) = source.filter(|source| source.status == UserSourceStatus::Active) else {
         return Err(ServiceError::conflict(
-            "The user source of this gateway is inactive, so none of its users can call anything. Activate it first.",
+            "The User Source of this gateway is inactive, so none of its users can call anything. Activate it first.",
         ));
     };
     if user.key.user_source_id != source_id {
         return Err(Invalid::one(
             "/user",
-            "This user belongs to another user source than the gateway. Choose one of the gateway's own.",
+            "This user belongs to another User Source than the gateway. Choose one of the gateway's own.",
         )
         .into());
     }
@@ -218,7 +216,7 @@ async fn as_user_of_source(
     }
     if user.key.issuer != source.issuer || user.key.claim != source.subject_claim {
         return Err(ServiceError::conflict(
-            "This user is known under an earlier issuer or subject claim of the user source, and would be another person if \
+            "This user is known under an earlier issuer or subject claim of the User Source, and would be another person if \
              they signed in now. Choose one who has signed in since.",
         ));
     }
@@ -240,7 +238,7 @@ async fn as_user_of_source(
 /// Points at the member of the request that named what is not there.
 fn at_user(error: ServiceError) -> ServiceError {
     match error {
-        ServiceError::NotFound { what, .. } => ServiceError::not_found_at(what, "/user"),
+        ServiceError::NotFound { what } => ServiceError::unknown(what, "/user"),
         other => other,
     }
 }

@@ -8,7 +8,7 @@ mod overview;
 pub mod test_sign_ins;
 
 pub use self::connection_test::test_connection;
-use self::edit::{Edited, check_fields, edit, seal};
+use self::edit::{Edited, carry_notes, check_fields, edit, seal};
 pub use self::input::{NewUserSource, UserSourceCandidate, UserSourcePatch};
 pub use self::issuer_check::{CheckLimits, check_provider};
 pub use self::overview::{Listed, Usage, search, usage};
@@ -91,7 +91,7 @@ pub async fn create(
     let mut change = Change::begin(app, authority, Some(project)).await?;
     rows::insert(&mut change.tx, &source)
         .await
-        .map_err(|error| ServiceError::taken(error, "user source"))?;
+        .map_err(|error| ServiceError::taken(error, "User Source"))?;
     let mut changes = created(audited(&source));
     changes.push(secret_changed("client_secret"));
     change.record("created", object(&source), changes).await?;
@@ -162,16 +162,23 @@ pub async fn update(
 
     let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
     let changes_row = next != current;
-    // While the provider was asked, somebody else may have changed it.
-    let present = existing(&mut change.tx, project, id).await?;
+    // While the provider was asked, somebody else may have edited it, or a sign-in may have noted something about its secret.
+    let present = held(&mut change.tx, project, id).await?;
     if_match.holds(present.updated_at)?;
-    if present != current {
-        if changes_row {
-            return Err(ServiceError::changed_meanwhile());
+    if present.updated_at == current.updated_at {
+        carry_notes(&mut next, &present, new_secret);
+        if !judged {
+            next.last_test.clone_from(&present.last_test);
         }
+        if !asks && !judged {
+            next.verified_at = present.verified_at;
+        }
+    } else if changes_row {
+        return Err(ServiceError::changed_meanwhile());
+    } else {
         next = present.clone();
-        current = present;
     }
+    current = present;
     let effects = match run {
         Run::Change => None,
         Run::Rehearsal => Some(Effects {
@@ -183,9 +190,9 @@ pub async fn update(
     };
     if changes_row {
         next.updated_at = change.later_than(current.updated_at);
-        let written = rows::update(&mut change.tx, &next, current.updated_at)
+        let written = rows::update(&mut change.tx, &next, &current)
             .await
-            .map_err(|error| ServiceError::taken(error, "user source"))?;
+            .map_err(|error| ServiceError::taken(error, "User Source"))?;
         if !written {
             return Err(ServiceError::changed_meanwhile());
         }
@@ -267,7 +274,14 @@ fn fate(current: &UserSource, next: &UserSource) -> SecretFate {
 async fn existing(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {
     rows::find(tx, project, id)
         .await?
-        .ok_or_else(|| ServiceError::not_found("user source"))
+        .ok_or_else(|| ServiceError::not_found("User Source"))
+}
+
+/// The same, held until the end of the change.
+async fn held(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {
+    rows::find_and_hold(tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("User Source"))
 }
 
 /// Asks the provider; gives what it was found to do that is better known.
@@ -302,7 +316,7 @@ async fn set_status(
 fn unguarded(guarded: Guarded, what: &str) -> Result<Option<Conflict>, ServiceError> {
     match guarded {
         Guarded::Done => Ok(None),
-        Guarded::NotFound => Err(ServiceError::not_found("user source")),
+        Guarded::NotFound => Err(ServiceError::not_found("User Source")),
         Guarded::InUse(active_gateways) => {
             let count = active_gateways.len();
             let use_it = if count == 1 {

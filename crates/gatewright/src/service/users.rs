@@ -1,15 +1,18 @@
 //! End users and their grants: list, read, block, delete, end grants. They create themselves by signing in.
 
+use std::collections::{HashMap, HashSet};
+
 use gatewright_domain::{
     Invalid,
     grant::{Grant, RevocationReason},
-    id::{GrantId, ProjectId, UserId},
+    id::{GrantId, ProjectId, UserId, UserSourceId},
     user::{User, UserStatus},
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
-    grant::{self, Holder, LiveGrants},
-    user as rows,
+    grant::Holder,
+    held_grants::{self, HeldGrants},
+    user as rows, user_source,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -61,6 +64,33 @@ pub async fn find(
     authority.read(project)?;
     let mut tx = app.store.read().await?;
     existing(&mut tx, project, id).await
+}
+
+/// Which of some users are known under an earlier issuer or subject claim of their source. No one can sign in as them: the
+/// same person is another user now.
+pub async fn former(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    users: &[User],
+) -> Result<HashSet<UserId>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    let mut present: HashMap<UserSourceId, Option<(String, String)>> = HashMap::new();
+    let mut former = HashSet::new();
+    for user in users {
+        let key = &user.key;
+        if !present.contains_key(&key.user_source_id) {
+            let source = user_source::find(&mut tx, project, key.user_source_id).await?;
+            let identity = source.map(|source| (source.issuer, source.subject_claim));
+            present.insert(key.user_source_id, identity);
+        }
+        let identity = present.get(&key.user_source_id).and_then(Option::as_ref);
+        if identity.is_some_and(|(issuer, claim)| *issuer != key.issuer || *claim != key.claim) {
+            former.insert(user.id);
+        }
+    }
+    Ok(former)
 }
 
 /// Blocks or unblocks a user.
@@ -151,10 +181,10 @@ pub async fn held(
     authority: &Authority,
     project: ProjectId,
     id: UserId,
-) -> Result<LiveGrants, ServiceError> {
+) -> Result<HeldGrants, ServiceError> {
     authority.read(project)?;
     let mut tx = app.store.read().await?;
-    Ok(grant::count_live_of_user(&mut tx, project, id, app.now()).await?)
+    Ok(held_grants::count_of_user(&mut tx, project, id, app.now()).await?)
 }
 
 /// Ends one grant of a user.

@@ -13,7 +13,7 @@ use gatewright_domain::{
 use gatewright_store::{
     PageRequest,
     account::{self, AccountWrite},
-    account_link, account_session, directory,
+    account_link, account_session, directory, held_grants,
     member::{self, MemberWrite},
     project, project_contents, revision,
 };
@@ -396,10 +396,13 @@ async fn what_goes_with_a_project_is_counted(world: World) {
     );
     assert_eq!((counted.users, counted.members), (1, 1));
     assert_eq!((counted.secrets, counted.api_keys), (0, 0));
-    assert_eq!(look!(world, tx => project_contents::live_grants(tx, id, now)), 1);
+    assert_eq!(
+        look!(world, tx => held_grants::count_of_project(tx, id, now)).live,
+        1
+    );
     let later = grant.ends_at;
     assert_eq!(
-        look!(world, tx => project_contents::live_grants(tx, id, later)),
+        look!(world, tx => held_grants::count_of_project(tx, id, later)).all(),
         0
     );
 }

@@ -116,7 +116,7 @@ async fn happen(world: &World, change: &str, setting: &Setting) {
         "epoch" => {
             let mut source = setting.source.clone();
             source.identity_epoch += 1;
-            assert!(commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+            assert!(commit!(world, tx => user_source::update(tx, &source, &source)));
             return;
         }
         "gateway off" | "source off" => gateway.status = GatewayStatus::Inactive,

@@ -218,8 +218,8 @@ async fn an_edit_of_something_that_changed_meanwhile_is_not_written(world: World
     let mut mine = stored.clone();
     mine.origins = vec!["https://other.example.com".to_owned()];
     mine.updated_at = world.now();
-    assert!(commit!(world, tx => secret::update(tx, &mine, stored.updated_at)));
-    assert!(!commit!(world, tx => secret::update(tx, &stored, stored.updated_at)));
+    assert!(commit!(world, tx => secret::update(tx, &mine, &stored)));
+    assert!(!commit!(world, tx => secret::update(tx, &stored, &stored)));
     assert_eq!(
         look!(world, tx => secret::find(tx, project.id, stored.id)),
         Some(mine)

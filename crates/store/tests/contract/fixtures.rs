@@ -202,7 +202,9 @@ impl World {
     }
 
     pub(crate) async fn user(&self, source: &UserSource) -> User {
-        let user = self.new_user(source.project_id, source.id);
+        let mut user = self.new_user(source.project_id, source.id);
+        user.key.issuer.clone_from(&source.issuer);
+        user.key.claim.clone_from(&source.subject_claim);
         commit!(self, tx => user::sign_in(tx, &user))
     }
 

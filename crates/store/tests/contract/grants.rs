@@ -9,7 +9,8 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     PageRequest, gateway,
-    grant::{self, Holder, LiveGrants, Named},
+    grant::{self, Holder, Named},
+    held_grants::{self, HeldGrants},
     refresh_token, revision,
     revocation::{self, Denied},
     user, user_source,
@@ -27,6 +28,7 @@ contract!(
     all_grants_of_a_user_or_gateway_end_together,
     live_grants_of_a_user_are_listed_newest_first,
     live_grants_are_counted_with_the_people_who_hold_them,
+    grants_at_what_is_inactive_sleep_and_are_counted_as_such,
     ended_grants_are_forgotten,
     a_grant_ends_when_its_refresh_token_does,
     what_ran_out_a_moment_ago_can_still_be_revoked,
@@ -77,10 +79,10 @@ async fn a_grant_rests_on_user_source_and_gateway(world: World) {
 
     let mut source = setting.source.clone();
     source.identity_epoch = 2;
-    assert!(commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(commit!(world, tx => user_source::update(tx, &source, &source)));
     assert!(!is_live(&world, &setting, id).await);
     source.identity_epoch = 1;
-    assert!(commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(commit!(world, tx => user_source::update(tx, &source, &source)));
     assert!(is_live(&world, &setting, id).await);
 
     let second = world.source(project).await;
@@ -226,19 +228,20 @@ async fn live_grants_are_counted_with_the_people_who_hold_them(world: World) {
     foreign.grant(&world).await;
     let (project, source, gateway) = (setting.project.id, setting.source.id, setting.gateway.id);
     let now = world.now();
-    let of_source = look!(world, tx => grant::count_live_of_user_source(tx, project, source, now));
-    assert_eq!((of_source.grants, of_source.users), (4, 2));
-    let of_gateway = look!(world, tx => grant::count_live_of_gateway(tx, project, gateway, now));
+    let of_source = look!(world, tx => held_grants::count_of_user_source(tx, project, source, now));
+    assert_eq!((of_source.live, of_source.users), (4, 2));
+    let of_gateway = look!(world, tx => held_grants::count_of_gateway(tx, project, gateway, now));
     assert_eq!(
         of_gateway,
-        LiveGrants {
-            grants: 3,
+        HeldGrants {
+            live: 3,
+            asleep: 0,
             users: 2,
             gateways: 1,
         }
     );
     let users = look!(world, tx => user::count_of_user_source(tx, project, source));
-    assert_eq!(users, 2);
+    assert_eq!((users.present, users.former), (2, 0));
     let used_by = look!(world, tx => gateway::list_of_user_source(tx, project, source));
     let ids: Vec<_> = used_by.iter().map(|(id, _, _)| *id).collect();
     let mut made = [gateway, elsewhere.gateway.id];
@@ -246,18 +249,18 @@ async fn live_grants_are_counted_with_the_people_who_hold_them(world: World) {
     assert_eq!(ids, made);
 
     let stranger = foreign.project.id;
-    let none = LiveGrants::default();
+    let none = HeldGrants::default();
     assert_eq!(
-        look!(world, tx => grant::count_live_of_user_source(tx, stranger, source, now)),
+        look!(world, tx => held_grants::count_of_user_source(tx, stranger, source, now)),
         none
     );
     assert_eq!(
-        look!(world, tx => grant::count_live_of_gateway(tx, stranger, gateway, now)),
+        look!(world, tx => held_grants::count_of_gateway(tx, stranger, gateway, now)),
         none
     );
     assert_eq!(
         look!(world, tx => user::count_of_user_source(tx, stranger, source)),
-        0
+        user::UserCount::default()
     );
     assert_eq!(
         look!(world, tx => gateway::list_of_user_source(tx, stranger, source)),
@@ -265,9 +268,49 @@ async fn live_grants_are_counted_with_the_people_who_hold_them(world: World) {
     );
     let late = now.plus(Duration::from_hours(100 * 24));
     assert_eq!(
-        look!(world, tx => grant::count_live_of_user_source(tx, project, source, late)),
+        look!(world, tx => held_grants::count_of_user_source(tx, project, source, late)),
         none
     );
+}
+
+async fn grants_at_what_is_inactive_sleep_and_are_counted_as_such(world: World) {
+    let setting = world.setting().await;
+    let kept = setting.grant(&world).await;
+    let ended = setting.grant(&world).await;
+    let (project, gateway, source) = (setting.project.id, setting.gateway.id, setting.source.id);
+    let now = world.now();
+    let counts = async || {
+        let held = [
+            look!(world, tx => held_grants::count_of_gateway(tx, project, gateway, now)),
+            look!(world, tx => held_grants::count_of_user_source(tx, project, source, now)),
+            look!(world, tx => held_grants::count_of_user(tx, project, setting.user.id, now)),
+            look!(world, tx => held_grants::count_of_project(tx, project, now)),
+        ];
+        let first = held[0];
+        assert!(held.iter().all(|other| *other == first), "{held:?}");
+        (first.live, first.asleep, first.users, first.gateways)
+    };
+    assert_eq!(counts().await, (2, 0, 1, 1));
+    let mut off = setting.gateway.clone();
+    off.status = GatewayStatus::Inactive;
+    let done = commit!(world, tx => gateway::update(tx, &off, off.updated_at));
+    assert_eq!(done, gateway::GatewayWrite::Done);
+    assert_eq!(counts().await, (0, 2, 1, 1));
+    // The source asleep as well changes nothing, and what is revoked does not sleep.
+    commit!(world, tx => user_source::deactivate(tx, project, source, now));
+    assert_eq!(counts().await, (0, 2, 1, 1));
+    let (reason, until) = (RevocationReason::Administrator, now.plus(Duration::from_hours(1)));
+    assert!(commit!(world, tx => grant::revoke(tx, project, ended.id, reason, now, until)));
+    assert_eq!(counts().await, (0, 1, 1, 1));
+    assert!(commit!(world, tx => user_source::activate(tx, project, source, now)));
+    commit!(world, tx => gateway::update(tx, &setting.gateway, off.updated_at));
+    assert_eq!(counts().await, (1, 0, 1, 1), "{}", kept.id);
+    // Under another identity nobody wakes them.
+    let mut moved = look!(world, tx => user_source::find(tx, project, source)).unwrap();
+    let seen = moved.clone();
+    moved.identity_epoch = 2;
+    assert!(commit!(world, tx => user_source::update(tx, &moved, &seen)));
+    assert_eq!(counts().await, (0, 0, 0, 0));
 }
 
 async fn ended_grants_are_forgotten(world: World) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_store::{
-    grant, names,
+    grant, held_grants, names,
     names::{Choice, Kind},
 };
 
@@ -57,8 +57,8 @@ async fn a_user_holds_what_is_live(world: World) {
     let setting = world.setting().await;
     let (project, user) = (setting.project.id, setting.user.id);
     let held = async |project| {
-        let held = look!(world, tx => grant::count_live_of_user(tx, project, user, world.now()));
-        (held.grants, held.gateways)
+        let held = look!(world, tx => held_grants::count_of_user(tx, project, user, world.now()));
+        (held.live, held.gateways)
     };
     assert_eq!(held(project).await, (0, 0));
     let first = setting.grant(&world).await;

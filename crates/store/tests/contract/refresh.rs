@@ -204,7 +204,7 @@ async fn tokens_of_what_ended_are_refused(world: World) {
     let (setting, _, first) = begin(&world).await;
     let mut source = setting.source.clone();
     source.identity_epoch += 1;
-    assert!(commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(commit!(world, tx => user_source::update(tx, &source, &source)));
     assert_eq!(present(&world, &setting, first, "x").await, Rotation::Refused);
 }
 

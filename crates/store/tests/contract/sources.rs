@@ -95,11 +95,15 @@ async fn deleting_a_source_takes_users_codes_sign_ins_and_grants(world: World) {
         look!(world, tx => pending_sign_in::find(tx, pending.state_hash, world.now())),
         None
     );
-    // The gateway stays, and says that its source is missing when somebody activates it.
+    // The gateway stays and can be changed, except that it is not activated.
     let mut on = off.clone();
     on.status = GatewayStatus::Active;
     let outcome = commit!(world, tx => gateway::update(tx, &on, off.updated_at));
-    assert_eq!(outcome, gateway::GatewayWrite::SourceNotFound);
+    assert_eq!(outcome, gateway::GatewayWrite::SourceDeleted);
+    let mut renamed = off.clone();
+    renamed.name = String::from("Renamed");
+    let outcome = commit!(world, tx => gateway::update(tx, &renamed, off.updated_at));
+    assert_eq!(outcome, gateway::GatewayWrite::Done);
 }
 
 async fn an_edit_leaves_the_status_alone(world: World) {
@@ -130,8 +134,8 @@ async fn an_edit_leaves_the_status_alone(world: World) {
     edited.client_secret.previous = Some(source.client_secret.current.clone());
     edited.updated_at = world.now();
     edited.status = UserSourceStatus::Inactive;
-    assert!(commit!(world, tx => user_source::update(tx, &edited, source.updated_at)));
-    assert!(!commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(commit!(world, tx => user_source::update(tx, &edited, &source)));
+    assert!(!commit!(world, tx => user_source::update(tx, &source, &source)));
     edited.status = UserSourceStatus::Active;
     assert_eq!(
         look!(world, tx => user_source::find(tx, project, source.id)),
@@ -142,7 +146,7 @@ async fn an_edit_leaves_the_status_alone(world: World) {
     same.name = String::from("EDITED");
     let mut tx = world.write().await;
     assert!(is_taken(
-        &user_source::update(&mut tx, &same, other.updated_at).await,
+        &user_source::update(&mut tx, &same, &other).await,
         "name"
     ));
     drop(tx);
@@ -220,8 +224,9 @@ async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
     assert_eq!(stored.client_secret.previous, None);
     assert_eq!(stored.client_secret.confirmed_at, Some(world.now()));
     assert_eq!(stored.client_secret.refused_at, None);
+    assert_eq!(stored.updated_at, source.updated_at, "nobody edited anything");
     // An edit that began before the promotion would bring the previous secret back.
-    assert!(!commit!(world, tx => user_source::update(tx, &source, source.updated_at)));
+    assert!(!commit!(world, tx => user_source::update(tx, &source, &source)));
     // What worked may stop working: that is noted too, until it works again.
     assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
     let refused = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
@@ -249,5 +254,16 @@ async fn a_refusal_of_the_new_secret_is_noted_once(world: World) {
     assert!(!commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
     let stored = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(stored.client_secret.refused_at, Some(first));
+    assert_eq!(stored.updated_at, source.updated_at, "nobody edited anything");
+    // An edit that began before must not make it forgotten; one that has seen it may be saved.
+    assert!(!commit!(world, tx => user_source::update(tx, &source, &source)));
+    let mut tx = world.write().await;
+    let held = user_source::find_and_hold(&mut tx, stored.project_id, stored.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(held, stored);
+    assert!(user_source::update(&mut tx, &held, &held).await.unwrap());
+    tx.commit().await.unwrap();
     assert!(stored.client_secret.previous.is_some());
 }

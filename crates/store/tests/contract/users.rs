@@ -5,11 +5,13 @@ use std::time::Duration;
 use gatewright_domain::{
     id::UserId,
     user::{User, UserStatus},
+    user_source::UserSource,
 };
 use gatewright_store::{
-    PageRequest, directory, grant,
+    PageRequest, directory, grant, project_contents,
     revocation::{self, Denied},
-    user::{self, UserFilter},
+    user::{self, UserCount, UserFilter},
+    user_source,
 };
 
 use crate::world::{World, commit, contract, look};
@@ -21,6 +23,7 @@ contract!(
     users_are_found_by_what_they_are_called,
     users_are_listed_newest_first_and_by_status,
     a_search_among_many_stops_and_goes_on,
+    who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_counted,
     a_blocked_user_is_denied_until_unblocked,
     a_deleted_user_is_denied_while_tokens_may_be_about,
 );
@@ -238,6 +241,100 @@ async fn a_search_among_many_stops_and_goes_on(world: World) {
     assert_eq!(rest.items.len(), 8);
     let rest = look("straw", rest.next, 10).await;
     assert_eq!((rest.items.len(), rest.next), (4, None));
+}
+
+async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_counted(world: World) {
+    let setting = world.setting().await;
+    let (project, source) = (setting.project.id, setting.source.id);
+    let sign_in = async |issuer: &str, claim: &str| {
+        let mut user = world.new_user(project, source);
+        user.key.issuer = issuer.to_owned();
+        user.key.claim = claim.to_owned();
+        commit!(world, tx => user::sign_in(tx, &user)).id
+    };
+    let edit = async |change: &(dyn Fn(&mut UserSource) + Sync)| {
+        let seen = look!(world, tx => user_source::find(tx, project, source)).unwrap();
+        let mut next = seen.clone();
+        change(&mut next);
+        next.identity_epoch += 1;
+        assert!(commit!(world, tx => user_source::update(tx, &next, &seen)));
+    };
+    let (issuer, claim) = (
+        setting.source.issuer.as_str(),
+        setting.source.subject_claim.as_str(),
+    );
+    let first = setting.user.id;
+    let listed = async |former| {
+        let filter = UserFilter {
+            former,
+            ..UserFilter::default()
+        };
+        let page = PageRequest {
+            after: None,
+            limit: 10,
+        };
+        let found = look!(world, tx => user::list(tx, project, &filter, &page));
+        let mut ids: Vec<_> = found.items.into_iter().map(|user| user.id).collect();
+        ids.sort();
+        ids
+    };
+    let counts = async || {
+        let of_source = look!(world, tx => user::count_of_user_source(tx, project, source));
+        let all = look!(world, tx => project_contents::count(tx, project)).users;
+        assert_eq!(all, of_source.present);
+        of_source
+    };
+    assert_eq!(
+        counts().await,
+        UserCount {
+            present: 1,
+            former: 0
+        }
+    );
+    // Another client leaves everyone who they are.
+    edit(&|source| source.client_id = "client-2".to_owned()).await;
+    assert_eq!(
+        counts().await,
+        UserCount {
+            present: 1,
+            former: 0
+        }
+    );
+    edit(&|source| source.subject_claim = "oid".to_owned()).await;
+    assert_eq!(
+        counts().await,
+        UserCount {
+            present: 0,
+            former: 1
+        }
+    );
+    let second = sign_in(issuer, "oid").await;
+    assert_eq!(
+        counts().await,
+        UserCount {
+            present: 1,
+            former: 1
+        }
+    );
+    edit(&|source| source.issuer = "https://elsewhere.example.com".to_owned()).await;
+    let third = sign_in("https://elsewhere.example.com", "oid").await;
+    assert_eq!(
+        counts().await,
+        UserCount {
+            present: 1,
+            former: 2
+        }
+    );
+    assert_eq!(listed(Some(false)).await, [third]);
+    assert_eq!(listed(Some(true)).await, [first, second]);
+    assert_eq!(listed(None).await, [first, second, third]);
+    // Back under the first identity people are who they were.
+    edit(&|source| {
+        source.issuer = issuer.to_owned();
+        source.subject_claim = claim.to_owned();
+    })
+    .await;
+    assert_eq!(listed(Some(false)).await, [first]);
 }
 
 async fn a_blocked_user_is_denied_until_unblocked(world: World) {

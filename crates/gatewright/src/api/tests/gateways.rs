@@ -181,3 +181,95 @@ async fn gateways_are_found_by_text_mode_and_status() {
         .await
         .expect(400);
 }
+
+#[tokio::test]
+async fn a_gateway_whose_source_was_deleted_says_so_and_everything_else_of_it_can_be_changed() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let (gone, other) = (
+        acme.source(&bench, "Gone").await,
+        acme.source(&bench, "Other").await,
+    );
+    let gateway = acme.gateway_of(&bench, &gone, "Agents", "inactive").await;
+    let path = acme.path(&format!("gateways/{gateway}"));
+    let patch = async |body| bench.patch(&acme.admin, &path, body).await;
+    bench
+        .delete(&acme.admin, &acme.path(&format!("user-sources/{gone}")))
+        .await
+        .expect(204);
+
+    let more =
+        json!({"name": "Renamed", "description": "For the desk", "settings": {"access_token_seconds": 600}});
+    assert_eq!(patch(more).await.expect(200).text("name"), "Renamed");
+    // A form sends everything it shows, the source included.
+    let whole =
+        json!({"instructions": "Be kind.", "authentication_mode": "user_source", "user_source_id": gone});
+    assert_eq!(patch(whole).await.expect(200).text("user_source_id"), gone);
+    let activated = json!({"status": "active"});
+    let refused = patch(activated.clone()).await.expect(409);
+    assert!(
+        refused.text("detail").contains("was deleted"),
+        "{:#}",
+        refused.body
+    );
+    let refused = bench
+        .patch(&acme.admin, &format!("{path}?dry_run=true"), activated)
+        .await;
+    refused.expect(409);
+
+    // No other gateway gets it, and no new one.
+    let spare = acme.gateway_of(&bench, &other, "Spare", "inactive").await;
+    let spare = acme.path(&format!("gateways/{spare}"));
+    let attach = json!({"user_source_id": gone});
+    let refused = bench.patch(&acme.admin, &spare, attach).await.expect(422);
+    assert_eq!(refused.pointers(), ["/user_source_id"]);
+    let new = json!({
+        "name": "New", "authentication_mode": "user_source", "user_source_id": gone, "status": "inactive",
+    });
+    let refused = bench
+        .post(&acme.admin, &acme.path("gateways"), new)
+        .await
+        .expect(422);
+    assert_eq!(refused.pointers(), ["/user_source_id"]);
+
+    let mended = patch(json!({"user_source_id": other, "status": "active"}))
+        .await
+        .expect(200);
+    assert_eq!(mended.text("status"), "active");
+}
+
+#[tokio::test]
+async fn an_unknown_id_in_a_body_is_a_violation_of_its_member_and_an_unknown_id_in_the_path_is_not_found() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let id = |prefix: &str| format!("{prefix}_01900000000070008000000000000001");
+    let (source, server, gateway) = (id("src"), id("srv"), id("gw"));
+    let with = |more: serde_json::Value| {
+        let mut new = json!({"name": "New", "authentication_mode": "headers"});
+        new.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        new
+    };
+    let of_source = json!({"authentication_mode": "user_source", "user_source_id": source});
+    let of_tools = json!({"allowed_tools": [{"server": server, "tool": "search"}]});
+    let key = json!({"name": "bound", "role": "gateway", "gateway_id": gateway});
+    for (path, body, pointer) in [
+        ("gateways", with(of_source), "/user_source_id"),
+        ("gateways", with(json!({"servers": [server]})), "/servers/0"),
+        ("gateways", with(of_tools), "/allowed_tools/0/server"),
+        ("api-keys", key, "/gateway_id"),
+    ] {
+        let refused = bench.post(&acme.owner, &acme.path(path), body).await.expect(422);
+        assert_eq!(refused.pointers(), [pointer]);
+        assert!(
+            refused.text("detail").contains("with this ID in this project"),
+            "{pointer}"
+        );
+    }
+    let nowhere = acme.path(&format!("gateways/{gateway}"));
+    bench
+        .patch(&acme.admin, &nowhere, json!({"name": "Renamed"}))
+        .await
+        .expect(404);
+}

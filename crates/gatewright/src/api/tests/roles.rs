@@ -322,14 +322,14 @@ async fn what_belongs_to_another_project_is_not_there() {
         let answer = bench
             .post(&other.admin, &gateways, with(members))
             .await
-            .expect(404);
+            .expect(422);
         assert_eq!(answer.pointers(), [pointer]);
     }
     let bound = json!({"name": "bound", "role": "gateway", "gateway_id": gateway});
     let answer = bench
         .post(&other.owner, &other.path("api-keys"), bound)
         .await
-        .expect(404);
+        .expect(422);
     assert_eq!(answer.pointers(), ["/gateway_id"]);
     let naming = json!({
         "slug": "mine", "url": "https://mcp.example.com",

@@ -176,7 +176,7 @@ async fn only_administrators_of_the_project_call_and_only_for_its_own_users() {
     let their_source = other.source(bench, "Okta").await;
     let their_gateway = other.gateway_of(bench, &their_source, "Theirs", "active").await;
     let theirs = other.path(&format!("gateways/{their_gateway}/tool-calls"));
-    let refused = bench.post(&other.owner, &theirs, place.call()).await.expect(404);
+    let refused = bench.post(&other.owner, &theirs, place.call()).await.expect(422);
     assert_eq!(
         refused.pointers(),
         ["/user"],

@@ -166,6 +166,69 @@ async fn a_version_that_was_overtaken_while_the_provider_was_asked_changes_nothi
 }
 
 #[tokio::test]
+async fn what_a_sign_in_notes_moves_no_version_and_no_edit_undoes_it() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let provider = Provider::default();
+    let issuer = provider.serve().await;
+    bench.stand_still();
+    let (path, _) = saved(&bench, &acme, &issuer).await;
+    let rotate = json!({"client_secret": "another", "skip_validation": true});
+    let rotated = bench.patch(&acme.admin, &path, rotate).await.expect(200);
+    let (tag, edited_at) = (rotated.etag().to_owned(), rotated.text("updated_at"));
+    let id: gatewright_domain::id::UserSourceId = rotated.text("id").parse().unwrap();
+    let stored = async || {
+        let mut tx = bench.app.store.read().await.unwrap();
+        let found = gatewright_store::user_source::find(&mut tx, acme.project(), id).await;
+        found.unwrap().unwrap()
+    };
+    let current = stored().await.client_secret.current;
+    // While a slow edit waits for the provider, a sign-in confirms the new secret.
+    provider.hold();
+    let change = json!({"description": "Slow", "skip_validation": false});
+    let headers = [("if-match", tag.as_str())];
+    let slow = bench.with(Method::PATCH, &path, Some(&acme.admin), &headers, Some(change));
+    let meanwhile = async {
+        provider.asked.notified().await;
+        let mut tx = bench.app.store.write().await.unwrap();
+        let now = bench.now();
+        let accepted = gatewright_store::user_source::note_secret_accepted(&mut tx, id, &current, now);
+        assert!(accepted.await.unwrap());
+        tx.commit().await.unwrap();
+        let read = bench.get(&acme.viewer, &path).await.expect(200);
+        assert_eq!(
+            (read.text("updated_at"), read.etag().to_owned()),
+            (edited_at.clone(), tag.clone())
+        );
+        provider.free.notify_one();
+    };
+    let (slow, ()) = tokio::join!(slow, meanwhile);
+    let saved = slow.expect(200);
+    assert_eq!(saved.text("description"), "Slow");
+    assert_ne!(saved.etag(), tag, "an edit does move it");
+    let slots = stored().await.client_secret;
+    assert_eq!((slots.current, slots.previous), (current.clone(), None));
+    assert!(slots.confirmed_at.is_some());
+    // The same for a change of the secret itself: the one that just worked is the fallback of the new one.
+    provider.hold();
+    let change = json!({"client_secret": "a third", "skip_validation": false});
+    let slow = bench.with(Method::PATCH, &path, Some(&acme.admin), &[], Some(change));
+    let meanwhile = async {
+        provider.asked.notified().await;
+        let mut tx = bench.app.store.write().await.unwrap();
+        let now = bench.now();
+        let refused = gatewright_store::user_source::note_secret_refused(&mut tx, id, &current, now);
+        assert!(refused.await.unwrap());
+        tx.commit().await.unwrap();
+        provider.free.notify_one();
+    };
+    let (slow, ()) = tokio::join!(slow, meanwhile);
+    slow.expect(200);
+    let slots = stored().await.client_secret;
+    assert_eq!(slots.previous, Some(current));
+}
+
+#[tokio::test]
 async fn a_secret_the_provider_refuses_shows_in_the_answer() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;

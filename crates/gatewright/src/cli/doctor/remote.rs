@@ -101,7 +101,7 @@ pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &App) {
 }
 
 fn tell_source(report: &mut Report<impl Write>, source: &UserSource, results: &[CheckResult]) {
-    let subject = format!("user source {:?}", source.name);
+    let subject = format!("User Source {:?}", source.name);
     let mut good = true;
     if source.client_secret.needs_attention() {
         good = false;

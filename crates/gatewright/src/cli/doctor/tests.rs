@@ -142,7 +142,7 @@ async fn a_sound_installation_passes() {
     for line in [
         "ok    database: SQLite, up to date",
         "ok    public URL: ",
-        "ok    user source \"Okta\": ",
+        "ok    User Source \"Okta\": ",
         "ok    clock: ",
         "ok    server \"tools\": ",
     ] {
@@ -171,7 +171,7 @@ async fn what_cannot_be_reached_is_told_with_the_remedy() {
     let (failures, text) = instance.examine().await;
     assert_eq!(failures, 3, "{text}");
     for line in [
-        "FAIL  user source \"Gone\": ",
+        "FAIL  User Source \"Gone\": ",
         "FAIL  server \"gone\": could not connect to 127.0.0.1: nothing listens",
         "warn  server \"elsewhere\": ",
         "FAIL  server \"secretless\": ",

@@ -28,7 +28,7 @@ const FILTERS: &[&str] = &[
 /// Kinds of things events are about, with what they are called.
 pub(super) const KINDS: [(&str, &str); 10] = [
     ("gateway", "Gateways"),
-    ("user_source", "User sources"),
+    ("user_source", "User Sources"),
     ("server", "Servers"),
     ("secret", "Secrets"),
     ("user", "Users"),

@@ -6,9 +6,12 @@ use serde_json::Value;
 /// Longer values are cut: a list of a thousand tools says no more for being whole. The export has all of it.
 const MAX_VALUE: usize = 300;
 
-/// `user_source.updated` as "User source updated".
+/// `user_source.updated` as "User Source updated".
 pub(super) fn in_words(action: &str) -> String {
-    let words = action.replace(['_', '.'], " ").replace("api key", "API key");
+    let words = action
+        .replace(['_', '.'], " ")
+        .replace("api key", "API key")
+        .replace("user source", "User Source");
     let mut letters = words.chars();
     letters
         .next()
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn actions_and_values_are_told_as_people_read_them() {
-        assert_eq!(in_words("user_source.updated"), "User source updated");
+        assert_eq!(in_words("user_source.updated"), "User Source updated");
         assert_eq!(in_words("api_key.created"), "API key created");
         assert_eq!(in_words(""), "");
         assert_eq!(shown(&Value::from("")), "(empty)");

@@ -14,10 +14,10 @@ use gatewright_domain::{
 };
 use gatewright_store::PageRequest;
 
-use super::words::counted;
 use crate::{
     app::App,
     dashboard::{
+        counted::counted,
         error::PageError,
         flash::Flash,
         form::{Asked, Form, Posted},

@@ -6,19 +6,34 @@ use axum::{extract::State, response::Response};
 use gatewright_domain::user_source::UserSourceStatus;
 
 use super::{
+    draft,
     editor::{self, After},
     fields,
     tree::Step,
 };
 use crate::{
     app::App,
-    dashboard::{error::PageError, flash::Flash, form::Posted, page, session::InProject},
+    dashboard::{
+        error::PageError,
+        flash::Flash,
+        form::{Asked, Posted},
+        page,
+        session::InProject,
+    },
     service::gateways as service,
 };
 
-/// GET `/projects/{project}/gateways/new`.
-pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
+/// GET `/projects/{project}/gateways/new`, with `?source=` where a source leads here, and with the form that was put aside to
+/// make one.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    place: InProject,
+    asked: Asked,
+) -> Result<Response, PageError> {
     place.only_for_admins()?;
+    if let Some(typed) = draft::read(&asked) {
+        return editor::again(&app, &place, &typed, None, None).await;
+    }
     let sources = editor::sources(&app, &place).await?;
     let mut active = sources
         .iter()
@@ -27,12 +42,14 @@ pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Resul
         (Some(only), None) => Some(only.id),
         _ => None,
     };
+    let wanted = asked.text("source").and_then(|id| id.parse().ok());
+    let wanted = wanted.filter(|id| sources.iter().any(|source| source.id == *id));
     let after = After {
         gateway: None,
         posted: None,
         step: None,
     };
-    editor::show(&app, &place, fields::fresh(only), after).await
+    editor::show(&app, &place, fields::fresh(wanted.or(only)), after).await
 }
 
 /// POST `/projects/{project}/gateways/new`.
@@ -42,6 +59,9 @@ pub(super) async fn create(
     posted: Posted,
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
+    if let Some(aside) = draft::put_aside(&app, &place, &posted, None).await? {
+        return Ok(aside);
+    }
     if let Some(step) = Step::of(&posted) {
         return editor::again(&app, &place, &posted, None, Some(step)).await;
     }

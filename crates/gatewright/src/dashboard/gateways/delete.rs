@@ -17,7 +17,7 @@ use crate::{
     },
     service::{
         IfMatch, ServiceError,
-        effects::{Done, Run},
+        effects::{Done, Effects, Run},
         gateways as service,
     },
 };
@@ -33,6 +33,11 @@ struct DeletePage {
     url: String,
     users: i64,
     sessions: i64,
+    /// How many of them sleep.
+    asleep: i64,
+    registered_clients: i64,
+    /// Keys that open nothing but this gateway.
+    api_keys: i64,
 }
 
 /// GET `/projects/{project}/gateways/{gateway}/delete`.
@@ -77,10 +82,11 @@ async fn render(app: &App, place: &InProject, id: GatewayId, form: Form) -> Resu
     let (authority, project) = (&place.visit.authority, place.project.id);
     let gateway = service::find(app, authority, project, id).await?;
     let rehearsed = service::delete(app, authority, project, id, &IfMatch::Any, Run::Rehearsal).await?;
-    let (users, sessions) = match rehearsed {
-        Done::WouldTouch(effects) => (effects.users, effects.live_grants),
-        Done::Changed(()) => (0, 0),
+    let effects = match rehearsed {
+        Done::WouldTouch(effects) => effects,
+        Done::Changed(()) => Effects::default(),
     };
+    let contents = service::contents(app, authority, project, id).await?;
     Ok(page::show_with(
         form.status(),
         &DeletePage {
@@ -90,8 +96,11 @@ async fn render(app: &App, place: &InProject, id: GatewayId, form: Form) -> Resu
             path: place.path(&format!("/gateways/{id}")),
             url: app.config.gateway_url(&gateway.slug),
             name: gateway.name,
-            users,
-            sessions,
+            users: effects.users,
+            sessions: effects.sessions(),
+            asleep: effects.sleeping_grants,
+            registered_clients: contents.registered_clients,
+            api_keys: contents.api_keys,
         },
     ))
 }

@@ -14,11 +14,12 @@ use gatewright_domain::{
 use super::{
     fields::REGISTRATION,
     selection::Selection,
-    words::{counted, mode_words, status_badge},
+    words::{mode_words, status_badge},
 };
 use crate::{
     app::App,
     dashboard::{
+        counted::counted,
         error::PageError,
         form::Form,
         list::Badge,
@@ -74,6 +75,8 @@ struct DetailPage {
     source: Option<Source>,
     /// "12 users, 14 sessions"; nothing where nobody is signed in.
     signed_in: Option<String>,
+    /// The same for sessions that sleep while the gateway is inactive.
+    asleep: Option<String>,
     servers: Vec<ServerRow>,
     trusted: Vec<TrustedRow>,
     registration: Vec<&'static str>,
@@ -98,7 +101,14 @@ pub(super) async fn render(
     let gateway = service::find(app, authority, project, id).await?;
     let source = source(app, place, &gateway).await?;
     let servers = service::servers_of(app, authority, project, &gateway).await?;
-    let live = service::live_at(app, authority, project, id).await?;
+    let held = service::held_at(app, authority, project, id).await?;
+    let holders = |sessions: i64| {
+        format!(
+            "{}, {}",
+            counted(held.users, "user"),
+            counted(sessions, "session")
+        )
+    };
     let selection = Selection::stored(&gateway);
     let is_narrowed = !gateway.allowed_tools.is_empty();
     let servers = servers.into_iter().take(SERVERS);
@@ -122,10 +132,8 @@ pub(super) async fn render(
             status: status_badge(gateway.status),
             mode: mode_words(gateway.authentication.mode()),
             source,
-            signed_in: (live.grants > 0).then(|| {
-                let users = counted(live.users, "user");
-                format!("{users}, {}", counted(live.grants, "session"))
-            }),
+            signed_in: (held.live > 0).then(|| holders(held.live)),
+            asleep: (held.asleep > 0).then(|| holders(held.asleep)),
             servers: servers
                 .map(|server| server_row(server, &selection, is_narrowed))
                 .collect(),

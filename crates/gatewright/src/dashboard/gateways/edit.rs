@@ -8,17 +8,19 @@ use axum::{extract::State, response::Response};
 use gatewright_domain::{gateway::Gateway, id::GatewayId};
 
 use super::{
+    draft,
     editor::{self, After},
     fields,
     tree::Step,
-    words::{counted, mode_words},
+    words::mode_words,
 };
 use crate::{
     app::App,
     dashboard::{
+        counted::{self, counted},
         error::PageError,
         flash::Flash,
-        form::Posted,
+        form::{Asked, Posted},
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
@@ -49,6 +51,8 @@ struct ConfirmPage {
     differences: Vec<Difference>,
     users: i64,
     sessions: i64,
+    /// "3 sessions, 1 of them asleep".
+    sessions_in_words: String,
     ends_sessions: bool,
     changes_url: bool,
     /// What was typed, to be sent again.
@@ -56,10 +60,17 @@ struct ConfirmPage {
     button: String,
 }
 
-/// GET `/projects/{project}/gateways/{gateway}/edit`.
-pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
+/// GET `/projects/{project}/gateways/{gateway}/edit`, with the form that was put aside to make a source.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    place: InProject,
+    asked: Asked,
+) -> Result<Response, PageError> {
     place.only_for_admins()?;
     let gateway = find(&app, &place).await?;
+    if let Some(typed) = draft::read(&asked) {
+        return editor::again(&app, &place, &typed, Some(&gateway), None).await;
+    }
     let after = After {
         gateway: Some(&gateway),
         posted: None,
@@ -76,6 +87,9 @@ pub(super) async fn save(
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
     let gateway = find(&app, &place).await?;
+    if let Some(aside) = draft::put_aside(&app, &place, &posted, Some(&gateway)).await? {
+        return Ok(aside);
+    }
     let step = Step::of(&posted);
     if step.is_some() || !posted.text("back").is_empty() {
         return editor::again(&app, &place, &posted, Some(&gateway), step).await;
@@ -129,7 +143,7 @@ async fn find(app: &App, place: &InProject) -> Result<Gateway, PageError> {
 
 /// Whether anybody but the administrators notices the change.
 const fn is_felt(effects: &Effects) -> bool {
-    effects.changes_url || (effects.ends_sessions && effects.live_grants > 0)
+    effects.changes_url || (effects.ends_sessions && effects.sessions() > 0)
 }
 
 async fn confirm(
@@ -139,9 +153,9 @@ async fn confirm(
     posted: &Posted,
     effects: &Effects,
 ) -> Result<Response, PageError> {
-    let sessions = counted(effects.live_grants, "session");
+    let sessions = counted(effects.sessions(), "session");
     let button = match (effects.ends_sessions, effects.changes_url) {
-        (true, _) if effects.live_grants > 0 => format!("Change it and end {sessions}"),
+        (true, _) if effects.sessions() > 0 => format!("Change it and end {sessions}"),
         (true, _) => "Change it".to_owned(),
         (false, _) => "Change the URL".to_owned(),
     };
@@ -153,7 +167,8 @@ async fn confirm(
         name: gateway.name.clone(),
         differences: differences(app, place, gateway, posted).await?,
         users: effects.users,
-        sessions: effects.live_grants,
+        sessions: effects.sessions(),
+        sessions_in_words: counted::sessions(effects.live_grants, effects.sleeping_grants),
         ends_sessions: effects.ends_sessions,
         changes_url: effects.changes_url,
         typed: typed
@@ -190,7 +205,7 @@ async fn differences(
             mode_words(mode).to_owned(),
             mode_words(chosen).to_owned(),
         ),
-        ("User source", before, source),
+        ("User Source", before, source),
         ("URL", app.config.gateway_url(&gateway.slug), slug),
     ];
     let differing = all.into_iter().filter(|(_, before, after)| before != after);

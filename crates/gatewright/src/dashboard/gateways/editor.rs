@@ -9,7 +9,7 @@ use axum::{
 };
 use gatewright_domain::{
     gateway::Gateway,
-    id::GatewayId,
+    id::{GatewayId, UserSourceId},
     server::Server,
     user_source::{UserSource, UserSourceStatus},
 };
@@ -38,6 +38,8 @@ use crate::{
 
 /// Sources and servers to choose from; the service takes no more servers at one gateway.
 const CHOICES: u32 = 200;
+/// Inactive sources that are offered where no other is there.
+const NAMED: usize = 5;
 /// Empty rows for further clients of one's own.
 const SPARE_ROWS: usize = 2;
 
@@ -45,7 +47,8 @@ const SPARE_ROWS: usize = 2;
 struct SourceChoice {
     id: String,
     name: String,
-    is_active: bool,
+    /// What keeps an active gateway from it, after its name.
+    note: &'static str,
 }
 
 /// A client of one's own.
@@ -69,6 +72,8 @@ struct FormPage {
     made_from: Option<(GatewayId, String, String)>,
     modes: &'static [ModeChoice],
     sources: Vec<SourceChoice>,
+    /// Where there is nothing to choose: sources that could be activated, by id and name.
+    inactive: Vec<(UserSourceId, String)>,
     servers: Vec<Server>,
     tree: Tree,
     known: &'static [KnownClient],
@@ -105,7 +110,7 @@ pub(super) struct After<'a> {
     pub(super) step: Option<Step>,
 }
 
-/// The active sources, and the one the gateway has.
+/// The sources of the project.
 pub(super) async fn sources(app: &App, place: &InProject) -> Result<Vec<UserSource>, PageError> {
     let page = PageRequest {
         after: None,
@@ -113,6 +118,44 @@ pub(super) async fn sources(app: &App, place: &InProject) -> Result<Vec<UserSour
     };
     let read = user_sources::list(app, &place.visit.authority, place.project.id, &page).await?;
     Ok(read.items)
+}
+
+/// What can be chosen: the active sources and the one the gateway has, even if that was deleted. Without a choice for it
+/// nothing else of the gateway could be saved.
+async fn choices(
+    app: &App,
+    place: &InProject,
+    all: Vec<UserSource>,
+    present: Option<UserSourceId>,
+) -> Result<Vec<SourceChoice>, PageError> {
+    let choice = |source: UserSource| SourceChoice {
+        id: source.id.to_string(),
+        note: match source.status {
+            UserSourceStatus::Active => "",
+            UserSourceStatus::Inactive => " (inactive)",
+        },
+        name: source.name,
+    };
+    let mut choices: Vec<_> = all
+        .into_iter()
+        .filter(|source| source.status == UserSourceStatus::Active || present == Some(source.id))
+        .map(choice)
+        .collect();
+    if let Some(id) = present
+        && !choices.iter().any(|choice| choice.id == id.to_string())
+    {
+        let found = user_sources::find(app, &place.visit.authority, place.project.id, id).await;
+        choices.push(match found {
+            Ok(source) => choice(source),
+            Err(ServiceError::NotFound { .. }) => SourceChoice {
+                id: id.to_string(),
+                name: "The one it had".to_owned(),
+                note: " (deleted)",
+            },
+            Err(error) => return Err(error.into()),
+        });
+    }
+    Ok(choices)
 }
 
 async fn all_servers(app: &App, place: &InProject) -> Result<Vec<Server>, PageError> {
@@ -138,14 +181,11 @@ pub(super) async fn show(
         None => Tree::closed(&servers, gateway),
     };
     let present = gateway.and_then(|gateway| gateway.authentication.user_source());
-    let sources = sources(app, place).await?.into_iter().filter_map(|source| {
-        let is_active = source.status == UserSourceStatus::Active;
-        (is_active || present == Some(source.id)).then(|| SourceChoice {
-            id: source.id.to_string(),
-            name: source.name,
-            is_active,
-        })
-    });
+    let all = sources(app, place).await?;
+    let is_inactive = |source: &&UserSource| source.status == UserSourceStatus::Inactive;
+    let inactive = all.iter().filter(is_inactive).take(NAMED);
+    let inactive = inactive.map(|source| (source.id, source.name.clone())).collect();
+    let sources = choices(app, place, all, present).await?;
     let path = |rest: &str| place.path(&format!("/gateways{rest}"));
     Ok(page::show_with(
         form.status(),
@@ -159,7 +199,8 @@ pub(super) async fn show(
                 (gateway.id, gateway.name.clone(), version.0)
             }),
             modes: &MODES,
-            sources: sources.collect(),
+            sources,
+            inactive,
             servers,
             tree,
             known: &KNOWN_CLIENTS,
@@ -179,17 +220,6 @@ pub(super) async fn refused(
     gateway: Option<&Gateway>,
     error: ServiceError,
 ) -> Result<Response, PageError> {
-    // What was there to choose when the form was made may be gone: then the choice is wrong, and nothing is missing.
-    let error = match error {
-        ServiceError::NotFound {
-            what,
-            pointer: Some(pointer),
-        } => {
-            let detail = format!("The {what} that was chosen is gone: choose another.");
-            gatewright_domain::Invalid::one(pointer, detail).into()
-        }
-        other => other,
-    };
     let form = Form::refused(posted, &fields::SHOWN, &fields::HIDDEN, error)?;
     let after = After {
         gateway,

@@ -29,8 +29,8 @@ const FILTERS: [&str; 3] = ["search", "mode", "status"];
 
 /// What can be chosen of a filter: the value, and what it says.
 const MODE_CHOICES: [(Mode, &str, &str); 3] = [
-    (Mode::UserSource, "user_source", "User source"),
     (Mode::ProjectMembers, "project_members", "Project members"),
+    (Mode::UserSource, "user_source", "User Source"),
     (Mode::Headers, "headers", "Headers"),
 ];
 const STATUS_CHOICES: [(GatewayStatus, &str, &str); 2] = [

@@ -5,6 +5,7 @@ mod connect;
 mod create;
 mod delete;
 mod detail;
+mod draft;
 mod edit;
 mod editor;
 mod fields;
@@ -26,7 +27,7 @@ use axum::{
 
 use crate::app::App;
 
-pub(super) use self::words::mode_words;
+pub(super) use self::{draft::Draft, words::mode_words};
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<App>> {

@@ -21,31 +21,31 @@ pub(super) struct ModeChoice {
     pub(super) clients: &'static str,
 }
 
-/// The modes, the recommended one first.
+/// The modes, in the order in which the product names them.
 pub(super) const MODES: [ModeChoice; 3] = [
-    ModeChoice {
-        mode: Mode::UserSource,
-        value: Mode::UserSource.as_str(),
-        label: "People of your identity provider",
-        mark: "Recommended",
-        who: "They sign in where they always do, at the provider of a user source. Nobody has to be added here.",
-        clients: "Clients open a browser once per person: Claude, Cursor, VS Code, ChatGPT and everything else that speaks OAuth.",
-    },
     ModeChoice {
         mode: Mode::ProjectMembers,
         value: Mode::ProjectMembers.as_str(),
-        label: "Members of this project",
+        label: mode_words(Mode::ProjectMembers),
         mark: "For development",
-        who: "They sign in with their Gatewright account. Good for trying things out and for tools of your own team.",
-        clients: "Clients open a browser once per person, as above.",
+        who: "Members of this project sign in with their Gatewright account. For trying things out and for tools of your own team.",
+        clients: "Clients open a browser once per person.",
+    },
+    ModeChoice {
+        mode: Mode::UserSource,
+        value: Mode::UserSource.as_str(),
+        label: mode_words(Mode::UserSource),
+        mark: "Recommended for production",
+        who: "Your end users sign in at your own identity provider. You do not have to add anyone here.",
+        clients: "Clients open a browser once per person: Claude, Cursor, VS Code, ChatGPT and every other client with OAuth.",
     },
     ModeChoice {
         mode: Mode::Headers,
         value: Mode::Headers.as_str(),
-        label: "Whoever a program names",
+        label: mode_words(Mode::Headers),
         mark: "Fallback",
-        who: "Every request carries an API key of role Gateway and the id of a user. Gatewright believes the program.",
-        clients: "For agents on servers that cannot open a browser. People's own clients need the key in their configuration.",
+        who: "Every request carries an API key of role Gateway and the ID of a user. Gatewright trusts the program that sends it.",
+        clients: "For agents on servers that cannot open a browser. A person's own client needs the key in its configuration.",
     },
 ];
 
@@ -53,7 +53,7 @@ pub(super) const MODES: [ModeChoice; 3] = [
 pub(crate) const fn mode_words(mode: Mode) -> &'static str {
     match mode {
         Mode::ProjectMembers => "Project members",
-        Mode::UserSource => "User source",
+        Mode::UserSource => "User Source",
         Mode::Headers => "Headers",
     }
 }
@@ -64,10 +64,4 @@ pub(super) const fn status_badge(status: GatewayStatus) -> Badge {
         GatewayStatus::Active => ACTIVE,
         GatewayStatus::Inactive => INACTIVE,
     }
-}
-
-/// What a number counts: "1 session", "2 sessions".
-pub(super) fn counted(count: i64, one: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {one}{plural}")
 }

@@ -1,12 +1,18 @@
 //! `/help`: the user guide, rendered from the Markdown of `docs/`, so that it matches the version that runs and needs no
-//! network. It is open to everybody, because it says nothing about this instance, and who cannot sign in needs it too.
+//! network. It is open to everyone, because people who cannot sign in need it too. Of this instance it says the public URL,
+//! which whoever reads the page has just asked: addresses in the guide can be copied as they are.
 
 mod markdown;
 
 use std::sync::{Arc, LazyLock};
 
 use askama::Template;
-use axum::{Router, extract::Path, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
 
 use super::{error::PageError, page};
 use crate::app::App;
@@ -75,23 +81,49 @@ static RENDERED: LazyLock<Vec<Rendered>> = LazyLock::new(|| {
 struct HelpPage<'a> {
     pages: &'a [Rendered],
     shown: &'a Rendered,
+    /// Its text, with the public URL of this instance.
+    html: String,
 }
+
+/// What stands for the public URL in the documents.
+const PUBLIC_URLS: [&str; 2] = ["https://mcp.example.com", "{public_url}"];
 
 /// Routes.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route("/help", get(async || show("")))
-        .route("/help/{page}", get(async |Path(name): Path<String>| show(&name)))
+        .route("/help", get(async |State(app): State<Arc<App>>| show(&app, "")))
+        .route(
+            "/help/{page}",
+            get(async |State(app): State<Arc<App>>, Path(name): Path<String>| show(&app, &name)),
+        )
 }
 
-fn show(name: &str) -> Result<Response, PageError> {
+fn show(app: &App, name: &str) -> Result<Response, PageError> {
     let path = path_of(name);
     let shown = RENDERED.iter().find(|page| page.path == path);
     let shown = shown.ok_or(PageError::NotFound("page of the guide"))?;
     Ok(page::show(&HelpPage {
         pages: &RENDERED,
         shown,
+        html: with_public_url(&shown.html, app.config.public_url()),
     }))
+}
+
+/// The same text for this instance.
+fn with_public_url(html: &str, public_url: &str) -> String {
+    let mut escaped = String::with_capacity(public_url.len());
+    // A public URL is a URL of ours; what HTML takes for its own is escaped all the same.
+    for letter in public_url.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+    }
+    PUBLIC_URLS.iter().fold(html.to_owned(), |html, placeholder| {
+        html.replace(placeholder, &escaped)
+    })
 }
 
 fn path_of(name: &str) -> String {
@@ -163,6 +195,30 @@ mod tests {
                 assert!(!page.html.contains(forbidden), "{}: {forbidden}", page.path);
             }
         }
+    }
+
+    #[test]
+    fn addresses_are_those_of_this_instance() {
+        let find = |path: &str| RENDERED.iter().find(|page| page.path == path).unwrap();
+        for path in ["/help/sources", "/help/first-steps", "/help/providers"] {
+            let html = with_public_url(&find(path).html, "https://gw.acme.test");
+            assert!(
+                html.contains("https://gw.acme.test/oauth2/intermediate_callback"),
+                "{path}"
+            );
+        }
+        for page in RENDERED.iter() {
+            let html = with_public_url(&page.html, "https://gw.acme.test");
+            assert!(
+                PUBLIC_URLS.iter().all(|example| !html.contains(example)),
+                "{}",
+                page.path
+            );
+        }
+        assert_eq!(
+            with_public_url("{public_url}/x", "https://a/\"<&"),
+            "https://a/&quot;&lt;&amp;/x"
+        );
     }
 
     #[test]

@@ -140,7 +140,7 @@ async fn way(
     let way = match words::place_of(step) {
         Place::Source => names
             .source_link(place, attempt)
-            .map(|(name, path)| (path, format!("Open the user source {name}"))),
+            .map(|(name, path)| (path, format!("Open the User Source {name}"))),
         Place::Gateway => {
             let name = names.gateway(attempt);
             Some((gateway_path(place, attempt), format!("Open the gateway {name}")))

@@ -135,7 +135,12 @@ impl Browser {
     }
 
     /// Calls the API with the session, as our own pages may.
-    pub(super) async fn api(&mut self, method: &str, path: &str, body: serde_json::Value) -> Answer {
+    pub(in crate::dashboard) async fn api(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: serde_json::Value,
+    ) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(path)

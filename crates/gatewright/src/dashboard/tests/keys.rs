@@ -39,7 +39,8 @@ async fn a_key_is_bound_to_a_gateway_only_where_its_role_is_for_that() {
             ("gateway_id", wrong),
             ("life", ""),
         ];
-        ada.post(&keys, &fields).await.expect(404);
+        let refused = ada.post(&keys, &fields).await.expect(422);
+        assert!(refused.has("id=\"gateway_id-error\"") && refused.has("There is no gateway with this ID"));
     }
 }
 

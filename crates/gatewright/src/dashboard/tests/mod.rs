@@ -3,6 +3,7 @@
 mod audit;
 pub(super) mod bench;
 mod connecting;
+mod counting;
 mod forging;
 mod instance;
 mod joining;
@@ -17,6 +18,6 @@ mod sign_ins;
 mod signing_in;
 mod trying;
 mod user_source_changes;
-mod user_source_world;
+pub(super) mod user_source_world;
 mod user_sources;
 mod users;

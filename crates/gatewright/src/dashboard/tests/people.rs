@@ -54,6 +54,11 @@ impl People {
 
     /// A user who has signed in.
     pub(super) async fn user(&self, subject: &str, name: &str) -> UserId {
+        self.user_by("sub", subject, name).await
+    }
+
+    /// A user who has signed in and is known by this claim.
+    pub(super) async fn user_by(&self, claim: &str, subject: &str, name: &str) -> UserId {
         let app = &self.bench.test.app;
         self.bench.test.clock.advance(Duration::from_millis(1));
         let user = User {
@@ -62,7 +67,7 @@ impl People {
             key: UserKey {
                 user_source_id: self.source,
                 issuer: "https://login.example.com".to_owned(),
-                claim: "sub".to_owned(),
+                claim: claim.to_owned(),
                 subject: subject.to_owned(),
             },
             display_name: Some(name.to_owned()),

@@ -30,7 +30,7 @@ async fn a_failed_sign_in_is_found_by_its_reference_and_says_what_to_do() {
         "The sign-in failed",
         "The audience is another.",
         "Compare the client id.",
-        "Open the user source Okta production",
+        "Open the User Source Okta production",
         "Checked the ID token",
         "took 1.2 s",
         "Claude &#60;b&#62;Code&#60;/b&#62;",
@@ -86,11 +86,11 @@ async fn a_blocked_person_is_unblocked_on_their_own_page() {
     let (failed, _) = people.attempt(Some(user), Some("the user is blocked"));
     let path = format!("{}/sign-ins/{failed}", people.project);
     let before = people.ada.get(&path).await.expect(200);
-    assert!(before.has("Open the user source"));
+    assert!(before.has("Open the User Source"));
     let block = format!("{}/users/{user}/block", people.project);
     people.ada.post(&block, &[]).await.expect(303);
     let after = people.ada.get(&path).await.expect(200);
-    assert!(after.has("Open the user Grace Hopper") && !after.has("Open the user source"));
+    assert!(after.has("Open the user Grace Hopper") && !after.has("Open the User Source"));
     assert!(after.has(&format!("href=\"{}/users/{user}\"", people.project)));
 }
 

@@ -50,7 +50,7 @@ async fn a_change_of_who_people_are_is_confirmed_with_the_numbers() {
     let before = bench.stored(&path).await.unwrap();
     let edit = format!("{path}/edit");
     let page = ada.get(&edit).await.expect(200);
-    assert!(page.has("1 gateway, 2 users and 2 live sessions are touched") && !page.has(SECRET));
+    assert!(page.has("1 gateway, 2 users and 2 sessions are affected") && !page.has(SECRET));
     assert!(page.has("Leave it blank to keep the stored one. Last changed"));
 
     // A new name ends nothing and asks nothing.
@@ -86,8 +86,42 @@ async fn a_change_of_who_people_are_is_confirmed_with_the_numbers() {
     assert!(
         ada.get(&path)
             .await
-            .has("Everybody signs in again with their next request.")
+            .has("Everyone signs in again with their next request.")
     );
+}
+
+#[tokio::test]
+async fn another_client_id_ends_sessions_and_leaves_people_who_they_are() {
+    let (bench, mut ada, project) = Bench::with_ada().await;
+    let path = ada.source(&project, "Okta").await;
+    let gateway = bench.gateway(&path, "Support").await;
+    bench.signed_in(&path, gateway, "ada").await;
+    let edit = format!("{path}/edit");
+    let page = ada.get(&edit).await.expect(200);
+    assert!(
+        page.has("Another issuer or subject claim makes everyone a new user. Another client ID does not.")
+    );
+    let client = form(&page, &[("client_id", "client-2")]);
+    let asked = ada.post(&edit, &borrowed(&client)).await.expect(200);
+    assert!(asked.has("This ends all sessions") && asked.has("They stay the same users"));
+    assert!(asked.has("Change it and end 1 session<"));
+    assert!(!asked.has("This changes who people are") && !asked.has("becomes a new user"));
+    // With the claim it is another matter, and with both too.
+    for changes in [
+        &[("subject_claim", "oid")][..],
+        &[("issuer", "https://login.example.com/v2")],
+        &[("client_id", "client-2"), ("subject_claim", "oid")],
+    ] {
+        let asked = ada
+            .post(&edit, &borrowed(&form(&page, changes)))
+            .await
+            .expect(200);
+        assert!(
+            asked.has("This changes who people are") && asked.has("becomes a new user"),
+            "{changes:?}"
+        );
+        assert!(!asked.has("They stay the same users"), "{changes:?}");
+    }
 }
 
 #[tokio::test]
@@ -109,7 +143,7 @@ async fn another_host_needs_the_secret_again_and_what_was_typed_stays() {
     let changes = [("issuer", "https://other.example.com"), ("client_secret", SECRET)];
     let moved = form(&page, &changes);
     let asked = ada.post(&edit, &borrowed(&moved)).await.expect(200);
-    assert!(asked.has("Client secret, once more") && !asked.has(SECRET));
+    assert!(asked.has("Client Secret, once more") && !asked.has(SECRET));
     assert_eq!(bench.stored(&path).await.unwrap(), before);
     let mut confirmed = moved;
     confirmed.push(("confirmed", "yes".to_owned()));
@@ -235,7 +269,9 @@ async fn a_source_in_use_stays_and_the_gateways_are_named_and_linked() {
     let delete = format!("{path}/delete");
     let page = ada.get(&delete).await.expect(200);
     assert!(
-        page.has("Active gateways use it") && page.has(">Okta</p>") && page.has("<strong>1</strong> user<")
+        page.has("An active gateway uses it")
+            && page.has(">Okta</p>")
+            && page.has("<strong>1</strong> user<")
     );
     let refused = ada.post(&delete, &[("confirm_name", "Okta")]).await.expect(422);
     assert!(refused.has("cannot be deleted while 1 active gateway") && refused.has(&link));
@@ -249,7 +285,7 @@ async fn a_source_in_use_stays_and_the_gateways_are_named_and_linked() {
         .await
         .expect(303);
     let page = ada.get(&path).await.expect(200);
-    assert!(page.has("The user source is inactive.") && page.has(">Activate</button>"));
+    assert!(page.has("The User Source is inactive.") && page.has(">Activate</button>"));
     ada.post(&format!("{path}/status"), &[("status", "active")])
         .await
         .expect(303);
@@ -267,7 +303,7 @@ async fn a_source_in_use_stays_and_the_gateways_are_named_and_linked() {
     assert!(
         ada.get(&format!("{project}/user-sources"))
             .await
-            .has("The user source is deleted")
+            .has("The User Source is deleted")
     );
     ada.get(&path).await.expect(404);
 }

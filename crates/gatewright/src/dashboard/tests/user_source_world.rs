@@ -80,7 +80,7 @@ fn project(path: &str) -> ProjectId {
 }
 
 /// The fields of a source that is saved without checking.
-pub(super) fn unchecked<'a>(name: &'a str, issuer: &'a str) -> Vec<(&'static str, &'a str)> {
+pub(in crate::dashboard) fn unchecked<'a>(name: &'a str, issuer: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
         ("preset", "okta"),
         ("name", name),
@@ -95,7 +95,7 @@ pub(super) fn unchecked<'a>(name: &'a str, issuer: &'a str) -> Vec<(&'static str
 
 impl Browser {
     /// Creates a source without checks; the path of its page.
-    pub(super) async fn source(&mut self, project: &str, name: &str) -> String {
+    pub(in crate::dashboard) async fn source(&mut self, project: &str, name: &str) -> String {
         let fields = unchecked(name, "https://login.example.com");
         let path = format!("{project}/user-sources/new");
         self.post(&path, &fields).await.expect(303).location()

@@ -10,7 +10,7 @@ async fn a_source_is_created_with_the_steps_of_its_provider_beside_the_form() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let sources = format!("{project}/user-sources");
     let empty = ada.get(&sources).await.expect(200);
-    assert!(empty.has("No user source yet") && empty.has("/oauth2/intermediate_callback"));
+    assert!(empty.has("No User Source yet") && empty.has("/oauth2/intermediate_callback"));
     let new = format!("{sources}/new");
     let choice = ada.get(&new).await.expect(200);
     for preset in [
@@ -49,9 +49,9 @@ async fn a_source_is_created_with_the_steps_of_its_provider_beside_the_form() {
         );
     }
     assert!(refused.has("value=\"login.example.com\"") && refused.has("value=\"openid profile\""));
-    assert!(refused.has("Connect Okta") && refused.has("value=\"yes\" checked"));
+    assert!(refused.has("Create User Source: Okta") && refused.has("value=\"yes\" checked"));
     assert!(!refused.has(SECRET));
-    assert!(ada.get(&sources).await.has("No user source yet"));
+    assert!(ada.get(&sources).await.has("No User Source yet"));
 
     let path = ada.source(&project, "Okta production").await;
     let page = ada.get(&path).await.expect(200);
@@ -63,7 +63,7 @@ async fn a_source_is_created_with_the_steps_of_its_provider_beside_the_form() {
     ] {
         assert!(page.has(text), "{text}");
     }
-    assert!(page.has("The user source is saved.") && page.has("Last changed"));
+    assert!(page.has("The User Source is saved.") && page.has("Last changed"));
     assert!(!page.has(SECRET) && !page.has(&SECRET[..5]));
     let listed = ada.get(&sources).await.expect(200);
     assert!(listed.has(&path) && listed.has("Unverified"));
@@ -133,7 +133,7 @@ async fn the_issuer_is_checked_while_it_is_typed_for_admins_only_and_not_without
     ada.post_from(&check, &good, "cross-site").await.expect(403);
     ada.get(&format!("{check}?issuer={}", provider.issuer))
         .await
-        .expect(404);
+        .expect(303);
     assert_eq!(provider.asked(), asked, "nobody else makes this machine ask");
 
     let mut told = ada.post(&check, &good).await;
@@ -167,7 +167,7 @@ async fn the_list_is_filtered_by_name_and_status_in_the_address() {
         .get(&format!("{sources}?search=okta&status=inactive"))
         .await
         .expect(200);
-    assert!(none.has("No such user source"));
+    assert!(none.has("No such User Source"));
 }
 
 #[tokio::test]

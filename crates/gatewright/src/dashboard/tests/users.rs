@@ -171,3 +171,61 @@ async fn viewers_read_and_strangers_find_nothing() {
     from_elsewhere.expect(403);
     assert!(people.ada.get(&path).await.has("Block user"));
 }
+
+#[tokio::test]
+async fn equal_people_are_told_apart_by_subject_and_former_identities_are_marked_and_not_counted() {
+    let mut people = People::new().await;
+    let first = people.user("00u1", "Grace Hopper").await;
+    let path = format!("{}/users", people.project);
+    let source = format!("{}/user-sources/{}", people.project, people.source);
+    let page = people.ada.get(&path).await.expect(200);
+    assert!(page.has("<bdi>00u1</bdi>") && page.has("<small>sub</small>"));
+    assert!(!page.has("Former identity"));
+    let change = serde_json::json!({"subject_claim": "oid", "skip_validation": true});
+    let api = format!("/api/v1{source}");
+    people.ada.api("PATCH", &api, change).await.expect(200);
+    let second = people.user_by("oid", "7f3c", "Grace Hopper").await;
+    let page = people.ada.get(&path).await.expect(200);
+    assert!(page.has("<bdi>00u1</bdi>") && page.has("<bdi>7f3c</bdi>") && page.has("<small>oid</small>"));
+    assert_eq!(page.body.matches("Former identity").count(), 1);
+    let former = people.ada.get(&format!("{path}?status=former")).await.expect(200);
+    assert!(former.has(&first.to_string()) && !former.has(&second.to_string()));
+    assert!(former.has("<option value=\"former\" selected>"));
+    let told = people.ada.get(&format!("{path}/{first}")).await.expect(200);
+    assert!(told.has("no one can sign in as this user any more"));
+    assert!(
+        !people
+            .ada
+            .get(&format!("{path}/{second}"))
+            .await
+            .has("Former identity")
+    );
+
+    // Counts are of those who can still come.
+    let overview = people.ada.get(&people.project.clone()).await.expect(200);
+    assert!(
+        overview.has("<strong>1</strong><span>User</span>"),
+        "{}",
+        overview.body
+    );
+    let page = people.ada.get(&source).await.expect(200);
+    assert!(page.has("<strong>1</strong><span>User, 1 former</span>"));
+    let delete = people.ada.get(&format!("{source}/delete")).await.expect(200);
+    assert!(
+        delete.has("<strong>1</strong> user<") && delete.has("<strong>1</strong> former identity of users")
+    );
+    let listed = people
+        .ada
+        .api(
+            "GET",
+            &format!("/api/v1{path}?former=true"),
+            serde_json::json!({}),
+        )
+        .await;
+    let listed: serde_json::Value = serde_json::from_str(&listed.expect(200).body).unwrap();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&listed["items"][0]["id"], &listed["items"][0]["former"]),
+        (&first.to_string().into(), &true.into())
+    );
+}

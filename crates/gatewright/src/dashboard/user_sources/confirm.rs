@@ -1,4 +1,4 @@
-//! The step before a change of who people are: what changes, and how many it touches.
+//! The step before a change that ends sessions: what changes, how many it touches, and whether people become new users.
 
 use askama::Template;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use crate::{
     service::effects::Effects,
 };
 
-/// A field that says who people are, before and after.
+/// A field whose change ends sessions, before and after.
 struct Difference {
     label: &'static str,
     before: String,
@@ -33,10 +33,15 @@ struct ConfirmPage {
     path: String,
     name: String,
     differences: Vec<Difference>,
+    /// Whether issuer or claim change, which with the subject are the user. The client ID is not part of that.
+    makes_new_users: bool,
+    subject_claim: String,
     gateways: Vec<GatewayLink>,
     gateway_count: usize,
     users: i64,
     sessions: i64,
+    /// How many of them sleep because a gateway is inactive.
+    asleep: i64,
     /// What the provider was found to do that is no error and better known.
     warnings: Vec<String>,
     /// What was typed, to be sent again.
@@ -50,10 +55,12 @@ struct ConfirmPage {
 /// The page for a change that was tried out.
 pub(super) fn render(place: &InProject, source: &UserSource, posted: &Posted, effects: Effects) -> Response {
     let fields = [
-        ("Issuer", &source.issuer, "issuer"),
+        ("Issuer URL", &source.issuer, "issuer"),
         ("Client ID", &source.client_id, "client_id"),
-        ("Subject claim", &source.subject_claim, "subject_claim"),
+        ("Subject Claim", &source.subject_claim, "subject_claim"),
     ];
+    let makes_new_users =
+        source.issuer != posted.text("issuer") || source.subject_claim != posted.text("subject_claim");
     let differences = fields.into_iter().filter_map(|(label, before, name)| {
         let after = posted.text(name);
         (before != after).then(|| Difference {
@@ -69,10 +76,13 @@ pub(super) fn render(place: &InProject, source: &UserSource, posted: &Posted, ef
         path: place.path(&format!("/user-sources/{}", source.id)),
         name: source.name.clone(),
         differences: differences.collect(),
+        makes_new_users,
+        subject_claim: source.subject_claim.clone(),
         gateway_count: effects.gateways.len(),
         gateways: detail::links(place, &effects.gateways),
         users: effects.users,
-        sessions: effects.live_grants,
+        sessions: effects.sessions(),
+        asleep: effects.sleeping_grants,
         warnings: effects
             .warnings
             .into_iter()

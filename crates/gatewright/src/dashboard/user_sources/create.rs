@@ -12,6 +12,7 @@ use crate::{
         error::PageError,
         flash::Flash,
         form::{Asked, Form, Posted},
+        gateways::Draft,
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
@@ -39,6 +40,14 @@ struct PresetsPage {
     project: ProjectLink,
     presets: Vec<PresetLink>,
     callback: String,
+    /// The form of a gateway that was put aside for this.
+    draft: Option<Aside>,
+}
+
+/// The form of a gateway that was put aside: what carries it along, and where it is shown again.
+struct Aside {
+    query: String,
+    form: String,
 }
 
 #[derive(Template)]
@@ -49,6 +58,7 @@ struct NewPage {
     preset: ProviderPreset,
     callback: String,
     form: Form,
+    draft: Option<Aside>,
 }
 
 impl NewPage {
@@ -80,6 +90,7 @@ pub(super) async fn show(
     asked: Asked,
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
+    let draft = Draft::asked(&asked);
     let chosen = asked.text("preset").and_then(|id| preset(&app, id));
     let Some(preset) = chosen else {
         return Ok(page::show(&PresetsPage {
@@ -87,6 +98,7 @@ pub(super) async fn show(
             project: place.project.clone(),
             presets: provider_presets::list(&app).into_iter().map(link).collect(),
             callback: app.config.callback_url(),
+            draft: draft.map(|draft| aside(&place, &draft)),
         }));
     };
     // An issuer without a placeholder is the same for everybody.
@@ -102,15 +114,17 @@ pub(super) async fn show(
         ("scopes", &preset.scopes.join(" ")),
         ("subject_claim", &preset.subject_claim),
     ]);
-    Ok(render(&app, &place, preset, form))
+    Ok(render(&app, &place, preset, form, draft))
 }
 
-/// POST `/projects/{project}/user-sources/new`.
+/// POST `/projects/{project}/user-sources/new`. Where the form of a gateway was put aside for this, the way leads back to it.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     place: InProject,
+    asked: Asked,
     posted: Posted,
 ) -> Result<Response, PageError> {
+    let draft = Draft::asked(&asked);
     let text = |name| posted.text(name).to_owned();
     let new = NewUserSource {
         name: text("name"),
@@ -124,6 +138,10 @@ pub(super) async fn create(
     };
     match service::create(&app, &place.visit.authority, place.project.id, new).await {
         Ok(saved) => {
+            if let Some(draft) = draft {
+                let form = draft.form_with(&place, Some(saved.source.id));
+                return Ok(page::done(&form, Flash::SourceCreatedForGateway));
+            }
             let path = place.path(&format!("/user-sources/{}", saved.source.id));
             Ok(page::done(&path, Flash::SourceCreated))
         }
@@ -131,7 +149,7 @@ pub(super) async fn create(
             let form = Form::refused(&posted, &SHOWN, &[SECRET], error)?;
             let preset = preset(&app, posted.text("preset")).or_else(|| preset(&app, GENERIC));
             let preset = preset.ok_or(PageError::NotFound("kind of provider"))?;
-            Ok(render(&app, &place, preset, form))
+            Ok(render(&app, &place, preset, form, draft))
         }
     }
 }
@@ -164,7 +182,20 @@ fn preset(app: &App, id: &str) -> Option<ProviderPreset> {
         .find(|preset| preset.id == id)
 }
 
-fn render(app: &App, place: &InProject, preset: ProviderPreset, form: Form) -> Response {
+fn aside(place: &InProject, draft: &Draft) -> Aside {
+    Aside {
+        query: draft.query().to_owned(),
+        form: draft.form_with(place, None),
+    }
+}
+
+fn render(
+    app: &App,
+    place: &InProject,
+    preset: ProviderPreset,
+    form: Form,
+    draft: Option<Draft>,
+) -> Response {
     page::show_with(
         form.status(),
         &NewPage {
@@ -173,6 +204,7 @@ fn render(app: &App, place: &InProject, preset: ProviderPreset, form: Form) -> R
             preset,
             callback: app.config.callback_url(),
             form,
+            draft: draft.map(|draft| aside(place, &draft)),
         },
     )
 }

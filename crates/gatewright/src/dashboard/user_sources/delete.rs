@@ -28,16 +28,20 @@ struct DeletePage {
     path: String,
     source_name: String,
     users: i64,
+    /// Those under an earlier issuer or subject claim.
+    former_users: i64,
     sessions: i64,
+    /// How many of them sleep because a gateway or the source is inactive.
+    asleep: i64,
     gateways: Vec<GatewayLink>,
     gateway_count: usize,
-    is_in_use: bool,
+    active_gateways: usize,
 }
 
 /// GET `/projects/{project}/user-sources/{source}/delete`.
 pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
     place.only_for_admins()?;
-    let id = place.id("source", "user source")?;
+    let id = place.id("source", "User Source")?;
     render(&app, &place, id, Form::default()).await
 }
 
@@ -48,7 +52,7 @@ pub(super) async fn delete(
     posted: Posted,
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
     let source = service::find(&app, authority, project, id).await?;
     let deleted = if posted.text("confirm_name") == source.name {
@@ -69,7 +73,7 @@ pub(super) async fn delete(
 
 fn not_its_name(name: &str) -> ServiceError {
     let detail =
-        format!("This is not the name of the user source: type {name} to confirm. Nothing was deleted.");
+        format!("This is not the name of the User Source: type {name} to confirm. Nothing was deleted.");
     Invalid::one("/confirm_name", detail).into()
 }
 
@@ -86,9 +90,11 @@ async fn render(app: &App, place: &InProject, id: UserSourceId, form: Form) -> R
             path: place.path(&format!("/user-sources/{id}")),
             source_name: source.name,
             users: usage.users,
-            sessions: usage.live_grants,
+            former_users: usage.former_users,
+            sessions: usage.live_grants + usage.sleeping_grants,
+            asleep: usage.sleeping_grants,
             gateway_count: usage.gateways.len(),
-            is_in_use: detail::count_active(&usage.gateways) > 0,
+            active_gateways: detail::count_active(&usage.gateways),
             gateways: detail::links(place, &usage.gateways),
         },
     ))

@@ -78,7 +78,11 @@ struct DetailPage {
     gateway_count: usize,
     active_gateways: usize,
     users: i64,
+    /// Those under an earlier issuer or subject claim.
+    former_users: i64,
     sessions: i64,
+    /// Sessions that sleep because a gateway or the source is inactive.
+    asleep: i64,
     callback: String,
 }
 
@@ -98,7 +102,7 @@ impl DetailPage {
 
 /// GET `/projects/{project}/user-sources/{source}`.
 pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
-    let id = place.id("source", "user source")?;
+    let id = place.id("source", "User Source")?;
     render(&app, &place, id, Form::default()).await
 }
 
@@ -108,7 +112,7 @@ pub(super) async fn test_connection(
     State(app): State<Arc<App>>,
     place: InProject,
 ) -> Result<Response, PageError> {
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     service::test_connection(&app, &place.visit.authority, place.project.id, id).await?;
     let path = place.path(&format!("/user-sources/{id}"));
     Ok(page::done(&path, Flash::ConnectionTested))
@@ -147,7 +151,9 @@ pub(super) async fn render(
             active_gateways: count_active(&usage.gateways),
             gateways: links(place, &usage.gateways),
             users: usage.users,
+            former_users: usage.former_users,
             sessions: usage.live_grants,
+            asleep: usage.sleeping_grants,
             callback: app.config.callback_url(),
             source,
         },
@@ -225,7 +231,7 @@ const fn outcome(outcome: TestOutcome) -> (&'static str, &'static str, Icon) {
 /// What a check is called. The words are those of the last test, which another version may have made.
 fn title(name: &str) -> &'static str {
     match name {
-        "issuer_url" => "Issuer",
+        "issuer_url" => "Issuer URL",
         "discovery" => "Discovery document",
         "issuer" => "Name of the provider",
         "endpoints" => "Endpoints",
@@ -236,7 +242,7 @@ fn title(name: &str) -> &'static str {
         "keys" => "Keys",
         "scopes" => "Scopes",
         "issuer_parameter" => "Name in its answers",
-        "subject_claim" => "Subject claim",
+        "subject_claim" => "Subject Claim",
         _ => "Another check",
     }
 }

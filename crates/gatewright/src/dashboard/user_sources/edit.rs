@@ -13,6 +13,7 @@ use super::{
 use crate::{
     app::App,
     dashboard::{
+        counted,
         error::PageError,
         flash::Flash,
         form::{Form, Posted},
@@ -39,14 +40,15 @@ struct EditPage {
     secret_changed: Moment,
     gateways: usize,
     users: i64,
-    sessions: i64,
+    /// "3 sessions, 1 of them asleep".
+    sessions: String,
     callback: String,
 }
 
 /// GET `/projects/{project}/user-sources/{source}/edit`.
 pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
     place.only_for_admins()?;
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
     let source = service::find(&app, authority, project, id).await?;
     let usage = service::usage(&app, authority, project, id).await?;
@@ -62,7 +64,7 @@ pub(super) async fn save(
     mut posted: Posted,
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
     let source = service::find(&app, authority, project, id).await?;
     fields::fill(&mut posted, &source);
@@ -114,7 +116,7 @@ fn render(app: &App, place: &InProject, source: &UserSource, usage: &Usage, form
             secret_changed: Moment::new(source.client_secret.changed_at, app.now()),
             gateways: usage.gateways.len(),
             users: usage.users,
-            sessions: usage.live_grants,
+            sessions: counted::sessions(usage.live_grants, usage.sleeping_grants),
             callback: app.config.callback_url(),
         },
     )

@@ -46,7 +46,7 @@ struct RotatePage {
 /// GET `/projects/{project}/user-sources/{source}/secret`.
 pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
     place.only_for_admins()?;
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     let source = service::find(&app, &place.visit.authority, place.project.id, id).await?;
     Ok(render(&app, &place, source, Form::default()))
 }
@@ -58,7 +58,7 @@ pub(super) async fn rotate(
     posted: Posted,
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
     let before = service::find(&app, authority, project, id).await?;
     let patch = UserSourcePatch {

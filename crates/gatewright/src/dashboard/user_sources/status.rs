@@ -28,7 +28,7 @@ pub(super) async fn change(
     place: InProject,
     posted: Posted,
 ) -> Result<Response, PageError> {
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     let (status, flash) = match posted.text("status") {
         "active" => (UserSourceStatus::Active, Flash::SourceActivated),
         _ => (UserSourceStatus::Inactive, Flash::SourceDeactivated),

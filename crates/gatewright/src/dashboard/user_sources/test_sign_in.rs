@@ -75,7 +75,7 @@ pub(super) async fn start(
     place: InProject,
     posted: Posted,
 ) -> Result<Response, PageError> {
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     match service::start(&app, &place.visit.authority, place.project.id, id).await {
         Ok(started) => Ok(page::go(&started.url, [])),
         Err(error) => {
@@ -87,7 +87,7 @@ pub(super) async fn start(
 
 /// GET `/projects/{project}/user-sources/{source}/test-sign-ins/{test}`. To anybody but its starter it is not there.
 pub(super) async fn show(State(app): State<Arc<App>>, place: InProject) -> Result<Response, PageError> {
-    let id: UserSourceId = place.id("source", "user source")?;
+    let id: UserSourceId = place.id("source", "User Source")?;
     let test: TestSignInId = place.id("test", "test sign-in")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
     let source = sources::find(&app, authority, project, id).await?;

@@ -9,12 +9,13 @@ use gatewright_domain::{
     id::UserId,
     user::{User, UserStatus},
 };
-use gatewright_store::{PageRequest, grant::LiveGrants, sign_in_attempt::AttemptFilter};
+use gatewright_store::{PageRequest, held_grants::HeldGrants, sign_in_attempt::AttemptFilter};
 
 use super::list::called;
 use crate::{
     app::App,
     dashboard::{
+        counted::counted,
         error::PageError,
         form::Asked,
         list,
@@ -56,6 +57,8 @@ struct UserPage {
     initial: String,
     source: String,
     is_blocked: bool,
+    /// Whether the source has another issuer or subject claim now.
+    is_former: bool,
     first_seen: Moment,
     last_seen: Moment,
     /// How much ends when they are blocked, in words.
@@ -64,7 +67,10 @@ struct UserPage {
     question: String,
     /// Where it goes.
     end_all: String,
+    /// Whether there is a session to end, awake or asleep.
     is_signed_in: bool,
+    /// "2 sessions" that sleep; they are in no list.
+    asleep: Option<String>,
     sessions: Vec<SessionRow>,
     first: Option<String>,
     next: Option<String>,
@@ -83,6 +89,7 @@ pub(super) async fn show(
     let request = list::request(&asked);
     let (authority, project) = (&place.visit.authority, place.project.id);
     let user = service::find(&app, authority, project, id).await?;
+    let former = service::former(&app, authority, project, std::slice::from_ref(&user)).await?;
     let held = service::held(&app, authority, project, id).await?;
     let read = service::grants(&app, authority, project, id, &request).await?;
     let gateways = read.items.iter().map(|grant| grant.gateway_id.to_string());
@@ -126,12 +133,14 @@ pub(super) async fn show(
         name,
         source: sources.get(&source).cloned().unwrap_or(source),
         is_blocked: user.status == UserStatus::Blocked,
+        is_former: former.contains(&user.id),
         first_seen: Moment::new(user.first_sign_in_at, now),
         last_seen: Moment::new(user.last_sign_in_at, now),
         question: format!("This ends {}. The person can sign in again.", in_words(held)),
         end_all: format!("{path}/sessions/end"),
         holds: in_words(held),
-        is_signed_in: held.grants > 0,
+        is_signed_in: held.all() > 0,
+        asleep: (held.asleep > 0).then(|| counted(held.asleep, "session")),
         sessions: read.items.into_iter().map(row).collect(),
         first: request.after.is_some().then(|| path.clone()),
         next: read.next.map(|next| format!("{path}?cursor={next}")),
@@ -143,14 +152,13 @@ pub(super) async fn show(
 }
 
 /// "3 sessions at 2 gateways".
-fn in_words(held: LiveGrants) -> String {
-    let LiveGrants { grants, gateways, .. } = held;
-    let plural = |count: i64| if count == 1 { "" } else { "s" };
-    format!(
-        "{grants} session{} at {gateways} gateway{}",
-        plural(grants),
-        plural(gateways)
-    )
+fn in_words(held: HeldGrants) -> String {
+    let sessions = counted(held.all(), "session");
+    let words = format!("{sessions} at {}", counted(held.gateways, "gateway"));
+    match held.asleep {
+        0 => words,
+        asleep => format!("{words}, {asleep} of them asleep"),
+    }
 }
 
 #[cfg(test)]
@@ -159,15 +167,17 @@ mod tests {
 
     #[test]
     fn what_ends_is_told_in_numbers() {
-        let held = |grants, gateways| {
-            in_words(LiveGrants {
-                grants,
+        let held = |live, asleep, gateways| {
+            in_words(HeldGrants {
+                live,
+                asleep,
                 gateways,
                 users: 1,
             })
         };
-        assert_eq!(held(1, 1), "1 session at 1 gateway");
-        assert_eq!(held(3, 2), "3 sessions at 2 gateways");
-        assert_eq!(held(0, 0), "0 sessions at 0 gateways");
+        assert_eq!(held(1, 0, 1), "1 session at 1 gateway");
+        assert_eq!(held(3, 0, 2), "3 sessions at 2 gateways");
+        assert_eq!(held(1, 2, 2), "3 sessions at 2 gateways, 2 of them asleep");
+        assert_eq!(held(0, 0, 0), "0 sessions at 0 gateways");
     }
 }

@@ -26,17 +26,26 @@ use crate::{
 const FILTERS: &[&str] = &["search", "source", "status"];
 
 /// States to filter by, with what they are called.
-const STATES: [(&str, &str); 2] = [("active", "Not blocked"), ("blocked", "Blocked")];
+const STATES: [(&str, &str); 3] = [
+    ("active", "Not blocked"),
+    ("blocked", "Blocked"),
+    ("former", "Former identities"),
+];
 
 struct UserRow {
     href: String,
     initial: String,
     name: String,
-    /// What tells people of the same name apart.
+    /// The e-mail address, where that is not the name.
     also: Option<String>,
+    /// What they are known by, which tells people of the same name and address apart.
+    claim: String,
+    subject: String,
     source: String,
     last_seen: Moment,
     is_blocked: bool,
+    /// Whether the source has another issuer or subject claim now.
+    is_former: bool,
 }
 
 #[derive(Template)]
@@ -71,6 +80,7 @@ pub(super) async fn show(
     };
     let ids = read.items.iter().map(|user| user.key.user_source_id.to_string());
     let named = names::of(&app, authority, project, Kind::UserSource, ids).await?;
+    let former = service::former(&app, authority, project, &read.items).await?;
     let now = app.now();
     let row = |user: User| {
         let (name, also) = called(&user);
@@ -78,13 +88,16 @@ pub(super) async fn show(
             href: place.path(&format!("/users/{}", user.id)),
             initial: initial(&name),
             name,
-            also,
+            also: also.filter(|also| *also != user.key.subject),
             source: named
                 .get(&user.key.user_source_id.to_string())
                 .cloned()
                 .unwrap_or_default(),
             last_seen: Moment::new(user.last_sign_in_at, now),
             is_blocked: user.status == UserStatus::Blocked,
+            is_former: former.contains(&user.id),
+            claim: user.key.claim,
+            subject: user.key.subject,
         }
     };
     Ok(page::show(&UsersPage {
@@ -108,6 +121,7 @@ fn wanted(filters: &Filters) -> Option<UserFilter> {
             Some("active") => Some(UserStatus::Active),
             _ => None,
         },
+        former: (filters.text("status") == Some("former")).then_some(true),
         search: filters.text("search").map(str::to_owned),
     })
 }

@@ -275,11 +275,11 @@ impl World {
     /// Replaces the stored source as another replica would: this one has not heard of it yet.
     pub(in crate::relying_party) async fn edit_source_elsewhere(&self, change: impl FnOnce(&mut UserSource)) {
         let mut source = self.stored_source().await;
-        let seen = source.updated_at;
+        let seen = source.clone();
         change(&mut source);
-        source.updated_at = seen.plus(Duration::from_millis(1));
+        source.updated_at = seen.updated_at.plus(Duration::from_millis(1));
         let mut tx = self.app.store.write().await.unwrap();
-        assert!(user_source::update(&mut tx, &source, seen).await.unwrap());
+        assert!(user_source::update(&mut tx, &source, &seen).await.unwrap());
         tx.commit().await.unwrap();
     }
 

@@ -235,7 +235,7 @@ async fn what_ends_a_grant_ends_its_tokens_on_the_next_request() {
     let mut source = world.source.clone();
     source.identity_epoch += 1;
     source.issuer = "https://id2.example".to_owned();
-    user_source::update(&mut tx, &source, world.source.updated_at)
+    user_source::update(&mut tx, &source, &world.source)
         .await
         .unwrap();
     world.commit(tx).await;

@@ -10,7 +10,8 @@ use gatewright_store::{
     Page, PageRequest,
     gateway::{self as rows, SlugHolder},
     gateway_list::{self, GatewayFilter, GatewaySummary},
-    grant::{self, LiveGrants},
+    held_grants::{self, HeldGrants},
+    project_contents::{self, GatewayContents},
     server,
 };
 
@@ -70,14 +71,26 @@ pub async fn servers_of(
     Ok(gateway.servers.iter().copied().filter_map(find).collect())
 }
 
-/// The live grants at a gateway, and how many people hold them.
-pub async fn live_at(
+/// The grants at a gateway, and how many people hold them.
+pub async fn held_at(
     app: &App,
     authority: &Authority,
     project: ProjectId,
     id: GatewayId,
-) -> Result<LiveGrants, ServiceError> {
+) -> Result<HeldGrants, ServiceError> {
     authority.read(project)?;
     let mut tx = app.store.read().await?;
-    Ok(grant::count_live_of_gateway(&mut tx, project, id, app.now()).await?)
+    Ok(held_grants::count_of_gateway(&mut tx, project, id, app.now()).await?)
+}
+
+/// What is of no use without a gateway.
+pub async fn contents(
+    app: &App,
+    authority: &Authority,
+    project: ProjectId,
+    id: GatewayId,
+) -> Result<GatewayContents, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(project_contents::of_gateway(&mut tx, project, id).await?)
 }

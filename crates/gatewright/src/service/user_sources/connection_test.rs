@@ -6,7 +6,7 @@ use gatewright_domain::{
 };
 use gatewright_store::user_source as rows;
 
-use super::{audited, existing, object};
+use super::{audited, existing, held, object};
 use crate::{
     app::App,
     relying_party::{
@@ -50,7 +50,7 @@ pub async fn test_connection(
     let mut change = Change::begin(app, authority, Some(project)).await?;
     // While the provider was asked, a sign-in may have noted something or somebody changed the source: the result is kept
     // as long as it is about what is stored.
-    let current = existing(&mut change.tx, project, id).await?;
+    let current = held(&mut change.tx, project, id).await?;
     if !is_about(&tested, &current) {
         return Err(ServiceError::changed_meanwhile());
     }
@@ -62,8 +62,8 @@ pub async fn test_connection(
         credentials,
     });
     next.verified_at = verified_at.or(current.verified_at);
-    next.updated_at = change.later_than(current.updated_at);
-    if !rows::update(&mut change.tx, &next, current.updated_at).await? {
+    // `updated_at` stays: a test edits nothing, and a form that is open meanwhile can still be saved.
+    if !rows::update(&mut change.tx, &next, &current).await? {
         return Err(ServiceError::changed_meanwhile());
     }
     let mut after = audited(&next);

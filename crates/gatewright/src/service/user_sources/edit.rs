@@ -97,6 +97,18 @@ pub(super) fn edit(app: &App, current: &UserSource, patch: UserSourcePatch) -> R
     })
 }
 
+/// Carries into an edit what sign-ins have noted about the stored secret since the edit began: that is no edit of somebody
+/// else, and must not be undone by this one.
+pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret: bool) {
+    let slots = &next.client_secret;
+    if !new_secret {
+        next.client_secret = stored.client_secret.clone();
+    } else if slots.previous.is_some() {
+        let (current, changed_at) = (slots.current.clone(), slots.changed_at);
+        next.client_secret = stored.client_secret.clone().rotated(current, changed_at);
+    }
+}
+
 /// Checks the fields, and that an issuer of this address may be contacted at all.
 pub(super) fn check_fields(app: &App, fields: UserSourceFields) -> Result<UserSourceFields, Invalid> {
     let fields = fields.check()?;

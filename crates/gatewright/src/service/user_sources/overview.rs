@@ -36,8 +36,12 @@ pub struct Usage {
     pub gateways: Vec<AffectedGateway>,
     /// Its users.
     pub users: i64,
-    /// Their live grants, which people know as sessions.
+    /// Those under an earlier issuer or subject claim, as whom nobody signs in any more.
+    pub former_users: i64,
+    /// The live grants of the users, which people know as sessions.
     pub live_grants: i64,
+    /// Those that sleep because a gateway or the source is inactive.
+    pub sleeping_grants: i64,
 }
 
 /// Sources of a project that a filter lets through, oldest first, each with the number of its gateways. Two queries, however
@@ -83,6 +87,8 @@ pub async fn usage(
     Ok(Usage {
         gateways: touched.gateways,
         users: touched.users,
+        former_users: touched.former_users,
         live_grants: touched.live_grants,
+        sleeping_grants: touched.sleeping_grants,
     })
 }

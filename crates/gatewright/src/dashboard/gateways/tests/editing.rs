@@ -93,7 +93,7 @@ async fn a_gateway_is_created_and_whatever_is_wrong_is_told_at_once() {
             && page.has("Recommended")
             && page.has("For development")
     );
-    assert!(page.has("There is no active user source yet"));
+    assert!(page.has("There is no User Source yet"));
     let okta = source(&bench, &project, "Okta").await;
     let page = ada.get(&new).await.expect(200);
     assert!(
@@ -291,7 +291,7 @@ async fn a_gateway_is_switched_off_and_on_unless_its_source_forbids_it() {
     };
     let made = gateway(&bench, &project, new).await;
     let path = format!("{project}/gateways/{}", made.id);
-    assert!(ada.get(&path).await.has("Nobody is signed in. Clients get"));
+    assert!(ada.get(&path).await.has("No one is signed in. Clients get"));
     ada.post(&format!("{path}/status"), &[("status", "inactive")])
         .await
         .expect(303);
@@ -348,7 +348,7 @@ async fn a_gateway_is_deleted_by_its_name_only() {
         ada.get(&delete)
             .await
             .expect(200)
-            .has("<strong>1</strong> live session<")
+            .has("<strong>1</strong> session<")
     );
     for wrong in ["", "office", "Office 2"] {
         let page = ada.post(&delete, &[("confirm_name", wrong)]).await.expect(422);

@@ -18,7 +18,7 @@ async fn an_empty_project_says_what_is_missing_first() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let list = format!("{project}/gateways");
     let page = ada.get(&list).await.expect(200);
-    assert!(page.has("No gateway yet") && page.has("A server</h3>") && page.has("A user source</h3>"));
+    assert!(page.has("No gateway yet") && page.has("A server</h3>") && page.has("A User Source</h3>"));
     source(&bench, &project, "Okta").await;
     let page = ada.get(&list).await.expect(200);
     assert!(page.has("<span class=\"badge good\">Done</span>"));

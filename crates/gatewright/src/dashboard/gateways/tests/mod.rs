@@ -3,5 +3,7 @@
 mod bench;
 mod choosing;
 mod clients;
+mod drafting;
 mod editing;
 mod looking;
+mod lost_source;

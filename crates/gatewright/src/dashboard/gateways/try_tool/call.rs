@@ -185,10 +185,6 @@ impl ToolForm {
         match error {
             ServiceError::Conflict(conflict) => self.problems.push(conflict.detail),
             ServiceError::Invalid(invalid) => tell(&invalid, &mut of_user, &mut self.problems),
-            ServiceError::NotFound {
-                pointer: Some(_),
-                what,
-            } => of_user(format!("There is no such {what}.")),
             other => return Err(other.into()),
         }
         Ok(())

@@ -164,6 +164,8 @@ async fn search_for(
             let filter = UserFilter {
                 user_source_id: Some(source),
                 search: Some(search.to_owned()),
+                // As a former identity nothing can be called.
+                former: Some(false),
                 ..UserFilter::default()
             };
             let page = PageRequest {
