@@ -38,9 +38,18 @@ impl Store {
         Err(StoreError::Refused(
             "This database was made with another master key, so its secrets cannot be opened. Nothing was changed. \
              Configure the master key this database was made with (or restore it beside the database from the same \
-             backup); to replace a key, list the new one first and the old one second and run `gatewright keys rotate`."
+             backup); to replace a key, keep the old one in keys.master beside the new one until `gatewright keys rotate` has run."
                 .to_owned(),
         ))
+    }
+}
+
+impl Store {
+    /// What proves the keyring, sealed; nothing before the first start. `keys rotate` seals it last, so the key it is sealed
+    /// with is the one the last rotation ended with.
+    pub async fn keyring_proof(&self) -> Result<Option<SealedText>, StoreError> {
+        let mut tx = self.read().await?;
+        find(&mut tx).await
     }
 }
 

@@ -5,7 +5,7 @@ mod report;
 
 use std::{io::Write, os::unix::fs::PermissionsExt as _, process::ExitCode, sync::Arc};
 
-use gatewright_domain::{entropy::SystemEntropy, sealed::Keyring};
+use gatewright_domain::{entropy::SystemEntropy, sealed::Keyring, stored_secret::SealedText};
 use gatewright_store::StoreError;
 
 use crate::{
@@ -118,6 +118,7 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
         Ok(true) => store.check_keyring(keyring, &SystemEntropy).await.map(|()| true),
         other => other,
     };
+    let proof = store.keyring_proof().await.ok().flatten();
     store.close().await;
     match checked {
         Ok(true) => {
@@ -130,6 +131,9 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
                 "database",
                 format!("{engine}, up to date, opens with the master key"),
             );
+            if let Some(proof) = proof.filter(|_| config.keys.master.len() > 1) {
+                change_of_key(report, keyring, &proof);
+            }
             Some(())
         }
         Ok(false) => {
@@ -149,6 +153,28 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
             None
         }
     }
+}
+
+/// Where a change of the master key stands, and the next step of it.
+fn change_of_key(report: &mut Report<impl Write>, keyring: &Keyring, proof: &SealedText) {
+    if keyring.is_current(proof) {
+        report.good(
+            "change of the master key",
+            "the first key of keys.master has sealed everything. If the second is a new one, put it in front once every \
+             replica has it"
+                .to_owned(),
+        );
+        return;
+    }
+    report.warn(
+        "change of the master key",
+        format!(
+            "key {} is in front, and what is stored is sealed with another. A replica that does not have it, at least in \
+             second place, opens nothing that is sealed from now on: sign-ins that meet it fail",
+            keyring.sealing_key_id()
+        ),
+        "Restart every replica with both keys, then run: gatewright keys rotate",
+    );
 }
 
 #[cfg(test)]

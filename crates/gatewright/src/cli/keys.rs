@@ -62,9 +62,15 @@ async fn rotate(config: &Config) -> anyhow::Result<ExitCode> {
         );
         if config.keys.master.len() < 2 {
             println!(
-                "To replace the key, put a new one in front: keys.master = [\"<new key>\", \"{}\"]. Start every replica \
-                 with both, then run this again.",
+                "To replace the key, add the new one in second place, keys.master = [\"{0}\", \"<new key>\"], and restart \
+                 every replica. Then put it in front, keys.master = [\"<new key>\", \"{0}\"], restart every replica, and run \
+                 this again. A single process needs the second step only.",
                 present_key(config)
+            );
+        } else {
+            println!(
+                "If the second key is new: once every replica has it, put it in front, restart every replica, and run this \
+                 again."
             );
         }
         return Ok(ExitCode::SUCCESS);
@@ -102,11 +108,45 @@ mod tests {
     use std::sync::Arc;
 
     use gatewright_domain::{
-        Timestamp, client::RegisteredClient, clock::SystemClock, sealed::MasterKey, secret::Secret,
+        Timestamp,
+        client::RegisteredClient,
+        clock::SystemClock,
+        sealed::{MasterKey, Purpose},
+        secret::Secret,
     };
     use gatewright_oauth::client_authentication::Method;
 
     use super::*;
+
+    /// Whether each of two replicas opens what the other seals.
+    fn understand_each_other(one: &Keyring, other: &Keyring) -> bool {
+        let opens = |from: &Keyring, to: &Keyring| {
+            let sealed = from.seal(&SystemEntropy, Purpose::StoredSecret, "context", b"plain");
+            to.open(Purpose::StoredSecret, "context", &sealed).is_ok()
+        };
+        opens(one, other) && opens(other, one)
+    }
+
+    #[test]
+    fn replicas_of_two_neighbouring_steps_open_what_the_other_seals_and_without_the_first_step_they_do_not() {
+        let [old, new] = [(); 2].map(|()| MasterKey::generate(&SystemEntropy).to_text());
+        let ring = |keys: &[&Secret]| {
+            let parsed = keys.iter().map(|key| MasterKey::parse(key).unwrap());
+            Keyring::new(parsed.collect()).unwrap()
+        };
+        let steps = [
+            ring(&[&old]),
+            ring(&[&old, &new]),
+            ring(&[&new, &old]),
+            ring(&[&new]),
+        ];
+        assert!(understand_each_other(&steps[0], &steps[1]) && understand_each_other(&steps[1], &steps[2]));
+        // The old key goes last, when nothing is sealed with it any more.
+        let sealed = steps[2].seal(&SystemEntropy, Purpose::StoredSecret, "context", b"plain");
+        assert!(steps[3].open(Purpose::StoredSecret, "context", &sealed).is_ok());
+        // In front at once, while another replica does not know it yet.
+        assert!(!understand_each_other(&steps[0], &steps[2]));
+    }
 
     async fn starts(config: &Config) -> anyhow::Result<bytes::Bytes> {
         let app = App::build(config.clone(), Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;

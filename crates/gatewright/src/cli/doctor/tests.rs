@@ -220,6 +220,33 @@ async fn a_wrong_or_exposed_master_key_is_told() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_master_key_is_told_step_by_step() {
+    use gatewright_domain::{sealed::MasterKey, secret::Secret};
+    let instance = Instance::start().await;
+    let mut config = instance.app.config.clone();
+    let path = config.database.data_dir.join(master_key::GENERATED_FILE);
+    let old = Secret::new(format!("file:{}", path.display()));
+    let new = MasterKey::generate(&SystemEntropy).to_text();
+    let (_, text) = instance.examine().await;
+    assert!(!text.contains("change of the master key"), "{text}");
+    config.keys.master = vec![old.clone(), new.clone()];
+    let (failures, text) = examined(config.clone()).await;
+    assert_eq!(failures, 0, "{text}");
+    assert!(text.contains("ok    change of the master key: "), "{text}");
+    assert!(
+        text.contains("put it in front once every replica has it"),
+        "{text}"
+    );
+    config.keys.master = vec![new, old];
+    let (failures, text) = examined(config).await;
+    assert_eq!(failures, 0, "{text}");
+    assert!(
+        text.contains("warn  change of the master key: ") && text.contains("gatewright keys rotate"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_proxy_that_is_not_named_is_told() {
     let told = async |url: &str, proxies: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
