@@ -56,6 +56,9 @@ pub struct App {
     pub sign_in_trace: Arc<SignInTrace>,
     /// Metrics.
     pub telemetry: Telemetry,
+    /// Cancelled when the process has been told to stop: readiness says so, while connections are still taken until
+    /// `shutdown`.
+    pub stopping: CancellationToken,
     /// Cancelled when the process stops: whoever holds a long stream open ends it.
     pub shutdown: CancellationToken,
 }
@@ -92,6 +95,7 @@ impl App {
             server_checks: ServerChecks::default(),
             last_used: LastUsed::default(),
             sign_in_trace: SignInTrace::new(Arc::clone(&clock)),
+            stopping: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             config,
             store,

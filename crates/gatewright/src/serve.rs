@@ -2,6 +2,7 @@
 
 mod activity;
 pub mod presence;
+mod signals;
 mod unread;
 
 use std::{
@@ -28,6 +29,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{app::App, front::Front};
+
+pub use signals::watch_signals;
 
 use activity::{Activity, BusyBody, FIRST_REQUEST_DEADLINE, Verdict, Watched};
 use unread::ReadToEnd;
@@ -242,24 +245,6 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.telemetry.connections.dec();
     }
-}
-
-/// Cancels `app.shutdown` at SIGTERM or Ctrl-C; the second signal ends the process at once.
-pub async fn watch_signals(app: Arc<App>) -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut next = async || {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    next().await;
-    app.shutdown.cancel();
-    next().await;
-    // The log may be waiting for others; this is said now or never.
-    eprintln!("stopping at once");
-    std::process::exit(1);
 }
 
 #[cfg(test)]

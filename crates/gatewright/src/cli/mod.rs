@@ -74,8 +74,8 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve => {
             let config = crate::config::load(&source)?;
-            let _log = logging::init(&config.log);
-            runtime()?.block_on(serve::run(config))
+            let log = logging::init(&config.log);
+            runtime()?.block_on(serve::run(config, &source, &log))
         }
         Command::Doctor => {
             let (config, _log) = load_for_tool(&source)?;

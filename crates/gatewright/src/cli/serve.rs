@@ -6,16 +6,17 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::{
-    config::Config,
+    config::{self, Config, ConfigSource, LogConfig},
     serve::{
         self,
         presence::{self, Presence},
     },
     service::setup,
+    telemetry::logging::{LogGuard, LogLevel},
 };
 
 /// Serves until told to stop.
-pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -> anyhow::Result<ExitCode> {
     let listen = config.server.listen;
     // First of all: whoever connects while the database is opened waits for an answer instead of being refused.
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -36,11 +37,51 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(link) = setup::offer(&app).await? {
         println!("This instance has no account yet. Make the first one here, within a day:\n\n  {link}\n");
     }
-    let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app)));
+    let reload = {
+        let (app, source, level) = (Arc::clone(&app), source.clone(), log.level());
+        move || reload(&app.config, &source, &level)
+    };
+    let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app), reload));
     serve::run(Arc::clone(&app), listener).await?;
     signals.abort();
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration again, at SIGHUP. The level of the log is the one thing that takes effect; what else differs needs
+/// a restart, and is said. A configuration that cannot be read changes nothing.
+fn reload(running: &Config, source: &ConfigSource, level: &LogLevel) {
+    let read = match config::load(source) {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the configuration cannot be read and stays as it was"
+            );
+            return;
+        }
+    };
+    level.set(&read.log.level);
+    let all_but_the_level = |config: &Config| {
+        let log = LogConfig {
+            level: String::new(),
+            ..config.log.clone()
+        };
+        let rest = Config {
+            log,
+            ..config.clone()
+        };
+        // Secrets are left out: whether one of them differs is not seen.
+        serde_json::to_string(&rest).unwrap_or_default()
+    };
+    if all_but_the_level(running) == all_but_the_level(&read) {
+        tracing::info!(level = read.log.level, "the level of the log was read again");
+    } else {
+        tracing::warn!(
+            level = read.log.level,
+            "the level of the log was read again; other changes of the configuration need a restart"
+        );
+    }
 }
 
 /// Warns when another process serves from the same SQLite database. Two at once are no fault in a restart that overlaps.

@@ -24,7 +24,10 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// How many connections may be open at once. Further ones wait until one closes.
     pub max_connections: u32,
-    /// How long a stop (SIGTERM, Ctrl-C) waits for running requests, in seconds.
+    /// How long connections are still taken after SIGTERM or SIGQUIT, in seconds, while /readyz already says stopping: time
+    /// for load balancers that ask it to go elsewhere. Ctrl-C skips this.
+    pub drain_seconds: u32,
+    /// How long a stop waits for running requests after that, in seconds.
     pub shutdown_grace_seconds: u32,
 }
 
@@ -35,6 +38,7 @@ impl Default for ServerConfig {
             public_url: "http://127.0.0.1:8080".to_owned(),
             trusted_proxies: Vec::new(),
             max_connections: 16_384,
+            drain_seconds: 5,
             shutdown_grace_seconds: 20,
         }
     }
@@ -74,8 +78,8 @@ impl Default for DatabaseConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct KeysConfig {
     /// Master keys: each 32 random bytes in base64, or `file:` and the path of a file that holds such a text. The first
-    /// seals, all of them open; so a new key goes in front, then `gatewright keys rotate`. Keep the old one in second
-    /// place as long as apps are in use that registered themselves under it: without it they have to be added anew.
+    /// seals, all of them open. A new key goes in second place first; once every replica has it, it goes in front, and
+    /// `gatewright keys rotate` follows. Keep the old one in second place as long as apps are in use that registered themselves under it: without it they have to be added anew.
     /// With SQLite it may stay empty: a key is made at first start in data_dir/master.key. With PostgreSQL it is
     /// required, because all replicas need the same. Whoever loses it loses every stored secret: back it up.
     #[serde(serialize_with = "hide_each")]

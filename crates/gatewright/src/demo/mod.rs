@@ -81,7 +81,7 @@ impl DemoArguments {
 pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::stdout();
     let demo = Demo::start(arguments).await?;
-    tokio::spawn(serve::watch_signals(Arc::clone(&demo.app)));
+    tokio::spawn(serve::watch_signals(Arc::clone(&demo.app), || {}));
     demo.introduce(&mut screen);
     tokio::select! {
         walked = demo.walk(&mut screen) => {
@@ -259,6 +259,8 @@ fn configuration(
         server: ServerConfig {
             listen,
             public_url: format!("http://{listen}"),
+            // Nobody balances load to it.
+            drain_seconds: 0,
             shutdown_grace_seconds: SHUTDOWN_GRACE_SECONDS,
             ..ServerConfig::default()
         },

@@ -213,6 +213,32 @@ async fn a_stop_lets_running_requests_end_and_takes_no_new_connections() {
 }
 
 #[tokio::test]
+async fn while_it_drains_readiness_says_so_and_connections_are_still_served() {
+    let server = Server::with(|config| config.server.drain_seconds = 3_600, None).await;
+    assert!(server.get("/readyz").await.starts_with("HTTP/1.1 200"));
+    let app = Arc::clone(&server.test.app);
+    let draining = tokio::spawn(async move { signals::drain(&app).await });
+    server.test.app.stopping.cancelled().await;
+    let told = server.get("/readyz").await;
+    assert!(
+        told.starts_with("HTTP/1.1 503") && told.contains("\"stopping\""),
+        "{told}"
+    );
+    assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(!draining.is_finished() && !server.test.app.shutdown.is_cancelled());
+    draining.abort();
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_drain_it_is_over_at_once() {
+    let server = Server::with(|config| config.server.drain_seconds = 0, None).await;
+    signals::drain(&server.test.app).await;
+    assert!(server.test.app.stopping.is_cancelled());
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_stop_ends_when_the_grace_is_over() {
     let (router, entered, _release) = waiting();
     let server = Server::with(|config| config.server.shutdown_grace_seconds = 0, Some(router)).await;

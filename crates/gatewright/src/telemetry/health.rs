@@ -39,7 +39,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         .await
         .unwrap_or(false);
     let directory = app.directory.current().is_ok();
-    let stopping = app.shutdown.is_cancelled();
+    let stopping = app.stopping.is_cancelled() || app.shutdown.is_cancelled();
     let word = |good| if good { "ok" } else { "failing" };
     let ready = database && directory && !stopping;
     let body = Readiness {

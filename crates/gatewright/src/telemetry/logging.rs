@@ -1,9 +1,10 @@
 //! Log lines on standard error, for reading or as JSON.
 
 use tracing_subscriber::{
-    Layer as _,
+    Layer as _, Registry,
     filter::{LevelFilter, Targets},
     layer::SubscriberExt as _,
+    reload,
     util::SubscriberInitExt as _,
 };
 
@@ -13,11 +14,35 @@ use crate::config::LogConfig;
 /// Keeps the log flowing; dropping it writes what is left.
 #[derive(Debug)]
 #[must_use = "lines are lost when it is dropped at once"]
-pub struct LogGuard(Output);
+pub struct LogGuard {
+    output: Output,
+    level: LogLevel,
+}
+
+impl LogGuard {
+    /// What changes the level while the process runs.
+    pub fn level(&self) -> LogLevel {
+        self.level.clone()
+    }
+}
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        self.0.finish();
+        self.output.finish();
+    }
+}
+
+/// The level of the log of this process.
+#[derive(Debug, Clone)]
+pub struct LogLevel(reload::Handle<Targets, Registry>);
+
+impl LogLevel {
+    /// Logs by this level from now on. One that cannot be read changes nothing: the configuration was checked before.
+    pub fn set(&self, level: &str) {
+        if let Some(filter) = parse_level(level) {
+            // It fails only where nothing logs any more.
+            let _ = self.0.reload(filter);
+        }
     }
 }
 
@@ -49,10 +74,15 @@ pub fn init(config: &LogConfig) -> LogGuard {
     let filter = parse_level(&config.level).unwrap_or_else(info);
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let layer = lines::layer(config.format, ansi, output.clone());
+    // A lock is taken to read the filter for what is logged, and for nothing that is not: that is remembered.
+    let (filter, level) = reload::Layer::new(filter);
     let _ = tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .try_init();
-    LogGuard(output)
+    LogGuard {
+        output,
+        level: LogLevel(level),
+    }
 }
 
 #[cfg(test)]

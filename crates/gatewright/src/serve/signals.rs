@@ -1,0 +1,88 @@
+//! What signals ask of the process: to stop, at once or after load balancers have seen it, and to read the configuration again.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::App;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// SIGTERM, SIGQUIT: whatever manages processes takes this one out of service.
+    Drain,
+    /// SIGINT: somebody at the terminal pressed Ctrl-C and waits.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    quit: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Drain,
+            _ = self.quit.recv() => Wish::Drain,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hangup.recv() => Wish::Reload,
+        }
+    }
+
+    /// The next signal that asks for an end.
+    async fn end(&mut self, reload: &mut (impl FnMut() + Send)) -> Wish {
+        loop {
+            match self.next().await {
+                Wish::Reload => reload(),
+                end => return end,
+            }
+        }
+    }
+}
+
+/// Cancels `app.shutdown` at SIGINT, and at SIGTERM or SIGQUIT after [`drain`]; the second of these signals ends the process
+/// at once. SIGHUP never does: it calls `reload`.
+pub async fn watch_signals(app: Arc<App>, mut reload: impl FnMut() + Send) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    if signals.end(&mut reload).await == Wish::Drain {
+        tokio::select! {
+            () = drain(&app) => {}
+            _ = signals.end(&mut reload) => at_once(),
+        }
+    }
+    app.shutdown.cancel();
+    signals.end(&mut reload).await;
+    at_once();
+    Ok(())
+}
+
+/// Says by `/readyz` that the process stops, and goes on serving until load balancers have had the time to ask.
+pub(super) async fn drain(app: &App) {
+    let time = Duration::from_secs(app.config.server.drain_seconds.into());
+    app.stopping.cancel();
+    tracing::info!(
+        seconds = time.as_secs(),
+        "stopping: /readyz says so, connections are taken for a while"
+    );
+    tokio::time::sleep(time).await;
+}
+
+fn at_once() {
+    // The log may be waiting for others; this is said now or never.
+    eprintln!("stopping at once");
+    std::process::exit(1);
+}
