@@ -70,8 +70,8 @@ describe("connect and try", () => {
       startCallback(),
     ]);
     provider = await startProvider({ redirectUri: gateway.callback });
-    rmcp = await startRmcp(gateway);
     ada = await setUp(chromium, gateway, { permissions: ["clipboard-read", "clipboard-write"] });
+    rmcp = await startRmcp(gateway, { project: ada.project });
     await ada.api("POST", "servers", { slug: "everything", name: "Everything", url: everything.url });
     await ada.api("POST", "servers", { slug: "rmcp", name: "Identity desk", url: rmcp.url, identity: "assertion" });
     const source = await ada.api("POST", "user-sources", {

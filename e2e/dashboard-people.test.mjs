@@ -93,8 +93,8 @@ for (const javaScriptEnabled of [true, false]) {
       chromium = await startChromium();
       gateway = await startGateway();
       provider = await startProvider({ redirectUri: gateway.callback });
-      rmcp = await startRmcp(gateway);
       ada = await firstPerson(chromium, gateway, { javaScriptEnabled });
+      rmcp = await startRmcp(gateway, { project: ada.project });
       const registered = {
         issuer: provider.issuer,
         client_id: provider.client.client_id,

@@ -25,7 +25,6 @@ describe("the first steps of the guide", () => {
     chromium = await startChromium();
     gateway = await startGateway();
     provider = await startProvider({ redirectUri: gateway.callback });
-    server = await startRmcp(gateway);
     camera = new Camera(chromium);
     grace = await person(chromium);
     page = grace.page;
@@ -54,6 +53,7 @@ describe("the first steps of the guide", () => {
   });
 
   test("3. a server", async () => {
+    server = await startRmcp(gateway, { project });
     await goTo("Servers");
     await page.getByRole("link", { name: "Add your first server" }).click();
     await page.getByLabel("URL", { exact: true }).fill(server.url);

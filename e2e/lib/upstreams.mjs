@@ -16,13 +16,16 @@ export async function startEverything() {
   return { url, stop: running.stop, output: running.output };
 }
 
-/** The demo server on rmcp, whose `whoami` verifies the gateway's assertion against its published keys. */
-export async function startRmcp(gateway) {
+/** The demo server on rmcp, whose `whoami` verifies the gateway's assertion against its published keys, for one project. */
+export async function startRmcp(gateway, { project = gateway.project } = {}) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/mcp`;
   const running = await start(
     join(BINARIES, "gatewright-demo"),
-    ["mcp-server", "--port", String(port), "--jwks-url", `${gateway.url}/.well-known/jwks.json`, "--issuer", gateway.url],
+    [
+      ...["mcp-server", "--port", String(port), "--jwks-url", `${gateway.url}/.well-known/jwks.json`],
+      ...["--issuer", gateway.url, "--project", project.split("/").at(-1)],
+    ],
     { readyUrl: url },
   );
   return { url, stop: running.stop, output: running.output };

@@ -155,10 +155,28 @@ impl Server {
         names
     }
 
+    /// The origin that is told who the users are; nothing where no one is told.
+    pub fn assertion_origin(&self) -> Option<String> {
+        match self.identity {
+            IdentityForwarding::None => None,
+            IdentityForwarding::Assertion => Url::parse(&self.url)
+                .ok()
+                .and_then(|url| assertion_origin_of(&url)),
+        }
+    }
+
     /// The origin of its URL; nothing when that cannot be read.
     pub fn origin(&self) -> Option<String> {
         Url::parse(&self.url).ok().and_then(|url| origin_of(&url))
     }
+}
+
+/// The origin of a server that is told who the users are. A dot that ends the host leads to the same server, so it makes
+/// no other origin here.
+pub fn assertion_origin_of(url: &Url) -> Option<String> {
+    let origin = origin_of(url)?;
+    let host = url.host_str().unwrap_or_default();
+    Some(origin.replacen(host, host.trim_end_matches('.'), 1))
 }
 
 fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
@@ -282,6 +300,19 @@ mod tests {
             assert!(check_url("/url", url).is_err(), "{url}");
         }
         assert!(check_url("/url", "http://10.0.0.5:8000/mcp?tenant=1").is_ok());
+    }
+
+    #[test]
+    fn an_origin_is_one_however_it_is_written() {
+        let origin = |url| assertion_origin_of(&Url::parse(url).unwrap()).unwrap();
+        for url in [
+            "https://mcp.example.com/mcp",
+            "https://MCP.example.com:443/other?x",
+            "https://mcp.example.com./mcp",
+        ] {
+            assert_eq!(origin(url), "https://mcp.example.com", "{url}");
+        }
+        assert_eq!(origin("http://mcp.example.com.:81"), "http://mcp.example.com:81");
     }
 
     #[test]

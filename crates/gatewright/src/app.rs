@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use anyhow::Context as _;
 use gatewright_domain::{Clock, Entropy, Timestamp, sealed::Keyring};
-use gatewright_store::{Store, StoreError};
+use gatewright_store::{Store, StoreError, assertion_origin};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
     sign_in_trace::SignInTrace,
     telemetry::Telemetry,
 };
+
+/// Origins named in the warning at start.
+const SHARED_ORIGINS_TOLD: u32 = 20;
 
 /// Everything a request handler may need. Handlers take `State<Arc<App>>`.
 #[derive(Debug)]
@@ -107,8 +110,25 @@ impl App {
         app.refresh_directory()
             .await
             .context("the configuration in the database could not be read")?;
+        app.warn_of_shared_origins().await?;
         tracing::debug!(elapsed = ?began.elapsed(), "ready");
         Ok(app)
+    }
+
+    /// Says which servers get identity assertions of several projects although the configuration does not list them: they
+    /// were registered before that was refused, and go on.
+    async fn warn_of_shared_origins(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.read().await?;
+        let mut shared = assertion_origin::list_all_shared(&mut tx, SHARED_ORIGINS_TOLD).await?;
+        shared.retain(|origin| !self.config.servers.may_share(origin));
+        if !shared.is_empty() {
+            tracing::warn!(
+                origins = %shared.join(" "),
+                "several projects send identity assertions to the same servers; make sure that these servers check the claim \
+                 `project`, then list their origins in servers.shared_assertion_origins"
+            );
+        }
+        Ok(())
     }
 
     /// Opens the store of a configuration, without migrating it.

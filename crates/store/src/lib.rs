@@ -5,6 +5,7 @@ pub mod account;
 pub mod account_link;
 pub mod account_session;
 pub mod api_key;
+pub mod assertion_origin;
 pub mod attention;
 pub mod audit;
 pub mod authorization_code;

@@ -5,7 +5,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
 };
 
-use crate::{Store, StoreError, store::Engine, value::values};
+use crate::{Store, StoreError, assertion_origin, store::Engine, value::values};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -15,7 +15,7 @@ const PATIENT_SESSION: &str =
 
 impl Store {
     /// Brings the schema up to date. Safe when several replicas start at once: on PostgreSQL behind an advisory lock,
-    /// on SQLite in one write transaction.
+    /// on SQLite in one write transaction. What SQL cannot work out from older rows is filled in afterwards.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Sqlite { writer, .. } => {
@@ -32,7 +32,9 @@ impl Store {
                 result.map_err(told)?;
             }
         }
-        Ok(())
+        let mut tx = self.write().await?;
+        assertion_origin::fill_in(&mut tx).await?;
+        tx.commit().await
     }
 
     /// Whether the schema is up to date, for `doctor`; a schema of a newer version is `Refused`.

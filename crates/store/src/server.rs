@@ -27,7 +27,7 @@ macro_rules! select {
 /// Adds a server; `Taken { field: "slug" }`.
 pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
     let sql = "INSERT INTO servers (id, project_id, slug, name, url, timeout_ms, retries, headers, identity, \
-               created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+               created_at, updated_at, assertion_origin) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                ON CONFLICT (project_id, slug) DO NOTHING";
     let values = values![
         server.id,
@@ -41,6 +41,7 @@ pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
         to_word(&server.identity),
         server.created_at,
         server.updated_at,
+        server.assertion_origin(),
     ];
     if tx.execute(sql, values).await? == 0 {
         return Err(StoreError::Taken { field: "slug" });
@@ -149,7 +150,7 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<Server>, StoreError> {
 /// Replaces the row where `updated_at` is still `seen`; `Taken { field: "slug" }`.
 pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE servers SET slug = $1, name = $2, url = $3, timeout_ms = $4, retries = $5, headers = $6, \
-               identity = $7, updated_at = $8 WHERE project_id = $9 AND id = $10 AND updated_at = $11";
+               identity = $7, updated_at = $8, assertion_origin = $9 WHERE project_id = $10 AND id = $11 AND updated_at = $12";
     let values = values![
         server.slug.to_lowercase(),
         &server.name,
@@ -159,6 +160,7 @@ pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<boo
         to_json(&server.headers),
         to_word(&server.identity),
         server.updated_at,
+        server.assertion_origin(),
         server.project_id,
         server.id,
         seen,
@@ -212,7 +214,7 @@ pub enum ServerDelete {
     InUse(Vec<(GatewayId, String)>),
 }
 
-fn read(row: &Row) -> Result<Server, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<Server, StoreError> {
     Ok(Server {
         id: row.id("id")?,
         project_id: row.id("project_id")?,

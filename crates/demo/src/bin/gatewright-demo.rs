@@ -22,11 +22,14 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         port: u16,
         /// Where the gateway's keys are, for `whoami`.
-        #[arg(long, requires = "issuer")]
+        #[arg(long, requires_all = ["issuer", "project"])]
         jwks_url: Option<Url>,
         /// The gateway's public URL.
         #[arg(long, requires = "jwks_url")]
         issuer: Option<String>,
+        /// The project whose users this server knows.
+        #[arg(long, requires = "jwks_url")]
+        project: Option<String>,
         /// Who assertions must be for, when not the server's own URL.
         #[arg(long)]
         audience: Option<String>,
@@ -64,12 +67,15 @@ async fn main() -> anyhow::Result<()> {
             port,
             jwks_url,
             issuer,
+            project,
             audience,
         } => {
             let listener = listen(port).await?;
-            let rules = jwks_url.zip(issuer).map(|(jwks_url, issuer)| AssertionRules {
+            let pinned = jwks_url.zip(issuer).zip(project);
+            let rules = pinned.map(|((jwks_url, issuer), project)| AssertionRules {
                 jwks_url,
                 issuer,
+                project,
                 audience,
             });
             let server = DemoServer::on(&listener, rules)?;

@@ -29,6 +29,9 @@ pub struct AssertionRules {
     pub jwks_url: Url,
     /// The gateway's public URL.
     pub issuer: String,
+    /// The project whose users this server knows. The gateway signs for all its projects with the same keys, and anyone who
+    /// administers one of them can say anything about its users.
+    pub project: String,
     /// Who the assertion must be for; `None` means the server's own URL.
     pub audience: Option<String>,
 }
@@ -69,6 +72,7 @@ pub struct Actor {
 struct Claims {
     iat: u64,
     exp: u64,
+    project: String,
     #[serde(flatten)]
     caller: Caller,
 }
@@ -99,6 +103,9 @@ pub enum AssertionError {
     /// Signature, issuer, audience or time.
     #[error("The assertion is not valid: {0}.")]
     Invalid(#[from] jsonwebtoken::errors::Error),
+    /// About somebody of another project.
+    #[error("The assertion is of another project than the one whose users this server knows.")]
+    OtherProject,
     /// It lives too long.
     #[error("The assertion is valid for {0} seconds; more than 60 is refused.")]
     TooLong(u64),
@@ -143,6 +150,9 @@ impl Verifier {
         let life = claims.exp.saturating_sub(claims.iat);
         if life > LONGEST_LIFE {
             return Err(AssertionError::TooLong(life));
+        }
+        if claims.project != self.rules.project {
+            return Err(AssertionError::OtherProject);
         }
         Ok(claims.caller)
     }

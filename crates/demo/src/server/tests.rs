@@ -53,6 +53,7 @@ impl Gateway {
         AssertionRules {
             jwks_url: Url::parse(&format!("{}/.well-known/jwks.json", self.issuer)).unwrap(),
             issuer: self.issuer.clone(),
+            project: "prj_1".into(),
             audience: None,
         }
     }
@@ -61,7 +62,7 @@ impl Gateway {
         let now = jsonwebtoken::get_current_timestamp();
         json!({
             "iss": self.issuer, "aud": audience, "iat": now, "exp": now + 60,
-            "sub": "usr_1", "subject": "ada-1815", "mode": "user_source", "user_source": "src_1",
+            "project": "prj_1", "sub": "usr_1", "subject": "ada-1815", "mode": "user_source", "user_source": "src_1",
             "gateway": "gw_1", "name": "Ada Lovelace", "email": "ada@example.com",
         })
     }
@@ -199,6 +200,8 @@ async fn whoami_refuses_every_other_assertion() {
             "another issuer",
             Some(changed("iss", json!("http://127.0.0.1:1"))),
         ),
+        ("another project", Some(changed("project", json!("prj_2")))),
+        ("no project", Some(changed("project", Value::Null))),
         ("a long life", Some(changed("exp", json!(now + 61)))),
         ("expired", Some(changed("exp", json!(now - 30)))),
         ("not a token", Some("hello".into())),

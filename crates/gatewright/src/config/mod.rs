@@ -19,7 +19,7 @@ pub use load::{ConfigSource, load};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
     AdministratorProvider, AdministratorsConfig, DatabaseConfig, KeysConfig, LogConfig, LogFormat,
-    MetricsConfig, OutboundConfig, ServerConfig,
+    MetricsConfig, OutboundConfig, ServerConfig, ServersConfig,
 };
 
 /// The name of the SQLite file in `database.data_dir`.
@@ -37,6 +37,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// What it may connect to.
     pub outbound: OutboundConfig,
+    /// What holds for the MCP servers of all projects.
+    pub servers: ServersConfig,
     /// How administrators sign in.
     pub administrators: AdministratorsConfig,
     /// What it writes to standard error.

@@ -114,6 +114,26 @@ impl Default for OutboundConfig {
     }
 }
 
+/// What holds for the MCP servers of all projects.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServersConfig {
+    /// Origins of MCP servers to which several projects may send identity assertions. Elsewhere the first project that does
+    /// keeps the others out (422), because a server that does not check the claim `project` would take the users of one
+    /// project for those of another. List an origin only if its server checks `project`.
+    #[schemars(example = ["https://mcp.example.com"])]
+    pub shared_assertion_origins: Vec<String>,
+}
+
+impl ServersConfig {
+    /// Whether several projects may send identity assertions to an origin.
+    pub fn may_share(&self, origin: &str) -> bool {
+        self.shared_assertion_origins
+            .iter()
+            .any(|listed| listed == origin)
+    }
+}
+
 /// How administrators sign in to the dashboard. End users never do: they sign in at the User Source of their gateway. The
 /// identity provider named here is apart from all User Sources. Register this redirect URL there:
 /// {public_url}/account/oidc/callback

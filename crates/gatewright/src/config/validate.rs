@@ -1,6 +1,6 @@
 //! Checks that the types cannot make.
 
-use gatewright_domain::sealed::MasterKey;
+use gatewright_domain::{sealed::MasterKey, server::assertion_origin_of};
 
 use super::{Config, master_key, problem::Problem, public_url};
 use crate::telemetry::logging;
@@ -61,6 +61,18 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             "metrics.bearer",
             "it is too short to be secret. Make one with: openssl rand -hex 24".into(),
         );
+    }
+    for listed in &mut config.servers.shared_assertion_origins {
+        let url = url::Url::parse(listed).ok();
+        let is_origin =
+            |url: &url::Url| url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        match url.filter(is_origin).and_then(|url| assertion_origin_of(&url)) {
+            Some(origin) => *listed = origin,
+            None => refuse(
+                "servers.shared_assertion_origins",
+                format!("`{listed}` is not an origin. Write one like https://mcp.example.com"),
+            ),
+        }
     }
     check_administrators(config, &mut refuse);
     if logging::parse_level(&config.log.level).is_none() {

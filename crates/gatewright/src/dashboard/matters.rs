@@ -62,6 +62,17 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
             advice: why.remedy.into(),
             is_grave: true,
         },
+        Matter::SharedOrigin {
+            server: (id, name),
+            origin,
+        } => MatterRow {
+            href: place.path(&format!("/servers/{id}")),
+            name,
+            what: format!("Another project tells {origin} who its users are, too"),
+            at: None,
+            advice: "Make sure that this server checks the claim project of each assertion. Then ask the people who run the instance to add its origin to servers.shared_assertion_origins.".into(),
+            is_grave: false,
+        },
         Matter::NoServers { gateway: (_, name) } => MatterRow {
             href: place.path("/servers"),
             name,

@@ -166,10 +166,14 @@ impl Demo {
                 redirect_uri: app.config.callback_url(),
             },
         )?;
+        let owned = objects::own(&app)
+            .await
+            .context("The demo's project could not be set up. A new --data-dir starts afresh.")?;
         let jwks_url = format!("{}/.well-known/jwks.json", app.config.public_url());
         let rules = AssertionRules {
             jwks_url: Url::parse(&jwks_url).context("The gateway's public URL is not a URL.")?,
             issuer: app.config.public_url().to_owned(),
+            project: owned.project.to_string(),
             audience: None,
         };
         let server = DemoServer::on(&server_listener, Some(rules))?;
@@ -185,7 +189,7 @@ impl Demo {
             server_url: &server_url,
             api_key: folder.kept.api_key.as_deref(),
         };
-        let objects = objects::prepare(&app, &neighbours)
+        let objects = objects::prepare(&app, owned, &neighbours)
             .await
             .context("The demo's project could not be set up. A new --data-dir starts afresh.")?;
         folder.kept.api_key = Some(objects.api_key.clone());

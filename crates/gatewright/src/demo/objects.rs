@@ -65,15 +65,32 @@ pub(super) struct Objects {
     pub(super) api_key: String,
 }
 
-/// Makes what is missing and brings the rest up to date.
-pub(super) async fn prepare(app: &App, neighbours: &Neighbours<'_>) -> Result<Objects, ServiceError> {
-    let demo = Demo {
-        app,
-        authority: Authority::operator(Origin::System),
-    };
+/// Whose the demo is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owned {
+    /// The account that administers all of it.
+    pub(super) account: AccountId,
+    /// The project.
+    pub(super) project: ProjectId,
+}
+
+/// Makes the account and the project where they are missing. They come first: the MCP server knows the users of this
+/// project only.
+pub(super) async fn own(app: &App) -> Result<Owned, ServiceError> {
+    let demo = Demo::new(app);
     let account = demo.account().await?;
     let project = demo.project().await?;
     demo_service::own(app, account, project).await?;
+    Ok(Owned { account, project })
+}
+
+/// Makes what else is missing and brings the rest up to date.
+pub(super) async fn prepare(
+    app: &App,
+    Owned { account, project }: Owned,
+    neighbours: &Neighbours<'_>,
+) -> Result<Objects, ServiceError> {
+    let demo = Demo::new(app);
     let source = demo.user_source(project, neighbours).await?;
     let server = demo.server(project, neighbours.server_url).await?;
     let gateway = demo.gateway(project, source, server).await?;
@@ -91,7 +108,14 @@ struct Demo<'a> {
     authority: Authority,
 }
 
-impl Demo<'_> {
+impl<'a> Demo<'a> {
+    fn new(app: &'a App) -> Self {
+        Self {
+            app,
+            authority: Authority::operator(Origin::System),
+        }
+    }
+
     async fn account(&self) -> Result<AccountId, ServiceError> {
         let is_there = self.find_project().await?.is_some();
         let first = if is_there { OTHER_PROJECT } else { PROJECT };

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use gatewright_domain::{
     Timestamp,
-    id::{GatewayId, ServerId, UserSourceId},
+    id::{GatewayId, ProjectId, ServerId, UserSourceId},
     principal::Principal,
 };
 use gatewright_mcp::{
@@ -30,6 +30,8 @@ const KEPT_MAX: u64 = 10_000;
 struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
+    /// Inside which project all of this means something: a server must check it.
+    project: ProjectId,
     sub: String,
     iat: i64,
     exp: i64,
@@ -130,6 +132,7 @@ impl Identity<'_> {
         let claims = Claims {
             iss: self.app.config.public_url(),
             aud: &server.audience,
+            project: principal.project_id,
             sub: principal.assertion_subject(),
             iat: now.as_seconds(),
             exp: now.plus(LIFE).as_seconds(),

@@ -9,7 +9,7 @@ use gatewright_domain::{
     user_source::UserSource,
 };
 use gatewright_store::{
-    PageRequest, attention as rows,
+    PageRequest, assertion_origin, attention as rows,
     names::{self, Kind},
     server, user_source,
 };
@@ -59,6 +59,13 @@ pub enum Matter {
         /// What happened, and what to do.
         why: Finding,
     },
+    /// Another project tells the same server who its users are, and the operator has not allowed that.
+    SharedOrigin {
+        /// The server.
+        server: (ServerId, String),
+        /// Its origin.
+        origin: String,
+    },
     /// An active gateway has no server to get tools from.
     NoServers {
         /// The gateway.
@@ -101,6 +108,7 @@ pub async fn of(app: &App, authority: &Authority, project: ProjectId) -> Result<
         after: None,
         limit: SERVERS,
     };
+    let shared = assertion_origin::list_shared(&mut tx, project, OF_A_SORT).await?;
     let servers = server::list(&mut tx, project, &first).await?.items;
     drop(tx);
     let failing_servers = servers.into_iter().filter_map(|server| {
@@ -123,6 +131,15 @@ pub async fn of(app: &App, authority: &Authority, project: ProjectId) -> Result<
         })
     }));
     matters.extend(failing_servers.take(OF_A_SORT as usize));
+    matters.extend(
+        shared
+            .into_iter()
+            .filter(|(_, _, origin)| !app.config.servers.may_share(origin))
+            .map(|(id, name, origin)| Matter::SharedOrigin {
+                server: (id, name),
+                origin,
+            }),
+    );
     matters.extend(bare.into_iter().map(|gateway| Matter::NoServers { gateway }));
     matters.extend(
         keys.into_iter()
@@ -180,10 +197,11 @@ const fn gravity(matter: &Matter) -> u8 {
         Matter::SecretRefused { .. } => 0,
         Matter::SignInsFail { .. } => 1,
         Matter::ServerFails { .. } => 2,
-        Matter::NoServers { .. } => 3,
-        Matter::Unverified { .. } => 4,
-        Matter::SecretAwaited { .. } => 5,
-        Matter::KeyEnds { .. } => 6,
+        Matter::SharedOrigin { .. } => 3,
+        Matter::NoServers { .. } => 4,
+        Matter::Unverified { .. } => 5,
+        Matter::SecretAwaited { .. } => 6,
+        Matter::KeyEnds { .. } => 7,
     }
 }
 

@@ -11,7 +11,7 @@ use gatewright_domain::{
     server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server, ServerFields},
 };
 use gatewright_store::{
-    Page, PageRequest, Tx,
+    Page, PageRequest, Tx, assertion_origin,
     server::{self as rows, ServerDelete},
 };
 use serde::Deserialize;
@@ -59,7 +59,9 @@ pub struct NewServer {
     #[schema(value_type = Vec<schema::CustomHeader>)]
     #[serde(default)]
     pub headers: Vec<CustomHeader>,
-    /// What it is told about the user: `none` (default), or `assertion` for a signed identity.
+    /// What it is told about the user: `none` (default), or `assertion` for a signed identity. A server must check the
+    /// claim `project` of each assertion beside `iss` and `aud`. 422 where another project already sends assertions to the
+    /// same origin and the operator has not allowed that.
     #[schema(schema_with = schema::identity)]
     #[serde(default)]
     pub identity: IdentityForwarding,
@@ -93,7 +95,7 @@ pub struct ServerPatch {
     #[schema(value_type = Option<Vec<schema::CustomHeader>>)]
     #[serde(default)]
     pub headers: Patch<Vec<CustomHeader>>,
-    /// What it is told about the user.
+    /// What it is told about the user. 422 as on creation.
     #[schema(schema_with = schema::identity_or_null)]
     #[serde(default)]
     pub identity: Patch<IdentityForwarding>,
@@ -152,6 +154,7 @@ pub async fn create(
     let outcome = trial.run(app).await;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     check_secrets(&mut change.tx, &server, &url).await?;
+    claim_origin(app, &mut change.tx, None, &server).await?;
     server.created_at = change.now;
     server.updated_at = change.now;
     rows::insert(&mut change.tx, &server)
@@ -242,6 +245,7 @@ pub async fn update(
         return Err(ServiceError::changed_meanwhile());
     }
     check_secrets(&mut change.tx, &next, &url).await?;
+    claim_origin(app, &mut change.tx, Some(&current), &next).await?;
     next.updated_at = change.later_than(current.updated_at);
     let written = rows::update(&mut change.tx, &next, current.updated_at)
         .await
@@ -358,6 +362,34 @@ fn check(app: &App, fields: ServerFields) -> Result<(ServerFields, Url), Invalid
 async fn check_secrets(tx: &mut Tx, server: &Server, url: &Url) -> Result<(), ServiceError> {
     let secrets = every!(page => gatewright_store::secret::list(tx, server.project_id, &page));
     Ok(server.check_secrets(url, &secrets)?)
+}
+
+/// Fails where another project tells the origin of `next` who its users are, and the operator has not allowed that: a
+/// server that does not check the claim `project` would take the users of one project for those of another. A server that
+/// already shares its origin may be changed in every other way.
+async fn claim_origin(
+    app: &App,
+    tx: &mut Tx,
+    current: Option<&Server>,
+    next: &Server,
+) -> Result<(), ServiceError> {
+    let Some(origin) = next.assertion_origin() else {
+        return Ok(());
+    };
+    if current.and_then(Server::assertion_origin).as_ref() == Some(&origin)
+        || app.config.servers.may_share(&origin)
+        || assertion_origin::claim(tx, next.project_id, &origin).await?
+    {
+        return Ok(());
+    }
+    let was_told = current.is_some_and(|current| current.identity == IdentityForwarding::Assertion);
+    let pointer = if was_told { "/url" } else { "/identity" };
+    let detail = format!(
+        "Another project of this instance already tells `{origin}` who its users are. Ask the people who run the instance \
+         to add this origin to `servers.shared_assertion_origins`, tell this server nothing about users (`none`), or \
+         use another server."
+    );
+    Err(Invalid::one(pointer, detail).into())
 }
 
 fn object(server: &Server) -> Object<'_> {

@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
-use gatewright_domain::gateway::GatewayStatus;
-use gatewright_store::{PageRequest, gateway, server};
+use gatewright_domain::{gateway::GatewayStatus, server::IdentityForwarding};
+use gatewright_store::{PageRequest, assertion_origin, gateway, server};
 
-use crate::world::{World, commit, contract, look};
+use crate::{
+    races::all_at_once,
+    start::by_hand,
+    world::{World, commit, contract, look},
+};
 
 contract!(
     servers_are_found_by_name_slug_and_url,
     the_gateways_of_a_server_are_those_that_name_it_or_offer_all,
+    an_origin_is_told_who_the_users_of_one_project_are,
+    of_many_projects_at_once_one_begins_to_tell_an_origin,
+    origins_of_an_older_version_are_filled_in,
 );
 
 const PAGE: PageRequest = PageRequest {
@@ -104,4 +111,91 @@ async fn the_gateways_of_a_server_are_those_that_name_it_or_offer_all(world: Wor
         look!(world, tx => server::count_using_gateways(tx, stranger, servers[0], servers[1])),
         []
     );
+}
+
+const ORIGIN: &str = "https://crm.example.com";
+
+async fn an_origin_is_told_who_the_users_of_one_project_are(world: World) {
+    let (acme, other) = (world.project().await.id, world.project().await.id);
+    assert!(commit!(world, tx => assertion_origin::claim(tx, acme, ORIGIN)));
+    assert!(
+        commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)),
+        "a claim without a server means nothing"
+    );
+    let mut told = world.new_server(acme);
+    told.url = format!("{ORIGIN}/mcp");
+    commit!(world, tx => server::insert(tx, &told));
+    assert!(commit!(world, tx => assertion_origin::claim(tx, acme, ORIGIN)));
+    assert!(!commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)));
+    assert_eq!(
+        look!(world, tx => assertion_origin::list_all_shared(tx, 10)),
+        [""; 0]
+    );
+
+    // Two that share it are found from either side.
+    let mut second = world.new_server(other);
+    second.url = format!("{ORIGIN}/");
+    commit!(world, tx => server::insert(tx, &second));
+    assert_eq!(
+        look!(world, tx => assertion_origin::list_all_shared(tx, 10)),
+        [ORIGIN]
+    );
+    let found = look!(world, tx => assertion_origin::list_shared(tx, other, 10));
+    assert_eq!(found, [(second.id, second.name.clone(), ORIGIN.to_owned())]);
+    commit!(world, tx => server::delete(tx, other, second.id));
+    assert_eq!(
+        look!(world, tx => assertion_origin::list_shared(tx, acme, 10)),
+        []
+    );
+
+    let seen = told.updated_at;
+    told.identity = IdentityForwarding::None;
+    assert!(commit!(world, tx => server::update(tx, &told, seen)));
+    assert!(commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)));
+}
+
+async fn of_many_projects_at_once_one_begins_to_tell_an_origin(world: World) {
+    let mut new = Vec::new();
+    for _ in 0..12 {
+        let project = world.project().await.id;
+        let mut server = world.new_server(project);
+        server.url = format!("{ORIGIN}/mcp");
+        new.push(server);
+    }
+    let outcomes = all_at_once(&world, new.len(), |number, store| {
+        let new = new[number].clone();
+        async move {
+            let mut tx = store.write().await.unwrap();
+            let claimed = assertion_origin::claim(&mut tx, new.project_id, ORIGIN)
+                .await
+                .unwrap();
+            if claimed {
+                server::insert(&mut tx, &new).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            claimed
+        }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|claimed| **claimed).count(), 1);
+}
+
+async fn origins_of_an_older_version_are_filled_in(world: World) {
+    let (acme, other) = (world.project().await.id, world.project().await.id);
+    let mut told = world.new_server(acme);
+    told.url = format!("{ORIGIN}:443/mcp");
+    let mut untold = world.new_server(acme);
+    untold.identity = IdentityForwarding::None;
+    commit!(world, tx => server::insert(tx, &told));
+    commit!(world, tx => server::insert(tx, &untold));
+    by_hand(&world, "UPDATE servers SET assertion_origin = NULL").await;
+    assert!(
+        commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)),
+        "it is not known"
+    );
+    world.store.migrate().await.unwrap();
+    assert!(!commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)));
+    by_hand(&world, "UPDATE servers SET identity = 'none'").await;
+    world.store.migrate().await.unwrap();
+    assert!(commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)));
 }

@@ -29,7 +29,7 @@ fn keyring(seeds: &[u64]) -> Keyring {
 }
 
 /// Runs a statement past the store, like somebody with a shell.
-async fn by_hand(world: &World, sql: &'static str) {
+pub(crate) async fn by_hand(world: &World, sql: &'static str) {
     match &world.config {
         StoreConfig::Sqlite { path } => {
             let options = SqliteConnectOptions::new().filename(path);

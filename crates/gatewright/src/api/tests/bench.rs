@@ -103,13 +103,15 @@ impl Answer {
 
 impl Bench {
     pub(super) async fn new() -> Self {
+        Self::configured(Config::default()).await
+    }
+
+    /// An instance with a configuration of its own, except for where its data lies.
+    pub(super) async fn configured(mut config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config {
-            database: DatabaseConfig {
-                data_dir: folder.path().to_owned(),
-                ..DatabaseConfig::default()
-            },
-            ..Config::default()
+        config.database = DatabaseConfig {
+            data_dir: folder.path().to_owned(),
+            ..DatabaseConfig::default()
         };
         let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
         let app = App::build(config, Arc::clone(&clock) as _, Arc::new(SystemEntropy))

@@ -17,6 +17,7 @@ mod roles;
 mod rotation;
 mod secrets;
 mod servers;
+mod shared_origins;
 mod sign_in_attempts;
 mod tool_calls;
 mod user_sources;

@@ -98,6 +98,7 @@ async fn a_tool_is_called_for_a_user_and_the_server_learns_who_acts() {
         (&told["mode"], &told["user_source"]),
         (&json!("user_source"), &json!(place.source))
     );
+    assert_eq!(told["project"], acme.id);
     assert!(told["act"]["sub"].as_str().unwrap().starts_with("key_"));
     assert_eq!(told["act"].as_object().unwrap().len(), 1);
 

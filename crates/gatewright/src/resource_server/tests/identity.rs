@@ -72,6 +72,7 @@ async fn a_server_is_told_who_the_user_is_and_nothing_else_of_the_client() {
     let claims = claims(&world, told);
     assert_eq!(claims["iss"], PUBLIC_URL);
     assert_eq!(claims["aud"], server_url);
+    assert_eq!(claims["project"], world.project.to_string());
     assert_eq!(claims["sub"], ada.user.to_string());
     assert_eq!(claims["subject"], "ada|1");
     assert_eq!(claims["mode"], "user_source");
@@ -136,6 +137,7 @@ async fn a_key_vouches_for_the_user_id_beside_it() {
     }
     let calls = world.upstream.calls();
     let claims = claims(&world, &calls[0]);
+    assert_eq!(claims["project"], world.project.to_string());
     assert_eq!(claims["sub"], format!("{}|ada@example.com", world.project));
     assert_eq!(claims["subject"], "ada@example.com");
     assert_eq!(claims["mode"], "headers");

@@ -1,0 +1,68 @@
+//! Which origins are told who the users of a project are. An assertion says who somebody is inside one project, and a server
+//! that does not check which one would believe every project that sends assertions to it.
+
+use gatewright_domain::{
+    id::{ProjectId, ServerId},
+    server::Server,
+};
+
+use crate::{
+    StoreError, Tx,
+    row::{Row, to_word},
+    value::values,
+};
+
+/// Whether no other project sends assertions to this origin. Until the transaction ends, none can begin to.
+pub async fn claim(tx: &mut Tx, project: ProjectId, origin: &str) -> Result<bool, StoreError> {
+    // Whoever else claims the origin waits for this row. The look comes second, so that it sees what they committed.
+    let sql = "INSERT INTO assertion_origins (origin) VALUES ($1) \
+               ON CONFLICT (origin) DO UPDATE SET origin = excluded.origin";
+    tx.execute(sql, values![origin]).await?;
+    let sql = "SELECT id FROM servers WHERE assertion_origin = $1 AND project_id <> $2 LIMIT 1";
+    Ok(tx.fetch_optional(sql, values![origin, project]).await?.is_none())
+}
+
+/// The servers of a project whose origin gets assertions of another project too, oldest first: id, name and origin of
+/// at most `limit`.
+pub async fn list_shared(
+    tx: &mut Tx,
+    project: ProjectId,
+    limit: u32,
+) -> Result<Vec<(ServerId, String, String)>, StoreError> {
+    let sql = "SELECT id, name, assertion_origin FROM servers WHERE project_id = $1 \
+               AND assertion_origin IS NOT NULL AND EXISTS (SELECT 1 FROM servers others \
+               WHERE others.assertion_origin = servers.assertion_origin AND others.project_id <> $1) \
+               ORDER BY id LIMIT $2";
+    let rows = tx.fetch_all(sql, values![project, limit]).await?;
+    let shared = |row: &Row| Ok((row.id("id")?, row.text("name")?, row.text("assertion_origin")?));
+    rows.iter().map(shared).collect()
+}
+
+/// Every origin that gets assertions of several projects, at most `limit`.
+pub async fn list_all_shared(tx: &mut Tx, limit: u32) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT assertion_origin FROM servers WHERE assertion_origin IS NOT NULL \
+               GROUP BY assertion_origin HAVING COUNT(DISTINCT project_id) > 1 ORDER BY assertion_origin LIMIT $1";
+    let rows = tx.fetch_all(sql, values![limit]).await?;
+    rows.iter().map(|row| row.text("assertion_origin")).collect()
+}
+
+/// Brings the origins of all servers up to date, after an upgrade or after a replica of an older version wrote. Also
+/// forgets the origins that no server has.
+pub(crate) async fn fill_in(tx: &mut Tx) -> Result<(), StoreError> {
+    let sql = "SELECT id, project_id, slug, name, url, timeout_ms, retries, headers, identity, created_at, updated_at, \
+               assertion_origin FROM servers WHERE identity = $1 OR assertion_origin IS NOT NULL ORDER BY id";
+    let word = to_word(&gatewright_domain::server::IdentityForwarding::Assertion);
+    for row in tx.fetch_all(sql, values![word]).await? {
+        let server: Server = crate::server::read(&row)?;
+        let origin = server.assertion_origin();
+        if origin != row.opt_text("assertion_origin")? {
+            let sql = "UPDATE servers SET assertion_origin = $1 WHERE id = $2 AND url = $3 AND identity = $4";
+            let values = values![origin, server.id, &server.url, to_word(&server.identity)];
+            tx.execute(sql, values).await?;
+        }
+    }
+    let sql = "DELETE FROM assertion_origins WHERE NOT EXISTS \
+               (SELECT 1 FROM servers WHERE assertion_origin = origin)";
+    tx.execute(sql, &[]).await?;
+    Ok(())
+}
