@@ -227,8 +227,11 @@ mod tests {
             "https://app.example/cb".to_owned(),
             "javascript:alert(1)".to_owned(),
             "http://app.example/cb".to_owned(),
+            "https://app.example/cb?code=x".to_owned(),
+            "myapp://cb".to_owned(),
         ];
-        assert_eq!(pointers("App", &bad), ["/redirect_uris/1", "/redirect_uris/2"]);
+        let expected = [1, 2, 3, 4].map(|index| format!("/redirect_uris/{index}"));
+        assert_eq!(pointers("App", &bad), expected);
         let many = vec!["https://app.example/cb".to_owned(); MAX_REDIRECT_URIS + 1];
         assert_eq!(pointers("App", &many), ["/redirect_uris"]);
     }

@@ -333,6 +333,10 @@ mod tests {
                 DocumentError::RedirectUris,
             ),
             (
+                json!({"client_id": URL, "redirect_uris": ["https://app.example/cb?state=x", "myapp://cb"]}),
+                DocumentError::RedirectUris,
+            ),
+            (
                 json!({"client_id": URL, "redirect_uris": uris, "token_endpoint_auth_method": "client_secret_post"}),
                 DocumentError::Method,
             ),

@@ -8,34 +8,27 @@ use url::{Host, Url};
 /// A redirect URI is at most this many bytes: longer ones do not survive as links on all platforms.
 pub const MAX_BYTES: usize = 512;
 
-/// Schemes that run or read something instead of leading back to a client, or that a browser treats as its own.
-const REFUSED_SCHEMES: &[&str] = &[
-    "about",
-    "blob",
-    "chrome",
-    "chrome-extension",
-    "content",
-    "data",
-    "edge",
-    "file",
-    "filesystem",
-    "ftp",
-    "intent",
-    "jar",
-    "javascript",
-    "livescript",
-    "mailto",
-    "mocha",
-    "ms-appx",
-    "res",
-    "resource",
-    "sms",
-    "tel",
-    "vbscript",
-    "view-source",
-    "ws",
-    "wss",
+/// Schemes of installed apps in use that are no domain name. Every other app takes a scheme that is one in reverse, as RFC
+/// 8252 section 7.1 asks: a list of what is dangerous would never be whole.
+const KNOWN_SCHEMES: &[&str] = &[
+    "claude",
+    "code-oss",
+    "cursor",
+    "kiro",
+    "raycast",
+    "trae",
+    "vscode",
+    "vscode-insiders",
+    "vscodium",
+    "warp",
+    "windsurf",
+    "windsurf-next",
+    "zed",
 ];
+
+/// Parameters of an authorization response (RFC 6749 section 4.1.2, RFC 9207 section 2). One that stood in the redirect
+/// URI already would be there twice, and the client could read the wrong one.
+const RESERVED_PARAMETERS: &[&str] = &["code", "state", "iss", "error", "error_description", "error_uri"];
 
 /// Where a redirect URI leads, which decides what a user is warned of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +63,16 @@ pub enum RedirectUriError {
     #[error("it is not an absolute URI, like https://app.example.com/callback")]
     Malformed,
     /// A scheme that leads nowhere safe.
-    #[error("its scheme cannot be used; use https, http on loopback, or a scheme of the app's own")]
+    #[error(
+        "its scheme cannot be used; use https, http on loopback, or a scheme that is the app's own domain name in reverse, \
+         like com.example.app"
+    )]
     Scheme,
+    /// A parameter in its query that the answer carries.
+    #[error(
+        "its query must not have code, state, iss, error, error_description or error_uri, which the answer adds"
+    )]
+    ReservedParameter,
     /// `#` and what follows (RFC 6749 section 3.1.2).
     #[error("it must not have a fragment")]
     Fragment,
@@ -114,7 +115,8 @@ impl RedirectUri {
             // Upper case in the scheme: one spelling, so that comparison can be exact.
             return Err(RedirectUriError::Scheme);
         }
-        if REFUSED_SCHEMES.contains(&scheme) || scheme.starts_with("view-source") {
+        let is_web = matches!(scheme, "http" | "https");
+        if !is_web && !KNOWN_SCHEMES.contains(&scheme) && !is_domain_in_reverse(scheme) {
             return Err(RedirectUriError::Scheme);
         }
         let before_query = rest.split_once('?').map_or(rest, |(before, _)| before);
@@ -133,9 +135,16 @@ impl RedirectUri {
         if path.split('/').any(is_dot_segment) {
             return Err(RedirectUriError::DotSegments);
         }
-        let kind = match scheme {
-            "http" | "https" => web_kind(&url, authority.ok_or(RedirectUriError::Malformed)?)?,
-            _ => Kind::CustomScheme,
+        if url
+            .query_pairs()
+            .any(|(name, _)| RESERVED_PARAMETERS.contains(&&*name))
+        {
+            return Err(RedirectUriError::ReservedParameter);
+        }
+        let kind = if is_web {
+            web_kind(&url, authority.ok_or(RedirectUriError::Malformed)?)?
+        } else {
+            Kind::CustomScheme
         };
         Ok(Self {
             text: text.to_owned(),
@@ -204,6 +213,18 @@ fn without_port(text: &str) -> Option<(&str, &str, &str, Option<&str>)> {
     Some((scheme, host, path, query))
 }
 
+/// Whether a scheme is a domain name in reverse, like `com.example.app` (RFC 8252 section 7.1). Schemes of browsers and
+/// operating systems have no dot.
+fn is_domain_in_reverse(scheme: &str) -> bool {
+    let mut labels = scheme.split('.');
+    let top = labels.next().unwrap_or_default();
+    let is_label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    top.len() >= 2 && scheme.contains('.') && is_label(top) && labels.all(is_label)
+}
+
 fn is_dot_segment(segment: &str) -> bool {
     let plain = segment.to_ascii_lowercase().replace("%2e", ".");
     plain == "." || plain == ".."
@@ -265,7 +286,12 @@ mod tests {
             ),
             ("cursor://anysphere.cursor-mcp/oauth/callback", Kind::CustomScheme),
             ("vscode://vscode.microsoft-authentication", Kind::CustomScheme),
+            (
+                "vscode-insiders://vscode.github-authentication/did",
+                Kind::CustomScheme,
+            ),
             ("com.example.app:/oauth2redirect", Kind::CustomScheme),
+            ("com.example-2.app://cb?a=1", Kind::CustomScheme),
         ] {
             assert_eq!(uri(text).kind(), kind, "{text}");
             assert_eq!(uri(text).as_str(), text);
@@ -285,6 +311,21 @@ mod tests {
             ("file:///etc/passwd", E::Scheme),
             ("vbscript:x", E::Scheme),
             ("blob:https://a.example/1", E::Scheme),
+            ("view-source:https://a.example/", E::Scheme),
+            ("ms-settings:network", E::Scheme),
+            ("search-ms:query=x", E::Scheme),
+            ("myapp://cb", E::Scheme),
+            ("com.:/cb", E::Scheme),
+            ("c.example:/cb", E::Scheme),
+            ("com..app:/cb", E::Scheme),
+            ("com.-app:/cb", E::Scheme),
+            ("https://app.example.com/cb?code=x", E::ReservedParameter),
+            ("https://app.example.com/cb?a=1&state=", E::ReservedParameter),
+            ("https://app.example.com/cb?%73tate=x", E::ReservedParameter),
+            ("http://localhost/cb?iss=x", E::ReservedParameter),
+            ("http://192.168.1.2/cb?error", E::ReservedParameter),
+            ("cursor://app/cb?error_description=x", E::ReservedParameter),
+            ("com.example.app:/cb?error_uri=x", E::ReservedParameter),
             ("HTTPS://app.example.com/cb", E::Scheme),
             ("java\nscript:alert(1)", E::Characters),
             ("https://app.example.com/c b", E::Characters),
@@ -315,6 +356,16 @@ mod tests {
             RedirectUri::parse(&format!("https://a.example/{}", "x".repeat(600))),
             Err(E::Length)
         );
+    }
+
+    #[test]
+    fn parameters_that_only_look_like_those_of_an_answer_are_kept() {
+        for text in [
+            "https://app.example.com/cb?codes=1&Code=2&x=code&state_of=3",
+            "https://app.example.com/code/state",
+        ] {
+            assert_eq!(uri(text).as_str(), text);
+        }
     }
 
     #[test]

@@ -242,11 +242,7 @@ async fn only_a_listed_document_with_an_https_redirect_skips_the_page() {
         .await;
     publish(
         &world,
-        &[
-            "https://client.example/cb",
-            "http://localhost/cb",
-            "known-app://cb",
-        ],
+        &["https://client.example/cb", "http://localhost/cb", "zed://cb"],
     )
     .await;
     let path = |gateway: &str, redirect: &str| {
@@ -256,9 +252,9 @@ async fn only_a_listed_document_with_an_https_redirect_skips_the_page() {
     for (gateway, redirect, skips) in [
         ("trusting", "https://client.example/cb", true),
         ("trusting", "http://localhost:4711/cb", false),
-        ("trusting", "known-app://cb", false),
+        ("trusting", "zed://cb", false),
         ("loopback", "http://localhost:4711/cb", true),
-        ("loopback", "known-app://cb", false),
+        ("loopback", "zed://cb", false),
         ("near", "https://client.example/cb", false),
         ("acme", "https://client.example/cb", false),
     ] {

@@ -132,6 +132,10 @@ async fn redirects_that_lead_elsewhere_are_refused_when_registering() {
         "file:///etc/passwd",
         "https://a.example/\u{7}",
         "http://a.example/cb",
+        "myapp://cb",
+        "ms-settings:network",
+        "https://a.example/cb?state=x",
+        "https://a.example/cb?x=1&error_description=x",
     ] {
         let answer = world.register(PATH, &json!({"redirect_uris": [uri]})).await;
         assert_eq!(
