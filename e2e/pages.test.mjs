@@ -46,12 +46,14 @@ for (const javaScriptEnabled of [true, false]) {
      * these pages have no script is seen here, too.
      */
     async function look(page, name) {
+      for (const button of await page.locator(".primary").all()) await button.waitFor();
       assert.equal(await page.locator("script, [onclick], [onload], img, iframe").count(), 0, name);
       if (javaScriptEnabled) {
         await photograph(page, `sign-in-${name}`);
         return checkAccessibility(page, name);
       }
       await looker.setContent(await page.content());
+      for (const button of await looker.locator(".primary").all()) await button.waitFor();
       return checkAccessibility(looker, name);
     }
 
@@ -132,6 +134,58 @@ for (const javaScriptEnabled of [true, false]) {
       await look(page, "consent-scheme");
       // Nothing is loaded on a stranger's word, a logo least of all. (Chromium asks for an icon by itself.)
       assert.deepEqual(asked.filter((url) => !url.startsWith(gateway.url)), []);
+    });
+
+    test("a faulty request of an app that no one listed leads back to it by the person's click only", async () => {
+      const { callback, kept, authorize } = await client(urls.staff, "Careless client");
+      const faulty = new URL(authorize);
+      faulty.searchParams.set("response_type", "token");
+      const page = await person();
+      assert.equal((await page.goto(faulty.href)).status(), 400);
+      await heading(page, "This request cannot be accepted");
+      assert.equal(new URL(page.url()).origin, gateway.url);
+      await look(page, "rejected");
+      await page.getByRole("link", { name: /^Go back to 127\.0\.0\.1/ }).click();
+      const answer = await callback.arrived;
+      assert.equal(answer.get("error"), "unsupported_response_type");
+      assert.equal(answer.get("state"), kept.kept.state);
+      assert.equal(answer.get("iss"), urls.staff);
+      callback.stop();
+    });
+
+    // The time of a page is held by a script of the test's own.
+    if (javaScriptEnabled) test("Allow cannot be pressed or focused in the first 0.6 seconds", async () => {
+      const { callback, authorize } = await client(urls.staff, "Hurried client");
+      const page = await person();
+      await page.goto(authorize);
+      /** Holds the page's animations at this moment, and tries to reach a button. */
+      const at = (milliseconds, name) =>
+        page.evaluate(
+          ([time, value]) => {
+            const button = document.querySelector(`button[value=${value}]`);
+            // Those that are over are not listed any more: begin them again.
+            button.style.animation = "none";
+            button.getBoundingClientRect();
+            button.style.animation = "";
+            for (const each of document.getAnimations()) {
+              each.pause();
+              each.currentTime = time;
+            }
+            document.activeElement.blur();
+            button.focus();
+            const { x, y, width, height } = button.getBoundingClientRect();
+            return {
+              focused: document.activeElement === button,
+              hit: document.elementFromPoint(x + width / 2, y + height / 2) === button,
+            };
+          },
+          [milliseconds, name],
+        );
+      assert.deepEqual(await at(0, "allow"), { focused: false, hit: false });
+      assert.deepEqual(await at(590, "allow"), { focused: false, hit: false });
+      assert.deepEqual(await at(0, "deny"), { focused: true, hit: true });
+      assert.deepEqual(await at(601, "allow"), { focused: true, hit: true });
+      callback.stop();
     });
 
     test("each kind of error says what to do", async () => {

@@ -8,7 +8,9 @@ use axum::{
     extract::{Path, RawQuery, State},
     response::Response,
 };
-use gatewright_domain::{authorization::ConsentedRequest, reference::Reference, sign_in_attempt::Step};
+use gatewright_domain::{
+    authorization::ConsentedRequest, gateway::TrustedClient, reference::Reference, sign_in_attempt::Step,
+};
 use gatewright_oauth::{
     authorize::{AuthorizationRequest, LocalError, Rejection, UnverifiedRequest},
     redirect_uri::Kind,
@@ -27,7 +29,7 @@ use super::{
 use crate::{
     app::App,
     directory::GatewayEntry,
-    page::{self, ErrorPage},
+    page::{self, ErrorPage, RejectedPage},
     request::RequestContext,
     sign_in_trace::before_allow::Sort,
 };
@@ -47,9 +49,12 @@ pub(super) enum AuthorizeError {
     /// Client or redirect URI are not as they must be: there is nobody to tell but the user.
     #[error(transparent)]
     Local(#[from] LocalError),
-    /// Something else is: the client is told.
+    /// Something else is: a client that is listed is told.
     #[error("the request was refused: {}", .0.error)]
     Rejected(Box<Rejection>),
+    /// The same from a client that no one here has listed: the person decides whether it is told.
+    #[error("the request was refused: {}", .0.error)]
+    RejectedStranger(Box<Rejection>),
     /// A trusted client's sign-in could not begin.
     #[error(transparent)]
     SignIn(#[from] SignInError),
@@ -62,7 +67,7 @@ impl AuthorizeError {
             Self::Gateway(_) => return None,
             Self::Limited(_) => (Step::Authorize, Sort::Limited, limits::ADVICE),
             Self::Client(error) => return Some(Refusal::of_client(error, Step::Registration)),
-            Self::Local(_) | Self::Rejected(_) => (
+            Self::Local(_) | Self::Rejected(_) | Self::RejectedStranger(_) => (
                 Step::Authorize,
                 Sort::Refused,
                 "The app made a request that no gateway may accept; tell its makers the reason.",
@@ -132,6 +137,16 @@ impl AuthorizeError {
                 "Go back to the app and start again. If it stays like this, tell the makers of the app.",
             ),
             Self::Rejected(rejection) => answer::redirect(&rejection.redirect.with_error(&rejection.error), Vec::new()),
+            Self::RejectedStranger(rejection) => {
+                tracing::info!(request = %context.id, %reference, reason = %text, "an authorization request was refused");
+                page::rejected(&RejectedPage {
+                    description: &rejection.error.description,
+                    code: rejection.error.code.as_str(),
+                    destination: consent::way_back(rejection.redirect.uri()),
+                    way_back: &rejection.redirect.with_error(&rejection.error),
+                    reference,
+                })
+            }
             Self::SignIn(error) => error.into_response(context, reference),
         }
     }
@@ -230,7 +245,7 @@ async fn check(
     let request = request
         .verify_redirect(&client.redirect_uris, &entry.url)?
         .check()
-        .map_err(|rejection| AuthorizeError::Rejected(Box::new(rejection)))?;
+        .map_err(|rejection| rejected(entry, &client, rejection))?;
     let skips_page = is_trusted(entry, &client, request.kind);
     let kind = request.kind;
     let consented = consented(entry, &client, &request);
@@ -271,18 +286,35 @@ fn consented(entry: &GatewayEntry, client: &Client, request: &AuthorizationReque
     }
 }
 
+/// A request that went wrong after its redirect was verified. Anyone can register a client, or publish a document, whose
+/// redirect leads wherever they like. Sent on without a page, a link to this gateway would be a link to there that looks
+/// like one to here (RFC 9700 section 4.11.2), so only clients that an administrator has listed are told at once.
+fn rejected(entry: &GatewayEntry, client: &Client, rejection: Rejection) -> AuthorizeError {
+    let is_listed = match client.kind {
+        ClientKind::Preregistered => true,
+        ClientKind::Document => listed(entry, client).is_some(),
+        ClientKind::Registered => false,
+    };
+    if is_listed {
+        AuthorizeError::Rejected(Box::new(rejection))
+    } else {
+        AuthorizeError::RejectedStranger(Box::new(rejection))
+    }
+}
+
+/// How the gateway trusts a client with a metadata document, where it is on the list, exactly.
+pub(super) fn listed<'a>(entry: &'a GatewayEntry, client: &Client) -> Option<&'a TrustedClient> {
+    let mut trusted = entry.gateway.trusted_clients.iter();
+    trusted.find(|trusted| trusted.url == client.id)
+}
+
 /// Whether the consent page is skipped: for a metadata document listed on the gateway, exactly, and redirects nobody
 /// else can receive. Loopback redirects need their own opt-in; a scheme any app can claim never qualifies.
 fn is_trusted(entry: &GatewayEntry, client: &Client, kind: Kind) -> bool {
     if client.kind != ClientKind::Document {
         return false;
     }
-    let listed = entry
-        .gateway
-        .trusted_clients
-        .iter()
-        .find(|trusted| trusted.url == client.id);
-    listed.is_some_and(|trusted| match kind {
+    listed(entry, client).is_some_and(|trusted| match kind {
         Kind::Https => true,
         Kind::Loopback => trusted.allow_loopback,
         Kind::PrivateHttp | Kind::CustomScheme => false,

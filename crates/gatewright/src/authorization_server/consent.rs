@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answer,
-    authorize::{AuthorizeError, gateway_page, limited_page, unavailable_page},
+    authorize::{AuthorizeError, gateway_page, limited_page, listed, unavailable_page},
     client::{self, Client, ClientError, ClientKind},
     code, gateway,
     limits::{self, Action, Limited},
@@ -44,6 +44,7 @@ use crate::{
     relying_party::{self, StartError},
     request::{BodyError, RequestContext},
     same_origin::is_same_origin,
+    service::known_clients,
     sign_in_trace::{BeforeAllow, before_allow::Sort},
 };
 
@@ -237,7 +238,7 @@ pub(super) fn show(
             .scope
             .split(' ')
             .any(|scope| scope == gatewright_oauth::scope::OFFLINE_ACCESS),
-        warning: warning(client.kind, kind),
+        warning: warning(client.kind, is_known(entry, client), kind),
         member,
         action: format!("/mcp/{}/oauth2/authorize", entry.gateway.slug),
         sealed: &sealed.0,
@@ -376,8 +377,26 @@ fn destination(redirect_uri: &str, kind: Kind) -> String {
     }
 }
 
+/// Where a redirect URI leads, as it stands behind "Go back to".
+pub(super) fn way_back(redirect_uri: &str) -> String {
+    let Ok(uri) = RedirectUri::parse(redirect_uri) else {
+        return "the app".to_owned();
+    };
+    let place = uri.destination();
+    match uri.kind() {
+        Kind::Https | Kind::PrivateHttp => place,
+        Kind::Loopback => format!("{place} (a program on this computer)"),
+        Kind::CustomScheme => format!("{place} (an app on this computer)"),
+    }
+}
+
+/// Whether someone has looked at a client: the people who run the gateway, who list it, or we, who know its makers.
+fn is_known(entry: &GatewayEntry, client: &Client) -> bool {
+    listed(entry, client).is_some() || known_clients::name_of(&client.id).is_some()
+}
+
 /// What to be careful about; the gravest first.
-const fn warning(client: ClientKind, kind: Kind) -> Option<Warning> {
+const fn warning(client: ClientKind, is_known: bool, kind: Kind) -> Option<Warning> {
     Some(match (kind, client) {
         (Kind::PrivateHttp, _) => Warning {
             title: "The way back is not encrypted",
@@ -391,6 +410,10 @@ const fn warning(client: ClientKind, kind: Kind) -> Option<Warning> {
             title: "We do not know this app",
             text: "Anybody can register an app under any name. Allow this only if you trust the website you will be sent to.",
         },
+        (Kind::Https, ClientKind::Document) if !is_known => Warning {
+            title: "We do not know this app",
+            text: "Anyone can publish an app under any name. Allow this only if you trust the website that publishes it, and the one you will be sent to.",
+        },
         (Kind::Https, ClientKind::Document | ClientKind::Preregistered) => return None,
     })
 }
@@ -401,11 +424,14 @@ mod tests {
 
     #[test]
     fn an_unknown_or_local_client_comes_with_a_warning() {
-        assert!(warning(ClientKind::Document, Kind::Https).is_none());
-        assert!(warning(ClientKind::Registered, Kind::Https).is_some());
-        assert!(warning(ClientKind::Preregistered, Kind::Https).is_none());
-        assert!(warning(ClientKind::Preregistered, Kind::Loopback).is_some());
-        assert!(warning(ClientKind::Document, Kind::Loopback).is_some());
-        assert!(warning(ClientKind::Document, Kind::CustomScheme).is_some());
+        assert!(warning(ClientKind::Document, true, Kind::Https).is_none());
+        assert!(warning(ClientKind::Document, false, Kind::Https).is_some());
+        assert!(warning(ClientKind::Registered, false, Kind::Https).is_some());
+        assert!(warning(ClientKind::Preregistered, false, Kind::Https).is_none());
+        for is_known in [true, false] {
+            assert!(warning(ClientKind::Preregistered, is_known, Kind::Loopback).is_some());
+            assert!(warning(ClientKind::Document, is_known, Kind::Loopback).is_some());
+            assert!(warning(ClientKind::Document, is_known, Kind::CustomScheme).is_some());
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod consent;
 mod done;
 mod error;
+mod rejected;
 mod test_sign_in;
 
 use std::sync::LazyLock;
@@ -22,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 pub use consent::{ConsentPage, Warning, consent};
 pub use done::{DonePage, done};
 pub use error::{ErrorPage, error};
+pub use rejected::{RejectedPage, rejected};
 pub use test_sign_in::{TestPage, sentence, shown_value, test_report, test_sign_in};
 
 /// The one stylesheet, on the design tokens that the dashboard shares. It stands in every page, so that a page needs

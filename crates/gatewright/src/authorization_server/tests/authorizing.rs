@@ -1,11 +1,18 @@
 //! The authorization endpoint: who is sent where with which error, and who is sent nowhere.
 
-use gatewright_domain::gateway::TrustedClient;
+use gatewright_domain::{
+    audit::Origin,
+    gateway::{Gateway, TrustedClient},
+};
 use http::StatusCode;
 
 use super::{
     host,
-    world::{ISSUER, REDIRECT, World, authorize, parameter, query},
+    world::{Answer, ISSUER, REDIRECT, World, authorize, parameter, query},
+};
+use crate::service::{
+    Authority,
+    preregistered_clients::{self, NewPreregisteredClient},
 };
 
 #[tokio::test]
@@ -85,33 +92,111 @@ async fn an_unknown_client_gets_a_page() {
     assert!(world.get(&twice).await.is_page(400));
 }
 
+/// Mistakes that are told to the client, each with its error.
+const MISTAKES: &[((&str, &str), &str)] = &[
+    (("code_challenge", ""), "invalid_request"),
+    (("code_challenge_method", ""), "invalid_request"),
+    (("code_challenge_method", "plain"), "invalid_request"),
+    (("response_type", "token"), "unsupported_response_type"),
+    (("response_type", "code id_token"), "unsupported_response_type"),
+    (("response_type", ""), "invalid_request"),
+    (("resource", "http://127.0.0.1:8080/mcp/other"), "invalid_target"),
+];
+
+#[track_caller]
+fn tells(location: &url::Url, redirect: &str, error: &str) {
+    assert!(location.as_str().starts_with(redirect), "{location}");
+    assert_eq!(parameter(location, "error").as_deref(), Some(error), "{location}");
+    assert_eq!(
+        parameter(location, "state").as_deref(),
+        Some("the state"),
+        "{location}"
+    );
+    assert_eq!(parameter(location, "iss").as_deref(), Some(ISSUER), "{location}");
+}
+
 #[tokio::test]
-async fn other_mistakes_are_told_to_the_client_with_state_and_issuer() {
+async fn other_mistakes_are_told_to_a_listed_client_with_state_and_issuer() {
     let world = World::new().await;
-    let client = world.client().await;
-    for (change, error) in [
-        (("code_challenge", ""), "invalid_request"),
-        (("code_challenge_method", ""), "invalid_request"),
-        (("code_challenge_method", "plain"), "invalid_request"),
-        (("response_type", "token"), "unsupported_response_type"),
-        (("response_type", "code id_token"), "unsupported_response_type"),
-        (("response_type", ""), "invalid_request"),
-        (("resource", "http://127.0.0.1:8080/mcp/other"), "invalid_target"),
-    ] {
-        let location = world.get(&authorize(&client, &[change])).await.location();
-        assert!(location.as_str().starts_with(REDIRECT), "{location}");
-        assert_eq!(
-            parameter(&location, "error").as_deref(),
-            Some(error),
-            "{change:?}"
-        );
-        assert_eq!(
-            parameter(&location, "state").as_deref(),
-            Some("the state"),
-            "{change:?}"
-        );
-        assert_eq!(parameter(&location, "iss").as_deref(), Some(ISSUER), "{change:?}");
+    let trusted = |gateway: &mut Gateway| {
+        gateway.trusted_clients = vec![TrustedClient {
+            url: DOCUMENT.to_owned(),
+            allow_loopback: false,
+        }];
+    };
+    world.change_gateway("acme", trusted).await;
+    publish(&world, &[REDIRECT]).await;
+    let preregistered = preregistered(&world).await;
+    for client in [DOCUMENT, &preregistered] {
+        for (change, error) in MISTAKES {
+            let location = world.get(&authorize(client, &[*change])).await.location();
+            tells(&location, REDIRECT, error);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_client_that_no_one_listed_is_told_only_if_the_person_goes_back() {
+    let world = World::new().await;
+    publish(&world, &[REDIRECT]).await;
+    let evil = "https://phishing.example/cb?a=1";
+    let registered = world.client_with(&[evil, "cursor://a/cb"], "Example").await;
+    for (client, redirect, host) in [
+        (DOCUMENT, REDIRECT, "app.example"),
+        (&registered, evil, "phishing.example"),
+        (&registered, "cursor://a/cb", "cursor:"),
+    ] {
+        for (change, error) in MISTAKES {
+            for silent in [("prompt", "none"), ("display", "page")] {
+                let change = [*change, ("redirect_uri", redirect), silent];
+                for path in [
+                    authorize(client, &change),
+                    format!("/authorize?{}", query(client, &change)),
+                ] {
+                    let is_root = path.starts_with("/authorize");
+                    let page = world.get(&path).await;
+                    if is_root && *error == "invalid_target" {
+                        // The root finds its gateway by the resource, and this is another.
+                        continue;
+                    }
+                    assert!(page.is_page(400), "{path}: {page:?}");
+                    assert!(page.headers.get("location").is_none() && page.headers.get("refresh").is_none());
+                    assert!(!page.body.contains("http-equiv") && !page.body.contains("<script"));
+                    assert!(
+                        page.body.contains(&format!("Go back to <bdi>{host}")),
+                        "{}",
+                        page.body
+                    );
+                    tells(&way_back(&page), redirect, error);
+                }
+            }
+        }
+    }
+}
+
+/// Where the link *Go back to* of a page leads.
+pub(super) fn way_back(page: &Answer) -> url::Url {
+    assert!(page.is_page(400), "{page:?}");
+    let (_, rest) = page
+        .body
+        .split_once("<a class=\"button primary\" href=\"")
+        .unwrap();
+    let (href, _) = rest.split_once('"').unwrap();
+    url::Url::parse(&href.replace("&#38;", "&")).unwrap()
+}
+
+/// A client that an administrator registered at `acme`.
+async fn preregistered(world: &World) -> String {
+    let new = NewPreregisteredClient {
+        name: "Ticket desk".to_owned(),
+        redirect_uris: vec![REDIRECT.to_owned()],
+        token_endpoint_auth_method: "none".to_owned(),
+        jwks: None,
+    };
+    let gateway = world.entry("acme").gateway.id;
+    let operator = Authority::operator(Origin::Cli);
+    let made = preregistered_clients::create(&world.app, &operator, world.project, gateway, new).await;
+    made.unwrap().client.id.to_string()
 }
 
 #[tokio::test]
@@ -128,7 +213,7 @@ async fn no_parameter_that_stands_twice_is_chosen_from() {
     ] {
         // Those that may be missing have to be there twice as well.
         let twice = format!("{}&{name}={value}&{name}={value}", authorize(&client, &[]));
-        let location = world.get(&twice).await.location();
+        let location = way_back(&world.get(&twice).await);
         assert!(location.as_str().starts_with(REDIRECT), "{name}");
         let error = parameter(&location, "error");
         assert_eq!(error.as_deref(), Some("invalid_request"), "{name}");
@@ -180,10 +265,7 @@ async fn hostile_names_and_states_are_shown_harmless() {
     assert!(page.body.contains("&#60;script&#62;alert(1)"), "{}", page.body);
     assert!(!page.body.contains(&"x".repeat(100)));
     let long = "s".repeat(10_000);
-    let location = world
-        .get(&authorize(&client, &[("state", &long)]))
-        .await
-        .location();
+    let location = way_back(&world.get(&authorize(&client, &[("state", &long)])).await);
     assert_eq!(parameter(&location, "error").as_deref(), Some("invalid_request"));
 }
 
@@ -206,6 +288,35 @@ async fn the_root_alias_finds_the_gateway_by_resource_or_client_or_says_what_to_
     assert!(
         page.is_page(400) && page.body.contains("https://host/mcp/name"),
         "{page:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_document_that_no_one_knows_is_warned_of() {
+    let world = World::new().await;
+    publish(&world, &[REDIRECT]).await;
+    let page = world.get(&authorize(DOCUMENT, &[])).await;
+    assert!(
+        page.is_page(200) && page.body.contains("We do not know this app"),
+        "{}",
+        page.body
+    );
+    // One that the gateway lists is known, also where its loopback redirect needs the page.
+    let trusted = |gateway: &mut Gateway| {
+        gateway.trusted_clients = vec![TrustedClient {
+            url: DOCUMENT.to_owned(),
+            allow_loopback: false,
+        }];
+    };
+    world.change_gateway("acme", trusted).await;
+    publish(&world, &["http://localhost/cb"]).await;
+    let page = world
+        .get(&authorize(DOCUMENT, &[("redirect_uri", "http://localhost:1/cb")]))
+        .await;
+    assert!(
+        page.is_page(200) && !page.body.contains("We do not know this app"),
+        "{}",
+        page.body
     );
 }
 

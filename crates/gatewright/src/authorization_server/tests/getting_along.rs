@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{
+    authorizing::way_back,
     host,
     world::{ISSUER, REDIRECT, World, authorize, code_form, parameter},
 };
@@ -59,9 +60,9 @@ async fn apps_with_a_scheme_of_their_own_and_clients_on_premises_are_answered() 
             .get(&authorize(&client, &[("redirect_uri", redirect)]))
             .await;
         assert!(page.is_page(200), "{redirect}");
-        // Told of an error by a real redirect, with the issuer.
+        // Told of an error by a link, with the issuer.
         let wrong = [("redirect_uri", redirect), ("code_challenge_method", "plain")];
-        let location = world.get(&authorize(&client, &wrong)).await.location();
+        let location = way_back(&world.get(&authorize(&client, &wrong)).await);
         assert!(location.as_str().starts_with(redirect), "{location}");
         assert_eq!(parameter(&location, "iss").as_deref(), Some(ISSUER));
     }
