@@ -12,6 +12,7 @@ mod overviewing;
 mod people;
 mod projects;
 mod reading;
+mod secret_fields;
 mod secrets;
 mod servers;
 mod sign_ins;
