@@ -12,9 +12,14 @@ pub(crate) fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
         let ours = url::Url::parse(public_url).map(|url| url.origin().ascii_serialization());
         ours.is_ok_and(|ours| origin.as_bytes() == ours.as_bytes())
     };
+    // Where a page's referrer policy is `no-referrer`, as some proxies set it, the origin is `null` although the browser
+    // knows better (Fetch standard, section 3.2, "append a request Origin header"). It then says nothing.
+    let says_nothing = |origin: &HeaderValue| origin == "null";
     match (sole(headers, &FETCH_SITE), sole(headers, &ORIGIN)) {
-        // A browser sends both or the first; two that contradict each other come from no browser.
-        (Ok(Some(site)), Ok(origin)) => site == "same-origin" && origin.is_none_or(is_ours),
+        // Two that contradict each other come from no browser.
+        (Ok(Some(site)), Ok(origin)) => {
+            site == "same-origin" && origin.is_none_or(|origin| says_nothing(origin) || is_ours(origin))
+        }
         (Ok(None), Ok(Some(origin))) => is_ours(origin),
         (Ok(None), Ok(None)) | (_, Err(Twice)) | (Err(Twice), _) => false,
     }
@@ -63,10 +68,20 @@ mod tests {
             ("sec-fetch-site", "same-origin"),
             ("origin", "https://gw.example:8443")
         ]));
+        assert!(same_origin(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "null")
+        ]));
         assert!(!same_origin(&[
             ("sec-fetch-site", "same-origin"),
             ("origin", "https://evil.example")
         ]));
+        for site in ["cross-site", "same-site", "none"] {
+            assert!(
+                !same_origin(&[("sec-fetch-site", site), ("origin", "null")]),
+                "{site}"
+            );
+        }
         assert!(!same_origin(&[]));
         assert!(!same_origin(&[
             ("sec-fetch-site", "cross-site"),

@@ -25,7 +25,9 @@ async fn decide(world: &World, sealed: &str, decision: &str, headers: &[(&str, &
 async fn allow_sends_the_browser_to_the_provider_with_a_cookie() {
     let world = World::new().await;
     let form = form(&world).await;
-    for headers in [OURS, &[("origin", "http://127.0.0.1:8080")]] {
+    // A proxy that sets `Referrer-Policy: no-referrer` makes the browser's origin `null`.
+    let under_a_proxy: &[(&str, &str)] = &[("sec-fetch-site", "same-origin"), ("origin", "null")];
+    for headers in [OURS, &[("origin", "http://127.0.0.1:8080")], under_a_proxy] {
         let answer = decide(&world, &form, "allow", headers).await;
         let location = answer.location();
         assert_eq!(location.path(), "/authorize");
@@ -61,6 +63,7 @@ async fn a_form_posted_from_another_site_does_nothing() {
         &[("sec-fetch-site", "none")],
         &[("origin", "https://evil.example")],
         &[("origin", "null")],
+        &[("sec-fetch-site", "cross-site"), ("origin", "null")],
         &[
             ("sec-fetch-site", "cross-site"),
             ("origin", "http://127.0.0.1:8080"),
