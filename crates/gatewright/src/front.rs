@@ -24,7 +24,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::{Layer, Service, ServiceExt as _};
 
@@ -94,6 +94,26 @@ impl Front {
         }
     }
 
+    /// Answers one request from `peer` as it came over the network. One that does not name exactly one host is refused: what
+    /// stands in front may have read another of them (RFC 9112 section 3.2).
+    pub async fn receive<B>(&self, peer: IpAddr, request: Request<B>) -> Response<RecordedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        if names_one_host(&request) {
+            return self.answer(peer, request).await;
+        }
+        let context = RequestContext::new(peer, request.headers(), &self.app.config.server.trusted_proxies);
+        let record = Arc::new(RequestRecord::new(context.id, request.method().clone(), peer));
+        let line = Line::new(Arc::clone(&self.app), record);
+        let detail =
+            "The request must have exactly one Host header, which holds a host and, if needed, a port.";
+        let mut response = problem(StatusCode::BAD_REQUEST, detail, context.id);
+        add_headers(response.headers_mut());
+        line.answered(response.map(|inner| AnswerBody::Routed { inner }))
+    }
+
     /// Answers one request from `peer`.
     pub async fn answer<B>(&self, peer: IpAddr, request: Request<B>) -> Response<RecordedBody>
     where
@@ -124,15 +144,7 @@ impl Front {
                 .map(|inner| AnswerBody::Routed { inner })
             }
         };
-        let headers = response.headers_mut();
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        // Answers are of one person and one moment unless their handler says otherwise.
-        headers
-            .entry(header::CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-store"));
+        add_headers(response.headers_mut());
         line.answered(response)
     }
 
@@ -169,6 +181,36 @@ impl Front {
         };
         response.map(|inner| AnswerBody::Routed { inner })
     }
+}
+
+/// The headers of every answer.
+fn add_headers(headers: &mut HeaderMap) {
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    // Answers are of one person and one moment unless their handler says otherwise.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Whether a request names exactly one host. HTTP/2 has `:authority` for it, and HTTP/1.0, which some health checks speak,
+/// needs none.
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next(), request.version()) {
+        (Some(host), None, _) => is_host(host.as_bytes()),
+        (None, _, Version::HTTP_09 | Version::HTTP_10) => true,
+        (None, _, Version::HTTP_11) | (Some(_), Some(_), _) => false,
+        (None, _, _) => request.uri().authority().is_some(),
+    }
+}
+
+/// Whether this could be a host with or without port (RFC 3986 section 3.2): nothing that ends it, and no user.
+fn is_host(bytes: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(fits)
 }
 
 /// The one segment of a gateway's own path. A slug needs no percent-encoding, so encoded ones lead nowhere.

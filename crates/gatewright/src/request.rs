@@ -116,6 +116,34 @@ pub fn names_client_without_trust(peer: IpAddr, headers: &HeaderMap, trusted: &[
             .any(|network| network.contains(&peer.to_canonical()))
 }
 
+/// Headers by which proxies say that they are there. Each sends some of them.
+const PROXY_HEADERS: [&str; 10] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-original-forwarded-for",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+
+/// Whether it is known from which address a request came: directly, or through trusted proxies that name the client as this
+/// program reads it. Any other proxy lends its own address, often loopback, to everyone behind it.
+pub fn is_address_known(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let came_through_proxy = headers
+        .keys()
+        .any(|name| name.as_str().starts_with("x-forwarded-") || PROXY_HEADERS.contains(&name.as_str()));
+    let is_trusted = || {
+        trusted
+            .iter()
+            .any(|network| network.contains(&peer.to_canonical()))
+    };
+    !came_through_proxy || (headers.contains_key(FORWARDED_FOR) && is_trusted())
+}
+
 /// Walks from the peer towards the client for as long as the one who speaks is a trusted proxy.
 fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let trusts = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));

@@ -194,7 +194,7 @@ impl Connection {
             let front = Arc::clone(&self.front);
             let peer = self.peer;
             async move {
-                let response = front.answer(peer, request.map(ReadToEnd::new)).await;
+                let response = front.receive(peer, request.map(ReadToEnd::new)).await;
                 Ok::<_, std::convert::Infallible>(response.map(|inner| BusyBody { inner, busy }))
             }
         });

@@ -240,27 +240,20 @@ impl Default for LogConfig {
 }
 
 /// Who may read `/metrics`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsConfig {
-    /// Networks that may read /metrics without a token. A request that came through a proxy is judged by the client's
-    /// address where the proxy is trusted, and refused where it is not.
-    #[schemars(with = "Vec<String>")]
-    pub allow: Vec<IpNet>,
+    /// Networks that may read /metrics without a token. Without this key, this machine (loopback) may, and only while
+    /// public_url is loopback too; any other instance needs the token or this list. A request with a header of a proxy
+    /// (X-Forwarded-*, Forwarded, X-Real-IP, CF-Connecting-IP and the like) counts only if the proxy is in
+    /// server.trusted_proxies and sends X-Forwarded-For. If your proxy sends none of them, do not list its address here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>", example = ["127.0.0.0/8", "::1/128"])]
+    pub allow: Option<Vec<IpNet>>,
     /// A token that opens /metrics from anywhere, sent as `Authorization: Bearer`; at least 16 characters.
     #[serde(serialize_with = "hide", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", example = "a long random text")]
     pub bearer: Option<Secret>,
-}
-
-impl Default for MetricsConfig {
-    fn default() -> Self {
-        let network = |text: &str| text.parse().expect("a constant that is a network");
-        Self {
-            allow: vec![network("127.0.0.0/8"), network("::1/128")],
-            bearer: None,
-        }
-    }
 }
 
 /// What `config check` shows instead of a secret.

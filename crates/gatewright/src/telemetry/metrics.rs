@@ -25,7 +25,10 @@ use prometheus_client::{
 };
 
 use super::RequestRecord;
-use crate::{app::App, request::RequestContext};
+use crate::{
+    app::App,
+    request::{RequestContext, is_address_known},
+};
 
 /// Upper bounds of the duration histogram, in microseconds.
 const BOUNDS_MICROS: [u64; 12] = [
@@ -258,20 +261,14 @@ fn may_scrape(app: &App, context: &RequestContext, record: &RequestRecord, heade
             return true;
         }
     }
-    let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
-    let trusted = &app.config.server.trusted_proxies;
-    // Behind a proxy that is not configured every request seems to come from the proxy, often loopback.
-    if proxied
-        && !trusted
-            .iter()
-            .any(|network| network.contains(&record.peer().to_canonical()))
-    {
+    if !is_address_known(record.peer(), headers, &app.config.server.trusted_proxies) {
         return false;
     }
-    config
-        .allow
-        .iter()
-        .any(|network| network.contains(&context.address))
+    match &config.allow {
+        Some(allow) => allow.iter().any(|network| network.contains(&context.address)),
+        // Behind a proxy that sends no header at all, everyone seems to be on this machine.
+        None => app.config.is_loopback() && context.address.is_loopback(),
+    }
 }
 
 #[cfg(test)]
