@@ -1,6 +1,7 @@
 //! Accounts: people who administer. Never end users.
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{Invalid, Timestamp, id::AccountId};
 
@@ -22,6 +23,9 @@ pub struct Account {
     pub has_password: bool,
     /// Whether it manages projects and accounts of the instance. Inside a project it needs to be a member all the same.
     pub is_instance_admin: bool,
+    /// Whether single sign-on or an administrator of the instance has proved that the address is the person's. Until then it
+    /// is what an inviter typed.
+    pub address_proven: bool,
     /// Whether it may sign in.
     pub status: AccountStatus,
     /// Grows whenever sessions have to end: a session of another epoch opens nothing.
@@ -73,6 +77,12 @@ impl Email {
         if local.is_empty() || !local.chars().all(is_plain) || !is_domain {
             return refuse("This is no e-mail address: type one like `ada@example.com`.");
         }
+        if !is_plain_text(text) {
+            return refuse(
+                "This address has a letter that looks like another one or is written in several ways, such as `\u{212a}` or \
+                 `\u{df}`: type plain letters.",
+            );
+        }
         Ok(Self(text.to_owned()))
     }
 
@@ -103,9 +113,53 @@ impl Email {
     }
 }
 
+/// Whether a text stays what it is when it is normalised (Unicode NFKC, UAX #15) or its case is folded: two addresses that look
+/// the same to people or to other programs must not be two here, nor the other way round.
+fn is_plain_text(text: &str) -> bool {
+    text.chars().nfkc().eq(text.chars()) && text.chars().all(keeps_its_case)
+}
+
+/// Whether a letter has one small form, whichever way it is come by, and is not a stranger to ASCII that folds into it:
+/// `\u{212a}` (the Kelvin sign) becomes `k`, `\u{df}` becomes `ss`.
+fn keeps_its_case(letter: char) -> bool {
+    if letter.is_ascii() {
+        return true;
+    }
+    let back = letter.to_uppercase().flat_map(char::to_lowercase);
+    let becomes_ascii = letter
+        .to_lowercase()
+        .chain(letter.to_uppercase())
+        .any(|c| c.is_ascii());
+    !becomes_ascii && back.eq(letter.to_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_that_fold_into_others_are_refused() {
+        for text in [
+            "\u{212a}elvin@example.com",
+            "ada@\u{212a}elvin.example",
+            "a\u{17f}h@example.com",
+            "d\u{131}na@example.com",
+            "\u{130}da@example.com",
+            "stra\u{df}e@example.com",
+            "\u{ff41}da@example.com",
+            "o\u{fb01}ce@example.com",
+            "re\u{301}mi@example.com",
+            "ada@ex\u{ff41}mple.com",
+            "nik\u{3bf}\u{3c2}@example.com",
+        ] {
+            let refused = Email::check("/email", text).unwrap_err();
+            assert!(refused.to_string().contains("plain letters"), "{text}");
+        }
+        let shouted = Email::check("", "R\u{c9}MI@EXAMPLE.COM").unwrap();
+        let remi = Email::check("", "r\u{e9}mi@example.com").unwrap();
+        assert_eq!(shouted.key(), remi.key());
+        assert!(Email::check("", "\u{4f60}\u{597d}@\u{4f8b}\u{5b50}.example").is_ok());
+    }
 
     #[test]
     fn an_address_is_trimmed_and_compared_whatever_its_case() {

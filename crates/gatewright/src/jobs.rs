@@ -171,13 +171,19 @@ enum Expiring {
     Invitations,
     Assertions,
     Attempts,
+    SignInPlaces,
+    AuditEvents,
 }
 
 /// Deletes expired rows, a few at a time.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
-        AccountLinks, AccountSessions, Assertions, Attempts, Codes, Grants, IdempotencyKeys, Invitations,
-        PendingSignIns, RefreshTokens, Revocations, TestSignIns,
+        AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, Codes, Grants, IdempotencyKeys,
+        Invitations, PendingSignIns, RefreshTokens, Revocations, SignInPlaces, TestSignIns,
+    };
+    let keep_events = match app.config.audit.retention_days {
+        0 => None,
+        days => Some(Duration::from_hours(24 * u64::from(days))),
     };
     for table in [
         PendingSignIns,
@@ -192,6 +198,8 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
         Invitations,
         Assertions,
         Attempts,
+        SignInPlaces,
+        AuditEvents,
     ] {
         for _ in 0..PRUNE_ROUNDS {
             let mut tx = app.store.write().await?;
@@ -222,6 +230,14 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
                     let before = now.minus(KEEP_ATTEMPTS);
                     gatewright_store::sign_in_attempt::prune(&mut tx, before, PRUNE_BATCH).await?
                 }
+                SignInPlaces => gatewright_store::sign_in_place::prune(&mut tx, now, PRUNE_BATCH).await?,
+                AuditEvents => match keep_events {
+                    Some(kept) => {
+                        let before = now.minus(kept);
+                        gatewright_store::audit::prune(&mut tx, before, PRUNE_BATCH).await?
+                    }
+                    None => 0,
+                },
             };
             tx.commit().await?;
             if gone < u64::from(PRUNE_BATCH) {
@@ -247,5 +263,61 @@ async fn trace(app: Arc<App>) {
     loop {
         ticks.tick().await;
         streak.note(&sign_in_trace::flush(&app).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::audit::Origin;
+    use gatewright_store::{PageRequest, audit::AuditFilter};
+
+    use super::*;
+    use crate::{
+        app::testing::TestApp,
+        config::{AuditConfig, Config},
+        service::{
+            Authority,
+            projects::{self, NewProject},
+        },
+    };
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    /// How many events the trail of the instance has.
+    async fn events(app: &App) -> usize {
+        let mut tx = app.store.read().await.unwrap();
+        let page = PageRequest {
+            after: None,
+            limit: 200,
+        };
+        let filter = AuditFilter::default();
+        let read = gatewright_store::audit::list(&mut tx, None, &filter, &page).await;
+        read.unwrap().items.len()
+    }
+
+    async fn create(app: &App, name: String) {
+        let operator = Authority::operator(Origin::Cli);
+        projects::create(app, &operator, NewProject { name })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_audit_trail_is_kept_for_its_time_and_for_ever_where_that_is_asked_for() {
+        for (retention_days, left) in [(30, 1), (0, 4)] {
+            let test =
+                TestApp::with(|config: &mut Config| config.audit = AuditConfig { retention_days }).await;
+            let app = &test.app;
+            for number in 0..3 {
+                create(app, format!("Project {number}")).await;
+            }
+            test.clock.advance(DAY * 29);
+            create(app, "The last one".to_owned()).await;
+            prune_once(app, app.now()).await.unwrap();
+            assert_eq!(events(app).await, 4, "nothing is old enough");
+            test.clock.advance(DAY * 2);
+            prune_once(app, app.now()).await.unwrap();
+            assert_eq!(events(app).await, left);
+        }
     }
 }

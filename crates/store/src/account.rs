@@ -18,7 +18,8 @@ use crate::{
 /// The columns of an account, qualified, so that they can stand in a join.
 macro_rules! columns {
     () => {
-        "accounts.id, accounts.email, accounts.name, accounts.is_instance_admin, accounts.status, \
+        "accounts.id, accounts.email, accounts.name, accounts.is_instance_admin, accounts.address_proven, \
+         accounts.status, \
          accounts.session_epoch, accounts.created_at, accounts.updated_at, accounts.last_sign_in_at, \
          CAST(CASE WHEN accounts.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_password"
     };
@@ -48,9 +49,9 @@ pub async fn insert(
     account: &Account,
     password: Option<&PasswordHash>,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO accounts (id, email, email_key, name, password_hash, is_instance_admin, status, \
-               session_epoch, created_at, updated_at, last_sign_in_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (email_key) DO NOTHING";
+    let sql = "INSERT INTO accounts (id, email, email_key, address_key, name, password_hash, is_instance_admin, \
+               address_proven, status, session_epoch, created_at, updated_at, last_sign_in_at) \
+               VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (email_key) DO NOTHING";
     let values = values![
         account.id,
         account.email.as_str(),
@@ -58,6 +59,7 @@ pub async fn insert(
         &account.name,
         password.map(|hash| hash.expose().to_owned()),
         account.is_instance_admin,
+        account.address_proven,
         to_word(&account.status),
         account.session_epoch,
         account.created_at,
@@ -90,7 +92,7 @@ pub async fn find(tx: &mut Tx, id: AccountId) -> Result<Option<Account>, StoreEr
     row.as_ref().map(read).transpose()
 }
 
-/// By address, whatever its case.
+/// The first account of an address, whatever its case; the proven one, where one is.
 pub async fn find_by_email(tx: &mut Tx, email: &Email) -> Result<Option<Account>, StoreError> {
     let row = tx
         .fetch_optional(select!("WHERE email_key = $1"), values![email.key()])
@@ -98,21 +100,12 @@ pub async fn find_by_email(tx: &mut Tx, email: &Email) -> Result<Option<Account>
     row.as_ref().map(read).transpose()
 }
 
-/// By address, with the hash of the password: for signing in, and for nothing else.
-pub async fn find_credentials(
-    tx: &mut Tx,
-    email: &Email,
-) -> Result<Option<(Account, Option<PasswordHash>)>, StoreError> {
-    let sql = concat!(
-        "SELECT ",
-        columns!(),
-        ", password_hash FROM accounts WHERE email_key = $1"
-    );
-    let Some(row) = tx.fetch_optional(sql, values![email.key()]).await? else {
-        return Ok(None);
-    };
-    let hash = row.opt_text("password_hash")?.map(PasswordHash::new);
-    Ok(Some((read(&row)?, hash)))
+/// The hash of the password of an account: to check one, and for nothing else.
+pub async fn find_password(tx: &mut Tx, id: AccountId) -> Result<Option<PasswordHash>, StoreError> {
+    let sql = "SELECT password_hash FROM accounts WHERE id = $1";
+    let row = tx.fetch_optional(sql, values![id]).await?;
+    let hash = row.map(|row| row.opt_text("password_hash")).transpose()?;
+    Ok(hash.flatten().map(PasswordHash::new))
 }
 
 /// By who somebody is at the identity provider for administrators.
@@ -162,7 +155,7 @@ pub async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Page<Account>, Stor
 /// written: the engines do not agree on their small forms.
 pub async fn search(tx: &mut Tx, text: &str, page: &PageRequest) -> Result<Page<Account>, StoreError> {
     let sql = select!(
-        "WHERE id > $1 AND (email_key LIKE $2 ESCAPE '!' OR LOWER(name) LIKE $2 ESCAPE '!') ORDER BY id LIMIT $3"
+        "WHERE id > $1 AND (address_key LIKE $2 ESCAPE '!' OR LOWER(name) LIKE $2 ESCAPE '!') ORDER BY id LIMIT $3"
     );
     let values = values![page.above(), crate::user::pattern(text), page.rows()];
     let rows = tx.fetch_all(sql, values).await?;
@@ -274,9 +267,9 @@ async fn is_only_admin(tx: &mut Tx, id: AccountId) -> Result<bool, StoreError> {
 async fn forget_sessions(tx: &mut Tx, id: AccountId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM account_sessions WHERE account_id = $1", values![id])
         .await?;
-    // Links to set a password are as good as a session.
-    tx.execute("DELETE FROM account_links WHERE account_id = $1", values![id])
-        .await?;
+    // Links to set a password are as good as a session, and those the account made for others end with its own power.
+    let sql = "DELETE FROM account_links WHERE account_id = $1 OR made_by = $1";
+    tx.execute(sql, values![id]).await?;
     Ok(())
 }
 
@@ -292,6 +285,7 @@ pub(crate) fn read(row: &Row) -> Result<Account, StoreError> {
         name: row.text("name")?,
         has_password: row.flag("has_password")?,
         is_instance_admin: row.flag("is_instance_admin")?,
+        address_proven: row.flag("address_proven")?,
         status: row.word("status")?,
         session_epoch: row.int("session_epoch")?,
         created_at: row.time("created_at")?,

@@ -3,6 +3,7 @@
 use gatewright_domain::{
     Timestamp,
     account_link::{AccountLink, LinkPurpose},
+    audit::ActorKind,
     token_hash::TokenHash,
 };
 
@@ -11,8 +12,9 @@ use crate::{StoreError, Tx, row::Row, value::values};
 const SETUP: &str = "setup";
 const RESET_PASSWORD: &str = "reset_password";
 
-/// Adds a link. A new one to set a password takes the place of older ones of the account.
-pub async fn insert(tx: &mut Tx, link: &AccountLink) -> Result<(), StoreError> {
+/// Adds a link of this maker. A new one to set a password replaces older ones of the account. It ends when the sessions
+/// of its maker are ended (see [`account`](crate::account)): whoever loses their power leaves no link behind.
+pub async fn insert(tx: &mut Tx, link: &AccountLink, maker: ActorKind) -> Result<(), StoreError> {
     let (purpose, account) = match link.purpose {
         LinkPurpose::Setup => (SETUP, None),
         LinkPurpose::ResetPassword(account) => (RESET_PASSWORD, Some(account)),
@@ -24,14 +26,15 @@ pub async fn insert(tx: &mut Tx, link: &AccountLink) -> Result<(), StoreError> {
         )
         .await?;
     }
-    let sql = "INSERT INTO account_links (token_hash, purpose, account_id, created_at, expires_at) \
-               VALUES ($1, $2, $3, $4, $5)";
+    let sql = "INSERT INTO account_links (token_hash, purpose, account_id, created_at, expires_at, made_by) \
+               VALUES ($1, $2, $3, $4, $5, $6)";
     let values = values![
         link.hash,
         purpose,
         account.map(|id| id.to_string()),
         link.created_at,
         link.expires_at,
+        maker.to_string(),
     ];
     tx.execute(sql, values).await?;
     Ok(())

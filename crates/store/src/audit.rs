@@ -102,6 +102,12 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
+/// Forgets events that began before `before`, at most `limit`; how many. Their ids are in the order of their time.
+pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE id < $1 ORDER BY id LIMIT $2)";
+    tx.execute(sql, values![first_id(before), limit]).await
+}
+
 /// Ids may be this much later than the time of their event, whose transaction was under way.
 const ID_LEEWAY: Duration = Duration::from_mins(1);
 

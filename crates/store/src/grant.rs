@@ -149,7 +149,8 @@ pub async fn find_live(
             let account = account::find(tx, account_id).await?;
             account.map(|account| Named {
                 subject: account.id.to_string(),
-                email: Some(account.email.as_str().to_owned()),
+                // What an inviter typed is no statement about the person.
+                email: account.address_proven.then(|| account.email.as_str().to_owned()),
                 display_name: Some(account.name),
             })
         }

@@ -3,6 +3,7 @@
 use gatewright_domain::{
     Timestamp,
     account::Email,
+    audit::ActorKind,
     id::{AccountId, InvitationId, ProjectId},
     invitation::Invitation,
     token_hash::TokenHash,
@@ -24,16 +25,16 @@ macro_rules! select {
     };
 }
 
-/// Adds an invitation; an open one of the same project for the same address is revoked by it. `Taken { field: "email" }`
-/// when another one for the address is made at the same moment.
-pub async fn insert(tx: &mut Tx, invitation: &Invitation) -> Result<(), StoreError> {
+/// Adds an invitation of this maker; an open one of the same project for the same address is revoked by it.
+/// `Taken { field: "email" }` when another one for the address is made at the same moment.
+pub async fn insert(tx: &mut Tx, invitation: &Invitation, maker: ActorKind) -> Result<(), StoreError> {
     let sql = "UPDATE invitations SET revoked_at = $1 \
                WHERE project_id = $2 AND email_key = $3 AND accepted_at IS NULL AND revoked_at IS NULL";
     let key = invitation.email.key();
     let values = values![invitation.created_at, invitation.project_id, &key];
     tx.execute(sql, values).await?;
-    let sql = "INSERT INTO invitations (id, project_id, email, email_key, role, token_hash, created_at, expires_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+    let sql = "INSERT INTO invitations (id, project_id, email, email_key, role, token_hash, created_at, expires_at, \
+               made_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
                ON CONFLICT (project_id, email_key) WHERE accepted_at IS NULL AND revoked_at IS NULL DO NOTHING";
     let values = values![
         invitation.id,
@@ -44,6 +45,7 @@ pub async fn insert(tx: &mut Tx, invitation: &Invitation) -> Result<(), StoreErr
         invitation.hash,
         invitation.created_at,
         invitation.expires_at,
+        maker.to_string(),
     ];
     match tx.execute(sql, values).await? {
         0 => Err(StoreError::Taken { field: "email" }),
@@ -119,6 +121,31 @@ pub async fn revoke(
     let sql = "UPDATE invitations SET revoked_at = $1 \
                WHERE project_id = $2 AND id = $3 AND accepted_at IS NULL AND revoked_at IS NULL";
     Ok(tx.execute(sql, values![now, project, id]).await? > 0)
+}
+
+/// Revokes all open invitations of a maker, in one project or (`None`) in all; those that were revoked.
+pub async fn revoke_of(
+    tx: &mut Tx,
+    project: Option<ProjectId>,
+    maker: ActorKind,
+    now: Timestamp,
+) -> Result<Vec<Invitation>, StoreError> {
+    let sql = "UPDATE invitations SET revoked_at = $1 WHERE made_by = $2 AND ($3 = '' OR project_id = $3) \
+               AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $1 \
+               RETURNING id, project_id, email, role, token_hash, created_at, expires_at, accepted_at, accepted_by, \
+               revoked_at";
+    let project = project.map(|id| id.to_string()).unwrap_or_default();
+    let rows = tx
+        .fetch_all(sql, values![now, maker.to_string(), project])
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Lets open invitations of a maker expire at `at`, unless they do so earlier.
+pub async fn shorten_of(tx: &mut Tx, maker: ActorKind, at: Timestamp) -> Result<u64, StoreError> {
+    let sql = "UPDATE invitations SET expires_at = $1 WHERE made_by = $2 AND expires_at > $1 \
+               AND accepted_at IS NULL AND revoked_at IS NULL";
+    tx.execute(sql, values![at, maker.to_string()]).await
 }
 
 /// Forgets invitations that ended before `before`, at most `limit`; how many.

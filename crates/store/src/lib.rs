@@ -2,6 +2,7 @@
 //! its entity, and runs on both engines. Every query about an object of a project takes the project.
 
 pub mod account;
+pub mod account_address;
 pub mod account_link;
 pub mod account_session;
 pub mod api_key;
@@ -33,6 +34,7 @@ pub mod revocation;
 pub mod secret;
 pub mod server;
 pub mod sign_in_attempt;
+pub mod sign_in_place;
 pub mod store;
 pub mod test_sign_in;
 pub mod tx;

@@ -24,10 +24,6 @@ const MAX_FROM_PREFIX: u32 = 50;
 /// Accounts and prefixes remembered. The least used give way, so that memory stays bounded whoever comes.
 const MAX_REMEMBERED: u64 = 20_000;
 
-/// How long an account may sign in from a prefix where its password was right, whatever strangers do elsewhere: nobody can
-/// lock an administrator out of the office by typing wrong passwords.
-const TRUSTED: Duration = Duration::from_hours(30 * 24);
-
 /// Too many wrong passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
@@ -39,7 +35,7 @@ pub struct Limited {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Account(TokenHash),
-    /// An account at a place where its password was right.
+    /// An account in a network where its password was right lately.
     AtHome(TokenHash),
     Prefix(String),
 }
@@ -48,14 +44,12 @@ enum Key {
 #[derive(Debug)]
 pub struct SignInLimits {
     wrong: Cache<Key, Arc<AtomicU32>>,
-    homes: Cache<TokenHash, ()>,
 }
 
 /// An attempt under way. It counts as wrong until it is known to be right, so that many at once cannot slip through.
 #[derive(Debug)]
 pub struct Attempt {
     counted: Vec<Arc<AtomicU32>>,
-    home: TokenHash,
 }
 
 impl Default for SignInLimits {
@@ -65,19 +59,16 @@ impl Default for SignInLimits {
                 .max_capacity(MAX_REMEMBERED)
                 .time_to_live(WINDOW)
                 .build(),
-            homes: Cache::builder()
-                .max_capacity(MAX_REMEMBERED)
-                .time_to_live(TRUSTED)
-                .build(),
         }
     }
 }
 
 impl SignInLimits {
-    /// Counts an attempt to sign in as `email` from `prefix`.
-    pub fn begin(&self, email: &Email, prefix: &str) -> Result<Attempt, Limited> {
-        let home = home_of(email, prefix);
-        let keys = if self.homes.contains_key(&home) {
+    /// Counts an attempt to sign in as `email` from `prefix`. `at_home` says that the password of the account was right there
+    /// lately, which the store remembers: no one locks an administrator out of the office by typing wrong passwords elsewhere.
+    pub fn begin(&self, email: &Email, prefix: &str, at_home: bool) -> Result<Attempt, Limited> {
+        let keys = if at_home {
+            let home = TokenHash::of(&format!("{prefix} {}", email.key()));
             vec![(Key::AtHome(home), MAX_FOR_ACCOUNT)]
         } else {
             vec![
@@ -85,10 +76,7 @@ impl SignInLimits {
                 (Key::Prefix(prefix.to_owned()), MAX_FROM_PREFIX),
             ]
         };
-        let mut attempt = Attempt {
-            counted: Vec::new(),
-            home,
-        };
+        let mut attempt = Attempt { counted: Vec::new() };
         for (key, max) in keys {
             let count = self.wrong.get_with(key, Arc::default);
             if count.fetch_add(1, Ordering::Relaxed) >= max {
@@ -100,17 +88,11 @@ impl SignInLimits {
         }
         Ok(attempt)
     }
-
-    /// The password was right: the attempt does not count, and the account is at home here.
-    pub fn right(&self, attempt: &Attempt) {
-        attempt.uncount();
-        self.homes.insert(attempt.home, ());
-    }
 }
 
 impl Attempt {
-    /// Nothing came of the attempt, which says nothing about the password.
-    pub fn undecided(&self) {
+    /// The password was right, or nothing came of the attempt, which says nothing about the password: it does not count.
+    pub fn forget(&self) {
         self.uncount();
     }
 
@@ -119,10 +101,6 @@ impl Attempt {
             count.fetch_sub(1, Ordering::Relaxed);
         }
     }
-}
-
-fn home_of(email: &Email, prefix: &str) -> TokenHash {
-    TokenHash::of(&format!("{prefix} {}", email.key()))
 }
 
 #[cfg(test)]
@@ -140,39 +118,44 @@ mod tests {
     fn guessing_at_an_account_stops_from_everywhere_but_where_it_is_at_home() {
         let limits = SignInLimits::default();
         let ada = email("ada");
-        let right = limits.begin(&ada, HERE).unwrap();
-        limits.right(&right);
         for number in 0..MAX_FOR_ACCOUNT {
-            assert!(limits.begin(&ada, &format!("198.51.{number}.0/24")).is_ok());
+            assert!(
+                limits
+                    .begin(&ada, &format!("198.51.{number}.0/24"), false)
+                    .is_ok()
+            );
         }
         let shouted = Email::check("", "ADA@example.com").unwrap();
-        assert!(limits.begin(&shouted, ELSEWHERE).is_err());
-        assert!(limits.begin(&email("grace"), ELSEWHERE).is_ok());
+        assert!(limits.begin(&shouted, ELSEWHERE, false).is_err());
+        assert!(limits.begin(&email("grace"), ELSEWHERE, false).is_ok());
         // At home she may still mistype, and not for ever either.
-        assert!((0..MAX_FOR_ACCOUNT).all(|_| limits.begin(&ada, HERE).is_ok()));
-        assert_eq!(limits.begin(&ada, HERE).err(), Some(Limited { after: WINDOW }));
+        assert!((0..MAX_FOR_ACCOUNT).all(|_| limits.begin(&ada, HERE, true).is_ok()));
+        assert_eq!(
+            limits.begin(&ada, HERE, true).err(),
+            Some(Limited { after: WINDOW })
+        );
     }
 
     #[test]
     fn guessing_from_a_network_stops_whatever_the_account() {
         let limits = SignInLimits::default();
-        let all_pass =
-            (0..MAX_FROM_PREFIX).all(|number| limits.begin(&email(&format!("a{number}")), HERE).is_ok());
+        let all_pass = (0..MAX_FROM_PREFIX)
+            .all(|number| limits.begin(&email(&format!("a{number}")), HERE, false).is_ok());
         assert!(all_pass);
-        assert!(limits.begin(&email("last"), HERE).is_err());
-        assert!(limits.begin(&email("last"), ELSEWHERE).is_ok());
+        assert!(limits.begin(&email("last"), HERE, false).is_err());
+        assert!(limits.begin(&email("last"), ELSEWHERE, false).is_ok());
     }
 
     #[test]
     fn an_office_that_signs_in_at_once_is_not_slowed() {
         let limits = SignInLimits::default();
         for number in 0..1_000 {
-            let attempt = limits.begin(&email(&format!("a{number}")), HERE).unwrap();
-            limits.right(&attempt);
+            let attempt = limits.begin(&email(&format!("a{number}")), HERE, false).unwrap();
+            attempt.forget();
         }
         for _ in 0..100 {
-            let attempt = limits.begin(&email("new"), HERE).unwrap();
-            attempt.undecided();
+            let attempt = limits.begin(&email("new"), HERE, false).unwrap();
+            attempt.forget();
         }
     }
 }

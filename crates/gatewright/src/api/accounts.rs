@@ -37,6 +37,9 @@ pub struct AccountResource {
     has_password: bool,
     /// Whether it manages projects and accounts of the instance.
     is_instance_admin: bool,
+    /// Whether single sign-on or an administrator of the instance has proved that the address is this person's. Until then it
+    /// is what an inviter typed.
+    address_proven: bool,
     #[schema(schema_with = schema::account_status)]
     status: AccountStatus,
     #[schema(value_type = String, format = DateTime)]
@@ -50,8 +53,8 @@ pub struct AccountResource {
 /// A link with which the owner of an account chooses a new password.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PasswordLink {
-    /// It works once and for an hour. It is in this answer and in no other.
-    #[schema(format = "uri")]
+    /// It works once, within an hour, and only while its maker administers the instance. It is in this answer and in no other.
+    #[schema(format = "uri", extensions(("x-shown-once" = json!(true))))]
     link: String,
 }
 
@@ -77,6 +80,7 @@ fn resource(account: Account) -> AccountResource {
         name: account.name,
         has_password: account.has_password,
         is_instance_admin: account.is_instance_admin,
+        address_proven: account.address_proven,
         status: account.status,
         created_at: account.created_at,
         updated_at: account.updated_at,
@@ -129,9 +133,9 @@ pub(super) async fn get_account(
     Ok(versioned(service::find(&app, &authority, account).await?))
 }
 
-/// Disable or enable an account, or change whether it administers the instance
+/// Disable or enable an account, prove its address, or change whether it administers the instance
 ///
-/// Its sessions end. The last active administrator of the instance stays one.
+/// For signed-in administrators of the instance: a key cannot do it. Its sessions end. The last active administrator of the instance stays one.
 #[utoipa::path(
     patch,
     path = "/api/v1/accounts/{account}",
@@ -152,7 +156,8 @@ pub(super) async fn update_account(
 
 /// Make a link with which the owner of an account chooses a new password
 ///
-/// For somebody who is locked out. The password of now works until the link is used. A disabled account is enabled first.
+/// For signed-in administrators of the instance: a key cannot do it. The present password works until the link is used. Enable
+/// a disabled account first. The trail of the instance and of each of the account's projects shows it.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{account}/password-link",

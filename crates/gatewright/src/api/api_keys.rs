@@ -61,8 +61,13 @@ pub struct CreatedKeyResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: ApiKeyResource,
-    /// The key itself: store it now, it cannot be read again.
+    /// The key itself: store it now, it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
+    #[schema(value_type = Option<String>, required = true, extensions(("x-shown-once" = json!(true))))]
     key: String,
+    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
 }
 
 fn resource(key: ApiKey) -> ApiKeyResource {
@@ -96,6 +101,7 @@ fn created(made: CreatedKey, place: &str) -> Created<Tagged<CreatedKeyResource>>
             resource: CreatedKeyResource {
                 resource: resource(made.key),
                 key: made.text.expose().to_owned(),
+                notice: None,
             },
         },
     }

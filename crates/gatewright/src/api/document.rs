@@ -42,6 +42,12 @@ const OWN: &str = "/api/v1/account";
 /// All accounts.
 const ALL: &str = "/api/v1/accounts";
 
+/// What only a signed-in administrator of the instance does: it hands out credentials or powers of people.
+const IN_PERSON: [(&str, &str); 2] = [
+    ("patch", "/api/v1/accounts/{account}"),
+    ("post", "/api/v1/accounts/{account}/password-link"),
+];
+
 /// Completes the document that the operations have made.
 pub(super) fn finish(document: OpenApi) -> Value {
     let mut document = serde_json::to_value(document).expect("the document is plain data");
@@ -89,7 +95,8 @@ fn either() -> Value {
 }
 
 fn finish_operation(path: &str, method: &str, operation: &mut Value) {
-    operation["security"] = if path.starts_with(OWN) && !path.starts_with(ALL) {
+    let is_own = path.starts_with(OWN) && !path.starts_with(ALL);
+    operation["security"] = if is_own || IN_PERSON.contains(&(method, path)) {
         json!([{"session": []}])
     } else {
         either()
@@ -122,8 +129,10 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": {"type": "string", "pattern": format!("^[!-~]{{1,{}}}$", idempotency::MAX_CHARACTERS)},
             "description": "Makes the creation safe to repeat: the same key with the same body gets the same answer for 24 \
-                            hours, with `Idempotency-Replayed: true`, and creates nothing again. Another body answers 422. \
-                            The last 1,000 answers of a caller are remembered.",
+                            hours, with `Idempotency-Replayed: true`, and creates nothing again. A key, link or secret is \
+                            in the first answer only: later it is null, and `notice` says so. Whoever may no longer create \
+                            this gets 403 or 404 instead. Another body answers 422. The last 1,000 answers of a caller are \
+                            remembered.",
         }));
     }
     operation["parameters"] = Value::Array(parameters);

@@ -1,6 +1,7 @@
-//! `Idempotency-Key`: a creation that is sent again, because its answer was lost, gets the same answer and makes nothing.
+//! `Idempotency-Key`: a creation that is sent again, because its answer was lost, gets the same answer and makes nothing. The
+//! caller is asked again what they may do, and a credential is in the first answer only: it is not kept.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     body::Body,
@@ -10,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     authenticate::{Caller, Known},
@@ -30,13 +31,17 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-rep
 pub(super) const MAX_CHARACTERS: usize = 255;
 /// What of an answer's head is given again.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+/// The mark of the document for a member that is a credential and is in one answer only.
+pub(super) const SHOWN_ONCE: &str = "x-shown-once";
+/// The member of a repeated answer that says why another one is null.
+const NOTICE: &str = "notice";
 
 /// What this layer needs to know.
 #[derive(Clone)]
 pub(super) struct Creations {
     app: Arc<App>,
-    /// The paths at which POST creates something.
-    paths: Arc<HashSet<String>>,
+    /// The paths at which POST creates something, with the members of the answer that are shown once.
+    paths: Arc<HashMap<String, Vec<String>>>,
 }
 
 impl Creations {
@@ -45,7 +50,7 @@ impl Creations {
         let paths = document["paths"].as_object().into_iter().flatten();
         let paths = paths
             .filter(|(_, operations)| creates(&operations["post"]))
-            .map(|(path, _)| path.clone())
+            .map(|(path, operations)| (path.clone(), shown_once(document, &operations["post"], "201")))
             .collect();
         Self {
             app,
@@ -59,6 +64,31 @@ pub(super) fn creates(operation: &Value) -> bool {
     operation["responses"].get("201").is_some()
 }
 
+/// The members of an operation's answer that are credentials: by the document, in which each is marked.
+pub(super) fn shown_once(document: &Value, operation: &Value, status: &str) -> Vec<String> {
+    let mut members = Vec::new();
+    let schema = &operation["responses"][status]["content"]["application/json"]["schema"];
+    collect_shown_once(document, schema, &mut members);
+    members
+}
+
+fn collect_shown_once(document: &Value, schema: &Value, members: &mut Vec<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let referenced = document.pointer(reference.trim_start_matches('#'));
+        return referenced
+            .into_iter()
+            .for_each(|schema| collect_shown_once(document, schema, members));
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        collect_shown_once(document, part, members);
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        if member[SHOWN_ONCE] == Value::Bool(true) {
+            members.push(name.clone());
+        }
+    }
+}
+
 /// An answer, as it is kept.
 #[derive(Serialize, Deserialize)]
 struct Answer {
@@ -69,30 +99,36 @@ struct Answer {
 
 /// Gives a creation that was done before the same answer again, and keeps the answer of one that is done now.
 pub(super) async fn layer(State(creations): State<Creations>, request: Request, next: Next) -> Response {
-    let is_creation = request.method() == Method::POST
-        && request.headers().contains_key(HEADER)
-        && request
-            .extensions()
-            .get::<MatchedPath>()
-            .is_some_and(|path| creations.paths.contains(path.as_str()));
-    if !is_creation {
+    let has_key = request.method() == Method::POST && request.headers().contains_key(HEADER);
+    let shown_once = request
+        .extensions()
+        .get::<MatchedPath>()
+        .filter(|_| has_key)
+        .and_then(|path| creations.paths.get(path.as_str()))
+        .cloned();
+    let Some(shown_once) = shown_once else {
         return next.run(request).await;
-    }
-    create_once(&creations.app, request, next)
+    };
+    create_once(&creations.app, &shown_once, request, next)
         .await
         .unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn create_once(app: &Arc<App>, request: Request, next: Next) -> Result<Response, Problem> {
+async fn create_once(
+    app: &Arc<App>,
+    shown_once: &[String],
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     // A request without credentials learns nothing else.
     let Caller(authority) = Caller::from_request_parts(&mut parts, app).await?;
     let key = key_of(&parts.headers)?;
     let body = read_whole(body).await?;
     let once = Arc::new(Once::new(authority.actor(), parts.uri.path(), &key, &body));
-    if let Some(answer) = once::look_up(app, &once).await? {
-        return replayed(&answer);
-    }
+    // Whether the answer is known or not, the service is asked: it refuses whoever may no longer do this, and stops with
+    // the others before anything is made.
+    once::recognise(app, &once).await?;
     parts
         .extensions
         .insert(Known(authority.for_once(Arc::clone(&once))));
@@ -102,13 +138,14 @@ async fn create_once(app: &Arc<App>, request: Request, next: Next) -> Result<Res
         if once.came_late()
             && let Some(answer) = once::look_up(app, &once).await?
         {
-            return replayed(&answer);
+            return replayed(&answer, shown_once);
         }
         return Ok(response);
     }
     let (head, body) = response.into_parts();
     let body = read_whole(body).await?;
-    once::finish(app, &once, &kept(head.status, &head.headers, &body)).await?;
+    let answer = kept(head.status, &head.headers, &body, shown_once);
+    once::finish(app, &once, &answer).await?;
     Ok(Response::from_parts(head, Body::from(body)))
 }
 
@@ -129,7 +166,7 @@ fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
     })
 }
 
-fn kept(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
+fn kept(status: StatusCode, headers: &HeaderMap, body: &[u8], shown_once: &[String]) -> Vec<u8> {
     let head = KEPT.iter().filter_map(|name| {
         let value = headers.get(name)?.to_str().ok()?;
         Some((name.to_string(), value.to_owned()))
@@ -137,19 +174,50 @@ fn kept(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
     let answer = Answer {
         status: status.as_u16(),
         head: head.collect(),
-        body: String::from_utf8_lossy(body).into_owned(),
+        body: without(shown_once, String::from_utf8_lossy(body).into_owned()),
     };
     serde_json::to_vec(&answer).expect("an answer is plain data")
 }
 
-fn replayed(answer: &[u8]) -> Result<Response, Problem> {
+/// The body without its credentials, and with a word about them.
+fn without(shown_once: &[String], body: String) -> String {
+    if shown_once.is_empty() {
+        return body;
+    }
+    // What cannot be read is an answer of ours no longer: rather nothing than a credential.
+    let mut members: Map<String, Value> = serde_json::from_str(&body).unwrap_or_default();
+    let mut gone = Vec::new();
+    for name in shown_once {
+        match members.get_mut(name) {
+            Some(value) if !value.is_null() => {
+                *value = Value::Null;
+                gone.push(format!("`{name}`"));
+            }
+            _ => {}
+        }
+    }
+    if !gone.is_empty() {
+        let notice = format!(
+            "This was created by the first request with this `Idempotency-Key`. Only its answer contained {}, which is not \
+             stored. If you did not receive it, delete or revoke what was created, and create it again with another \
+             `Idempotency-Key`.",
+            gone.join(" and ")
+        );
+        members.insert(NOTICE.to_owned(), Value::String(notice));
+    }
+    Value::Object(members).to_string()
+}
+
+fn replayed(answer: &[u8], shown_once: &[String]) -> Result<Response, Problem> {
     let response = || {
         let answer: Answer = serde_json::from_slice(answer).ok()?;
         let mut response = Response::builder().status(answer.status).header(REPLAYED, "true");
         for (name, value) in answer.head {
             response = response.header(name, HeaderValue::from_str(&value).ok()?);
         }
-        response.body(Body::from(answer.body)).ok()
+        // Answers that another version has stored may still have them.
+        let body = without(shown_once, answer.body);
+        response.body(Body::from(body)).ok()
     };
     response().ok_or_else(Problem::internal)
 }

@@ -59,9 +59,14 @@ pub struct CreatedInvitationResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: InvitationResource,
-    /// The link to send to the invited person: it cannot be read again.
-    #[schema(format = "uri")]
+    /// The link to send to the invited person: it cannot be read again. Null in an answer that is repeated for an
+    /// `Idempotency-Key`.
+    #[schema(value_type = Option<String>, required = true, format = "uri", extensions(("x-shown-once" = json!(true))))]
     link: String,
+    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
 }
 
 fn resource(invitation: Invitation, now: Timestamp) -> InvitationResource {
@@ -101,6 +106,7 @@ pub(super) async fn create_invitation(
         content: Json(CreatedInvitationResource {
             resource: resource(made.invitation, app.now()),
             link: made.link.expose().to_owned(),
+            notice: None,
         }),
     })
 }

@@ -37,6 +37,9 @@ pub struct MemberResource {
     name: String,
     #[schema(schema_with = schema::member_role)]
     role: Role,
+    /// Whether single sign-on or an administrator of the instance has proved that the address is this person's. Until then it
+    /// is what an inviter typed.
+    address_proven: bool,
     /// `disabled` where an administrator of the instance has disabled the account.
     #[schema(schema_with = schema::account_status)]
     status: AccountStatus,
@@ -56,6 +59,7 @@ fn resource((member, account): (Member, Account)) -> MemberResource {
         email: account.email,
         name: account.name,
         role: member.role,
+        address_proven: account.address_proven,
         status: account.status,
         last_sign_in_at: account.last_sign_in_at,
         created_at: member.created_at,

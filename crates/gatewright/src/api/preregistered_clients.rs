@@ -64,8 +64,14 @@ pub struct WithSecretResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: PreregisteredClientResource,
-    /// The secret itself: store it now, it cannot be read again. Null for a client without one.
+    /// The secret itself: store it now, it cannot be read again. Null for a client without one, and in an answer that
+    /// is repeated for an `Idempotency-Key`.
+    #[schema(required = true, extensions(("x-shown-once" = json!(true))))]
     client_secret: Option<String>,
+    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
 }
 
 fn resource(app: &App, client: PreregisteredClient) -> PreregisteredClientResource {
@@ -225,6 +231,7 @@ fn with_secret(app: &App, made: WithSecret) -> Versioned<WithSecretResource> {
         resource: WithSecretResource {
             resource: resource(app, made.client),
             client_secret: made.secret.map(|secret| secret.expose().to_owned()),
+            notice: None,
         },
     }
 }

@@ -49,8 +49,13 @@ pub struct TestSignInResource {
 pub struct StartedTestSignIn {
     #[serde(flatten)]
     test_sign_in: TestSignInResource,
-    /// The page to open in a browser. It is told this one time.
+    /// The page to open in a browser: it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
+    #[schema(value_type = Option<String>, required = true, extensions(("x-shown-once" = json!(true))))]
     url: String,
+    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
 }
 
 /// How a test sign-in ended.
@@ -170,6 +175,7 @@ pub(super) async fn start_test_sign_in(
         content: Json(StartedTestSignIn {
             test_sign_in: resource(&started.test, None),
             url: started.url,
+            notice: None,
         }),
     })
 }

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use load::{ConfigSource, load};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
-    AdministratorProvider, AdministratorsConfig, DatabaseConfig, KeysConfig, LogConfig, LogFormat,
-    MetricsConfig, OutboundConfig, ServerConfig, ServersConfig,
+    AdministratorProvider, AdministratorsConfig, AuditConfig, DatabaseConfig, KeysConfig, LogConfig,
+    LogFormat, MetricsConfig, OutboundConfig, ServerConfig, ServersConfig,
 };
 
 /// The name of the SQLite file in `database.data_dir`.
@@ -45,6 +45,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Who may read `/metrics`.
     pub metrics: MetricsConfig,
+    /// How long the audit trail is kept.
+    pub audit: AuditConfig,
 }
 
 impl Config {

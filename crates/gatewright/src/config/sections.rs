@@ -256,6 +256,21 @@ pub struct MetricsConfig {
     pub bearer: Option<Secret>,
 }
 
+/// How long the audit trail is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// Days after which an event is deleted from the audit trail, of projects and of the instance; at least 30. Export what has to be
+    /// kept for longer. 0 keeps every event for ever: the database grows with it.
+    pub retention_days: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { retention_days: 730 }
+    }
+}
+
 /// What `config check` shows instead of a secret.
 const HIDDEN: &str = "[set, not shown]";
 

@@ -1,10 +1,12 @@
 //! Checks that the types cannot make.
 
-use gatewright_domain::{sealed::MasterKey, server::assertion_origin_of};
+use gatewright_domain::{account::Email, sealed::MasterKey, server::assertion_origin_of};
 
 use super::{Config, master_key, problem::Problem, public_url};
 use crate::telemetry::logging;
 
+/// An audit trail that is forgotten sooner tells nothing of a break-in that is found late.
+const MIN_RETENTION_DAYS: u32 = 30;
 /// A token for `/metrics` shorter than this could be guessed.
 const MIN_BEARER_CHARACTERS: usize = 16;
 
@@ -74,6 +76,14 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             ),
         }
     }
+    if (1..MIN_RETENTION_DAYS).contains(&config.audit.retention_days) {
+        refuse(
+            "audit.retention_days",
+            format!(
+                "an audit trail is kept for at least {MIN_RETENTION_DAYS} days. Write a larger number, or 0 to keep it for ever"
+            ),
+        );
+    }
     check_administrators(config, &mut refuse);
     if logging::parse_level(&config.log.level).is_none() {
         refuse(
@@ -134,7 +144,9 @@ fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) 
         }
     }
     for domain in &administrators.oidc_domains {
-        if domain.is_empty() || domain.contains(['@', '*', ' ', '/']) {
+        // What is not the domain of any address opens no account, and might look like one that does.
+        let is_domain = Email::check("", &format!("someone@{domain}")).is_ok();
+        if !is_domain || domain.contains(['@', '*', ' ', '/']) {
             refuse(
                 "administrators.oidc_domains",
                 format!("`{domain}` is no domain. Write one like example.com"),

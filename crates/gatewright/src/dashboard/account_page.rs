@@ -44,6 +44,7 @@ struct AccountPage {
     name_form: Form,
     password_form: Form,
     has_password: bool,
+    is_proven: bool,
     takes_passwords: bool,
     sessions: Vec<SessionRow>,
 }
@@ -152,6 +153,7 @@ async fn render(
             name_form,
             password_form,
             has_password: visit.session.account.has_password,
+            is_proven: visit.session.account.address_proven,
             takes_passwords: app.config.administrators.password_sign_in,
             sessions: sessions.collect(),
         },

@@ -119,6 +119,8 @@ flashes! {
     AdministratorMade = "administrator-made", "The account administers the instance from its next sign-in on.";
     /// An account no longer administers the instance.
     AdministratorUnmade = "administrator-unmade", "The account no longer administers the instance.";
+    /// The address of an account was proven.
+    AddressProven = "address-proven", "The address is marked as proven.";
     /// The sessions of an account were ended.
     SessionsEnded = "sessions-ended", "The sessions have ended. Every browser has to sign in again.";
     /// A key was revoked.

@@ -26,19 +26,21 @@ use crate::{
     service::{
         Authority,
         account_sessions::Session,
-        invitations::{self as service, Offer},
+        invitations::{self as service, Holder, Offer},
     },
 };
 
 /// What the reader of an invitation does next.
 #[derive(Debug)]
 enum Step {
-    /// They have no account yet.
-    Create,
-    /// They have one and are not signed in.
+    /// They make an account, or sign in where they are the one who has set up an account for the address already.
+    Create(bool),
+    /// They have an account that is known to be theirs, and are not signed in.
     SignIn,
     /// They are signed in with it.
     Join,
+    /// They are signed in with an account that is not known to be theirs.
+    ShowPassword,
     /// They are signed in with another, of this address.
     OtherAccount(String),
 }
@@ -85,7 +87,8 @@ pub(super) async fn accept(
     };
     if let Some(session) = &session {
         let authority = Authority::of_session(session, context.address, Origin::Dashboard);
-        return match service::accept(&app, &authority, session, &token).await {
+        let password = posted.secret("password");
+        return match service::accept(&app, &authority, session, &token, &password, context.address).await {
             Ok(_) => Ok(page::done(&path, Flash::Joined)),
             Err(error) => refused(error),
         };
@@ -119,10 +122,19 @@ async fn open(app: &App, token: &str) -> Result<Offer, PageError> {
 fn render(app: &App, offer: &Offer, session: Option<&Session>, form: Form, token: &str) -> Response {
     let invitation = &offer.invitation;
     let step = match session {
-        Some(session) if session.account.email.key() == invitation.email.key() => Step::Join,
+        Some(session) if session.account.email.key() == invitation.email.key() => {
+            if session.account.address_proven {
+                Step::Join
+            } else {
+                Step::ShowPassword
+            }
+        }
         Some(session) => Step::OtherAccount(session.account.email.as_str().to_owned()),
-        None if offer.has_account => Step::SignIn,
-        None => Step::Create,
+        None => match offer.holder {
+            Holder::None => Step::Create(false),
+            Holder::Unproven => Step::Create(true),
+            Holder::Known => Step::SignIn,
+        },
     };
     let role = role::of_member(invitation.role);
     page::show_with(

@@ -38,6 +38,8 @@ struct MemberRow {
     id: AccountId,
     name: String,
     email: String,
+    /// Whether the address is known to be this person's.
+    is_proven: bool,
     initial: String,
     role: RoleChoice,
     since: Moment,
@@ -256,6 +258,7 @@ fn row(app: &App, place: &InProject, member: &Member, account: Account) -> Membe
         id: account.id,
         initial: initial(&account.name),
         email: account.email.as_str().to_owned(),
+        is_proven: account.address_proven,
         role: role::of_member(member.role),
         since: Moment::new(member.created_at, app.now()),
         is_self,

@@ -6,7 +6,7 @@ use gatewright_domain::{
     account::Account,
     account_session::{AccountSession, MAX_LIFE, SEEN_RESOLUTION},
     entropy,
-    id::AccountSessionId,
+    id::{AccountSessionId, ProjectId},
     member::Role,
     secret::Secret,
     token_hash::TokenHash,
@@ -33,7 +33,7 @@ pub struct Session {
 
 impl Session {
     /// What the account may do in a project; nothing when it is no member.
-    pub fn role_in(&self, project: gatewright_domain::id::ProjectId) -> Option<Role> {
+    pub fn role_in(&self, project: ProjectId) -> Option<Role> {
         let of_project = self
             .memberships
             .iter()
@@ -188,8 +188,20 @@ pub(super) async fn note(
     account: &Account,
     verb: &str,
 ) -> Result<(), ServiceError> {
+    note_in(app, tx, authority, account, None, verb).await
+}
+
+/// The same in the trail of a project (`None`: of the instance).
+pub(super) async fn note_in(
+    app: &App,
+    tx: &mut Tx,
+    authority: &Authority,
+    account: &Account,
+    project: Option<ProjectId>,
+    verb: &str,
+) -> Result<(), ServiceError> {
     let entry = Entry {
-        project: None,
+        project,
         actor: authority.actor().clone(),
         verb,
         object: Object {

@@ -9,6 +9,7 @@ use gatewright_domain::{
     Invalid,
     account::{Account, AccountStatus},
     account_session::AccountSession,
+    audit::{ActorKind, FieldChange},
     grant::RevocationReason,
     id::AccountId,
     password::{Password, PasswordHash},
@@ -18,19 +19,19 @@ use gatewright_domain::{
 use gatewright_store::{
     Page, PageRequest, StoreError, Tx,
     account::{self as rows, AccountWrite},
-    account_session,
+    account_address, account_session,
     grant::Holder,
     member,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-pub use self::managed::{end_sessions_of, memberships_of, offer_password, search};
+pub use self::managed::{end_sessions_of, memberships_of, offer_password, others_of_address, search};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     account_sessions::{self, Begun},
     change::{Change, Fields, Object, field, secret_changed, updated},
-    grants,
+    grants, invitations, sign_in,
 };
 use crate::{
     account::{passwords::Verdict, visitor::Visitor},
@@ -50,10 +51,15 @@ pub struct AccountPatch {
     #[schema(schema_with = schema::account_status)]
     #[serde(default)]
     pub status: Patch<AccountStatus>,
-    /// Whether it manages projects and accounts of the instance.
+    /// Whether it manages projects and accounts of the instance. Making it so also proves its address.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     pub is_instance_admin: Patch<bool>,
+    /// `true` says that you know this account to be that of the address's owner. Other accounts of the address are deleted,
+    /// and their memberships become this one's. It cannot be undone.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub address_proven: Patch<bool>,
 }
 
 /// A change of one's own account.
@@ -106,7 +112,7 @@ pub async fn update(
     patch: AccountPatch,
     if_match: &IfMatch,
 ) -> Result<Account, ServiceError> {
-    authority.instance()?;
+    authority.instance_in_person()?;
     let mut invalid = Invalid::default();
     let status = patch
         .status
@@ -114,10 +120,20 @@ pub async fn update(
     let is_admin = patch
         .is_instance_admin
         .required(&mut invalid, "/is_instance_admin", &["true", "false"]);
+    let proven = patch
+        .address_proven
+        .required(&mut invalid, "/address_proven", &["true"]);
     invalid.into_result()?;
     let mut change = Change::begin(app, authority, None).await?;
     let current = existing(&mut change.tx, id).await?;
     if_match.holds(current.updated_at)?;
+    if proven == Some(false) && current.address_proven {
+        return Err(Invalid::one(
+            "/address_proven",
+            "An address that was proven stays proven: disable the account instead.",
+        )
+        .into());
+    }
     let now = change.later_than(current.updated_at);
     let own = own_session(&mut change, authority, id).await?;
     if let Some(status) = status.filter(|status| *status != current.status) {
@@ -129,10 +145,14 @@ pub async fn update(
         written(rows::set_status(&mut change.tx, id, status, now).await?)?;
         if status == AccountStatus::Disabled {
             end_member_grants(&mut change, id).await?;
+            invitations::end_of(&mut change, None, ActorKind::Account(id)).await?;
         }
     }
     if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != current.is_instance_admin) {
         written(rows::set_instance_admin(&mut change.tx, id, is_admin, now).await?)?;
+    }
+    if proven == Some(true) || is_admin == Some(true) {
+        account_address::prove(&mut change.tx, id, now).await?;
     }
     let next = existing(&mut change.tx, id).await?;
     if next == current {
@@ -142,9 +162,26 @@ pub async fn update(
         account_session::keep(&mut change.tx, &own, next.session_epoch).await?;
     }
     let changes = updated(&audited(&current), audited(&next));
-    change.record("updated", object(&next), changes).await?;
+    tell(&mut change, &next, "updated", changes).await?;
     change.commit().await?;
     Ok(next)
+}
+
+/// Notes what was done to a person in the trail of the instance, and of every project the account is a member of: a
+/// password link or another status acts in all of them.
+pub(super) async fn tell(
+    change: &mut Change<'_>,
+    account: &Account,
+    verb: &str,
+    changes: Vec<FieldChange>,
+) -> Result<(), ServiceError> {
+    for membership in member::memberships(&mut change.tx, account.id).await? {
+        let project = Some(membership.project_id);
+        change
+            .record_in(project, verb, object(account), changes.clone())
+            .await?;
+    }
+    change.record_in(None, verb, object(account), changes).await
 }
 
 /// Ends what a disabled account holds as a member, so that nothing of it comes back when it is enabled again.
@@ -217,13 +254,14 @@ pub async fn change_password(
     };
     let mut tx = app.store.read().await?;
     let account = existing(&mut tx, id).await?;
-    let credentials = rows::find_credentials(&mut tx, &account.email).await?;
+    let hash = rows::find_password(&mut tx, id).await?;
     let now = app.now();
     let sessions = account_session::list(&mut tx, id, now).await?;
     drop(tx);
-    let hash = credentials.and_then(|(_, hash)| hash);
     match (&hash, &input.current_password) {
-        (Some(hash), Some(typed)) => prove(app, &account, visitor.address, typed, hash).await?,
+        (Some(hash), Some(typed)) => {
+            prove(app, &account, visitor.address, "/current_password", typed, hash).await?;
+        }
         (Some(_), None) => {
             return Err(Invalid::one("/current_password", "Type your present password.").into());
         }
@@ -265,17 +303,19 @@ pub async fn change_password(
 }
 
 /// Whoever has found an open browser must know the password all the same, and may not guess at it either.
-async fn prove(
+pub(super) async fn prove(
     app: &App,
     account: &Account,
     address: IpAddr,
+    pointer: &str,
     typed: &Secret,
     hash: &PasswordHash,
 ) -> Result<(), ServiceError> {
     let prefix = crate::request::address_prefix(address);
+    let at_home = sign_in::is_at_home(app, &account.email, &prefix).await?;
     let limits = &app.accounts.limits;
     let attempt = limits
-        .begin(&account.email, &prefix)
+        .begin(&account.email, &prefix, at_home)
         .map_err(|limited| ServiceError::TooManyAttempts { after: limited.after })?;
     let verdict = match Password::typed(typed) {
         Some(typed) => app.accounts.passwords.verify(&typed, Some(hash)).await,
@@ -283,16 +323,14 @@ async fn prove(
     };
     match verdict {
         Ok(Verdict::Right | Verdict::RightButOutdated) => {
-            limits.right(&attempt);
+            attempt.forget();
             Ok(())
         }
-        Ok(Verdict::Wrong) => Err(Invalid::one(
-            "/current_password",
-            "This is not your present password: type it again.",
-        )
-        .into()),
+        Ok(Verdict::Wrong) => {
+            Err(Invalid::one(pointer, "This is not your present password: type it again.").into())
+        }
         Err(_) => {
-            attempt.undecided();
+            attempt.forget();
             Err(ServiceError::Overloaded)
         }
     }
@@ -373,6 +411,7 @@ fn audited(account: &Account) -> Fields {
     vec![
         field("name", &account.name),
         field("status", account.status),
+        field("address_proven", account.address_proven),
         field("is_instance_admin", account.is_instance_admin),
     ]
 }

@@ -5,6 +5,7 @@ mod rotation;
 use gatewright_domain::{
     Invalid, Timestamp,
     api_key::{self, ApiKey, KeyRole, KeyScope},
+    audit::ActorKind,
     id::{ApiKeyId, GatewayId, ProjectId},
     project::check_name,
     secret::Secret,
@@ -18,6 +19,7 @@ pub use self::rotation::{RotateApiKey, rotate};
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
     change::{Change, Fields, Object, created, every, field, updated},
+    invitations,
 };
 use crate::{api::schema, app::App};
 
@@ -83,9 +85,7 @@ pub async fn create(
     project: ProjectId,
     new: NewApiKey,
 ) -> Result<CreatedKey, ServiceError> {
-    if !authority.is_instance_key() {
-        authority.own(project)?;
-    }
+    authority.own_or_begin(project)?;
     let mut invalid = Invalid::default();
     let name = invalid.take(check_name("/name", &new.name));
     if new.role.is_none() {
@@ -215,6 +215,7 @@ pub async fn revoke(
     if !rows::revoke(&mut change.tx, project, id, now).await? {
         return Ok(());
     }
+    invitations::end_of(&mut change, None, ActorKind::ApiKey(id)).await?;
     change.record("revoked", object(&key), Vec::new()).await?;
     change.commit().await
 }

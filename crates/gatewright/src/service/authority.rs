@@ -12,6 +12,7 @@ use gatewright_domain::{
 
 use super::{ServiceError, account_sessions::Session, once::Once};
 
+mod bounds;
 mod standing;
 
 /// Somebody who administers, and what is open to them.
@@ -213,18 +214,20 @@ impl Authority {
 
     /// May change what is in a project.
     pub(super) fn change(&self, project: ProjectId) -> Result<(), ServiceError> {
-        self.inside(project, KeyRole::Admin)
+        self.inside(project, KeyRole::Admin)?;
+        self.go_on()
     }
 
     /// May manage a project's keys and members.
     pub(super) fn own(&self, project: ProjectId) -> Result<(), ServiceError> {
-        self.inside(project, KeyRole::Owner)
+        self.inside(project, KeyRole::Owner)?;
+        self.go_on()
     }
 
     /// May create projects and manage keys and accounts of the instance.
     pub(super) fn instance(&self) -> Result<(), ServiceError> {
         if self.manages_instance() {
-            return Ok(());
+            return self.go_on();
         }
         Err(ServiceError::Forbidden(match self.access {
             Access::Account(_) => "This needs an administrator of the instance. Ask one of them.".to_owned(),

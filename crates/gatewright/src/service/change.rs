@@ -105,10 +105,25 @@ impl<'a> Change<'a> {
         object: Object<'_>,
         changes: Vec<FieldChange>,
     ) -> Result<(), ServiceError> {
+        self.record_in(self.project, verb, object, changes).await
+    }
+
+    /// The same in the trail of another project, or (`None`) of the instance.
+    pub(super) async fn record_in(
+        &mut self,
+        project: Option<ProjectId>,
+        verb: &str,
+        object: Object<'_>,
+        changes: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        let entry = Entry {
+            project,
+            ..self.entry(verb, object, changes)
+        };
         let event = AuditEvent {
             at: self.now,
             last_at: self.now,
-            ..self.entry(verb, object, changes).event(self.app)
+            ..entry.event(self.app)
         };
         gatewright_store::audit::insert(&mut self.tx, &event).await?;
         Ok(())

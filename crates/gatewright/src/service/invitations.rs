@@ -1,9 +1,12 @@
 //! Invitations into a project: make, list, revoke, accept. The link is shown once, to be sent by whatever way the two
 //! trust; only an account of the invited address can accept it.
 
+use std::net::IpAddr;
+
 use gatewright_domain::{
     Invalid,
     account::{Account, AccountStatus, Email},
+    audit::ActorKind,
     entropy,
     id::{AccountId, InvitationId, ProjectId},
     invitation::{Invitation, InvitationStatus, LIFE},
@@ -13,7 +16,7 @@ use gatewright_domain::{
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_store::{Page, PageRequest, StoreError, Tx, invitation as rows, member};
+use gatewright_store::{Page, PageRequest, StoreError, Tx, account_address, invitation as rows, member};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -58,21 +61,33 @@ pub struct Offer {
     pub status: InvitationStatus,
     /// The project.
     pub project: Project,
-    /// Whether there is an account of the address: then it has to sign in; otherwise one is made.
-    pub has_account: bool,
+    /// Who has the invited address.
+    pub holder: Holder,
+}
+
+/// Who has the address of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// No one: the recipient makes an account.
+    None,
+    /// Someone who set up an account with another invitation, and may be anyone who had its link. The recipient joins with
+    /// it by its password, or makes an account of their own beside it.
+    Unproven,
+    /// An account that is proven to be the owner's, or that an administrator has disabled: it has to sign in.
+    Known,
 }
 
 /// Makes an invitation; an open one for the same address is revoked by it. Owners do; an instance key may invite the first
-/// owner of a project that has none.
+/// owner of a project that has none. A key that expires invites no one: a member stays. An invitation ends with its maker
+/// ([`end_of`]).
 pub async fn create(
     app: &App,
     authority: &Authority,
     project: ProjectId,
     new: NewInvitation,
 ) -> Result<CreatedInvitation, ServiceError> {
-    if !authority.is_instance_key() {
-        authority.own(project)?;
-    }
+    authority.own_or_begin(project)?;
+    authority.lasting("the member that an invitation makes")?;
     let mut invalid = Invalid::default();
     let email = invalid.take(Email::check("/email", &new.email));
     if new.role.is_none() {
@@ -85,14 +100,14 @@ pub async fn create(
     if authority.is_instance_key() {
         api_keys::may_make_first_owner(&mut change, project, role.into()).await?;
     }
-    if let Some(account) = gatewright_store::account::find_by_email(&mut change.tx, &email).await?
-        && member::find(&mut change.tx, project, account.id).await?.is_some()
-    {
-        return Err(Invalid::one(
-            "/email",
-            "This account is a member of the project already: change its role instead.",
-        )
-        .into());
+    for account in account_address::list(&mut change.tx, &email).await? {
+        if member::find(&mut change.tx, project, account.id).await?.is_some() {
+            return Err(Invalid::one(
+                "/email",
+                "This account is a member of the project already: change its role instead.",
+            )
+            .into());
+        }
     }
     let token = entropy::token(app.entropy.as_ref());
     let invitation = Invitation {
@@ -106,7 +121,7 @@ pub async fn create(
         accepted: None,
         revoked_at: None,
     };
-    rows::insert(&mut change.tx, &invitation)
+    rows::insert(&mut change.tx, &invitation, authority.actor().kind)
         .await
         .map_err(|error| match error {
             StoreError::Taken { .. } => ServiceError::changed_meanwhile(),
@@ -176,21 +191,36 @@ pub async fn look(app: &App, token: &str) -> Result<Option<Offer>, ServiceError>
     let Some(project) = gatewright_store::project::find(&mut tx, invitation.project_id).await? else {
         return Ok(None);
     };
-    let account = gatewright_store::account::find_by_email(&mut tx, &invitation.email).await?;
+    let holder = holder_of(&mut tx, &invitation.email).await?;
     Ok(Some(Offer {
         status: invitation.status(app.now()),
         invitation,
         project,
-        has_account: account.is_some(),
+        holder,
     }))
 }
 
-/// Accepts as the signed-in account; the project.
+async fn holder_of(tx: &mut Tx, email: &Email) -> Result<Holder, ServiceError> {
+    let accounts = account_address::list(tx, email).await?;
+    let is_known = |account: &Account| account.address_proven || account.status == AccountStatus::Disabled;
+    Ok(if accounts.iter().any(is_known) {
+        Holder::Known
+    } else if accounts.is_empty() {
+        Holder::None
+    } else {
+        Holder::Unproven
+    })
+}
+
+/// Accepts as the signed-in account; the project. An account whose address is not proven types its password: a browser may be
+/// signed in to an account that someone else has set up for the address.
 pub async fn accept(
     app: &App,
     authority: &Authority,
     session: &Session,
     token: &str,
+    password: &Secret,
+    address: IpAddr,
 ) -> Result<ProjectId, ServiceError> {
     let offer = open(app, token).await?;
     let account = &session.account;
@@ -201,13 +231,28 @@ pub async fn accept(
             account.email.as_str()
         )));
     }
+    if !account.address_proven {
+        let mut tx = app.store.read().await?;
+        let hash = gatewright_store::account::find_password(&mut tx, account.id).await?;
+        drop(tx);
+        let Some(hash) = hash else {
+            return Err(ServiceError::Forbidden(
+                "The address of this account is not proven, and it has no password to show that it is yours. Ask an \
+                 administrator of the instance."
+                    .to_owned(),
+            ));
+        };
+        accounts::prove(app, account, address, "/password", password, &hash).await?;
+    }
     let mut change = Change::begin(app, authority, Some(offer.project.id)).await?;
     admit(&mut change, token, account).await?;
     change.commit().await?;
     Ok(offer.project.id)
 }
 
-/// Accepts as somebody who has no account yet: makes one of the invited address, and signs in.
+/// Accepts as someone who has no account yet, or whose address was used by someone else: makes an account of the invited
+/// address, and signs in. It shares nothing with other accounts of the address, which keep what they have and get nothing of
+/// this project; those that are members of no project are deleted.
 pub async fn accept_as_newcomer(
     app: &App,
     visitor: &Visitor,
@@ -222,7 +267,7 @@ pub async fn accept_as_newcomer(
         ));
     }
     let offer = open(app, token).await?;
-    if offer.has_account {
+    if offer.holder == Holder::Known {
         return Err(ServiceError::conflict(
             "There is an account of this address already. Sign in with it, then open the link again.",
         ));
@@ -241,6 +286,7 @@ pub async fn accept_as_newcomer(
         name: name.expect("a name that is no violation was given"),
         has_password: true,
         is_instance_admin: false,
+        address_proven: false,
         status: AccountStatus::Active,
         session_epoch: 1,
         created_at: now,
@@ -249,15 +295,26 @@ pub async fn accept_as_newcomer(
     };
     let authority = Authority::of_newcomer(account.id, visitor.address);
     let mut change = Change::begin(app, &authority, Some(offer.project.id)).await?;
-    gatewright_store::account::insert(&mut change.tx, &account, Some(&hash))
+    account_address::delete_empty(&mut change.tx, &account.email).await?;
+    account_address::insert_unproven(&mut change.tx, &account, &hash)
         .await
-        .map_err(accounts::taken)?;
+        .map_err(too_many)?;
     account_sessions::note(app, &mut change.tx, &authority, &account, "created").await?;
     admit(&mut change, token, &account).await?;
     let begun = account_sessions::begin(app, &mut change.tx, &account, visitor).await?;
     let begun = begun.ok_or_else(ServiceError::changed_meanwhile)?;
     change.commit().await?;
     Ok(begun)
+}
+
+fn too_many(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::Taken { .. } => ServiceError::conflict(
+            "Others have set up accounts of this address already. Ask an administrator of the instance to say whose it is, \
+             then open the link again.",
+        ),
+        other => other.into(),
+    }
 }
 
 /// Takes the invitation, once, and makes the account a member.
@@ -282,6 +339,23 @@ async fn admit(change: &mut Change<'_>, token: &str, account: &Account) -> Resul
     change.record("accepted", object(&invitation), Vec::new()).await?;
     let changes = created(vec![field("role", member.role)]);
     change.record("added", members::object(account), changes).await
+}
+
+/// Revokes the open invitations of a maker who may no longer invite, in one project or (`None`) in all of them: an owner who
+/// was removed must not come back by a link made before.
+pub(super) async fn end_of(
+    change: &mut Change<'_>,
+    project: Option<ProjectId>,
+    maker: ActorKind,
+) -> Result<(), ServiceError> {
+    let now = change.now;
+    for ended in rows::revoke_of(&mut change.tx, project, maker, now).await? {
+        let project = Some(ended.project_id);
+        change
+            .record_in(project, "revoked", object(&ended), Vec::new())
+            .await?;
+    }
+    Ok(())
 }
 
 async fn open(app: &App, token: &str) -> Result<Offer, ServiceError> {

@@ -3,6 +3,7 @@
 use gatewright_domain::{
     Invalid,
     account::Account,
+    audit::ActorKind,
     grant::{Grant, RevocationReason},
     id::{AccountId, GrantId, ProjectId},
     member::{Member, Role},
@@ -18,7 +19,7 @@ use utoipa::ToSchema;
 use super::{
     Authority, IfMatch, Patch, ServiceError, accounts,
     change::{Change, Object, created, field, updated},
-    grants,
+    grants, invitations,
 };
 use crate::{api::schema, app::App};
 
@@ -107,6 +108,9 @@ pub async fn update(
     let Some(role) = role else {
         return Ok((current, person));
     };
+    if role > current.role {
+        authority.lasting("the higher role of a member")?;
+    }
     let now = change.later_than(current.updated_at);
     match rows::change_role(&mut change.tx, project, account, role, now).await? {
         MemberWrite::Done => {}
@@ -115,6 +119,9 @@ pub async fn update(
         MemberWrite::LastOwner => return Err(last_owner(change, &person, "role_refused").await),
     }
     accounts::end_sessions(&mut change, authority, account).await?;
+    if current.role == Role::Owner {
+        invitations::end_of(&mut change, Some(project), ActorKind::Account(account)).await?;
+    }
     let changes = updated(&vec![field("role", current.role)], vec![field("role", role)]);
     change.record("updated", object(&person), changes).await?;
     change.commit().await?;
@@ -152,6 +159,7 @@ pub async fn remove(
         MemberWrite::LastOwner => return Err(last_owner(change, &person, "removal_refused").await),
     }
     accounts::end_sessions(&mut change, authority, account).await?;
+    invitations::end_of(&mut change, Some(project), ActorKind::Account(account)).await?;
     // The directory alone would end them too, until the account is a member again.
     grants::end_all(
         &mut change,

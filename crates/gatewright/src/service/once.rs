@@ -29,6 +29,7 @@ pub struct Once {
     /// The transaction that creates, from its commit on.
     held: Mutex<Option<Tx>>,
     came_late: AtomicBool,
+    is_known: AtomicBool,
 }
 
 impl Once {
@@ -45,12 +46,23 @@ impl Once {
             },
             held: Mutex::default(),
             came_late: AtomicBool::new(false),
+            is_known: AtomicBool::new(false),
         }
     }
 
-    /// Whether another request with the same key was first, after [`look_up`] had found none.
+    /// Whether another request with the same key was first, so that this one has made nothing.
     pub fn came_late(&self) -> bool {
         self.came_late.load(Ordering::SeqCst)
+    }
+
+    /// Goes on with a creation that is new. One that was done before ends here: its caller has just been found to be allowed
+    /// to do it, and nothing else is asked or made.
+    pub(super) fn go_on(&self) -> Result<(), ServiceError> {
+        if self.is_known.load(Ordering::SeqCst) {
+            self.came_late.store(true, Ordering::SeqCst);
+            return Err(ServiceError::Repeated);
+        }
+        Ok(())
     }
 
     /// Claims the key for the transaction that creates.
@@ -70,6 +82,14 @@ impl Once {
     fn take(&self) -> Option<Tx> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// Finds out whether the key was used before. The answer is not given yet: first the caller must be allowed to ask for it.
+pub async fn recognise(app: &App, once: &Once) -> Result<(), ServiceError> {
+    let mut tx = app.store.read().await?;
+    let done = rows::find(&mut tx, once.claim.key, app.now()).await?;
+    once.is_known.store(done.is_some(), Ordering::SeqCst);
+    Ok(())
 }
 
 /// The answer that was given to the same request before, if there was one.

@@ -9,7 +9,7 @@ use gatewright_domain::{
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_store::{account as rows, account_link};
+use gatewright_store::{account as rows, account_address, account_link};
 
 use super::{
     Authority, ServiceError,
@@ -26,9 +26,18 @@ pub async fn offer(app: &App, email: &str, make_admin: bool) -> Result<Option<St
     let email = Email::check("/email", email)?;
     let authority = Authority::operator(Origin::Cli);
     let mut change = Change::begin(app, &authority, None).await?;
-    let Some(account) = rows::find_by_email(&mut change.tx, &email).await? else {
+    let of_address = account_address::list(&mut change.tx, &email).await?;
+    let Some(account) = of_address.first() else {
         return Ok(None);
     };
+    if of_address.len() > 1 {
+        let ids: Vec<_> = of_address.iter().map(|account| account.id.to_string()).collect();
+        return Err(ServiceError::conflict(format!(
+            "Several accounts have this address, and none of them is proven to be its owner's: {}. An administrator of the \
+             instance decides in the dashboard, under Accounts, whose it is.",
+            ids.join(", ")
+        )));
+    }
     let (id, now) = (account.id, change.now);
     let mut told = Vec::new();
     if account.status == AccountStatus::Disabled {
@@ -37,6 +46,7 @@ pub async fn offer(app: &App, email: &str, make_admin: bool) -> Result<Option<St
     }
     if make_admin && !account.is_instance_admin {
         rows::set_instance_admin(&mut change.tx, id, true, now).await?;
+        account_address::prove(&mut change.tx, id, now).await?;
         told.push(field("is_instance_admin", true));
     }
     let token = entropy::token(app.entropy.as_ref());
@@ -46,10 +56,8 @@ pub async fn offer(app: &App, email: &str, make_admin: bool) -> Result<Option<St
         created_at: now,
         expires_at: now.plus(RESET_LIFE),
     };
-    account_link::insert(&mut change.tx, &link).await?;
-    change
-        .record("password_link_made", accounts::object(&account), created(told))
-        .await?;
+    account_link::insert(&mut change.tx, &link, authority.actor().kind).await?;
+    accounts::tell(&mut change, account, "password_link_made", created(told)).await?;
     change.commit().await?;
     Ok(Some(format!("{}/account/reset/{token}", app.config.public_url())))
 }
@@ -94,13 +102,8 @@ pub async fn complete(
         has_password: true,
         ..account
     };
-    change
-        .record(
-            "password_reset",
-            accounts::object(&account),
-            vec![secret_changed("password")],
-        )
-        .await?;
+    let changes = vec![secret_changed("password")];
+    accounts::tell(&mut change, &account, "password_reset", changes).await?;
     let begun = account_sessions::begin(app, &mut change.tx, &account, visitor).await?;
     let begun = begun.ok_or_else(ServiceError::changed_meanwhile)?;
     change.commit().await?;

@@ -5,7 +5,7 @@ use gatewright_domain::{
     Invalid, Timestamp,
     account::{Account, AccountStatus, Email},
     account_link::{AccountLink, LinkPurpose, SETUP_LIFE},
-    audit::Origin,
+    audit::{ActorKind, Origin},
     entropy,
     id::{AccountId, ProjectId},
     member::{Member, Role},
@@ -95,7 +95,7 @@ pub async fn offer(app: &App) -> Result<Option<String>, ServiceError> {
         expires_at: now.plus(SETUP_LIFE),
     };
     let mut tx = app.store.write().await?;
-    account_link::insert(&mut tx, &link).await?;
+    account_link::insert(&mut tx, &link, ActorKind::System).await?;
     tx.commit().await?;
     Ok(Some(format!("{}/account/setup/{token}", app.config.public_url())))
 }
@@ -200,6 +200,7 @@ async fn prepare(app: &App, new: NewInstance, needs_password: bool) -> Result<Pr
         name: name.expect("a name that is no violation was given"),
         has_password: hash.is_some(),
         is_instance_admin: true,
+        address_proven: true,
         status: AccountStatus::Active,
         session_epoch: 1,
         created_at: now,

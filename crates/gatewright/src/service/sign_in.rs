@@ -8,7 +8,7 @@ use gatewright_domain::{
     password::{Password, PasswordHash},
     secret::Secret,
 };
-use gatewright_store::{StoreError, account as rows};
+use gatewright_store::{StoreError, account as rows, account_address, sign_in_place};
 
 use super::{
     Authority, ServiceError,
@@ -69,19 +69,23 @@ pub async fn with_password(
     if !app.config.administrators.password_sign_in {
         return Err(SignInError::PasswordsOff);
     }
-    // What is no address is nobody's, and takes as long to refuse as one that is.
+    // What is not an address has no account, and takes as long to refuse as one that has.
     let typed = email.trim().chars().take(MAX_TYPED).collect();
-    let email = Email::check("/email", email).unwrap_or_else(|_| Email::stored(typed));
+    let (email, is_address) = match Email::check("/email", email) {
+        Ok(email) => (email, true),
+        Err(_) => (Email::stored(typed), false),
+    };
     let prefix = visitor.address_prefix();
+    let at_home = is_address && is_at_home(app, &email, &prefix).await?;
     let attempt = app
         .accounts
         .limits
-        .begin(&email, &prefix)
+        .begin(&email, &prefix, at_home)
         .map_err(|limited| SignInError::Limited { after: limited.after })?;
-    let checked = check(app, &email, password).await;
+    let checked = check(app, is_address.then_some(&email), password).await;
     match checked {
         Ok(Checked::Right { account, outdated }) => {
-            app.accounts.limits.right(&attempt);
+            attempt.forget();
             if account.status == AccountStatus::Disabled {
                 return Err(SignInError::Disabled);
             }
@@ -92,7 +96,7 @@ pub async fn with_password(
             Err(SignInError::Wrong)
         }
         Err(error) => {
-            attempt.undecided();
+            attempt.forget();
             Err(error)
         }
     }
@@ -107,34 +111,46 @@ enum Checked {
     },
 }
 
-async fn check(app: &App, email: &Email, password: &Secret) -> Result<Checked, SignInError> {
-    // PostgreSQL stores no NUL and would refuse to look for one.
-    let is_searchable = !email.as_str().contains('\0');
-    let found = if is_searchable {
-        let mut tx = app.store.read().await?;
-        rows::find_credentials(&mut tx, email).await?
-    } else {
-        None
-    };
-    let (account, hash) = match found {
-        Some((account, hash)) => (Some(account), hash),
-        None => (None, None),
+/// Whether the right password of an account of this address was typed in this network lately.
+pub(super) async fn is_at_home(app: &App, email: &Email, prefix: &str) -> Result<bool, StoreError> {
+    let mut tx = app.store.read().await?;
+    sign_in_place::is_known(&mut tx, email, prefix, app.now()).await
+}
+
+async fn check(app: &App, email: Option<&Email>, password: &Secret) -> Result<Checked, SignInError> {
+    let found = match email {
+        Some(email) => {
+            let mut tx = app.store.read().await?;
+            account_address::credentials(&mut tx, email).await?
+        }
+        None => Vec::new(),
     };
     let Some(password) = Password::typed(password) else {
         return Ok(Checked::Wrong);
     };
-    let verdict = app.accounts.passwords.verify(&password, hash.as_ref()).await?;
-    Ok(match (verdict, account) {
-        (Verdict::Wrong, _) | (_, None) => Checked::Wrong,
-        (Verdict::Right, Some(account)) => Checked::Right {
-            account,
-            outdated: None,
-        },
-        (Verdict::RightButOutdated, Some(account)) => Checked::Right {
-            account,
-            outdated: hash,
-        },
-    })
+    let passwords = &app.accounts.passwords;
+    if found.is_empty() {
+        passwords.verify(&password, None).await?;
+    }
+    // Until an address is proven, several people may have set up an account for it. The password says whose this is.
+    for (account, hash) in found {
+        match passwords.verify(&password, hash.as_ref()).await? {
+            Verdict::Wrong => {}
+            Verdict::Right => {
+                return Ok(Checked::Right {
+                    account,
+                    outdated: None,
+                });
+            }
+            Verdict::RightButOutdated => {
+                return Ok(Checked::Right {
+                    account,
+                    outdated: hash,
+                });
+            }
+        }
+    }
+    Ok(Checked::Wrong)
 }
 
 async fn finish(
@@ -160,6 +176,7 @@ async fn finish(
     let Some(begun) = account_sessions::begin(app, &mut tx, account, visitor).await? else {
         return Err(SignInError::Wrong);
     };
+    sign_in_place::note(&mut tx, account.id, &visitor.address_prefix(), app.now()).await?;
     let authority = Authority::of_newcomer(account.id, visitor.address);
     account_sessions::note(app, &mut tx, &authority, account, "signed_in").await?;
     tx.commit().await?;

@@ -6,7 +6,7 @@ use gatewright_domain::{
     id::AccountId,
     project::check_name,
 };
-use gatewright_store::{StoreError, Tx, account as rows, invitation};
+use gatewright_store::{StoreError, Tx, account as rows, account_address, invitation, member};
 use http::{HeaderMap, HeaderValue};
 
 use super::{
@@ -134,16 +134,25 @@ async fn link(
         .and_then(|email| Email::check("/email", email).ok())
         .ok_or(SingleSignOnError::NoVerifiedAddress)?;
     let now = app.now();
-    let found = rows::find_by_email(tx, &email).await?;
-    let (account, verb) = match found {
+    let of_address = account_address::list(tx, &email).await?;
+    // What an administrator has said of this person holds for whichever of their accounts it was said of.
+    let is_kept_out = |account: &Account| account.status == AccountStatus::Disabled;
+    if of_address.iter().all(|account| !account.address_proven) && of_address.iter().any(is_kept_out) {
+        return Err(SingleSignOnError::Disabled);
+    }
+    let (account, verb) = match of_address.into_iter().next() {
         Some(account) if rows::has_identity(tx, account.id, &person.issuer).await? => {
             return Err(SingleSignOnError::AnotherPerson);
         }
         Some(account) => {
             // Whoever had the link of an invitation could make this account and give it a password. The provider knows
-            // better whose address it is: what was set before goes.
+            // better whose address it is: what was set before goes, with other accounts of the address.
             let epoch = rows::forget_password(tx, account.id, now).await?;
+            if account_address::prove(tx, account.id, now).await? {
+                tell_projects(app, tx, visitor, &account).await?;
+            }
             let account = Account {
+                address_proven: true,
                 has_password: false,
                 session_epoch: epoch.unwrap_or(account.session_epoch),
                 ..account
@@ -161,6 +170,7 @@ async fn link(
                 email,
                 has_password: false,
                 is_instance_admin: false,
+                address_proven: true,
                 status: AccountStatus::Active,
                 session_epoch: 1,
                 created_at: now,
@@ -177,6 +187,22 @@ async fn link(
     let authority = Authority::of_newcomer(account.id, visitor.address);
     account_sessions::note(app, tx, &authority, &account, verb).await?;
     Ok(account)
+}
+
+/// Each project of the account sees that it is now known whose it is: memberships of others of its address may have become
+/// its own.
+async fn tell_projects(
+    app: &App,
+    tx: &mut Tx,
+    visitor: &Visitor,
+    account: &Account,
+) -> Result<(), SingleSignOnError> {
+    let authority = Authority::of_newcomer(account.id, visitor.address);
+    for membership in member::memberships(tx, account.id).await? {
+        let project = Some(membership.project_id);
+        account_sessions::note_in(app, tx, &authority, account, project, "address_proven").await?;
+    }
+    Ok(())
 }
 
 async fn is_expected(app: &App, tx: &mut Tx, email: &Email) -> Result<bool, SingleSignOnError> {

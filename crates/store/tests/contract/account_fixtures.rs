@@ -25,6 +25,7 @@ impl World {
             name: format!("Ada {number}"),
             has_password: true,
             is_instance_admin: false,
+            address_proven: false,
             status: AccountStatus::Active,
             session_epoch: 1,
             created_at: self.now(),

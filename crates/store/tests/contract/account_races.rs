@@ -1,6 +1,6 @@
 //! Races about accounts: many at once, over two stores on the same data, as two replicas would.
 
-use gatewright_domain::{account::AccountStatus, member::Role, password::PasswordHash};
+use gatewright_domain::{account::AccountStatus, audit::ActorKind, member::Role, password::PasswordHash};
 use gatewright_store::{
     PageRequest,
     account::{self, AccountWrite},
@@ -50,7 +50,7 @@ async fn an_invitation_is_accepted_by_one_of_many(world: World) {
     let project = world.project().await;
     let ada = world.account().await;
     let made = world.new_invitation(project.id, &ada.email);
-    commit!(world, tx => invitation::insert(tx, &made));
+    commit!(world, tx => invitation::insert(tx, &made, ActorKind::Operator));
     let (now, hash) = (world.now(), made.hash);
     let outcomes = all_at_once(&world, 20, |_, store| {
         let ada = ada.clone();

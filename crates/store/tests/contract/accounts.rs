@@ -6,6 +6,7 @@ use gatewright_domain::{
     account::{AccountStatus, Email},
     account_link::{AccountLink, LinkPurpose},
     account_session::{IDLE_LIFE, MAX_LIFE, MAX_PER_ACCOUNT},
+    audit::ActorKind,
     member::Role,
     password::PasswordHash,
     token_hash::TokenHash,
@@ -55,9 +56,8 @@ async fn an_account_is_found_by_its_address_whatever_the_case(world: World) {
         look!(world, tx => account::find_by_email(tx, &typed)),
         Some(made.clone())
     );
-    let (found, hash) = look!(world, tx => account::find_credentials(tx, &typed)).unwrap();
-    assert_eq!(found, made);
-    assert_eq!(hash.unwrap().expose(), "$argon2id$first");
+    let hash = look!(world, tx => account::find_password(tx, made.id)).unwrap();
+    assert_eq!(hash.expose(), "$argon2id$first");
     assert_eq!(look!(world, tx => account::list(tx, &page())).items, [made]);
     let nobody = Email::check("", "nobody@example.com").unwrap();
     assert_eq!(look!(world, tx => account::find_by_email(tx, &nobody)), None);
@@ -151,7 +151,7 @@ async fn a_new_password_ends_every_session_and_link(world: World) {
         created_at: now,
         expires_at: now.plus(Duration::from_hours(1)),
     };
-    commit!(world, tx => account_link::insert(tx, &link));
+    commit!(world, tx => account_link::insert(tx, &link, ActorKind::Operator));
     let hash = PasswordHash::new("$argon2id$second".to_owned());
     let epoch = commit!(world, tx => account::set_password(tx, account.id, &hash, now)).unwrap();
     assert_eq!(epoch, account.session_epoch + 1);
@@ -336,7 +336,7 @@ async fn a_link_is_taken_once(world: World) {
         created_at: now,
         expires_at: now.plus(Duration::from_hours(1)),
     };
-    commit!(world, tx => account_link::insert(tx, &link));
+    commit!(world, tx => account_link::insert(tx, &link, ActorKind::Operator));
     let (hash, late) = (link.hash, link.expires_at);
     assert_eq!(
         look!(world, tx => account_link::find(tx, hash, now)),
@@ -361,7 +361,7 @@ async fn what_ran_out_is_forgotten(world: World) {
         created_at: now,
         expires_at: now.plus(Duration::from_hours(1)),
     };
-    commit!(world, tx => account_link::insert(tx, &link));
+    commit!(world, tx => account_link::insert(tx, &link, ActorKind::Operator));
     assert_eq!(commit!(world, tx => account_session::prune(tx, now, 10)), 0);
     assert_eq!(commit!(world, tx => account_link::prune(tx, now, 10)), 0);
     let late = now.plus(IDLE_LIFE);
@@ -373,7 +373,7 @@ async fn a_project_takes_its_members_with_it(world: World) {
     let project = world.project().await;
     let owner = world.member(project.id, Role::Owner).await;
     let invitation = world.new_invitation(project.id, &owner.email);
-    commit!(world, tx => gatewright_store::invitation::insert(tx, &invitation));
+    commit!(world, tx => gatewright_store::invitation::insert(tx, &invitation, ActorKind::Operator));
     assert!(commit!(world, tx => project::delete(tx, project.id)));
     assert!(look!(world, tx => member::memberships(tx, owner.id)).is_empty());
     let found = look!(world, tx => gatewright_store::invitation::find_by_hash(tx, invitation.hash));
@@ -414,6 +414,7 @@ async fn a_password_that_is_taken_away_ends_every_session(world: World) {
     let epoch = commit!(world, tx => account::forget_password(tx, account.id, now));
     assert_eq!(epoch, Some(account.session_epoch + 1));
     assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_none());
-    let (found, hash) = look!(world, tx => account::find_credentials(tx, &account.email)).unwrap();
-    assert!(!found.has_password && hash.is_none());
+    let found = look!(world, tx => account::find(tx, account.id)).unwrap();
+    assert!(!found.has_password);
+    assert_eq!(look!(world, tx => account::find_password(tx, account.id)), None);
 }

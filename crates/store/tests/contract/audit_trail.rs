@@ -23,6 +23,7 @@ contract!(
     an_event_of_a_change_that_was_dropped_did_not_happen,
     what_repeats_is_one_row_with_a_count,
     many_at_once_count_each,
+    the_oldest_events_are_forgotten_a_few_at_a_time,
 );
 
 const ALL: PageRequest = PageRequest {
@@ -53,6 +54,28 @@ fn event(world: &World, project: Option<ProjectId>, action: &str) -> AuditEvent 
         occurrences: 1,
         last_at: world.now(),
     }
+}
+
+async fn the_oldest_events_are_forgotten_a_few_at_a_time(world: World) {
+    let project = world.project().await.id;
+    let mut kept = Vec::new();
+    for number in 0..5 {
+        let of = (number % 2 == 0).then_some(project);
+        let event = event(&world, of, "project.updated");
+        commit!(world, tx => audit::insert(tx, &event));
+        kept.push(event);
+    }
+    let before = kept[3].at;
+    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2)), 2);
+    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2)), 1);
+    assert_eq!(commit!(world, tx => audit::prune(tx, before, 2)), 0);
+    let filter = AuditFilter::default();
+    let of_project = look!(world, tx => audit::list(tx, Some(project), &filter, &ALL)).items;
+    let of_instance = look!(world, tx => audit::list(tx, None, &filter, &ALL)).items;
+    assert_eq!(
+        (of_project, of_instance),
+        (vec![kept[4].clone()], vec![kept[3].clone()])
+    );
 }
 
 async fn events_are_read_back_newest_first(world: World) {

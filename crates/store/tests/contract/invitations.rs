@@ -1,6 +1,6 @@
 //! Invitations.
 
-use gatewright_domain::{account::Email, invitation::InvitationStatus};
+use gatewright_domain::{account::Email, audit::ActorKind, invitation::InvitationStatus};
 use gatewright_store::{PageRequest, invitation};
 
 use crate::world::{World, commit, contract, look};
@@ -16,7 +16,7 @@ async fn an_invitation_is_accepted_once_and_by_its_address_only(world: World) {
     let project = world.project().await;
     let (ada, eve) = (world.account().await, world.account().await);
     let made = world.new_invitation(project.id, &ada.email);
-    commit!(world, tx => invitation::insert(tx, &made));
+    commit!(world, tx => invitation::insert(tx, &made, ActorKind::Operator));
     let (hash, now) = (made.hash, world.now());
     assert!(look!(world, tx => invitation::is_invited(tx, &ada.email, now)));
     assert_eq!(
@@ -39,7 +39,7 @@ async fn what_was_revoked_or_ran_out_is_not_accepted(world: World) {
     let project = world.project().await;
     let ada = world.account().await;
     let made = world.new_invitation(project.id, &ada.email);
-    commit!(world, tx => invitation::insert(tx, &made));
+    commit!(world, tx => invitation::insert(tx, &made, ActorKind::Operator));
     let (hash, now, late) = (made.hash, world.now(), made.expires_at);
     assert_eq!(
         commit!(world, tx => invitation::accept(tx, hash, &ada.email, ada.id, late)),
@@ -64,8 +64,8 @@ async fn a_newer_invitation_takes_the_place_of_an_older_one(world: World) {
         world.new_invitation(project.id, &ada.email),
         world.new_invitation(project.id, &ada.email),
     );
-    commit!(world, tx => invitation::insert(tx, &first));
-    commit!(world, tx => invitation::insert(tx, &second));
+    commit!(world, tx => invitation::insert(tx, &first, ActorKind::Operator));
+    commit!(world, tx => invitation::insert(tx, &second, ActorKind::Operator));
     let now = world.now();
     assert_eq!(
         commit!(world, tx => invitation::accept(tx, first.hash, &ada.email, ada.id, now)),
@@ -91,7 +91,7 @@ async fn another_project_sees_none_of_it(world: World) {
     let (project, other) = (world.project().await, world.project().await);
     let ada = world.account().await;
     let made = world.new_invitation(project.id, &ada.email);
-    commit!(world, tx => invitation::insert(tx, &made));
+    commit!(world, tx => invitation::insert(tx, &made, ActorKind::Operator));
     let now = world.now();
     assert!(look!(world, tx => invitation::find(tx, project.id, made.id)).is_some());
     assert_eq!(look!(world, tx => invitation::find(tx, other.id, made.id)), None);

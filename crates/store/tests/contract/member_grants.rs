@@ -9,7 +9,7 @@ use gatewright_domain::{
     member::Role,
 };
 use gatewright_store::{
-    PageRequest, account,
+    PageRequest, account, account_address,
     authorization_code::{self, Redemption},
     gateway::{self, GatewayWrite},
     grant::{self, Holder},
@@ -99,8 +99,11 @@ async fn a_grant_rests_on_membership_account_and_mode(world: World) {
     let (found, named) = look!(world, tx => grant::find_live(tx, gateway.id, made.id, world.now())).unwrap();
     assert_eq!(found, made);
     assert_eq!(named.subject, person.id.to_string());
-    assert_eq!(named.email.as_deref(), Some(person.email.as_str()));
+    assert_eq!(named.email, None, "an inviter has typed it");
     assert_eq!(named.display_name, Some(person.name.clone()));
+    assert!(commit!(world, tx => account_address::prove(tx, person.id, world.now())));
+    let (_, named) = look!(world, tx => grant::find_live(tx, gateway.id, made.id, world.now())).unwrap();
+    assert_eq!(named.email.as_deref(), Some(person.email.as_str()));
 
     let token = world.new_token(&made);
     commit!(world, tx => refresh_token::insert(tx, &token));

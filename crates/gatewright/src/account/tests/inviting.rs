@@ -9,7 +9,7 @@ use gatewright_domain::{
 use super::world::{PASSWORD, World, page, visitor};
 use crate::service::{
     ServiceError,
-    invitations::{self, NewInvitation},
+    invitations::{self, Holder, NewInvitation},
 };
 
 #[tokio::test]
@@ -17,7 +17,10 @@ async fn a_newcomer_accepts_once_and_becomes_a_member_of_that_role() {
     let world = World::new().await;
     let token = world.invite("grace@example.com", Role::Admin).await.unwrap();
     let offer = invitations::look(world.app(), &token).await.unwrap().unwrap();
-    assert_eq!((offer.status, offer.has_account), (InvitationStatus::Open, false));
+    assert_eq!(
+        (offer.status, offer.holder),
+        (InvitationStatus::Open, Holder::None)
+    );
     assert_eq!(offer.project.name, "Acme");
     assert!(invitations::look(world.app(), "guessed").await.unwrap().is_none());
     let accept = async |token: &str, password: &str| {
@@ -58,7 +61,15 @@ async fn somebody_else_cannot_accept_and_the_invited_account_can() {
     let accept = async |cookie: &Secret| {
         let session = world.session(cookie).await.unwrap();
         let authority = world.authority(cookie).await;
-        invitations::accept(world.app(), &authority, &session, &token).await
+        invitations::accept(
+            world.app(),
+            &authority,
+            &session,
+            &token,
+            &Secret::new(PASSWORD),
+            visitor(1).address,
+        )
+        .await
     };
     let stolen = accept(&eve.token).await;
     assert!(matches!(stolen, Err(ServiceError::Forbidden(_))));

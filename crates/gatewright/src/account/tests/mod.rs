@@ -4,4 +4,5 @@ mod inviting;
 mod sessions;
 mod setting_up;
 mod signing_in;
+mod squatting;
 mod world;

@@ -9,7 +9,10 @@ use gatewright_domain::{
 use gatewright_store::account as rows;
 
 use super::world::{OWNER, PASSWORD, World, visitor};
-use crate::{account::visitor::Visitor, service::sign_in::SignInError};
+use crate::{
+    account::visitor::Visitor,
+    service::sign_in::{self, SignInError},
+};
 
 #[tokio::test]
 async fn the_right_password_opens_and_the_same_is_told_of_everything_else() {
@@ -89,6 +92,24 @@ async fn guessing_ends_and_locks_nobody_out_of_where_they_are_at_home() {
 }
 
 #[tokio::test]
+async fn where_an_account_is_at_home_survives_a_restart() {
+    let world = World::new().await;
+    world.sign_in(OWNER, PASSWORD).await.unwrap();
+    let restarted = world.test.another().await.unwrap();
+    let attempt = async |from: u8, password: &str| {
+        let password = Secret::new(password);
+        sign_in::with_password(&restarted, &visitor(from), OWNER, &password).await
+    };
+    for _ in 0..10 {
+        let wrong = attempt(100, "wrong wrong wrong").await;
+        assert!(matches!(wrong, Err(SignInError::Wrong)));
+    }
+    let elsewhere = attempt(101, PASSWORD).await;
+    assert!(matches!(elsewhere, Err(SignInError::Limited { .. })));
+    assert!(attempt(0, PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_hash_of_another_cost_is_renewed_at_sign_in() {
     let world = World::new().await;
     // Made with m=64, t=1, p=1 for the password of these tests.
@@ -102,10 +123,10 @@ async fn a_hash_of_another_cost_is_renewed_at_sign_in() {
     let cheap = gatewright_domain::password::PasswordHash::new(cheap.to_string());
     let stored = async || {
         let mut tx = world.app().store.read().await.unwrap();
-        let found = rows::find_credentials(&mut tx, &world.owner.account.email)
+        let found = rows::find_password(&mut tx, world.owner.account.id)
             .await
             .unwrap();
-        found.unwrap().1.unwrap()
+        found.unwrap()
     };
     let mut tx = world.app().store.write().await.unwrap();
     let now = world.app().now();

@@ -1,83 +1,12 @@
 //! Accounts, members and invitations through the API: with the cookie of a session, and with keys.
 
 use axum::http::{Method, header};
-use gatewright_domain::secret::Secret;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::bench::{Answer, Bench};
-use crate::{
-    account::visitor::Visitor,
-    service::{
-        account_sessions::Begun,
-        invitations,
-        setup::{self, NewInstance},
-    },
+use super::{
+    bench::Bench,
+    people::{Browser, PASSWORD, first, invited},
 };
-
-const PASSWORD: &str = "violet harbour ninety";
-
-/// A signed-in browser.
-struct Browser(String);
-
-impl Browser {
-    fn of(begun: &Begun) -> Self {
-        Self(format!("gatewright-session={}", begun.token.expose()))
-    }
-
-    /// A request as a page of ours makes it.
-    async fn send(&self, bench: &Bench, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let headers = [("cookie", self.0.as_str()), ("sec-fetch-site", "same-origin")];
-        bench.with(method, path, None, &headers, body).await
-    }
-
-    async fn get(&self, bench: &Bench, path: &str) -> Answer {
-        self.send(bench, Method::GET, path, None).await
-    }
-}
-
-fn visitor() -> Visitor {
-    Visitor {
-        address: [127, 0, 0, 1].into(),
-        user_agent: "Browser".to_owned(),
-        session: None,
-    }
-}
-
-/// The first account of an instance, and its project.
-async fn first(bench: &Bench) -> (Browser, String) {
-    let link = setup::offer(&bench.app).await.unwrap().unwrap();
-    let new = NewInstance {
-        email: "ada@example.com".to_owned(),
-        name: "Ada".to_owned(),
-        password: Some(Secret::new(PASSWORD)),
-        project: "Acme".to_owned(),
-    };
-    let token = link.rsplit('/').next().unwrap();
-    let begun = setup::complete(&bench.app, &visitor(), token, new).await.unwrap();
-    let browser = Browser::of(&begun);
-    let projects = browser.get(bench, "/account/memberships").await.expect(200);
-    let project = projects.body["items"][0]["project_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    (browser, project)
-}
-
-async fn invited(bench: &Bench, owner: &Browser, project: &str, email: &str, role: &str) -> Browser {
-    let new = json!({"email": email, "role": role});
-    let path = format!("/projects/{project}/invitations");
-    let made = owner
-        .send(bench, Method::POST, &path, Some(new))
-        .await
-        .expect(201);
-    let link = made.text("link");
-    let token = link.rsplit('/').next().unwrap();
-    let password = Secret::new(PASSWORD);
-    let begun = invitations::accept_as_newcomer(&bench.app, &visitor(), token, "Grace", &password)
-        .await
-        .unwrap();
-    Browser::of(&begun)
-}
 
 #[tokio::test]
 async fn a_session_opens_the_api_from_pages_of_ours_only() {
@@ -343,7 +272,10 @@ async fn administrators_of_the_instance_manage_accounts_and_others_do_not() {
         .await
         .expect(412);
     bench
-        .patch(&bench.instance, &grace_path, enable)
+        .patch(&bench.instance, &grace_path, enable.clone())
+        .await
+        .expect(403);
+    ada.send(&bench, Method::PATCH, &grace_path, Some(enable))
         .await
         .expect(200);
     // A key joins nothing: it is no person.

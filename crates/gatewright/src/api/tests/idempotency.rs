@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::bench::{Answer, Bench, Tenant};
+use super::{
+    bench::{Answer, Bench, Tenant},
+    people::{self, Browser},
+};
 
 async fn create(bench: &Bench, key: &str, path: &str, header: &str, body: Value) -> Answer {
     let headers = [("idempotency-key", header)];
@@ -44,10 +47,11 @@ async fn the_same_request_gets_the_same_answer_and_makes_nothing_again() {
         .await
         .expect(201);
     assert_eq!(second.headers["idempotency-replayed"], "true");
-    assert_eq!(
-        second.body, first.body,
-        "the key that was shown once is shown again"
-    );
+    assert_eq!(second.body["key"], Value::Null, "a key is shown once");
+    assert!(second.text("notice").contains("`key`") && first.body.get("notice").is_none());
+    for (name, value) in first.body.as_object().unwrap() {
+        assert!(name == "key" || second.body[name] == *value, "{name}");
+    }
     for name in ["content-type", "location", "etag"] {
         assert_eq!(second.headers[name], first.headers[name]);
     }
@@ -57,7 +61,7 @@ async fn the_same_request_gets_the_same_answer_and_makes_nothing_again() {
     );
     assert_eq!(after, (before.0 + 1, before.1 + 1));
 
-    // The answer lies sealed.
+    // The key lies nowhere.
     let key = first.text("key");
     bench.app.store.close().await;
     let folder = std::fs::read_dir(bench.folder.path()).unwrap();
@@ -206,4 +210,109 @@ async fn an_answer_is_remembered_for_a_day() {
         .await
         .expect(422);
     assert_eq!(taken.pointers(), ["/name"]);
+}
+
+/// Asks in a browser, with the header.
+async fn create_as(bench: &Bench, person: &Browser, path: &str, new: Value) -> Answer {
+    let headers = [
+        ("cookie", person.0.as_str()),
+        ("sec-fetch-site", "same-origin"),
+        ("idempotency-key", "k"),
+    ];
+    bench.with(Method::POST, path, None, &headers, Some(new)).await
+}
+
+#[tokio::test]
+async fn whoever_may_no_longer_create_gets_no_answer_again() {
+    let bench = Bench::new().await;
+    let (ada, project) = people::first(&bench).await;
+    let grace = people::invited(&bench, &ada, &project, "grace@example.com", "owner").await;
+    let keys = format!("/projects/{project}/api-keys");
+    let new = json!({"name": "deploy", "role": "owner"});
+    let first = create_as(&bench, &grace, &keys, new.clone()).await.expect(201);
+    assert!(first.text("key").starts_with("gwk_"));
+    // While she is an owner she may ask again; the key is not in the answer.
+    let again = create_as(&bench, &grace, &keys, new.clone()).await.expect(201);
+    assert_eq!(
+        (&again.body["key"], &again.body["id"]),
+        (&Value::Null, &first.body["id"])
+    );
+    let members = format!("/projects/{project}/members");
+    let listed = ada.get(&bench, &members).await.expect(200);
+    let found = listed.body["items"].as_array().unwrap().iter();
+    let found = found
+        .into_iter()
+        .find(|item| item["email"] == "grace@example.com")
+        .unwrap();
+    let member = format!("{members}/{}", found["account_id"].as_str().unwrap());
+    let lower = Some(json!({"role": "viewer"}));
+    ada.send(&bench, Method::PATCH, &member, lower).await.expect(200);
+    create_as(&bench, &grace, &keys, new.clone()).await.expect(401);
+    let grace = people::signed_in(&bench, "grace@example.com").await;
+    create_as(&bench, &grace, &keys, new.clone()).await.expect(403);
+    // Another body tells her no more.
+    create_as(&bench, &grace, &keys, json!({"name": "x"}))
+        .await
+        .expect(403);
+    ada.send(&bench, Method::DELETE, &member, None).await.expect(204);
+    let grace = people::signed_in(&bench, "grace@example.com").await;
+    create_as(&bench, &grace, &keys, new).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_key_that_has_ended_gets_no_answer_again() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let (path, end) = (acme.path("api-keys"), bench.now().plus(Duration::from_mins(2)));
+    let new = |name: &str| json!({"name": name, "role": "owner", "expires_at": end.to_rfc3339()});
+    let temporary = bench.post(&acme.owner, &path, new("short")).await.expect(201);
+    let made = create(&bench, &temporary.text("key"), &path, "k", new("made"))
+        .await
+        .expect(201);
+    bench.clock.advance(Duration::from_mins(2));
+    for key in [temporary, made] {
+        create(&bench, &key.text("key"), &path, "k", new("made"))
+            .await
+            .expect(401);
+    }
+}
+
+#[tokio::test]
+async fn every_credential_is_left_out_of_what_is_repeated() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let source = acme.source(&bench, "Okta").await;
+    let gateway = acme.gateway_of(&bench, &source, "Agents", "active").await;
+    let client = json!({
+        "name": "Portal", "redirect_uris": ["https://portal.example.com/callback"],
+        "token_endpoint_auth_method": "client_secret_basic",
+    });
+    for (path, new, member) in [
+        (
+            "api-keys".to_owned(),
+            json!({"name": "a", "role": "viewer"}),
+            "key",
+        ),
+        (
+            "invitations".to_owned(),
+            json!({"email": "a@example.com", "role": "viewer"}),
+            "link",
+        ),
+        (
+            format!("gateways/{gateway}/preregistered-clients"),
+            client,
+            "client_secret",
+        ),
+        (format!("user-sources/{source}/test-sign-ins"), Value::Null, "url"),
+    ] {
+        let path = acme.path(&path);
+        let first = create(&bench, &acme.owner, &path, "k", new.clone())
+            .await
+            .expect(201);
+        assert!(first.text(member).len() > 20);
+        let again = create(&bench, &acme.owner, &path, "k", new).await.expect(201);
+        assert_eq!(again.body[member], Value::Null, "{path}");
+        assert_eq!(again.body["id"], first.body["id"]);
+        assert!(again.text("notice").contains(member));
+    }
 }

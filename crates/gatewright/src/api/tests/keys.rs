@@ -247,3 +247,46 @@ async fn a_flood_of_unknown_keys_is_told_to_wait_and_keys_that_work_go_on() {
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
     bench.get(&acme.viewer, &acme.path("gateways")).await.expect(200);
 }
+
+#[tokio::test]
+async fn an_invitation_ends_with_the_key_that_made_it() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let keys = acme.path("api-keys");
+    let inviting_key = async || {
+        let new = json!({"name": "inviting", "role": "owner"});
+        bench.post(&acme.owner, &keys, new).await.expect(201)
+    };
+    let invite = async |key: &str, email: &str| {
+        let new = json!({"email": email, "role": "owner"});
+        let answer = bench.post(key, &acme.path("invitations"), new).await;
+        acme.path(&format!("invitations/{}", answer.expect(201).text("id")))
+    };
+    let (revoked, rotated, stays) = (inviting_key().await, inviting_key().await, inviting_key().await);
+    let one = invite(&revoked.text("key"), "one@example.com").await;
+    let two = invite(&rotated.text("key"), "two@example.com").await;
+    let three = invite(&stays.text("key"), "three@example.com").await;
+    let path = format!("{keys}/{}", revoked.text("id"));
+    bench.delete(&acme.owner, &path).await.expect(204);
+    let path = format!("{keys}/{}/rotate", rotated.text("id"));
+    bench
+        .post(&acme.owner, &path, json!({"overlap_seconds": 60}))
+        .await
+        .expect(201);
+    let status = async |path: &str| bench.get(&acme.viewer, path).await.expect(200).text("status");
+    assert_eq!(status(&one).await, "revoked");
+    assert_eq!(status(&two).await, "open");
+    bench.clock.advance(Duration::from_mins(1));
+    assert_eq!(
+        (status(&two).await, status(&three).await),
+        ("expired".to_owned(), "open".to_owned())
+    );
+    let actions = acme.actions(&bench).await;
+    assert_eq!(
+        actions
+            .iter()
+            .filter(|action| *action == "invitation.revoked")
+            .count(),
+        1
+    );
+}

@@ -44,8 +44,6 @@ const TABLE: &[(Needs, &[&str])] = &[
             "list_sign_in_refusals",
             "list_accounts",
             "get_account",
-            "update_account",
-            "make_password_link",
             "end_account_sessions",
         ],
     ),
@@ -153,6 +151,8 @@ const TABLE: &[(Needs, &[&str])] = &[
             "list_sessions",
             "end_other_sessions",
             "end_session",
+            "update_account",
+            "make_password_link",
         ],
     ),
 ];

@@ -43,6 +43,7 @@ async fn person(world: &World, name: &str, role: Option<Role>) -> (AccountId, St
         name: name.to_owned(),
         has_password: false,
         is_instance_admin: false,
+        address_proven: true,
         status: AccountStatus::Active,
         session_epoch: 1,
         created_at: at,

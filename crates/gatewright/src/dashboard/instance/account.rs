@@ -49,6 +49,14 @@ struct AccountPage {
     created: Moment,
     last_sign_in: Option<Moment>,
     projects: Vec<ProjectRow>,
+    /// Other accounts of the same address, which go when this one is proven.
+    others: Vec<OtherRow>,
+}
+
+struct OtherRow {
+    href: String,
+    name: String,
+    created: Moment,
 }
 
 /// GET `/instance/accounts/{account}`.
@@ -96,6 +104,20 @@ pub(super) async fn set_administrator(
         ..AccountPatch::default()
     };
     change(&app, &visit, parse(&id)?, &posted, patch, flash).await
+}
+
+/// POST `/instance/accounts/{account}/proven`.
+pub(super) async fn prove(
+    State(app): State<Arc<App>>,
+    Administrator(visit): Administrator,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let patch = AccountPatch {
+        address_proven: Patch::Set(true),
+        ..AccountPatch::default()
+    };
+    change(&app, &visit, parse(&id)?, &posted, patch, Flash::AddressProven).await
 }
 
 /// POST `/instance/accounts/{account}/end-sessions`.
@@ -171,7 +193,13 @@ async fn render(
 ) -> Result<Response, PageError> {
     let account = service::find(app, &visit.authority, id).await?;
     let memberships = service::memberships_of(app, &visit.authority, id).await?;
+    let others = service::others_of_address(app, &visit.authority, &account).await?;
     let now = app.now();
+    let other = |other: Account| OtherRow {
+        href: path(other.id),
+        name: other.name,
+        created: Moment::new(other.created_at, now),
+    };
     Ok(page::show_with(
         form.status(),
         &AccountPage {
@@ -184,6 +212,7 @@ async fn render(
             created: Moment::new(account.created_at, now),
             last_sign_in: account.last_sign_in_at.map(|at| Moment::new(at, now)),
             account,
+            others: others.into_iter().map(other).collect(),
             projects: memberships
                 .into_iter()
                 .map(|membership| ProjectRow {

@@ -31,6 +31,7 @@ struct Row {
     initial: String,
     email: String,
     is_administrator: bool,
+    is_proven: bool,
     is_disabled: bool,
     last_sign_in: Option<Moment>,
 }
@@ -89,6 +90,7 @@ fn row(account: Account, now: Timestamp) -> Row {
         href: format!("{PATH}/{}", account.id),
         initial: page::initial(&account.name),
         is_administrator: account.is_instance_admin,
+        is_proven: account.address_proven,
         is_disabled: account.status == AccountStatus::Disabled,
         last_sign_in: account.last_sign_in_at.map(|at| Moment::new(at, now)),
         email: account.email.as_str().to_owned(),

@@ -41,6 +41,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
             "/instance/accounts/{account}/password-link",
             post(account::offer_password),
         )
+        .route("/instance/accounts/{account}/proven", post(account::prove))
         .route("/instance/keys", get(keys::show).post(keys::create))
         .route("/instance/keys/{key}/revoke", post(keys::revoke))
         .route("/instance/keys/{key}/rotate", post(keys::rotate))

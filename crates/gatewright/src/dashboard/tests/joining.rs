@@ -41,11 +41,16 @@ async fn an_invited_person_makes_an_account_and_is_a_member() {
 }
 
 #[tokio::test]
-async fn somebody_with_an_account_signs_in_to_join_and_nobody_joins_for_them() {
+async fn a_proven_account_signs_in_to_join_and_no_one_joins_for_it() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let mut grace = bench
         .member(&mut ada, &project, "grace@example.com", "viewer")
         .await;
+    let found = ada.get("/instance/accounts?search=grace").await.expect(200);
+    assert!(found.has("Address not proven"));
+    let account = found.between("<a class=\"title\" href=\"", "\"");
+    ada.post(&format!("{account}/proven"), &[]).await.expect(303);
+    assert!(!ada.get(&account).await.expect(200).has("not proven"));
     ada.post("/projects", &[("name", "Other")]).await.expect(303);
     let other = ada.get("/projects").await.between(
         "<span class=\"person\"><span class=\"tile\" aria-hidden=\"true\">O</span><a href=\"",
@@ -71,6 +76,63 @@ async fn somebody_with_an_account_signs_in_to_join_and_nobody_joins_for_them() {
     ada.post(&link, &[]).await.expect(403);
     assert!(grace.get(&other).await.expect(404).has("There is nothing here"));
     assert_eq!(grace.post(&link, &[]).await.expect(303).location(), other);
+    grace.get(&other).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_proven_joins_by_its_password_or_stays_apart() {
+    let (bench, mut ada, project) = Bench::with_ada().await;
+    let mut squatter = bench
+        .member(&mut ada, &project, "grace@example.com", "viewer")
+        .await;
+    assert!(
+        ada.get(&format!("{project}/members"))
+            .await
+            .has("Address not proven")
+    );
+    assert!(squatter.get("/account").await.expect(200).has("Not proven"));
+    ada.post("/projects", &[("name", "Other")]).await.expect(303);
+    let other = ada.get("/projects").await.between(
+        "<span class=\"person\"><span class=\"tile\" aria-hidden=\"true\">O</span><a href=\"",
+        "\"",
+    );
+    let link = ada.invite(&other, "grace@example.com", "admin").await;
+    let link = bench.path(&link);
+    // A browser that is signed in is not enough.
+    assert!(squatter.get(&link).await.expect(200).has("Your password"));
+    squatter.post(&link, &[]).await.expect(422);
+    squatter
+        .post(&link, &[("password", "wrong wrong wrong")])
+        .await
+        .expect(422);
+    squatter.get(&other).await.expect(404);
+    // Who was meant makes an account of their own, with a password of their own.
+    let mut grace = bench.browser();
+    let page = grace.get(&link).await.expect(200);
+    assert!(page.has("Someone has set up an account") && page.has("Choose a password"));
+    let own = "quiet lantern seventeen";
+    grace
+        .post(&link, &[("name", "Grace"), ("password", own)])
+        .await
+        .expect(303);
+    grace.get(&other).await.expect(200);
+    grace.get(&project).await.expect(404);
+    squatter.get(&other).await.expect(404);
+    squatter.get(&project).await.expect(200);
+    // An administrator says whose the address is: the one account gets all projects, the other is gone.
+    let found = ada.get("/instance/accounts?search=Grace").await.expect(200);
+    let before = found.body.split("<bdi>Grace</bdi>").next().unwrap();
+    let account = before.rsplit("href=\"").next().unwrap();
+    let account = account.split('"').next().unwrap().to_owned();
+    assert!(
+        ada.get(&account)
+            .await
+            .expect(200)
+            .has("Other accounts of this address")
+    );
+    ada.post(&format!("{account}/proven"), &[]).await.expect(303);
+    squatter.get(&project).await.expect(303);
+    grace.get(&project).await.expect(200);
     grace.get(&other).await.expect(200);
 }
 

@@ -8,9 +8,9 @@ use gatewright_domain::{
     id::AccountId,
     token_hash::TokenHash,
 };
-use gatewright_store::{Page, PageRequest, account as rows, account_link, member};
+use gatewright_store::{Page, PageRequest, account as rows, account_address, account_link, member};
 
-use super::{end_sessions as end_sessions_in, existing, object};
+use super::{end_sessions as end_sessions_in, existing, tell};
 use crate::{
     app::App,
     service::{Authority, ServiceError, change::Change},
@@ -26,6 +26,19 @@ pub async fn search(
     authority.instance()?;
     let mut tx = app.store.read().await?;
     Ok(rows::search(&mut tx, text, page).await?)
+}
+
+/// Other accounts of the address of an account, none of which is proven.
+pub async fn others_of_address(
+    app: &App,
+    authority: &Authority,
+    account: &Account,
+) -> Result<Vec<Account>, ServiceError> {
+    authority.instance()?;
+    let mut tx = app.store.read().await?;
+    let mut others = account_address::list(&mut tx, &account.email).await?;
+    others.retain(|other| other.id != account.id);
+    Ok(others)
 }
 
 /// The projects of an account, by name.
@@ -46,16 +59,14 @@ pub async fn end_sessions_of(app: &App, authority: &Authority, id: AccountId) ->
     let mut change = Change::begin(app, authority, None).await?;
     let account = existing(&mut change.tx, id).await?;
     end_sessions_in(&mut change, authority, id).await?;
-    change
-        .record("sessions_ended", object(&account), Vec::new())
-        .await?;
+    tell(&mut change, &account, "sessions_ended", Vec::new()).await?;
     change.commit().await
 }
 
-/// Makes a link, good once and for an hour, with which the owner of an account chooses a new password. The old one works
-/// until then. A disabled account is enabled first, by whoever means that.
+/// Makes a link, valid once and for an hour, with which the owner of an account chooses a new password. The old one works
+/// until then. It ends earlier when the sessions of its maker are ended. A disabled account must be enabled first.
 pub async fn offer_password(app: &App, authority: &Authority, id: AccountId) -> Result<String, ServiceError> {
-    authority.instance()?;
+    authority.instance_in_person()?;
     let mut change = Change::begin(app, authority, None).await?;
     let account = existing(&mut change.tx, id).await?;
     if account.status == AccountStatus::Disabled {
@@ -70,10 +81,8 @@ pub async fn offer_password(app: &App, authority: &Authority, id: AccountId) -> 
         created_at: change.now,
         expires_at: change.now.plus(RESET_LIFE),
     };
-    account_link::insert(&mut change.tx, &link).await?;
-    change
-        .record("password_link_made", object(&account), Vec::new())
-        .await?;
+    account_link::insert(&mut change.tx, &link, authority.actor().kind).await?;
+    tell(&mut change, &account, "password_link_made", Vec::new()).await?;
     change.commit().await?;
     Ok(format!("{}/account/reset/{token}", app.config.public_url()))
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use gatewright_domain::{
     Invalid, Timestamp,
     api_key::ApiKey,
+    audit::ActorKind,
     id::{ApiKeyId, ProjectId},
 };
-use gatewright_store::api_key as rows;
+use gatewright_store::{api_key as rows, invitation};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -72,6 +73,9 @@ pub async fn rotate(
         return Err(refused(&old));
     }
     let next = existing(&mut change.tx, project, id).await?;
+    if let Some(end) = next.expires_at {
+        invitation::shorten_of(&mut change.tx, ActorKind::ApiKey(id), end).await?;
+    }
     let mut changes = updated(&audited(&old), audited(&next));
     changes.extend(updated(&Vec::new(), vec![field("successor_id", made.key.id)]));
     change.record("rotated", object(&next), changes).await?;

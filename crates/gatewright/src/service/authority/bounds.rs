@@ -1,0 +1,48 @@
+//! What only people may do, what a key that expires may not make, and creations that happen once.
+
+use gatewright_domain::id::ProjectId;
+
+use super::{Access, Authority};
+use crate::service::{ServiceError, once::Once};
+
+impl Authority {
+    /// The same, or an instance key, which may do it for a project that has no owner: the caller finds out whether it has.
+    pub(in crate::service) fn own_or_begin(&self, project: ProjectId) -> Result<(), ServiceError> {
+        if self.is_instance_key() {
+            return self.go_on();
+        }
+        self.own(project)
+    }
+
+    /// A creation that was done before ends once its caller is known to be allowed to do it.
+    pub(super) fn go_on(&self) -> Result<(), ServiceError> {
+        self.once().map_or(Ok(()), Once::go_on)
+    }
+
+    /// May hand out credentials or powers of people: a signed-in administrator of the instance, or someone with a shell.
+    /// Never a key: what a person can do would be in the hands of whoever holds it, with nothing that names a person.
+    pub(in crate::service) fn instance_in_person(&self) -> Result<(), ServiceError> {
+        match &self.access {
+            Access::Everything => Ok(()),
+            Access::Account(_) => self.instance(),
+            Access::Instance | Access::Project(..) => Err(ServiceError::Forbidden(
+                "An API key cannot make a password link, change who administers the instance, or enable and disable \
+                 accounts. Sign in to the dashboard as an administrator of the instance to do it, or run `gatewright admin` \
+                 on the machine."
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// May make what lasts: a key that expires must leave nothing behind that opens doors later.
+    pub(in crate::service) fn lasting(&self, what: &str) -> Result<(), ServiceError> {
+        let Some(end) = self.ends_at else {
+            return Ok(());
+        };
+        Err(ServiceError::Forbidden(format!(
+            "This key expires at {}, and {what} would outlive it. Use a key that does not expire, or sign in to the \
+             dashboard.",
+            end.to_rfc3339()
+        )))
+    }
+}

@@ -1,0 +1,2 @@
+-- Answers kept for an `Idempotency-Key` showed keys and links. They are stored without them from now on.
+DELETE FROM idempotency_keys;

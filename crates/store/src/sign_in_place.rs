@@ -1,0 +1,40 @@
+//! Networks from which the right password of an account was typed lately.
+
+use std::time::Duration;
+
+use gatewright_domain::{Timestamp, account::Email, id::AccountId};
+
+use crate::{StoreError, Tx, value::values};
+
+/// How long a network is remembered after the right password was last typed there.
+pub const REMEMBERED: Duration = Duration::from_hours(30 * 24);
+/// Networks of one account: beyond it, those unused for longest give way.
+pub const MAX_PER_ACCOUNT: u32 = 20;
+
+/// Whether an account of this address has typed its right password in this network lately.
+pub async fn is_known(tx: &mut Tx, email: &Email, network: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT sign_in_places.account_id FROM sign_in_places \
+               JOIN accounts ON accounts.id = sign_in_places.account_id \
+               WHERE accounts.address_key = $1 AND sign_in_places.network = $2 \
+               AND sign_in_places.last_right_at > $3 LIMIT 1";
+    let values = values![email.key(), network, now.minus(REMEMBERED)];
+    Ok(tx.fetch_optional(sql, values).await?.is_some())
+}
+
+/// Notes that the right password of an account was typed in a network.
+pub async fn note(tx: &mut Tx, account: AccountId, network: &str, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "INSERT INTO sign_in_places (account_id, network, last_right_at) VALUES ($1, $2, $3) \
+               ON CONFLICT (account_id, network) DO UPDATE SET last_right_at = excluded.last_right_at";
+    tx.execute(sql, values![account, network, now]).await?;
+    let sql = "DELETE FROM sign_in_places WHERE account_id = $1 AND network NOT IN (SELECT network FROM sign_in_places \
+               WHERE account_id = $1 ORDER BY last_right_at DESC, network LIMIT $2)";
+    tx.execute(sql, values![account, MAX_PER_ACCOUNT]).await?;
+    Ok(())
+}
+
+/// Forgets up to `limit` that are too old; how many.
+pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM sign_in_places WHERE (account_id, network) IN \
+               (SELECT account_id, network FROM sign_in_places WHERE last_right_at <= $1 LIMIT $2)";
+    tx.execute(sql, values![now.minus(REMEMBERED), limit]).await
+}
