@@ -56,9 +56,11 @@ try {
     const client = await register(url);
     const asked = await flood(COUNT, (index) => ({ url: consentPage(url, client), from: addressOf(index % NETWORKS) }));
     console.log(`  ${COUNT} consent pages that nobody answers ${JSON.stringify(asked)}: ${await size(gateway, store)}`);
-    const { form } = await consentForm(url, client, addressOf(0));
     for (const half of ["first", "second"]) {
-      const began = await flood(COUNT / 2, (index) => ({ ...form, from: addressOf(index % NETWORKS) }));
+      const forms = [];
+      // One page is good for ten.
+      for (let page = 0; page < COUNT / 2 / 10; page += 1) forms.push((await consentForm(url, client, addressOf(page % NETWORKS))).form);
+      const began = await flood(COUNT / 2, (index) => ({ ...forms[Math.floor(index / 10)], from: addressOf(index % NETWORKS) }));
       console.log(`  ${half} ${COUNT / 2} sign-ins ${JSON.stringify(began)}: ${await size(gateway, store)}`);
     }
   }

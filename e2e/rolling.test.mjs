@@ -95,7 +95,9 @@ describe("a rolling restart of two replicas", () => {
       }),
     });
 
-  const signIn = () => signedIn({ url, fetch: balanced, clientFetch: balanced });
+  let count = 0;
+  /** Many people: one alone may not sign in this often. */
+  const signIn = () => signedIn({ url, fetch: balanced, clientFetch: balanced, user: `person${(count += 1)}` });
 
   test("loses no sign-in, no grant and no call", async () => {
     const people = [];

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -34,6 +35,12 @@ pub struct Options {
     /// The size of the project whose pages are measured; 1 is 10,000 users, 1,000 gateways and 100,000 audit events.
     #[arg(long, default_value_t = 1.0)]
     size: f64,
+    /// Revocations standing when another one is made.
+    #[arg(long, default_value = "0,1000000")]
+    revocations: String,
+    /// Clients that refresh every hour, and for how many simulated days, as `clients x days`; several runs.
+    #[arg(long, default_value = "100x90,1000x9")]
+    growth: String,
     /// Measure what a debug build does, to try the benchmark out.
     #[arg(long)]
     debug_build: bool,
@@ -52,6 +59,10 @@ enum Part {
     Floods,
     /// Each page of the dashboard in a large project, on both stores.
     Dashboard,
+    /// A revocation while a million stand, and how soon it acts on another replica.
+    Revocations,
+    /// What clients that refresh every hour leave in the database.
+    Growth,
 }
 
 /// Builds everything optimised and runs the benchmark.
@@ -86,7 +97,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if wanted(Part::Footprint) {
         script("footprint.mjs", &[], None)?;
     }
-    if wanted(Part::SignIn) || wanted(Part::Floods) || wanted(Part::Dashboard) {
+    if wanted(Part::Growth) {
+        growth(&options.growth, &target().join(folder))?;
+    }
+    let with_stores = [Part::SignIn, Part::Floods, Part::Dashboard, Part::Revocations];
+    if with_stores.into_iter().any(wanted) {
         let postgres = Postgres::start()?;
         if wanted(Part::SignIn) {
             let arguments = [&measured[..], &["--grants", &options.grants]].concat();
@@ -100,6 +115,29 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             let arguments = ["--requests", &requests, "--size", &size];
             script("dashboard.mjs", &arguments, Some(&postgres))?;
         }
+        if wanted(Part::Revocations) {
+            let arguments = ["--standing", options.revocations.as_str()];
+            script("revocations.mjs", &arguments, Some(&postgres))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the program that calls the store, each time on a database of its own.
+fn growth(runs: &str, binaries: &Path) -> anyhow::Result<()> {
+    for run in runs.split(',') {
+        let (clients, days) = run.split_once('x').context("write runs as 100x90,1000x9")?;
+        let folder = target().join("bench-growth");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        println!("{clients} clients, hourly, for {days} days");
+        let database = folder.join("growth.db");
+        let mut command = command(binaries.join("bench-growth"), &[]);
+        command.arg(database).args([clients, days, "24"]);
+        shell::run(&mut command)?;
+        std::fs::remove_dir_all(&folder)?;
     }
     Ok(())
 }

@@ -26,6 +26,9 @@ pub struct ConsentedRequest {
     pub code_challenge: String,
     /// Scopes granted, space separated.
     pub scope: String,
+    /// The consent page on which it was allowed, which counts for few codes; `None` where no one was asked.
+    #[serde(default)]
+    pub consent_id: Option<String>,
 }
 
 /// A pending sign-in as stored, for ten minutes.

@@ -121,6 +121,8 @@ pub enum RevocationReason {
     ClientBlocked,
     /// The client's registration was deleted.
     ClientRemoved,
+    /// The person began another grant and had too many; this one had not been used for the longest time.
+    GaveWay,
 }
 
 /// An authorization code as stored, for sixty seconds (RFC 6749 section 4.1.2).
@@ -146,6 +148,8 @@ pub struct AuthorizationCode {
     pub code_challenge: String,
     /// Scopes granted, space separated.
     pub scope: String,
+    /// The consent page it came of, if there was one.
+    pub consent_id: Option<String>,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it expires.
@@ -160,6 +164,8 @@ pub struct RefreshToken {
     pub hash: TokenHash,
     /// Its grant.
     pub grant_id: GrantId,
+    /// The how-manieth of its grant it is, from 1; `None` for one that an older version issued.
+    pub generation: Option<i64>,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it expires for want of use.

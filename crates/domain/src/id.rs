@@ -25,6 +25,16 @@ macro_rules! ids {
             /// The prefix of the text form, underscore included.
             pub const PREFIX: &'static str = $prefix;
 
+            /// The bare number. The lower half of its bits is random.
+            pub const fn number(self) -> u128 {
+                self.0.as_u128()
+            }
+
+            /// The identifier of a bare number.
+            pub const fn of_number(number: u128) -> Self {
+                Self(Uuid::from_u128(number))
+            }
+
             /// A new identifier whose order in time follows the clock (UUIDv7, RFC 9562 section 5.7).
             pub fn generate(clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
                 Self(uuid_v7(clock, entropy))

@@ -34,6 +34,8 @@ pub enum Purpose {
     Consent,
     /// A pending sign-in's request and its answer.
     SignIn,
+    /// A refresh token: of which grant it is, and the how-manieth.
+    RefreshToken,
     /// An MCP session id towards clients of session-based revisions.
     McpSession,
     /// The state of a multi round-trip MCP request.
@@ -50,6 +52,7 @@ impl Purpose {
             Self::ClientSecret => "client secret",
             Self::Consent => "consent",
             Self::SignIn => "sign-in",
+            Self::RefreshToken => "refresh token",
             Self::McpSession => "mcp session",
             Self::RequestState => "request state",
         }

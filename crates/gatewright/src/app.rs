@@ -148,10 +148,11 @@ impl App {
         self.clock.now()
     }
 
-    /// Reads the directory anew after a committed change, so that the change acts before its own answer is sent.
+    /// Reads what is new in the directory: after a committed change, so that the change acts before its own answer is sent,
+    /// and every second, because a change may have been made elsewhere.
     pub async fn refresh_directory(&self) -> Result<(), StoreError> {
         self.directory
-            .refresh(&self.store, &self.keyring, &self.config, None)
+            .refresh(&self.store, &self.keyring, &self.config)
             .await
     }
 }
@@ -246,7 +247,7 @@ mod tests {
         assert!(test.app.directory.current().is_ok());
         test.clock.advance(Duration::from_millis(1));
         assert!(test.app.directory.current().is_err());
-        crate::jobs::refresh_when_changed(&test.app).await.unwrap();
+        test.app.refresh_directory().await.unwrap();
         assert!(test.app.directory.current().is_ok());
     }
 
@@ -258,34 +259,8 @@ mod tests {
         assert!(test.app.directory.current().is_ok());
         test.clock.advance(Duration::from_millis(1));
         assert!(test.app.directory.current().is_err());
-        crate::jobs::refresh_when_changed(&test.app).await.unwrap();
+        test.app.refresh_directory().await.unwrap();
         assert!(test.app.directory.current().is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_database_that_went_back_is_believed_at_the_next_poll() {
-        let (test, ahead) = (TestApp::new().await, TestApp::new().await);
-        let stored = test.app.directory.revision();
-        let mut tx = ahead.app.store.write().await.unwrap();
-        let lost = gatewright_store::revision::bump(&mut tx).await.unwrap();
-        tx.commit().await.unwrap();
-        // As if the database had once been where the other one is.
-        let (app, other) = (&test.app, &ahead.app);
-        app.directory
-            .refresh(&other.store, &other.keyring, &other.config, None)
-            .await
-            .unwrap();
-        assert_eq!(app.directory.revision(), lost);
-        assert!(stored < lost);
-        test.clock.advance(Duration::from_secs(6));
-        app.refresh_directory().await.unwrap();
-        assert!(
-            app.directory.current().is_err(),
-            "what was not installed confirms nothing"
-        );
-        crate::jobs::refresh_when_changed(app).await.unwrap();
-        assert_eq!(app.directory.revision(), stored);
-        assert!(app.directory.current().is_ok());
     }
 
     #[tokio::test]
@@ -297,7 +272,7 @@ mod tests {
         let grown = gatewright_store::revision::bump(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(test.app.directory.revision(), before);
-        crate::jobs::refresh_when_changed(&test.app).await.unwrap();
+        test.app.refresh_directory().await.unwrap();
         assert_eq!(test.app.directory.revision(), grown);
     }
 }

@@ -1,18 +1,16 @@
-//! The directory: an immutable snapshot of configuration and deny-list that requests read without lock or query.
+//! The directory: an immutable snapshot of configuration and deny-list that requests read without lock or query. What was
+//! revoked is apart from the rest: it grows with every revocation, and the configuration is not read again for that.
+
+mod deny_list;
+mod handle;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, OnceLock},
 };
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use gatewright_domain::{
-    Clock,
     api_key::ApiKey,
     gateway::Gateway,
     id::{AccountId, GatewayId, ProjectId, UserSourceId},
@@ -23,19 +21,26 @@ use gatewright_domain::{
     user_source::UserSource,
 };
 use gatewright_mcp::federation::Plan;
-use gatewright_store::{Store, StoreError, directory::Reading, revocation::Denied};
+use gatewright_store::{directory::Reading, revision::Latest, revocation::Denied};
 use http::{HeaderName, HeaderValue};
 
+pub use handle::DirectoryHandle;
+
+use self::deny_list::DenyList;
 use crate::config::Config;
 
-/// How old a revision reading may be before requests are refused with 503: never a stale "allow".
-const STALE_AFTER: Duration = Duration::from_secs(5);
-
-/// One reading of the configuration, ready for requests.
-#[derive(Debug, Default)]
+/// One moment of configuration and deny-list, ready for requests.
+#[derive(Debug, Default, Clone)]
 pub struct Directory {
-    /// The revision it belongs to.
-    pub revision: i64,
+    /// What it belongs to; `None` until it is read for the first time.
+    latest: Option<Latest>,
+    configuration: Arc<Configuration>,
+    deny_list: DenyList,
+}
+
+/// One reading of the configuration.
+#[derive(Debug, Default)]
+struct Configuration {
     gateways: HashMap<String, Arc<GatewayEntry>>,
     gateways_by_id: HashMap<GatewayId, Arc<GatewayEntry>>,
     sources: HashMap<UserSourceId, Arc<UserSource>>,
@@ -44,7 +49,8 @@ pub struct Directory {
     secrets: Vec<StoredSecret>,
     keys: HashMap<TokenHash, Arc<ApiKey>>,
     members: HashSet<(ProjectId, AccountId)>,
-    denied: HashSet<Denied>,
+    /// Blocked users and blocked clients: denied until an administrator changes it.
+    blocked: HashSet<Denied>,
 }
 
 /// An active gateway with all it refers to.
@@ -98,52 +104,61 @@ impl Directory {
     /// An active gateway by the slug of its URL, in the case it was typed in: the URL is the issuer, and clients compare
     /// it exactly (RFC 8414 section 3.3), so another spelling could not sign anybody in.
     pub fn gateway(&self, slug: &str) -> Option<&Arc<GatewayEntry>> {
-        self.gateways.get(slug)
+        self.configuration.gateways.get(slug)
     }
 
     /// An active gateway by id.
     pub fn gateway_by_id(&self, id: GatewayId) -> Option<&Arc<GatewayEntry>> {
-        self.gateways_by_id.get(&id)
+        self.configuration.gateways_by_id.get(&id)
     }
 
     /// A source by id, active or not.
     pub fn source(&self, id: UserSourceId) -> Option<&Arc<UserSource>> {
-        self.sources.get(&id)
+        self.configuration.sources.get(&id)
     }
 
     /// A key of role `gateway` by the hash of its text. Expiry is the caller's to check.
     pub fn gateway_key(&self, hash: &TokenHash) -> Option<&Arc<ApiKey>> {
-        self.keys.get(hash)
+        self.configuration.keys.get(hash)
     }
 
     /// Whether an account that may sign in is a member of a project: what every grant of a member hangs on. An account
     /// that was disabled, or removed from the project, is not from the next request on.
     pub fn is_member(&self, project: ProjectId, account: AccountId) -> bool {
-        self.members.contains(&(project, account))
+        self.configuration.members.contains(&(project, account))
     }
 
     /// Whether a grant, user or client is on the deny-list.
     pub fn denies(&self, what: Denied) -> bool {
-        self.denied.contains(&what)
+        let revoked = deny_list::number_of(what).is_some_and(|number| self.deny_list.contains(number));
+        revoked || self.configuration.blocked.contains(&what)
     }
 
     /// All active gateways, in no order.
     pub fn gateways(&self) -> impl Iterator<Item = &Arc<GatewayEntry>> {
-        self.gateways.values()
+        self.configuration.gateways.values()
     }
 
     /// All servers of all projects, in no order.
     pub fn servers(&self) -> &[Arc<ServerEntry>] {
-        &self.servers
+        &self.configuration.servers
     }
 
     /// All sources of all projects, active or not, in no order.
     pub fn sources(&self) -> impl Iterator<Item = &Arc<UserSource>> {
-        self.sources.values()
+        self.configuration.sources.values()
     }
 
-    /// Makes a reading ready. What is equal in `previous` is taken from there, plans of gateways included: a revocation
-    /// must not make every gateway find its servers anew.
+    /// The revision it belongs to.
+    #[cfg(test)]
+    fn revision(&self) -> i64 {
+        self.latest.map_or(0, |latest| latest.configuration)
+    }
+}
+
+impl Configuration {
+    /// Makes a reading ready. What is equal in `previous` is taken from there, plans of gateways included: a
+    /// change of one gateway must not make every other one find its servers again.
     fn build(reading: Reading, previous: &Self, keyring: &Keyring, config: &Config) -> Self {
         let same_secrets = reading.secrets == previous.secrets;
         let known: HashMap<_, _> = previous
@@ -191,10 +206,7 @@ impl Directory {
             .into_iter()
             .map(|source| (source.id, Arc::new(source)))
             .collect();
-        let mut directory = Self {
-            revision: reading.revision,
-            ..Self::default()
-        };
+        let mut ready = Self::default();
         for gateway in reading.gateways {
             let chosen: Vec<Arc<ServerEntry>> = if gateway.servers.is_empty() {
                 let of_project = |entry: &&Arc<ServerEntry>| entry.server.project_id == gateway.project_id;
@@ -221,22 +233,22 @@ impl Directory {
                 servers: chosen,
                 gateway,
             });
-            directory
+            ready
                 .gateways
                 .insert(entry.gateway.slug.clone(), Arc::clone(&entry));
-            directory.gateways_by_id.insert(entry.gateway.id, entry);
+            ready.gateways_by_id.insert(entry.gateway.id, entry);
         }
-        directory.keys = reading
+        ready.keys = reading
             .gateway_keys
             .into_iter()
             .map(|key| (key.hash, Arc::new(key)))
             .collect();
-        directory.members = reading.members.into_iter().collect();
-        directory.denied = reading.denied.into_iter().collect();
-        directory.sources = sources;
-        directory.servers = servers;
-        directory.secrets = reading.secrets;
-        directory
+        ready.members = reading.members.into_iter().collect();
+        ready.blocked = reading.denied.into_iter().collect();
+        ready.sources = sources;
+        ready.servers = servers;
+        ready.secrets = reading.secrets;
+        ready
     }
 }
 
@@ -247,76 +259,4 @@ fn same_servers(ours: &[Arc<ServerEntry>], theirs: &[Arc<ServerEntry>]) -> bool 
             .iter()
             .zip(theirs)
             .all(|(one, other)| Arc::ptr_eq(one, other))
-}
-
-/// The present directory, replaced as a whole when the configuration changes.
-#[derive(Debug)]
-pub struct DirectoryHandle {
-    clock: Arc<dyn Clock>,
-    current: ArcSwap<Directory>,
-    /// Milliseconds on the monotonic clock: setting the machine's clock back makes nothing fresh.
-    confirmed_at: AtomicI64,
-}
-
-impl DirectoryHandle {
-    /// An empty directory, stale until it is read.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            current: ArcSwap::default(),
-            confirmed_at: AtomicI64::new(i64::MIN),
-        }
-    }
-
-    /// The present directory, when it has been confirmed within the last five seconds.
-    pub fn current(&self) -> Result<arc_swap::Guard<Arc<Directory>>, Stale> {
-        let confirmed = self.confirmed_at.load(Ordering::Acquire);
-        let age = millis(self.clock.monotonic()).saturating_sub(confirmed);
-        if age > millis(STALE_AFTER) {
-            return Err(Stale);
-        }
-        Ok(self.current.load())
-    }
-
-    /// Reads everything anew. `superseded` is a revision that was in memory when the database had a lower one, as after
-    /// a failover or a restored backup: it gives way to whatever is read now.
-    pub async fn refresh(
-        &self,
-        store: &Store,
-        keyring: &Keyring,
-        config: &Config,
-        superseded: Option<i64>,
-    ) -> Result<(), StoreError> {
-        let read_at = self.clock.monotonic();
-        let mut tx = store.read().await?;
-        let reading = gatewright_store::directory::read(&mut tx, self.clock.now()).await?;
-        drop(tx);
-        let next = Arc::new(Directory::build(reading, &self.current.load(), keyring, config));
-        let mut installed = false;
-        // Two refreshes may finish in the other order than they began: the newer revision stays.
-        self.current.rcu(|current| {
-            installed = current.revision <= next.revision || superseded == Some(current.revision);
-            Arc::clone(if installed { &next } else { current })
-        });
-        // What was not installed confirms nothing: whoever read the newer revision has confirmed that.
-        if installed {
-            self.confirm(read_at);
-        }
-        Ok(())
-    }
-
-    /// Notes that the revision in memory was still the database's when that was read, at a moment of
-    /// [`Clock::monotonic`] before.
-    pub fn confirm(&self, read_at: Duration) {
-        self.confirmed_at.fetch_max(millis(read_at), Ordering::AcqRel);
-    }
-
-    /// The revision in memory.
-    pub fn revision(&self) -> i64 {
-        self.current.load().revision
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -4,29 +4,27 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use gatewright_domain::Timestamp;
 use gatewright_store::StoreError;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
-use crate::{app::App, service::last_used, sign_in_trace};
+use crate::{app::App, resource_server::seen_tokens, service::last_used, sign_in_trace};
 
 /// How often the revision is read: a change elsewhere acts within two seconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
-/// A reading that takes longer counts as failed, so that the next can try.
-const POLL_DEADLINE: Duration = Duration::from_secs(3);
 /// After a lost connection, listening begins again this much later.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often expired rows are looked for.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// Rows deleted in one transaction: small, so that no request waits long for the one writer of SQLite.
-const PRUNE_BATCH: u32 = 200;
-/// Transactions per table and round.
-const PRUNE_ROUNDS: u32 = 25;
+/// How long one table is worked on per round. What is left waits for the next.
+const PRUNE_BUDGET: Duration = Duration::from_secs(10);
 /// Ended grants are kept this long, so that an admin sees what was.
 const KEEP_ENDED_GRANTS: Duration = Duration::from_hours(30 * 24);
 /// Codes are kept this long past their expiry, so that a replay is recognised.
 const KEEP_CODES: Duration = Duration::from_hours(24);
 /// Invitations are kept this long past their time, so that an owner sees what became of them.
 const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
+/// How often first uses of access tokens are written: another replica knows of them within two seconds.
+const SEEN_EVERY: Duration = Duration::from_secs(1);
 /// How often last uses are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often the sign-in trace is written: what another replica saw is there within two seconds.
@@ -48,6 +46,17 @@ pub fn spawn(app: &Arc<App>, tracker: &TaskTracker) {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the last steps of the sign-in trace were not written"
+            );
+        }
+    });
+    let seeing_app = app();
+    tracker.spawn(async move {
+        until_shutdown(Arc::clone(&seeing_app), see(Arc::clone(&seeing_app))).await;
+        // What was noted since the last round.
+        if let Err(error) = seen_tokens::flush(&seeing_app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last first uses of access tokens were not written"
             );
         }
     });
@@ -109,34 +118,15 @@ async fn poll(app: Arc<App>) {
     let mut ticks = every(POLL_EVERY);
     loop {
         ticks.tick().await;
-        let result = timeout(POLL_DEADLINE, refresh_when_changed(&app)).await;
-        streak.note(&result.unwrap_or(Err(StoreError::Busy)));
+        streak.note(&app.refresh_directory().await);
     }
-}
-
-/// Reads the revision and, when it changed, everything. The time is taken before the reading: what was read is at
-/// least as new. A lower revision than the one in memory is a database that lost changes; it is believed all the same.
-pub async fn refresh_when_changed(app: &App) -> Result<(), StoreError> {
-    let read_at = app.clock.monotonic();
-    let mut tx = app.store.read().await?;
-    let revision = gatewright_store::revision::read(&mut tx).await?;
-    drop(tx);
-    let known = app.directory.revision();
-    if revision == known {
-        app.directory.confirm(read_at);
-        return Ok(());
-    }
-    let superseded = (revision < known).then_some(known);
-    app.directory
-        .refresh(&app.store, &app.keyring, &app.config, superseded)
-        .await
 }
 
 async fn listen(app: Arc<App>) {
     let mut streak = Streak::new("listening for changes");
     loop {
         let changed = match app.store.changed().await {
-            Ok(()) => refresh_when_changed(&app).await,
+            Ok(()) => app.refresh_directory().await,
             Err(error) => Err(error),
         };
         streak.note(&changed);
@@ -175,7 +165,32 @@ enum Expiring {
     AuditEvents,
 }
 
-/// Deletes expired rows, a few at a time.
+/// Rows deleted in one transaction: as many as take some hundredths of a second, so that no request waits long for the one
+/// writer of SQLite, and what thousands of clients leave behind is still gone within the round.
+#[derive(Debug)]
+struct Pace(u32);
+
+impl Pace {
+    const LEAST: u32 = 100;
+    const MOST: u32 = 5_000;
+
+    /// A transaction took this long.
+    fn follow(&mut self, took: Duration) {
+        if took < Duration::from_millis(20) {
+            self.0 = (self.0 * 2).min(Self::MOST);
+        } else if took > Duration::from_millis(60) {
+            self.0 = (self.0 / 2).max(Self::LEAST);
+        }
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(200)
+    }
+}
+
+/// Deletes expired rows, batch by batch.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
         AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, Codes, Grants, IdempotencyKeys,
@@ -201,48 +216,51 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
         SignInPlaces,
         AuditEvents,
     ] {
-        for _ in 0..PRUNE_ROUNDS {
+        let since = app.clock.monotonic();
+        let mut pace = Pace::default();
+        loop {
+            let (began, limit) = (app.clock.monotonic(), pace.0);
             let mut tx = app.store.write().await?;
             let gone = match table {
-                PendingSignIns => gatewright_store::pending_sign_in::prune(&mut tx, now, PRUNE_BATCH).await?,
-                TestSignIns => gatewright_store::test_sign_in::prune(&mut tx, now, PRUNE_BATCH).await?,
+                PendingSignIns => gatewright_store::pending_sign_in::prune(&mut tx, now, limit).await?,
+                TestSignIns => gatewright_store::test_sign_in::prune(&mut tx, now, limit).await?,
                 Codes => {
                     let before = now.minus(KEEP_CODES);
-                    gatewright_store::authorization_code::prune(&mut tx, before, PRUNE_BATCH).await?
+                    gatewright_store::authorization_code::prune(&mut tx, before, limit).await?
                 }
-                Assertions => gatewright_store::used_assertion::prune(&mut tx, now, PRUNE_BATCH).await?,
-                Revocations => gatewright_store::revocation::prune(&mut tx, now, PRUNE_BATCH).await?,
-                RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, PRUNE_BATCH).await?,
+                Assertions => gatewright_store::used_assertion::prune(&mut tx, now, limit).await?,
+                Revocations => gatewright_store::revocation::prune(&mut tx, now, limit).await?,
+                RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, limit).await?,
                 Grants => {
                     let before = now.minus(KEEP_ENDED_GRANTS);
-                    gatewright_store::grant::prune(&mut tx, before, PRUNE_BATCH).await?
+                    gatewright_store::grant::prune(&mut tx, before, limit).await?
                 }
-                IdempotencyKeys => gatewright_store::idempotency::prune(&mut tx, now, PRUNE_BATCH).await?,
-                AccountSessions => {
-                    gatewright_store::account_session::prune(&mut tx, now, PRUNE_BATCH).await?
-                }
-                AccountLinks => gatewright_store::account_link::prune(&mut tx, now, PRUNE_BATCH).await?,
+                IdempotencyKeys => gatewright_store::idempotency::prune(&mut tx, now, limit).await?,
+                AccountSessions => gatewright_store::account_session::prune(&mut tx, now, limit).await?,
+                AccountLinks => gatewright_store::account_link::prune(&mut tx, now, limit).await?,
                 Invitations => {
                     let before = now.minus(KEEP_INVITATIONS);
-                    gatewright_store::invitation::prune(&mut tx, before, PRUNE_BATCH).await?
+                    gatewright_store::invitation::prune(&mut tx, before, limit).await?
                 }
                 Attempts => {
                     let before = now.minus(KEEP_ATTEMPTS);
-                    gatewright_store::sign_in_attempt::prune(&mut tx, before, PRUNE_BATCH).await?
+                    gatewright_store::sign_in_attempt::prune(&mut tx, before, limit).await?
                 }
-                SignInPlaces => gatewright_store::sign_in_place::prune(&mut tx, now, PRUNE_BATCH).await?,
+                SignInPlaces => gatewright_store::sign_in_place::prune(&mut tx, now, limit).await?,
                 AuditEvents => match keep_events {
                     Some(kept) => {
                         let before = now.minus(kept);
-                        gatewright_store::audit::prune(&mut tx, before, PRUNE_BATCH).await?
+                        gatewright_store::audit::prune(&mut tx, before, limit).await?
                     }
                     None => 0,
                 },
             };
             tx.commit().await?;
-            if gone < u64::from(PRUNE_BATCH) {
+            let now_at = app.clock.monotonic();
+            if gone < u64::from(limit) || now_at.saturating_sub(since) > PRUNE_BUDGET {
                 break;
             }
+            pace.follow(now_at.saturating_sub(began));
         }
     }
     Ok(())
@@ -257,6 +275,15 @@ async fn flush(app: Arc<App>) {
     }
 }
 
+async fn see(app: Arc<App>) {
+    let mut streak = Streak::new("writing first uses of access tokens");
+    let mut ticks = every(SEEN_EVERY);
+    loop {
+        ticks.tick().await;
+        streak.note(&seen_tokens::flush(&app).await);
+    }
+}
+
 async fn trace(app: Arc<App>) {
     let mut streak = Streak::new("writing the sign-in trace");
     let mut ticks = every(TRACE_EVERY);
@@ -268,8 +295,12 @@ async fn trace(app: Arc<App>) {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_domain::audit::Origin;
-    use gatewright_store::{PageRequest, audit::AuditFilter};
+    use gatewright_domain::{audit::Origin, entropy::SystemEntropy, id::GatewayId};
+    use gatewright_store::{
+        PageRequest,
+        audit::AuditFilter,
+        used_assertion::{self, MAX_PER_CLIENT, UsedAssertion},
+    };
 
     use super::*;
     use crate::{
@@ -319,5 +350,40 @@ mod tests {
             prune_once(app, app.now()).await.unwrap();
             assert_eq!(events(app).await, left);
         }
+    }
+
+    #[test]
+    fn batches_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
+        let mut pace = Pace::default();
+        for _ in 0..10 {
+            pace.follow(Duration::from_millis(5));
+        }
+        assert_eq!(pace.0, Pace::MOST);
+        pace.follow(Duration::from_millis(40));
+        assert_eq!(pace.0, Pace::MOST);
+        for _ in 0..10 {
+            pace.follow(Duration::from_millis(100));
+        }
+        assert_eq!(pace.0, Pace::LEAST);
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_expired_rows_are_gone_after_one_round() {
+        let test = TestApp::new().await;
+        let (app, now) = (&test.app, test.app.now());
+        let gateway = GatewayId::generate(test.clock.as_ref(), &SystemEntropy);
+        let mut tx = app.store.write().await.unwrap();
+        for number in 0..10_000 {
+            let client = format!("client {}", number / 100);
+            let used = UsedAssertion::new(gateway, &client, &number.to_string(), now);
+            used_assertion::use_up(&mut tx, &used, MAX_PER_CLIENT, now)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+        let later = now.plus(Duration::from_hours(1));
+        prune_once(app, later).await.unwrap();
+        let mut tx = app.store.write().await.unwrap();
+        assert_eq!(used_assertion::prune(&mut tx, later, 10).await.unwrap(), 0);
     }
 }

@@ -1,13 +1,27 @@
 //! Authorization codes.
 
-use gatewright_domain::{Timestamp, grant::AuthorizationCode, id::GatewayId, token_hash::TokenHash};
+use std::time::Duration;
+
+use gatewright_domain::{
+    Timestamp,
+    grant::{AuthorizationCode, Person},
+    id::GatewayId,
+    token_hash::TokenHash,
+};
 
 use crate::{StoreError, Tx, grant, row::Row, tx::Lock, value::values};
+
+/// Codes a person gets in [`PERSON_WINDOW`]. Each may begin a grant; someone who sets up all their apps at once needs a
+/// dozen.
+const PER_PERSON: u32 = 30;
+const PERSON_WINDOW: Duration = Duration::from_mins(1);
+/// Codes one consent page is good for. A double click and the back button need a few.
+const PER_CONSENT: u32 = 10;
 
 macro_rules! columns {
     () => {
         "code_hash, grant_id, project_id, gateway_id, user_id, user_source_id, identity_epoch, account_id, client_id, \
-         client_name, redirect_uri, code_challenge, scope, created_at, expires_at, redeemed_at"
+         client_name, redirect_uri, code_challenge, scope, consent_id, created_at, expires_at, redeemed_at"
     };
 }
 
@@ -36,14 +50,43 @@ macro_rules! person_is_good {
     };
 }
 
+/// What came of adding a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insertion {
+    /// It is stored.
+    Done,
+    /// The person got too many within a minute, and may get another one at this time.
+    TooMany {
+        /// When.
+        again_at: Timestamp,
+    },
+    /// The consent page has been used too often.
+    ConsentUsedUp,
+    /// Gateway, source or person is not good, or no longer.
+    Refused,
+}
+
+impl Insertion {
+    /// Whether the code is stored.
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
 /// Adds a code. Guarded: gateway active, and either of this source, the source active and of this epoch and the user
-/// active, or of the project's members, the account active and one of them; else `false`.
-pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<bool, StoreError> {
+/// active, or of the project's members, the account active and one of them; and neither the person nor the consent page
+/// got too many of them. The person is held until the end of the transaction, so that those of one person are counted one
+/// after the other, on whichever replica.
+pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<Insertion, StoreError> {
+    hold_person(tx, code).await?;
+    let counted_since = code.created_at.minus(PERSON_WINDOW);
     let sql = concat!(
         "INSERT INTO authorization_codes (code_hash, grant_id, project_id, gateway_id, user_id, user_source_id, \
          identity_epoch, account_id, client_id, client_name, redirect_uri, code_challenge, scope, created_at, \
-         expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM gateways \
-         WHERE gateways.id = $4 AND gateways.project_id = $3 AND gateways.status = 'active' AND ",
+         expires_at, consent_id) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 \
+         FROM gateways WHERE (SELECT COUNT(*) FROM authorization_codes AS lately \
+         WHERE (lately.user_id = $5 OR lately.account_id = $8) AND lately.created_at > $17) < $18 \
+         AND (SELECT COUNT(*) FROM authorization_codes AS same WHERE same.consent_id = $16) < $19 AND gateways.id = $4 AND gateways.project_id = $3 AND gateways.status = 'active' AND ",
         person_is_good!("$3", "$5", "$6", "$7", "$8")
     );
     let values = values![
@@ -62,8 +105,57 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<bool, Store
         &code.scope,
         code.created_at,
         code.expires_at,
+        &code.consent_id,
+        counted_since,
+        PER_PERSON,
+        PER_CONSENT,
     ];
-    Ok(tx.execute(sql, values).await? > 0)
+    if tx.execute(sql, values).await? > 0 {
+        return Ok(Insertion::Done);
+    }
+    why_not(tx, code, counted_since).await
+}
+
+/// Holds the user or member of a code.
+async fn hold_person(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreError> {
+    match code.person {
+        Person::User { user_id, .. } => {
+            let sql = "SELECT id FROM users WHERE id = $1";
+            tx.lock_optional(sql, Lock::Update, values![user_id]).await?;
+        }
+        Person::Member(account_id) => {
+            let sql = "SELECT account_id FROM members WHERE project_id = $1 AND account_id = $2";
+            let values = values![code.project_id, account_id];
+            tx.lock_optional(sql, Lock::Update, values).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn why_not(
+    tx: &mut Tx,
+    code: &AuthorizationCode,
+    counted_since: Timestamp,
+) -> Result<Insertion, StoreError> {
+    let sql = "SELECT created_at FROM authorization_codes WHERE (user_id = $1 OR account_id = $2) AND created_at > $3 \
+               ORDER BY created_at DESC LIMIT 1 OFFSET $4";
+    let values = values![
+        code.person.user_id(),
+        code.person.account_id(),
+        counted_since,
+        PER_PERSON - 1,
+    ];
+    if let Some(row) = tx.fetch_optional(sql, values).await? {
+        let again_at = row.time("created_at")?.plus(PERSON_WINDOW);
+        return Ok(Insertion::TooMany { again_at });
+    }
+    let sql = "SELECT COUNT(*) AS used FROM authorization_codes WHERE consent_id = $1";
+    let used = tx.fetch_one(sql, values![&code.consent_id]).await?.int("used")?;
+    Ok(if used >= i64::from(PER_CONSENT) {
+        Insertion::ConsentUsedUp
+    } else {
+        Insertion::Refused
+    })
 }
 
 /// What came of presenting a code.
@@ -91,19 +183,24 @@ pub async fn redeem(
     now: Timestamp,
 ) -> Result<Redemption, StoreError> {
     // Gateway and person are held until the grant is stored: whoever blocks or removes the person or changes the gateway
-    // either comes first and is seen here, or comes later and finds the grant.
+    // either comes first and is seen here, or comes later and finds the grant. The person is held alone, so that grants of
+    // one person are counted one after the other.
     let sql = "SELECT users.id FROM authorization_codes \
                JOIN gateways ON gateways.id = authorization_codes.gateway_id \
                JOIN users ON users.id = authorization_codes.user_id WHERE authorization_codes.code_hash = $1";
-    tx.lock_all(sql, Lock::ShareOf("gateways, users"), values![code])
+    tx.lock_all(sql, Lock::ShareAndUpdateOf("gateways", "users"), values![code])
         .await?;
     let sql = "SELECT accounts.id FROM authorization_codes \
                JOIN gateways ON gateways.id = authorization_codes.gateway_id \
                JOIN members ON members.project_id = authorization_codes.project_id \
                AND members.account_id = authorization_codes.account_id \
                JOIN accounts ON accounts.id = members.account_id WHERE authorization_codes.code_hash = $1";
-    tx.lock_all(sql, Lock::ShareOf("gateways, members, accounts"), values![code])
-        .await?;
+    tx.lock_all(
+        sql,
+        Lock::ShareAndUpdateOf("gateways, accounts", "members"),
+        values![code],
+    )
+    .await?;
     let sql = concat!(
         "UPDATE authorization_codes SET redeemed_at = $1 WHERE code_hash = $2 AND gateway_id = $3 \
          AND redeemed_at IS NULL AND expires_at > $1 AND EXISTS (SELECT 1 FROM gateways \
@@ -170,6 +267,7 @@ fn read(row: &Row) -> Result<AuthorizationCode, StoreError> {
         redirect_uri: row.text("redirect_uri")?,
         code_challenge: row.text("code_challenge")?,
         scope: row.text("scope")?,
+        consent_id: row.opt_text("consent_id")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
     })

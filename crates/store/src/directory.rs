@@ -1,7 +1,6 @@
 //! Everything requests need to know about configuration, read in one go.
 
 use gatewright_domain::{
-    Timestamp,
     api_key::ApiKey,
     gateway::Gateway,
     id::{AccountId, ProjectId},
@@ -33,12 +32,12 @@ pub struct Reading {
     pub gateway_keys: Vec<ApiKey>,
     /// All members with an active account. Grants of members live and die with this.
     pub members: Vec<(ProjectId, AccountId)>,
-    /// The deny-list.
+    /// Blocked users and blocked clients.
     pub denied: Vec<Denied>,
 }
 
 /// Reads it all in one snapshot; `tx` comes from [`crate::Store::read`], which gives one.
-pub async fn read(tx: &mut Tx, now: Timestamp) -> Result<Reading, StoreError> {
+pub async fn read(tx: &mut Tx) -> Result<Reading, StoreError> {
     Ok(Reading {
         revision: revision::read(tx).await?,
         gateways: gateway::list_active(tx).await?,
@@ -47,6 +46,6 @@ pub async fn read(tx: &mut Tx, now: Timestamp) -> Result<Reading, StoreError> {
         secrets: secret::list_all(tx).await?,
         gateway_keys: api_key::list_of_gateways(tx).await?,
         members: member::list_active(tx).await?,
-        denied: revocation::list(tx, now).await?,
+        denied: revocation::list_permanent(tx).await?,
     })
 }

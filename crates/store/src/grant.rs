@@ -1,27 +1,24 @@
 //! Grants.
 
-use std::time::Duration;
+mod ending;
+
+use std::collections::BTreeMap;
 
 use gatewright_domain::{
     Timestamp,
-    gateway::MAX_ACCESS_TOKEN_SECONDS,
-    grant::{Grant, Person, RevocationReason},
+    grant::{Grant, Person},
     id::{AccountId, GatewayId, GrantId, ProjectId, UserId},
 };
 
-use sqlx::AssertSqlSafe;
+pub use ending::{make_room, revoke, revoke_of, revoke_of_client, revoke_of_gateway};
 
 use crate::{
-    Page, PageRequest, StoreError, Tx, account, revocation,
+    Page, PageRequest, StoreError, Tx, account,
     row::{Row, to_word},
     tx::Lock,
     user,
-    value::{Value, places, values},
+    value::{Value, values},
 };
-
-/// Grants ended by one statement: far below what either engine takes as placeholders, and enough that statements cost
-/// nothing beside the rows.
-const ENDED_AT_ONCE: usize = 500;
 
 macro_rules! select {
     ($($rest:expr),+) => {
@@ -76,11 +73,12 @@ macro_rules! select_live {
 
 pub(crate) use {awake, standing};
 
-/// Begins a grant.
+/// Begins a grant, which has no tokens yet.
 pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
     let sql = "INSERT INTO grants (id, project_id, gateway_id, user_id, user_source_id, identity_epoch, account_id, \
-               client_id, client_name, scope, begun_with_key, created_at, ends_at, live_until, last_used_at, revoked_at, \
-               revoked_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+               client_id, client_name, scope, begun_with_key, created_at, ends_at, live_until, last_used_at, token_life, \
+               revoked_at, revoked_reason) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16, $17)";
     let values = values![
         grant.id,
         grant.project_id,
@@ -173,16 +171,76 @@ pub(crate) async fn lock_live(
     row.as_ref().map(read).transpose()
 }
 
-/// Notes that a token was issued, and how long the grant lives now when that is not used.
-pub(crate) async fn note_used(
+/// Sets `last_used_at` to `$1`, and how long after that the last access token expires: the one issued now, which expires
+/// at `$2`, or one issued before with a longer life.
+macro_rules! note_access_token {
+    () => {
+        "token_life = CASE WHEN last_used_at + token_life > $2 THEN last_used_at + token_life ELSE $2 END - $1, \
+         last_used_at = $1"
+    };
+}
+
+/// A refresh token and the access token beside it.
+pub(crate) struct Issued {
+    pub(crate) at: Timestamp,
+    pub(crate) access_token_ends_at: Timestamp,
+    /// When the refresh token expires for want of use.
+    pub(crate) idle_end: Timestamp,
+    /// The generation of the refresh token, if it has one.
+    pub(crate) generation: Option<i64>,
+}
+
+/// Notes that tokens were issued, and how long the grant lives now when none of them is used.
+pub(crate) async fn note_issued(tx: &mut Tx, id: GrantId, issued: &Issued) -> Result<(), StoreError> {
+    let sql = concat!(
+        "UPDATE grants SET ",
+        note_access_token!(),
+        ", live_until = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END, generation = COALESCE($4, generation) \
+         WHERE id = $5 AND revoked_at IS NULL"
+    );
+    let values = values![
+        issued.at,
+        issued.access_token_ends_at,
+        issued.idle_end,
+        issued.generation,
+        id
+    ];
+    tx.execute(sql, values).await?;
+    Ok(())
+}
+
+/// Notes that an access token was issued, beside a refresh token that was issued before.
+pub(crate) async fn note_repeated(
     tx: &mut Tx,
     id: GrantId,
     now: Timestamp,
-    idle_end: Timestamp,
+    access_token_ends_at: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE grants SET last_used_at = $1, live_until = CASE WHEN ends_at < $2 THEN ends_at ELSE $2 END \
-               WHERE id = $3 AND revoked_at IS NULL";
-    tx.execute(sql, values![now, idle_end, id]).await?;
+    let sql = concat!(
+        "UPDATE grants SET ",
+        note_access_token!(),
+        " WHERE id = $3 AND revoked_at IS NULL"
+    );
+    tx.execute(sql, values![now, access_token_ends_at, id]).await?;
+    Ok(())
+}
+
+/// A first use of an access token of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The generation of the refresh token it was issued with.
+    pub generation: i64,
+    /// When it was first used.
+    pub at: Timestamp,
+}
+
+/// Notes first uses of access tokens, of each grant the newest, in the order of their ids.
+pub async fn note_seen(tx: &mut Tx, seen: &BTreeMap<GrantId, Seen>) -> Result<(), StoreError> {
+    let sql = "UPDATE grants SET seen_generation = $1, seen_at = $2 \
+               WHERE id = $3 AND seen_generation < $1 AND revoked_at IS NULL";
+    for (id, Seen { generation, at }) in seen {
+        tx.execute(sql, values![*generation, *at, *id]).await?;
+    }
     Ok(())
 }
 
@@ -242,118 +300,6 @@ pub async fn find_unrevoked(
     };
     let row = tx.fetch_optional(sql, values![id, project, holder]).await?;
     row.as_ref().map(read).transpose()
-}
-
-/// A grant that ran out may have left access tokens behind, when its idle time was shortened after they were issued.
-/// None of them lives longer than this after the grant.
-fn tokens_live_since(now: Timestamp) -> Timestamp {
-    now.minus(Duration::from_secs(MAX_ACCESS_TOKEN_SECONDS.into()))
-}
-
-/// Ends one grant and its refresh tokens, and writes its revocation until `until`; `false` when it was ended before, or
-/// ran out so long ago that no token of it is left.
-pub async fn revoke(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: GrantId,
-    reason: RevocationReason,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<bool, StoreError> {
-    let sql =
-        "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 AND id = $3";
-    let values = values![tokens_live_since(now), project, id];
-    let ended = revoke_found(tx, sql, values, reason, now, until).await?;
-    Ok(ended > 0)
-}
-
-/// Ends all grants of somebody that may still have tokens; how many.
-pub async fn revoke_of(
-    tx: &mut Tx,
-    project: ProjectId,
-    holder: Holder,
-    reason: RevocationReason,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<u64, StoreError> {
-    let sql = match holder {
-        Holder::User(_) => {
-            "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
-             AND user_id = $3 ORDER BY id"
-        }
-        Holder::Member(_) => {
-            "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
-             AND account_id = $3 ORDER BY id"
-        }
-    };
-    let values = values![tokens_live_since(now), project, holder];
-    revoke_found(tx, sql, values, reason, now, until).await
-}
-
-/// Ends all grants of a gateway that may still have tokens; how many.
-pub async fn revoke_of_gateway(
-    tx: &mut Tx,
-    project: ProjectId,
-    gateway: GatewayId,
-    reason: RevocationReason,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<u64, StoreError> {
-    let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND project_id = $2 \
-               AND gateway_id = $3 ORDER BY id";
-    let values = values![tokens_live_since(now), project, gateway];
-    revoke_found(tx, sql, values, reason, now, until).await
-}
-
-/// Ends all grants of a client at a gateway that may still have tokens; how many.
-pub async fn revoke_of_client(
-    tx: &mut Tx,
-    gateway: GatewayId,
-    client_id: &str,
-    reason: RevocationReason,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<u64, StoreError> {
-    let sql = "SELECT id FROM grants WHERE revoked_at IS NULL AND live_until > $1 AND gateway_id = $2 \
-               AND client_id = $3 ORDER BY id";
-    let values = values![tokens_live_since(now), gateway, client_id];
-    revoke_found(tx, sql, values, reason, now, until).await
-}
-
-/// Ends the grants a query finds. They are held first, in the order of their ids, so that two who end overlapping
-/// sets wait for each other in a line and not in a circle. A client or gateway may have a hundred thousand of them, and
-/// on SQLite everybody who writes waits meanwhile, so they are ended in batches and not one by one.
-async fn revoke_found(
-    tx: &mut Tx,
-    sql: &'static str,
-    values: &[Value],
-    reason: RevocationReason,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<u64, StoreError> {
-    let held = tx.lock_all(sql, Lock::Update, values).await?;
-    let ids = held
-        .iter()
-        .map(|row| row.id("id"))
-        .collect::<Result<Vec<GrantId>, _>>()?;
-    let mut ended = 0;
-    for batch in ids.chunks(ENDED_AT_ONCE) {
-        let sql = format!(
-            "UPDATE grants SET revoked_at = $1, live_until = $1, revoked_reason = $2 \
-             WHERE revoked_at IS NULL AND id IN ({})",
-            places(3, batch)
-        );
-        let mut values = values![now, to_word(&reason)].to_vec();
-        values.extend(batch.iter().copied().map(Value::from));
-        ended += tx.execute(AssertSqlSafe(sql), &values).await?;
-        let sql = format!(
-            "DELETE FROM refresh_tokens WHERE grant_id IN ({})",
-            places(1, batch)
-        );
-        tx.execute(AssertSqlSafe(sql), &values[2..]).await?;
-        revocation::insert_grants(tx, batch, until).await?;
-    }
-    Ok(ended)
 }
 
 /// Deletes grants that ended or were revoked before `before`, with their tokens, at most `limit`.

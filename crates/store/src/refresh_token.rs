@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp,
     grant::{Grant, RefreshToken, Successor},
-    id::GatewayId,
+    id::{GatewayId, GrantId},
     stored_secret::SealedText,
     token_hash::TokenHash,
 };
@@ -16,14 +16,24 @@ use crate::{StoreError, Tx, grant, row::Row, value::values};
 /// may try again the next day.
 const OVERLAP: Duration = Duration::from_hours(24);
 
-/// A presentation this soon after the successor's first use is a straggler of a client that refreshes several times
-/// at once, and no sign of theft.
+/// How often it does.
+const MAX_REPEATS: i64 = 10;
+
+/// A client that refreshes several times with one token does so within this time, also while it uses the first answer.
+const BURST: Duration = Duration::from_secs(90);
+
+/// A presentation this soon after the overlap was over is a straggler of a client that refreshes several times at once,
+/// and no sign of theft.
 const STRAGGLER_WINDOW: Duration = Duration::from_mins(2);
 
-/// Adds the first refresh token of a grant.
-pub async fn insert(tx: &mut Tx, token: &RefreshToken) -> Result<(), StoreError> {
+/// Adds the first refresh token of a grant, issued with an access token that expires at `access_token_ends_at`.
+pub async fn insert(
+    tx: &mut Tx,
+    token: &RefreshToken,
+    access_token_ends_at: Timestamp,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO refresh_tokens (token_hash, grant_id, created_at, expires_at, used_at, successor_hash, \
-               successor_sealed, successor_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+               successor_sealed, successor_used_at, generation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let successor = token.successor.as_ref();
     let values = values![
         token.hash,
@@ -34,9 +44,16 @@ pub async fn insert(tx: &mut Tx, token: &RefreshToken) -> Result<(), StoreError>
         successor.map(|successor| successor.hash.to_text()),
         successor.map(|successor| &successor.sealed),
         successor.and_then(|successor| successor.used_at),
+        token.generation,
     ];
     tx.execute(sql, values).await?;
-    grant::note_used(tx, token.grant_id, token.created_at, token.expires_at).await
+    let issued = grant::Issued {
+        at: token.created_at,
+        access_token_ends_at,
+        idle_end: token.expires_at,
+        generation: token.generation,
+    };
+    grant::note_issued(tx, token.grant_id, &issued).await
 }
 
 /// What came of presenting a refresh token.
@@ -44,18 +61,23 @@ pub async fn insert(tx: &mut Tx, token: &RefreshToken) -> Result<(), StoreError>
 pub enum Rotation {
     /// It was current: the proposed successor is now stored.
     Rotated(Box<Grant>),
-    /// It was used before and its successor is not used yet: the same successor answers again.
+    /// It was used before, and neither its successor nor an access token issued with that is used yet: the same successor
+    /// answers again.
     Repeated {
         /// The grant.
         grant: Box<Grant>,
         /// The successor, sealed under the token presented.
         sealed: SealedText,
+        /// Its generation, where it has one.
+        generation: Option<i64>,
         /// When the successor expires for want of use.
         expires_at: Timestamp,
+        /// The address prefix from which the token was first used, when this presentation is from another one.
+        first_from: Option<String>,
     },
-    /// Used before; the successor was first used within the last two minutes: refuse, revoke nothing.
+    /// Used before, and the overlap was over within the last two minutes: refuse, revoke nothing.
     Straggler,
-    /// Used before and the successor long since used, or the overlap of 24 h is over: the caller revokes the grant.
+    /// Used before, and the overlap long since over: the caller revokes the grant.
     Reused(Box<Grant>),
     /// Unknown, expired, of another gateway or client, or its grant is not live.
     Refused,
@@ -68,8 +90,14 @@ pub struct Proposal<'a> {
     pub hash: TokenHash,
     /// The successor sealed under a key derived from the token presented.
     pub sealed: &'a SealedText,
+    /// Its generation, as [`find_known`] told it.
+    pub generation: i64,
     /// When the successor expires for want of use.
     pub expires_at: Timestamp,
+    /// When the access token issued with it expires, and any issued when the successor is repeated.
+    pub access_token_ends_at: Timestamp,
+    /// The address prefix from which the token is presented.
+    pub from: &'a str,
 }
 
 /// Rotates in guarded updates; the first presentation of a successor also marks it used in its predecessor.
@@ -91,60 +119,156 @@ pub async fn rotate(
     let Some(mut grant) = grant::lock_live(tx, gateway, client_id, &id, now).await? else {
         return Ok(Rotation::Refused);
     };
-    let sql = "UPDATE refresh_tokens SET used_at = $1, successor_hash = $2, successor_sealed = $3 \
-               WHERE token_hash = $4 AND used_at IS NULL AND expires_at > $1";
-    let values = values![now, proposal.hash, proposal.sealed, presented];
+    let sql = "UPDATE refresh_tokens SET used_at = $1, successor_hash = $2, successor_sealed = $3, used_from = $4 \
+               WHERE token_hash = $5 AND used_at IS NULL AND expires_at > $1";
+    let values = values![now, proposal.hash, proposal.sealed, proposal.from, presented];
     if tx.execute(sql, values).await? == 0 {
-        return presented_again(tx, grant, presented, now).await;
+        return presented_again(tx, grant, presented, proposal, now).await;
     }
-    let sql =
-        "INSERT INTO refresh_tokens (token_hash, grant_id, created_at, expires_at) VALUES ($1, $2, $3, $4)";
-    let values = values![proposal.hash, grant.id, now, proposal.expires_at];
+    let sql = "INSERT INTO refresh_tokens (token_hash, grant_id, created_at, expires_at, generation) \
+               VALUES ($1, $2, $3, $4, $5)";
+    let values = values![
+        proposal.hash,
+        grant.id,
+        now,
+        proposal.expires_at,
+        proposal.generation
+    ];
     tx.execute(sql, values).await?;
     // The predecessor has served: its copy of the token presented now is forgotten.
     let sql = "UPDATE refresh_tokens SET successor_used_at = $1, successor_sealed = NULL \
                WHERE successor_hash = $2 AND successor_used_at IS NULL";
     tx.execute(sql, values![now, presented]).await?;
-    grant::note_used(tx, grant.id, now, proposal.expires_at).await?;
+    // Those before are recognised by their number; one without a number keeps its row until it expires.
+    let sql = "DELETE FROM refresh_tokens WHERE grant_id = $1 AND generation IS NOT NULL AND successor_used_at < $2";
+    tx.execute(sql, values![grant.id, now.minus(STRAGGLER_WINDOW)])
+        .await?;
+    let issued = grant::Issued {
+        at: now,
+        access_token_ends_at: proposal.access_token_ends_at,
+        idle_end: proposal.expires_at,
+        generation: Some(proposal.generation),
+    };
+    grant::note_issued(tx, grant.id, &issued).await?;
     grant.last_used_at = now;
     Ok(Rotation::Rotated(Box::new(grant)))
 }
 
-/// What becomes of a token that was used before.
+/// What is known of a token that was used before.
+struct Used {
+    at: Timestamp,
+    from: Option<String>,
+    successor_used_at: Option<Timestamp>,
+    successor: Option<(SealedText, Timestamp)>,
+    successor_generation: Option<i64>,
+    /// When an access token issued with the successor was first used.
+    access_token_seen_at: Option<Timestamp>,
+}
+
+/// What becomes of a token that was used before (RFC 9700 section 4.14.2).
 async fn presented_again(
     tx: &mut Tx,
     grant: Grant,
     presented: TokenHash,
+    proposal: &Proposal<'_>,
     now: Timestamp,
 ) -> Result<Rotation, StoreError> {
-    let sql = "SELECT used_at, successor_sealed, successor_used_at, (SELECT next.expires_at FROM refresh_tokens AS next \
-               WHERE next.token_hash = refresh_tokens.successor_hash) AS successor_expires_at FROM refresh_tokens \
-               WHERE token_hash = $1 AND used_at IS NOT NULL";
-    let Some(row) = tx.fetch_optional(sql, values![presented]).await? else {
+    let Some(used) = find_used(tx, presented).await? else {
         return Ok(Rotation::Refused);
     };
-    if let Some(successor_used_at) = row.opt_time("successor_used_at")? {
-        let straggles = now <= successor_used_at.plus(STRAGGLER_WINDOW);
-        return Ok(if straggles {
+    let straggles = |since: Timestamp| now <= since.plus(STRAGGLER_WINDOW);
+    let late = |straggles: bool| {
+        if straggles {
             Rotation::Straggler
         } else {
-            Rotation::Reused(Box::new(grant))
-        });
-    }
-    let successor = (
-        row.opt_sealed("successor_sealed")?,
-        row.opt_time("successor_expires_at")?,
-    );
-    match successor {
-        (Some(sealed), Some(expires_at)) if now <= row.time("used_at")?.plus(OVERLAP) => {
-            Ok(Rotation::Repeated {
-                grant: Box::new(grant),
-                sealed,
-                expires_at,
-            })
+            Rotation::Reused(Box::new(grant.clone()))
         }
-        _ => Ok(Rotation::Reused(Box::new(grant))),
+    };
+    if let Some(over_at) = used.successor_used_at {
+        return Ok(late(straggles(over_at)));
     }
+    if let Some(over_at) = used.access_token_seen_at
+        && now > used.at.plus(BURST)
+    {
+        return Ok(late(straggles(over_at)));
+    }
+    let sql = "UPDATE refresh_tokens SET repeats = repeats + 1 \
+               WHERE token_hash = $1 AND repeats < $2 AND used_at >= $3 AND successor_used_at IS NULL";
+    let values = values![presented, MAX_REPEATS, now.minus(OVERLAP)];
+    let Some((sealed, expires_at)) = used.successor.filter(|(_, expires_at)| *expires_at > now) else {
+        return Ok(late(false));
+    };
+    if tx.execute(sql, values).await? == 0 {
+        return Ok(late(straggles(used.at)));
+    }
+    grant::note_repeated(tx, grant.id, now, proposal.access_token_ends_at).await?;
+    Ok(Rotation::Repeated {
+        grant: Box::new(grant),
+        sealed,
+        generation: used.successor_generation,
+        expires_at,
+        first_from: used.from.filter(|from| from != proposal.from),
+    })
+}
+
+async fn find_used(tx: &mut Tx, token: TokenHash) -> Result<Option<Used>, StoreError> {
+    let sql = "SELECT used.used_at, used.used_from, used.successor_used_at, used.successor_sealed, \
+               next.expires_at, next.generation, \
+               CASE WHEN grants.seen_generation >= next.generation THEN grants.seen_at END AS seen_at \
+               FROM refresh_tokens AS used JOIN grants ON grants.id = used.grant_id \
+               LEFT JOIN refresh_tokens AS next ON next.token_hash = used.successor_hash \
+               WHERE used.token_hash = $1 AND used.used_at IS NOT NULL";
+    let Some(row) = tx.fetch_optional(sql, values![token]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Used {
+        at: row.time("used_at")?,
+        from: row.opt_text("used_from")?,
+        successor_used_at: row.opt_time("successor_used_at")?,
+        successor: row
+            .opt_sealed("successor_sealed")?
+            .zip(row.opt_time("expires_at")?),
+        successor_generation: row.opt_int("generation")?,
+        access_token_seen_at: row.opt_time("seen_at")?,
+    }))
+}
+
+/// What becomes of a token that has no row, and says of itself that it is this generation of this grant: an older one of a
+/// live grant comes back long after its time. One that the grant has not come to is of a future this database lost.
+pub async fn outlived(
+    tx: &mut Tx,
+    gateway: GatewayId,
+    client_id: &str,
+    (grant, generation): (GrantId, i64),
+    now: Timestamp,
+) -> Result<Rotation, StoreError> {
+    let Some(grant) = grant::lock_live(tx, gateway, client_id, &grant.to_string(), now).await? else {
+        return Ok(Rotation::Refused);
+    };
+    let sql = "SELECT generation FROM grants WHERE id = $1";
+    let newest = tx.fetch_one(sql, values![grant.id]).await?.int("generation")?;
+    Ok(if generation < newest {
+        Rotation::Reused(Box::new(grant))
+    } else {
+        Rotation::Refused
+    })
+}
+
+/// The grant a refresh token belongs to, and the generation of the token's successor, if the token has none yet.
+pub async fn find_known(
+    tx: &mut Tx,
+    gateway: GatewayId,
+    token: TokenHash,
+) -> Result<Option<(Grant, i64)>, StoreError> {
+    let sql = "SELECT refresh_tokens.grant_id, COALESCE(refresh_tokens.generation, grants.generation) + 1 AS next \
+               FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
+               WHERE refresh_tokens.token_hash = $1";
+    let Some(row) = tx.fetch_optional(sql, values![token]).await? else {
+        return Ok(None);
+    };
+    let found = grant::find(tx, gateway, row.id("grant_id")?).await?;
+    let next = row.int("next")?;
+    Ok(found.map(|grant| (grant, next)))
 }
 
 /// The grant a refresh token belongs to, for revocation (RFC 7009).
@@ -153,11 +277,7 @@ pub async fn find_grant(
     gateway: GatewayId,
     token: TokenHash,
 ) -> Result<Option<Grant>, StoreError> {
-    let sql = "SELECT grant_id FROM refresh_tokens WHERE token_hash = $1";
-    let Some(row) = tx.fetch_optional(sql, values![token]).await? else {
-        return Ok(None);
-    };
-    grant::find(tx, gateway, row.id("grant_id")?).await
+    Ok(find_known(tx, gateway, token).await?.map(|(grant, _)| grant))
 }
 
 /// Forgets tokens that expired before `before`, at most `limit`: presenting one is refused either way.
@@ -169,8 +289,8 @@ pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, St
 
 /// The row of a token, with its successor as far as it is still stored.
 pub async fn find(tx: &mut Tx, token: TokenHash) -> Result<Option<RefreshToken>, StoreError> {
-    let sql = "SELECT token_hash, grant_id, created_at, expires_at, used_at, successor_hash, successor_sealed, \
-               successor_used_at FROM refresh_tokens WHERE token_hash = $1";
+    let sql = "SELECT token_hash, grant_id, generation, created_at, expires_at, used_at, successor_hash, \
+               successor_sealed, successor_used_at FROM refresh_tokens WHERE token_hash = $1";
     let row = tx.fetch_optional(sql, values![token]).await?;
     row.as_ref().map(read).transpose()
 }
@@ -190,6 +310,7 @@ fn read(row: &Row) -> Result<RefreshToken, StoreError> {
     Ok(RefreshToken {
         hash: row.hash("token_hash")?,
         grant_id: row.id("grant_id")?,
+        generation: row.opt_int("generation")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
         used_at: row.opt_time("used_at")?,

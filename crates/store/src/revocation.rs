@@ -1,7 +1,9 @@
-//! The deny-list: what was ended while tokens for it may still be about.
+//! Revocations: what was ended while access tokens for it may still be in use. Each is kept until the last of those
+//! tokens has expired, and no longer.
 
 use gatewright_domain::{
     Timestamp,
+    gateway::REVOCATION_LEEWAY,
     id::{GatewayId, GrantId, UserId},
     token_hash::TokenHash,
 };
@@ -13,6 +15,23 @@ use crate::{
     row::Row,
     value::{Value, places, values},
 };
+
+/// Revocations read at once.
+const PAGE: u32 = 10_000;
+
+/// When the last access token of a grant has expired on every replica, whatever its clock says; a condition or column
+/// over `grants`. `$leeway` is the placeholder of [`leeway`].
+macro_rules! tokens_until {
+    ($leeway:literal) => {
+        concat!("grants.last_used_at + grants.token_life + ", $leeway)
+    };
+}
+pub(crate) use tokens_until;
+
+/// The value of the placeholder in [`tokens_until`], in milliseconds.
+pub(crate) fn leeway() -> i64 {
+    i64::try_from(REVOCATION_LEEWAY.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// What is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,56 +51,135 @@ impl Denied {
     }
 }
 
-/// Everything denied at `now`: revocations that have not run out, blocked users, and blocked clients.
+/// Everything denied at `now`: revocations that have not expired, blocked users, and blocked clients.
 pub async fn list(tx: &mut Tx, now: Timestamp) -> Result<Vec<Denied>, StoreError> {
-    let sql = "SELECT kind, object_id FROM revocations WHERE expires_at > $1 \
-               UNION ALL SELECT 'user', id FROM users WHERE status = 'blocked'";
-    let rows = tx.fetch_all(sql, values![now]).await?;
-    let mut denied = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut denied = Vec::new();
+    each_since(tx, None, now, &mut |what, _| denied.push(what)).await?;
+    denied.extend(list_permanent(tx).await?);
+    Ok(denied)
+}
+
+/// What is denied for as long as an administrator wants it: blocked users and blocked clients. Part of the configuration.
+pub(crate) async fn list_permanent(tx: &mut Tx) -> Result<Vec<Denied>, StoreError> {
+    let rows = tx
+        .fetch_all("SELECT id FROM users WHERE status = 'blocked'", &[])
+        .await?;
+    let blocked = |row: &Row| row.id("id").map(Denied::User);
+    let mut denied = rows.iter().map(blocked).collect::<Result<Vec<_>, _>>()?;
     denied.extend(client_block::list_all(tx).await?);
     Ok(denied)
 }
 
-/// Denies a user until `until`.
-pub(crate) async fn insert_user(tx: &mut Tx, user: UserId, until: Timestamp) -> Result<(), StoreError> {
-    let sql = "INSERT INTO revocations (kind, object_id, expires_at) VALUES ('user', $1, $2) \
-               ON CONFLICT (kind, object_id) DO UPDATE SET expires_at = excluded.expires_at \
-               WHERE excluded.expires_at > revocations.expires_at";
-    tx.execute(sql, values![user, until]).await?;
-    tx.note_change();
-    Ok(())
+/// Where a reading of revocations goes on.
+#[derive(Debug, Clone)]
+pub struct Place {
+    number: i64,
+    object: String,
+    /// Whether those without a number were read.
+    unnumbered: bool,
 }
 
-/// Denies these grants, which exist, until `until`.
-pub(crate) async fn insert_grants(
-    tx: &mut Tx,
-    grants: &[GrantId],
-    until: Timestamp,
-) -> Result<(), StoreError> {
-    let sql = format!(
-        "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'grant', id, $1 FROM grants WHERE id IN ({}) \
-         ON CONFLICT (kind, object_id) DO UPDATE SET expires_at = excluded.expires_at \
-         WHERE excluded.expires_at > revocations.expires_at",
-        places(2, grants)
-    );
-    let mut values = values![until].to_vec();
-    values.extend(grants.iter().copied().map(Value::from));
-    tx.execute(AssertSqlSafe(sql), &values).await?;
-    tx.note_change();
-    Ok(())
-}
-
-/// Forgets those that have run out, at most `limit`; how many.
-pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-    let sql = "SELECT kind, object_id FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2";
-    let rows = tx.fetch_all(sql, values![now, limit]).await?;
-    let mut forgotten = 0;
-    for row in rows {
-        let sql = "DELETE FROM revocations WHERE kind = $1 AND object_id = $2 AND expires_at <= $3";
-        let values = values![row.text("kind")?, row.text("object_id")?, now];
-        forgotten += tx.execute(sql, values).await?;
+impl Place {
+    /// After the revocations of this number and all below; `None`: at the beginning.
+    pub fn after(number: Option<i64>) -> Self {
+        Self {
+            number: number.map_or(0, |number| number.saturating_add(1)),
+            object: String::new(),
+            unnumbered: false,
+        }
     }
-    Ok(forgotten)
+}
+
+/// Hands over a page of the revocations from `place` on that have not expired at `now`, each with the time when it expires;
+/// gives the place of the next page, if there may be one. `tx` comes from [`crate::Store::read`], so that all pages are of
+/// one moment.
+pub async fn read_page(
+    tx: &mut Tx,
+    place: Place,
+    now: Timestamp,
+    each: &mut (dyn FnMut(Denied, Timestamp) + Send),
+) -> Result<Option<Place>, StoreError> {
+    if !place.unnumbered {
+        // An older version beside this one numbers nothing.
+        let sql =
+            "SELECT kind, object_id, expires_at FROM revocations WHERE number IS NULL AND expires_at > $1";
+        for row in tx.fetch_all(sql, values![now]).await? {
+            each(read(&row)?, row.time("expires_at")?);
+        }
+    }
+    let sql = "SELECT kind, object_id, expires_at, number FROM revocations WHERE (number, object_id) > ($1, $2) \
+               AND expires_at > $3 ORDER BY number, object_id LIMIT $4";
+    let values = values![place.number, place.object, now, PAGE];
+    let rows = tx.fetch_all(sql, values).await?;
+    for row in &rows {
+        each(read(row)?, row.time("expires_at")?);
+    }
+    match rows.last() {
+        Some(last) if rows.len() >= PAGE as usize => Ok(Some(Place {
+            number: last.int("number")?,
+            object: last.text("object_id")?,
+            unnumbered: true,
+        })),
+        _ => Ok(None),
+    }
+}
+
+/// Hands over all of them from a number on, page by page.
+pub async fn each_since(
+    tx: &mut Tx,
+    since: Option<i64>,
+    now: Timestamp,
+    each: &mut (dyn FnMut(Denied, Timestamp) + Send),
+) -> Result<(), StoreError> {
+    let mut place = Some(Place::after(since));
+    while let Some(page) = place {
+        place = read_page(tx, page, now, each).await?;
+    }
+    Ok(())
+}
+
+/// Denies a user who is about to be deleted, and whose grants are held, until the last access token of theirs has
+/// expired; nothing is written when that has happened.
+pub(crate) async fn insert_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = concat!(
+        "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'user', $1, expires_at FROM \
+         (SELECT MAX(",
+        tokens_until!("$2"),
+        ") AS expires_at FROM grants WHERE user_id = $1) AS last WHERE expires_at > $3 \
+         ON CONFLICT (kind, object_id) DO UPDATE SET expires_at = excluded.expires_at, number = NULL \
+         WHERE excluded.expires_at > revocations.expires_at"
+    );
+    if tx.execute(sql, values![user, leeway(), now]).await? > 0 {
+        tx.note_revocation();
+    }
+    Ok(())
+}
+
+/// Denies these grants, which exist and are held, each until its last access token has expired; nothing is written for
+/// those whose last has.
+pub(crate) async fn insert_grants(tx: &mut Tx, grants: &[GrantId], now: Timestamp) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'grant', id, {until} FROM grants \
+         WHERE {until} > $2 AND id IN ({}) \
+         ON CONFLICT (kind, object_id) DO UPDATE SET expires_at = excluded.expires_at, number = NULL \
+         WHERE excluded.expires_at > revocations.expires_at",
+        places(3, grants),
+        until = tokens_until!("$1"),
+    );
+    let mut values = values![leeway(), now].to_vec();
+    values.extend(grants.iter().copied().map(Value::from));
+    if tx.execute(AssertSqlSafe(sql), &values).await? > 0 {
+        tx.note_revocation();
+    }
+    Ok(())
+}
+
+/// Forgets those that have expired, at most `limit`; how many.
+pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM revocations WHERE expires_at <= $1 AND object_id IN \
+               (SELECT object_id FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) \
+               AND kind IN ('grant', 'user')";
+    tx.execute(sql, values![now, limit]).await
 }
 
 fn read(row: &Row) -> Result<Denied, StoreError> {

@@ -13,6 +13,8 @@ use crate::{
 pub struct Tx {
     inner: Inner,
     revision: Revision,
+    /// Whether revocations were written that have no number yet.
+    revokes: bool,
 }
 
 /// What becomes of the revision in a transaction.
@@ -35,16 +37,22 @@ enum Inner {
 impl From<Transaction<'static, Sqlite>> for Tx {
     fn from(tx: Transaction<'static, Sqlite>) -> Self {
         let inner = Inner::Sqlite(tx);
-        let revision = Revision::Stays;
-        Self { inner, revision }
+        Self {
+            inner,
+            revision: Revision::Stays,
+            revokes: false,
+        }
     }
 }
 
 impl From<Transaction<'static, Postgres>> for Tx {
     fn from(tx: Transaction<'static, Postgres>) -> Self {
         let inner = Inner::Postgres(tx);
-        let revision = Revision::Stays;
-        Self { inner, revision }
+        Self {
+            inner,
+            revision: Revision::Stays,
+            revokes: false,
+        }
     }
 }
 
@@ -55,10 +63,10 @@ pub(crate) enum Lock {
     Update,
     /// Nobody may change them.
     Share,
-    /// The same, for the tables named in a join.
-    ShareOf(&'static str),
     /// Like `Update`, for the tables named in a join.
     UpdateOf(&'static str),
+    /// Like `Share` for the first tables of a join, and like `Update` for the second.
+    ShareAndUpdateOf(&'static str, &'static str),
 }
 
 impl Lock {
@@ -66,8 +74,10 @@ impl Lock {
         match self {
             Self::Update => format!("{sql} FOR UPDATE"),
             Self::Share => format!("{sql} FOR SHARE"),
-            Self::ShareOf(tables) => format!("{sql} FOR SHARE OF {tables}"),
             Self::UpdateOf(tables) => format!("{sql} FOR UPDATE OF {tables}"),
+            Self::ShareAndUpdateOf(shared, updated) => {
+                format!("{sql} FOR SHARE OF {shared} FOR UPDATE OF {updated}")
+            }
         }
     }
 }
@@ -90,6 +100,9 @@ impl Tx {
         if self.revision == Revision::GrowsAtCommit {
             revision::bump_last(&mut self).await?;
         }
+        if self.revokes {
+            revision::number_revocations(&mut self).await?;
+        }
         match self.inner {
             Inner::Sqlite(tx) => tx.commit().await?,
             Inner::Postgres(tx) => tx.commit().await?,
@@ -102,6 +115,11 @@ impl Tx {
         if self.revision == Revision::Stays {
             self.revision = Revision::GrowsAtCommit;
         }
+    }
+
+    /// Notes that revocations were written: `commit` numbers them.
+    pub(crate) fn note_revocation(&mut self) {
+        self.revokes = true;
     }
 
     /// Notes that the revision has just grown in this transaction.

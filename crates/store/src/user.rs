@@ -13,6 +13,7 @@ use sqlx::AssertSqlSafe;
 use crate::{
     Page, PageRequest, StoreError, Tx, revocation,
     row::{Row, to_word},
+    tx::Lock,
     value::{Value, values},
 };
 
@@ -224,19 +225,25 @@ pub async fn set_status(
     Ok(changed)
 }
 
-/// Deletes the user with codes and grants; leaves a revocation until `revoked_until` so that live tokens end.
-pub async fn delete(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: UserId,
-    revoked_until: Timestamp,
-) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM users WHERE project_id = $1 AND id = $2";
-    if tx.execute(sql, values![project, id]).await? == 0 {
+/// Deletes the user with codes and grants, and leaves a revocation that stops the access tokens there are.
+pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    // The user and then the grants are held: neither begins another grant nor issues another access token.
+    let sql = "SELECT id FROM users WHERE project_id = $1 AND id = $2";
+    if tx
+        .lock_optional(sql, Lock::Update, values![project, id])
+        .await?
+        .is_none()
+    {
         return Ok(false);
     }
-    revocation::insert_user(tx, id, revoked_until).await?;
-    Ok(true)
+    let sql = "SELECT id FROM grants WHERE user_id = $1 ORDER BY id";
+    tx.lock_all(sql, Lock::Update, values![id]).await?;
+    revocation::insert_user(tx, id, now).await?;
+    let sql = "DELETE FROM users WHERE project_id = $1 AND id = $2";
+    let deleted = tx.execute(sql, values![project, id]).await? > 0;
+    // A blocked user is denied by the configuration.
+    tx.note_change();
+    Ok(deleted)
 }
 
 /// What makes a person one person within a source. Lengths keep two keys from running into the same text.

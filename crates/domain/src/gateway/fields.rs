@@ -1,5 +1,7 @@
 //! What an administrator types about a gateway, and the rules it must keep.
 
+use std::time::Duration;
+
 use url::{Host, Url};
 
 use super::{AllowedTool, Authentication, GatewaySettings, GatewayStatus, Mode, TrustedClient};
@@ -17,8 +19,11 @@ const MAX_CLIENT_URL: usize = 500;
 const MAX_SERVERS: usize = 200;
 const MAX_TOOLS: usize = 10_000;
 const MAX_TOOL_NAME: usize = 200;
-/// Longest life of an access token, in seconds: revocations are remembered that long.
+/// Longest life of an access token, in seconds.
 pub const MAX_ACCESS_TOKEN_SECONDS: u32 = 86_400;
+/// A revocation is kept until the last access token it must stop has expired, and this much longer because the clocks of
+/// replicas differ.
+pub const REVOCATION_LEEWAY: Duration = Duration::from_mins(2);
 const MIN_ACCESS_TOKEN_SECONDS: u32 = 60;
 const MIN_GRANT_SECONDS: u32 = 3_600;
 const MAX_GRANT_SECONDS: u32 = 366 * 86_400;

@@ -41,13 +41,15 @@ pub enum Step {
     Token,
     /// The app's first request with its token.
     FirstCall,
+    /// The app asked again for tokens it had been given, from another network than before.
+    RefreshedElsewhere,
     /// The grant ended because a code or token of it was used again.
     GrantEnded,
 }
 
 impl Step {
     /// All of them, in the order of a sign-in.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Registration,
         Self::Authorize,
         Self::Consent,
@@ -62,6 +64,7 @@ impl Step {
         Self::Code,
         Self::Token,
         Self::FirstCall,
+        Self::RefreshedElsewhere,
         Self::GrantEnded,
     ];
 
@@ -82,6 +85,7 @@ impl Step {
             Self::Code => "code",
             Self::Token => "token",
             Self::FirstCall => "first_call",
+            Self::RefreshedElsewhere => "refreshed_elsewhere",
             Self::GrantEnded => "grant_ended",
         }
     }
@@ -188,6 +192,7 @@ pub(super) fn given_up_after(step: Step) -> StepFailure {
         | Step::Profile
         | Step::Token
         | Step::FirstCall
+        | Step::RefreshedElsewhere
         | Step::GrantEnded => (
             "nothing more was heard of it after this step",
             "The process may have been stopped at that moment; the user signs in again.",

@@ -117,7 +117,7 @@ pub(super) fn body_error(error: BodyError) -> Response {
 }
 
 /// Adds `Retry-After`, in whole seconds and at least one.
-pub(super) fn retry_later(mut response: Response, after: Duration) -> Response {
+pub(crate) fn retry_later(mut response: Response, after: Duration) -> Response {
     let seconds = after.as_secs_f64().ceil().max(1.0);
     if let Ok(value) = HeaderValue::from_str(&format!("{seconds:.0}")) {
         response.headers_mut().insert(RETRY_AFTER, value);

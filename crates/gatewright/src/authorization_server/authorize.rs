@@ -283,6 +283,7 @@ fn consented(entry: &GatewayEntry, client: &Client, request: &AuthorizationReque
         state: request.redirect.state().map(str::to_owned),
         code_challenge: request.code_challenge.as_str().to_owned(),
         scope: request.scopes.to_string(),
+        consent_id: None,
     }
 }
 

@@ -10,7 +10,10 @@ use gatewright_domain::{
     token_hash::TokenHash,
 };
 use gatewright_oauth::{ErrorCode, OAuthError, authorize::VerifiedRedirect};
-use gatewright_store::{StoreError, Tx, authorization_code};
+use gatewright_store::{
+    StoreError, Tx,
+    authorization_code::{self, Insertion},
+};
 
 use crate::{app::App, directory::GatewayEntry};
 
@@ -18,9 +21,21 @@ use crate::{app::App, directory::GatewayEntry};
 /// (RFC 6749 section 4.1.2 allows ten minutes at most).
 const CODE_LIFE: Duration = Duration::from_mins(1);
 
+/// What came of issuing a code.
+#[derive(Debug)]
+pub enum Issued {
+    /// The redirect to the client with `code`, `state` and `iss`.
+    Redirect(String),
+    /// The person signed in too often within a minute; they may again after this long.
+    TooMany(Duration),
+    /// The consent page was used too often.
+    ConsentUsedUp,
+    /// The gateway is no longer good, or the person no longer good for it.
+    Overtaken,
+}
+
 /// Issues a code in the transaction that completes the sign-in and gives the redirect to the client with `code`,
-/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin. `None`: the gateway is
-/// no longer good, or the person no longer good for it.
+/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin.
 pub async fn issue(
     app: &App,
     tx: &mut Tx,
@@ -28,9 +43,9 @@ pub async fn issue(
     request: &ConsentedRequest,
     person: Person,
     grant_id: GrantId,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Issued, StoreError> {
     if request.gateway_id != entry.gateway.id {
-        return Ok(None);
+        return Ok(Issued::Overtaken);
     }
     let now = app.now();
     let code = entropy::token(app.entropy.as_ref());
@@ -45,11 +60,16 @@ pub async fn issue(
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         scope: request.scope.clone(),
+        consent_id: request.consent_id.clone(),
         created_at: now,
         expires_at: now.plus(CODE_LIFE),
     };
-    let issued = authorization_code::insert(tx, &row).await?;
-    Ok(issued.then(|| redirect(entry, request).with_code(&code)))
+    Ok(match authorization_code::insert(tx, &row).await? {
+        Insertion::Done => Issued::Redirect(redirect(entry, request).with_code(&code)),
+        Insertion::TooMany { again_at } => Issued::TooMany(again_at.since(now)),
+        Insertion::ConsentUsedUp => Issued::ConsentUsedUp,
+        Insertion::Refused => Issued::Overtaken,
+    })
 }
 
 /// The code in a redirect that [`issue`] made. What the client registered comes first, so the last one is ours.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    Timestamp, entropy,
+    Timestamp,
     grant::{AuthorizationCode, Grant, RefreshToken, RevocationReason},
     id::ClientId,
     secret::Secret,
@@ -19,8 +19,9 @@ use gatewright_store::{
 
 use super::{
     client::AuthenticatedClient,
+    refresh_text,
     reuse::{self, Reused},
-    token::{TokenError, invalid_grant, respond},
+    token::{IssuedRefresh, TokenError, access_token_ends_at, announce_revocation, invalid_grant, respond},
 };
 use crate::{app::App, directory::GatewayEntry};
 
@@ -66,11 +67,20 @@ pub(super) async fn redeem(
             if !is_still_welcome(entry, client, &mut tx).await? {
                 return Err(invalid_grant(REFUSED));
             }
-            let (grant, refresh_token) = begin(app, entry, client, &code, now, &mut tx).await?;
+            let (grant, text, row) = begin(app, entry, client, &code, now, &mut tx).await?;
+            let gave_way = grant::make_room(&mut tx, &grant, now).await?;
             tx.commit().await?;
             trace.succeed();
-            let (refresh_token, refresh_ends_at) = refresh_token;
-            Ok(respond(app, entry, &grant, &refresh_token, refresh_ends_at))
+            if gave_way > 0 {
+                tracing::info!(grant = %grant.id, gave_way, "grants of the same person gave way");
+                announce_revocation(app, grant.id).await;
+            }
+            let refresh_token = IssuedRefresh {
+                text: &text,
+                ends_at: row.expires_at,
+                generation: row.generation,
+            };
+            Ok(respond(app, entry, &grant, &refresh_token, now))
         }
         Redemption::Replayed { code, redeemed_at } => {
             let why = if now.since(redeemed_at) > RESEND_WINDOW {
@@ -174,7 +184,7 @@ async fn is_still_welcome(
     }
 }
 
-/// Begins the grant of a redeemed code, with its first refresh token and the end of that.
+/// Begins the grant of a redeemed code, with its first refresh token.
 async fn begin(
     app: &App,
     entry: &GatewayEntry,
@@ -182,7 +192,7 @@ async fn begin(
     code: &AuthorizationCode,
     now: Timestamp,
     tx: &mut Tx,
-) -> Result<(Grant, (Secret, Timestamp)), TokenError> {
+) -> Result<(Grant, Secret, RefreshToken), TokenError> {
     let settings = &entry.gateway.settings;
     let grant = Grant {
         id: code.grant_id,
@@ -199,15 +209,16 @@ async fn begin(
         revoked: None,
     };
     grant::insert(tx, &grant).await?;
-    let refresh_token = Secret::new(entropy::token(app.entropy.as_ref()));
+    let text = refresh_text::mint(app, code.gateway_id, grant.id, 1);
     let row = RefreshToken {
-        hash: TokenHash::of(refresh_token.expose()),
+        hash: TokenHash::of(text.expose()),
         grant_id: grant.id,
+        generation: Some(1),
         created_at: now,
         expires_at: now.plus(Duration::from_secs(settings.grant_idle_seconds.into())),
         used_at: None,
         successor: None,
     };
-    refresh_token::insert(tx, &row).await?;
-    Ok((grant, (refresh_token, row.expires_at)))
+    refresh_token::insert(tx, &row, access_token_ends_at(entry, now)).await?;
+    Ok((grant, text, row))
 }

@@ -13,6 +13,7 @@ use gatewright_domain::{
     Timestamp,
     account::Account,
     authorization::ConsentedRequest,
+    entropy,
     gateway::Authentication,
     id::AccountId,
     reference::Reference,
@@ -35,6 +36,7 @@ use super::{
     code, gateway,
     limits::{self, Action, Limited},
     members::{self, MemberError},
+    often::consent_used_up_page,
     opening::{self, Opening, Refusal},
 };
 use crate::{
@@ -49,7 +51,7 @@ use crate::{
 };
 
 /// How long a consent page may stay open.
-const FORM_LIFE: Duration = Duration::from_mins(10);
+pub(super) const FORM_LIFE: Duration = Duration::from_mins(10);
 
 /// A request inside the form. Sealed: the browser carries it and cannot read or change it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,6 +131,8 @@ enum ConsentError {
     Expired,
     #[error("the form says neither allow nor deny")]
     NoDecision,
+    #[error("the form was used too often")]
+    UsedUp,
     #[error(transparent)]
     SignIn(#[from] SignInError),
 }
@@ -151,6 +155,10 @@ impl ConsentError {
             Self::Body(_) | Self::Foreign | Self::NoDecision => (
                 Sort::Refused,
                 "The person starts again in the app. If it happens to everybody, check that all replicas have the same master keys.",
+            ),
+            Self::UsedUp => (
+                Sort::Limited,
+                "Usually nothing. The person starts again in the app.",
             ),
             Self::Expired => (
                 Sort::Refused,
@@ -194,6 +202,10 @@ impl ConsentError {
                 "For your safety the question is good for ten minutes only. No access was given.",
                 "Start again in the app.",
             ),
+            Self::UsedUp => {
+                tracing::info!(request = %context.id, %reference, %reason, "a consent form was refused");
+                consent_used_up_page(reference)
+            }
             Self::SignIn(error) => error.into_response(context, reference),
         }
     }
@@ -212,7 +224,10 @@ pub(super) fn show(
     let reference = before.reference;
     let now = app.now();
     let form = Form {
-        request: request.clone(),
+        request: ConsentedRequest {
+            consent_id: Some(entropy::token(app.entropy.as_ref())),
+            ..request.clone()
+        },
         expires_at: now.plus(FORM_LIFE),
         before,
         shown_at: now,
@@ -304,6 +319,15 @@ async fn act(
     }
     match parameters.one("decision") {
         Ok(Some("allow")) => {
+            let uses = &app.authorization_server.consent_uses;
+            if form
+                .request
+                .consent_id
+                .as_deref()
+                .is_some_and(|id| !uses.count(id))
+            {
+                return Err(ConsentError::UsedUp);
+            }
             let before = opening.allowed(asked);
             Ok(begin_sign_in(app, entry, form.request, form.member, before, context, headers).await?)
         }

@@ -3,6 +3,8 @@
 //! the browser, and it is looked up again in the request that allows. Whether the account is still a member is seen once
 //! more in the transaction that stores the code, and by every request with its tokens after that.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use gatewright_domain::{
     account::Account,
@@ -18,7 +20,14 @@ use gatewright_store::{StoreError, member};
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
-use super::{answer, authorize::unavailable_page, code, opening::Refusal};
+use super::{
+    answer,
+    authorize::unavailable_page,
+    code::{self, Issued},
+    limits::TOO_MANY_ADVICE,
+    often::{consent_used_up_page, too_many_page},
+    opening::Refusal,
+};
 use crate::{
     account::{cookie, next},
     app::App,
@@ -60,6 +69,12 @@ pub(super) enum MemberError {
     /// The request is too long to come back to after signing in.
     #[error("the address of the authorization request is too long to come back to after signing in")]
     TooLong,
+    /// The member signed in too often within a minute.
+    #[error("the member signed in too often within a minute")]
+    TooMany(Duration),
+    /// The consent page was used too often.
+    #[error("the consent page was used too often")]
+    ConsentUsedUp,
     /// Gateway or membership changed while the code was stored.
     #[error("gateway or membership changed while the sign-in was completed; no code was issued")]
     Overtaken,
@@ -81,7 +96,7 @@ impl MemberError {
                 "The person signs in to the dashboard first and then connects again from the app."
             }
             Self::Session(_) => "Check the database.",
-            Self::Overtaken | Self::Store(_) => return None,
+            Self::TooMany(_) | Self::ConsentUsedUp | Self::Overtaken | Self::Store(_) => return None,
         };
         let (step, sort) = (Step::Subject, Sort::Refused);
         Some(Refusal { step, sort, advice })
@@ -116,6 +131,8 @@ impl MemberError {
                 "You are not signed in, and the app's request is too long to come back to afterwards.".to_owned(),
                 "Sign in to the dashboard in another tab of this browser, then reload this page.".to_owned(),
             ),
+            Self::TooMany(after) => too_many_page(after, reference),
+            Self::ConsentUsedUp => consent_used_up_page(reference),
             Self::Overtaken => page(
                 StatusCode::BAD_REQUEST,
                 "This gateway has just been changed",
@@ -221,11 +238,15 @@ pub(super) async fn allow(
     trace.enter(Step::Code);
     let issued = async {
         let mut tx = app.store.write().await?;
-        let issued = code::issue(app, &mut tx, entry, &request, Person::Member(asked), grant).await?;
-        if issued.is_some() {
-            tx.commit().await?;
+        match code::issue(app, &mut tx, entry, &request, Person::Member(asked), grant).await? {
+            Issued::Redirect(location) => {
+                tx.commit().await?;
+                Ok(location)
+            }
+            Issued::TooMany(after) => Err(MemberError::TooMany(after)),
+            Issued::ConsentUsedUp => Err(MemberError::ConsentUsedUp),
+            Issued::Overtaken => Err(MemberError::Overtaken),
         }
-        issued.ok_or(MemberError::Overtaken)
     };
     match issued.await {
         Ok(location) => {
@@ -237,6 +258,7 @@ pub(super) async fn allow(
         Err(error) => {
             let advice = match &error {
                 MemberError::Store(_) => "Check the database.",
+                MemberError::TooMany(_) => TOO_MANY_ADVICE,
                 _ => "The person connects again from the app.",
             };
             trace.fail(Step::Code, &error.to_string(), advice);

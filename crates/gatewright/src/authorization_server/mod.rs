@@ -13,8 +13,10 @@ mod limits;
 mod members;
 mod metadata;
 mod metadata_document;
+mod often;
 mod opening;
 mod refresh_grant;
+mod refresh_text;
 mod register;
 mod reuse;
 mod revoke;
@@ -23,8 +25,9 @@ mod root;
 mod tests;
 mod token;
 
-pub(crate) use answer::redirect;
+pub(crate) use answer::{redirect, retry_later};
 pub(crate) use authorize::unavailable_page;
+pub(crate) use limits::TOO_MANY_ADVICE;
 pub(crate) use metadata::first_asked;
 
 use std::sync::Arc;
@@ -43,6 +46,7 @@ pub struct AuthorizationServer {
     documents: metadata_document::Documents,
     client_keys: client_keys::ClientKeys,
     limits: limits::Limits,
+    consent_uses: often::ConsentUses,
 }
 
 impl AuthorizationServer {

@@ -10,7 +10,7 @@ use gatewright_domain::{
 use gatewright_store::{Tx, audit, grant};
 use serde::Serialize;
 
-use super::token::{TokenError, announce_revocation, revoked_until};
+use super::token::{TokenError, announce_revocation};
 use crate::{app::App, directory::GatewayEntry, sign_in_trace::Trace};
 
 /// The grant whose code or token came back.
@@ -33,9 +33,8 @@ pub(super) async fn end_grant(
     mut tx: Tx,
 ) -> Result<(), TokenError> {
     let now = app.now();
-    let until = revoked_until(entry, now);
     let (project, id, reason) = (reused.project, reused.grant, reused.reason);
-    if !grant::revoke(&mut tx, project, id, reason, now, until).await? {
+    if !grant::revoke(&mut tx, project, id, reason, now).await? {
         return Ok(());
     }
     let event = AuditEvent {

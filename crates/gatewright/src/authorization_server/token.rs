@@ -31,10 +31,6 @@ use crate::{
     request::{BodyError, RequestContext},
 };
 
-/// A revocation is remembered at least this long, so that it outlives every access token of the grant, also those
-/// issued before an administrator shortened their life.
-const MIN_REVOCATION_LIFE: Duration = Duration::from_hours(25);
-
 /// Why a token request was refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenError {
@@ -129,23 +125,43 @@ pub(super) async fn grant(
             redirect_uri,
             verifier,
         } => code_grant::redeem(app, entry, &client, &code, redirect_uri.as_deref(), &verifier).await?,
-        GrantRequest::RefreshToken { token } => refresh_grant::rotate(app, entry, &client, &token).await?,
+        GrantRequest::RefreshToken { token } => {
+            refresh_grant::rotate(app, entry, context, &client, &token).await?
+        }
     };
     Ok(answer::json(StatusCode::OK, &tokens))
 }
 
-/// The answer for a grant: a new access token (RFC 9068) and the refresh token that follows it. No access token
-/// outlives the grant, which ends with its newest refresh token at the latest.
+/// When an access token issued now expires at the latest: what the store notes with the refresh token beside it, because a
+/// revocation is kept until then.
+pub(super) fn access_token_ends_at(entry: &GatewayEntry, now: Timestamp) -> Timestamp {
+    now.plus(Duration::from_secs(
+        entry.gateway.settings.access_token_seconds.into(),
+    ))
+}
+
+/// The refresh token of an answer.
+#[derive(Debug)]
+pub(super) struct IssuedRefresh<'a> {
+    pub(super) text: &'a Secret,
+    /// When it expires for want of use.
+    pub(super) ends_at: Timestamp,
+    /// The how-manieth of its grant it is, where that is known.
+    pub(super) generation: Option<i64>,
+}
+
+/// The answer for a grant: a new access token (RFC 9068), issued at `now`, and the refresh token that follows it. No access
+/// token outlives the grant, which ends with its newest refresh token at the latest.
 pub(super) fn respond(
     app: &App,
     entry: &GatewayEntry,
     grant: &Grant,
-    refresh_token: &Secret,
-    refresh_ends_at: Timestamp,
+    refresh_token: &IssuedRefresh<'_>,
+    now: Timestamp,
 ) -> TokenResponse {
-    let now = app.now();
-    let asked = Duration::from_secs(entry.gateway.settings.access_token_seconds.into());
-    let expires_at = now.plus(asked).min(grant.ends_at).min(refresh_ends_at);
+    let expires_at = access_token_ends_at(entry, now)
+        .min(grant.ends_at)
+        .min(refresh_token.ends_at);
     let expires_in = u32::try_from(expires_at.since(now).as_secs()).unwrap_or(u32::MAX);
     let claims = AccessClaims {
         iss: entry.url.clone(),
@@ -158,20 +174,15 @@ pub(super) fn respond(
         scope: grant.scope.clone(),
         gateway: entry.gateway.id,
         grant: grant.id,
+        generation: refresh_token.generation,
     };
     let access_token = app.signing.sign_access_token(&claims);
     TokenResponse::new(
         access_token,
         expires_in,
-        refresh_token.expose().to_owned(),
+        refresh_token.text.expose().to_owned(),
         grant.scope.clone(),
     )
-}
-
-/// Until when a revocation must be remembered.
-pub(super) fn revoked_until(entry: &GatewayEntry, now: Timestamp) -> Timestamp {
-    let life = Duration::from_secs(entry.gateway.settings.access_token_seconds.into());
-    now.plus(life.max(MIN_REVOCATION_LIFE))
 }
 
 /// Makes what was just revoked act on this replica before the answer is sent. The revocation itself is committed: when

@@ -30,6 +30,9 @@ pub struct AccessClaims {
     pub gateway: GatewayId,
     /// The grant.
     pub grant: GrantId,
+    /// The how-manieth refresh token of the grant it was issued with; absent in tokens of older versions.
+    #[serde(default, rename = "gen", skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
 }
 
 mod whose {
@@ -92,6 +95,7 @@ mod tests {
             scope: "mcp".to_owned(),
             gateway: GatewayId::generate(&clock, &entropy),
             grant: GrantId::generate(&clock, &entropy),
+            generation: None,
         }
     }
 

@@ -40,6 +40,7 @@ impl Fixture {
             scope: "mcp".into(),
             gateway: GatewayId::generate(&self.clock, &self.entropy),
             grant: GrantId::generate(&self.clock, &self.entropy),
+            generation: None,
         }
     }
 

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     app::App,
-    authorization_server::code,
+    authorization_server::{code, retry_later},
     page::{self, DonePage, ErrorPage},
     request::RequestContext,
     sign_in_trace::{Trace, before_allow},
@@ -402,13 +402,21 @@ fn respond(answer: &Answer) -> Response {
             explanation,
             advice,
             reference,
-        } => page::error(&ErrorPage {
-            status: StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
-            title: title.clone(),
-            explanation: explanation.clone(),
-            advice: advice.clone(),
-            reference: *reference,
-        }),
+        } => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
+            let page = page::error(&ErrorPage {
+                status,
+                title: title.clone(),
+                explanation: explanation.clone(),
+                advice: advice.clone(),
+                reference: *reference,
+            });
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                retry_later(page, Duration::from_mins(1))
+            } else {
+                page
+            }
+        }
         Answer::Tested(report) => page::test_report(report),
     }
 }

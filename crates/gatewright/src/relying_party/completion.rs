@@ -29,7 +29,12 @@ use super::{
     token_request::{self, Redemption, SecretNews, TokenError, Tokens},
     userinfo::{self, Email, Profile},
 };
-use crate::{app::App, authorization_server::code, directory::GatewayEntry, sign_in_trace::Trace};
+use crate::{
+    app::App,
+    authorization_server::code::{self, Issued},
+    directory::GatewayEntry,
+    sign_in_trace::Trace,
+};
 
 /// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
 #[derive(Debug)]
@@ -236,7 +241,12 @@ impl Claimed {
             identity_epoch: self.source.identity_epoch,
         };
         let issued = code::issue(app, &mut tx, entry, request, person, grant).await?;
-        let location = issued.ok_or(Failure::Overtaken)?;
+        let location = match issued {
+            Issued::Redirect(location) => location,
+            Issued::TooMany(_) => return Err(Failure::TooMany),
+            Issued::ConsentUsedUp => return Err(Failure::ConsentUsedUp),
+            Issued::Overtaken => return Err(Failure::Overtaken),
+        };
         let answer = Answer::Redirect { location };
         self.keep(&mut tx, &answer, news).await?;
         tx.commit().await?;

@@ -86,6 +86,12 @@ pub enum Failure {
     /// An administrator blocked the user.
     #[error("the user is blocked")]
     Blocked,
+    /// The user signed in too often within a minute.
+    #[error("the user signed in too often within a minute; no code was issued")]
+    TooMany,
+    /// The consent page was used too often.
+    #[error("the consent page was used too often; no code was issued")]
+    ConsentUsedUp,
     /// Gateway, source or user changed while the sign-in was completed.
     #[error("gateway, User Source or user changed while the sign-in was completed; no code was issued")]
     Overtaken,
@@ -146,7 +152,13 @@ impl Failure {
             Self::Token(_) => Step::TokenRequest,
             Self::IdToken(_) => Step::IdToken,
             Self::Subject(_) => Step::Subject,
-            Self::Blocked | Self::Overtaken | Self::TestOver | Self::Store(_) | Self::Internal => Step::Code,
+            Self::Blocked
+            | Self::TooMany
+            | Self::ConsentUsedUp
+            | Self::Overtaken
+            | Self::TestOver
+            | Self::Store(_)
+            | Self::Internal => Step::Code,
         }
     }
 
@@ -192,6 +204,18 @@ impl Failure {
                 StatusCode::BAD_REQUEST,
                 "This gateway has just been changed",
                 "Its settings changed while you were signing in, so this sign-in cannot be finished.",
+                AGAIN,
+            ),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "You signed in too often",
+                "Your account signed in to apps many times within the last minute.",
+                "Wait a minute, then connect again from your application. If you did not do this, quit the application.",
+            ),
+            Self::ConsentUsedUp => (
+                StatusCode::BAD_REQUEST,
+                "This page was used too often",
+                "You allowed this request several times already.",
                 AGAIN,
             ),
             Self::Discovery(_) | Self::Keys(_) | Self::Token(TokenError::Provider(_)) => (

@@ -209,6 +209,9 @@ async fn first_sight(
     // Here and not on each request: a token is seen for the first time once per process, after a query anyway, and the
     // grant that this query gave tells whether its sign-in may still wait for a first call.
     app.sign_in_trace.first_sight(&grant);
+    app.resource_server
+        .seen_tokens
+        .note(grant.id, claims.generation, now);
     let principal = Principal {
         project_id: grant.project_id,
         gateway_id: grant.gateway_id,

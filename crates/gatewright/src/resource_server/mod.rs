@@ -8,6 +8,7 @@ mod endpoint;
 mod inspection;
 mod plan;
 mod refusal;
+pub(crate) mod seen_tokens;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::fetch::Fetch;
 
 use assertion::Assertions;
 use authenticate::TokenCache;
+use seen_tokens::SeenTokens;
 use transport::Outbound;
 
 pub use endpoint::{Answer, answer};
@@ -37,6 +39,8 @@ pub struct ResourceServer {
     federation: Federation<Outbound>,
     tokens: TokenCache,
     assertions: Assertions,
+    /// First uses of access tokens that wait to be written.
+    pub(crate) seen_tokens: SeenTokens,
 }
 
 impl ResourceServer {
@@ -46,6 +50,7 @@ impl ResourceServer {
             federation: Federation::new(Outbound::new(fetch), keyring, clock, entropy),
             tokens: TokenCache::default(),
             assertions: Assertions::default(),
+            seen_tokens: SeenTokens::default(),
         }
     }
 }

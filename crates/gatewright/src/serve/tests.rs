@@ -138,7 +138,7 @@ async fn it_is_not_ready_while_the_directory_is_stale_or_it_stops() {
     assert_eq!(ready().await, StatusCode::OK);
     test.clock.advance(Duration::from_secs(6));
     assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
-    crate::jobs::refresh_when_changed(&test.app).await.unwrap();
+    test.app.refresh_directory().await.unwrap();
     assert_eq!(ready().await, StatusCode::OK);
     test.app.shutdown.cancel();
     assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);

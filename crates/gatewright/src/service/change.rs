@@ -5,7 +5,6 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp,
     audit::{AuditEvent, FieldChange},
-    gateway::MAX_ACCESS_TOKEN_SECONDS,
     id::ProjectId,
 };
 use gatewright_store::{PageRequest, Tx};
@@ -20,8 +19,6 @@ use super::{
 };
 use crate::app::App;
 
-/// Revocations outlive every access token by this much, for clocks of replicas that differ.
-const REVOCATION_LEEWAY: Duration = Duration::from_mins(2);
 /// Rows read at once where a whole list is needed.
 const BATCH: u32 = 200;
 
@@ -90,12 +87,6 @@ impl<'a> Change<'a> {
     /// A time for `updated_at` that is later than the one before, however fast changes follow each other.
     pub(super) fn later_than(&self, before: Timestamp) -> Timestamp {
         self.now.max(before.plus(Duration::from_millis(1)))
-    }
-
-    /// How long a revocation must be remembered: as long as any access token may live.
-    pub(super) fn revoked_until(&self) -> Timestamp {
-        self.now
-            .plus(Duration::from_secs(u64::from(MAX_ACCESS_TOKEN_SECONDS)) + REVOCATION_LEEWAY)
     }
 
     /// Notes in the audit trail what is done.

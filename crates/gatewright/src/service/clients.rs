@@ -69,17 +69,11 @@ pub async fn block(
             "This client is blocked at this gateway already. Its block is in the list of blocked clients.",
         ));
     }
-    let (now, until) = (change.now, change.revoked_until());
+    let now = change.now;
     let reason = RevocationReason::ClientBlocked;
-    let ended = gatewright_store::grant::revoke_of_client(
-        &mut change.tx,
-        gateway,
-        &block.client_id,
-        reason,
-        now,
-        until,
-    )
-    .await?;
+    let ended =
+        gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &block.client_id, reason, now)
+            .await?;
     let changes = created(vec![field("gateway_id", gateway), field("grants_ended", ended)]);
     change.record("blocked", object(&block), changes).await?;
     change.commit().await?;

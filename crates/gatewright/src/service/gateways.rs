@@ -147,11 +147,10 @@ pub async fn update(
         return Ok(Done::WouldTouch(Effects { changes, ..effects }));
     }
     if current.authentication != next.authentication {
-        let (now, until) = (change.now, change.revoked_until());
+        let now = change.now;
         let reason = RevocationReason::GatewayChanged;
         let ended =
-            gatewright_store::grant::revoke_of_gateway(&mut change.tx, project, id, reason, now, until)
-                .await?;
+            gatewright_store::grant::revoke_of_gateway(&mut change.tx, project, id, reason, now).await?;
         changes.extend(created(vec![field("grants_ended", ended)]));
     }
     change.record("updated", object(&next), changes).await?;

@@ -38,9 +38,9 @@ pub(super) async fn end(
     let Some(found) = rows::find_unrevoked(&mut change.tx, project, holder, id).await? else {
         return Err(ServiceError::not_found("live grant"));
     };
-    let (now, until) = (change.now, change.revoked_until());
+    let now = change.now;
     let reason = RevocationReason::Administrator;
-    if !rows::revoke(&mut change.tx, project, id, reason, now, until).await? {
+    if !rows::revoke(&mut change.tx, project, id, reason, now).await? {
         return Err(ServiceError::not_found("live grant"));
     }
     let object = Object {
@@ -64,6 +64,6 @@ pub(super) async fn end_all(
     holder: Holder,
     reason: RevocationReason,
 ) -> Result<u64, ServiceError> {
-    let (now, until) = (change.now, change.revoked_until());
-    Ok(rows::revoke_of(&mut change.tx, project, holder, reason, now, until).await?)
+    let now = change.now;
+    Ok(rows::revoke_of(&mut change.tx, project, holder, reason, now).await?)
 }

@@ -284,17 +284,11 @@ pub async fn delete(
     if !rows::delete(&mut change.tx, project, gateway, id).await? {
         return Err(ServiceError::not_found("client"));
     }
-    let (now, until) = (change.now, change.revoked_until());
+    let now = change.now;
     let reason = RevocationReason::ClientRemoved;
-    let ended = gatewright_store::grant::revoke_of_client(
-        &mut change.tx,
-        gateway,
-        &id.to_string(),
-        reason,
-        now,
-        until,
-    )
-    .await?;
+    let ended =
+        gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &id.to_string(), reason, now)
+            .await?;
     let changes = created(vec![field("grants_ended", ended)]);
     change.record("deleted", object(&client), changes).await?;
     change.commit().await

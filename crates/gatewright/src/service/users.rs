@@ -153,8 +153,8 @@ pub async fn delete(
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let user = existing(&mut change.tx, project, id).await?;
     if_match.holds(version(&user))?;
-    let until = change.revoked_until();
-    if !rows::delete(&mut change.tx, project, id, until).await? {
+    let now = change.now;
+    if !rows::delete(&mut change.tx, project, id, now).await? {
         return Err(ServiceError::not_found("user"));
     }
     change.record("deleted", object(&user), Vec::new()).await?;

@@ -201,6 +201,16 @@ impl Trace {
         }
     }
 
+    /// The app asked for tokens it had been given before, from another network than the first time. What the sign-in came
+    /// to stays as it is.
+    pub fn refreshed_elsewhere(&self, before: &str, now: &str) {
+        let Some(inner) = &self.0 else { return };
+        let record = StepRecord::done(Step::RefreshedElsewhere, inner.trace.clock.now());
+        let detail = format!("first from {before}, then from {now}");
+        self.note(record.with_detail(&detail));
+        self.change(|part| part.progress = Progress::Succeeded);
+    }
+
     /// The app has its tokens.
     pub fn succeed(&self) {
         self.leave();

@@ -197,7 +197,7 @@ async fn a_disabled_account_has_no_session_and_is_in_no_directory(world: World) 
     let account = world.member(project.id, Role::Viewer).await;
     let session = world.session(&account).await;
     let now = world.now();
-    let members = look!(world, tx => directory::read(tx, now)).members;
+    let members = look!(world, tx => directory::read(tx)).members;
     assert_eq!(members, [(project.id, account.id)]);
     let before = look!(world, tx => revision::read(tx));
     let disabled = AccountStatus::Disabled;
@@ -208,14 +208,14 @@ async fn a_disabled_account_has_no_session_and_is_in_no_directory(world: World) 
     assert!(look!(world, tx => revision::read(tx)) > before);
     assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_none());
     assert!(!commit!(world, tx => account_session::begin(tx, &world.new_session(&account))));
-    assert!(look!(world, tx => directory::read(tx, now)).members.is_empty());
+    assert!(look!(world, tx => directory::read(tx)).members.is_empty());
     let hash = PasswordHash::new("$argon2id$x".to_owned());
     assert_eq!(
         commit!(world, tx => account::set_password(tx, account.id, &hash, now)),
         None
     );
     commit!(world, tx => account::set_status(tx, account.id, AccountStatus::Active, now));
-    assert_eq!(look!(world, tx => directory::read(tx, now)).members.len(), 1);
+    assert_eq!(look!(world, tx => directory::read(tx)).members.len(), 1);
 }
 
 async fn the_last_instance_admin_stays(world: World) {

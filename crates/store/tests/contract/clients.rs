@@ -192,7 +192,7 @@ async fn a_blocked_client_holds_no_live_grant(world: World) {
     let (project, gateway) = (setting.project.id, setting.gateway.id);
     let stored = setting.grant(&world).await;
     let token = world.new_token(&stored);
-    commit!(world, tx => refresh_token::insert(tx, &token));
+    commit!(world, tx => refresh_token::insert(tx, &token, world.soon()));
     let is_live =
         async || look!(world, tx => grant::find_live(tx, gateway, stored.id, world.now())).is_some();
     let denied = Denied::client(gateway, CLIENT);
@@ -202,6 +202,9 @@ async fn a_blocked_client_holds_no_live_grant(world: World) {
         hash: TokenHash::of("next"),
         sealed: &sealed,
         expires_at: world.now().plus(Duration::from_hours(1)),
+        generation: 2,
+        access_token_ends_at: world.soon(),
+        from: "192.0.2.0/24",
     };
     let rotate = async || commit!(world, tx => refresh_token::rotate(tx, gateway, CLIENT, token.hash, &proposal, world.now()));
     assert!(is_live().await && !is_denied().await);
@@ -246,7 +249,7 @@ async fn clients_with_live_grants_are_counted(world: World) {
     }
     let ended = setting.grant(&world).await;
     let (now, reason) = (world.now(), RevocationReason::Administrator);
-    assert!(commit!(world, tx => grant::revoke(tx, project, ended.id, reason, now, now)));
+    assert!(commit!(world, tx => grant::revoke(tx, project, ended.id, reason, now)));
     let listed = look!(world, tx => client_use::list(tx, project, gateway, now, &ALL)).items;
     let seen: Vec<_> = listed
         .iter()
@@ -377,8 +380,7 @@ async fn a_clients_grants_end_and_no_others(world: World) {
     "another-client".clone_into(&mut other.client_id);
     commit!(world, tx => grant::insert(tx, &other));
     let (now, reason) = (world.now(), RevocationReason::ClientBlocked);
-    let until = now.plus(Duration::from_hours(1));
-    let end = async || commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now, until));
+    let end = async || commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now));
     assert_eq!(end().await, 2);
     assert_eq!(end().await, 0);
     let denied = look!(world, tx => revocation::list(tx, now));
@@ -400,13 +402,12 @@ async fn a_client_with_a_thousand_grants_loses_them_all(world: World) {
     let mut tx = world.store.write().await.unwrap();
     for (stored, token) in grants.iter().zip(&tokens).chain([(&other, &kept)]) {
         grant::insert(&mut tx, stored).await.unwrap();
-        refresh_token::insert(&mut tx, token).await.unwrap();
+        refresh_token::insert(&mut tx, token, world.soon()).await.unwrap();
     }
     tx.commit().await.unwrap();
 
     let (now, reason) = (world.now(), RevocationReason::ClientBlocked);
-    let until = now.plus(Duration::from_hours(1));
-    let ended = commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now, until));
+    let ended = commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now));
     assert_eq!(ended, 1_001);
     let denied = look!(world, tx => revocation::list(tx, now));
     assert!(

@@ -34,7 +34,7 @@ async fn redeem(world: &World, setting: &Setting, code: TokenHash) -> Redemption
 async fn a_code_is_good_once(world: World) {
     let setting = world.setting().await;
     let code = setting.new_code(&world);
-    assert!(commit!(world, tx => authorization_code::insert(tx, &code)));
+    assert!(commit!(world, tx => authorization_code::insert(tx, &code)).is_done());
     assert_eq!(
         redeem(&world, &setting, code.hash).await,
         Redemption::Redeemed(Box::new(code.clone()))
@@ -51,7 +51,7 @@ async fn a_code_is_good_once(world: World) {
 async fn a_redemption_that_is_dropped_did_not_happen(world: World) {
     let setting = world.setting().await;
     let code = setting.new_code(&world);
-    assert!(commit!(world, tx => authorization_code::insert(tx, &code)));
+    assert!(commit!(world, tx => authorization_code::insert(tx, &code)).is_done());
     let mut tx = world.write().await;
     let outcome = authorization_code::redeem(&mut tx, setting.gateway.id, code.hash, world.now()).await;
     assert!(matches!(outcome.unwrap(), Redemption::Redeemed(_)));
@@ -65,7 +65,7 @@ async fn a_redemption_that_is_dropped_did_not_happen(world: World) {
 async fn a_code_of_another_gateway_or_time_is_refused(world: World) {
     let setting = world.setting().await;
     let code = setting.new_code(&world);
-    assert!(commit!(world, tx => authorization_code::insert(tx, &code)));
+    assert!(commit!(world, tx => authorization_code::insert(tx, &code)).is_done());
     let other = Setting {
         gateway: world.gateway(&setting.source).await,
         ..setting.clone()
@@ -137,9 +137,10 @@ async fn happen(world: &World, change: &str, setting: &Setting) {
 
 async fn no_code_is_issued_once_anything_changed(world: World) {
     for (change, setting) in changes(&world).await {
-        assert!(commit!(world, tx => authorization_code::insert(tx, &setting.new_code(&world))));
+        assert!(commit!(world, tx => authorization_code::insert(tx, &setting.new_code(&world))).is_done());
         happen(&world, change, &setting).await;
-        let issued = commit!(world, tx => authorization_code::insert(tx, &setting.new_code(&world)));
+        let issued =
+            commit!(world, tx => authorization_code::insert(tx, &setting.new_code(&world))).is_done();
         assert!(!issued, "{change}");
     }
 }
@@ -147,7 +148,7 @@ async fn no_code_is_issued_once_anything_changed(world: World) {
 async fn no_code_is_redeemed_once_anything_changed(world: World) {
     for (change, setting) in changes(&world).await {
         let code = setting.new_code(&world);
-        assert!(commit!(world, tx => authorization_code::insert(tx, &code)));
+        assert!(commit!(world, tx => authorization_code::insert(tx, &code)).is_done());
         happen(&world, change, &setting).await;
         assert_eq!(
             redeem(&world, &setting, code.hash).await,
@@ -161,7 +162,7 @@ async fn old_codes_are_forgotten(world: World) {
     let setting = world.setting().await;
     let codes: Vec<_> = (0..3).map(|_| setting.new_code(&world)).collect();
     for code in &codes {
-        assert!(commit!(world, tx => authorization_code::insert(tx, code)));
+        assert!(commit!(world, tx => authorization_code::insert(tx, code)).is_done());
         redeem(&world, &setting, code.hash).await;
     }
     let expired = codes[0].expires_at;

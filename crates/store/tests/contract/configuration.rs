@@ -28,7 +28,7 @@ contract!(
 );
 
 async fn what_is_stored_is_read_back_and_seen_by_the_directory(world: World) {
-    let before = look!(world, tx => directory::read(tx, world.now()));
+    let before = look!(world, tx => directory::read(tx));
     assert!(before.gateways.is_empty());
 
     let project = world.project().await;
@@ -81,7 +81,7 @@ async fn what_is_stored_is_read_back_and_seen_by_the_directory(world: World) {
         Some(&key)
     );
 
-    let after = look!(world, tx => directory::read(tx, world.now()));
+    let after = look!(world, tx => directory::read(tx));
     assert!(after.revision > before.revision);
     assert_eq!(after.gateways, [gateway]);
     assert_eq!(after.user_sources, [source]);
@@ -309,7 +309,7 @@ async fn deleting_a_project_takes_everything_inside_and_nothing_else(world: Worl
     assert_eq!(look!(world, tx => api_key::find_by_hash(tx, key.hash)), None);
     let live = look!(world, tx => gatewright_store::grant::find(tx, doomed.gateway.id, grant.id));
     assert_eq!(live, None);
-    let left = look!(world, tx => directory::read(tx, world.now()));
+    let left = look!(world, tx => directory::read(tx));
     assert_eq!(left.gateways, [spared.gateway]);
     assert_eq!(left.user_sources, [spared.source]);
     assert!(left.servers.is_empty());

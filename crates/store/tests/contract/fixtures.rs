@@ -169,6 +169,7 @@ impl World {
         RefreshToken {
             hash: TokenHash::of(&format!("refresh {}", self.number())),
             grant_id: grant.id,
+            generation: Some(1),
             created_at: self.now(),
             expires_at: self.now().plus(Duration::from_hours(30 * 24)),
             used_at: None,
@@ -254,6 +255,7 @@ impl Setting {
             redirect_uri: "http://127.0.0.1:4321/callback".to_owned(),
             code_challenge: "challenge".to_owned(),
             scope: "mcp".to_owned(),
+            consent_id: None,
             created_at: world.now(),
             expires_at: world.now().plus(Duration::from_mins(1)),
         }

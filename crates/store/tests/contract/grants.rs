@@ -106,7 +106,7 @@ async fn a_revoked_grant_is_denied_and_its_tokens_are_gone(world: World) {
     let setting = world.setting().await;
     let stored = setting.grant(&world).await;
     let token = world.new_token(&stored);
-    commit!(world, tx => refresh_token::insert(tx, &token));
+    commit!(world, tx => refresh_token::insert(tx, &token, world.soon()));
     let found = look!(world, tx => refresh_token::find_grant(tx, setting.gateway.id, token.hash));
     assert_eq!(found.map(|grant| grant.id), Some(stored.id));
     let other = world.gateway(&setting.source).await;
@@ -115,15 +115,20 @@ async fn a_revoked_grant_is_denied_and_its_tokens_are_gone(world: World) {
         None
     );
 
-    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    let now = world.now();
     let reason = RevocationReason::ClientRequest;
     let stranger = world.project().await.id;
-    assert!(!commit!(world, tx => grant::revoke(tx, stranger, stored.id, reason, now, until)));
+    assert!(!commit!(world, tx => grant::revoke(tx, stranger, stored.id, reason, now)));
     assert!(is_live(&world, &setting, stored.id).await);
-    let before = look!(world, tx => revision::read(tx));
-    assert!(commit!(world, tx => grant::revoke(tx, setting.project.id, stored.id, reason, now, until)));
-    assert!(look!(world, tx => revision::read(tx)) > before);
-    assert!(!commit!(world, tx => grant::revoke(tx, setting.project.id, stored.id, reason, now, until)));
+    let before = look!(world, tx => revision::read_latest(tx));
+    assert!(commit!(world, tx => grant::revoke(tx, setting.project.id, stored.id, reason, now)));
+    let after = look!(world, tx => revision::read_latest(tx));
+    assert_eq!(after.revocations, before.revocations + 1);
+    assert_eq!(
+        after.configuration, before.configuration,
+        "nobody reads that again"
+    );
+    assert!(!commit!(world, tx => grant::revoke(tx, setting.project.id, stored.id, reason, now)));
     assert!(!is_live(&world, &setting, stored.id).await);
     let ended = look!(world, tx => grant::find(tx, setting.gateway.id, stored.id)).unwrap();
     assert_eq!(ended.revoked, Some((now, reason)));
@@ -143,15 +148,15 @@ async fn all_grants_of_a_user_or_gateway_end_together(world: World) {
     };
     let mine = [setting.grant(&world).await.id, setting.grant(&world).await.id];
     let theirs = neighbour.grant(&world).await.id;
-    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    let now = world.now();
     let reason = RevocationReason::UserRemoved;
     let user = setting.user.id;
     assert_eq!(
-        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now, until)),
+        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now)),
         2
     );
     assert_eq!(
-        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now, until)),
+        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now)),
         0
     );
     for id in mine {
@@ -162,11 +167,11 @@ async fn all_grants_of_a_user_or_gateway_end_together(world: World) {
     let gateway = setting.gateway.id;
     let stranger = world.project().await.id;
     assert_eq!(
-        commit!(world, tx => grant::revoke_of_gateway(tx, stranger, gateway, reason, now, until)),
+        commit!(world, tx => grant::revoke_of_gateway(tx, stranger, gateway, reason, now)),
         0
     );
     assert_eq!(
-        commit!(world, tx => grant::revoke_of_gateway(tx, project, gateway, reason, now, until)),
+        commit!(world, tx => grant::revoke_of_gateway(tx, project, gateway, reason, now)),
         1
     );
     assert!(!is_live(&world, &setting, theirs).await);
@@ -181,9 +186,9 @@ async fn live_grants_of_a_user_are_listed_newest_first(world: World) {
         world.clock.advance(Duration::from_millis(1));
         ids.push(setting.grant(&world).await.id);
     }
-    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    let now = world.now();
     let reason = RevocationReason::Administrator;
-    assert!(commit!(world, tx => grant::revoke(tx, project, ids.remove(1), reason, now, until)));
+    assert!(commit!(world, tx => grant::revoke(tx, project, ids.remove(1), reason, now)));
     ids.reverse();
     let listed = look!(world, tx => grant::list_of(tx, project, Holder::User(user), now, &ALL));
     assert_eq!(listed.items.iter().map(|grant| grant.id).collect::<Vec<_>>(), ids);
@@ -317,10 +322,10 @@ async fn ended_grants_are_forgotten(world: World) {
     let setting = world.setting().await;
     let (revoked, ended) = (setting.grant(&world).await, setting.grant(&world).await);
     let token = world.new_token(&ended);
-    commit!(world, tx => refresh_token::insert(tx, &token));
-    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(1)));
+    commit!(world, tx => refresh_token::insert(tx, &token, world.soon()));
+    let now = world.now();
     let reason = RevocationReason::Administrator;
-    assert!(commit!(world, tx => grant::revoke(tx, setting.project.id, revoked.id, reason, now, until)));
+    assert!(commit!(world, tx => grant::revoke(tx, setting.project.id, revoked.id, reason, now)));
     assert_eq!(commit!(world, tx => grant::prune(tx, now, 10)), 0);
     let soon = now.plus(Duration::from_millis(1));
     assert_eq!(commit!(world, tx => grant::prune(tx, soon, 10)), 1);
@@ -338,7 +343,7 @@ async fn a_grant_ends_when_its_refresh_token_does(world: World) {
     let setting = world.setting().await;
     let stored = setting.grant(&world).await;
     let token = world.new_token(&stored);
-    commit!(world, tx => refresh_token::insert(tx, &token));
+    commit!(world, tx => refresh_token::insert(tx, &token, world.soon()));
     world
         .clock
         .advance(Duration::from_hours(30 * 24) - Duration::from_secs(1));
@@ -367,27 +372,28 @@ async fn what_ran_out_a_moment_ago_can_still_be_revoked(world: World) {
         neighbour.grant(&world).await,
         neighbour.grant(&world).await,
     ];
+    let later = world.now().plus(Duration::from_hours(30 * 24 + 1));
     for grant in [&one, &of_user, &of_gateway] {
         let token = world.new_token(grant);
-        commit!(world, tx => refresh_token::insert(tx, &token));
+        commit!(world, tx => refresh_token::insert(tx, &token, later));
     }
     let mut token = world.new_token(&old);
     token.expires_at = world.now().plus(Duration::from_hours(29 * 24));
-    commit!(world, tx => refresh_token::insert(tx, &token));
-    // They ran out for want of use; an access token issued before may live for a day.
+    commit!(world, tx => refresh_token::insert(tx, &token, world.soon()));
+    // They expired for want of use; access tokens of three of them have not.
     world.clock.advance(Duration::from_hours(30 * 24));
     assert!(!is_live(&world, &setting, one.id).await);
-    let (now, until) = (world.now(), world.now().plus(Duration::from_hours(25)));
+    let now = world.now();
     let reason = RevocationReason::Administrator;
-    assert!(commit!(world, tx => grant::revoke(tx, project, one.id, reason, now, until)));
-    assert!(!commit!(world, tx => grant::revoke(tx, project, old.id, reason, now, until)));
+    assert!(commit!(world, tx => grant::revoke(tx, project, one.id, reason, now)));
+    assert!(!commit!(world, tx => grant::revoke(tx, project, old.id, reason, now)));
     let (user, gateway) = (setting.user.id, setting.gateway.id);
     assert_eq!(
-        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now, until)),
+        commit!(world, tx => grant::revoke_of(tx, project, Holder::User(user), reason, now)),
         1
     );
     assert_eq!(
-        commit!(world, tx => grant::revoke_of_gateway(tx, project, gateway, reason, now, until)),
+        commit!(world, tx => grant::revoke_of_gateway(tx, project, gateway, reason, now)),
         1
     );
     let denied = look!(world, tx => revocation::list(tx, now));
@@ -415,7 +421,7 @@ async fn a_grant_is_found_for_ending_whatever_it_rests_on(world: World) {
         None
     );
     let (now, reason) = (world.now(), RevocationReason::Administrator);
-    assert!(commit!(world, tx => grant::revoke(tx, project, stored.id, reason, now, now)));
+    assert!(commit!(world, tx => grant::revoke(tx, project, stored.id, reason, now)));
     assert_eq!(
         look!(world, tx => grant::find_unrevoked(tx, project, Holder::User(user), stored.id)),
         None

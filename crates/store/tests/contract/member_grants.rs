@@ -1,7 +1,5 @@
 //! Codes and grants of members: they hang on the membership, the account and the mode of the gateway.
 
-use std::time::Duration;
-
 use gatewright_domain::{
     account::{Account, AccountStatus},
     gateway::{Authentication, Gateway},
@@ -15,7 +13,7 @@ use gatewright_store::{
     grant::{self, Holder},
     member::{self, MemberWrite},
     refresh_token::{self, Proposal, Rotation},
-    revocation::Denied,
+    revocation::{self, Denied},
 };
 
 use crate::{
@@ -70,22 +68,22 @@ async fn a_code_of_a_member_is_issued_and_redeemed_while_they_are_one(world: Wor
     let setting = world.setting().await;
     let (gateway, person) = members_gateway(&world, &setting).await;
     let code = code_of(&world, &setting, &gateway, &person);
-    assert!(commit!(world, tx => authorization_code::insert(tx, &code)));
+    assert!(commit!(world, tx => authorization_code::insert(tx, &code)).is_done());
     let redeemed = commit!(world, tx => authorization_code::redeem(tx, gateway.id, code.hash, world.now()));
     assert_eq!(redeemed, Redemption::Redeemed(Box::new(code)));
 
     // Not at a gateway for users of a source, nor may a user have one here.
     let misplaced = code_of(&world, &setting, &setting.gateway, &person);
-    assert!(!commit!(world, tx => authorization_code::insert(tx, &misplaced)));
+    assert!(!commit!(world, tx => authorization_code::insert(tx, &misplaced)).is_done());
     let mut of_user = setting.new_code(&world);
     of_user.gateway_id = gateway.id;
-    assert!(!commit!(world, tx => authorization_code::insert(tx, &of_user)));
+    assert!(!commit!(world, tx => authorization_code::insert(tx, &of_user)).is_done());
     let stranger = world.account().await;
     let of_stranger = code_of(&world, &setting, &gateway, &stranger);
-    assert!(!commit!(world, tx => authorization_code::insert(tx, &of_stranger)));
+    assert!(!commit!(world, tx => authorization_code::insert(tx, &of_stranger)).is_done());
 
     let late = code_of(&world, &setting, &gateway, &person);
-    assert!(commit!(world, tx => authorization_code::insert(tx, &late)));
+    assert!(commit!(world, tx => authorization_code::insert(tx, &late)).is_done());
     let removed = commit!(world, tx => member::remove(tx, setting.project.id, person.id));
     assert_eq!(removed, MemberWrite::Done);
     let redeemed = commit!(world, tx => authorization_code::redeem(tx, gateway.id, late.hash, world.now()));
@@ -106,7 +104,7 @@ async fn a_grant_rests_on_membership_account_and_mode(world: World) {
     assert_eq!(named.email.as_deref(), Some(person.email.as_str()));
 
     let token = world.new_token(&made);
-    commit!(world, tx => refresh_token::insert(tx, &token));
+    commit!(world, tx => refresh_token::insert(tx, &token, world.soon()));
     let disable = AccountStatus::Disabled;
     commit!(world, tx => account::set_status(tx, person.id, disable, world.now()));
     assert!(!is_live(&world, &made).await);
@@ -116,6 +114,9 @@ async fn a_grant_rests_on_membership_account_and_mode(world: World) {
         hash: next.hash,
         sealed: &sealed,
         expires_at: next.expires_at,
+        generation: 2,
+        access_token_ends_at: world.soon(),
+        from: "192.0.2.0/24",
     };
     let rotate = async || {
         let (gateway, now) = (gateway.id, world.now());
@@ -157,16 +158,15 @@ async fn grants_of_a_member_are_listed_and_ended_apart_from_those_of_users(world
     let found = look!(world, tx => grant::find_unrevoked(tx, project, member, of_member.id));
     assert_eq!(found, Some(of_member.clone()));
 
-    let until = now.plus(Duration::from_hours(1));
     let reason = RevocationReason::MemberRemoved;
     let stranger = world.project().await.id;
-    let ended = commit!(world, tx => grant::revoke_of(tx, stranger, member, reason, now, until));
+    let ended = commit!(world, tx => grant::revoke_of(tx, stranger, member, reason, now));
     assert_eq!(ended, 0);
-    let ended = commit!(world, tx => grant::revoke_of(tx, project, member, reason, now, until));
+    let ended = commit!(world, tx => grant::revoke_of(tx, project, member, reason, now));
     assert_eq!(ended, 1);
     assert!(!is_live(&world, &of_member).await && is_live(&world, &of_user).await);
-    let reading = look!(world, tx => gatewright_store::directory::read(tx, now));
-    assert!(reading.denied.contains(&Denied::Grant(of_member.id)));
+    let denied = look!(world, tx => revocation::list(tx, now));
+    assert!(denied.contains(&Denied::Grant(of_member.id)));
 }
 
 async fn owners_are_named_for_strangers(world: World) {

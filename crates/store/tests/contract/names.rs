@@ -1,7 +1,5 @@
 //! Names of several things at once, and what a user holds.
 
-use std::time::Duration;
-
 use gatewright_store::{
     grant, held_grants, names,
     names::{Choice, Kind},
@@ -66,7 +64,6 @@ async fn a_user_holds_what_is_live(world: World) {
     assert_eq!(held(project).await, (2, 1));
     assert_eq!(held(world.project().await.id).await, (0, 0));
     let reason = gatewright_domain::grant::RevocationReason::Administrator;
-    let until = world.now().plus(Duration::from_hours(1));
-    assert!(commit!(world, tx => grant::revoke(tx, project, first.id, reason, world.now(), until)));
+    assert!(commit!(world, tx => grant::revoke(tx, project, first.id, reason, world.now())));
     assert_eq!(held(project).await, (1, 1));
 }

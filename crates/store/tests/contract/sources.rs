@@ -66,7 +66,7 @@ async fn deleting_a_source_takes_users_codes_sign_ins_and_grants(world: World) {
     let project = setting.project.id;
     let grant = setting.grant(&world).await;
     let code = setting.new_code(&world);
-    assert!(commit!(world, tx => authorization_code::insert(tx, &code)));
+    assert!(commit!(world, tx => authorization_code::insert(tx, &code)).is_done());
     let pending = setting.new_pending(&world, "192.0.2.0/24");
     let caps = pending_sign_in::PendingCaps {
         per_prefix: 5,

@@ -62,13 +62,13 @@ async fn an_abandoned_wait_leaves_the_store_usable(world: World) {
 async fn a_reading_is_of_one_moment(world: World) {
     let project = world.project().await;
     let mut reader = world.read().await;
-    let before = directory::read(&mut reader, world.now()).await.unwrap();
+    let before = directory::read(&mut reader).await.unwrap();
     world.server(project.id).await;
-    let again = directory::read(&mut reader, world.now()).await.unwrap();
+    let again = directory::read(&mut reader).await.unwrap();
     assert_eq!(again.revision, before.revision);
     assert!(again.servers.is_empty());
     drop(reader);
-    let after = look!(world, tx => directory::read(tx, world.now()));
+    let after = look!(world, tx => directory::read(tx));
     assert_eq!(after.servers.len(), 1);
     assert!(after.revision > before.revision);
 }

@@ -1,8 +1,11 @@
 //! A fresh store for each test, on either engine.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use gatewright_domain::{Clock as _, Timestamp, clock::FixedClock, entropy::SeededEntropy};
@@ -58,6 +61,11 @@ impl World {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// When an access token issued now expires.
+    pub(crate) fn soon(&self) -> Timestamp {
+        self.now().plus(Duration::from_hours(1))
     }
 
     /// A number nobody else in this world has.

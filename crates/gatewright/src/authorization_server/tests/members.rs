@@ -22,10 +22,10 @@ use super::{
 use crate::service::{Authority, IfMatch, accounts, members as service};
 
 const DOCUMENT: &str = "https://client.example/oauth/client.json";
-const PATH: &str = "/mcp/acme/oauth2/authorize";
+pub(super) const PATH: &str = "/mcp/acme/oauth2/authorize";
 
 /// An instance whose gateway `acme` is for the members of its project.
-async fn world() -> World {
+pub(super) async fn world() -> World {
     let world = World::new().await;
     let members = |gateway: &mut gatewright_domain::gateway::Gateway| {
         gateway.authentication = Authentication::ProjectMembers;
@@ -35,7 +35,7 @@ async fn world() -> World {
 }
 
 /// A person with an account and a session; gives the account and the cookie.
-async fn person(world: &World, name: &str, role: Option<Role>) -> (AccountId, String) {
+pub(super) async fn person(world: &World, name: &str, role: Option<Role>) -> (AccountId, String) {
     let (clock, at) = (world.clock.as_ref(), world.app.now());
     let made = Account {
         id: AccountId::generate(clock, &SystemEntropy),
@@ -80,12 +80,12 @@ async fn person(world: &World, name: &str, role: Option<Role>) -> (AccountId, St
     (made.id, format!("gatewright-session={token}"))
 }
 
-async fn get_as(world: &World, path: &str, cookie: &str) -> Answer {
+pub(super) async fn get_as(world: &World, path: &str, cookie: &str) -> Answer {
     let request = Request::get(path).header("cookie", cookie);
     world.send(request.body(String::new()).unwrap()).await
 }
 
-async fn allow_as(world: &World, form: &str, cookie: &str) -> Answer {
+pub(super) async fn allow_as(world: &World, form: &str, cookie: &str) -> Answer {
     let headers = [("sec-fetch-site", "same-origin"), ("cookie", cookie)];
     world
         .post_with(PATH, &[("request", form), ("decision", "allow")], &headers)
@@ -106,7 +106,7 @@ async fn signed_in(world: &World, cookie: &str) -> (String, String, String) {
 }
 
 /// What a request of the client with its token is answered.
-async fn call(world: &World, access_token: &str) -> StatusCode {
+pub(super) async fn call(world: &World, access_token: &str) -> StatusCode {
     let message = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",
         "capabilities":{},"clientInfo":{"name":"client","version":"1"}}}"#;
     let request = Request::post("/mcp/acme")

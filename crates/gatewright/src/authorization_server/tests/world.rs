@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, Router, routing::get};
 use gatewright_domain::{
     Clock as _, Entropy, Timestamp,
     audit::AuditEvent,
@@ -32,6 +31,7 @@ use http::{HeaderMap, Request, StatusCode, header::LOCATION};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
+use super::provider::provider;
 use crate::{app::App, authorization_server::code, config::Config, directory::GatewayEntry, front::Front};
 
 /// The example of RFC 7636, appendix B.
@@ -172,7 +172,18 @@ impl World {
     }
 
     pub(super) async fn send(&self, request: Request<String>) -> Answer {
-        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.send_from(IpAddr::V4(Ipv4Addr::LOCALHOST), request).await
+    }
+
+    /// Another process on the same data.
+    pub(super) async fn replica(&self) -> Arc<App> {
+        let config = self.app.config.clone();
+        App::build(config, self.clock.clone(), Arc::new(SystemEntropy))
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn send_from(&self, peer: IpAddr, request: Request<String>) -> Answer {
         let response = self
             .front
             .answer(peer, request.map(|body| Full::new(body.into())))
@@ -246,6 +257,7 @@ impl World {
             state: Some("the state".to_owned()),
             code_challenge: CHALLENGE.to_owned(),
             scope: scope.to_owned(),
+            consent_id: None,
         };
         let mut tx = self.app.store.write().await.unwrap();
         let user = user::sign_in(&mut tx, &self.user()).await.unwrap();
@@ -255,10 +267,10 @@ impl World {
             identity_epoch: self.source.identity_epoch,
         };
         let grant = GrantId::generate(self.clock.as_ref(), &SystemEntropy);
-        let redirect = code::issue(&self.app, &mut tx, &entry, &request, person, grant)
-            .await
-            .unwrap()
-            .unwrap();
+        let issued = code::issue(&self.app, &mut tx, &entry, &request, person, grant).await;
+        let Ok(code::Issued::Redirect(redirect)) = issued else {
+            panic!("no code was issued: {issued:?}");
+        };
         tx.commit().await.unwrap();
         parameter(&url::Url::parse(&redirect).unwrap(), "code").unwrap()
     }
@@ -427,23 +439,4 @@ fn source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSource {
         created_at: at,
         updated_at: at,
     }
-}
-
-/// A provider that can be discovered and nothing else; gives its issuer.
-async fn provider() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let issuer = format!("http://{}", listener.local_addr().unwrap());
-    let document = json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/authorize"),
-        "token_endpoint": format!("{issuer}/token"),
-        "jwks_uri": format!("{issuer}/jwks"),
-        "response_types_supported": ["code"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
-    });
-    let answer = move || async move { Json(document) };
-    let router = Router::new().route("/.well-known/openid-configuration", get(answer));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    issuer
 }

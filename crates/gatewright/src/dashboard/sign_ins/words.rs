@@ -62,6 +62,7 @@ pub(super) const fn step(step: Step) -> &'static str {
         Step::Code => "Gave the app its code",
         Step::Token => "The app fetched its tokens",
         Step::FirstCall => "The app's first request",
+        Step::RefreshedElsewhere => "The app refreshed again, from another network",
         Step::GrantEnded => "The session was ended for safety",
     }
 }
@@ -92,6 +93,7 @@ pub(super) const fn place_of(step: Step) -> Place {
         | Step::Code
         | Step::Token
         | Step::FirstCall
+        | Step::RefreshedElsewhere
         | Step::GrantEnded => Place::Gateway,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::{
+    authorization_server::TOO_MANY_ADVICE,
     fetch::FetchError,
     relying_party::{
         id_token::{IdTokenError, IssuerDifference},
@@ -41,7 +42,10 @@ impl Failure {
             Self::ProviderAnswer(_) => {
                 "Look the error up in the provider's log: often a scope that is not allowed, or a redirect URL that is not registered."
             }
-            Self::GatewayGone | Self::SourceChanged | Self::Overtaken => "Nothing: the user signs in again.",
+            Self::TooMany => TOO_MANY_ADVICE,
+            Self::GatewayGone | Self::SourceChanged | Self::ConsentUsedUp | Self::Overtaken => {
+                "Nothing: the user signs in again."
+            }
             Self::SourceGone => "Nothing: there is nothing left to test.",
             Self::TestOver => "Look at what came of it where you started it, or start another test.",
             Self::Unreadable | Self::Token(TokenError::SecretUnreadable) => {

@@ -186,6 +186,7 @@ impl World {
             state: Some("client state".to_owned()),
             code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
             scope: "mcp".to_owned(),
+            consent_id: None,
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::try_from(cookies).unwrap());

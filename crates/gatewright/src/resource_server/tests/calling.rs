@@ -1,6 +1,6 @@
 //! Clients with sessions, and servers of the official SDK, over real connections.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use gatewright_demo::server::DemoServer;
 use gatewright_domain::{
@@ -131,7 +131,6 @@ async fn a_listening_stream_ends_with_its_grant() {
             .starts_with(b":")
     );
     let now = world.app.now();
-    let until = now.plus(Duration::from_hours(1));
     let mut tx = world.app.store.write().await.unwrap();
     grant::revoke(
         &mut tx,
@@ -139,7 +138,6 @@ async fn a_listening_stream_ends_with_its_grant() {
         ada.grant,
         RevocationReason::Administrator,
         now,
-        until,
     )
     .await
     .unwrap();
@@ -211,7 +209,6 @@ async fn a_revocation_leaves_the_plans_of_gateways_alone() {
         world.project,
         ada.grant,
         RevocationReason::Administrator,
-        now,
         now,
     )
     .await

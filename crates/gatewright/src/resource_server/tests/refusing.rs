@@ -187,7 +187,6 @@ async fn what_ends_a_grant_ends_its_tokens_on_the_next_request() {
         assert_eq!(world.call_with("acme", &one.token).await.status, StatusCode::OK);
     }
     let now = world.app.now();
-    let until = now.plus(Duration::from_hours(1));
     let mut tx = world.app.store.write().await.unwrap();
     grant::revoke(
         &mut tx,
@@ -195,7 +194,6 @@ async fn what_ends_a_grant_ends_its_tokens_on_the_next_request() {
         ada.grant,
         RevocationReason::Administrator,
         now,
-        until,
     )
     .await
     .unwrap();
@@ -220,7 +218,6 @@ async fn what_ends_a_grant_ends_its_tokens_on_the_next_request() {
         world.project,
         dan.grant,
         RevocationReason::Administrator,
-        now,
         now,
     )
     .await

@@ -216,6 +216,7 @@ impl World {
             scope: grant.scope.clone(),
             gateway: grant.gateway_id,
             grant: grant.id,
+            generation: None,
         }
     }
 

@@ -204,6 +204,7 @@ async fn a_test_never_ends_in_a_code_nor_a_sign_in_in_a_report() {
         state: None,
         code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
         scope: "mcp".to_owned(),
+        consent_id: None,
     };
     let world = World::new().await;
     let test = world.start_test().await;
