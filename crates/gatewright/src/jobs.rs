@@ -21,6 +21,9 @@ const PRUNE_BUDGET: Duration = Duration::from_secs(10);
 const KEEP_ENDED_GRANTS: Duration = Duration::from_hours(30 * 24);
 /// Codes are kept this long past their expiry, so that a replay is recognised.
 const KEEP_CODES: Duration = Duration::from_hours(24);
+/// Codes of identity providers are remembered this long after they were brought back. RFC 6749 section 4.1.2 asks for ten
+/// minutes of life at most; some providers let administrators choose hours.
+const KEEP_BROUGHT_CODES: Duration = Duration::from_hours(24);
 /// Invitations are kept this long past their time, so that an owner sees what became of them.
 const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
 /// How often first uses of access tokens are written: another replica knows of them within two seconds.
@@ -151,6 +154,7 @@ async fn prune(app: Arc<App>) {
 enum Expiring {
     PendingSignIns,
     TestSignIns,
+    BroughtCodes,
     Codes,
     Revocations,
     RefreshTokens,
@@ -193,8 +197,8 @@ impl Default for Pace {
 /// Deletes expired rows, batch by batch.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
-        AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, Codes, Grants, IdempotencyKeys,
-        Invitations, PendingSignIns, RefreshTokens, Revocations, SignInPlaces, TestSignIns,
+        AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, BroughtCodes, Codes, Grants,
+        IdempotencyKeys, Invitations, PendingSignIns, RefreshTokens, Revocations, SignInPlaces, TestSignIns,
     };
     let keep_events = match app.config.audit.retention_days {
         0 => None,
@@ -203,6 +207,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     for table in [
         PendingSignIns,
         TestSignIns,
+        BroughtCodes,
         Codes,
         Revocations,
         RefreshTokens,
@@ -224,6 +229,10 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
             let gone = match table {
                 PendingSignIns => gatewright_store::pending_sign_in::prune(&mut tx, now, limit).await?,
                 TestSignIns => gatewright_store::test_sign_in::prune(&mut tx, now, limit).await?,
+                BroughtCodes => {
+                    let before = now.minus(KEEP_BROUGHT_CODES);
+                    gatewright_store::brought_code::prune(&mut tx, before, limit).await?
+                }
                 Codes => {
                     let before = now.minus(KEEP_CODES);
                     gatewright_store::authorization_code::prune(&mut tx, before, limit).await?

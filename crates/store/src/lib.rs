@@ -10,6 +10,7 @@ pub mod assertion_origin;
 pub mod attention;
 pub mod audit;
 pub mod authorization_code;
+pub mod brought_code;
 pub mod client_block;
 pub mod client_use;
 pub mod directory;

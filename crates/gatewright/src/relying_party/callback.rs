@@ -18,12 +18,13 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::{UserSource, UserSourceStatus},
 };
-use gatewright_oauth::ErrorCode;
+use gatewright_oauth::{ErrorCode, parameters::Parameters};
 use gatewright_store::{Tx, authorization_code, pending_sign_in, user_source};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tracing::Instrument as _;
 
 use super::{
+    brought::{self, Brought},
     budget::Budget,
     completion::{Claimed, Goal},
     cookie::CookieStyle,
@@ -78,17 +79,17 @@ pub(super) async fn callback(
         reference: context.id.reference(),
         budget: Budget::start(),
     };
-    let returned = Returned::parse(query.as_deref().unwrap_or_default());
-    let state = returned
-        .as_ref()
-        .ok()
-        .map(|returned| TokenHash::of(&returned.state));
-    let answer = match returned {
-        Ok(returned) => arrival.answer(returned).await,
-        Err(failure) => Err(failure),
+    let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
+    let state = brought::state(&parameters);
+    let answer = match brought::bring(&arrival.app, &parameters, state).await {
+        Ok(brought) => match Returned::read(&parameters) {
+            Ok(returned) => arrival.answer(returned, brought).await,
+            Err(failure) => Err(failure),
+        },
+        Err(error) => Err(error.into()),
     };
     let answer = answer.unwrap_or_else(|failure| arrival.failed(&failure, None));
-    if let (Answer::Tested(report), Some(state)) = (&answer, state)
+    if let Answer::Tested(report) = &answer
         && let Some(path) = test_sign_in::home(&arrival.app, &arrival.headers, state, report).await
     {
         return redirect(&path);
@@ -97,7 +98,7 @@ pub(super) async fn callback(
 }
 
 impl Arrival {
-    async fn answer(&self, returned: Returned) -> Result<Answer, Failure> {
+    async fn answer(&self, returned: Returned, brought: Brought) -> Result<Answer, Failure> {
         let state = TokenHash::of(&returned.state);
         let cookie = CookieStyle::of(self.app.config.public_url()).read(&self.headers, state);
         let has_cookie = cookie.is_some();
@@ -121,6 +122,7 @@ impl Arrival {
             };
         };
         let outcome = match &pending.progress {
+            _ if brought == Brought::Elsewhere => Err(Failure::CodeOfAnother),
             SignInProgress::Open => {
                 known.trace.enter(Step::Callback);
                 self.proceed(&known, request, returned, TokenHash::of(&cookie))

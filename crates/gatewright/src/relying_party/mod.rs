@@ -5,6 +5,7 @@
 
 pub mod administrator;
 mod authorization_request;
+mod brought;
 mod budget;
 mod callback;
 pub mod check;

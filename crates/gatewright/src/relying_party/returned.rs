@@ -20,9 +20,8 @@ pub(super) enum Outcome {
 }
 
 impl Returned {
-    /// Reads the query of a callback.
-    pub(super) fn parse(query: &str) -> Result<Self, Failure> {
-        let parameters = Parameters::parse(query);
+    /// Reads the parameters of a callback.
+    pub(super) fn read(parameters: &Parameters) -> Result<Self, Failure> {
         let one = |name| {
             parameters
                 .one(name)

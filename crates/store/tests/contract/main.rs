@@ -15,6 +15,7 @@ mod account_races;
 mod accounts;
 mod api_keys;
 mod audit_trail;
+mod brought_codes;
 mod clients;
 mod codes;
 mod configuration;

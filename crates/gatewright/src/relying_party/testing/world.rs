@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use axum::{Extension, body::Body};
 use bytes::Bytes;
 use gatewright_domain::{
-    Clock as _, Timestamp,
+    Clock, Timestamp,
     audit::Origin,
     authorization::ConsentedRequest,
     clock::FixedClock,
@@ -106,6 +106,27 @@ impl World {
             ids,
         )
         .await
+    }
+
+    /// Another replica of the same instance, on the same database.
+    pub(in crate::relying_party) async fn replica(&self) -> Self {
+        let app = App::build(
+            self.app.config.clone(),
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            Arc::new(SystemEntropy),
+        )
+        .await
+        .unwrap();
+        app.refresh_directory().await.unwrap();
+        Self {
+            front: Front::new(Arc::clone(&app)),
+            app,
+            provider: self.provider.clone(),
+            source: self.source.clone(),
+            gateway: self.gateway.clone(),
+            clock: Arc::clone(&self.clock),
+            folder: Arc::clone(&self.folder),
+        }
     }
 
     async fn furnish(

@@ -1,6 +1,7 @@
 //! Whole sign-ins through the real router against a provider that does as it is told, right or wrong.
 
 mod administrators;
+mod brought_codes;
 mod connection;
 mod faults;
 mod reasons;
