@@ -40,18 +40,32 @@ pub struct UserSource {
     pub scopes: Vec<String>,
     /// The ID-token claim that identifies the user.
     pub subject_claim: String,
+    /// Where its provider sends people back to. Another one is used from the next sign-in on.
+    pub callback: Callback,
     /// Whether gateways may use it.
     pub status: UserSourceStatus,
     /// Grows when issuer, client id or subject claim changes; tokens with another number are refused.
     pub identity_epoch: i64,
     /// When all checks last passed; `None` marks the source as unverified.
     pub verified_at: Option<Timestamp>,
-    /// What the last test of the connection brought; `None` where there was none since issuer, client, scopes or claim changed.
+    /// What the last test of the connection brought; `None` where there was none since issuer, client, scopes, callback or claim changed.
     pub last_test: Option<ConnectionTest>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last edited. Sign-ins and tests note what they found without moving it.
     pub updated_at: Timestamp,
+}
+
+/// Where a provider sends people back to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Callback {
+    /// To the redirect URL that all sources share.
+    #[default]
+    Shared,
+    /// To one that is this source's own, so that an answer for it is not taken for one of another provider, nor the other
+    /// way round (RFC 9700 section 4.4.2.2).
+    Own,
 }
 
 /// Whether gateways may use a source.

@@ -21,6 +21,9 @@ const PRUNE_BUDGET: Duration = Duration::from_secs(10);
 const KEEP_ENDED_GRANTS: Duration = Duration::from_hours(30 * 24);
 /// Codes are kept this long past their expiry, so that a replay is recognised.
 const KEEP_CODES: Duration = Duration::from_hours(24);
+/// Claimed sign-ins are kept this long past the expiry of their cookie: a replica whose clock is behind must not take one for
+/// new.
+const KEEP_CLAIMED: Duration = Duration::from_mins(10);
 /// Codes of identity providers are remembered this long after they were brought back. RFC 6749 section 4.1.2 asks for ten
 /// minutes of life at most; some providers let administrators choose hours.
 const KEEP_BROUGHT_CODES: Duration = Duration::from_hours(24);
@@ -152,7 +155,7 @@ async fn prune(app: Arc<App>) {
 
 #[derive(Debug, Clone, Copy)]
 enum Expiring {
-    PendingSignIns,
+    ClaimedSignIns,
     TestSignIns,
     BroughtCodes,
     Codes,
@@ -197,15 +200,15 @@ impl Default for Pace {
 /// Deletes expired rows, batch by batch.
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
-        AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, BroughtCodes, Codes, Grants,
-        IdempotencyKeys, Invitations, PendingSignIns, RefreshTokens, Revocations, SignInPlaces, TestSignIns,
+        AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, BroughtCodes, ClaimedSignIns, Codes,
+        Grants, IdempotencyKeys, Invitations, RefreshTokens, Revocations, SignInPlaces, TestSignIns,
     };
     let keep_events = match app.config.audit.retention_days {
         0 => None,
         days => Some(Duration::from_hours(24 * u64::from(days))),
     };
     for table in [
-        PendingSignIns,
+        ClaimedSignIns,
         TestSignIns,
         BroughtCodes,
         Codes,
@@ -227,7 +230,10 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
             let (began, limit) = (app.clock.monotonic(), pace.0);
             let mut tx = app.store.write().await?;
             let gone = match table {
-                PendingSignIns => gatewright_store::pending_sign_in::prune(&mut tx, now, limit).await?,
+                ClaimedSignIns => {
+                    let before = now.minus(KEEP_CLAIMED);
+                    gatewright_store::claimed_sign_in::prune(&mut tx, before, limit).await?
+                }
                 TestSignIns => gatewright_store::test_sign_in::prune(&mut tx, now, limit).await?,
                 BroughtCodes => {
                     let before = now.minus(KEEP_BROUGHT_CODES);

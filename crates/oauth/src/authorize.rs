@@ -14,8 +14,8 @@ use crate::{
 
 pub use check::{CHECKS, Check};
 
-/// `state` travels through our form, the provider's round trip and two redirects: longer ones do not arrive.
-pub const MAX_STATE_BYTES: usize = 4_096;
+/// `state` travels through our form, a cookie and two redirects: longer ones do not arrive.
+pub const MAX_STATE_BYTES: usize = 2_048;
 
 /// An authorization request as it arrived; nothing about it is believed.
 #[derive(Debug, Clone)]
@@ -38,6 +38,12 @@ pub enum LocalError {
     /// More than one `redirect_uri`.
     #[error("the request names more than one place to return to (redirect_uri is repeated)")]
     RedirectUriRepeated,
+    /// A `state` that cannot be carried: a redirect without it would be an answer to nothing the client asked.
+    #[error("what the app wants to get back (state) is longer than 2,048 bytes")]
+    StateTooLong,
+    /// More than one `state`.
+    #[error("the request says more than once what the app wants to get back (state is repeated)")]
+    StateRepeated,
     /// A `redirect_uri` no client may have.
     #[error("the place to return to (redirect_uri) cannot be used: {0}")]
     RedirectUriRefused(#[from] RedirectUriError),
@@ -179,12 +185,16 @@ impl UnverifiedRequest {
         {
             return Err(LocalError::RedirectUriUnregistered);
         }
-        let state = self.parameters.one("state").ok().flatten();
+        let state = self
+            .parameters
+            .one("state")
+            .map_err(|_| LocalError::StateRepeated)?;
+        if state.is_some_and(|state| state.len() > MAX_STATE_BYTES) {
+            return Err(LocalError::StateTooLong);
+        }
         let redirect = VerifiedRedirect {
             uri: redirect_uri.as_str().to_owned(),
-            state: state
-                .filter(|state| state.len() <= MAX_STATE_BYTES)
-                .map(str::to_owned),
+            state: state.map(str::to_owned),
             issuer: issuer.to_owned(),
         };
         Ok(RedirectableRequest {
@@ -314,6 +324,25 @@ mod tests {
     }
 
     #[test]
+    fn a_state_that_cannot_be_carried_back_is_a_page_and_no_redirect_without_it() {
+        let refused =
+            |pairs: &[(&str, &str)]| request(pairs).verify_redirect(&registered(), ISSUER).unwrap_err();
+        let twice = [GOOD, &[("state", "x")]].concat();
+        assert_eq!(refused(&twice), LocalError::StateRepeated);
+        let (fits, long) = ("s".repeat(MAX_STATE_BYTES), "s".repeat(MAX_STATE_BYTES + 1));
+        let mut pairs = without("state");
+        pairs.push(("state", &long));
+        assert_eq!(refused(&pairs), LocalError::StateTooLong);
+        let mut pairs = without("state");
+        pairs.push(("state", &fits));
+        let redirect = request(&pairs)
+            .verify_redirect(&registered(), ISSUER)
+            .unwrap()
+            .redirect;
+        assert_eq!(redirect.state(), Some(fits.as_str()));
+    }
+
+    #[test]
     fn the_only_registered_redirect_may_be_left_out() {
         let only = [RedirectUri::parse("https://app.example/cb").unwrap()];
         assert!(
@@ -361,10 +390,6 @@ mod tests {
                 "{location}"
             );
         }
-        assert_eq!(
-            rejection(&[GOOD, &[("state", "x")]].concat()).redirect.state(),
-            None
-        );
     }
 
     #[test]

@@ -12,7 +12,6 @@ use gatewright_domain::{
 use crate::{
     Page, PageRequest, StoreError, Tx,
     gateway_list::GatewayFilter,
-    pending_sign_in,
     row::{Row, to_json, to_word},
     sign_in_attempt,
     tx::Lock,
@@ -258,14 +257,12 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
     Ok(GatewayWrite::Done)
 }
 
-/// Deletes it with its codes, pending sign-ins and grants; the slug stays reserved for the project.
+/// Deletes it with its codes and grants; the slug stays reserved for the project.
 pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bool, StoreError> {
-    pending_sign_in::lock_count(tx).await?;
     let sql = "DELETE FROM gateways WHERE project_id = $1 AND id = $2";
     if tx.execute(sql, values![project, id]).await? == 0 {
         return Ok(false);
     }
-    pending_sign_in::forget_of_gateway(tx, id).await?;
     sign_in_attempt::forget_of_gateway(tx, id).await?;
     tx.note_change();
     Ok(true)

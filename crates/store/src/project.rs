@@ -6,9 +6,7 @@ use gatewright_domain::{
     project::Project,
 };
 
-use crate::{
-    Page, PageRequest, StoreError, Tx, pending_sign_in, row::Row, sign_in_attempt, tx::Lock, value::values,
-};
+use crate::{Page, PageRequest, StoreError, Tx, row::Row, sign_in_attempt, tx::Lock, value::values};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -46,6 +44,12 @@ pub async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Page<Project>, Stor
     page.page(rows, read)
 }
 
+/// Whether there is more than one.
+pub async fn are_several(tx: &mut Tx) -> Result<bool, StoreError> {
+    let rows = tx.fetch_all("SELECT id FROM projects LIMIT 2", &[]).await?;
+    Ok(rows.len() > 1)
+}
+
 /// Those an account is a member of, oldest first.
 pub async fn list_of_account(
     tx: &mut Tx,
@@ -81,7 +85,6 @@ pub async fn update(tx: &mut Tx, project: &Project, seen: Timestamp) -> Result<b
 
 /// Deletes it with everything inside (audit events stay; used slugs stay reserved).
 pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<bool, StoreError> {
-    pending_sign_in::forget_of_project(tx, id).await?;
     if tx
         .lock_optional("SELECT id FROM projects WHERE id = $1", Lock::Update, values![id])
         .await?

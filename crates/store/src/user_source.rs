@@ -9,7 +9,7 @@ use gatewright_domain::{
 };
 
 use crate::{
-    Page, PageRequest, StoreError, Tx, pending_sign_in,
+    Page, PageRequest, StoreError, Tx,
     row::{Row, to_json, to_word},
     sign_in_attempt,
     tx::Lock,
@@ -30,7 +30,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, project_id, name, description, issuer, client_id, client_secret, client_secret_previous, \
-             secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, status, \
+             secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, callback, status, \
              identity_epoch, verified_at, last_test, created_at, updated_at FROM user_sources ",
             $rest
         )
@@ -42,8 +42,8 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
     let sql = "INSERT INTO user_sources (id, project_id, name, name_key, description, issuer, client_id, \
                client_secret, client_secret_previous, secret_changed_at, secret_confirmed_at, secret_refused_at, \
                scopes, subject_claim, status, identity_epoch, verified_at, last_test, created_at, \
-               updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+               updated_at, callback) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
                ON CONFLICT (project_id, name_key) DO NOTHING";
     let slots = &source.client_secret;
     let values = values![
@@ -67,6 +67,7 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
         source.last_test.as_ref().map(to_json),
         source.created_at,
         source.updated_at,
+        to_word(&source.callback),
     ];
     if tx.execute(sql, values).await? == 0 {
         return Err(StoreError::Taken { field: "name" });
@@ -137,7 +138,7 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError>
     rows.iter().map(read).collect()
 }
 
-/// Replaces name, description, issuer, client id, secret slots, scopes, claim, epoch, verification, last test where nobody
+/// Replaces name, description, issuer, client id, secret slots, scopes, claim, callback, epoch, verification, last test where nobody
 /// has edited it and no sign-in or `keys rotate` has touched its secret since it was `seen`; never the status.
 /// `Taken { field: "name" }`. `updated_at` tells edits alone, so the slots are compared too: an edit that began before a
 /// secret was accepted must not bring the previous one back.
@@ -147,9 +148,9 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
     let sql = "UPDATE user_sources SET name = $1, name_key = $2, description = $3, issuer = $4, client_id = $5, \
                client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
                secret_refused_at = $10, scopes = $11, subject_claim = $12, identity_epoch = $13, verified_at = $14, \
-               last_test = $15, updated_at = $16 WHERE project_id = $17 AND id = $18 AND updated_at = $19 \
-               AND client_secret = $20 AND COALESCE(client_secret_previous, '') = $21 \
-               AND COALESCE(secret_confirmed_at, -1) = $22 AND COALESCE(secret_refused_at, -1) = $23";
+               last_test = $15, updated_at = $16, callback = $17 WHERE project_id = $18 AND id = $19 AND updated_at = $20 \
+               AND client_secret = $21 AND COALESCE(client_secret_previous, '') = $22 \
+               AND COALESCE(secret_confirmed_at, -1) = $23 AND COALESCE(secret_refused_at, -1) = $24";
     let slots = &source.client_secret;
     let seen_slots = &seen.client_secret;
     let since = |at: Option<Timestamp>| at.map_or(-1, Timestamp::as_millis);
@@ -170,6 +171,7 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
         source.verified_at,
         source.last_test.as_ref().map(to_json),
         source.updated_at,
+        to_word(&source.callback),
         source.project_id,
         source.id,
         seen.updated_at,
@@ -220,13 +222,11 @@ pub async fn deactivate(
     Ok(Guarded::Done)
 }
 
-/// Deletes it with its users, codes, pending sign-ins and grants unless an active gateway references it.
+/// Deletes it with its users, codes and grants unless an active gateway references it.
 pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Guarded, StoreError> {
-    pending_sign_in::lock_count(tx).await?;
     if let Some(refused) = guard(tx, project, id).await? {
         return Ok(refused);
     }
-    pending_sign_in::forget_of_user_source(tx, id).await?;
     sign_in_attempt::forget_of_user_source(tx, id).await?;
     let sql = "DELETE FROM user_sources WHERE project_id = $1 AND id = $2";
     tx.execute(sql, values![project, id]).await?;
@@ -319,6 +319,7 @@ fn read(row: &Row) -> Result<UserSource, StoreError> {
         },
         scopes: row.json("scopes")?,
         subject_claim: row.text("subject_claim")?,
+        callback: row.word("callback")?,
         status: row.word("status")?,
         identity_epoch: row.int("identity_epoch")?,
         verified_at: row.opt_time("verified_at")?,

@@ -111,6 +111,11 @@ pub fn fit() -> Object {
     one_of(["usable", "discouraged", "unusable"])
 }
 
+/// Where a provider sends people back to.
+pub fn callback() -> Object {
+    one_of(["shared", "own"])
+}
+
 /// The role of a project key.
 pub fn role() -> Object {
     one_of(["viewer", "admin", "owner", "gateway"])

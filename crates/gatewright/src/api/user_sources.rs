@@ -12,7 +12,7 @@ use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
     user_source::{
-        ConnectionTest, CredentialsVerdict, SecretSlot, TestOutcome, TestedCheck, UserSource,
+        Callback, ConnectionTest, CredentialsVerdict, SecretSlot, TestOutcome, TestedCheck, UserSource,
         UserSourceStatus,
     },
 };
@@ -74,10 +74,13 @@ pub struct UserSourceResource {
     /// When all checks last passed; null marks the source as unverified.
     #[schema(value_type = Option<String>, format = DateTime)]
     verified_at: Option<Timestamp>,
-    /// The last test of the connection; null where there was none since issuer, client, scopes or subject claim changed.
+    /// The last test of the connection; null where there was none since issuer, client, scopes, redirect URL or subject claim changed.
     #[schema(required = true)]
     last_test: Option<ConnectionTestResource>,
-    /// The redirect URL to register at the provider; the same for every source.
+    /// `own` where the provider sends people back to a redirect URL of this source alone.
+    #[schema(schema_with = schema::callback)]
+    callback: Callback,
+    /// The redirect URL to register at the provider; the same for every source whose `callback` is `shared`.
     redirect_url: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -222,7 +225,8 @@ fn resource(app: &App, source: UserSource) -> UserSourceResource {
         status: source.status,
         verified_at: source.verified_at,
         last_test: source.last_test.map(tested),
-        redirect_url: app.config.callback_url(),
+        callback: source.callback,
+        redirect_url: app.config.redirect_url(source.id, source.callback),
         created_at: source.created_at,
         updated_at: source.updated_at,
     }

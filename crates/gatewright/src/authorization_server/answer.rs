@@ -148,7 +148,7 @@ pub(super) async fn body(body: Body) -> Result<Bytes, BodyError> {
 }
 
 /// The text of a form body. What is not UTF-8 is read as replacement characters, which no parameter of ours holds.
-pub(super) async fn form(from: Body) -> Result<String, BodyError> {
+pub(crate) async fn form(from: Body) -> Result<String, BodyError> {
     let bytes = body(from).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -22,7 +22,7 @@ use super::{
     client::{self, Client, ClientError, ClientKind},
     consent::{self, SignInError},
     gateway::{self, GatewayError},
-    limits::{self, Action, Limited},
+    limits::{self, Action, Limited, Whose},
     members::{self, Asked},
     opening::{self, Opening, Refusal},
 };
@@ -30,6 +30,7 @@ use crate::{
     app::App,
     directory::GatewayEntry,
     page::{self, ErrorPage, RejectedPage},
+    relying_party,
     request::RequestContext,
     sign_in_trace::before_allow::Sort,
 };
@@ -49,6 +50,9 @@ pub(super) enum AuthorizeError {
     /// Client or redirect URI are not as they must be: there is nobody to tell but the user.
     #[error(transparent)]
     Local(#[from] LocalError),
+    /// It is too long to be carried to the identity provider and back.
+    #[error("the request is too long to be carried through a sign-in")]
+    TooLong,
     /// Something else is: a client that is listed is told.
     #[error("the request was refused: {}", .0.error)]
     Rejected(Box<Rejection>),
@@ -67,7 +71,7 @@ impl AuthorizeError {
             Self::Gateway(_) => return None,
             Self::Limited(_) => (Step::Authorize, Sort::Limited, limits::ADVICE),
             Self::Client(error) => return Some(Refusal::of_client(error, Step::Registration)),
-            Self::Local(_) | Self::Rejected(_) | Self::RejectedStranger(_) => (
+            Self::Local(_) | Self::TooLong | Self::Rejected(_) | Self::RejectedStranger(_) => (
                 Step::Authorize,
                 Sort::Refused,
                 "The app made a request that no gateway may accept; tell its makers the reason.",
@@ -136,6 +140,12 @@ impl AuthorizeError {
                 format!("We did not go on, because {error}. Nothing was sent anywhere."),
                 "Go back to the app and start again. If it stays like this, tell the makers of the app.",
             ),
+            Self::TooLong => page(
+                StatusCode::BAD_REQUEST,
+                "This app asks for too much to be remembered",
+                "What the app wants to get back (state) is too long to be carried through a sign-in. Nothing was sent anywhere.".to_owned(),
+                "Go back to the app and start again. If it stays like this, tell the makers of the app.",
+            ),
             Self::Rejected(rejection) => answer::redirect(&rejection.redirect.with_error(&rejection.error), Vec::new()),
             Self::RejectedStranger(rejection) => {
                 tracing::info!(request = %context.id, %reference, reason = %text, "an authorization request was refused");
@@ -184,7 +194,11 @@ pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
     let page = page::error(&ErrorPage {
         status: StatusCode::TOO_MANY_REQUESTS,
         title: "Too many sign-ins at once".to_owned(),
-        explanation: "Very many requests came from your network within a short time.".to_owned(),
+        explanation: match limited.whose {
+            Whose::Network => "Very many sign-ins came from your network within a short time. A sign-in that is under way is not lost.",
+            Whose::Everyone | Whose::Client => "Very many people are signing in at this moment. A sign-in that is under way is not lost.",
+        }
+        .to_owned(),
         advice: "Wait a minute and reload this page.".to_owned(),
         reference,
     });
@@ -249,6 +263,9 @@ async fn check(
     let skips_page = is_trusted(entry, &client, request.kind);
     let kind = request.kind;
     let consented = consented(entry, &client, &request);
+    if !relying_party::fits(&consented) {
+        return Err(AuthorizeError::TooLong);
+    }
     let asked = members::asked(app, entry, headers, query)
         .await
         .map_err(SignInError::Member)?;

@@ -23,7 +23,10 @@ use gatewright_store::{
 };
 
 use super::{
-    client_keys::ProofError, limits::Limited, metadata_document::FetchDocumentError, token::TokenError,
+    client_keys::ProofError,
+    limits::{Limited, Whose},
+    metadata_document::FetchDocumentError,
+    token::TokenError,
 };
 use crate::{
     app::App,
@@ -154,6 +157,7 @@ impl AuthenticatedClient {
             )),
             AssertionUse::TooMany => Err(Limited {
                 after: TOO_MANY_AFTER,
+                whose: Whose::Client,
             }
             .into()),
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gatewright_domain::{
     authorization::ConsentedRequest,
+    client::short_id,
     entropy,
     grant::{AuthorizationCode, Person},
     id::GrantId,
@@ -55,7 +56,7 @@ pub async fn issue(
         project_id: entry.gateway.project_id,
         gateway_id: entry.gateway.id,
         person,
-        client_id: request.client_id.clone(),
+        client_id: short_id(&request.client_id),
         client_name: request.client_name.clone(),
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),

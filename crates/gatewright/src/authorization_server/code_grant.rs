@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gatewright_domain::{
     Timestamp,
+    client::short_id,
     grant::{AuthorizationCode, Grant, RefreshToken, RevocationReason},
     id::ClientId,
     secret::Secret,
@@ -156,7 +157,7 @@ fn foreign(
     verifier: &Credential,
 ) -> Option<Why> {
     let challenge = CodeChallenge::parse(&code.code_challenge);
-    if code.client_id != client.id {
+    if short_id(&code.client_id) != client.short_id {
         Some(Why::Client)
     } else if redirect_uri.is_some_and(|uri| uri != code.redirect_uri) {
         Some(Why::RedirectUri)

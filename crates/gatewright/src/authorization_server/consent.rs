@@ -103,14 +103,13 @@ impl SignInError {
         match self {
             Self::Limited(limited) => limited_page(limited, reference),
             Self::Client(error) => AuthorizeError::Client(error).into_response(context, reference),
-            Self::NoSource | Self::Start(StartError::Provider(_)) => page::error(&ErrorPage {
+            Self::NoSource | Self::Start(_) => page::error(&ErrorPage {
                 status: StatusCode::BAD_GATEWAY,
                 title: "Signing in is not possible right now".to_owned(),
                 explanation: "The sign-in service of your organization does not answer as it should. No access was given.".to_owned(),
                 advice: "Wait a minute and reload this page. If it stays like this, tell the people who run the gateway.".to_owned(),
                 reference,
             }),
-            Self::Start(StartError::Store(_)) => unavailable_page(reference),
             Self::Member(error) => error.into_response(context, reference),
         }
     }
@@ -366,7 +365,7 @@ pub(super) async fn begin_sign_in(
         return Ok(members::allow(app, entry, request, asked, before, headers).await?);
     }
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
-    let started = relying_party::start(app, entry, source, request, before, context.address, headers).await?;
+    let started = relying_party::start(app, entry, source, request, before, headers).await?;
     Ok(answer::redirect(&started.redirect, started.set_cookies))
 }
 

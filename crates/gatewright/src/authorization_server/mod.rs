@@ -25,7 +25,7 @@ mod root;
 mod tests;
 mod token;
 
-pub(crate) use answer::{redirect, retry_later};
+pub(crate) use answer::{form, redirect, retry_later};
 pub(crate) use authorize::unavailable_page;
 pub(crate) use limits::TOO_MANY_ADVICE;
 pub(crate) use metadata::first_asked;
@@ -51,9 +51,14 @@ pub struct AuthorizationServer {
 
 impl AuthorizationServer {
     /// The page for a browser that comes back from an identity provider when too many from its network do; `None` when
-    /// it may go on.
-    pub(crate) fn refuse_return(&self, context: &RequestContext) -> Option<Response> {
-        let limited = self.limits.check(limits::Action::Return, context, None).err()?;
+    /// it may go on. One that carries the sign-in it comes back for does not wait behind those that carry none.
+    pub(crate) fn refuse_return(&self, context: &RequestContext, carries_sign_in: bool) -> Option<Response> {
+        let action = if carries_sign_in {
+            limits::Action::Return
+        } else {
+            limits::Action::ReturnAstray
+        };
+        let limited = self.limits.check(action, context, None).err()?;
         Some(authorize::limited_page(limited, context.id.reference()))
     }
 

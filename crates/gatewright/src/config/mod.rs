@@ -11,6 +11,7 @@ pub mod sections;
 mod toml_file;
 mod validate;
 
+use gatewright_domain::{id::UserSourceId, user_source::Callback};
 use gatewright_store::StoreConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ pub use load::{ConfigSource, load};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
     AdministratorProvider, AdministratorsConfig, AuditConfig, DatabaseConfig, KeysConfig, LogConfig,
-    LogFormat, MetricsConfig, OutboundConfig, ServerConfig, ServersConfig,
+    LogFormat, MetricsConfig, OutboundConfig, ServerConfig, ServersConfig, SignInConfig,
 };
 
 /// The name of the SQLite file in `database.data_dir`.
@@ -39,6 +40,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// What holds for the MCP servers of all projects.
     pub servers: ServersConfig,
+    /// How end users sign in at identity providers.
+    pub sign_in: SignInConfig,
     /// How administrators sign in.
     pub administrators: AdministratorsConfig,
     /// What it writes to standard error.
@@ -65,9 +68,17 @@ impl Config {
         format!("{}/mcp/{slug}", self.server.public_url)
     }
 
-    /// The one redirect URL of all User Sources.
+    /// The redirect URL of all User Sources that have none of their own.
     pub fn callback_url(&self) -> String {
         format!("{}/oauth2/intermediate_callback", self.server.public_url)
+    }
+
+    /// The redirect URL of a User Source.
+    pub fn redirect_url(&self, source: UserSourceId, callback: Callback) -> String {
+        match callback {
+            Callback::Shared => self.callback_url(),
+            Callback::Own => format!("{}/{source}", self.callback_url()),
+        }
     }
 
     /// The redirect URL at the identity provider for administrators.

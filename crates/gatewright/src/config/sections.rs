@@ -1,7 +1,7 @@
 //! The sections of the configuration. Their doc comments are the documentation that users read: in
 //! `gatewright config example` and in `docs/gatewright.example.toml`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use gatewright_domain::secret::Secret;
 use ipnet::IpNet;
@@ -131,6 +131,31 @@ impl ServersConfig {
         self.shared_assertion_origins
             .iter()
             .any(|listed| listed == origin)
+    }
+}
+
+/// How end users sign in at identity providers.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignInConfig {
+    /// How long a person may be at the identity provider, in minutes, from 1 to 60. Ten are enough for a password reset with a
+    /// second factor. Administrators who sign in with single sign-on have as long. The sign-in trace shows someone who takes
+    /// longer than eleven minutes as given up until they come back.
+    pub minutes_at_provider: u32,
+}
+
+impl Default for SignInConfig {
+    fn default() -> Self {
+        Self {
+            minutes_at_provider: 10,
+        }
+    }
+}
+
+impl SignInConfig {
+    /// How long a person may be at the identity provider.
+    pub fn at_provider(&self) -> Duration {
+        Duration::from_mins(u64::from(self.minutes_at_provider))
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             "nobody could connect. Write at least 1".into(),
         );
     }
+    if !(1..=60).contains(&config.sign_in.minutes_at_provider) {
+        refuse("sign_in.minutes_at_provider", "it must be from 1 to 60".into());
+    }
     if config.database.max_connections == 0 {
         refuse(
             "database.max_connections",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{RawQuery, State},
     response::Response,
 };
@@ -18,9 +19,13 @@ use super::{
 use crate::{
     account::cookie,
     app::App,
-    relying_party::administrator::AdministratorError,
+    relying_party::administrator::{self, AdministratorError},
+    request::RequestContext,
     same_origin::is_own_reading,
-    service::single_sign_on::{self as service, SingleSignOnError},
+    service::{
+        ServiceError,
+        single_sign_on::{self as service, SingleSignOnError},
+    },
 };
 
 /// What the page says when the provider is at fault; the log has the reason.
@@ -46,10 +51,15 @@ pub(super) async fn begin(
 /// GET `/account/oidc/callback`: where the provider sends the browser back to.
 pub(super) async fn callback(
     State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
     Guest(visitor): Guest,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
+    let carries_sign_in = administrator::is_under_way(&app, &headers);
+    if let Some(refused) = app.authorization_server.refuse_return(&context, carries_sign_in) {
+        return Ok(refused);
+    }
     let query = query.unwrap_or_default();
     let done = service::finish(&app, &visitor, &query, &headers).await;
     let mut response = match done {
@@ -72,13 +82,18 @@ fn refused(app: &App, error: SingleSignOnError) -> Result<Response, PageError> {
             return Err(PageError::NotFound("page"));
         }
         SingleSignOnError::Provider(AdministratorError::NotBegun | AdministratorError::ForeignState) => {
-            "This sign-in was not begun in this browser, or it took longer than ten minutes. Try again."
+            let minutes = app.config.sign_in.minutes_at_provider;
+            let text = format!(
+                "This sign-in was not begun in this browser, or it took longer than {minutes} minutes. Try again."
+            );
+            return Ok(sign_in::render(app, Form::default().and_wrong(text), None, None));
         }
         SingleSignOnError::Provider(AdministratorError::Refused(_)) => {
             "The identity provider refused the sign-in. Try again, or ask whoever manages your accounts there."
         }
         SingleSignOnError::Provider(
-            AdministratorError::Malformed(_)
+            AdministratorError::CodeOfAnother
+            | AdministratorError::Malformed(_)
             | AdministratorError::Issuer(_)
             | AdministratorError::IssuerMissing
             | AdministratorError::Provider(_)
@@ -98,6 +113,9 @@ fn refused(app: &App, error: SingleSignOnError) -> Result<Response, PageError> {
         }
         SingleSignOnError::Disabled => {
             "Your account is disabled. Ask an administrator of this instance to enable it."
+        }
+        SingleSignOnError::Provider(AdministratorError::Store(error)) => {
+            return Err(PageError::from(ServiceError::from(error)));
         }
         SingleSignOnError::Service(error) => return Err(PageError::from(error)),
     };

@@ -20,6 +20,8 @@ pub struct TestPage<'a> {
     pub issuer: &'a str,
     /// The host of that.
     pub host: &'a str,
+    /// Where the provider sends people back to.
+    pub redirect_url: &'a str,
     /// Where the form goes: a path of ours.
     pub action: &'a str,
 }

@@ -2,19 +2,21 @@
 //! end users (discovery, PKCE, nonce, the checks of the ID token) and nothing else: no User Source, no user, another
 //! callback, and no row. What is under way is sealed in the browser's own cookie.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum_extra::extract::CookieJar;
 use gatewright_domain::{
     Timestamp, entropy, sealed::Purpose, secret::Secret, stored_secret::SealedText, token_hash::TokenHash,
 };
 use gatewright_oauth::parameters::Parameters;
+use gatewright_store::StoreError;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
     authorization_request::{self, AuthorizationRequest},
+    brought::{self, Brought},
     budget::Budget,
     discovery::Provider,
     excerpt::excerpt,
@@ -26,8 +28,6 @@ use super::{
 };
 use crate::{app::App, config::AdministratorProvider};
 
-/// How long somebody may take at the provider: long enough for a second factor and a forgotten password.
-const LIFE: Duration = Duration::from_mins(10);
 const COOKIE: &str = "gatewright-administrator-sign-in";
 const CONTEXT: &str = "administrator-sign-in";
 /// A name to show has at most this many characters.
@@ -39,12 +39,17 @@ pub enum AdministratorError {
     /// No provider for administrators is configured.
     #[error("no identity provider for administrators is configured")]
     NotConfigured,
-    /// The browser that came back did not begin a sign-in here, or took longer than ten minutes.
+    /// The browser that came back did not begin a sign-in here, or took too long.
     #[error("the browser that came back has no sign-in of an administrator under way")]
     NotBegun,
     /// The state is not the one that was sent.
     #[error("the state is not the one that was sent")]
     ForeignState,
+    /// The code was brought back for another sign-in before.
+    #[error(
+        "this code was brought back before, for another sign-in; a provider connected here may have handed it on"
+    )]
+    CodeOfAnother,
     /// The parameters of the callback cannot be read.
     #[error("the callback is malformed: {0}")]
     Malformed(&'static str),
@@ -66,6 +71,9 @@ pub enum AdministratorError {
     /// The ID token is not accepted.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A sign-in that began: where to send the browser, and the cookie that binds it.
@@ -126,7 +134,7 @@ pub async fn begin(app: &App, next: &str) -> Result<AdministratorStart, Administ
         nonce,
         verifier,
         next: next.to_owned(),
-        expires_at: app.now().plus(LIFE),
+        expires_at: app.now().plus(app.config.sign_in.at_provider()),
     };
     let plain = serde_json::to_vec(&under_way).expect("it is plain data");
     let sealed = app
@@ -134,7 +142,7 @@ pub async fn begin(app: &App, next: &str) -> Result<AdministratorStart, Administ
         .seal(app.entropy.as_ref(), Purpose::SignIn, CONTEXT, &plain);
     Ok(AdministratorStart {
         redirect,
-        set_cookie: cookie(app, &sealed.0, LIFE.as_secs()),
+        set_cookie: cookie(app, &sealed.0, app.config.sign_in.at_provider().as_secs()),
     })
 }
 
@@ -146,8 +154,13 @@ pub async fn finish(
     headers: &HeaderMap,
 ) -> Result<VerifiedAdministrator, AdministratorError> {
     let configured = configured(app)?;
+    let parameters = Parameters::parse(query);
+    let brought = brought::bring(app, &parameters, brought::state(&parameters)).await?;
     let under_way = under_way(app, headers)?;
-    let (code, issuer) = returned(query, &under_way)?;
+    let (code, issuer) = returned(&parameters, &under_way)?;
+    if brought == Brought::Elsewhere {
+        return Err(AdministratorError::CodeOfAnother);
+    }
     let budget = Budget::start();
     if let Some(difference) = issuer
         .as_deref()
@@ -171,6 +184,7 @@ pub async fn finish(
     let redemption = Redemption {
         code: &code,
         verifier: &under_way.verifier,
+        redirect_uri: &callback,
     };
     let tokens = token_request::exchange(
         app,
@@ -209,6 +223,11 @@ pub async fn finish(
             .filter(|name| !name.trim().is_empty()),
         next: under_way.next,
     })
+}
+
+/// Whether this browser carries a sign-in that it may still finish.
+pub fn is_under_way(app: &App, headers: &HeaderMap) -> bool {
+    under_way(app, headers).is_ok()
 }
 
 /// `Set-Cookie` that ends what was under way.
@@ -298,9 +317,11 @@ fn under_way(app: &App, headers: &HeaderMap) -> Result<UnderWay, AdministratorEr
     Ok(under_way)
 }
 
-/// The code and the issuer of the callback's query, once its state is the one that was sent.
-fn returned(query: &str, under_way: &UnderWay) -> Result<(String, Option<String>), AdministratorError> {
-    let parameters = Parameters::parse(query);
+/// The code and the issuer of the callback, once its state is the one that was sent.
+fn returned(
+    parameters: &Parameters,
+    under_way: &UnderWay,
+) -> Result<(String, Option<String>), AdministratorError> {
     let one = |name| {
         let value = parameters.one(name).map(|value| value.map(str::to_owned));
         value.map_err(|_| AdministratorError::Malformed("a parameter stands there more than once"))

@@ -8,7 +8,7 @@ use url::Url;
 pub(super) struct AuthorizationRequest<'a> {
     /// The client id registered at the provider.
     pub(super) client_id: &'a str,
-    /// Our one callback.
+    /// Our callback.
     pub(super) redirect_uri: &'a str,
     /// Scopes asked for, `openid` among them.
     pub(super) scopes: &'a [String],

@@ -7,8 +7,8 @@ use gatewright_store::{StoreError, brought_code};
 
 use crate::app::App;
 
-/// Codes of one callback that are remembered at most. A provider sends one.
-const MAX_CODES: usize = 4;
+/// Codes of one callback that are remembered at most. A provider sends one; with two a callback makes no sense.
+const MAX_CODES: usize = 2;
 
 /// Whose the codes of a callback are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

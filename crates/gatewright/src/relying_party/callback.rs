@@ -1,46 +1,47 @@
-//! `GET /oauth2/intermediate_callback`: the return from any identity provider.
+//! `GET /oauth2/intermediate_callback`: the return from any identity provider, or from that of one source at
+//! `/oauth2/intermediate_callback/{source}`. A sign-in ends at the one it began for.
 //!
-//! It needs state, row and cookie, and is idempotent for its browser: the first arrival claims the row and redeems the
-//! provider's code once; the same state, code and cookie get the same answer again for ten minutes.
+//! It needs the state and the cookie that carries the sign-in, and is idempotent for its browser: the first arrival claims
+//! the sign-in and redeems the provider's code once; the same state, code and cookie get the same answer until the cookie
+//! expires. A sign-in commits three times: that the code was brought back, the claim, and the answer with what came of it.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
-    extract::{RawQuery, State},
-    response::{IntoResponse as _, Response},
+    body::Body,
+    extract::{Path, RawQuery, State},
+    response::Response,
 };
 use gatewright_domain::{
-    authorization::{PendingSignIn, SignInProgress, SignInPurpose},
+    authorization::ClaimedSignIn,
+    id::UserSourceId,
     reference::Reference,
-    sealed::OpenError,
     sign_in_attempt::Step,
     token_hash::TokenHash,
-    user_source::{UserSource, UserSourceStatus},
+    user_source::{Callback, UserSource, UserSourceStatus},
 };
 use gatewright_oauth::{ErrorCode, parameters::Parameters};
-use gatewright_store::{Tx, authorization_code, pending_sign_in, user_source};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use gatewright_store::{Tx, authorization_code, claimed_sign_in, user_source};
+use http::HeaderMap;
 use tracing::Instrument as _;
 
 use super::{
+    answer::{self, Answer, Known},
     brought::{self, Brought},
     budget::Budget,
     completion::{Claimed, Goal},
-    cookie::CookieStyle,
     failure::Failure,
     id_token::IssuerDifference,
-    pending::{self, Aim, Answer, SealedRequest},
+    pending::{self, Aim, PendingSignIn},
     provider::KeysWanted,
     returned::{Outcome, Returned},
-    test_sign_in::{self, Report},
+    test_sign_in,
 };
 use crate::{
     app::App,
-    authorization_server::{code, retry_later},
-    page::{self, DonePage, ErrorPage},
+    authorization_server::{code, form},
     request::RequestContext,
-    sign_in_trace::{Trace, before_allow},
 };
 
 /// How often a second arrival looks whether the first is done. It may be another replica's, so the store is asked.
@@ -49,139 +50,184 @@ const POLL: Duration = Duration::from_millis(150);
 /// A claim older than this belongs to an arrival that was cut off: the budget of a request and the store's patience.
 const INTERRUPTED_AFTER: Duration = Duration::from_secs(20);
 
-/// One arrival of a browser at the callback.
+/// One arrival of a browser at the callback, with the sign-in it carries.
 struct Arrival {
     app: Arc<App>,
-    headers: HeaderMap,
     reference: Reference,
     budget: Budget,
+    known: Known,
+    at: At,
 }
 
-/// A sign-in that an arrival belongs to, and its trace: a silent one of a test, or where the row cannot be opened.
-struct Known {
-    pending: PendingSignIn,
-    trace: Trace,
-}
-
-/// The handler.
-pub(super) async fn callback(
+/// The handler of the callback that sources share.
+pub(super) async fn shared(
     State(app): State<Arc<App>>,
     Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    if let Some(refused) = app.authorization_server.refuse_return(&context) {
-        return refused;
+    receive(app, context, headers, query, At::Shared).await
+}
+
+/// The handler of the callback of one source.
+pub(super) async fn own(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    Path(source): Path<String>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    receive(app, context, headers, query, At::Own(source.parse().ok())).await
+}
+
+/// Where a browser came back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Shared,
+    /// The callback of a source, if it is one.
+    Own(Option<UserSourceId>),
+}
+
+impl At {
+    /// Whether a sign-in began for this place.
+    fn is_of(self, pending: &PendingSignIn) -> bool {
+        self == match pending.callback {
+            Callback::Shared => Self::Shared,
+            Callback::Own => Self::Own(Some(pending.user_source_id)),
+        }
     }
-    let arrival = Arrival {
-        app,
-        headers,
-        reference: context.id.reference(),
-        budget: Budget::start(),
-    };
+}
+
+async fn receive(
+    app: Arc<App>,
+    context: RequestContext,
+    headers: HeaderMap,
+    query: Option<String>,
+    at: At,
+) -> Response {
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
     let state = brought::state(&parameters);
-    let answer = match brought::bring(&arrival.app, &parameters, state).await {
-        Ok(brought) => match Returned::read(&parameters) {
-            Ok(returned) => arrival.answer(returned, brought).await,
-            Err(failure) => Err(failure),
-        },
-        Err(error) => Err(error.into()),
-    };
-    let answer = answer.unwrap_or_else(|failure| arrival.failed(&failure, None));
-    if let Answer::Tested(report) = &answer
-        && let Some(path) = test_sign_in::home(&arrival.app, &arrival.headers, state, report).await
-    {
-        return redirect(&path);
+    let carried = pending::of_browser(&app, &headers, state);
+    let makes_sense = carried.is_ok() && Returned::read(&parameters).is_ok();
+    if let Some(refused) = app.authorization_server.refuse_return(&context, makes_sense) {
+        return refused;
     }
-    respond(&answer)
+    let reference = context.id.reference();
+    let brought = brought::bring(&app, &parameters, state).await;
+    let pending = match carried {
+        Ok(pending) => pending,
+        Err(failure) => {
+            let failure = astray(&parameters, brought.err(), failure);
+            return answer::respond(&answer::failed(&app, &failure, reference, None));
+        }
+    };
+    let arrival = Arrival {
+        known: Known::new(&app, state, pending),
+        at,
+        app,
+        reference,
+        budget: Budget::start(),
+    };
+    let answer = match brought {
+        Ok(brought) => arrival.answer(&parameters, brought).await,
+        Err(error) => arrival.failed(&error.into()),
+    };
+    if let Answer::Tested(report) = &answer
+        && let Some(path) = test_sign_in::home(&arrival.app, &headers, &arrival.known.pending, report).await
+    {
+        return answer::redirect(&path);
+    }
+    answer::respond(&answer)
+}
+
+/// `POST`: a provider that has its answer posted, although it was asked for an answer in the address. Another site's form
+/// comes without our cookie, so it ends with a page; the code in it has been brought back all the same.
+pub(super) async fn posted(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    body: Body,
+) -> Response {
+    if let Some(refused) = app.authorization_server.refuse_return(&context, false) {
+        return refused;
+    }
+    let form = form(body).await.unwrap_or_default();
+    let parameters = Parameters::parse(&form);
+    let brought = brought::bring(&app, &parameters, brought::state(&parameters)).await;
+    let failure = brought.err().map_or(Failure::FormPost, Failure::from);
+    answer::respond(&answer::failed(&app, &failure, context.id.reference(), None))
+}
+
+/// Why an arrival of a browser fails that carries no sign-in of this state. A provider's error is worth more than that: some
+/// leave `state` out when they refuse.
+fn astray(parameters: &Parameters, store: Option<gatewright_store::StoreError>, failure: Failure) -> Failure {
+    match (store, Returned::read(parameters)) {
+        (Some(error), _) => error.into(),
+        (None, Err(malformed)) => malformed,
+        (None, Ok(_)) => failure,
+    }
 }
 
 impl Arrival {
-    async fn answer(&self, returned: Returned, brought: Brought) -> Result<Answer, Failure> {
-        let state = TokenHash::of(&returned.state);
-        let cookie = CookieStyle::of(self.app.config.public_url()).read(&self.headers, state);
-        let has_cookie = cookie.is_some();
-        let pending = self.find(state).await?;
-        let request = pending::open_request(&self.app, state, &pending.request);
-        let attempt = request.as_ref().ok().and_then(|request| request.attempt.clone());
-        let trace = self.app.sign_in_trace.resume(attempt);
-        let known = Known { pending, trace };
-        let pending = &known.pending;
-        let Some(cookie) = cookie.filter(|cookie| pending.cookie_hash.matches(cookie)) else {
-            let failure = if has_cookie {
-                Failure::ForeignCookie
-            } else {
-                Failure::NoCookie
-            };
-            // Only the browser of a test sees its report.
-            return if known.trace.is_silent() {
-                Err(failure)
-            } else {
-                Ok(self.failed(&failure, Some(&known)))
-            };
-        };
-        let outcome = match &pending.progress {
-            _ if brought == Brought::Elsewhere => Err(Failure::CodeOfAnother),
-            SignInProgress::Open => {
-                known.trace.enter(Step::Callback);
-                self.proceed(&known, request, returned, TokenHash::of(&cookie))
-                    .await
-            }
-            SignInProgress::Claimed { .. } | SignInProgress::Answered { .. } => match returned.outcome {
-                Outcome::Code(code) => self.repeat(state, &code).await,
-                Outcome::Error(_) => Err(Failure::OtherCode),
-            },
-        };
-        match outcome {
-            Ok(answer) => Ok(answer),
+    async fn answer(&self, parameters: &Parameters, brought: Brought) -> Answer {
+        match self.try_answer(parameters, brought).await {
+            Ok(answer) => answer,
             Err(failure) => {
-                let answer = self.failed(&failure, Some(&known));
+                let answer = self.failed(&failure);
                 if let Answer::Tested(report) = &answer {
-                    test_sign_in::note_failure(&self.app, pending, &failure, report).await;
+                    test_sign_in::note_failure(&self.app, &self.known.pending, &failure, report).await;
                 }
-                Ok(answer)
+                answer
             }
         }
     }
 
-    fn failed(&self, failure: &Failure, known: Option<&Known>) -> Answer {
-        failed(&self.app, failure, self.reference, known)
+    fn failed(&self, failure: &Failure) -> Answer {
+        answer::failed(&self.app, failure, self.reference, Some(&self.known))
     }
 
-    async fn find(&self, state: TokenHash) -> Result<PendingSignIn, Failure> {
+    async fn try_answer(&self, parameters: &Parameters, brought: Brought) -> Result<Answer, Failure> {
+        let returned = Returned::read(parameters)?;
+        if brought == Brought::Elsewhere {
+            return Err(Failure::CodeOfAnother);
+        }
+        if !self.at.is_of(&self.known.pending) {
+            return Err(Failure::OtherRedirectUrl);
+        }
+        if self.known.pending.expires_at <= self.app.now() {
+            return Err(Failure::Expired);
+        }
         let mut tx = self.app.store.read().await?;
-        pending_sign_in::find(&mut tx, state, self.app.now())
-            .await?
-            .ok_or(Failure::UnknownState)
+        let claimed = claimed_sign_in::find(&mut tx, self.known.state).await?;
+        drop(tx);
+        match (claimed, returned.outcome) {
+            (None, outcome) => {
+                self.known.trace.enter(Step::Callback);
+                self.proceed(outcome, returned.issuer.as_deref()).await
+            }
+            (Some(_), Outcome::Code(code)) => self.repeat(&code).await,
+            (Some(_), Outcome::Error(_)) => Err(Failure::OtherCode),
+        }
     }
 
     /// The first arrival, so far as one can tell. Nothing is claimed before all that can be checked without the code
     /// has been, so that a reload helps when the provider was only away for a moment.
-    async fn proceed(
-        &self,
-        known: &Known,
-        request: Result<SealedRequest, OpenError>,
-        returned: Returned,
-        cookie: TokenHash,
-    ) -> Result<Answer, Failure> {
+    async fn proceed(&self, outcome: Outcome, issuer: Option<&str>) -> Result<Answer, Failure> {
         let app = &self.app;
-        let Known { pending, trace } = known;
-        let request = request.map_err(|_| Failure::Unreadable)?;
-        let (goal, source) = self.still_good(pending, request.aim).await?;
-        if let Some(issuer) = &returned.issuer
-            && let Some(difference) = IssuerDifference::between(&source.issuer, Some(issuer))
+        let Known { pending, trace, .. } = &self.known;
+        let (goal, source) = self.still_good(pending).await?;
+        if issuer.is_some()
+            && let Some(difference) = IssuerDifference::between(&source.issuer, issuer)
         {
             return Err(Failure::IssuerParameter(difference));
         }
         trace.enter(Step::Discovery);
         let provider = app.relying_party.provider(app, &source.issuer, self.budget).await;
-        if returned.issuer.is_none() && provider.as_ref().is_ok_and(|provider| provider.sends_issuer) {
+        if issuer.is_none() && provider.as_ref().is_ok_and(|provider| provider.sends_issuer) {
             return Err(Failure::IssuerParameterMissing);
         }
-        let code = match returned.outcome {
+        let code = match outcome {
             Outcome::Code(code) => code,
-            // The person said no. That takes nothing, so the row stays open and the answer is the same each time.
+            // The person said no. That takes nothing, so the sign-in stays open and the answer is the same each time.
             Outcome::Error(error)
                 if error == "access_denied"
                     && let Goal::Client { entry, request } = &goal =>
@@ -209,11 +255,6 @@ impl Arrival {
                 app.relying_party.forget(&source.issuer);
                 Failure::Keys(error)
             })?;
-        let work = Work {
-            app: Arc::clone(app),
-            reference: self.reference,
-            cookie,
-        };
         trace.leave();
         let claimed = Claimed {
             app: Arc::clone(app),
@@ -221,47 +262,42 @@ impl Arrival {
             source,
             provider,
             keys,
-            pending: pending.clone(),
-            trace: trace.clone(),
-            nonce: request.nonce,
-            verifier: request.verifier,
+            known: self.known.clone(),
             code: code.clone(),
             budget: self.budget,
         };
         // A browser that reloads closes this connection, which would drop the work in the middle: it runs on its own,
         // and the reload finds its answer.
-        match tokio::spawn(work.run(claimed).in_current_span()).await {
+        match tokio::spawn(work(claimed, self.reference).in_current_span()).await {
             Ok(Ok(Some(answer))) => Ok(answer),
-            Ok(Ok(None)) => self.repeat(pending.state_hash, &code).await,
+            Ok(Ok(None)) => self.repeat(&code).await,
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::Internal),
         }
     }
 
-    /// What a pending sign-in is for and its source, where both are still what they were at the click. The transaction
+    /// What a sign-in is for and its source, where both are still what they were at the click. The transaction
     /// that issues the code checks it again. A test takes any source as it is stored, an inactive one too.
-    async fn still_good(
-        &self,
-        pending: &PendingSignIn,
-        aim: Aim,
-    ) -> Result<(Goal, Arc<UserSource>), Failure> {
-        let (goal, source) = match (pending.purpose, aim) {
-            (SignInPurpose::Client(id), Aim::Client(request)) if request.gateway_id == id => {
+    async fn still_good(&self, pending: &PendingSignIn) -> Result<(Goal, Arc<UserSource>), Failure> {
+        let (goal, source) = match &pending.aim {
+            Aim::Client(request) => {
                 let directory = self.app.directory.current()?;
-                let entry = directory.gateway_by_id(id).ok_or(Failure::GatewayGone)?;
+                let entry = directory
+                    .gateway_by_id(request.gateway_id)
+                    .ok_or(Failure::GatewayGone)?;
                 let source = entry.source.as_ref().filter(|source| {
                     source.id == pending.user_source_id && source.status == UserSourceStatus::Active
                 });
                 let source = Arc::clone(source.ok_or(Failure::GatewayGone)?);
                 let entry = Arc::clone(entry);
+                let request = request.clone();
                 (Goal::Client { entry, request }, source)
             }
-            (SignInPurpose::Test(id), Aim::Test(sealed)) if sealed == id => {
+            Aim::Test(id) => {
                 let mut tx = self.app.store.read().await?;
                 let source = user_source::find(&mut tx, pending.project_id, pending.user_source_id).await?;
-                (Goal::Test(id), Arc::new(source.ok_or(Failure::SourceGone)?))
+                (Goal::Test(*id), Arc::new(source.ok_or(Failure::SourceGone)?))
             }
-            (SignInPurpose::Client(_) | SignInPurpose::Test(_), _) => return Err(Failure::Unreadable),
         };
         if source.identity_epoch != pending.identity_epoch {
             return Err(Failure::SourceChanged);
@@ -271,30 +307,25 @@ impl Arrival {
 
     /// A later arrival: the kept answer, waited for while the first arrival is at work. A redirect whose code the client
     /// has redeemed is not repeated: the client would present the code again, which looks like theft and ends the grant.
-    async fn repeat(&self, state: TokenHash, code: &str) -> Result<Answer, Failure> {
+    async fn repeat(&self, code: &str) -> Result<Answer, Failure> {
         loop {
             let mut tx = self.app.store.read().await?;
-            let pending = pending_sign_in::find(&mut tx, state, self.app.now()).await?;
-            match pending.ok_or(Failure::UnknownState)?.progress {
-                SignInProgress::Answered { code_hash, answer } if code_hash.matches(code) => {
-                    let answer =
-                        pending::open_answer(&self.app, state, &answer).map_err(|_| Failure::Unreadable)?;
-                    return Ok(if is_redeemed(&mut tx, &answer).await? {
-                        Answer::SignedIn
-                    } else {
-                        answer
-                    });
-                }
-                SignInProgress::Claimed { code_hash, at } if code_hash.matches(code) => {
-                    if self.app.now().since(at) > INTERRUPTED_AFTER {
-                        return Err(Failure::Interrupted);
-                    }
-                }
-                // The claim was refused although the row is open.
-                SignInProgress::Open => return Err(Failure::CodeOfAnother),
-                SignInProgress::Answered { .. } | SignInProgress::Claimed { .. } => {
-                    return Err(Failure::OtherCode);
-                }
+            let claimed = claimed_sign_in::find(&mut tx, self.known.state).await?;
+            let claimed = claimed.ok_or(Failure::Expired)?;
+            if !claimed.code_hash.matches(code) {
+                return Err(Failure::OtherCode);
+            }
+            if let Some(sealed) = &claimed.answer {
+                let answer =
+                    answer::open(&self.app, self.known.state, sealed).map_err(|_| Failure::Unreadable)?;
+                return Ok(if is_redeemed(&mut tx, &answer).await? {
+                    Answer::SignedIn
+                } else {
+                    answer
+                });
+            }
+            if self.app.now().since(claimed.claimed_at) > INTERRUPTED_AFTER {
+                return Err(Failure::Interrupted);
             }
             drop(tx);
             if self.budget.remaining() <= POLL {
@@ -317,121 +348,22 @@ async fn is_redeemed(tx: &mut Tx, answer: &Answer) -> Result<bool, Failure> {
     Ok(found.is_some_and(|(_, redeemed_at)| redeemed_at.is_some()))
 }
 
-/// The part that goes on when the browser goes away.
-struct Work {
-    app: Arc<App>,
-    reference: Reference,
-    cookie: TokenHash,
-}
-
-impl Work {
-    /// Claims the row and completes the sign-in; `None` when another arrival has claimed it.
-    async fn run(self, claimed: Claimed) -> Result<Option<Answer>, Failure> {
-        let state = claimed.pending.state_hash;
-        let code = TokenHash::of(&claimed.code);
-        let mut tx = self.app.store.write().await?;
-        let row = pending_sign_in::claim(&mut tx, state, self.cookie, code, self.app.now()).await?;
-        if row.is_none() {
-            return Ok(None);
-        }
-        tx.commit().await?;
-        let known = Known {
-            pending: claimed.pending.clone(),
-            trace: claimed.trace.clone(),
-        };
-        let page = |failure: &Failure| failed(&self.app, failure, self.reference, Some(&known));
-        claimed.complete(page).await.map(Some)
-    }
-}
-
-/// Writes a failure with its exact reason into log and trace, once, and makes the page for it. `request` is its
-/// reference where it belongs to no sign-in that is known.
-fn failed(app: &App, failure: &Failure, request: Reference, known: Option<&Known>) -> Answer {
-    let pending = known.map(|known| &known.pending);
-    let trace = known.map(|known| &known.trace);
-    let reference = trace.and_then(Trace::reference).unwrap_or(request);
-    let (gateway, test) = match pending.map(|pending| pending.purpose) {
-        Some(SignInPurpose::Test(id)) => (None, Some(id)),
-        Some(SignInPurpose::Client(id)) => (Some(id), None),
-        None => (None, None),
+/// The part that goes on when the browser goes away: claims the sign-in and completes it; `None` when another arrival has
+/// claimed it.
+async fn work(claimed: Claimed, reference: Reference) -> Result<Option<Answer>, Failure> {
+    let (app, known) = (Arc::clone(&claimed.app), claimed.known.clone());
+    let row = ClaimedSignIn {
+        state_hash: known.state,
+        code_hash: TokenHash::of(&claimed.code),
+        claimed_at: app.now(),
+        expires_at: known.pending.expires_at,
+        answer: None,
     };
-    if test.is_none() {
-        app.telemetry.count_sign_in("failed");
-        if let Some(trace) = trace.filter(|trace| !trace.is_silent()) {
-            failure.tell(trace);
-        } else {
-            let reason = failure.to_string();
-            before_allow::note_stray(app, reference, failure.step(), &reason, failure.advice());
-        }
+    let mut tx = app.store.write().await?;
+    if !claimed_sign_in::claim(&mut tx, &row).await? {
+        return Ok(None);
     }
-    tracing::warn!(
-        %reference,
-        step = failure.step().as_str(),
-        gateway = gateway.map(tracing::field::display),
-        test_sign_in = test.map(tracing::field::display),
-        user_source = pending.map(|pending| tracing::field::display(pending.user_source_id)),
-        reason = %failure,
-        advice = failure.advice(),
-        "a sign-in failed"
-    );
-    if test.is_some() {
-        return Answer::Tested(Box::new(Report::failed(
-            failure,
-            &reference.to_string(),
-            app.now(),
-        )));
-    }
-    let told = failure.told();
-    Answer::Page {
-        status: told.status.as_u16(),
-        title: told.title.to_owned(),
-        explanation: told.explanation.to_owned(),
-        advice: told.advice.to_owned(),
-        reference,
-    }
-}
-
-fn respond(answer: &Answer) -> Response {
-    match answer {
-        Answer::Redirect { location } => redirect(location),
-        Answer::SignedIn => page::done(&DonePage {
-            title: "You are signed in".to_owned(),
-            explanation: "The app has what it needs. Go back to it.".to_owned(),
-        }),
-        Answer::Page {
-            status,
-            title,
-            explanation,
-            advice,
-            reference,
-        } => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
-            let page = page::error(&ErrorPage {
-                status,
-                title: title.clone(),
-                explanation: explanation.clone(),
-                advice: advice.clone(),
-                reference: *reference,
-            });
-            if status == StatusCode::TOO_MANY_REQUESTS {
-                retry_later(page, Duration::from_mins(1))
-            } else {
-                page
-            }
-        }
-        Answer::Tested(report) => page::test_report(report),
-    }
-}
-
-fn redirect(location: &str) -> Response {
-    let Ok(location) = HeaderValue::try_from(location) else {
-        tracing::error!("a redirect to a client cannot be written into a header");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let headers = [
-        (header::LOCATION, location),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
-    (StatusCode::SEE_OTHER, headers).into_response()
+    tx.commit().await?;
+    let page = |failure: &Failure| answer::failed(&app, failure, reference, Some(&known));
+    claimed.complete(page).await.map(Some)
 }

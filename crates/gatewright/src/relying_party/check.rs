@@ -4,9 +4,11 @@ mod report;
 
 use std::time::Duration;
 
-use gatewright_domain::{Invalid, Timestamp};
+use gatewright_domain::{Invalid, Timestamp, user_source::Callback};
+use gatewright_store::project;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::report::unnamed;
 use self::report::{Report, finding, unreachable};
 use super::provider;
 use crate::{
@@ -100,7 +102,7 @@ impl CheckName {
             Self::SignatureAlgorithm => "The provider does not exclude the accepted ID token signatures.",
             Self::Keys => "The provider publishes a key that can verify ID tokens.",
             Self::Scopes => "`openid` is asked for, and the provider excludes none of the scopes.",
-            Self::IssuerParameter => "The provider names itself when it sends people back.",
+            Self::IssuerParameter => "An answer of this provider cannot be taken for one of another.",
             Self::SubjectClaim => "Nothing speaks against the subject claim.",
         }
     }
@@ -150,6 +152,8 @@ pub struct Candidate<'a> {
     pub scopes: &'a [String],
     /// The claim that identifies the user.
     pub subject_claim: &'a str,
+    /// Where the provider sends people back to.
+    pub callback: Callback,
 }
 
 /// Checks a User Source against its provider, within some ten seconds. Always fetches anew.
@@ -178,13 +182,20 @@ pub async fn check(app: &App, candidate: Candidate<'_>) -> Vec<CheckResult> {
         }
     };
     report.pass(CheckName::Discovery);
-    report.document(&document, candidate, rule);
+    let has_neighbours = has_neighbours(app).await;
+    report.document(&document, candidate, rule, has_neighbours);
     match document.endpoint("jwks_uri", rule) {
         Ok(address) => report.keys(provider::fetch_keys(app, address.as_str(), FETCH_LIMITS).await),
         Err(_) => report.add(CheckName::Keys, Outcome::Skipped),
     }
     app.relying_party.forget(candidate.issuer);
     report.finish()
+}
+
+/// Whether the instance has several projects. Where the store cannot tell, better yes.
+async fn has_neighbours(app: &App) -> bool {
+    let several = async { project::are_several(&mut app.store.read().await?).await };
+    several.await.unwrap_or(true)
 }
 
 /// The failed checks as violations of the request that brought the source; `Ok` when none failed.

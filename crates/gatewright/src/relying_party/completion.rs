@@ -4,25 +4,26 @@
 use std::sync::Arc;
 
 use gatewright_domain::{
-    authorization::{ConsentedRequest, PendingSignIn},
+    authorization::ConsentedRequest,
     grant::Person,
     id::{GrantId, TestSignInId, UserId},
     secret::Secret,
     sign_in_attempt::Step,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::UserSource,
+    user_source::{Callback, UserSource},
 };
-use gatewright_store::{StoreError, Tx, pending_sign_in, user, user_source};
+use gatewright_store::{StoreError, Tx, claimed_sign_in, project, user, user_source};
 use serde_json::{Map, Value};
 
 use super::{
+    answer::{self, Answer, Known},
     budget::Budget,
+    check,
     discovery::Provider,
     failure::Failure,
     id_token::{Expected, IdToken, IdTokenError, UnverifiedToken},
     jwks::KeySet,
-    pending::{self, Answer},
     provider::KeysWanted,
     subject::{self, SubjectError},
     test_sign_in::{self, Report},
@@ -33,7 +34,6 @@ use crate::{
     app::App,
     authorization_server::code::{self, Issued},
     directory::GatewayEntry,
-    sign_in_trace::Trace,
 };
 
 /// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
@@ -44,10 +44,7 @@ pub(super) struct Claimed {
     pub(super) source: Arc<UserSource>,
     pub(super) provider: Provider,
     pub(super) keys: Arc<KeySet>,
-    pub(super) pending: PendingSignIn,
-    pub(super) trace: Trace,
-    pub(super) nonce: String,
-    pub(super) verifier: String,
+    pub(super) known: Known,
     /// The provider's code.
     pub(super) code: String,
     pub(super) budget: Budget,
@@ -89,7 +86,7 @@ impl Claimed {
         };
         let answer = match done {
             Ok(answer) => answer,
-            Err(failure @ (Failure::Store(_) | Failure::UnknownState)) => return Err(failure),
+            Err(failure @ (Failure::Store(_) | Failure::Internal)) => return Err(failure),
             Err(failure) => {
                 let answer = page(&failure);
                 let mut tx = self.app.store.write().await?;
@@ -113,13 +110,17 @@ impl Claimed {
     async fn vouch(&self) -> (Result<Vouched, Failure>, SecretNews) {
         let redemption = Redemption {
             code: &self.code,
-            verifier: &self.verifier,
+            verifier: &self.known.pending.verifier,
+            redirect_uri: &self
+                .app
+                .config
+                .redirect_url(self.source.id, self.known.pending.callback),
         };
-        self.trace.enter(Step::TokenRequest);
+        self.known.trace.enter(Step::TokenRequest);
         let (tokens, news) =
             token_request::redeem(&self.app, &self.source, &self.provider, &redemption, self.budget).await;
         if let Ok(tokens) = &tokens {
-            self.trace.detail(tokens.secret_told());
+            self.known.trace.detail(tokens.secret_told());
         }
         let vouched = match tokens {
             Ok(tokens) => self.identify(&tokens).await,
@@ -135,14 +136,14 @@ impl Claimed {
 
     async fn identify(&self, tokens: &Tokens) -> Result<Vouched, Failure> {
         let access_token = tokens.access_token.as_ref();
-        self.trace.enter(Step::IdToken);
+        self.known.trace.enter(Step::IdToken);
         let (id_token, keys) = self.verify(tokens).await?;
-        self.trace.enter(Step::Subject);
+        self.known.trace.enter(Step::Subject);
         let subject = subject::read(&id_token.claims, &self.source.subject_claim);
         if let (Goal::Client { .. }, Err(error)) = (&self.goal, &subject) {
             return Err(error.clone().into());
         }
-        self.trace.enter(Step::Profile);
+        self.known.trace.enter(Step::Profile);
         let profile = userinfo::profile(
             &self.app,
             &self.source,
@@ -153,7 +154,7 @@ impl Claimed {
             self.budget,
         )
         .await;
-        self.trace.leave();
+        self.known.trace.leave();
         Ok(Vouched {
             claims: id_token.claims,
             subject,
@@ -168,7 +169,8 @@ impl Claimed {
         let mut keys = Arc::clone(&self.keys);
         let signed = match token.verify(&keys) {
             Err(IdTokenError::UnknownKey(_) | IdTokenError::Signature) => {
-                self.trace
+                self.known
+                    .trace
                     .detail("no key fitted, so the provider's keys were read again");
                 keys = self
                     .app
@@ -188,7 +190,7 @@ impl Claimed {
         let id_token = signed.check(&Expected {
             issuer: &self.source.issuer,
             client_id: &self.source.client_id,
-            nonce: &self.nonce,
+            nonce: &self.known.pending.nonce,
             access_token: tokens.access_token.as_ref().map(Secret::expose),
             now: self.app.now(),
         })?;
@@ -205,7 +207,7 @@ impl Claimed {
     ) -> Result<Answer, Failure> {
         let app = &self.app;
         let now = app.now();
-        self.trace.enter(Step::Code);
+        self.known.trace.enter(Step::Code);
         let proposed = User {
             id: UserId::generate(app.clock.as_ref(), app.entropy.as_ref()),
             project_id: self.source.project_id,
@@ -228,10 +230,10 @@ impl Claimed {
             user.email = None;
         }
         if user.status == UserStatus::Blocked {
-            self.trace.is_of(user.id);
+            self.known.trace.is_of(user.id);
             return Err(Failure::Blocked);
         }
-        let grant = match self.trace.attempt() {
+        let grant = match self.known.trace.attempt() {
             Some(attempt) => attempt.grant(),
             None => GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         };
@@ -250,8 +252,8 @@ impl Claimed {
         let answer = Answer::Redirect { location };
         self.keep(&mut tx, &answer, news).await?;
         tx.commit().await?;
-        self.trace.is_of(user.id);
-        self.trace.leave();
+        self.known.trace.is_of(user.id);
+        self.known.trace.leave();
         app.telemetry.count_sign_in("completed");
         tracing::info!(
             gateway = %entry.gateway.id,
@@ -276,7 +278,13 @@ impl Claimed {
                 Report::without_subject(&self.source, &vouched.claims, error, &vouched.profile, now)
             }
         };
-        let report = report.with_news(&self.source, news);
+        let mut report = report.with_news(&self.source, news);
+        if !self.provider.sends_issuer && self.known.pending.callback == Callback::Shared {
+            let mut tx = self.app.store.read().await?;
+            if project::are_several(&mut tx).await? {
+                report.warnings.push(check::unnamed(true));
+            }
+        }
         let answer = Answer::Tested(Box::new(report.clone()));
         let mut tx = self.app.store.write().await?;
         self.keep(&mut tx, &answer, news).await?;
@@ -295,10 +303,10 @@ impl Claimed {
 
     /// Keeps the answer and what was learnt about the client secret, in the caller's transaction.
     async fn keep(&self, tx: &mut Tx, answer: &Answer, news: &SecretNews) -> Result<(), Failure> {
-        let state = self.pending.state_hash;
-        let sealed = pending::seal_answer(&self.app, state, answer);
-        if !pending_sign_in::answer(tx, state, TokenHash::of(&self.code), &sealed).await? {
-            return Err(Failure::UnknownState);
+        let state = self.known.state;
+        let sealed = answer::seal(&self.app, state, answer);
+        if !claimed_sign_in::answer(tx, state, TokenHash::of(&self.code), &sealed).await? {
+            return Err(Failure::Internal);
         }
         self.note(tx, news).await?;
         Ok(())

@@ -1,16 +1,19 @@
-//! The cookie that binds a sign-in to the browser that began it: one of its own per pending sign-in.
+//! The cookie that binds a sign-in to the browser that began it, and carries it: one of its own per sign-in.
 
 use axum_extra::extract::CookieJar;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatewright_domain::{Entropy, Timestamp, entropy, token_hash::TokenHash};
+use gatewright_domain::{Timestamp, stored_secret::SealedText, token_hash::TokenHash};
 use http::{HeaderMap, HeaderValue};
 
-/// The life of a pending sign-in, and of its cookie: long enough for a password reset with a second factor.
-pub(super) const LIFE_SECONDS: u32 = 600;
+/// Browsers keep a cookie of this length, name and attributes included (RFC 6265 section 6.1).
+#[cfg(test)]
+pub(super) const MAX_COOKIE_BYTES: usize = 4_096;
 
-/// Sign-ins one browser may have under way. More would crowd out other cookies of the host: browsers and proxies cut
-/// requests at some 8 kB of headers.
+/// Sign-ins one browser may have under way.
 const MAX_PER_BROWSER: usize = 10;
+
+/// What they may take of a request's head. Proxies cut heads at some 8 kB, and other cookies want room too.
+const MAX_BYTES_PER_BROWSER: usize = 6_000;
 
 const NAME: &str = "gatewright-sign-in-";
 
@@ -21,15 +24,6 @@ pub(super) struct CookieStyle {
     secure: bool,
 }
 
-/// A new cookie: what to set, and what the row keeps of it.
-#[derive(Debug)]
-pub(super) struct Binding {
-    /// SHA-256 of the value.
-    pub(super) hash: TokenHash,
-    /// `Set-Cookie`, one header each: the new cookie, then those that give way to it.
-    pub(super) set_cookies: Vec<HeaderValue>,
-}
-
 impl CookieStyle {
     /// The style that belongs to a public URL.
     pub(super) fn of(public_url: &str) -> Self {
@@ -38,46 +32,62 @@ impl CookieStyle {
         }
     }
 
-    /// Makes the cookie of the sign-in that `state` names, and expires the browser's oldest ones beyond ten in all.
+    /// Makes the cookie of the sign-in that `state` names. The browser's oldest ones give way when there are too many, or
+    /// they are too long together. Returns `Set-Cookie`, one header each: the new cookie, then those that give way.
     pub(super) fn bind(
         self,
-        entropy: &dyn Entropy,
         now: Timestamp,
         state: TokenHash,
+        sealed: &SealedText,
+        life_seconds: u64,
         headers: &HeaderMap,
-    ) -> Binding {
+    ) -> Vec<HeaderValue> {
         // The time in front tells which of a browser's cookies is the oldest; it proves nothing and need not.
-        let value = format!("{}.{}", now.as_seconds(), entropy::token(entropy));
+        let value = format!("{}.{}", now.as_seconds(), sealed.0);
         let name = self.name(state);
-        let mut set_cookies = vec![self.set(&name, &value, LIFE_SECONDS)];
-        set_cookies.extend(self.excess(headers, &name).iter().map(|old| self.set(old, "", 0)));
-        Binding {
-            hash: TokenHash::of(&value),
-            set_cookies,
-        }
+        let mut set_cookies = vec![self.set(&name, &value, life_seconds)];
+        let excess = self.excess(headers, &name, length(&name, &value));
+        set_cookies.extend(excess.iter().map(|old| self.set(old, "", 0)));
+        set_cookies
     }
 
-    /// The value of the cookie of the sign-in that `state` names.
-    pub(super) fn read(self, headers: &HeaderMap, state: TokenHash) -> Option<String> {
+    /// What the cookie of the sign-in that `state` names carries.
+    pub(super) fn read(self, headers: &HeaderMap, state: TokenHash) -> Option<SealedText> {
         let jar = CookieJar::from_headers(headers);
-        jar.get(&self.name(state)).map(|cookie| cookie.value().to_owned())
+        let (_, sealed) = jar.get(&self.name(state))?.value().split_once('.')?;
+        Some(SealedText(sealed.to_owned()))
     }
 
-    /// The names of the browser's oldest cookies beyond what leaves room for the new one, `name`.
-    fn excess(self, headers: &HeaderMap, name: &str) -> Vec<String> {
+    /// The names of the browser's oldest cookies beyond what leaves room for the new one, `name`, of this length.
+    fn excess(self, headers: &HeaderMap, name: &str, new: usize) -> Vec<String> {
         let jar = CookieJar::from_headers(headers);
         let prefix = self.prefix();
-        let mut held: Vec<(i64, String)> = jar
+        let mut held: Vec<(i64, String, usize)> = jar
             .iter()
             .filter(|cookie| is_tagged(cookie.name(), &prefix) && cookie.name() != name)
             .map(|cookie| {
                 let set_at = cookie.value().split('.').next().unwrap_or_default();
-                (set_at.parse().unwrap_or_default(), cookie.name().to_owned())
+                let length = length(cookie.name(), cookie.value());
+                (
+                    set_at.parse().unwrap_or_default(),
+                    cookie.name().to_owned(),
+                    length,
+                )
             })
             .collect();
         held.sort();
-        let too_many = held.len().saturating_sub(MAX_PER_BROWSER - 1);
-        held.into_iter().take(too_many).map(|(_, name)| name).collect()
+        let mut bytes = new + held.iter().map(|(.., length)| length).sum::<usize>();
+        let mut left = held.len();
+        let mut excess = Vec::new();
+        for (_, name, length) in held {
+            if left < MAX_PER_BROWSER && bytes <= MAX_BYTES_PER_BROWSER {
+                break;
+            }
+            bytes -= length;
+            left -= 1;
+            excess.push(name);
+        }
+        excess
     }
 
     /// Cookies are shared between the ports of a host, so the name is distinctive.
@@ -92,11 +102,19 @@ impl CookieStyle {
         format!("{}{NAME}", if self.secure { "__Host-" } else { "" })
     }
 
-    fn set(self, name: &str, value: &str, max_age: u32) -> HeaderValue {
+    fn set(self, name: &str, value: &str, max_age: u64) -> HeaderValue {
         let secure = if self.secure { "; Secure" } else { "" };
         let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
-        HeaderValue::try_from(text).expect("names and values are made of letters, digits, `-`, `_` and `.`")
+        let mut header = HeaderValue::try_from(text)
+            .expect("names and sealed values are base64url, digits, `-`, `_` and `.`");
+        header.set_sensitive(true);
+        header
     }
+}
+
+/// What a cookie takes of a `Cookie` header.
+fn length(name: &str, value: &str) -> usize {
+    name.len() + value.len() + "=; ".len()
 }
 
 /// Whether a name is the prefix and eight hexadecimal digits: what a browser sent is written back only in this form.
@@ -107,7 +125,6 @@ fn is_tagged(name: &str, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_domain::entropy::SeededEntropy;
     use http::header::COOKIE;
 
     use super::*;
@@ -124,28 +141,34 @@ mod tests {
         set_cookie.to_str().unwrap().split(';').next().unwrap().to_owned()
     }
 
+    fn sealed(length: usize) -> SealedText {
+        SealedText(format!("v1.k.{}", "x".repeat(length)))
+    }
+
+    fn bind(style: CookieStyle, sealed: &SealedText, cookies: &[String]) -> Vec<HeaderValue> {
+        style.bind(NOW, TokenHash::of("state"), sealed, 600, &held(cookies))
+    }
+
     #[test]
     fn a_cookie_comes_back_to_its_own_sign_in_only() {
         let style = CookieStyle::of("https://gw.example.com");
         let state = TokenHash::of("state");
-        let binding = style.bind(&SeededEntropy::new(1), NOW, state, &HeaderMap::new());
-        let text = binding.set_cookies[0].to_str().unwrap();
+        let set = bind(style, &sealed(9), &[]);
+        let text = set[0].to_str().unwrap();
         assert!(text.starts_with("__Host-gatewright-sign-in-"), "{text}");
         assert!(
             text.ends_with("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure"),
             "{text}"
         );
-        let headers = held(&["theme=dark".into(), pair(&binding.set_cookies[0])]);
-        let value = style.read(&headers, state).unwrap();
-        assert!(binding.hash.matches(&value));
+        let headers = held(&["theme=dark".into(), pair(&set[0])]);
+        assert_eq!(style.read(&headers, state), Some(sealed(9)));
         assert_eq!(style.read(&headers, TokenHash::of("another")), None);
     }
 
     #[test]
     fn on_loopback_without_tls_the_name_is_plain_and_nothing_is_secure() {
-        let style = CookieStyle::of("http://127.0.0.1:8080");
-        let binding = style.bind(&SeededEntropy::new(1), NOW, TokenHash::of("s"), &HeaderMap::new());
-        let text = binding.set_cookies[0].to_str().unwrap();
+        let set = bind(CookieStyle::of("http://127.0.0.1:8080"), &sealed(9), &[]);
+        let text = set[0].to_str().unwrap();
         assert!(
             text.starts_with("gatewright-sign-in-") && !text.contains("Secure"),
             "{text}"
@@ -160,8 +183,8 @@ mod tests {
             .collect();
         cookies.push("__Host-gatewright-sign-in-nothex!!=1.value".into());
         cookies.push("other=1".into());
-        let binding = style.bind(&SeededEntropy::new(1), NOW, TokenHash::of("s"), &held(&cookies));
-        let expired: Vec<String> = binding.set_cookies[1..].iter().map(pair).collect();
+        let set = bind(style, &sealed(9), &cookies);
+        let expired: Vec<String> = set[1..].iter().map(pair).collect();
         assert_eq!(
             expired,
             [
@@ -169,16 +192,36 @@ mod tests {
                 "__Host-gatewright-sign-in-00000009="
             ]
         );
-        assert!(binding.set_cookies[1].to_str().unwrap().contains("Max-Age=0"));
+        assert!(set[1].to_str().unwrap().contains("Max-Age=0"));
     }
 
     #[test]
-    fn up_to_ten_all_stay() {
+    fn up_to_ten_short_ones_all_stay() {
         let style = CookieStyle::of("https://gw.example.com");
         let cookies: Vec<String> = (0..9)
             .map(|n| format!("__Host-gatewright-sign-in-0000000{n}=1.value"))
             .collect();
-        let binding = style.bind(&SeededEntropy::new(1), NOW, TokenHash::of("s"), &held(&cookies));
-        assert_eq!(binding.set_cookies.len(), 1);
+        assert_eq!(bind(style, &sealed(9), &cookies).len(), 1);
+    }
+
+    #[test]
+    fn together_they_leave_room_in_the_head_of_a_request() {
+        let style = CookieStyle::of("https://gw.example.com");
+        let mut cookies = vec!["theme=dark".to_owned()];
+        for number in 0..20 {
+            let state = TokenHash::of(&format!("state {number}"));
+            let now = Timestamp::from_seconds(1_700_000_000 + number);
+            let set = style.bind(now, state, &sealed(1_000), 600, &held(&cookies));
+            let expired: Vec<String> = set[1..].iter().map(pair).collect();
+            cookies.retain(|cookie| !expired.iter().any(|name| cookie.starts_with(name.as_str())));
+            cookies.push(pair(&set[0]));
+            let line = cookies.join("; ").len();
+            assert!(line <= MAX_BYTES_PER_BROWSER + 20, "{line}");
+            assert!(style.read(&held(&cookies), state).is_some());
+        }
+        assert_eq!(cookies.len(), 1 + 5);
+        // The longest one leaves no room for others, and stays itself.
+        let set = bind(style, &sealed(3_900), &cookies);
+        assert_eq!(set.len(), 1 + 4);
     }
 }

@@ -75,6 +75,7 @@ async fn ask(app: &App, source: &UserSource, provider: &Provider, secret: &Secre
     let redemption = Redemption {
         code: &entropy::token(app.entropy.as_ref()),
         verifier: &entropy::token(app.entropy.as_ref()),
+        redirect_uri: &app.config.redirect_url(source.id, source.callback),
     };
     match token_request::send(app, source, provider, &redemption, secret, budget).await {
         Ok(_) | Err(TokenError::NoIdToken) => Sign::Silent(

@@ -3,6 +3,8 @@
 
 mod advice;
 
+use std::borrow::Cow;
+
 use gatewright_domain::sign_in_attempt::Step;
 use gatewright_store::StoreError;
 use http::StatusCode;
@@ -21,13 +23,18 @@ pub enum Failure {
     /// The callback's parameters cannot be read.
     #[error("the callback is malformed: {0}")]
     Malformed(String),
-    /// No pending sign-in has this state: it is forged, expired, evicted or never was.
-    #[error("no pending sign-in has this state (expired after ten minutes, displaced, or never begun here)")]
-    UnknownState,
+    /// The provider had the browser post its answer (OAuth 2.0 Form Post Response Mode), which nobody asked for.
+    #[error("the provider sent its answer as a posted form, and only answers in the address are read")]
+    FormPost,
+    /// The browser came back after the time for the visit to the provider.
+    #[error("the person was at the provider for longer than a sign-in may take")]
+    Expired,
     /// The browser has no cookie of this sign-in.
-    #[error("the browser that came back has no cookie of this sign-in")]
+    #[error(
+        "the browser that came back has no cookie of this sign-in: it began in another browser or not here, its time is over, or the browser keeps no cookies"
+    )]
     NoCookie,
-    /// The browser's cookie is not the one of this sign-in.
+    /// The browser's cookie does not open for this sign-in.
     #[error("the browser that came back has another cookie than the one that began this sign-in")]
     ForeignCookie,
     /// The sign-in was done with another provider code.
@@ -53,6 +60,9 @@ pub enum Failure {
     /// The provider sent the browser back with an error.
     #[error("the provider answered with the error `{0}`")]
     ProviderAnswer(String),
+    /// The browser came back to another redirect URL than the one the provider was told.
+    #[error("the browser came back to another redirect URL than the one this sign-in began with")]
+    OtherRedirectUrl,
     /// The gateway is no longer there or no longer uses the source.
     #[error("the gateway is gone, inactive, or uses another User Source by now")]
     GatewayGone,
@@ -65,8 +75,8 @@ pub enum Failure {
     /// Issuer, client id or subject claim changed since *Allow*.
     #[error("issuer, client id or subject claim of the User Source changed during the sign-in")]
     SourceChanged,
-    /// What was sealed at *Allow* does not open.
-    #[error("the pending sign-in cannot be opened with the master key of this instance")]
+    /// The kept answer does not open.
+    #[error("the answer of this sign-in cannot be opened with the master key of this instance")]
     Unreadable,
     /// The discovery document cannot be used.
     #[error("{0}")]
@@ -107,14 +117,14 @@ pub enum Failure {
 }
 
 /// What a person is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     /// The HTTP status.
     pub(super) status: StatusCode,
     /// What happened.
     pub(super) title: &'static str,
     /// Why.
-    pub(super) explanation: &'static str,
+    pub(super) explanation: Cow<'static, str>,
     /// What to do next.
     pub(super) advice: &'static str,
 }
@@ -132,11 +142,13 @@ impl Failure {
     pub fn step(&self) -> Step {
         match self {
             Self::Malformed(_)
-            | Self::UnknownState
+            | Self::FormPost
+            | Self::Expired
             | Self::NoCookie
             | Self::ForeignCookie
             | Self::OtherCode
             | Self::CodeOfAnother
+            | Self::OtherRedirectUrl
             | Self::Interrupted
             | Self::StillWorking
             | Self::IssuerParameter(_)
@@ -162,9 +174,18 @@ impl Failure {
         }
     }
 
-    /// What the person at the browser is told. A provider's fault is a 400 and not a 502: some proxies put a page of
+    /// What the person at the browser is told, who may be at the provider for so many `minutes`. A provider's fault is a 400 and not a 502: some proxies put a page of
     /// their own in place of a 502, and the reference would be lost.
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn told(&self, minutes: u32) -> Told {
+        if let Self::Expired = self {
+            return Told {
+                status: StatusCode::BAD_REQUEST,
+                title: "This sign-in took too long",
+                explanation: format!("You have {minutes} minutes to sign in at your identity provider.")
+                    .into(),
+                advice: AGAIN,
+            };
+        }
         let (status, title, explanation, advice) = match self {
             Self::Malformed(_) => (
                 StatusCode::BAD_REQUEST,
@@ -172,20 +193,27 @@ impl Failure {
                 "The identity provider's answer did not arrive in one piece.",
                 AGAIN,
             ),
-            Self::UnknownState
+            Self::FormPost => (
+                StatusCode::BAD_REQUEST,
+                "Your identity provider answered in another way than it was asked to",
+                "It sent its answer as a form, which this gateway does not read. You are not signed in.",
+                TELL_ADMIN,
+            ),
+            Self::Expired
             | Self::OtherCode
             | Self::CodeOfAnother
+            | Self::OtherRedirectUrl
             | Self::Interrupted
             | Self::TestOver => (
                 StatusCode::BAD_REQUEST,
                 "This sign-in is no longer open",
-                "It took longer than ten minutes, was already finished, or was begun somewhere else.",
+                "It was already finished or interrupted, or the answer belongs to another sign-in.",
                 AGAIN,
             ),
             Self::NoCookie | Self::ForeignCookie => (
                 StatusCode::FORBIDDEN,
-                "This sign-in began in another browser",
-                "For your safety it can only be finished in the browser in which it was allowed. If you did not begin it yourself, somebody may have sent you the link.",
+                "This browser has no such sign-in under way",
+                "For your safety a sign-in can only be finished in the browser in which it was allowed, and only for some minutes. If you did not begin it yourself, someone may have sent you the link.",
                 "Close this page. To sign in, connect again from your own application, in a browser that keeps cookies.",
             ),
             Self::StillWorking => (
@@ -267,7 +295,7 @@ impl Failure {
         Told {
             status,
             title,
-            explanation,
+            explanation: explanation.into(),
             advice,
         }
     }
@@ -279,17 +307,22 @@ mod tests {
 
     #[test]
     fn only_a_foreign_browser_and_a_blocked_user_are_forbidden() {
-        assert_eq!(Failure::NoCookie.told().status, StatusCode::FORBIDDEN);
-        assert_eq!(Failure::ForeignCookie.told().status, StatusCode::FORBIDDEN);
-        assert_eq!(Failure::Blocked.told().status, StatusCode::FORBIDDEN);
-        assert_eq!(Failure::UnknownState.told().status, StatusCode::BAD_REQUEST);
+        assert_eq!(Failure::NoCookie.told(10).status, StatusCode::FORBIDDEN);
+        assert_eq!(Failure::ForeignCookie.told(10).status, StatusCode::FORBIDDEN);
+        assert_eq!(Failure::Blocked.told(10).status, StatusCode::FORBIDDEN);
+        assert_eq!(Failure::Expired.told(10).status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn the_page_tells_how_long_a_sign_in_may_take() {
+        assert!(Failure::Expired.told(25).explanation.contains("25 minutes"));
     }
 
     #[test]
     fn the_page_never_repeats_what_the_provider_sent() {
         let failure = Failure::ProviderAnswer("evil<script>".to_owned());
-        let told = failure.told();
-        for text in [told.title, told.explanation, told.advice] {
+        let told = failure.told(10);
+        for text in [told.title, &told.explanation, told.advice] {
             assert!(!text.contains("evil"));
         }
         assert!(failure.to_string().contains("evil"));

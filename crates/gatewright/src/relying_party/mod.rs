@@ -4,6 +4,7 @@
 //! provider will do. The rules are pure and lie apart from what fetches and stores.
 
 pub mod administrator;
+mod answer;
 mod authorization_request;
 mod brought;
 mod budget;
@@ -36,6 +37,7 @@ pub use check::{Candidate, CheckResult, check};
 pub use discovery::{Unusable, UnusableDocument};
 pub use failure::Failure;
 pub use id_token::{IdTokenError, IssuerDifference};
+pub use pending::fits;
 pub use provider::{ProviderError, RelyingParty, Resource};
 pub use start::{StartError, Started, start};
 pub use subject::SubjectError;
@@ -51,10 +53,16 @@ use crate::{app::App, jose::key_set as jwks};
 /// the whole of it.
 const CALLBACK_PATH: &str = "/oauth2/intermediate_callback";
 
-/// The callback, and the page on which a test sign-in begins.
+/// The path of the callback of one source.
+const OWN_CALLBACK_PATH: &str = "/oauth2/intermediate_callback/{source}";
+
+/// The callbacks, and the page on which a test sign-in begins.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route(CALLBACK_PATH, get(callback::callback)).route(
-        test_sign_in::PAGE_ROUTE,
-        get(test_sign_in::show).post(test_sign_in::begin),
-    )
+    Router::new()
+        .route(CALLBACK_PATH, get(callback::shared).post(callback::posted))
+        .route(OWN_CALLBACK_PATH, get(callback::own).post(callback::posted))
+        .route(
+            test_sign_in::PAGE_ROUTE,
+            get(test_sign_in::show).post(test_sign_in::begin),
+        )
 }

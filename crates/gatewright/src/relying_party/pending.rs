@@ -1,106 +1,199 @@
-//! What is remembered of a sign-in between *Allow* and its answer, and how it is sealed.
+//! What is remembered of a sign-in between *Allow* and the return from the provider. It travels sealed in the cookie that
+//! binds the browser, so that beginning a sign-in writes nothing and no flood displaces one.
 
 use gatewright_domain::{
+    Timestamp,
     authorization::ConsentedRequest,
-    id::TestSignInId,
+    client::short_id,
+    id::{AttemptId, GatewayId, ProjectId, TestSignInId, UserSourceId},
     reference::Reference,
-    sealed::{OpenError, Purpose},
+    sealed::Purpose,
     sign_in_attempt::AttemptHead,
     stored_secret::SealedText,
     token_hash::TokenHash,
+    user_source::Callback,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
 
-use super::test_sign_in::Report;
+use super::{cookie::CookieStyle, failure::Failure};
 use crate::app::App;
 
-/// What a sign-in is for, in full. The row says the same in short, and both must agree: a test never ends in a code, nor
-/// does a client's sign-in in a report.
-#[derive(Debug, Serialize, Deserialize)]
+/// How long a request of a client may be as JSON. With the rest of a sign-in and sealed it stays below what browsers keep of
+/// one cookie, 4,096 bytes (RFC 6265 section 6.1).
+const MAX_REQUEST_BYTES: usize = 2_200;
+
+/// What a sign-in is for, in full. A test never ends in a code, nor does a client's sign-in in a report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Aim {
     /// A code for a client: its request.
+    #[serde(rename = "c")]
     Client(ConsentedRequest),
     /// A report for an administrator.
+    #[serde(rename = "t")]
     Test(TestSignInId),
 }
 
-/// What the click on a page of ours seals into the row.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SealedRequest {
-    /// What the sign-in is for.
+/// What the trace needs to go on with an attempt, beyond what the sign-in says itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Begun {
+    #[serde(rename = "i")]
+    pub(super) id: AttemptId,
+    #[serde(rename = "r")]
+    pub(super) reference: Reference,
+    #[serde(rename = "s")]
+    pub(super) started_at: Timestamp,
+}
+
+/// A sign-in under way. The names of its members are short because a cookie is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PendingSignIn {
+    /// What it is for.
+    #[serde(rename = "a")]
     pub(super) aim: Aim,
+    /// The project of the source.
+    #[serde(rename = "p")]
+    pub(super) project_id: ProjectId,
+    /// The source that is asked.
+    #[serde(rename = "u")]
+    pub(super) user_source_id: UserSourceId,
+    /// Where its provider was told to send the browser.
+    #[serde(rename = "c")]
+    pub(super) callback: Callback,
+    /// Its identity epoch at the click.
+    #[serde(rename = "e")]
+    pub(super) identity_epoch: i64,
     /// The nonce sent to the provider.
+    #[serde(rename = "n")]
     pub(super) nonce: String,
     /// The PKCE verifier.
+    #[serde(rename = "v")]
     pub(super) verifier: String,
     /// What the trace of a client's sign-in begins with; a test has its report.
-    pub(super) attempt: Option<AttemptHead>,
+    #[serde(rename = "b")]
+    pub(super) attempt: Option<Begun>,
+    /// When the browser must have come back.
+    #[serde(rename = "x")]
+    pub(super) expires_at: Timestamp,
 }
 
-/// What the browser got, kept so that it gets the same again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Answer {
-    /// A redirect to the client.
-    Redirect {
-        /// Where to.
-        location: String,
-    },
-    /// A page that says it is done; shown instead of a redirect that has served, and never kept.
-    SignedIn,
-    /// A page that says why not.
-    Page {
-        /// The HTTP status.
-        status: u16,
-        /// What happened.
-        title: String,
-        /// Why.
-        explanation: String,
-        /// What to do next.
-        advice: String,
-        /// What finds the trace and the log entry, which have the reason.
-        reference: Reference,
-    },
-    /// The report of a test, whether it succeeded or failed. It is this browser's own: another one that went through the
-    /// same test may have signed in as somebody else.
-    Tested(Box<Report>),
+impl PendingSignIn {
+    /// The gateway of a client's sign-in.
+    pub(super) const fn gateway_id(&self) -> Option<GatewayId> {
+        match &self.aim {
+            Aim::Client(request) => Some(request.gateway_id),
+            Aim::Test(_) => None,
+        }
+    }
+
+    /// The test that it belongs to.
+    pub(super) const fn test_id(&self) -> Option<TestSignInId> {
+        match self.aim {
+            Aim::Client(_) => None,
+            Aim::Test(id) => Some(id),
+        }
+    }
+
+    /// The head of its trace.
+    pub(super) fn attempt(&self) -> Option<AttemptHead> {
+        let (Aim::Client(request), Some(begun)) = (&self.aim, &self.attempt) else {
+            return None;
+        };
+        Some(AttemptHead {
+            id: begun.id,
+            project_id: self.project_id,
+            gateway_id: request.gateway_id,
+            user_source_id: Some(self.user_source_id),
+            reference: Some(begun.reference),
+            client_id: request.client_id.clone(),
+            client_name: request.client_name.clone(),
+            started_at: begun.started_at,
+        })
+    }
 }
 
-/// Seals the request for the row of `state`.
-pub(super) fn seal_request(app: &App, state: TokenHash, request: &SealedRequest) -> SealedText {
-    seal(app, &context("request", state), request)
+/// A request as it is carried: with the short form of the client, which is all that is needed from *Allow* on.
+pub(super) fn carried(request: ConsentedRequest) -> ConsentedRequest {
+    ConsentedRequest {
+        client_id: short_id(&request.client_id),
+        ..request
+    }
 }
 
-/// Opens what [`seal_request`] made for the same state.
-pub(super) fn open_request(
-    app: &App,
-    state: TokenHash,
-    sealed: &SealedText,
-) -> Result<SealedRequest, OpenError> {
-    open(app, &context("request", state), sealed)
+/// Whether a sign-in for this request fits into a cookie.
+pub fn fits(request: &ConsentedRequest) -> bool {
+    let plain = serde_json::to_vec(&carried(request.clone()));
+    plain.is_ok_and(|plain| plain.len() <= MAX_REQUEST_BYTES)
 }
 
-/// Seals the answer for the row of `state`.
-pub(super) fn seal_answer(app: &App, state: TokenHash, answer: &Answer) -> SealedText {
-    seal(app, &context("answer", state), answer)
-}
-
-/// Opens what [`seal_answer`] made for the same state.
-pub(super) fn open_answer(app: &App, state: TokenHash, sealed: &SealedText) -> Result<Answer, OpenError> {
-    open(app, &context("answer", state), sealed)
-}
-
-/// Table, column and row, so that a value cannot be moved to another sign-in.
-fn context(column: &str, state: TokenHash) -> String {
-    format!("pending_sign_ins/{column}/{}", state.to_text())
-}
-
-fn seal(app: &App, context: &str, value: &impl Serialize) -> SealedText {
-    let plain = serde_json::to_vec(value).expect("texts and numbers always have a JSON form");
+/// Seals a sign-in for the cookie of `state`.
+pub(super) fn seal(app: &App, state: TokenHash, pending: &PendingSignIn) -> SealedText {
+    let plain = serde_json::to_vec(pending).expect("texts and numbers always have a JSON form");
     app.keyring
-        .seal(app.entropy.as_ref(), Purpose::SignIn, context, &plain)
+        .seal(app.entropy.as_ref(), Purpose::SignIn, &context(state), &plain)
 }
 
-fn open<T: DeserializeOwned>(app: &App, context: &str, sealed: &SealedText) -> Result<T, OpenError> {
-    let plain = app.keyring.open(Purpose::SignIn, context, sealed)?;
-    serde_json::from_slice(&plain).map_err(|_| OpenError)
+/// The sign-in of `state`, where this browser began it. Its time may be over.
+pub(super) fn of_browser(app: &App, headers: &HeaderMap, state: TokenHash) -> Result<PendingSignIn, Failure> {
+    let style = CookieStyle::of(app.config.public_url());
+    let sealed = style.read(headers, state).ok_or(Failure::NoCookie)?;
+    let plain = app.keyring.open(Purpose::SignIn, &context(state), &sealed);
+    let plain = plain.map_err(|_| Failure::ForeignCookie)?;
+    serde_json::from_slice(&plain).map_err(|_| Failure::ForeignCookie)
+}
+
+/// Bound to the state, so that a cookie opens for its own sign-in only.
+fn context(state: TokenHash) -> String {
+    format!("pending-sign-in/{}", state.to_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy, sealed::MasterKey};
+
+    use super::*;
+    use crate::relying_party::cookie::MAX_COOKIE_BYTES;
+
+    fn request(state: usize) -> ConsentedRequest {
+        let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
+        ConsentedRequest {
+            gateway_id: GatewayId::generate(&clock, &entropy),
+            client_id: format!("https://app.example/{}", "c".repeat(492)),
+            client_name: "é".repeat(80),
+            redirect_uri: format!("https://app.example/{}", "r".repeat(492)),
+            state: Some("s".repeat(state)),
+            code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
+            scope: "mcp offline_access".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_longest_request_that_fits_makes_a_cookie_that_browsers_keep() {
+        let longest = (0..4_096).rev().find(|state| fits(&request(*state))).unwrap();
+        assert!(longest >= 512, "{longest}");
+        let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
+        let token = || gatewright_domain::entropy::token(&entropy);
+        let pending = PendingSignIn {
+            aim: Aim::Client(request(longest)),
+            project_id: ProjectId::generate(&clock, &entropy),
+            user_source_id: UserSourceId::generate(&clock, &entropy),
+            callback: Callback::Shared,
+            identity_epoch: i64::MAX,
+            nonce: token(),
+            verifier: token(),
+            attempt: Some(Begun {
+                id: AttemptId::generate(&clock, &entropy),
+                reference: Reference::of(u64::MAX),
+                started_at: Timestamp::from_seconds(1_800_000_000),
+            }),
+            expires_at: Timestamp::from_seconds(1_800_000_000),
+        };
+        let plain = serde_json::to_vec(&pending).unwrap();
+        let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
+        let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
+        let style = CookieStyle::of("https://gw.example.com");
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let cookies = style.bind(now, TokenHash::of("state"), &sealed, 3_600, &HeaderMap::new());
+        assert!(cookies[0].len() <= MAX_COOKIE_BYTES, "{}", cookies[0].len());
+    }
 }

@@ -4,10 +4,9 @@ use gatewright_oauth::parameters::Parameters;
 
 use super::{excerpt::excerpt, failure::Failure};
 
-/// The parameters of the callback, each at most once.
+/// The parameters of the callback beside its state, each at most once.
 #[derive(Debug)]
 pub(super) struct Returned {
-    pub(super) state: String,
     pub(super) outcome: Outcome,
     pub(super) issuer: Option<String>,
 }
@@ -38,11 +37,7 @@ impl Returned {
             (None, None) => return Err(Failure::Malformed("it has neither `code` nor `error`".to_owned())),
         };
         match (one("state")?, outcome) {
-            (Some(state), outcome) => Ok(Self {
-                state,
-                outcome,
-                issuer,
-            }),
+            (Some(_), outcome) => Ok(Self { outcome, issuer }),
             // Some providers leave `state` out when they refuse; their reason is still worth a log line.
             (None, Outcome::Error(error)) => Err(Failure::ProviderAnswer(error)),
             (None, Outcome::Code(_)) => Err(Failure::Malformed("it has no `state`".to_owned())),

@@ -1,38 +1,21 @@
-//! The beginning of a sign-in, after a click on a page of ours: one pending row, one cookie, one redirect with state, nonce and PKCE.
-
-use std::{net::IpAddr, time::Duration};
+//! The beginning of a sign-in, after a click on a page of ours: one cookie, and one redirect with state, nonce and PKCE.
+//! Nothing is written.
 
 use gatewright_domain::{
-    authorization::{ConsentedRequest, PendingSignIn, SignInProgress, SignInPurpose},
-    client::short_id,
-    entropy,
-    id::AttemptId,
-    sign_in_attempt::{AttemptHead, Step},
-    token_hash::TokenHash,
-    user_source::UserSource,
-};
-use gatewright_store::{
-    StoreError,
-    pending_sign_in::{self, PendingCaps},
+    Timestamp, authorization::ConsentedRequest, entropy, id::AttemptId, sign_in_attempt::Step,
+    token_hash::TokenHash, user_source::UserSource,
 };
 use http::{HeaderMap, HeaderValue};
 
 use super::{
     authorization_request::{self, AuthorizationRequest},
     budget::Budget,
-    cookie::{CookieStyle, LIFE_SECONDS},
+    cookie::CookieStyle,
     failure::Failure,
-    pending::{self, Aim, SealedRequest},
+    pending::{self, Aim, Begun, PendingSignIn},
     provider::ProviderError,
 };
-use crate::{app::App, directory::GatewayEntry, request::address_prefix, sign_in_trace::BeforeAllow};
-
-/// A whole office, or a hosted client's egress, may share an address prefix; two hundred people at once in the middle
-/// of signing in is more than one of those has. In all, twenty thousand rows of some 2 kB bound the table at 40 MB.
-pub(super) const CAPS: PendingCaps = PendingCaps {
-    per_prefix: 200,
-    total: 20_000,
-};
+use crate::{app::App, directory::GatewayEntry, sign_in_trace::BeforeAllow};
 
 /// A sign-in that began: where to send the browser, and the cookies to set and to expire.
 #[derive(Debug)]
@@ -43,42 +26,40 @@ pub struct Started {
     pub set_cookies: Vec<HeaderValue>,
 }
 
-/// Why a sign-in could not begin.
+/// Why a sign-in could not begin: the provider's discovery document cannot be used now.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The provider's discovery document cannot be used now.
-    #[error("the identity provider cannot be used: {0}")]
-    Provider(ProviderError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+#[error("the identity provider cannot be used: {0}")]
+pub struct StartError(pub ProviderError);
 
-/// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request: the cookies among them tell how many
-/// sign-ins it has under way. A failure is logged here with its reason.
+/// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request:
+/// the cookies among them tell how many sign-ins it has under way. A failure is logged here with its reason.
 pub async fn start(
     app: &App,
     entry: &GatewayEntry,
     source: &UserSource,
     request: ConsentedRequest,
     before: BeforeAllow,
-    address: IpAddr,
     headers: &HeaderMap,
 ) -> Result<Started, StartError> {
-    let attempt = AttemptHead {
+    let begun = Begun {
         id: AttemptId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        project_id: entry.gateway.project_id,
-        gateway_id: entry.gateway.id,
-        user_source_id: Some(source.id),
-        reference: Some(before.reference),
-        client_id: short_id(&request.client_id),
-        client_name: request.client_name.clone(),
+        reference: before.reference,
         started_at: before.started_at,
     };
-    let trace = app.sign_in_trace.begin(attempt.clone(), before.steps);
+    let until = app.now().plus(app.config.sign_in.at_provider());
+    let pending = pending(
+        app,
+        source,
+        Aim::Client(pending::carried(request)),
+        Some(begun),
+        until,
+    );
+    let trace = match pending.attempt() {
+        Some(head) => app.sign_in_trace.begin(head, before.steps),
+        None => app.sign_in_trace.resume(None),
+    };
     trace.enter(Step::Redirect);
-    let prepared = prepare(app, source, Aim::Client(request), Some(attempt), address, headers).await;
-    let (row, started) = prepared.map_err(|error| {
+    let started = send(app, source, &pending, headers).await.map_err(|error| {
         let failure = Failure::Discovery(error.clone());
         trace.fail(Step::Redirect, &failure.to_string(), failure.advice());
         tracing::warn!(
@@ -90,77 +71,66 @@ pub async fn start(
             advice = failure.advice(),
             "a sign-in could not begin"
         );
-        StartError::Provider(error)
+        StartError(error)
     })?;
-    let inserted = async {
-        let mut tx = app.store.write().await?;
-        pending_sign_in::insert(&mut tx, &row, CAPS).await?;
-        tx.commit().await
-    };
-    if let Err(error) = inserted.await {
-        trace.fail(Step::Redirect, &error.to_string(), "Check the database.");
-        return Err(error.into());
-    }
     trace.leave();
     app.telemetry.count_sign_in("begun");
     Ok(started)
 }
 
-/// The row of a sign-in that begins, not yet stored, and what the browser gets for it.
-pub(super) async fn prepare(
+/// A sign-in at a source, which has to be finished until then.
+pub(super) fn pending(
     app: &App,
     source: &UserSource,
     aim: Aim,
-    attempt: Option<AttemptHead>,
-    address: IpAddr,
+    attempt: Option<Begun>,
+    expires_at: Timestamp,
+) -> PendingSignIn {
+    let [nonce, verifier] = [(); 2].map(|()| entropy::token(app.entropy.as_ref()));
+    PendingSignIn {
+        aim,
+        project_id: source.project_id,
+        user_source_id: source.id,
+        callback: source.callback,
+        identity_epoch: source.identity_epoch,
+        nonce,
+        verifier,
+        attempt,
+        expires_at,
+    }
+}
+
+/// Where a browser is sent for a sign-in, and the cookie that carries it.
+pub(super) async fn send(
+    app: &App,
+    source: &UserSource,
+    pending: &PendingSignIn,
     headers: &HeaderMap,
-) -> Result<(PendingSignIn, Started), ProviderError> {
+) -> Result<Started, ProviderError> {
     let provider = app
         .relying_party
         .provider(app, &source.issuer, Budget::start())
         .await?;
-    let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
+    let state = entropy::token(app.entropy.as_ref());
     let redirect = authorization_request::url(
         &provider.authorization_endpoint,
         &AuthorizationRequest {
             client_id: &source.client_id,
-            redirect_uri: &app.config.callback_url(),
+            redirect_uri: &app.config.redirect_url(source.id, pending.callback),
             scopes: &source.scopes,
             state: &state,
-            nonce: &nonce,
-            verifier: &verifier,
+            nonce: &pending.nonce,
+            verifier: &pending.verifier,
         },
     );
     let now = app.now();
     let state = TokenHash::of(&state);
-    let binding = CookieStyle::of(app.config.public_url()).bind(app.entropy.as_ref(), now, state, headers);
-    let purpose = match &aim {
-        Aim::Client(request) => SignInPurpose::Client(request.gateway_id),
-        Aim::Test(id) => SignInPurpose::Test(*id),
-    };
-    let request = SealedRequest {
-        aim,
-        nonce,
-        verifier,
-        attempt,
-    };
-    let sealed = pending::seal_request(app, state, &request);
-    let row = PendingSignIn {
-        state_hash: state,
-        cookie_hash: binding.hash,
-        project_id: source.project_id,
-        purpose,
-        user_source_id: source.id,
-        identity_epoch: source.identity_epoch,
-        request: sealed,
-        address_prefix: address_prefix(address),
-        created_at: now,
-        expires_at: now.plus(Duration::from_secs(u64::from(LIFE_SECONDS))),
-        progress: SignInProgress::Open,
-    };
-    let started = Started {
+    let sealed = pending::seal(app, state, pending);
+    let life = pending.expires_at.since(now).as_secs();
+    let style = CookieStyle::of(app.config.public_url());
+    let set_cookies = style.bind(now, state, &sealed, life, headers);
+    Ok(Started {
         redirect,
-        set_cookies: binding.set_cookies,
-    };
-    Ok((row, started))
+        set_cookies,
+    })
 }

@@ -12,7 +12,6 @@ use axum::{
 };
 use gatewright_domain::{
     audit::ActorKind,
-    authorization::{PendingSignIn, SignInPurpose},
     id::{ProjectId, TestSignInId, UserSourceId},
     sealed::{OpenError, Purpose},
     stored_secret::SealedText,
@@ -20,15 +19,15 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::UserSource,
 };
-use gatewright_store::{StoreError, Tx, pending_sign_in, test_sign_in as rows, user_source};
+use gatewright_store::{StoreError, Tx, test_sign_in as rows, user_source};
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
 pub use self::report::{Fit, Report, ReportedClaim, ReportedFailure};
 use super::{
     failure::Failure,
-    pending::Aim,
-    start::{self, CAPS, Started},
+    pending::{Aim, PendingSignIn},
+    start::{self, Started},
 };
 use crate::{
     account::cookie,
@@ -127,6 +126,7 @@ pub(super) async fn show(
             source_name: &source.name,
             issuer: &source.issuer,
             host: &host,
+            redirect_url: &app.config.redirect_url(source.id, source.callback),
             action: &PAGE_ROUTE.replace("{token}", &token),
         })
     });
@@ -160,9 +160,13 @@ async fn try_begin(
         return Err(BeginError::CrossSite);
     }
     let (test, source) = find(app, token).await?;
-    let prepared = start::prepare(app, &source, Aim::Test(test.id), None, context.address, headers).await;
-    let (mut row, started) = match prepared {
-        Ok(prepared) => prepared,
+    let until = app
+        .now()
+        .plus(app.config.sign_in.at_provider())
+        .min(test.expires_at);
+    let pending = start::pending(app, &source, Aim::Test(test.id), None, until);
+    let started = match start::send(app, &source, &pending, headers).await {
+        Ok(started) => started,
         Err(error) => {
             let failure = Failure::Discovery(error);
             let report = Report::failed(&failure, &context.id.reference().to_string(), app.now());
@@ -174,9 +178,7 @@ async fn try_begin(
             return Err(BeginError::Failed { failure, home });
         }
     };
-    row.expires_at = row.expires_at.min(test.expires_at);
     let mut tx = app.store.write().await?;
-    pending_sign_in::insert(&mut tx, &row, CAPS).await?;
     let at_provider = TestProgress::AtProvider;
     if !rows::note(&mut tx, test.project_id, test.id, &at_provider, app.now()).await? {
         return Err(BeginError::Over);
@@ -185,26 +187,15 @@ async fn try_begin(
     Ok(started)
 }
 
-/// Where in the dashboard the report of the test behind a state is read, as [`home_of`] says.
+/// Where in the dashboard the report of the test that a browser carries is read, as [`home_of`] says.
 pub(super) async fn home(
     app: &App,
     headers: &HeaderMap,
-    state: TokenHash,
+    pending: &PendingSignIn,
     report: &Report,
 ) -> Option<String> {
-    let mut tx = app.store.read().await.ok()?;
-    let pending = pending_sign_in::find(&mut tx, state, app.now()).await.ok()??;
-    drop(tx);
-    let SignInPurpose::Test(id) = pending.purpose else {
-        return None;
-    };
-    home_of(
-        app,
-        headers,
-        (pending.project_id, pending.user_source_id, id),
-        report,
-    )
-    .await
+    let named = (pending.project_id, pending.user_source_id, pending.test_id()?);
+    home_of(app, headers, named, report).await
 }
 
 /// Where in the dashboard the report of a test is read: nothing where it was not started there, or this browser is not its
@@ -262,9 +253,9 @@ pub(super) async fn note(
 pub(super) async fn note_failure(app: &App, pending: &PendingSignIn, failure: &Failure, report: &Report) {
     let passes = matches!(
         failure,
-        Failure::StillWorking | Failure::OtherCode | Failure::UnknownState | Failure::Store(_)
+        Failure::StillWorking | Failure::OtherCode | Failure::Expired | Failure::Store(_)
     );
-    let SignInPurpose::Test(id) = pending.purpose else {
+    let Some(id) = pending.test_id() else {
         return;
     };
     if passes {

@@ -133,6 +133,8 @@ pub(super) struct Redemption<'a> {
     pub(super) code: &'a str,
     /// The PKCE verifier.
     pub(super) verifier: &'a str,
+    /// The redirect URL of the authorization request (RFC 6749 section 4.1.3).
+    pub(super) redirect_uri: &'a str,
 }
 
 /// Redeems a code. When the provider refuses one secret as such and there is another, the same code is tried with that
@@ -250,10 +252,9 @@ pub(super) async fn send(
     secret: &Secret,
     budget: Budget,
 ) -> Result<Tokens, TokenError> {
-    let callback = app.config.callback_url();
     let client = Client {
         id: &source.client_id,
-        redirect_uri: &callback,
+        redirect_uri: redemption.redirect_uri,
     };
     exchange(app, &client, provider, redemption, secret, budget).await
 }

@@ -76,6 +76,7 @@ pub async fn create(
         client_secret: ClientSecretSlots::fresh(seal(app, id, &secret), now),
         scopes: fields.scopes,
         subject_claim: fields.subject_claim,
+        callback: new.callback.unwrap_or_default(),
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,
@@ -147,7 +148,7 @@ pub async fn update(
     let judged = new_secret
         || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
         || current.scopes != next.scopes;
-    if judged {
+    if judged || current.callback != next.callback {
         next.last_test = None;
     }
     let asks = !skip_validation.unwrap_or(!judged);
@@ -290,6 +291,7 @@ async fn ask_provider(app: &App, source: &mut UserSource) -> Result<Vec<Finding>
         issuer: &source.issuer,
         scopes: &source.scopes,
         subject_claim: &source.subject_claim,
+        callback: source.callback,
     };
     let results = check::check(app, candidate).await;
     check::into_result(&results)?;
@@ -352,6 +354,7 @@ fn audited(source: &UserSource) -> Fields {
         field("client_id", &source.client_id),
         field("scopes", &source.scopes),
         field("subject_claim", &source.subject_claim),
+        field("callback", source.callback),
         field("status", source.status),
         field("verified_at", source.verified_at),
     ]

@@ -1,6 +1,5 @@
 //! The checks of an authorization request, one by one: what is not in this table is not checked.
 
-use super::MAX_STATE_BYTES;
 use crate::{
     error::{ErrorCode, OAuthError},
     parameters::Parameters,
@@ -20,10 +19,6 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "no parameter of ours is repeated",
         run: not_repeated,
-    },
-    Check {
-        name: "state can be carried back",
-        run: state_fits,
     },
     Check {
         name: "no request object",
@@ -51,23 +46,12 @@ fn not_repeated(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
     const ONCE: &[&str] = &[
         "response_type",
         "response_mode",
-        "state",
         "scope",
         "code_challenge",
         "code_challenge_method",
         "prompt",
     ];
     ONCE.iter().try_for_each(|name| parameters.one(name).map(drop))
-}
-
-fn state_fits(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
-    match parameters.one("state")? {
-        Some(state) if state.len() > MAX_STATE_BYTES => Err(OAuthError::new(
-            ErrorCode::InvalidRequest,
-            "The parameter state is longer than 4,096 bytes. Keep the data and send a reference to it.",
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn no_request_object(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use gatewright_domain::{
     api_key::{ApiKey, KeyScope},
-    authorization::{PendingSignIn, SignInProgress, SignInPurpose},
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, TrustedClient},
     grant::{AuthorizationCode, Grant, Person, RefreshToken},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
@@ -13,7 +12,7 @@ use gatewright_domain::{
     stored_secret::{SealedText, StoredSecret},
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use gatewright_store::{
     gateway::{self, GatewayWrite},
@@ -55,6 +54,7 @@ impl World {
             },
             scopes: vec!["openid".to_owned(), "email".to_owned()],
             subject_claim: "sub".to_owned(),
+            callback: Callback::Shared,
             status: UserSourceStatus::Active,
             identity_epoch: 1,
             verified_at: Some(self.now()),
@@ -282,22 +282,5 @@ impl Setting {
         let grant = self.new_grant(world);
         commit!(world, tx => grant::insert(tx, &grant));
         grant
-    }
-
-    pub(crate) fn new_pending(&self, world: &World, prefix: &str) -> PendingSignIn {
-        let number = world.number();
-        PendingSignIn {
-            state_hash: TokenHash::of(&format!("state {number}")),
-            cookie_hash: TokenHash::of(&format!("cookie {number}")),
-            project_id: self.project.id,
-            purpose: SignInPurpose::Client(self.gateway.id),
-            user_source_id: self.source.id,
-            identity_epoch: self.source.identity_epoch,
-            request: SealedText(format!("v1.k.{number}")),
-            address_prefix: prefix.to_owned(),
-            created_at: world.now(),
-            expires_at: world.now().plus(Duration::from_mins(10)),
-            progress: SignInProgress::Open,
-        }
     }
 }

@@ -12,7 +12,6 @@ use gatewright_store::{
     gateway::{self, GatewayWrite},
     grant::{self, Holder},
     keys,
-    pending_sign_in::{self, PendingCaps},
     refresh_token::{self, Proposal, Rotation},
     revision, server, user,
     user_source::{self, Guarded},
@@ -33,7 +32,6 @@ contract!(
     one_of_many_gets_a_slug,
     one_of_many_edits_is_written,
     one_person_signing_in_many_times_is_one_user,
-    caps_hold_under_a_flood,
     a_blocked_user_keeps_no_grant,
     administrators_and_the_token_endpoint_never_wait_in_a_circle,
 );
@@ -311,49 +309,6 @@ async fn one_person_signing_in_many_times_is_one_user(world: World) {
     })
     .await;
     assert!(ids.iter().all(|id| *id == ids[0]));
-}
-
-async fn caps_hold_under_a_flood(world: World) {
-    let setting = world.setting().await;
-    let caps = PendingCaps {
-        per_prefix: 4,
-        total: 10,
-    };
-    let rows: Vec<_> = (0..60)
-        .map(|number| setting.new_pending(&world, &format!("192.0.{}.0/24", number % 5)))
-        .collect();
-    all_at_once(&world, rows.len(), |number, store| {
-        let row = rows[number].clone();
-        async move {
-            let mut tx = store.write().await.unwrap();
-            pending_sign_in::insert(&mut tx, &row, caps).await.unwrap();
-            tx.commit().await.unwrap();
-        }
-    })
-    .await;
-    let mut left = std::collections::HashMap::<_, u32>::new();
-    for row in &rows {
-        if look!(world, tx => pending_sign_in::find(tx, row.state_hash, world.now())).is_some() {
-            *left.entry(row.address_prefix.clone()).or_default() += 1;
-        }
-    }
-    assert_eq!(left.values().sum::<u32>(), 10);
-    assert!(left.values().all(|count| *count <= 4), "{left:?}");
-    // The count is right as well: all of them can be forgotten, and as many come in again.
-    world.clock.advance(Duration::from_mins(10));
-    assert_eq!(
-        commit!(world, tx => pending_sign_in::prune(tx, world.now(), 100)),
-        10
-    );
-    for number in 0..10 {
-        let row = setting.new_pending(&world, &format!("198.51.{number}.0/24"));
-        commit!(world, tx => pending_sign_in::insert(tx, &row, caps));
-    }
-    world.clock.advance(Duration::from_mins(10));
-    assert_eq!(
-        commit!(world, tx => pending_sign_in::prune(tx, world.now(), 100)),
-        10
-    );
 }
 
 async fn a_blocked_user_keeps_no_grant(world: World) {

@@ -11,7 +11,7 @@ use gatewright_domain::{
     },
 };
 use gatewright_store::{
-    PageRequest, authorization_code, gateway, grant, pending_sign_in, user,
+    PageRequest, authorization_code, gateway, grant, user,
     user_source::{self, Guarded, UserSourceFilter},
 };
 
@@ -19,7 +19,7 @@ use crate::world::{World, commit, contract, is_taken, look};
 
 contract!(
     an_active_gateway_keeps_its_source,
-    deleting_a_source_takes_users_codes_sign_ins_and_grants,
+    deleting_a_source_takes_users_codes_and_grants,
     an_edit_leaves_the_status_alone,
     sources_are_found_by_name_and_status,
     a_secret_is_promoted_once_and_only_while_it_is_current,
@@ -61,18 +61,12 @@ async fn an_active_gateway_keeps_its_source(world: World) {
     assert_eq!(outcome, Guarded::NotFound);
 }
 
-async fn deleting_a_source_takes_users_codes_sign_ins_and_grants(world: World) {
+async fn deleting_a_source_takes_users_codes_and_grants(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let grant = setting.grant(&world).await;
     let code = setting.new_code(&world);
     assert!(commit!(world, tx => authorization_code::insert(tx, &code)).is_done());
-    let pending = setting.new_pending(&world, "192.0.2.0/24");
-    let caps = pending_sign_in::PendingCaps {
-        per_prefix: 5,
-        total: 50,
-    };
-    commit!(world, tx => pending_sign_in::insert(tx, &pending, caps));
     let mut off = setting.gateway.clone();
     off.status = GatewayStatus::Inactive;
     commit!(world, tx => gateway::update(tx, &off, off.updated_at));
@@ -91,10 +85,6 @@ async fn deleting_a_source_takes_users_codes_sign_ins_and_grants(world: World) {
     let redeemed =
         commit!(world, tx => authorization_code::redeem(tx, setting.gateway.id, code.hash, world.now()));
     assert_eq!(redeemed, authorization_code::Redemption::Refused);
-    assert_eq!(
-        look!(world, tx => pending_sign_in::find(tx, pending.state_hash, world.now())),
-        None
-    );
     // The gateway stays and can be changed, except that it is not activated.
     let mut on = off.clone();
     on.status = GatewayStatus::Active;

@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    authorization::{PendingSignIn, SignInPurpose},
     id::TestSignInId,
     stored_secret::SealedText,
     test_sign_in::{TestProgress, TestSignIn},
     token_hash::TokenHash,
 };
-use gatewright_store::{
-    pending_sign_in::{self, PendingCaps},
-    project, test_sign_in, user_source,
-};
+use gatewright_store::{project, test_sign_in, user_source};
 
 use crate::{
     fixtures::Setting,
@@ -25,7 +21,6 @@ contract!(
     a_test_is_gone_after_its_time_with_all_that_came_of_it,
     a_project_has_so_many_tests_and_no_more,
     a_test_goes_with_its_source_and_its_project,
-    a_pending_sign_in_of_a_test_has_no_gateway,
 );
 
 const ROOM: u32 = 100;
@@ -160,21 +155,4 @@ async fn a_test_goes_with_its_source_and_its_project(world: World) {
     assert!(found(&world, &of_project).await.is_some());
     commit!(world, tx => project::delete(tx, other.project.id));
     assert_eq!(found(&world, &of_project).await, None);
-}
-
-async fn a_pending_sign_in_of_a_test_has_no_gateway(world: World) {
-    let setting = world.setting().await;
-    let test = started(&world, &setting).await;
-    let purpose = SignInPurpose::Test(test.id);
-    let pending = PendingSignIn {
-        purpose,
-        ..setting.new_pending(&world, "192.0.2.0/24")
-    };
-    let caps = PendingCaps {
-        per_prefix: 10,
-        total: 10,
-    };
-    commit!(world, tx => pending_sign_in::insert(tx, &pending, caps));
-    let kept = look!(world, tx => pending_sign_in::find(tx, pending.state_hash, world.now()));
-    assert_eq!(kept, Some(pending));
 }

@@ -27,6 +27,43 @@ fn opened(bench: &Bench, source: &user_source::UserSource, sealed: &SealedText) 
 }
 
 #[tokio::test]
+async fn a_source_may_have_a_redirect_url_of_its_own() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let shared = bench.app.config.callback_url();
+    let new = |name: &str, callback: &str| {
+        json!({"name": name, "issuer": "http://127.0.0.1:9", "client_id": "c", "client_secret": "s",
+            "skip_validation": true, "callback": callback})
+    };
+    let sources = acme.path("user-sources");
+    let saved = bench
+        .post(&acme.admin, &sources, new("Own", "own"))
+        .await
+        .expect(201);
+    let own = format!("{shared}/{}", saved.text("id"));
+    assert_eq!(
+        (saved.text("callback"), saved.text("redirect_url")),
+        ("own".to_owned(), own.clone())
+    );
+    let path = acme.path(&format!("user-sources/{}", saved.text("id")));
+    for (callback, url) in [
+        (json!("shared"), &shared),
+        (json!("own"), &own),
+        (json!(null), &shared),
+    ] {
+        let change = json!({"callback": callback});
+        let changed = bench.patch(&acme.admin, &path, change).await.expect(200);
+        assert_eq!(&changed.text("redirect_url"), url, "{callback}");
+        let read = bench.get(&acme.viewer, &path).await.expect(200);
+        assert_eq!(&read.text("redirect_url"), url, "{callback}");
+    }
+    bench
+        .post(&acme.admin, &sources, new("Odd", "elsewhere"))
+        .await
+        .expect(422);
+}
+
+#[tokio::test]
 async fn saving_asks_the_provider() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;

@@ -80,7 +80,7 @@ async fn saved(bench: &Bench, acme: &Tenant, issuer: &str) -> (String, String) {
         .expect(201);
     assert_eq!(
         pointers(&answer.body),
-        ["/issuer"],
+        ["/callback"],
         "it does not name itself in its answers"
     );
     let tag = answer.etag().to_owned();
@@ -99,9 +99,9 @@ async fn what_is_no_error_and_better_known_is_in_the_answer() {
             .await
             .expect(200);
         let expected: &[&str] = if warned {
-            &["/issuer", "/subject_claim"]
+            &["/callback", "/subject_claim"]
         } else {
-            &["/issuer"]
+            &["/callback"]
         };
         assert_eq!(pointers(&answer.body), expected, "{claim}");
     }

@@ -18,7 +18,7 @@ use gatewright_domain::{
     project::Project,
     stored_secret::SealedText,
     user::{User, UserKey, UserStatus},
-    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use gatewright_store::{
     PageRequest,
@@ -432,6 +432,7 @@ fn source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSource {
         },
         scopes: vec!["openid".to_owned()],
         subject_claim: "sub".to_owned(),
+        callback: Callback::Shared,
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,

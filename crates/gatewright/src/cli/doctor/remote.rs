@@ -76,6 +76,7 @@ pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &App) {
             issuer: &source.issuer,
             scopes: &source.scopes,
             subject_claim: &source.subject_claim,
+            callback: source.callback,
         };
         (source, check(app, candidate).await)
     });

@@ -8,7 +8,7 @@ use gatewright_domain::{
     project::Project,
     server::{CustomHeader, IdentityForwarding, Server},
     stored_secret::SealedText,
-    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use tokio::net::TcpListener;
 
@@ -86,6 +86,7 @@ impl Instance {
             },
             scopes: vec!["openid".to_owned()],
             subject_claim: "sub".to_owned(),
+            callback: Callback::Shared,
             status: UserSourceStatus::Active,
             identity_epoch: 1,
             verified_at: None,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use gatewright_domain::{token_hash::TokenHash, user_source::UserSourceStatus};
+use gatewright_domain::{
+    token_hash::TokenHash,
+    user_source::{Callback, UserSourceStatus},
+};
 use gatewright_store::test_sign_in;
 
 use super::{
@@ -38,6 +41,33 @@ fn borrowed<'a>(fields: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a 
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect()
+}
+
+#[tokio::test]
+async fn a_redirect_url_of_its_own_is_offered_shown_and_ends_nothing() {
+    let (bench, mut ada, project) = Bench::with_ada().await;
+    let path = ada.source(&project, "Entra").await;
+    let shared = bench.test.app.config.callback_url();
+    let before = bench.stored(&path).await.unwrap();
+    let own = format!("{shared}/{}", before.id);
+    let shown = format!("<code id=\"callback-url\">{shared}</code>");
+    assert!(ada.get(&path).await.expect(200).has(&shown));
+    let edit = format!("{path}/edit");
+    let page = ada.get(&edit).await.expect(200);
+    assert!(page.has(&own) && page.has("register it at the provider first"));
+    let posted = form(&page, &[("callback", "own")]);
+    ada.post(&edit, &borrowed(&posted)).await.expect(303);
+    let stored = bench.stored(&path).await.unwrap();
+    assert_eq!(stored.callback, Callback::Own);
+    assert_eq!(stored.identity_epoch, before.identity_epoch);
+    let shown = format!("<code id=\"callback-url\">{own}</code>");
+    assert!(ada.get(&path).await.has(&shown));
+    // A form that does not ask for it leaves it as it is.
+    let page = ada.get(&edit).await.expect(200);
+    ada.post(&edit, &borrowed(&form(&page, &[("name", "Entra ID")])))
+        .await
+        .expect(303);
+    assert_eq!(bench.stored(&path).await.unwrap().callback, Callback::Own);
 }
 
 #[tokio::test]

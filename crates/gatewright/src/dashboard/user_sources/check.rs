@@ -40,6 +40,7 @@ pub(super) async fn check(
         issuer: issuer.clone(),
         scopes: Some(fields::scopes(posted.text("scopes"))),
         subject_claim: Some(posted.text("subject_claim").to_owned()),
+        callback: Some(fields::callback(&posted)),
     };
     let (authority, project) = (&place.visit.authority, place.project.id);
     let checks = match service::check_provider(&app, authority, project, candidate).await {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
+use gatewright_domain::user_source::Callback;
 
 use super::fields::{self, SECRET, SHOWN};
 use crate::{
@@ -113,6 +114,7 @@ pub(super) async fn show(
         ("issuer", issuer),
         ("scopes", &preset.scopes.join(" ")),
         ("subject_claim", &preset.subject_claim),
+        ("callback", fields::word(Callback::Shared)),
     ]);
     Ok(render(&app, &place, preset, form, draft))
 }
@@ -134,6 +136,7 @@ pub(super) async fn create(
         client_secret: Some(posted.secret(SECRET)),
         scopes: Some(fields::scopes(posted.text("scopes"))),
         subject_claim: Some(text("subject_claim")),
+        callback: Some(fields::callback(&posted)),
         skip_validation: fields::skips_validation(&posted),
     };
     match service::create(&app, &place.visit.authority, place.project.id, new).await {

@@ -8,7 +8,7 @@ use gatewright_domain::{
     Timestamp,
     gateway::GatewayStatus,
     id::UserSourceId,
-    user_source::{ConnectionTest, CredentialsVerdict, TestOutcome, UserSource, UserSourceStatus},
+    user_source::{Callback, ConnectionTest, CredentialsVerdict, TestOutcome, UserSource, UserSourceStatus},
 };
 
 use super::state::{self, Notice, Way};
@@ -84,6 +84,7 @@ struct DetailPage {
     /// Sessions that sleep because a gateway or the source is inactive.
     asleep: i64,
     callback: String,
+    has_own_callback: bool,
 }
 
 impl DetailPage {
@@ -154,7 +155,8 @@ pub(super) async fn render(
             former_users: usage.former_users,
             sessions: usage.live_grants,
             asleep: usage.sleeping_grants,
-            callback: app.config.callback_url(),
+            callback: app.config.redirect_url(source.id, source.callback),
+            has_own_callback: source.callback == Callback::Own,
             source,
         },
     ))
@@ -241,7 +243,7 @@ fn title(name: &str) -> &'static str {
         "signature_algorithm" => "ID token signature",
         "keys" => "Keys",
         "scopes" => "Scopes",
-        "issuer_parameter" => "Name in its answers",
+        "issuer_parameter" => "Answers told apart",
         "subject_claim" => "Subject Claim",
         _ => "Another check",
     }

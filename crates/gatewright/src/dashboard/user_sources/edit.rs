@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::{Timestamp, id::UserSourceId, user_source::UserSource};
+use gatewright_domain::{
+    Timestamp,
+    id::UserSourceId,
+    user_source::{Callback, UserSource},
+};
 
 use super::{
     confirm,
@@ -42,7 +46,8 @@ struct EditPage {
     users: i64,
     /// "3 sessions, 1 of them asleep".
     sessions: String,
-    callback: String,
+    shared_callback: String,
+    own_callback: String,
 }
 
 /// GET `/projects/{project}/user-sources/{source}/edit`.
@@ -117,7 +122,8 @@ fn render(app: &App, place: &InProject, source: &UserSource, usage: &Usage, form
             gateways: usage.gateways.len(),
             users: usage.users,
             sessions: counted::sessions(usage.live_grants, usage.sleeping_grants),
-            callback: app.config.callback_url(),
+            shared_callback: app.config.redirect_url(source.id, Callback::Shared),
+            own_callback: app.config.redirect_url(source.id, Callback::Own),
         },
     )
 }

@@ -1,6 +1,6 @@
 //! The fields of a source between form and service.
 
-use gatewright_domain::user_source::UserSource;
+use gatewright_domain::user_source::{Callback, UserSource};
 
 use crate::{
     dashboard::form::{Form, Posted},
@@ -8,13 +8,14 @@ use crate::{
 };
 
 /// What a form shows again after a refusal: everything but the client secret.
-pub(super) const SHOWN: [&str; 7] = [
+pub(super) const SHOWN: [&str; 8] = [
     "name",
     "description",
     "issuer",
     "client_id",
     "scopes",
     "subject_claim",
+    "callback",
     "skip_validation",
 ];
 
@@ -34,6 +35,23 @@ pub(super) fn skips_validation(posted: &Posted) -> bool {
     posted.text("skip_validation") == "yes"
 }
 
+/// Where the provider shall send people back to.
+pub(super) fn callback(posted: &Posted) -> Callback {
+    if posted.text("callback") == word(Callback::Own) {
+        Callback::Own
+    } else {
+        Callback::Shared
+    }
+}
+
+/// The value of a choice of the form.
+pub(super) const fn word(callback: Callback) -> &'static str {
+    match callback {
+        Callback::Shared => "shared",
+        Callback::Own => "own",
+    }
+}
+
 /// A form with what is stored in it.
 pub(super) fn of_source(source: &UserSource) -> Form {
     Form::with([
@@ -43,12 +61,13 @@ pub(super) fn of_source(source: &UserSource) -> Form {
         ("client_id", &source.client_id),
         ("scopes", &source.scopes.join(" ")),
         ("subject_claim", &source.subject_claim),
+        ("callback", word(source.callback)),
     ])
 }
 
 /// Gives what was not posted its stored value: a form may ask for one field only.
 pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
-    let scopes = source.scopes.join(" ");
+    let (scopes, callback) = (source.scopes.join(" "), word(source.callback).to_owned());
     for (name, value) in [
         ("name", &source.name),
         ("description", &source.description),
@@ -56,6 +75,7 @@ pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
         ("client_id", &source.client_id),
         ("scopes", &scopes),
         ("subject_claim", &source.subject_claim),
+        ("callback", &callback),
     ] {
         posted.fill(name, value);
     }
@@ -72,6 +92,7 @@ pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
         client_secret: new_secret(posted),
         scopes: Patch::Set(scopes(posted.text("scopes"))),
         subject_claim: text("subject_claim"),
+        callback: Patch::Set(callback(posted)),
         status: Patch::Keep,
         skip_validation: skips_validation(posted).then_some(true),
     }

@@ -1,5 +1,6 @@
 //! The checks one by one, each with its findings.
 
+use gatewright_domain::user_source::Callback;
 use url::Url;
 
 use super::{Candidate, CheckName, CheckResult, Finding, Outcome};
@@ -100,7 +101,13 @@ impl Report {
     }
 
     /// All checks of the discovery document itself.
-    pub(super) fn document(&mut self, document: &Document, candidate: Candidate<'_>, rule: UrlRule) {
+    pub(super) fn document(
+        &mut self,
+        document: &Document,
+        candidate: Candidate<'_>,
+        rule: UrlRule,
+        has_neighbours: bool,
+    ) {
         self.issuer(document, candidate.issuer);
         self.endpoints(document, rule);
         self.code_flow(document);
@@ -108,7 +115,7 @@ impl Report {
         self.client_authentication(document);
         self.signature_algorithm(document);
         self.scopes(document, candidate.scopes);
-        self.issuer_parameter(document);
+        self.issuer_parameter(document, candidate.callback, has_neighbours);
         self.subject_claim(document, candidate.subject_claim);
     }
 
@@ -291,20 +298,14 @@ impl Report {
         self.fail_with_all(CheckName::Scopes, findings);
     }
 
-    fn issuer_parameter(&mut self, document: &Document) {
-        if document.flag("authorization_response_iss_parameter_supported") {
+    fn issuer_parameter(&mut self, document: &Document, callback: Callback, has_neighbours: bool) {
+        let names_itself = document.flag("authorization_response_iss_parameter_supported");
+        if names_itself || callback == Callback::Own {
             return self.pass(CheckName::IssuerParameter);
         }
         self.add(
             CheckName::IssuerParameter,
-            Outcome::Warning(finding(
-                "/issuer",
-                "The provider does not announce that it names itself when it sends people back (RFC 9207), and all \
-                 sources share one redirect URL: a provider with evil intent, connected to this instance too, could \
-                 pass a code of this one off as its own.",
-                "Connect only providers you trust to one instance, or enable \
-                 `authorization_response_iss_parameter_supported` at the provider.",
-            )),
+            Outcome::Warning(unnamed(has_neighbours)),
         );
     }
 
@@ -346,6 +347,21 @@ pub(super) fn unreachable(issuer: &str, error: &ProviderError) -> Finding {
         format!("The provider cannot be used: {error}."),
         remedy,
     )
+}
+
+/// What to know about a provider that does not name itself, where its source shares its redirect URL.
+pub(in crate::relying_party) fn unnamed(has_neighbours: bool) -> Finding {
+    let found = "The provider does not announce that it names itself when it sends people back (RFC 9207), and this User \
+                 Source shares its redirect URL with others: a hostile provider that is connected to this instance too \
+                 could be handed a code of this one.";
+    let remedy = if has_neighbours {
+        "This instance has several projects, so give this User Source a redirect URL of its own (`callback`: `own`): \
+         register that one at the provider in place of the shared one."
+    } else {
+        "Nothing, as long as you trust all providers connected to this instance. Otherwise give this User Source a \
+         redirect URL of its own (`callback`: `own`)."
+    };
+    finding("/callback", found, remedy)
 }
 
 /// A finding about a field.

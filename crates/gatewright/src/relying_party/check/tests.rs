@@ -1,5 +1,6 @@
 //! Each check of a discovery document, beside the document that passes them all.
 
+use gatewright_domain::user_source::Callback;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -38,8 +39,9 @@ fn results(issuer: &str, changes: &Value, scopes: &[&str], claim: &str) -> Vec<C
         issuer,
         scopes: &scopes,
         subject_claim: claim,
+        callback: Callback::Shared,
     };
-    report.document(&document, candidate, RULE);
+    report.document(&document, candidate, RULE, false);
     let keys = json!({"keys": [Signer::new(SignerKind::P256, None).jwk()]});
     report.keys(Ok(jwks::KeySet::parse(keys.to_string().as_bytes()).unwrap()));
     report.finish()
@@ -172,12 +174,40 @@ fn a_provider_that_does_not_name_itself_is_a_warning(#[case] changes: Value) {
     assert!(verified_at(&results, Timestamp::from_seconds(1)).is_some());
     let warnings = warnings(&results);
     assert_eq!(warnings.len(), 1);
-    assert_eq!(warnings[0].pointer, "/issuer");
+    assert_eq!(warnings[0].pointer, "/callback");
     assert!(
-        warnings[0].remedy.contains("only providers you trust"),
+        warnings[0].remedy.contains("you trust all providers"),
         "{warnings:?}"
     );
     assert_eq!(super::warnings(&of(&json!({}))), []);
+}
+
+#[rstest]
+#[case::alone(Callback::Shared, false, Some("you trust all providers"))]
+#[case::among_others(Callback::Shared, true, Some("several projects"))]
+#[case::with_its_own(Callback::Own, true, None)]
+fn a_redirect_url_of_its_own_is_recommended_where_it_helps(
+    #[case] callback: Callback,
+    #[case] has_neighbours: bool,
+    #[case] remedy: Option<&str>,
+) {
+    let document = Document::parse(br#"{"issuer": "https://idp.example.com"}"#).unwrap();
+    let mut report = Report::default();
+    let candidate = Candidate {
+        issuer: "https://idp.example.com",
+        scopes: &[],
+        subject_claim: "sub",
+        callback,
+    };
+    report.document(&document, candidate, RULE, has_neighbours);
+    let results = report.finish();
+    let result = results
+        .iter()
+        .find(|result| result.name == CheckName::IssuerParameter);
+    match (&result.unwrap().outcome, remedy) {
+        (Outcome::Warning(finding), Some(remedy)) => assert!(finding.remedy.contains(remedy), "{finding:?}"),
+        (outcome, remedy) => assert_eq!((outcome, remedy), (&Outcome::Passed, None)),
+    }
 }
 
 #[test]

@@ -19,14 +19,23 @@ impl Failure {
             Self::Malformed(_) => {
                 "Nothing, unless it happens often: then look at what stands between provider and gateway."
             }
-            Self::UnknownState | Self::OtherCode | Self::Interrupted | Self::StillWorking => {
+            Self::FormPost => {
+                "Set the response mode of this client at the provider to `query`. `form_post` is not supported."
+            }
+            Self::Expired => {
+                "The user signs in again. If people need more time at the provider, raise `sign_in.minutes_at_provider`."
+            }
+            Self::OtherCode | Self::Interrupted | Self::StillWorking => {
                 "The user signs in again. If it happens often, the clocks or replicas may disagree."
+            }
+            Self::OtherRedirectUrl => {
+                "Nothing, unless it happens often: then see that the provider has exactly the redirect URL that the User Source shows. If it does, one of the providers connected to this instance may have sent people to another one."
             }
             Self::CodeOfAnother => {
                 "Look at who administers the providers connected to this instance: one of them may have passed on a code that was meant for another."
             }
             Self::NoCookie | Self::ForeignCookie => {
-                "The user signs in again in one browser. If it happens to everybody, cookies do not reach the public URL: check its host name and TLS."
+                "The user signs in again in one browser. If it happens to everyone, cookies do not reach the public URL: check its host name and TLS, whether a proxy cuts the `Cookie` header, and whether all replicas have the same master keys."
             }
             Self::IssuerParameter(
                 IssuerDifference::ProviderHasSlash | IssuerDifference::ConfiguredHasSlash,

@@ -11,7 +11,7 @@ use gatewright_domain::{
     entropy::SeededEntropy,
     id::{ProjectId, UserSourceId},
     stored_secret::SealedText,
-    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
 pub(super) use crate::jose::signer::{Signer, SignerKind, encode};
@@ -40,6 +40,7 @@ pub(super) fn source(issuer: &str) -> UserSource {
         },
         scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         subject_claim: "sub".to_owned(),
+        callback: Callback::Shared,
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,

@@ -211,10 +211,8 @@ impl World {
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::try_from(cookies).unwrap());
-        let address = Ipv4Addr::LOCALHOST.into();
         let before = BeforeAllow::new(RequestId::next().reference(), self.now());
-        let started =
-            relying_party::start(&self.app, &entry, &source, request, before, address, &headers).await?;
+        let started = relying_party::start(&self.app, &entry, &source, request, before, &headers).await?;
         let mut pairs = started
             .set_cookies
             .iter()
@@ -250,7 +248,12 @@ impl World {
 
     /// The callback with any query and cookie.
     pub(in crate::relying_party) async fn get(&self, query: &str, cookie: &str) -> Seen {
-        let request = Request::get(format!("/oauth2/intermediate_callback?{query}"))
+        self.get_at("/oauth2/intermediate_callback", query, cookie).await
+    }
+
+    /// Any callback with any query and cookie.
+    pub(in crate::relying_party) async fn get_at(&self, path: &str, query: &str, cookie: &str) -> Seen {
+        let request = Request::get(format!("{path}?{query}"))
             .header(header::COOKIE, cookie)
             .body(Body::empty())
             .unwrap();

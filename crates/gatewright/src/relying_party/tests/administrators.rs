@@ -272,6 +272,32 @@ async fn what_leads_elsewhere_leads_home_afterwards() {
 }
 
 #[tokio::test]
+async fn a_code_that_came_back_for_an_end_user_opens_no_account() {
+    let world = World::new().await;
+    world.person("ada", "ada@example.com", true);
+    let away = world.leave("/").await;
+    let context = RequestContext {
+        id: RequestId::known(1),
+        address: [192, 0, 2, 7].into(),
+    };
+    let request = Request::get("/oauth2/intermediate_callback?code=passed-on&state=of-a-hostile-tenant")
+        .extension(context)
+        .body(Body::empty())
+        .unwrap();
+    let router = crate::router::router(Arc::clone(&world.test.app));
+    assert_eq!(router.oneshot(request).await.unwrap().status(), 403);
+    let query = format!("code=passed-on&state={}", away.state());
+    let refused = world.come_back(&query, &away.cookie).await;
+    assert!(matches!(
+        refused,
+        Err(SingleSignOnError::Provider(AdministratorError::CodeOfAnother))
+    ));
+    assert!(world.provider.script().forms.is_empty(), "the code was redeemed");
+    let query = format!("code=its-own&state={}", away.state());
+    world.come_back(&query, &away.cookie).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_pages_lead_there_and_back() {
     let world = World::new().await;
     world.person("ada", "ada@example.com", true);

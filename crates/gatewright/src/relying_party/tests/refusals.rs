@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use gatewright_domain::user::UserStatus;
-use http::StatusCode;
+use http::{Request, StatusCode, header};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -158,19 +159,16 @@ async fn another_browser_is_turned_away_and_the_code_is_not_redeemed() {
 async fn states_that_are_missing_forged_or_expired() {
     let world = World::new().await;
     let sign_in = world.allow().await;
-    for query in [
-        "code=c",
-        "code=c&state=",
-        "code=c&state=forged",
-        "state=forged",
-        "",
-    ] {
+    for query in ["code=c", "code=c&state=", "state=forged", ""] {
         let seen = world.get(query, &sign_in.cookie).await;
         world.assert_refused(&seen, BAD).await;
     }
+    let forged = world.get("code=c&state=forged", &sign_in.cookie).await;
+    world.assert_refused(&forged, StatusCode::FORBIDDEN).await;
     world.advance(Duration::from_secs(601)).await;
     let seen = world.come_back(&sign_in).await;
     world.assert_refused(&seen, BAD).await;
+    assert!(seen.body.contains("You have 10 minutes"), "{}", seen.body);
     assert_eq!(world.provider.asked("token"), 0);
 }
 
@@ -256,6 +254,38 @@ async fn other_errors_of_the_provider_are_a_page_that_repeats_nothing(#[case] re
     assert!(!seen.body.contains("<script") && !seen.body.contains("invalid_scope"));
     let without_state = world.get(rest, &sign_in.cookie).await;
     world.assert_refused(&without_state, BAD).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_posted_is_a_page_with_a_reference() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let code = sign_in.provider_code();
+    let posted = Request::post("/oauth2/intermediate_callback")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(sign_in.query(&format!("code={code}"))))
+        .unwrap();
+    let seen = world.send(posted).await;
+    world.assert_refused(&seen, BAD).await;
+    let (_, failure) = world.refusal(seen.reference()).await;
+    assert!(failure.advice.contains("response mode"), "{failure:?}");
+    // Its code belongs to this sign-in and to no other.
+    let other = world.allow().await;
+    let stolen = world
+        .get(&other.query(&format!("code={code}")), &other.cookie)
+        .await;
+    world.assert_refused(&stolen, BAD).await;
+    assert_eq!(world.provider.asked("token"), 0);
+    world.provider.script().nonce = sign_in.parameter("nonce");
+    world.come_back(&sign_in).await.code();
+}
+
+#[tokio::test]
+async fn an_empty_error_beside_a_code_is_no_error() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let query = sign_in.query("error=&error_description=&code=c");
+    world.get(&query, &sign_in.cookie).await.code();
 }
 
 #[tokio::test]

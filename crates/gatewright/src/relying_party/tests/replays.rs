@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatewright_domain::token_hash::TokenHash;
+use gatewright_domain::{authorization::ClaimedSignIn, token_hash::TokenHash};
 use gatewright_store::{
     authorization_code::{self, Redemption},
-    pending_sign_in::{self, PendingCaps},
+    claimed_sign_in, gateway,
 };
 use http::StatusCode;
 use serde_json::json;
@@ -162,20 +162,15 @@ async fn a_browser_that_hangs_up_finds_its_answer_on_reload() {
 async fn a_claim_whose_arrival_died_is_told_as_it_is() {
     let world = World::new().await;
     let sign_in = world.allow().await;
-    let cookie = sign_in.cookie.split_once('=').unwrap().1;
-    let [state, cookie, code] = [
-        sign_in.parameter("state").as_str(),
-        cookie,
-        &sign_in.provider_code(),
-    ]
-    .map(TokenHash::of);
+    let row = ClaimedSignIn {
+        state_hash: TokenHash::of(&sign_in.parameter("state")),
+        code_hash: TokenHash::of(&sign_in.provider_code()),
+        claimed_at: world.now(),
+        expires_at: world.now().plus(Duration::from_mins(10)),
+        answer: None,
+    };
     let mut tx = world.app.store.write().await.unwrap();
-    assert!(
-        pending_sign_in::claim(&mut tx, state, cookie, code, world.now())
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(claimed_sign_in::claim(&mut tx, &row).await.unwrap());
     tx.commit().await.unwrap();
     world.advance(Duration::from_secs(30)).await;
     let seen = world.come_back(&sign_in).await;
@@ -184,25 +179,43 @@ async fn a_claim_whose_arrival_died_is_told_as_it_is() {
 }
 
 #[tokio::test]
-async fn who_is_still_at_the_provider_outlasts_those_who_are_done() {
+async fn beginning_a_sign_in_writes_nothing_and_displaces_no_one() {
     let world = World::new().await;
-    let done = world.allow().await;
-    world.come_back(&done).await.code();
-    let open = world.allow().await;
-    let state = TokenHash::of(&open.parameter("state"));
+    let first = world.allow().await;
+    {
+        // Anyone who wants to write waits for this.
+        let held = world.app.store.write().await.unwrap();
+        for _ in 0..300 {
+            world.allow().await;
+        }
+        drop(held);
+    }
+    world.provider.script().nonce = first.parameter("nonce");
+    world.come_back(&first).await.code();
+}
+
+#[tokio::test]
+async fn a_sign_in_that_another_replica_claimed_is_answered_the_same_here() {
+    let world = World::new().await;
+    let replica = world.replica().await;
+    let sign_in = world.allow().await;
+    let first = replica.come_back(&sign_in).await;
+    first.code();
+    assert_eq!(world.come_back(&sign_in).await, first);
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
+async fn a_cookie_is_claimed_once_also_when_its_gateway_was_deleted() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    world.come_back(&sign_in).await.code();
     let mut tx = world.app.store.write().await.unwrap();
-    let mut row = pending_sign_in::find(&mut tx, state, world.now())
-        .await
-        .unwrap()
-        .unwrap();
-    row.state_hash = TokenHash::of("a third");
-    let caps = PendingCaps {
-        per_prefix: 2,
-        total: 100,
-    };
-    pending_sign_in::insert(&mut tx, &row, caps).await.unwrap();
+    let deleted = gateway::delete(&mut tx, world.source.project_id, world.gateway.id).await;
+    assert!(deleted.unwrap());
     tx.commit().await.unwrap();
-    world.come_back(&open).await.code();
-    let seen = world.come_back(&done).await;
+    world.app.refresh_directory().await.unwrap();
+    let seen = world.get(&sign_in.query("code=another"), &sign_in.cookie).await;
     assert_eq!((seen.status, seen.location), (BAD, None));
+    assert_eq!(world.provider.asked("token"), 1);
 }

@@ -49,14 +49,14 @@ fn authority(world: &World, role: KeyRole, project: Option<ProjectId>) -> Author
 }
 
 /// A test under way, and who started it.
-struct Test {
+pub(super) struct Test {
     starter: Authority,
     id: TestSignInId,
     path: String,
 }
 
 impl World {
-    async fn start_test(&self) -> Test {
+    pub(super) async fn start_test(&self) -> Test {
         let admin = authority(self, KeyRole::Admin, None);
         let started = service::start(&self.app, &admin, self.source.project_id, self.source.id)
             .await
@@ -76,11 +76,11 @@ impl World {
         self.read_by(&test.starter, test).await.unwrap()
     }
 
-    async fn report(&self, test: &Test) -> Report {
+    pub(super) async fn report(&self, test: &Test) -> Report {
         self.read(test).await.report.unwrap()
     }
 
-    async fn page(&self, test: &Test) -> Seen {
+    pub(super) async fn page(&self, test: &Test) -> Seen {
         let request = Request::get(&test.path).body(Body::empty()).unwrap();
         self.send(request).await
     }
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// Clicks in a fresh browser.
-    async fn click(&self, test: &Test) -> SignIn {
+    pub(super) async fn click(&self, test: &Test) -> SignIn {
         let seen = self.post(test, &[("sec-fetch-site", "same-origin")]).await;
         assert_eq!(seen.status, StatusCode::SEE_OTHER, "{seen:?}");
         let sign_in = SignIn {

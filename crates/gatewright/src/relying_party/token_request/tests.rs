@@ -84,6 +84,7 @@ async fn sent(authentication: ClientAuthentication) -> (http::HeaderMap, String)
         &Redemption {
             code: "c+d",
             verifier: "v",
+            redirect_uri: "https://gw.example.com/oauth2/intermediate_callback",
         },
     );
     assert_eq!(request.uri(), "https://idp.example.com/token?tenant=1");

@@ -20,7 +20,7 @@ use gatewright_domain::{
     stored_secret::SealedText,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use gatewright_store::{Tx, gateway, grant, project, revision, server, user, user_source};
 use http::{HeaderMap, Request, StatusCode};
@@ -325,6 +325,7 @@ fn source(project_id: ProjectId, at: Timestamp) -> UserSource {
         },
         scopes: vec!["openid".to_owned()],
         subject_claim: "sub".to_owned(),
+        callback: Callback::Shared,
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,

@@ -35,6 +35,7 @@ pub async fn test_connection(
         issuer: &tested.issuer,
         scopes: &tested.scopes,
         subject_claim: &tested.subject_claim,
+        callback: tested.callback,
     };
     let results = check::check(app, candidate).await;
     let credentials = if can_be_asked(&results) {
@@ -92,6 +93,7 @@ fn is_about(tested: &UserSource, current: &UserSource) -> bool {
     tested.identity_epoch == current.identity_epoch
         && !tested.changes_identity(&current.issuer, &current.client_id, &current.subject_claim)
         && tested.scopes == current.scopes
+        && tested.callback == current.callback
         && tested.client_secret.current == current.client_secret.current
 }
 

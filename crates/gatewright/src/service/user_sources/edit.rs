@@ -37,6 +37,7 @@ pub(super) fn edit(app: &App, current: &UserSource, patch: UserSourcePatch) -> R
         scopes: patch.scopes.over(&current.scopes),
         subject_claim: patch.subject_claim.over(&current.subject_claim),
     };
+    let callback = patch.callback.over(&current.callback);
     let typed = match patch.client_secret {
         Patch::Keep => None,
         Patch::Clear => {
@@ -87,6 +88,7 @@ pub(super) fn edit(app: &App, current: &UserSource, patch: UserSourcePatch) -> R
         client_secret,
         scopes: fields.scopes,
         subject_claim: fields.subject_claim,
+        callback,
         identity_epoch: current.identity_epoch + i64::from(changes_identity),
         ..current.clone()
     };

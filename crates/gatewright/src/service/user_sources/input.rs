@@ -1,6 +1,9 @@
 //! What the API takes for a User Source.
 
-use gatewright_domain::{secret::Secret, user_source::UserSourceStatus};
+use gatewright_domain::{
+    secret::Secret,
+    user_source::{Callback, UserSourceStatus},
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -35,6 +38,10 @@ pub struct NewUserSource {
     /// The ID-token claim that names the user; `sub` when left out.
     #[serde(default)]
     pub subject_claim: Option<String>,
+    /// `own` for a redirect URL of its own; the shared one when left out.
+    #[schema(schema_with = schema::callback)]
+    #[serde(default)]
+    pub callback: Option<Callback>,
     /// Save without asking the provider. The source is marked as unverified.
     #[serde(default)]
     pub skip_validation: bool,
@@ -54,6 +61,10 @@ pub struct UserSourceCandidate {
     /// The ID-token claim that names the user; `sub` when left out.
     #[serde(default)]
     pub subject_claim: Option<String>,
+    /// `own` for a redirect URL of its own; the shared one when left out.
+    #[schema(schema_with = schema::callback)]
+    #[serde(default)]
+    pub callback: Option<Callback>,
 }
 
 /// A change of a User Source. What is left out stays; `null` resets to the default.
@@ -89,6 +100,11 @@ pub struct UserSourcePatch {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub subject_claim: Patch<String>,
+    /// `own` for a redirect URL of its own, used from the next sign-in on: register it at the provider first. It ends no
+    /// session.
+    #[schema(schema_with = schema::callback)]
+    #[serde(default)]
+    pub callback: Patch<Callback>,
     /// `inactive` is refused while an active gateway uses the source.
     #[schema(schema_with = schema::status)]
     #[serde(default)]

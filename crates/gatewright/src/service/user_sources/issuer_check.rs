@@ -69,6 +69,7 @@ pub async fn check_provider(
     candidate: UserSourceCandidate,
 ) -> Result<Vec<TestedCheck>, ServiceError> {
     authority.change(project)?;
+    let callback = candidate.callback.unwrap_or_default();
     let fields = fields(app, candidate)?;
     app.relying_party
         .check_limits()
@@ -77,6 +78,7 @@ pub async fn check_provider(
         issuer: &fields.issuer,
         scopes: &fields.scopes,
         subject_claim: &fields.subject_claim,
+        callback,
     };
     let results = check::check(app, candidate).await;
     Ok(results.into_iter().map(kept).collect())

@@ -109,7 +109,8 @@ impl World {
     /// There and back.
     pub(super) async fn sign_in(&self) -> Result<Finished, SingleSignOnError> {
         let away = self.leave("/projects").await;
-        self.come_back(&format!("code=c&state={}", away.state()), &away.cookie)
+        let state = away.state();
+        self.come_back(&format!("code=code-{}&state={state}", &state[..8]), &away.cookie)
             .await
     }
 

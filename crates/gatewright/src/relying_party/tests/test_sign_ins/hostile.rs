@@ -4,25 +4,16 @@ use std::time::Duration;
 
 use gatewright_domain::{
     api_key::KeyRole,
-    authorization::{ConsentedRequest, PendingSignIn, SignInProgress, SignInPurpose},
     entropy::SystemEntropy,
     id::{ProjectId, UserSourceId},
     test_sign_in::TestProgress,
-    token_hash::TokenHash,
 };
-use gatewright_store::pending_sign_in;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::json;
-use url::Url;
 
 use super::{authority, is_not_found};
 use crate::{
-    relying_party::{
-        cookie::CookieStyle,
-        pending::{self, Aim, SealedRequest},
-        start::CAPS,
-        testing::{SignIn, World},
-    },
+    relying_party::testing::World,
     service::{ServiceError, user_sources::test_sign_ins as service},
 };
 
@@ -158,76 +149,25 @@ async fn viewers_and_other_projects_start_no_test() {
     world.start_test().await;
 }
 
-/// A browser at the provider whose row says one thing and whose sealed request says another.
-async fn mismatched(world: &World, purpose: SignInPurpose, aim: Aim) -> SignIn {
-    let hash = TokenHash::of("the-state");
-    let style = CookieStyle::of(world.app.config.public_url());
-    let binding = style.bind(&SystemEntropy, world.now(), hash, &HeaderMap::new());
-    let request = SealedRequest {
-        aim,
-        nonce: "nonce".to_owned(),
-        verifier: "verifier".to_owned(),
-        attempt: None,
-    };
-    let row = PendingSignIn {
-        state_hash: hash,
-        cookie_hash: binding.hash,
-        project_id: world.source.project_id,
-        purpose,
-        user_source_id: world.source.id,
-        identity_epoch: 1,
-        request: pending::seal_request(&world.app, hash, &request),
-        address_prefix: "192.0.2.0/24".to_owned(),
-        created_at: world.now(),
-        expires_at: world.now().plus(Duration::from_mins(10)),
-        progress: SignInProgress::Open,
-    };
-    let mut tx = world.app.store.write().await.unwrap();
-    pending_sign_in::insert(&mut tx, &row, CAPS).await.unwrap();
-    tx.commit().await.unwrap();
-    world.provider.script().nonce = "nonce".to_owned();
-    let cookie = binding.set_cookies[0].to_str().unwrap();
-    SignIn {
-        url: Url::parse("https://idp.example.com/authorize?state=the-state").unwrap(),
-        cookie: cookie.split(';').next().unwrap().to_owned(),
-        expired: Vec::new(),
-    }
-}
-
 #[tokio::test]
 async fn a_test_never_ends_in_a_code_nor_a_sign_in_in_a_report() {
-    let request = |world: &World| ConsentedRequest {
-        gateway_id: world.gateway.id,
-        client_id: "client".to_owned(),
-        client_name: "Client".to_owned(),
-        redirect_uri: "http://127.0.0.1:33418/callback".to_owned(),
-        state: None,
-        code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
-        scope: "mcp".to_owned(),
-        consent_id: None,
-    };
     let world = World::new().await;
     let test = world.start_test().await;
-    let row_of_test = mismatched(&world, SignInPurpose::Test(test.id), Aim::Client(request(&world))).await;
-    let seen = world.come_back(&row_of_test).await;
-    assert!(seen.body.contains("cannot be opened"), "{seen:?}");
-    world.assert_nothing_came_of_it(&seen).await;
-    assert!(world.report(&test).await.claims.is_empty());
-
-    let world = World::new().await;
-    let test = world.start_test().await;
-    let purpose = SignInPurpose::Client(world.gateway.id);
-    let row_of_client = mismatched(&world, purpose, Aim::Test(test.id)).await;
-    let seen = world.come_back(&row_of_client).await;
-    assert_eq!(seen.status, StatusCode::INTERNAL_SERVER_ERROR, "{seen:?}");
-    world.assert_nothing_came_of_it(&seen).await;
+    let (of_test, of_client) = (world.click(&test).await, world.allow().await);
+    for (away, carried) in [(&of_test, &of_client), (&of_client, &of_test)] {
+        let (name, _) = away.cookie.split_once('=').unwrap();
+        let (_, value) = carried.cookie.split_once('=').unwrap();
+        let seen = world
+            .get(&away.query("code=moved"), &format!("{name}={value}"))
+            .await;
+        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{seen:?}");
+        world.assert_nothing_came_of_it(&seen).await;
+    }
     assert_eq!(world.provider.asked("token"), 0);
-    assert_eq!(world.read(&test).await.test.progress, TestProgress::Waiting);
-
-    // The same by hand where row and request agree: it is the disagreement that was refused.
-    let world = World::new().await;
-    let purpose = SignInPurpose::Client(world.gateway.id);
-    let agreed = mismatched(&world, purpose, Aim::Client(request(&world))).await;
-    let seen = world.come_back(&agreed).await;
-    assert!(seen.location.unwrap().contains("code="), "{}", seen.body);
+    assert_eq!(world.read(&test).await.test.progress, TestProgress::AtProvider);
+    // Where state and cookie are of one sign-in, each ends in its own way.
+    world.come_back(&of_client).await.code();
+    world.provider.script().nonce = of_test.parameter("nonce");
+    let seen = world.come_back(&of_test).await;
+    assert!(seen.location.is_none() && seen.body.contains("alice"), "{seen:?}");
 }
