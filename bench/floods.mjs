@@ -1,15 +1,18 @@
-// Registrations and sign-ins that nobody finishes, a hundred thousand of each: what they leave behind in the database.
+// Registrations and sign-ins that nobody finishes, a hundred thousand of each: what they leave behind in the database. And an
+// office of a thousand behind one address that signs in at once.
 
 import { parseArgs } from "node:util";
 import { freePort, start } from "../e2e/lib/process.mjs";
 import { STORES, startGateway } from "../e2e/lib/gateway.mjs";
 import { flood, hangUp } from "../e2e/lib/raw.mjs";
 import { join } from "node:path";
-import { addressOf, consentForm, consentPage, register } from "./flow.mjs";
+import { addressOf, code, consentForm, consentPage, register } from "./flow.mjs";
 
 const { values: options } = parseArgs({ options: { count: { type: "string", default: "100000" } } });
 const COUNT = Number(options.count);
-/** Networks they come from: together they fill what may be pending in all, more than once. */
+/** People behind one address who sign in at the same time. */
+const OFFICE = 1_000;
+/** Networks they come from. */
 const NETWORKS = 500;
 const running = [];
 
@@ -18,8 +21,21 @@ async function size(gateway, store) {
     store === "sqlite"
       ? await gateway.rows("SELECT page_count * 4096 AS bytes FROM pragma_page_count()")
       : await gateway.rows("SELECT pg_database_size(current_database()) AS bytes");
-  const [{ n }] = await gateway.rows("SELECT count(*) AS n FROM pending_sign_ins");
-  return `${(Number(pages.bytes) / 1e6).toFixed(2)} MB with ${n} pending`;
+  return `${(Number(pages.bytes) / 1e6).toFixed(2)} MB`;
+}
+
+/** Whole sign-ins of many people behind one address, a few at a time: how many, and how long they took. */
+async function office(url, client) {
+  const since = performance.now();
+  let next = 0;
+  const people = async () => {
+    while (next < OFFICE) {
+      next += 1;
+      await code(url, client, "127.251.0.2");
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, people));
+  console.log(`  ${OFFICE} sign-ins behind one address: ${((performance.now() - since) / 1000).toFixed(1)} s`);
 }
 
 try {
@@ -56,13 +72,13 @@ try {
     const client = await register(url);
     const asked = await flood(COUNT, (index) => ({ url: consentPage(url, client), from: addressOf(index % NETWORKS) }));
     console.log(`  ${COUNT} consent pages that nobody answers ${JSON.stringify(asked)}: ${await size(gateway, store)}`);
-    for (const half of ["first", "second"]) {
-      const forms = [];
-      // One page is good for ten.
-      for (let page = 0; page < COUNT / 2 / 10; page += 1) forms.push((await consentForm(url, client, addressOf(page % NETWORKS))).form);
-      const began = await flood(COUNT / 2, (index) => ({ ...forms[Math.floor(index / 10)], from: addressOf(index % NETWORKS) }));
-      console.log(`  ${half} ${COUNT / 2} sign-ins ${JSON.stringify(began)}: ${await size(gateway, store)}`);
-    }
+    const forms = [];
+    // One page is good for ten.
+    for (let page = 0; page < COUNT / 10; page += 1) forms.push((await consentForm(url, client, addressOf(page % NETWORKS))).form);
+    const began = await flood(COUNT, (index) => ({ ...forms[Math.floor(index / 10)], from: addressOf(index % NETWORKS) }));
+    console.log(`  ${COUNT} sign-ins that nobody finishes ${JSON.stringify(began)}: ${await size(gateway, store)}`);
+    await office(url, client);
+    console.log(`  after that: ${await size(gateway, store)}`);
   }
 } finally {
   hangUp();

@@ -1,5 +1,5 @@
 // A whole sign-in as fast as one can ask for it: consent, the provider, the callback, the code, tokens. Each worker comes
-// from a network of its own (all of 127.0.0.0/8 is this machine), because networks are limited each for itself.
+// from a network of its own (all of 127.0.0.0/8 is this machine), because each network has its own limits, at two widths.
 
 import { createHash, randomBytes } from "node:crypto";
 import { send } from "../e2e/lib/raw.mjs";
@@ -9,7 +9,7 @@ const FORM = { "content-type": "application/x-www-form-urlencoded" };
 const SEALED = /name="request" value="([^"]+)"/;
 
 /** Which address the worker of a number comes from: one per network. */
-export const addressOf = (worker) => `127.${1 + Math.floor(worker / 250)}.${worker % 250}.2`;
+export const addressOf = (worker) => `127.${1 + (worker % 250)}.${Math.floor(worker / 250)}.2`;
 
 function must(condition, what, answer) {
   if (!condition) throw new Error(`${what}: ${answer.status} ${answer.text.slice(0, 300)}`);

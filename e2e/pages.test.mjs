@@ -200,7 +200,7 @@ for (const javaScriptEnabled of [true, false]) {
         ["client", 400, unknown.href],
         ["gateway", 404, authorize.replace("/mcp/acme/", "/mcp/nowhere/")],
         ["root", 400, root],
-        ["state", 400, `${gateway.callback}?code=c&state=forged`],
+        ["state", 403, `${gateway.callback}?code=c&state=forged`],
       ]) {
         const page = await person();
         assert.equal((await page.goto(url)).status(), status, name);
