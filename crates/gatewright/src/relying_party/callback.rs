@@ -66,7 +66,7 @@ pub(super) async fn shared(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    receive(app, context, headers, query, At::Shared).await
+    receive(app, context, &headers, query.as_deref(), At::Shared).await
 }
 
 /// The handler of the callback of one source.
@@ -77,7 +77,8 @@ pub(super) async fn own(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    receive(app, context, headers, query, At::Own(source.parse().ok())).await
+    let at = At::Own(source.parse().ok());
+    receive(app, context, &headers, query.as_deref(), at).await
 }
 
 /// Where a browser came back to.
@@ -101,13 +102,13 @@ impl At {
 async fn receive(
     app: Arc<App>,
     context: RequestContext,
-    headers: HeaderMap,
-    query: Option<String>,
+    headers: &HeaderMap,
+    query: Option<&str>,
     at: At,
 ) -> Response {
-    let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
+    let parameters = Parameters::parse(query.unwrap_or_default());
     let state = brought::state(&parameters);
-    let carried = pending::of_browser(&app, &headers, state);
+    let carried = pending::of_browser(&app, headers, state);
     let makes_sense = carried.is_ok() && Returned::read(&parameters).is_ok();
     if let Some(refused) = app.authorization_server.refuse_return(&context, makes_sense) {
         return refused;
@@ -133,7 +134,7 @@ async fn receive(
         Err(error) => arrival.failed(&error.into()),
     };
     if let Answer::Tested(report) = &answer
-        && let Some(path) = test_sign_in::home(&arrival.app, &headers, &arrival.known.pending, report).await
+        && let Some(path) = test_sign_in::home(&arrival.app, headers, &arrival.known.pending, report).await
     {
         return answer::redirect(&path);
     }

@@ -174,19 +174,26 @@ impl Failure {
         }
     }
 
-    /// What the person at the browser is told, who may be at the provider for so many `minutes`. A provider's fault is a 400 and not a 502: some proxies put a page of
-    /// their own in place of a 502, and the reference would be lost.
+    /// What the person at the browser is told, who may be at the provider for so many `minutes`.
     pub(super) fn told(&self, minutes: u32) -> Told {
-        if let Self::Expired = self {
-            return Told {
-                status: StatusCode::BAD_REQUEST,
-                title: "This sign-in took too long",
-                explanation: format!("You have {minutes} minutes to sign in at your identity provider.")
-                    .into(),
-                advice: AGAIN,
-            };
+        let (status, title, explanation, advice) = self.words();
+        let explanation: Cow<'static, str> = if let Self::Expired = self {
+            format!("You have {minutes} minutes to sign in at your identity provider.").into()
+        } else {
+            explanation.into()
+        };
+        Told {
+            status,
+            title,
+            explanation,
+            advice,
         }
-        let (status, title, explanation, advice) = match self {
+    }
+
+    /// Status, title, explanation and advice. A provider's fault is a 400 and not a 502: some proxies put a page of their own
+    /// in place of a 502, and the reference would be lost.
+    fn words(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+        match self {
             Self::Malformed(_) => (
                 StatusCode::BAD_REQUEST,
                 "This address is not complete",
@@ -199,8 +206,9 @@ impl Failure {
                 "It sent its answer as a form, which this gateway does not read. You are not signed in.",
                 TELL_ADMIN,
             ),
-            Self::Expired
-            | Self::OtherCode
+            // How long it may take is said in place of the explanation.
+            Self::Expired => (StatusCode::BAD_REQUEST, "This sign-in took too long", "", AGAIN),
+            Self::OtherCode
             | Self::CodeOfAnother
             | Self::OtherRedirectUrl
             | Self::Interrupted
@@ -291,12 +299,6 @@ impl Failure {
                 "Your sign-in could not be finished because of a fault in this gateway.",
                 TELL_ADMIN,
             ),
-        };
-        Told {
-            status,
-            title,
-            explanation: explanation.into(),
-            advice,
         }
     }
 }
