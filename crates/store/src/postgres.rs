@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::StoreError;
+use crate::{StoreError, link::Link};
 
 /// A database that is down is an error within this time, not a request that hangs.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -22,7 +22,8 @@ const SESSION: &str = "SET lock_timeout = 5000; SET statement_timeout = 15000; \
      SET idle_in_transaction_session_timeout = 30000";
 
 /// The pool of a database URL.
-pub(crate) async fn open(url: &Secret, max_connections: u32) -> Result<PgPool, StoreError> {
+pub(crate) async fn open(url: &Secret, max_connections: u32, link: &Link) -> Result<PgPool, StoreError> {
+    let (before, after) = (link.clone(), link.clone());
     let options = PgConnectOptions::from_str(url.expose())?
         .application_name("gatewright")
         .statement_cache_capacity(STATEMENT_CACHE)
@@ -32,6 +33,14 @@ pub(crate) async fn open(url: &Secret, max_connections: u32) -> Result<PgPool, S
         .max_connections(max_connections.max(2))
         .acquire_timeout(CONNECT_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
+        .before_acquire(move |_, about| {
+            let trusted = before.is_trusted(&about);
+            Box::pin(async move { Ok(trusted) })
+        })
+        .after_release(move |connection, about| {
+            let link = after.clone();
+            Box::pin(async move { link.may_return(connection, about).await })
+        })
         .after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute(SESSION).await?;

@@ -1,14 +1,24 @@
 //! The store: connections to either engine, and the transactions on them.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{PgPool, SqlitePool, postgres::PgListener};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
-use crate::{StoreError, Tx, postgres, revision, sqlite};
+use crate::{StoreError, Tx, file::DatabaseFile, link::Link, postgres, revision, sqlite};
 
 /// How long a writer waits for its turn: past it, an answer that says "busy" serves the caller better.
 pub(crate) const BUSY_AFTER: Duration = Duration::from_secs(5);
+
+/// A connection that listens is replaced after hearing nothing for so long.
+const LISTENED_FOR: Duration = Duration::from_mins(1);
 
 /// Where the data lies.
 #[derive(Debug, Clone)]
@@ -31,6 +41,8 @@ pub enum StoreConfig {
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) engine: Engine,
+    /// Transactions that wait for a connection.
+    waiting: Arc<AtomicU32>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,12 +52,42 @@ pub(crate) enum Engine {
         writer: SqlitePool,
         /// Read-only connections.
         readers: SqlitePool,
+        /// Where the data must stay.
+        file: DatabaseFile,
     },
     Postgres {
         pool: PgPool,
+        link: Link,
         /// The connection that listens for changes, once somebody waits for them.
         listener: Arc<Mutex<Option<PgListener>>>,
     },
+}
+
+/// How the connections of a store are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Connections that are in a transaction.
+    pub in_use: u32,
+    /// Connections that wait for one.
+    pub idle: u32,
+    /// Transactions that wait for a connection, or for their turn to write.
+    pub waiting: u32,
+}
+
+/// Counts a transaction that waits.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicU32) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Store {
@@ -54,34 +96,57 @@ impl Store {
         let engine = match config {
             StoreConfig::Sqlite { path } => {
                 let (writer, readers) = sqlite::open(path).await?;
-                Engine::Sqlite { writer, readers }
+                let file = DatabaseFile::at(path.clone()).map_err(sqlx::Error::Io)?;
+                Engine::Sqlite {
+                    writer,
+                    readers,
+                    file,
+                }
             }
-            StoreConfig::Postgres { url, max_connections } => Engine::Postgres {
-                pool: postgres::open(url, *max_connections).await?,
-                listener: Arc::default(),
-            },
+            StoreConfig::Postgres { url, max_connections } => {
+                let link = Link::new();
+                Engine::Postgres {
+                    pool: postgres::open(url, *max_connections, &link).await?,
+                    link,
+                    listener: Arc::default(),
+                }
+            }
         };
-        Ok(Self { engine })
+        Ok(Self {
+            engine,
+            waiting: Arc::default(),
+        })
     }
 
     /// A transaction that may write (`BEGIN IMMEDIATE` on the one writer connection; `Busy` after five seconds).
     pub async fn write(&self) -> Result<Tx, StoreError> {
+        let _waiting = Waiting::begin(&self.waiting);
         match &self.engine {
-            Engine::Sqlite { writer, .. } => sqlite::begin(writer, "BEGIN IMMEDIATE").await,
-            Engine::Postgres { pool, .. } => Ok(pool
-                .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
-                .await?
-                .into()),
+            Engine::Sqlite { writer, file, .. } => {
+                file.check()?;
+                sqlite::begin(writer, "BEGIN IMMEDIATE").await
+            }
+            Engine::Postgres { pool, link, .. } => {
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+                let tx = link.bounded(pool.begin_with(begin)).await?;
+                Ok(Tx::on_postgres(tx, link.clone()))
+            }
         }
     }
 
     /// A transaction that only reads, all of it from one moment.
     pub async fn read(&self) -> Result<Tx, StoreError> {
+        let _waiting = Waiting::begin(&self.waiting);
         match &self.engine {
-            Engine::Sqlite { readers, .. } => sqlite::begin(readers, "BEGIN DEFERRED").await,
-            Engine::Postgres { pool, .. } => {
+            Engine::Sqlite { readers, file, .. } => {
+                // What is read of a file that is gone is never again what anyone else sees.
+                file.check()?;
+                sqlite::begin(readers, "BEGIN DEFERRED").await
+            }
+            Engine::Postgres { pool, link, .. } => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Ok(pool.begin_with(begin).await?.into())
+                let tx = link.bounded(pool.begin_with(begin)).await?;
+                Ok(Tx::on_postgres(tx, link.clone()))
             }
         }
     }
@@ -89,7 +154,7 @@ impl Store {
     /// Waits for a change made elsewhere: PostgreSQL `LISTEN`; on SQLite, never returns (the poll finds changes).
     /// It may also return when the connection was lost, because a change may have been missed meanwhile.
     pub async fn changed(&self) -> Result<(), StoreError> {
-        let Engine::Postgres { pool, listener } = &self.engine else {
+        let Engine::Postgres { pool, listener, .. } = &self.engine else {
             return std::future::pending().await;
         };
         let mut slot = listener.lock().await;
@@ -99,22 +164,44 @@ impl Store {
             *slot = Some(fresh);
         }
         let listening = slot.as_mut().expect("it was filled a line above");
-        let received = listening.try_recv().await;
-        if received.is_err() {
-            *slot = None;
+        match timeout(LISTENED_FOR, listening.try_recv()).await {
+            Ok(received) => {
+                if received.is_err() {
+                    *slot = None;
+                }
+                received?;
+            }
+            // Nothing tells a quiet server from one that has gone silent, so the connection is made anew.
+            Err(_) => *slot = None,
         }
-        received?;
         Ok(())
+    }
+
+    /// How the connections are used.
+    pub fn connections(&self) -> Connections {
+        let (size, idle) = match &self.engine {
+            Engine::Sqlite { writer, readers, .. } => (
+                writer.size() + readers.size(),
+                writer.num_idle() + readers.num_idle(),
+            ),
+            Engine::Postgres { pool, .. } => (pool.size(), pool.num_idle()),
+        };
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        Connections {
+            in_use: size.saturating_sub(idle),
+            idle,
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers } => {
+            Engine::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Engine::Postgres { pool, listener } => {
+            Engine::Postgres { pool, listener, .. } => {
                 // A waiter that holds the listener gives it back when the pool closes under it.
                 if let Ok(mut slot) = listener.try_lock() {
                     *slot = None;

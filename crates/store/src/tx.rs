@@ -3,7 +3,9 @@
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction, query::Query};
 
 use crate::{
-    StoreError, revision,
+    StoreError,
+    link::Link,
+    revision,
     row::Row,
     value::{Value, values},
 };
@@ -31,23 +33,12 @@ enum Revision {
 #[derive(Debug)]
 enum Inner {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Link),
 }
 
 impl From<Transaction<'static, Sqlite>> for Tx {
     fn from(tx: Transaction<'static, Sqlite>) -> Self {
         let inner = Inner::Sqlite(tx);
-        Self {
-            inner,
-            revision: Revision::Stays,
-            revokes: false,
-        }
-    }
-}
-
-impl From<Transaction<'static, Postgres>> for Tx {
-    fn from(tx: Transaction<'static, Postgres>) -> Self {
-        let inner = Inner::Postgres(tx);
         Self {
             inner,
             revision: Revision::Stays,
@@ -95,6 +86,16 @@ macro_rules! bound {
 }
 
 impl Tx {
+    /// On PostgreSQL, through the link of its store.
+    pub(crate) fn on_postgres(tx: Transaction<'static, Postgres>, link: Link) -> Self {
+        let inner = Inner::Postgres(tx, link);
+        Self {
+            inner,
+            revision: Revision::Stays,
+            revokes: false,
+        }
+    }
+
     /// Makes it happen.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         if self.revision == Revision::GrowsAtCommit {
@@ -105,7 +106,7 @@ impl Tx {
         }
         match self.inner {
             Inner::Sqlite(tx) => tx.commit().await?,
-            Inner::Postgres(tx) => tx.commit().await?,
+            Inner::Postgres(tx, link) => link.bounded(tx.commit()).await?,
         }
         Ok(())
     }
@@ -139,9 +140,9 @@ impl Tx {
                 let query: Query<'_, Sqlite, _> = bound!(sql, values);
                 query.execute(&mut **tx).await?.rows_affected()
             }
-            Inner::Postgres(tx) => {
+            Inner::Postgres(tx, link) => {
                 let query: Query<'_, Postgres, _> = bound!(sql, values);
-                query.execute(&mut **tx).await?.rows_affected()
+                link.bounded(query.execute(&mut **tx)).await?.rows_affected()
             }
         })
     }
@@ -159,9 +160,9 @@ impl Tx {
                 let rows = query.fetch_all(&mut **tx).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Inner::Postgres(tx) => {
+            Inner::Postgres(tx, link) => {
                 let query: Query<'_, Postgres, _> = bound!(sql, values);
-                let rows = query.fetch_all(&mut **tx).await?;
+                let rows = link.bounded(query.fetch_all(&mut **tx)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -195,7 +196,7 @@ impl Tx {
     ) -> Result<Vec<Row>, StoreError> {
         let sql: SqlStr = match self.inner {
             Inner::Sqlite(_) => sql.into_sql_str(),
-            Inner::Postgres(_) => AssertSqlSafe(lock.append_to(sql)).into_sql_str(),
+            Inner::Postgres(..) => AssertSqlSafe(lock.append_to(sql)).into_sql_str(),
         };
         self.fetch_all(sql, values).await
     }
@@ -212,7 +213,7 @@ impl Tx {
 
     /// Tells other replicas at commit; SQLite has none.
     pub(crate) async fn notify(&mut self, channel: &str, payload: &str) -> Result<(), StoreError> {
-        if matches!(self.inner, Inner::Postgres(_)) {
+        if matches!(self.inner, Inner::Postgres(..)) {
             self.execute("SELECT pg_notify($1, $2)", values![channel, payload])
                 .await?;
         }

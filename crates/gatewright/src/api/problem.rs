@@ -350,6 +350,10 @@ impl Problem {
                     "The database did not answer as it should. Nothing changed; try again in a moment.",
                 )
             }
+            StoreError::ReadOnly | StoreError::FileGone { .. } => {
+                tracing::error!(error = cause as &dyn std::error::Error, "the store failed");
+                Self::unavailable("The database takes no changes now. Nothing changed; try again later.")
+            }
             StoreError::Taken { field } => Self::invalid(&Invalid::one(
                 format!("/{field}"),
                 format!("This {field} is already taken: choose another."),

@@ -1,0 +1,69 @@
+//! Sessions of MCP clients that were ended before their time, so that every replica refuses them. A session is named by
+//! a number that is of no use to anyone but the replicas: what clients hold is sealed.
+
+use gatewright_domain::Timestamp;
+
+use crate::{StoreError, Tx, value::values};
+
+/// Ended sessions remembered of one person at one gateway. Beyond that the oldest give way: they are good for nobody but
+/// the same person, with credentials that still work.
+pub const MAX_PER_CALLER: u32 = 1_000;
+
+/// An ended session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedSession {
+    /// The session.
+    pub session: [u8; 16],
+    /// Whose it was.
+    pub caller: [u8; 16],
+    /// When it was ended.
+    pub ended_at: Timestamp,
+    /// When it would have ended by itself, and is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// Remembers one; the oldest of the same caller give way beyond [`MAX_PER_CALLER`].
+pub async fn insert(tx: &mut Tx, ended: &EndedSession) -> Result<(), StoreError> {
+    let sql = "INSERT INTO ended_sessions (session, caller, ended_at, expires_at) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (session) DO NOTHING";
+    let caller = hex(ended.caller);
+    let values = values![hex(ended.session), &caller, ended.ended_at, ended.expires_at];
+    tx.execute(sql, values).await?;
+    let sql = "DELETE FROM ended_sessions WHERE caller = $1 AND session IN (SELECT session FROM ended_sessions \
+               WHERE caller = $1 ORDER BY ended_at DESC, session DESC LIMIT 1000000 OFFSET $2)";
+    tx.execute(sql, values![&caller, MAX_PER_CALLER]).await?;
+    Ok(())
+}
+
+/// Those ended at `since` or later that are not forgotten yet, the newest first: at most `limit`.
+pub async fn list_since(
+    tx: &mut Tx,
+    since: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<([u8; 16], Timestamp)>, StoreError> {
+    let sql = "SELECT session, ended_at FROM ended_sessions WHERE ended_at >= $1 AND expires_at > $2 \
+               ORDER BY ended_at DESC LIMIT $3";
+    let rows = tx.fetch_all(sql, values![since, now, limit]).await?;
+    rows.iter()
+        .map(|row| {
+            let session = unhex(&row.text("session")?).ok_or(StoreError::Corrupt { what: "session" })?;
+            Ok((session, row.time("ended_at")?))
+        })
+        .collect()
+}
+
+/// Forgets those that have ended by themselves, at most `limit`; how many.
+pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM ended_sessions WHERE session IN \
+               (SELECT session FROM ended_sessions WHERE expires_at <= $1 LIMIT $2)";
+    tx.execute(sql, values![now, limit]).await
+}
+
+fn hex(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+fn unhex(text: &str) -> Option<[u8; 16]> {
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}

@@ -1,0 +1,105 @@
+//! What every statement to PostgreSQL passes: a deadline on our side, because a server that has gone silent answers
+//! nothing at all, and a look at refusals to write, because a connection made while the server was read-only may stay
+//! so for its whole life.
+
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::{PgConnection, pool::PoolConnectionMetadata};
+use tokio::time::{Instant, timeout};
+
+use crate::StoreError;
+
+/// A statement that is not answered within this time never will be: the server's own limit is below it.
+const STATEMENT_DEADLINE: Duration = Duration::from_secs(18);
+/// A connection that takes longer to say that it is ready is closed instead of given back.
+const RETURN_DEADLINE: Duration = Duration::from_secs(2);
+/// SQLSTATE of a statement that writes in a transaction that may only read.
+const READ_ONLY: &str = "25006";
+
+/// The connections to one PostgreSQL server.
+#[derive(Debug, Clone)]
+pub(crate) struct Link(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    began: Instant,
+    /// When a write was last refused because the session may only read: milliseconds since `began`, plus one.
+    refused_at: AtomicU64,
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared {
+            began: Instant::now(),
+            refused_at: AtomicU64::new(0),
+        }))
+    }
+
+    /// Runs a statement within its deadline. What has no answer by then is given up, and with it its connection: it is
+    /// closed when the transaction is dropped.
+    pub(crate) async fn bounded<T>(
+        &self,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        match timeout(STATEMENT_DEADLINE, statement).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => {
+                if is_read_only(&error) {
+                    self.0.refused_at.store(self.millis() + 1, Ordering::Release);
+                }
+                Err(error.into())
+            }
+            Err(_) => Err(timed_out().into()),
+        }
+    }
+
+    /// Whether a connection may be used: every one that was open when a write was refused is replaced.
+    pub(crate) fn is_trusted(&self, connection: &PoolConnectionMetadata) -> bool {
+        match self.0.refused_at.load(Ordering::Acquire) {
+            0 => true,
+            refused_at => {
+                let since = self.millis().saturating_sub(refused_at - 1);
+                connection.age < Duration::from_millis(since)
+            }
+        }
+    }
+
+    /// Whether a connection goes back to the pool. A transaction that was dropped is rolled back first.
+    pub(crate) async fn may_return(
+        &self,
+        connection: &mut PgConnection,
+        about: PoolConnectionMetadata,
+    ) -> Result<bool, sqlx::Error> {
+        if !self.is_trusted(&about) {
+            return Ok(false);
+        }
+        match timeout(RETURN_DEADLINE, sqlx::Connection::ping(connection)).await {
+            Ok(ready) => ready.map(|()| true),
+            Err(_) => Err(timed_out()),
+        }
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Whether an error says that the session may only read.
+pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == READ_ONLY)
+}
+
+fn timed_out() -> sqlx::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time").into()
+}

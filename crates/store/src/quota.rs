@@ -1,0 +1,58 @@
+//! How much of what a project has, for its quotas.
+
+use gatewright_domain::{Timestamp, id::ProjectId};
+
+use crate::{StoreError, Tx, value::values};
+
+/// What a project has a quota of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Servers.
+    Servers,
+    /// Gateways, active or not.
+    Gateways,
+    /// User Sources, active or not.
+    UserSources,
+    /// Stored secrets.
+    Secrets,
+    /// API keys that work. One that was rotated has a successor that counts instead.
+    ApiKeys,
+    /// Members, and invitations that can still be accepted.
+    Members,
+    /// Clients registered by an administrator, at all gateways together.
+    Clients,
+    /// Slugs that are reserved for the project, in use or not.
+    Slugs,
+}
+
+/// How many a project has at `now`. Ask in the transaction that adds one, after
+/// [`crate::revision::bump`]: its lock lets one such transaction run at a time.
+pub async fn count(
+    tx: &mut Tx,
+    project: ProjectId,
+    what: Counted,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let sql = match what {
+        Counted::Servers => "SELECT COUNT(*) AS n FROM servers WHERE project_id = $1",
+        Counted::Gateways => "SELECT COUNT(*) AS n FROM gateways WHERE project_id = $1",
+        Counted::UserSources => "SELECT COUNT(*) AS n FROM user_sources WHERE project_id = $1",
+        Counted::Secrets => "SELECT COUNT(*) AS n FROM secrets WHERE project_id = $1",
+        Counted::Clients => "SELECT COUNT(*) AS n FROM preregistered_clients WHERE project_id = $1",
+        Counted::Slugs => "SELECT COUNT(*) AS n FROM gateway_slugs WHERE project_id = $1",
+        Counted::ApiKeys => {
+            "SELECT COUNT(*) AS n FROM api_keys WHERE project_id = $1 AND revoked_at IS NULL \
+             AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > $2)"
+        }
+        Counted::Members => {
+            "SELECT (SELECT COUNT(*) FROM members WHERE project_id = $1) + \
+             (SELECT COUNT(*) FROM invitations WHERE project_id = $1 AND accepted_at IS NULL \
+             AND revoked_at IS NULL AND expires_at > $2) AS n"
+        }
+    };
+    let values = match what {
+        Counted::ApiKeys | Counted::Members => values![project, now].to_vec(),
+        _ => values![project].to_vec(),
+    };
+    tx.fetch_one(sql, &values).await?.int("n")
+}
