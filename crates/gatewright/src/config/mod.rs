@@ -3,6 +3,7 @@
 
 pub mod example;
 pub mod known;
+pub mod limits;
 pub mod load;
 pub mod master_key;
 pub mod problem;
@@ -16,6 +17,7 @@ use gatewright_store::StoreConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use limits::{LimitsConfig, QuotasConfig};
 pub use load::{ConfigSource, load};
 pub use problem::{ConfigError, Problem};
 pub use sections::{
@@ -50,6 +52,11 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// How long the audit trail is kept.
     pub audit: AuditConfig,
+    /// What runs and lies in memory at once, so that one person or project cannot use up the instance.
+    pub limits: LimitsConfig,
+    /// How much one project may have. What exists keeps working when a quota is lowered; nothing is added until there is
+    /// room again.
+    pub quotas: QuotasConfig,
 }
 
 impl Config {

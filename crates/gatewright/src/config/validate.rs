@@ -9,6 +9,8 @@ use crate::telemetry::logging;
 const MIN_RETENTION_DAYS: u32 = 30;
 /// A token for `/metrics` shorter than this could be guessed.
 const MIN_BEARER_CHARACTERS: usize = 16;
+/// The largest list of one server is 16 MB.
+const MIN_LIST_MEMORY_MB: u32 = 32;
 
 /// Brings the configuration into its normal form and lists what is wrong; `place` says where a key was set.
 pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<Problem> {
@@ -87,6 +89,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
             ),
         );
     }
+    check_limits(config, &mut refuse);
     check_administrators(config, &mut refuse);
     if logging::parse_level(&config.log.level).is_none() {
         refuse(
@@ -97,6 +100,30 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
         );
     }
     problems
+}
+
+fn check_limits(config: &Config, refuse: &mut impl FnMut(&str, String)) {
+    let limits = &config.limits;
+    if limits.running_per_person == 0 {
+        refuse(
+            "limits.running_per_person",
+            "no request could run. Write at least 1".into(),
+        );
+    }
+    for (key, percent) in [
+        ("limits.project_share_percent", limits.project_share_percent),
+        ("limits.list_share_percent", limits.list_share_percent),
+    ] {
+        if !(1..=100).contains(&percent) {
+            refuse(key, "it is a percentage. Write a number from 1 to 100".into());
+        }
+    }
+    if limits.list_memory_mb < MIN_LIST_MEMORY_MB {
+        refuse(
+            "limits.list_memory_mb",
+            format!("the lists of a few servers would not fit. Write at least {MIN_LIST_MEMORY_MB}"),
+        );
+    }
 }
 
 fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) {

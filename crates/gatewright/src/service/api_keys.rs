@@ -11,7 +11,7 @@ use gatewright_domain::{
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_store::{Page, PageRequest, Tx, api_key as rows};
+use gatewright_store::{Page, PageRequest, Tx, api_key as rows, quota::Counted};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ pub use self::rotation::{RotateApiKey, rotate};
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
     change::{Change, Fields, Object, created, every, field, updated},
-    invitations,
+    invitations, quota,
 };
 use crate::{api::schema, app::App};
 
@@ -328,6 +328,9 @@ pub(super) async fn insert(mut change: Change<'_>, made: CreatedKey) -> Result<C
     rows::insert(&mut change.tx, &made.key)
         .await
         .map_err(|error| ServiceError::taken(error, "API key"))?;
+    if let KeyScope::Project { project_id, .. } = made.key.scope {
+        quota::check(&mut change, project_id, Counted::ApiKeys).await?;
+    }
     let changes = created(audited(&made.key));
     change.record("created", object(&made.key), changes).await?;
     change.commit().await?;

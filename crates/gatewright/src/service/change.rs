@@ -17,7 +17,7 @@ use super::{
     effects::Run,
     error::Conflict,
 };
-use crate::app::App;
+use crate::{app::App, config::Config};
 
 /// Rows read at once where a whole list is needed.
 const BATCH: u32 = 200;
@@ -82,6 +82,11 @@ impl<'a> Change<'a> {
             tx,
             now,
         })
+    }
+
+    /// The configuration of the instance.
+    pub(super) fn config(&self) -> &'a Config {
+        &self.app.config
     }
 
     /// A time for `updated_at` that is later than the one before, however fast changes follow each other.

@@ -15,6 +15,7 @@ use gatewright_store::{
     Page, PageRequest, Tx,
     gateway::{self as rows, GatewayWrite},
     gateway_list::GatewayFilter,
+    quota::Counted,
 };
 
 pub use self::{
@@ -25,6 +26,7 @@ use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, field, updated},
     effects::{Done, Effects, Run, names},
+    quota,
 };
 use crate::app::App;
 
@@ -71,6 +73,8 @@ pub async fn create(
     };
     check_tool_servers(&mut change.tx, &gateway).await?;
     written(&rows::insert(&mut change.tx, &gateway).await?, &gateway)?;
+    quota::check(&mut change, project, Counted::Gateways).await?;
+    quota::check(&mut change, project, Counted::Slugs).await?;
     change
         .record("created", object(&gateway), created(audited(&gateway)))
         .await?;
@@ -140,6 +144,9 @@ pub async fn update(
             ) => change.refuse("update_refused", object(&current), *conflict).await,
             (_, error) => error,
         });
+    }
+    if current.slug != next.slug {
+        quota::check(&mut change, project, Counted::Slugs).await?;
     }
     let mut changes = updated(&audited(&current), audited(&next));
     if let Some(effects) = effects {

@@ -16,7 +16,9 @@ use gatewright_domain::{
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_store::{Page, PageRequest, StoreError, Tx, account_address, invitation as rows, member};
+use gatewright_store::{
+    Page, PageRequest, StoreError, Tx, account_address, invitation as rows, member, quota::Counted,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -25,7 +27,7 @@ use super::{
     account_sessions::{self, Begun, Session},
     accounts, api_keys,
     change::{Change, Object, created, field},
-    members,
+    members, quota,
 };
 use crate::{account::visitor::Visitor, api::schema, app::App};
 
@@ -127,6 +129,7 @@ pub async fn create(
             StoreError::Taken { .. } => ServiceError::changed_meanwhile(),
             other => other.into(),
         })?;
+    quota::check(&mut change, project, Counted::Members).await?;
     let changes = created(vec![
         field("role", role),
         field("expires_at", invitation.expires_at),

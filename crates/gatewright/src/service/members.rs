@@ -12,6 +12,7 @@ use gatewright_store::{
     Page, PageRequest, Tx,
     grant::Holder,
     member::{self as rows, MemberWrite},
+    quota::Counted,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,7 +20,7 @@ use utoipa::ToSchema;
 use super::{
     Authority, IfMatch, Patch, ServiceError, accounts,
     change::{Change, Object, created, field, updated},
-    grants, invitations,
+    grants, invitations, quota,
 };
 use crate::{api::schema, app::App};
 
@@ -80,6 +81,7 @@ pub async fn join(
             "You are a member of this project already. An owner can change your role.",
         ));
     }
+    quota::check(&mut change, project, Counted::Members).await?;
     let (member, account) = existing(&mut change.tx, project, account).await?;
     let changes = created(vec![field("role", member.role)]);
     change.record("joined", object(&account), changes).await?;

@@ -30,6 +30,7 @@ pub mod patch;
 pub mod preregistered_clients;
 pub mod projects;
 pub mod provider_presets;
+mod quota;
 pub mod secrets;
 pub mod server_checks;
 pub mod servers;

@@ -16,7 +16,7 @@ use gatewright_domain::{
     token_hash::TokenHash,
 };
 use gatewright_oauth::client_authentication::Method;
-use gatewright_store::{Page, PageRequest, Tx, preregistered_client as rows};
+use gatewright_store::{Page, PageRequest, Tx, preregistered_client as rows, quota::Counted};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -25,6 +25,7 @@ use self::keys::{check_keys, with_keys};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, field, secret_changed, updated},
+    quota,
 };
 use crate::{api::schema, app::App};
 
@@ -136,6 +137,7 @@ pub async fn create(
     rows::insert(&mut change.tx, &client)
         .await
         .map_err(|error| ServiceError::taken(error, "client"))?;
+    quota::check(&mut change, project, Counted::Clients).await?;
     let mut changes = created(audited(&client));
     changes.extend(secret.as_ref().map(|_| secret_changed("client_secret")));
     change.record("created", object(&client), changes).await?;

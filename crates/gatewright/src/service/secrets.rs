@@ -10,7 +10,7 @@ use gatewright_domain::{
     server::Server,
     stored_secret::{SealedText, StoredSecret, check_origins, check_secret_name, check_secret_value},
 };
-use gatewright_store::{Page, PageRequest, Tx, secret as rows};
+use gatewright_store::{Page, PageRequest, Tx, quota::Counted, secret as rows};
 use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
@@ -19,6 +19,7 @@ use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, every, field, secret_changed, updated},
     error::Conflict,
+    quota,
 };
 use crate::{app::App, config::public_url::host_is_loopback, relying_party::check::Finding};
 
@@ -88,6 +89,7 @@ pub async fn create(
     rows::insert(&mut change.tx, &secret)
         .await
         .map_err(|error| ServiceError::taken(error, "secret"))?;
+    quota::check(&mut change, project, Counted::Secrets).await?;
     let mut changes = created(audited(&secret));
     changes.push(secret_changed("value"));
     change.record("created", object(&secret), changes).await?;

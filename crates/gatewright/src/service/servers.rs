@@ -12,6 +12,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     Page, PageRequest, Tx, assertion_origin,
+    quota::Counted,
     server::{self as rows, ServerDelete},
 };
 use serde::Deserialize;
@@ -24,7 +25,7 @@ use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, Object, created, every, field, secret_changed, updated},
     error::Conflict,
-    server_checks,
+    quota, server_checks,
 };
 use crate::{api::schema, app::App, fetch::Policy, relying_party::check::Finding};
 
@@ -160,6 +161,7 @@ pub async fn create(
     rows::insert(&mut change.tx, &server)
         .await
         .map_err(|error| ServiceError::taken(error, "server"))?;
+    quota::check(&mut change, project, Counted::Servers).await?;
     change
         .record("created", object(&server), created(audited(&server)))
         .await?;

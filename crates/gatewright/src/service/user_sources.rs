@@ -17,6 +17,7 @@ use super::{
     change::{Change, Fields, Object, created, field, secret_changed, updated},
     effects::{Done, Effects, Run, SecretFate, names},
     error::Conflict,
+    quota,
 };
 use crate::{
     app::App,
@@ -30,6 +31,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
+    quota::Counted,
     user_source::{self as rows, Guarded, UserSourceFilter},
 };
 
@@ -93,6 +95,7 @@ pub async fn create(
     rows::insert(&mut change.tx, &source)
         .await
         .map_err(|error| ServiceError::taken(error, "User Source"))?;
+    quota::check(&mut change, project, Counted::UserSources).await?;
     let mut changes = created(audited(&source));
     changes.push(secret_changed("client_secret"));
     change.record("created", object(&source), changes).await?;

@@ -103,16 +103,20 @@ impl Answer {
 
 impl Bench {
     pub(super) async fn new() -> Self {
-        Self::configured(Config::default()).await
+        Self::with_config(|_| {}).await
     }
 
-    /// An instance with a configuration of its own, except for where its data lies.
-    pub(super) async fn configured(mut config: Config) -> Self {
+    /// With changes to the configuration.
+    pub(super) async fn with_config(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        config.database = DatabaseConfig {
-            data_dir: folder.path().to_owned(),
-            ..DatabaseConfig::default()
+        let mut config = Config {
+            database: DatabaseConfig {
+                data_dir: folder.path().to_owned(),
+                ..DatabaseConfig::default()
+            },
+            ..Config::default()
         };
+        change(&mut config);
         let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
         let app = App::build(config, Arc::clone(&clock) as _, Arc::new(SystemEntropy))
             .await

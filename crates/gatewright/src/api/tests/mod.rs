@@ -14,6 +14,7 @@ mod idempotency;
 mod input;
 mod keys;
 mod people;
+mod quotas;
 mod rehearsals;
 mod roles;
 mod rotation;
