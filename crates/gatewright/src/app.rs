@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     account::Accounts,
     authorization_server::AuthorizationServer,
-    config::{Config, master_key},
+    config::{Config, SQLITE_FILE, master_key},
     directory::DirectoryHandle,
     fetch::Fetch,
     keys::SigningKeys,
@@ -77,11 +77,13 @@ impl App {
         let began = Instant::now();
         let keyring = master_key::keyring(&config, &*entropy)?;
         let store = Self::open_store(&config).await?;
-        store.migrate().await?;
-        store.check_keyring(&keyring, &*entropy).await?;
+        let told = |error| told(error, &config);
+        store.migrate().await.map_err(told)?;
+        store.check_keyring(&keyring, &*entropy).await.map_err(told)?;
         let signing = SigningKeys::load(&store, &keyring, &*clock, &*entropy).await?;
         let fetch = Fetch::new(&config)?;
         let resource_server = ResourceServer::new(
+            &config,
             fetch.clone(),
             keyring.clone(),
             Arc::clone(&clock),
@@ -133,7 +135,13 @@ impl App {
 
     /// Opens the store of a configuration, without migrating it.
     pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
-        Store::connect(&config.store()).await.with_context(|| {
+        let connected = Store::connect(&config.store()).await;
+        if let Err(error) = &connected
+            && error.is_disk_full()
+        {
+            return connected.map_err(|error| told(error, config));
+        }
+        connected.with_context(|| {
             if config.is_postgres() {
                 "PostgreSQL (database.url) cannot be reached. Check that it runs, and host, user, password and database"
                     .to_owned()
@@ -155,6 +163,23 @@ impl App {
             .refresh(&self.store, &self.keyring, &self.config)
             .await
     }
+}
+
+/// A failure at start, in words that name a full disk and what lies on it.
+fn told(error: StoreError, config: &Config) -> anyhow::Error {
+    let full = error.is_disk_full();
+    let error = anyhow::Error::from(error);
+    if !full {
+        return error;
+    }
+    if config.is_postgres() {
+        return error.context("the disk of PostgreSQL is full. Free some space there, then start again");
+    }
+    let file = config.database.data_dir.join(SQLITE_FILE);
+    error.context(format!(
+        "the disk is full, so {} cannot be written. Free some space, then start again",
+        file.display()
+    ))
 }
 
 #[cfg(test)]

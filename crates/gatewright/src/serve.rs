@@ -1,6 +1,7 @@
 //! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
 
 mod activity;
+pub mod descriptors;
 pub mod presence;
 mod signals;
 mod unread;
@@ -31,6 +32,8 @@ use tokio_util::task::TaskTracker;
 use crate::{app::App, front::Front};
 
 pub use signals::watch_signals;
+
+use descriptors::Fit;
 
 use activity::{Activity, BusyBody, FIRST_REQUEST_DEADLINE, Verdict, Watched};
 use unread::ReadToEnd;
@@ -73,7 +76,7 @@ async fn run_behind(front: Front, app: Arc<App>, listener: TcpListener) -> anyho
     let front = Arc::new(front);
     let builder = Arc::new(builder());
     let slots = Arc::new(Semaphore::new(
-        usize::try_from(app.config.server.max_connections)
+        usize::try_from(Fit::here(&app.config).connections)
             .unwrap_or(Semaphore::MAX_PERMITS)
             .min(Semaphore::MAX_PERMITS),
     ));

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use crate::{
     config::{self, ConfigSource, example, master_key},
     fetch::Fetch,
+    serve::descriptors::{self, Fit},
 };
 
 /// What can be done with the configuration.
@@ -26,6 +27,12 @@ pub(super) fn run(command: &Command, source: &ConfigSource) -> anyhow::Result<Ex
             // The files it names must be good too.
             master_key::configured(&config)?;
             Fetch::new(&config)?;
+            descriptors::raise();
+            let fit = Fit::here(&config);
+            fit.check()?;
+            if let Some(warning) = fit.warning() {
+                eprintln!("warning, for a service under the limits of this shell: {warning}");
+            }
             match &source.file {
                 Some(path) => println!("# {} and the environment are good. In effect:", path.display()),
                 None => println!("# There is no file; the environment is good. In effect:"),

@@ -3,7 +3,7 @@
 mod remote;
 mod report;
 
-use std::{io::Write, os::unix::fs::PermissionsExt as _, process::ExitCode, sync::Arc};
+use std::{io::Write, os::unix::fs::PermissionsExt as _, path::Path, process::ExitCode, sync::Arc};
 
 use gatewright_domain::{entropy::SystemEntropy, sealed::Keyring, stored_secret::SealedText};
 use gatewright_store::StoreError;
@@ -11,8 +11,14 @@ use gatewright_store::StoreError;
 use crate::{
     app::App,
     config::{Config, SQLITE_FILE, master_key},
+    serve::descriptors::{self, Fit},
 };
 use report::Report;
+
+/// With less than this SQLite cannot even write its log: the smallest write takes a few pages.
+const NO_ROOM: u64 = 1024 * 1024;
+/// With less than this a busy instance may run out within a day.
+const LITTLE_ROOM: u64 = 200 * 1024 * 1024;
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut report = Report::new(std::io::stdout());
@@ -30,11 +36,60 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
             "Set server.trusted_proxies to the addresses of the reverse proxy",
         );
     }
+    descriptors(report, &config);
+    disk(report, &config);
     if let Some(app) = local(report, config).await {
         remote::public_url(report, &app).await;
         remote::user_sources(report, &app).await;
         remote::servers(report, &app).await;
         app.store.close().await;
+    }
+}
+
+/// Whether there is room where SQLite writes. A full disk lets everything be read, so nothing else would show it.
+fn disk(report: &mut Report<impl Write>, config: &Config) {
+    if config.is_postgres() {
+        return;
+    }
+    let file = config.database.data_dir.join(SQLITE_FILE);
+    if let Ok(found) = rustix::fs::statvfs(&config.database.data_dir) {
+        room(report, &file, found.f_bavail.saturating_mul(found.f_frsize));
+    }
+}
+
+fn room(report: &mut Report<impl Write>, file: &Path, bytes: u64) {
+    let megabytes = bytes / (1024 * 1024);
+    if bytes < NO_ROOM {
+        report.bad(
+            "disk",
+            format!("it is full: {} cannot grow", file.display()),
+            "Free some space, or move database.data_dir to a larger disk",
+        );
+    } else if bytes < LITTLE_ROOM {
+        report.warn(
+            "disk",
+            format!("only {megabytes} MB are left where {} lies", file.display()),
+            "Free some space, or move database.data_dir to a larger disk",
+        );
+    }
+}
+
+/// Whether what is configured fits into what the system lets a process open.
+fn descriptors(report: &mut Report<impl Write>, config: &Config) {
+    descriptors::raise();
+    let fit = Fit::here(config);
+    if let Err(error) = fit.check() {
+        report.bad(
+            "open files",
+            error.to_string(),
+            "Mend this first; `gatewright serve` would not start under the same limit",
+        );
+    } else if let Some(warning) = fit.warning() {
+        report.warn(
+            "open files",
+            warning,
+            "Check the limit of the service too: it may differ from the one of this shell",
+        );
     }
 }
 
@@ -115,7 +170,10 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
         }
     };
     let checked = match store.is_migrated().await {
-        Ok(true) => store.check_keyring(keyring, &SystemEntropy).await.map(|()| true),
+        Ok(true) => match store.check_keyring(keyring, &SystemEntropy).await {
+            Ok(()) => store.probe().await.map(|()| true),
+            Err(error) => Err(error),
+        },
         other => other,
     };
     let proof = store.keyring_proof().await.ok().flatten();
@@ -129,7 +187,7 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
             };
             report.good(
                 "database",
-                format!("{engine}, up to date, opens with the master key"),
+                format!("{engine}, up to date, opens with the master key, takes writes"),
             );
             if let Some(proof) = proof.filter(|_| config.keys.master.len() > 1) {
                 change_of_key(report, keyring, &proof);
@@ -142,6 +200,16 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
         }
         Err(StoreError::Refused(reason)) => {
             report.bad("database", reason, "Nothing was changed");
+            None
+        }
+        Err(error) if error.is_disk_full() => {
+            let what = if config.is_postgres() {
+                "the disk of PostgreSQL is full".to_owned()
+            } else {
+                let file = config.database.data_dir.join(SQLITE_FILE);
+                format!("the disk is full, so {} cannot be written", file.display())
+            };
+            report.bad("database", what, "Free some space there");
             None
         }
         Err(error) => {

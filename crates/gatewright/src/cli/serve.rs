@@ -9,6 +9,7 @@ use crate::{
     config::{self, Config, ConfigSource, LogConfig},
     serve::{
         self,
+        descriptors::{self, Fit},
         presence::{self, Presence},
     },
     service::setup,
@@ -17,6 +18,12 @@ use crate::{
 
 /// Serves until told to stop.
 pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -> anyhow::Result<ExitCode> {
+    descriptors::raise();
+    let fit = Fit::here(&config);
+    fit.check()?;
+    if let Some(warning) = fit.warning() {
+        tracing::warn!("{warning}");
+    }
     let listen = config.server.listen;
     // First of all: whoever connects while the database is opened waits for an answer instead of being refused.
     let listener = TcpListener::bind(listen).await.with_context(|| {

@@ -14,9 +14,12 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
-use super::{FetchError, Policy, address::AddressRules, resolver::Resolve};
+use super::{FetchError, Policy, address::AddressRules, held::Held, resolver::Resolve};
 
 /// How long a connection may take to come about, all addresses together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,6 +34,8 @@ pub struct VettedConnector {
     policy: Policy,
     rules: Arc<AddressRules>,
     resolver: Arc<dyn Resolve>,
+    /// Places for open connections, where they are bounded.
+    places: Option<Arc<Semaphore>>,
 }
 
 impl VettedConnector {
@@ -39,10 +44,19 @@ impl VettedConnector {
             policy,
             rules,
             resolver,
+            places: None,
         }
     }
 
-    async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, FetchError> {
+    /// The same with a bound on the connections that are open at once.
+    pub(super) fn within(self, places: Arc<Semaphore>) -> Self {
+        Self {
+            places: Some(places),
+            ..self
+        }
+    }
+
+    async fn connect(self, uri: Uri) -> Result<TokioIo<Held>, FetchError> {
         let host = uri.host().unwrap_or_default();
         let default_port = if uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
             443
@@ -50,12 +64,16 @@ impl VettedConnector {
             80
         };
         let port = uri.port_u16().unwrap_or(default_port);
+        let place = match &self.places {
+            Some(places) => Some(place_in(places, host).await?),
+            None => None,
+        };
         let dial = async {
             let addresses = self.vetted(host).await?;
             dial(host, &addresses, port).await
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, dial).await {
-            Ok(stream) => stream.map(TokioIo::new),
+            Ok(stream) => stream.map(|stream| TokioIo::new(Held::new(stream, place))),
             Err(_) => Err(FetchError::Connect {
                 host: host.to_owned(),
                 reason: "nothing answered in time; is a firewall in between?".to_owned(),
@@ -80,6 +98,15 @@ impl VettedConnector {
             self.rules.check(self.policy, host, *address)?;
         }
         Ok(addresses)
+    }
+}
+
+/// Waits for a place. Meanwhile the request takes a connection that another one leaves.
+async fn place_in(places: &Arc<Semaphore>, host: &str) -> Result<OwnedSemaphorePermit, FetchError> {
+    let waiting = Arc::clone(places).acquire_owned();
+    match tokio::time::timeout(CONNECT_TIMEOUT, waiting).await {
+        Ok(Ok(place)) => Ok(place),
+        Ok(Err(_)) | Err(_) => Err(FetchError::Limited(host.to_owned())),
     }
 }
 
@@ -135,7 +162,7 @@ async fn dial(host: &str, addresses: &[IpAddr], port: u16) -> Result<TcpStream, 
 }
 
 impl tower::Service<Uri> for VettedConnector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Held>;
     type Error = FetchError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, FetchError>> + Send>>;
 

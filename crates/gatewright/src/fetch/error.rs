@@ -28,7 +28,7 @@ pub enum FetchError {
     /// The connection broke or what came was not HTTP.
     #[error("the answer of {0} broke off or is not HTTP")]
     Broken(String),
-    /// Too many fetches to this host (stranger policy).
+    /// Too many fetches to this host (stranger policy), or too many connections to servers are open.
     #[error("too many requests to {0} for now")]
     Limited(String),
 }

@@ -6,7 +6,9 @@ pub mod address;
 pub mod connector;
 pub mod error;
 mod gate;
+mod held;
 pub mod resolver;
+mod servers;
 mod tls;
 
 use std::{sync::Arc, time::Duration};
@@ -21,14 +23,16 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::sync::Semaphore;
 
 pub use error::FetchError;
 
-use crate::config::Config;
+use crate::{config::Config, serve::descriptors::Fit};
 use address::AddressRules;
 use connector::VettedConnector;
 use gate::Gate;
 use resolver::{Resolve, SystemResolver};
+use servers::Servers;
 
 /// Idle connections kept per host: enough for 128 requests at once and their successors.
 const IDLE_PER_HOST: usize = 256;
@@ -57,6 +61,27 @@ pub struct Limits {
 
 type HttpClient = Client<HttpsConnector<VettedConnector>, Full<Bytes>>;
 
+fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector) -> HttpClient {
+    // HTTP/1.1 only: every server has it, and its streams end without touching one another.
+    let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
+    let connector = match policy {
+        Policy::Operator => schemes.https_or_http().enable_http1().wrap_connector(connector),
+        Policy::Stranger => schemes.https_only().enable_http1().wrap_connector(connector),
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one outbound client, on a vetting connector"
+    )]
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .http1_max_buf_size(READ_BUFFER)
+        .build(connector)
+}
+
 /// The client: cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Fetch(Arc<Inner>);
@@ -66,6 +91,9 @@ struct Inner {
     rules: Arc<AddressRules>,
     // A pool for each policy: a connection vetted for one is never used by the other.
     operator: HttpClient,
+    /// For MCP servers, which are many and keep connections for long: bounded, so that the providers are reached whatever
+    /// servers do.
+    servers: Servers,
     stranger: HttpClient,
     gate: Gate,
     /// For URLs that strangers send and an administrator listed; counts each URL by itself.
@@ -81,32 +109,25 @@ impl Fetch {
 
     /// Builds the client on another resolver of names.
     pub fn with_resolver(config: &Config, resolver: &Arc<dyn Resolve>) -> anyhow::Result<Self> {
+        let bound = usize::try_from(Fit::here(config).upstream).unwrap_or(Semaphore::MAX_PERMITS);
+        Self::bounded(config, resolver, bound)
+    }
+
+    /// The same with a bound on the connections to MCP servers that are open at once.
+    fn bounded(config: &Config, resolver: &Arc<dyn Resolve>, servers: usize) -> anyhow::Result<Self> {
         let tls = tls::client_config(&config.outbound.extra_ca)?;
         let rules = Arc::new(AddressRules::new(config));
-        let client = |policy| {
-            let connector = VettedConnector::new(policy, Arc::clone(&rules), Arc::clone(resolver));
-            // HTTP/1.1 only: every server has it, and its streams end without touching one another.
-            let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls.clone());
-            let connector = match policy {
-                Policy::Operator => schemes.https_or_http().enable_http1().wrap_connector(connector),
-                Policy::Stranger => schemes.https_only().enable_http1().wrap_connector(connector),
-            };
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "this is the one outbound client, on a vetting connector"
-            )]
-            let mut builder = Client::builder(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_TIMEOUT)
-                .pool_max_idle_per_host(IDLE_PER_HOST)
-                .http1_max_buf_size(READ_BUFFER)
-                .build(connector)
-        };
+        let connector = |policy| VettedConnector::new(policy, Arc::clone(&rules), Arc::clone(resolver));
+        let client = move |policy, connector| client(tls.clone(), policy, connector);
+        let bound = servers.clamp(1, Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(bound));
+        let of_servers = connector(Policy::Operator).within(Arc::clone(&places));
         Ok(Self(Arc::new(Inner {
-            operator: client(Policy::Operator),
-            stranger: client(Policy::Stranger),
+            operator: client(Policy::Operator, connector(Policy::Operator)),
+            stranger: client(Policy::Stranger, connector(Policy::Stranger)),
+            servers: Servers::new(bound, places, move || {
+                client(Policy::Operator, of_servers.clone())
+            }),
             gate: Gate::default(),
             listed: Gate::default(),
             rules,
@@ -178,10 +199,16 @@ impl Fetch {
         head_deadline: Duration,
     ) -> Result<Response<Incoming>, FetchError> {
         let uri = request.uri().clone();
-        match tokio::time::timeout(head_deadline, send(&self.0.operator, request)).await {
+        let client = self.0.servers.client();
+        match tokio::time::timeout(head_deadline, send(&client, request)).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Timeout(host_of(&uri))),
         }
+    }
+
+    /// Connections to MCP servers that are open, idle ones included.
+    pub fn open_to_servers(&self) -> usize {
+        self.0.servers.open()
     }
 
     /// Whether an operator may configure this URL at all (scheme, literal addresses), for checks at save time.

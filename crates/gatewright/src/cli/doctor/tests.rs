@@ -262,3 +262,23 @@ async fn a_proxy_that_is_not_named_is_told() {
     assert!(!told("https://gateway.example.com", &["10.0.0.0/8"]).await);
     assert!(!told("http://127.0.0.1:8080", &[]).await);
 }
+
+#[test]
+fn a_full_disk_fails_and_names_the_file_that_cannot_grow() {
+    let told = |bytes| {
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out);
+        room(&mut report, Path::new("/data/gatewright.db"), bytes);
+        let failed = report.failures() > 0;
+        (!failed, String::from_utf8(out).unwrap())
+    };
+    let (good, text) = told(4096);
+    assert!(
+        !good && text.contains("/data/gatewright.db") && text.contains("full"),
+        "{text}"
+    );
+    let (good, text) = told(100 * 1024 * 1024);
+    assert!(good && text.contains("100 MB"), "{text}");
+    let (good, text) = told(LITTLE_ROOM);
+    assert!(good && !text.contains("disk"), "{text}");
+}

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod exchange;
+mod servers;
 mod tls;
 
 use std::{

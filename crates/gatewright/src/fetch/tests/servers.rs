@@ -1,0 +1,55 @@
+//! Connections to MCP servers are bounded.
+
+use super::*;
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n";
+const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+fn bounded(servers: usize) -> Fetch {
+    let resolver: Arc<dyn Resolve> = Arc::new(SystemResolver);
+    Fetch::bounded(&config("http://127.0.0.1:8080", &[]), &resolver, servers).unwrap()
+}
+
+async fn stream(fetch: &Fetch, peer: &Peer, patience: Duration) -> Result<Response<Incoming>, FetchError> {
+    let request = Request::get(format!("http://127.0.0.1:{}/", peer.port));
+    fetch
+        .streaming(request.body(Full::default()).unwrap(), patience)
+        .await
+}
+
+#[tokio::test]
+async fn answers_that_never_end_take_no_more_than_the_bound_and_leave_providers_theirs() {
+    let fetch = bounded(2);
+    let (slow, provider) = (
+        Peer::on("127.0.0.1", Answer::Hang(HEAD)).await,
+        Peer::on("127.0.0.1", Answer::Text(WHOLE)).await,
+    );
+    let first = stream(&fetch, &slow, LIMITS.deadline).await.unwrap();
+    let _second = stream(&fetch, &slow, LIMITS.deadline).await.unwrap();
+    assert_eq!(fetch.open_to_servers(), 2);
+    let refused = stream(&fetch, &slow, IMPATIENT.deadline).await;
+    assert!(refused.is_err(), "a third connection was opened");
+    assert_eq!(slow.connections.load(Ordering::SeqCst), 2);
+    let url = format!("http://127.0.0.1:{}/", provider.port);
+    assert!(get(&fetch, Policy::Operator, &url, LIMITS).await.is_ok());
+    drop(first);
+    assert!(stream(&fetch, &slow, LIMITS.deadline).await.is_ok());
+}
+
+#[tokio::test]
+async fn idle_connections_to_one_server_give_way_to_another() {
+    let fetch = bounded(2);
+    let (one, other) = (
+        Peer::on("127.0.0.1", Answer::Text(WHOLE)).await,
+        Peer::on("127.0.0.1", Answer::Text(WHOLE)).await,
+    );
+    let (first, second) = tokio::join!(
+        stream(&fetch, &one, LIMITS.deadline),
+        stream(&fetch, &one, LIMITS.deadline)
+    );
+    for answer in [first, second] {
+        answer.unwrap().into_body().collect().await.unwrap();
+    }
+    assert_eq!(fetch.open_to_servers(), 2);
+    assert!(stream(&fetch, &other, LIMITS.deadline).await.is_ok());
+}

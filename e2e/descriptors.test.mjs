@@ -1,0 +1,118 @@
+// One person's slow calls on a machine that lets the process open few files: everyone else is served as before.
+
+import assert from "node:assert/strict";
+import { createServer, request, Agent } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { startGateway } from "./lib/gateway.mjs";
+
+/** What the process may open: a tenth of what the calls of one person would take. */
+const OPEN_FILES = 256;
+const CALLS = 500;
+const META = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "slow", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
+
+/** A stateless server whose tool `slow` never answers. */
+async function startSlowServer() {
+  const waiting = new Set();
+  const server = createServer(async (incoming, answer) => {
+    let text = "";
+    for await (const piece of incoming) text += piece;
+    const { id, method, params } = JSON.parse(text);
+    const tool = (name) => ({ name, inputSchema: { type: "object" } });
+    const results = {
+      "server/discover": { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: {} },
+      "tools/list": { resultType: "complete", ttlMs: 60_000, cacheScope: "public", tools: [tool("slow"), tool("quick")] },
+      "tools/call": { resultType: "complete", content: [{ type: "text", text: "done" }] },
+    };
+    if (params?.name === "slow") {
+      waiting.add(answer);
+      return;
+    }
+    answer.setHeader("content-type", "application/json");
+    answer.end(JSON.stringify({ jsonrpc: "2.0", id, result: results[method] }));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return {
+    url: `http://127.0.0.1:${server.address().port}/mcp`,
+    waiting,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+describe("descriptors", () => {
+  let gateway, upstream, url, key;
+  const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
+  const open = [];
+
+  /** Calls a tool as a person; the status once the head is there. */
+  const call = (user, name) =>
+    new Promise((done) => {
+      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: {}, _meta: META } });
+      const sent = request(url, {
+        agent,
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${key}`,
+          "gatewright-user-id": user,
+          accept: "application/json, text/event-stream",
+          "content-type": "application/json",
+          "mcp-protocol-version": "2026-07-28",
+          "mcp-method": "tools/call",
+          "mcp-name": name,
+        },
+      });
+      sent.on("response", (answer) => {
+        answer.resume();
+        done({ status: answer.statusCode, retryAfter: answer.headers["retry-after"] });
+      });
+      sent.on("error", (error) => done({ status: error.code }));
+      sent.end(body);
+      open.push(sent);
+    });
+
+  before(async () => {
+    upstream = await startSlowServer();
+    gateway = await startGateway({ wrapper: ["sh", "-c", `ulimit -n ${OPEN_FILES}; exec "$@"`, "sh"] });
+    await gateway.api("POST", `${gateway.project}/servers`, { slug: "slow", url: upstream.url, timeout_ms: 60_000 });
+    ({ url } = await gateway.api("POST", `${gateway.project}/gateways`, {
+      name: "Slow",
+      slug: "slow",
+      authentication_mode: "headers",
+    }));
+    ({ key } = await gateway.api("POST", `${gateway.project}/api-keys`, { name: "slow", role: "gateway" }));
+    assert.equal((await call("bob", "quick")).status, 200);
+  });
+  after(async () => {
+    for (const each of open) each.destroy();
+    await gateway?.stop();
+    upstream?.stop();
+  });
+
+  test("what does not fit is told at start, with the number of connections that do", () => {
+    assert.match(gateway.log(), /may open only 256 files and connections, so it accepts 72 connections/);
+  });
+
+  test("five hundred slow calls of one person leave others served", async () => {
+    const answered = [];
+    for (let sent = 0; sent < CALLS; sent += 1) call("ada", "slow").then((answer) => answered.push(answer));
+    const deadline = Date.now() + 30_000;
+    const began = performance.now();
+    const other = await call("bob", "quick");
+    assert.equal(other.status, 200);
+    assert.ok(performance.now() - began < 10_000, "another person waited");
+    while (answered.length < CALLS - 64 && Date.now() < deadline) await new Promise((done) => setTimeout(done, 50));
+    const refused = answered.filter(({ status }) => status === 429);
+    assert.ok(refused.length >= CALLS - 72, `${refused.length} of ${CALLS} were refused`);
+    assert.ok(refused.every(({ retryAfter }) => retryAfter === "1"));
+    assert.ok(upstream.waiting.size <= 27, `${upstream.waiting.size} calls reached the server`);
+    assert.equal((await fetch(`${gateway.url}/readyz`)).status, 200);
+    assert.equal((await call("bob", "quick")).status, 200);
+    assert.doesNotMatch(gateway.log(), /no connection can be accepted/);
+  });
+});
