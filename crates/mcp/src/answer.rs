@@ -29,6 +29,18 @@ pub enum AnswerError {
     NotOurs(#[from] crate::bridge_splice::SpliceError),
 }
 
+impl AnswerError {
+    /// One word for metrics.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Timeout => "timeout",
+            Self::NotAlive => "ended",
+            Self::NotOurs(_) => "protocol",
+        }
+    }
+}
+
 /// The body of an answer. Dropping it gives the upstream request up.
 pub struct Answer<B>(Kind<B>);
 
@@ -64,6 +76,14 @@ impl<B> Answer<B> {
     /// What is in memory.
     pub const fn full(body: Bytes) -> Self {
         Self::pieces([body, Bytes::new(), Bytes::new()])
+    }
+
+    /// Whether a stream was ended with an error of ours in the place of the server's answer.
+    pub fn gave_up(&self) -> bool {
+        match &self.0 {
+            Kind::Events(events) => events.gave_up,
+            Kind::Memory { .. } | Kind::Json(_) | Kind::Listening(_) => false,
+        }
     }
 
     pub(crate) const fn pieces(pieces: [Bytes; 3]) -> Self {

@@ -46,6 +46,8 @@ pub(crate) struct EventsAnswer<B> {
     guard: CallGuard,
     ready: VecDeque<Bytes>,
     ended: bool,
+    /// Whether it was ended with an error of ours.
+    pub(crate) gave_up: bool,
     draining: Draining,
 }
 
@@ -83,6 +85,7 @@ where
             guard,
             ready: VecDeque::new(),
             ended: false,
+            gave_up: false,
             draining: Draining::No,
         }
     }
@@ -219,6 +222,7 @@ where
 
     /// Ends the stream with an error in the place of the answer.
     fn give_up(&mut self, message: String) {
+        self.gave_up = true;
         let error = self.bridge.refuse(message);
         self.ready.push_back(sse::encode_message(&error));
         self.ended = true;

@@ -51,6 +51,28 @@ impl fmt::Debug for CallerKey {
 /// Whether a user may go on: their credentials are still good.
 pub type Alive = Box<dyn Fn() -> bool + Send + Sync>;
 
+/// What runs for a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// A call or a list, until its answer has ended.
+    Request,
+    /// A stream that only listens.
+    Stream,
+}
+
+/// Why nothing more may run for a user at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Busy {
+    /// As many of their own requests run as may run at once.
+    #[error(
+        "{0} of your requests are running at this gateway, which is as many as may run at once. Try again when one has finished."
+    )]
+    Person(u32),
+    /// The project of the gateway has as many running as may run at once.
+    #[error("Too many requests are running at this gateway right now. Try again in a moment.")]
+    Project,
+}
+
 /// What depends on who the user is.
 pub trait Identify: Send + Sync {
     /// The signed identity assertion for a server that is told who the user is: the value of `Gatewright-Assertion`.
@@ -58,6 +80,11 @@ pub trait Identify: Send + Sync {
 
     /// Tells, for as long as an answer to the user streams, whether they may go on.
     fn alive(&self) -> Alive;
+
+    /// Takes a place among what runs at once. The place is held until the answer has ended.
+    fn admit(&self, _what: Runs) -> Result<(), Busy> {
+        Ok(())
+    }
 }
 
 /// The user of a request.

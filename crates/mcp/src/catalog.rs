@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     caller::CallerKey,
     catalog_read::{Fetched, Reading},
+    list_memory::{Kept, ListMemory},
     listing::ServerList,
     upstream::Upstream,
 };
@@ -29,8 +30,6 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 const USERS_MAX: u64 = 50_000;
 /// What is known of a user's list is forgotten after so long without a request of theirs.
 const USER_IDLE: Duration = Duration::from_hours(1);
-/// Bytes of different lists kept per server. Users with equal lists share one.
-const LISTS_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Tells lists apart by their content: SHA-256 of their entries.
 pub(crate) type Fingerprint = [u8; 32];
@@ -56,8 +55,7 @@ pub(crate) struct Glance {
 #[derive(Debug)]
 struct Noted {
     fingerprint: Fingerprint,
-    /// Kept here where it is everybody's; the lists of single users are kept within a bound of their own.
-    list: Option<Arc<ServerList>>,
+    list: Arc<Kept<ServerList>>,
     read_at: Timestamp,
     /// Until when it need not be asked for again, milliseconds; zero once the server said that it has changed.
     fresh_until: AtomicI64,
@@ -82,7 +80,8 @@ pub(crate) struct Slot {
 pub struct Catalogs {
     shared: Arc<Slot>,
     of_users: Cache<CallerKey, Arc<Slot>>,
-    lists: Cache<Fingerprint, Arc<ServerList>>,
+    /// Users with equal lists share one.
+    lists: Cache<Fingerprint, Arc<Kept<ServerList>>>,
     /// Whether the server's list may differ between users: it said so, or it was read within a session of one.
     private: AtomicBool,
 }
@@ -96,8 +95,8 @@ impl Default for Catalogs {
                 .time_to_idle(USER_IDLE)
                 .build(),
             lists: Cache::builder()
-                .max_capacity(LISTS_BYTES)
-                .weigher(|_, list: &Arc<ServerList>| u32::try_from(bytes_of(list)).unwrap_or(u32::MAX))
+                .max_capacity(USERS_MAX)
+                .time_to_idle(USER_IDLE)
                 .build(),
             private: AtomicBool::new(false),
         }
@@ -194,16 +193,13 @@ impl Catalogs {
         if !freshness.accepts(&noted, now) {
             return None;
         }
-        self.open(&noted)
+        Self::open(&noted, now)
     }
 
-    fn open(&self, noted: &Noted) -> Option<Catalog> {
-        let list = match &noted.list {
-            Some(list) => Arc::clone(list),
-            None => self.lists.get(&noted.fingerprint)?,
-        };
+    /// The list, unless it had to give way to others of its project.
+    fn open(noted: &Noted, now: Timestamp) -> Option<Catalog> {
         Some(Catalog {
-            list,
+            list: noted.list.get(now)?,
             fingerprint: noted.fingerprint,
             fresh_until: noted.fresh_until(),
         })
@@ -213,7 +209,7 @@ impl Catalogs {
     pub(crate) fn last(&self, upstream: &Upstream, caller: CallerKey, now: Timestamp) -> Option<Catalog> {
         let noted = self.noted(upstream, caller)?;
         (now.since(noted.read_at) < STALE_MAX)
-            .then(|| self.open(&noted))
+            .then(|| Self::open(&noted, now))
             .flatten()
     }
 
@@ -225,6 +221,7 @@ impl Catalogs {
     /// Keeps what a user was given.
     pub(crate) fn keep(
         &self,
+        memory: &Arc<ListMemory>,
         upstream: &Upstream,
         caller: CallerKey,
         slot: &Arc<Slot>,
@@ -232,10 +229,18 @@ impl Catalogs {
     ) -> Catalog {
         let fingerprint = fingerprint(&fetched.list);
         // An equal list is kept once, whoever read it, and what was made of it stays good.
-        let list = self.lists.get_with(fingerprint, || Arc::new(fetched.list));
+        let known = self.lists.get(&fingerprint);
+        let known = known.and_then(|kept| Some((kept.get(fetched.read_at)?, kept)));
+        let (list, kept) = known.unwrap_or_else(|| {
+            let list = Arc::new(fetched.list);
+            let (project, bytes) = (upstream.config.project, bytes_of(&list));
+            let kept = memory.keep(project, Arc::clone(&list), bytes, fetched.read_at);
+            self.lists.insert(fingerprint, Arc::clone(&kept));
+            (list, kept)
+        });
         let noted = Arc::new(Noted {
             fingerprint,
-            list: (!fetched.private).then(|| Arc::clone(&list)),
+            list: kept,
             read_at: fetched.read_at,
             fresh_until: AtomicI64::new(fetched.fresh_until.as_millis()),
         });

@@ -12,8 +12,9 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
-    catalog::{Catalog, Freshness, Slot},
+    catalog::{Catalog, Freshness, Slot, bytes_of},
     jsonrpc::{self, ErrorCode},
+    list_counting::{Counter, Counting},
     listing::{self, CacheScope, ListKind, ServerList},
     upstream::{Unavailable, Upstream, UpstreamConfig},
     upstream_ask::{AskError, Net},
@@ -167,7 +168,11 @@ fn read<T: Transport>(
         let fetched = fetch_in_time(&net, &upstream, caller).await;
         let private =
             fetched.as_ref().is_ok_and(|fetched| fetched.private) && upstream.catalogs.is_shared(&slot);
-        let catalog = fetched.map(|fetched| upstream.catalogs.keep(&upstream, key, &slot, fetched));
+        let catalog = fetched.map(|fetched| {
+            upstream
+                .catalogs
+                .keep(&net.lists, &upstream, key, &slot, fetched)
+        });
         if let Err(why) = &catalog {
             tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
         }
@@ -223,16 +228,31 @@ async fn fetch_in_time<T: Transport>(
         })
 }
 
+fn no_room(upstream: &Upstream) -> Unavailable {
+    upstream.not_mcp("a list of tools that does not fit into the memory for lists of its project")
+}
+
 async fn fetch<T: Transport>(
     net: &Arc<Net<T>>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
-    let mut list = ServerList::default();
+    let counter = Counter::new(net.lists.reading(upstream.config.project));
+    let counting = Arc::new(Net {
+        transport: Counting {
+            net: Arc::clone(net),
+            counter: counter.clone(),
+        },
+        clock: Arc::clone(&net.clock),
+        budget: Arc::clone(&net.budget),
+        farewells: Arc::clone(&net.farewells),
+        lists: Arc::clone(&net.lists),
+    });
+    let mut list = ServerList::within(net.lists.limits().of_server());
     let mut private = upstream.knows_users();
     let mut members = String::new();
     loop {
-        let result = match net
+        let result = match counting
             .ask(upstream, caller, ListKind::Tools.method(), &members)
             .await
         {
@@ -242,6 +262,7 @@ async fn fetch<T: Transport>(
             Err(AskError::Refused(code)) => {
                 return Err(upstream.not_mcp(format!("error {} to `tools/list`", code.0)));
             }
+            Err(AskError::Unavailable(_)) if counter.is_full() => return Err(no_room(upstream)),
             Err(AskError::Unavailable(why)) => return Err(why),
         };
         let page = listing::parse_page(ListKind::Tools, &result)
@@ -250,7 +271,12 @@ async fn fetch<T: Transport>(
         for invalid in &page.invalid {
             tracing::warn!(server = upstream.slug(), tool = invalid.key.as_deref(), reason = %invalid.reason, "a tool is left out");
         }
-        let Some(cursor) = list.push(page) else {
+        let further = list.push(page);
+        drop(result);
+        if !counter.settle(bytes_of(&list)) {
+            return Err(no_room(upstream));
+        }
+        let Some(cursor) = further else {
             break;
         };
         members = format!(r#""cursor":{}"#, jsonrpc::json_string(&cursor));

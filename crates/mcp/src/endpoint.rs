@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gatewright_domain::id::GatewayId;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header::ALLOW};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{ALLOW, RETRY_AFTER},
+};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::Answer,
     call_outgoing::{Call, CallError, Client},
-    caller::Caller,
+    caller::{Busy, Caller, Runs},
     catalog::Freshness,
-    envelope::{self, Limits, Message, Notification, Request},
+    envelope::{self, Limits, Message, Notification, Request, RequestId},
     federation::{Federation, Plan},
     headers,
     jsonrpc::{self, ErrorCode, Refusal},
@@ -70,6 +73,9 @@ impl Feature {
     }
 }
 
+/// The answer to what is refused.
+pub type Refused<T> = Box<Response<Answer<<T as Transport>::Body>>>;
+
 impl<T: Transport> Federation<T> {
     /// Answers a POST. `reached` is told what became of the request upstream.
     pub async fn post(
@@ -122,6 +128,9 @@ impl<T: Transport> Federation<T> {
         match self.session_for_method(gateway_id, caller, headers) {
             Err(refusal) => not_for_method(&refusal, headers),
             Ok(session) => {
+                if let Err(busy) = caller.identity.admit(Runs::Stream) {
+                    return busy_now(busy, None, header_era(headers));
+                }
                 let Some(place) = self.sessions.listen(&session) else {
                     let refusal = Refusal::new(
                         ErrorCode::INVALID_REQUEST,
@@ -140,20 +149,21 @@ impl<T: Transport> Federation<T> {
         }
     }
 
-    /// Answers a DELETE: the session ends.
-    pub fn delete(
+    /// The session that a DELETE is to end, or the refusal. It goes on until [`Federation::end`].
+    pub fn ending(
         &self,
         gateway_id: GatewayId,
         caller: Caller<'_>,
         headers: &HeaderMap,
-    ) -> Response<Answer<T::Body>> {
-        match self.session_for_method(gateway_id, caller, headers) {
-            Err(refusal) => not_for_method(&refusal, headers),
-            Ok(session) => {
-                self.sessions.end(&session);
-                reply::bare(StatusCode::NO_CONTENT)
-            }
-        }
+    ) -> Result<Arc<Session>, Refused<T>> {
+        self.session_for_method(gateway_id, caller, headers)
+            .map_err(|refusal| Box::new(not_for_method(&refusal, headers)))
+    }
+
+    /// Answers a DELETE: the session ends here, after all other replicas can know of it.
+    pub fn end(&self, session: &Session) -> Response<Answer<T::Body>> {
+        self.sessions.end(session);
+        reply::bare(StatusCode::NO_CONTENT)
     }
 
     async fn request(
@@ -187,6 +197,11 @@ impl<T: Transport> Federation<T> {
             let refusal = Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.");
             return refuse(&refusal, era);
         };
+        if matches!(feature, Feature::ListTools | Feature::CallTool)
+            && let Err(busy) = caller.identity.admit(Runs::Request)
+        {
+            return busy_now(busy, Some(&request.id.to_owned()), era);
+        }
         match feature {
             Feature::Discover => reply::result(request.id.raw, discover(plan)),
             Feature::Ping => reply::result(request.id.raw, Bytes::from_static(b"{}")),
@@ -350,6 +365,16 @@ impl<T: Transport> Federation<T> {
         }
         self.session_of(gateway_id, caller, headers)
     }
+}
+
+/// A refusal of what may run later (RFC 6585 section 4).
+fn busy_now<B>(busy: Busy, id: Option<&RequestId>, era: Era) -> Response<Answer<B>> {
+    let refusal = Refusal::new(ErrorCode::INTERNAL_ERROR, busy.to_string());
+    let mut response = reply::refusal(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), id, era);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// A refusal of GET or DELETE, in the words of the era whose header stands there.

@@ -27,6 +27,7 @@ use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
     endpoint::Reached,
     federation::{Federation, GatewayConfig, Plan},
+    list_memory::ListLimits,
     naming::Naming,
     upstream::UpstreamConfig,
     upstream_transport::{Transport, TransportError},
@@ -315,6 +316,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(servers: &[(&str, &Arc<FakeServer>)]) -> Self {
+        Self::with_list_limits(servers, ListLimits::default())
+    }
+
+    pub(crate) fn with_list_limits(servers: &[(&str, &Arc<FakeServer>)], limits: ListLimits) -> Self {
         let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
         let entropy = Arc::new(SeededEntropy::new(11));
         let keyring = Keyring::new(vec![MasterKey::generate(entropy.as_ref())]).unwrap();
@@ -339,6 +344,7 @@ impl World {
                 keyring,
                 Arc::clone(&clock) as Arc<dyn Clock>,
                 Arc::clone(&entropy) as Arc<dyn Entropy>,
+                limits,
             ),
             clock,
         }
@@ -357,6 +363,7 @@ impl World {
     ) -> Plan {
         let usual = |(id, slug): (&ServerId, &String)| UpstreamConfig {
             id: *id,
+            project: self.project_id,
             slug: slug.clone(),
             url: format!("http://{slug}.example/mcp").parse().unwrap(),
             audience: format!("http://{slug}.example/mcp"),
@@ -376,6 +383,7 @@ impl World {
         };
         self.federation.plan(GatewayConfig {
             id: self.gateway_id,
+            project: self.project_id,
             name: "Tools \"R\" us".to_owned(),
             instructions: "Be kind.".to_owned(),
             naming: Naming::for_servers(self.ids.len()),

@@ -11,7 +11,7 @@ use std::{
 
 use gatewright_domain::{
     Clock, Entropy, Timestamp,
-    id::{GatewayId, ServerId},
+    id::{GatewayId, ProjectId, ServerId},
     sealed::Keyring,
 };
 use moka::sync::Cache;
@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use crate::{
     federation_list::{Made, View},
     jsonrpc,
+    list_memory::{Kept, ListLimits, ListMemory},
     naming::Naming,
     session::Sessions,
     upstream::{Upstream, UpstreamConfig},
@@ -28,8 +29,8 @@ use crate::{
     upstream_transport::Transport,
 };
 
-/// Merged lists kept, bytes in all. Users whose lists are equal share one.
-const VIEWS_BYTES: u64 = 64 * 1024 * 1024;
+/// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.
+const VIEWS_MAX: u64 = 50_000;
 /// A merged list nobody has made use of for so long is forgotten; those of earlier configurations go that way.
 const VIEW_IDLE: Duration = Duration::from_mins(10);
 /// A server no gateway has used for so long is forgotten.
@@ -40,6 +41,8 @@ const UNUSED_FOR: Duration = Duration::from_mins(10);
 pub struct GatewayConfig {
     /// Its id.
     pub id: GatewayId,
+    /// Its project, whose share of the memory for lists its merged lists take.
+    pub project: ProjectId,
     /// What people call it; clients show it.
     pub name: String,
     /// Returned to clients as `instructions`; empty for none.
@@ -57,6 +60,7 @@ pub struct GatewayConfig {
 pub struct Plan {
     /// The gateway.
     pub gateway_id: GatewayId,
+    pub(crate) project: ProjectId,
     /// Tells plans of one gateway apart: what was made for an earlier configuration is not used for a later one.
     pub(crate) serial: u64,
     /// Who answers (`serverInfo`), as JSON text.
@@ -65,7 +69,7 @@ pub struct Plan {
     pub(crate) naming: Naming,
     pub(crate) servers: Vec<Offered>,
     /// The merged list made last: where lists do not differ between users, the one all of them have.
-    pub(crate) last: arc_swap::ArcSwapOption<View>,
+    pub(crate) last: arc_swap::ArcSwapOption<Kept<View>>,
 }
 
 /// A server as one gateway offers it.
@@ -94,7 +98,7 @@ pub struct Federation<T> {
     /// Sessions of clients of the session-based revisions.
     pub sessions: Arc<Sessions>,
     /// Merged lists by the plan and what they were made of.
-    pub(crate) views: Cache<(u64, Made), Arc<View>>,
+    pub(crate) views: Cache<(u64, Made), Arc<Kept<View>>>,
     next_serial: AtomicU64,
     /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
     upstreams: Mutex<HashMap<ServerId, Known>>,
@@ -108,7 +112,13 @@ struct Known {
 
 impl<T: Transport> Federation<T> {
     /// A federation without servers; plans bring them in.
-    pub fn new(transport: T, keyring: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(
+        transport: T,
+        keyring: Keyring,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        lists: ListLimits,
+    ) -> Self {
         Self {
             sessions: Arc::new(Sessions::new(keyring, Arc::clone(&clock), entropy)),
             net: Arc::new(Net {
@@ -116,11 +126,11 @@ impl<T: Transport> Federation<T> {
                 clock,
                 budget: Arc::default(),
                 farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
+                lists: Arc::new(ListMemory::new(lists)),
             }),
             views: Cache::builder()
-                .max_capacity(VIEWS_BYTES)
+                .max_capacity(VIEWS_MAX)
                 .time_to_idle(VIEW_IDLE)
-                .weigher(|_, view: &Arc<View>| u32::try_from(view.weight()).unwrap_or(u32::MAX))
                 .build(),
             next_serial: AtomicU64::new(0),
             upstreams: Mutex::default(),
@@ -144,6 +154,7 @@ impl<T: Transport> Federation<T> {
             .collect();
         Plan {
             gateway_id: config.id,
+            project: config.project,
             serial: self.next_serial.fetch_add(1, Ordering::Relaxed),
             server_info: server_info(&config.name),
             instructions: config.instructions,
@@ -151,6 +162,11 @@ impl<T: Transport> Federation<T> {
             servers,
             last: arc_swap::ArcSwapOption::empty(),
         }
+    }
+
+    /// Bytes that lists of tools hold.
+    pub fn list_bytes(&self) -> usize {
+        self.net.lists.bytes()
     }
 
     /// What plans made of a server, if any uses it.

@@ -13,7 +13,7 @@ use crate::{
     catalog::{Catalog, Fingerprint, Freshness, bytes_of},
     catalog_read::{Awaited, Found, catalog, find},
     federation::{Federation, Offered, Plan},
-    listing::{CacheHint, CacheScope, Entry, ListKind, Merged, ServerList, Source},
+    listing::{CacheHint, CacheScope, Entry, ListKind, Merged, PAGE_BYTES, ServerList, Source},
     naming::Target,
     upstream::{Unavailable, Upstream},
     upstream_transport::Transport,
@@ -76,15 +76,11 @@ impl Seen {
 }
 
 impl View {
-    /// Bytes it holds, roughly: the merged entries, and each written form.
+    /// Bytes it holds, roughly: the entries, and the first page as it is written for each era.
     pub(crate) fn weight(&self) -> usize {
-        1_024
-            + self
-                .lists
-                .iter()
-                .flatten()
-                .map(|list| bytes_of(list) * 3)
-                .sum::<usize>()
+        let lists = self.lists.iter().flatten();
+        let entries: usize = lists.map(|list| bytes_of(list)).sum();
+        1_024 + entries + 2 * entries.min(PAGE_BYTES)
     }
 
     fn result(&self, hint: Hint, era: Era, page: usize, now: Timestamp) -> Option<Bytes> {
@@ -196,7 +192,8 @@ impl<T: Transport> Federation<T> {
     ) -> Result<Seen, Unavailable> {
         let now = self.net.now();
         if freshness != Freshness::LookAgain
-            && let Some(view) = plan.last.load_full()
+            && let Some(kept) = plan.last.load_full()
+            && let Some(view) = kept.get(now)
             && let Some(fresh_until) = view.fresh_until(plan, caller, now)
             && (freshness == Freshness::Any || now < fresh_until)
         {
@@ -244,14 +241,21 @@ impl<T: Transport> Federation<T> {
             .iter()
             .map(|catalog| catalog.as_ref().map(|catalog| catalog.fingerprint))
             .collect();
-        let lists = catalogs
+        let mut lists: Vec<_> = catalogs
             .into_iter()
             .map(|catalog| catalog.map(|catalog| catalog.list))
             .collect();
-        let view = self.views.get_with((plan.serial, made_of.clone()), || {
-            Arc::new(merge(plan, lists, made_of))
+        leave_out_what_does_not_fit(plan, &mut lists, self.net.lists.limits().of_view());
+        let key = (plan.serial, made_of.clone());
+        let known = self.views.get(&key);
+        let known = known.and_then(|kept| Some((kept.get(now)?, kept)));
+        let (view, kept) = known.unwrap_or_else(|| {
+            let view = Arc::new(merge(plan, lists, made_of));
+            let kept = (self.net.lists).keep(plan.project, Arc::clone(&view), view.weight(), now);
+            self.views.insert(key, Arc::clone(&kept));
+            (view, kept)
         });
-        plan.last.store(Some(Arc::clone(&view)));
+        plan.last.store(Some(kept));
         let hint = Hint {
             fresh_until,
             scope: scope(plan),
@@ -335,6 +339,20 @@ async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Leaves out servers whose lists would make the merged list larger than what is kept of one.
+fn leave_out_what_does_not_fit(plan: &Plan, lists: &mut [Option<Arc<ServerList>>], bytes: usize) {
+    let mut left = bytes;
+    for (offered, slot) in plan.servers.iter().zip(lists) {
+        let Some(list) = slot else { continue };
+        if let Some(rest) = left.checked_sub(bytes_of(list)) {
+            left = rest;
+        } else {
+            tracing::warn!(gateway = %plan.gateway_id, server = offered.upstream.slug(), "the tools of a server are left out: the lists of all servers of the gateway together are too large");
+            *slot = None;
+        }
     }
 }
 

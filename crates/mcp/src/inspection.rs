@@ -154,6 +154,7 @@ impl<T: Transport> Federation<T> {
             clock: Arc::clone(&self.net.clock),
             budget: Arc::clone(&self.net.budget),
             farewells: Arc::clone(&self.net.farewells),
+            lists: Arc::clone(&self.net.lists),
         });
         let caller = Caller {
             key: CallerKey::NOBODY,

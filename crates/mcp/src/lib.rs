@@ -33,6 +33,8 @@ mod federation_tests;
 pub mod headers;
 pub mod inspection;
 pub mod jsonrpc;
+mod list_counting;
+pub mod list_memory;
 mod listen;
 pub mod listing;
 pub mod merge;

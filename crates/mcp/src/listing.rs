@@ -259,7 +259,7 @@ fn is_only_task(raw: &[u8], execution: Member) -> bool {
 }
 
 /// The pages of one server put together, within the caps.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ServerList {
     /// Entries in the server's order.
     pub entries: Vec<Entry>,
@@ -272,11 +272,33 @@ pub struct ServerList {
     /// Whether a cap cut the list short, or the server sent a cursor twice.
     pub truncated: bool,
     bytes: usize,
+    max_bytes: usize,
     cursors: Vec<String>,
     pages: usize,
 }
 
+impl Default for ServerList {
+    fn default() -> Self {
+        Self::within(MAX_BYTES_PER_SERVER)
+    }
+}
+
 impl ServerList {
+    /// An empty list that takes at most so many bytes of entries.
+    pub fn within(max_bytes: usize) -> Self {
+        Self {
+            entries: Vec::new(),
+            invalid: Vec::new(),
+            ttl_ms: None,
+            is_public: false,
+            truncated: false,
+            bytes: 0,
+            max_bytes,
+            cursors: Vec::new(),
+            pages: 0,
+        }
+    }
+
     /// Adds a page; the cursor to go on with, or `None` when this was the last one, a cap is reached or the cursor
     /// repeats.
     pub fn push(&mut self, page: Page) -> Option<String> {
@@ -295,7 +317,7 @@ impl ServerList {
         // An entry keeps its page's bytes alive, so it is the page that must fit: entries are copied out of it.
         for mut entry in page.entries {
             self.bytes += entry.raw.len();
-            if self.entries.len() == MAX_ENTRIES_PER_SERVER || self.bytes > MAX_BYTES_PER_SERVER {
+            if self.entries.len() == MAX_ENTRIES_PER_SERVER || self.bytes > self.max_bytes {
                 self.truncated = true;
                 return None;
             }

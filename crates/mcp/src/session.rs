@@ -1,6 +1,8 @@
 //! Sessions of clients of the revisions before 2026-07-28 (2025-11-25 basic/transports, session management). The session
 //! id is sealed, so any replica can open it; what is kept in memory is only what runs on this one: calls that can be
-//! cancelled, and tombstones of sessions that were ended.
+//! cancelled, and tombstones of sessions that were ended here or, as the other replicas tell, elsewhere.
+
+mod ending;
 
 use std::{
     collections::HashMap,
@@ -25,6 +27,8 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::{caller::CallerKey, version::ProtocolVersion};
+
+pub use ending::Ending;
 
 /// A session ends after this long whatever happens: clients on a desktop keep one for weeks, and most do not recover
 /// from losing it. Tombstones are kept as long.
@@ -169,7 +173,7 @@ impl Sessions {
         }
     }
 
-    /// Whether a session has been ended on this replica.
+    /// Whether a session has been ended, as far as this replica knows.
     pub fn has_ended(&self, session: &Session) -> bool {
         self.ended.contains_key(&session.id) || session.ends_at <= self.clock.now()
     }

@@ -10,7 +10,11 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
+use gatewright_domain::{
+    Timestamp,
+    id::{ProjectId, ServerId},
+    server::IdentityForwarding,
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
     header::{
@@ -38,6 +42,8 @@ const DOUBLED_AT_MOST: u32 = 2;
 pub struct UpstreamConfig {
     /// Its id.
     pub id: ServerId,
+    /// Its project, whose share of the memory for lists its lists take.
+    pub project: ProjectId,
     /// The prefix of its tools where a gateway federates several servers.
     pub slug: String,
     /// Its Streamable HTTP endpoint.

@@ -14,6 +14,7 @@ use crate::{
     envelope::{self, Limits, Message, Outcome, RequestId},
     headers,
     jsonrpc::{self, ErrorCode},
+    list_memory::ListMemory,
     meta::{self, ClientFacts},
     upstream::{Unavailable, Upstream},
     upstream_back::Back,
@@ -43,6 +44,8 @@ pub(crate) struct Net<T> {
     pub(crate) budget: Arc<Budget>,
     /// How many sessions are ended at once.
     pub(crate) farewells: Arc<Semaphore>,
+    /// What lists hold.
+    pub(crate) lists: Arc<ListMemory>,
 }
 
 /// Why a request of our own has no result.

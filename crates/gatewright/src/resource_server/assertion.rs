@@ -1,6 +1,9 @@
 //! The signed identity assertion: how a server that is told who the user is, is told.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use gatewright_domain::{
     Timestamp,
@@ -8,14 +11,17 @@ use gatewright_domain::{
     principal::Principal,
 };
 use gatewright_mcp::{
-    caller::{Alive, CallerKey, Identify},
+    caller::{Alive, Busy, CallerKey, Identify, Runs},
     upstream::UpstreamConfig,
 };
 use http::HeaderValue;
 use moka::sync::Cache;
 use serde::Serialize;
 
-use super::authenticate::{Authenticated, is_still_good};
+use super::{
+    authenticate::{Authenticated, is_still_good},
+    running::Place,
+};
 use crate::app::App;
 
 /// An assertion lives this long.
@@ -87,6 +93,8 @@ pub(super) struct Identity<'a> {
     pub(super) app: &'a Arc<App>,
     pub(super) caller: &'a Arc<Authenticated>,
     pub(super) gateway_id: GatewayId,
+    /// Holds the place among what runs at once until the answer has ended.
+    pub(super) place: &'a OnceLock<Place>,
 }
 
 impl Identify for Identity<'_> {
@@ -114,6 +122,14 @@ impl Identify for Identity<'_> {
     fn alive(&self) -> Alive {
         let (app, caller, gateway_id) = (Arc::clone(self.app), Arc::clone(self.caller), self.gateway_id);
         Box::new(move || is_still_good(&app, gateway_id, &caller))
+    }
+
+    fn admit(&self, what: Runs) -> Result<(), Busy> {
+        let running = &self.app.resource_server.running;
+        let place = running.admit(&self.caller.counted, what)?;
+        // One request asks once.
+        let _ = self.place.set(place);
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use gatewright_store::revocation::Denied;
 use http::{HeaderMap, header::AUTHORIZATION};
 use moka::sync::Cache;
 
-use super::{refusal::Refusal, user_id::user_id};
+use super::{refusal::Refusal, running::Counted, user_id::user_id};
 use crate::{
     app::App,
     directory::{Directory, GatewayEntry},
@@ -50,7 +50,21 @@ impl Default for TokenCache {
 pub(super) struct Authenticated {
     pub(super) principal: Arc<Principal>,
     pub(super) key: CallerKey,
+    /// Where the requests of this caller are counted.
+    pub(super) counted: Counted,
     pub(super) good: Good,
+}
+
+impl Authenticated {
+    pub(super) fn new(app: &App, principal: Principal, good: Good) -> Self {
+        let key = CallerKey::of(&principal);
+        Self {
+            counted: app.resource_server.running.counted(key, principal.project_id),
+            principal: Arc::new(principal),
+            key,
+            good,
+        }
+    }
 }
 
 /// What must stay true for the caller to stay known.
@@ -224,11 +238,7 @@ async fn first_sight(
         email: named.email,
         display_name: named.display_name,
     };
-    Ok(Authenticated {
-        key: CallerKey::of(&principal),
-        principal: Arc::new(principal),
-        good: Good::Token(facts),
-    })
+    Ok(Authenticated::new(app, principal, Good::Token(facts)))
 }
 
 impl TokenFacts {
@@ -283,11 +293,7 @@ fn by_key(
         display_name: None,
     };
     app.last_used.note(key_id, now);
-    Ok(Arc::new(Authenticated {
-        key: CallerKey::of(&principal),
-        principal: Arc::new(principal),
-        good: Good::Key { hash },
-    }))
+    Ok(Arc::new(Authenticated::new(app, principal, Good::Key { hash })))
 }
 
 /// The key of a hash, when it opens this gateway now.

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::{assertion::Identity, authenticate::authenticate, plan::plan, refusal::Refusal};
+use super::{assertion::Identity, authenticate::authenticate, plan::plan, refusal::Refusal, sessions};
 use crate::{
     app::App,
     config::Config,
@@ -80,6 +80,7 @@ where
         app,
         caller: &authenticated,
         gateway_id: entry.gateway.id,
+        place: record.place(),
     };
     let caller = Caller {
         key: authenticated.key,
@@ -97,7 +98,18 @@ where
                 alive,
             )
         }
-        Method::DELETE => federation.delete(entry.gateway.id, caller, &head.headers),
+        Method::DELETE => match federation.ending(entry.gateway.id, caller, &head.headers) {
+            Ok(session) => {
+                // First where the other replicas read it: what fails here is tried again, and what is known here only
+                // would go on there.
+                sessions::tell_others(app, session.ending()).await.map_err(|error| {
+                    tracing::error!(request_id = %record.id(), error = &error as &dyn std::error::Error, "a session could not be ended");
+                    Refusal::Unchecked
+                })?;
+                federation.end(&session)
+            }
+            Err(refused) => *refused,
+        },
         _ => {
             let body = message(&head.headers, body).await?;
             let plan = plan(&app.resource_server, entry);
@@ -138,7 +150,16 @@ struct Noting<'a> {
 impl Drop for Noting<'_> {
     fn drop(&mut self) {
         if let Some(reason) = self.reached.failure {
-            self.app.telemetry.count_upstream_error(reason);
+            let server = self.reached.server.as_ref();
+            let id = server.map(|upstream| upstream.config.id);
+            self.app.telemetry.count_upstream_error(id, reason);
+            // What the connection said is in a line of its own, which no request can be told from.
+            tracing::info!(
+                request_id = %self.record.id(),
+                server = server.map(|upstream| upstream.slug()),
+                reason,
+                "a request to a server failed"
+            );
         }
         if let Some(upstream) = &self.reached.server {
             let mut servers = self.entry.servers.iter();

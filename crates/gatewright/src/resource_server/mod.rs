@@ -8,7 +8,9 @@ mod endpoint;
 mod inspection;
 mod plan;
 mod refusal;
+pub(crate) mod running;
 pub(crate) mod seen_tokens;
+pub(crate) mod sessions;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -20,13 +22,15 @@ pub(crate) mod user_id;
 use std::sync::Arc;
 
 use gatewright_domain::{Clock, Entropy, sealed::Keyring};
-use gatewright_mcp::federation::Federation;
+use gatewright_mcp::{federation::Federation, list_memory::ListLimits};
 
-use crate::fetch::Fetch;
+use crate::{config::Config, fetch::Fetch, serve::descriptors::Fit};
 
 use assertion::Assertions;
 use authenticate::TokenCache;
+use running::Running;
 use seen_tokens::SeenTokens;
+use sessions::EndedElsewhere;
 use transport::Outbound;
 
 pub use endpoint::{Answer, answer};
@@ -41,16 +45,49 @@ pub struct ResourceServer {
     assertions: Assertions,
     /// First uses of access tokens that wait to be written.
     pub(crate) seen_tokens: SeenTokens,
+    running: Running,
+    elsewhere: EndedElsewhere,
+}
+
+/// What may run at once on this machine. A person gets no more than half of what their project may run, so that where
+/// little fits there is room for somebody else.
+fn running(config: &Config) -> Running {
+    let of_project = Fit::here(config).of_project(config);
+    let of_person = (of_project / 2).max(1);
+    Running::new(config.limits.running_per_person.min(of_person), of_project)
+}
+
+/// The memory for lists that is configured.
+fn list_limits(config: &Config) -> ListLimits {
+    let limits = &config.limits;
+    let total = usize::try_from(limits.list_memory_mb).unwrap_or(usize::MAX) * 1024 * 1024;
+    ListLimits {
+        total,
+        of_project: total / 100 * usize::try_from(limits.list_share_percent).unwrap_or(100),
+    }
 }
 
 impl ResourceServer {
+    /// Bytes that lists of tools hold.
+    pub fn list_bytes(&self) -> usize {
+        self.federation.list_bytes()
+    }
+
     /// Nothing is known yet of tokens and servers.
-    pub fn new(fetch: Fetch, keyring: Keyring, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(
+        config: &Config,
+        fetch: Fetch,
+        keyring: Keyring,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         Self {
-            federation: Federation::new(Outbound::new(fetch), keyring, clock, entropy),
+            federation: Federation::new(Outbound::new(fetch), keyring, clock, entropy, list_limits(config)),
             tokens: TokenCache::default(),
             assertions: Assertions::default(),
             seen_tokens: SeenTokens::default(),
+            running: running(config),
+            elsewhere: EndedElsewhere::default(),
         }
     }
 }

@@ -23,6 +23,7 @@ fn gateway_config(entry: &GatewayEntry) -> GatewayConfig {
     let gateway = &entry.gateway;
     GatewayConfig {
         id: gateway.id,
+        project: gateway.project_id,
         name: gateway.name.clone(),
         instructions: gateway.instructions.clone(),
         naming: if entry.prefixed {
@@ -53,6 +54,7 @@ pub(super) fn upstream_config(entry: &ServerEntry) -> UpstreamConfig {
     };
     UpstreamConfig {
         id: server.id,
+        project: server.project_id,
         slug: server.slug.clone(),
         url,
         audience: server.url.clone(),

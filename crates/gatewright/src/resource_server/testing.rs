@@ -2,17 +2,43 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Router, body::Bytes, extract::State, response::IntoResponse, routing::any};
-use http::HeaderMap;
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::any,
+};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 /// What the server on loopback got.
 #[derive(Default)]
 pub(crate) struct Upstream {
     pub(crate) received: Mutex<Vec<(HeaderMap, Value)>>,
+    /// Calls are answered while nobody holds this for writing.
+    pub(crate) hold: tokio::sync::RwLock<()>,
+    mood: Mutex<Mood>,
+}
+
+/// How calls are answered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// With a result.
+    #[default]
+    Well,
+    /// With status 500.
+    Fails,
+    /// With half a result, and then the connection breaks.
+    Breaks,
 }
 
 impl Upstream {
+    /// How calls are answered from now on.
+    pub(crate) fn feel(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
     /// The headers of each call.
     pub(crate) fn calls(&self) -> Vec<HeaderMap> {
         self.called().into_iter().map(|(headers, _)| headers).collect()
@@ -43,7 +69,7 @@ pub(crate) async fn upstream() -> (String, Arc<Upstream>) {
     (url, upstream)
 }
 
-async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: Bytes) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap();
     let result = match message["method"].as_str().unwrap() {
         "server/discover" => {
@@ -56,7 +82,22 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         _ => json!({"resultType": "complete", "content": [{"type": "text", "text": "told"}]}),
     };
     let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
+    let is_call = message["method"] == "tools/call";
     upstream.received.lock().unwrap().push((headers, message));
+    if is_call {
+        drop(upstream.hold.read().await);
+    }
+    let mood = *upstream.mood.lock().unwrap();
+    match mood {
+        Mood::Fails if is_call => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Mood::Breaks if is_call => {
+            let half = answer.to_string()[..20].to_owned();
+            let pieces = [Ok(half), Err(std::io::Error::other("broken"))];
+            let body = Body::from_stream(futures_util::stream::iter(pieces));
+            return ([("content-type", "application/json")], body).into_response();
+        }
+        Mood::Well | Mood::Fails | Mood::Breaks => {}
+    }
     let smuggled = [
         ("content-type", "application/json"),
         ("set-cookie", "a=b"),
@@ -73,5 +114,5 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         ("mcp-session-id", "a-session"),
         ("x-powered-by", "something"),
     ];
-    (smuggled, answer.to_string())
+    (smuggled, answer.to_string()).into_response()
 }

@@ -3,7 +3,7 @@
 //! caller (a session or a key of an administrator, and no token), and that what the server was told is kept to be shown.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use gatewright_domain::{id::ServerId, principal::Principal};
 use gatewright_mcp::{
-    caller::{Alive, Caller, CallerKey, Identify},
+    caller::{Alive, Busy, Caller, Identify, Runs},
     endpoint::Reached,
     own_client::OfferedTool,
     sse,
@@ -27,6 +27,7 @@ use super::{
     assertion::Identity,
     authenticate::{Authenticated, Good},
     plan::plan,
+    running::Place,
 };
 use crate::{
     app::App,
@@ -99,15 +100,20 @@ impl Identify for Recording<'_> {
     fn alive(&self) -> Alive {
         self.identity.alive()
     }
+
+    fn admit(&self, what: Runs) -> Result<(), Busy> {
+        self.identity.admit(what)
+    }
 }
 
 impl<'a> Recording<'a> {
-    fn new(app: &'a Arc<App>, caller: &'a Arc<Authenticated>) -> Self {
+    fn new(app: &'a Arc<App>, caller: &'a Arc<Authenticated>, place: &'a OnceLock<Place>) -> Self {
         Self {
             identity: Identity {
                 app,
                 caller,
                 gateway_id: caller.principal.gateway_id,
+                place,
             },
             handed_out: Mutex::default(),
         }
@@ -144,12 +150,8 @@ fn claims_of(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&payload).ok()
 }
 
-fn authenticated(principal: Principal) -> Arc<Authenticated> {
-    Arc::new(Authenticated {
-        key: CallerKey::of(&principal),
-        principal: Arc::new(principal),
-        good: Good::Trial,
-    })
+fn authenticated(app: &App, principal: Principal) -> Arc<Authenticated> {
+    Arc::new(Authenticated::new(app, principal, Good::Trial))
 }
 
 /// The tools that a gateway offers to whoever tries it out.
@@ -158,8 +160,9 @@ pub(crate) async fn tools(
     entry: &GatewayEntry,
     principal: Principal,
 ) -> Result<Vec<OfferedTool>, Unavailable> {
-    let caller = authenticated(principal);
-    let recording = Recording::new(app, &caller);
+    let caller = authenticated(app, principal);
+    let place = OnceLock::new();
+    let recording = Recording::new(app, &caller, &place);
     let federation = &app.resource_server.federation;
     let plan = plan(&app.resource_server, entry);
     federation.offered_tools(plan, recording.caller()).await
@@ -173,8 +176,9 @@ pub(crate) async fn call(
     tool: &str,
     arguments: &str,
 ) -> Tried {
-    let caller = authenticated(principal);
-    let recording = Recording::new(app, &caller);
+    let caller = authenticated(app, principal);
+    let place = OnceLock::new();
+    let recording = Recording::new(app, &caller, &place);
     let federation = &app.resource_server.federation;
     let plan = plan(&app.resource_server, entry);
     let mut reached = Reached::default();
@@ -188,7 +192,8 @@ pub(crate) async fn call(
         .unwrap_or(Outcome::Late);
     let duration = begun.elapsed();
     if let Some(reason) = reached.failure {
-        app.telemetry.count_upstream_error(reason);
+        let server = reached.server.as_ref().map(|upstream| upstream.config.id);
+        app.telemetry.count_upstream_error(server, reason);
     }
     let server = reached.server.and_then(|upstream| {
         let mut servers = entry.servers.iter();

@@ -21,10 +21,10 @@ use crate::{
     upstream_transport::TransportError,
 };
 
-const ADA: User = User("ada");
-const BOB: User = User("bob");
+pub(super) const ADA: User = User("ada");
+pub(super) const BOB: User = User("bob");
 
-async fn list(world: &World, plan: &Plan, user: &User) -> Value {
+pub(super) async fn list(world: &World, plan: &Plan, user: &User) -> Value {
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":"l","method":"tools/list","params":{{{}}}}}"#,
         meta("")
@@ -41,7 +41,7 @@ async fn list(world: &World, plan: &Plan, user: &User) -> Value {
     answer
 }
 
-fn names(answer: &Value) -> Vec<&str> {
+pub(super) fn names(answer: &Value) -> Vec<&str> {
     let tools = answer["result"]["tools"].as_array();
     tools
         .unwrap_or_else(|| panic!("{answer}"))
@@ -50,7 +50,7 @@ fn names(answer: &Value) -> Vec<&str> {
         .collect()
 }
 
-async fn call(world: &World, plan: &Plan, user: &User, name: &str) -> Value {
+pub(super) async fn call(world: &World, plan: &Plan, user: &User, name: &str) -> Value {
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{name}","arguments":{{}},{}}}}}"#,
         meta("")

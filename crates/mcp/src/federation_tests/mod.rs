@@ -8,9 +8,30 @@ mod endpoint;
 mod eras;
 mod inspection;
 mod isolation;
+mod list_memory;
 mod lists;
 mod lost_sessions;
 mod once;
 mod own_client;
 mod patience;
 mod streams;
+
+use gatewright_domain::id::GatewayId;
+use http::{HeaderMap, Response};
+
+use crate::{answer::Answer, caller::Caller, federation::Federation, upstream_transport::Transport};
+
+impl<T: Transport> Federation<T> {
+    /// Answers a DELETE where no other replica need know.
+    fn delete(
+        &self,
+        gateway_id: GatewayId,
+        caller: Caller<'_>,
+        headers: &HeaderMap,
+    ) -> Response<Answer<T::Body>> {
+        match self.ending(gateway_id, caller, headers) {
+            Ok(session) => self.end(&session),
+            Err(refused) => *refused,
+        }
+    }
+}

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::bench::{Answer, Bench, Tenant};
 use crate::{
     app::App,
-    config::{Config, ServersConfig},
     service::{Authority, attention, server_checks::testing::dead_url},
 };
 
@@ -122,11 +121,8 @@ async fn a_second_project_cannot_tell_a_server_of_another_who_its_users_are() {
 #[tokio::test]
 async fn the_operator_may_allow_an_origin_to_several_projects() {
     let (shared, other) = (dead_url().await, dead_url().await);
-    let bench = Bench::configured(Config {
-        servers: ServersConfig {
-            shared_assertion_origins: vec![origin(&shared)],
-        },
-        ..Config::default()
+    let bench = Bench::with_config(|config| {
+        config.servers.shared_assertion_origins = vec![origin(&shared)];
     })
     .await;
     let (acme, other_tenant) = (bench.tenant("Acme").await, bench.tenant("Other").await);

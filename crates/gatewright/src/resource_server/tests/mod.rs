@@ -1,6 +1,9 @@
 //! The resource server through the whole front of the program, towards servers on loopback.
 
 mod calling;
+mod ending;
 mod identity;
+mod measures;
 mod refusing;
+mod running;
 mod world;

@@ -74,11 +74,17 @@ impl Answer {
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With changes to the configuration.
+    pub(super) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
         let mut config = Config::default();
         config.database.data_dir = folder.path().to_owned();
         config.server.public_url = PUBLIC_URL.to_owned();
+        change(&mut config);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let app = App::build(config, clock.clone(), entropy).await.unwrap();
         let at = clock.now();

@@ -1,0 +1,74 @@
+//! Lists larger than the memory for them.
+
+use gatewright_domain::server::IdentityForwarding;
+use serde_json::{Value, json};
+
+use super::lists::{ADA, BOB, call, list, names};
+use crate::{
+    fake_net::{FakeServer, World, json_answer, modern_reply, modern_server, tool},
+    list_memory::ListLimits,
+};
+
+const LIMITS: ListLimits = ListLimits {
+    total: 1_000_000,
+    of_project: 100_000,
+};
+
+/// A tool with a description of so many bytes.
+fn large(name: &str, bytes: usize) -> Value {
+    json!({"name": name, "description": "x".repeat(bytes), "inputSchema": {"type": "object"}})
+}
+
+#[tokio::test]
+async fn a_list_beyond_its_bound_is_cut_and_what_was_taken_works() {
+    let tools: Vec<_> = (0..100)
+        .map(|number| large(&format!("t{number}"), 1_000))
+        .collect();
+    let page = json!({"jsonrpc": "2.0", "id": 0, "result": {"resultType": "complete", "ttlMs": 60_000,
+        "cacheScope": "public", "tools": &tools[..50], "nextCursor": "more"}});
+    let server = FakeServer::new(move |received| {
+        if received.method() == "tools/list" {
+            return Ok(json_answer(200, &page.to_string()));
+        }
+        Ok(modern_reply(received, &[], 0, "public"))
+    });
+    let world = World::with_list_limits(&[("one", &server)], LIMITS);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let answer = list(&world, &plan, &ADA).await;
+    let taken = names(&answer).len();
+    assert!((10..=25).contains(&taken), "{taken}");
+    assert!(world.federation.list_bytes() <= LIMITS.of_project);
+    assert_eq!(call(&world, &plan, &ADA, "t3").await["result"]["tool"], "t3");
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_fit_is_cut_off_while_it_arrives() {
+    let server = modern_server(vec![large("huge", 150_000)], 60_000, "public");
+    let small = modern_server(vec![tool("small")], 60_000, "public");
+    let world = World::with_list_limits(&[("one", &server), ("two", &small)], LIMITS);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    assert_eq!(names(&list(&world, &plan, &ADA).await), ["two_small"]);
+    assert!(world.federation.list_bytes() <= LIMITS.of_project);
+}
+
+#[tokio::test]
+async fn lists_that_gave_way_are_read_again_when_they_are_wanted() {
+    let server = FakeServer::new(|received| {
+        let user = received.header("gatewright-assertion").unwrap().to_owned();
+        Ok(modern_reply(
+            received,
+            &[large(&format!("of-{user}"), 20_000)],
+            60_000,
+            "private",
+        ))
+    });
+    let world = World::with_list_limits(&[("one", &server)], LIMITS);
+    let plan = world.plan(IdentityForwarding::Assertion, &[]);
+    for _ in 0..3 {
+        for (user, name) in [(&ADA, "of-ada"), (&BOB, "of-bob")] {
+            assert_eq!(names(&list(&world, &plan, user).await), [name]);
+            assert_eq!(call(&world, &plan, user, name).await["result"]["tool"], name);
+            assert!(world.federation.list_bytes() <= LIMITS.of_project);
+        }
+    }
+}
