@@ -31,6 +31,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use crate::{
     app::App,
     authorization_server,
+    date::DateHeader,
     request::{RequestContext, RequestId, TimelyBody, names_client_without_trust},
     resource_server,
     telemetry::{RequestRecord, Route},
@@ -48,6 +49,7 @@ pub struct Front {
     app: Arc<App>,
     router: Router,
     warns_of_proxy: Arc<AtomicBool>,
+    date: Arc<DateHeader>,
 }
 
 impl Front {
@@ -69,6 +71,7 @@ impl Front {
             app,
             router,
             warns_of_proxy,
+            date: Arc::default(),
         }
     }
 
@@ -144,7 +147,11 @@ impl Front {
                 .map(|inner| AnswerBody::Routed { inner })
             }
         };
-        add_headers(response.headers_mut());
+        let headers = response.headers_mut();
+        if let Some(date) = self.date.at(self.app.now()) {
+            headers.insert(header::DATE, date);
+        }
+        add_headers(headers);
         line.answered(response)
     }
 
@@ -258,7 +265,13 @@ impl Line {
         let status = response.status().as_u16();
         self.status = Some(status);
         self.count();
-        response.map(|inner| RecordedBody { inner, _line: self })
+        response.map(|inner| RecordedBody { inner, line: self })
+    }
+
+    /// Counts and tells that an answer broke off after its head, when its status could not say so any more.
+    fn broke(&self, reason: &'static str) {
+        self.app.telemetry.condition.count_broken(reason);
+        tracing::warn!(request_id = %self.record.id(), reason, "an answer of a gateway broke off after its head");
     }
 
     fn count(&self) {
@@ -291,7 +304,7 @@ pin_project_lite::pin_project! {
     pub struct RecordedBody {
         #[pin]
         inner: AnswerBody,
-        _line: Line,
+        line: Line,
     }
 }
 
@@ -303,10 +316,17 @@ impl HttpBody for RecordedBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match self.project().inner.project() {
-            AnswerBodyProjection::Gateway { inner } => inner
-                .poll_frame(context)
-                .map(|frame| frame.map(|frame| frame.map_err(axum::Error::new))),
+        let this = self.project();
+        match this.inner.project() {
+            AnswerBodyProjection::Gateway { mut inner } => {
+                let frame = std::task::ready!(inner.as_mut().poll_frame(context));
+                match &frame {
+                    Some(Err(error)) => this.line.broke(error.word()),
+                    None if inner.gave_up() => this.line.broke("given_up"),
+                    Some(Ok(_)) | None => {}
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)))
+            }
             AnswerBodyProjection::Routed { inner } => inner.poll_frame(context),
         }
     }

@@ -7,12 +7,21 @@ use gatewright_store::StoreError;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
-use crate::{app::App, resource_server::seen_tokens, service::last_used, sign_in_trace};
+use crate::{
+    app::App,
+    resource_server::{seen_tokens, sessions},
+    service::last_used,
+    sign_in_trace,
+};
 
 /// How often the revision is read: a change elsewhere acts within two seconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 /// After a lost connection, listening begins again this much later.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often it is tried whether the database takes writes.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// A write that takes longer says nothing about whether writes are possible.
+const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 /// How often expired rows are looked for.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// How long one table is worked on per round. What is left waits for the next.
@@ -43,6 +52,8 @@ pub fn spawn(app: &Arc<App>, tracker: &TaskTracker) {
     let app = || Arc::clone(app);
     tracker.spawn(until_shutdown(app(), poll(app())));
     tracker.spawn(until_shutdown(app(), listen(app())));
+    tracker.spawn(until_shutdown(app(), hear(app())));
+    tracker.spawn(until_shutdown(app(), probe(app())));
     tracker.spawn(until_shutdown(app(), prune(app())));
     let tracing_app = app();
     tracker.spawn(async move {
@@ -85,16 +96,23 @@ async fn until_shutdown(app: Arc<App>, job: impl Future<Output = ()>) {
 
 /// Logs the first failure of a row of failures, and their end.
 struct Streak {
+    app: Arc<App>,
     job: &'static str,
     failing: bool,
 }
 
 impl Streak {
-    fn new(job: &'static str) -> Self {
-        Self { job, failing: false }
+    fn new(app: &Arc<App>, job: &'static str) -> Self {
+        app.telemetry.condition.note_job(job, false);
+        Self {
+            app: Arc::clone(app),
+            job,
+            failing: false,
+        }
     }
 
     fn note<T>(&mut self, result: &Result<T, StoreError>) {
+        self.app.telemetry.condition.note_job(self.job, result.is_err());
         match result {
             Ok(_) if self.failing => {
                 self.failing = false;
@@ -120,7 +138,7 @@ fn every(period: Duration) -> tokio::time::Interval {
 }
 
 async fn poll(app: Arc<App>) {
-    let mut streak = Streak::new("reading the configuration");
+    let mut streak = Streak::new(&app, "reading the configuration");
     let mut ticks = every(POLL_EVERY);
     loop {
         ticks.tick().await;
@@ -129,7 +147,7 @@ async fn poll(app: Arc<App>) {
 }
 
 async fn listen(app: Arc<App>) {
-    let mut streak = Streak::new("listening for changes");
+    let mut streak = Streak::new(&app, "listening for changes");
     loop {
         let changed = match app.store.changed().await {
             Ok(()) => app.refresh_directory().await,
@@ -142,8 +160,40 @@ async fn listen(app: Arc<App>) {
     }
 }
 
+async fn hear(app: Arc<App>) {
+    let mut streak = Streak::new(&app, "hearing of ended sessions");
+    let mut ticks = every(POLL_EVERY);
+    loop {
+        ticks.tick().await;
+        let result = timeout(POLL_DEADLINE, sessions::hear(&app)).await;
+        streak.note(&result.unwrap_or(Err(StoreError::Busy)));
+    }
+}
+
+async fn probe(app: Arc<App>) {
+    let mut streak = Streak::new(&app, "writing to the database");
+    let mut ticks = every(PROBE_EVERY);
+    loop {
+        ticks.tick().await;
+        streak.note(&probe_once(&app).await);
+    }
+}
+
+/// Tries whether the database takes writes, for readiness. One that is only busy has not refused.
+pub(crate) async fn probe_once(app: &App) -> Result<(), StoreError> {
+    let result = timeout(PROBE_DEADLINE, app.store.probe())
+        .await
+        .unwrap_or(Err(StoreError::Busy));
+    match &result {
+        Ok(()) => app.telemetry.condition.note_writes(true),
+        Err(StoreError::Busy) => {}
+        Err(_) => app.telemetry.condition.note_writes(false),
+    }
+    result
+}
+
 async fn prune(app: Arc<App>) {
-    let mut streak = Streak::new("forgetting what has expired");
+    let mut streak = Streak::new(&app, "forgetting what has expired");
     let mut ticks = every(PRUNE_EVERY);
     // The first tick is at once, when start-up has better things to do.
     ticks.tick().await;
@@ -170,6 +220,7 @@ enum Expiring {
     Attempts,
     SignInPlaces,
     AuditEvents,
+    EndedSessions,
 }
 
 /// Rows deleted in one transaction: as many as take some hundredths of a second, so that no request waits long for the one
@@ -201,7 +252,8 @@ impl Default for Pace {
 async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
         AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, BroughtCodes, ClaimedSignIns, Codes,
-        Grants, IdempotencyKeys, Invitations, RefreshTokens, Revocations, SignInPlaces, TestSignIns,
+        EndedSessions, Grants, IdempotencyKeys, Invitations, RefreshTokens, Revocations, SignInPlaces,
+        TestSignIns,
     };
     let keep_events = match app.config.audit.retention_days {
         0 => None,
@@ -223,6 +275,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
         Attempts,
         SignInPlaces,
         AuditEvents,
+        EndedSessions,
     ] {
         let since = app.clock.monotonic();
         let mut pace = Pace::default();
@@ -243,6 +296,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
                     let before = now.minus(KEEP_CODES);
                     gatewright_store::authorization_code::prune(&mut tx, before, limit).await?
                 }
+                EndedSessions => gatewright_store::ended_session::prune(&mut tx, now, limit).await?,
                 Assertions => gatewright_store::used_assertion::prune(&mut tx, now, limit).await?,
                 Revocations => gatewright_store::revocation::prune(&mut tx, now, limit).await?,
                 RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, limit).await?,
@@ -282,7 +336,7 @@ async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
 }
 
 async fn flush(app: Arc<App>) {
-    let mut streak = Streak::new("writing the last uses of API keys");
+    let mut streak = Streak::new(&app, "writing the last uses of API keys");
     let mut ticks = every(FLUSH_EVERY);
     loop {
         ticks.tick().await;
@@ -291,7 +345,7 @@ async fn flush(app: Arc<App>) {
 }
 
 async fn see(app: Arc<App>) {
-    let mut streak = Streak::new("writing first uses of access tokens");
+    let mut streak = Streak::new(&app, "writing first uses of access tokens");
     let mut ticks = every(SEEN_EVERY);
     loop {
         ticks.tick().await;
@@ -300,7 +354,7 @@ async fn see(app: Arc<App>) {
 }
 
 async fn trace(app: Arc<App>) {
-    let mut streak = Streak::new("writing the sign-in trace");
+    let mut streak = Streak::new(&app, "writing the sign-in trace");
     let mut ticks = every(TRACE_EVERY);
     loop {
         ticks.tick().await;

@@ -10,6 +10,7 @@ pub mod cli;
 mod client_setup;
 pub mod config;
 pub mod dashboard;
+mod date;
 pub mod demo;
 pub mod directory;
 pub mod fetch;

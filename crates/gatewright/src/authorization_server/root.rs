@@ -84,9 +84,10 @@ pub(super) async fn token(
             .map_err(|error| unclear(&app, client_id, error))?;
         token::grant(&app, &entry, &context, request).await
     };
-    outcome
-        .await
-        .unwrap_or_else(|error: TokenError| error.into_response(&headers, &context))
+    outcome.await.unwrap_or_else(|error: TokenError| {
+        app.telemetry.count_token(error.word());
+        error.into_response(&headers, &context)
+    })
 }
 
 /// POST `/revoke`.

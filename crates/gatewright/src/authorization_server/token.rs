@@ -55,6 +55,17 @@ pub(super) enum TokenError {
 }
 
 impl TokenError {
+    /// One word for metrics: the error of OAuth where the client is told one.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(problem) => problem.code.as_str(),
+            Self::Limited(_) => "limited",
+            Self::Gateway(_) => "no_gateway",
+            Self::Body(_) => "invalid_request",
+            Self::ClientUnavailable(_) | Self::Store(_) => "unavailable",
+        }
+    }
+
     /// The answer.
     pub(super) fn into_response(self, headers: &HeaderMap, context: &RequestContext) -> Response {
         match self {
@@ -87,6 +98,9 @@ pub(super) async fn exchange(
         Ok(entry) => at_gateway(&app, &entry, &context, &headers, body).await,
         Err(error) => Err(error.into()),
     };
+    if let Err(error) = &outcome {
+        app.telemetry.count_token(error.word());
+    }
     outcome.unwrap_or_else(|error| error.into_response(&headers, &context))
 }
 
@@ -113,9 +127,9 @@ pub(super) async fn grant(
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let purpose = match request.grant {
-        GrantRequest::AuthorizationCode { .. } => Purpose::Begin,
-        GrantRequest::RefreshToken { .. } => Purpose::GoOn,
+    let (purpose, word) = match request.grant {
+        GrantRequest::AuthorizationCode { .. } => (Purpose::Begin, "code"),
+        GrantRequest::RefreshToken { .. } => (Purpose::GoOn, "refresh"),
     };
     let client = authenticate(app, entry, &request.client, purpose).await?;
     request.check_resource(&entry.url)?;
@@ -129,6 +143,7 @@ pub(super) async fn grant(
             refresh_grant::rotate(app, entry, context, &client, &token).await?
         }
     };
+    app.telemetry.count_token(word);
     Ok(answer::json(StatusCode::OK, &tokens))
 }
 

@@ -89,6 +89,13 @@ impl DirectoryHandle {
         Ok(self.current.load())
     }
 
+    /// How long ago the configuration in memory was last confirmed.
+    pub fn age(&self) -> Duration {
+        let confirmed = self.confirmed_at.load(Ordering::Acquire);
+        let age = millis(self.clock.monotonic()).saturating_sub(confirmed);
+        Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    }
+
     /// Reads what is new: the configuration when its revision changed, and the revocations that were added. Everything
     /// committed before this call acts when it returns. Calls coalesce: while one reading is under way, all others wait
     /// for one more.

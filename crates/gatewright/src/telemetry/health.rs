@@ -1,5 +1,5 @@
-//! `/healthz`: the process lives. `/readyz`: it can answer requests, because the database answers and the directory
-//! is fresh.
+//! `/healthz`: the process lives. `/readyz`: it can answer requests, because the database answers and takes writes, and
+//! the directory is fresh. Writing is tried by a job and not here, so that whoever asks for readiness writes nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +25,7 @@ struct Health {
 struct Readiness {
     status: &'static str,
     database: &'static str,
+    writes: &'static str,
     directory: &'static str,
 }
 
@@ -40,11 +41,13 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         .unwrap_or(false);
     let directory = app.directory.current().is_ok();
     let stopping = app.stopping.is_cancelled() || app.shutdown.is_cancelled();
+    let writes = app.telemetry.condition.takes_writes();
     let word = |good| if good { "ok" } else { "failing" };
-    let ready = database && directory && !stopping;
+    let ready = database && writes && directory && !stopping;
     let body = Readiness {
         status: if stopping { "stopping" } else { word(ready) },
         database: word(database),
+        writes: word(writes),
         directory: word(directory),
     };
     let status = if ready {

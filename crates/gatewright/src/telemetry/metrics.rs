@@ -16,6 +16,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use gatewright_domain::id::ServerId;
 use http::{HeaderMap, StatusCode, header};
 use prometheus_client::{
     collector::Collector,
@@ -24,7 +25,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::RequestRecord;
+use super::{RequestRecord, condition::Condition};
 use crate::{
     app::App,
     request::{RequestContext, is_address_known},
@@ -43,13 +44,17 @@ pub struct Telemetry {
     routes: Arc<Routes>,
     /// Connections open now.
     pub connections: Gauge,
-    upstream_errors: Family<ReasonLabels, Counter>,
+    /// The condition of the process.
+    pub condition: Condition,
+    upstream_errors: Family<UpstreamLabels, Counter>,
     sign_ins: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
+struct UpstreamLabels {
+    /// The id of the server; empty where a request failed before one was chosen.
+    server: String,
     reason: &'static str,
 }
 
@@ -66,6 +71,7 @@ impl Default for Telemetry {
         let telemetry = Self {
             routes,
             connections: Gauge::default(),
+            condition: Condition::register(&mut registry),
             upstream_errors: Family::default(),
             sign_ins: Family::default(),
             tokens: Family::default(),
@@ -78,7 +84,7 @@ impl Default for Telemetry {
         );
         registry.register(
             "upstream_errors",
-            "Requests to MCP servers that failed, by reason",
+            "Requests to MCP servers that failed, by server and reason",
             telemetry.upstream_errors.clone(),
         );
         registry.register(
@@ -102,11 +108,17 @@ impl Telemetry {
     /// Counts a finished request and how long its answer's head took.
     pub fn count_request(&self, route: &str, status: Option<u16>, duration: Duration) {
         self.routes.observe(route, status, duration);
+        if status == Some(StatusCode::TOO_MANY_REQUESTS.as_u16()) {
+            self.condition.count_refused(route);
+        }
     }
 
     /// Counts a failed request to an MCP server: `connect`, `timeout`, `protocol` and the like.
-    pub fn count_upstream_error(&self, reason: &'static str) {
-        self.upstream_errors.get_or_create(&ReasonLabels { reason }).inc();
+    pub fn count_upstream_error(&self, server: Option<ServerId>, reason: &'static str) {
+        let server = server.map(|id| id.to_string()).unwrap_or_default();
+        self.upstream_errors
+            .get_or_create(&UpstreamLabels { server, reason })
+            .inc();
     }
 
     /// Counts a step of sign-ins: `begun`, `completed`, `refused`, `failed`.
@@ -239,6 +251,7 @@ pub(super) async fn scrape(
     if !may_scrape(&app, &context, &record, &headers) {
         return StatusCode::NOT_FOUND.into_response();
     }
+    app.telemetry.condition.look(&app);
     match app.telemetry.encode() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -282,7 +295,7 @@ mod tests {
         telemetry.count_request("/mcp/{slug}", Some(204), Duration::from_mins(1));
         telemetry.count_request("/mcp/{slug}", Some(401), Duration::from_millis(1));
         telemetry.count_request("/mcp/{slug}", None, Duration::from_millis(1));
-        telemetry.count_upstream_error("timeout");
+        telemetry.count_upstream_error(None, "timeout");
         telemetry.count_sign_in("begun");
         let text = telemetry.encode().unwrap();
         for line in [
@@ -293,7 +306,7 @@ mod tests {
             "gatewright_http_request_duration_seconds_bucket{le=\"0.0005\",route=\"/mcp/{slug}\"} 1",
             "gatewright_http_request_duration_seconds_bucket{le=\"0.001\",route=\"/mcp/{slug}\"} 3",
             "gatewright_http_request_duration_seconds_bucket{le=\"+Inf\",route=\"/mcp/{slug}\"} 4",
-            "gatewright_upstream_errors_total{reason=\"timeout\"} 1",
+            "gatewright_upstream_errors_total{server=\"\",reason=\"timeout\"} 1",
             "gatewright_sign_ins_total{outcome=\"begun\"} 1",
         ] {
             assert!(

@@ -1,5 +1,6 @@
 //! What the process tells about itself: log lines, metrics, health.
 
+pub mod condition;
 pub mod health;
 pub(crate) mod lines;
 pub mod logging;

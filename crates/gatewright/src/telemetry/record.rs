@@ -15,7 +15,7 @@ use gatewright_domain::{
 };
 use http::Method;
 
-use crate::{directory::ServerEntry, request::RequestId};
+use crate::{directory::ServerEntry, request::RequestId, resource_server::running::Place};
 
 /// The target of request lines, for `log.level`.
 pub(super) const TARGET: &str = "gatewright::request";
@@ -41,6 +41,7 @@ pub struct RequestRecord {
     principal: OnceLock<Arc<Principal>>,
     client: OnceLock<String>,
     server: OnceLock<Arc<ServerEntry>>,
+    place: OnceLock<Place>,
 }
 
 impl RequestRecord {
@@ -56,7 +57,13 @@ impl RequestRecord {
             principal: OnceLock::new(),
             client: OnceLock::new(),
             server: OnceLock::new(),
+            place: OnceLock::new(),
         }
+    }
+
+    /// Its id, as it stands in log lines and problems.
+    pub fn id(&self) -> RequestId {
+        self.id
     }
 
     /// Who is at the other end of the connection: the client or a proxy.
@@ -87,6 +94,12 @@ impl RequestRecord {
     /// The server the request went to.
     pub fn set_server(&self, server: &Arc<ServerEntry>) {
         let _ = self.server.set(Arc::clone(server));
+    }
+
+    /// The place of the request among what runs at once: it is given back with the record, after the last byte of the
+    /// answer.
+    pub(crate) fn place(&self) -> &OnceLock<Place> {
+        &self.place
     }
 
     /// The template of the route; `unmatched` when none fits, so that made-up paths stay out of logs and metrics.

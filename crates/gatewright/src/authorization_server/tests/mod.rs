@@ -5,6 +5,7 @@ mod authorizing;
 mod blocking;
 mod confusing;
 mod consenting;
+mod counting;
 mod denying;
 mod describing;
 mod discovering;
