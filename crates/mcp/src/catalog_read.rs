@@ -168,11 +168,8 @@ fn read<T: Transport>(
         let fetched = fetch_in_time(&net, &upstream, caller).await;
         let private =
             fetched.as_ref().is_ok_and(|fetched| fetched.private) && upstream.catalogs.is_shared(&slot);
-        let catalog = fetched.map(|fetched| {
-            upstream
-                .catalogs
-                .keep(&net.lists, &upstream, key, &slot, fetched)
-        });
+        let catalog =
+            fetched.map(|fetched| upstream.catalogs.keep(&net.lists, &upstream, key, &slot, fetched));
         if let Err(why) = &catalog {
             tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
         }

@@ -1,0 +1,252 @@
+//! Forgetting what has expired, batch by batch.
+
+use std::time::Duration;
+
+use gatewright_domain::Timestamp;
+use gatewright_store::StoreError;
+
+use crate::app::App;
+
+/// How long one table is worked on per round. What is left waits for the next.
+const PRUNE_BUDGET: Duration = Duration::from_secs(10);
+/// Ended grants are kept this long, so that an admin sees what was.
+const KEEP_ENDED_GRANTS: Duration = Duration::from_hours(30 * 24);
+/// Codes are kept this long past their expiry, so that a replay is recognised.
+const KEEP_CODES: Duration = Duration::from_hours(24);
+/// Claimed sign-ins are kept this long past the expiry of their cookie: a replica whose clock is behind must not take one for
+/// new.
+const KEEP_CLAIMED: Duration = Duration::from_mins(10);
+/// Codes of identity providers are remembered this long after they were brought back. RFC 6749 section 4.1.2 asks for ten
+/// minutes of life at most; some providers let administrators choose hours.
+const KEEP_BROUGHT_CODES: Duration = Duration::from_hours(24);
+/// Invitations are kept this long past their time, so that an owner sees what became of them.
+const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
+/// The sign-in trace is kept this long after something was last heard of an attempt.
+const KEEP_ATTEMPTS: Duration = Duration::from_hours(30 * 24);
+
+#[derive(Debug, Clone, Copy)]
+enum Expiring {
+    ClaimedSignIns,
+    TestSignIns,
+    BroughtCodes,
+    Codes,
+    Revocations,
+    RefreshTokens,
+    Grants,
+    IdempotencyKeys,
+    AccountSessions,
+    AccountLinks,
+    Invitations,
+    Assertions,
+    Attempts,
+    SignInPlaces,
+    AuditEvents,
+    EndedSessions,
+}
+
+/// Rows deleted in one transaction: as many as take some hundredths of a second, so that no request waits long for the one
+/// writer of SQLite, and what thousands of clients leave behind is still gone within the round.
+#[derive(Debug)]
+struct Pace(u32);
+
+impl Pace {
+    const LEAST: u32 = 100;
+    const MOST: u32 = 5_000;
+
+    /// A transaction took this long.
+    fn follow(&mut self, took: Duration) {
+        if took < Duration::from_millis(20) {
+            self.0 = (self.0 * 2).min(Self::MOST);
+        } else if took > Duration::from_millis(60) {
+            self.0 = (self.0 / 2).max(Self::LEAST);
+        }
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(200)
+    }
+}
+
+/// Deletes expired rows, batch by batch.
+pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
+    use Expiring::{
+        AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, BroughtCodes, ClaimedSignIns,
+        Codes, EndedSessions, Grants, IdempotencyKeys, Invitations, RefreshTokens, Revocations, SignInPlaces,
+        TestSignIns,
+    };
+    let keep_events = match app.config.audit.retention_days {
+        0 => None,
+        days => Some(Duration::from_hours(24 * u64::from(days))),
+    };
+    for table in [
+        ClaimedSignIns,
+        TestSignIns,
+        BroughtCodes,
+        Codes,
+        Revocations,
+        RefreshTokens,
+        Grants,
+        IdempotencyKeys,
+        AccountSessions,
+        AccountLinks,
+        Invitations,
+        Assertions,
+        Attempts,
+        SignInPlaces,
+        AuditEvents,
+        EndedSessions,
+    ] {
+        let since = app.clock.monotonic();
+        let mut pace = Pace::default();
+        loop {
+            let (began, limit) = (app.clock.monotonic(), pace.0);
+            let mut tx = app.store.write().await?;
+            let gone = match table {
+                ClaimedSignIns => {
+                    let before = now.minus(KEEP_CLAIMED);
+                    gatewright_store::claimed_sign_in::prune(&mut tx, before, limit).await?
+                }
+                TestSignIns => gatewright_store::test_sign_in::prune(&mut tx, now, limit).await?,
+                BroughtCodes => {
+                    let before = now.minus(KEEP_BROUGHT_CODES);
+                    gatewright_store::brought_code::prune(&mut tx, before, limit).await?
+                }
+                Codes => {
+                    let before = now.minus(KEEP_CODES);
+                    gatewright_store::authorization_code::prune(&mut tx, before, limit).await?
+                }
+                EndedSessions => gatewright_store::ended_session::prune(&mut tx, now, limit).await?,
+                Assertions => gatewright_store::used_assertion::prune(&mut tx, now, limit).await?,
+                Revocations => gatewright_store::revocation::prune(&mut tx, now, limit).await?,
+                RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, limit).await?,
+                Grants => {
+                    let before = now.minus(KEEP_ENDED_GRANTS);
+                    gatewright_store::grant::prune(&mut tx, before, limit).await?
+                }
+                IdempotencyKeys => gatewright_store::idempotency::prune(&mut tx, now, limit).await?,
+                AccountSessions => gatewright_store::account_session::prune(&mut tx, now, limit).await?,
+                AccountLinks => gatewright_store::account_link::prune(&mut tx, now, limit).await?,
+                Invitations => {
+                    let before = now.minus(KEEP_INVITATIONS);
+                    gatewright_store::invitation::prune(&mut tx, before, limit).await?
+                }
+                Attempts => {
+                    let before = now.minus(KEEP_ATTEMPTS);
+                    gatewright_store::sign_in_attempt::prune(&mut tx, before, limit).await?
+                }
+                SignInPlaces => gatewright_store::sign_in_place::prune(&mut tx, now, limit).await?,
+                AuditEvents => match keep_events {
+                    Some(kept) => {
+                        let before = now.minus(kept);
+                        gatewright_store::audit::prune(&mut tx, before, limit).await?
+                    }
+                    None => 0,
+                },
+            };
+            tx.commit().await?;
+            let now_at = app.clock.monotonic();
+            if gone < u64::from(limit) || now_at.saturating_sub(since) > PRUNE_BUDGET {
+                break;
+            }
+            pace.follow(now_at.saturating_sub(began));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{audit::Origin, entropy::SystemEntropy, id::GatewayId};
+    use gatewright_store::{
+        PageRequest,
+        audit::AuditFilter,
+        used_assertion::{self, MAX_PER_CLIENT, UsedAssertion},
+    };
+
+    use super::*;
+    use crate::{
+        app::testing::TestApp,
+        config::{AuditConfig, Config},
+        service::{
+            Authority,
+            projects::{self, NewProject},
+        },
+    };
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    /// How many events the trail of the instance has.
+    async fn events(app: &App) -> usize {
+        let mut tx = app.store.read().await.unwrap();
+        let page = PageRequest {
+            after: None,
+            limit: 200,
+        };
+        let filter = AuditFilter::default();
+        let read = gatewright_store::audit::list(&mut tx, None, &filter, &page).await;
+        read.unwrap().items.len()
+    }
+
+    async fn create(app: &App, name: String) {
+        let operator = Authority::operator(Origin::Cli);
+        projects::create(app, &operator, NewProject { name })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_audit_trail_is_kept_for_its_time_and_for_ever_where_that_is_asked_for() {
+        for (retention_days, left) in [(30, 1), (0, 4)] {
+            let test =
+                TestApp::with(|config: &mut Config| config.audit = AuditConfig { retention_days }).await;
+            let app = &test.app;
+            for number in 0..3 {
+                create(app, format!("Project {number}")).await;
+            }
+            test.clock.advance(DAY * 29);
+            create(app, "The last one".to_owned()).await;
+            prune_once(app, app.now()).await.unwrap();
+            assert_eq!(events(app).await, 4, "nothing is old enough");
+            test.clock.advance(DAY * 2);
+            prune_once(app, app.now()).await.unwrap();
+            assert_eq!(events(app).await, left);
+        }
+    }
+
+    #[test]
+    fn batches_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
+        let mut pace = Pace::default();
+        for _ in 0..10 {
+            pace.follow(Duration::from_millis(5));
+        }
+        assert_eq!(pace.0, Pace::MOST);
+        pace.follow(Duration::from_millis(40));
+        assert_eq!(pace.0, Pace::MOST);
+        for _ in 0..10 {
+            pace.follow(Duration::from_millis(100));
+        }
+        assert_eq!(pace.0, Pace::LEAST);
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_expired_rows_are_gone_after_one_round() {
+        let test = TestApp::new().await;
+        let (app, now) = (&test.app, test.app.now());
+        let gateway = GatewayId::generate(test.clock.as_ref(), &SystemEntropy);
+        let mut tx = app.store.write().await.unwrap();
+        for number in 0..10_000 {
+            let client = format!("client {}", number / 100);
+            let used = UsedAssertion::new(gateway, &client, &number.to_string(), now);
+            used_assertion::use_up(&mut tx, &used, MAX_PER_CLIENT, now)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+        let later = now.plus(Duration::from_hours(1));
+        prune_once(app, later).await.unwrap();
+        let mut tx = app.store.write().await.unwrap();
+        assert_eq!(used_assertion::prune(&mut tx, later, 10).await.unwrap(), 0);
+    }
+}
