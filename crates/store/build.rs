@@ -1,5 +1,28 @@
-//! Makes cargo notice when a migration is edited: they are embedded at compile time.
+//! Lists the migrations, so that they are part of the program: their names and texts, in order.
+
+use std::{env, fmt::Write as _, fs, path::Path};
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("migrations");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .expect("the folder of migrations is there")
+        .map(|entry| entry.expect("its entries can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    let mut list = String::from("&[\n");
+    for path in files {
+        let name = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .expect("names are text");
+        let (version, description) = name.split_once('_').expect("a name is a version and words");
+        let description = description.replace('_', " ");
+        let path = path.to_str().expect("paths are text");
+        writeln!(list, "({version}, {description:?}, include_str!({path:?})),").expect("a text can grow");
+    }
+    list.push(']');
+    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("migrations.rs");
+    fs::write(out, list).expect("the build folder can be written to");
 }

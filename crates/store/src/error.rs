@@ -1,5 +1,8 @@
 //! What can go wrong with the store.
 
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
 use sqlx::migrate::MigrateError;
 
 use crate::link;
@@ -9,7 +12,7 @@ use crate::link;
 pub enum StoreError {
     /// The database cannot be reached, is full, or answered with an error.
     #[error("the database did not answer as it should")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] EngineError),
     /// The migrations could not be applied.
     #[error("the database could not be brought up to date")]
     Migration(#[source] MigrateError),
@@ -47,16 +50,62 @@ pub enum StoreError {
     Refused(String),
 }
 
+/// What one of the two engines said.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// PostgreSQL, or the way to it.
+    #[error(transparent)]
+    Postgres(sqlx::Error),
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+    /// The file of the database, or a thread for it.
+    #[error(transparent)]
+    Io(std::io::Error),
+    /// A statement that always returns a row returned none.
+    #[error("a row is missing")]
+    NoRow,
+    /// The store was closed.
+    #[error("the database was closed")]
+    Closed,
+    /// SQLite rolled back a transaction by itself, as it does when the disk is full.
+    #[error("the transaction was rolled back by the database")]
+    RolledBack,
+    /// The commit that this transaction shared with others failed.
+    #[error("the commit failed")]
+    Commit(#[source] Arc<StoreError>),
+}
+
 /// Codes of PostgreSQL that mean "not now": serialization failure, deadlock, lock timeout, cancelled by timeout.
 const POSTGRES_BUSY: [&str; 4] = ["40001", "40P01", "55P03", "57014"];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error() {
-            Some(database) if is_busy(database) => Self::Busy,
-            Some(_) if link::is_read_only(&error) => Self::ReadOnly,
-            _ => Self::Database(error),
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        if code.is_some_and(|code| POSTGRES_BUSY.contains(&code.as_ref())) {
+            return Self::Busy;
         }
+        if link::is_read_only(&error) {
+            return Self::ReadOnly;
+        }
+        Self::Database(EngineError::Postgres(error))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Database(EngineError::Sqlite(error)),
+        }
+    }
+}
+
+impl From<EngineError> for StoreError {
+    fn from(error: EngineError) -> Self {
+        Self::Database(error)
     }
 }
 
@@ -64,71 +113,72 @@ impl StoreError {
     /// Whether there is no space left where the database lies.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => is_disk_full(error),
+            Self::Database(error) => error.is_disk_full(),
+            Self::Migration(MigrateError::Execute(error)) => is_disk_full(error),
             _ => false,
         }
     }
 
     /// Tells a violated unique constraint by the field it is about; every other error stays what it is.
     pub(crate) fn or_taken(self, field: &'static str) -> Self {
-        match &self {
-            Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                Self::Taken { field }
+        let unique = match &self {
+            Self::Database(EngineError::Postgres(sqlx::Error::Database(error))) => {
+                error.is_unique_violation()
             }
-            _ => self,
+            Self::Database(EngineError::Sqlite(rusqlite::Error::SqliteFailure(error, _))) => {
+                SQLITE_UNIQUE.contains(&error.extended_code)
+            }
+            _ => false,
+        };
+        if unique { Self::Taken { field } } else { self }
+    }
+}
+
+/// What SQLite calls a violated unique constraint: of a primary key, and of any other.
+const SQLITE_UNIQUE: [i32; 2] = [
+    rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+    rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE,
+];
+
+impl EngineError {
+    fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Postgres(error) => is_disk_full(error),
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+            Self::Commit(shared) => shared.is_disk_full(),
+            Self::NoRow | Self::Closed | Self::RolledBack => false,
         }
     }
 }
+
+/// What PostgreSQL calls a disk without space.
+const POSTGRES_DISK_FULL: &str = "53100";
 
 fn is_disk_full(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
-        sqlx::Error::Database(error) => {
-            let is_postgres = error
-                .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-                .is_some();
-            // SQLITE_FULL is 13; of PostgreSQL it is `disk_full`.
-            error.code().is_some_and(|code| {
-                if is_postgres {
-                    code == "53100"
-                } else {
-                    code.parse::<i32>().is_ok_and(|code| code & 0xff == 13)
-                }
-            })
-        }
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == POSTGRES_DISK_FULL),
         _ => false,
     }
 }
 
-fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
-    let Some(code) = error.code() else { return false };
-    if error
-        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-        .is_some()
-    {
-        return POSTGRES_BUSY.contains(&code.as_ref());
-    }
-    // The low byte of an SQLite result code is its kind: 5 SQLITE_BUSY, 6 SQLITE_LOCKED.
-    code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
-}
-
 #[cfg(test)]
 mod tests {
-    use sqlx::{Connection as _, Executor as _, SqliteConnection};
-
     use super::*;
 
-    #[tokio::test]
-    async fn a_full_database_is_told_from_other_errors() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    #[test]
+    fn a_full_database_is_told_from_other_errors() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
         let setup = "PRAGMA max_page_count = 2; CREATE TABLE t (text TEXT)";
-        connection.execute(setup).await.unwrap();
+        connection.execute_batch(setup).unwrap();
         let insert = "INSERT INTO t VALUES (hex(zeroblob(1000000)))";
-        let full: StoreError = connection.execute(insert).await.unwrap_err().into();
+        let full: StoreError = connection.execute(insert, []).unwrap_err().into();
         assert!(full.is_disk_full(), "{full:?}");
+        let shared = StoreError::Database(EngineError::Commit(Arc::new(full)));
+        assert!(shared.is_disk_full(), "{shared:?}");
         let other: StoreError = connection
-            .execute("SELECT nothing FROM t")
-            .await
+            .execute("SELECT nothing FROM t", [])
             .unwrap_err()
             .into();
         assert!(!other.is_disk_full(), "{other:?}");

@@ -57,5 +57,5 @@ mod value;
 
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
-pub use store::{Connections, Store, StoreConfig};
+pub use store::{Connections, Store, StoreConfig, Urgency};
 pub use tx::Tx;

@@ -1,13 +1,14 @@
 //! Rows of either engine, read by column name into what the product means by them.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 
 use gatewright_domain::{Timestamp, stored_secret::SealedText, token_hash::TokenHash};
+use rusqlite::types::Value as Stored;
 use serde::{
     Serialize,
     de::{DeserializeOwned, IntoDeserializer as _, value::Error as WordError},
 };
-use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
+use sqlx::{Row as _, postgres::PgRow};
 
 use crate::StoreError;
 
@@ -17,33 +18,62 @@ pub(crate) enum Row {
     Postgres(PgRow),
 }
 
+/// A row of SQLite, with the names that all rows of a result share.
+pub(crate) struct SqliteRow {
+    pub(crate) columns: Arc<[String]>,
+    pub(crate) values: Box<[Stored]>,
+}
+
+impl SqliteRow {
+    /// `None` is NULL.
+    fn opt_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
+        match self.get(column)? {
+            Stored::Text(text) => Ok(Some(text.clone())),
+            Stored::Null => Ok(None),
+            Stored::Integer(_) | Stored::Real(_) | Stored::Blob(_) => {
+                Err(StoreError::Corrupt { what: column })
+            }
+        }
+    }
+
+    /// `None` is NULL.
+    fn opt_int(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        match self.get(column)? {
+            Stored::Integer(number) => Ok(Some(*number)),
+            Stored::Null => Ok(None),
+            Stored::Text(_) | Stored::Real(_) | Stored::Blob(_) => Err(StoreError::Corrupt { what: column }),
+        }
+    }
+
+    fn get(&self, column: &'static str) -> Result<&Stored, StoreError> {
+        let place = self.columns.iter().position(|name| name == column);
+        place
+            .and_then(|place| self.values.get(place))
+            .ok_or(StoreError::Corrupt { what: column })
+    }
+}
+
 impl Row {
     pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
-        })
+        self.opt_text(column)?.ok_or(StoreError::Corrupt { what: column })
     }
 
     pub(crate) fn opt_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
-        })
+        match self {
+            Self::Sqlite(row) => row.opt_text(column),
+            Self::Postgres(row) => Ok(row.try_get(column)?),
+        }
     }
 
     pub(crate) fn int(&self, column: &'static str) -> Result<i64, StoreError> {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
-        })
+        self.opt_int(column)?.ok_or(StoreError::Corrupt { what: column })
     }
 
     pub(crate) fn opt_int(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
-        })
+        match self {
+            Self::Sqlite(row) => row.opt_int(column),
+            Self::Postgres(row) => Ok(row.try_get(column)?),
+        }
     }
 
     /// A number that fits a smaller type.

@@ -1,13 +1,30 @@
 //! The schema and its versions.
 
+use std::{borrow::Cow, sync::LazyLock};
+
 use sqlx::{
-    Executor as _,
-    migrate::{MigrateError, Migrator},
+    Executor as _, SqlSafeStr as _,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
-use crate::{Store, StoreError, assertion_origin, store::Engine, value::values};
+use crate::{Store, StoreError, assertion_origin, sqlite, store::Engine, value::values};
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// Versions, descriptions and texts, in order.
+const TEXTS: &[(i64, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let migration = |&(version, description, sql): &(i64, &'static str, &'static str)| {
+        let description = Cow::Borrowed(description);
+        Migration::new(
+            version,
+            description,
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    Migrator::with_migrations(TEXTS.iter().map(migration).collect())
+});
 
 /// A migration may wait for other replicas and for long statements of its own.
 const PATIENT_SESSION: &str =
@@ -18,18 +35,14 @@ impl Store {
     /// on SQLite in one write transaction. What SQL cannot work out from older rows is filled in afterwards.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.engine {
-            Engine::Sqlite { writer, .. } => {
-                let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-                MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(told)?;
-                tx.commit().await?;
-            }
+            Engine::Sqlite { sqlite, .. } => sqlite::migrate(sqlite, &MIGRATIONS).await?,
             Engine::Postgres { pool, .. } => {
                 // A connection of its own, closed afterwards: an advisory lock lasts as long as its session.
                 let mut connection = pool.acquire().await?.detach();
                 connection.execute(PATIENT_SESSION).await?;
                 let result = MIGRATIONS.run_direct(None, &mut connection, false).await;
                 sqlx::Connection::close(connection).await?;
-                result.map_err(told)?;
+                result.map_err(StoreError::of_migration)?;
             }
         }
         let mut tx = self.write().await?;
@@ -70,11 +83,14 @@ impl Store {
     }
 }
 
-fn told(error: MigrateError) -> StoreError {
-    match error {
-        MigrateError::VersionMissing(version) => newer(version),
-        MigrateError::Execute(error) => error.into(),
-        other => StoreError::Migration(other),
+impl StoreError {
+    /// What stopped a migration.
+    pub(crate) fn of_migration(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => newer(version),
+            MigrateError::Execute(error) => error.into(),
+            other => Self::Migration(other),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The store: connections to either engine, and the transactions on them.
 
 use std::{
+    future::Future,
     path::PathBuf,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -9,16 +11,31 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgPool, SqlitePool, postgres::PgListener};
+use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{StoreError, Tx, file::DatabaseFile, link::Link, postgres, revision, sqlite};
+use crate::{
+    StoreError, Tx, error::EngineError, file::DatabaseFile, link::Link, postgres, revision, sqlite::Sqlite,
+};
 
 /// How long a writer waits for its turn: past it, an answer that says "busy" serves the caller better.
 pub(crate) const BUSY_AFTER: Duration = Duration::from_secs(5);
 
 /// A connection that listens is replaced after hearing nothing for so long.
 const LISTENED_FOR: Duration = Duration::from_mins(1);
+
+/// The steps of a transaction that runs as a whole.
+pub type Steps<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
+
+/// Who waits for a transaction. When there is more to do than the database can, people go first, and programs are told
+/// early to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A person, in front of a browser.
+    Person,
+    /// A program that tries again by itself, such as a client that refreshes its token.
+    Program,
+}
 
 /// Where the data lies.
 #[derive(Debug, Clone)]
@@ -41,17 +58,14 @@ pub enum StoreConfig {
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) engine: Engine,
-    /// Transactions that wait for a connection.
+    /// Transactions that wait for a connection of PostgreSQL.
     waiting: Arc<AtomicU32>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum Engine {
     Sqlite {
-        /// One connection: SQLite has one writer, and a queue before it is fairer than its own polling.
-        writer: SqlitePool,
-        /// Read-only connections.
-        readers: SqlitePool,
+        sqlite: Sqlite,
         /// Where the data must stay.
         file: DatabaseFile,
     },
@@ -95,13 +109,9 @@ impl Store {
     pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
         let engine = match config {
             StoreConfig::Sqlite { path } => {
-                let (writer, readers) = sqlite::open(path).await?;
-                let file = DatabaseFile::at(path.clone()).map_err(sqlx::Error::Io)?;
-                Engine::Sqlite {
-                    writer,
-                    readers,
-                    file,
-                }
+                let sqlite = Sqlite::open(path).await?;
+                let file = DatabaseFile::at(path.clone()).map_err(EngineError::Io)?;
+                Engine::Sqlite { sqlite, file }
             }
             StoreConfig::Postgres { url, max_connections } => {
                 let link = Link::new();
@@ -118,15 +128,15 @@ impl Store {
         })
     }
 
-    /// A transaction that may write (`BEGIN IMMEDIATE` on the one writer connection; `Busy` after five seconds).
+    /// A transaction that may write (`BEGIN IMMEDIATE` on the one writer connection of SQLite, which it keeps until it ends; `Busy` after five seconds).
     pub async fn write(&self) -> Result<Tx, StoreError> {
-        let _waiting = Waiting::begin(&self.waiting);
         match &self.engine {
-            Engine::Sqlite { writer, file, .. } => {
+            Engine::Sqlite { sqlite, file } => {
                 file.check()?;
-                sqlite::begin(writer, "BEGIN IMMEDIATE").await
+                sqlite.write().await
             }
             Engine::Postgres { pool, link, .. } => {
+                let _waiting = Waiting::begin(&self.waiting);
                 let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
                 let tx = link.bounded(pool.begin_with(begin)).await?;
                 Ok(Tx::on_postgres(tx, link.clone()))
@@ -136,19 +146,57 @@ impl Store {
 
     /// A transaction that only reads, all of it from one moment.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        let _waiting = Waiting::begin(&self.waiting);
         match &self.engine {
-            Engine::Sqlite { readers, file, .. } => {
+            Engine::Sqlite { sqlite, file } => {
                 // What is read of a file that is gone is never again what anyone else sees.
                 file.check()?;
-                sqlite::begin(readers, "BEGIN DEFERRED").await
+                sqlite.read().await
             }
             Engine::Postgres { pool, link, .. } => {
+                let _waiting = Waiting::begin(&self.waiting);
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 let tx = link.bounded(pool.begin_with(begin)).await?;
                 Ok(Tx::on_postgres(tx, link.clone()))
             }
         }
+    }
+
+    /// Runs a transaction that may write, as a whole: committed when `body` returns `Ok`, undone when it returns `Err`.
+    ///
+    /// On SQLite it crosses to the thread of the writer once, not with every statement, and shares its commit with others
+    /// that wait at the same time; nobody hears of it before that commit is durable. So `body` must wait for nothing but
+    /// the statements of its transaction: everyone who writes waits for it. It runs to its end even when the caller
+    /// stops waiting. `Busy` when it could not begin within five seconds, or at once where the line is too long for its
+    /// urgency.
+    pub async fn transact<T, E, F>(&self, urgency: Urgency, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T, E> + Send + 'static,
+    {
+        if let Engine::Sqlite { sqlite, file } = &self.engine {
+            file.check()?;
+            return sqlite.transact(urgency, body).await;
+        }
+        let mut tx = self.write().await?;
+        let value = body(&mut tx).await?;
+        tx.commit().await?;
+        Ok(value)
+    }
+
+    /// Runs a transaction that only reads, all of it from one moment, as a whole: like [`Store::transact`].
+    pub async fn look<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T, E> + Send + 'static,
+    {
+        if let Engine::Sqlite { sqlite, file } = &self.engine {
+            file.check()?;
+            return sqlite.look(body).await;
+        }
+        let mut tx = self.read().await?;
+        body(&mut tx).await
     }
 
     /// Waits for a change made elsewhere: PostgreSQL `LISTEN`; on SQLite, never returns (the poll finds changes).
@@ -179,28 +227,23 @@ impl Store {
 
     /// How the connections are used.
     pub fn connections(&self) -> Connections {
-        let (size, idle) = match &self.engine {
-            Engine::Sqlite { writer, readers, .. } => (
-                writer.size() + readers.size(),
-                writer.num_idle() + readers.num_idle(),
-            ),
-            Engine::Postgres { pool, .. } => (pool.size(), pool.num_idle()),
-        };
-        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
-        Connections {
-            in_use: size.saturating_sub(idle),
-            idle,
-            waiting: self.waiting.load(Ordering::Relaxed),
+        match &self.engine {
+            Engine::Sqlite { sqlite, .. } => sqlite.connections(),
+            Engine::Postgres { pool, .. } => {
+                let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+                Connections {
+                    in_use: pool.size().saturating_sub(idle),
+                    idle,
+                    waiting: self.waiting.load(Ordering::Relaxed),
+                }
+            }
         }
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers, .. } => {
-                readers.close().await;
-                writer.close().await;
-            }
+            Engine::Sqlite { sqlite, .. } => sqlite.close().await,
             Engine::Postgres { pool, listener, .. } => {
                 // A waiter that holds the listener gives it back when the pool closes under it.
                 if let Ok(mut slot) = listener.try_lock() {

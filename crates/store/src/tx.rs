@@ -1,12 +1,15 @@
 //! Transactions on either engine, and how statements run in them.
 
-use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Sqlite, Transaction, query::Query};
+use rusqlite::Connection;
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Transaction, postgres::PgArguments, query::Query};
 
 use crate::{
     StoreError,
+    error::EngineError,
     link::Link,
     revision,
     row::Row,
+    sqlite::{self, SessionHandle},
     value::{Value, values},
 };
 
@@ -32,19 +35,12 @@ enum Revision {
 
 #[derive(Debug)]
 enum Inner {
-    Sqlite(Transaction<'static, Sqlite>),
+    /// On SQLite, statement by statement: its connection is on a thread of its own.
+    Session(SessionHandle),
+    /// On SQLite, on the thread of the connection: each statement is done when it returns.
+    Whole(Connection),
+    /// On PostgreSQL, through the link of its store.
     Postgres(Transaction<'static, Postgres>, Link),
-}
-
-impl From<Transaction<'static, Sqlite>> for Tx {
-    fn from(tx: Transaction<'static, Sqlite>) -> Self {
-        let inner = Inner::Sqlite(tx);
-        Self {
-            inner,
-            revision: Revision::Stays,
-            revokes: false,
-        }
-    }
 }
 
 /// Which rows a statement locks until the end of the transaction. SQLite has one writer and needs none of it.
@@ -73,22 +69,8 @@ impl Lock {
     }
 }
 
-/// Binds all values to a query; the two engines' queries have no common type.
-macro_rules! bound {
-    ($sql:expr, $values:expr) => {
-        $values
-            .iter()
-            .fold(sqlx::query($sql), |query, value| match value.clone() {
-                Value::Text(text) => query.bind(text),
-                Value::Int(number) => query.bind(number),
-            })
-    };
-}
-
 impl Tx {
-    /// On PostgreSQL, through the link of its store.
-    pub(crate) fn on_postgres(tx: Transaction<'static, Postgres>, link: Link) -> Self {
-        let inner = Inner::Postgres(tx, link);
+    fn new(inner: Inner) -> Self {
         Self {
             inner,
             revision: Revision::Stays,
@@ -96,17 +78,52 @@ impl Tx {
         }
     }
 
+    pub(crate) fn on_postgres(tx: Transaction<'static, Postgres>, link: Link) -> Self {
+        Self::new(Inner::Postgres(tx, link))
+    }
+
+    pub(crate) fn of_session(session: SessionHandle) -> Self {
+        Self::new(Inner::Session(session))
+    }
+
+    pub(crate) fn of_connection(connection: Connection) -> Self {
+        Self::new(Inner::Whole(connection))
+    }
+
+    /// The connection of a transaction that runs as a whole on SQLite.
+    pub(crate) fn connection(&self) -> Result<&Connection, StoreError> {
+        match &self.inner {
+            Inner::Whole(connection) => Ok(connection),
+            Inner::Session(_) | Inner::Postgres(..) => Err(EngineError::Closed.into()),
+        }
+    }
+
+    /// The same, given back at the end.
+    pub(crate) fn into_connection(self) -> Option<Connection> {
+        match self.inner {
+            Inner::Whole(connection) => Some(connection),
+            Inner::Session(_) | Inner::Postgres(..) => None,
+        }
+    }
+
     /// Makes it happen.
     pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.finish().await?;
+        match self.inner {
+            Inner::Session(session) => session.commit().await,
+            // Whoever runs it commits it, with others.
+            Inner::Whole(_) => Ok(()),
+            Inner::Postgres(tx, link) => link.bounded(tx.commit()).await,
+        }
+    }
+
+    /// The last statements of a transaction that wrote something that requests must see.
+    pub(crate) async fn finish(&mut self) -> Result<(), StoreError> {
         if self.revision == Revision::GrowsAtCommit {
-            revision::bump_last(&mut self).await?;
+            revision::bump_last(self).await?;
         }
         if self.revokes {
-            revision::number_revocations(&mut self).await?;
-        }
-        match self.inner {
-            Inner::Sqlite(tx) => tx.commit().await?,
-            Inner::Postgres(tx, link) => link.bounded(tx.commit()).await?,
+            revision::number_revocations(self).await?;
         }
         Ok(())
     }
@@ -136,13 +153,11 @@ impl Tx {
     ) -> Result<u64, StoreError> {
         let sql = sql.into_sql_str();
         Ok(match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                let query: Query<'_, Sqlite, _> = bound!(sql, values);
-                query.execute(&mut **tx).await?.rows_affected()
-            }
+            Inner::Session(session) => session.execute(sql, values).await?,
+            Inner::Whole(connection) => sqlite::execute(connection, sql.as_str(), values)?,
             Inner::Postgres(tx, link) => {
-                let query: Query<'_, Postgres, _> = bound!(sql, values);
-                link.bounded(query.execute(&mut **tx)).await?.rows_affected()
+                let query = bound(sql, values).execute(&mut **tx);
+                link.bounded(query).await?.rows_affected()
             }
         })
     }
@@ -155,14 +170,13 @@ impl Tx {
     ) -> Result<Vec<Row>, StoreError> {
         let sql = sql.into_sql_str();
         Ok(match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                let query: Query<'_, Sqlite, _> = bound!(sql, values);
-                let rows = query.fetch_all(&mut **tx).await?;
+            Inner::Session(session) => session.fetch_all(sql, values).await?,
+            Inner::Whole(connection) => {
+                let rows = sqlite::fetch_all(connection, sql.as_str(), values)?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Inner::Postgres(tx, link) => {
-                let query: Query<'_, Postgres, _> = bound!(sql, values);
-                let rows = link.bounded(query.fetch_all(&mut **tx)).await?;
+                let rows = link.bounded(bound(sql, values).fetch_all(&mut **tx)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -184,7 +198,7 @@ impl Tx {
         values: &[Value],
     ) -> Result<Row, StoreError> {
         let row = self.fetch_optional(sql, values).await?;
-        row.ok_or(StoreError::Database(sqlx::Error::RowNotFound))
+        row.ok_or(StoreError::Database(EngineError::NoRow))
     }
 
     /// Reads rows and holds them until the end of the transaction.
@@ -195,7 +209,7 @@ impl Tx {
         values: &[Value],
     ) -> Result<Vec<Row>, StoreError> {
         let sql: SqlStr = match self.inner {
-            Inner::Sqlite(_) => sql.into_sql_str(),
+            Inner::Session(_) | Inner::Whole(_) => sql.into_sql_str(),
             Inner::Postgres(..) => AssertSqlSafe(lock.append_to(sql)).into_sql_str(),
         };
         self.fetch_all(sql, values).await
@@ -219,4 +233,14 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// A query with its values.
+fn bound(sql: SqlStr, values: &[Value]) -> Query<'static, Postgres, PgArguments> {
+    values
+        .iter()
+        .fold(sqlx::query(sql), |query, value| match value.clone() {
+            Value::Text(text) => query.bind(text),
+            Value::Int(number) => query.bind(number),
+        })
 }

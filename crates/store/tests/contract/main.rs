@@ -45,6 +45,7 @@ mod start;
 mod test_sign_ins;
 mod transactions;
 mod users;
+mod whole;
 
 /// With `GATEWRIGHT_TEST_POSTGRES_REQUIRED=1`, a build without the PostgreSQL half is a failure, not a silence.
 #[test]

@@ -5,10 +5,7 @@ use gatewright_domain::{
     sealed::{Keyring, MasterKey},
 };
 use gatewright_store::{Store, StoreConfig, StoreError};
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection,
-    sqlite::SqliteConnectOptions,
-};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::world::{World, contract};
 
@@ -32,10 +29,8 @@ fn keyring(seeds: &[u64]) -> Keyring {
 pub(crate) async fn by_hand(world: &World, sql: &'static str) {
     match &world.config {
         StoreConfig::Sqlite { path } => {
-            let options = SqliteConnectOptions::new().filename(path);
-            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-            connection.execute(AssertSqlSafe(sql)).await.unwrap();
-            connection.close().await.unwrap();
+            let connection = rusqlite::Connection::open(path).unwrap();
+            connection.execute_batch(sql).unwrap();
         }
         StoreConfig::Postgres { url, .. } => {
             let mut connection = PgConnection::connect(url.expose()).await.unwrap();

@@ -1,0 +1,107 @@
+//! One connection to SQLite, used by one thread: how it is opened, and how statements run on it.
+
+use std::{path::Path, sync::Arc};
+
+use rusqlite::{Connection, OpenFlags, Statement, types::ToSqlOutput, types::Value as Stored};
+
+use crate::{StoreError, row::SqliteRow, store::BUSY_AFTER, value::Value};
+
+/// Page cache of a connection in KiB, as a negative number, which is how SQLite takes it. Memory matters more than
+/// speed here, and the operating system caches the file as well.
+const CACHE_SIZE: i64 = -512;
+/// The write-ahead log is cut back to this many bytes after a checkpoint.
+const WAL_SIZE_LIMIT: i64 = 16_777_216;
+/// Prepared statements kept per connection: those of the hot paths, several times over.
+const STATEMENTS: usize = 128;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The one connection that writes.
+    Writing,
+    /// A connection that cannot write.
+    Reading,
+}
+
+/// Opens the database file, which exists.
+pub(super) fn open(path: &Path, for_what: Use) -> Result<Connection, rusqlite::Error> {
+    let access = match for_what {
+        Use::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Use::Reading => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    // Each connection belongs to one thread, so SQLite needs no mutex of its own.
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_AFTER)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", CACHE_SIZE)?;
+    if for_what == Use::Writing {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", WAL_SIZE_LIMIT)?;
+    }
+    Ok(connection)
+}
+
+/// Runs a statement; how many rows it changed.
+pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let mut rows = statement.raw_query();
+    while rows.next()?.is_some() {}
+    drop(rows);
+    Ok(if statement.readonly() {
+        0
+    } else {
+        connection.changes()
+    })
+}
+
+/// Runs a statement that returns rows. All of them are read, so that a guarded update is always finished.
+pub(crate) fn fetch_all(
+    connection: &Connection,
+    sql: &str,
+    values: &[Value],
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let mut rows = statement.raw_query();
+    let mut read = Vec::new();
+    while let Some(row) = rows.next()? {
+        let values: Result<Box<[Stored]>, _> = (0..columns.len()).map(|column| row.get(column)).collect();
+        read.push(SqliteRow {
+            columns: Arc::clone(&columns),
+            values: values?,
+        });
+    }
+    Ok(read)
+}
+
+/// Binds values to `$1`, `$2`, …, which are names to SQLite: it numbers them as they come, not as they are called.
+fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<(), StoreError> {
+    for place in 1..=statement.parameter_count() {
+        let value = statement
+            .parameter_name(place)
+            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok())
+            .and_then(|number| values.get(number.checked_sub(1)?))
+            .ok_or(rusqlite::Error::InvalidParameterCount(place, values.len()))?;
+        statement.raw_bind_parameter(place, value)?;
+    }
+    Ok(())
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Text(text) => text.to_sql(),
+            Self::Int(number) => number.to_sql(),
+        }
+    }
+}
+
+/// Runs several statements that take no values.
+pub(super) fn execute_script(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.execute_batch(sql)?;
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! SQLite: one writer, a few readers, little memory. Each connection lives on a thread of its own.
+
+mod connection;
+mod migrate;
+mod queue;
+mod whole;
+mod worker;
+
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use sqlx::SqlStr;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc as steps, oneshot},
+    time::timeout,
+};
+
+use self::{
+    connection::Use,
+    queue::Waiting,
+    worker::{Job, Session, Sql, Step, Worker},
+};
+use crate::{
+    StoreError, Tx,
+    error::EngineError,
+    row::Row,
+    store::{BUSY_AFTER, Connections, Urgency},
+    value::Value,
+};
+
+pub(crate) use self::{
+    connection::{execute, fetch_all},
+    migrate::migrate,
+};
+
+/// Readers at most. They serve the administrators' pages and the first request of a token, never the hot path.
+const READERS: usize = 3;
+
+/// The connections of a database file.
+#[derive(Debug, Clone)]
+pub(crate) struct Sqlite {
+    writer: Queue,
+    readers: Queue,
+}
+
+impl Sqlite {
+    /// Opens a file, which is created (mode 0600) when it is missing.
+    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        create(path).map_err(EngineError::Io)?;
+        let sqlite = Self {
+            writer: Queue::new(path, Use::Writing, 1)?,
+            readers: Queue::new(path, Use::Reading, READERS)?,
+        };
+        // Readers need the mode that the writer sets.
+        drop(sqlite.write().await?);
+        Ok(sqlite)
+    }
+
+    /// A transaction that may write, statement by statement.
+    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
+        self.writer.session().await
+    }
+
+    /// A transaction that only reads, statement by statement.
+    pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
+        self.readers.session().await
+    }
+
+    /// How the connections are used.
+    pub(crate) fn connections(&self) -> Connections {
+        let queues = [&self.writer, &self.readers];
+        let in_use = queues
+            .iter()
+            .map(|queue| queue.busy.load(Ordering::Relaxed))
+            .sum();
+        let all = u32::try_from(1 + READERS).unwrap_or(u32::MAX);
+        Connections {
+            in_use,
+            idle: all.saturating_sub(in_use),
+            waiting: queues.iter().map(|queue| queue.waiting.len()).sum(),
+        }
+    }
+
+    /// Ends the threads, once what waits for them is done.
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// The way to the threads of one kind of connection.
+#[derive(Clone)]
+struct Queue {
+    waiting: Waiting,
+    /// Threads that are in a transaction.
+    busy: Arc<AtomicU32>,
+    /// Ends the threads when the last owner of the store is gone.
+    _closes: Arc<Closes>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl Queue {
+    fn new(path: &Path, for_what: Use, threads: usize) -> Result<Self, StoreError> {
+        let waiting = Waiting::default();
+        let busy = Arc::new(AtomicU32::new(0));
+        let path: Arc<PathBuf> = Arc::new(path.to_owned());
+        let threads: Result<Vec<_>, _> = (0..threads)
+            .map(|_| {
+                let worker = Worker {
+                    path: Arc::clone(&path),
+                    for_what,
+                    waiting: waiting.clone(),
+                    busy: Arc::clone(&busy),
+                    runtime: Handle::current(),
+                    connection: None,
+                };
+                thread::Builder::new()
+                    .name("sqlite".to_owned())
+                    .spawn(move || worker.run())
+            })
+            .collect();
+        Ok(Self {
+            _closes: Arc::new(Closes(waiting.clone())),
+            waiting,
+            busy,
+            threads: Arc::new(Mutex::new(threads.map_err(EngineError::Io)?)),
+        })
+    }
+
+    /// Begins a session; waiting for the connection and for another process together take at most [`BUSY_AFTER`].
+    async fn session(&self) -> Result<Tx, StoreError> {
+        let (begun, told) = oneshot::channel();
+        let (sender, receiver) = steps::channel(1);
+        let session = Session {
+            begun,
+            steps: receiver,
+        };
+        self.waiting
+            .push(Job::Session(session), Urgency::Person, Instant::now())?;
+        match timeout(BUSY_AFTER, told).await {
+            Ok(Ok(Ok(()))) => Ok(Tx::of_session(SessionHandle { steps: sender })),
+            Ok(Ok(Err(error))) => Err(error),
+            Ok(Err(_)) => Err(EngineError::Closed.into()),
+            Err(_) => Err(StoreError::Busy),
+        }
+    }
+
+    async fn close(&self) {
+        self.waiting.close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A panic of a thread was told where it happened.
+                let _ = thread.join();
+            }
+        });
+        let _ = ended.await;
+    }
+}
+
+struct Closes(Waiting);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Queue")
+    }
+}
+
+/// The owner's end of a session. Dropped without a commit, the transaction never happened.
+#[derive(Debug)]
+pub(crate) struct SessionHandle {
+    steps: steps::Sender<Step>,
+}
+
+impl SessionHandle {
+    pub(crate) async fn execute(&self, text: SqlStr, values: &[Value]) -> Result<u64, StoreError> {
+        self.ask(|reply| Step::Execute(sql(text, values), reply)).await
+    }
+
+    pub(crate) async fn fetch_all(&self, text: SqlStr, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let rows = self.ask(|reply| Step::Fetch(sql(text, values), reply)).await?;
+        Ok(rows.into_iter().map(Row::Sqlite).collect())
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.ask(Step::Commit).await
+    }
+
+    async fn ask<T>(
+        &self,
+        step: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Step,
+    ) -> Result<T, StoreError> {
+        let (reply, told) = oneshot::channel();
+        let sent = self.steps.send(step(reply)).await;
+        sent.map_err(|_| EngineError::Closed)?;
+        told.await.map_err(|_| EngineError::Closed)?
+    }
+}
+
+fn sql(text: SqlStr, values: &[Value]) -> Sql {
+    let values = values.into();
+    Sql { text, values }
+}
+
+/// Creates the file for its owner alone. SQLite gives its log and index files the mode of the database file.
+fn create(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

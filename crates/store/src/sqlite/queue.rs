@@ -1,0 +1,182 @@
+//! What waits for a connection: first the transactions of people, then those of programs.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::worker::Job;
+use crate::{StoreError, error::EngineError, store::Urgency};
+
+/// When the one in front has waited this long, a program is told at once that the database is busy: behind it, it would
+/// wait longer still, and programs come back by themselves.
+const FULL_FOR_PROGRAMS: Duration = Duration::from_millis(400);
+/// The same for what a person waits for. Behind that long a line, they would leave before their turn.
+const FULL_FOR_PEOPLE: Duration = Duration::from_secs(2);
+
+/// Two lines in front of one kind of connection.
+#[derive(Clone, Default)]
+pub(super) struct Waiting(Arc<(Mutex<Lines>, Condvar)>);
+
+#[derive(Default)]
+struct Lines {
+    people: VecDeque<(Instant, Job)>,
+    programs: VecDeque<(Instant, Job)>,
+    closed: bool,
+}
+
+impl Waiting {
+    /// Puts a transaction at the end of its line; `Busy` where that line does not move.
+    pub(super) fn push(&self, job: Job, urgency: Urgency, now: Instant) -> Result<(), StoreError> {
+        let mut lines = self.lines();
+        if lines.closed {
+            return Err(EngineError::Closed.into());
+        }
+        let (line, full) = match urgency {
+            Urgency::Person => (&mut lines.people, FULL_FOR_PEOPLE),
+            Urgency::Program => (&mut lines.programs, FULL_FOR_PROGRAMS),
+        };
+        // Those whose owners went away keep no place.
+        while line.front().is_some_and(|(_, job)| job.is_abandoned()) {
+            line.pop_front();
+        }
+        if line
+            .front()
+            .is_some_and(|(since, _)| now.duration_since(*since) > full)
+        {
+            return Err(StoreError::Busy);
+        }
+        line.push_back((now, job));
+        drop(lines);
+        self.0.1.notify_one();
+        Ok(())
+    }
+
+    /// The next one, waited for; `None` once closed and empty.
+    pub(super) fn pop(&self) -> Option<Job> {
+        let mut lines = self.lines();
+        loop {
+            if let Some(job) = lines.next() {
+                return Some(job);
+            }
+            if lines.closed {
+                return None;
+            }
+            lines = self.0.1.wait(lines).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The next one, if it is there.
+    pub(super) fn try_pop(&self) -> Option<Job> {
+        self.lines().next()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> u32 {
+        let lines = self.lines();
+        u32::try_from(lines.people.len() + lines.programs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Nothing more comes.
+    pub(super) fn close(&self) {
+        self.lines().closed = true;
+        self.0.1.notify_all();
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn next(&mut self) -> Option<Job> {
+        loop {
+            let (_, job) = self.people.pop_front().or_else(|| self.programs.pop_front())?;
+            if !job.is_abandoned() {
+                return Some(job);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::{super::worker::Session, *};
+
+    type Owner = oneshot::Receiver<Result<(), StoreError>>;
+
+    /// A transaction, and its owner, who waits while it lives.
+    fn job() -> (Job, Owner) {
+        let (begun, owner) = oneshot::channel();
+        let (_, steps) = mpsc::channel(1);
+        (Job::Session(Session { begun, steps }), owner)
+    }
+
+    fn push(waiting: &Waiting, urgency: Urgency, now: Instant) -> Option<Owner> {
+        let (job, owner) = job();
+        waiting.push(job, urgency, now).ok().map(|()| owner)
+    }
+
+    /// Answers the owner of the next one, so that a test can tell whose turn it was.
+    fn serve(waiting: &Waiting) {
+        if let Some(Job::Session(session)) = waiting.try_pop() {
+            session.begun.send(Ok(())).unwrap();
+        }
+    }
+
+    #[test]
+    fn people_go_before_programs_that_came_earlier() {
+        let (waiting, now) = (Waiting::default(), Instant::now());
+        let mut program = push(&waiting, Urgency::Program, now).unwrap();
+        let mut person = push(&waiting, Urgency::Person, now).unwrap();
+        serve(&waiting);
+        assert!(person.try_recv().is_ok());
+        assert!(program.try_recv().is_err());
+        serve(&waiting);
+        assert!(program.try_recv().is_ok());
+    }
+
+    #[test]
+    fn behind_a_line_that_stands_still_programs_are_told_at_once_and_people_later() {
+        let (waiting, now) = (Waiting::default(), Instant::now());
+        let _first = push(&waiting, Urgency::Program, now).unwrap();
+        let _other = push(&waiting, Urgency::Person, now).unwrap();
+        let soon = now + FULL_FOR_PROGRAMS;
+        assert!(push(&waiting, Urgency::Program, soon).is_some());
+        let late = soon + Duration::from_millis(1);
+        assert!(push(&waiting, Urgency::Program, late).is_none());
+        assert!(push(&waiting, Urgency::Person, late).is_some());
+        let very_late = now + FULL_FOR_PEOPLE + Duration::from_millis(1);
+        assert!(push(&waiting, Urgency::Person, very_late).is_none());
+        // Once the line moves, there is room.
+        while waiting.try_pop().is_some() {}
+        assert!(push(&waiting, Urgency::Program, very_late).is_some());
+    }
+
+    #[test]
+    fn who_went_away_keeps_no_place() {
+        let (waiting, now) = (Waiting::default(), Instant::now());
+        drop(push(&waiting, Urgency::Program, now));
+        let late = now + FULL_FOR_PEOPLE;
+        let mut owner = push(&waiting, Urgency::Program, late).unwrap();
+        serve(&waiting);
+        assert!(owner.try_recv().is_ok());
+    }
+
+    #[test]
+    fn what_was_let_in_is_served_after_closing_and_nothing_else_comes_in() {
+        let (waiting, now) = (Waiting::default(), Instant::now());
+        let mut owner = push(&waiting, Urgency::Program, now).unwrap();
+        waiting.close();
+        assert!(push(&waiting, Urgency::Person, now).is_none());
+        let Some(Job::Session(session)) = waiting.pop() else {
+            panic!("what was let in is there");
+        };
+        session.begun.send(Ok(())).unwrap();
+        assert!(owner.try_recv().is_ok());
+        assert!(waiting.pop().is_none());
+    }
+}

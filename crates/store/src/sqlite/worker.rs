@@ -1,0 +1,254 @@
+//! The thread of a connection: it takes transactions one after the other.
+//!
+//! A *session* is a transaction whose owner sends one statement at a time. A *batch* is made of whole transactions that
+//! came while others ran: each runs here from its first statement to its last, in a savepoint of its own, and one commit
+//! makes all of them durable before any of their owners hears of it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use rusqlite::Connection;
+use tokio::{runtime::Handle, sync::mpsc, sync::oneshot};
+
+use super::{
+    connection::{self, Use},
+    queue::Waiting,
+};
+use crate::{StoreError, error::EngineError, row::SqliteRow, value::Value};
+
+/// Whole transactions that share a commit at most: the first of them waits for the last.
+const BATCH: usize = 64;
+
+/// What a thread is asked for.
+pub(super) enum Job {
+    /// A transaction whose owner sends its statements.
+    Session(Session),
+    /// A transaction that runs here as a whole.
+    Whole(Box<dyn Whole>),
+}
+
+impl Job {
+    /// Whether its owner went away before it began.
+    pub(super) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Session(session) => session.begun.is_closed(),
+            Self::Whole(whole) => whole.is_abandoned(),
+        }
+    }
+}
+
+/// A transaction that runs on the connection's thread as a whole.
+pub(super) trait Whole: Send {
+    /// Whether its owner went away before it began.
+    fn is_abandoned(&self) -> bool;
+    /// Whether its owner still waits; asked once, right before it runs.
+    fn begins(&self) -> bool;
+    /// Runs it; `false` when what it wrote must be undone. The connection comes back as it was lent.
+    fn run(&mut self, connection: Connection, runtime: &Handle) -> (Option<Connection>, bool);
+    /// Tells its owner how it ended, after the commit or in place of it.
+    fn tell(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A transaction whose owner sends its statements.
+pub(super) struct Session {
+    /// Told once it has begun.
+    pub(super) begun: oneshot::Sender<Result<(), StoreError>>,
+    /// What its owner sends; closed without a commit, it never happened.
+    pub(super) steps: mpsc::Receiver<Step>,
+}
+
+/// A step of a session.
+pub(super) enum Step {
+    /// A statement of which the number of changed rows is wanted.
+    Execute(Sql, oneshot::Sender<Result<u64, StoreError>>),
+    /// A statement of which the rows are wanted.
+    Fetch(Sql, oneshot::Sender<Result<Vec<SqliteRow>, StoreError>>),
+    /// The end.
+    Commit(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// A statement and its values.
+pub(super) struct Sql {
+    pub(super) text: sqlx::SqlStr,
+    pub(super) values: Box<[Value]>,
+}
+
+/// A thread with its connection, which is opened when the first transaction comes.
+pub(super) struct Worker {
+    pub(super) path: Arc<PathBuf>,
+    pub(super) for_what: Use,
+    pub(super) waiting: Waiting,
+    /// Counts this thread while it is in a transaction.
+    pub(super) busy: Arc<AtomicU32>,
+    pub(super) runtime: Handle,
+    pub(super) connection: Option<Connection>,
+}
+
+impl Worker {
+    /// Takes transactions until there are no more to come.
+    pub(super) fn run(mut self) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| self.waiting.pop()) {
+            self.busy.fetch_add(1, Ordering::Relaxed);
+            match job {
+                Job::Session(session) => self.session(session),
+                Job::Whole(first) => next = self.batch(first),
+            }
+            self.busy.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What waits already and whose owner still does, after `count` transactions of a batch. Readers do not share a
+    /// transaction: the second would see the moment of the first, which may be before what its owner has just written.
+    fn more(&self, count: usize) -> Option<Job> {
+        if self.for_what == Use::Reading || count == BATCH {
+            return None;
+        }
+        self.waiting.try_pop()
+    }
+
+    /// The connection, inside a new transaction. When the disk is full or fails, SQLite may have ended a transaction by
+    /// itself, and a connection that cannot get out of one is replaced.
+    fn begin(&mut self) -> Result<Connection, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) if connection.is_autocommit() => connection,
+            _ => connection::open(&self.path, self.for_what)?,
+        };
+        let begin = match self.for_what {
+            Use::Writing => "BEGIN IMMEDIATE",
+            Use::Reading => "BEGIN DEFERRED",
+        };
+        let begun = connection
+            .prepare_cached(begin)
+            .and_then(|mut begin| begin.execute([]));
+        match begun {
+            Ok(_) => Ok(connection),
+            Err(error) => {
+                self.connection = Some(connection);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Ends a transaction that was not committed.
+    fn give_up(&mut self, connection: Connection) {
+        if !connection.is_autocommit()
+            && let Err(error) = connection.execute_batch("ROLLBACK")
+        {
+            // `begin` sees that the connection is still inside, and opens another one.
+            drop(error);
+        }
+        self.connection = Some(connection);
+    }
+
+    fn session(&mut self, mut session: Session) {
+        if session.begun.is_closed() {
+            return;
+        }
+        let connection = match self.begin() {
+            Ok(connection) => connection,
+            Err(error) => {
+                // Whoever asked may have gone; then nothing is lost.
+                let _ = session.begun.send(Err(error));
+                return;
+            }
+        };
+        if session.begun.send(Ok(())).is_err() {
+            return self.give_up(connection);
+        }
+        // An owner that goes away in the middle closes the channel; its last answer goes nowhere.
+        while let Some(step) = session.steps.blocking_recv() {
+            match step {
+                Step::Execute(sql, reply) => {
+                    let _ = reply.send(connection::execute(&connection, sql.text.as_str(), &sql.values));
+                }
+                Step::Fetch(sql, reply) => {
+                    let _ = reply.send(connection::fetch_all(&connection, sql.text.as_str(), &sql.values));
+                }
+                Step::Commit(reply) => {
+                    let committed = run_once(&connection, "COMMIT");
+                    self.give_up(connection);
+                    let _ = reply.send(committed);
+                    return;
+                }
+            }
+        }
+        self.give_up(connection);
+    }
+
+    /// Runs `first` and whole transactions that wait already, and commits them together. What came next and is no such
+    /// transaction is returned.
+    fn batch(&mut self, first: Box<dyn Whole>) -> Option<Job> {
+        if !first.begins() {
+            return None;
+        }
+        let mut connection = match self.begin() {
+            Ok(connection) => connection,
+            Err(error) => {
+                first.tell(Err(error));
+                return None;
+            }
+        };
+        let mut done: Vec<Box<dyn Whole>> = Vec::new();
+        let mut next = None;
+        let mut whole = first;
+        let outcome = loop {
+            let savepoint = run_once(&connection, "SAVEPOINT one");
+            let (returned, keeps) = match savepoint {
+                Ok(()) => whole.run(connection, &self.runtime),
+                Err(error) => {
+                    done.push(whole);
+                    break Err(error);
+                }
+            };
+            done.push(whole);
+            let Some(returned) = returned else {
+                // It was lost with a panic; `begin` opens another one.
+                tell(done, Some(EngineError::Closed.into()));
+                return None;
+            };
+            connection = returned;
+            if connection.is_autocommit() {
+                // SQLite itself took back everything: the disk is full, or failed.
+                break Err(StoreError::Database(EngineError::RolledBack));
+            }
+            if !keeps && let Err(error) = run_once(&connection, "ROLLBACK TO one") {
+                break Err(error);
+            }
+            if let Err(error) = run_once(&connection, "RELEASE one") {
+                break Err(error);
+            }
+            match self.more(done.len()) {
+                Some(Job::Whole(other)) if other.begins() => whole = other,
+                other => {
+                    next = other;
+                    break run_once(&connection, "COMMIT");
+                }
+            }
+        };
+        self.give_up(connection);
+        tell(done, outcome.err());
+        next
+    }
+}
+
+/// Tells the owners of a batch how it ended.
+fn tell(done: Vec<Box<dyn Whole>>, failed: Option<StoreError>) {
+    let failed = failed.map(Arc::new);
+    for whole in done {
+        whole.tell(match &failed {
+            None => Ok(()),
+            Some(error) => Err(EngineError::Commit(Arc::clone(error)).into()),
+        });
+    }
+}
+
+fn run_once(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
