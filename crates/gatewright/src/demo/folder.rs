@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::Write as _,
+    io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -66,7 +66,11 @@ impl Folder {
     /// Opens a folder, and makes it for its owner only when it is not there.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         private_folder().create(path).with_context(|| unusable(path))?;
-        let lock = File::create(path.join(LOCK))
+        check_ours(path).with_context(|| unusable(path))?;
+        let lock = private_file()
+            .create(true)
+            .truncate(true)
+            .open(path.join(LOCK))
             .with_context(|| format!("The data folder {} cannot be written to.", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -107,7 +111,12 @@ impl Folder {
         let (file, new) = (self.path.join(FILE), self.path.join("demo.json.new"));
         let text = serde_json::to_vec_pretty(&self.kept)?;
         let write = || {
-            private_file().open(&new)?.write_all(&text)?;
+            // What an interrupted start left behind.
+            match fs::remove_file(&new) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            private_file().create_new(true).open(&new)?.write_all(&text)?;
             fs::rename(&new, &file)
         };
         write().with_context(|| format!("{} cannot be written.", file.display()))
@@ -120,15 +129,64 @@ fn unusable(path: &Path) -> String {
 }
 
 /// Makes a folder ours alone. One that somebody else has prepared in a shared place is refused: its mode is not ours to change.
-fn claim(path: &Path) -> std::io::Result<()> {
+fn claim(path: &Path) -> io::Result<()> {
     private_folder().create(path)?;
-    if !fs::symlink_metadata(path)?.is_dir() {
-        return Err(std::io::Error::other("it is not a folder but a link or a file"));
-    }
+    check_folder(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Fails unless the folder and all that is in it are ours alone: whatever else someone put there would be read, or
+/// written where a link leads. It holds for good, because no one else may write to the folder.
+fn check_ours(path: &Path) -> io::Result<()> {
+    check_folder(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = fs::symlink_metadata(path)?;
+        if folder.mode() & 0o022 != 0 {
+            return Err(io::Error::other(
+                "others may write to it; take that away first (`chmod go-w`)",
+            ));
+        }
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let found = fs::symlink_metadata(entry.path())?;
+            let name = entry.file_name();
+            if found.is_symlink() {
+                return Err(io::Error::other(format!("{} in it is a link", name.display())));
+            }
+            if found.uid() != folder.uid() {
+                return Err(io::Error::other(format!(
+                    "{} in it belongs to someone else",
+                    name.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fails unless it is a folder, not a link to one, and belongs to whoever runs this program.
+fn check_folder(path: &Path) -> io::Result<()> {
+    let folder = fs::symlink_metadata(path)?;
+    if !folder.is_dir() {
+        return Err(io::Error::other("it is not a folder but a link or a file"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        // A new file belongs to whoever runs this program. It is made only where there is nothing, so it follows no link.
+        let probe = path.join(format!("demo.{}", entropy::token(&entropy::SystemEntropy)));
+        let made = private_file().create_new(true).open(&probe)?.metadata()?;
+        fs::remove_file(&probe)?;
+        if made.uid() != folder.uid() {
+            return Err(io::Error::other("it belongs to someone else"));
+        }
     }
     Ok(())
 }
@@ -143,7 +201,7 @@ fn private_folder() -> DirBuilder {
 
 fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
@@ -208,5 +266,47 @@ mod tests {
         let link = parent.path().join("link");
         symlink(&path, &link).unwrap();
         assert!(claim(&link).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_someone_prepared_are_not_followed() {
+        use std::os::unix::fs::symlink;
+        let parent = tempfile::tempdir().unwrap();
+        let target = parent.path().join("of somebody");
+        fs::write(&target, "precious").unwrap();
+        for name in [LOCK, FILE, "demo.json.new", "gatewright.db", "master.key"] {
+            let path = parent.path().join("demo");
+            private_folder().create(&path).unwrap();
+            symlink(&target, path.join(name)).unwrap();
+            let error = Folder::open(&path).err().expect(name);
+            assert!(format!("{error:#}").contains("is a link"), "{error:#}");
+            assert_eq!(fs::read_to_string(&target).unwrap(), "precious", "{name}");
+            fs::remove_dir_all(&path).unwrap();
+        }
+        let path = parent.path().join("demo");
+        private_folder().create(&path).unwrap();
+        let link = parent.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert!(Folder::open(&link).is_err());
+        assert!(Folder::open(&path).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("demo");
+        private_folder().create(&path).unwrap();
+        for (mode, fine) in [(0o777, false), (0o770, false), (0o755, true), (0o700, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Folder::open(&path).is_ok(), fine, "{mode:o}");
+        }
+        // Nothing but what is kept stays behind.
+        let names = fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), [LOCK]);
     }
 }
