@@ -99,6 +99,10 @@ pub struct OutboundConfig {
     /// addresses stay out of reach whatever is written here.
     #[schemars(with = "Vec<String>", example = ["10.20.0.0/16"])]
     pub allow: Vec<IpNet>,
+    /// Networks that are never reached, whatever allow and allow_private say: for instance those of databases and of the
+    /// machines this process runs on.
+    #[schemars(with = "Vec<String>", example = ["10.30.0.0/16"])]
+    pub deny: Vec<IpNet>,
     /// Files of certificate authorities (PEM) to trust besides the public ones.
     #[schemars(example = ["/etc/gatewright/internal-ca.pem"])]
     pub extra_ca: Vec<PathBuf>,
@@ -109,6 +113,7 @@ impl Default for OutboundConfig {
         Self {
             allow_private: true,
             allow: Vec::new(),
+            deny: Vec::new(),
             extra_ca: Vec::new(),
         }
     }

@@ -31,6 +31,7 @@ pub struct AddressRules {
     allow_private: bool,
     allow_loopback: bool,
     allow: Vec<IpNet>,
+    deny: Vec<IpNet>,
 }
 
 impl AddressRules {
@@ -40,12 +41,20 @@ impl AddressRules {
             allow_private: config.outbound.allow_private,
             allow_loopback: config.is_loopback(),
             allow: config.outbound.allow.clone(),
+            deny: config.outbound.deny.clone(),
         }
     }
 
     /// Whether an address may be dialled; the error names the host and the remedy, not the address, which a stranger
     /// could use to look into a network.
     pub fn check(&self, policy: Policy, host: &str, address: IpAddr) -> Result<(), FetchError> {
+        let reached = targets(address).into_iter().flatten().chain([address]);
+        if reached.into_iter().any(|reached| self.denies(reached)) {
+            return Err(FetchError::Refused(match policy {
+                Policy::Operator => format!("{host} is in a network that outbound.deny forbids"),
+                Policy::Stranger => format!("{host} may not be reached from here"),
+            }));
+        }
         for target in targets(address).into_iter().flatten() {
             let class = classify(target);
             if !self.allows(policy, class, target) {
@@ -53,6 +62,10 @@ impl AddressRules {
             }
         }
         Ok(())
+    }
+
+    fn denies(&self, address: IpAddr) -> bool {
+        self.deny.iter().any(|network| network.contains(&address))
     }
 
     fn allows(&self, policy: Policy, class: Class, address: IpAddr) -> bool {
@@ -121,7 +134,10 @@ fn classify(address: IpAddr) -> Class {
 
 fn classify_v4(address: Ipv4Addr) -> Class {
     match address.octets() {
-        [169, 254, 169, 254] | [100, 100, 100, 200] => Class::Metadata,
+        // Most clouds; Alibaba; Azure; Oracle.
+        [169, 254, 169, 254] | [100, 100, 100, 200] | [168, 63, 129, 16] | [192, 0, 0, 192] => {
+            Class::Metadata
+        }
         [127, ..] => Class::Loopback,
         [169, 254, ..] => Class::LinkLocal,
         // RFC 1918; carrier-grade NAT; protocol assignments; benchmarks (RFC 2544).
@@ -141,7 +157,8 @@ fn classify_v4(address: Ipv4Addr) -> Class {
 
 fn classify_v6(address: Ipv6Addr) -> Class {
     match address.segments() {
-        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Class::Metadata,
+        // AWS, whose metadata, time and name services are in this network; Google Cloud.
+        [0xfd00, 0xec2, ..] | [0xfd20, 0xce, ..] => Class::Metadata,
         [0, 0, 0, 0, 0, 0, 0, 1] => Class::Loopback,
         [0xfe80..=0xfebf, ..] => Class::LinkLocal,
         // Unique local, the former site-local, and NAT64 of a local network (RFC 8215), which may lead anywhere in it.
@@ -216,7 +233,12 @@ mod tests {
         "169.254.169.254",
         "169.254.0.1",
         "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
         "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "64:ff9b::a83f:8110",
         "fe80::1",
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
@@ -291,6 +313,25 @@ mod tests {
             assert!(!allowed(&rules, Policy::Stranger, address), "{address}");
             assert!(!allowed(&rules, Policy::Operator, address), "{address}");
         }
+    }
+
+    #[test]
+    fn what_is_denied_stays_out_of_reach_whatever_is_allowed() {
+        let mut config = Config::default();
+        config.server.public_url = "http://127.0.0.1:8080".to_owned();
+        config.outbound.allow = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+        config.outbound.deny = vec!["10.20.0.0/16".parse().unwrap(), "8.8.8.0/24".parse().unwrap()];
+        let rules = AddressRules::new(&config);
+        for policy in [Policy::Operator, Policy::Stranger] {
+            for address in ["10.20.0.1", "::ffff:10.20.0.1", "64:ff9b::a14:1", "8.8.8.8"] {
+                assert!(!allowed(&rules, policy, address), "{address}");
+            }
+            for address in ["10.21.0.1", "8.8.4.4", "127.0.0.1"] {
+                assert!(allowed(&rules, policy, address), "{address}");
+            }
+        }
+        let error = rules.check(Policy::Operator, "idp.example", "10.20.0.1".parse().unwrap());
+        assert!(error.unwrap_err().to_string().contains("outbound.deny"));
     }
 
     #[test]
