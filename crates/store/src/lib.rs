@@ -13,6 +13,7 @@ pub mod authorization_code;
 pub mod brought_code;
 pub mod claimed_sign_in;
 pub mod client_block;
+pub mod client_document;
 pub mod client_use;
 pub mod directory;
 pub mod ended_session;

@@ -254,7 +254,7 @@ async fn check(
         .limits
         .check(Action::Authorize, context, Some(entry.gateway.id))?;
     let request = UnverifiedRequest::parse(query);
-    let client = client::find(app, entry, request.client_id()?).await?;
+    let client = client::find(app, entry, context, request.client_id()?).await?;
     opening.knows(&client);
     let request = request
         .verify_redirect(&client.redirect_uris, &entry.url)?

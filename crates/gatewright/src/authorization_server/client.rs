@@ -23,7 +23,7 @@ use gatewright_store::{
 };
 
 use super::{
-    client_keys::ProofError,
+    client_keys::{Presented, ProofError},
     limits::{Limited, Whose},
     metadata_document::FetchDocumentError,
     token::TokenError,
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     app::App,
     directory::{GatewayEntry, Stale},
+    request::RequestContext,
 };
 
 /// Said to a client that has to sign and did not.
@@ -100,7 +101,12 @@ pub(super) enum ClientError {
 }
 
 /// Finds the client of an authorization request.
-pub(super) async fn find(app: &App, entry: &GatewayEntry, client_id: &str) -> Result<Client, ClientError> {
+pub(super) async fn find(
+    app: &App,
+    entry: &GatewayEntry,
+    context: &RequestContext,
+    client_id: &str,
+) -> Result<Client, ClientError> {
     check_blocked(app, entry, client_id)?;
     if let Ok(id) = client_id.parse::<ClientId>() {
         let found = preregistered(app, entry, id).await?;
@@ -123,7 +129,8 @@ pub(super) async fn find(app: &App, entry: &GatewayEntry, client_id: &str) -> Re
     if !entry.gateway.settings.metadata_documents {
         return Err(ClientError::SwitchedOff);
     }
-    let document = app.authorization_server.documents.find(app, client_id).await?;
+    let documents = &app.authorization_server.documents;
+    let document = documents.find(app, entry, context, client_id).await?;
     Ok(Client {
         id: document.client_id,
         name: document.client_name,
@@ -187,10 +194,12 @@ pub(super) enum Purpose {
 pub(super) async fn authenticate(
     app: &App,
     entry: &GatewayEntry,
+    context: &RequestContext,
     credentials: &ClientCredentials,
     purpose: Purpose,
 ) -> Result<AuthenticatedClient, TokenError> {
-    let assertion = prove(app, entry, credentials, purpose).await.map_err(refused)?;
+    let proved = prove(app, entry, context, credentials, purpose).await;
+    let assertion = proved.map_err(refused)?;
     let id = &credentials.client_id;
     Ok(AuthenticatedClient {
         short_id: client::short_id(id),
@@ -203,6 +212,7 @@ pub(super) async fn authenticate(
 async fn prove(
     app: &App,
     entry: &GatewayEntry,
+    context: &RequestContext,
     credentials: &ClientCredentials,
     purpose: Purpose,
 ) -> Result<Option<UsedAssertion>, ClientError> {
@@ -210,7 +220,7 @@ async fn prove(
     let secret = credentials.secret.as_ref();
     check_blocked(app, entry, id)?;
     if is_url(id) {
-        return prove_described(app, entry, credentials, purpose).await;
+        return prove_described(app, entry, context, credentials, purpose).await;
     }
     if let Ok(row) = id.parse::<ClientId>() {
         match preregistered(app, entry, row).await?.proof {
@@ -219,7 +229,7 @@ async fn prove(
                 check_secret(secret, |secret| hashes.accept(secret, app.now()))?;
             }
             ClientProof::Key { jwks } => {
-                return verify(app, entry, credentials, &KeySource::Inline(jwks))
+                return verify(app, entry, context, credentials, &KeySource::Inline(jwks))
                     .await
                     .map(Some);
             }
@@ -243,6 +253,7 @@ async fn prove(
 async fn prove_described(
     app: &App,
     entry: &GatewayEntry,
+    context: &RequestContext,
     credentials: &ClientCredentials,
     purpose: Purpose,
 ) -> Result<Option<UsedAssertion>, ClientError> {
@@ -254,9 +265,10 @@ async fn prove_described(
     if credentials.assertion.is_none() && purpose == Purpose::GoOn {
         return Ok(None);
     }
-    let document = app.authorization_server.documents.find(app, id).await?;
+    let documents = &app.authorization_server.documents;
+    let document = documents.find(app, entry, context, id).await?;
     match (&credentials.assertion, &document.keys) {
-        (Some(_), Some(keys)) => verify(app, entry, credentials, keys).await.map(Some),
+        (Some(_), Some(keys)) => verify(app, entry, context, credentials, keys).await.map(Some),
         (None, _) if document.is_public => Ok(None),
         (None, _) => Err(ClientError::KeyMissing),
         (Some(_), None) => Err(ClientError::NoKeys),
@@ -266,15 +278,19 @@ async fn prove_described(
 async fn verify(
     app: &App,
     entry: &GatewayEntry,
+    context: &RequestContext,
     credentials: &ClientCredentials,
     keys: &KeySource,
 ) -> Result<UsedAssertion, ClientError> {
     let assertion = credentials.assertion.as_ref().ok_or(ClientError::KeyMissing)?;
-    let id = &credentials.client_id;
-    let verified = app
-        .authorization_server
-        .client_keys
-        .verify(app, entry, id, keys, assertion);
+    let presented = Presented {
+        project: entry.gateway.project_id,
+        client_id: &credentials.client_id,
+        keys,
+        assertion,
+        from: context,
+    };
+    let verified = app.authorization_server.client_keys.verify(app, entry, presented);
     Ok(verified.await?)
 }
 
@@ -294,6 +310,10 @@ fn refused(error: ClientError) -> TokenError {
             return TokenError::ClientUnavailable(error.to_string());
         }
         ClientError::Proof(ProofError::Keys(error)) if error.is_of_fetching() => {
+            return TokenError::ClientUnavailable(error.to_string());
+        }
+        ClientError::Proof(ProofError::TooMany(limited)) => return limited.into(),
+        ClientError::Proof(ProofError::Overloaded(error)) => {
             return TokenError::ClientUnavailable(error.to_string());
         }
         ClientError::Stale(stale) => return TokenError::Gateway(stale.into()),

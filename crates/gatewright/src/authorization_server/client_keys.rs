@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_domain::{Timestamp, client::short_id};
+use gatewright_domain::{Timestamp, client::short_id, id::ProjectId};
 use gatewright_oauth::{
     Credential,
     client_assertion::{self, AssertionError, Expected},
@@ -15,17 +15,19 @@ use http::{Request, StatusCode, header::ACCEPT};
 use http_body_util::Full;
 use tokio::time::Instant;
 
-use super::metadata_document::is_listed;
+use super::{failed_proofs::FailedProofs, known_documents, limits::Limited, metadata_document::is_listed};
 use crate::{
     app::App,
     directory::GatewayEntry,
-    fetch::{FetchError, Limits, Policy},
+    fetch::{Asker, FetchError, Limits, Standing},
     jose::{
         compact::{Jws, JwsError},
         key_cache::{KeyCache, KeysWanted},
-        key_set::{KeySet, Verification},
+        key_set::{self, KeySet, Owner, Verification},
+        signatures::{self, Overloaded, Signatures},
         single_flight::Missed,
     },
+    request::RequestContext,
 };
 
 /// A token request waits for the keys, so they must come soon; a set has a few kilobytes.
@@ -75,52 +77,85 @@ pub(super) enum ProofError {
     /// No key of the client fits, or none of those that fit signed it.
     #[error("no published key of the client signed it")]
     Signature,
+    /// Several keys fit, and the assertion names none of them.
+    #[error(
+        "several published keys of the client fit it; name the one that signed it as `kid` in its header"
+    )]
+    Ambiguous,
     /// The keys cannot be had.
     #[error("the client's keys (jwks_uri) cannot be used")]
     Keys(#[from] KeysError),
+    /// Too many assertions of this client, or from this network, proved nothing.
+    #[error("too many assertions proved nothing")]
+    TooMany(Limited),
+    /// Too many wait to be checked.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
 }
 
-/// The key sets of clients, by their address.
+impl ProofError {
+    /// Whether the assertion may be good all the same.
+    const fn says_nothing_of_the_proof(&self) -> bool {
+        match self {
+            Self::Keys(error) => error.is_of_fetching(),
+            Self::TooMany(_) | Self::Overloaded(_) => true,
+            Self::Jws(_) | Self::Claims(_) | Self::Signature | Self::Ambiguous => false,
+        }
+    }
+}
+
+/// An assertion that a client presents.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Presented<'a> {
+    /// The project of the gateway it is for.
+    pub(super) project: ProjectId,
+    /// The client it is said to be of.
+    pub(super) client_id: &'a str,
+    /// Where that client's keys are.
+    pub(super) keys: &'a KeySource,
+    /// The assertion.
+    pub(super) assertion: &'a Credential,
+    /// The network it came from.
+    pub(super) from: &'a RequestContext,
+}
+
+/// The key sets of clients by their address, the pool that checks signatures with them, and how often that failed.
 #[derive(Debug, Default)]
-pub(super) struct ClientKeys(KeyCache<KeysError>);
+pub(super) struct ClientKeys {
+    sets: KeyCache<KeysError>,
+    signatures: Signatures,
+    failed: FailedProofs,
+}
 
 impl ClientKeys {
-    /// Checks an assertion of a client with its keys. What is cheap is checked first: nothing is fetched for the sake of
-    /// an assertion that could not be accepted anyway.
+    /// Checks an assertion of a client with its keys. What is cheap is checked first: nothing is fetched, and no
+    /// signature checked, for an assertion that could not be accepted anyway.
     pub(super) async fn verify(
         &self,
         app: &App,
         entry: &GatewayEntry,
-        client_id: &str,
-        source: &KeySource,
-        assertion: &Credential,
+        presented: Presented<'_>,
     ) -> Result<UsedAssertion, ProofError> {
-        let jws = Jws::parse(assertion.expose())?;
+        let client_id = presented.client_id;
+        let jws = Jws::parse(presented.assertion.expose())?;
         let expected = Expected {
             client_id,
             issuer: &entry.url,
             now: app.now().as_seconds(),
         };
         let claims = client_assertion::check(jws.typ.as_deref(), &jws.claims, &expected)?;
-        let verified = match source {
-            KeySource::Inline(set) => {
-                let keys = KeySet::parse(set.as_bytes()).ok_or(KeysError::NotKeys)?;
-                jws.verify(&keys)
-            }
-            KeySource::At(url) => {
-                let keys = self.get(app, client_id, url, KeysWanted::Any).await?;
-                match jws.verify(&keys) {
-                    Verification::Good => Verification::Good,
-                    // The client may have rotated its keys.
-                    Verification::NoKey | Verification::Bad => {
-                        let wanted = KeysWanted::OtherThan(&keys);
-                        jws.verify(&*self.get(app, client_id, url, wanted).await?)
-                    }
+        let attempt = self
+            .failed
+            .begin(client_id, &presented.from.address_prefix())
+            .map_err(ProofError::TooMany)?;
+        match self.check_signature(app, presented, &jws).await {
+            Ok(()) => self.failed.proven(&attempt),
+            Err(error) => {
+                if error.says_nothing_of_the_proof() {
+                    attempt.undecided();
                 }
+                return Err(error);
             }
-        };
-        if verified != Verification::Good {
-            return Err(ProofError::Signature);
         }
         Ok(UsedAssertion::new(
             entry.gateway.id,
@@ -130,16 +165,60 @@ impl ClientKeys {
         ))
     }
 
+    async fn check_signature(
+        &self,
+        app: &App,
+        presented: Presented<'_>,
+        jws: &Jws<'_>,
+    ) -> Result<(), ProofError> {
+        let deadline = Instant::now() + signatures::PATIENCE;
+        let url = match presented.keys {
+            KeySource::Inline(set) => {
+                let (set, signed) = (set.clone(), jws.signed());
+                let work = move || {
+                    let keys = KeySet::parse(Owner::Client, set.as_bytes())?;
+                    Some(signed.verify(&keys))
+                };
+                let verified = self.signatures.run(work, deadline).await?;
+                return judge(verified.ok_or(KeysError::NotKeys)?);
+            }
+            KeySource::At(url) => url,
+        };
+        let keys = self.get(app, presented, url, KeysWanted::Any).await?;
+        let verified = self.signatures.verify(jws, &keys, deadline).await?;
+        if verified == Verification::Good {
+            return Ok(());
+        }
+        // The client may have rotated its keys.
+        let by_now = self
+            .get(app, presented, url, KeysWanted::OtherThan(&keys))
+            .await?;
+        if Arc::ptr_eq(&keys, &by_now) {
+            return judge(verified);
+        }
+        let deadline = Instant::now() + signatures::PATIENCE;
+        judge(self.signatures.verify(jws, &by_now, deadline).await?)
+    }
+
+    /// Leaves no place in the pool until what is returned is dropped.
+    #[cfg(test)]
+    pub(super) async fn fill(&self) -> tokio::sync::OwnedSemaphorePermit {
+        self.signatures.fill().await
+    }
+
     async fn get(
         &self,
         app: &App,
-        client_id: &str,
+        presented: Presented<'_>,
         url: &url::Url,
         wanted: KeysWanted<'_>,
     ) -> Result<Arc<KeySet>, KeysError> {
         let deadline = Instant::now() + FETCH_LIMITS.deadline;
-        let fetch = || fetch(app, client_id, url);
-        let got = self.0.get(url.as_str(), app.now(), deadline, wanted, fetch).await;
+        let fetch = || fetch(app, presented, url);
+        let got = self
+            .sets
+            .get(url.as_str(), app.now(), deadline, wanted, fetch)
+            .await;
         got.map_err(|missed| match missed {
             Missed::Failed(error) => error,
             Missed::Waited => KeysError::Waited,
@@ -147,22 +226,32 @@ impl ClientKeys {
     }
 }
 
-async fn fetch(app: &App, client_id: &str, url: &url::Url) -> Result<KeySet, KeysError> {
+fn judge(verified: Verification) -> Result<(), ProofError> {
+    match verified {
+        Verification::Good => Ok(()),
+        Verification::NoKey | Verification::Bad => Err(ProofError::Signature),
+        Verification::Ambiguous => Err(ProofError::Ambiguous),
+    }
+}
+
+async fn fetch(app: &App, presented: Presented<'_>, url: &url::Url) -> Result<KeySet, KeysError> {
     let request = Request::get(url.as_str())
-        .header(ACCEPT, "application/json")
+        .header(ACCEPT, key_set::ACCEPTED_TYPES)
         .body(Full::new(Bytes::new()))
         .map_err(|_| FetchError::Refused("the URL is not valid".to_owned()))?;
-    let response = if is_listed(app, client_id) {
-        app.fetch.listed(request, FETCH_LIMITS).await?
+    let asker = Asker::of(presented.from.address);
+    let standing = if is_listed(app, presented.client_id) {
+        Standing::Listed
+    } else if known_documents::is_known(app, presented.project, presented.client_id).await {
+        Standing::Known
     } else {
-        app.fetch
-            .buffered(Policy::Stranger, request, FETCH_LIMITS)
-            .await?
+        Standing::Unknown(&asker)
     };
+    let response = app.fetch.for_stranger(standing, request, FETCH_LIMITS).await?;
     if response.status() != StatusCode::OK {
         return Err(KeysError::Status(response.status().as_u16()));
     }
-    KeySet::parse(response.body()).ok_or(KeysError::NotKeys)
+    KeySet::parse(Owner::Client, response.body()).ok_or(KeysError::NotKeys)
 }
 
 #[cfg(test)]

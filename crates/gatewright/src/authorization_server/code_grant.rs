@@ -71,6 +71,10 @@ pub(super) async fn redeem(
             let (grant, text, row) = begin(app, entry, client, &code, now, &mut tx).await?;
             let gave_way = grant::make_room(&mut tx, &grant, now).await?;
             tx.commit().await?;
+            app.authorization_server
+                .documents
+                .remember(app, entry, &client.id)
+                .await;
             trace.succeed();
             if gave_way > 0 {
                 tracing::info!(grant = %grant.id, gave_way, "grants of the same person gave way");

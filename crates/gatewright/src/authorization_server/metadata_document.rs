@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gatewright_domain::Timestamp;
-use gatewright_oauth::metadata_document::{DocumentError, MetadataDocument, UrlError, check_url};
+use gatewright_oauth::metadata_document::{DocumentError, MetadataDocument, UrlError, check_url, is_url};
 use http::{
     HeaderMap, Request, StatusCode,
     header::{ACCEPT, AGE, CACHE_CONTROL},
@@ -13,10 +13,12 @@ use http::{
 use http_body_util::Full;
 use moka::future::Cache;
 
+use super::known_documents::{self, Notes};
 use crate::{
     app::App,
     directory::GatewayEntry,
-    fetch::{FetchError, Limits, Policy},
+    fetch::{Asker, FetchError, Limits, Standing},
+    request::RequestContext,
 };
 
 /// A sign-in waits for the document, so it must come soon; and real ones have one or two kilobytes.
@@ -31,8 +33,8 @@ const MAX_DOCUMENTS: u64 = 1_000;
 /// How long a document that says nothing about it is kept.
 const DEFAULT_LIFE: Duration = Duration::from_mins(5);
 
-/// How long a document is used at most, whatever it says and whether or not its host answers: a withdrawn redirect URI
-/// must go at last.
+/// How long a document is used at most without a word of its host, whatever it says: a withdrawn redirect URI must go at
+/// last. One of a client that the project knows is used longer, see [`known_documents::MAX_LIFE`].
 const MAX_LIFE: Duration = Duration::from_hours(24);
 
 /// Why a document cannot be used. Never contains what its host sent.
@@ -71,6 +73,7 @@ impl FetchDocumentError {
                 | FetchError::Connect { .. }
                 | FetchError::Timeout(_)
                 | FetchError::Broken(_)
+                | FetchError::Coded { .. }
                 | FetchError::Limited(_) => true,
                 FetchError::Refused(_) | FetchError::TooLarge(_) => false,
             },
@@ -80,20 +83,25 @@ impl FetchDocumentError {
     }
 }
 
+/// A document at hand.
 #[derive(Debug)]
-struct Kept {
-    document: MetadataDocument,
-    fetched_at: Timestamp,
-    until: Timestamp,
+pub(super) struct Kept {
+    pub(super) document: MetadataDocument,
+    /// As its host sent it.
+    pub(super) text: String,
+    pub(super) fetched_at: Timestamp,
+    pub(super) until: Timestamp,
 }
 
-/// The documents kept. Failures are not.
+/// The documents in memory. Failures are not kept.
 #[derive(Debug)]
 pub(super) struct Documents {
     fresh: Cache<String, Arc<Kept>>,
     /// The last good one of each, for when the next cannot be had: strangers who use up what may be fetched from a host
     /// would otherwise lock the apps out that are described there.
     last: Cache<String, Arc<Kept>>,
+    /// Clients whose documents were put into the store within the last day.
+    noted: Notes,
 }
 
 impl Default for Documents {
@@ -102,15 +110,18 @@ impl Default for Documents {
         Self {
             fresh: cache(),
             last: cache(),
+            noted: Notes::default(),
         }
     }
 }
 
 impl Documents {
-    /// The document of a client id, from memory while it is fresh. Requests for one document wait for one fetch.
+    /// The document of a client id, from memory or store while it is fresh. Requests for one document wait for one fetch.
     pub(super) async fn find(
         &self,
         app: &App,
+        entry: &GatewayEntry,
+        context: &RequestContext,
         client_id: &str,
     ) -> Result<MetadataDocument, FetchDocumentError> {
         let url = check_url(client_id)?;
@@ -121,16 +132,34 @@ impl Documents {
             }
             self.fresh.invalidate(client_id).await;
         }
+        let known = known_documents::find(app, entry.gateway.project_id, &url).await;
+        if let Some(known) = known.as_ref().filter(|known| known.until > now) {
+            self.fresh.insert(client_id.to_owned(), Arc::clone(known)).await;
+            return Ok(known.document.clone());
+        }
+        let asker = Asker::of(context.address);
+        let standing = if is_listed(app, client_id) {
+            Standing::Listed
+        } else if known.is_some() {
+            Standing::Known
+        } else {
+            Standing::Unknown(&asker)
+        };
         let fetched = self
             .fresh
-            .try_get_with_by_ref(client_id, fetch(app, client_id, &url))
+            .try_get_with_by_ref(client_id, fetch(app, standing, &url))
             .await;
         match fetched {
             Ok(kept) => {
                 self.last.insert(client_id.to_owned(), Arc::clone(&kept)).await;
+                if let Some(known) = known {
+                    known_documents::renew(app, &known, &kept).await;
+                } else if lists(entry, client_id) {
+                    self.remember(app, entry, client_id).await;
+                }
                 Ok(kept.document.clone())
             }
-            Err(error) => self.instead(client_id, now, &error).await,
+            Err(error) => self.instead(app, client_id, known, &error).await,
         }
     }
 
@@ -138,20 +167,44 @@ impl Documents {
     /// taken it back.
     async fn instead(
         &self,
+        app: &App,
         client_id: &str,
-        now: Timestamp,
+        known: Option<Arc<Kept>>,
         error: &FetchDocumentError,
     ) -> Result<MetadataDocument, FetchDocumentError> {
         if !error.is_passing() {
             self.last.invalidate(client_id).await;
+            self.noted.forget(client_id);
+            if known.is_some() {
+                known_documents::forget(app, client_id).await;
+            }
             return Err(error.clone());
         }
-        match self.last.get(client_id).await {
-            Some(kept) if now < kept.fetched_at.plus(MAX_LIFE) => {
-                tracing::info!(client_id, reason = %error, "an app's description could not be fetched again; the last one is used");
-                Ok(kept.document.clone())
-            }
-            _ => Err(error.clone()),
+        let now = app.now();
+        let last = self.last.get(client_id).await;
+        let last = last.filter(|kept| now < kept.fetched_at.plus(MAX_LIFE));
+        let known = known.filter(|kept| now < kept.fetched_at.plus(known_documents::MAX_LIFE));
+        let Some(kept) = last.or(known) else {
+            return Err(error.clone());
+        };
+        tracing::info!(client_id, reason = %error, "an app's description could not be fetched again; the last one is used");
+        Ok(kept.document.clone())
+    }
+
+    /// Puts the document of a client into the store, because someone signed in with it or an administrator listed it.
+    pub(super) async fn remember(&self, app: &App, entry: &GatewayEntry, client_id: &str) {
+        let project = entry.gateway.project_id;
+        if !is_url(client_id) || self.noted.is_noted(project, client_id, app.now()) {
+            return;
+        }
+        let kept = match self.last.get(client_id).await {
+            Some(kept) => Some(kept),
+            None => self.fresh.get(client_id).await,
+        };
+        if let Some(kept) = kept
+            && known_documents::keep(app, project, &kept).await
+        {
+            self.noted.note(project, client_id, app.now());
         }
     }
 
@@ -161,6 +214,7 @@ impl Documents {
         let fetched_at = app.now();
         let kept = Kept {
             until: fetched_at.plus(DEFAULT_LIFE),
+            text: String::new(),
             document,
             fetched_at,
         };
@@ -170,18 +224,12 @@ impl Documents {
     }
 }
 
-async fn fetch(app: &App, client_id: &str, url: &url::Url) -> Result<Arc<Kept>, FetchDocumentError> {
+async fn fetch(app: &App, standing: Standing<'_>, url: &url::Url) -> Result<Arc<Kept>, FetchDocumentError> {
     let request = Request::get(url.as_str())
         .header(ACCEPT, "application/json")
         .body(Full::new(Bytes::new()))
         .map_err(|_| UrlError::NotHttps)?;
-    let response = if is_listed(app, client_id) {
-        app.fetch.listed(request, FETCH_LIMITS).await?
-    } else {
-        app.fetch
-            .buffered(Policy::Stranger, request, FETCH_LIMITS)
-            .await?
-    };
+    let response = app.fetch.for_stranger(standing, request, FETCH_LIMITS).await?;
     if response.status() != StatusCode::OK {
         return Err(FetchDocumentError::Status(response.status().as_u16()));
     }
@@ -190,6 +238,7 @@ async fn fetch(app: &App, client_id: &str, url: &url::Url) -> Result<Arc<Kept>, 
     let until = fetched_at.plus(freshness(response.headers()));
     Ok(Arc::new(Kept {
         document,
+        text: String::from_utf8_lossy(response.body()).into_owned(),
         fetched_at,
         until,
     }))
@@ -197,12 +246,14 @@ async fn fetch(app: &App, client_id: &str, url: &url::Url) -> Result<Arc<Kept>, 
 
 /// Whether an administrator lists this client at any gateway.
 pub(super) fn is_listed(app: &App, client_id: &str) -> bool {
-    let lists = |entry: &Arc<GatewayEntry>| {
-        let mut trusted = entry.gateway.trusted_clients.iter();
-        trusted.any(|client| client.url == client_id)
-    };
     let directory = app.directory.current();
-    directory.is_ok_and(|directory| directory.gateways().any(lists))
+    directory.is_ok_and(|directory| directory.gateways().any(|entry| lists(entry, client_id)))
+}
+
+/// Whether an administrator lists this client at this gateway.
+fn lists(entry: &GatewayEntry, client_id: &str) -> bool {
+    let mut trusted = entry.gateway.trusted_clients.iter();
+    trusted.any(|client| client.url == client_id)
 }
 
 /// How long an answer may be kept (RFC 9111 sections 4.2 and 5.2.2), within our bounds.

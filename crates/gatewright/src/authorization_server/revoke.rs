@@ -65,7 +65,7 @@ pub(super) async fn end(
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let client = authenticate(app, entry, &request.client, Purpose::GoOn).await?;
+    let client = authenticate(app, entry, context, &request.client, Purpose::GoOn).await?;
     let now = app.now();
     let mut tx = app.store.read().await?;
     let found = find(app, entry, &request.token, &mut tx).await?;

@@ -131,7 +131,7 @@ pub(super) async fn grant(
         GrantRequest::AuthorizationCode { .. } => (Purpose::Begin, "code"),
         GrantRequest::RefreshToken { .. } => (Purpose::GoOn, "refresh"),
     };
-    let client = authenticate(app, entry, &request.client, purpose).await?;
+    let client = authenticate(app, entry, context, &request.client, purpose).await?;
     request.check_resource(&entry.url)?;
     let tokens = match request.grant {
         GrantRequest::AuthorizationCode {

@@ -28,6 +28,14 @@ pub enum FetchError {
     /// The connection broke or what came was not HTTP.
     #[error("the answer of {0} broke off or is not HTTP")]
     Broken(String),
+    /// The answer is compressed, although that was declined.
+    #[error("the answer of {host} is compressed ({coding}), although the request asked for it as it is")]
+    Coded {
+        /// The host of the URL.
+        host: String,
+        /// The coding, where it is a usual one.
+        coding: &'static str,
+    },
     /// Too many fetches to this host (stranger policy), or too many connections to servers are open.
     #[error("too many requests to {0} for now")]
     Limited(String),

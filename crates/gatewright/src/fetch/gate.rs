@@ -1,8 +1,9 @@
-//! Fetches whose URL a stranger chose: one at a time and so many a minute per host, and few at once in all.
+//! Fetches whose URL a stranger chose: one at a time and so many a minute per host, few at once in all, and of all that no
+//! more than a share for any one network.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,24 +12,57 @@ use tokio::{
     time::Instant,
 };
 
-use super::FetchError;
+use super::{FetchError, asker::Asker};
 
 /// Fetches to one host in a minute. A cached document needs one per hour.
-const PER_MINUTE: u32 = 30;
+pub(super) const PER_MINUTE: u32 = 30;
 /// Fetches that may wait for one host.
 const MAX_WAITING: usize = 32;
 /// Hosts remembered at once; each takes some hundred bytes, and none is remembered longer than a minute.
 const MAX_HOSTS: usize = 4_096;
+/// Networks remembered at once, each as long as a host.
+const MAX_NETWORKS: usize = 16_384;
 /// Fetches at once in all.
 const MAX_AT_ONCE: usize = 32;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
+/// What one network may use.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    /// Of the fetches to one host in a minute.
+    of_host: u32,
+    /// Of all fetches in a minute.
+    of_all: u32,
+    /// Fetches waiting or running at once.
+    at_once: u32,
+}
+
+/// A quarter of what there is; of all hosts that are remembered, a sixteenth.
+const OF_NETWORK: Share = Share {
+    of_host: 8,
+    of_all: 256,
+    at_once: 8,
+};
+/// Twice as much for a whole provider of networks, so that a half is left to the others.
+const OF_WIDE: Share = Share {
+    of_host: 15,
+    of_all: 512,
+    at_once: 16,
+};
+
 /// Limits stranger-supplied fetches.
 #[derive(Debug)]
 pub(super) struct Gate {
-    hosts: Mutex<HashMap<String, Host>>,
+    per_minute: u32,
+    counts: Arc<Mutex<Counts>>,
     all: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    hosts: HashMap<String, Host>,
+    networks: HashMap<String, Network>,
 }
 
 #[derive(Debug)]
@@ -36,6 +70,15 @@ struct Host {
     turn: Arc<Semaphore>,
     window_began: Instant,
     begun: u32,
+    /// How many of them each network began.
+    shares: HashMap<String, u32>,
+}
+
+#[derive(Debug)]
+struct Network {
+    window_began: Instant,
+    begun: u32,
+    under_way: u32,
 }
 
 /// The right to fetch from a host, until dropped.
@@ -43,22 +86,50 @@ struct Host {
 pub(super) struct Turn {
     _host: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
+    _presence: Presence,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
-        Self {
-            hosts: Mutex::default(),
-            all: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+/// A fetch that waits or runs.
+#[derive(Debug)]
+struct Presence {
+    counts: Arc<Mutex<Counts>>,
+    networks: Vec<String>,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let mut counts = lock(&self.counts);
+        for name in &self.networks {
+            if let Some(network) = counts.networks.get_mut(name) {
+                network.under_way = network.under_way.saturating_sub(1);
+            }
         }
     }
 }
 
+impl Default for Gate {
+    fn default() -> Self {
+        Self::with(PER_MINUTE)
+    }
+}
+
 impl Gate {
-    /// Waits for its turn at a host; [`FetchError::Limited`] when too many came before.
-    pub(super) async fn enter(&self, host: &str) -> Result<Turn, FetchError> {
+    /// A gate that lets so many fetches a minute through to a host, or to whatever else it is asked to count by.
+    pub(super) fn with(per_minute: u32) -> Self {
+        Self {
+            per_minute,
+            counts: Arc::default(),
+            all: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+        }
+    }
+
+    /// Waits for its turn at a host; [`FetchError::Limited`] when too many came before, or too many from the same
+    /// network.
+    pub(super) async fn enter(&self, host: &str, asker: Option<&Asker>) -> Result<Turn, FetchError> {
         let limited = || FetchError::Limited(host.to_owned());
-        let turn = self.admit(&host.to_ascii_lowercase()).ok_or_else(limited)?;
+        let (turn, presence) = self
+            .admit(&host.to_ascii_lowercase(), asker)
+            .ok_or_else(limited)?;
         let host = turn.acquire_owned().await.map_err(|_| limited())?;
         let all = Arc::clone(&self.all)
             .acquire_owned()
@@ -67,68 +138,174 @@ impl Gate {
         Ok(Turn {
             _host: host,
             _all: all,
+            _presence: presence,
         })
     }
 
-    fn admit(&self, host: &str) -> Option<Arc<Semaphore>> {
+    fn admit(&self, host: &str, asker: Option<&Asker>) -> Option<(Arc<Semaphore>, Presence)> {
         let now = Instant::now();
-        // A panic while the map was held leaves it whole: nothing below is done by halves.
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if hosts.len() >= MAX_HOSTS && !hosts.contains_key(host) {
+        let mut counts = lock(&self.counts);
+        let shares: Vec<(&str, Share)> = asker.map_or_else(Vec::new, |asker| {
+            vec![
+                (asker.network.as_str(), OF_NETWORK),
+                (asker.wide.as_str(), OF_WIDE),
+            ]
+        });
+        for (name, share) in &shares {
+            if !counts.has_room_for_network(name, *share, now) {
+                return None;
+            }
+        }
+        let known = counts.host(host, now)?;
+        // Beside the map's own, each waiting or running fetch holds a reference.
+        if known.begun >= self.per_minute || Arc::strong_count(&known.turn) > MAX_WAITING {
+            return None;
+        }
+        let begun_by = |name: &str| known.shares.get(name).copied().unwrap_or_default();
+        if shares.iter().any(|(name, share)| begun_by(name) >= share.of_host) {
+            return None;
+        }
+        known.begun += 1;
+        for (name, _) in &shares {
+            *known.shares.entry((*name).to_owned()).or_default() += 1;
+        }
+        let turn = Arc::clone(&known.turn);
+        for (name, _) in &shares {
+            if let Some(network) = counts.networks.get_mut(*name) {
+                network.begun += 1;
+                network.under_way += 1;
+            }
+        }
+        let presence = Presence {
+            counts: Arc::clone(&self.counts),
+            networks: shares.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        };
+        Some((turn, presence))
+    }
+}
+
+impl Counts {
+    /// Whether a network may begin another fetch. It is remembered from then on.
+    fn has_room_for_network(&mut self, name: &str, share: Share, now: Instant) -> bool {
+        let networks = &mut self.networks;
+        if networks.len() >= MAX_NETWORKS && !networks.contains_key(name) {
+            networks.retain(|_, network| network.under_way > 0 || now - network.window_began < WINDOW);
+            if networks.len() >= MAX_NETWORKS {
+                return false;
+            }
+        }
+        let network = networks.entry(name.to_owned()).or_insert(Network {
+            window_began: now,
+            begun: 0,
+            under_way: 0,
+        });
+        if now - network.window_began >= WINDOW {
+            network.window_began = now;
+            network.begun = 0;
+        }
+        network.begun < share.of_all && network.under_way < share.at_once
+    }
+
+    /// A host in its present minute; `None` where too many are remembered.
+    fn host(&mut self, name: &str, now: Instant) -> Option<&mut Host> {
+        let hosts = &mut self.hosts;
+        if hosts.len() >= MAX_HOSTS && !hosts.contains_key(name) {
             hosts.retain(|_, known| Arc::strong_count(&known.turn) > 1 || now - known.window_began < WINDOW);
             if hosts.len() >= MAX_HOSTS {
                 return None;
             }
         }
-        let known = hosts.entry(host.to_owned()).or_insert_with(|| Host {
+        let known = hosts.entry(name.to_owned()).or_insert_with(|| Host {
             turn: Arc::new(Semaphore::new(1)),
             window_began: now,
             begun: 0,
+            shares: HashMap::new(),
         });
         if now - known.window_began >= WINDOW {
             known.window_began = now;
             known.begun = 0;
+            known.shares.clear();
         }
-        // Beside the map's own, each waiting or running fetch holds a reference.
-        if known.begun >= PER_MINUTE || Arc::strong_count(&known.turn) > MAX_WAITING {
-            return None;
-        }
-        known.begun += 1;
-        Some(Arc::clone(&known.turn))
+        Some(known)
     }
+}
+
+/// A panic while the counts were held leaves them whole: nothing is done by halves.
+fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn asker(address: &str) -> Asker {
+        Asker::of(address.parse().unwrap())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_host_is_limited_for_a_minute_and_others_are_not() {
         let gate = Gate::default();
         for _ in 0..PER_MINUTE {
-            drop(gate.enter("a.example").await.unwrap());
+            drop(gate.enter("a.example", None).await.unwrap());
         }
         assert_eq!(
-            gate.enter("A.example").await.unwrap_err(),
+            gate.enter("A.example", None).await.unwrap_err(),
             FetchError::Limited("A.example".into())
         );
-        assert!(gate.enter("b.example").await.is_ok());
+        assert!(gate.enter("b.example", None).await.is_ok());
         tokio::time::advance(WINDOW).await;
-        assert!(gate.enter("a.example").await.is_ok());
+        assert!(gate.enter("a.example", None).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_uses_no_more_than_its_share_of_a_host() {
+        let gate = Gate::default();
+        let enter = async |address: &str| gate.enter("a.example", Some(&asker(address))).await.is_ok();
+        for _ in 0..OF_NETWORK.of_host {
+            assert!(enter("203.0.113.7").await);
+        }
+        assert!(!enter("203.0.113.8").await, "the same network");
+        // Networks side by side share a half.
+        let mut more = 0;
+        for third in 0..100 {
+            more += u32::from(enter(&format!("203.0.{third}.1")).await);
+        }
+        assert_eq!(more, OF_WIDE.of_host - OF_NETWORK.of_host);
+        assert!(enter("198.51.100.7").await);
+        assert!(enter("2001:db8:1:100::1").await);
+        assert!(gate.enter("b.example", Some(&asker("203.0.113.7"))).await.is_ok());
+        tokio::time::advance(WINDOW).await;
+        assert!(enter("203.0.113.7").await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_that_hang_hold_the_places_of_one_network_only() {
+        let gate = Gate::default();
+        let (bad, good) = (asker("203.0.113.7"), asker("198.51.100.7"));
+        let mut hanging = Vec::new();
+        for number in 0..OF_NETWORK.at_once {
+            let host = format!("h{number}.example");
+            hanging.push(gate.enter(&host, Some(&bad)).await.unwrap());
+        }
+        assert!(gate.enter("one-more.example", Some(&bad)).await.is_err());
+        assert!(gate.enter("good.example", Some(&good)).await.is_ok());
+        hanging.pop();
+        assert!(gate.enter("one-more.example", Some(&bad)).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_fetch_at_a_time_per_host() {
         let gate = Gate::default();
-        let first = gate.enter("a.example").await.unwrap();
-        let second = gate.enter("a.example");
+        let first = gate.enter("a.example", None).await.unwrap();
+        let second = gate.enter("a.example", None);
         tokio::pin!(second);
         assert!(
             tokio::time::timeout(Duration::from_secs(1), &mut second)
                 .await
                 .is_err()
         );
-        assert!(gate.enter("b.example").await.is_ok());
+        assert!(gate.enter("b.example", None).await.is_ok());
         drop(first);
         assert!(second.await.is_ok());
     }
@@ -137,12 +314,12 @@ mod tests {
     async fn the_map_is_bounded_and_recovers() {
         let gate = Gate::default();
         for number in 0..MAX_HOSTS {
-            drop(gate.enter(&format!("h{number}.example")).await.unwrap());
+            drop(gate.enter(&format!("h{number}.example"), None).await.unwrap());
         }
-        assert!(gate.enter("one-too-many.example").await.is_err());
-        assert!(gate.enter("h0.example").await.is_ok());
+        assert!(gate.enter("one-too-many.example", None).await.is_err());
+        assert!(gate.enter("h0.example", None).await.is_ok());
         tokio::time::advance(WINDOW).await;
-        assert!(gate.enter("one-too-many.example").await.is_ok());
-        assert!(gate.hosts.lock().unwrap().len() < MAX_HOSTS);
+        assert!(gate.enter("one-too-many.example", None).await.is_ok());
+        assert!(gate.counts.lock().unwrap().hosts.len() < MAX_HOSTS);
     }
 }

@@ -1,8 +1,9 @@
 //! The one outbound HTTP client: no redirects, no proxy from the environment, addresses vetted before they are dialled,
-//! bodies and time bounded. Answers are not decompressed and no `Accept-Encoding` is sent, so a small answer cannot
-//! grow in memory.
+//! bodies and time bounded. It asks for answers without a coding and refuses those that have one, so a small answer
+//! cannot grow in memory.
 
 pub mod address;
+pub mod asker;
 pub mod connector;
 pub mod error;
 mod gate;
@@ -14,7 +15,7 @@ mod tls;
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -25,6 +26,7 @@ use hyper_util::{
 };
 use tokio::sync::Semaphore;
 
+pub use asker::{Asker, Standing};
 pub use error::FetchError;
 
 use crate::{config::Config, serve::descriptors::Fit};
@@ -38,6 +40,12 @@ use servers::Servers;
 const IDLE_PER_HOST: usize = 256;
 /// How long an idle connection is kept. Servers close theirs after some time too; whoever is first costs one dial.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Who asks. Firewalls and strict servers refuse requests that do not say.
+const USER_AGENT: &str = concat!("Gatewright/", env!("CARGO_PKG_VERSION"));
+/// Fetches of one document of a known client in a minute. While it is fresh it needs none.
+const KNOWN_PER_MINUTE: u32 = 4;
+/// The byte order mark, which RFC 8259 section 8.1 lets readers ignore.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Upper bound of a connection's read buffer, which grows with what arrives and shrinks again.
 const READ_BUFFER: usize = 256 * 1024;
 
@@ -57,6 +65,13 @@ pub struct Limits {
     pub deadline: Duration,
     /// Bytes of body at most.
     pub body: usize,
+}
+
+/// Where a fetch is counted before it begins.
+struct Place<'a> {
+    gate: &'a Gate,
+    key: String,
+    asker: Option<&'a Asker>,
 }
 
 type HttpClient = Client<HttpsConnector<VettedConnector>, Full<Bytes>>;
@@ -96,6 +111,8 @@ struct Inner {
     servers: Servers,
     stranger: HttpClient,
     gate: Gate,
+    /// For URLs of clients that someone has signed in with; counts each URL by itself.
+    known: Gate,
     /// For URLs that strangers send and an administrator listed; counts each URL by itself.
     listed: Gate,
 }
@@ -129,6 +146,7 @@ impl Fetch {
                 client(Policy::Operator, of_servers.clone())
             }),
             gate: Gate::default(),
+            known: Gate::with(KNOWN_PER_MINUTE),
             listed: Gate::default(),
             rules,
         })))
@@ -141,29 +159,40 @@ impl Fetch {
         request: Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Response<Bytes>, FetchError> {
-        let host = host_of(request.uri());
         let gate = match policy {
             Policy::Operator => None,
-            Policy::Stranger => Some((&self.0.gate, host)),
+            Policy::Stranger => Some(Place {
+                gate: &self.0.gate,
+                key: host_of(request.uri()),
+                asker: None,
+            }),
         };
         self.exchange(policy, gate, request, limits).await
     }
 
-    /// The same for a stranger's URL that an administrator listed: the address rules are those for strangers, but what
-    /// others ask of its host takes nothing from it.
-    pub async fn listed(
+    /// The same for a URL that a stranger sent, counted by its standing. The address rules are those for strangers
+    /// whatever that is; what strangers ask of a host takes nothing from known and listed clients.
+    pub async fn for_stranger(
         &self,
+        standing: Standing<'_>,
         request: Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Response<Bytes>, FetchError> {
-        let gate = (&self.0.listed, request.uri().to_string());
-        self.exchange(Policy::Stranger, Some(gate), request, limits).await
+        let url = || request.uri().to_string();
+        let (gate, key, asker) = match standing {
+            Standing::Unknown(asker) => (&self.0.gate, host_of(request.uri()), Some(asker)),
+            Standing::Known => (&self.0.known, url(), None),
+            Standing::Listed => (&self.0.listed, url(), None),
+        };
+        let place = Place { gate, key, asker };
+        self.exchange(Policy::Stranger, Some(place), request, limits)
+            .await
     }
 
     async fn exchange(
         &self,
         policy: Policy,
-        gate: Option<(&Gate, String)>,
+        place: Option<Place<'_>>,
         request: Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Response<Bytes>, FetchError> {
@@ -174,16 +203,20 @@ impl Fetch {
             Policy::Stranger => &self.0.stranger,
         };
         let exchange = async {
-            let _turn = match gate {
-                Some((gate, key)) => Some(gate.enter(&key).await?),
+            let _turn = match place {
+                Some(place) => Some(place.gate.enter(&place.key, place.asker).await?),
                 None => None,
             };
-            let response = send(client, request).await?;
+            let response = send_again_if_lost(client, request).await?;
             let (parts, body) = response.into_parts();
-            Ok(Response::from_parts(
-                parts,
-                collect(&host, body, limits.body).await?,
-            ))
+            let mut body = collect(&host, body, limits.body).await?;
+            if !body.is_empty() {
+                refuse_coding(&host, &parts.headers)?;
+            }
+            if body.starts_with(BYTE_ORDER_MARK) {
+                body = body.slice(BYTE_ORDER_MARK.len()..);
+            }
+            Ok(Response::from_parts(parts, body))
         };
         tokio::time::timeout(limits.deadline, exchange)
             .await
@@ -201,7 +234,11 @@ impl Fetch {
         let uri = request.uri().clone();
         let client = self.0.servers.client();
         match tokio::time::timeout(head_deadline, send(&client, request)).await {
-            Ok(result) => result,
+            Ok(Ok(response)) => {
+                refuse_coding(&host_of(&uri), response.headers())?;
+                Ok(response)
+            }
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(FetchError::Timeout(host_of(&uri))),
         }
     }
@@ -255,10 +292,47 @@ async fn send(
     let uri = request.uri().clone();
     // hyper writes the one that belongs to the URL.
     request.headers_mut().remove(header::HOST);
+    let headers = request.headers_mut();
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers
+        .entry(header::USER_AGENT)
+        .or_insert(HeaderValue::from_static(USER_AGENT));
     client
         .request(request)
         .await
         .map_err(|error| FetchError::of_client(&host_of(&uri), &error))
+}
+
+/// Sends a `GET` once more when its connection closed before anything of an answer came: servers close idle connections
+/// at the moment at which the next request is on its way (RFC 9110 section 9.2.2 allows it, because `GET` is idempotent).
+async fn send_again_if_lost(
+    client: &HttpClient,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, FetchError> {
+    let again = (request.method() == Method::GET).then(|| request.clone());
+    match (send(client, request).await, again) {
+        (Err(FetchError::Broken(_)), Some(again)) => send(client, again).await,
+        (result, _) => result,
+    }
+}
+
+/// Fails when an answer has a coding, which no request here asks for.
+fn refuse_coding(host: &str, headers: &HeaderMap) -> Result<(), FetchError> {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = codings
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let Some(coding) = codings.find(|coding| !matches!(coding.trim(), "" | "identity")) else {
+        return Ok(());
+    };
+    let known = ["gzip", "deflate", "br", "zstd", "compress"];
+    let coding = known
+        .into_iter()
+        .find(|known| coding.trim().eq_ignore_ascii_case(known));
+    Err(FetchError::Coded {
+        host: host.to_owned(),
+        coding: coding.unwrap_or("another"),
+    })
 }
 
 async fn collect(host: &str, mut body: Incoming, limit: usize) -> Result<Bytes, FetchError> {

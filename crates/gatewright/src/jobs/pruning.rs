@@ -19,6 +19,8 @@ const KEEP_CLAIMED: Duration = Duration::from_mins(10);
 /// Codes of identity providers are remembered this long after they were brought back. RFC 6749 section 4.1.2 asks for ten
 /// minutes of life at most; some providers let administrators choose hours.
 const KEEP_BROUGHT_CODES: Duration = Duration::from_hours(24);
+/// Documents of clients are kept this long after someone last signed in with the client.
+const KEEP_CLIENT_DOCUMENTS: Duration = Duration::from_hours(90 * 24);
 /// Invitations are kept this long past their time, so that an owner sees what became of them.
 const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
 /// The sign-in trace is kept this long after something was last heard of an attempt.
@@ -42,6 +44,7 @@ enum Expiring {
     SignInPlaces,
     AuditEvents,
     EndedSessions,
+    ClientDocuments,
 }
 
 /// Rows deleted in one transaction: as many as take some hundredths of a second, so that no request waits long for the one
@@ -97,6 +100,7 @@ pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreErr
         SignInPlaces,
         AuditEvents,
         EndedSessions,
+        ClientDocuments,
     ] {
         let since = app.clock.monotonic();
         let mut pace = Pace::default();
@@ -116,6 +120,10 @@ pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreErr
                 Codes => {
                     let before = now.minus(KEEP_CODES);
                     gatewright_store::authorization_code::prune(&mut tx, before, limit).await?
+                }
+                ClientDocuments => {
+                    let before = now.minus(KEEP_CLIENT_DOCUMENTS);
+                    gatewright_store::client_document::prune(&mut tx, before, limit).await?
                 }
                 EndedSessions => gatewright_store::ended_session::prune(&mut tx, now, limit).await?,
                 Assertions => gatewright_store::used_assertion::prune(&mut tx, now, limit).await?,

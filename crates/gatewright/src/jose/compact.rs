@@ -31,10 +31,27 @@ pub(crate) struct Jws<'a> {
     pub(crate) kid: Option<String>,
     /// The kind of token its header says it is (section 4.1.9).
     pub(crate) typ: Option<String>,
-    /// The payload. Believe it only when [`Jws::verify`] says so.
+    /// The payload. Believe it only when [`Signed::verify`] says so.
     pub(crate) claims: Map<String, Value>,
     message: &'a str,
     signature: &'a str,
+}
+
+/// What a signature is checked by, apart from the token, so that another thread can do it.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    algorithm: SignatureAlgorithm,
+    kid: Option<String>,
+    message: String,
+    signature: String,
+}
+
+impl Signed {
+    /// Checks the signature. Anything but [`Verification::Good`] may mean that the keys have been rotated.
+    pub(crate) fn verify(&self, keys: &KeySet) -> Verification {
+        let message = self.message.as_bytes();
+        keys.verify(self.algorithm, self.kid.as_deref(), message, &self.signature)
+    }
 }
 
 impl<'a> Jws<'a> {
@@ -72,9 +89,13 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// Checks the signature. Anything but [`Verification::Good`] may mean that the keys have been rotated.
-    pub(crate) fn verify(&self, keys: &KeySet) -> Verification {
-        let message = self.message.as_bytes();
-        keys.verify(self.algorithm, self.kid.as_deref(), message, self.signature)
+    /// What its signature is checked by.
+    pub(crate) fn signed(&self) -> Signed {
+        Signed {
+            algorithm: self.algorithm,
+            kid: self.kid.clone(),
+            message: self.message.to_owned(),
+            signature: self.signature.to_owned(),
+        }
     }
 }

@@ -11,14 +11,20 @@ use base64::{
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
-/// Keys read from one set. Providers publish a handful; more would only be work for whoever sends them.
-const MAX_KEYS: usize = 100;
+/// What a key set comes as, for `Accept` (RFC 7517 section 8.5.1); most owners send plain JSON.
+pub(crate) const ACCEPTED_TYPES: &str = "application/jwk-set+json, application/json";
+
+/// Keys that are tried on one signature. An owner who gives each key an id of its own needs one.
+const MAX_TRIED: usize = 4;
 
 /// RSA keys are at least this long (NIST SP 800-131A; RFC 7518 section 3.3).
 const MIN_RSA_BITS: usize = 2048;
 
 /// And at most this long, which bounds the work of one verification.
-const MAX_RSA_BITS: usize = 8192;
+const MAX_RSA_BITS: usize = 4096;
+
+/// The longest RSA exponent: the work grows with it, and everyone uses 65537.
+const MAX_RSA_EXPONENT_BYTES: usize = 4;
 
 /// Base64url, padded or not: some providers pad.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -88,11 +94,43 @@ struct Key {
     material: DecodingKey,
 }
 
+/// Whose keys they are. A stranger may be behind a client, so its set has narrower bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An identity provider that an administrator connected.
+    #[default]
+    Provider,
+    /// A client that signs (`private_key_jwt`).
+    Client,
+}
+
+impl Owner {
+    /// Keys read from one set; the rest are counted only. Providers publish a handful, a few of them one per tenant or
+    /// application.
+    pub(crate) const fn max_keys(self) -> usize {
+        match self {
+            Self::Provider => 200,
+            Self::Client => 20,
+        }
+    }
+
+    /// How many fitting keys there may be when the signature names none. OpenID Connect Core section 10.1 demands `kid`
+    /// beside several keys, and some providers leave it out all the same.
+    const fn max_unnamed(self) -> usize {
+        match self {
+            Self::Provider => MAX_TRIED,
+            Self::Client => 1,
+        }
+    }
+}
+
 /// The usable keys of one owner.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeySet {
+    owner: Owner,
     keys: Vec<Key>,
     unusable: Vec<&'static str>,
+    unread: usize,
 }
 
 /// What came of checking a signature against a key set.
@@ -104,20 +142,33 @@ pub(crate) enum Verification {
     NoKey,
     /// Keys fit, and none of them made the signature.
     Bad,
+    /// More keys fit than are tried, and the token names none of them (`kid`).
+    Ambiguous,
 }
 
 impl KeySet {
-    /// Reads a JWK set. Keys that cannot verify an ID token are left out; nothing when it is not a JWK set at all.
-    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+    /// Reads the JWK set of an owner. Keys that cannot verify a signature are left out; `None` when it is not a JWK set
+    /// at all.
+    pub(crate) fn parse(owner: Owner, body: &[u8]) -> Option<Self> {
         let set: Map<String, Value> = serde_json::from_slice(body).ok()?;
-        let mut keys = Self::default();
-        for jwk in set.get("keys")?.as_array()?.iter().take(MAX_KEYS) {
+        let published = set.get("keys")?.as_array()?;
+        let mut keys = Self {
+            owner,
+            unread: published.len().saturating_sub(owner.max_keys()),
+            ..Self::default()
+        };
+        for jwk in published.iter().take(owner.max_keys()) {
             match read_key(jwk) {
                 Ok(key) => keys.keys.push(key),
                 Err(reason) => keys.unusable.push(reason),
             }
         }
         Some(keys)
+    }
+
+    /// How many keys were not read, because the set has more than its owner may publish.
+    pub(crate) const fn unread(&self) -> usize {
+        self.unread
     }
 
     /// Whether any key can verify an accepted algorithm.
@@ -134,7 +185,7 @@ impl KeySet {
     }
 
     /// Checks `signature` (base64url) over `message`. A `kid` picks the keys that bear it, or else those without any
-    /// `kid`; without one every key that fits the algorithm is tried.
+    /// `kid`; without one the few keys that fit the algorithm are tried.
     pub(crate) fn verify(
         &self,
         algorithm: SignatureAlgorithm,
@@ -142,26 +193,24 @@ impl KeySet {
         message: &[u8],
         signature: &str,
     ) -> Verification {
-        let fits = |key: &&Key| {
-            key.kind == algorithm.key
-                && key.algorithm.as_deref().is_none_or(|stated| {
-                    SignatureAlgorithm::named(stated).map(|it| it.algorithm) == Some(algorithm.algorithm)
-                })
-        };
-        let mut candidates: Vec<&Key> = self
-            .keys
+        let fitting: Vec<&Key> = self.keys.iter().filter(|key| key.fits(algorithm)).collect();
+        let named: Vec<&Key> = fitting
             .iter()
-            .filter(fits)
-            .filter(|key| kid.is_none() || key.id.as_deref() == kid)
+            .copied()
+            .filter(|key| kid.is_some() && key.id.as_deref() == kid)
             .collect();
-        if candidates.is_empty() && kid.is_some() {
-            candidates = self
-                .keys
-                .iter()
-                .filter(fits)
-                .filter(|key| key.id.is_none())
+        let candidates = if !named.is_empty() {
+            named
+        } else {
+            let unnamed: Vec<&Key> = fitting
+                .into_iter()
+                .filter(|key| kid.is_none() || key.id.is_none())
                 .collect();
-        }
+            if unnamed.len() > self.owner.max_unnamed() {
+                return Verification::Ambiguous;
+            }
+            unnamed
+        };
         if candidates.is_empty() {
             return Verification::NoKey;
         }
@@ -169,7 +218,7 @@ impl KeySet {
             jsonwebtoken::crypto::verify(signature, message, &key.material, algorithm.algorithm)
                 .unwrap_or(false)
         };
-        if candidates.iter().any(made_it) {
+        if candidates.iter().take(MAX_TRIED).any(made_it) {
             Verification::Good
         } else {
             Verification::Bad
@@ -177,7 +226,17 @@ impl KeySet {
     }
 }
 
-/// Reads one JWK, or says why it cannot verify an ID token.
+impl Key {
+    /// Whether it can verify signatures of this algorithm.
+    fn fits(&self, algorithm: SignatureAlgorithm) -> bool {
+        let is_stated = |stated: &str| {
+            SignatureAlgorithm::named(stated).map(|it| it.algorithm) == Some(algorithm.algorithm)
+        };
+        self.kind == algorithm.key && self.algorithm.as_deref().is_none_or(is_stated)
+    }
+}
+
+/// Reads one JWK, or says why it cannot verify a signature.
 fn read_key(jwk: &Value) -> Result<Key, &'static str> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     if text("use").is_some_and(|purpose| purpose != "sig") {
@@ -205,7 +264,10 @@ fn read_key(jwk: &Value) -> Result<Key, &'static str> {
                 return Err("is an RSA key of less than 2048 bits");
             }
             if bits > MAX_RSA_BITS {
-                return Err("is an RSA key of more than 8192 bits");
+                return Err("is an RSA key of more than 4096 bits");
+            }
+            if e.len() > MAX_RSA_EXPONENT_BYTES {
+                return Err("is an RSA key with an exponent of more than 32 bits");
             }
             (KeyKind::Rsa, DecodingKey::from_rsa_raw_components(&n, &e))
         }

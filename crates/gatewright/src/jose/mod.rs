@@ -4,6 +4,7 @@
 pub mod compact;
 pub mod key_cache;
 pub mod key_set;
+pub mod signatures;
 #[cfg(test)]
 pub(crate) mod signer;
 pub mod single_flight;

@@ -251,15 +251,19 @@ impl SigningIn<'_> {
         mut keys: Arc<KeySet>,
     ) -> Result<(IdToken, Arc<KeySet>), AdministratorError> {
         let token = UnverifiedToken::parse(tokens.id_token.expose())?;
-        let signed = match token.verify(&keys) {
-            Err(IdTokenError::UnknownKey(_) | IdTokenError::Signature) => {
+        let signed = match token.verify(self.app, &keys, self.budget).await {
+            Err(error) if error.may_be_rotation() => {
                 let others = KeysWanted::OtherThan(&keys);
-                keys = self
+                let again = self
                     .app
                     .relying_party
                     .keys(self.app, self.provider, others, self.budget)
                     .await?;
-                token.verify(&keys)?
+                if Arc::ptr_eq(&keys, &again) {
+                    return Err(error.into());
+                }
+                keys = again;
+                token.verify(self.app, &keys, self.budget).await?
             }
             outcome => outcome?,
         };
@@ -275,7 +279,7 @@ impl SigningIn<'_> {
 
     /// The claims of the ID token, or those of userinfo where only that has the address. Address and its verification are
     /// never mixed from two answers.
-    async fn claims(&self, tokens: &Tokens, id_token: &IdToken, keys: &KeySet) -> Map<String, Value> {
+    async fn claims(&self, tokens: &Tokens, id_token: &IdToken, keys: &Arc<KeySet>) -> Map<String, Value> {
         let (Some(endpoint), Some(token)) = (&self.provider.userinfo_endpoint, &tokens.access_token) else {
             return id_token.claims.clone();
         };

@@ -22,7 +22,7 @@ use super::{
     check,
     discovery::Provider,
     failure::Failure,
-    id_token::{Expected, IdToken, IdTokenError, UnverifiedToken},
+    id_token::{Expected, IdToken, UnverifiedToken},
     jwks::KeySet,
     provider::KeysWanted,
     subject::{self, SubjectError},
@@ -167,23 +167,23 @@ impl Claimed {
     async fn verify(&self, tokens: &Tokens) -> Result<(IdToken, Arc<KeySet>), Failure> {
         let token = UnverifiedToken::parse(tokens.id_token.expose())?;
         let mut keys = Arc::clone(&self.keys);
-        let signed = match token.verify(&keys) {
-            Err(IdTokenError::UnknownKey(_) | IdTokenError::Signature) => {
+        let signed = match token.verify(&self.app, &keys, self.budget).await {
+            Err(error) if error.may_be_rotation() => {
                 self.known
                     .trace
                     .detail("no key fitted, so the provider's keys were read again");
-                keys = self
+                let others = KeysWanted::OtherThan(&keys);
+                let again = self
                     .app
                     .relying_party
-                    .keys(
-                        &self.app,
-                        &self.provider,
-                        KeysWanted::OtherThan(&keys),
-                        self.budget,
-                    )
+                    .keys(&self.app, &self.provider, others, self.budget)
                     .await
                     .map_err(Failure::Keys)?;
-                token.verify(&keys)?
+                if Arc::ptr_eq(&keys, &again) {
+                    return Err(error.into());
+                }
+                keys = again;
+                token.verify(&self.app, &keys, self.budget).await?
             }
             outcome => outcome?,
         };

@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     discovery::{Document, Provider, UrlRule},
     id_token::{Expected, SignedClaims, UnverifiedToken},
-    jwks::{KeySet, SignatureAlgorithm},
+    jwks::{KeySet, Owner, SignatureAlgorithm},
 };
 
 /// The issuer that tokens and documents must have.
@@ -24,8 +24,8 @@ pub type Accepted = (Map<String, Value>, String);
 
 /// An ID token through all checks, against the key set a provider published.
 pub fn id_token(token: &str, keys: &[u8]) -> Option<Accepted> {
-    let keys = KeySet::parse(keys)?;
-    check(UnverifiedToken::parse(token).ok()?.verify(&keys).ok()?)
+    let keys = KeySet::parse(Owner::Provider, keys)?;
+    check(UnverifiedToken::parse(token).ok()?.verify_here(&keys).ok()?)
 }
 
 /// Claims through all checks but that of the signature, which hardly any input gets past.

@@ -2,7 +2,7 @@
 //!
 //! Each stage is a type that only the stage before it gives: [`UnverifiedToken`], [`SignedClaims`], [`IdToken`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,18 +11,23 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::{
+    budget::Budget,
     excerpt::excerpt,
     jwks::{KeySet, SignatureAlgorithm, Verification},
     subject::{self, SubjectError},
 };
-use crate::jose::compact::{Jws, JwsError};
+use crate::{
+    app::App,
+    jose::compact::{Jws, JwsError},
+};
 
 /// How far a provider's clock may be off. Machines that run a time service are within seconds.
 const CLOCK_SKEW: Duration = Duration::from_mins(2);
 
-/// How old an ID token may be when it arrives. It comes straight from the token endpoint, so an older one tells of a
-/// clock that is wrong by minutes.
-const MAX_AGE: Duration = Duration::from_mins(5);
+/// How old an ID token may be when it arrives. `exp` decides (OpenID Connect Core section 3.1.3.7): providers date `iat`
+/// back (Entra ID by five minutes) and repeat tokens for a while. An hour tells of a clock that is wrong, or of an answer
+/// that something in between kept.
+const MAX_AGE: Duration = Duration::from_hours(1);
 
 /// Why an ID token is not accepted. Never holds the value of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +47,22 @@ pub enum IdTokenError {
     /// The provider publishes no key with this id and of the kind the algorithm takes.
     #[error("no published key fits the ID token (kid {0})")]
     UnknownKey(String),
+    /// The same, and the provider publishes more keys than are read.
+    #[error(
+        "no key that was read fits the ID token (kid {kid}); {unread} more keys of the provider were not read"
+    )]
+    UnreadKey {
+        /// The key the token names.
+        kid: String,
+        /// How many keys were not read.
+        unread: usize,
+    },
+    /// Several keys fit, and the token names none of them.
+    #[error("the ID token names no key (kid), and more published keys fit than are tried")]
+    Ambiguous,
+    /// The signature could not be checked in time.
+    #[error("too many signatures waited to be checked at that moment")]
+    Busy,
     /// None of the keys that fit made the signature.
     #[error("the signature of the ID token does not verify with the published keys")]
     Signature,
@@ -88,6 +109,16 @@ impl From<JwsError> for IdTokenError {
             JwsError::Algorithm(name) => Self::Algorithm(excerpt(&name, 20)),
             JwsError::CriticalHeader => Self::CriticalHeader,
         }
+    }
+}
+
+impl IdTokenError {
+    /// Whether it may mean that the provider has rotated its keys.
+    pub(super) const fn may_be_rotation(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownKey(_) | Self::UnreadKey { .. } | Self::Ambiguous | Self::Signature
+        )
     }
 }
 
@@ -172,21 +203,41 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self(Jws::parse(token)?))
     }
 
-    /// Checks the signature against the provider's keys. [`IdTokenError::UnknownKey`] and [`IdTokenError::Signature`]
-    /// may mean that the keys have been rotated.
-    pub(super) fn verify(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
+    /// Checks the signature against the provider's keys, in the pool of the relying party. An error that
+    /// [may be a rotation](IdTokenError::may_be_rotation) is worth another look at the keys.
+    pub(super) async fn verify(
+        &self,
+        app: &App,
+        keys: &Arc<KeySet>,
+        budget: Budget,
+    ) -> Result<SignedClaims, IdTokenError> {
+        let pool = app.relying_party.signatures();
+        let verified = pool.verify(&self.0, keys, budget.until()).await;
+        self.judge(keys, verified.map_err(|_| IdTokenError::Busy)?)
+    }
+
+    /// The same on this thread.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn verify_here(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
+        self.judge(keys, self.0.signed().verify(keys))
+    }
+
+    fn judge(&self, keys: &KeySet, verified: Verification) -> Result<SignedClaims, IdTokenError> {
         let token = &self.0;
-        match token.verify(keys) {
+        match verified {
             Verification::Good => Ok(SignedClaims {
                 algorithm: token.algorithm,
                 claims: token.claims.clone(),
             }),
             Verification::NoKey => {
                 let kid = token.kid.as_deref();
-                Err(IdTokenError::UnknownKey(
-                    kid.map_or_else(|| "none".to_owned(), |kid| excerpt(kid, 64)),
-                ))
+                let kid = kid.map_or_else(|| "none".to_owned(), |kid| excerpt(kid, 64));
+                Err(match keys.unread() {
+                    0 => IdTokenError::UnknownKey(kid),
+                    unread => IdTokenError::UnreadKey { kid, unread },
+                })
             }
+            Verification::Ambiguous => Err(IdTokenError::Ambiguous),
             Verification::Bad => Err(IdTokenError::Signature),
         }
     }

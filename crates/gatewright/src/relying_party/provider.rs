@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     budget::Budget,
     discovery::{self, Document, Provider, UnusableDocument, UrlRule},
-    jwks::KeySet,
+    jwks::{KeySet, Owner},
 };
 pub(super) use crate::jose::key_cache::KeysWanted;
 use crate::{
@@ -18,6 +18,8 @@ use crate::{
     fetch::{FetchError, Limits, Policy},
     jose::{
         key_cache::KeyCache,
+        key_set,
+        signatures::Signatures,
         single_flight::{Missed, SingleFlight, Verdict},
     },
     service::user_sources::CheckLimits,
@@ -41,8 +43,22 @@ pub enum Resource {
     Keys,
     /// The token endpoint's answer.
     Token,
+    /// The answer of the endpoint for pushed authorization requests (RFC 9126).
+    PushedRequest,
     /// The userinfo endpoint's answer.
     Userinfo,
+}
+
+impl Resource {
+    /// What it may be, for `Accept`: a key set has a type of its own (RFC 7517 section 8.5.1), and userinfo may come signed
+    /// (OpenID Connect Core section 5.3.2).
+    pub(super) const fn accepted(self) -> &'static str {
+        match self {
+            Self::Discovery | Self::Token | Self::PushedRequest => "application/json",
+            Self::Keys => key_set::ACCEPTED_TYPES,
+            Self::Userinfo => "application/json, application/jwt",
+        }
+    }
 }
 
 impl fmt::Display for Resource {
@@ -51,6 +67,7 @@ impl fmt::Display for Resource {
             Self::Discovery => "the discovery document",
             Self::Keys => "the key set (jwks_uri)",
             Self::Token => "the answer of the token endpoint",
+            Self::PushedRequest => "the answer of the pushed authorization request endpoint",
             Self::Userinfo => "the answer of the userinfo endpoint",
         })
     }
@@ -81,6 +98,7 @@ pub enum ProviderError {
 pub struct RelyingParty {
     documents: SingleFlight<Document, ProviderError>,
     keys: KeyCache<ProviderError>,
+    signatures: Signatures,
     check_limits: CheckLimits,
 }
 
@@ -88,6 +106,11 @@ impl RelyingParty {
     /// How often providers were asked before anything was saved.
     pub fn check_limits(&self) -> &CheckLimits {
         &self.check_limits
+    }
+
+    /// The pool in which signatures of providers are checked.
+    pub(super) fn signatures(&self) -> &Signatures {
+        &self.signatures
     }
 
     /// The provider of an issuer, as its discovery document describes it.
@@ -170,7 +193,7 @@ pub(super) async fn fetch_document(
 /// Fetches and reads a key set.
 pub(super) async fn fetch_keys(app: &App, address: &str, limits: Limits) -> Result<KeySet, ProviderError> {
     let body = get(app, Resource::Keys, address, limits).await?;
-    KeySet::parse(&body).ok_or(ProviderError::NotJson(Resource::Keys))
+    KeySet::parse(Owner::Provider, &body).ok_or(ProviderError::NotJson(Resource::Keys))
 }
 
 async fn get(app: &App, resource: Resource, url: &str, limits: Limits) -> Result<Bytes, ProviderError> {
@@ -178,7 +201,7 @@ async fn get(app: &App, resource: Resource, url: &str, limits: Limits) -> Result
     let request = Url::parse(url)
         .ok()
         .and_then(|url| {
-            let request = Request::get(url.as_str()).header(header::ACCEPT, "application/json");
+            let request = Request::get(url.as_str()).header(header::ACCEPT, resource.accepted());
             request.body(Full::new(Bytes::new())).ok()
         })
         .ok_or_else(|| {

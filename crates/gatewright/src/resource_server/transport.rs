@@ -37,7 +37,9 @@ impl Transport for Outbound {
                 | FetchError::Connect { .. }
                 | FetchError::Limited(_) => TransportError::Unreachable(text),
                 FetchError::Timeout(_) => TransportError::Timeout(text),
-                FetchError::TooLarge(_) | FetchError::Broken(_) => TransportError::Lost(text),
+                FetchError::TooLarge(_) | FetchError::Broken(_) | FetchError::Coded { .. } => {
+                    TransportError::Lost(text)
+                }
             }
         })
     }

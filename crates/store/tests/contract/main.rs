@@ -17,6 +17,7 @@ mod api_keys;
 mod audit_trail;
 mod brought_codes;
 mod claimed_sign_ins;
+mod client_documents;
 mod clients;
 mod codes;
 mod configuration;

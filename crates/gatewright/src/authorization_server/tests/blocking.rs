@@ -13,7 +13,7 @@ use crate::service::{
     clients::{self as service, NewClientBlock},
 };
 
-async fn block(world: &World, short_id: &str) -> ClientBlockId {
+pub(super) async fn block(world: &World, short_id: &str) -> ClientBlockId {
     let new = NewClientBlock {
         client_id: short_id.to_owned(),
     };

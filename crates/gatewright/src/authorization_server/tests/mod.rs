@@ -12,6 +12,8 @@ mod discovering;
 mod failing;
 mod getting_along;
 mod host;
+mod hostile_keys;
+mod known_documents;
 mod limiting;
 mod members;
 mod preregistering;

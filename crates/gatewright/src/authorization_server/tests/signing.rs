@@ -25,10 +25,10 @@ use crate::{
 };
 
 const TOKEN: &str = "/mcp/acme/oauth2/token";
-const CLIENT: &str = "https://app.example/client.json";
+pub(super) const CLIENT: &str = "https://app.example/client.json";
 
 /// The claims of a good assertion, each with an id of its own.
-fn claims(world: &World, client: &str) -> Value {
+pub(super) fn claims(world: &World, client: &str) -> Value {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let now = world.app.now().as_seconds();
@@ -51,7 +51,7 @@ async fn send(world: &World, path: &str, form: Vec<(&str, &str)>, assertion: Opt
     world.post(path, &form).await
 }
 
-async fn redeem(world: &World, client: &str, code: &str, assertion: Option<&str>) -> Answer {
+pub(super) async fn redeem(world: &World, client: &str, code: &str, assertion: Option<&str>) -> Answer {
     send(world, TOKEN, code_form(client, code), assertion).await
 }
 
@@ -64,13 +64,13 @@ async fn refresh(world: &World, client: &str, token: &str, assertion: Option<&st
     send(world, TOKEN, form, assertion).await
 }
 
-fn text(answer: &Answer, name: &str) -> String {
+pub(super) fn text(answer: &Answer, name: &str) -> String {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer.json()[name].as_str().unwrap().to_owned()
 }
 
 #[track_caller]
-fn assert_refused(answer: &Answer, what: &str) {
+pub(super) fn assert_refused(answer: &Answer, what: &str) {
     assert_eq!(
         (answer.status, answer.error().as_str()),
         (StatusCode::UNAUTHORIZED, "invalid_client"),

@@ -133,6 +133,19 @@ impl World {
         world
     }
 
+    /// The same instance after a restart: nothing is left but what is stored.
+    pub(super) async fn restarted(self) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let app = App::build(self.app.config.clone(), self.clock.clone(), entropy)
+            .await
+            .unwrap();
+        Self {
+            front: Front::new(app.clone()),
+            app,
+            ..self
+        }
+    }
+
     /// Adds a gateway in User Source mode, changed by `change`.
     pub(super) async fn add_gateway(&self, slug: &str, change: impl FnOnce(&mut Gateway)) {
         let at = self.clock.now();
@@ -183,6 +196,7 @@ impl World {
             .unwrap()
     }
 
+    /// Any request from any address.
     pub(super) async fn send_from(&self, peer: IpAddr, request: Request<String>) -> Answer {
         let response = self
             .front
@@ -199,6 +213,12 @@ impl World {
 
     pub(super) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(String::new()).unwrap()).await
+    }
+
+    /// Opens an address from anywhere.
+    pub(super) async fn get_from(&self, address: &str, path: &str) -> Answer {
+        let request = Request::get(path).body(String::new()).unwrap();
+        self.send_from(address.parse().unwrap(), request).await
     }
 
     /// Posts a form as a program does.

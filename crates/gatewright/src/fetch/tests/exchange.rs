@@ -30,7 +30,80 @@ async fn an_answer_comes_back_whole_over_one_connection() {
         "{head}"
     );
     assert!(!head.contains("other.example"), "{head}");
-    assert!(!head.contains("accept-encoding"), "{head}");
+    assert!(head.contains("accept-encoding: identity\r\n"), "{head}");
+    let agent = format!("user-agent: gatewright/{}\r\n", env!("CARGO_PKG_VERSION"));
+    assert!(head.contains(&agent), "{head}");
+}
+
+#[tokio::test]
+async fn an_answer_with_a_coding_is_refused_and_the_coding_named() {
+    let fetch = local();
+    for (header, named) in [
+        ("content-encoding: gzip\r\n", Some("gzip")),
+        ("content-encoding: identity, BR\r\n", Some("br")),
+        ("content-encoding: canary\r\n", Some("another")),
+        ("content-encoding: identity\r\n", None),
+        ("", None),
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\n{header}content-length: 5\r\n\r\nhello");
+        let peer = Peer::on("127.0.0.1", Answer::Text(text.leak())).await;
+        let url = peer.url("http", "127.0.0.1");
+        let answer = get(&fetch, Policy::Operator, &url, LIMITS).await;
+        let request = Request::post(&url).body(Full::default()).unwrap();
+        let streamed = fetch.streaming(request, LIMITS.deadline).await;
+        let Some(coding) = named else {
+            assert_eq!(answer.unwrap().body(), "hello");
+            assert!(streamed.is_ok());
+            continue;
+        };
+        let refused = FetchError::Coded {
+            host: "127.0.0.1".to_owned(),
+            coding,
+        };
+        assert_eq!(answer.unwrap_err(), refused);
+        assert_eq!(streamed.unwrap_err(), refused);
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_passed_over() {
+    let text = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n\u{feff}{}";
+    let peer = Peer::on("127.0.0.1", Answer::Text(text)).await;
+    let url = peer.url("http", "127.0.0.1");
+    let answer = get(&local(), Policy::Operator, &url, LIMITS).await.unwrap();
+    assert_eq!(answer.body(), "{}");
+}
+
+#[tokio::test]
+async fn a_get_whose_connection_closed_is_sent_once_more_and_nothing_else_is() {
+    let peer = Peer::on(
+        "127.0.0.1",
+        Answer::CloseFirst("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"),
+    )
+    .await;
+    let fetch = local();
+    let url = peer.url("http", "127.0.0.1");
+    let answer = get(&fetch, Policy::Operator, &url, LIMITS).await.unwrap();
+    assert_eq!(
+        (answer.body().as_ref(), peer.connections()),
+        (b"hello".as_ref(), 2)
+    );
+    let closing = Peer::on("127.0.0.1", Answer::Close("")).await;
+    let url = closing.url("http", "127.0.0.1");
+    let error = get(&fetch, Policy::Operator, &url, LIMITS).await.unwrap_err();
+    assert_eq!(
+        (error, closing.connections()),
+        (FetchError::Broken("127.0.0.1".into()), 2)
+    );
+    let request = Request::post(&url).body(Full::default()).unwrap();
+    let error = fetch
+        .buffered(Policy::Operator, request, LIMITS)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error, closing.connections()),
+        (FetchError::Broken("127.0.0.1".into()), 3)
+    );
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ enum Answer {
     Text(&'static str),
     /// Sends this and closes.
     Close(&'static str),
+    /// Closes without a word the first time, then sends this.
+    CloseFirst(&'static str),
     /// Sends this and then nothing.
     Hang(&'static str),
     /// Sends this, then for ever more.
@@ -113,6 +115,12 @@ async fn converse(
             Answer::Close(text) => {
                 stream.write_all(text.as_bytes()).await?;
                 return stream.shutdown().await;
+            }
+            Answer::CloseFirst(text) => {
+                if requests.lock().unwrap().len() == 1 {
+                    return stream.shutdown().await;
+                }
+                stream.write_all(text.as_bytes()).await?;
             }
             Answer::Hang(text) => {
                 stream.write_all(text.as_bytes()).await?;

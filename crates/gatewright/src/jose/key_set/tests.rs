@@ -9,7 +9,11 @@ use crate::jose::signer::{Signer, SignerKind};
 const MESSAGE: &[u8] = b"header.payload";
 
 fn set(keys: &[Value]) -> KeySet {
-    KeySet::parse(json!({"keys": keys}).to_string().as_bytes()).unwrap()
+    set_of(Owner::Provider, keys)
+}
+
+fn set_of(owner: Owner, keys: &[Value]) -> KeySet {
+    KeySet::parse(owner, json!({"keys": keys}).to_string().as_bytes()).unwrap()
 }
 
 fn named(name: &str) -> SignatureAlgorithm {
@@ -108,6 +112,78 @@ fn kid_picks_a_key_and_its_absence_tries_all() {
 }
 
 #[test]
+fn beside_several_keys_a_client_must_name_one_and_few_are_tried() {
+    let signers: Vec<_> = (0..MAX_TRIED + 1)
+        .map(|_| Signer::new(SignerKind::P256, None))
+        .collect();
+    let jwks: Vec<_> = signers.iter().map(Signer::jwk).collect();
+    let last_of = |owner, count: usize, kid| {
+        let signature = signers[count - 1].sign(MESSAGE, Algorithm::ES256);
+        set_of(owner, &jwks[..count]).verify(named("ES256"), kid, MESSAGE, &signature)
+    };
+    for kid in [None, Some("k1")] {
+        assert_eq!(last_of(Owner::Client, 1, kid), Verification::Good);
+        assert_eq!(last_of(Owner::Client, 2, kid), Verification::Ambiguous);
+        assert_eq!(last_of(Owner::Provider, MAX_TRIED, kid), Verification::Good);
+        assert_eq!(
+            last_of(Owner::Provider, MAX_TRIED + 1, kid),
+            Verification::Ambiguous
+        );
+    }
+    // An id that many keys share picks no more of them.
+    let mut shared = jwks;
+    for jwk in &mut shared {
+        jwk["kid"] = json!("k1");
+    }
+    let signature = signers[MAX_TRIED].sign(MESSAGE, Algorithm::ES256);
+    for owner in [Owner::Provider, Owner::Client] {
+        let keys = set_of(owner, &shared);
+        let tried = keys.verify(named("ES256"), Some("k1"), MESSAGE, &signature);
+        assert_eq!(tried, Verification::Bad);
+    }
+}
+
+#[test]
+fn a_set_is_read_up_to_its_owners_bound_and_the_rest_is_counted() {
+    let (padding, signer) = (
+        Signer::new(SignerKind::P256, Some("k1")).jwk(),
+        Signer::new(SignerKind::P256, Some("k2")),
+    );
+    let signature = signer.sign(MESSAGE, Algorithm::ES256);
+    for owner in [Owner::Provider, Owner::Client] {
+        for (before, unread, found) in [
+            (owner.max_keys() - 1, 0, Verification::Good),
+            (owner.max_keys(), 1, Verification::NoKey),
+        ] {
+            let mut jwks = vec![padding.clone(); before];
+            jwks.push(signer.jwk());
+            let keys = set_of(owner, &jwks);
+            let verified = keys.verify(named("ES256"), Some("k2"), MESSAGE, &signature);
+            assert_eq!((keys.unread(), verified), (unread, found), "{owner:?}");
+        }
+    }
+}
+
+#[test]
+fn an_rsa_key_that_makes_work_is_left_out_and_one_of_4096_bits_is_read() {
+    let rsa = |bytes: usize, exponent: &[u8]| {
+        let modulus = vec![0xff; bytes];
+        set(&[
+            json!({"kty": "RSA", "n": crate::jose::signer::encode(&modulus), "e": crate::jose::signer::encode(exponent)}),
+        ])
+    };
+    assert!(rsa(512, &[1, 0, 1]).is_usable());
+    assert_eq!(
+        rsa(513, &[1, 0, 1]).unusable(),
+        ["is an RSA key of more than 4096 bits"]
+    );
+    assert_eq!(
+        rsa(256, &[1, 0, 0, 0, 1]).unusable(),
+        ["is an RSA key with an exponent of more than 32 bits"]
+    );
+}
+
+#[test]
 fn a_kid_falls_back_to_keys_without_one() {
     let signer = Signer::new(SignerKind::Ed25519, None);
     let signature = signer.sign(MESSAGE, Algorithm::EdDSA);
@@ -145,9 +221,13 @@ fn unusable_keys_are_left_out_with_a_reason(#[case] jwk: Value, #[case] reason: 
 #[test]
 fn what_is_not_a_key_set_is_not_read_as_an_empty_one() {
     for body in [&b"<html>"[..], b"{}", b"[]", br#"{"keys": {}}"#] {
-        assert!(KeySet::parse(body).is_none());
+        assert!(KeySet::parse(Owner::Provider, body).is_none());
     }
-    assert!(!KeySet::parse(br#"{"keys": []}"#).unwrap().is_usable());
+    assert!(
+        !KeySet::parse(Owner::Provider, br#"{"keys": []}"#)
+            .unwrap()
+            .is_usable()
+    );
 }
 
 proptest::proptest! {

@@ -8,7 +8,7 @@ use crate::relying_party::{
     discovery::{self, Document, UrlRule},
     excerpt::excerpt,
     id_token::IssuerDifference,
-    jwks::{self, SignatureAlgorithm},
+    jwks::{self, Owner, SignatureAlgorithm},
     provider::ProviderError,
     subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
 };
@@ -248,6 +248,19 @@ impl Report {
     /// Whether a key there can verify ID tokens.
     pub(super) fn keys(&mut self, fetched: Result<jwks::KeySet, ProviderError>) {
         match fetched {
+            Ok(keys) if keys.is_usable() && keys.unread() > 0 => self.add(
+                CheckName::Keys,
+                Outcome::Warning(finding(
+                    "/issuer",
+                    format!(
+                        "The provider publishes {} keys more than the {} that are read.",
+                        keys.unread(),
+                        Owner::Provider.max_keys()
+                    ),
+                    "Remove keys at the provider that are no longer used, or put the current one first: an ID token that \
+                     is signed with a key behind them is refused.",
+                )),
+            ),
             Ok(keys) if keys.is_usable() => self.pass(CheckName::Keys),
             Ok(keys) => {
                 let reasons = keys.unusable();
@@ -261,7 +274,7 @@ impl Report {
                     finding(
                         "/issuer",
                         format!("The provider's key set has no key that could verify an ID token: {why}."),
-                        "Give the provider an RSA key of at least 2048 bits, or one on P-256, P-384 or Ed25519.",
+                        "Give the provider an RSA key of 2048 to 4096 bits, or one on P-256, P-384 or Ed25519.",
                     ),
                 );
             }

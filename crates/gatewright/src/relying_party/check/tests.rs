@@ -43,7 +43,11 @@ fn results(issuer: &str, changes: &Value, scopes: &[&str], claim: &str) -> Vec<C
     };
     report.document(&document, candidate, RULE, false);
     let keys = json!({"keys": [Signer::new(SignerKind::P256, None).jwk()]});
-    report.keys(Ok(jwks::KeySet::parse(keys.to_string().as_bytes()).unwrap()));
+    report.keys(Ok(jwks::KeySet::parse(
+        jwks::Owner::Provider,
+        keys.to_string().as_bytes(),
+    )
+    .unwrap()));
     report.finish()
 }
 
@@ -214,7 +218,9 @@ fn a_redirect_url_of_its_own_is_recommended_where_it_helps(
 fn keys_that_are_unusable_or_unreachable_fail() {
     let mut report = Report::default();
     let keys = json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}).to_string();
-    report.keys(Ok(jwks::KeySet::parse(keys.as_bytes()).unwrap()));
+    report.keys(Ok(
+        jwks::KeySet::parse(jwks::Owner::Provider, keys.as_bytes()).unwrap()
+    ));
     report.keys(Err(ProviderError::NotJson(Resource::Keys)));
     let invalid = into_result(&report.results).unwrap_err();
     assert!(

@@ -111,6 +111,9 @@ fn provider_advice(error: &ProviderError) -> &'static str {
         ProviderError::Fetch(_, FetchError::Connect { .. }) => {
             "Check that the provider is up and reachable from this machine, and that its certificate is trusted (`outbound.extra_ca`)."
         }
+        ProviderError::Fetch(_, FetchError::Coded { .. }) => {
+            "The provider, or a proxy before it, compresses answers although the request declines that (`Accept-Encoding: identity`). Turn compression off there for these endpoints."
+        }
         ProviderError::Fetch(..) | ProviderError::Waited(_) => {
             "Check that the provider is up and reachable from this machine."
         }
@@ -138,6 +141,15 @@ fn id_token_advice(error: &IdTokenError) -> &'static str {
         IdTokenError::CriticalHeader => "Turn off header extensions for ID tokens at the provider.",
         IdTokenError::UnknownKey(_) | IdTokenError::Signature => {
             "The provider signs with a key it does not publish at jwks_uri. If it has just rotated its keys, sign in again in a minute."
+        }
+        IdTokenError::UnreadKey { .. } => {
+            "The provider publishes more than 200 keys at jwks_uri, and only the first 200 are read. Remove keys there that are no longer used, or put the current one first."
+        }
+        IdTokenError::Ambiguous => {
+            "The provider publishes more than four keys that fit and names none in the ID token. Have it send `kid` in the header, as OpenID Connect requires beside several keys, or remove keys that are no longer used."
+        }
+        IdTokenError::Busy => {
+            "The user signs in again. If it keeps happening, this machine has too little processor time."
         }
         IdTokenError::Issuer(_) => "Compare the issuer of the User Source with what the provider publishes.",
         IdTokenError::Audience | IdTokenError::AuthorizedParty(_) => {

@@ -3,7 +3,10 @@
 use gatewright_domain::{Invalid, preregistered_client::ClientProof};
 use serde_json::Value;
 
-use crate::{jose::key_set::KeySet, service::Patch};
+use crate::{
+    jose::key_set::{KeySet, Owner},
+    service::Patch,
+};
 
 /// The largest key set: dozens of keys, which is more than a client signs with.
 const MAX_KEYS_BYTES: usize = 16 * 1024;
@@ -49,10 +52,14 @@ pub(super) fn check_keys(jwks: Option<&Value>) -> Result<String, Invalid> {
             "Type a key set of at most {MAX_KEYS_BYTES} bytes: only the keys this client signs with."
         ));
     }
-    match KeySet::parse(text.as_bytes()) {
+    match KeySet::parse(Owner::Client, text.as_bytes()) {
+        Some(keys) if keys.unread() > 0 => wrong(format!(
+            "Type at most {} keys: only those this client signs with.",
+            Owner::Client.max_keys()
+        )),
         Some(keys) if keys.is_usable() => Ok(text),
         Some(keys) => wrong(format!(
-            "No key here can verify a signature{}. Type an RSA key of at least 2048 bits, or one on P-256, P-384 or Ed25519.",
+            "No key here can verify a signature{}. Type an RSA key of 2048 to 4096 bits, or one on P-256, P-384 or Ed25519.",
             match keys.unusable().as_slice() {
                 [] => String::new(),
                 reasons => format!(": a key {}", reasons.join("; another ")),

@@ -1,0 +1,45 @@
+//! Who causes a fetch of a stranger's URL, so that no network uses up what is meant for all.
+
+use std::net::IpAddr;
+
+use crate::request::address_prefix;
+
+/// The network of a request, at two widths: whoever rents many small networks has them side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// /24 for IPv4, /56 for IPv6.
+    pub(super) network: String,
+    /// /16 for IPv4, /32 for IPv6.
+    pub(super) wide: String,
+}
+
+impl Asker {
+    /// The network of an address.
+    pub fn of(address: IpAddr) -> Self {
+        let wide = match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a, b, ..] = v4.octets();
+                format!("{a}.{b}.0.0/16")
+            }
+            IpAddr::V6(v6) => {
+                let [a, b, ..] = v6.segments();
+                format!("{a:x}:{b:x}::/32")
+            }
+        };
+        Self {
+            network: address_prefix(address),
+            wide,
+        }
+    }
+}
+
+/// What a fetch of a stranger's URL is counted against.
+#[derive(Debug, Clone, Copy)]
+pub enum Standing<'a> {
+    /// Someone in this network named a URL that nobody knows here.
+    Unknown(&'a Asker),
+    /// Someone has signed in with the client that the URL belongs to.
+    Known,
+    /// An administrator listed it.
+    Listed,
+}
