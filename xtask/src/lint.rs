@@ -1,6 +1,9 @@
 //! `cargo xtask lint`: what a reviewer should not have to say.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::bail;
 use clap::Args;
@@ -40,8 +43,38 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     ]))?;
     install::cargo_tool("cargo-deny", CARGO_DENY)?;
     let deny = target().join("tools/bin/cargo-deny");
-    shell::run(&mut command(deny, &["check", "bans", "licenses", "sources"]))?;
+    shell::run(&mut command(&deny, &["check", "bans", "licenses", "sources"]))?;
+    advisories(&deny)?;
     house_rules()
+}
+
+/// Checks the dependencies against the RustSec advisories: as they are now, or else as they were fetched last. Where there
+/// are none, as on a machine without a network that never fetched them, it says so and checks nothing.
+fn advisories(deny: &Path) -> anyhow::Result<()> {
+    let is_fetched = command(deny, &["fetch", "db"]).status()?.success();
+    if is_fetched {
+        return shell::run(&mut command(deny, &["check", "--disable-fetch", "advisories"]));
+    }
+    if is_fetched_before() {
+        println!("advisories: they could not be fetched now, so those that were fetched last are checked");
+        return shell::run(&mut command(deny, &["check", "--disable-fetch", "advisories"]));
+    }
+    println!(
+        "advisories: NOT CHECKED, because the RustSec database could not be fetched and none is here. Run this once with a \
+         network"
+    );
+    Ok(())
+}
+
+/// Whether cargo-deny has a database of advisories from before.
+fn is_fetched_before() -> bool {
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let folder = home.map(|home| home.join("advisory-dbs"));
+    folder
+        .and_then(|folder| fs::read_dir(folder).ok())
+        .is_some_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir())))
 }
 
 /// Rules no other tool knows: files stay short, arrows between crates point one way, migrations have one order, and the
