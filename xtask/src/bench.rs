@@ -55,7 +55,7 @@ enum Part {
     Footprint,
     /// Signing in, redeeming, refreshing; metadata and challenges beside nginx.
     SignIn,
-    /// What floods leave in the database.
+    /// What floods leave in the database, and what assertions that prove nothing cost.
     Floods,
     /// Each page of the dashboard in a large project, on both stores.
     Dashboard,
@@ -109,6 +109,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         if wanted(Part::Floods) {
             script("floods.mjs", &["--count", &floods], Some(&postgres))?;
+            script("keys.mjs", &[], None)?;
         }
         if wanted(Part::Dashboard) {
             let (requests, size) = (options.requests.to_string(), options.size.to_string());

@@ -1,0 +1,86 @@
+// What a token request costs whose assertion proves nothing, with key sets that are made to cost much, beside a token
+// request that is refused for an unknown code. Milliseconds of the whole process's processor time, and the ratio.
+
+import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { startGateway } from "../e2e/lib/gateway.mjs";
+import { hangUp, send } from "../e2e/lib/raw.mjs";
+import { addressOf } from "./flow.mjs";
+
+const REQUESTS = 150;
+const encode = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+
+/** Processor time of a process so far, in milliseconds. */
+function used(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+function keys(count, bits) {
+  const pairs = Array.from({ length: count }, () => generateKeyPairSync("rsa", { modulusLength: bits }));
+  return pairs.map(({ publicKey }) => ({ ...publicKey.export({ format: "jwk" }), kid: "k1" }));
+}
+
+const stranger = createPrivateKey(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" }));
+
+function assertion(client, audience, number) {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: client, sub: client, aud: audience, iat: now, exp: now + 300, jti: `bench ${number}` };
+  const text = `${encode({ alg: "RS256", kid: "k1" })}.${encode(claims)}`;
+  return `${text}.${sign("sha256", Buffer.from(text), stranger).toString("base64url")}`;
+}
+
+const gateway = await startGateway({ store: "sqlite", logLevel: "error" });
+try {
+  const { id, url } = await gateway.api("POST", `${gateway.project}/gateways`, {
+    name: "Keys",
+    slug: "keys",
+    authentication_mode: "members",
+  });
+  const client = (more) =>
+    gateway.api("POST", `${gateway.project}/gateways/${id}/clients`, {
+      name: `Client ${Math.random()}`,
+      redirect_uris: ["https://app.example/cb"],
+      ...more,
+    });
+  const measure = async (form) => {
+    const statuses = {};
+    const before = used(gateway.pid());
+    for (let index = 0; index < REQUESTS; index++) {
+      const body = new URLSearchParams(form(index)).toString();
+      const headers = { "content-type": "application/x-www-form-urlencoded" };
+      const answer = await send(`${url}/oauth2/token`, { method: "POST", headers, body, from: addressOf(index) });
+      statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
+    }
+    return { each: (used(gateway.pid()) - before) / REQUESTS, statuses: JSON.stringify(statuses) };
+  };
+  const code = { grant_type: "authorization_code", code: "made up", code_verifier: "v".repeat(43) };
+  const open = await client({ token_endpoint_auth_method: "none" });
+  const ordinary = await measure(() => ({ ...code, client_id: open.id }));
+  console.log(`an unknown code: ${ordinary.each.toFixed(2)} ms each ${ordinary.statuses}`);
+  for (const [count, bits] of [
+    [1, 2048],
+    [20, 4096],
+    [10, 8192],
+  ]) {
+    const what = `${count} keys of ${bits} bits`;
+    let signing;
+    try {
+      signing = await client({ token_endpoint_auth_method: "private_key_jwt", jwks: { keys: keys(count, bits) } });
+    } catch {
+      console.log(`${what}: refused when they are saved`);
+      continue;
+    }
+    const failed = await measure((index) => ({
+      ...code,
+      client_id: signing.id,
+      client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+      client_assertion: assertion(signing.id, url, index),
+    }));
+    const ratio = failed.each / ordinary.each;
+    console.log(`${what}, none of which signed: ${failed.each.toFixed(2)} ms each, ${ratio.toFixed(1)} times ${failed.statuses}`);
+  }
+} finally {
+  hangUp();
+  await gateway.stop();
+}
