@@ -220,9 +220,11 @@ fn is_host(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(fits)
 }
 
-/// The one segment of a gateway's own path. A slug needs no percent-encoding, so encoded ones lead nowhere.
+/// The one segment of a gateway's own path, with or without a slash behind it: people type it, and clients keep it. A slug
+/// needs no percent-encoding, so encoded ones lead nowhere.
 fn gateway_slug(path: &str) -> Option<&str> {
     path.strip_prefix("/mcp/")
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest))
         .filter(|slug| !slug.is_empty() && !slug.contains('/'))
 }
 
@@ -407,11 +409,14 @@ mod tests {
 
     #[test]
     fn a_gateway_is_one_plain_segment_and_nothing_else() {
-        assert_eq!(gateway_slug("/mcp/acme"), Some("acme"));
+        for path in ["/mcp/acme", "/mcp/acme/"] {
+            assert_eq!(gateway_slug(path), Some("acme"), "{path}");
+        }
         for path in [
             "/mcp",
             "/mcp/",
-            "/mcp/acme/",
+            "/mcp//",
+            "/mcp/acme//",
             "/mcp/acme/oauth2/token",
             "/x/mcp/acme",
         ] {
@@ -427,7 +432,7 @@ mod tests {
             ("/mcp/nobody", "application/json"),
             ("/mcp/%61cme", "application/json"),
             ("/mcp/", "application/problem+json"),
-            ("/mcp/nobody/", "application/problem+json"),
+            ("/mcp/nobody/", "application/json"),
             ("/mcp/nobody/made-up", "application/problem+json"),
         ] {
             let request = Request::post(path).body(Empty::<Bytes>::new()).unwrap();

@@ -7,6 +7,20 @@ use serde_json::json;
 use super::world::{ISSUER, PUBLIC_URL, World};
 
 #[tokio::test]
+async fn a_slash_behind_the_url_of_a_gateway_leads_to_the_same_challenge() {
+    let world = World::new().await;
+    let challenge = async |path: &str| {
+        let request = Request::post(path).header("content-type", "application/json");
+        let answer = world.send(request.body("{}".to_owned()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+        answer.header("www-authenticate").to_owned()
+    };
+    let told = challenge("/mcp/acme").await;
+    assert!(told.contains("resource_metadata="), "{told}");
+    assert_eq!(challenge("/mcp/acme/").await, told);
+}
+
+#[tokio::test]
 async fn metadata_is_found_in_every_position_and_names_one_issuer() {
     let world = World::new().await;
     for path in [
