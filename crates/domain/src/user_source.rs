@@ -1,11 +1,13 @@
 //! User Sources: the connection between gateways and one OpenID Connect provider.
 
+mod client_authentication;
 mod client_secret;
 mod connection_test;
 mod fields;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::client_authentication::{AuthenticationChoice, ClientAuthentication, SecretMethod};
 pub use self::client_secret::{ClientSecretSlots, SecretSlot, client_secret_context};
 pub use self::connection_test::{
     ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials,
@@ -36,6 +38,8 @@ pub struct UserSource {
     pub client_id: String,
     /// The client secret and the one it replaced.
     pub client_secret: ClientSecretSlots,
+    /// How that secret is presented.
+    pub client_authentication: ClientAuthentication,
     /// Scopes asked for; always with `openid`.
     pub scopes: Vec<String>,
     /// The ID-token claim that identifies the user.

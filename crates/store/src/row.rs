@@ -127,6 +127,16 @@ impl Row {
         from_word(&self.text(column)?).ok_or(StoreError::Corrupt { what: column })
     }
 
+    /// The same where there may be none.
+    pub(crate) fn opt_word<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let word = self.opt_text(column)?;
+        let read = |word: String| from_word(&word).ok_or(StoreError::Corrupt { what: column });
+        word.map(read).transpose()
+    }
+
     /// A list or structure, stored as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Corrupt { what: column })

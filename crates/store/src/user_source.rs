@@ -5,7 +5,7 @@ use gatewright_domain::{
     Timestamp,
     id::{GatewayId, ProjectId, UserSourceId},
     stored_secret::SealedText,
-    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{ClientAuthentication, ClientSecretSlots, SecretMethod, UserSource, UserSourceStatus},
 };
 
 use crate::{
@@ -31,7 +31,8 @@ macro_rules! select {
         concat!(
             "SELECT id, project_id, name, description, issuer, client_id, client_secret, client_secret_previous, \
              secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, callback, status, \
-             identity_epoch, verified_at, last_test, created_at, updated_at FROM user_sources ",
+             identity_epoch, verified_at, last_test, created_at, updated_at, client_authentication, \
+             client_method_worked FROM user_sources ",
             $rest
         )
     };
@@ -42,8 +43,9 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
     let sql = "INSERT INTO user_sources (id, project_id, name, name_key, description, issuer, client_id, \
                client_secret, client_secret_previous, secret_changed_at, secret_confirmed_at, secret_refused_at, \
                scopes, subject_claim, status, identity_epoch, verified_at, last_test, created_at, \
-               updated_at, callback) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
+               updated_at, callback, client_authentication, client_method_worked) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+               $21, $22, $23) \
                ON CONFLICT (project_id, name_key) DO NOTHING";
     let slots = &source.client_secret;
     let values = values![
@@ -68,6 +70,8 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
         source.created_at,
         source.updated_at,
         to_word(&source.callback),
+        to_word(&source.client_authentication.choice),
+        source.client_authentication.worked.as_ref().map(to_word),
     ];
     if tx.execute(sql, values).await? == 0 {
         return Err(StoreError::Taken { field: "name" });
@@ -138,7 +142,7 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError>
     rows.iter().map(read).collect()
 }
 
-/// Replaces name, description, issuer, client id, secret slots, scopes, claim, callback, epoch, verification, last test where nobody
+/// Replaces name, description, issuer, client id, secret slots, client authentication, scopes, claim, callback, epoch, verification, last test where nobody
 /// has edited it and no sign-in or `keys rotate` has touched its secret since it was `seen`; never the status.
 /// `Taken { field: "name" }`. `updated_at` tells edits alone, so the slots are compared too: an edit that began before a
 /// secret was accepted must not bring the previous one back.
@@ -148,7 +152,8 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
     let sql = "UPDATE user_sources SET name = $1, name_key = $2, description = $3, issuer = $4, client_id = $5, \
                client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
                secret_refused_at = $10, scopes = $11, subject_claim = $12, identity_epoch = $13, verified_at = $14, \
-               last_test = $15, updated_at = $16, callback = $17 WHERE project_id = $18 AND id = $19 AND updated_at = $20 \
+               last_test = $15, updated_at = $16, callback = $17, client_authentication = $25, \
+               client_method_worked = $26 WHERE project_id = $18 AND id = $19 AND updated_at = $20 \
                AND client_secret = $21 AND COALESCE(client_secret_previous, '') = $22 \
                AND COALESCE(secret_confirmed_at, -1) = $23 AND COALESCE(secret_refused_at, -1) = $24";
     let slots = &source.client_secret;
@@ -182,6 +187,8 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
             .map_or("", |sealed| sealed.0.as_str()),
         since(seen_slots.confirmed_at),
         since(seen_slots.refused_at),
+        to_word(&source.client_authentication.choice),
+        source.client_authentication.worked.as_ref().map(to_word),
     ];
     let updated = tx
         .execute(sql, values)
@@ -291,6 +298,27 @@ pub async fn note_secret_refused(
     Ok(noted)
 }
 
+/// The provider accepted the client by this method: notes it where the choice is automatic, who people are is still what
+/// it was, and it is news. `updated_at` stays: nobody edited anything.
+pub async fn note_method_worked(
+    tx: &mut Tx,
+    id: UserSourceId,
+    identity_epoch: i64,
+    method: SecretMethod,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE user_sources SET client_method_worked = $1 WHERE id = $2 AND identity_epoch = $3 \
+               AND client_authentication = 'automatic' \
+               AND (client_method_worked IS NULL OR client_method_worked <> $1)";
+    let noted = tx
+        .execute(sql, values![to_word(&method), id, identity_epoch])
+        .await?
+        > 0;
+    if noted {
+        tx.note_change();
+    }
+    Ok(noted)
+}
+
 /// The outcome of a change that an active gateway may forbid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guarded {
@@ -316,6 +344,10 @@ fn read(row: &Row) -> Result<UserSource, StoreError> {
             changed_at: row.time("secret_changed_at")?,
             confirmed_at: row.opt_time("secret_confirmed_at")?,
             refused_at: row.opt_time("secret_refused_at")?,
+        },
+        client_authentication: ClientAuthentication {
+            choice: row.word("client_authentication")?,
+            worked: row.opt_word("client_method_worked")?,
         },
         scopes: row.json("scopes")?,
         subject_claim: row.text("subject_claim")?,

@@ -15,6 +15,13 @@ pub struct ConnectionTest {
     pub credentials: TestedCredentials,
 }
 
+impl ConnectionTest {
+    /// Whether the provider refused client id or secret.
+    pub fn refused_client(&self) -> bool {
+        self.credentials.verdict == CredentialsVerdict::Wrong
+    }
+}
+
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestedCheck {

@@ -91,6 +91,21 @@ pub fn secret_slot() -> Object {
     one_of(["current", "previous"])
 }
 
+/// How a client secret is presented to a provider.
+pub fn client_authentication() -> Object {
+    one_of(["automatic", "basic", "post"])
+}
+
+/// The same in a merge patch, where `null` resets it.
+pub fn client_authentication_or_null() -> Object {
+    one_of_or_null(["automatic", "basic", "post"])
+}
+
+/// A way to present a client secret, or null.
+pub fn secret_method() -> Object {
+    one_of_or_null(["basic", "post"])
+}
+
 /// What came of a check of a connection.
 pub fn test_outcome() -> Object {
     one_of(["passed", "warning", "failed", "skipped"])

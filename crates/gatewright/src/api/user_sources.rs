@@ -12,8 +12,8 @@ use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
     user_source::{
-        Callback, ConnectionTest, CredentialsVerdict, SecretSlot, TestOutcome, TestedCheck, UserSource,
-        UserSourceStatus,
+        AuthenticationChoice, Callback, ConnectionTest, CredentialsVerdict, SecretMethod, SecretSlot,
+        TestOutcome, TestedCheck, UserSource, UserSourceStatus,
     },
 };
 use gatewright_store::user_source::UserSourceFilter;
@@ -65,6 +65,12 @@ pub struct UserSourceResource {
     /// The secret that sign-ins rest on: `previous` is the one before, while the provider does not accept the newest.
     #[schema(schema_with = schema::secret_slot)]
     client_secret_in_use: SecretSlot,
+    /// How the client secret is presented.
+    #[schema(schema_with = schema::client_authentication)]
+    client_authentication: AuthenticationChoice,
+    /// What the provider last accepted while that is `automatic`; null before the first sign-in.
+    #[schema(schema_with = schema::secret_method)]
+    client_authentication_worked: Option<SecretMethod>,
     /// Whether the provider refuses the newest client secret: type the right one.
     needs_attention: bool,
     scopes: Vec<String>,
@@ -219,6 +225,8 @@ fn resource(app: &App, source: UserSource) -> UserSourceResource {
         client_secret_refused_at: secret.refused_at,
         client_secret_has_fallback: secret.previous.is_some(),
         client_secret_in_use: secret.in_use(now),
+        client_authentication: source.client_authentication.choice,
+        client_authentication_worked: source.client_authentication.worked,
         needs_attention: secret.needs_attention(),
         scopes: source.scopes,
         subject_claim: source.subject_claim,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum_extra::extract::CookieJar;
 use gatewright_domain::{
     Timestamp, entropy, sealed::Purpose, secret::Secret, stored_secret::SealedText, token_hash::TokenHash,
+    user_source::SecretMethod,
 };
 use gatewright_oauth::parameters::Parameters;
 use gatewright_store::StoreError;
@@ -18,6 +19,7 @@ use super::{
     authorization_request::{self, AuthorizationRequest},
     brought::{self, Brought},
     budget::Budget,
+    client_auth::Presented,
     discovery::Provider,
     excerpt::excerpt,
     id_token::{Expected, IdToken, IdTokenError, IssuerDifference, UnverifiedToken},
@@ -113,13 +115,12 @@ struct UnderWay {
 /// Begins, after a click on a page of ours. `next` is a path that was found safe.
 pub async fn begin(app: &App, next: &str) -> Result<AdministratorStart, AdministratorError> {
     let configured = configured(app)?;
-    let provider = app
-        .relying_party
-        .provider(app, configured.issuer, Budget::start())
-        .await?;
+    let budget = Budget::start();
+    let provider = app.relying_party.provider(app, configured.issuer, budget).await?;
     let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
-    let redirect = authorization_request::url(
-        &provider.authorization_endpoint,
+    let redirect = authorization_request::redirect(
+        app,
+        &provider,
         &AuthorizationRequest {
             client_id: configured.client_id,
             redirect_uri: &app.config.administrator_callback_url(),
@@ -128,7 +129,14 @@ pub async fn begin(app: &App, next: &str) -> Result<AdministratorStart, Administ
             nonce: &nonce,
             verifier: &verifier,
         },
-    );
+        || {
+            let secret = configured.client_secret;
+            let methods = methods(app, &provider).into_iter();
+            methods.map(|method| (secret.clone(), method)).collect()
+        },
+        budget,
+    )
+    .await?;
     let under_way = UnderWay {
         state,
         nonce,
@@ -177,8 +185,13 @@ pub async fn finish(
         .keys(app, &provider, KeysWanted::Any, budget)
         .await?;
     let callback = app.config.administrator_callback_url();
+    let methods = methods(app, &provider);
     let client = Client {
-        id: configured.client_id,
+        presented: Presented {
+            id: configured.client_id,
+            secret: configured.client_secret,
+            method: methods[0],
+        },
         redirect_uri: &callback,
     };
     let redemption = Redemption {
@@ -186,15 +199,8 @@ pub async fn finish(
         verifier: &under_way.verifier,
         redirect_uri: &callback,
     };
-    let tokens = token_request::exchange(
-        app,
-        &client,
-        &provider,
-        &redemption,
-        configured.client_secret,
-        budget,
-    )
-    .await?;
+    let tokens = token_request::exchange_by(app, client, &methods, &provider, &redemption, budget).await?;
+    app.relying_party.note_administrators_method(tokens.method());
     let signing_in = SigningIn {
         app,
         configured,
@@ -228,6 +234,12 @@ pub async fn finish(
 /// Whether this browser carries a sign-in that it may still finish.
 pub fn is_under_way(app: &App, headers: &HeaderMap) -> bool {
     under_way(app, headers).is_ok()
+}
+
+/// The ways to send the client secret, in the order to try them.
+fn methods(app: &App, provider: &Provider) -> Vec<SecretMethod> {
+    let listed = provider.client_authentication.as_deref();
+    app.relying_party.administrators_authentication().order(listed)
 }
 
 /// `Set-Cookie` that ends what was under way.

@@ -1,7 +1,11 @@
 //! The authorization request to a provider: where the browser is sent (OpenID Connect Core section 3.1.2.1).
 
+use gatewright_domain::{secret::Secret, user_source::SecretMethod};
 use gatewright_oauth::pkce::{self, CodeChallenge};
 use url::Url;
+
+use super::{budget::Budget, discovery::Provider, provider::ProviderError, pushed_request};
+use crate::app::App;
 
 /// What varies from one authorization request to the next.
 #[derive(Debug)]
@@ -20,21 +24,54 @@ pub(super) struct AuthorizationRequest<'a> {
     pub(super) verifier: &'a str,
 }
 
-/// The URL to send the browser to. A query that the endpoint already has is kept (RFC 6749 section 3.1). `resource` is
-/// never sent: it is the MCP client's parameter towards us, and some providers refuse the whole request for it.
-pub(super) fn url(endpoint: &Url, request: &AuthorizationRequest<'_>) -> String {
+/// Where to send the browser. Where the provider requires it, the request is pushed first, authenticated with one of
+/// `credentials`, and the browser carries its reference alone (RFC 9126 section 4).
+pub(super) async fn redirect(
+    app: &App,
+    provider: &Provider,
+    request: &AuthorizationRequest<'_>,
+    credentials: impl FnOnce() -> Vec<(Secret, SecretMethod)>,
+    budget: Budget,
+) -> Result<String, ProviderError> {
+    let endpoint = &provider.authorization_endpoint;
+    let Some(pushed) = &provider.pushed_requests else {
+        return Ok(url(endpoint, request));
+    };
+    let (scope, challenge) = (request.scopes.join(" "), CodeChallenge::of(request.verifier));
+    let parameters = request.parameters(&scope, &challenge);
+    let client_id = request.client_id;
+    let reference = pushed_request::push(app, pushed, client_id, &credentials(), &parameters, budget).await?;
     let mut url = endpoint.clone();
-    let challenge = CodeChallenge::of(request.verifier);
     url.query_pairs_mut()
-        .append_pair("response_type", "code")
-        .append_pair("client_id", request.client_id)
-        .append_pair("redirect_uri", request.redirect_uri)
-        .append_pair("scope", &request.scopes.join(" "))
-        .append_pair("state", request.state)
-        .append_pair("nonce", request.nonce)
-        .append_pair("code_challenge", challenge.as_str())
-        .append_pair("code_challenge_method", pkce::METHOD);
+        .append_pair("client_id", client_id)
+        .append_pair("request_uri", &reference);
+    Ok(url.into())
+}
+
+/// The URL with the whole request. A query that the endpoint already has is kept (RFC 6749 section 3.1).
+fn url(endpoint: &Url, request: &AuthorizationRequest<'_>) -> String {
+    let mut url = endpoint.clone();
+    let (scope, challenge) = (request.scopes.join(" "), CodeChallenge::of(request.verifier));
+    url.query_pairs_mut()
+        .extend_pairs(request.parameters(&scope, &challenge));
     url.into()
+}
+
+impl<'a> AuthorizationRequest<'a> {
+    /// `resource` is never sent: it is the MCP client's parameter towards us, and some providers refuse the whole request
+    /// for it.
+    fn parameters(&self, scope: &'a str, challenge: &'a CodeChallenge) -> [(&'static str, &'a str); 8] {
+        [
+            ("response_type", "code"),
+            ("client_id", self.client_id),
+            ("redirect_uri", self.redirect_uri),
+            ("scope", scope),
+            ("state", self.state),
+            ("nonce", self.nonce),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", pkce::METHOD),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@ mod report;
 
 use std::time::Duration;
 
-use gatewright_domain::{Invalid, Timestamp, user_source::Callback};
+use gatewright_domain::{
+    Invalid, Timestamp,
+    user_source::{AuthenticationChoice, Callback},
+};
 use gatewright_store::project;
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +104,9 @@ impl CheckName {
             Self::ClientAuthentication => "The provider does not exclude the ways a client secret is sent.",
             Self::SignatureAlgorithm => "The provider does not exclude the accepted ID token signatures.",
             Self::Keys => "The provider publishes a key that can verify ID tokens.",
-            Self::Scopes => "`openid` is asked for, and the provider excludes none of the scopes.",
+            Self::Scopes => {
+                "`openid` is asked for, and the provider lists all of the scopes, or says nothing of them."
+            }
             Self::IssuerParameter => "An answer of this provider cannot be taken for one of another.",
             Self::SubjectClaim => "Nothing speaks against the subject claim.",
         }
@@ -154,6 +159,8 @@ pub struct Candidate<'a> {
     pub subject_claim: &'a str,
     /// Where the provider sends people back to.
     pub callback: Callback,
+    /// How the client secret is to be presented.
+    pub client_authentication: AuthenticationChoice,
 }
 
 /// Checks a User Source against its provider, within some ten seconds. Always fetches anew.

@@ -1,31 +1,51 @@
-//! How we authenticate to a provider's token endpoint: `client_secret_basic` or `client_secret_post`
+//! How we authenticate to the endpoints of a provider: `client_secret_basic` or `client_secret_post`
 //! (OpenID Connect Core section 9, RFC 6749 section 2.3.1).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use gatewright_domain::secret::Secret;
-use http::HeaderValue;
+use bytes::Bytes;
+use gatewright_domain::{secret::Secret, user_source::SecretMethod};
+use http::{HeaderValue, Request, header};
+use http_body_util::Full;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use url::{Url, form_urlencoded};
 
-/// A way to present the client secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ClientAuthentication {
-    /// In the `Authorization` header, id and secret form-encoded first.
-    Basic,
-    /// In the body.
-    Post,
+/// A client as it presents itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Presented<'a> {
+    /// The client id registered at the provider.
+    pub(super) id: &'a str,
+    /// Its secret.
+    pub(super) secret: &'a Secret,
+    /// How the secret is sent.
+    pub(super) method: SecretMethod,
 }
 
-impl ClientAuthentication {
-    /// Chooses by `token_endpoint_auth_methods_supported`. Its default is `client_secret_basic` (OpenID Connect
-    /// Discovery section 3), which is also what every provider that lists both handles best.
-    pub(super) fn choose(supported: Option<&[String]>) -> Self {
-        let lists = |method: &str| supported.is_some_and(|list| list.iter().any(|item| item == method));
-        if lists("client_secret_post") && !lists("client_secret_basic") {
-            Self::Post
-        } else {
-            Self::Basic
+/// A form for an endpoint that authenticates clients.
+pub(super) fn request(
+    endpoint: &Url,
+    client: Presented<'_>,
+    parameters: &[(&str, &str)],
+    accepted: &'static str,
+) -> Request<Full<Bytes>> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(parameters);
+    let mut request = Request::post(endpoint.as_str())
+        .header(header::ACCEPT, accepted)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    match client.method {
+        SecretMethod::Basic => {
+            request = request.header(header::AUTHORIZATION, basic(client.id, client.secret));
+        }
+        SecretMethod::Post => {
+            if !parameters.iter().any(|(name, _)| *name == "client_id") {
+                form.append_pair("client_id", client.id);
+            }
+            form.append_pair("client_secret", client.secret.expose());
         }
     }
+    request
+        .body(Full::new(Bytes::from(form.finish())))
+        .expect("a parsed URL and these headers make a request")
 }
 
 /// What changes its meaning when it is form-decoded or split at the first colon, and what a header cannot carry.
@@ -52,22 +72,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case(None, ClientAuthentication::Basic)]
-    #[case(Some(&["client_secret_post"][..]), ClientAuthentication::Post)]
-    #[case(Some(&["client_secret_post", "client_secret_basic"][..]), ClientAuthentication::Basic)]
-    #[case(Some(&["client_secret_post", "private_key_jwt"][..]), ClientAuthentication::Post)]
-    #[case(Some(&["private_key_jwt"][..]), ClientAuthentication::Basic)]
-    #[case(Some(&[][..]), ClientAuthentication::Basic)]
-    fn the_method_follows_what_the_provider_lists(
-        #[case] supported: Option<&[&str]>,
-        #[case] chosen: ClientAuthentication,
-    ) {
-        let supported: Option<Vec<String>> =
-            supported.map(|list| list.iter().map(|item| (*item).to_owned()).collect());
-        assert_eq!(ClientAuthentication::choose(supported.as_deref()), chosen);
-    }
 
     fn sent(id: &str, secret: &str) -> String {
         let header = basic(id, &Secret::new(secret));

@@ -7,12 +7,14 @@ use gatewright_domain::{
     entropy,
     sealed::Purpose,
     secret::Secret,
-    user_source::{CredentialsVerdict, TestedCredentials, UserSource, client_secret_context},
+    user_source::{CredentialsVerdict, SecretMethod, TestedCredentials, UserSource, client_secret_context},
 };
 
 use super::{
     budget::Budget,
     discovery::Provider,
+    endpoint_error::says_client,
+    secret_methods,
     token_request::{self, Redemption, TokenError},
 };
 use crate::app::App;
@@ -29,7 +31,7 @@ enum Sign {
 }
 
 /// Asks the provider of a source, as it is stored; takes ten seconds at most. The newest secret is the one that is
-/// tried, and nothing about it is noted.
+/// tried, and nothing about it is noted but the way it had to be sent.
 pub async fn probe(app: &App, source: &UserSource) -> TestedCredentials {
     let budget = Budget::start();
     let provider = match app.relying_party.provider(app, &source.issuer, budget).await {
@@ -46,38 +48,61 @@ pub async fn probe(app: &App, source: &UserSource) -> TestedCredentials {
             "The stored client secret cannot be opened with the master key of this instance. Type it again.",
         );
     };
-    let (status, error) = match ask(app, source, &provider, &secret, budget).await {
-        Sign::ClientRefused(status, error) => return wrong(status, &error),
-        Sign::Silent(reason) => return cannot_tell(&reason),
-        Sign::OtherRefused => {
-            let made_up = Secret::new(entropy::token(app.entropy.as_ref()));
-            match ask(app, source, &provider, &made_up, budget).await {
-                Sign::ClientRefused(status, error) => (status, error),
-                Sign::Silent(reason) => return cannot_tell(&reason),
-                Sign::OtherRefused => {
-                    return cannot_tell(
-                        "The provider looks at the code before the client secret: it answers alike to the stored secret and \
-                         to a wrong one. Only a sign-in can tell.",
-                    );
+    let methods = secret_methods::of(source, &provider);
+    let mut refused = None;
+    for method in &methods {
+        match ask(app, source, &provider, (&secret, *method), budget).await {
+            Sign::ClientRefused(status, error) => refused = Some((status, error)),
+            Sign::Silent(reason) => return cannot_tell(&reason),
+            Sign::OtherRefused => {
+                let made_up = Secret::new(entropy::token(app.entropy.as_ref()));
+                match ask(app, source, &provider, (&made_up, *method), budget).await {
+                    Sign::ClientRefused(status, error) => {
+                        secret_methods::remember(app, source, &provider, *method).await;
+                        return right(*method, status, &error);
+                    }
+                    Sign::Silent(reason) => return cannot_tell(&reason),
+                    // A provider that refused the other way looks at no secret that comes in this one.
+                    Sign::OtherRefused if refused.is_some() => {}
+                    Sign::OtherRefused => {
+                        return cannot_tell(
+                            "The provider looks at the code before the client secret: it answers alike to the stored secret \
+                             and to a wrong one. Only a sign-in can tell.",
+                        );
+                    }
                 }
             }
         }
-    };
+    }
+    match refused {
+        Some((status, error)) => wrong(&methods, status, &error),
+        None => cannot_tell("The provider was not asked."),
+    }
+}
+
+fn right(method: SecretMethod, status: u16, error: &str) -> TestedCredentials {
+    let name = method.name();
     TestedCredentials {
         verdict: CredentialsVerdict::Right,
         detail: format!(
-            "The provider takes client id and secret, and refuses a wrong secret (HTTP {status}, {error})."
+            "The provider takes client id and secret ({name}), and refuses a wrong secret (HTTP {status}, {error})."
         ),
     }
 }
 
-async fn ask(app: &App, source: &UserSource, provider: &Provider, secret: &Secret, budget: Budget) -> Sign {
+async fn ask(
+    app: &App,
+    source: &UserSource,
+    provider: &Provider,
+    presented: (&Secret, SecretMethod),
+    budget: Budget,
+) -> Sign {
     let redemption = Redemption {
         code: &entropy::token(app.entropy.as_ref()),
         verifier: &entropy::token(app.entropy.as_ref()),
         redirect_uri: &app.config.redirect_url(source.id, source.callback),
     };
-    match token_request::send(app, source, provider, &redemption, secret, budget).await {
+    match token_request::send(app, source, provider, &redemption, presented, budget).await {
         Ok(_) | Err(TokenError::NoIdToken) => Sign::Silent(
             "The provider answered with success to a code it never issued, so its answers tell nothing."
                 .to_owned(),
@@ -89,10 +114,13 @@ async fn ask(app: &App, source: &UserSource, provider: &Provider, secret: &Secre
 /// Reads a refusal. A status of 401 alone does not do: some providers answer so to a wrong code.
 fn sign(error: TokenError) -> Sign {
     match error {
-        TokenError::ClientRefused { status, error, .. } => match error.as_str() {
-            "invalid_client" | "unauthorized_client" => Sign::ClientRefused(status, error),
-            _ => Sign::OtherRefused,
-        },
+        TokenError::ClientRefused { status, error, .. } => {
+            if says_client(&error) {
+                Sign::ClientRefused(status, error)
+            } else {
+                Sign::OtherRefused
+            }
+        }
         TokenError::Refused { status: 429, .. } => Sign::Silent(
             "The provider has had too many requests from here. Test again in some minutes.".to_owned(),
         ),
@@ -103,12 +131,14 @@ fn sign(error: TokenError) -> Sign {
     }
 }
 
-fn wrong(status: u16, error: &str) -> TestedCredentials {
+fn wrong(methods: &[SecretMethod], status: u16, error: &str) -> TestedCredentials {
+    let names: Vec<_> = methods.iter().map(|method| method.name()).collect();
+    let names = names.join(" and ");
     TestedCredentials {
         verdict: CredentialsVerdict::Wrong,
         detail: format!(
-            "The provider refused the client id or the client secret (HTTP {status}, {error}). Compare the client id with \
-             the provider's, and type a client secret that is valid there."
+            "The provider refused the client id or the client secret, sent as {names} (HTTP {status}, {error}). Compare the \
+             client id with the provider's, and type a client secret that is valid there."
         ),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{client_auth::ClientAuthentication, id_token::IssuerDifference};
+use super::id_token::IssuerDifference;
 
 /// Why a member of the document cannot be used. The detail is a sentence for an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,9 @@ pub(super) fn document_url(issuer: &str) -> String {
     format!("{base}/.well-known/openid-configuration")
 }
 
+/// The member that says where authorization requests are pushed to (RFC 9126 section 5).
+pub(super) const PUSHED_REQUESTS: &str = "pushed_authorization_request_endpoint";
+
 /// A discovery document as it came, with each member still to be judged.
 #[derive(Debug, Clone)]
 pub(super) struct Document(Map<String, Value>);
@@ -108,6 +111,11 @@ impl Document {
         )
     }
 
+    /// Whether authorization requests must be pushed (RFC 9126 section 5).
+    pub(super) fn requires_pushed_requests(&self) -> bool {
+        self.flag("require_pushed_authorization_requests")
+    }
+
     /// Whether a member is `true`.
     pub(super) fn flag(&self, member: &str) -> bool {
         self.0.get(member) == Some(&Value::Bool(true))
@@ -125,8 +133,10 @@ pub(super) struct Provider {
     pub(super) jwks_uri: Url,
     /// Where name and e-mail may be asked for.
     pub(super) userinfo_endpoint: Option<Url>,
-    /// How to authenticate at the token endpoint.
-    pub(super) client_authentication: ClientAuthentication,
+    /// How its endpoints take the client secret, as far as it says (`token_endpoint_auth_methods_supported`).
+    pub(super) client_authentication: Option<Vec<String>>,
+    /// Where authorization requests must be pushed to before the browser comes (RFC 9126); `None` where they need not.
+    pub(super) pushed_requests: Option<Url>,
     /// Whether authorization responses must carry `iss` (RFC 9207 section 3).
     pub(super) sends_issuer: bool,
 }
@@ -146,13 +156,17 @@ impl Provider {
                 .endpoint(member, rule)
                 .map_err(|problem| UnusableDocument::Endpoint { member, problem })
         };
-        let methods = document.list("token_endpoint_auth_methods_supported");
+        let pushed_requests = document
+            .requires_pushed_requests()
+            .then(|| endpoint(PUSHED_REQUESTS))
+            .transpose()?;
         Ok(Self {
             authorization_endpoint: endpoint("authorization_endpoint")?,
             token_endpoint: endpoint("token_endpoint")?,
             jwks_uri: endpoint("jwks_uri")?,
             userinfo_endpoint: endpoint("userinfo_endpoint").ok(),
-            client_authentication: ClientAuthentication::choose(methods.as_deref()),
+            client_authentication: document.list("token_endpoint_auth_methods_supported"),
+            pushed_requests,
             sends_issuer: document.flag("authorization_response_iss_parameter_supported"),
         })
     }
@@ -233,7 +247,7 @@ mod tests {
     #[test]
     fn a_minimal_document_is_enough() {
         let provider = Provider::from_document(&document(&json!({})), ISSUER, STRICT).unwrap();
-        assert_eq!(provider.client_authentication, ClientAuthentication::Basic);
+        assert!(provider.client_authentication.is_none() && provider.pushed_requests.is_none());
         assert!(!provider.sends_issuer && provider.userinfo_endpoint.is_none());
     }
 
@@ -295,6 +309,25 @@ mod tests {
                 .unwrap()
                 .userinfo_endpoint
                 .is_some()
+        );
+    }
+
+    #[test]
+    fn requests_are_pushed_where_that_is_required_only() {
+        let endpoint = "https://idp.example.com/par";
+        let pushed = |changes: Value| {
+            Provider::from_document(&document(&changes), ISSUER, STRICT)
+                .map(|provider| provider.pushed_requests.map(String::from))
+        };
+        let required = json!({"require_pushed_authorization_requests": true, PUSHED_REQUESTS: endpoint});
+        assert_eq!(pushed(required), Ok(Some(endpoint.to_owned())));
+        assert_eq!(pushed(json!({PUSHED_REQUESTS: endpoint})), Ok(None));
+        assert_eq!(
+            pushed(json!({"require_pushed_authorization_requests": true})),
+            Err(UnusableDocument::Endpoint {
+                member: PUSHED_REQUESTS,
+                problem: Unusable::Missing,
+            })
         );
     }
 

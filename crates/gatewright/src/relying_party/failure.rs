@@ -230,6 +230,12 @@ impl Failure {
                 "The identity provider is slow to answer.",
                 "Wait a moment and reload this page.",
             ),
+            Self::ProviderAnswer(error) if error == "temporarily_unavailable" => (
+                StatusCode::BAD_REQUEST,
+                "Your identity provider is not available right now",
+                "It says that it cannot sign anyone in at the moment.",
+                "Try again in a few minutes. If it keeps happening, tell the person who administers this gateway and give them the reference below.",
+            ),
             Self::ProviderAnswer(_) => (
                 StatusCode::BAD_REQUEST,
                 "Your identity provider did not sign you in",

@@ -29,6 +29,13 @@ const CLOCK_SKEW: Duration = Duration::from_mins(2);
 /// that something in between kept.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
+/// The kinds of token that are signed with the same keys and are no ID tokens (RFC 9068, RFC 8417, OpenID Connect
+/// Back-Channel Logout 1.0, RFC 9449), by their `typ`. ID tokens have none of their own.
+const OTHER_KINDS: [&str; 4] = ["at+jwt", "secevent+jwt", "logout+jwt", "dpop+jwt"];
+
+/// What `typ` may begin with (RFC 7515 section 4.1.9).
+const PREFIX: &str = "application/";
+
 /// Why an ID token is not accepted. Never holds the value of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
@@ -41,6 +48,9 @@ pub enum IdTokenError {
     /// `alg` is `none`, symmetric or unknown.
     #[error("the ID token is signed with `{0}`, which is not accepted")]
     Algorithm(String),
+    /// Its header says that it is another kind of token.
+    #[error("the header of the ID token says that it is another kind of token (typ {0})")]
+    Kind(&'static str),
     /// The header has `crit`, which names extensions that must be understood (RFC 7515 section 4.1.11).
     #[error("the ID token has a critical header extension, and none is supported")]
     CriticalHeader,
@@ -72,9 +82,9 @@ pub enum IdTokenError {
     /// `aud` does not contain the client id.
     #[error("`aud` of the ID token does not contain the client id")]
     Audience,
-    /// `azp` is not the client id, or is missing beside several audiences.
-    #[error("`azp` of the ID token {0}")]
-    AuthorizedParty(&'static str),
+    /// `azp` is not the client id.
+    #[error("`azp` of the ID token is not the client id")]
+    AuthorizedParty,
     /// A time is missing or not a number.
     #[error("`{0}` of the ID token is missing or not a number")]
     Time(&'static str),
@@ -134,6 +144,9 @@ pub enum IssuerDifference {
     /// The other way round.
     #[error("the configured one ends with a slash and the provider's does not")]
     ConfiguredHasSlash,
+    /// The provider's has a placeholder: the document is one for many tenants.
+    #[error("the provider's is a template for many tenants")]
+    Template,
     /// Only upper and lower case differ.
     #[error("they differ in upper and lower case")]
     Case,
@@ -154,6 +167,8 @@ impl IssuerDifference {
             Some(Self::ProviderHasSlash)
         } else if configured.strip_suffix('/') == Some(found) {
             Some(Self::ConfiguredHasSlash)
+        } else if found.contains('{') {
+            Some(Self::Template)
         } else if configured.eq_ignore_ascii_case(found) {
             Some(Self::Case)
         } else {
@@ -200,7 +215,22 @@ pub(super) struct IdToken {
 impl<'a> UnverifiedToken<'a> {
     /// Takes a compact JWS apart and refuses algorithms that are not accepted.
     pub(super) fn parse(token: &'a str) -> Result<Self, IdTokenError> {
-        Ok(Self(Jws::parse(token)?))
+        let jws = Jws::parse(token)?;
+        let is_kind = |kind: &&str| {
+            let typ = jws.typ.as_deref().unwrap_or_default();
+            let typ = typ.get(..PREFIX.len()).map_or(typ, |prefix| {
+                if prefix.eq_ignore_ascii_case(PREFIX) {
+                    &typ[PREFIX.len()..]
+                } else {
+                    typ
+                }
+            });
+            typ.eq_ignore_ascii_case(kind)
+        };
+        match OTHER_KINDS.into_iter().find(is_kind) {
+            Some(kind) => Err(IdTokenError::Kind(kind)),
+            None => Ok(Self(jws)),
+        }
     }
 
     /// Checks the signature against the provider's keys, in the pool of the relying party. An error that
@@ -284,22 +314,22 @@ impl SignedClaims {
     }
 }
 
-/// `aud` contains the client id; `azp` is the client id where it is present, and is present beside several audiences.
+/// `aud` contains the client id, and `azp` is the client id where it is present. Several audiences need no `azp`: OpenID
+/// Connect Core with errata set 2, section 3.1.3.7, leaves that to extensions, the token came from the provider itself,
+/// and its nonce is ours.
 fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), IdTokenError> {
-    let several = match claims.get("aud") {
-        Some(Value::String(audience)) if audience == client_id => false,
-        Some(Value::Array(list))
-            if list.iter().all(Value::is_string) && list.iter().any(|audience| audience == client_id) =>
-        {
-            list.len() > 1
+    let is_ours = match claims.get("aud") {
+        Some(Value::String(audience)) => audience == client_id,
+        Some(Value::Array(list)) => {
+            list.iter().all(Value::is_string) && list.iter().any(|audience| audience == client_id)
         }
-        _ => return Err(IdTokenError::Audience),
+        _ => false,
     };
+    if !is_ours {
+        return Err(IdTokenError::Audience);
+    }
     match claims.get("azp") {
-        None if several => Err(IdTokenError::AuthorizedParty(
-            "is missing beside several audiences",
-        )),
-        Some(party) if party != client_id => Err(IdTokenError::AuthorizedParty("is not the client id")),
+        Some(party) if party != client_id => Err(IdTokenError::AuthorizedParty),
         _ => Ok(()),
     }
 }

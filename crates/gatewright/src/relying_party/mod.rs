@@ -15,6 +15,7 @@ mod completion;
 mod cookie;
 pub mod credential_probe;
 mod discovery;
+mod endpoint_error;
 mod excerpt;
 mod failure;
 #[cfg(any(test, fuzzing))]
@@ -22,7 +23,9 @@ pub mod fuzzing;
 mod id_token;
 mod pending;
 mod provider;
+mod pushed_request;
 mod returned;
+mod secret_methods;
 mod start;
 mod subject;
 pub mod test_sign_in;

@@ -1,8 +1,13 @@
 //! Fetching from providers: discovery documents and key sets, cached, one fetch at a time each.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use gatewright_domain::user_source::{AuthenticationChoice, ClientAuthentication, SecretMethod};
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use url::Url;
@@ -88,6 +93,19 @@ pub enum ProviderError {
     /// The discovery document forbids signing in.
     #[error(transparent)]
     Document(#[from] UnusableDocument),
+    /// The provider refused an authorization request that was pushed (RFC 9126 section 2.3).
+    #[error("the provider refused the pushed authorization request (HTTP {status}, {error})")]
+    Pushed {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's error code.
+        error: String,
+        /// Whether it refused our client id or secret.
+        is_client: bool,
+    },
+    /// The stored secret, which a pushed request needs, does not open with the master key.
+    #[error("the stored client secret cannot be opened with the master key of this instance")]
+    SecretUnreadable,
     /// Another request was still fetching it when time was up.
     #[error("{0} did not arrive in time")]
     Waited(Resource),
@@ -99,6 +117,8 @@ pub struct RelyingParty {
     documents: SingleFlight<Document, ProviderError>,
     keys: KeyCache<ProviderError>,
     signatures: Signatures,
+    /// What the provider of the administrators last accepted.
+    administrators: Mutex<Option<SecretMethod>>,
     check_limits: CheckLimits,
 }
 
@@ -111,6 +131,20 @@ impl RelyingParty {
     /// The pool in which signatures of providers are checked.
     pub(super) fn signatures(&self) -> &Signatures {
         &self.signatures
+    }
+
+    /// How the instance authenticates where administrators sign in. There is no row to keep it in: after a start it is found
+    /// out again.
+    pub(super) fn administrators_authentication(&self) -> ClientAuthentication {
+        ClientAuthentication {
+            choice: AuthenticationChoice::Automatic,
+            worked: *self.administrators.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Notes what the provider of the administrators accepted.
+    pub(super) fn note_administrators_method(&self, method: SecretMethod) {
+        *self.administrators.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
     }
 
     /// The provider of an issuer, as its discovery document describes it.

@@ -14,6 +14,7 @@ use super::{
     failure::Failure,
     pending::{self, Aim, Begun, PendingSignIn},
     provider::ProviderError,
+    secret_methods,
 };
 use crate::{app::App, directory::GatewayEntry, sign_in_trace::BeforeAllow};
 
@@ -107,13 +108,12 @@ pub(super) async fn send(
     pending: &PendingSignIn,
     headers: &HeaderMap,
 ) -> Result<Started, ProviderError> {
-    let provider = app
-        .relying_party
-        .provider(app, &source.issuer, Budget::start())
-        .await?;
+    let budget = Budget::start();
+    let provider = app.relying_party.provider(app, &source.issuer, budget).await?;
     let state = entropy::token(app.entropy.as_ref());
-    let redirect = authorization_request::url(
-        &provider.authorization_endpoint,
+    let redirect = authorization_request::redirect(
+        app,
+        &provider,
         &AuthorizationRequest {
             client_id: &source.client_id,
             redirect_uri: &app.config.redirect_url(source.id, pending.callback),
@@ -122,7 +122,10 @@ pub(super) async fn send(
             nonce: &pending.nonce,
             verifier: &pending.verifier,
         },
-    );
+        || secret_methods::credentials(app, source, &provider),
+        budget,
+    )
+    .await?;
     let now = app.now();
     let state = TokenHash::of(&state);
     let sealed = pending::seal(app, state, pending);

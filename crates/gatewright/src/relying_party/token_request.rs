@@ -8,23 +8,21 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use gatewright_domain::{
-    sealed::Purpose,
     secret::Secret,
     stored_secret::SealedText,
-    user_source::{SecretSlot, UserSource, client_secret_context},
+    user_source::{SecretMethod, SecretSlot, UserSource},
 };
 use gatewright_store::user_source;
-use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{Response, StatusCode};
 use serde_json::{Map, Value};
-use url::{Url, form_urlencoded};
 
 use super::{
     budget::Budget,
-    client_auth::{self, ClientAuthentication},
+    client_auth::{self, Presented},
     discovery::Provider,
-    excerpt::excerpt,
+    endpoint_error::{EndpointError, ErrorKind},
     provider::{ProviderError, Resource},
+    secret_methods,
 };
 use crate::{
     app::App,
@@ -44,7 +42,9 @@ pub enum TokenError {
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// The provider refused our client id or secret.
-    #[error("the provider refused the client credentials (HTTP {status}, {error}); tried was {tried}")]
+    #[error(
+        "the provider refused the client credentials (HTTP {status}, {error}); tried was {tried}, {sent}"
+    )]
     ClientRefused {
         /// The HTTP status.
         status: u16,
@@ -52,6 +52,8 @@ pub enum TokenError {
         error: String,
         /// Which secrets.
         tried: Tried,
+        /// How they were sent.
+        sent: Sent,
     },
     /// The provider refused the code (`invalid_grant`).
     #[error("the provider refused the authorization code (invalid_grant)")]
@@ -83,6 +85,26 @@ pub enum Tried {
     Both,
 }
 
+/// How client secrets were sent when they were refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// One way only.
+    As(SecretMethod),
+    /// Both ways, this one first.
+    BothFrom(SecretMethod),
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::As(method) => write!(f, "sent as {}", method.name()),
+            Self::BothFrom(first) => {
+                write!(f, "sent as {} and then as {}", first.name(), first.other().name())
+            }
+        }
+    }
+}
+
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -102,6 +124,8 @@ pub(super) struct Tokens {
     pub(super) access_token: Option<Secret>,
     /// The client secret that was accepted.
     accepted: SecretSlot,
+    /// How it was sent.
+    method: SecretMethod,
 }
 
 impl Tokens {
@@ -137,9 +161,10 @@ pub(super) struct Redemption<'a> {
     pub(super) redirect_uri: &'a str,
 }
 
-/// Redeems a code. When the provider refuses one secret as such and there is another, the same code is tried with that
-/// one: a refusal at client authentication leaves the code unused. Where none is taken, it may be that the secret was
-/// changed this very moment, here or at the provider, and once more is tried what that would have made right.
+/// Redeems a code, and remembers how the secret had to be sent where that was not what was tried first. When the provider
+/// refuses one secret as such and there is another, the same code is tried with that one: a refusal at client
+/// authentication leaves the code unused. Where none is taken, it may be that the secret was changed this very moment, here
+/// or at the provider, and once more is tried what that would have made right.
 pub(super) async fn redeem(
     app: &App,
     source: &UserSource,
@@ -152,9 +177,13 @@ pub(super) async fn redeem(
         && let Some(by_now) = worth_another_try(app, source).await
     {
         let second = try_in_turn(app, &by_now, provider, redemption, budget).await;
-        if second.0.is_ok() {
+        if let Ok(tokens) = &second.0 {
+            secret_methods::remember(app, &by_now, provider, tokens.method).await;
             return second;
         }
+    }
+    if let Ok(tokens) = &first.0 {
+        secret_methods::remember(app, source, provider, tokens.method).await;
     }
     first
 }
@@ -180,6 +209,8 @@ async fn worth_another_try(app: &App, source: &UserSource) -> Option<UserSource>
     Some(by_now)
 }
 
+/// Tries each secret in one way, and where all are refused, in the other way: a secret is right or wrong as often as a way
+/// is, and a refusal tells neither which of the two it was.
 async fn try_in_turn(
     app: &App,
     source: &UserSource,
@@ -188,44 +219,60 @@ async fn try_in_turn(
     budget: Budget,
 ) -> (Result<Tokens, TokenError>, SecretNews) {
     let slots = &source.client_secret;
-    let mut news = SecretNews::None;
+    let methods = secret_methods::of(source, provider);
     let mut refused = None;
-    for slot in slots.order(app.now()) {
-        let secret = match slot {
-            SecretSlot::Current => Some(&slots.current),
-            SecretSlot::Previous => slots.previous.as_ref(),
-        };
-        let Some(secret) = secret else { continue };
-        let outcome = attempt(app, source, provider, redemption, secret, budget).await;
-        let is_current = *slot == SecretSlot::Current;
-        match outcome {
-            Ok(mut tokens) => {
-                tokens.accepted = *slot;
-                if is_current && (slots.confirmed_at.is_none() || slots.refused_at.is_some()) {
-                    news = SecretNews::Accepted(slots.current.clone());
+    for method in &methods {
+        let mut news = SecretNews::None;
+        for slot in slots.order(app.now()) {
+            let secret = match slot {
+                SecretSlot::Current => Some(&slots.current),
+                SecretSlot::Previous => slots.previous.as_ref(),
+            };
+            let Some(secret) = secret else { continue };
+            let outcome = attempt(app, source, provider, redemption, (secret, *method), budget).await;
+            let is_current = *slot == SecretSlot::Current;
+            match outcome {
+                Ok(mut tokens) => {
+                    tokens.accepted = *slot;
+                    if is_current && (slots.confirmed_at.is_none() || slots.refused_at.is_some()) {
+                        news = SecretNews::Accepted(slots.current.clone());
+                    }
+                    return (Ok(tokens), news);
                 }
-                return (Ok(tokens), news);
+                Err(refusal @ TokenError::ClientRefused { .. }) => {
+                    if is_current && slots.refused_at.is_none() {
+                        news = SecretNews::Refused(slots.current.clone());
+                    }
+                    // Where both are refused, what the administrator has to mend is the newest.
+                    if is_current || refused.is_none() {
+                        refused = Some(refusal);
+                    }
+                }
+                Err(error) => return (Err(error), news),
             }
-            Err(refusal @ TokenError::ClientRefused { .. }) => {
-                if is_current && slots.refused_at.is_none() {
-                    news = SecretNews::Refused(slots.current.clone());
-                }
-                // Where both are refused, what the administrator has to mend is the newest.
-                if is_current || refused.is_none() {
-                    refused = Some(refusal);
-                }
-            }
-            Err(error) => return (Err(error), news),
         }
     }
-    if let Some(TokenError::ClientRefused { tried, .. }) = refused.as_mut() {
+    if let Some(TokenError::ClientRefused { tried, sent, .. }) = refused.as_mut() {
         *tried = match (&slots.previous, slots.confirmed_at) {
             (Some(_), _) => Tried::Both,
             (None, Some(_)) => Tried::Proven,
             (None, None) => Tried::Unproven,
         };
+        *sent = sent_by(&methods);
     }
+    let news = match slots.refused_at {
+        None if refused.is_some() => SecretNews::Refused(slots.current.clone()),
+        None | Some(_) => SecretNews::None,
+    };
     (Err(refused.unwrap_or(TokenError::SecretUnreadable)), news)
+}
+
+fn sent_by(methods: &[SecretMethod]) -> Sent {
+    match methods {
+        [first, _, ..] => Sent::BothFrom(*first),
+        [only] => Sent::As(*only),
+        [] => Sent::As(SecretMethod::Basic),
+    }
 }
 
 async fn attempt(
@@ -233,131 +280,147 @@ async fn attempt(
     source: &UserSource,
     provider: &Provider,
     redemption: &Redemption<'_>,
-    sealed: &SealedText,
+    (sealed, method): (&SealedText, SecretMethod),
     budget: Budget,
 ) -> Result<Tokens, TokenError> {
-    let secret = app
-        .keyring
-        .open_secret(Purpose::StoredSecret, &client_secret_context(source.id), sealed)
-        .map_err(|_| TokenError::SecretUnreadable)?;
-    send(app, source, provider, redemption, &secret, budget).await
+    let secret = secret_methods::open(app, source, sealed).ok_or(TokenError::SecretUnreadable)?;
+    send(app, source, provider, redemption, (&secret, method), budget).await
 }
 
-/// Sends one token request of a source with this secret and reads the answer.
+/// Sends one token request of a source with this secret, in this way, and reads the answer.
 pub(super) async fn send(
     app: &App,
     source: &UserSource,
     provider: &Provider,
     redemption: &Redemption<'_>,
-    secret: &Secret,
+    (secret, method): (&Secret, SecretMethod),
     budget: Budget,
 ) -> Result<Tokens, TokenError> {
     let client = Client {
-        id: &source.client_id,
+        presented: Presented {
+            id: &source.client_id,
+            secret,
+            method,
+        },
         redirect_uri: redemption.redirect_uri,
     };
-    exchange(app, &client, provider, redemption, secret, budget).await
+    exchange(app, client, provider, redemption, budget).await
 }
 
 /// Who asks for tokens.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Client<'a> {
-    /// The client id registered at the provider.
-    pub(super) id: &'a str,
+    /// The client, with the secret it presents.
+    pub(super) presented: Presented<'a>,
     /// Where the code was sent to.
     pub(super) redirect_uri: &'a str,
 }
 
-/// Sends one token request and reads the answer.
-pub(super) async fn exchange(
+/// Redeems a code with one secret, which is sent in each of these ways until one is accepted.
+pub(super) async fn exchange_by(
     app: &App,
-    client: &Client<'_>,
+    client: Client<'_>,
+    methods: &[SecretMethod],
     provider: &Provider,
     redemption: &Redemption<'_>,
-    secret: &Secret,
     budget: Budget,
 ) -> Result<Tokens, TokenError> {
-    let request = request(
+    let mut refused = TokenError::SecretUnreadable;
+    for method in methods {
+        let mut client = client;
+        client.presented.method = *method;
+        match exchange(app, client, provider, redemption, budget).await {
+            Err(TokenError::ClientRefused {
+                status, error, tried, ..
+            }) => {
+                let sent = sent_by(methods);
+                refused = TokenError::ClientRefused {
+                    status,
+                    error,
+                    tried,
+                    sent,
+                };
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(refused)
+}
+
+/// Sends one token request and reads the answer.
+async fn exchange(
+    app: &App,
+    client: Client<'_>,
+    provider: &Provider,
+    redemption: &Redemption<'_>,
+    budget: Budget,
+) -> Result<Tokens, TokenError> {
+    let request = client_auth::request(
         &provider.token_endpoint,
-        provider.client_authentication,
-        client.id,
-        secret,
-        client.redirect_uri,
-        redemption,
+        client.presented,
+        &redemption.parameters(client.redirect_uri),
+        Resource::Token.accepted(),
     );
     let response = app
         .fetch
         .buffered(Policy::Operator, request, budget.limits(DEADLINE, MAX_BODY))
         .await
         .map_err(|error: FetchError| ProviderError::Fetch(Resource::Token, error))?;
-    read(&response)
+    read(&response, client.presented.method)
 }
 
-/// Builds the request.
-fn request(
-    endpoint: &Url,
-    authentication: ClientAuthentication,
-    client_id: &str,
-    secret: &Secret,
-    redirect_uri: &str,
-    redemption: &Redemption<'_>,
-) -> Request<Full<Bytes>> {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "authorization_code")
-        .append_pair("code", redemption.code)
-        .append_pair("redirect_uri", redirect_uri)
-        .append_pair("code_verifier", redemption.verifier);
-    let mut request = Request::post(endpoint.as_str())
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-    match authentication {
-        ClientAuthentication::Basic => {
-            request = request.header(header::AUTHORIZATION, client_auth::basic(client_id, secret));
-        }
-        ClientAuthentication::Post => {
-            form.append_pair("client_id", client_id)
-                .append_pair("client_secret", secret.expose());
-        }
+impl<'a> Redemption<'a> {
+    fn parameters(&self, redirect_uri: &'a str) -> [(&'static str, &'a str); 4] {
+        [
+            ("grant_type", "authorization_code"),
+            ("code", self.code),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", self.verifier),
+        ]
     }
-    request
-        .body(Full::new(Bytes::from(form.finish())))
-        .expect("a parsed URL and these headers make a request")
+}
+
+impl Tokens {
+    /// How the client secret was sent that was accepted.
+    pub(super) const fn method(&self) -> SecretMethod {
+        self.method
+    }
 }
 
 /// Reads the answer. `token_type`, `scope` and members of the provider's own are not looked at: providers vary in
 /// them, and nothing here depends on them.
-fn read(response: &Response<Bytes>) -> Result<Tokens, TokenError> {
+fn read(response: &Response<Bytes>, method: SecretMethod) -> Result<Tokens, TokenError> {
     let status = response.status();
     let body: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
-    let text = |name: &str| body.as_ref()?.get(name)?.as_str();
-    if status.is_success() && text("error").is_none() {
-        if body.is_none() {
-            return Err(ProviderError::NotJson(Resource::Token).into());
-        }
+    let error = body.as_ref().and_then(EndpointError::find);
+    if status.is_success() && error.is_none() {
+        let body = body.ok_or(ProviderError::NotJson(Resource::Token))?;
+        let text = |name: &str| body.get(name).and_then(Value::as_str);
         let id_token = text("id_token").ok_or(TokenError::NoIdToken)?;
         return Ok(Tokens {
             id_token: Secret::new(id_token),
             access_token: text("access_token").map(Secret::new),
             accepted: SecretSlot::Current,
+            method,
         });
     }
-    let error = text("error").map_or_else(|| "no error code".to_owned(), |error| excerpt(error, 60));
+    let kind = error.as_ref().map(|error| error.kind);
+    let code = error.map_or_else(|| "no error code".to_owned(), |error| error.code);
     let status_code = status.as_u16();
-    match (status, text("error")) {
-        (_, Some("invalid_client" | "unauthorized_client")) | (StatusCode::UNAUTHORIZED, _) => {
-            Err(TokenError::ClientRefused {
-                status: status_code,
-                error,
-                tried: Tried::Unproven,
-            })
-        }
-        (_, Some("invalid_grant")) => Err(TokenError::CodeRefused),
+    match (status, kind) {
+        (_, Some(ErrorKind::Client)) | (StatusCode::UNAUTHORIZED, _) => Err(TokenError::ClientRefused {
+            status: status_code,
+            error: code,
+            tried: Tried::Unproven,
+            sent: Sent::As(method),
+        }),
+        (_, Some(ErrorKind::Grant)) => Err(TokenError::CodeRefused),
         (_, None) if !status.is_client_error() || status == StatusCode::NOT_FOUND => {
             Err(ProviderError::Status(Resource::Token, status).into())
         }
-        _ => Err(TokenError::Refused {
+        (_, None | Some(ErrorKind::Passing | ErrorKind::Other)) => Err(TokenError::Refused {
             status: status_code,
-            error,
+            error: code,
         }),
     }
 }

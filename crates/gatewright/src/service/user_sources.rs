@@ -27,7 +27,10 @@ use gatewright_domain::{
     Invalid, Timestamp,
     id::{ProjectId, UserSourceId},
     secret::Secret,
-    user_source::{ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus, check_client_secret},
+    user_source::{
+        ClientAuthentication, ClientSecretSlots, ConnectionTest, UserSource, UserSourceFields,
+        UserSourceStatus, check_client_secret,
+    },
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
@@ -76,6 +79,10 @@ pub async fn create(
         issuer: fields.issuer,
         client_id: fields.client_id,
         client_secret: ClientSecretSlots::fresh(seal(app, id, &secret), now),
+        client_authentication: ClientAuthentication {
+            choice: new.client_authentication.unwrap_or_default(),
+            worked: None,
+        },
         scopes: fields.scopes,
         subject_claim: fields.subject_claim,
         callback: new.callback.unwrap_or_default(),
@@ -151,12 +158,24 @@ pub async fn update(
     let judged = new_secret
         || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
         || current.scopes != next.scopes;
-    if judged || current.callback != next.callback {
+    if judged
+        || current.callback != next.callback
+        || current.client_authentication.choice != next.client_authentication.choice
+    {
         next.last_test = None;
     }
     let asks = !skip_validation.unwrap_or(!judged);
     let warnings = if asks {
-        ask_provider(app, &mut next).await?
+        let warnings = ask_provider(app, &mut next).await?;
+        // What the last test found out about the client still holds: nothing changed that it was about.
+        if next
+            .last_test
+            .as_ref()
+            .is_some_and(ConnectionTest::refused_client)
+        {
+            next.verified_at = None;
+        }
+        warnings
     } else {
         if judged {
             next.verified_at = None;
@@ -295,6 +314,7 @@ async fn ask_provider(app: &App, source: &mut UserSource) -> Result<Vec<Finding>
         scopes: &source.scopes,
         subject_claim: &source.subject_claim,
         callback: source.callback,
+        client_authentication: source.client_authentication.choice,
     };
     let results = check::check(app, candidate).await;
     check::into_result(&results)?;
@@ -355,6 +375,7 @@ fn audited(source: &UserSource) -> Fields {
         field("description", &source.description),
         field("issuer", &source.issuer),
         field("client_id", &source.client_id),
+        field("client_authentication", source.client_authentication.choice),
         field("scopes", &source.scopes),
         field("subject_claim", &source.subject_claim),
         field("callback", source.callback),

@@ -12,7 +12,7 @@ use gatewright_domain::{
     stored_secret::{SealedText, StoredSecret},
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use gatewright_store::{
     gateway::{self, GatewayWrite},
@@ -52,6 +52,7 @@ impl World {
                 confirmed_at: None,
                 refused_at: None,
             },
+            client_authentication: ClientAuthentication::default(),
             scopes: vec!["openid".to_owned(), "email".to_owned()],
             subject_claim: "sub".to_owned(),
             callback: Callback::Shared,

@@ -6,8 +6,8 @@ use gatewright_domain::{
     gateway::GatewayStatus,
     stored_secret::SealedText,
     user_source::{
-        ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials, UserSource,
-        UserSourceStatus,
+        AuthenticationChoice, ConnectionTest, CredentialsVerdict, SecretMethod, TestOutcome, TestedCheck,
+        TestedCredentials, UserSource, UserSourceStatus,
     },
 };
 use gatewright_store::{
@@ -24,7 +24,32 @@ contract!(
     sources_are_found_by_name_and_status,
     a_secret_is_promoted_once_and_only_while_it_is_current,
     a_refusal_of_the_new_secret_is_noted_once,
+    the_way_that_worked_is_noted_while_it_is_news,
 );
+
+async fn the_way_that_worked_is_noted_while_it_is_news(world: World) {
+    let mut source = world.source(world.project().await.id).await;
+    let (project, id, epoch) = (source.project_id, source.id, source.identity_epoch);
+    let note = async |epoch, method| {
+        let world = &world;
+        commit!(world, tx => user_source::note_method_worked(tx, id, epoch, method))
+    };
+    assert!(note(epoch, SecretMethod::Post).await);
+    assert!(!note(epoch, SecretMethod::Post).await, "it is known");
+    assert!(!note(epoch + 1, SecretMethod::Basic).await, "of another client");
+    let stored = look!(world, tx => user_source::find(tx, project, id)).unwrap();
+    assert_eq!(stored.client_authentication.worked, Some(SecretMethod::Post));
+    assert_eq!(stored.updated_at, source.updated_at);
+    assert!(note(epoch, SecretMethod::Basic).await);
+
+    source.client_authentication.choice = AuthenticationChoice::Post;
+    let seen = source.updated_at;
+    source.updated_at = seen.plus(Duration::from_secs(1));
+    assert!(commit!(world, tx => user_source::update(tx, &source, seen)));
+    assert!(!note(epoch, SecretMethod::Post).await, "somebody chose");
+    let stored = look!(world, tx => user_source::find(tx, project, id)).unwrap();
+    assert_eq!(stored.client_authentication, source.client_authentication);
+}
 
 async fn an_active_gateway_keeps_its_source(world: World) {
     let setting = world.setting().await;

@@ -24,5 +24,6 @@ mod refreshing;
 mod registering;
 mod revoking;
 mod signing;
+mod source;
 mod stealing;
 mod world;

@@ -7,18 +7,17 @@ use std::{
 };
 
 use gatewright_domain::{
-    Clock as _, Entropy, Timestamp,
+    Clock as _, Entropy,
     audit::AuditEvent,
     authorization::ConsentedRequest,
     clock::FixedClock,
     entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
     grant::Person,
-    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
+    id::{GatewayId, GrantId, ProjectId, UserId},
     project::Project,
-    stored_secret::SealedText,
     user::{User, UserKey, UserStatus},
-    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::UserSource,
 };
 use gatewright_store::{
     PageRequest,
@@ -31,7 +30,7 @@ use http::{HeaderMap, Request, StatusCode, header::LOCATION};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use super::provider::provider;
+use super::source::{provider, source};
 use crate::{app::App, authorization_server::code, config::Config, directory::GatewayEntry, front::Front};
 
 /// The example of RFC 7636, appendix B.
@@ -433,31 +432,4 @@ pub(super) fn parameter(url: &url::Url, name: &str) -> Option<String> {
 pub(super) fn sealed(page: &Answer) -> String {
     let (_, rest) = page.body.split_once("name=\"request\" value=\"").unwrap();
     rest.split_once('"').unwrap().0.to_owned()
-}
-
-fn source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSource {
-    UserSource {
-        id: UserSourceId::generate(&FixedClock::at_seconds(at.as_seconds()), &SystemEntropy),
-        project_id,
-        name: "Provider".to_owned(),
-        description: String::new(),
-        issuer: issuer.to_owned(),
-        client_id: "client-1".to_owned(),
-        client_secret: ClientSecretSlots {
-            current: SealedText("v1.none.none".to_owned()),
-            previous: None,
-            changed_at: at,
-            confirmed_at: None,
-            refused_at: None,
-        },
-        scopes: vec!["openid".to_owned()],
-        subject_claim: "sub".to_owned(),
-        callback: Callback::Shared,
-        status: UserSourceStatus::Active,
-        identity_epoch: 1,
-        verified_at: None,
-        last_test: None,
-        created_at: at,
-        updated_at: at,
-    }
 }

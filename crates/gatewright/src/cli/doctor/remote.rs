@@ -77,6 +77,7 @@ pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &App) {
             scopes: &source.scopes,
             subject_claim: &source.subject_claim,
             callback: source.callback,
+            client_authentication: source.client_authentication.choice,
         };
         (source, check(app, candidate).await)
     });

@@ -8,7 +8,7 @@ use gatewright_domain::{
     project::Project,
     server::{CustomHeader, IdentityForwarding, Server},
     stored_secret::SealedText,
-    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use tokio::net::TcpListener;
 
@@ -84,6 +84,7 @@ impl Instance {
                 confirmed_at: None,
                 refused_at: None,
             },
+            client_authentication: ClientAuthentication::default(),
             scopes: vec!["openid".to_owned()],
             subject_claim: "sub".to_owned(),
             callback: Callback::Shared,

@@ -114,7 +114,7 @@ pub(super) async fn show(
         ("issuer", issuer),
         ("scopes", &preset.scopes.join(" ")),
         ("subject_claim", &preset.subject_claim),
-        ("callback", fields::word(Callback::Shared)),
+        ("callback", fields::callback_word(Callback::Shared)),
     ]);
     Ok(render(&app, &place, preset, form, draft))
 }
@@ -134,6 +134,7 @@ pub(super) async fn create(
         issuer: text("issuer"),
         client_id: text("client_id"),
         client_secret: Some(posted.secret(SECRET)),
+        client_authentication: Some(fields::authentication(&posted)),
         scopes: Some(fields::scopes(posted.text("scopes"))),
         subject_claim: Some(text("subject_claim")),
         callback: Some(fields::callback(&posted)),

@@ -1,6 +1,6 @@
 //! The fields of a source between form and service.
 
-use gatewright_domain::user_source::{Callback, UserSource};
+use gatewright_domain::user_source::{AuthenticationChoice, Callback, UserSource};
 
 use crate::{
     dashboard::form::{Form, Posted},
@@ -8,11 +8,12 @@ use crate::{
 };
 
 /// What a form shows again after a refusal: everything but the client secret.
-pub(super) const SHOWN: [&str; 8] = [
+pub(super) const SHOWN: [&str; 9] = [
     "name",
     "description",
     "issuer",
     "client_id",
+    "client_authentication",
     "scopes",
     "subject_claim",
     "callback",
@@ -37,7 +38,7 @@ pub(super) fn skips_validation(posted: &Posted) -> bool {
 
 /// Where the provider shall send people back to.
 pub(super) fn callback(posted: &Posted) -> Callback {
-    if posted.text("callback") == word(Callback::Own) {
+    if posted.text("callback") == callback_word(Callback::Own) {
         Callback::Own
     } else {
         Callback::Shared
@@ -45,7 +46,7 @@ pub(super) fn callback(posted: &Posted) -> Callback {
 }
 
 /// The value of a choice of the form.
-pub(super) const fn word(callback: Callback) -> &'static str {
+pub(super) const fn callback_word(callback: Callback) -> &'static str {
     match callback {
         Callback::Shared => "shared",
         Callback::Own => "own",
@@ -59,20 +60,26 @@ pub(super) fn of_source(source: &UserSource) -> Form {
         ("description", &source.description),
         ("issuer", &source.issuer),
         ("client_id", &source.client_id),
+        (
+            "client_authentication",
+            &authentication_word(source.client_authentication.choice),
+        ),
         ("scopes", &source.scopes.join(" ")),
         ("subject_claim", &source.subject_claim),
-        ("callback", word(source.callback)),
+        ("callback", callback_word(source.callback)),
     ])
 }
 
 /// Gives what was not posted its stored value: a form may ask for one field only.
 pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
-    let (scopes, callback) = (source.scopes.join(" "), word(source.callback).to_owned());
+    let (scopes, callback) = (source.scopes.join(" "), callback_word(source.callback).to_owned());
+    let authentication = authentication_word(source.client_authentication.choice);
     for (name, value) in [
         ("name", &source.name),
         ("description", &source.description),
         ("issuer", &source.issuer),
         ("client_id", &source.client_id),
+        ("client_authentication", &authentication),
         ("scopes", &scopes),
         ("subject_claim", &source.subject_claim),
         ("callback", &callback),
@@ -90,12 +97,32 @@ pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
         issuer: text("issuer"),
         client_id: text("client_id"),
         client_secret: new_secret(posted),
+        client_authentication: Patch::Set(authentication(posted)),
         scopes: Patch::Set(scopes(posted.text("scopes"))),
         subject_claim: text("subject_claim"),
         callback: Patch::Set(callback(posted)),
         status: Patch::Keep,
         skip_validation: skips_validation(posted).then_some(true),
     }
+}
+
+/// How the client secret is to be presented; what is no choice is the automatic one.
+pub(super) fn authentication(posted: &Posted) -> AuthenticationChoice {
+    match posted.text("client_authentication") {
+        "basic" => AuthenticationChoice::Basic,
+        "post" => AuthenticationChoice::Post,
+        _ => AuthenticationChoice::Automatic,
+    }
+}
+
+/// The word of a choice in forms.
+fn authentication_word(choice: AuthenticationChoice) -> String {
+    match choice {
+        AuthenticationChoice::Automatic => "automatic",
+        AuthenticationChoice::Basic => "basic",
+        AuthenticationChoice::Post => "post",
+    }
+    .to_owned()
 }
 
 /// The client secret somebody typed, if any.

@@ -2,7 +2,7 @@
 
 use gatewright_domain::{
     Timestamp,
-    user_source::{SecretSlot, UserSource, UserSourceStatus},
+    user_source::{SecretMethod, SecretSlot, UserSource, UserSourceStatus},
 };
 
 use crate::dashboard::{
@@ -134,6 +134,18 @@ pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
         });
     }
     notices
+}
+
+/// How the client secret is presented, in words.
+pub(super) fn authentication_in_words(source: &UserSource) -> &'static str {
+    let authentication = source.client_authentication;
+    match (authentication.choice.fixed(), authentication.worked) {
+        (Some(SecretMethod::Basic), _) => "In the Authorization header (client_secret_basic)",
+        (Some(SecretMethod::Post), _) => "In the body (client_secret_post)",
+        (None, Some(SecretMethod::Basic)) => "Automatic: the Authorization header was accepted last",
+        (None, Some(SecretMethod::Post)) => "Automatic: the body was accepted last",
+        (None, None) => "Automatic",
+    }
 }
 
 /// What sign-ins rest on, in words. Nothing of the secret itself.

@@ -1,6 +1,7 @@
 //! The checks one by one, each with its findings.
 
-use gatewright_domain::user_source::Callback;
+use gatewright_domain::user_source::{AuthenticationChoice, Callback, SecretMethod};
+use http::StatusCode;
 use url::Url;
 
 use super::{Candidate, CheckName, CheckResult, Finding, Outcome};
@@ -112,7 +113,7 @@ impl Report {
         self.endpoints(document, rule);
         self.code_flow(document);
         self.pkce(document);
-        self.client_authentication(document);
+        self.client_authentication(document, candidate.client_authentication);
         self.signature_algorithm(document);
         self.scopes(document, candidate.scopes);
         self.issuer_parameter(document, candidate.callback, has_neighbours);
@@ -140,6 +141,10 @@ impl Report {
             IssuerDifference::ConfiguredHasSlash => {
                 format!("The provider's issuer has no slash at the end ({published}), and this one does.")
             }
+            IssuerDifference::Template => return self.fail(CheckName::Issuer, of_many_tenants(&published)),
+            IssuerDifference::Missing | IssuerDifference::Other if is_b2c(configured) => {
+                return self.fail(CheckName::Issuer, without_document(&published));
+            }
             IssuerDifference::Case => {
                 format!("The provider's issuer ({published}) differs in upper and lower case.")
             }
@@ -154,8 +159,12 @@ impl Report {
     }
 
     fn endpoints(&mut self, document: &Document, rule: UrlRule) {
+        let pushed = document
+            .requires_pushed_requests()
+            .then_some(discovery::PUSHED_REQUESTS);
         let findings = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
             .into_iter()
+            .chain(pushed)
             .filter_map(|member| Some((member, document.endpoint(member, rule).err()?)))
             .map(|(member, problem)| {
                 let shown = document
@@ -210,7 +219,7 @@ impl Report {
         }
     }
 
-    fn client_authentication(&mut self, document: &Document) {
+    fn client_authentication(&mut self, document: &Document, choice: AuthenticationChoice) {
         let sent = ["client_secret_basic", "client_secret_post"];
         match document.list("token_endpoint_auth_methods_supported") {
             Some(methods) if !methods.iter().any(|method| sent.contains(&method.as_str())) => self.fail(
@@ -224,7 +233,22 @@ impl Report {
                     "Enable one of the two at the provider.",
                 ),
             ),
-            _ => self.pass(CheckName::ClientAuthentication),
+            Some(methods) => {
+                let chosen = choice.fixed().map(SecretMethod::name);
+                let unlisted = chosen.filter(|chosen| !methods.iter().any(|method| method == chosen));
+                let Some(unlisted) = unlisted else {
+                    return self.pass(CheckName::ClientAuthentication);
+                };
+                self.add(
+                    CheckName::ClientAuthentication,
+                    Outcome::Warning(finding(
+                        "/client_authentication",
+                        format!("The provider does not list {unlisted}, only {}.", shown(&methods)),
+                        "Choose `automatic`, unless a test sign-in works.",
+                    )),
+                );
+            }
+            None => self.pass(CheckName::ClientAuthentication),
         }
     }
 
@@ -290,25 +314,35 @@ impl Report {
     }
 
     fn scopes(&mut self, document: &Document, scopes: &[String]) {
-        let mut findings = Vec::new();
         if !scopes.iter().any(|scope| scope == "openid") {
-            findings.push(finding(
-                "/scopes",
-                "The scope `openid` is missing.",
-                "Add it: without it the provider sends no ID token.",
-            ));
+            let remedy = "Add it: without it the provider sends no ID token.";
+            self.fail(
+                CheckName::Scopes,
+                finding("/scopes", "The scope `openid` is missing.", remedy),
+            );
+            return;
         }
+        let mut unlisted = Vec::new();
         let supported = document.list("scopes_supported");
         for (index, scope) in scopes.iter().enumerate() {
             if supported.as_ref().is_some_and(|list| !list.contains(scope)) {
-                findings.push(finding(
+                unlisted.push(finding(
                     &format!("/scopes/{index}"),
                     format!("The provider does not list the scope `{}`.", excerpt(scope, 80)),
-                    format!("It lists {}.", shown(supported.as_deref().unwrap_or_default())),
+                    format!(
+                        "It lists {}. Providers need not list every scope (OpenID Connect Discovery 1.0 section 3): a test \
+                         sign-in shows whether it takes this one.",
+                        shown(supported.as_deref().unwrap_or_default())
+                    ),
                 ));
             }
         }
-        self.fail_with_all(CheckName::Scopes, findings);
+        if unlisted.is_empty() {
+            self.pass(CheckName::Scopes);
+        }
+        for finding in unlisted {
+            self.add(CheckName::Scopes, Outcome::Warning(finding));
+        }
     }
 
     fn issuer_parameter(&mut self, document: &Document, callback: Callback, has_neighbours: bool) {
@@ -346,12 +380,19 @@ impl Report {
 
 /// The finding about a discovery document that did not come.
 pub(super) fn unreachable(issuer: &str, error: &ProviderError) -> Finding {
+    if is_b2c(issuer) && matches!(error, ProviderError::Status(_, StatusCode::NOT_FOUND)) {
+        return without_document(issuer);
+    }
     let remedy = match error {
         ProviderError::Status(..) | ProviderError::NotJson(_) => format!(
             "Check the issuer: {} must answer with JSON and status 200.",
             discovery::document_url(issuer)
         ),
-        ProviderError::Fetch(..) | ProviderError::Document(_) | ProviderError::Waited(_) => {
+        ProviderError::Fetch(..)
+        | ProviderError::Document(_)
+        | ProviderError::Pushed { .. }
+        | ProviderError::SecretUnreadable
+        | ProviderError::Waited(_) => {
             "Check the issuer, and that this machine can reach the provider.".to_owned()
         }
     };
@@ -375,6 +416,35 @@ pub(in crate::relying_party) fn unnamed(has_neighbours: bool) -> Finding {
          redirect URL of its own (`callback`: `own`)."
     };
     finding("/callback", found, remedy)
+}
+
+/// Whether an issuer is one of Azure AD B2C.
+fn is_b2c(issuer: &str) -> bool {
+    let host = Url::parse(issuer)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| host.ends_with(".b2clogin.com"))
+}
+
+/// The finding about an issuer of Azure AD B2C at which nothing is published: it is the default, and only another setting
+/// makes an issuer of which the document can be found.
+fn without_document(published: &str) -> Finding {
+    finding(
+        "/issuer",
+        format!("Azure AD B2C publishes no discovery document at its default issuer ({published})."),
+        "In the user flow, open Properties, Token compatibility settings, choose the issuer claim that has `tfp` in it, and \
+         type that issuer: https://{tenant}.b2clogin.com/tfp/{tenant id}/{user flow}/v2.0/",
+    )
+}
+
+/// The finding about a document of many tenants.
+fn of_many_tenants(published: &str) -> Finding {
+    finding(
+        "/issuer",
+        format!("The provider serves many tenants there: its issuer is a template ({published})."),
+        "Type the issuer of your own tenant. For Entra ID it is https://login.microsoftonline.com/{tenant id}/v2.0, with the \
+         Directory (tenant) ID and not `common`, `organizations` or a domain name.",
+    )
 }
 
 /// A finding about a field.

@@ -4,7 +4,10 @@ use gatewright_domain::user_source::Callback;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{report::ORDER, *};
+use super::{
+    report::{ORDER, unreachable},
+    *,
+};
 use crate::relying_party::{
     discovery::{Document, UrlRule},
     jwks,
@@ -15,6 +18,16 @@ use crate::relying_party::{
 const RULE: UrlRule = UrlRule { loopback_http: false };
 
 fn results(issuer: &str, changes: &Value, scopes: &[&str], claim: &str) -> Vec<CheckResult> {
+    results_with(issuer, changes, scopes, claim, AuthenticationChoice::Automatic)
+}
+
+fn results_with(
+    issuer: &str,
+    changes: &Value,
+    scopes: &[&str],
+    claim: &str,
+    choice: AuthenticationChoice,
+) -> Vec<CheckResult> {
     let mut document = json!({
         "issuer": "https://idp.example.com",
         "authorization_endpoint": "https://idp.example.com/authorize",
@@ -40,6 +53,7 @@ fn results(issuer: &str, changes: &Value, scopes: &[&str], claim: &str) -> Vec<C
         scopes: &scopes,
         subject_claim: claim,
         callback: Callback::Shared,
+        client_authentication: choice,
     };
     report.document(&document, candidate, RULE, false);
     let keys = json!({"keys": [Signer::new(SignerKind::P256, None).jwk()]});
@@ -102,7 +116,7 @@ fn a_good_provider_passes_every_check(#[case] changes: Value) {
 #[case(json!({"code_challenge_methods_supported": ["plain"]}), CheckName::Pkce, "/issuer")]
 #[case(json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}), CheckName::ClientAuthentication, "/client_secret")]
 #[case(json!({"id_token_signing_alg_values_supported": ["HS512"]}), CheckName::SignatureAlgorithm, "/issuer")]
-#[case(json!({"scopes_supported": ["openid", "email"]}), CheckName::Scopes, "/scopes/1")]
+#[case(json!({"require_pushed_authorization_requests": true}), CheckName::Endpoints, "/issuer")]
 fn each_failed_check_is_its_own_finding(
     #[case] changes: Value,
     #[case] name: CheckName,
@@ -151,6 +165,61 @@ fn each_check_has_one_word_everywhere() {
         assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
         assert!(name.pointer().starts_with('/') && name.when_passed().ends_with('.'));
     }
+}
+
+#[rstest]
+#[case(
+    "https://login.example.com/{tenantid}/v2.0",
+    "https://login.example.com/common/v2.0",
+    "own tenant"
+)]
+#[case(
+    "https://acme.b2clogin.com/1b2c/v2.0/",
+    "https://acme.b2clogin.com/acme.onmicrosoft.com/b2c_1/v2.0",
+    "tfp"
+)]
+fn an_issuer_that_cannot_be_typed_is_not_advised(
+    #[case] published: &str,
+    #[case] typed: &str,
+    #[case] told: &str,
+) {
+    let results = results(typed, &json!({"issuer": published}), &["openid"], "sub");
+    let invalid = into_result(&results).unwrap_err();
+    let detail = &invalid.violations()[0].detail;
+    assert!(
+        detail.contains(told) && !detail.contains(&format!("type {published}")),
+        "{detail}"
+    );
+    let away = unreachable(
+        typed,
+        &ProviderError::Status(Resource::Discovery, http::StatusCode::NOT_FOUND),
+    );
+    assert_eq!(away.remedy.contains("tfp"), told == "tfp", "{away:?}");
+}
+
+#[test]
+fn a_scope_that_is_not_listed_is_a_warning() {
+    let results = of(&json!({"scopes_supported": ["openid", "email"]}));
+    assert!(into_result(&results).is_ok());
+    assert!(verified_at(&results, Timestamp::from_seconds(1)).is_some());
+    let warnings = warnings(&results);
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].pointer, "/scopes/1");
+    assert!(warnings[0].found.contains("profile"), "{warnings:?}");
+}
+
+#[test]
+fn a_chosen_method_that_is_not_listed_is_a_warning() {
+    let listed = json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]});
+    let warned = |choice| {
+        let issuer = "https://idp.example.com";
+        let results = results_with(issuer, &listed, &["openid"], "sub", choice);
+        assert!(into_result(&results).is_ok());
+        warnings(&results).len()
+    };
+    assert_eq!(warned(AuthenticationChoice::Automatic), 0);
+    assert_eq!(warned(AuthenticationChoice::Post), 0);
+    assert_eq!(warned(AuthenticationChoice::Basic), 1);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What an administrator can do about a failed sign-in.
 
+use http::StatusCode;
+
 use super::Failure;
 use crate::{
     authorization_server::TOO_MANY_ADVICE,
     fetch::FetchError,
     relying_party::{
+        discovery::UnusableDocument,
         id_token::{IdTokenError, IssuerDifference},
         provider::{ProviderError, Resource},
         subject::SubjectError,
@@ -43,11 +46,14 @@ impl Failure {
             | Self::IdToken(IdTokenError::Issuer(
                 IssuerDifference::ProviderHasSlash | IssuerDifference::ConfiguredHasSlash,
             )) => "Edit the issuer of the User Source: a slash at the end matters.",
+            Self::IssuerParameter(IssuerDifference::Template)
+            | Self::IdToken(IdTokenError::Issuer(IssuerDifference::Template)) => OWN_TENANT,
             Self::IssuerParameter(_)
             | Self::IssuerParameterMissing
             | Self::IdToken(IdTokenError::Issuer(_)) => {
                 "Compare the issuer of the User Source with what the provider publishes. If they agree, an answer of another provider was sent here."
             }
+            Self::ProviderAnswer(error) if is_passing(error) => PASSING,
             Self::ProviderAnswer(_) => {
                 "Look the error up in the provider's log: often a scope that is not allowed, or a redirect URL that is not registered."
             }
@@ -65,7 +71,7 @@ impl Failure {
             }
             Self::Token(TokenError::ClientRefused { tried, .. }) => match tried {
                 Tried::Unproven => {
-                    "Enter the client secret again in the User Source: the provider does not accept the stored one. Check the client id too."
+                    "Enter the client secret again in the User Source: the provider does not accept the stored one. Check the client id too, and that the provider allows the way in which the secret was sent."
                 }
                 Tried::Proven => {
                     "The secret was replaced or has expired at the provider. Enter the new one in the User Source; make one at the provider first, if there is none."
@@ -77,6 +83,7 @@ impl Failure {
             Self::Token(TokenError::CodeRefused) => {
                 "Usually the code was redeemed twice or too late; the user signs in again. If it keeps happening, check that the redirect URL registered at the provider is exactly ours."
             }
+            Self::Token(TokenError::Refused { error, .. }) if is_passing(error) => PASSING,
             Self::Token(TokenError::Refused { .. }) => {
                 "Look the error up in the provider's log; the client there must allow the authorization code grant."
             }
@@ -103,8 +110,33 @@ impl Failure {
     }
 }
 
+/// What to do about a provider that serves many tenants from one document.
+const OWN_TENANT: &str = "The provider publishes one document for many tenants, with a placeholder in its issuer. Enter the issuer of your own tenant in the User Source: for Entra ID it is https://login.microsoftonline.com/{tenant id}/v2.0, with the Directory (tenant) ID.";
+
+/// What to do about a provider that cannot answer now.
+const PASSING: &str = "The provider says that it cannot answer at the moment. The user signs in again in a few minutes; if it goes on, look at the provider's status page.";
+
+/// Whether an error code of a provider says that it passes by itself (RFC 6749 section 4.1.2.1).
+fn is_passing(error: &str) -> bool {
+    matches!(error, "temporarily_unavailable" | "server_error" | "slow_down")
+}
+
 fn provider_advice(error: &ProviderError) -> &'static str {
     match error {
+        ProviderError::Pushed { error, .. } if is_passing(error) => PASSING,
+        ProviderError::Pushed { is_client: true, .. } => {
+            "Enter the client secret again in the User Source: the provider does not accept the stored one. Check the client id too."
+        }
+        ProviderError::Pushed { is_client: false, .. } => {
+            "Look the error up in the provider's log: often a scope that is not allowed, or a redirect URL that is not registered."
+        }
+        ProviderError::SecretUnreadable => {
+            "Check that all replicas have the same master keys, and that none was removed too early."
+        }
+        ProviderError::Document(UnusableDocument::Issuer(IssuerDifference::Template)) => OWN_TENANT,
+        ProviderError::Status(Resource::Discovery, StatusCode::NOT_FOUND) => {
+            "The provider publishes no discovery document at this issuer. Check the issuer; for Azure AD B2C, choose the issuer with `tfp` in the token compatibility settings of the user flow and enter that one."
+        }
         ProviderError::Fetch(_, FetchError::Refused(_)) => {
             "The address is not allowed for outbound requests; `outbound.allow` in the configuration admits further networks."
         }
@@ -138,6 +170,9 @@ fn id_token_advice(error: &IdTokenError) -> &'static str {
         IdTokenError::Algorithm(_) => {
             "Set the ID token signature algorithm of this client at the provider to an asymmetric one; RS256 works everywhere."
         }
+        IdTokenError::Kind(_) => {
+            "The provider sends another kind of token as ID token. Look at the settings of the client there: the token endpoint must return an ID token as OpenID Connect says."
+        }
         IdTokenError::CriticalHeader => "Turn off header extensions for ID tokens at the provider.",
         IdTokenError::UnknownKey(_) | IdTokenError::Signature => {
             "The provider signs with a key it does not publish at jwks_uri. If it has just rotated its keys, sign in again in a minute."
@@ -152,14 +187,15 @@ fn id_token_advice(error: &IdTokenError) -> &'static str {
             "The user signs in again. If it keeps happening, this machine has too little processor time."
         }
         IdTokenError::Issuer(_) => "Compare the issuer of the User Source with what the provider publishes.",
-        IdTokenError::Audience | IdTokenError::AuthorizedParty(_) => {
-            "Compare the client id of the User Source with the one at the provider."
+        IdTokenError::AuthorizedParty => {
+            "The provider issued the ID token to another client (`azp`). Compare the client id of the User Source with the one at the provider."
         }
+        IdTokenError::Audience => "Compare the client id of the User Source with the one at the provider.",
         IdTokenError::Time(_) => {
             "The provider's ID tokens lack `exp` or `iat`, which OpenID Connect requires."
         }
         IdTokenError::Expired(_) | IdTokenError::Future(_) | IdTokenError::Stale(_) => {
-            "Check the clocks of this machine and of the provider; they may differ by two minutes at most."
+            "Check the clocks of this machine and of the provider; they may differ by two minutes at most. An ID token that is more than an hour old was kept by something in between."
         }
         IdTokenError::NonceMissing => {
             "The provider must return the nonce in the ID token, as OpenID Connect requires."

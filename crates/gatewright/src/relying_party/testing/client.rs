@@ -1,5 +1,7 @@
 //! An app that signs in, in the process, as programs and browsers do.
 
+use std::collections::HashMap;
+
 use gatewright_domain::reference::Reference;
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -76,6 +78,7 @@ impl<'a> Client<'a> {
         let cookie = &seen.cookies[0];
         let sign_in = SignIn {
             url: Url::parse(seen.location.as_deref().unwrap()).unwrap(),
+            pushed: HashMap::new(),
             cookie: cookie.split(';').next().unwrap().to_owned(),
             expired: Vec::new(),
         };

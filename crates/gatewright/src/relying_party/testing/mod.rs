@@ -11,7 +11,7 @@ use gatewright_domain::{
     entropy::SeededEntropy,
     id::{ProjectId, UserSourceId},
     stored_secret::SealedText,
-    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
 pub(super) use crate::jose::signer::{Signer, SignerKind, encode};
@@ -38,6 +38,7 @@ pub(super) fn source(issuer: &str) -> UserSource {
             confirmed_at: None,
             refused_at: None,
         },
+        client_authentication: ClientAuthentication::default(),
         scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         subject_claim: "sub".to_owned(),
         callback: Callback::Shared,

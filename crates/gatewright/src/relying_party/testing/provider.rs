@@ -15,6 +15,7 @@ use axum::{
     routing::any,
 };
 use futures_util::stream;
+use gatewright_domain::user_source::SecretMethod;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
@@ -72,6 +73,12 @@ pub(in crate::relying_party) struct Script {
     pub(in crate::relying_party) secrets: Vec<String>,
     /// After that many token requests, this secret alone is accepted.
     pub(in crate::relying_party) switch: Option<(usize, String)>,
+    /// The one way in which it takes a client secret; any where there is none.
+    pub(in crate::relying_party) method: Option<SecretMethod>,
+    /// The authorization requests that were pushed.
+    pub(in crate::relying_party) pushed: Vec<HashMap<String, String>>,
+    /// The heads of the requests to each endpoint, the last one of each.
+    pub(in crate::relying_party) heads: HashMap<String, HeaderMap>,
     /// Status and error code for a client whose secret is not accepted.
     pub(in crate::relying_party) client_refusal: (u16, &'static str),
     /// How the token endpoint looks at a request.
@@ -116,6 +123,9 @@ impl HostileProvider {
             userinfo: json!({"sub": "alice", "name": "Alice", "email": "alice@example.com"}),
             secrets: vec![SECRET.to_owned()],
             switch: None,
+            method: None,
+            pushed: Vec::new(),
+            heads: HashMap::new(),
             client_refusal: (401, "invalid_client"),
             token_rule: TokenRule::AnyCode,
             signed_userinfo: None,
@@ -167,6 +177,7 @@ impl HostileProvider {
         match endpoint {
             "openid-configuration" => json_response(StatusCode::OK, &self.document(&script)),
             "jwks" => json_response(StatusCode::OK, &json!({"keys": script.keys})),
+            "par" => push(&mut script, headers, body),
             "token" => self.token(&mut script, headers, body),
             "userinfo" => match &script.signed_userinfo {
                 None => json_response(StatusCode::OK, &script.userinfo),
@@ -197,19 +208,11 @@ impl HostileProvider {
 
     fn token(&self, script: &mut Script, headers: &HeaderMap, body: &Bytes) -> Response {
         let form: HashMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
-        let authorization = headers
-            .get(header::AUTHORIZATION)
-            .map(|value| value.to_str().unwrap().to_owned());
+        let authorization = authorization(headers);
         if let Some((_, secret)) = script.switch.take_if(|(after, _)| script.forms.len() >= *after) {
             script.secrets = vec![secret];
         }
-        let knows = script.secrets.iter().any(|secret| {
-            let basic = super::super::client_auth::basic(
-                "client-1",
-                &gatewright_domain::secret::Secret::new(secret.clone()),
-            );
-            authorization.as_deref() == basic.to_str().ok() || form.get("client_secret") == Some(secret)
-        });
+        let knows = knows(script, authorization.as_deref(), &form);
         script.forms.push(form);
         script.authorizations.push(authorization);
         if let TokenRule::Always(status, error) = &script.token_rule {
@@ -246,6 +249,40 @@ impl HostileProvider {
     }
 }
 
+fn authorization(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    Some(value.to_str().unwrap().to_owned())
+}
+
+/// Whether a secret it knows came in a way it takes.
+fn knows(script: &Script, authorization: Option<&str>, form: &HashMap<String, String>) -> bool {
+    script.secrets.iter().any(|secret| {
+        let known = gatewright_domain::secret::Secret::new(secret.clone());
+        let basic = super::super::client_auth::basic("client-1", &known);
+        let in_header = authorization == basic.to_str().ok();
+        let in_body = form.get("client_secret") == Some(secret);
+        match script.method {
+            None => in_header || in_body,
+            Some(SecretMethod::Basic) => in_header,
+            Some(SecretMethod::Post) => in_body,
+        }
+    })
+}
+
+/// Takes a pushed authorization request.
+fn push(script: &mut Script, headers: &HeaderMap, body: &Bytes) -> Response {
+    let form: HashMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
+    if !knows(script, authorization(headers).as_deref(), &form) {
+        return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
+    }
+    script.pushed.push(form);
+    let reference = format!("urn:example:{}", script.pushed.len());
+    json_response(
+        StatusCode::CREATED,
+        &json!({"request_uri": reference, "expires_in": 60}),
+    )
+}
+
 async fn endpoint(
     State(provider): State<HostileProvider>,
     Path(path): Path<String>,
@@ -256,6 +293,7 @@ async fn endpoint(
     let fault = {
         let mut script = provider.script();
         *script.asked.entry(endpoint.clone()).or_default() += 1;
+        script.heads.insert(endpoint.clone(), headers.clone());
         script.faults.get(endpoint.as_str()).copied()
     };
     match fault {

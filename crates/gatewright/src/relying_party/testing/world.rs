@@ -1,6 +1,6 @@
 //! A whole instance in memory with one gateway, its User Source, a provider, and browsers that come and go.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use axum::{Extension, body::Body};
 use bytes::Bytes;
@@ -57,6 +57,8 @@ pub(in crate::relying_party) struct World {
 pub(in crate::relying_party) struct SignIn {
     /// The provider URL the browser was sent to.
     pub(in crate::relying_party) url: Url,
+    /// What was pushed to the provider instead.
+    pub(in crate::relying_party) pushed: HashMap<String, String>,
     /// `name=value` of its cookie.
     pub(in crate::relying_party) cookie: String,
     /// The names of cookies that were expired at the same time.
@@ -219,6 +221,7 @@ impl World {
             .map(|value| value.to_str().unwrap().split(';').next().unwrap().to_owned());
         let sign_in = SignIn {
             url: Url::parse(&started.redirect).unwrap(),
+            pushed: self.provider.script().pushed.last().cloned().unwrap_or_default(),
             cookie: pairs.next().unwrap(),
             expired: pairs.map(|pair| pair.trim_end_matches('=').to_owned()).collect(),
         };
@@ -371,7 +374,10 @@ impl SignIn {
     /// A parameter of the authorization request.
     pub(in crate::relying_party) fn parameter(&self, name: &str) -> String {
         let mut pairs = self.url.query_pairs();
-        pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
+        let found = pairs
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned());
+        found.unwrap_or_else(|| self.pushed[name].clone())
     }
 
     /// The provider's code for this sign-in; no provider gives one twice.

@@ -5,7 +5,7 @@ mod world;
 use std::sync::Arc;
 
 use axum::body::Body;
-use gatewright_domain::{audit::Origin, secret::Secret};
+use gatewright_domain::{audit::Origin, secret::Secret, user_source::SecretMethod};
 use gatewright_store::PageRequest;
 use http::{HeaderValue, Request, header};
 use serde_json::json;
@@ -68,6 +68,22 @@ async fn an_invited_person_gets_an_account_and_is_known_by_subject_from_then_on(
         .await
         .unwrap();
     assert!(found.items.is_empty());
+}
+
+#[tokio::test]
+async fn the_way_to_send_the_secret_is_found_and_remembered_and_a_token_may_be_dated_back() {
+    let world = World::new().await;
+    world.person("sam", "sam@staff.example.com", true);
+    {
+        let mut script = world.provider.script();
+        script.method = Some(SecretMethod::Post);
+        let issued = script.now - 600;
+        script.claims["iat"] = json!(issued);
+    }
+    for asked in [2, 3] {
+        world.sign_in().await.unwrap();
+        assert_eq!(world.provider.asked("token"), asked);
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,11 @@ use serde_json::{Value, json};
 
 use crate::{
     relying_party::testing::{Fault, SECRET, TokenRule, World},
-    service::{Authority, ServiceError, user_sources},
+    service::{
+        Authority, IfMatch, ServiceError,
+        effects::Run,
+        user_sources::{self, UserSourcePatch},
+    },
 };
 
 async fn test(world: &World) -> Result<UserSource, ServiceError> {
@@ -21,7 +25,7 @@ async fn test(world: &World) -> Result<UserSource, ServiceError> {
 }
 
 /// Tests, and looks at what is stored then.
-async fn tested(world: &World) -> (UserSource, ConnectionTest) {
+pub(super) async fn tested(world: &World) -> (UserSource, ConnectionTest) {
     let answered = test(world).await.unwrap();
     let stored = world.stored_source().await;
     assert_eq!(answered, stored, "what is answered is what is kept");
@@ -82,10 +86,42 @@ async fn a_wrong_secret_is_told_and_leaves_the_source_unverified(#[case] status:
     }
     let (stored, test) = tested(&world).await;
     assert_eq!(test.credentials.verdict, CredentialsVerdict::Wrong, "{test:?}");
-    assert!(test.credentials.detail.contains(error), "{test:?}");
+    let detail = &test.credentials.detail;
+    assert!(
+        detail.contains(error) && detail.contains("client_secret_basic and client_secret_post"),
+        "{test:?}"
+    );
     assert_eq!(stored.verified_at, None);
-    assert_eq!(world.provider.asked("token"), 1);
+    assert_eq!(world.provider.asked("token"), 2, "each way once");
     assert_eq!(audited(&world).await[0][0], "user_source.tested");
+}
+
+#[tokio::test]
+async fn a_source_whose_secret_turned_wrong_is_verified_no_longer() {
+    let world = World::new().await;
+    world.provider.script().token_rule = TokenRule::ClientFirst;
+    assert!(tested(&world).await.0.verified_at.is_some());
+    world.provider.script().secrets.clear();
+    let (stored, test) = tested(&world).await;
+    assert_eq!(test.credentials.verdict, CredentialsVerdict::Wrong, "{test:?}");
+    assert_eq!(stored.verified_at, None);
+    let patch = UserSourcePatch {
+        skip_validation: Some(false),
+        ..UserSourcePatch::default()
+    };
+    let authority = Authority::operator(Origin::Cli);
+    let (project, id) = (world.source.project_id, world.source.id);
+    let run = Run::Change;
+    user_sources::update(&world.app, &authority, project, id, patch, &IfMatch::Any, run)
+        .await
+        .unwrap();
+    assert_eq!(
+        world.stored_source().await.verified_at,
+        None,
+        "the checks do not ask for the secret"
+    );
+    world.provider.script().secrets = vec![SECRET.to_owned()];
+    assert!(tested(&world).await.0.verified_at.is_some());
 }
 
 #[rstest]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatewright_domain::user_source::Callback;
+use gatewright_domain::user_source::{AuthenticationChoice, Callback};
 use http::StatusCode;
 use rstest::rstest;
 use serde_json::json;
@@ -210,6 +210,7 @@ async fn checked(world: &World) -> Vec<CheckResult> {
         scopes: &world.source.scopes,
         subject_claim: "sub",
         callback: Callback::Shared,
+        client_authentication: AuthenticationChoice::Automatic,
     };
     check(&world.app, candidate).await
 }

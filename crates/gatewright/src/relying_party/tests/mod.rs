@@ -2,6 +2,7 @@
 
 mod administrators;
 mod brought_codes;
+mod client_authentication;
 mod connection;
 mod faults;
 mod office;

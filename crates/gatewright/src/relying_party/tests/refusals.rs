@@ -18,7 +18,7 @@ const BAD: StatusCode = StatusCode::BAD_REQUEST;
 #[case::other_issuer(json!({"iss": "https://evil.example.com"}))]
 #[case::no_issuer(json!({"iss": null}))]
 #[case::other_audience(json!({"aud": "another"}))]
-#[case::several_audiences(json!({"aud": ["client-1", "another"]}))]
+#[case::several_audiences(json!({"aud": ["client-1", "another"], "azp": "another"}))]
 #[case::other_party(json!({"azp": "another"}))]
 #[case::no_expiry(json!({"exp": null}))]
 #[case::text_expiry(json!({"exp": "1800000300"}))]

@@ -100,6 +100,7 @@ impl World {
         let sign_in = SignIn {
             url: Url::parse(seen.location.as_deref().unwrap()).unwrap(),
             cookie: seen.cookies[0].split(';').next().unwrap().to_owned(),
+            pushed: std::collections::HashMap::new(),
             expired: Vec::new(),
         };
         self.provider.script().nonce = sign_in.parameter("nonce");

@@ -56,6 +56,9 @@ async fn a_plain_sign_in_ends_with_a_code_and_a_user() {
 #[case::post(json!({}), json!({}), json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}))]
 #[case::clock_ahead(json!({"iat": 1_800_000_060}), json!({}), json!({}))]
 #[case::clock_behind(json!({"iat": 1_799_999_940, "exp": 1_799_999_999}), json!({}), json!({}))]
+#[case::dated_back(json!({"iat": 1_799_999_400, "nbf": 1_799_999_400, "exp": 1_800_003_300}), json!({}), json!({}))]
+#[case::several_audiences_without_azp(json!({"aud": ["client-1", "api"]}), json!({}), json!({}))]
+#[case::empty_error(json!({}), json!({"error": ""}), json!({}))]
 #[tokio::test]
 async fn providers_may_differ(#[case] claims: Value, #[case] answer: Value, #[case] discovery: Value) {
     let world = World::new().await;

@@ -11,13 +11,14 @@ fn answer(status: u16, body: &str) -> Result<Tokens, TokenError> {
         .status(status)
         .body(Bytes::from(body.to_owned()))
         .unwrap();
-    read(&response)
+    read(&response, SecretMethod::Basic)
 }
 
 #[rstest]
 #[case(json!({"id_token": "a.b.c", "access_token": "t", "token_type": "Bearer", "scope": "openid"}))]
 #[case(json!({"id_token": "a.b.c", "access_token": "t", "token_type": "bearer", "session_state": "x"}))]
 #[case(json!({"id_token": "a.b.c"}))]
+#[case(json!({"id_token": "a.b.c", "error": ""}))]
 fn successes_in_all_their_variety_are_read(#[case] body: Value) {
     let tokens = answer(200, &body.to_string()).unwrap();
     assert_eq!(tokens.id_token.expose(), "a.b.c");
@@ -29,6 +30,13 @@ fn successes_in_all_their_variety_are_read(#[case] body: Value) {
 #[case(401, r#"{"error":"invalid_client","error_description":"no"}"#)]
 #[case(403, r#"{"error":"unauthorized_client"}"#)]
 #[case(400, r#"{"error":"unauthorized_client"}"#)]
+#[case(200, r#"{"error":"incorrect_client_credentials"}"#)]
+#[case(200, r#"{"ok":false,"error":"bad_client_secret"}"#)]
+#[case(400, r#"{"error":{"message":"Error validating client secret.","code":1}}"#)]
+#[case(
+    400,
+    r#"{"error":"invalid_request","error_description":"The client_secret is wrong"}"#
+)]
 #[case(401, "<html>")]
 #[case(401, "")]
 fn refused_credentials_are_recognised_in_every_form(#[case] status: u16, #[case] body: &str) {
@@ -74,18 +82,22 @@ fn other_refusals_are_told_apart() {
     }
 }
 
-async fn sent(authentication: ClientAuthentication) -> (http::HeaderMap, String) {
-    let request = request(
-        &Url::parse("https://idp.example.com/token?tenant=1").unwrap(),
-        authentication,
-        "the client",
-        &Secret::new("s3cr3t&"),
-        "https://gw.example.com/oauth2/intermediate_callback",
-        &Redemption {
-            code: "c+d",
-            verifier: "v",
-            redirect_uri: "https://gw.example.com/oauth2/intermediate_callback",
-        },
+async fn sent(method: SecretMethod) -> (http::HeaderMap, String) {
+    let redemption = Redemption {
+        code: "c+d",
+        verifier: "v",
+        redirect_uri: "https://gw.example.com/oauth2/intermediate_callback",
+    };
+    let presented = Presented {
+        id: "the client",
+        secret: &Secret::new("s3cr3t&"),
+        method,
+    };
+    let request = client_auth::request(
+        &url::Url::parse("https://idp.example.com/token?tenant=1").unwrap(),
+        presented,
+        &redemption.parameters("https://gw.example.com/oauth2/intermediate_callback"),
+        "application/json",
     );
     assert_eq!(request.uri(), "https://idp.example.com/token?tenant=1");
     let (parts, body) = request.into_parts();
@@ -97,15 +109,15 @@ const FORM: &str = "grant_type=authorization_code&code=c%2Bd&redirect_uri=https%
 
 #[tokio::test]
 async fn basic_keeps_the_secret_out_of_the_body() {
-    let (headers, body) = sent(ClientAuthentication::Basic).await;
-    assert!(headers[header::AUTHORIZATION].is_sensitive());
+    let (headers, body) = sent(SecretMethod::Basic).await;
+    assert!(headers[http::header::AUTHORIZATION].is_sensitive());
     assert_eq!(body, FORM);
 }
 
 #[tokio::test]
 async fn post_keeps_it_out_of_the_headers() {
-    let (headers, body) = sent(ClientAuthentication::Post).await;
-    assert!(!headers.contains_key(header::AUTHORIZATION));
+    let (headers, body) = sent(SecretMethod::Post).await;
+    assert!(!headers.contains_key(http::header::AUTHORIZATION));
     assert_eq!(
         body,
         format!("{FORM}&client_id=the+client&client_secret=s3cr3t%26")

@@ -20,7 +20,7 @@ use gatewright_domain::{
     stored_secret::SealedText,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{Callback, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use gatewright_store::{Tx, gateway, grant, project, revision, server, user, user_source};
 use http::{HeaderMap, Request, StatusCode};
@@ -329,6 +329,7 @@ fn source(project_id: ProjectId, at: Timestamp) -> UserSource {
             confirmed_at: None,
             refused_at: None,
         },
+        client_authentication: ClientAuthentication::default(),
         scopes: vec!["openid".to_owned()],
         subject_claim: "sub".to_owned(),
         callback: Callback::Shared,

@@ -36,6 +36,7 @@ pub async fn test_connection(
         scopes: &tested.scopes,
         subject_claim: &tested.subject_claim,
         callback: tested.callback,
+        client_authentication: tested.client_authentication.choice,
     };
     let results = check::check(app, candidate).await;
     let credentials = if can_be_asked(&results) {
@@ -57,12 +58,18 @@ pub async fn test_connection(
     }
     let mut next = current.clone();
     let verdict = field("credentials", credentials.verdict);
+    // A source whose client the provider refuses is not verified, whenever it was.
+    let next_is_wrong = credentials.verdict == CredentialsVerdict::Wrong;
     next.last_test = Some(ConnectionTest {
         tested_at: change.now,
         checks: results.into_iter().map(kept).collect(),
         credentials,
     });
-    next.verified_at = verified_at.or(current.verified_at);
+    next.verified_at = if next_is_wrong {
+        None
+    } else {
+        verified_at.or(current.verified_at)
+    };
     // `updated_at` stays: a test edits nothing, and a form that is open meanwhile can still be saved.
     if !rows::update(&mut change.tx, &next, &current).await? {
         return Err(ServiceError::changed_meanwhile());
@@ -95,6 +102,7 @@ fn is_about(tested: &UserSource, current: &UserSource) -> bool {
         && tested.scopes == current.scopes
         && tested.callback == current.callback
         && tested.client_secret.current == current.client_secret.current
+        && tested.client_authentication.choice == current.client_authentication.choice
 }
 
 /// A check in words, as it is kept and shown.

@@ -7,8 +7,8 @@ use gatewright_domain::{
     secret::Secret,
     stored_secret::SealedText,
     user_source::{
-        ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus, check_client_secret, check_issuer,
-        client_secret_context, same_origin,
+        ClientAuthentication, ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus,
+        check_client_secret, check_issuer, client_secret_context, same_origin,
     },
 };
 use url::Url;
@@ -80,12 +80,24 @@ pub(super) fn edit(app: &App, current: &UserSource, patch: UserSourcePatch) -> R
         Some(secret) if origin_stays => slots.rotated(seal(app, current.id, &secret), app.now()),
         Some(secret) => ClientSecretSlots::fresh(seal(app, current.id, &secret), app.now()),
     };
+    let choice = patch
+        .client_authentication
+        .over(&current.client_authentication.choice);
+    // What worked for another client, or before somebody chose, says nothing.
+    let still_says = choice == current.client_authentication.choice
+        && current.issuer == fields.issuer
+        && current.client_id == fields.client_id;
+    let client_authentication = ClientAuthentication {
+        choice,
+        worked: current.client_authentication.worked.filter(|_| still_says),
+    };
     let next = UserSource {
         name: fields.name,
         description: fields.description,
         issuer: fields.issuer,
         client_id: fields.client_id,
         client_secret,
+        client_authentication,
         scopes: fields.scopes,
         subject_claim: fields.subject_claim,
         callback,
@@ -99,7 +111,7 @@ pub(super) fn edit(app: &App, current: &UserSource, patch: UserSourcePatch) -> R
     })
 }
 
-/// Carries into an edit what sign-ins have noted about the stored secret since the edit began: that is no edit of somebody
+/// Carries into an edit what sign-ins have noted about the stored secret and how it is sent since the edit began: that is no edit of somebody
 /// else, and must not be undone by this one.
 pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret: bool) {
     let slots = &next.client_secret;
@@ -108,6 +120,12 @@ pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret
     } else if slots.previous.is_some() {
         let (current, changed_at) = (slots.current.clone(), slots.changed_at);
         next.client_secret = stored.client_secret.clone().rotated(current, changed_at);
+    }
+    // Which way of sending the secret works is noted about this client and this choice.
+    if next.identity_epoch == stored.identity_epoch
+        && next.client_authentication.choice == stored.client_authentication.choice
+    {
+        next.client_authentication.worked = stored.client_authentication.worked;
     }
 }
 

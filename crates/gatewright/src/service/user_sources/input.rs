@@ -2,7 +2,7 @@
 
 use gatewright_domain::{
     secret::Secret,
-    user_source::{Callback, UserSourceStatus},
+    user_source::{AuthenticationChoice, Callback, UserSourceStatus},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -32,6 +32,11 @@ pub struct NewUserSource {
     #[schema(required = true, value_type = String, write_only, format = Password)]
     #[serde(default)]
     pub client_secret: Option<Secret>,
+    /// How the client secret is presented: `basic` in the `Authorization` header, `post` in the body. `automatic`, when left
+    /// out, tries what worked last or else what the provider lists, and the other one once when that is refused.
+    #[schema(schema_with = schema::client_authentication)]
+    #[serde(default)]
+    pub client_authentication: Option<AuthenticationChoice>,
     /// Scopes to ask for; `openid`, `profile` and `email` when left out.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
@@ -92,6 +97,10 @@ pub struct UserSourcePatch {
     #[schema(value_type = Option<String>, write_only, format = Password)]
     #[serde(default)]
     pub client_secret: Patch<Secret>,
+    /// How the client secret is presented.
+    #[schema(schema_with = schema::client_authentication_or_null)]
+    #[serde(default)]
+    pub client_authentication: Patch<AuthenticationChoice>,
     /// Scopes to ask for.
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]

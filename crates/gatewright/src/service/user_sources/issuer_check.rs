@@ -11,7 +11,7 @@ use std::{
 use gatewright_domain::{
     Invalid,
     id::ProjectId,
-    user_source::{TestedCheck, UserSourceFields},
+    user_source::{AuthenticationChoice, TestedCheck, UserSourceFields},
 };
 use moka::sync::Cache;
 
@@ -79,6 +79,7 @@ pub async fn check_provider(
         scopes: &fields.scopes,
         subject_claim: &fields.subject_claim,
         callback,
+        client_authentication: AuthenticationChoice::Automatic,
     };
     let results = check::check(app, candidate).await;
     Ok(results.into_iter().map(kept).collect())

@@ -1,0 +1,122 @@
+//! How the client secret of a source is presented to its provider (OpenID Connect Core section 9).
+
+use serde::{Deserialize, Serialize};
+
+/// A way to present the client secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretMethod {
+    /// In the `Authorization` header.
+    Basic,
+    /// In the body.
+    Post,
+}
+
+impl SecretMethod {
+    /// Its name in metadata.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Basic => Self::Post,
+            Self::Post => Self::Basic,
+        }
+    }
+}
+
+/// What an administrator chose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthenticationChoice {
+    /// What worked last, or else what the provider lists; the other one once when that is refused.
+    #[default]
+    Automatic,
+    /// Always in the `Authorization` header.
+    Basic,
+    /// Always in the body.
+    Post,
+}
+
+impl AuthenticationChoice {
+    /// The one method, where there is no choice left.
+    pub const fn fixed(self) -> Option<SecretMethod> {
+        match self {
+            Self::Automatic => None,
+            Self::Basic => Some(SecretMethod::Basic),
+            Self::Post => Some(SecretMethod::Post),
+        }
+    }
+}
+
+/// How a source authenticates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClientAuthentication {
+    /// What was chosen.
+    pub choice: AuthenticationChoice,
+    /// What the provider last accepted while the choice was automatic.
+    pub worked: Option<SecretMethod>,
+}
+
+impl ClientAuthentication {
+    /// The methods to try, in this order. Of a provider that lists both, or nothing, `client_secret_basic` is tried first:
+    /// it is the default (OpenID Connect Discovery section 3). A list is a hint only, because some providers list a method
+    /// that they refuse.
+    pub fn order(self, listed: Option<&[String]>) -> Vec<SecretMethod> {
+        if let Some(method) = self.choice.fixed() {
+            return vec![method];
+        }
+        let lists =
+            |method: SecretMethod| listed.is_some_and(|list| list.iter().any(|item| item == method.name()));
+        let is_post = lists(SecretMethod::Post) && !lists(SecretMethod::Basic);
+        let first = self.worked.unwrap_or(if is_post {
+            SecretMethod::Post
+        } else {
+            SecretMethod::Basic
+        });
+        vec![first, first.other()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        AuthenticationChoice as Choice, ClientAuthentication,
+        SecretMethod::{self, Basic, Post},
+    };
+
+    fn order(choice: Choice, worked: Option<SecretMethod>, listed: Option<&[&str]>) -> Vec<SecretMethod> {
+        let listed: Option<Vec<String>> =
+            listed.map(|list| list.iter().map(|item| (*item).to_owned()).collect());
+        ClientAuthentication { choice, worked }.order(listed.as_deref())
+    }
+
+    #[test]
+    fn what_worked_comes_first_then_what_is_listed_then_the_default() {
+        let (basic, post) = ("client_secret_basic", "client_secret_post");
+        for (listed, first) in [
+            (None, Basic),
+            (Some(&[post][..]), Post),
+            (Some(&[post, basic][..]), Basic),
+            (Some(&[post, "private_key_jwt"][..]), Post),
+            (Some(&["private_key_jwt"][..]), Basic),
+            (Some(&[][..]), Basic),
+        ] {
+            assert_eq!(order(Choice::Automatic, None, listed), [first, first.other()]);
+            for worked in [Basic, Post] {
+                assert_eq!(
+                    order(Choice::Automatic, Some(worked), listed),
+                    [worked, worked.other()]
+                );
+                assert_eq!(order(Choice::Basic, Some(worked), listed), [Basic]);
+                assert_eq!(order(Choice::Post, Some(worked), listed), [Post]);
+            }
+        }
+    }
+}
