@@ -15,7 +15,7 @@ use gatewright_domain::{
     stored_secret::SealedText,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use gatewright_store::{
     Store, StoreConfig, gateway, grant, project,
@@ -230,8 +230,10 @@ fn source(project_id: ProjectId, clock: &FixedClock) -> UserSource {
             confirmed_at: None,
             refused_at: None,
         },
+        client_authentication: ClientAuthentication::default(),
         scopes: vec!["openid".to_owned()],
         subject_claim: "sub".to_owned(),
+        callback: Callback::Shared,
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,

@@ -164,6 +164,7 @@ mod tests {
             state: Some("s".repeat(state)),
             code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
             scope: "mcp offline_access".to_owned(),
+            consent_id: Some("c".repeat(43)),
         }
     }
 

@@ -242,7 +242,7 @@ mod tests {
         let stale = look(&test);
         assert_eq!(value(&stale, "gatewright_ready"), "0");
         assert_eq!(value(&stale, "gatewright_directory_age_seconds"), "7.0");
-        crate::jobs::refresh_when_changed(&test.app).await.unwrap();
+        test.app.refresh_directory().await.unwrap();
         assert_eq!(value(&look(&test), "gatewright_ready"), "1");
 
         let tx = test.app.store.write().await.unwrap();

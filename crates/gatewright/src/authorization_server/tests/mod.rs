@@ -17,7 +17,6 @@ mod known_documents;
 mod limiting;
 mod members;
 mod preregistering;
-mod provider;
 mod reaching;
 mod redeeming;
 mod refreshing;

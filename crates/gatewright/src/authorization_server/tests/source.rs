@@ -7,7 +7,7 @@ use gatewright_domain::{
     entropy::SystemEntropy,
     id::{ProjectId, UserSourceId},
     stored_secret::SealedText,
-    user_source::{ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 use serde_json::json;
 
@@ -30,6 +30,7 @@ pub(super) fn source(project_id: ProjectId, at: Timestamp, issuer: &str) -> User
         client_authentication: ClientAuthentication::default(),
         scopes: vec!["openid".to_owned()],
         subject_claim: "sub".to_owned(),
+        callback: Callback::Shared,
         status: UserSourceStatus::Active,
         identity_epoch: 1,
         verified_at: None,
