@@ -13,7 +13,7 @@ use std::{
 use gatewright_domain::token_hash::TokenHash;
 use moka::sync::Cache;
 
-use super::limits::Limited;
+use super::limits::{Limited, Whose};
 
 /// How long failures are remembered, from the first one on.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -74,23 +74,23 @@ impl FailedProofs {
         // A prefix has no space, so no two pairs make one text.
         let home = TokenHash::of(&format!("{prefix} {client}"));
         let keys = if self.homes.contains_key(&home) {
-            vec![(Key::AtHome(home), MAX_AT_HOME)]
+            vec![(Key::AtHome(home), MAX_AT_HOME, Whose::Client)]
         } else {
             vec![
-                (Key::Prefix(prefix.to_owned()), MAX_FROM_PREFIX),
-                (Key::Client(TokenHash::of(client)), MAX_FOR_CLIENT),
+                (Key::Prefix(prefix.to_owned()), MAX_FROM_PREFIX, Whose::Network),
+                (Key::Client(TokenHash::of(client)), MAX_FOR_CLIENT, Whose::Client),
             ]
         };
         let mut attempt = Attempt {
             counted: Vec::new(),
             home,
         };
-        for (key, max) in keys {
+        for (key, max, whose) in keys {
             let count = self.failed.get_with(key, Arc::default);
             if count.fetch_add(1, Ordering::Relaxed) >= max {
                 count.fetch_sub(1, Ordering::Relaxed);
                 attempt.undecided();
-                return Err(Limited { after: WINDOW });
+                return Err(Limited { after: WINDOW, whose });
             }
             attempt.counted.push(count);
         }

@@ -76,8 +76,8 @@ impl Default for Pace {
 pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
         AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, BroughtCodes, ClaimedSignIns,
-        Codes, EndedSessions, Grants, IdempotencyKeys, Invitations, RefreshTokens, Revocations, SignInPlaces,
-        TestSignIns,
+        ClientDocuments, Codes, EndedSessions, Grants, IdempotencyKeys, Invitations, RefreshTokens,
+        Revocations, SignInPlaces, TestSignIns,
     };
     let keep_events = match app.config.audit.retention_days {
         0 => None,

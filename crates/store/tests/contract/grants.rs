@@ -304,8 +304,8 @@ async fn grants_at_what_is_inactive_sleep_and_are_counted_as_such(world: World) 
     // The source asleep as well changes nothing, and what is revoked does not sleep.
     commit!(world, tx => user_source::deactivate(tx, project, source, now));
     assert_eq!(counts().await, (0, 2, 1, 1));
-    let (reason, until) = (RevocationReason::Administrator, now.plus(Duration::from_hours(1)));
-    assert!(commit!(world, tx => grant::revoke(tx, project, ended.id, reason, now, until)));
+    let reason = RevocationReason::Administrator;
+    assert!(commit!(world, tx => grant::revoke(tx, project, ended.id, reason, now)));
     assert_eq!(counts().await, (0, 1, 1, 1));
     assert!(commit!(world, tx => user_source::activate(tx, project, source, now)));
     commit!(world, tx => gateway::update(tx, &setting.gateway, off.updated_at));

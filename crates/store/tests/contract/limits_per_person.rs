@@ -9,7 +9,7 @@ use gatewright_domain::{
 use gatewright_store::{
     authorization_code::{self, Insertion, Redemption},
     grant::{self, Holder},
-    refresh_token, revocation,
+    held_grants, refresh_token, revocation,
     revocation::Denied,
 };
 
@@ -44,7 +44,7 @@ async fn begin(world: &World, setting: &Setting, client: &str) -> Grant {
 
 async fn live(world: &World, setting: &Setting) -> i64 {
     let (project, user) = (setting.project.id, setting.user.id);
-    look!(world, tx => grant::count_live_of_user(tx, project, user, world.now())).grants
+    look!(world, tx => held_grants::count_of_user(tx, project, user, world.now())).live
 }
 
 async fn a_person_gets_thirty_codes_a_minute(world: World) {

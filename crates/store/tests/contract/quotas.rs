@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_domain::account::Email;
+use gatewright_domain::{account::Email, audit::ActorKind};
 use gatewright_store::{
     invitation,
     quota::{Counted, count},
@@ -81,8 +81,8 @@ async fn invitations_count_while_they_are_open(world: World) {
     let project = world.project().await.id;
     let open = world.new_invitation(project, &email("ada@example.com"));
     let revoked = world.new_invitation(project, &email("bob@example.com"));
-    commit!(world, tx => invitation::insert(tx, &open));
-    commit!(world, tx => invitation::insert(tx, &revoked));
+    commit!(world, tx => invitation::insert(tx, &open, ActorKind::Operator));
+    commit!(world, tx => invitation::insert(tx, &revoked, ActorKind::Operator));
     let now = world.now();
     assert_eq!(look!(world, tx => count(tx, project, Counted::Members, now)), 2);
     commit!(world, tx => invitation::revoke(tx, project, revoked.id, now));

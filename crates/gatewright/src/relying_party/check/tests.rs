@@ -271,6 +271,7 @@ fn a_redirect_url_of_its_own_is_recommended_where_it_helps(
         scopes: &[],
         subject_claim: "sub",
         callback,
+        client_authentication: AuthenticationChoice::Automatic,
     };
     report.document(&document, candidate, RULE, has_neighbours);
     let results = report.finish();
