@@ -7,13 +7,16 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp,
     grant::{Grant, RevocationReason},
+    id::{GatewayId, GrantId},
     sealed::{open_under, seal_under},
     secret::Secret,
+    stored_secret::SealedText,
     token_hash::TokenHash,
 };
 use gatewright_oauth::{Credential, token::TokenResponse};
 use gatewright_store::{
-    Tx, grant as grants,
+    StoreError, Tx, Urgency,
+    grant::{self as grants, Seen},
     refresh_token::{self, Proposal, Rotation},
 };
 
@@ -64,41 +67,42 @@ pub(super) async fn rotate(
         &context,
         successor.expose().as_bytes(),
     );
-    let from = request.address_prefix();
     let idle = Duration::from_secs(entry.gateway.settings.grant_idle_seconds.into());
-    let proposal = Proposal {
-        hash: TokenHash::of(successor.expose()),
-        sealed: &sealed,
+    let turn = Turn {
+        gateway,
+        client: client.clone(),
+        presented: hash,
+        // What this replica saw since it last told the store counts at once.
+        seen: app.resource_server.seen_tokens.of(known.id).map(|seen| (known.id, seen)),
+        successor: TokenHash::of(successor.expose()),
+        sealed,
         generation,
         expires_at: now.plus(idle),
         access_token_ends_at: access_token_ends_at(entry, now),
-        from: &from,
+        from: request.address_prefix(),
+        now,
     };
-    let mut tx = app.store.write().await?;
-    client.use_up_assertion(&mut tx, now).await?;
-    // What this replica saw since it last told the store counts at once.
-    if let Some(seen) = app.resource_server.seen_tokens.of(known.id) {
-        grants::note_seen(&mut tx, &[(known.id, seen)].into()).await?;
-    }
-    let rotation = refresh_token::rotate(&mut tx, gateway, &client.short_id, hash, &proposal, now).await?;
-    match rotation {
-        Rotation::Rotated(grant) => {
-            tx.commit().await?;
+    let (expires_at, from) = (turn.expires_at, turn.from.clone());
+    let taken = app
+        .store
+        .transact(Urgency::Program, move |tx| Box::pin(turn.take(tx)))
+        .await;
+    match taken {
+        Ok(Kept::Rotated(grant)) => {
             let issued = IssuedRefresh {
                 text: &successor,
-                ends_at: proposal.expires_at,
+                ends_at: expires_at,
                 generation: Some(generation),
             };
             Ok(respond(app, entry, &grant, &issued, now))
         }
-        Rotation::Repeated {
+        Ok(Kept::Repeated {
             grant,
             sealed,
             generation,
             expires_at,
             first_from,
-        } => {
-            tx.commit().await?;
+        }) => {
             if let Some(first_from) = first_from {
                 let trace = app.sign_in_trace.of_grant(&grant);
                 trace.refreshed_elsewhere(&first_from, &from);
@@ -118,9 +122,99 @@ pub(super) async fn rotate(
             };
             Ok(respond(app, entry, &grant, &issued, now))
         }
-        Rotation::Straggler => Err(invalid_grant(STRAGGLER)),
-        Rotation::Reused(grant) => end_reused(app, entry, &grant, tx).await,
-        Rotation::Refused => Err(invalid_grant(REFUSED)),
+        Err(Undone::Straggler) => Err(invalid_grant(STRAGGLER)),
+        Err(Undone::Reused(grant)) => {
+            let mut tx = app.store.write().await?;
+            client.use_up_assertion(&mut tx, now).await?;
+            end_reused(app, entry, &grant, tx).await
+        }
+        Err(Undone::Refused) => Err(invalid_grant(REFUSED)),
+        Err(Undone::Token(error)) => Err(*error),
+    }
+}
+
+/// One turn at the store, as a whole: a refresh crosses to the thread of SQLite's connection once.
+struct Turn {
+    gateway: GatewayId,
+    client: AuthenticatedClient,
+    presented: TokenHash,
+    seen: Option<(GrantId, Seen)>,
+    successor: TokenHash,
+    sealed: SealedText,
+    generation: i64,
+    expires_at: Timestamp,
+    access_token_ends_at: Timestamp,
+    from: String,
+    now: Timestamp,
+}
+
+/// What a turn that is kept has led to.
+enum Kept {
+    Rotated(Box<Grant>),
+    Repeated {
+        grant: Box<Grant>,
+        sealed: SealedText,
+        generation: Option<i64>,
+        expires_at: Timestamp,
+        first_from: Option<String>,
+    },
+}
+
+/// Why a turn is undone: an assertion of the client, say, is then not used up.
+enum Undone {
+    Straggler,
+    Reused(Box<Grant>),
+    Refused,
+    Token(Box<TokenError>),
+}
+
+impl From<TokenError> for Undone {
+    fn from(error: TokenError) -> Self {
+        Self::Token(Box::new(error))
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        TokenError::from(error).into()
+    }
+}
+
+impl Turn {
+    async fn take(self, tx: &mut Tx) -> Result<Kept, Undone> {
+        let now = self.now;
+        self.client.use_up_assertion(tx, now).await?;
+        if let Some((grant, seen)) = self.seen {
+            grants::note_seen(tx, &[(grant, seen)].into()).await?;
+        }
+        let proposal = Proposal {
+            hash: self.successor,
+            sealed: &self.sealed,
+            generation: self.generation,
+            expires_at: self.expires_at,
+            access_token_ends_at: self.access_token_ends_at,
+            from: &self.from,
+        };
+        let short_id = &self.client.short_id;
+        match refresh_token::rotate(tx, self.gateway, short_id, self.presented, &proposal, now).await? {
+            Rotation::Rotated(grant) => Ok(Kept::Rotated(grant)),
+            Rotation::Repeated {
+                grant,
+                sealed,
+                generation,
+                expires_at,
+                first_from,
+            } => Ok(Kept::Repeated {
+                grant,
+                sealed,
+                generation,
+                expires_at,
+                first_from,
+            }),
+            Rotation::Straggler => Err(Undone::Straggler),
+            Rotation::Reused(grant) => Err(Undone::Reused(grant)),
+            Rotation::Refused => Err(Undone::Refused),
+        }
     }
 }
 
