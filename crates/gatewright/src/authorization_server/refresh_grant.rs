@@ -73,7 +73,11 @@ pub(super) async fn rotate(
         client: client.clone(),
         presented: hash,
         // What this replica saw since it last told the store counts at once.
-        seen: app.resource_server.seen_tokens.of(known.id).map(|seen| (known.id, seen)),
+        seen: app
+            .resource_server
+            .seen_tokens
+            .of(known.id)
+            .map(|seen| (known.id, seen)),
         successor: TokenHash::of(successor.expose()),
         sealed,
         generation,

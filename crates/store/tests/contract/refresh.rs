@@ -116,7 +116,7 @@ async fn an_unused_successor_answers_again(world: World) {
     for proposed in ["another", "one more"] {
         let repeated = present(&world, &setting, first, proposed).await;
         let expected = Rotation::Repeated {
-            grant: Box::new(stored.clone()),
+            grant: used_at(stored.clone(), world.now()),
             sealed: SealedText("t1.second".to_owned()),
             generation: Some(2),
             expires_at: stored.created_at.plus(IDLE),

@@ -60,7 +60,7 @@ async fn each_quota_is_told_with_its_number_its_key_and_the_way_out() {
         json!({"name": format!("C{number}"), "redirect_uris": ["https://app.example/callback"],
             "token_endpoint_auth_method": "none"})
     };
-    let clients = format!("gateways/{first}/clients");
+    let clients = format!("gateways/{first}/preregistered-clients");
     let all: [(&str, &str, New<'_>); 7] = [
         ("servers", "servers", &server),
         ("gateways", "gateways", &|number| gateway(number + 1)),

@@ -128,7 +128,7 @@ async fn a_whole_sign_in_is_one_attempt_with_every_step_and_no_secret() {
 }
 
 #[rstest]
-#[case::provider(json!({"error": "server_error"}), Step::Callback, "server_error", "provider's log")]
+#[case::provider(json!({"error": "server_error"}), Step::Callback, "server_error", "provider's status page")]
 #[case::person(json!({"error": "access_denied"}), Step::Callback, "access_denied", "provider's log")]
 #[case::nonce(json!({"nonce": "other"}), Step::IdToken, "nonce", "another sign-in")]
 #[case::audience(json!({"aud": "other"}), Step::IdToken, "aud", "client id")]
@@ -327,7 +327,8 @@ async fn a_refused_secret_is_told_with_what_was_tried(
     assert_eq!(step, Step::TokenRequest);
     assert!(failure.reason.contains(reason), "{failure:?}");
     assert!(failure.advice.contains(advice), "{failure:?}");
-    assert_eq!(world.provider.asked("token"), if rotated { 3 } else { 1 });
+    // Each secret in both ways of sending it.
+    assert_eq!(world.provider.asked("token"), if rotated { 6 } else { 2 });
 }
 
 #[tokio::test]

@@ -119,7 +119,10 @@ async fn answers_have_heads_of_our_own() {
     let mut names: Vec<&str> = answer.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     // The listener adds the length, which is the body's.
-    assert_eq!(names, ["cache-control", "content-type", "x-content-type-options"]);
+    assert_eq!(
+        names,
+        ["cache-control", "content-type", "date", "x-content-type-options"]
+    );
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.json()["result"]["content"][0]["text"], "told");
 }
