@@ -3,6 +3,8 @@
 //! Requests to gateways, by far the most, go straight to their handler, and so do those for the metadata that every client
 //! reads first; all others go through the router.
 
+mod host;
+
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
@@ -24,10 +26,11 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::{Layer, Service, ServiceExt as _};
 
+use self::host::names_one_host;
 use crate::{
     app::App,
     authorization_server,
@@ -200,24 +203,6 @@ fn add_headers(headers: &mut HeaderMap) {
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-}
-
-/// Whether a request names exactly one host. HTTP/2 has `:authority` for it, and HTTP/1.0, which some health checks speak,
-/// needs none.
-fn names_one_host<B>(request: &Request<B>) -> bool {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next(), request.version()) {
-        (Some(host), None, _) => is_host(host.as_bytes()),
-        (None, _, Version::HTTP_09 | Version::HTTP_10) => true,
-        (None, _, Version::HTTP_11) | (Some(_), Some(_), _) => false,
-        (None, _, _) => request.uri().authority().is_some(),
-    }
-}
-
-/// Whether this could be a host with or without port (RFC 3986 section 3.2): nothing that ends it, and no user.
-fn is_host(bytes: &[u8]) -> bool {
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(fits)
 }
 
 /// The one segment of a gateway's own path, with or without a slash behind it: people type it, and clients keep it. A slug

@@ -1,6 +1,8 @@
 //! Consent: the page, the form that carries the request sealed, and what happens on *Allow* and *Deny*. Nothing is sent
 //! to an identity provider, and no cookie is set, before a person agreed on a page of ours.
 
+mod caution;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -29,6 +31,7 @@ use gatewright_oauth::{
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use self::caution::warning;
 use super::{
     answer,
     authorize::{AuthorizeError, gateway_page, limited_page, listed, unavailable_page},
@@ -42,7 +45,7 @@ use super::{
 use crate::{
     app::App,
     directory::GatewayEntry,
-    page::{self, ConsentPage, ErrorPage, Warning},
+    page::{self, ConsentPage, ErrorPage},
     relying_party::{self, StartError},
     request::{BodyError, RequestContext},
     same_origin::is_same_origin,
@@ -416,45 +419,4 @@ pub(super) fn way_back(redirect_uri: &str) -> String {
 /// Whether someone has looked at a client: the people who run the gateway, who list it, or we, who know its makers.
 fn is_known(entry: &GatewayEntry, client: &Client) -> bool {
     listed(entry, client).is_some() || known_clients::name_of(&client.id).is_some()
-}
-
-/// What to be careful about; the gravest first.
-const fn warning(client: ClientKind, is_known: bool, kind: Kind) -> Option<Warning> {
-    Some(match (kind, client) {
-        (Kind::PrivateHttp, _) => Warning {
-            title: "The way back is not encrypted",
-            text: "The answer goes to a machine on your network without encryption, where others may read it. Allow this only if you know that machine.",
-        },
-        (Kind::Loopback | Kind::CustomScheme, _) => Warning {
-            title: "Any program on this computer could be asking",
-            text: "We cannot tell which program receives the answer. Allow this only if you started the sign-in yourself just now.",
-        },
-        (Kind::Https, ClientKind::Registered) => Warning {
-            title: "We do not know this app",
-            text: "Anybody can register an app under any name. Allow this only if you trust the website you will be sent to.",
-        },
-        (Kind::Https, ClientKind::Document) if !is_known => Warning {
-            title: "We do not know this app",
-            text: "Anyone can publish an app under any name. Allow this only if you trust the website that publishes it, and the one you will be sent to.",
-        },
-        (Kind::Https, ClientKind::Document | ClientKind::Preregistered) => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_or_local_client_comes_with_a_warning() {
-        assert!(warning(ClientKind::Document, true, Kind::Https).is_none());
-        assert!(warning(ClientKind::Document, false, Kind::Https).is_some());
-        assert!(warning(ClientKind::Registered, false, Kind::Https).is_some());
-        assert!(warning(ClientKind::Preregistered, false, Kind::Https).is_none());
-        for is_known in [true, false] {
-            assert!(warning(ClientKind::Preregistered, is_known, Kind::Loopback).is_some());
-            assert!(warning(ClientKind::Document, is_known, Kind::Loopback).is_some());
-            assert!(warning(ClientKind::Document, is_known, Kind::CustomScheme).is_some());
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! What must hold of a provider before sign-ins can work, as named checks: at save, in `doctor`, and on request.
 
+mod findings;
 mod report;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use gatewright_domain::{
 use gatewright_store::project;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::report::unnamed;
+pub(super) use self::findings::unnamed;
 use self::report::{Report, finding, unreachable};
 use super::provider;
 use crate::{

@@ -1,12 +1,11 @@
 //! Upstream servers: create, list, read, change, delete.
 
+mod audited;
 mod trial;
 mod usage;
 
 use gatewright_domain::{
     Invalid,
-    audit::FieldChange,
-    header_template,
     id::{ProjectId, ServerId},
     server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server, ServerFields},
 };
@@ -19,18 +18,18 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
+pub use audited::is_reference;
 pub use usage::{count_gateways, gateways_of};
+
+use audited::{audited, hidden_changes};
 
 use super::{
     Authority, IfMatch, Patch, ServiceError,
-    change::{Change, Fields, Object, created, every, field, secret_changed, updated},
+    change::{Change, Object, created, every, updated},
     error::Conflict,
     quota, server_checks,
 };
 use crate::{api::schema, app::App, fetch::Policy, relying_party::check::Finding};
-
-/// What may stand before a reference to a secret and be shown with it: the schemes of HTTP authentication in use.
-const SCHEMES: [&str; 3] = ["Bearer", "Basic", "Token"];
 
 /// A server to register.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -400,52 +399,4 @@ fn object(server: &Server) -> Object<'_> {
         id: server.id.to_string(),
         name: &server.name,
     }
-}
-
-fn audited(server: &Server) -> Fields {
-    let mut fields = vec![
-        field("slug", &server.slug),
-        field("name", &server.name),
-        field("url", &server.url),
-        field("timeout_ms", server.timeout_ms),
-        field("retries", server.retries),
-        field("identity", server.identity),
-    ];
-    for header in &server.headers {
-        fields.push(field(&format!("headers.{}", header.name), shown(header)));
-    }
-    fields
-}
-
-/// A header as the audit trail shows it. Whatever was typed as it is may be a credential, and even a digest would let
-/// guesses at it be tried: only references to secrets are shown.
-fn shown(header: &CustomHeader) -> &str {
-    if is_reference(&header.value) {
-        &header.value
-    } else {
-        "(not shown)"
-    }
-}
-
-/// Whether a value is made of references to secrets alone, with at most a scheme of HTTP authentication before them.
-pub fn is_reference(value: &str) -> bool {
-    let rest = SCHEMES
-        .iter()
-        .find_map(|scheme| value.strip_prefix(scheme)?.strip_prefix(' '))
-        .unwrap_or(value);
-    header_template::parse(rest).is_ok_and(|parts| {
-        !parts.is_empty()
-            && parts
-                .iter()
-                .all(|part| matches!(part, header_template::Part::Secret(_)))
-    })
-}
-
-/// Headers whose value changed without showing it.
-fn hidden_changes<'a>(before: &'a Server, after: &'a Server) -> impl Iterator<Item = FieldChange> + 'a {
-    after.headers.iter().filter_map(|header| {
-        let old = before.headers.iter().find(|old| old.name == header.name)?;
-        let hidden = old.value != header.value && shown(old) == shown(header);
-        hidden.then(|| secret_changed(&format!("headers.{}", header.name)))
-    })
 }
