@@ -14,7 +14,7 @@ use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
     catalog::{Catalog, Freshness, Slot, bytes_of},
     jsonrpc::{self, ErrorCode},
-    list_counting::{Counter, Counting},
+    list_counting::{Counter, Counting, Ending},
     listing::{self, CacheScope, ListKind, ServerList},
     upstream::{Unavailable, Upstream, UpstreamConfig},
     upstream_ask::{AskError, Net},
@@ -235,6 +235,7 @@ async fn fetch<T: Transport>(
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
     let counter = Counter::new(net.lists.reading(upstream.config.project));
+    let _ending = Ending(counter.clone());
     let counting = Arc::new(Net {
         transport: Counting {
             net: Arc::clone(net),

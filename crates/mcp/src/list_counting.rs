@@ -28,7 +28,8 @@ pub(crate) struct Counter(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    reading: Mutex<Reading>,
+    /// None once the list has been read or given up.
+    reading: Mutex<Option<Reading>>,
     /// Whether something did not fit.
     full: AtomicBool,
 }
@@ -36,7 +37,7 @@ struct Shared {
 impl Counter {
     pub(crate) fn new(reading: Reading) -> Self {
         Self(Arc::new(Shared {
-            reading: Mutex::new(reading),
+            reading: Mutex::new(Some(reading)),
             full: AtomicBool::new(false),
         }))
     }
@@ -56,11 +57,31 @@ impl Counter {
     }
 
     fn change(&self, change: impl FnOnce(&mut Reading) -> bool) -> bool {
-        let fits = change(&mut self.0.reading.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = reading.as_mut().is_none_or(change);
+        drop(reading);
         if !fits {
             self.0.full.store(true, Ordering::Release);
         }
         fits
+    }
+}
+
+/// Ends the counting when it is dropped, however the reading ended. A session that began in it sends its end through the
+/// counter and keeps that for as long as it lives; what was read must not stay counted so long.
+#[derive(Debug)]
+pub(crate) struct Ending(pub(crate) Counter);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let reading = self
+            .0
+            .0
+            .reading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(reading);
     }
 }
 

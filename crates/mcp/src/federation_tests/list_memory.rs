@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::lists::{ADA, BOB, call, list, names};
 use crate::{
-    fake_net::{FakeServer, World, json_answer, modern_reply, modern_server, tool},
+    catalog::bytes_of,
+    fake_net::{FakeServer, User, World, json_answer, legacy_server, modern_reply, modern_server, tool},
     list_memory::ListLimits,
 };
 
@@ -71,4 +72,42 @@ async fn lists_that_gave_way_are_read_again_when_they_are_wanted() {
             assert!(world.federation.list_bytes() <= LIMITS.of_project);
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_read_in_a_session_is_given_back_while_the_session_lives() {
+    let inner = legacy_server(vec![], |_| json_answer(200, "{}"));
+    let server = FakeServer::new(move |received| {
+        if received.method() != "tools/list" {
+            return (inner.handler)(received);
+        }
+        let user = received.header("gatewright-assertion").unwrap();
+        let result = json!({"jsonrpc": "2.0", "id": received.json["id"],
+            "result": {"tools": [large(&format!("of-{user}"), 5_000)]}});
+        Ok(json_answer(200, &result.to_string()))
+    });
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::Assertion, &[]);
+    let users = [User("ada"), User("bob"), User("cyd"), User("dan")];
+    for user in &users {
+        let answer = list(&world, &plan, user).await;
+        assert_eq!(names(&answer), [format!("of-{}", user.0)]);
+    }
+    let (now, upstream) = (world.federation.net.now(), &plan.servers[0].upstream);
+    let lists = users.iter().map(|user| {
+        assert!(upstream.sessions.slot(world.key(user)).get().is_some());
+        bytes_of(
+            &upstream
+                .catalogs
+                .last(upstream, world.key(user), now)
+                .unwrap()
+                .list,
+        )
+    });
+    let views = world.federation.views.iter();
+    let views = views.map(|(_, kept)| kept.get(now).unwrap().weight());
+    assert_eq!(
+        world.federation.list_bytes(),
+        lists.sum::<usize>() + views.sum::<usize>()
+    );
 }
