@@ -58,6 +58,10 @@ pub(crate) fn session_loss(
         Some(error) => {
             is_of_older_sdks(error.code) && (!status.is_success() || error.names_session)
                 || !is_ours && !status.is_success() && error.names_session
+                // Some give the refusal the id of the request, which may then be an answer to it.
+                || status == StatusCode::NOT_FOUND
+                    && error.code == ErrorCode::INVALID_REQUEST
+                    && error.names_session
         }
         None if is_ours => false,
         None => matches!(
@@ -166,6 +170,9 @@ mod tests {
             (404, error(-32_001, true), false, SessionLoss::Surely),
             (404, error(-32_600, true), false, SessionLoss::Surely),
             (404, error(-32_001, true), true, SessionLoss::Maybe),
+            (404, error(-32_600, true), true, SessionLoss::Maybe),
+            (404, error(-32_600, false), true, SessionLoss::No),
+            (404, error(-32_601, true), true, SessionLoss::No),
             (404, error(-32_601, false), true, SessionLoss::No),
             (400, None, false, SessionLoss::Maybe),
             (400, error(-32_000, false), false, SessionLoss::Maybe),

@@ -21,7 +21,7 @@ const ADA: User = User("ada");
 const BOB: User = User("bob");
 
 /// How servers in use tell that a session is over: status and body.
-const WORDS: [(u16, &str); 10] = [
+const WORDS: [(u16, &str); 11] = [
     (400, ""),
     (
         400,
@@ -32,6 +32,10 @@ const WORDS: [(u16, &str); 10] = [
     (
         404,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#,
+    ),
+    (
+        404,
+        r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32600,"message":"Session not found"}}"#,
     ),
     (410, ""),
     (500, "Internal Server Error"),
