@@ -106,6 +106,10 @@ impl<T: Transport> Transport for Counting<T> {
             counter: self.counter.clone(),
         }))
     }
+
+    fn has_cut_off(&self) -> bool {
+        self.counter.is_full()
+    }
 }
 
 /// A body whose bytes are counted as they arrive.

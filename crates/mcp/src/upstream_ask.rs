@@ -266,7 +266,9 @@ impl<T: Transport> Net<T> {
         let outcome = tokio::time::timeout(deadline, reading)
             .await
             .unwrap_or_else(|_| Err(upstream.timed_out()));
-        if let Err(why) = &outcome {
+        if let Err(why) = &outcome
+            && !self.transport.has_cut_off()
+        {
             upstream.note_failure(why, self.now());
         }
         outcome

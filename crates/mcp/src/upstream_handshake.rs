@@ -89,6 +89,8 @@ impl<T: Transport> Net<T> {
                 upstream.set_era(era);
                 Ok(era)
             }
+            // It was cut off here: its server has not failed.
+            Err(why) if self.transport.has_cut_off() => Err(why),
             Err(why @ Unavailable::Timeout { .. }) => {
                 upstream.note_failure(&why, self.now());
                 Err(why)

@@ -18,6 +18,11 @@ pub trait Transport: Send + Sync + 'static {
         request: Request<Bytes>,
         head_deadline: Duration,
     ) -> impl Future<Output = Result<Response<Self::Body>, TransportError>> + Send;
+
+    /// Whether an answer was cut off here for want of room: that says nothing of its server.
+    fn has_cut_off(&self) -> bool {
+        false
+    }
 }
 
 /// Why no head of an answer came. The texts are for an administrator and hold nothing the peer sent.

@@ -1,5 +1,7 @@
 //! Lists larger than the memory for them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
@@ -50,6 +52,23 @@ async fn a_page_that_does_not_fit_is_cut_off_while_it_arrives() {
     let plan = world.plan(IdentityForwarding::None, &[]);
     assert_eq!(names(&list(&world, &plan, &ADA).await), ["two_small"]);
     assert!(world.federation.list_bytes() <= LIMITS.of_project);
+}
+
+#[tokio::test]
+async fn a_server_whose_list_did_not_fit_is_asked_again_without_a_pause() {
+    let lists = AtomicUsize::new(0);
+    let server = FakeServer::new(move |received| {
+        let number = lists.fetch_add(usize::from(received.method() == "tools/list"), Ordering::SeqCst);
+        let bytes = if number == 0 { 150_000 } else { 10 };
+        Ok(modern_reply(received, &[large("tool", bytes)], 60_000, "public"))
+    });
+    let small = modern_server(vec![tool("small")], 60_000, "public");
+    let world = World::with_list_limits(&[("one", &server), ("two", &small)], LIMITS);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    assert_eq!(names(&list(&world, &plan, &ADA).await), ["two_small"]);
+    let now = world.federation.net.now();
+    assert!(plan.servers[0].upstream.failure(now).is_none());
+    assert_eq!(names(&list(&world, &plan, &BOB).await), ["one_tool", "two_small"]);
 }
 
 #[tokio::test]
