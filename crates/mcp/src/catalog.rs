@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     caller::CallerKey,
-    catalog_read::{Fetched, Reading},
+    catalog_read::{Fetched, UnderWay},
     list_memory::{Kept, ListMemory},
     listing::ServerList,
     upstream::Upstream,
@@ -72,7 +72,7 @@ impl Noted {
 pub(crate) struct Slot {
     current: ArcSwapOption<Noted>,
     /// The reading that is under way, so that requests arriving together read the list once. Never locked while it is fresh.
-    pub(crate) reading: Mutex<Option<Reading>>,
+    pub(crate) reading: Mutex<Option<UnderWay>>,
 }
 
 /// The catalogs of one server.

@@ -1,8 +1,11 @@
 //! Reading the lists of servers: in the background, once for all who wait, and no longer than the time limit of the server
-//! allows. Whoever asks decides how long to wait.
+//! allows. Whoever asks decides how long to wait. What goes on when all have left is bounded in [`crate::list_behind`].
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,34 +32,75 @@ const TTL_MAX: Duration = Duration::from_mins(5);
 /// All pages of a list together, with what comes before the first, may take this many times what one request may.
 const LIST_REQUESTS: u32 = 3;
 
-/// A list while it is read.
-#[derive(Debug, Clone)]
+/// A list while it is read, for those who come to wait for it. Who waits holds the other end.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    began: Instant,
+    /// Whom it is read for.
+    of: CallerKey,
+    /// Gone with the reading.
+    told: Weak<watch::Sender<Option<Outcome>>>,
+    behind: GoesOn,
+}
+
+/// A list while it is read, for one who waits for it. Without any it is given up after a while.
+#[derive(Debug)]
 pub(crate) struct Reading {
     /// When it began.
     pub(crate) began: Instant,
-    /// Whom it is read for.
     of: CallerKey,
     outcome: watch::Receiver<Option<Outcome>>,
+    behind: GoesOn,
+}
+
+/// Lets a reading go on without anyone who waits.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GoesOn(Arc<AtomicBool>);
+
+impl GoesOn {
+    /// Who waited was answered without it, and the next list needs it.
+    pub(crate) fn goes_on(&self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// What a reading led to.
 #[derive(Debug, Clone)]
-struct Outcome {
-    catalog: Result<Catalog, Unavailable>,
-    /// Whether only the user it was read for may have it.
-    private: bool,
+enum Outcome {
+    Read {
+        catalog: Result<Catalog, Unavailable>,
+        /// Whether only the user it was read for may have it.
+        private: bool,
+    },
+    GivenUp,
 }
 
 /// What a reading is for one of those who wait for it.
 pub(crate) enum Awaited {
     Ours(Result<Catalog, Unavailable>),
-    /// It turned out to be the list of another user.
-    Theirs,
+    /// It has to be read again: it turned out to be the list of another user, or the reading was given up just before.
+    Again,
+}
+
+impl UnderWay {
+    /// Waits for it too, unless it is over.
+    fn join(&self) -> Option<Reading> {
+        let told = self.told.upgrade()?;
+        if told.borrow().is_some() {
+            return None;
+        }
+        Some(Reading {
+            began: self.began,
+            of: self.of,
+            outcome: told.subscribe(),
+            behind: self.behind.clone(),
+        })
+    }
 }
 
 impl Reading {
-    fn is_over(&self) -> bool {
-        self.outcome.has_changed().is_err() || self.outcome.borrow().is_some()
+    pub(crate) fn behind(&self) -> GoesOn {
+        self.behind.clone()
     }
 
     /// Waits for its end.
@@ -65,8 +109,9 @@ impl Reading {
             return Awaited::Ours(Err(upstream.unreachable()));
         };
         match &*outcome {
-            Some(outcome) if outcome.private && self.of != caller => Awaited::Theirs,
-            Some(outcome) => Awaited::Ours(outcome.catalog.clone()),
+            Some(Outcome::GivenUp) => Awaited::Again,
+            Some(Outcome::Read { private: true, .. }) if self.of != caller => Awaited::Again,
+            Some(Outcome::Read { catalog, .. }) => Awaited::Ours(catalog.clone()),
             None => Awaited::Ours(Err(upstream.unreachable())),
         }
     }
@@ -126,13 +171,13 @@ pub(crate) async fn catalog<T: Transport>(
         let reading = read(net, upstream, caller, &catalogs.slot(upstream, caller.key));
         match reading.wait(upstream, caller.key).await {
             Awaited::Ours(outcome) => return outcome.or_else(|why| last.ok_or(why)),
-            // The server has turned out to tell users apart: the next reading is this user's own.
-            Awaited::Theirs => {}
+            // Where the server has turned out to tell users apart, the next reading is this user's own.
+            Awaited::Again => {}
         }
     }
 }
 
-/// The reading of a list that is under way, begun where there is none. It goes on when nobody waits for it any more.
+/// The reading of a list that is under way, begun where there is none.
 fn read<T: Transport>(
     net: &Arc<Net<T>>,
     upstream: &Arc<Upstream>,
@@ -140,21 +185,26 @@ fn read<T: Transport>(
     slot: &Arc<Slot>,
 ) -> Reading {
     let mut current = slot.reading.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(reading) = &*current
-        && !reading.is_over()
-    {
-        return reading.clone();
+    if let Some(reading) = current.as_ref().and_then(UnderWay::join) {
+        return reading;
     }
     let (told, outcome) = watch::channel(None);
+    let told = Arc::new(told);
     let reading = Reading {
         began: Instant::now(),
         of: caller.key,
         outcome,
+        behind: GoesOn::default(),
     };
-    *current = Some(reading.clone());
+    *current = Some(UnderWay {
+        began: reading.began,
+        of: reading.of,
+        told: Arc::downgrade(&told),
+        behind: reading.behind.clone(),
+    });
     drop(current);
     let (net, upstream, slot) = (Arc::clone(net), Arc::clone(upstream), Arc::clone(slot));
-    let key = caller.key;
+    let (key, behind) = (caller.key, reading.behind.clone());
     let identity = Introduced(if upstream.knows_users() {
         caller.identity.assertion(&upstream.config)
     } else {
@@ -165,18 +215,39 @@ fn read<T: Transport>(
             key,
             identity: &identity,
         };
-        let fetched = fetch_in_time(&net, &upstream, caller).await;
-        let private =
-            fetched.as_ref().is_ok_and(|fetched| fetched.private) && upstream.catalogs.is_shared(&slot);
-        let catalog =
-            fetched.map(|fetched| upstream.catalogs.keep(&net.lists, &upstream, key, &slot, fetched));
-        if let Err(why) = &catalog {
-            tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
-        }
+        let fetched = tokio::select! {
+            biased;
+            fetched = fetch_in_time(&net, &upstream, caller) => Some(fetched),
+            () = net.behind.given_up(upstream.config.project, &told, &behind.0) => None,
+        };
+        let outcome = match fetched {
+            Some(fetched) => keep(&net, &upstream, key, &slot, fetched),
+            None => Outcome::GivenUp,
+        };
         *slot.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        told.send_replace(Some(Outcome { catalog, private }));
+        told.send_replace(Some(outcome));
     });
     reading
+}
+
+/// Keeps what a reading led to.
+fn keep<T: Transport>(
+    net: &Net<T>,
+    upstream: &Upstream,
+    caller: CallerKey,
+    slot: &Arc<Slot>,
+    fetched: Result<Fetched, Unavailable>,
+) -> Outcome {
+    let private = fetched.as_ref().is_ok_and(|fetched| fetched.private) && upstream.catalogs.is_shared(slot);
+    let catalog = fetched.map(|fetched| {
+        upstream
+            .catalogs
+            .keep(&net.lists, upstream, caller, slot, fetched)
+    });
+    if let Err(why) = &catalog {
+        tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
+    }
+    Outcome::Read { catalog, private }
 }
 
 /// A user for one reading: the assertion that introduces them is made before it begins.
@@ -245,6 +316,7 @@ async fn fetch<T: Transport>(
         budget: Arc::clone(&net.budget),
         farewells: Arc::clone(&net.farewells),
         lists: Arc::clone(&net.lists),
+        behind: Arc::clone(&net.behind),
     });
     let mut list = ServerList::within(net.lists.limits().of_server());
     let mut private = upstream.knows_users();

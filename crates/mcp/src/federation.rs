@@ -127,6 +127,7 @@ impl<T: Transport> Federation<T> {
                 budget: Arc::default(),
                 farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
                 lists: Arc::new(ListMemory::new(lists)),
+                behind: Arc::default(),
             }),
             views: Cache::builder()
                 .max_capacity(VIEWS_MAX)

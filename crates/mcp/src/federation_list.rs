@@ -288,6 +288,7 @@ impl<T: Transport> Federation<T> {
     async fn gather(&self, plan: &Plan, caller: Caller<'_>) -> Vec<Result<Option<Catalog>, Unavailable>> {
         let mut answers = Vec::with_capacity(plan.servers.len());
         let mut waiting = FuturesUnordered::new();
+        let mut behind = Vec::new();
         let mut until: Option<Instant> = None;
         for (index, offered) in plan.servers.iter().enumerate() {
             let upstream = &offered.upstream;
@@ -295,11 +296,12 @@ impl<T: Transport> Federation<T> {
                 Found::Now(answer) => answer.map(Some),
                 Found::Reading { reading, last } => {
                     until = until.max(Some(reading.began + PATIENCE));
+                    behind.push(reading.behind());
                     waiting.push(async move {
                         let awaited = reading.wait(upstream, caller.key).await;
                         let answer = match awaited {
                             Awaited::Ours(answer) => answer,
-                            Awaited::Theirs => catalog(&self.net, upstream, caller, Freshness::Fresh).await,
+                            Awaited::Again => catalog(&self.net, upstream, caller, Freshness::Fresh).await,
                         };
                         (index, answer)
                     });
@@ -316,7 +318,12 @@ impl<T: Transport> Federation<T> {
             let next = tokio::select! {
                 biased;
                 next = waiting.next() => next,
-                () = at(until) => return answers,
+                () = at(until) => {
+                    for reading in &behind {
+                        reading.goes_on();
+                    }
+                    return answers;
+                }
             };
             let Some((index, answer)) = next else {
                 return answers;

@@ -155,6 +155,7 @@ impl<T: Transport> Federation<T> {
             budget: Arc::clone(&self.net.budget),
             farewells: Arc::clone(&self.net.farewells),
             lists: Arc::clone(&self.net.lists),
+            behind: Arc::clone(&self.net.behind),
         });
         let caller = Caller {
             key: CallerKey::NOBODY,

@@ -33,6 +33,7 @@ mod federation_tests;
 pub mod headers;
 pub mod inspection;
 pub mod jsonrpc;
+mod list_behind;
 mod list_counting;
 pub mod list_memory;
 mod listen;

@@ -14,6 +14,7 @@ use crate::{
     envelope::{self, Limits, Message, Outcome, RequestId},
     headers,
     jsonrpc::{self, ErrorCode},
+    list_behind::Behind,
     list_memory::ListMemory,
     meta::{self, ClientFacts},
     upstream::{Unavailable, Upstream},
@@ -46,6 +47,8 @@ pub(crate) struct Net<T> {
     pub(crate) farewells: Arc<Semaphore>,
     /// What lists hold.
     pub(crate) lists: Arc<ListMemory>,
+    /// Lists that are read on after those who waited have gone.
+    pub(crate) behind: Arc<Behind>,
 }
 
 /// Why a request of our own has no result.

@@ -190,3 +190,40 @@ async fn a_server_that_is_back_is_offered_again_after_its_pause() {
     world.clock.advance(Duration::from_secs(15));
     assert_eq!(names(&world, &plan, &ADA).await, ["up_a", "flaky_b"]);
 }
+
+/// Asks for a list and hangs up after so long.
+async fn hang_up(world: &World, plan: &Plan, user: &User, after: Duration) {
+    let asked = tokio::time::timeout(after, names(world, plan, user));
+    assert!(asked.await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_all_have_left_is_given_up_unless_one_comes_back() {
+    let quick = modern_server(vec![tool("a")], 60_000, "public");
+    let server = FakeServer::slow(quick, &[("tools/list", Duration::from_secs(40))]);
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let lists = || server.received("tools/list").len();
+    hang_up(&world, &plan, &ADA, Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    hang_up(&world, &plan, &ADA, Duration::from_secs(5)).await;
+    assert_eq!(lists(), 2, "the first reading was given up");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(names(&world, &plan, &BOB).await, ["a"]);
+    assert_eq!(lists(), 2, "the second was waited for again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_lists_that_all_have_left_a_bounded_number_is_read_on() {
+    let quick = modern_server(vec![tool("a")], 60_000, "private");
+    let server = FakeServer::slow(quick, &[("tools/list", Duration::MAX)]);
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::Assertion, &[]);
+    let users: Vec<User> = (0..20).map(|number| User(format!("u{number}").leak())).collect();
+    for asked in [20, 24] {
+        for user in &users {
+            hang_up(&world, &plan, user, Duration::from_millis(10)).await;
+        }
+        assert_eq!(server.received("tools/list").len(), asked);
+    }
+}
