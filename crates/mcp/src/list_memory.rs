@@ -1,6 +1,8 @@
 //! Memory for lists of tools: one bound for the process and a share for each project. A project whose lists do not fit
 //! into its share loses those it used least recently; the lists of others stay.
 
+mod reading;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -12,10 +14,13 @@ use std::{
 use arc_swap::ArcSwapOption;
 use gatewright_domain::{Timestamp, id::ProjectId};
 
+pub(crate) use reading::Reading;
+
 use crate::listing::MAX_BYTES_PER_SERVER;
 
-/// A list is one of so many that fit into the share of its project, at least.
-const LISTS_IN_A_SHARE: usize = 4;
+/// A list is one of so many that fit into the share of its project, at least. While one is read, a page of the same size
+/// is held with it.
+const LISTS_IN_A_SHARE: usize = 8;
 /// How exactly it is known when a list was last used, milliseconds: a hot list is not written to at each request.
 const USED_WITHIN: i64 = 1_000;
 /// What is known of a project's lists is cleaned when it has doubled, and from this many on.
@@ -62,6 +67,8 @@ pub struct ListMemory {
 #[derive(Debug, Default)]
 struct State {
     total: usize,
+    /// Of them, bytes of what is being read.
+    read: usize,
     projects: HashMap<ProjectId, OfProject>,
 }
 
@@ -69,6 +76,8 @@ struct State {
 struct OfProject {
     /// Bytes of what is kept and of what is being read.
     bytes: usize,
+    /// Of them, bytes of what is being read.
+    read: usize,
     kept: Vec<Weak<dyn Evict>>,
     clean_at: usize,
 }
@@ -77,6 +86,7 @@ impl Default for OfProject {
     fn default() -> Self {
         Self {
             bytes: 0,
+            read: 0,
             kept: Vec::new(),
             clean_at: CLEANED_AT,
         }
@@ -129,49 +139,6 @@ impl<V: std::fmt::Debug + Send + Sync> Drop for Kept<V> {
         let bytes = self.bytes.swap(0, Ordering::AcqRel);
         if bytes > 0 {
             self.memory.lock().give_back(self.project, bytes);
-        }
-    }
-}
-
-/// What a list holds while it is read.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    memory: Arc<ListMemory>,
-    project: ProjectId,
-    bytes: usize,
-}
-
-impl Reading {
-    /// Holds `bytes` from now on; `false` when there is no room for that, and then it holds what it held.
-    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
-        if bytes > self.bytes {
-            let mut gone = Vec::new();
-            let mut state = self.memory.lock();
-            let fits = state.make_room(self.memory.limits, self.project, bytes - self.bytes, &mut gone);
-            if fits {
-                state.take(self.project, bytes - self.bytes);
-            }
-            drop(state);
-            if !fits {
-                return false;
-            }
-        } else if bytes < self.bytes {
-            self.memory.lock().give_back(self.project, self.bytes - bytes);
-        }
-        self.bytes = bytes;
-        true
-    }
-
-    /// Holds `bytes` more.
-    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        self.resize(self.bytes.saturating_add(bytes))
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.memory.lock().give_back(self.project, self.bytes);
         }
     }
 }
@@ -378,18 +345,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_counts_and_ends_at_the_share_of_its_project() {
+    fn what_is_read_counts_and_ends_at_its_part_of_the_share() {
         let ([one, other, _], memory) = (projects(), memory(1_000, 100));
-        let kept = memory.keep(one, Arc::new(0), 60, NOW);
+        let kept = memory.keep(one, Arc::new(0), 90, NOW);
         let (mut reading, mut another) = (memory.reading(one), memory.reading(one));
-        assert!(reading.grow(70));
+        assert!(reading.grow(20));
         assert!(kept.get(NOW).is_none(), "what is kept gives way to what is read");
-        assert!(!another.grow(31));
-        assert!(another.grow(30));
-        assert!(memory.reading(other).grow(100));
+        assert!(!another.grow(6));
+        assert!(another.grow(5));
+        assert!(memory.reading(other).grow(25));
         assert!(!reading.grow(1));
         drop((reading, another));
         assert_eq!(memory.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_read_leaves_half_of_the_whole_to_what_is_kept() {
+        let ([one, other, third], memory) = (projects(), memory(100, 100));
+        let kept = memory.keep(third, Arc::new(0), 50, NOW);
+        let [mut first, mut second, mut last] = [one, other, third].map(|project| memory.reading(project));
+        assert!(first.grow(25) && second.grow(25));
+        assert!(!last.grow(1));
+        assert!(kept.get(NOW).is_some());
+        drop(first);
+        assert!(last.grow(25));
+        assert!(kept.get(NOW).is_some());
     }
 
     #[test]

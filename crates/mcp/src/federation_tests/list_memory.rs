@@ -14,7 +14,7 @@ use crate::{
 
 const LIMITS: ListLimits = ListLimits {
     total: 1_000_000,
-    of_project: 100_000,
+    of_project: 200_000,
 };
 
 /// A tool with a description of so many bytes.
@@ -28,7 +28,7 @@ async fn a_list_beyond_its_bound_is_cut_and_what_was_taken_works() {
         .map(|number| large(&format!("t{number}"), 1_000))
         .collect();
     let page = json!({"jsonrpc": "2.0", "id": 0, "result": {"resultType": "complete", "ttlMs": 60_000,
-        "cacheScope": "public", "tools": &tools[..50], "nextCursor": "more"}});
+        "cacheScope": "public", "tools": &tools[..25], "nextCursor": "more"}});
     let server = FakeServer::new(move |received| {
         if received.method() == "tools/list" {
             return Ok(json_answer(200, &page.to_string()));
@@ -39,7 +39,7 @@ async fn a_list_beyond_its_bound_is_cut_and_what_was_taken_works() {
     let plan = world.plan(IdentityForwarding::None, &[]);
     let answer = list(&world, &plan, &ADA).await;
     let taken = names(&answer).len();
-    assert!((10..=25).contains(&taken), "{taken}");
+    assert!((10..25).contains(&taken), "{taken}");
     assert!(world.federation.list_bytes() <= LIMITS.of_project);
     assert_eq!(call(&world, &plan, &ADA, "t3").await["result"]["tool"], "t3");
 }
@@ -84,8 +84,9 @@ async fn lists_that_gave_way_are_read_again_when_they_are_wanted() {
     });
     let world = World::with_list_limits(&[("one", &server)], LIMITS);
     let plan = world.plan(IdentityForwarding::Assertion, &[]);
+    let cyd = User("cyd");
     for _ in 0..3 {
-        for (user, name) in [(&ADA, "of-ada"), (&BOB, "of-bob")] {
+        for (user, name) in [(&ADA, "of-ada"), (&BOB, "of-bob"), (&cyd, "of-cyd")] {
             assert_eq!(names(&list(&world, &plan, user).await), [name]);
             assert_eq!(call(&world, &plan, user, name).await["result"]["tool"], name);
             assert!(world.federation.list_bytes() <= LIMITS.of_project);
