@@ -54,6 +54,8 @@ struct Turn {
     answered: u64,
     /// Whether it failed. Waiters share the failure, so a queue behind a database that hangs drains at once.
     failed: bool,
+    /// Whether what is in memory may lack something that the numbers do not show, so that the next reading takes all.
+    whole: bool,
     /// Where in the deny-list to look for what has expired, and when that was last done.
     round: usize,
     forgot_at: Duration,
@@ -114,6 +116,7 @@ impl DirectoryHandle {
         let result = self.read(store, keyring, config, &mut turn).await;
         turn.answered = answered;
         turn.failed = result.is_err();
+        turn.whole = turn.failed;
         result
     }
 
@@ -127,6 +130,8 @@ impl DirectoryHandle {
         self.readings.all.fetch_add(1, Ordering::Relaxed);
         // The time is taken before the reading: what was read is at least as new.
         let read_at = self.clock.monotonic();
+        let confirmed = self.confirmed_at.load(Ordering::Acquire);
+        turn.whole |= millis(read_at).saturating_sub(confirmed) > millis(STALE_AFTER);
         let begin = async {
             let mut tx = store.read().await?;
             let latest = revision::read_latest(&mut tx).await?;
@@ -134,9 +139,12 @@ impl DirectoryHandle {
         };
         let (mut tx, latest) = within(READ_DEADLINE, begin).await?;
         let current = self.current.load_full();
-        // A database that lost changes, as after a failover or a restored backup, is believed, and read as a whole.
+        // A database that lost changes, as after a failover or a restored backup, is believed, and read as a whole. While
+        // it could not be read, it may have lost some and come past the old numbers with others.
         let known = current.latest.filter(|known| {
-            known.configuration <= latest.configuration && known.revocations <= latest.revocations
+            !turn.whole
+                && known.configuration <= latest.configuration
+                && known.revocations <= latest.revocations
         });
         let mut next = Directory::clone(&current);
         next.latest = Some(latest);

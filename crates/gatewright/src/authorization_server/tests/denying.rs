@@ -101,3 +101,28 @@ async fn a_database_that_lost_revocations_is_believed() {
     assert!(!denies(app, revoked));
     assert_eq!(app.directory.revocations(), 0);
 }
+
+#[tokio::test]
+async fn a_database_that_lost_revocations_unseen_and_caught_up_is_read_as_a_whole() {
+    for fails in [true, false] {
+        let (world, restored) = (World::new().await, World::new().await);
+        let (_, client, refresh) = grant(&world).await;
+        revoke(&world, &client, &refresh).await;
+        // What the other database has stands for what was written after a backup was restored.
+        let (revoked, client, refresh) = grant(&restored).await;
+        revoke(&restored, &client, &refresh).await;
+        let (_, client, refresh) = grant(&restored).await;
+        revoke(&restored, &client, &refresh).await;
+        let (app, other) = (&world.app, &restored.app);
+        if fails {
+            app.store.close().await;
+            app.refresh_directory().await.unwrap_err();
+        } else {
+            world.clock.advance(Duration::from_secs(6));
+        }
+        let refreshed = app.directory.refresh(&other.store, &other.keyring, &other.config);
+        refreshed.await.unwrap();
+        assert!(denies(app, revoked), "fails: {fails}");
+        assert_eq!(app.directory.revocations(), 2);
+    }
+}
