@@ -159,9 +159,15 @@ impl App {
     /// Reads what is new in the directory: after a committed change, so that the change acts before its own answer is sent,
     /// and every second, because a change may have been made elsewhere.
     pub async fn refresh_directory(&self) -> Result<(), StoreError> {
-        self.directory
+        let refreshed = self
+            .directory
             .refresh(&self.store, &self.keyring, &self.config)
-            .await
+            .await;
+        if self.directory.take_went_back() {
+            tracing::warn!("the time of this machine went back; access tokens are verified again");
+            self.resource_server.forget_tokens();
+        }
+        refreshed
     }
 }
 

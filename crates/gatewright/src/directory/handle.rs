@@ -4,13 +4,13 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use gatewright_domain::{Clock, sealed::Keyring};
+use gatewright_domain::{Clock, Timestamp, gateway::REVOCATION_LEEWAY, sealed::Keyring};
 use gatewright_store::{
     Store, StoreError, Tx,
     revision::{self, Latest},
@@ -44,6 +44,8 @@ pub struct DirectoryHandle {
     asked: AtomicU64,
     /// The right to read. Who waits for it is often served by the reading of somebody else.
     turn: Mutex<Turn>,
+    /// Whether the time of day went back since it was last asked.
+    went_back: AtomicBool,
     readings: Readings,
 }
 
@@ -59,6 +61,24 @@ struct Turn {
     /// Where in the deny-list to look for what has expired, and when that was last done.
     round: usize,
     forgot_at: Duration,
+    /// The latest time of day, by which what has expired was forgotten.
+    latest: Timestamp,
+}
+
+impl Turn {
+    /// Whether the time of day went back by so much that revocations were forgotten too early.
+    fn goes_back(&mut self, now: Timestamp) -> bool {
+        let goes_back = now < self.latest.minus(REVOCATION_LEEWAY);
+        self.latest = if goes_back { now } else { self.latest.max(now) };
+        goes_back
+    }
+}
+
+/// What a reading of news begins with.
+struct News {
+    known: Option<Latest>,
+    latest: Latest,
+    now: Timestamp,
 }
 
 /// How often something was read.
@@ -77,6 +97,7 @@ impl DirectoryHandle {
             confirmed_at: AtomicI64::new(i64::MIN),
             asked: AtomicU64::new(0),
             turn: Mutex::default(),
+            went_back: AtomicBool::new(false),
             readings: Readings::default(),
         }
     }
@@ -120,6 +141,13 @@ impl DirectoryHandle {
         result
     }
 
+    /// Whether the time of day went back by more than clocks may differ since this was last asked. Revocations that were
+    /// forgotten by the later time may be gone from the database too, so whoever remembers that something was good must
+    /// look again.
+    pub fn take_went_back(&self) -> bool {
+        self.went_back.swap(false, Ordering::AcqRel)
+    }
+
     async fn read(
         &self,
         store: &Store,
@@ -129,8 +157,12 @@ impl DirectoryHandle {
     ) -> Result<(), StoreError> {
         self.readings.all.fetch_add(1, Ordering::Relaxed);
         // The time is taken before the reading: what was read is at least as new.
-        let read_at = self.clock.monotonic();
+        let (read_at, now) = (self.clock.monotonic(), self.clock.now());
         let confirmed = self.confirmed_at.load(Ordering::Acquire);
+        if turn.goes_back(now) {
+            turn.whole = true;
+            self.went_back.store(true, Ordering::Release);
+        }
         turn.whole |= millis(read_at).saturating_sub(confirmed) > millis(STALE_AFTER);
         let begin = async {
             let mut tx = store.read().await?;
@@ -150,14 +182,14 @@ impl DirectoryHandle {
         next.latest = Some(latest);
         let mut changed = known != Some(latest);
         if changed {
-            self.read_news(&mut tx, &mut next, known, latest, keyring, config)
-                .await?;
+            let news = News { known, latest, now };
+            self.read_news(&mut tx, &mut next, &news, keyring, config).await?;
         }
         drop(tx);
         if read_at.saturating_sub(turn.forgot_at) >= FORGET_EVERY {
             turn.forgot_at = read_at;
             turn.round = turn.round.wrapping_add(1);
-            changed |= next.deny_list.forget_expired(self.clock.now(), turn.round);
+            changed |= next.deny_list.forget_expired(now, turn.round);
         }
         if changed {
             self.current.store(Arc::new(next));
@@ -170,11 +202,11 @@ impl DirectoryHandle {
         &self,
         tx: &mut Tx,
         next: &mut Directory,
-        known: Option<Latest>,
-        latest: Latest,
+        news: &News,
         keyring: &Keyring,
         config: &Config,
     ) -> Result<(), StoreError> {
+        let News { known, latest, now } = *news;
         if known.is_none_or(|known| known.configuration != latest.configuration) {
             self.readings.of_configuration.fetch_add(1, Ordering::Relaxed);
             let deadline = known.map_or(FULL_READ_DEADLINE, |_| READ_DEADLINE);
@@ -199,7 +231,7 @@ impl DirectoryHandle {
         let mut place = Some(Place::after(since));
         while let Some(page) = place {
             // As many as there are, so that what blocking a client with a million grants leaves behind is read as well.
-            let next = revocation::read_page(tx, page, self.clock.now(), &mut deny);
+            let next = revocation::read_page(tx, page, now, &mut deny);
             place = within(READ_DEADLINE, next).await?;
         }
         Ok(())

@@ -45,6 +45,12 @@ impl Default for TokenCache {
     }
 }
 
+impl TokenCache {
+    pub(super) fn forget(&self) {
+        self.verified.invalidate_all();
+    }
+}
+
 /// A caller who is known.
 #[derive(Debug)]
 pub(super) struct Authenticated {

@@ -73,6 +73,11 @@ impl ResourceServer {
         self.federation.list_bytes()
     }
 
+    /// Forgets which tokens were verified: each is looked up once more.
+    pub(crate) fn forget_tokens(&self) {
+        self.tokens.forget();
+    }
+
     /// Nothing is known yet of tokens and servers.
     pub fn new(
         config: &Config,

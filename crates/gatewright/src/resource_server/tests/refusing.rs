@@ -11,7 +11,7 @@ use gatewright_domain::{
     id::ClientBlockId,
     user::UserStatus,
 };
-use gatewright_store::{client_block, gateway, grant, user, user_source};
+use gatewright_store::{client_block, gateway, grant, revocation, user, user_source};
 use http::{Request, StatusCode};
 
 use super::world::World;
@@ -315,4 +315,35 @@ async fn large_bodies_are_refused() {
         "{refused}"
     );
     assert_eq!(world.upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn a_revocation_holds_after_the_clock_ran_ahead_and_came_back() {
+    let world = World::new().await;
+    let (ended, kept) = (
+        world.sign_in("acme", "ada").await,
+        world.sign_in("acme", "bob").await,
+    );
+    for one in [&ended, &kept] {
+        assert_eq!(world.call_with("acme", &one.token).await.status, StatusCode::OK);
+    }
+    let (now, reason) = (world.app.now(), RevocationReason::Administrator);
+    let mut tx = world.app.store.write().await.unwrap();
+    grant::revoke(&mut tx, world.project, ended.grant, reason, now)
+        .await
+        .unwrap();
+    world.commit(tx).await;
+    // By the wrong time the revocation has expired: it is forgotten in memory and in the database.
+    let ahead = Duration::from_hours(48);
+    world.clock.advance(ahead);
+    world.app.refresh_directory().await.unwrap();
+    let mut tx = world.app.store.write().await.unwrap();
+    let gone = revocation::prune(&mut tx, world.app.now(), 10).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(gone, 1);
+    world.clock.set_back(ahead);
+    world.app.refresh_directory().await.unwrap();
+    for (one, status) in [(&ended, StatusCode::UNAUTHORIZED), (&kept, StatusCode::OK)] {
+        assert_eq!(world.call_with("acme", &one.token).await.status, status);
+    }
 }
