@@ -23,7 +23,7 @@ const POLL_DEADLINE: Duration = Duration::from_secs(3);
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often it is tried whether the database takes writes.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// A write that takes longer says nothing about whether writes are possible.
+/// A write that takes longer counts as one that got no turn.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 /// How often expired rows are looked for.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
@@ -166,14 +166,14 @@ async fn probe(app: Arc<App>) {
     }
 }
 
-/// Tries whether the database takes writes, for readiness. One that is only busy has not refused.
+/// Tries whether the database takes writes, for readiness. One that is busy has not refused, unless it stays so.
 pub(crate) async fn probe_once(app: &App) -> Result<(), StoreError> {
     let result = timeout(PROBE_DEADLINE, app.store.probe())
         .await
         .unwrap_or(Err(StoreError::Busy));
     match &result {
         Ok(()) => app.telemetry.condition.note_writes(true),
-        Err(StoreError::Busy) => {}
+        Err(StoreError::Busy) => app.telemetry.condition.note_busy(),
         Err(_) => app.telemetry.condition.note_writes(false),
     }
     result

@@ -1,6 +1,6 @@
 //! The condition of the process, as gauges: for each fault that an operator may meet there is one that shows it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -16,11 +16,16 @@ fn page_size() -> u64 {
     u64::try_from(rustix::param::page_size()).unwrap_or(4096)
 }
 
+/// So many writes in a row that get no turn count as refused: a database that is only busy lets one of them through.
+const BUSY_MAX: u32 = 3;
+
 /// Gauges that are set when they are read, and counters of what went wrong.
 #[derive(Debug)]
 pub struct Condition {
     /// Whether the last write that was tried went through.
     writes: AtomicBool,
+    /// Writes tried in a row that got no turn.
+    busy: AtomicU32,
     ready: Gauge,
     writable: Gauge,
     directory_age: Gauge<f64, AtomicU64>,
@@ -59,6 +64,7 @@ impl Condition {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let condition = Self {
             writes: AtomicBool::new(true),
+            busy: AtomicU32::new(0),
             ready: Gauge::default(),
             writable: Gauge::default(),
             directory_age: Gauge::default(),
@@ -140,10 +146,18 @@ impl Condition {
 
     /// Notes whether the database took a write.
     pub fn note_writes(&self, good: bool) {
+        self.busy.store(0, Ordering::Release);
         self.writes.store(good, Ordering::Release);
     }
 
-    /// Whether the database took the last write that was tried.
+    /// Notes that a write got no turn.
+    pub fn note_busy(&self) {
+        if self.busy.fetch_add(1, Ordering::AcqRel) + 1 >= BUSY_MAX {
+            self.note_writes(false);
+        }
+    }
+
+    /// Whether the database took the last write that was tried and got its turn.
     pub fn takes_writes(&self) -> bool {
         self.writes.load(Ordering::Acquire)
     }
@@ -210,6 +224,8 @@ fn resident_pages() -> Option<u64> {
 mod tests {
     use std::time::Duration;
 
+    use gatewright_store::StoreError;
+
     use crate::app::testing::TestApp;
 
     fn value<'a>(text: &'a str, name: &str) -> &'a str {
@@ -266,5 +282,23 @@ mod tests {
             .count_request("/mcp/{slug}", Some(429), Duration::ZERO);
         let limited = "gatewright_rate_limited_total{route=\"/mcp/{slug}\"}";
         assert_eq!(value(&look(&test), limited), "1");
+    }
+
+    #[tokio::test]
+    async fn a_database_where_no_write_gets_its_turn_is_not_ready() {
+        let test = TestApp::new().await;
+        let condition = &test.app.telemetry.condition;
+        let held = test.app.store.write().await.unwrap();
+        // Waiting takes no time from here on.
+        tokio::time::pause();
+        for takes_writes in [true, true, false, false] {
+            let busy = crate::jobs::probe_once(&test.app).await;
+            assert!(matches!(busy, Err(StoreError::Busy)), "{busy:?}");
+            assert_eq!(condition.takes_writes(), takes_writes);
+        }
+        tokio::time::resume();
+        drop(held);
+        crate::jobs::probe_once(&test.app).await.unwrap();
+        assert!(condition.takes_writes());
     }
 }
