@@ -254,13 +254,16 @@ pub async fn outlived(
     })
 }
 
-/// The grant a refresh token belongs to, and the generation of the token's successor, if the token has none yet.
+/// The grant a refresh token belongs to, and the generation of the token's successor, if the token has none yet. A token
+/// without a number counts as one generation after its grant: the access tokens of a first generation end no overlap, and
+/// its successor's must.
 pub async fn find_known(
     tx: &mut Tx,
     gateway: GatewayId,
     token: TokenHash,
 ) -> Result<Option<(Grant, i64)>, StoreError> {
-    let sql = "SELECT refresh_tokens.grant_id, COALESCE(refresh_tokens.generation, grants.generation) + 1 AS next \
+    let sql = "SELECT refresh_tokens.grant_id, \
+               COALESCE(refresh_tokens.generation, grants.generation + 1) + 1 AS next \
                FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
                WHERE refresh_tokens.token_hash = $1";
     let Some(row) = tx.fetch_optional(sql, values![token]).await? else {

@@ -30,6 +30,7 @@ contract!(
     a_repeat_from_another_network_is_told,
     a_grant_keeps_rows_of_its_latest_tokens_only,
     a_token_without_a_number_keeps_its_row,
+    the_overlap_of_a_token_without_a_number_ends_by_use_too,
     tokens_of_others_are_refused,
     tokens_of_what_ended_are_refused,
     a_grant_never_outlives_its_end,
@@ -367,9 +368,33 @@ async fn a_token_without_a_number_keeps_its_row(world: World) {
         ));
         last = TokenHash::of(&name);
         let row = look!(world, tx => refresh_token::find(tx, last)).unwrap();
-        assert_eq!(row.generation, Some(number));
+        assert_eq!(row.generation, Some(number + 1));
         world.clock.advance(Duration::from_hours(1));
     }
     let late = present(&world, &setting, old.hash, "x").await;
     assert!(matches!(late, Rotation::Reused(_)), "{late:?}");
+}
+
+async fn the_overlap_of_a_token_without_a_number_ends_by_use_too(world: World) {
+    let setting = world.setting().await;
+    let stored = setting.grant(&world).await;
+    let mut old = world.new_token(&stored);
+    old.generation = None;
+    commit!(world, tx => refresh_token::insert(tx, &old, world.soon()));
+    let rotated = present(&world, &setting, old.hash, "second").await;
+    assert!(matches!(rotated, Rotation::Rotated(_)), "{rotated:?}");
+    let row = look!(world, tx => refresh_token::find(tx, TokenHash::of("second"))).unwrap();
+    // First uses of a first generation are not noted.
+    assert_eq!(row.generation, Some(2));
+    let seen = Seen {
+        generation: 2,
+        at: world.now(),
+    };
+    let seen = BTreeMap::from([(stored.id, seen)]);
+    commit!(world, tx => grant::note_seen(tx, &seen));
+    world.clock.advance(Duration::from_mins(2));
+    assert_eq!(
+        present(&world, &setting, old.hash, "x").await,
+        Rotation::Straggler
+    );
 }
