@@ -1,18 +1,13 @@
 //! Sessions that were ended: a DELETE at one replica acts at all of them, within a poll.
 
-use std::{
-    sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use gatewright_domain::Timestamp;
+use gatewright_domain::{Timestamp, gateway::REVOCATION_LEEWAY};
 use gatewright_mcp::session::Ending;
 use gatewright_store::{StoreError, ended_session};
 
 use crate::app::App;
 
-/// Read again each time, because clocks of replicas differ and a transaction commits after its own time.
-const OVERLAP: Duration = Duration::from_mins(1);
 /// Sessions read at once: as many as are remembered.
 const READ_MAX: u32 = 200_000;
 
@@ -40,9 +35,14 @@ pub(super) async fn tell_others(app: &App, ending: Ending) -> Result<(), StoreEr
 pub(crate) async fn hear(app: &App) -> Result<(), StoreError> {
     let elsewhere = &app.resource_server.elsewhere;
     let newest = elsewhere.newest.load(Ordering::Acquire);
-    let since = Timestamp::from_millis(newest).minus(OVERLAP);
+    let now = app.now();
+    // Clocks of replicas differ, and a transaction commits after its own time: what was ended lately is read again each
+    // time, also where the newest was ended by the fastest clock and the next is by the slowest.
+    let since = Timestamp::from_millis(newest)
+        .min(now)
+        .minus(2 * REVOCATION_LEEWAY);
     let mut tx = app.store.read().await?;
-    let ended = ended_session::list_since(&mut tx, since, app.now(), READ_MAX).await?;
+    let ended = ended_session::list_since(&mut tx, since, now, READ_MAX).await?;
     drop(tx);
     if let Some((_, at)) = ended.first() {
         elsewhere.newest.fetch_max(at.as_millis(), Ordering::AcqRel);
