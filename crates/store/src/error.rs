@@ -68,6 +68,9 @@ pub enum EngineError {
     /// The store was closed.
     #[error("the database was closed")]
     Closed,
+    /// The owner of a transaction did nothing with it for so long that it was undone, because others waited.
+    #[error("the transaction was undone because its next statement took too long to come")]
+    TookTooLong,
     /// SQLite rolled back a transaction by itself, as it does when the disk is full.
     #[error("the transaction was rolled back by the database")]
     RolledBack,
@@ -147,7 +150,7 @@ impl EngineError {
             Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
             Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
             Self::Commit(shared) => shared.is_disk_full(),
-            Self::NoRow | Self::Closed | Self::RolledBack => false,
+            Self::NoRow | Self::Closed | Self::TookTooLong | Self::RolledBack => false,
         }
     }
 }

@@ -12,22 +12,19 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
+        mpsc as steps,
     },
     thread::{self, JoinHandle},
     time::Instant,
 };
 
 use sqlx::SqlStr;
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc as steps, oneshot},
-    time::timeout,
-};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use self::{
     connection::Use,
     queue::Waiting,
-    worker::{Job, Session, Sql, Step, Worker},
+    worker::{Job, SESSION_IDLE_MAX, Session, Sql, Step, Worker},
 };
 use crate::{
     StoreError, Tx,
@@ -122,6 +119,7 @@ impl Queue {
                     busy: Arc::clone(&busy),
                     runtime: Handle::current(),
                     connection: None,
+                    idle_max: SESSION_IDLE_MAX,
                 };
                 thread::Builder::new()
                     .name("sqlite".to_owned())
@@ -139,7 +137,7 @@ impl Queue {
     /// Begins a session; waiting for the connection and for another process together take at most [`BUSY_AFTER`].
     async fn session(&self) -> Result<Tx, StoreError> {
         let (begun, told) = oneshot::channel();
-        let (sender, receiver) = steps::channel(1);
+        let (sender, receiver) = steps::channel();
         let session = Session {
             begun,
             steps: receiver,
@@ -206,8 +204,9 @@ impl SessionHandle {
         step: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Step,
     ) -> Result<T, StoreError> {
         let (reply, told) = oneshot::channel();
-        let sent = self.steps.send(step(reply)).await;
-        sent.map_err(|_| EngineError::Closed)?;
+        // It never waits: the line holds one step, because the owner waits for each answer.
+        let sent = self.steps.send(step(reply));
+        sent.map_err(|_| EngineError::TookTooLong)?;
         told.await.map_err(|_| EngineError::Closed)?
     }
 }

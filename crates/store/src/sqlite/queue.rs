@@ -102,7 +102,9 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::{mpsc, oneshot};
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
 
     use super::{super::worker::Session, *};
 
@@ -111,7 +113,7 @@ mod tests {
     /// A transaction, and its owner, who waits while it lives.
     fn job() -> (Job, Owner) {
         let (begun, owner) = oneshot::channel();
-        let (_, steps) = mpsc::channel(1);
+        let (_, steps) = mpsc::channel();
         (Job::Session(Session { begun, steps }), owner)
     }
 

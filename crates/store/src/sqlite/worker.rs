@@ -9,11 +9,13 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
+        mpsc,
     },
+    time::Duration,
 };
 
 use rusqlite::Connection;
-use tokio::{runtime::Handle, sync::mpsc, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     connection::{self, Use},
@@ -23,6 +25,9 @@ use crate::{StoreError, error::EngineError, row::SqliteRow, value::Value};
 
 /// Whole transactions that share a commit at most: the first of them waits for the last.
 const BATCH: usize = 64;
+
+/// A session whose owner sends nothing for so long is given up: all who write wait for it.
+pub(super) const SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// What a thread is asked for.
 pub(super) enum Job {
@@ -87,6 +92,8 @@ pub(super) struct Worker {
     pub(super) busy: Arc<AtomicU32>,
     pub(super) runtime: Handle,
     pub(super) connection: Option<Connection>,
+    /// How long a session may do nothing.
+    pub(super) idle_max: Duration,
 }
 
 impl Worker {
@@ -146,7 +153,7 @@ impl Worker {
         self.connection = Some(connection);
     }
 
-    fn session(&mut self, mut session: Session) {
+    fn session(&mut self, session: Session) {
         if session.begun.is_closed() {
             return;
         }
@@ -162,7 +169,7 @@ impl Worker {
             return self.give_up(connection);
         }
         // An owner that goes away in the middle closes the channel; its last answer goes nowhere.
-        while let Some(step) = session.steps.blocking_recv() {
+        while let Ok(step) = session.steps.recv_timeout(self.idle_max) {
             match step {
                 Step::Execute(sql, reply) => {
                     let _ = reply.send(connection::execute(&connection, sql.text.as_str(), &sql.values));
@@ -251,4 +258,45 @@ fn tell(done: Vec<Box<dyn Whole>>, failed: Option<StoreError>) {
 fn run_once(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::store::Urgency;
+
+    #[tokio::test]
+    async fn a_session_whose_owner_does_nothing_is_given_up_and_the_next_one_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gatewright.db");
+        std::fs::write(&path, b"").unwrap();
+        let waiting = Waiting::default();
+        let mut owners = Vec::new();
+        for _ in 0..2 {
+            let (begun, told) = oneshot::channel();
+            let (sender, steps) = mpsc::channel::<Step>();
+            let job = Job::Session(Session { begun, steps });
+            waiting.push(job, Urgency::Person, Instant::now()).unwrap();
+            owners.push((told, sender));
+        }
+        waiting.close();
+        let worker = Worker {
+            path: Arc::new(path),
+            for_what: Use::Writing,
+            waiting,
+            busy: Arc::default(),
+            runtime: Handle::current(),
+            connection: None,
+            idle_max: Duration::ZERO,
+        };
+        // It ends although both owners are there.
+        worker.run();
+        for (mut told, sender) in owners {
+            told.try_recv().unwrap().unwrap();
+            let (reply, _) = oneshot::channel();
+            assert!(sender.send(Step::Commit(reply)).is_err());
+        }
+    }
 }
