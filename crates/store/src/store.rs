@@ -14,9 +14,7 @@ use std::{
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{
-    StoreError, Tx, error::EngineError, file::DatabaseFile, link::Link, postgres, revision, sqlite::Sqlite,
-};
+use crate::{StoreError, Tx, file::DatabaseFile, link::Link, postgres, revision, sqlite::Sqlite};
 
 /// How long a writer waits for its turn: past it, an answer that says "busy" serves the caller better.
 pub(crate) const BUSY_AFTER: Duration = Duration::from_secs(5);
@@ -110,7 +108,7 @@ impl Store {
         let engine = match config {
             StoreConfig::Sqlite { path } => {
                 let sqlite = Sqlite::open(path).await?;
-                let file = DatabaseFile::at(path.clone()).map_err(EngineError::Io)?;
+                let file = sqlite.file().clone();
                 Engine::Sqlite { sqlite, file }
             }
             StoreConfig::Postgres { url, max_connections } => {

@@ -29,6 +29,7 @@ use self::{
 use crate::{
     StoreError, Tx,
     error::EngineError,
+    file::DatabaseFile,
     row::Row,
     store::{BUSY_AFTER, Connections, Urgency},
     value::Value,
@@ -47,19 +48,27 @@ const READERS: usize = 3;
 pub(crate) struct Sqlite {
     writer: Queue,
     readers: Queue,
+    file: DatabaseFile,
 }
 
 impl Sqlite {
     /// Opens a file, which is created (mode 0600) when it is missing.
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         create(path).map_err(EngineError::Io)?;
+        let file = DatabaseFile::at(path.to_owned()).map_err(EngineError::Io)?;
         let sqlite = Self {
-            writer: Queue::new(path, Use::Writing, 1)?,
-            readers: Queue::new(path, Use::Reading, READERS)?,
+            writer: Queue::new(path, &file, Use::Writing, 1)?,
+            readers: Queue::new(path, &file, Use::Reading, READERS)?,
+            file,
         };
         // Readers need the mode that the writer sets.
         drop(sqlite.write().await?);
         Ok(sqlite)
+    }
+
+    /// Where the data must stay.
+    pub(crate) fn file(&self) -> &DatabaseFile {
+        &self.file
     }
 
     /// A transaction that may write, statement by statement.
@@ -106,7 +115,7 @@ struct Queue {
 }
 
 impl Queue {
-    fn new(path: &Path, for_what: Use, threads: usize) -> Result<Self, StoreError> {
+    fn new(path: &Path, file: &DatabaseFile, for_what: Use, threads: usize) -> Result<Self, StoreError> {
         let waiting = Waiting::default();
         let busy = Arc::new(AtomicU32::new(0));
         let path: Arc<PathBuf> = Arc::new(path.to_owned());
@@ -114,6 +123,7 @@ impl Queue {
             .map(|_| {
                 let worker = Worker {
                     path: Arc::clone(&path),
+                    file: file.clone(),
                     for_what,
                     waiting: waiting.clone(),
                     busy: Arc::clone(&busy),

@@ -21,7 +21,7 @@ use super::{
     connection::{self, Use},
     queue::Waiting,
 };
-use crate::{StoreError, error::EngineError, row::SqliteRow, value::Value};
+use crate::{StoreError, error::EngineError, file::DatabaseFile, row::SqliteRow, value::Value};
 
 /// Whole transactions that share a commit at most: the first of them waits for the last.
 const BATCH: usize = 64;
@@ -86,6 +86,8 @@ pub(super) struct Sql {
 /// A thread with its connection, which is opened when the first transaction comes.
 pub(super) struct Worker {
     pub(super) path: Arc<PathBuf>,
+    /// Where the data must stay.
+    pub(super) file: DatabaseFile,
     pub(super) for_what: Use,
     pub(super) waiting: Waiting,
     /// Counts this thread while it is in a transaction.
@@ -153,6 +155,16 @@ impl Worker {
         self.connection = Some(connection);
     }
 
+    /// Makes a transaction durable. Its owner may have waited since the file was last looked at, and what was written to one
+    /// that is gone is lost.
+    fn commit(&self, connection: &Connection) -> Result<(), StoreError> {
+        run_once(connection, "COMMIT")?;
+        match self.for_what {
+            Use::Writing => self.file.check(),
+            Use::Reading => Ok(()),
+        }
+    }
+
     fn session(&mut self, session: Session) {
         if session.begun.is_closed() {
             return;
@@ -178,7 +190,7 @@ impl Worker {
                     let _ = reply.send(connection::fetch_all(&connection, sql.text.as_str(), &sql.values));
                 }
                 Step::Commit(reply) => {
-                    let committed = run_once(&connection, "COMMIT");
+                    let committed = self.commit(&connection);
                     self.give_up(connection);
                     let _ = reply.send(committed);
                     return;
@@ -234,7 +246,7 @@ impl Worker {
                 Some(Job::Whole(other)) if other.begins() => whole = other,
                 other => {
                     next = other;
-                    break run_once(&connection, "COMMIT");
+                    break self.commit(&connection);
                 }
             }
         };
@@ -250,7 +262,13 @@ fn tell(done: Vec<Box<dyn Whole>>, failed: Option<StoreError>) {
     for whole in done {
         whole.tell(match &failed {
             None => Ok(()),
-            Some(error) => Err(EngineError::Commit(Arc::clone(error)).into()),
+            Some(error) => Err(match &**error {
+                StoreError::FileGone { path, what } => StoreError::FileGone {
+                    path: path.clone(),
+                    what: *what,
+                },
+                _ => EngineError::Commit(Arc::clone(error)).into(),
+            }),
         });
     }
 }
@@ -272,6 +290,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gatewright.db");
         std::fs::write(&path, b"").unwrap();
+        let file = DatabaseFile::at(path.clone()).unwrap();
         let waiting = Waiting::default();
         let mut owners = Vec::new();
         for _ in 0..2 {
@@ -284,6 +303,7 @@ mod tests {
         waiting.close();
         let worker = Worker {
             path: Arc::new(path),
+            file,
             for_what: Use::Writing,
             waiting,
             busy: Arc::default(),

@@ -1,6 +1,6 @@
 //! A database that goes silent, is read-only for a moment, or loses its file.
 
-use gatewright_store::{Store, StoreConfig, StoreError, project};
+use gatewright_store::{Store, StoreConfig, StoreError, Urgency, project};
 
 use crate::world::{World, on_sqlite};
 
@@ -38,6 +38,42 @@ async fn the_file_goes(world: World) {
     std::fs::rename(&aside, &path).unwrap();
     save(&world, &world.store).await.unwrap();
     world.store.probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn sqlite_acknowledges_nothing_that_went_to_a_file_that_is_gone() {
+    on_sqlite(the_file_goes_meanwhile).await;
+}
+
+async fn the_file_goes_meanwhile(world: World) {
+    let StoreConfig::Sqlite { path } = world.config.clone() else {
+        unreachable!()
+    };
+    let aside = path.with_extension("aside");
+    let new = world.new_project();
+    let mut tx = world.store.write().await.unwrap();
+    project::insert(&mut tx, &new).await.unwrap();
+    std::fs::rename(&path, &aside).unwrap();
+    let step_by_step = tx.commit().await;
+    assert!(
+        matches!(step_by_step, Err(StoreError::FileGone { .. })),
+        "{step_by_step:?}"
+    );
+    std::fs::rename(&aside, &path).unwrap();
+    let (new, from, to) = (world.new_project(), path.clone(), aside.clone());
+    let whole: Result<(), StoreError> = world
+        .store
+        .transact(Urgency::Program, move |tx| {
+            Box::pin(async move {
+                project::insert(tx, &new).await?;
+                std::fs::rename(&from, &to).unwrap();
+                Ok(())
+            })
+        })
+        .await;
+    assert!(matches!(whole, Err(StoreError::FileGone { .. })), "{whole:?}");
+    std::fs::rename(&aside, &path).unwrap();
+    save(&world, &world.store).await.unwrap();
 }
 
 #[cfg(feature = "postgres-tests")]
