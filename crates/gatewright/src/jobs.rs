@@ -4,7 +4,7 @@ mod pruning;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use gatewright_store::StoreError;
+use gatewright_store::{StoreError, Urgency};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -213,6 +213,6 @@ async fn trace(app: Arc<App>) {
     let mut ticks = every(TRACE_EVERY);
     loop {
         ticks.tick().await;
-        streak.note(&sign_in_trace::flush(&app).await);
+        streak.note(&sign_in_trace::flush_for(&app, Urgency::Program).await);
     }
 }

@@ -128,10 +128,15 @@ impl Store {
 
     /// A transaction that may write (`BEGIN IMMEDIATE` on the one writer connection of SQLite, which it keeps until it ends; `Busy` after five seconds).
     pub async fn write(&self) -> Result<Tx, StoreError> {
+        self.write_for(Urgency::Person).await
+    }
+
+    /// The same for whoever waits: work beside requests, which comes back by itself, stands in the line of programs.
+    pub async fn write_for(&self, urgency: Urgency) -> Result<Tx, StoreError> {
         match &self.engine {
             Engine::Sqlite { sqlite, file } => {
                 file.check()?;
-                sqlite.write().await
+                sqlite.write(urgency).await
             }
             Engine::Postgres { pool, link, .. } => {
                 let _waiting = Waiting::begin(&self.waiting);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::Timestamp;
-use gatewright_store::StoreError;
+use gatewright_store::{StoreError, Urgency};
 
 use crate::app::App;
 
@@ -106,7 +106,7 @@ pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreErr
         let mut pace = Pace::default();
         loop {
             let (began, limit) = (app.clock.monotonic(), pace.0);
-            let mut tx = app.store.write().await?;
+            let mut tx = app.store.write_for(Urgency::Program).await?;
             let gone = match table {
                 ClaimedSignIns => {
                     let before = now.minus(KEEP_CLAIMED);

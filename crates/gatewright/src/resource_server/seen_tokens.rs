@@ -9,7 +9,7 @@ use std::{
 
 use gatewright_domain::{Timestamp, id::GrantId};
 use gatewright_store::{
-    StoreError,
+    StoreError, Urgency,
     grant::{self, Seen},
 };
 
@@ -80,7 +80,7 @@ pub(crate) async fn flush(app: &App) -> Result<usize, StoreError> {
         if batch.is_empty() {
             return Ok(written);
         }
-        let mut tx = app.store.write().await?;
+        let mut tx = app.store.write_for(Urgency::Program).await?;
         grant::note_seen(&mut tx, &batch).await?;
         tx.commit().await?;
         seen_tokens.written(&batch);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{Timestamp, id::ApiKeyId};
-use gatewright_store::StoreError;
+use gatewright_store::{StoreError, Urgency};
 use moka::sync::Cache;
 use tokio::sync::{Mutex, mpsc};
 
@@ -50,15 +50,16 @@ impl LastUsed {
 /// Writes what was noted since the last time; how many uses. The periodic jobs and an orderly shutdown call this.
 pub async fn flush(app: &App) -> Result<usize, StoreError> {
     let mut receiver = app.last_used.receiver.lock().await;
+    if receiver.is_empty() {
+        return Ok(0);
+    }
+    // They wait where they are until there is a turn to write.
+    let mut tx = app.store.write_for(Urgency::Program).await?;
     let mut uses = Vec::new();
     while let Ok(used) = receiver.try_recv() {
         uses.push(used);
     }
     drop(receiver);
-    if uses.is_empty() {
-        return Ok(0);
-    }
-    let mut tx = app.store.write().await?;
     gatewright_store::api_key::note_used(&mut tx, &uses).await?;
     tx.commit().await?;
     Ok(uses.len())

@@ -23,7 +23,7 @@ use gatewright_domain::{
 };
 
 pub use before_allow::BeforeAllow;
-pub use recorder::flush;
+pub use recorder::{flush, flush_for};
 
 /// A grant that is older has had its first call, or it is no longer of interest.
 const FIRST_CALL_WITHIN: Duration = Duration::from_hours(1);

@@ -12,7 +12,7 @@ use gatewright_domain::{
     id::AttemptId,
     sign_in_attempt::{AttemptHead, AttemptPart, Progress},
 };
-use gatewright_store::{StoreError, sign_in_attempt as rows};
+use gatewright_store::{StoreError, Urgency, sign_in_attempt as rows};
 
 use crate::app::App;
 
@@ -110,9 +110,13 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Writes what was noted since the last time; how many attempts. The periodic jobs, an orderly shutdown and whoever
-/// reads the trace call this.
+/// Writes what was noted since the last time; how many attempts. An orderly shutdown and whoever reads the trace call this.
 pub async fn flush(app: &App) -> Result<usize, StoreError> {
+    flush_for(app, Urgency::Person).await
+}
+
+/// The same, for whoever waits: the periodic job comes back by itself.
+pub async fn flush_for(app: &App, urgency: Urgency) -> Result<usize, StoreError> {
     let recorder = &app.sign_in_trace.recorder;
     let turn = recorder.turn.lock().await;
     let mut taken = recorder.take();
@@ -120,7 +124,7 @@ pub async fn flush(app: &App) -> Result<usize, StoreError> {
     while !taken.parts.is_empty() {
         let batch = taken.parts.len().min(BATCH);
         let mut gateways = BTreeSet::new();
-        let mut tx = app.store.write().await?;
+        let mut tx = app.store.write_for(urgency).await?;
         for part in &taken.parts[..batch] {
             if rows::add(&mut tx, part).await? {
                 gateways.insert(part.head.gateway_id);
@@ -133,7 +137,7 @@ pub async fn flush(app: &App) -> Result<usize, StoreError> {
             continue;
         }
         // In a transaction of its own, which holds nothing yet, so that two processes do not wait in a circle.
-        let mut tx = app.store.write().await?;
+        let mut tx = app.store.write_for(urgency).await?;
         for gateway in gateways {
             for (progress, keep) in KEEP {
                 rows::evict(&mut tx, gateway, progress, keep, EVICT_MAX).await?;

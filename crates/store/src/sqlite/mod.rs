@@ -62,7 +62,7 @@ impl Sqlite {
             file,
         };
         // Readers need the mode that the writer sets.
-        drop(sqlite.write().await?);
+        drop(sqlite.write(Urgency::Person).await?);
         Ok(sqlite)
     }
 
@@ -72,13 +72,13 @@ impl Sqlite {
     }
 
     /// A transaction that may write, statement by statement.
-    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
-        self.writer.session().await
+    pub(crate) async fn write(&self, urgency: Urgency) -> Result<Tx, StoreError> {
+        self.writer.session(urgency).await
     }
 
     /// A transaction that only reads, statement by statement.
     pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
-        self.readers.session().await
+        self.readers.session(Urgency::Person).await
     }
 
     /// How the connections are used.
@@ -145,7 +145,7 @@ impl Queue {
     }
 
     /// Begins a session; waiting for the connection and for another process together take at most [`BUSY_AFTER`].
-    async fn session(&self) -> Result<Tx, StoreError> {
+    async fn session(&self, urgency: Urgency) -> Result<Tx, StoreError> {
         let (begun, told) = oneshot::channel();
         let (sender, receiver) = steps::channel();
         let session = Session {
@@ -153,7 +153,7 @@ impl Queue {
             steps: receiver,
         };
         self.waiting
-            .push(Job::Session(session), Urgency::Person, Instant::now())?;
+            .push(Job::Session(session), urgency, Instant::now())?;
         match timeout(BUSY_AFTER, told).await {
             Ok(Ok(Ok(()))) => Ok(Tx::of_session(SessionHandle { steps: sender })),
             Ok(Ok(Err(error))) => Err(error),

@@ -1,8 +1,8 @@
 //! Transactions: all or nothing, from one moment, and never a hang.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
-use gatewright_store::{StoreError, directory, project, revision, server};
+use gatewright_store::{StoreError, Urgency, directory, project, revision, server};
 
 use crate::world::{World, commit, contract, look};
 
@@ -122,4 +122,27 @@ async fn a_writer_that_waits_too_long_is_told_so() {
     tokio::time::resume();
     drop(first);
     assert!(store.write().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_person_writes_before_work_that_waited_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatewright.db");
+    let config = gatewright_store::StoreConfig::Sqlite { path };
+    let store = gatewright_store::Store::connect(&config).await.unwrap();
+    store.migrate().await.unwrap();
+    let held = store.write().await.unwrap();
+    let order = RefCell::new(Vec::new());
+    let work = async {
+        let tx = store.write_for(Urgency::Program).await.unwrap();
+        order.borrow_mut().push("work");
+        drop(tx);
+    };
+    let person = async {
+        let tx = store.write().await.unwrap();
+        order.borrow_mut().push("person");
+        drop(tx);
+    };
+    tokio::join!(work, person, async { drop(held) });
+    assert_eq!(order.into_inner(), ["person", "work"]);
 }
