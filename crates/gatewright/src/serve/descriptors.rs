@@ -30,6 +30,8 @@ pub struct Fit {
     pub upstream: u32,
     /// `server.max_connections`.
     configured: u32,
+    /// What the database may open.
+    of_store: u64,
 }
 
 impl Fit {
@@ -52,6 +54,7 @@ impl Fit {
             connections: narrow(connections),
             upstream: narrow(upstream),
             configured,
+            of_store,
         }
     }
 
@@ -69,7 +72,7 @@ impl Fit {
              ulimit -n) to at least {}, or lower server.max_connections",
             self.configured,
             self.connections,
-            2 * u64::from(self.configured) + RESERVE + OF_SQLITE,
+            2 * u64::from(self.configured) + RESERVE + self.of_store,
         ))
     }
 
@@ -116,6 +119,8 @@ pub fn raise() {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_domain::secret::Secret;
+
     use super::*;
 
     fn fit(max_connections: u32, limit: Option<u64>) -> Fit {
@@ -164,6 +169,18 @@ mod tests {
                 .to_string()
                 .contains("only 128 files")
         );
+    }
+
+    #[test]
+    fn what_is_advised_for_postgresql_is_enough() {
+        let mut config = Config::default();
+        config.server.max_connections = 16_384;
+        config.database.url = Some(Secret::new("postgres://localhost/gatewright"));
+        config.database.max_connections = 200;
+        let advised = 2 * 16_384 + RESERVE + 200;
+        let short = Fit::of(&config, Some(advised - 1)).warning().unwrap();
+        assert!(short.contains(&format!("at least {advised}")), "{short}");
+        assert_eq!(Fit::of(&config, Some(advised)).warning(), None);
     }
 
     #[test]
