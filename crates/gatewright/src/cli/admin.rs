@@ -57,7 +57,8 @@ pub(super) enum Command {
         /// The address of the account.
         #[arg(long)]
         email: String,
-        /// Make the account an administrator of the instance, where nobody is left who could.
+        /// Make the account an administrator of the instance, where nobody is left who could. If its address was not
+        /// proven, the password it had stops working at once.
         #[arg(long)]
         instance_admin: bool,
     },
@@ -146,13 +147,19 @@ async fn init(app: &App, new: NewInstance) -> anyhow::Result<ExitCode> {
 }
 
 async fn reset(app: &App, email: &str, instance_admin: bool) -> anyhow::Result<ExitCode> {
-    let Some(link) = password_reset::offer(app, email, instance_admin).await? else {
+    let Some(offer) = password_reset::offer_fully(app, email, instance_admin).await? else {
         bail!(
             "there is no account of the address {email}. `gatewright admin init --email` makes the first one"
         );
     };
+    if offer.forgot_password {
+        eprintln!(
+            "It was not proven that the account belongs to the owner of {email}: the password it had no longer works, and \
+             its sessions have ended."
+        );
+    }
     eprintln!("Whoever opens this link sets a new password and is signed in. It works once, for an hour:");
-    println!("{link}");
+    println!("{}", offer.link);
     Ok(ExitCode::SUCCESS)
 }
 

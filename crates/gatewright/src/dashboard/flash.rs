@@ -120,7 +120,7 @@ flashes! {
     /// An account no longer administers the instance.
     AdministratorUnmade = "administrator-unmade", "The account no longer administers the instance.";
     /// The address of an account was proven.
-    AddressProven = "address-proven", "The address is marked as proven.";
+    AddressProven = "address-proven", "The address is marked as proven. The password from before no longer works: make a link for the owner.";
     /// The sessions of an account were ended.
     SessionsEnded = "sessions-ended", "The sessions have ended. Every browser has to sign in again.";
     /// A key was revoked.

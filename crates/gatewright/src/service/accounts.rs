@@ -51,12 +51,13 @@ pub struct AccountPatch {
     #[schema(schema_with = schema::account_status)]
     #[serde(default)]
     pub status: Patch<AccountStatus>,
-    /// Whether it manages projects and accounts of the instance. Making it so also proves its address.
+    /// Whether it manages projects and accounts of the instance. Its address must be proven first.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     pub is_instance_admin: Patch<bool>,
-    /// `true` says that you know this account to be that of the address's owner. Other accounts of the address are deleted,
-    /// and their memberships become this one's. It cannot be undone.
+    /// `true` says that you know this account to be that of the address's owner. Its password, which someone else may have
+    /// chosen, is forgotten and its sessions end: make a password link for the owner. Other accounts of the address are
+    /// deleted, and their memberships become this one's. It cannot be undone.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     pub address_proven: Patch<bool>,
@@ -149,10 +150,18 @@ pub async fn update(
         }
     }
     if let Some(is_admin) = is_admin.filter(|is_admin| *is_admin != current.is_instance_admin) {
+        // Anyone who held the link of an invitation may have chosen its password.
+        if is_admin && !current.address_proven && proven != Some(true) {
+            return Err(ServiceError::conflict(
+                "The address of this account is not proven, and someone else may know its password: mark the address as \
+                 proven first. That forgets the password; make a password link for the owner.",
+            ));
+        }
         written(rows::set_instance_admin(&mut change.tx, id, is_admin, now).await?)?;
     }
-    if proven == Some(true) || is_admin == Some(true) {
-        account_address::prove(&mut change.tx, id, now).await?;
+    if proven == Some(true) && account_address::prove(&mut change.tx, id, now).await? {
+        // As with single sign-on: what was set before the owner of the address was known goes.
+        rows::forget_password(&mut change.tx, id, now).await?;
     }
     let next = existing(&mut change.tx, id).await?;
     if next == current {
@@ -161,7 +170,10 @@ pub async fn update(
     if let Some(own) = own {
         account_session::keep(&mut change.tx, &own, next.session_epoch).await?;
     }
-    let changes = updated(&audited(&current), audited(&next));
+    let mut changes = updated(&audited(&current), audited(&next));
+    if current.has_password && !next.has_password {
+        changes.push(secret_changed("password"));
+    }
     tell(&mut change, &next, "updated", changes).await?;
     change.commit().await?;
     Ok(next)

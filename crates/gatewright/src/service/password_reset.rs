@@ -19,10 +19,26 @@ use super::{
 };
 use crate::{account::visitor::Visitor, app::App};
 
+/// A link that was made.
+#[derive(Debug)]
+pub struct Offer {
+    /// The link.
+    pub link: String,
+    /// Whether the password the account had was forgotten, with its sessions, because its address was not proven.
+    pub forgot_password: bool,
+}
+
+/// [`offer_fully`], of which only the link is wanted.
+pub async fn offer(app: &App, email: &str, make_admin: bool) -> Result<Option<String>, ServiceError> {
+    let offered = offer_fully(app, email, make_admin).await?;
+    Ok(offered.map(|offer| offer.link))
+}
+
 /// Makes a link to set the password of an account, which is enabled where it was disabled and, where that is asked for,
 /// made an administrator of the instance: whoever has a shell here could do all of it to the database. Nothing when there
-/// is no such account.
-pub async fn offer(app: &App, email: &str, make_admin: bool) -> Result<Option<String>, ServiceError> {
+/// is no such account. Who becomes an administrator with an address that is not proven loses the password at once: it may
+/// be that of whoever opened the invitation first.
+pub async fn offer_fully(app: &App, email: &str, make_admin: bool) -> Result<Option<Offer>, ServiceError> {
     let email = Email::check("/email", email)?;
     let authority = Authority::operator(Origin::Cli);
     let mut change = Change::begin(app, &authority, None).await?;
@@ -40,13 +56,17 @@ pub async fn offer(app: &App, email: &str, make_admin: bool) -> Result<Option<St
     }
     let (id, now) = (account.id, change.now);
     let mut told = Vec::new();
+    let mut forgot_password = false;
     if account.status == AccountStatus::Disabled {
         rows::set_status(&mut change.tx, id, AccountStatus::Active, now).await?;
         told.push(field("status", AccountStatus::Active));
     }
     if make_admin && !account.is_instance_admin {
         rows::set_instance_admin(&mut change.tx, id, true, now).await?;
-        account_address::prove(&mut change.tx, id, now).await?;
+        if account_address::prove(&mut change.tx, id, now).await? {
+            rows::forget_password(&mut change.tx, id, now).await?;
+            forgot_password = account.has_password;
+        }
         told.push(field("is_instance_admin", true));
     }
     let token = entropy::token(app.entropy.as_ref());
@@ -57,9 +77,16 @@ pub async fn offer(app: &App, email: &str, make_admin: bool) -> Result<Option<St
         expires_at: now.plus(RESET_LIFE),
     };
     account_link::insert(&mut change.tx, &link, authority.actor().kind).await?;
-    accounts::tell(&mut change, account, "password_link_made", created(told)).await?;
+    let mut changes = created(told);
+    if forgot_password {
+        changes.push(secret_changed("password"));
+    }
+    accounts::tell(&mut change, account, "password_link_made", changes).await?;
     change.commit().await?;
-    Ok(Some(format!("{}/account/reset/{token}", app.config.public_url())))
+    Ok(Some(Offer {
+        link: format!("{}/account/reset/{token}", app.config.public_url()),
+        forgot_password,
+    }))
 }
 
 /// Whose password a link sets; nothing when it has run out, was used or never was.

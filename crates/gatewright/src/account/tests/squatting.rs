@@ -74,12 +74,22 @@ impl World {
             .map(drop)
     }
 
-    async fn prove(&self, who: &Begun) {
+    /// Marks the address as proven, and lets its owner choose a password by a link.
+    async fn prove(&self, who: &Begun, password: &str) -> Begun {
         let patch = AccountPatch {
             address_proven: Patch::Set(true),
             ..AccountPatch::default()
         };
-        self.change(who.account.id, patch).await.unwrap();
+        let id = who.account.id;
+        self.change(id, patch).await.unwrap();
+        assert!(self.session(&who.token).await.is_none());
+        let link = accounts::offer_password(self.app(), &self.as_owner().await, id)
+            .await
+            .unwrap();
+        let password = Secret::new(password);
+        password_reset::complete(self.app(), &visitor(1), &token_of(&link), &password)
+            .await
+            .unwrap()
     }
 }
 
@@ -158,10 +168,12 @@ async fn proving_one_account_gives_it_the_projects_of_its_address_and_ends_the_o
     let made = invitations::create(world.app(), &as_squatter, world.project, new)
         .await
         .unwrap();
-    world.prove(&grace).await;
+    let grace = world.prove(&grace, "marble window thirteen").await;
     assert!(world.session(&squatter.token).await.is_none());
-    let gone = world.sign_in(ADDRESS, PASSWORD).await;
-    assert!(matches!(gone, Err(SignInError::Wrong)));
+    for before in [PASSWORD, OTHER_PASSWORD] {
+        let gone = world.sign_in(ADDRESS, before).await;
+        assert!(matches!(gone, Err(SignInError::Wrong)));
+    }
     let refused = world.newcomer(&token_of(made.link.expose()), PASSWORD).await;
     assert!(matches!(refused, Err(ServiceError::NotFound { .. })));
     let mut opened = world.projects_of(&grace).await;
@@ -187,7 +199,7 @@ async fn no_project_takes_over_a_proven_account_or_lets_in_a_disabled_one() {
     let world = World::new().await;
     let other = world.other_project().await;
     let proven = world.member("alan@example.com", Role::Viewer).await;
-    world.prove(&proven).await;
+    world.prove(&proven, PASSWORD).await;
     // A project that invites the address of somebody else and keeps the link gets no account of theirs.
     let token = world.invite_to(other, "alan@example.com").await;
     let refused = world.newcomer(&token, OTHER_PASSWORD).await;
@@ -229,6 +241,45 @@ async fn accounts_of_an_address_are_few_and_the_operator_is_told_of_them() {
 }
 
 #[tokio::test]
+async fn no_one_becomes_an_administrator_with_a_password_that_someone_else_may_know() {
+    let world = World::new().await;
+    let squatter = world.member(ADDRESS, Role::Viewer).await;
+    let admin = |address_proven| AccountPatch {
+        is_instance_admin: Patch::Set(true),
+        address_proven,
+        ..AccountPatch::default()
+    };
+    let refused = world.change(squatter.account.id, admin(Patch::Keep)).await;
+    assert!(matches!(refused, Err(ServiceError::Conflict(_))));
+    let still = world.session(&squatter.token).await.unwrap();
+    assert!(!still.account.is_instance_admin && !still.account.address_proven);
+    // The operator's way forgets the password and ends the sessions before the link is used.
+    let offered = password_reset::offer_fully(world.app(), ADDRESS, true).await;
+    let offered = offered.unwrap().unwrap();
+    assert!(offered.forgot_password);
+    assert!(world.session(&squatter.token).await.is_none());
+    let gone = world.sign_in(ADDRESS, PASSWORD).await;
+    assert!(matches!(gone, Err(SignInError::Wrong)));
+    let (owner, new) = (token_of(&offered.link), Secret::new(OTHER_PASSWORD));
+    let begun = password_reset::complete(world.app(), &visitor(2), &owner, &new)
+        .await
+        .unwrap();
+    assert!(begun.account.is_instance_admin && begun.account.address_proven);
+    // In one change with the proof it is right: the password goes with it.
+    let other = world.member("alan@example.com", Role::Viewer).await;
+    world
+        .change(other.account.id, admin(Patch::Set(true)))
+        .await
+        .unwrap();
+    let gone = world.sign_in("alan@example.com", PASSWORD).await;
+    assert!(matches!(gone, Err(SignInError::Wrong)));
+    // Whose address is proven keeps the password until the link is used.
+    let again = password_reset::offer_fully(world.app(), OWNER, true).await;
+    assert!(!again.unwrap().unwrap().forgot_password);
+    world.sign_in(OWNER, PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_link_to_set_a_password_ends_with_the_power_of_its_maker() {
     let world = World::new().await;
     let grace = world.member(ADDRESS, Role::Viewer).await;
@@ -237,12 +288,10 @@ async fn a_link_to_set_a_password_ends_with_the_power_of_its_maker() {
         is_instance_admin: Patch::Set(is_admin),
         ..AccountPatch::default()
     };
+    let second = world.prove(&second, PASSWORD).await;
     world.change(second.account.id, admin(true)).await.unwrap();
     let alan = world.sign_in("alan@example.com", PASSWORD).await.unwrap();
-    assert!(
-        alan.account.address_proven,
-        "making an administrator vouches for the address"
-    );
+    assert!(alan.account.address_proven);
     let as_alan = world.authority(&alan.token).await;
     let id = grace.account.id;
     let made = accounts::offer_password(world.app(), &as_alan, id).await.unwrap();

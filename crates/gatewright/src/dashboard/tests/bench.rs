@@ -97,6 +97,17 @@ impl Bench {
         member.post(&self.path(&link), &fields).await.expect(303);
         member
     }
+
+    /// Marks the address of the account at a path as proven, and lets its owner choose [`PASSWORD`] by a link.
+    pub(in crate::dashboard) async fn prove(&self, ada: &mut Browser, account: &str, owner: &mut Browser) {
+        ada.post(&format!("{account}/proven"), &[]).await.expect(303);
+        let made = ada
+            .post(&format!("{account}/password-link"), &[])
+            .await
+            .expect(200);
+        let link = self.path(&made.between("<code id=\"password-link\">", "</code>"));
+        owner.post(&link, &[("password", PASSWORD)]).await.expect(303);
+    }
 }
 
 impl Browser {

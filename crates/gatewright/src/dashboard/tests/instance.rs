@@ -134,6 +134,10 @@ async fn an_administrator_of_the_instance_is_made_and_unmade() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let (mut grace, account) = grace(&bench, &mut ada, &project).await;
     let path = format!("{account}/administrator");
+    // Someone else may know the password of an account whose address is not proven.
+    let refused = ada.post(&path, &[("administrator", "yes")]).await.expect(422);
+    assert!(refused.has("The address of this account is not proven"));
+    bench.prove(&mut ada, &account, &mut grace).await;
     ada.post(&path, &[("administrator", "yes")]).await.expect(303);
     grace.get("/instance").await.expect(303);
     grace.sign_in("grace@example.com", "").await.expect(303);

@@ -49,7 +49,7 @@ async fn a_proven_account_signs_in_to_join_and_no_one_joins_for_it() {
     let found = ada.get("/instance/accounts?search=grace").await.expect(200);
     assert!(found.has("Address not proven"));
     let account = found.between("<a class=\"title\" href=\"", "\"");
-    ada.post(&format!("{account}/proven"), &[]).await.expect(303);
+    bench.prove(&mut ada, &account, &mut grace).await;
     assert!(!ada.get(&account).await.expect(200).has("not proven"));
     ada.post("/projects", &[("name", "Other")]).await.expect(303);
     let other = ada.get("/projects").await.between(
@@ -130,7 +130,7 @@ async fn an_account_that_is_not_proven_joins_by_its_password_or_stays_apart() {
             .expect(200)
             .has("Other accounts of this address")
     );
-    ada.post(&format!("{account}/proven"), &[]).await.expect(303);
+    bench.prove(&mut ada, &account, &mut grace).await;
     squatter.get(&project).await.expect(303);
     grace.get(&project).await.expect(200);
     grace.get(&other).await.expect(200);
