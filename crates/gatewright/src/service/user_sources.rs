@@ -158,23 +158,16 @@ pub async fn update(
     let judged = new_secret
         || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
         || current.scopes != next.scopes;
-    if judged
+    let outdates_test = judged
         || current.callback != next.callback
-        || current.client_authentication.choice != next.client_authentication.choice
-    {
+        || current.client_authentication.choice != next.client_authentication.choice;
+    if outdates_test {
         next.last_test = None;
     }
     let asks = !skip_validation.unwrap_or(!judged);
     let warnings = if asks {
         let warnings = ask_provider(app, &mut next).await?;
-        // What the last test found out about the client still holds: nothing changed that it was about.
-        if next
-            .last_test
-            .as_ref()
-            .is_some_and(ConnectionTest::refused_client)
-        {
-            next.verified_at = None;
-        }
+        unverify_refused(&mut next);
         warnings
     } else {
         if judged {
@@ -190,12 +183,13 @@ pub async fn update(
     if_match.holds(present.updated_at)?;
     if present.updated_at == current.updated_at {
         carry_notes(&mut next, &present, new_secret);
-        if !judged {
+        if !outdates_test {
             next.last_test.clone_from(&present.last_test);
         }
         if !asks && !judged {
             next.verified_at = present.verified_at;
         }
+        unverify_refused(&mut next);
     } else if changes_row {
         return Err(ServiceError::changed_meanwhile());
     } else {
@@ -320,6 +314,15 @@ async fn ask_provider(app: &App, source: &mut UserSource) -> Result<Vec<Finding>
     check::into_result(&results)?;
     source.verified_at = check::verified_at(&results, app.now());
     Ok(check::warnings(&results))
+}
+
+/// What the last test found out about the client still holds where nothing changed that it was about: a source whose client
+/// the provider refused is not verified.
+fn unverify_refused(source: &mut UserSource) {
+    let test = source.last_test.as_ref();
+    if test.is_some_and(ConnectionTest::refused_client) {
+        source.verified_at = None;
+    }
 }
 
 async fn set_status(

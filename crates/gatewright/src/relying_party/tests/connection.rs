@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use gatewright_domain::{
     audit::Origin,
-    user_source::{ConnectionTest, CredentialsVerdict, TestOutcome, UserSource},
+    user_source::{
+        AuthenticationChoice, Callback, ConnectionTest, CredentialsVerdict, TestOutcome, UserSource,
+    },
 };
 use gatewright_store::PageRequest;
 use rstest::rstest;
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     relying_party::testing::{Fault, SECRET, TokenRule, World},
     service::{
-        Authority, IfMatch, ServiceError,
+        Authority, IfMatch, Patch, ServiceError,
         effects::Run,
         user_sources::{self, UserSourcePatch},
     },
@@ -122,6 +124,39 @@ async fn a_source_whose_secret_turned_wrong_is_verified_no_longer() {
     );
     world.provider.script().secrets = vec![SECRET.to_owned()];
     assert!(tested(&world).await.0.verified_at.is_some());
+}
+
+#[rstest]
+#[case::redirect_url(UserSourcePatch { callback: Patch::Set(Callback::Own), ..UserSourcePatch::default() })]
+#[case::way(UserSourcePatch {
+    client_authentication: Patch::Set(AuthenticationChoice::Basic),
+    ..UserSourcePatch::default()
+})]
+#[tokio::test]
+async fn the_result_of_a_test_goes_with_what_it_was_about(#[case] patch: UserSourcePatch) {
+    let world = World::new().await;
+    world.provider.script().token_rule = TokenRule::ClientFirst;
+    world.provider.script().secrets.clear();
+    let (_, test) = tested(&world).await;
+    assert_eq!(test.credentials.verdict, CredentialsVerdict::Wrong, "{test:?}");
+    let change = async |patch: UserSourcePatch| {
+        let authority = Authority::operator(Origin::Cli);
+        let (project, id) = (world.source.project_id, world.source.id);
+        let run = Run::Change;
+        user_sources::update(&world.app, &authority, project, id, patch, &IfMatch::Any, run)
+            .await
+            .unwrap();
+        world.stored_source().await
+    };
+    // What the test was not about leaves it where it is, and the source unverified.
+    let renamed = UserSourcePatch {
+        name: Patch::Set("Renamed".to_owned()),
+        skip_validation: Some(false),
+        ..UserSourcePatch::default()
+    };
+    let stored = change(renamed).await;
+    assert_eq!((stored.last_test, stored.verified_at), (Some(test), None));
+    assert_eq!(change(patch).await.last_test, None);
 }
 
 #[rstest]
