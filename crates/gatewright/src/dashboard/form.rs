@@ -102,8 +102,15 @@ impl Posted {
 
     /// Gives a field this value, whatever was posted.
     pub(super) fn replace(&mut self, name: &str, value: &str) {
+        self.replace_all(name, [value]);
+    }
+
+    /// Gives a field that may occur several times these values, whatever was posted.
+    pub(super) fn replace_all<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) {
         self.fields.retain(|(other, _)| other != name);
-        self.fields.push((name.to_owned(), value.to_owned()));
+        for value in values {
+            self.fields.push((name.to_owned(), value.to_owned()));
+        }
     }
 
     /// Gives a field that was not posted its present value, where a form asks for some of the fields only.

@@ -31,8 +31,8 @@ pub(super) async fn show(
     asked: Asked,
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
-    if let Some(typed) = draft::read(&asked) {
-        return editor::again(&app, &place, &typed, None, None).await;
+    if let Some(typed) = draft::read(&asked, None) {
+        return editor::from_link(&app, &place, &typed, None).await;
     }
     let sources = editor::sources(&app, &place).await?;
     let mut active = sources
@@ -48,6 +48,7 @@ pub(super) async fn show(
         gateway: None,
         posted: None,
         step: None,
+        is_from_link: false,
     };
     editor::show(&app, &place, fields::fresh(wanted.or(only)), after).await
 }

@@ -1,10 +1,12 @@
 //! The form of a gateway that is put aside while somebody connects an identity provider. It travels in the address, so that
 //! nothing is kept on the server, a page can be loaded again, and every replica can show the next one. There is nothing
-//! secret in it.
+//! secret in it. Anyone can write such an address, so the form says where its values came from, and whom the gateway trusts
+//! does not travel.
 
 use axum::response::Response;
 use gatewright_domain::{
     Invalid,
+    gateway::Gateway,
     id::{GatewayId, UserSourceId},
     user_source::UserSourceStatus,
 };
@@ -48,7 +50,8 @@ impl Draft {
     fn of(posted: &Posted, gateway: Option<GatewayId>) -> Self {
         let id = gateway.map(|id| id.to_string());
         let id = id.iter().map(|id| (ID, id.as_str()));
-        let typed = posted.pairs().filter(|(name, _)| fields::SHOWN.contains(name));
+        let travels = |name: &str| fields::SHOWN.contains(&name) && !fields::TRUST.contains(&name);
+        let typed = posted.pairs().filter(|(name, _)| travels(name));
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(
                 id.chain(typed)
@@ -81,9 +84,14 @@ impl Draft {
     }
 }
 
-/// The form an address carries, as if it had just been sent. A source that was made or activated meanwhile is chosen.
-pub(super) fn read(asked: &Asked) -> Option<Posted> {
+/// The form an address carries, as if it had just been sent, with the trusted clients the gateway has. A source that was made
+/// or activated meanwhile is chosen.
+pub(super) fn read(asked: &Asked, gateway: Option<&Gateway>) -> Option<Posted> {
     let mut posted = asked.below(PREFIX)?;
+    let present = gateway.map(fields::of_gateway).unwrap_or_default();
+    for name in fields::TRUST {
+        posted.replace_all(name, present.all(name));
+    }
     if let Some(source) = asked.text("source") {
         posted.replace("user_source_id", source);
     }
@@ -95,7 +103,7 @@ pub(super) async fn put_aside(
     app: &App,
     place: &InProject,
     posted: &Posted,
-    gateway: Option<&gatewright_domain::gateway::Gateway>,
+    gateway: Option<&Gateway>,
 ) -> Result<Option<Response>, PageError> {
     let wants_provider = !posted.text("connect").is_empty();
     let wanted: Option<UserSourceId> = posted.text("activate").parse().ok();

@@ -68,13 +68,14 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     place.only_for_admins()?;
     let gateway = find(&app, &place).await?;
-    if let Some(typed) = draft::read(&asked) {
-        return editor::again(&app, &place, &typed, Some(&gateway), None).await;
+    if let Some(typed) = draft::read(&asked, Some(&gateway)) {
+        return editor::from_link(&app, &place, &typed, Some(&gateway)).await;
     }
     let after = After {
         gateway: Some(&gateway),
         posted: None,
         step: None,
+        is_from_link: false,
     };
     editor::show(&app, &place, fields::of_gateway(&gateway), after).await
 }

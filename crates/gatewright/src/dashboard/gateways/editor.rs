@@ -81,6 +81,8 @@ struct FormPage {
     registration: &'static [(&'static str, &'static str, &'static str)],
     /// The URL of a gateway up to its slug.
     prefix: String,
+    /// Whether what stands in it came with the address.
+    is_from_link: bool,
 }
 
 #[derive(Template)]
@@ -108,6 +110,8 @@ pub(super) struct After<'a> {
     pub(super) posted: Option<&'a Posted>,
     /// The step in the tree of tools.
     pub(super) step: Option<Step>,
+    /// Whether it came with an address, which anyone can write.
+    pub(super) is_from_link: bool,
 }
 
 /// The sources of the project.
@@ -207,6 +211,7 @@ pub(super) async fn show(
             own: own_clients(&form),
             registration: &REGISTRATION,
             prefix: app.config.gateway_url(""),
+            is_from_link: after.is_from_link,
             form,
         },
     ))
@@ -225,6 +230,24 @@ pub(super) async fn refused(
         gateway,
         posted: Some(posted),
         step: None,
+        is_from_link: false,
+    };
+    show(app, place, form, after).await
+}
+
+/// The form as an address carries it.
+pub(super) async fn from_link(
+    app: &App,
+    place: &InProject,
+    posted: &Posted,
+    gateway: Option<&Gateway>,
+) -> Result<Response, PageError> {
+    let form = Form::again(posted, &fields::SHOWN);
+    let after = After {
+        gateway,
+        posted: Some(posted),
+        step: None,
+        is_from_link: true,
     };
     show(app, place, form, after).await
 }
@@ -242,6 +265,7 @@ pub(super) async fn again(
         gateway,
         posted: Some(posted),
         step,
+        is_from_link: false,
     };
     show(app, place, form, after).await
 }

@@ -49,6 +49,9 @@ pub(super) const SHOWN: [&str; 22] = [
     "grant_max_seconds",
 ];
 
+/// Fields that say who skips the question for consent. They are typed into the form, and never come with an address.
+pub(super) const TRUST: [&str; 4] = ["trusted", "trusted_loopback", "own_client", "own_loopback"];
+
 /// What the service calls the fields of which several of ours are made.
 pub(super) const HIDDEN: [&str; 3] = ["trusted_clients", "allowed_tools", "settings"];
 

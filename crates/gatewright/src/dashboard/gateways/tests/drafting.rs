@@ -1,17 +1,22 @@
 //! The form of a gateway that is put aside while somebody connects a provider, and what leads there.
 
-use gatewright_domain::{gateway::Mode, user_source::UserSourceStatus};
+use gatewright_domain::{
+    gateway::{Mode, TrustedClient},
+    user_source::UserSourceStatus,
+};
+use url::form_urlencoded;
 
 use super::bench::{filled, operator, project_of, source};
 use crate::{
     dashboard::tests::{
-        bench::{Bench, Browser},
+        bench::{Answer, Bench, Browser},
         user_source_world::unchecked,
     },
     service::{
         IfMatch, Patch,
         effects::Run,
         gateways::{self, NewGateway},
+        known_clients::KNOWN_CLIENTS,
         user_sources::{self, UserSourcePatch},
     },
 };
@@ -74,11 +79,12 @@ async fn what_was_typed_is_there_again_after_a_provider_was_connected_and_the_so
         "value=\"support\"",
         "value=\"For the desk\"",
         "Be kind.\nAlways.",
-        "value=\"https://tool.example/client.json\"",
         "value=\"600\"",
+        "These values came with the link",
     ] {
         assert!(page.has(text), "{text}");
     }
+    assert!(!form.contains("tool.example") && !page.has("https://tool.example/client.json"));
     let listed = ada
         .api(
             "GET",
@@ -136,6 +142,52 @@ async fn a_gateway_that_is_being_edited_waits_too() {
         .await
         .unwrap();
     assert_eq!(stored, made, "nothing is saved yet");
+}
+
+#[tokio::test]
+async fn a_link_of_a_stranger_makes_no_client_trusted_and_is_called_what_it_is() {
+    let (bench, mut ada, project) = Bench::with_ada().await;
+    let own = "https://tool.example/client.json";
+    let made = super::bench::gateway(
+        &bench,
+        &project,
+        NewGateway {
+            name: "Office".to_owned(),
+            slug: "office".to_owned(),
+            authentication_mode: Some(Mode::ProjectMembers),
+            trusted_clients: vec![TrustedClient {
+                url: own.to_owned(),
+                allow_loopback: false,
+            }],
+            ..NewGateway::default()
+        },
+    )
+    .await;
+    let known = KNOWN_CLIENTS[0].url;
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("gateway.name", "Typed"),
+            ("gateway.authentication_mode", "project_members"),
+            ("gateway.trusted", known),
+            ("gateway.trusted_loopback", known),
+            ("gateway.own_client", "https://evil.example/client.json"),
+            ("gateway.own_loopback", "0"),
+        ])
+        .finish();
+    let trusts =
+        |page: &Answer, field: &str| page.has(&format!("name=\"{field}\" value=\"{known}\" checked"));
+    for (path, keeps) in [
+        (format!("{project}/gateways/{}/edit", made.id), true),
+        (format!("{project}/gateways/new"), false),
+    ] {
+        let page = ada.get(&format!("{path}?{query}")).await.expect(200);
+        assert!(page.has("value=\"Typed\"") && page.has("These values came with the link and are not saved"));
+        assert!(!trusts(&page, "trusted") && !trusts(&page, "trusted_loopback"));
+        assert!(!page.has("evil.example"));
+        assert_eq!(page.has(&format!("value=\"{own}\"")), keeps, "what it has stays");
+        let plain = ada.get(&path).await.expect(200);
+        assert!(!plain.has("These values came with the link"));
+    }
 }
 
 #[tokio::test]
