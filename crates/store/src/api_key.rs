@@ -145,6 +145,33 @@ pub async fn rotate(
     Ok(rotated)
 }
 
+/// The key whose place this one took, while that works on at `now`.
+pub async fn find_predecessor(
+    tx: &mut Tx,
+    project: Option<ProjectId>,
+    id: ApiKeyId,
+    now: Timestamp,
+) -> Result<Option<ApiKey>, StoreError> {
+    let sql = select!(
+        "WHERE project_id = $1 AND successor_id = $2 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > $3)"
+    );
+    let row = tx
+        .fetch_optional(sql, values![project_column(project), id, now])
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Deletes up to `limit` keys that were revoked or had expired by `before`; how many. One that took the place of another
+/// waits until that is gone, so that no key names a successor that is not there.
+pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM api_keys WHERE id IN (SELECT ended.id FROM api_keys AS ended \
+               WHERE (ended.revoked_at <= $1 OR ended.expires_at <= $1) AND NOT EXISTS \
+               (SELECT 1 FROM api_keys AS earlier WHERE earlier.project_id = ended.project_id \
+               AND earlier.successor_id = ended.id) LIMIT $2)";
+    tx.execute(sql, values![before, limit]).await
+}
+
 /// Notes last uses, batched.
 pub async fn note_used(tx: &mut Tx, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
     let sql = "UPDATE api_keys SET last_used_at = $1 \

@@ -15,7 +15,7 @@ pub enum Counted {
     UserSources,
     /// Stored secrets.
     Secrets,
-    /// API keys that work. One that was rotated has a successor that counts instead.
+    /// API keys that work. One that was rotated has a successor that counts instead, as long as that works.
     ApiKeys,
     /// Members, and invitations that can still be accepted.
     Members,
@@ -41,8 +41,10 @@ pub async fn count(
         Counted::Clients => "SELECT COUNT(*) AS n FROM preregistered_clients WHERE project_id = $1",
         Counted::Slugs => "SELECT COUNT(*) AS n FROM gateway_slugs WHERE project_id = $1",
         Counted::ApiKeys => {
-            "SELECT COUNT(*) AS n FROM api_keys WHERE project_id = $1 AND revoked_at IS NULL \
-             AND successor_id IS NULL AND (expires_at IS NULL OR expires_at > $2)"
+            "SELECT COUNT(*) AS n FROM api_keys WHERE api_keys.project_id = $1 AND api_keys.revoked_at IS NULL \
+             AND (api_keys.expires_at IS NULL OR api_keys.expires_at > $2) AND NOT EXISTS \
+             (SELECT 1 FROM api_keys AS later WHERE later.id = api_keys.successor_id \
+             AND later.revoked_at IS NULL AND (later.expires_at IS NULL OR later.expires_at > $2))"
         }
         Counted::Members => {
             "SELECT (SELECT COUNT(*) FROM members WHERE project_id = $1) + \

@@ -23,6 +23,8 @@ const KEEP_BROUGHT_CODES: Duration = Duration::from_hours(24);
 const KEEP_CLIENT_DOCUMENTS: Duration = Duration::from_hours(90 * 24);
 /// Invitations are kept this long past their time, so that an owner sees what became of them.
 const KEEP_INVITATIONS: Duration = Duration::from_hours(30 * 24);
+/// API keys are listed this long after their end. The audit trail tells of them for as long as it is kept itself.
+const KEEP_ENDED_KEYS: Duration = Duration::from_hours(90 * 24);
 /// The sign-in trace is kept this long after something was last heard of an attempt.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(30 * 24);
 
@@ -45,6 +47,7 @@ enum Expiring {
     AuditEvents,
     EndedSessions,
     ClientDocuments,
+    ApiKeys,
 }
 
 /// Rows deleted in one transaction: as many as take some hundredths of a second, so that no request waits long for the one
@@ -75,9 +78,9 @@ impl Default for Pace {
 /// Deletes expired rows, batch by batch.
 pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
-        AccountLinks, AccountSessions, Assertions, Attempts, AuditEvents, BroughtCodes, ClaimedSignIns,
-        ClientDocuments, Codes, EndedSessions, Grants, IdempotencyKeys, Invitations, RefreshTokens,
-        Revocations, SignInPlaces, TestSignIns,
+        AccountLinks, AccountSessions, ApiKeys, Assertions, Attempts, AuditEvents, BroughtCodes,
+        ClaimedSignIns, ClientDocuments, Codes, EndedSessions, Grants, IdempotencyKeys, Invitations,
+        RefreshTokens, Revocations, SignInPlaces, TestSignIns,
     };
     let keep_events = match app.config.audit.retention_days {
         0 => None,
@@ -101,6 +104,7 @@ pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreErr
         AuditEvents,
         EndedSessions,
         ClientDocuments,
+        ApiKeys,
     ] {
         let since = app.clock.monotonic();
         let mut pace = Pace::default();
@@ -124,6 +128,10 @@ pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreErr
                 ClientDocuments => {
                     let before = now.minus(KEEP_CLIENT_DOCUMENTS);
                     gatewright_store::client_document::prune(&mut tx, before, limit).await?
+                }
+                ApiKeys => {
+                    let before = now.minus(KEEP_ENDED_KEYS);
+                    gatewright_store::api_key::prune(&mut tx, before, limit).await?
                 }
                 EndedSessions => gatewright_store::ended_session::prune(&mut tx, now, limit).await?,
                 Assertions => gatewright_store::used_assertion::prune(&mut tx, now, limit).await?,
@@ -178,7 +186,8 @@ mod tests {
         app::testing::TestApp,
         config::{AuditConfig, Config},
         service::{
-            Authority,
+            Authority, IfMatch,
+            api_keys::{self, NewInstanceKey},
             projects::{self, NewProject},
         },
     };
@@ -221,6 +230,35 @@ mod tests {
             prune_once(app, app.now()).await.unwrap();
             assert_eq!(events(app).await, left);
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_listed_for_three_months_after_its_end() {
+        let test = TestApp::new().await;
+        let app = &test.app;
+        let operator = Authority::operator(Origin::Cli);
+        let new = NewInstanceKey {
+            name: "Old".to_owned(),
+            expires_at: None,
+        };
+        let made = api_keys::create_for_instance(app, &operator, new).await.unwrap();
+        let page = PageRequest {
+            after: None,
+            limit: 200,
+        };
+        let listed = async || {
+            let listed = api_keys::list(app, &operator, None, &page).await.unwrap();
+            listed.items.iter().any(|key| key.id == made.key.id)
+        };
+        prune_once(app, app.now().plus(DAY * 365)).await.unwrap();
+        assert!(listed().await, "it works");
+        api_keys::revoke(app, &operator, None, made.key.id, &IfMatch::Any)
+            .await
+            .unwrap();
+        prune_once(app, app.now().plus(DAY * 89)).await.unwrap();
+        assert!(listed().await);
+        prune_once(app, app.now().plus(DAY * 91)).await.unwrap();
+        assert!(!listed().await);
     }
 
     #[test]

@@ -324,12 +324,21 @@ pub(super) fn make(
     CreatedKey { key, text }
 }
 
-pub(super) async fn insert(mut change: Change<'_>, made: CreatedKey) -> Result<CreatedKey, ServiceError> {
+pub(super) async fn insert(change: Change<'_>, made: CreatedKey) -> Result<CreatedKey, ServiceError> {
+    insert_over(change, made, 0).await
+}
+
+/// The same where the project had this many keys before the change.
+async fn insert_over(
+    mut change: Change<'_>,
+    made: CreatedKey,
+    before: i64,
+) -> Result<CreatedKey, ServiceError> {
     rows::insert(&mut change.tx, &made.key)
         .await
         .map_err(|error| ServiceError::taken(error, "API key"))?;
     if let KeyScope::Project { project_id, .. } = made.key.scope {
-        quota::check(&mut change, project_id, Counted::ApiKeys).await?;
+        quota::check_growth(&mut change, project_id, Counted::ApiKeys, before).await?;
     }
     let changes = created(audited(&made.key));
     change.record("created", object(&made.key), changes).await?;

@@ -72,9 +72,10 @@ pub async fn create(
         updated_at: now,
     };
     check_tool_servers(&mut change.tx, &gateway).await?;
+    let slugs = quota::counted(&mut change, project, Counted::Slugs).await?;
     written(&rows::insert(&mut change.tx, &gateway).await?, &gateway)?;
     quota::check(&mut change, project, Counted::Gateways).await?;
-    quota::check(&mut change, project, Counted::Slugs).await?;
+    quota::check_growth(&mut change, project, Counted::Slugs, slugs).await?;
     change
         .record("created", object(&gateway), created(audited(&gateway)))
         .await?;
@@ -135,6 +136,7 @@ pub async fn update(
     }
     next.updated_at = change.later_than(current.updated_at);
     check_tool_servers(&mut change.tx, &next).await?;
+    let slugs = quota::counted(&mut change, project, Counted::Slugs).await?;
     let outcome = rows::update(&mut change.tx, &next, current.updated_at).await?;
     if let Err(error) = written(&outcome, &next) {
         return Err(match (outcome, error) {
@@ -145,9 +147,7 @@ pub async fn update(
             (_, error) => error,
         });
     }
-    if current.slug != next.slug {
-        quota::check(&mut change, project, Counted::Slugs).await?;
-    }
+    quota::check_growth(&mut change, project, Counted::Slugs, slugs).await?;
     let mut changes = updated(&audited(&current), audited(&next));
     if let Some(effects) = effects {
         let changes = names(changes);

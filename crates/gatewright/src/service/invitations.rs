@@ -123,13 +123,14 @@ pub async fn create(
         accepted: None,
         revoked_at: None,
     };
+    let members = quota::counted(&mut change, project, Counted::Members).await?;
     rows::insert(&mut change.tx, &invitation, authority.actor().kind)
         .await
         .map_err(|error| match error {
             StoreError::Taken { .. } => ServiceError::changed_meanwhile(),
             other => other.into(),
         })?;
-    quota::check(&mut change, project, Counted::Members).await?;
+    quota::check_growth(&mut change, project, Counted::Members, members).await?;
     let changes = created(vec![
         field("role", role),
         field("expires_at", invitation.expires_at),

@@ -15,8 +15,29 @@ pub(super) async fn check(
     project: ProjectId,
     what: Counted,
 ) -> Result<(), ServiceError> {
+    check_growth(change, project, what, 0).await
+}
+
+/// How many the project has at this point of the change.
+pub(super) async fn counted(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    what: Counted,
+) -> Result<i64, ServiceError> {
+    Ok(count(&mut change.tx, project, what, change.now).await?)
+}
+
+/// Like [`check`], for a change that may only put one thing in the place of another. The project had `before` of them: where
+/// they are no more than that, a quota that was lowered meanwhile does not stand in the way.
+pub(super) async fn check_growth(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    what: Counted,
+    before: i64,
+) -> Result<(), ServiceError> {
     let quota = Quota::of(&change.config().quotas, what);
-    if count(&mut change.tx, project, what, change.now).await? > i64::from(quota.limit) {
+    let present = counted(change, project, what).await?;
+    if present > before && present > i64::from(quota.limit) {
         return Err(ServiceError::conflict(quota.refusal()));
     }
     Ok(())

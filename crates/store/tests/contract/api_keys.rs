@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{
+    Timestamp,
     api_key::{ApiKey, KeyScope},
     id::ApiKeyId,
 };
@@ -14,6 +15,8 @@ contract!(
     a_key_is_rotated_once_and_ends_with_the_overlap,
     keys_that_work_no_longer_are_not_rotated,
     of_many_rotations_at_once_one_wins,
+    a_predecessor_is_found_while_it_works,
+    keys_that_ended_are_forgotten_the_oldest_of_a_chain_first,
 );
 
 const DAY: Duration = Duration::from_hours(24);
@@ -85,4 +88,44 @@ async fn of_many_rotations_at_once_one_wins(world: World) {
     assert_eq!(winners.len(), 1);
     let stored = look!(world, tx => api_key::find(tx, None, key.id)).unwrap();
     assert_eq!(stored.successor_id, Some(winners[0]));
+}
+
+async fn a_predecessor_is_found_while_it_works(world: World) {
+    let now = world.now();
+    let end = now.plus(DAY);
+    let newest = stored(&world, |_| ()).await;
+    let old = stored(&world, |key| {
+        key.expires_at = Some(end);
+        key.successor_id = Some(newest.id);
+    })
+    .await;
+    let found = async |id: ApiKeyId, at: Timestamp| {
+        let found = look!(world, tx => api_key::find_predecessor(tx, None, id, at));
+        found.map(|key| key.id)
+    };
+    assert_eq!(found(newest.id, now).await, Some(old.id));
+    assert_eq!(found(old.id, now).await, None);
+    assert_eq!(found(newest.id, end).await, None);
+    commit!(world, tx => api_key::revoke(tx, None, old.id, now));
+    assert_eq!(found(newest.id, now).await, None);
+}
+
+async fn keys_that_ended_are_forgotten_the_oldest_of_a_chain_first(world: World) {
+    let now = world.now();
+    let revoked = stored(&world, |key| key.revoked_at = Some(now)).await;
+    let lasting = stored(&world, |_| ()).await;
+    let lent = stored(&world, |key| key.expires_at = Some(now.plus(DAY))).await;
+    let second = stored(&world, |key| key.expires_at = Some(now)).await;
+    let first = stored(&world, |key| {
+        key.expires_at = Some(now);
+        key.successor_id = Some(second.id);
+    })
+    .await;
+    let is_there = async |key: &ApiKey| look!(world, tx => api_key::find(tx, None, key.id)).is_some();
+    assert_eq!(commit!(world, tx => api_key::prune(tx, now, 10)), 2);
+    assert!(!is_there(&revoked).await && !is_there(&first).await);
+    assert!(is_there(&second).await, "the key before it names it");
+    assert_eq!(commit!(world, tx => api_key::prune(tx, now, 10)), 1);
+    assert!(!is_there(&second).await);
+    assert!(is_there(&lasting).await && is_there(&lent).await);
 }

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use gatewright_domain::{account::Email, audit::ActorKind};
+use gatewright_domain::{
+    account::Email,
+    api_key::{KeyRole, KeyScope},
+    audit::ActorKind,
+};
 use gatewright_store::{
-    invitation,
+    api_key, invitation,
     quota::{Counted, count},
     revision, server,
 };
@@ -15,6 +19,7 @@ contract!(
     each_project_counts_its_own,
     of_many_transactions_at_once_only_as_many_as_fit_are_written,
     invitations_count_while_they_are_open,
+    a_rotated_key_counts_where_its_successor_does_not_work,
 );
 
 fn email(text: &str) -> Email {
@@ -90,4 +95,25 @@ async fn invitations_count_while_they_are_open(world: World) {
     world.clock.advance(Duration::from_hours(24 * 365));
     let later = world.now();
     assert_eq!(look!(world, tx => count(tx, project, Counted::Members, later)), 0);
+}
+
+async fn a_rotated_key_counts_where_its_successor_does_not_work(world: World) {
+    let project = world.project().await.id;
+    let scope = KeyScope::Project {
+        project_id: project,
+        role: KeyRole::Viewer,
+        gateway_id: None,
+    };
+    let (old, new) = (world.new_key(scope), world.new_key(scope));
+    commit!(world, tx => api_key::insert(tx, &old));
+    commit!(world, tx => api_key::insert(tx, &new));
+    let now = world.now();
+    let end = now.plus(Duration::from_hours(24));
+    assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, now)), 2);
+    commit!(world, tx => api_key::rotate(tx, Some(project), old.id, new.id, end, now));
+    assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, now)), 1);
+    // Otherwise one could revoke the new one, make another, and so on.
+    commit!(world, tx => api_key::revoke(tx, Some(project), new.id, now));
+    assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, now)), 1);
+    assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, end)), 0);
 }

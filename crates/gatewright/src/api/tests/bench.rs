@@ -101,6 +101,16 @@ impl Answer {
     }
 }
 
+fn routes(app: &Arc<App>) -> Router {
+    let context = RequestContext {
+        id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    super::super::routes(app)
+        .layer(Extension(context))
+        .with_state(Arc::clone(app))
+}
+
 impl Bench {
     pub(super) async fn new() -> Self {
         Self::with_config(|_| {}).await
@@ -122,20 +132,28 @@ impl Bench {
             .await
             .unwrap();
         let instance = service::instance::init(&app).await.unwrap().unwrap();
-        let context = RequestContext {
-            id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        };
         Self {
-            router: super::super::routes(&app)
-                .layer(Extension(context))
-                .with_state(Arc::clone(&app)),
+            router: routes(&app),
             app,
             clock,
             folder,
             instance: instance.expose().to_owned(),
             stands_still: AtomicBool::new(false),
             answers: Mutex::default(),
+        }
+    }
+
+    /// After a restart with changes to the configuration.
+    pub(super) async fn restarted(self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = self.app.config.clone();
+        change(&mut config);
+        let app = App::build(config, Arc::clone(&self.clock) as _, Arc::new(SystemEntropy))
+            .await
+            .unwrap();
+        Self {
+            router: routes(&app),
+            app,
+            ..self
         }
     }
 

@@ -201,3 +201,57 @@ async fn what_exists_works_on_when_a_quota_is_lowered() {
         .expect(200);
     assert_eq!(renamed.text("name"), "Renamed");
 }
+
+#[tokio::test]
+async fn what_adds_nothing_is_taken_when_a_quota_was_lowered() {
+    let bench = bench(small()).await;
+    let acme = bench.tenant("Acme").await;
+    let gateways = acme.path("gateways");
+    let made = bench.post(&acme.admin, &gateways, gateway(0)).await.expect(201);
+    let one = format!("{gateways}/{}", made.text("id"));
+    bench
+        .patch(&acme.admin, &one, json!({"slug": "quota-1"}))
+        .await
+        .expect(200);
+    let invitations = acme.path("invitations");
+    let ada = json!({"email": "ada@example.com", "role": "viewer"});
+    let grace = json!({"email": "grace@example.com", "role": "viewer"});
+    for new in [&ada, &grace] {
+        bench
+            .post(&acme.owner, &invitations, new.clone())
+            .await
+            .expect(201);
+    }
+    let keys = acme.path("api-keys");
+    let key = json!({"name": "k", "role": "viewer"});
+    let id = bench
+        .post(&acme.owner, &keys, key.clone())
+        .await
+        .expect(201)
+        .text("id");
+    let lowered = QuotasConfig {
+        api_keys: 1,
+        members: 1,
+        slugs: 1,
+        ..small()
+    };
+    let bench = bench.restarted(|config| config.quotas = lowered).await;
+    for slug in ["quota-0", "quota-1"] {
+        bench
+            .patch(&acme.admin, &one, json!({"slug": slug}))
+            .await
+            .expect(200);
+    }
+    bench
+        .patch(&acme.admin, &one, json!({"slug": "quota-2"}))
+        .await
+        .expect(409);
+    bench.post(&acme.owner, &invitations, ada).await.expect(201);
+    let alan = json!({"email": "alan@example.com", "role": "viewer"});
+    bench.post(&acme.owner, &invitations, alan).await.expect(409);
+    bench
+        .post(&acme.owner, &format!("{keys}/{id}/rotate"), json!({}))
+        .await
+        .expect(201);
+    bench.post(&acme.owner, &keys, key).await.expect(409);
+}

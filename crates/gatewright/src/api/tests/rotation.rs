@@ -123,7 +123,8 @@ async fn a_key_for_a_time_makes_itself_no_lasting_one() {
         .expect(422);
     assert_eq!(refused.pointers(), ["/expires_at"]);
     // Its own successor ends with it; a key that lasts may give it more.
-    let made = bench.post(&lent, &path, json!({})).await.expect(201);
+    let at_once = json!({"overlap_seconds": 0});
+    let made = bench.post(&lent, &path, at_once).await.expect(201);
     assert_eq!(made.text("expires_at"), end);
     let path = acme.path(&format!("api-keys/{}/rotate", made.text("id")));
     let made = bench
@@ -131,6 +132,31 @@ async fn a_key_for_a_time_makes_itself_no_lasting_one() {
         .await
         .expect(201);
     assert_eq!(made.text("expires_at"), later);
+}
+
+#[tokio::test]
+async fn the_newest_key_is_not_rotated_while_the_one_before_works() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let first = id_of(&bench, &acme, "viewer").await;
+    let key_path = |id: &str| acme.path(&format!("api-keys/{id}"));
+    let rotate = async |id: &str| {
+        let path = format!("{}/rotate", key_path(id));
+        bench.post(&acme.owner, &path, json!({})).await
+    };
+    let second = rotate(&first).await.expect(201).text("id");
+    let shown = bench.get(&acme.owner, &key_path(&first)).await.expect(200);
+    let refused = rotate(&second).await.expect(409);
+    let detail = refused.text("detail");
+    assert!(
+        detail.contains(&first) && detail.contains(&shown.text("expires_at")),
+        "{detail}"
+    );
+    bench.clock.advance(DAY);
+    let third = rotate(&second).await.expect(201).text("id");
+    rotate(&third).await.expect(409);
+    bench.delete(&acme.owner, &key_path(&second)).await.expect(204);
+    rotate(&third).await.expect(201);
 }
 
 #[tokio::test]

@@ -8,13 +8,13 @@ use gatewright_domain::{
     audit::ActorKind,
     id::{ApiKeyId, ProjectId},
 };
-use gatewright_store::{api_key as rows, invitation};
+use gatewright_store::{api_key as rows, invitation, quota::Counted};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Authority, Change, CreatedKey, ServiceError, audited, check_expiry, existing, field, insert, is_live,
-    make, may_manage, object, updated,
+    Authority, Change, CreatedKey, ServiceError, audited, check_expiry, existing, field, insert_over,
+    is_live, make, may_manage, object, quota, updated,
 };
 use crate::app::App;
 
@@ -38,7 +38,8 @@ pub struct RotateApiKey {
 }
 
 /// Makes a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
-/// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused.
+/// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest while the
+/// one before it works, so that no one has more keys by rotating them one after another.
 pub async fn rotate(
     app: &App,
     authority: &Authority,
@@ -66,8 +67,17 @@ pub async fn rotate(
     if is_live(&old, change.now) {
         check_expiry(app, authority, expires_at)?;
     }
-    let made = make(app, &change, old.scope, old.name.clone(), expires_at);
     let now = change.now;
+    if is_live(&old, now)
+        && let Some(before) = rows::find_predecessor(&mut change.tx, project, id, now).await?
+    {
+        return Err(too_soon(&before));
+    }
+    let keys_before = match project {
+        Some(project) => quota::counted(&mut change, project, Counted::ApiKeys).await?,
+        None => 0,
+    };
+    let made = make(app, &change, old.scope, old.name.clone(), expires_at);
     let ends_at = now.plus(Duration::from_secs(u64::from(overlap)));
     if !rows::rotate(&mut change.tx, project, id, made.key.id, ends_at, now).await? {
         return Err(refused(&old));
@@ -79,7 +89,18 @@ pub async fn rotate(
     let mut changes = updated(&audited(&old), audited(&next));
     changes.extend(updated(&Vec::new(), vec![field("successor_id", made.key.id)]));
     change.record("rotated", object(&next), changes).await?;
-    insert(change, made).await
+    insert_over(change, made, keys_before).await
+}
+
+fn too_soon(before: &ApiKey) -> ServiceError {
+    let until = before.expires_at.map_or_else(
+        || "until it is revoked".to_owned(),
+        |at| format!("until {}", at.to_rfc3339()),
+    );
+    ServiceError::conflict(format!(
+        "The key {} that this one replaces works on {until}. Rotate this one afterwards, or revoke the other first.",
+        before.id
+    ))
 }
 
 fn refused(old: &ApiKey) -> ServiceError {
