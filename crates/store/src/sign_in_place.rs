@@ -11,12 +11,16 @@ pub const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 /// Networks of one account: beyond it, those unused for longest give way.
 pub const MAX_PER_ACCOUNT: u32 = 20;
 
-/// Whether an account of this address has typed its right password in this network lately.
+/// Whether the account of this address has typed its right password in this network lately. While several accounts have the
+/// address and none is proven, no network is known: one of them may be a stranger's, who is not to guess from there at the
+/// passwords of the others.
 pub async fn is_known(tx: &mut Tx, email: &Email, network: &str, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "SELECT sign_in_places.account_id FROM sign_in_places \
                JOIN accounts ON accounts.id = sign_in_places.account_id \
                WHERE accounts.address_key = $1 AND sign_in_places.network = $2 \
-               AND sign_in_places.last_right_at > $3 LIMIT 1";
+               AND sign_in_places.last_right_at > $3 AND (accounts.address_proven = 1 OR NOT EXISTS \
+               (SELECT 1 FROM accounts AS others WHERE others.address_key = accounts.address_key \
+               AND others.id <> accounts.id)) LIMIT 1";
     let values = values![email.key(), network, now.minus(REMEMBERED)];
     Ok(tx.fetch_optional(sql, values).await?.is_some())
 }

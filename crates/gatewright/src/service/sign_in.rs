@@ -111,7 +111,8 @@ enum Checked {
     },
 }
 
-/// Whether the right password of an account of this address was typed in this network lately.
+/// Whether the right password of the account of this address was typed in this network lately; never while several accounts
+/// share the address.
 pub(super) async fn is_at_home(app: &App, email: &Email, prefix: &str) -> Result<bool, StoreError> {
     let mut tx = app.store.read().await?;
     sign_in_place::is_known(&mut tx, email, prefix, app.now()).await

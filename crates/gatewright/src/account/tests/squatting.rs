@@ -241,6 +241,26 @@ async fn accounts_of_an_address_are_few_and_the_operator_is_told_of_them() {
 }
 
 #[tokio::test]
+async fn whoever_shares_an_address_guesses_at_its_passwords_from_nowhere() {
+    let world = World::new().await;
+    let other = world.other_project().await;
+    world.member(ADDRESS, Role::Viewer).await;
+    world.sign_in_from(&visitor(9), ADDRESS, PASSWORD).await.unwrap();
+    let token = world.invite_to(other, ADDRESS).await;
+    world.newcomer(&token, OTHER_PASSWORD).await.unwrap();
+    for number in 0..10 {
+        let from = visitor(number + 10);
+        let wrong = world.sign_in_from(&from, ADDRESS, "wrong wrong wrong").await;
+        assert!(matches!(wrong, Err(SignInError::Wrong)));
+    }
+    // The squatter's own network has no tries of its own.
+    let limited = world
+        .sign_in_from(&visitor(9), ADDRESS, "wrong wrong wrong")
+        .await;
+    assert!(matches!(limited, Err(SignInError::Limited { .. })));
+}
+
+#[tokio::test]
 async fn no_one_becomes_an_administrator_with_a_password_that_someone_else_may_know() {
     let world = World::new().await;
     let squatter = world.member(ADDRESS, Role::Viewer).await;
