@@ -87,6 +87,10 @@ pub(super) async fn redeem(
             };
             Ok(respond(app, entry, &grant, &refresh_token, now))
         }
+        // A code alone, read in a log, ends no one's grant: whoever sends it must be the client it was issued to.
+        Redemption::Replayed { code, .. } if short_id(&code.client_id) != client.short_id => {
+            Err(refuse(Why::Client))
+        }
         Redemption::Replayed { code, redeemed_at } => {
             let why = if now.since(redeemed_at) > RESEND_WINDOW {
                 let reused = Reused {

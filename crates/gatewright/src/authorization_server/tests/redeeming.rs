@@ -80,6 +80,23 @@ async fn a_resend_is_refused_and_a_late_replay_also_ends_the_grant() {
 }
 
 #[tokio::test]
+async fn a_code_that_another_client_replays_ends_no_grant() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let stranger = world.client().await;
+    let code = world.code(&client).await;
+    let json = world.redeem(&client, &code).await.json();
+    let token = json["access_token"].as_str().unwrap();
+    world.advance(Duration::from_secs(11)).await;
+    assert_eq!(world.redeem(&stranger, &code).await.error(), "invalid_grant");
+    assert!(world.is_live(token).await);
+    assert_eq!(world.revocations().await, []);
+    // The client's own replay ends it still.
+    assert_eq!(world.redeem(&client, &code).await.error(), "invalid_grant");
+    assert!(!world.is_live(token).await);
+}
+
+#[tokio::test]
 async fn strangers_cannot_redeem_a_code_nor_use_it_up() {
     let world = World::new().await;
     let client = world.client().await;
