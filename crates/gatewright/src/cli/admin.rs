@@ -57,7 +57,7 @@ pub(super) enum Command {
         /// The address of the account.
         #[arg(long)]
         email: String,
-        /// Make the account an administrator of the instance, where nobody is left who could. If its address was not
+        /// Make the account an administrator of the instance, where no one is left who could. If its address was not
         /// proven, the password it had stops working at once.
         #[arg(long)]
         instance_admin: bool,

@@ -38,8 +38,8 @@ pub struct RotateApiKey {
 }
 
 /// Makes a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
-/// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest while the
-/// one before it works, so that no one has more keys by rotating them one after another.
+/// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest
+/// while the one before it works: rotating in a loop must not give more keys than the quota.
 pub async fn rotate(
     app: &App,
     authority: &Authority,
