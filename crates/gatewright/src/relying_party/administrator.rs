@@ -348,7 +348,10 @@ fn returned(
         return Err(AdministratorError::ForeignState);
     }
     match (code, error) {
-        (Some(code), None) => Ok((code, issuer)),
+        (Some(code), None) if brought::is_code(&code) => Ok((code, issuer)),
+        (Some(_), None) => Err(AdministratorError::Malformed(
+            "its `code` has characters that no code may have",
+        )),
         (None, Some(error)) => Err(AdministratorError::Refused(excerpt(&error, 60))),
         (Some(_), Some(_)) => Err(AdministratorError::Malformed("it has both `code` and `error`")),
         (None, None) => Err(AdministratorError::Malformed("it has neither `code` nor `error`")),

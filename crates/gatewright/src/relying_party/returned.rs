@@ -2,7 +2,7 @@
 
 use gatewright_oauth::parameters::Parameters;
 
-use super::{excerpt::excerpt, failure::Failure};
+use super::{brought, excerpt::excerpt, failure::Failure};
 
 /// The parameters of the callback beside its state, each at most once.
 #[derive(Debug)]
@@ -29,7 +29,12 @@ impl Returned {
         };
         let (code, error, issuer) = (one("code")?, one("error")?, one("iss")?);
         let outcome = match (code, error) {
-            (Some(code), None) => Outcome::Code(code),
+            (Some(code), None) if brought::is_code(&code) => Outcome::Code(code),
+            (Some(_), None) => {
+                return Err(Failure::Malformed(
+                    "its `code` has characters that no code may have".to_owned(),
+                ));
+            }
             (None, Some(error)) => Outcome::Error(excerpt(&error, 60)),
             (Some(_), Some(_)) => {
                 return Err(Failure::Malformed("it has both `code` and `error`".to_owned()));

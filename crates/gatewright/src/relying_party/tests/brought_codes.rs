@@ -198,3 +198,41 @@ async fn a_callback_that_fails_early_is_remembered_too(#[case] how: Failed) {
     assert_eq!(hostile.provider.asked("token"), 0);
     present(&honest).await;
 }
+
+/// The same code in another spelling: some providers take it for the first one.
+#[rstest]
+#[case("MEANT-FOR-THE-HONEST-GATEWAY")]
+#[case("Meant-For-The-Honest-Gateway%3D%3D")]
+#[case("meant-for-the-honest-gatewaz")]
+#[case("meant.for.the.honest.gateway")]
+#[tokio::test]
+async fn a_code_in_another_spelling_is_the_same_code(#[case] spelling: &str) {
+    let honest = World::new().await;
+    let hostile = honest.neighbour().await;
+    hostile
+        .provider
+        .script()
+        .faults
+        .insert("token", Fault::ServerError);
+    fall_for(&hostile).await;
+    let attacker = honest.allow().await;
+    let query = attacker.query(&format!("code={spelling}"));
+    let seen = honest.get(&query, &attacker.cookie).await;
+    honest.assert_refused(&seen, StatusCode::BAD_REQUEST).await;
+    assert_eq!(honest.provider.asked("token"), 0);
+    let (_, failure) = honest.refusal(seen.reference()).await;
+    assert!(failure.reason.contains("brought back before"), "{failure:?}");
+    honest.come_back(&attacker).await.code();
+}
+
+/// Java reads digits of every script, also in hexadecimal numbers.
+#[tokio::test]
+async fn a_code_with_characters_of_no_code_is_refused() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let query = sign_in.query("code=0f3b6a%EF%BC%91%EF%BC%90-7c1d-4e52-8b0a-00c4d5e6f708");
+    let seen = world.get(&query, &sign_in.cookie).await;
+    world.assert_refused(&seen, StatusCode::BAD_REQUEST).await;
+    assert_eq!(world.provider.asked("token"), 0);
+    world.come_back(&sign_in).await.code();
+}
