@@ -88,9 +88,8 @@ impl Action {
 
     /// The same for a gateway, whoever asks; for the instance where the request belongs to no gateway.
     ///
-    /// Each return writes a row of some 150 bytes that is kept for a day (`brought_code`). A day of floods from everywhere is
-    /// bounded by 60,000 + 86,400 × 25 rows of people who carry a sign-in and twice 5,000 + 86,400 × 10 of others, whose
-    /// requests may hold two codes: 4 million rows, 600 MB. Each process counts for itself.
+    /// What comes back astray belongs to no gateway. Each return writes a row of some 150 bytes that is kept for a day
+    /// (`brought_code`), so those to all gateways are bounded too: [`Self::of_instance`].
     const fn of_gateway(self) -> (u32, u32) {
         match self {
             Self::Register | Self::Authorize => (2_000, 40_000),
@@ -100,6 +99,18 @@ impl Action {
             Self::Token => (10_000, 100_000),
         }
     }
+
+    /// The same for all gateways together, far above what one may take.
+    ///
+    /// A day of floods from everywhere is bounded by 240,000 + 86,400 × 100 rows of people who carry a sign-in and twice
+    /// 5,000 + 86,400 × 10 of others, whose requests may hold two codes: 11 million rows, 1.6 GB. Each process counts for
+    /// itself.
+    const fn of_instance(self) -> Option<(u32, u32)> {
+        match self {
+            Self::Return => Some((100, 240_000)),
+            _ => None,
+        }
+    }
 }
 
 /// Who is counted.
@@ -107,6 +118,7 @@ impl Action {
 enum Key {
     Network(Action, Network),
     Gateway(Action, Option<GatewayId>),
+    Instance(Action),
 }
 
 /// A network, at one of two widths.
@@ -167,11 +179,16 @@ impl Limits {
         // The wider one first: who has thousands of narrow ones makes the counters of a wide one only.
         of_network(wide, WIDER)?;
         of_network(narrow, 1)?;
-        let of_all = self.count(Key::Gateway(action, gateway), action.of_gateway());
-        of_all.map_err(|after| Limited {
+        let everyone = |after| Limited {
             after,
             whose: Whose::Everyone,
-        })
+        };
+        self.count(Key::Gateway(action, gateway), action.of_gateway())
+            .map_err(everyone)?;
+        match action.of_instance() {
+            Some(quota) => self.count(Key::Instance(action), quota).map_err(everyone),
+            None => Ok(()),
+        }
     }
 
     /// Leaves nothing of a budget for the next hour, so that a test need not outrun its refilling.
@@ -198,6 +215,8 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy};
+
     use super::*;
 
     const ACTIONS: [Action; 6] = [
@@ -257,6 +276,32 @@ mod tests {
             assert!(begin("198.51.100.7").is_ok());
             assert!(begin("2001:db8:8::1").is_ok());
         }
+    }
+
+    #[test]
+    fn returns_to_one_gateway_take_nothing_from_others() {
+        let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
+        let [busy, quiet] = [(); 2].map(|()| GatewayId::generate(&clock, &entropy));
+        let limits = Limits::default();
+        let come_back = |address: &str, gateway| limits.check(Action::Return, &from(address), Some(gateway));
+        let mut refused = None;
+        for network in 0..60 {
+            let address = format!("10.{network}.0.1");
+            refused = (0..2_500).find_map(|_| come_back(&address, busy).err());
+            if refused.is_some() {
+                break;
+            }
+        }
+        assert_eq!(refused.unwrap().whose, Whose::Everyone);
+        assert!(come_back("198.51.100.7", quiet).is_ok());
+        assert!(limits.check(Action::Return, &from("198.51.100.7"), None).is_ok());
+    }
+
+    #[test]
+    fn all_gateways_together_take_far_more_than_one() {
+        let (per_second, burst) = Action::Return.of_gateway();
+        let (of_all, at_once) = Action::Return.of_instance().unwrap();
+        assert!(per_second * 4 <= of_all && burst * 4 <= at_once);
     }
 
     #[test]

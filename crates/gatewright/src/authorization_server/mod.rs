@@ -2,6 +2,7 @@
 //! (OAuth 2.1; MCP 2026-07-28, authorization).
 
 mod answer;
+mod arrivals;
 mod authorize;
 mod client;
 mod client_keys;
@@ -28,6 +29,7 @@ mod tests;
 mod token;
 
 pub(crate) use answer::{form, redirect, retry_later};
+pub(crate) use arrivals::Carried;
 pub(crate) use authorize::unavailable_page;
 pub(crate) use limits::TOO_MANY_ADVICE;
 pub(crate) use metadata::first_asked;
@@ -42,25 +44,30 @@ use axum::{
 
 use crate::{app::App, request::RequestContext};
 
-/// State: metadata documents and keys fetched lately, and how often who has been here.
+/// State: metadata documents and keys fetched lately, and how often who has been here or came back.
 #[derive(Debug, Default)]
 pub struct AuthorizationServer {
     documents: metadata_document::Documents,
     client_keys: client_keys::ClientKeys,
     limits: limits::Limits,
     consent_uses: often::ConsentUses,
+    arrivals: arrivals::Arrivals,
 }
 
 impl AuthorizationServer {
     /// The page for a browser that comes back from an identity provider when too many from its network do; `None` when
-    /// it may go on. One that carries the sign-in it comes back for does not wait behind those that carry none.
-    pub(crate) fn refuse_return(&self, context: &RequestContext, carries_sign_in: bool) -> Option<Response> {
-        let action = if carries_sign_in {
-            limits::Action::Return
-        } else {
-            limits::Action::ReturnAstray
+    /// it may go on. One that carries the sign-in it comes back for does not wait behind those that carry none, nor behind
+    /// one sign-in that comes back again and again, nor behind those of another gateway.
+    pub(crate) fn refuse_return(
+        &self,
+        context: &RequestContext,
+        carried: Option<Carried>,
+    ) -> Option<Response> {
+        let (action, gateway) = match carried {
+            Some(carried) if self.arrivals.count(carried.state) => (limits::Action::Return, carried.gateway),
+            _ => (limits::Action::ReturnAstray, None),
         };
-        let limited = self.limits.check(action, context, None).err()?;
+        let limited = self.limits.check(action, context, gateway).err()?;
         Some(authorize::limited_page(limited, context.id.reference()))
     }
 

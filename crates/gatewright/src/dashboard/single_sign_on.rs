@@ -19,6 +19,7 @@ use super::{
 use crate::{
     account::cookie,
     app::App,
+    authorization_server::Carried,
     relying_party::administrator::{self, AdministratorError},
     request::RequestContext,
     same_origin::is_own_reading,
@@ -56,8 +57,8 @@ pub(super) async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let carries_sign_in = administrator::is_under_way(&app, &headers);
-    if let Some(refused) = app.authorization_server.refuse_return(&context, carries_sign_in) {
+    let carried = administrator::carried(&app, &headers).map(|state| Carried { state, gateway: None });
+    if let Some(refused) = app.authorization_server.refuse_return(&context, carried) {
         return Ok(refused);
     }
     let query = query.unwrap_or_default();

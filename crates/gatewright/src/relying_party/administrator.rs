@@ -231,9 +231,10 @@ pub async fn finish(
     })
 }
 
-/// Whether this browser carries a sign-in that it may still finish.
-pub fn is_under_way(app: &App, headers: &HeaderMap) -> bool {
-    under_way(app, headers).is_ok()
+/// The state of the sign-in that this browser carries and may still finish.
+pub fn carried(app: &App, headers: &HeaderMap) -> Option<TokenHash> {
+    let under_way = under_way(app, headers).ok()?;
+    Some(TokenHash::of(&under_way.state))
 }
 
 /// The ways to send the client secret, in the order to try them.

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     app::App,
-    authorization_server::{code, form},
+    authorization_server::{Carried, code, form},
     request::RequestContext,
 };
 
@@ -109,8 +109,16 @@ async fn receive(
     let parameters = Parameters::parse(query.unwrap_or_default());
     let state = brought::state(&parameters);
     let carried = pending::of_browser(&app, headers, state);
-    let makes_sense = carried.is_ok() && Returned::read(&parameters).is_ok();
-    if let Some(refused) = app.authorization_server.refuse_return(&context, makes_sense) {
+    // What can finish nothing any more counts as if it carried nothing.
+    let good = carried
+        .as_ref()
+        .ok()
+        .filter(|pending| pending.expires_at > app.now() && Returned::read(&parameters).is_ok())
+        .map(|pending| Carried {
+            state,
+            gateway: pending.gateway_id(),
+        });
+    if let Some(refused) = app.authorization_server.refuse_return(&context, good) {
         return refused;
     }
     let reference = context.id.reference();
@@ -148,7 +156,7 @@ pub(super) async fn posted(
     Extension(context): Extension<RequestContext>,
     body: Body,
 ) -> Response {
-    if let Some(refused) = app.authorization_server.refuse_return(&context, false) {
+    if let Some(refused) = app.authorization_server.refuse_return(&context, None) {
         return refused;
     }
     let form = form(body).await.unwrap_or_default();

@@ -68,16 +68,48 @@ async fn a_code_that_was_brought_back_for_another_sign_in_opens_nothing() {
     world.come_back(&attacker).await.code();
 }
 
-#[tokio::test]
-async fn too_many_returns_from_one_network_are_slowed() {
-    let world = World::new().await;
-    world.sign_in().await.code();
-    let sign_in = world.allow().await;
+/// Leaves the network of the browsers no returns that carry a sign-in.
+fn use_up_returns(world: &World) {
     let context = RequestContext {
         id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
         address: std::net::Ipv4Addr::LOCALHOST.into(),
     };
     world.app.authorization_server.use_up_returns(&context);
+}
+
+#[tokio::test]
+async fn an_expired_sign_in_counts_as_none() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    world.advance(Duration::from_mins(11)).await;
+    use_up_returns(&world);
+    let seen = world.come_back(&sign_in).await;
+    assert_eq!((seen.status, seen.location), (BAD, None), "{}", seen.body);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_comes_back_too_often_counts_as_none() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let first = world.come_back(&sign_in).await;
+    for _ in 1..20 {
+        assert_eq!(world.come_back(&sign_in).await, first);
+    }
+    use_up_returns(&world);
+    assert_eq!(world.come_back(&sign_in).await, first);
+    assert_eq!(
+        world.sign_in().await.status,
+        StatusCode::TOO_MANY_REQUESTS,
+        "one that comes back for the first time"
+    );
+}
+
+#[tokio::test]
+async fn too_many_returns_from_one_network_are_slowed() {
+    let world = World::new().await;
+    world.sign_in().await.code();
+    let sign_in = world.allow().await;
+    use_up_returns(&world);
     let slowed = world.come_back(&sign_in).await;
     assert_eq!(
         (slowed.status, slowed.location),
