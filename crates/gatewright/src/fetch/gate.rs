@@ -22,6 +22,8 @@ const MAX_WAITING: usize = 32;
 const MAX_HOSTS: usize = 4_096;
 /// Networks remembered at once, each as long as a host.
 const MAX_NETWORKS: usize = 16_384;
+/// Networks that one asker is counted by.
+const WIDTHS: usize = 2;
 /// Fetches at once in all.
 const MAX_AT_ONCE: usize = 32;
 
@@ -145,10 +147,12 @@ impl Gate {
     fn admit(&self, host: &str, asker: Option<&Asker>) -> Option<(Arc<Semaphore>, Presence)> {
         let now = Instant::now();
         let mut counts = lock(&self.counts);
+        // The wider one first, and nothing is remembered before all agree: whoever has many narrow networks would fill the map
+        // with those that were refused.
         let shares: Vec<(&str, Share)> = asker.map_or_else(Vec::new, |asker| {
             vec![
-                (asker.network.as_str(), OF_NETWORK),
                 (asker.wide.as_str(), OF_WIDE),
+                (asker.network.as_str(), OF_NETWORK),
             ]
         });
         for (name, share) in &shares {
@@ -156,26 +160,13 @@ impl Gate {
                 return None;
             }
         }
-        let known = counts.host(host, now)?;
-        // Beside the map's own, each waiting or running fetch holds a reference.
-        if known.begun >= self.per_minute || Arc::strong_count(&known.turn) > MAX_WAITING {
+        if !counts.has_room_for_host(host, self.per_minute, &shares, now) {
             return None;
         }
-        let begun_by = |name: &str| known.shares.get(name).copied().unwrap_or_default();
-        if shares.iter().any(|(name, share)| begun_by(name) >= share.of_host) {
-            return None;
-        }
-        known.begun += 1;
         for (name, _) in &shares {
-            *known.shares.entry((*name).to_owned()).or_default() += 1;
+            counts.begin_for_network(name, now);
         }
-        let turn = Arc::clone(&known.turn);
-        for (name, _) in &shares {
-            if let Some(network) = counts.networks.get_mut(*name) {
-                network.begun += 1;
-                network.under_way += 1;
-            }
-        }
+        let turn = counts.begin_at_host(host, &shares, now);
         let presence = Presence {
             counts: Arc::clone(&self.counts),
             networks: shares.iter().map(|(name, _)| (*name).to_owned()).collect(),
@@ -185,16 +176,22 @@ impl Gate {
 }
 
 impl Counts {
-    /// Whether a network may begin another fetch. It is remembered from then on.
+    /// Whether a network may begin another fetch.
     fn has_room_for_network(&mut self, name: &str, share: Share, now: Instant) -> bool {
         let networks = &mut self.networks;
-        if networks.len() >= MAX_NETWORKS && !networks.contains_key(name) {
-            networks.retain(|_, network| network.under_way > 0 || now - network.window_began < WINDOW);
-            if networks.len() >= MAX_NETWORKS {
-                return false;
-            }
+        if let Some(network) = networks.get(name) {
+            let is_over = now - network.window_began >= WINDOW;
+            return (is_over || network.begun < share.of_all) && network.under_way < share.at_once;
         }
-        let network = networks.entry(name.to_owned()).or_insert(Network {
+        if networks.len() + WIDTHS > MAX_NETWORKS {
+            networks.retain(|_, network| network.under_way > 0 || now - network.window_began < WINDOW);
+        }
+        networks.len() + WIDTHS <= MAX_NETWORKS
+    }
+
+    /// Notes that a network begins a fetch.
+    fn begin_for_network(&mut self, name: &str, now: Instant) {
+        let network = self.networks.entry(name.to_owned()).or_insert(Network {
             window_began: now,
             begun: 0,
             under_way: 0,
@@ -203,19 +200,40 @@ impl Counts {
             network.window_began = now;
             network.begun = 0;
         }
-        network.begun < share.of_all && network.under_way < share.at_once
+        network.begun += 1;
+        network.under_way += 1;
     }
 
-    /// A host in its present minute; `None` where too many are remembered.
-    fn host(&mut self, name: &str, now: Instant) -> Option<&mut Host> {
+    /// Whether another fetch from a host may begin, by these networks; not where too many hosts are remembered.
+    fn has_room_for_host(
+        &mut self,
+        name: &str,
+        per_minute: u32,
+        shares: &[(&str, Share)],
+        now: Instant,
+    ) -> bool {
         let hosts = &mut self.hosts;
-        if hosts.len() >= MAX_HOSTS && !hosts.contains_key(name) {
-            hosts.retain(|_, known| Arc::strong_count(&known.turn) > 1 || now - known.window_began < WINDOW);
-            if hosts.len() >= MAX_HOSTS {
-                return None;
+        if let Some(known) = hosts.get(name) {
+            // Beside the map's own, each waiting or running fetch holds a reference.
+            if Arc::strong_count(&known.turn) > MAX_WAITING {
+                return false;
             }
+            let begun_by = |network: &str| known.shares.get(network).copied().unwrap_or_default();
+            return now - known.window_began >= WINDOW
+                || known.begun < per_minute
+                    && shares
+                        .iter()
+                        .all(|(network, share)| begun_by(network) < share.of_host);
         }
-        let known = hosts.entry(name.to_owned()).or_insert_with(|| Host {
+        if hosts.len() >= MAX_HOSTS {
+            hosts.retain(|_, known| Arc::strong_count(&known.turn) > 1 || now - known.window_began < WINDOW);
+        }
+        hosts.len() < MAX_HOSTS
+    }
+
+    /// Notes that a fetch from a host begins, and gives its turn.
+    fn begin_at_host(&mut self, name: &str, shares: &[(&str, Share)], now: Instant) -> Arc<Semaphore> {
+        let known = self.hosts.entry(name.to_owned()).or_insert_with(|| Host {
             turn: Arc::new(Semaphore::new(1)),
             window_began: now,
             begun: 0,
@@ -226,7 +244,11 @@ impl Counts {
             known.begun = 0;
             known.shares.clear();
         }
-        Some(known)
+        known.begun += 1;
+        for (network, _) in shares {
+            *known.shares.entry((*network).to_owned()).or_default() += 1;
+        }
+        Arc::clone(&known.turn)
     }
 }
 
@@ -292,6 +314,22 @@ mod tests {
         assert!(gate.enter("good.example", Some(&good)).await.is_ok());
         hanging.pop();
         assert!(gate.enter("one-more.example", Some(&bad)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn networks_of_one_provider_leave_room_for_others() {
+        let gate = Gate::default();
+        for number in 0..20_000_u32 {
+            let address = format!("2001:db8:{:x}:{:x}::1", number >> 8, (number & 0xff) << 8);
+            let host = format!("h{}.example", number % 1_000);
+            drop(gate.enter(&host, Some(&asker(&address))).await);
+        }
+        assert!(gate.counts.lock().unwrap().networks.len() < 1_000);
+        assert!(
+            gate.enter("good.example", Some(&asker("198.51.100.7")))
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test(start_paused = true)]
