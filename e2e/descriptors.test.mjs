@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { startGateway } from "./lib/gateway.mjs";
 
 /** What the process may open: a tenth of what the calls of one person would take. */
-const OPEN_FILES = 256;
+const OPEN_FILES = 400;
 const CALLS = 500;
 const META = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -95,7 +95,7 @@ describe("descriptors", () => {
   });
 
   test("what does not fit is told at start, with the number of connections that do", () => {
-    assert.match(gateway.log(), /may open only 256 files and connections, so it accepts 72 connections/);
+    assert.match(gateway.log(), /may open only 400 files and connections, so it accepts 72 connections/);
   });
 
   test("five hundred slow calls of one person leave others served", async () => {

@@ -29,7 +29,10 @@ use tokio::sync::Semaphore;
 pub use asker::{Asker, Standing};
 pub use error::FetchError;
 
-use crate::{config::Config, serve::descriptors::Fit};
+use crate::{
+    config::Config,
+    serve::descriptors::{Fit, STRANGERS},
+};
 use address::AddressRules;
 use connector::VettedConnector;
 use gate::Gate;
@@ -79,9 +82,13 @@ type HttpClient = Client<HttpsConnector<VettedConnector>, Full<Bytes>>;
 fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector) -> HttpClient {
     // HTTP/1.1 only: every server has it, and its streams end without touching one another.
     let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
-    let connector = match policy {
-        Policy::Operator => schemes.https_or_http().enable_http1().wrap_connector(connector),
-        Policy::Stranger => schemes.https_only().enable_http1().wrap_connector(connector),
+    let (connector, idle_per_host) = match policy {
+        Policy::Operator => (
+            schemes.https_or_http().enable_http1().wrap_connector(connector),
+            IDLE_PER_HOST,
+        ),
+        // What a stranger names is fetched once an hour, and idle connections would hold the places of others.
+        Policy::Stranger => (schemes.https_only().enable_http1().wrap_connector(connector), 0),
     };
     #[expect(
         clippy::disallowed_methods,
@@ -92,9 +99,18 @@ fn client(tls: rustls::ClientConfig, policy: Policy, connector: VettedConnector)
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .pool_max_idle_per_host(idle_per_host)
         .http1_max_buf_size(READ_BUFFER)
         .build(connector)
+}
+
+/// A client for what operators configured, with a bound on the connections that are open at once.
+fn bounded_client(tls: &rustls::ClientConfig, connector: VettedConnector, bound: usize) -> Servers {
+    let bound = bound.clamp(1, Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(bound));
+    let (tls, connector) = (tls.clone(), connector.within(Arc::clone(&places)));
+    let make = move || client(tls.clone(), Policy::Operator, connector.clone());
+    Servers::new(bound, places, make)
 }
 
 /// The client: cheap to clone.
@@ -105,11 +121,12 @@ pub struct Fetch(Arc<Inner>);
 struct Inner {
     rules: Arc<AddressRules>,
     // A pool for each policy: a connection vetted for one is never used by the other.
-    operator: HttpClient,
+    /// Bounded, so that providers that hang do not use up what the process may open.
+    operator: Servers,
     /// For MCP servers, which are many and keep connections for long: bounded, so that the providers are reached whatever
     /// servers do.
     servers: Servers,
-    stranger: HttpClient,
+    stranger: Arc<HttpClient>,
     gate: Gate,
     /// For URLs of clients that someone has signed in with; counts each URL by itself.
     known: Gate,
@@ -126,25 +143,27 @@ impl Fetch {
 
     /// Builds the client on another resolver of names.
     pub fn with_resolver(config: &Config, resolver: &Arc<dyn Resolve>) -> anyhow::Result<Self> {
-        let bound = usize::try_from(Fit::here(config).upstream).unwrap_or(Semaphore::MAX_PERMITS);
-        Self::bounded(config, resolver, bound)
+        let fit = Fit::here(config);
+        let bound = |number: u32| usize::try_from(number).unwrap_or(Semaphore::MAX_PERMITS);
+        Self::bounded(config, resolver, bound(fit.upstream), bound(fit.providers))
     }
 
-    /// The same with a bound on the connections to MCP servers that are open at once.
-    fn bounded(config: &Config, resolver: &Arc<dyn Resolve>, servers: usize) -> anyhow::Result<Self> {
+    /// The same with bounds on the connections to MCP servers and to providers that are open at once.
+    fn bounded(
+        config: &Config,
+        resolver: &Arc<dyn Resolve>,
+        servers: usize,
+        providers: usize,
+    ) -> anyhow::Result<Self> {
         let tls = tls::client_config(&config.outbound.extra_ca)?;
         let rules = Arc::new(AddressRules::new(config));
         let connector = |policy| VettedConnector::new(policy, Arc::clone(&rules), Arc::clone(resolver));
-        let client = move |policy, connector| client(tls.clone(), policy, connector);
-        let bound = servers.clamp(1, Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(bound));
-        let of_servers = connector(Policy::Operator).within(Arc::clone(&places));
+        let strangers = usize::try_from(STRANGERS).unwrap_or(Semaphore::MAX_PERMITS);
+        let of_strangers = connector(Policy::Stranger).within(Arc::new(Semaphore::new(strangers)));
         Ok(Self(Arc::new(Inner {
-            operator: client(Policy::Operator, connector(Policy::Operator)),
-            stranger: client(Policy::Stranger, connector(Policy::Stranger)),
-            servers: Servers::new(bound, places, move || {
-                client(Policy::Operator, of_servers.clone())
-            }),
+            operator: bounded_client(&tls, connector(Policy::Operator), providers),
+            servers: bounded_client(&tls, connector(Policy::Operator), servers),
+            stranger: Arc::new(client(tls, Policy::Stranger, of_strangers)),
             gate: Gate::default(),
             known: Gate::with(KNOWN_PER_MINUTE),
             listed: Gate::default(),
@@ -199,15 +218,15 @@ impl Fetch {
         let host = host_of(request.uri());
         self.check_uri(policy, request.uri())?;
         let client = match policy {
-            Policy::Operator => &self.0.operator,
-            Policy::Stranger => &self.0.stranger,
+            Policy::Operator => self.0.operator.client(),
+            Policy::Stranger => Arc::clone(&self.0.stranger),
         };
         let exchange = async {
             let _turn = match place {
                 Some(place) => Some(place.gate.enter(&place.key, place.asker).await?),
                 None => None,
             };
-            let response = send_again_if_lost(client, request).await?;
+            let response = send_again_if_lost(&client, request).await?;
             let (parts, body) = response.into_parts();
             let mut body = collect(&host, body, limits.body).await?;
             if !body.is_empty() {

@@ -1,4 +1,5 @@
-//! The client for MCP servers: its connections are bounded, and idle ones give way when they become scarce.
+//! A client for MCP servers or for identity providers: its connections are bounded, and idle ones give way when they become
+//! scarce.
 
 use std::{
     fmt,
@@ -19,7 +20,7 @@ const SCARCE: usize = 8;
 /// Idle connections are closed this often at most.
 const RELIEF_PAUSE: Duration = Duration::from_secs(1);
 
-/// The client for servers.
+/// The client for servers of one kind.
 pub(super) struct Servers {
     bound: usize,
     places: Arc<Semaphore>,

@@ -7,9 +7,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 
+/// Connections to identity providers that may be open in any case. Where there is room to spare they get more.
+const PROVIDERS_MIN: u64 = 48;
+/// Connections to identity providers that are of use at most, so that those that hang leave some to the others.
+const PROVIDERS_MAX: u64 = 1_024;
+/// Connections that may be open for fetches of URLs that strangers sent: as many as the gates let through at once.
+pub const STRANGERS: u64 = 96;
 /// Descriptors kept for everything that is not a connection of a client or to an MCP server: standard streams, the
-/// listener, event queues, and connections to identity providers.
-const RESERVE: u64 = 96;
+/// listener, event queues, addresses that are tried beside one another, and what is fetched from elsewhere.
+const RESERVE: u64 = 96 + PROVIDERS_MIN + STRANGERS;
 /// Files of SQLite: database, log and index of four connections, and some that come and go.
 const OF_SQLITE: u64 = 16;
 /// An instance that could accept fewer connections than this is of no use.
@@ -28,6 +34,8 @@ pub struct Fit {
     pub connections: u32,
     /// Connections to MCP servers that are open at once, idle ones included.
     pub upstream: u32,
+    /// Connections to identity providers that are open at once, idle ones included.
+    pub providers: u32,
     /// `server.max_connections`.
     configured: u32,
     /// What the database may open.
@@ -48,11 +56,14 @@ impl Fit {
         // A call needs a connection on either side.
         let connections = wanted.min(room / 2);
         let upstream = (room - connections).min(wanted.max(UPSTREAM_MIN));
+        let to_spare = room - connections - upstream;
+        let providers = to_spare.saturating_add(PROVIDERS_MIN).min(PROVIDERS_MAX);
         let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             limit,
             connections: narrow(connections),
             upstream: narrow(upstream),
+            providers: narrow(providers),
             configured,
             of_store,
         }
@@ -134,7 +145,8 @@ mod tests {
         for limit in [0, 100, 112, 150, 256, 1_024, 4_096, 33_000, 1_048_576] {
             for max_connections in [1, 100, 16_384, u32::MAX] {
                 let fit = fit(max_connections, Some(limit));
-                let open = u64::from(fit.connections) + u64::from(fit.upstream);
+                let more = u64::from(fit.providers) - PROVIDERS_MIN;
+                let open = u64::from(fit.connections) + u64::from(fit.upstream) + more;
                 assert!(open == 0 || open + RESERVE + OF_SQLITE <= limit, "{fit:?}");
                 assert!(
                     fit.connections <= max_connections && fit.connections <= fit.upstream,
@@ -144,6 +156,8 @@ mod tests {
         }
         let unlimited = fit(16_384, None);
         assert_eq!((unlimited.connections, unlimited.upstream), (16_384, 16_384));
+        assert_eq!(u64::from(unlimited.providers), PROVIDERS_MAX);
+        assert_eq!(u64::from(fit(16_384, Some(1_024)).providers), PROVIDERS_MIN);
     }
 
     #[test]
@@ -154,13 +168,13 @@ mod tests {
         for part in [
             "16384",
             "1024",
-            "456 connections",
+            "384 connections",
             "LimitNOFILE",
-            "at least 32880",
+            "at least 33024",
         ] {
             assert!(warning.contains(part), "{part} is missing: {warning}");
         }
-        assert_eq!(fit(16_384, Some(32_880)).warning(), None);
+        assert_eq!(fit(16_384, Some(33_024)).warning(), None);
         assert_eq!(fit(100, Some(1_024)).warning(), None);
         assert!(
             fit(16_384, Some(128))

@@ -1,4 +1,4 @@
-//! Connections to MCP servers are bounded.
+//! Connections to MCP servers and to identity providers are bounded.
 
 use super::*;
 
@@ -7,7 +7,7 @@ const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn bounded(servers: usize) -> Fetch {
     let resolver: Arc<dyn Resolve> = Arc::new(SystemResolver);
-    Fetch::bounded(&config("http://127.0.0.1:8080", &[]), &resolver, servers).unwrap()
+    Fetch::bounded(&config("http://127.0.0.1:8080", &[]), &resolver, servers, 2).unwrap()
 }
 
 async fn stream(fetch: &Fetch, peer: &Peer, patience: Duration) -> Result<Response<Incoming>, FetchError> {
@@ -52,4 +52,19 @@ async fn idle_connections_to_one_server_give_way_to_another() {
     }
     assert_eq!(fetch.open_to_servers(), 2);
     assert!(stream(&fetch, &other, LIMITS.deadline).await.is_ok());
+}
+
+#[tokio::test]
+async fn providers_that_hang_take_no_more_than_the_bound_and_others_are_reached_after_them() {
+    let fetch = bounded(2);
+    let (slow, provider) = (
+        Peer::on("127.0.0.1", Answer::Hang(HEAD)).await,
+        Peer::on("127.0.0.1", Answer::Text(WHOLE)).await,
+    );
+    let (slow_url, url) = (slow.url("http", "127.0.0.1"), provider.url("http", "127.0.0.1"));
+    let hang = || get(&fetch, Policy::Operator, &slow_url, IMPATIENT);
+    let (first, second, third) = tokio::join!(hang(), hang(), hang());
+    assert!(first.is_err() && second.is_err() && third.is_err());
+    assert_eq!(slow.connections(), 2);
+    assert!(get(&fetch, Policy::Operator, &url, LIMITS).await.is_ok());
 }
