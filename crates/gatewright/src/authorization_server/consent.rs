@@ -106,6 +106,7 @@ impl SignInError {
         match self {
             Self::Limited(limited) => limited_page(limited, reference),
             Self::Client(error) => AuthorizeError::Client(error).into_response(context, reference),
+            Self::Start(error) if error.is_limited() => limited_page(Limited::AT_PROVIDER, reference),
             Self::NoSource | Self::Start(_) => page::error(&ErrorPage {
                 status: StatusCode::BAD_GATEWAY,
                 title: "Signing in is not possible right now".to_owned(),

@@ -29,6 +29,14 @@ pub(super) struct Limited {
     pub(super) whose: Whose,
 }
 
+impl Limited {
+    /// Too much is asked of an identity provider.
+    pub(super) const AT_PROVIDER: Self = Self {
+        after: Duration::from_secs(10),
+        whose: Whose::Everyone,
+    };
+}
+
 /// Whose requests were too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {

@@ -24,6 +24,7 @@ mod id_token;
 mod pending;
 mod provider;
 mod pushed_request;
+mod pushes;
 mod returned;
 mod secret_methods;
 mod start;

@@ -16,6 +16,7 @@ use super::{
     budget::Budget,
     discovery::{self, Document, Provider, UnusableDocument, UrlRule},
     jwks::{KeySet, Owner},
+    pushes::Pushes,
 };
 pub(super) use crate::jose::key_cache::KeysWanted;
 use crate::{
@@ -120,12 +121,18 @@ pub struct RelyingParty {
     /// What the provider of the administrators last accepted.
     administrators: Mutex<Option<SecretMethod>>,
     check_limits: CheckLimits,
+    pushes: Pushes,
 }
 
 impl RelyingParty {
     /// How often providers were asked before anything was saved.
     pub fn check_limits(&self) -> &CheckLimits {
         &self.check_limits
+    }
+
+    /// How often providers were sent requests beforehand.
+    pub(super) fn pushes(&self) -> &Pushes {
+        &self.pushes
     }
 
     /// The pool in which signatures of providers are checked.

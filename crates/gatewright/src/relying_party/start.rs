@@ -13,10 +13,10 @@ use super::{
     cookie::CookieStyle,
     failure::Failure,
     pending::{self, Aim, Begun, PendingSignIn},
-    provider::ProviderError,
+    provider::{ProviderError, Resource},
     secret_methods,
 };
-use crate::{app::App, directory::GatewayEntry, sign_in_trace::BeforeAllow};
+use crate::{app::App, directory::GatewayEntry, fetch::FetchError, sign_in_trace::BeforeAllow};
 
 /// A sign-in that began: where to send the browser, and the cookies to set and to expire.
 #[derive(Debug)]
@@ -31,6 +31,13 @@ pub struct Started {
 #[derive(Debug, thiserror::Error)]
 #[error("the identity provider cannot be used: {0}")]
 pub struct StartError(pub ProviderError);
+
+impl StartError {
+    /// Whether it is only that too much is asked of the provider at once.
+    pub const fn is_limited(&self) -> bool {
+        matches!(self.0, ProviderError::Fetch(_, FetchError::Limited(_)))
+    }
+}
 
 /// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request:
 /// the cookies among them tell how many sign-ins it has under way. A failure is logged here with its reason.
@@ -110,6 +117,15 @@ pub(super) async fn send(
 ) -> Result<Started, ProviderError> {
     let budget = Budget::start();
     let provider = app.relying_party.provider(app, &source.issuer, budget).await?;
+    if let Some(endpoint) = &provider.pushed_requests
+        && !app.relying_party.pushes().count(source.id)
+    {
+        let host = endpoint.host_str().unwrap_or("the provider").to_owned();
+        return Err(ProviderError::Fetch(
+            Resource::PushedRequest,
+            FetchError::Limited(host),
+        ));
+    }
     let state = entropy::token(app.entropy.as_ref());
     let redirect = authorization_request::redirect(
         app,

@@ -146,6 +146,9 @@ fn provider_advice(error: &ProviderError) -> &'static str {
         ProviderError::Fetch(_, FetchError::Coded { .. }) => {
             "The provider, or a proxy before it, compresses answers although the request declines that (`Accept-Encoding: identity`). Turn compression off there for these endpoints."
         }
+        ProviderError::Fetch(_, FetchError::Limited(_)) => {
+            "Usually nothing: more is asked of the provider at once than it is sent, and it passes within a minute. If it goes on, look at who begins sign-ins at this source."
+        }
         ProviderError::Fetch(..) | ProviderError::Waited(_) => {
             "Check that the provider is up and reachable from this machine."
         }

@@ -142,17 +142,34 @@ async fn the_test_of_a_connection_finds_the_way_too() {
     assert!(source.verified_at.is_some());
 }
 
+/// Has the provider require that requests are pushed.
+fn require_pushes(world: &World) {
+    let endpoint = format!("{}/par", world.provider.issuer());
+    world.provider.script().discovery = json!({
+        "require_pushed_authorization_requests": true, "pushed_authorization_request_endpoint": endpoint,
+    });
+}
+
+#[tokio::test]
+async fn too_many_requests_beforehand_are_not_sent() {
+    let world = World::new().await;
+    require_pushes(&world);
+    world.allow().await;
+    world.app.relying_party.pushes().use_up(world.source.id);
+    let refused = world.try_allow("").await.unwrap_err();
+    assert!(refused.is_limited(), "{refused}");
+    assert_eq!(world.provider.asked("par"), 1);
+    // Where nothing is pushed, nothing is counted.
+    let other = world.neighbour().await;
+    other.app.relying_party.pushes().use_up(other.source.id);
+    other.allow().await;
+}
+
 #[tokio::test]
 async fn a_provider_that_requires_it_gets_the_request_beforehand() {
     let world = World::new().await;
-    let endpoint = format!("{}/par", world.provider.issuer());
-    {
-        let mut script = world.provider.script();
-        script.discovery = json!({
-            "require_pushed_authorization_requests": true, "pushed_authorization_request_endpoint": endpoint,
-        });
-        script.method = Some(Post);
-    }
+    require_pushes(&world);
+    world.provider.script().method = Some(Post);
     let sign_in = world.allow().await;
     let carried: Vec<_> = sign_in.url.query_pairs().into_owned().collect();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
