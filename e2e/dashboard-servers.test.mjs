@@ -101,7 +101,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText("The server refused Gatewright (HTTP 401).").waitFor();
       const server = ada.page.url();
       await ada.page.goto(`${base}/secrets`);
-      await ada.page.getByRole("link", { name: "Create secret" }).click();
+      await ada.page.getByRole("link", { name: "Create secret" }).first().click();
       await ada.page.getByLabel("Name", { exact: true }).fill("PICKY_KEY");
       await ada.page.getByLabel("Value").fill("open sesame");
       await ada.page.getByLabel("May be sent to").fill(picky.origin);

@@ -71,7 +71,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await page.locator("#callback-url").innerText(), gateway.callback);
       await seen("empty");
       await page.getByRole("link", { name: "Create User Source" }).click();
-      await page.getByRole("heading", { name: "Which provider do your users sign in with?" }).waitFor();
+      await page.getByText("Which provider do your users sign in with?").waitFor();
       await seen("presets");
       for (const name of ["Microsoft Entra ID", "Okta", "Auth0", "Clerk", "Stytch", "Google", "Keycloak"]) {
         assert.equal(await page.getByRole("link", { name }).count(), 1, name);

@@ -131,6 +131,11 @@ pub fn callback() -> Object {
     one_of(["shared", "own"])
 }
 
+/// The same where leaving it out, or null, stands for the shared one.
+pub fn callback_or_null() -> Object {
+    one_of_or_null(["shared", "own"])
+}
+
 /// The role of a project key.
 pub fn role() -> Object {
     one_of(["viewer", "admin", "owner", "gateway"])

@@ -114,10 +114,10 @@ async fn an_unused_successor_answers_again(world: World) {
         Rotation::Rotated(_)
     ));
     world.clock.advance(Duration::from_mins(10));
-    for proposed in ["another", "one more"] {
+    for (proposed, last_used) in [("another", stored.created_at), ("one more", world.now())] {
         let repeated = present(&world, &setting, first, proposed).await;
         let expected = Rotation::Repeated {
-            grant: used_at(stored.clone(), world.now()),
+            grant: used_at(stored.clone(), last_used),
             sealed: SealedText("t1.second".to_owned()),
             generation: Some(2),
             expires_at: stored.created_at.plus(IDLE),

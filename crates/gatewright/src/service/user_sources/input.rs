@@ -34,7 +34,7 @@ pub struct NewUserSource {
     pub client_secret: Option<Secret>,
     /// How the client secret is presented: `basic` in the `Authorization` header, `post` in the body. `automatic`, when left
     /// out, tries what worked last or else what the provider lists, and the other one once when that is refused.
-    #[schema(schema_with = schema::client_authentication)]
+    #[schema(schema_with = schema::client_authentication_or_null)]
     #[serde(default)]
     pub client_authentication: Option<AuthenticationChoice>,
     /// Scopes to ask for; `openid`, `profile` and `email` when left out.
@@ -44,7 +44,7 @@ pub struct NewUserSource {
     #[serde(default)]
     pub subject_claim: Option<String>,
     /// `own` for a redirect URL of its own; the shared one when left out.
-    #[schema(schema_with = schema::callback)]
+    #[schema(schema_with = schema::callback_or_null)]
     #[serde(default)]
     pub callback: Option<Callback>,
     /// Save without asking the provider. The source is marked as unverified.
@@ -67,7 +67,7 @@ pub struct UserSourceCandidate {
     #[serde(default)]
     pub subject_claim: Option<String>,
     /// `own` for a redirect URL of its own; the shared one when left out.
-    #[schema(schema_with = schema::callback)]
+    #[schema(schema_with = schema::callback_or_null)]
     #[serde(default)]
     pub callback: Option<Callback>,
 }
@@ -111,7 +111,7 @@ pub struct UserSourcePatch {
     pub subject_claim: Patch<String>,
     /// `own` for a redirect URL of its own, used from the next sign-in on: register it at the provider first. It ends no
     /// session.
-    #[schema(schema_with = schema::callback)]
+    #[schema(schema_with = schema::callback_or_null)]
     #[serde(default)]
     pub callback: Patch<Callback>,
     /// `inactive` is refused while an active gateway uses the source.
