@@ -251,7 +251,7 @@ describe("User Sources by keyboard, and with a lot in the list", () => {
     await page.goto(`${gateway.url}${project}/user-sources/new`);
     await page.getByRole("link", { name: "Okta" }).focus();
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Connect Okta" }).waitFor();
+    await page.getByRole("heading", { name: "Create User Source: Okta" }).waitFor();
     await page.getByLabel("Issuer").focus();
     await page.keyboard.type("https://acme.okta.example");
     await page.keyboard.press("Tab");

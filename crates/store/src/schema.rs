@@ -10,6 +10,7 @@ use sqlx::{
 use crate::{Store, StoreError, assertion_origin, sqlite, store::Engine, value::values};
 
 /// Versions, descriptions and texts, in order.
+#[expect(clippy::unreadable_literal, reason = "versions are moments")]
 const TEXTS: &[(i64, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

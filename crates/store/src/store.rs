@@ -141,7 +141,8 @@ impl Store {
             Engine::Postgres { pool, link, .. } => {
                 let _waiting = Waiting::begin(&self.waiting);
                 let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-                let tx = link.bounded(pool.begin_with(begin)).await?;
+                // Boxed because every caller would carry the room for it, on SQLite too.
+                let tx = Box::pin(link.bounded(pool.begin_with(begin))).await?;
                 Ok(Tx::on_postgres(tx, link.clone()))
             }
         }
@@ -158,7 +159,8 @@ impl Store {
             Engine::Postgres { pool, link, .. } => {
                 let _waiting = Waiting::begin(&self.waiting);
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                let tx = link.bounded(pool.begin_with(begin)).await?;
+                // Boxed because every caller would carry the room for it, on SQLite too.
+                let tx = Box::pin(link.bounded(pool.begin_with(begin))).await?;
                 Ok(Tx::on_postgres(tx, link.clone()))
             }
         }

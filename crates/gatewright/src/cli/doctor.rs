@@ -229,8 +229,7 @@ fn change_of_key(report: &mut Report<impl Write>, keyring: &Keyring, proof: &Sea
         report.good(
             "change of the master key",
             "the first key of keys.master has sealed everything. If the second is a new one, put it in front once every \
-             replica has it"
-                .to_owned(),
+             replica has it",
         );
         return;
     }

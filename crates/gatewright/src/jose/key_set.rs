@@ -199,9 +199,7 @@ impl KeySet {
             .copied()
             .filter(|key| kid.is_some() && key.id.as_deref() == kid)
             .collect();
-        let candidates = if !named.is_empty() {
-            named
-        } else {
+        let candidates = if named.is_empty() {
             let unnamed: Vec<&Key> = fitting
                 .into_iter()
                 .filter(|key| kid.is_none() || key.id.is_none())
@@ -210,6 +208,8 @@ impl KeySet {
                 return Verification::Ambiguous;
             }
             unnamed
+        } else {
+            named
         };
         if candidates.is_empty() {
             return Verification::NoKey;

@@ -43,7 +43,7 @@ impl EndpointError {
             Value::Object(inner) => {
                 let code = ["code", "type", "error"]
                     .iter()
-                    .find_map(|name| text(inner, *name));
+                    .find_map(|name| text(inner, name));
                 let message = text(inner, "message").or_else(|| text(inner, "error_description"));
                 (code.or_else(|| message.clone())?, message)
             }

@@ -192,6 +192,10 @@ impl Failure {
 
     /// Status, title, explanation and advice. A provider's fault is a 400 and not a 502: some proxies put a page of their own
     /// in place of a 502, and the reference would be lost.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: the words for each failure, side by side"
+    )]
     fn words(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
         match self {
             Self::Malformed(_) => (

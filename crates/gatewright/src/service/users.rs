@@ -1,6 +1,6 @@
 //! End users and their grants: list, read, block, delete, end grants. They create themselves by signing in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use gatewright_domain::{
     Invalid,
@@ -80,13 +80,17 @@ pub async fn former(
     let mut former = HashSet::new();
     for user in users {
         let key = &user.key;
-        if !present.contains_key(&key.user_source_id) {
-            let source = user_source::find(&mut tx, project, key.user_source_id).await?;
-            let identity = source.map(|source| (source.issuer, source.subject_claim));
-            present.insert(key.user_source_id, identity);
-        }
-        let identity = present.get(&key.user_source_id).and_then(Option::as_ref);
-        if identity.is_some_and(|(issuer, claim)| *issuer != key.issuer || *claim != key.claim) {
+        let identity = match present.entry(key.user_source_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let source = user_source::find(&mut tx, project, key.user_source_id).await?;
+                unknown.insert(source.map(|source| (source.issuer, source.subject_claim)))
+            }
+        };
+        if identity
+            .as_ref()
+            .is_some_and(|(issuer, claim)| *issuer != key.issuer || *claim != key.claim)
+        {
             former.insert(user.id);
         }
     }

@@ -1,5 +1,7 @@
 //! Migrations on SQLite. They are noted in the table, and in the form, that sqlx keeps on PostgreSQL.
 
+use std::fmt::Write as _;
+
 use sqlx::migrate::{MigrateError, Migrator};
 
 use super::{Sqlite, connection};
@@ -51,5 +53,8 @@ pub(crate) async fn migrate(sqlite: &Sqlite, migrations: &'static Migrator) -> R
 
 /// Upper case, as SQLite writes it.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02X}").expect("a text can grow");
+        text
+    })
 }

@@ -69,16 +69,14 @@ impl Queue {
         };
         self.waiting
             .push(Job::Whole(Box::new(work)), urgency, Instant::now())?;
-        let told = match timeout(BUSY_AFTER, &mut told).await {
-            Ok(told) => told,
-            Err(_) => {
-                let abandoned =
-                    stage.compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire);
-                if abandoned.is_ok() {
-                    return Err(StoreError::Busy.into());
-                }
-                told.await
+        let told = if let Ok(told) = timeout(BUSY_AFTER, &mut told).await {
+            told
+        } else {
+            let abandoned = stage.compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire);
+            if abandoned.is_ok() {
+                return Err(StoreError::Busy.into());
             }
+            told.await
         };
         match told {
             Ok(Ok(outcome)) => outcome,

@@ -128,13 +128,13 @@ impl Worker {
             Some(connection) if connection.is_autocommit() => connection,
             _ => connection::open(&self.path, self.for_what)?,
         };
-        let begin = match self.for_what {
+        let statement = match self.for_what {
             Use::Writing => "BEGIN IMMEDIATE",
             Use::Reading => "BEGIN DEFERRED",
         };
         let begun = connection
-            .prepare_cached(begin)
-            .and_then(|mut begin| begin.execute([]));
+            .prepare_cached(statement)
+            .and_then(|mut statement| statement.execute([]));
         match begun {
             Ok(_) => Ok(connection),
             Err(error) => {
@@ -265,7 +265,7 @@ fn tell(done: Vec<Box<dyn Whole>>, failed: Option<StoreError>) {
             Some(error) => Err(match &**error {
                 StoreError::FileGone { path, what } => StoreError::FileGone {
                     path: path.clone(),
-                    what: *what,
+                    what,
                 },
                 _ => EngineError::Commit(Arc::clone(error)).into(),
             }),

@@ -292,7 +292,7 @@ async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_count
         }
     );
     // Another client leaves everyone who they are.
-    edit(&|source| source.client_id = "client-2".to_owned()).await;
+    edit(&|source| "client-2".clone_into(&mut source.client_id)).await;
     assert_eq!(
         counts().await,
         UserCount {
@@ -300,7 +300,7 @@ async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_count
             former: 0
         }
     );
-    edit(&|source| source.subject_claim = "oid".to_owned()).await;
+    edit(&|source| "oid".clone_into(&mut source.subject_claim)).await;
     assert_eq!(
         counts().await,
         UserCount {
@@ -316,7 +316,7 @@ async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_count
             former: 1
         }
     );
-    edit(&|source| source.issuer = "https://elsewhere.example.com".to_owned()).await;
+    edit(&|source| "https://elsewhere.example.com".clone_into(&mut source.issuer)).await;
     let third = sign_in("https://elsewhere.example.com", "oid").await;
     assert_eq!(
         counts().await,
@@ -335,8 +335,8 @@ async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_count
     assert_eq!(listed(None).await, sorted(vec![first, second, third]));
     // Back under the first identity people are who they were.
     edit(&|source| {
-        source.issuer = issuer.to_owned();
-        source.subject_claim = claim.to_owned();
+        issuer.clone_into(&mut source.issuer);
+        claim.clone_into(&mut source.subject_claim);
     })
     .await;
     assert_eq!(listed(Some(false)).await, [first]);

@@ -192,7 +192,7 @@ async fn a_gateway_whose_source_was_deleted_says_so_and_everything_else_of_it_ca
     );
     let gateway = acme.gateway_of(&bench, &gone, "Agents", "inactive").await;
     let path = acme.path(&format!("gateways/{gateway}"));
-    let patch = async |body| bench.patch(&acme.admin, &path, body).await;
+    let change = async |body| bench.patch(&acme.admin, &path, body).await;
     bench
         .delete(&acme.admin, &acme.path(&format!("user-sources/{gone}")))
         .await
@@ -200,13 +200,13 @@ async fn a_gateway_whose_source_was_deleted_says_so_and_everything_else_of_it_ca
 
     let more =
         json!({"name": "Renamed", "description": "For the desk", "settings": {"access_token_seconds": 600}});
-    assert_eq!(patch(more).await.expect(200).text("name"), "Renamed");
+    assert_eq!(change(more).await.expect(200).text("name"), "Renamed");
     // A form sends everything it shows, the source included.
     let whole =
         json!({"instructions": "Be kind.", "authentication_mode": "user_source", "user_source_id": gone});
-    assert_eq!(patch(whole).await.expect(200).text("user_source_id"), gone);
+    assert_eq!(change(whole).await.expect(200).text("user_source_id"), gone);
     let activated = json!({"status": "active"});
-    let refused = patch(activated.clone()).await.expect(409);
+    let refused = change(activated.clone()).await.expect(409);
     assert!(
         refused.text("detail").contains("was deleted"),
         "{:#}",
@@ -232,7 +232,7 @@ async fn a_gateway_whose_source_was_deleted_says_so_and_everything_else_of_it_ca
         .expect(422);
     assert_eq!(refused.pointers(), ["/user_source_id"]);
 
-    let mended = patch(json!({"user_source_id": other, "status": "active"}))
+    let mended = change(json!({"user_source_id": other, "status": "active"}))
         .await
         .expect(200);
     assert_eq!(mended.text("status"), "active");

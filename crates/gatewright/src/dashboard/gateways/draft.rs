@@ -129,6 +129,6 @@ pub(super) async fn put_aside(
     };
     let (authority, project) = (&place.visit.authority, place.project.id);
     user_sources::update(app, authority, project, source, patch, &IfMatch::Any, Run::Change).await?;
-    let path = draft.form_with(place, Some(source));
-    Ok(Some(page::done(&path, Flash::SourceActivated)))
+    let form = draft.form_with(place, Some(source));
+    Ok(Some(page::done(&form, Flash::SourceActivated)))
 }

@@ -49,6 +49,10 @@ struct SessionRow {
 
 #[derive(Template)]
 #[template(path = "dashboard/users/detail.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each decides about a part of the page of its own"
+)]
 struct UserPage {
     frame: Frame,
     project: ProjectLink,

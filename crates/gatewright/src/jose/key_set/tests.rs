@@ -113,7 +113,7 @@ fn kid_picks_a_key_and_its_absence_tries_all() {
 
 #[test]
 fn beside_several_keys_a_client_must_name_one_and_few_are_tried() {
-    let signers: Vec<_> = (0..MAX_TRIED + 1)
+    let signers: Vec<_> = (0..=MAX_TRIED)
         .map(|_| Signer::new(SignerKind::P256, None))
         .collect();
     let jwks: Vec<_> = signers.iter().map(Signer::jwk).collect();
