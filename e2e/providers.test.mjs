@@ -42,7 +42,7 @@ async function startOidcProvider(options) {
 
 const PROVIDERS = [
   { name: "oidc-provider", begin: startOidcProvider, signsIn: plainly(signInAtProvider) },
-  { name: "Glewlwyd", begin: startGlewlwyd, signsIn: inChromium(signInAtGlewlwyd), warnings: ["/issuer"] },
+  { name: "Glewlwyd", begin: startGlewlwyd, signsIn: inChromium(signInAtGlewlwyd), warnings: ["/callback"] },
   { name: "Canaille", begin: startCanaille, signsIn: plainly(signInAtCanaille) },
 ];
 

@@ -24,9 +24,11 @@ describe("a rolling restart behind the nginx of the guide", () => {
   /** A replica on a port of its own; nginx has the port of the public URL. */
   async function replica(env = {}) {
     const listen = `127.0.0.1:${await freePort()}`;
+    // As the guide has it, a replica drains before it closes its door; a second is enough here.
+    const drain = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "1" };
     const begin = (more = {}) =>
       start(made.program, ["serve", ...made.config], {
-        env: { ...env, ...more, GATEWRIGHT__SERVER__LISTEN: listen },
+        env: { ...drain, ...env, ...more, GATEWRIGHT__SERVER__LISTEN: listen },
         readyUrl: `http://${listen}/readyz`,
       });
     const each = { listen, running: await begin() };

@@ -49,6 +49,8 @@ const H2_PING_EVERY: Duration = Duration::from_secs(30);
 const H2_PING_DEADLINE: Duration = Duration::from_secs(20);
 /// How long an HTTP/2 client may take to hear that its idle connection ends.
 const H2_GOODBYE: Duration = Duration::from_secs(2);
+/// When the process stops, an idle connection is closed this much later: a request that is on its way gets its answer.
+const LAST_REQUEST_WAIT: Duration = Duration::from_millis(300);
 /// After running out of file descriptors, accepting waits this long for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -80,7 +82,7 @@ async fn run_behind(front: Front, app: Arc<App>, listener: TcpListener) -> anyho
             .unwrap_or(Semaphore::MAX_PERMITS)
             .min(Semaphore::MAX_PERMITS),
     ));
-    let accepting = accept(&app, &listener, &slots, |stream, peer, slot| {
+    let begin = |stream, peer, slot| {
         let connection = Connection {
             app: Arc::clone(&app),
             front: Arc::clone(&front),
@@ -88,10 +90,11 @@ async fn run_behind(front: Front, app: Arc<App>, listener: TcpListener) -> anyho
             peer,
         };
         connections.spawn(connection.serve(stream, slot));
-    });
+    };
+    let accepting = accept(&app, &listener, &slots, begin);
     app.shutdown.run_until_cancelled(accepting).await;
     // New connections are refused from here on, so that a load balancer goes elsewhere.
-    drop(listener);
+    accept_the_last(listener, &slots, begin)?;
     tracing::info!(
         open = connections.len(),
         "stopping: no new connections, running requests may end"
@@ -171,6 +174,22 @@ async fn accept(
     }
 }
 
+/// Closes the listener, after it has taken the connections that wait behind it: their clients have sent a request already.
+fn accept_the_last(
+    listener: TcpListener,
+    slots: &Arc<Semaphore>,
+    begin: impl Fn(TcpStream, IpAddr, OwnedSemaphorePermit),
+) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    while let Ok(slot) = Arc::clone(slots).try_acquire_owned()
+        && let Ok((stream, peer)) = listener.accept()
+    {
+        stream.set_nonblocking(true)?;
+        begin(TcpStream::from_std(stream)?, peer.ip(), slot);
+    }
+    Ok(())
+}
+
 /// Whether an error of `accept` is only about the connection that was to be accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
@@ -211,12 +230,18 @@ impl Connection {
         let shutdown = self.app.shutdown.child_token();
         let look = tokio::time::sleep(FIRST_REQUEST_DEADLINE);
         tokio::pin!(look);
-        let (mut stopping, mut said_goodbye) = (false, false);
+        let (mut stopping, mut waits, mut said_goodbye) = (false, false, false);
         loop {
             tokio::select! {
                 // What went wrong on a connection is between hyper and the peer; requests have their own log lines.
                 _ = connection.as_mut() => return,
                 () = look.as_mut() => match activity.judge() {
+                    _ if waits => {
+                        waits = false;
+                        connection.as_mut().graceful_shutdown();
+                        look.as_mut().reset(Instant::now() + H2_GOODBYE);
+                    }
+
                     Verdict::Wait(until) => look.as_mut().reset(until),
                     Verdict::Close if is_http2.load(Ordering::Relaxed) && !said_goodbye => {
                         said_goodbye = true;
@@ -227,7 +252,12 @@ impl Connection {
                 },
                 () = shutdown.cancelled(), if !stopping => {
                     stopping = true;
-                    connection.as_mut().graceful_shutdown();
+                    if activity.is_idle() {
+                        waits = true;
+                        look.as_mut().reset(Instant::now() + LAST_REQUEST_WAIT);
+                    } else {
+                        connection.as_mut().graceful_shutdown();
+                    }
                 }
             }
         }

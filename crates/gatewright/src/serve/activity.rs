@@ -65,6 +65,11 @@ impl Activity {
         Busy(Arc::clone(self))
     }
 
+    /// Whether no request runs.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.load(Ordering::Acquire) == 0
+    }
+
     /// Whether the connection may stay.
     pub(super) fn judge(&self) -> Verdict {
         let now = Instant::now();
