@@ -183,17 +183,28 @@ describe("overload", () => {
       code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
       code_challenge_method: "S256",
     });
-    const page = await new Browser().open(`${oauth.authorization_endpoint}?${query}`);
-    const [form] = page.forms;
-    const fields = form.fields.filter((field) => field.type === "hidden").map((field) => [field.name, field.value]);
-    const button = form.fields.find((field) => field.value === allowButton(page));
-    const approve = {
-      url: form.action,
-      method: "POST",
-      headers: { ...FORM, origin: gateway.url, "sec-fetch-site": "same-origin" },
-      body: new URLSearchParams([...fields, [button.name, button.value]]).toString(),
+    /** What a click on *Allow* sends, of a page of its own. */
+    const consent = async () => {
+      const page = await new Browser().open(`${oauth.authorization_endpoint}?${query}`);
+      const [form] = page.forms;
+      const fields = form.fields.filter((field) => field.type === "hidden").map((field) => [field.name, field.value]);
+      const button = form.fields.find((field) => field.value === allowButton(page));
+      return {
+        url: form.action,
+        method: "POST",
+        headers: { ...FORM, origin: gateway.url, "sec-fetch-site": "same-origin" },
+        body: new URLSearchParams([...fields, [button.name, button.value]]).toString(),
+      };
     };
-    const begin = (from) => send(approve.url, { ...approve, from });
+    // A page begins ten sign-ins.
+    const pages = [];
+    for (let count = 0; count < 341; count += 1) pages.push(await consent());
+    let begun = 0;
+    const approve = () => pages[Math.floor(begun++ / 10)];
+    const begin = (from) => {
+      const { url, ...form } = approve();
+      return send(url, { ...form, from });
+    };
     /** What is stored once the trace of these sign-ins is written, and how many attempts it keeps. */
     const settled = async () => {
       await gateway.api("GET", `${gateway.project}/sign-in-attempts?limit=1`);
@@ -204,7 +215,7 @@ describe("overload", () => {
     const early = await begin("127.2.0.2");
     const before = await settled();
     const NETWORKS = 4;
-    const wave = await flood(2_400, (index) => ({ ...approve, from: `127.1.${index % NETWORKS}.${2 + (index % 200)}` }));
+    const wave = await flood(2_400, (index) => ({ ...approve(), from: `127.1.${index % NETWORKS}.${2 + (index % 200)}` }));
     assert.deepEqual(wave, { 303: 2_400 });
     const now = await settled();
     assert.deepEqual(now.others, before.others);

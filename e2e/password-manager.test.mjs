@@ -22,7 +22,7 @@ describe("a password manager", () => {
         async ([path, text]) => {
           const headers = { "content-type": "application/json" };
           const answer = await fetch(path, { method: "POST", headers, body: text });
-          return { status: answer.status, ...(await answer.json()) };
+          return { ...(await answer.json()), status: answer.status };
         },
         [`/api/v1${new URL(project).pathname}/${kind}`, JSON.stringify(body)],
       );

@@ -74,7 +74,10 @@ fn is_fetched_before() -> bool {
     let folder = home.map(|home| home.join("advisory-dbs"));
     folder
         .and_then(|folder| fs::read_dir(folder).ok())
-        .is_some_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir())))
+        // A fetch that failed may leave an empty folder; advisories lie in one folder per crate.
+        .is_some_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.path().join("crates").is_dir()))
+        })
 }
 
 /// Rules no other tool knows: files stay short, arrows between crates point one way, migrations have one order, and the
