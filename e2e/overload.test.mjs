@@ -226,8 +226,9 @@ describe("overload", () => {
     const comeBack = async (begun, from) => {
       const cookie = begun.headers["set-cookie"][0].split(";")[0];
       const state = new URL(begun.headers.location).searchParams.get("state");
-      const back = await send(`${gateway.callback}?${new URLSearchParams({ state, error: "access_denied" })}`, { headers: { cookie }, from });
-      return back.status === 303 && back.headers.location.startsWith("http://127.0.0.1/cb?");
+      const back = await send(`${gateway.callback}?${new URLSearchParams({ state, error: "access_denied", iss: provider.issuer })}`, { headers: { cookie }, from });
+      assert.equal(back.status, 303, back.text);
+      return back.headers.location.startsWith("http://127.0.0.1/cb?");
     };
     const office = "127.3.0.2";
     const began = performance.now();
