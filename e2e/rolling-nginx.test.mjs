@@ -105,21 +105,6 @@ describe("a rolling restart behind the nginx of the guide", () => {
     assert.equal(answer.status, 200, await answer.text());
   }
 
-  test("loses no call", async () => {
-    await call();
-    const calls = continuously(call, { parallel: 4, limit: 20_000 });
-    await calls.more(SOME);
-    for (let round = 0; round < ROUNDS; round += 1) {
-      for (const each of replicas) {
-        await each.restart(round === 1 ? "SIGQUIT" : "SIGTERM");
-        await calls.more(SOME);
-      }
-    }
-    const failures = await calls.stop();
-    assert.deepEqual(failures.map(String), []);
-    assert.ok(calls.done() > SOME * 2 * ROUNDS);
-  });
-
   test("SIGHUP never ends a replica and changes the level of its log", async () => {
     const [each] = replicas;
     const before = each.running.output();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::State,
     response::{IntoResponse as _, Response},
     routing::any,
@@ -29,8 +29,6 @@ pub(crate) enum Mood {
     Well,
     /// With status 500.
     Fails,
-    /// With half a result, and then the connection breaks.
-    Breaks,
 }
 
 impl Upstream {
@@ -90,15 +88,7 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
     let mood = *upstream.mood.lock().unwrap();
     match mood {
         Mood::Fails if is_call => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Mood::Breaks if is_call => {
-            // Long enough that its beginning is passed on before the end is missing.
-            let whole = answer.to_string().replace("told", &"told".repeat(64 * 1024));
-            let half = whole[..whole.len() - 8].to_owned();
-            let pieces = [Ok(half), Err(std::io::Error::other("broken"))];
-            let body = Body::from_stream(futures_util::stream::iter(pieces));
-            return ([("content-type", "application/json")], body).into_response();
-        }
-        Mood::Well | Mood::Fails | Mood::Breaks => {}
+        Mood::Well | Mood::Fails => {}
     }
     let smuggled = [
         ("content-type", "application/json"),
