@@ -41,9 +41,9 @@ pub struct Options {
     /// Clients that refresh every hour, and for how many simulated days, as `clients x days`; several runs.
     #[arg(long, default_value = "100x90,1000x9")]
     growth: String,
-    /// Measure what a debug build does, to try the benchmark out.
-    #[arg(long)]
-    debug_build: bool,
+    /// The cargo profile to measure: `dist` is what is shipped; `release` and `dev` build faster, to try the benchmark out.
+    #[arg(long, default_value = "dist")]
+    profile: String,
 }
 
 /// A part of the benchmark.
@@ -69,11 +69,8 @@ enum Part {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     install::debian(&[("nginx-light", &["/usr/sbin/nginx"]), ("wrk", &["wrk"])])?;
     install::node_packages()?;
-    let (profile, folder) = if options.debug_build {
-        ("dev", "debug")
-    } else {
-        ("release", "release")
-    };
+    let profile = options.profile.as_str();
+    let folder = if profile == "dev" { "debug" } else { profile };
     shell::run(&mut cargo(&[
         "build",
         "--profile",
@@ -84,6 +81,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "gatewright-bench",
         "--bins",
     ]))?;
+    println!("measured: profile {profile}");
     let script = |name: &str, arguments: &[&str], postgres: Option<&Postgres>| {
         script(name, arguments, &target().join(folder), postgres)
     };
