@@ -53,11 +53,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn advisories(deny: &Path) -> anyhow::Result<()> {
     let is_fetched = command(deny, &["fetch", "db"]).status()?.success();
     if is_fetched {
-        return shell::run(&mut command(deny, &["check", "--disable-fetch", "advisories"]));
+        return shell::run(&mut command(deny, &["--offline", "check", "advisories"]));
     }
     if is_fetched_before() {
         println!("advisories: they could not be fetched now, so those that were fetched last are checked");
-        return shell::run(&mut command(deny, &["check", "--disable-fetch", "advisories"]));
+        return shell::run(&mut command(deny, &["--offline", "check", "advisories"]));
     }
     println!(
         "advisories: NOT CHECKED, because the RustSec database could not be fetched and none is here. Run this once with a \
@@ -97,13 +97,14 @@ fn house_rules() -> anyhow::Result<()> {
             ));
         }
     }
-    let allowed: [(&str, &[&str]); 6] = [
+    let allowed: [(&str, &[&str]); 7] = [
         ("oauth", &[]),
         ("domain", &["oauth"]),
         ("store", &["domain", "oauth"]),
         ("mcp", &["domain", "oauth"]),
+        ("core", &["store", "mcp", "domain", "oauth"]),
         ("demo", &[]),
-        ("gatewright", &["store", "mcp", "domain", "oauth", "demo"]),
+        ("gatewright", &["core", "store", "mcp", "domain", "oauth", "demo"]),
     ];
     for (name, may) in allowed {
         let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"))?;

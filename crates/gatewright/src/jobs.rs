@@ -1,5 +1,7 @@
 //! Work beside requests: keeping the directory fresh, forgetting what has expired, writing last uses.
 
+#[cfg(test)]
+mod condition_tests;
 mod pruning;
 
 use std::{future::Future, sync::Arc, time::Duration};

@@ -8,23 +8,18 @@ pub mod app;
 pub mod authorization_server;
 pub mod cli;
 mod client_setup;
-pub mod config;
 pub mod dashboard;
-mod date;
 pub mod demo;
-pub mod directory;
-pub mod fetch;
 pub mod front;
 pub mod jobs;
-pub mod jose;
-pub mod keys;
 pub mod page;
 pub mod relying_party;
-pub mod request;
 pub mod resource_server;
 pub mod router;
-mod same_origin;
 pub mod serve;
 pub mod service;
 pub mod sign_in_trace;
-pub mod telemetry;
+
+pub(crate) use gatewright_core::{
+    config, date, directory, fetch, jose, keys, request, same_origin, telemetry,
+};

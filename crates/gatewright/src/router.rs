@@ -24,7 +24,7 @@ pub(crate) fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
         .merge(crate::relying_party::routes())
         .merge(crate::api::routes(&app))
         .merge(crate::dashboard::routes(&app))
-        .merge(crate::telemetry::routes())
+        .merge(crate::telemetry::routes(app.core()))
         .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

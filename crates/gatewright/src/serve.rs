@@ -1,7 +1,6 @@
 //! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
 
 mod activity;
-pub mod descriptors;
 pub mod presence;
 mod signals;
 mod unread;
@@ -21,7 +20,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -33,7 +32,7 @@ use crate::{app::App, front::Front};
 
 pub use signals::watch_signals;
 
-use descriptors::Fit;
+use gatewright_core::{descriptors::Fit, keepalive};
 
 use activity::{Activity, BusyBody, FIRST_REQUEST_DEADLINE, Verdict, Watched};
 use unread::ReadToEnd;
@@ -132,14 +131,6 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(H2_PING_EVERY)
         .keep_alive_timeout(H2_PING_DEADLINE);
     builder
-}
-
-/// Asks a silent peer whether it lives after a minute, and gives it another.
-pub(crate) fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new()
-        .with_time(Duration::from_mins(1))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4)
 }
 
 async fn accept(

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use gatewright_core::descriptors::{self, Fit};
 
 use crate::{
     config::{self, ConfigSource, example, master_key},
     fetch::Fetch,
-    serve::descriptors::{self, Fit},
 };
 
 /// What can be done with the configuration.

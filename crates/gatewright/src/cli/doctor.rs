@@ -5,13 +5,16 @@ mod report;
 
 use std::{io::Write, os::unix::fs::PermissionsExt as _, path::Path, process::ExitCode, sync::Arc};
 
+use gatewright_core::{
+    Core,
+    descriptors::{self, Fit},
+};
 use gatewright_domain::{entropy::SystemEntropy, sealed::Keyring, stored_secret::SealedText};
 use gatewright_store::StoreError;
 
 use crate::{
     app::App,
     config::{Config, SQLITE_FILE, master_key},
-    serve::descriptors::{self, Fit},
 };
 use report::Report;
 
@@ -161,7 +164,7 @@ fn keyring(report: &mut Report<impl Write>, config: &Config) -> Option<Keyring> 
 }
 
 async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Keyring) -> Option<()> {
-    let store = match App::open_store(config).await {
+    let store = match Core::open_store(config).await {
         Ok(store) => store,
         Err(error) => {
             let remedy = "Check that it runs and that this user may use it";

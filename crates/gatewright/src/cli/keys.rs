@@ -7,13 +7,11 @@ use std::{
 
 use anyhow::bail;
 use clap::Subcommand;
+use gatewright_core::Core;
 use gatewright_domain::{entropy::SystemEntropy, sealed::Keyring, stored_secret::SealedText};
 use gatewright_store::keys::{purpose_of, reseal_all};
 
-use crate::{
-    app::App,
-    config::{Config, master_key},
-};
+use crate::config::{Config, master_key};
 
 /// Client ids and secrets are sealed with the key of the day and stored nowhere, so no rotation reaches them.
 const KEEP_THE_OLD_KEY: &str = "Keep the old key in keys.master, in second place, for as long as apps are in use that \
@@ -37,7 +35,7 @@ pub(super) async fn run(command: &Command, config: &Config) -> anyhow::Result<Ex
 
 async fn rotate(config: &Config) -> anyhow::Result<ExitCode> {
     let keyring = master_key::keyring(config, &SystemEntropy)?;
-    let store = App::open_store(config).await?;
+    let store = Core::open_store(config).await?;
     if !store.is_migrated().await? {
         bail!("the database is not up to date. Run: gatewright migrate");
     }
@@ -117,6 +115,7 @@ mod tests {
     use gatewright_oauth::client_authentication::Method;
 
     use super::*;
+    use crate::app::App;
 
     /// Whether each of two replicas opens what the other seals.
     fn understand_each_other(one: &Keyring, other: &Keyring) -> bool {

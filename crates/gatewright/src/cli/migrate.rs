@@ -2,17 +2,15 @@
 
 use std::process::ExitCode;
 
+use gatewright_core::Core;
 use gatewright_domain::entropy::SystemEntropy;
 
-use crate::{
-    app::App,
-    config::{Config, master_key},
-};
+use crate::config::{Config, master_key};
 
 /// Brings the database up to date, after the master key proved to be the right one.
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let keyring = master_key::keyring(config, &SystemEntropy)?;
-    let store = App::open_store(config).await?;
+    let store = Core::open_store(config).await?;
     let was_migrated = store.is_migrated().await?;
     store.migrate().await?;
     store.check_keyring(&keyring, &SystemEntropy).await?;

@@ -3,13 +3,13 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
+use gatewright_core::descriptors::{self, Fit};
 use tokio::net::TcpListener;
 
 use crate::{
     config::{self, Config, ConfigSource, LogConfig},
     serve::{
         self,
-        descriptors::{self, Fit},
         presence::{self, Presence},
     },
     service::setup,

@@ -178,7 +178,7 @@ impl RelyingParty {
                 },
             )
             .await
-            .map_err(|missed| missed.into_error(Resource::Discovery))?;
+            .map_err(|error| missed(error, Resource::Discovery))?;
         Ok(Provider::from_document(&document, issuer, url_rule(app))?)
     }
 
@@ -196,7 +196,7 @@ impl RelyingParty {
         self.keys
             .get(address, now, budget.until(), wanted, fetch)
             .await
-            .map_err(|missed| missed.into_error(Resource::Keys))
+            .map_err(|error| missed(error, Resource::Keys))
     }
 
     /// Forgets what is known of a provider whose endpoint failed: the endpoint may have moved.
@@ -205,12 +205,10 @@ impl RelyingParty {
     }
 }
 
-impl Missed<ProviderError> {
-    fn into_error(self, resource: Resource) -> ProviderError {
-        match self {
-            Self::Failed(error) => error,
-            Self::Waited => ProviderError::Waited(resource),
-        }
+fn missed(missed: Missed<ProviderError>, resource: Resource) -> ProviderError {
+    match missed {
+        Missed::Failed(error) => error,
+        Missed::Waited => ProviderError::Waited(resource),
     }
 }
 

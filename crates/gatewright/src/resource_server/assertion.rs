@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use gatewright_core::running::Place;
 use gatewright_domain::{
     Timestamp,
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
@@ -18,10 +19,7 @@ use http::HeaderValue;
 use moka::sync::Cache;
 use serde::Serialize;
 
-use super::{
-    authenticate::{Authenticated, is_still_good},
-    running::Place,
-};
+use super::authenticate::{Authenticated, is_still_good};
 use crate::app::App;
 
 /// An assertion lives this long.

@@ -19,12 +19,13 @@ use gatewright_store::revocation::Denied;
 use http::{HeaderMap, header::AUTHORIZATION};
 use moka::sync::Cache;
 
-use super::{refusal::Refusal, running::Counted, user_id::user_id};
+use super::{refusal::Refusal, user_id::user_id};
 use crate::{
     app::App,
     directory::{Directory, GatewayEntry},
     keys::AccessClaims,
 };
+use gatewright_core::running::Counted;
 
 /// Verified tokens kept; less than a kilobyte each. One that gave way is verified again.
 const TOKENS_MAX: u64 = 20_000;

@@ -8,7 +8,6 @@ mod endpoint;
 mod inspection;
 mod plan;
 mod refusal;
-pub(crate) mod running;
 pub(crate) mod seen_tokens;
 pub(crate) mod sessions;
 #[cfg(test)]
@@ -21,14 +20,14 @@ pub(crate) mod user_id;
 
 use std::sync::Arc;
 
+use gatewright_core::{descriptors::Fit, running::Running};
 use gatewright_domain::{Clock, Entropy, sealed::Keyring};
 use gatewright_mcp::{federation::Federation, list_memory::ListLimits};
 
-use crate::{config::Config, fetch::Fetch, serve::descriptors::Fit};
+use crate::{config::Config, fetch::Fetch};
 
 use assertion::Assertions;
 use authenticate::TokenCache;
-use running::Running;
 use seen_tokens::SeenTokens;
 use sessions::EndedElsewhere;
 use transport::Outbound;

@@ -9,6 +9,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use gatewright_core::running::Place;
 use gatewright_domain::{id::ServerId, principal::Principal};
 use gatewright_mcp::{
     caller::{Alive, Busy, Caller, Identify, Runs},
@@ -27,7 +28,6 @@ use super::{
     assertion::Identity,
     authenticate::{Authenticated, Good},
     plan::plan,
-    running::Place,
 };
 use crate::{
     app::App,

@@ -17,7 +17,6 @@ pub mod effects;
 pub mod error;
 pub mod gateways;
 mod grants;
-pub mod headers;
 pub mod instance;
 pub mod invitations;
 pub mod known_clients;

@@ -1,5 +1,6 @@
 //! Asking a server before it is saved. It gets its secrets, so only after it was checked that they may go there.
 
+use gatewright_core::headers;
 use gatewright_domain::{sealed::Purpose, server::Server, stored_secret::StoredSecret};
 use gatewright_store::{Tx, secret as secrets};
 
@@ -10,7 +11,6 @@ use crate::{
     service::{
         ServiceError,
         change::every,
-        headers,
         server_checks::{self, Answered},
     },
 };

@@ -1,0 +1,22 @@
+//! What every part of the gateway stands on: configuration, keys, outbound requests, the directory in memory, limits,
+//! telemetry and the context of a request. Nothing in here knows the parts.
+
+pub mod config;
+pub mod date;
+pub mod descriptors;
+pub mod directory;
+pub mod fetch;
+pub mod headers;
+pub mod jose;
+mod keepalive;
+pub mod keys;
+pub mod request;
+pub mod running;
+pub mod same_origin;
+mod start;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use keepalive::keepalive;
+pub use start::Core;

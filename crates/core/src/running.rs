@@ -1,0 +1,207 @@
+//! How many requests run at once, by person and by project: one person with slow calls must not use up the connections
+//! of all others, and neither must all people of one project together.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use gatewright_domain::id::ProjectId;
+use gatewright_mcp::caller::{Busy, CallerKey, Runs};
+
+/// Parts of the table of persons, so that two requests seldom want the same one.
+const SHARDS: usize = 32;
+/// A part of the table is cleaned when it has grown to twice what was alive the last time, and to this many at least.
+const CLEANED_AT: usize = 64;
+
+/// Requests that run now.
+#[derive(Debug)]
+pub struct Running {
+    per_person: u32,
+    per_project: u32,
+    persons: [Mutex<Table<CallerKey>>; SHARDS],
+    projects: Mutex<Table<ProjectId>>,
+}
+
+/// Counters by owner; one is forgotten once no request and no known token holds it.
+#[derive(Debug)]
+struct Table<K> {
+    counters: HashMap<K, Weak<Counter>>,
+    clean_at: usize,
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self {
+            counters: HashMap::new(),
+            clean_at: CLEANED_AT,
+        }
+    }
+}
+
+impl<K: std::hash::Hash + Eq> Table<K> {
+    fn counter(&mut self, key: K) -> Arc<Counter> {
+        if let Some(known) = self.counters.get(&key).and_then(Weak::upgrade) {
+            return known;
+        }
+        if self.counters.len() >= self.clean_at {
+            self.counters.retain(|_, counter| counter.strong_count() > 0);
+            self.clean_at = CLEANED_AT.max(self.counters.len() * 2);
+        }
+        let fresh = Arc::new(Counter::default());
+        self.counters.insert(key, Arc::downgrade(&fresh));
+        fresh
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counter(AtomicU32);
+
+impl Counter {
+    fn take(&self, max: u32) -> bool {
+        let one_more = |running| (running < max).then_some(running + 1);
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .is_ok()
+    }
+
+    fn give_back(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Where the requests of one caller are counted. It is found once per verified token, so that a request counts itself
+/// without a lock.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    person: Arc<Counter>,
+    project: Arc<Counter>,
+}
+
+/// A place among what runs, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    person: Option<Arc<Counter>>,
+    project: Arc<Counter>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(person) = &self.person {
+            person.give_back();
+        }
+        self.project.give_back();
+    }
+}
+
+impl Running {
+    /// Counts with these bounds of requests that run at once.
+    pub fn new(per_person: u32, per_project: u32) -> Self {
+        Self {
+            per_person,
+            per_project,
+            persons: std::array::from_fn(|_| Mutex::default()),
+            projects: Mutex::default(),
+        }
+    }
+
+    /// Where the requests of a caller are counted. It takes two locks for a look into a table; a verified token keeps
+    /// what was found, and in Headers mode, where each request may be of another person, each looks.
+    pub fn counted(&self, person: CallerKey, project: ProjectId) -> Counted {
+        let shard = &self.persons[usize::from(person.as_bytes()[0]) % SHARDS];
+        // A table is whole after each of its operations, so a panic elsewhere does not spoil it.
+        let person = shard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .counter(person);
+        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        Counted {
+            person,
+            project: projects.counter(project),
+        }
+    }
+
+    /// Takes a place.
+    pub fn admit(&self, counted: &Counted, what: Runs) -> Result<Place, Busy> {
+        let person = match what {
+            Runs::Request if counted.person.take(self.per_person) => Some(Arc::clone(&counted.person)),
+            Runs::Request => return Err(Busy::Person(self.per_person)),
+            // How many of these one person may have is counted with their sessions.
+            Runs::Stream => None,
+        };
+        if !counted.project.take(self.per_project) {
+            if let Some(person) = person {
+                person.give_back();
+            }
+            return Err(Busy::Project);
+        }
+        Ok(Place {
+            person,
+            project: Arc::clone(&counted.project),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{
+        clock::FixedClock,
+        entropy::SeededEntropy,
+        id::{ApiKeyId, GatewayId},
+        principal::{Principal, Proof},
+    };
+
+    use super::*;
+
+    fn key(project_id: ProjectId, subject: &str) -> CallerKey {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        CallerKey::of(&Principal {
+            project_id,
+            gateway_id: GatewayId::generate(&clock, &entropy),
+            subject: subject.to_owned(),
+            proof: Proof::Key(ApiKeyId::generate(&clock, &entropy)),
+            email: None,
+            display_name: None,
+        })
+    }
+
+    #[test]
+    fn a_person_and_a_project_have_bounds_of_their_own_and_places_come_back() {
+        let entropy = SeededEntropy::new(2);
+        let [one, other] = [(); 2].map(|()| ProjectId::generate(&FixedClock::at_seconds(1), &entropy));
+        let running = Running::new(2, 3);
+        let of = |project, subject| running.counted(key(project, subject), project);
+        let (ada, bob, eve) = (of(one, "ada"), of(one, "bob"), of(other, "eve"));
+        let first = running.admit(&ada, Runs::Request).unwrap();
+        let _second = running.admit(&ada, Runs::Request).unwrap();
+        assert_eq!(
+            running.admit(&of(one, "ada"), Runs::Request).unwrap_err(),
+            Busy::Person(2)
+        );
+        let _stream = running.admit(&ada, Runs::Stream).unwrap();
+        assert_eq!(running.admit(&bob, Runs::Request).unwrap_err(), Busy::Project);
+        assert_eq!(running.admit(&bob, Runs::Stream).unwrap_err(), Busy::Project);
+        let _theirs = running.admit(&eve, Runs::Request).unwrap();
+        drop(first);
+        let _again = running.admit(&bob, Runs::Request).unwrap();
+        assert_eq!(running.admit(&ada, Runs::Request).unwrap_err(), Busy::Project);
+    }
+
+    #[test]
+    fn counters_without_a_holder_are_forgotten() {
+        let project = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(2));
+        let running = Running::new(1, 1);
+        for number in 0..CLEANED_AT * SHARDS * 4 {
+            running.counted(key(project, &number.to_string()), project);
+        }
+        let kept: usize = running
+            .persons
+            .iter()
+            .map(|shard| shard.lock().unwrap().counters.len())
+            .sum();
+        assert!(kept <= CLEANED_AT * SHARDS, "{kept}");
+    }
+}

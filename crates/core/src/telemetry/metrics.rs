@@ -1,0 +1,318 @@
+//! Metrics in the Prometheus text format.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use gatewright_domain::id::ServerId;
+use http::{HeaderMap, StatusCode, header};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
+    metrics::{MetricType, counter::Counter, family::Family, gauge::Gauge},
+    registry::{Registry, Unit},
+};
+
+use super::{RequestRecord, condition::Condition};
+use crate::{
+    Core,
+    request::{RequestContext, is_address_known},
+};
+
+/// Upper bounds of the duration histogram, in microseconds.
+const BOUNDS_MICROS: [u64; 12] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000, 10_000_000,
+];
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The metrics of the process.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    routes: Arc<Routes>,
+    /// Connections open now.
+    pub connections: Gauge,
+    /// The condition of the process.
+    pub condition: Condition,
+    upstream_errors: Family<UpstreamLabels, Counter>,
+    sign_ins: Family<OutcomeLabels, Counter>,
+    tokens: Family<OutcomeLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    /// The id of the server; empty where a request failed before one was chosen.
+    server: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("gatewright");
+        let routes = Arc::new(Routes::default());
+        registry.register_collector(Box::new(Arc::clone(&routes)));
+        let telemetry = Self {
+            routes,
+            connections: Gauge::default(),
+            condition: Condition::register(&mut registry),
+            upstream_errors: Family::default(),
+            sign_ins: Family::default(),
+            tokens: Family::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "connections",
+            "Connections open now",
+            telemetry.connections.clone(),
+        );
+        registry.register(
+            "upstream_errors",
+            "Requests to MCP servers that failed, by server and reason",
+            telemetry.upstream_errors.clone(),
+        );
+        registry.register(
+            "sign_ins",
+            "Sign-ins at identity providers: begun, and how they ended",
+            telemetry.sign_ins.clone(),
+        );
+        registry.register(
+            "tokens",
+            "Answers of token endpoints, by outcome",
+            telemetry.tokens.clone(),
+        );
+        Self {
+            registry,
+            ..telemetry
+        }
+    }
+}
+
+impl Telemetry {
+    /// Counts a finished request and how long its answer's head took.
+    pub fn count_request(&self, route: &str, status: Option<u16>, duration: Duration) {
+        self.routes.observe(route, status, duration);
+        if status == Some(StatusCode::TOO_MANY_REQUESTS.as_u16()) {
+            self.condition.count_refused(route);
+        }
+    }
+
+    /// Counts a failed request to an MCP server: `connect`, `timeout`, `protocol` and the like.
+    pub fn count_upstream_error(&self, server: Option<ServerId>, reason: &'static str) {
+        let server = server.map(|id| id.to_string()).unwrap_or_default();
+        self.upstream_errors
+            .get_or_create(&UpstreamLabels { server, reason })
+            .inc();
+    }
+
+    /// Counts a step of sign-ins: `begun`, `completed`, `refused`, `failed`.
+    pub fn count_sign_in(&self, outcome: &'static str) {
+        self.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts an answer of a token endpoint: `code`, `refresh`, or the error of OAuth.
+    pub fn count_token(&self, outcome: &'static str) {
+        self.tokens.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Everything, in the text format.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// Requests by route template. Templates are few and known, so the map is copied when one is first seen, and requests
+/// take no lock.
+#[derive(Debug, Default)]
+struct Routes(ArcSwap<HashMap<String, Arc<RouteMetrics>>>);
+
+#[derive(Debug, Default)]
+struct RouteMetrics {
+    classes: [AtomicU64; CLASSES.len()],
+    buckets: [AtomicU64; BOUNDS_MICROS.len() + 1],
+    micros: AtomicU64,
+}
+
+impl Routes {
+    fn observe(&self, route: &str, status: Option<u16>, duration: Duration) {
+        if let Some(metrics) = self.0.load().get(route) {
+            metrics.observe(status, duration);
+            return;
+        }
+        let fresh = Arc::new(RouteMetrics::default());
+        self.0.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known
+                .entry(route.to_owned())
+                .or_insert_with(|| Arc::clone(&fresh));
+            known
+        });
+        if let Some(metrics) = self.0.load().get(route) {
+            metrics.observe(status, duration);
+        }
+    }
+}
+
+impl RouteMetrics {
+    fn observe(&self, status: Option<u16>, duration: Duration) {
+        let class = status.map_or(0, |status| usize::from(status / 100).min(CLASSES.len() - 1));
+        self.classes[class].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS_MICROS
+            .iter()
+            .position(|bound| micros <= *bound)
+            .unwrap_or(BOUNDS_MICROS.len());
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+impl Collector for Routes {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let known = self.0.load();
+        let mut sorted: Vec<_> = known.iter().collect();
+        sorted.sort_by_key(|(route, _)| *route);
+        let mut counters = encoder.encode_descriptor(
+            "http_requests",
+            "Requests by route and class of status",
+            None,
+            MetricType::Counter,
+        )?;
+        for (route, metrics) in &sorted {
+            for (class, count) in CLASSES.iter().zip(&metrics.classes) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let labels = [("route", route.as_str()), ("status", class)];
+                    counters
+                        .encode_family(&labels)?
+                        .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+                }
+            }
+        }
+        let mut durations = encoder.encode_descriptor(
+            "http_request_duration",
+            "Time until the head of the answer, by route",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        for (route, metrics) in &sorted {
+            let counts: Vec<u64> = metrics
+                .buckets
+                .iter()
+                .map(|bucket| bucket.load(Ordering::Relaxed))
+                .collect();
+            let bounds = BOUNDS_MICROS
+                .iter()
+                .map(|micros| seconds(*micros))
+                .chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+            let sum = seconds(metrics.micros.load(Ordering::Relaxed));
+            let labels = [("route", route.as_str())];
+            durations.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                sum,
+                counts.iter().sum(),
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn seconds(micros: u64) -> f64 {
+    Duration::from_micros(micros).as_secs_f64()
+}
+
+/// `GET /metrics`, for allowed networks or with the configured token. Others hear that there is nothing.
+pub(super) async fn scrape(
+    State(core): State<Arc<Core>>,
+    Extension(context): Extension<RequestContext>,
+    Extension(record): Extension<Arc<RequestRecord>>,
+    headers: HeaderMap,
+) -> Response {
+    if !may_scrape(&core, &context, &record, &headers) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    core.telemetry.condition.look(&core);
+    match core.telemetry.encode() {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn may_scrape(core: &Core, context: &RequestContext, record: &RequestRecord, headers: &HeaderMap) -> bool {
+    let config = &core.config.metrics;
+    if let Some(bearer) = &config.bearer {
+        let given = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        if given
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .is_some_and(|given| bearer.matches(given))
+        {
+            return true;
+        }
+    }
+    if !is_address_known(record.peer(), headers, &core.config.server.trusted_proxies) {
+        return false;
+    }
+    match &config.allow {
+        Some(allow) => allow.iter().any(|network| network.contains(&context.address)),
+        // Behind a proxy that sends no header at all, everyone seems to be on this machine.
+        None => core.config.is_loopback() && context.address.is_loopback(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_route_and_class_and_their_time_adds_up() {
+        let telemetry = Telemetry::default();
+        telemetry.count_request("/mcp/{slug}", Some(200), Duration::from_micros(300));
+        telemetry.count_request("/mcp/{slug}", Some(204), Duration::from_mins(1));
+        telemetry.count_request("/mcp/{slug}", Some(401), Duration::from_millis(1));
+        telemetry.count_request("/mcp/{slug}", None, Duration::from_millis(1));
+        telemetry.count_upstream_error(None, "timeout");
+        telemetry.count_sign_in("begun");
+        let text = telemetry.encode().unwrap();
+        for line in [
+            "gatewright_http_requests_total{route=\"/mcp/{slug}\",status=\"2xx\"} 2",
+            "gatewright_http_requests_total{route=\"/mcp/{slug}\",status=\"4xx\"} 1",
+            "gatewright_http_requests_total{route=\"/mcp/{slug}\",status=\"none\"} 1",
+            "gatewright_http_request_duration_seconds_count{route=\"/mcp/{slug}\"} 4",
+            "gatewright_http_request_duration_seconds_bucket{le=\"0.0005\",route=\"/mcp/{slug}\"} 1",
+            "gatewright_http_request_duration_seconds_bucket{le=\"0.001\",route=\"/mcp/{slug}\"} 3",
+            "gatewright_http_request_duration_seconds_bucket{le=\"+Inf\",route=\"/mcp/{slug}\"} 4",
+            "gatewright_upstream_errors_total{server=\"\",reason=\"timeout\"} 1",
+            "gatewright_sign_ins_total{outcome=\"begun\"} 1",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is missing in:\n{text}"
+            );
+        }
+    }
+}
