@@ -1,8 +1,8 @@
 //! The thread of a connection: it takes transactions one after the other.
 //!
 //! A *session* is a transaction whose owner sends one statement at a time. A *batch* is made of whole transactions that
-//! came while others ran: each runs here from its first statement to its last, in a savepoint of its own, and one commit
-//! makes all of them durable before any of their owners hears of it.
+//! came while others ran: each runs here from its first statement to its last, those after the first in a savepoint of their
+//! own, and one commit makes all of them durable before any of their owners hears of it.
 
 use std::{
     path::PathBuf,
@@ -217,7 +217,13 @@ impl Worker {
         let mut next = None;
         let mut whole = first;
         let outcome = loop {
-            let savepoint = run_once(&connection, "SAVEPOINT one");
+            // The first one is undone with all there is. A savepoint would copy each page that it changes.
+            let is_first = done.is_empty();
+            let savepoint = if is_first {
+                Ok(())
+            } else {
+                run_once(&connection, "SAVEPOINT one")
+            };
             let (returned, keeps) = match savepoint {
                 Ok(()) => whole.run(connection, &self.runtime),
                 Err(error) => {
@@ -236,10 +242,11 @@ impl Worker {
                 // SQLite itself took back everything: the disk is full, or failed.
                 break Err(StoreError::Database(EngineError::RolledBack));
             }
-            if !keeps && let Err(error) = run_once(&connection, "ROLLBACK TO one") {
-                break Err(error);
+            if is_first && !keeps {
+                // Nothing else has been written, and those who wait begin a batch of their own.
+                break Ok(());
             }
-            if let Err(error) = run_once(&connection, "RELEASE one") {
+            if !is_first && let Err(error) = end_savepoint(&connection, keeps) {
                 break Err(error);
             }
             match self.more(done.len()) {
@@ -273,6 +280,14 @@ fn tell(done: Vec<Box<dyn Whole>>, failed: Option<StoreError>) {
     }
 }
 
+/// Ends the savepoint of a transaction, and undoes what it wrote unless it `keeps` that.
+fn end_savepoint(connection: &Connection, keeps: bool) -> Result<(), StoreError> {
+    if !keeps {
+        run_once(connection, "ROLLBACK TO one")?;
+    }
+    run_once(connection, "RELEASE one")
+}
+
 fn run_once(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
@@ -280,17 +295,88 @@ fn run_once(connection: &Connection, sql: &str) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::{sync::Mutex, time::Instant};
 
     use super::*;
     use crate::store::Urgency;
+
+    /// Writes a number, which it keeps or takes back.
+    struct Writes {
+        number: i64,
+        keeps: bool,
+        told: Arc<Mutex<Vec<i64>>>,
+    }
+
+    impl Whole for Writes {
+        fn is_abandoned(&self) -> bool {
+            false
+        }
+
+        fn begins(&self) -> bool {
+            true
+        }
+
+        fn run(&mut self, connection: Connection, _: &Handle) -> (Option<Connection>, bool) {
+            let sql = "INSERT INTO numbers (number) VALUES (?1)";
+            connection.execute(sql, [self.number]).unwrap();
+            (Some(connection), self.keeps)
+        }
+
+        fn tell(self: Box<Self>, committed: Result<(), StoreError>) {
+            committed.unwrap();
+            self.told.lock().unwrap().push(self.number);
+        }
+    }
+
+    #[tokio::test]
+    async fn of_those_that_came_together_each_is_kept_or_undone_for_itself() {
+        for kept in 0..16_i64 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("gatewright.db");
+            let setup = Connection::open(&path).unwrap();
+            setup
+                .execute_batch("CREATE TABLE numbers (number INTEGER)")
+                .unwrap();
+            let waiting = Waiting::default();
+            let told = Arc::new(Mutex::new(Vec::new()));
+            for number in 0..4 {
+                let writes = Writes {
+                    number,
+                    keeps: kept & (1 << number) != 0,
+                    told: Arc::clone(&told),
+                };
+                let job = Job::Whole(Box::new(writes));
+                waiting.push(job, Urgency::Person, Instant::now()).unwrap();
+            }
+            waiting.close();
+            worker(path, waiting).run();
+            let mut statement = setup.prepare("SELECT number FROM numbers").unwrap();
+            let rows = statement.query_map([], |row| row.get(0)).unwrap();
+            let found: Vec<i64> = rows.map(Result::unwrap).collect();
+            let expected: Vec<i64> = (0..4).filter(|number| kept & (1 << *number) != 0).collect();
+            assert_eq!(found, expected);
+            assert_eq!(*told.lock().unwrap(), [0, 1, 2, 3]);
+        }
+    }
+
+    fn worker(path: PathBuf, waiting: Waiting) -> Worker {
+        Worker {
+            file: DatabaseFile::at(path.clone()).unwrap(),
+            path: Arc::new(path),
+            for_what: Use::Writing,
+            waiting,
+            busy: Arc::default(),
+            runtime: Handle::current(),
+            connection: None,
+            idle_max: Duration::ZERO,
+        }
+    }
 
     #[tokio::test]
     async fn a_session_whose_owner_does_nothing_is_given_up_and_the_next_one_begins() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gatewright.db");
         std::fs::write(&path, b"").unwrap();
-        let file = DatabaseFile::at(path.clone()).unwrap();
         let waiting = Waiting::default();
         let mut owners = Vec::new();
         for _ in 0..2 {
@@ -301,18 +387,8 @@ mod tests {
             owners.push((told, sender));
         }
         waiting.close();
-        let worker = Worker {
-            path: Arc::new(path),
-            file,
-            for_what: Use::Writing,
-            waiting,
-            busy: Arc::default(),
-            runtime: Handle::current(),
-            connection: None,
-            idle_max: Duration::ZERO,
-        };
         // It ends although both owners are there.
-        worker.run();
+        worker(path, waiting).run();
         for (mut told, sender) in owners {
             told.try_recv().unwrap().unwrap();
             let (reply, _) = oneshot::channel();
