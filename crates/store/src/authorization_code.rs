@@ -121,15 +121,14 @@ async fn hold_person(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreE
     match code.person {
         Person::User { user_id, .. } => {
             let sql = "SELECT id FROM users WHERE id = $1";
-            tx.lock_optional(sql, Lock::Update, values![user_id]).await?;
+            tx.hold_all(sql, Lock::Update, values![user_id]).await
         }
         Person::Member(account_id) => {
             let sql = "SELECT account_id FROM members WHERE project_id = $1 AND account_id = $2";
             let values = values![code.project_id, account_id];
-            tx.lock_optional(sql, Lock::Update, values).await?;
+            tx.hold_all(sql, Lock::Update, values).await
         }
     }
-    Ok(())
 }
 
 async fn why_not(
@@ -188,14 +187,14 @@ pub async fn redeem(
     let sql = "SELECT users.id FROM authorization_codes \
                JOIN gateways ON gateways.id = authorization_codes.gateway_id \
                JOIN users ON users.id = authorization_codes.user_id WHERE authorization_codes.code_hash = $1";
-    tx.lock_all(sql, Lock::ShareAndUpdateOf("gateways", "users"), values![code])
+    tx.hold_all(sql, Lock::ShareAndUpdateOf("gateways", "users"), values![code])
         .await?;
     let sql = "SELECT accounts.id FROM authorization_codes \
                JOIN gateways ON gateways.id = authorization_codes.gateway_id \
                JOIN members ON members.project_id = authorization_codes.project_id \
                AND members.account_id = authorization_codes.account_id \
                JOIN accounts ON accounts.id = members.account_id WHERE authorization_codes.code_hash = $1";
-    tx.lock_all(
+    tx.hold_all(
         sql,
         Lock::ShareAndUpdateOf("gateways, accounts", "members"),
         values![code],

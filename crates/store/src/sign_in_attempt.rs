@@ -214,7 +214,7 @@ async fn forget(
     deleted: &'static str,
     values: &[Value],
 ) -> Result<(), StoreError> {
-    tx.lock_all(held, Lock::Update, values).await?;
+    tx.hold_all(held, Lock::Update, values).await?;
     tx.execute(deleted, values).await?;
     Ok(())
 }

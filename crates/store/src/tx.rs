@@ -225,6 +225,20 @@ impl Tx {
         Ok(self.lock_all(sql, lock, values).await?.into_iter().next())
     }
 
+    /// Holds rows until the end of the transaction and does not read them: SQLite, whose one writer holds everything, is not
+    /// asked for them.
+    pub(crate) async fn hold_all(
+        &mut self,
+        sql: &'static str,
+        lock: Lock,
+        values: &[Value],
+    ) -> Result<(), StoreError> {
+        if matches!(self.inner, Inner::Postgres(..)) {
+            self.lock_all(sql, lock, values).await?;
+        }
+        Ok(())
+    }
+
     /// Tells other replicas at commit; SQLite has none.
     pub(crate) async fn notify(&mut self, channel: &str, payload: &str) -> Result<(), StoreError> {
         if matches!(self.inner, Inner::Postgres(..)) {
