@@ -8,6 +8,7 @@ use gatewright_domain::{
     Timestamp,
     grant::{Grant, Person},
     id::{AccountId, GatewayId, GrantId, ProjectId, UserId},
+    token_hash::TokenHash,
 };
 
 pub use ending::{make_room, revoke, revoke_of, revoke_of_client, revoke_of_gateway};
@@ -20,15 +21,18 @@ use crate::{
     value::{Value, values},
 };
 
+macro_rules! columns {
+    () => {
+        "grants.id, grants.project_id, grants.gateway_id, grants.user_id, grants.user_source_id, \
+         grants.identity_epoch, grants.account_id, grants.client_id, grants.client_name, grants.scope, \
+         grants.begun_with_key, grants.created_at, grants.ends_at, grants.last_used_at, grants.revoked_at, \
+         grants.revoked_reason"
+    };
+}
+
 macro_rules! select {
     ($($rest:expr),+) => {
-        concat!(
-            "SELECT grants.id, grants.project_id, grants.gateway_id, grants.user_id, grants.user_source_id, \
-             grants.identity_epoch, grants.account_id, grants.client_id, grants.client_name, grants.scope, \
-             grants.begun_with_key, grants.created_at, grants.ends_at, grants.last_used_at, grants.revoked_at, \
-             grants.revoked_reason FROM grants ",
-            $($rest),+
-        )
+        concat!("SELECT ", columns!(), " FROM grants ", $($rest),+)
     };
 }
 
@@ -169,6 +173,42 @@ pub(crate) async fn lock_live(
     let values = values![now, id, gateway, client_id];
     let row = tx.lock_optional(sql, Lock::UpdateOf("grants"), values).await?;
     row.as_ref().map(read).transpose()
+}
+
+/// The grant of an unexpired refresh token, held like that of [`lock_live`].
+pub(crate) async fn lock_live_of_token(
+    tx: &mut Tx,
+    gateway: GatewayId,
+    client_id: &str,
+    token: TokenHash,
+    now: Timestamp,
+) -> Result<Option<Grant>, StoreError> {
+    let sql = select_live!(
+        "AND grants.id = (SELECT grant_id FROM refresh_tokens WHERE token_hash = $2 AND expires_at > $1) \
+         AND grants.gateway_id = $3 AND grants.client_id = $4"
+    );
+    let values = values![now, token, gateway, client_id];
+    let row = tx.lock_optional(sql, Lock::UpdateOf("grants"), values).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The grant of a refresh token, and the generation of that token's successor: see [`crate::refresh_token::find_known`].
+pub(crate) async fn find_of_token(
+    tx: &mut Tx,
+    gateway: GatewayId,
+    token: TokenHash,
+) -> Result<Option<(Grant, i64)>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        ", COALESCE(refresh_tokens.generation, grants.generation + 1) + 1 AS next FROM refresh_tokens \
+         JOIN grants ON grants.id = refresh_tokens.grant_id \
+         WHERE refresh_tokens.token_hash = $1 AND grants.gateway_id = $2"
+    );
+    let Some(row) = tx.fetch_optional(sql, values![token, gateway]).await? else {
+        return Ok(None);
+    };
+    Ok(Some((read(&row)?, row.int("next")?)))
 }
 
 /// Sets `last_used_at` to `$1`, and how long after that the last access token expires: the one issued now, which expires

@@ -110,13 +110,8 @@ pub async fn rotate(
     proposal: &Proposal<'_>,
     now: Timestamp,
 ) -> Result<Rotation, StoreError> {
-    let sql = "SELECT grant_id FROM refresh_tokens WHERE token_hash = $1 AND expires_at > $2";
-    let Some(row) = tx.fetch_optional(sql, values![presented, now]).await? else {
-        return Ok(Rotation::Refused);
-    };
     // From here on this grant is ours: presentations of any token of it come one after the other.
-    let id = row.text("grant_id")?;
-    let Some(mut grant) = grant::lock_live(tx, gateway, client_id, &id, now).await? else {
+    let Some(mut grant) = grant::lock_live_of_token(tx, gateway, client_id, presented, now).await? else {
         return Ok(Rotation::Refused);
     };
     let sql = "UPDATE refresh_tokens SET used_at = $1, successor_hash = $2, successor_sealed = $3, used_from = $4 \
@@ -262,16 +257,7 @@ pub async fn find_known(
     gateway: GatewayId,
     token: TokenHash,
 ) -> Result<Option<(Grant, i64)>, StoreError> {
-    let sql = "SELECT refresh_tokens.grant_id, \
-               COALESCE(refresh_tokens.generation, grants.generation + 1) + 1 AS next \
-               FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
-               WHERE refresh_tokens.token_hash = $1";
-    let Some(row) = tx.fetch_optional(sql, values![token]).await? else {
-        return Ok(None);
-    };
-    let found = grant::find(tx, gateway, row.id("grant_id")?).await?;
-    let next = row.int("next")?;
-    Ok(found.map(|grant| (grant, next)))
+    grant::find_of_token(tx, gateway, token).await
 }
 
 /// The grant a refresh token belongs to, for revocation (RFC 7009).
