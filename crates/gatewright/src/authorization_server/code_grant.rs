@@ -5,26 +5,26 @@ use std::time::Duration;
 use gatewright_domain::{
     Timestamp,
     client::short_id,
-    grant::{AuthorizationCode, Grant, RefreshToken, RevocationReason},
-    id::ClientId,
+    grant::{AuthorizationCode, Grant, RefreshToken},
+    id::{ClientId, EventId},
     secret::Secret,
     sign_in_attempt::Step,
     token_hash::TokenHash,
 };
 use gatewright_oauth::{Credential, pkce::CodeChallenge, token::TokenResponse};
 use gatewright_store::{
-    StoreError, Tx,
+    StoreError, Tx, Urgency,
     authorization_code::{self, Redemption},
-    client_block, grant, preregistered_client, refresh_token,
+    client_block, grant as grants, preregistered_client, refresh_token,
 };
 
 use super::{
     client::AuthenticatedClient,
     refresh_text,
-    reuse::{self, Reused},
+    reuse::Reused,
     token::{IssuedRefresh, TokenError, access_token_ends_at, announce_revocation, invalid_grant, respond},
 };
-use crate::{app::App, directory::GatewayEntry};
+use crate::{app::App, directory::GatewayEntry, sign_in_trace::Trace};
 
 /// Some clients send the same code again when an answer was slow; within this time it is taken for that.
 const RESEND_WINDOW: Duration = Duration::from_secs(10);
@@ -45,32 +45,24 @@ pub(super) async fn redeem(
     let now = app.now();
     let hash = TokenHash::of(code.expose());
     // Anybody can send a made-up code: it takes no turn from those who have something to write.
-    let mut tx = app.store.read().await?;
-    let known = authorization_code::find(&mut tx, hash).await?;
-    drop(tx);
-    let Some((known, _)) = known.filter(|(code, _)| code.gateway_id == entry.gateway.id) else {
+    let known: Result<_, StoreError> = app
+        .store
+        .look(move |tx| Box::pin(authorization_code::find(tx, hash)))
+        .await;
+    let known = known?.filter(|(code, _)| code.gateway_id == entry.gateway.id);
+    let Some((code, _)) = known else {
         return Err(invalid_grant(REFUSED));
     };
-    let trace = app.sign_in_trace.of_code(&known);
+    let trace = app.sign_in_trace.of_code(&code);
     trace.enter(Step::Token);
-    let refuse = |why: Why| {
-        trace.fail(Step::Token, why.reason(), why.advice());
-        invalid_grant(REFUSED)
-    };
-    let mut tx = app.store.write().await?;
-    client.use_up_assertion(&mut tx, now).await?;
-    match authorization_code::redeem(&mut tx, entry.gateway.id, hash, now).await? {
-        Redemption::Redeemed(code) => {
-            // Leaving here drops the transaction: the code stays as it was for whom it belongs to.
-            if let Some(why) = foreign(&code, client, redirect_uri, verifier) {
-                return Err(refuse(why));
-            }
-            if !is_still_welcome(entry, client, &mut tx).await? {
-                return Err(invalid_grant(REFUSED));
-            }
-            let (grant, text, row) = begin(app, entry, client, &code, now, &mut tx).await?;
-            let gave_way = grant::make_room(&mut tx, &grant, now).await?;
-            tx.commit().await?;
+    let (text, turn) = prepare(app, entry, client, code, redirect_uri, verifier, now);
+    let (expires_at, generation) = (turn.refresh_token.expires_at, turn.refresh_token.generation);
+    let taken = app
+        .store
+        .transact(Urgency::Person, move |tx| Box::pin(turn.take(tx)))
+        .await;
+    match taken {
+        Ok(Kept::Begun { grant, gave_way }) => {
             app.authorization_server
                 .documents
                 .remember(app, entry, &client.id)
@@ -82,34 +74,124 @@ pub(super) async fn redeem(
             }
             let refresh_token = IssuedRefresh {
                 text: &text,
-                ends_at: row.expires_at,
-                generation: row.generation,
+                ends_at: expires_at,
+                generation,
             };
             Ok(respond(app, entry, &grant, &refresh_token, now))
         }
+        Ok(Kept::Ended(reused)) => {
+            reused.announce(app, &trace).await;
+            Err(Why::Replayed.refuse(&trace))
+        }
+        Err(Undone::Refused(why)) => Err(why.refuse(&trace)),
+        Err(Undone::Unwelcome) => Err(invalid_grant(REFUSED)),
+        Err(Undone::Token(error)) => Err(*error),
+    }
+}
+
+/// One turn at the store, as a whole: a redemption crosses to the thread of SQLite's connection once. What can be made
+/// before is made before, because everyone who writes waits for it.
+struct Turn {
+    client: AuthenticatedClient,
+    code: AuthorizationCode,
+    /// Why the code is not this client's to redeem.
+    foreign: Option<Why>,
+    /// The grant that begins.
+    grant: Box<Grant>,
+    /// Its first refresh token.
+    refresh_token: RefreshToken,
+    access_token_ends_at: Timestamp,
+    /// The audit event of a grant that ends.
+    event: EventId,
+    now: Timestamp,
+}
+
+/// What a turn that is kept has led to.
+enum Kept {
+    Begun {
+        grant: Box<Grant>,
+        /// How many grants of the same person gave way.
+        gave_way: u64,
+    },
+    /// The code came back long after it was used, so its grant has ended.
+    Ended(Reused),
+}
+
+/// Why a turn is undone: the code stays as it was for whom it belongs to, and an assertion of the client is not used up.
+enum Undone {
+    Refused(Why),
+    /// The client was blocked or deleted since it was authenticated.
+    Unwelcome,
+    Token(Box<TokenError>),
+}
+
+impl From<TokenError> for Undone {
+    fn from(error: TokenError) -> Self {
+        Self::Token(Box::new(error))
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        TokenError::from(error).into()
+    }
+}
+
+impl Turn {
+    async fn take(self, tx: &mut Tx) -> Result<Kept, Undone> {
+        let now = self.now;
+        self.client.use_up_assertion(tx, now).await?;
+        match authorization_code::redeem(tx, self.code.gateway_id, self.code.hash, now).await? {
+            Redemption::Redeemed(_) => self.begin(tx).await,
+            Redemption::Replayed { redeemed_at, .. } => self.replayed(tx, redeemed_at).await,
+            Redemption::Refused if self.code.expires_at <= now => Err(Undone::Refused(Why::Expired)),
+            Redemption::Refused => Err(Undone::Refused(Why::Overtaken)),
+        }
+    }
+
+    /// Begins the grant of a code that was redeemed in this transaction, with its first refresh token.
+    async fn begin(self, tx: &mut Tx) -> Result<Kept, Undone> {
+        if let Some(why) = self.foreign {
+            return Err(Undone::Refused(why));
+        }
+        if !self.is_still_welcome(tx).await? {
+            return Err(Undone::Unwelcome);
+        }
+        grants::insert(tx, &self.grant).await?;
+        refresh_token::insert(tx, &self.refresh_token, self.access_token_ends_at).await?;
+        let gave_way = grants::make_room(tx, &self.grant, self.now).await?;
+        let grant = self.grant;
+        Ok(Kept::Begun { grant, gave_way })
+    }
+
+    /// Whether the client was neither blocked nor deleted since it was authenticated. Redeeming holds the gateway, so that
+    /// who does either waits for this transaction and finds its grant.
+    async fn is_still_welcome(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let gateway = self.code.gateway_id;
+        if client_block::is_blocked(tx, gateway, &self.client.short_id).await? {
+            return Ok(false);
+        }
+        match self.client.id.parse::<ClientId>() {
+            Ok(id) => preregistered_client::hold(tx, gateway, id).await,
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Ends the grant of a code that was used before, unless its client just sent it again.
+    async fn replayed(self, tx: &mut Tx, redeemed_at: Timestamp) -> Result<Kept, Undone> {
         // A code alone, read in a log, ends no one's grant: whoever sends it must be the client it was issued to.
-        Redemption::Replayed { code, .. } if short_id(&code.client_id) != client.short_id => {
-            Err(refuse(Why::Client))
+        if short_id(&self.code.client_id) != self.client.short_id {
+            return Err(Undone::Refused(Why::Client));
         }
-        Redemption::Replayed { code, redeemed_at } => {
-            let why = if now.since(redeemed_at) > RESEND_WINDOW {
-                let reused = Reused {
-                    project: code.project_id,
-                    grant: code.grant_id,
-                    person: code.person,
-                    client_name: &code.client_name,
-                    reason: RevocationReason::CodeReplayed,
-                    trace: &trace,
-                };
-                reuse::end_grant(app, entry, &reused, tx).await?;
-                Why::Replayed
-            } else {
-                Why::Resent
-            };
-            Err(refuse(why))
+        if self.now.since(redeemed_at) <= RESEND_WINDOW {
+            return Err(Undone::Refused(Why::Resent));
         }
-        Redemption::Refused if known.expires_at <= now => Err(refuse(Why::Expired)),
-        Redemption::Refused => Err(refuse(Why::Overtaken)),
+        let reused = Reused::of_code(&self.code);
+        if reused.end_grant(tx, self.event, self.now).await? {
+            Ok(Kept::Ended(reused))
+        } else {
+            Err(Undone::Refused(Why::Replayed))
+        }
     }
 }
 
@@ -126,6 +208,12 @@ enum Why {
 }
 
 impl Why {
+    /// Writes it into the trace, and what the client is told.
+    fn refuse(self, trace: &Trace) -> TokenError {
+        trace.fail(Step::Token, self.reason(), self.advice());
+        invalid_grant(REFUSED)
+    }
+
     const fn reason(self) -> &'static str {
         match self {
             Self::Client => "another client than the one that asked presented the code",
@@ -176,32 +264,16 @@ fn foreign(
     }
 }
 
-/// Whether the client was neither blocked nor deleted since it was authenticated. Redeeming holds the gateway, so that
-/// who does either waits for this transaction and finds its grant.
-async fn is_still_welcome(
-    entry: &GatewayEntry,
-    client: &AuthenticatedClient,
-    tx: &mut Tx,
-) -> Result<bool, StoreError> {
-    let gateway = entry.gateway.id;
-    if client_block::is_blocked(tx, gateway, &client.short_id).await? {
-        return Ok(false);
-    }
-    match client.id.parse::<ClientId>() {
-        Ok(id) => preregistered_client::hold(tx, gateway, id).await,
-        Err(_) => Ok(true),
-    }
-}
-
-/// Begins the grant of a redeemed code, with its first refresh token.
-async fn begin(
+/// All that a redemption needs, with the text of the refresh token it may lead to.
+fn prepare(
     app: &App,
     entry: &GatewayEntry,
     client: &AuthenticatedClient,
-    code: &AuthorizationCode,
+    code: AuthorizationCode,
+    redirect_uri: Option<&str>,
+    verifier: &Credential,
     now: Timestamp,
-    tx: &mut Tx,
-) -> Result<(Grant, Secret, RefreshToken), TokenError> {
+) -> (Secret, Turn) {
     let settings = &entry.gateway.settings;
     let grant = Grant {
         id: code.grant_id,
@@ -217,9 +289,8 @@ async fn begin(
         last_used_at: now,
         revoked: None,
     };
-    grant::insert(tx, &grant).await?;
     let text = refresh_text::mint(app, code.gateway_id, grant.id, 1);
-    let row = RefreshToken {
+    let refresh_token = RefreshToken {
         hash: TokenHash::of(text.expose()),
         grant_id: grant.id,
         generation: Some(1),
@@ -228,6 +299,15 @@ async fn begin(
         used_at: None,
         successor: None,
     };
-    refresh_token::insert(tx, &row, access_token_ends_at(entry, now)).await?;
-    Ok((grant, text, row))
+    let turn = Turn {
+        foreign: foreign(&code, client, redirect_uri, verifier),
+        client: client.clone(),
+        code,
+        grant: Box::new(grant),
+        refresh_token,
+        access_token_ends_at: access_token_ends_at(entry, now),
+        event: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        now,
+    };
+    (text, turn)
 }

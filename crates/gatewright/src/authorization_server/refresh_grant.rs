@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gatewright_domain::{
     Timestamp,
-    grant::{Grant, RevocationReason},
-    id::{GatewayId, GrantId},
+    grant::Grant,
+    id::{EventId, GatewayId, GrantId},
     sealed::{open_under, seal_under},
     secret::Secret,
     stored_secret::SealedText,
@@ -23,7 +23,7 @@ use gatewright_store::{
 use super::{
     client::AuthenticatedClient,
     refresh_text,
-    reuse::{self, Reused},
+    reuse::Reused,
     token::{IssuedRefresh, TokenError, access_token_ends_at, invalid_grant, respond},
 };
 use crate::{app::App, directory::GatewayEntry, request::RequestContext};
@@ -50,11 +50,12 @@ pub(super) async fn rotate(
     let presented = Secret::new(presented.expose());
     let hash = TokenHash::of(presented.expose());
     // Anybody can send a made-up token: it takes no turn from those who have something to write.
-    let mut tx = app.store.read().await?;
-    let known = refresh_token::find_known(&mut tx, gateway, hash).await?;
-    drop(tx);
-    let Some((known, generation)) = known else {
-        return refuse_outlived(app, entry, client, &presented, now).await;
+    let known: Result<_, StoreError> = app
+        .store
+        .look(move |tx| Box::pin(refresh_token::find_known(tx, gateway, hash)))
+        .await;
+    let Some((known, generation)) = known? else {
+        return Err(refuse_outlived(app, gateway, client, &presented, now).await);
     };
     if known.client_id != client.short_id {
         return Err(invalid_grant(REFUSED));
@@ -81,6 +82,7 @@ pub(super) async fn rotate(
         successor: TokenHash::of(successor.expose()),
         sealed,
         generation,
+        event: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         expires_at: now.plus(idle),
         access_token_ends_at: access_token_ends_at(entry, now),
         from: request.address_prefix(),
@@ -126,12 +128,8 @@ pub(super) async fn rotate(
             };
             Ok(respond(app, entry, &grant, &issued, now))
         }
+        Ok(Kept::Ended(grant)) => Err(ended(app, &grant).await),
         Err(Undone::Straggler) => Err(invalid_grant(STRAGGLER)),
-        Err(Undone::Reused(grant)) => {
-            let mut tx = app.store.write().await?;
-            client.use_up_assertion(&mut tx, now).await?;
-            end_reused(app, entry, &grant, tx).await
-        }
         Err(Undone::Refused) => Err(invalid_grant(REFUSED)),
         Err(Undone::Token(error)) => Err(*error),
     }
@@ -146,6 +144,8 @@ struct Turn {
     successor: TokenHash,
     sealed: SealedText,
     generation: i64,
+    /// The audit event of a grant that ends.
+    event: EventId,
     expires_at: Timestamp,
     access_token_ends_at: Timestamp,
     from: String,
@@ -162,12 +162,13 @@ enum Kept {
         expires_at: Timestamp,
         first_from: Option<String>,
     },
+    /// The token came back too late, so its grant has ended.
+    Ended(Box<Grant>),
 }
 
 /// Why a turn is undone: an assertion of the client, say, is then not used up.
 enum Undone {
     Straggler,
-    Reused(Box<Grant>),
     Refused,
     Token(Box<TokenError>),
 }
@@ -216,57 +217,82 @@ impl Turn {
                 first_from,
             }),
             Rotation::Straggler => Err(Undone::Straggler),
-            Rotation::Reused(grant) => Err(Undone::Reused(grant)),
+            Rotation::Reused(grant) => {
+                end_reused(tx, &grant, self.event, now).await?;
+                Ok(Kept::Ended(grant))
+            }
             Rotation::Refused => Err(Undone::Refused),
         }
     }
+}
+
+/// Ends the grant of a token that came back too late, in the transaction that has seen it.
+async fn end_reused(tx: &mut Tx, grant: &Grant, event: EventId, now: Timestamp) -> Result<(), Undone> {
+    if Reused::of_token(grant).end_grant(tx, event, now).await? {
+        Ok(())
+    } else {
+        Err(Undone::Refused)
+    }
+}
+
+/// Tells of a grant that ended because a token of it came back too late, and what the client is told.
+async fn ended(app: &App, grant: &Grant) -> TokenError {
+    let trace = app.sign_in_trace.of_grant(grant);
+    Reused::of_token(grant).announce(app, &trace).await;
+    invalid_grant(REFUSED)
 }
 
 /// Refuses a token the store does not have. One that says, sealed, that it is an older one of a live grant was used long
 /// ago: that ends the grant.
 async fn refuse_outlived(
     app: &App,
-    entry: &GatewayEntry,
+    gateway: GatewayId,
     client: &AuthenticatedClient,
     presented: &Secret,
     now: Timestamp,
-) -> Result<TokenResponse, TokenError> {
-    let gateway = entry.gateway.id;
+) -> TokenError {
     let Some(family) = refresh_text::read(app, gateway, presented.expose()) else {
-        return Err(invalid_grant(REFUSED));
+        return invalid_grant(REFUSED);
     };
-    let mut tx = app.store.read().await?;
-    let known = grants::find(&mut tx, gateway, family.0).await?;
-    drop(tx);
-    let Some(known) = known.filter(|grant| grant.client_id == client.short_id) else {
-        return Err(invalid_grant(REFUSED));
-    };
-    client.must_sign_for(&known)?;
-    let mut tx = app.store.write().await?;
-    client.use_up_assertion(&mut tx, now).await?;
-    match refresh_token::outlived(&mut tx, gateway, &client.short_id, family, now).await? {
-        Rotation::Reused(grant) => end_reused(app, entry, &grant, tx).await,
-        Rotation::Rotated(_) | Rotation::Repeated { .. } | Rotation::Straggler | Rotation::Refused => {
-            Err(invalid_grant(REFUSED))
-        }
+    match end_outlived(app, gateway, client, family, now).await {
+        Ok(grant) => ended(app, &grant).await,
+        Err(Undone::Straggler | Undone::Refused) => invalid_grant(REFUSED),
+        Err(Undone::Token(error)) => *error,
     }
 }
 
-/// Ends the grant of a token that came back too late.
-async fn end_reused(
+async fn end_outlived(
     app: &App,
-    entry: &GatewayEntry,
-    grant: &Grant,
-    tx: Tx,
-) -> Result<TokenResponse, TokenError> {
-    let reused = Reused {
-        project: grant.project_id,
-        grant: grant.id,
-        person: grant.person,
-        client_name: &grant.client_name,
-        reason: RevocationReason::RefreshReused,
-        trace: &app.sign_in_trace.of_grant(grant),
+    gateway: GatewayId,
+    client: &AuthenticatedClient,
+    family: (GrantId, i64),
+    now: Timestamp,
+) -> Result<Box<Grant>, Undone> {
+    let known: Result<_, StoreError> = app
+        .store
+        .look(move |tx| Box::pin(grants::find(tx, gateway, family.0)))
+        .await;
+    let Some(known) = known?.filter(|grant| grant.client_id == client.short_id) else {
+        return Err(Undone::Refused);
     };
-    reuse::end_grant(app, entry, &reused, tx).await?;
-    Err(invalid_grant(REFUSED))
+    client.must_sign_for(&known)?;
+    let client = client.clone();
+    let event = EventId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    app.store
+        .transact(Urgency::Program, move |tx| {
+            Box::pin(async move {
+                client.use_up_assertion(tx, now).await?;
+                match refresh_token::outlived(tx, gateway, &client.short_id, family, now).await? {
+                    Rotation::Reused(grant) => {
+                        end_reused(tx, &grant, event, now).await?;
+                        Ok(grant)
+                    }
+                    Rotation::Rotated(_)
+                    | Rotation::Repeated { .. }
+                    | Rotation::Straggler
+                    | Rotation::Refused => Err(Undone::Refused),
+                }
+            })
+        })
+        .await
 }

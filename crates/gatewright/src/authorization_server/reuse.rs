@@ -2,74 +2,101 @@
 //! whole grant ends (RFC 6749 section 4.1.2; OAuth 2.1 section 4.3.1), and the audit trail tells of it.
 
 use gatewright_domain::{
+    Timestamp,
     audit::{Actor, ActorKind, AuditEvent, FieldChange, Origin},
-    grant::{Person, RevocationReason},
-    id::{EventId, GrantId, ProjectId},
+    grant::{AuthorizationCode, Grant, Person, RevocationReason},
+    id::{EventId, GatewayId, GrantId, ProjectId},
     sign_in_attempt::Step,
 };
-use gatewright_store::{Tx, audit, grant};
+use gatewright_store::{StoreError, Tx, audit, grant as grants};
 use serde::Serialize;
 
-use super::token::{TokenError, announce_revocation};
-use crate::{app::App, directory::GatewayEntry, sign_in_trace::Trace};
+use super::token::announce_revocation;
+use crate::{app::App, sign_in_trace::Trace};
 
 /// The grant whose code or token came back.
-#[derive(Debug)]
-pub(super) struct Reused<'a> {
-    pub(super) project: ProjectId,
-    pub(super) grant: GrantId,
-    pub(super) person: Person,
-    pub(super) client_name: &'a str,
-    pub(super) reason: RevocationReason,
-    /// The trace of the sign-in that led to it.
-    pub(super) trace: &'a Trace,
+#[derive(Debug, Clone)]
+pub(super) struct Reused {
+    project: ProjectId,
+    gateway: GatewayId,
+    grant: GrantId,
+    person: Person,
+    client_name: String,
+    reason: RevocationReason,
 }
 
-/// Ends the grant, with its audit event in the same transaction. Nothing happens when it has ended already.
-pub(super) async fn end_grant(
-    app: &App,
-    entry: &GatewayEntry,
-    reused: &Reused<'_>,
-    mut tx: Tx,
-) -> Result<(), TokenError> {
-    let now = app.now();
-    let (project, id, reason) = (reused.project, reused.grant, reused.reason);
-    if !grant::revoke(&mut tx, project, id, reason, now).await? {
-        return Ok(());
+impl Reused {
+    /// A code came back.
+    pub(super) fn of_code(code: &AuthorizationCode) -> Self {
+        Self {
+            project: code.project_id,
+            gateway: code.gateway_id,
+            grant: code.grant_id,
+            person: code.person,
+            client_name: code.client_name.clone(),
+            reason: RevocationReason::CodeReplayed,
+        }
     }
-    let event = AuditEvent {
-        id: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        project_id: Some(project),
-        at: now,
-        actor: Actor {
-            kind: ActorKind::System,
-            address: None,
-            origin: Origin::System,
-        },
-        action: "grant.revoked".to_owned(),
-        object_type: "grant".to_owned(),
-        object_id: id.to_string(),
-        object_name: reused.client_name.to_owned(),
-        changes: vec![
-            told("reason", reason),
-            told(holder_field(&reused.person), reused.person.to_string()),
-            told("gateway_id", entry.gateway.id),
-        ],
-        occurrences: 1,
-        last_at: now,
-    };
-    audit::insert(&mut tx, &event).await?;
-    tx.commit().await?;
-    tracing::warn!(
-        grant = %id,
-        gateway = %entry.gateway.id,
-        ?reason,
-        "a code or refresh token was used again; its grant was ended"
-    );
-    let (told, advice) = traced(reason);
-    reused.trace.fail(Step::GrantEnded, told, advice);
-    announce_revocation(app, id).await;
-    Ok(())
+
+    /// A refresh token came back.
+    pub(super) fn of_token(grant: &Grant) -> Self {
+        Self {
+            project: grant.project_id,
+            gateway: grant.gateway_id,
+            grant: grant.id,
+            person: grant.person,
+            client_name: grant.client_name.clone(),
+            reason: RevocationReason::RefreshReused,
+        }
+    }
+
+    /// Ends the grant, and writes its audit event `id`, in the caller's transaction; `false` when it has ended already.
+    pub(super) async fn end_grant(
+        &self,
+        tx: &mut Tx,
+        id: EventId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if !grants::revoke(tx, self.project, self.grant, self.reason, now).await? {
+            return Ok(false);
+        }
+        let event = AuditEvent {
+            id,
+            project_id: Some(self.project),
+            at: now,
+            actor: Actor {
+                kind: ActorKind::System,
+                address: None,
+                origin: Origin::System,
+            },
+            action: "grant.revoked".to_owned(),
+            object_type: "grant".to_owned(),
+            object_id: self.grant.to_string(),
+            object_name: self.client_name.clone(),
+            changes: vec![
+                told("reason", self.reason),
+                told(holder_field(&self.person), self.person.to_string()),
+                told("gateway_id", self.gateway),
+            ],
+            occurrences: 1,
+            last_at: now,
+        };
+        audit::insert(tx, &event).await?;
+        Ok(true)
+    }
+
+    /// Tells of it once it is committed: the log, the trace of the sign-in that led to the grant, and the directory.
+    pub(super) async fn announce(&self, app: &App, trace: &Trace) {
+        tracing::warn!(
+            grant = %self.grant,
+            gateway = %self.gateway,
+            reason = ?self.reason,
+            "a code or refresh token was used again; its grant was ended"
+        );
+        let (told, advice) = traced(self.reason);
+        trace.fail(Step::GrantEnded, told, advice);
+        announce_revocation(app, self.grant).await;
+    }
 }
 
 /// What the trace says of it, and what the administrator can do.
