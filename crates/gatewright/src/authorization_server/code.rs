@@ -7,7 +7,7 @@ use gatewright_domain::{
     client::short_id,
     entropy,
     grant::{AuthorizationCode, Person},
-    id::GrantId,
+    id::{GrantId, UserId},
     token_hash::TokenHash,
 };
 use gatewright_oauth::{ErrorCode, OAuthError, authorize::VerifiedRedirect};
@@ -22,31 +22,25 @@ use crate::{app::App, directory::GatewayEntry};
 /// (RFC 6749 section 4.1.2 allows ten minutes at most).
 const CODE_LIFE: Duration = Duration::from_mins(1);
 
-/// What came of issuing a code.
+/// A code that is made and not yet stored.
 #[derive(Debug)]
-pub enum Issued {
-    /// The redirect to the client with `code`, `state` and `iss`.
-    Redirect(String),
-    /// The person signed in too often within a minute; they may again after this long.
-    TooMany(Duration),
-    /// The consent page was used too often.
-    ConsentUsedUp,
-    /// The gateway is no longer good, or the person no longer good for it.
-    Overtaken,
+pub struct NewCode {
+    row: AuthorizationCode,
+    location: String,
 }
 
-/// Issues a code in the transaction that completes the sign-in and gives the redirect to the client with `code`,
-/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin.
-pub async fn issue(
+/// Makes a code for a sign-in that is about to be completed, and the redirect that takes it to the client with `code`,
+/// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin. `None`: the request
+/// is one of another gateway.
+pub fn prepare(
     app: &App,
-    tx: &mut Tx,
     entry: &GatewayEntry,
     request: &ConsentedRequest,
     person: Person,
     grant_id: GrantId,
-) -> Result<Issued, StoreError> {
+) -> Option<NewCode> {
     if request.gateway_id != entry.gateway.id {
-        return Ok(Issued::Overtaken);
+        return None;
     }
     let now = app.now();
     let code = entropy::token(app.entropy.as_ref());
@@ -65,15 +59,30 @@ pub async fn issue(
         created_at: now,
         expires_at: now.plus(CODE_LIFE),
     };
-    Ok(match authorization_code::insert(tx, &row).await? {
-        Insertion::Done => Issued::Redirect(redirect(entry, request).with_code(&code)),
-        Insertion::TooMany { again_at } => Issued::TooMany(again_at.since(now)),
-        Insertion::ConsentUsedUp => Issued::ConsentUsedUp,
-        Insertion::Refused => Issued::Overtaken,
-    })
+    let location = redirect(entry, request).with_code(&code);
+    Some(NewCode { row, location })
 }
 
-/// The code in a redirect that [`issue`] made. What the client registered comes first, so the last one is ours.
+impl NewCode {
+    /// The redirect to the client.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The user is known already, by this id and not the proposed one.
+    pub fn is_of(&mut self, user: UserId) {
+        if let Person::User { user_id, .. } = &mut self.row.person {
+            *user_id = user;
+        }
+    }
+
+    /// Issues the code, in the transaction that completes the sign-in.
+    pub async fn issue(&self, tx: &mut Tx) -> Result<Insertion, StoreError> {
+        authorization_code::insert(tx, &self.row).await
+    }
+}
+
+/// The code in a redirect that [`prepare`] made. What the client registered comes first, so the last one is ours.
 pub fn of_redirect(location: &str) -> Option<TokenHash> {
     let url = url::Url::parse(location).ok()?;
     let codes = url.query_pairs().filter(|(name, _)| name == "code");

@@ -16,14 +16,14 @@ use gatewright_domain::{
     reference::Reference,
     sign_in_attempt::{AttemptHead, Step},
 };
-use gatewright_store::{StoreError, member};
+use gatewright_store::{StoreError, Urgency, authorization_code::Insertion, member};
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use super::{
     answer,
     authorize::unavailable_page,
-    code::{self, Issued},
+    code::{self, NewCode},
     limits::TOO_MANY_ADVICE,
     often::{consent_used_up_page, too_many_page},
     opening::Refusal,
@@ -236,19 +236,8 @@ pub(super) async fn allow(
     trace.enter(Step::Subject);
     trace.detail(&format!("a member of the project, by their session: {asked}"));
     trace.enter(Step::Code);
-    let issued = async {
-        let mut tx = app.store.write().await?;
-        match code::issue(app, &mut tx, entry, &request, Person::Member(asked), grant).await? {
-            Issued::Redirect(location) => {
-                tx.commit().await?;
-                Ok(location)
-            }
-            Issued::TooMany(after) => Err(MemberError::TooMany(after)),
-            Issued::ConsentUsedUp => Err(MemberError::ConsentUsedUp),
-            Issued::Overtaken => Err(MemberError::Overtaken),
-        }
-    };
-    match issued.await {
+    let code = code::prepare(app, entry, &request, Person::Member(asked), grant);
+    match issue(app, code).await {
         Ok(location) => {
             trace.leave();
             app.telemetry.count_sign_in("completed");
@@ -265,6 +254,24 @@ pub(super) async fn allow(
             app.telemetry.count_sign_in("failed");
             Err(error)
         }
+    }
+}
+
+/// Issues the code of a member; the redirect that takes it to the client.
+async fn issue(app: &App, code: Option<NewCode>) -> Result<String, MemberError> {
+    let code = code.ok_or(MemberError::Overtaken)?;
+    let location = code.location().to_owned();
+    let issued: Result<_, StoreError> = app
+        .store
+        .transact(Urgency::Person, move |tx| {
+            Box::pin(async move { code.issue(tx).await })
+        })
+        .await;
+    match issued? {
+        Insertion::Done => Ok(location),
+        Insertion::TooMany { again_at } => Err(MemberError::TooMany(again_at.since(app.now()))),
+        Insertion::ConsentUsedUp => Err(MemberError::ConsentUsedUp),
+        Insertion::Refused => Err(MemberError::Overtaken),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use gatewright_domain::token_hash::TokenHash;
 use gatewright_oauth::parameters::Parameters;
-use gatewright_store::{StoreError, brought_code};
+use gatewright_store::{StoreError, Urgency, brought_code};
 
 use crate::app::App;
 
@@ -34,20 +34,28 @@ pub(super) async fn bring(
     parameters: &Parameters,
     state: TokenHash,
 ) -> Result<Brought, StoreError> {
-    let mut codes = parameters.all("code").take(MAX_CODES).peekable();
-    if codes.peek().is_none() {
+    let codes: Vec<TokenHash> = parameters
+        .all("code")
+        .take(MAX_CODES)
+        .map(|code| TokenHash::of(&canonical(code)))
+        .collect();
+    if codes.is_empty() {
         return Ok(Brought::Here);
     }
-    let mut brought = Brought::Here;
-    let mut tx = app.store.write().await?;
-    for code in codes {
-        let hash = TokenHash::of(&canonical(code));
-        if brought_code::bring(&mut tx, hash, state, app.now()).await? != state {
-            brought = Brought::Elsewhere;
-        }
-    }
-    tx.commit().await?;
-    Ok(brought)
+    let now = app.now();
+    app.store
+        .transact(Urgency::Person, move |tx| {
+            Box::pin(async move {
+                let mut brought = Brought::Here;
+                for code in codes {
+                    if brought_code::bring(tx, code, state, now).await? != state {
+                        brought = Brought::Elsewhere;
+                    }
+                }
+                Ok(brought)
+            })
+        })
+        .await
 }
 
 /// The state of a callback, also where it stands twice or not at all.

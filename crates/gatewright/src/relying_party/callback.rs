@@ -22,7 +22,7 @@ use gatewright_domain::{
     user_source::{Callback, UserSource, UserSourceStatus},
 };
 use gatewright_oauth::{ErrorCode, parameters::Parameters};
-use gatewright_store::{Tx, authorization_code, claimed_sign_in, user_source};
+use gatewright_store::{StoreError, Tx, Urgency, authorization_code, claimed_sign_in, user_source};
 use http::HeaderMap;
 use tracing::Instrument as _;
 
@@ -168,7 +168,7 @@ pub(super) async fn posted(
 
 /// Why an arrival of a browser fails that carries no sign-in of this state. A provider's error is worth more than that: some
 /// leave `state` out when they refuse.
-fn astray(parameters: &Parameters, store: Option<gatewright_store::StoreError>, failure: Failure) -> Failure {
+fn astray(parameters: &Parameters, store: Option<StoreError>, failure: Failure) -> Failure {
     match (store, Returned::read(parameters)) {
         (Some(error), _) => error.into(),
         (None, Err(malformed)) => malformed,
@@ -205,10 +205,13 @@ impl Arrival {
         if self.known.pending.expires_at <= self.app.now() {
             return Err(Failure::Expired);
         }
-        let mut tx = self.app.store.read().await?;
-        let claimed = claimed_sign_in::find(&mut tx, self.known.state).await?;
-        drop(tx);
-        match (claimed, returned.outcome) {
+        let state = self.known.state;
+        let claimed: Result<_, StoreError> = self
+            .app
+            .store
+            .look(move |tx| Box::pin(claimed_sign_in::find(tx, state)))
+            .await;
+        match (claimed?, returned.outcome) {
             (None, outcome) => {
                 self.known.trace.enter(Step::Callback);
                 self.proceed(outcome, returned.issuer.as_deref()).await
@@ -368,11 +371,15 @@ async fn work(claimed: Claimed, reference: Reference) -> Result<Option<Answer>, 
         expires_at: known.pending.expires_at,
         answer: None,
     };
-    let mut tx = app.store.write().await?;
-    if !claimed_sign_in::claim(&mut tx, &row).await? {
+    let is_first: Result<_, StoreError> = app
+        .store
+        .transact(Urgency::Person, move |tx| {
+            Box::pin(async move { claimed_sign_in::claim(tx, &row).await })
+        })
+        .await;
+    if !is_first? {
         return Ok(None);
     }
-    tx.commit().await?;
     let page = |failure: &Failure| answer::failed(&app, failure, reference, Some(&known));
     claimed.complete(page).await.map(Some)
 }

@@ -13,7 +13,7 @@ use gatewright_domain::{
     user::{User, UserKey, UserStatus},
     user_source::{Callback, UserSource},
 };
-use gatewright_store::{StoreError, Tx, claimed_sign_in, project, user, user_source};
+use gatewright_store::{StoreError, Urgency, project, test_sign_in as rows};
 use serde_json::{Map, Value};
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     budget::Budget,
     check,
     discovery::Provider,
+    ending::{Ending, Issuing, NotIssued},
     failure::Failure,
     id_token::{Expected, IdToken, UnverifiedToken},
     jwks::KeySet,
@@ -30,11 +31,7 @@ use super::{
     token_request::{self, Redemption, SecretNews, TokenError, Tokens},
     userinfo::{self, Email, Profile},
 };
-use crate::{
-    app::App,
-    authorization_server::code::{self, Issued},
-    directory::GatewayEntry,
-};
+use crate::{app::App, authorization_server::code, directory::GatewayEntry};
 
 /// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
 #[derive(Debug)]
@@ -89,12 +86,7 @@ impl Claimed {
             Err(failure @ (Failure::Store(_) | Failure::Internal)) => return Err(failure),
             Err(failure) => {
                 let answer = page(&failure);
-                let mut tx = self.app.store.write().await?;
-                self.keep(&mut tx, &answer, &news).await?;
-                if let (Goal::Test(id), Answer::Tested(report)) = (&self.goal, &answer) {
-                    test_sign_in::note(&self.app, &mut tx, self.source.project_id, *id, report).await?;
-                }
-                tx.commit().await?;
+                self.keep(&answer, &news).await?;
                 answer
             }
         };
@@ -223,42 +215,44 @@ impl Claimed {
             first_sign_in_at: now,
             last_sign_in_at: now,
         };
-        let mut tx = app.store.write().await?;
-        let mut user = user::sign_in(&mut tx, &proposed).await?;
-        if vouched.profile.email == Email::Unverified && user.email.is_some() {
-            user::forget_email(&mut tx, user.project_id, user.id).await?;
-            user.email = None;
-        }
-        if user.status == UserStatus::Blocked {
-            self.known.trace.is_of(user.id);
-            return Err(Failure::Blocked);
-        }
         let grant = match self.known.trace.attempt() {
             Some(attempt) => attempt.grant(),
             None => GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         };
         let person = Person::User {
-            user_id: user.id,
+            user_id: proposed.id,
             user_source_id: self.source.id,
             identity_epoch: self.source.identity_epoch,
         };
-        let issued = code::issue(app, &mut tx, entry, request, person, grant).await?;
-        let location = match issued {
-            Issued::Redirect(location) => location,
-            Issued::TooMany(_) => return Err(Failure::TooMany),
-            Issued::ConsentUsedUp => return Err(Failure::ConsentUsedUp),
-            Issued::Overtaken => return Err(Failure::Overtaken),
+        let code = code::prepare(app, entry, request, person, grant).ok_or(Failure::Overtaken)?;
+        let answer = Answer::Redirect {
+            location: code.location().to_owned(),
         };
-        let answer = Answer::Redirect { location };
-        self.keep(&mut tx, &answer, news).await?;
-        tx.commit().await?;
-        self.known.trace.is_of(user.id);
+        let issuing = Issuing {
+            user: proposed,
+            forgets_email: vouched.profile.email == Email::Unverified,
+            code,
+            ending: self.ending(&answer, news),
+        };
+        let issued = app
+            .store
+            .transact(Urgency::Person, move |tx| Box::pin(issuing.write(tx)))
+            .await;
+        let user = match issued {
+            Ok(user) => user,
+            Err(NotIssued::Blocked(user)) => {
+                self.known.trace.is_of(user);
+                return Err(Failure::Blocked);
+            }
+            Err(NotIssued::Failed(failure)) => return Err(failure),
+        };
+        self.known.trace.is_of(user);
         self.known.trace.leave();
         app.telemetry.count_sign_in("completed");
         tracing::info!(
             gateway = %entry.gateway.id,
             user_source = %self.source.id,
-            user = %user.id,
+            user = %user,
             "a user signed in"
         );
         Ok(answer)
@@ -280,18 +274,31 @@ impl Claimed {
         };
         let mut report = report.with_news(&self.source, news);
         if !self.provider.sends_issuer && self.known.pending.callback == Callback::Shared {
-            let mut tx = self.app.store.read().await?;
-            if project::are_several(&mut tx).await? {
+            let several: Result<_, StoreError> =
+                self.app.store.look(|tx| Box::pin(project::are_several(tx))).await;
+            if several? {
                 report.warnings.push(check::unnamed(true));
             }
         }
         let answer = Answer::Tested(Box::new(report.clone()));
-        let mut tx = self.app.store.write().await?;
-        self.keep(&mut tx, &answer, news).await?;
-        if !test_sign_in::note(&self.app, &mut tx, self.source.project_id, id, &report).await? {
-            return Err(Failure::TestOver);
-        }
-        tx.commit().await?;
+        let ending = self.ending(&answer, news);
+        let project = self.source.project_id;
+        let progress = test_sign_in::progress(&self.app, id, &report);
+        let kept = self
+            .app
+            .store
+            .transact(Urgency::Person, move |tx| {
+                Box::pin(async move {
+                    ending.write(tx).await?;
+                    if rows::note(tx, project, id, &progress, now).await? {
+                        Ok(())
+                    } else {
+                        Err(Failure::TestOver)
+                    }
+                })
+            })
+            .await;
+        kept?;
         tracing::info!(
             user_source = %self.source.id,
             test_sign_in = %id,
@@ -301,28 +308,37 @@ impl Claimed {
         Ok(answer)
     }
 
-    /// Keeps the answer and what was learnt about the client secret, in the caller's transaction.
-    async fn keep(&self, tx: &mut Tx, answer: &Answer, news: &SecretNews) -> Result<(), Failure> {
-        let state = self.known.state;
-        let sealed = answer::seal(&self.app, state, answer);
-        if !claimed_sign_in::answer(tx, state, TokenHash::of(&self.code), &sealed).await? {
-            return Err(Failure::Internal);
-        }
-        self.note(tx, news).await?;
-        Ok(())
+    /// Keeps the answer of a sign-in that failed, and of a test its report.
+    async fn keep(&self, answer: &Answer, news: &SecretNews) -> Result<(), Failure> {
+        let ending = self.ending(answer, news);
+        let (project, now) = (self.source.project_id, self.app.now());
+        let test = if let (Goal::Test(id), Answer::Tested(report)) = (&self.goal, answer) {
+            Some((*id, test_sign_in::progress(&self.app, *id, report)))
+        } else {
+            None
+        };
+        self.app
+            .store
+            .transact(Urgency::Person, move |tx| {
+                Box::pin(async move {
+                    ending.write(tx).await?;
+                    if let Some((id, progress)) = test {
+                        rows::note(tx, project, id, &progress, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 
-    async fn note(&self, tx: &mut Tx, news: &SecretNews) -> Result<(), StoreError> {
-        let (id, now) = (self.source.id, self.app.now());
-        match news {
-            SecretNews::None => {}
-            SecretNews::Accepted(secret) => {
-                user_source::note_secret_accepted(tx, id, secret, now).await?;
-            }
-            SecretNews::Refused(secret) => {
-                user_source::note_secret_refused(tx, id, secret, now).await?;
-            }
+    fn ending(&self, answer: &Answer, news: &SecretNews) -> Ending {
+        Ending {
+            state: self.known.state,
+            code: TokenHash::of(&self.code),
+            answer: answer::seal(&self.app, self.known.state, answer),
+            source: self.source.id,
+            news: news.clone(),
+            now: self.app.now(),
         }
-        Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod completion;
 mod cookie;
 pub mod credential_probe;
 mod discovery;
+mod ending;
 mod endpoint_error;
 mod excerpt;
 mod failure;

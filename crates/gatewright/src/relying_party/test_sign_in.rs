@@ -19,7 +19,7 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::UserSource,
 };
-use gatewright_store::{StoreError, Tx, test_sign_in as rows, user_source};
+use gatewright_store::{StoreError, Urgency, test_sign_in as rows, user_source};
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
@@ -170,9 +170,7 @@ async fn try_begin(
         Err(error) => {
             let failure = Failure::Discovery(error);
             let report = Report::failed(&failure, &context.id.reference().to_string(), app.now());
-            let mut tx = app.store.write().await?;
-            note(app, &mut tx, test.project_id, test.id, &report).await?;
-            tx.commit().await?;
+            note(app, test.project_id, test.id, &report).await?;
             let named = (test.project_id, test.user_source_id, test.id);
             let home = home_of(app, headers, named, &report).await;
             return Err(BeginError::Failed { failure, home });
@@ -231,21 +229,24 @@ async fn find(app: &App, token: &str) -> Result<(TestSignIn, UserSource), BeginE
     Ok((test, source.ok_or(BeginError::Gone)?))
 }
 
-/// Keeps a report with its test, in the caller's transaction; `false` when the test is over or gone.
-pub(super) async fn note(
-    app: &App,
-    tx: &mut Tx,
-    project: ProjectId,
-    id: TestSignInId,
-    report: &Report,
-) -> Result<bool, StoreError> {
+/// How a test stands that ended with this report, which is sealed.
+pub(super) fn progress(app: &App, id: TestSignInId, report: &Report) -> TestProgress {
     let sealed = seal(app, id, report);
-    let progress = if report.failure.is_none() {
+    if report.failure.is_none() {
         TestProgress::Succeeded(sealed)
     } else {
         TestProgress::Failed(sealed)
-    };
-    rows::note(tx, project, id, &progress, app.now()).await
+    }
+}
+
+/// Keeps a report with its test, unless that is over or gone.
+async fn note(app: &App, project: ProjectId, id: TestSignInId, report: &Report) -> Result<(), StoreError> {
+    let (ended, now) = (progress(app, id, report), app.now());
+    app.store
+        .transact(Urgency::Person, move |tx| {
+            Box::pin(async move { rows::note(tx, project, id, &ended, now).await.map(drop) })
+        })
+        .await
 }
 
 /// Keeps the report of a failure that ended nothing else. What passes by itself or tells only of a browser that came
@@ -261,12 +262,7 @@ pub(super) async fn note_failure(app: &App, pending: &PendingSignIn, failure: &F
     if passes {
         return;
     }
-    let noted = async {
-        let mut tx = app.store.write().await?;
-        note(app, &mut tx, pending.project_id, id, report).await?;
-        tx.commit().await
-    };
-    if let Err(error) = noted.await {
+    if let Err(error) = note(app, pending.project_id, id, report).await {
         tracing::warn!(%error, test_sign_in = %id, "the failure of a test could not be kept");
     }
 }

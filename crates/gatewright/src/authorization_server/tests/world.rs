@@ -286,12 +286,11 @@ impl World {
             identity_epoch: self.source.identity_epoch,
         };
         let grant = GrantId::generate(self.clock.as_ref(), &SystemEntropy);
-        let issued = code::issue(&self.app, &mut tx, &entry, &request, person, grant).await;
-        let Ok(code::Issued::Redirect(redirect)) = issued else {
-            panic!("no code was issued: {issued:?}");
-        };
+        let code = code::prepare(&self.app, &entry, &request, person, grant).unwrap();
+        let issued = code.issue(&mut tx).await.unwrap();
+        assert!(issued.is_done(), "no code was issued: {issued:?}");
         tx.commit().await.unwrap();
-        parameter(&url::Url::parse(&redirect).unwrap(), "code").unwrap()
+        parameter(&url::Url::parse(code.location()).unwrap(), "code").unwrap()
     }
 
     pub(super) fn user(&self) -> User {
