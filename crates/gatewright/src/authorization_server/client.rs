@@ -367,11 +367,12 @@ async fn preregistered(
     if !entry.gateway.settings.preregistered_clients {
         return Err(ClientError::SwitchedOff);
     }
-    let mut tx = app.store.read().await?;
     let (project, gateway) = (entry.gateway.project_id, entry.gateway.id);
-    preregistered_client::find(&mut tx, project, gateway, id)
-        .await?
-        .ok_or(ClientError::Unknown)
+    let found: Result<_, StoreError> = app
+        .store
+        .look(move |tx| Box::pin(preregistered_client::find(tx, project, gateway, id)))
+        .await;
+    found?.ok_or(ClientError::Unknown)
 }
 
 fn open(app: &App, entry: &GatewayEntry, client_id: &str) -> Result<RegisteredClient, ClientError> {

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use gatewright_domain::{Timestamp, id::ProjectId};
 use gatewright_oauth::metadata_document::MetadataDocument;
 use gatewright_store::{
-    StoreError,
+    StoreError, Urgency,
     client_document::{self, ClientDocument, MAX_PER_PROJECT},
 };
 use moka::sync::Cache;
@@ -65,11 +65,12 @@ impl Notes {
 
 /// The document of a client that a project knows. Without an answer of the store it is not known: the host is asked.
 pub(super) async fn find(app: &App, project: ProjectId, url: &Url) -> Option<Arc<Kept>> {
-    let found = async {
-        let mut tx = app.store.read().await?;
-        client_document::find(&mut tx, project, url.as_str()).await
-    };
-    let found = found.await.inspect_err(told).ok()??;
+    let client_id = url.to_string();
+    let found = app
+        .store
+        .look(move |tx| Box::pin(async move { client_document::find(tx, project, &client_id).await }))
+        .await;
+    let found = found.inspect_err(told).ok()??;
     let document = MetadataDocument::parse(url, found.document.as_bytes()).ok()?;
     Some(Arc::new(Kept {
         document,
@@ -89,12 +90,14 @@ pub(super) async fn is_known(app: &App, project: ProjectId, client_id: &str) -> 
 
 /// Keeps a document for a project; whether that succeeded.
 pub(super) async fn keep(app: &App, project: ProjectId, kept: &Kept) -> bool {
-    let written = async {
-        let mut tx = app.store.write().await?;
-        client_document::keep(&mut tx, project, &stored(kept), MAX_PER_PROJECT, app.now()).await?;
-        tx.commit().await
-    };
-    written.await.inspect_err(told).is_ok()
+    let (document, now) = (stored(kept), app.now());
+    let written = app
+        .store
+        .transact(Urgency::Person, move |tx| {
+            Box::pin(async move { client_document::keep(tx, project, &document, MAX_PER_PROJECT, now).await })
+        })
+        .await;
+    written.inspect_err(told).is_ok()
 }
 
 /// Writes a document that was fetched again to all projects that know its client, unless that would say nothing new:

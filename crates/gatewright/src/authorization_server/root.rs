@@ -133,8 +133,11 @@ async fn meant<'a>(
     }
     let bound = match client_id.parse::<ClientId>() {
         Ok(id) => {
-            let mut tx = app.store.read().await?;
-            preregistered_client::gateway_of(&mut tx, id).await?
+            let found: Result<_, StoreError> = app
+                .store
+                .look(move |tx| Box::pin(preregistered_client::gateway_of(tx, id)))
+                .await;
+            found?
         }
         Err(_) => RegisteredClient::open(&app.keyring, client_id).and_then(|client| client.gateway_id),
     };

@@ -15,7 +15,7 @@ use gatewright_domain::{
     user_source::UserSourceStatus,
 };
 use gatewright_mcp::caller::CallerKey;
-use gatewright_store::revocation::Denied;
+use gatewright_store::{StoreError, grant as grants, revocation::Denied};
 use http::{HeaderMap, header::AUTHORIZATION};
 use moka::sync::Cache;
 
@@ -211,11 +211,12 @@ async fn first_sight(
         return Err(Refusal::BadToken);
     }
     drop(directory);
-    let found = async {
-        let mut tx = app.store.read().await?;
-        gatewright_store::grant::find_live(&mut tx, facts.gateway_id, facts.grant_id, now).await
-    };
-    let found = found.await.map_err(|error| {
+    let (gateway, grant) = (facts.gateway_id, facts.grant_id);
+    let found: Result<_, StoreError> = app
+        .store
+        .look(move |tx| Box::pin(grants::find_live(tx, gateway, grant, now)))
+        .await;
+    let found = found.map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "a grant could not be looked up"

@@ -80,9 +80,12 @@ pub(crate) async fn flush(app: &App) -> Result<usize, StoreError> {
         if batch.is_empty() {
             return Ok(written);
         }
-        let mut tx = app.store.write_for(Urgency::Program).await?;
-        grant::note_seen(&mut tx, &batch).await?;
-        tx.commit().await?;
+        let noted = batch.clone();
+        app.store
+            .transact(Urgency::Program, move |tx| {
+                Box::pin(async move { grant::note_seen(tx, &noted).await })
+            })
+            .await?;
         seen_tokens.written(&batch);
         written += batch.len();
     }

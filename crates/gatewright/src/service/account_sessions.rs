@@ -11,7 +11,7 @@ use gatewright_domain::{
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_store::{Tx, account_session as rows, member, member::Membership};
+use gatewright_store::{StoreError, Tx, account_session as rows, member, member::Membership};
 
 use super::{
     Authority, ServiceError,
@@ -56,13 +56,22 @@ pub struct Begun {
 /// The session of a cookie; nothing when it has ended, in whatever way.
 pub async fn find(app: &App, token: &Secret) -> Result<Option<Session>, ServiceError> {
     let now = app.now();
-    let mut tx = app.store.read().await?;
-    let found = rows::find_live(&mut tx, TokenHash::of(token.expose()), now).await?;
-    let Some((session, account)) = found else {
+    let hash = TokenHash::of(token.expose());
+    let found: Result<_, StoreError> = app
+        .store
+        .look(move |tx| {
+            Box::pin(async move {
+                let Some((session, account)) = rows::find_live(tx, hash, now).await? else {
+                    return Ok(None);
+                };
+                let memberships = member::memberships(tx, account.id).await?;
+                Ok(Some((session, account, memberships)))
+            })
+        })
+        .await;
+    let Some((session, account, memberships)) = found? else {
         return Ok(None);
     };
-    let memberships = member::memberships(&mut tx, account.id).await?;
-    drop(tx);
     if now.since(session.last_seen_at) >= SEEN_RESOLUTION {
         note_seen(app, session.id, now).await;
     }
