@@ -47,6 +47,7 @@ mod test_sign_ins;
 mod transactions;
 mod users;
 mod whole;
+mod whole_races;
 
 /// With `GATEWRIGHT_TEST_POSTGRES_REQUIRED=1`, a build without the PostgreSQL half is a failure, not a silence.
 #[test]
