@@ -38,6 +38,13 @@ pub struct Account {
     pub last_sign_in_at: Option<Timestamp>,
 }
 
+impl Account {
+    /// The address as a statement about the person, which what an inviter typed is not.
+    pub fn proven_email(&self) -> Option<&str> {
+        self.address_proven.then(|| self.email.as_str())
+    }
+}
+
 /// Whether an account may sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

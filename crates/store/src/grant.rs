@@ -151,8 +151,7 @@ pub async fn find_live(
             let account = account::find(tx, account_id).await?;
             account.map(|account| Named {
                 subject: account.id.to_string(),
-                // What an inviter typed is no statement about the person.
-                email: account.address_proven.then(|| account.email.as_str().to_owned()),
+                email: account.proven_email().map(str::to_owned),
                 display_name: Some(account.name),
             })
         }

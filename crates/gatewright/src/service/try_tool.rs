@@ -129,15 +129,14 @@ async fn own_account(app: &App, authority: &Authority) -> Result<Account, Servic
 }
 
 fn as_oneself(way: &Way, account: Account) -> Principal {
+    as_member(way, account, None)
+}
+
+/// An account, as servers hear of it from the clients of its owner.
+fn as_member(way: &Way, account: Account, actor: Option<ActorKind>) -> Principal {
     let who = TriedAs::Person(Person::Member(account.id));
-    principal(
-        way,
-        who,
-        None,
-        account.id.to_string(),
-        Some(account.email.as_str().to_owned()),
-        Some(account.name),
-    )
+    let email = account.proven_email().map(str::to_owned);
+    principal(way, who, actor, account.id.to_string(), email, Some(account.name))
 }
 
 async fn as_user(app: &App, authority: &Authority, way: &Way, user: &str) -> Result<Principal, ServiceError> {
@@ -159,16 +158,7 @@ async fn as_user(app: &App, authority: &Authority, way: &Way, user: &str) -> Res
                     "The account of this member is disabled: it cannot use the gateway, and nobody can in its name.",
                 ));
             }
-            let who = TriedAs::Person(Person::Member(id));
-            let email = Some(account.email.as_str().to_owned());
-            Ok(principal(
-                way,
-                who,
-                actor,
-                id.to_string(),
-                email,
-                Some(account.name),
-            ))
+            Ok(as_member(way, account, actor))
         }
         Authentication::Headers => {
             user_id::check(user).map_err(|error| Invalid::one("/user", error.to_string()))?;
