@@ -22,6 +22,19 @@ pub async fn claim(tx: &mut Tx, project: ProjectId, origin: &str) -> Result<bool
     Ok(tx.fetch_optional(sql, values![origin, project]).await?.is_none())
 }
 
+/// The names of the other projects that send assertions to an origin, oldest first, at most `limit`.
+pub async fn list_other_projects(
+    tx: &mut Tx,
+    project: ProjectId,
+    origin: &str,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT name FROM projects WHERE id <> $1 AND id IN \
+               (SELECT project_id FROM servers WHERE assertion_origin = $2) ORDER BY id LIMIT $3";
+    let rows = tx.fetch_all(sql, values![project, origin, limit]).await?;
+    rows.iter().map(|row| row.text("name")).collect()
+}
+
 /// The servers of a project whose origin gets assertions of another project too, oldest first: id, name and origin of
 /// at most `limit`.
 pub async fn list_shared(

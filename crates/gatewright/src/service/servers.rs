@@ -31,6 +31,9 @@ use super::{
 };
 use crate::{api::schema, app::App, fetch::Policy, relying_party::check::Finding};
 
+/// Projects named at most to who runs the instance, where they hold an origin.
+const PROJECTS_NAMED: u32 = 3;
+
 /// A server to register.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +157,7 @@ pub async fn create(
     let outcome = trial.run(app).await;
     let mut change = Change::begin(app, authority, Some(project)).await?;
     check_secrets(&mut change.tx, &server, &url).await?;
-    claim_origin(app, &mut change.tx, None, &server).await?;
+    claim_origin(app, authority, &mut change.tx, None, &server).await?;
     server.created_at = change.now;
     server.updated_at = change.now;
     rows::insert(&mut change.tx, &server)
@@ -246,7 +249,7 @@ pub async fn update(
         return Err(ServiceError::changed_meanwhile());
     }
     check_secrets(&mut change.tx, &next, &url).await?;
-    claim_origin(app, &mut change.tx, Some(&current), &next).await?;
+    claim_origin(app, authority, &mut change.tx, Some(&current), &next).await?;
     next.updated_at = change.later_than(current.updated_at);
     let written = rows::update(&mut change.tx, &next, current.updated_at)
         .await
@@ -367,9 +370,10 @@ async fn check_secrets(tx: &mut Tx, server: &Server, url: &Url) -> Result<(), Se
 
 /// Fails where another project tells the origin of `next` who its users are, and the operator has not allowed that: a
 /// server that does not check the claim `project` would take the users of one project for those of another. A server that
-/// already shares its origin may be changed in every other way.
+/// already shares its origin may be changed in every other way. Only who runs the instance reads which project that is.
 async fn claim_origin(
     app: &App,
+    authority: &Authority,
     tx: &mut Tx,
     current: Option<&Server>,
     next: &Server,
@@ -385,10 +389,18 @@ async fn claim_origin(
     }
     let was_told = current.is_some_and(|current| current.identity == IdentityForwarding::Assertion);
     let pointer = if was_told { "/url" } else { "/identity" };
+    let whose = if authority.manages_instance() {
+        let names =
+            assertion_origin::list_other_projects(tx, next.project_id, &origin, PROJECTS_NAMED).await?;
+        let names: Vec<_> = names.iter().map(|name| format!("“{name}”")).collect();
+        format!(" ({})", names.join(", "))
+    } else {
+        String::new()
+    };
     let detail = format!(
-        "Another project of this instance already tells `{origin}` who its users are. Ask the people who run the instance \
-         to add this origin to `servers.shared_assertion_origins`, tell this server nothing about users (`none`), or \
-         use another server."
+        "Another project of this instance{whose} already tells `{origin}` who its users are. Ask the people who run \
+         the instance to add this origin to `servers.shared_assertion_origins`, tell this server nothing about users \
+         (`none`), or use another server."
     );
     Err(Invalid::one(pointer, detail).into())
 }

@@ -116,7 +116,8 @@ async fn the_gateways_of_a_server_are_those_that_name_it_or_offer_all(world: Wor
 const ORIGIN: &str = "https://crm.example.com";
 
 async fn an_origin_is_told_who_the_users_of_one_project_are(world: World) {
-    let (acme, other) = (world.project().await.id, world.project().await.id);
+    let first = world.project().await;
+    let (acme, other) = (first.id, world.project().await.id);
     assert!(commit!(world, tx => assertion_origin::claim(tx, acme, ORIGIN)));
     assert!(
         commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)),
@@ -127,6 +128,10 @@ async fn an_origin_is_told_who_the_users_of_one_project_are(world: World) {
     commit!(world, tx => server::insert(tx, &told));
     assert!(commit!(world, tx => assertion_origin::claim(tx, acme, ORIGIN)));
     assert!(!commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)));
+    let holders = look!(world, tx => assertion_origin::list_other_projects(tx, other, ORIGIN, 10));
+    assert_eq!(holders, [first.name]);
+    let others = look!(world, tx => assertion_origin::list_other_projects(tx, acme, ORIGIN, 10));
+    assert_eq!(others, [""; 0]);
     assert_eq!(
         look!(world, tx => assertion_origin::list_all_shared(tx, 10)),
         [""; 0]

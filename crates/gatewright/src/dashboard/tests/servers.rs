@@ -328,3 +328,45 @@ async fn servers_are_found_by_a_text_and_none_of_another_project() {
         .expect(404);
     ada.get(&shelf).await.expect(200);
 }
+
+#[tokio::test]
+async fn only_who_runs_the_instance_reads_which_project_holds_an_origin() {
+    let (bench, mut ada, project) = Bench::with_ada().await;
+    let url = dead_url().await;
+    let new = json!({"slug": "crm", "url": url, "identity": "assertion", "retries": 0});
+    ada.create(&format!("{project}/servers"), new.clone()).await;
+    let other = ada
+        .post("/projects", &[("name", "Other")])
+        .await
+        .expect(303)
+        .location();
+    let mut grace = bench.member(&mut ada, &other, "grace@example.com", "admin").await;
+    let form = [
+        ("url", url.as_str()),
+        ("slug", "crm"),
+        ("identity", "assertion"),
+        ("timeout", "60"),
+        ("retries", "0"),
+    ];
+    let (page, api) = (format!("{other}/servers/new"), format!("/api/v1{other}/servers"));
+    for (browser, reads) in [(&mut ada, true), (&mut grace, false)] {
+        let refused = [
+            browser.post(&page, &form).await.expect(422),
+            browser.api("POST", &api, new.clone()).await.expect(422),
+        ];
+        for refused in refused {
+            assert!(
+                refused.has("Another project of this instance"),
+                "{}",
+                refused.body
+            );
+            assert_eq!(
+                refused.has("instance (“Acme”) already"),
+                reads,
+                "{}",
+                refused.body
+            );
+            assert!(reads || !refused.has("Acme"), "{}", refused.body);
+        }
+    }
+}
