@@ -16,24 +16,26 @@ use gatewright_mcp::caller::{Busy, CallerKey, Runs};
 const SHARDS: usize = 32;
 /// A part of the table is cleaned when it has grown to twice what was alive the last time, and to this many at least.
 const CLEANED_AT: usize = 64;
+/// A project may have this part of what it may run on its way beside that.
+const RESERVE: u32 = 8;
 
 /// Requests that run now.
 #[derive(Debug)]
 pub struct Running {
     per_person: u32,
     per_project: u32,
-    persons: [Mutex<Table<CallerKey>>; SHARDS],
-    projects: Mutex<Table<ProjectId>>,
+    persons: [Mutex<Table<CallerKey, Person>>; SHARDS],
+    projects: Mutex<Table<ProjectId, Counter>>,
 }
 
 /// Counters by owner; one is forgotten once no request and no known token holds it.
 #[derive(Debug)]
-struct Table<K> {
-    counters: HashMap<K, Weak<Counter>>,
+struct Table<K, C> {
+    counters: HashMap<K, Weak<C>>,
     clean_at: usize,
 }
 
-impl<K> Default for Table<K> {
+impl<K, C> Default for Table<K, C> {
     fn default() -> Self {
         Self {
             counters: HashMap::new(),
@@ -42,8 +44,8 @@ impl<K> Default for Table<K> {
     }
 }
 
-impl<K: std::hash::Hash + Eq> Table<K> {
-    fn counter(&mut self, key: K) -> Arc<Counter> {
+impl<K: std::hash::Hash + Eq, C: Default> Table<K, C> {
+    fn counter(&mut self, key: K) -> Arc<C> {
         if let Some(known) = self.counters.get(&key).and_then(Weak::upgrade) {
             return known;
         }
@@ -51,7 +53,7 @@ impl<K: std::hash::Hash + Eq> Table<K> {
             self.counters.retain(|_, counter| counter.strong_count() > 0);
             self.clean_at = CLEANED_AT.max(self.counters.len() * 2);
         }
-        let fresh = Arc::new(Counter::default());
+        let fresh = Arc::new(C::default());
         self.counters.insert(key, Arc::downgrade(&fresh));
         fresh
     }
@@ -73,25 +75,50 @@ impl Counter {
     }
 }
 
+/// What one person has under way.
+#[derive(Debug, Default)]
+struct Person {
+    running: Counter,
+    /// Messages whose body has not arrived. They are counted by themselves: whoever has as many requests running as may run
+    /// can still cancel one.
+    sending: Counter,
+}
+
+/// What of a person's is counted.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Running,
+    Sending,
+}
+
+impl Person {
+    const fn part(&self, part: Part) -> &Counter {
+        match part {
+            Part::Running => &self.running,
+            Part::Sending => &self.sending,
+        }
+    }
+}
+
 /// Where the requests of one caller are counted. It is found once per verified token, so that a request counts itself
 /// without a lock.
 #[derive(Debug, Clone)]
 pub struct Counted {
-    person: Arc<Counter>,
+    person: Arc<Person>,
     project: Arc<Counter>,
 }
 
 /// A place among what runs, given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    person: Option<Arc<Counter>>,
+    person: Option<(Arc<Person>, Part)>,
     project: Arc<Counter>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(person) = &self.person {
-            person.give_back();
+        if let Some((person, part)) = &self.person {
+            person.part(*part).give_back();
         }
         self.project.give_back();
     }
@@ -126,20 +153,39 @@ impl Running {
 
     /// Takes a place.
     pub fn admit(&self, counted: &Counted, what: Runs) -> Result<Place, Busy> {
-        let person = match what {
-            Runs::Request if counted.person.take(self.per_person) => Some(Arc::clone(&counted.person)),
-            Runs::Request => return Err(Busy::Person(self.per_person)),
+        let part = match what {
+            Runs::Request => Some(Part::Running),
             // How many of these one person may have is counted with their sessions.
             Runs::Stream => None,
         };
-        if !counted.project.take(self.per_project) {
-            if let Some(person) = person {
-                person.give_back();
+        self.take(counted, part, self.per_project)
+    }
+
+    /// Takes a place for a message that is on its way, before any of it is read. The project has a few more of these than it
+    /// may run, because one of them may cancel what runs.
+    pub(super) fn admit_message(&self, counted: &Counted) -> Result<Place, Busy> {
+        let reserve = self.per_project.div_ceil(RESERVE);
+        let of_project = self.per_project.saturating_add(reserve);
+        self.take(counted, Some(Part::Sending), of_project)
+    }
+
+    fn take(&self, counted: &Counted, part: Option<Part>, of_project: u32) -> Result<Place, Busy> {
+        if let Some(part) = part
+            && !counted.person.part(part).take(self.per_person)
+        {
+            return Err(match part {
+                Part::Running => Busy::Person(self.per_person),
+                Part::Sending => Busy::Sending(self.per_person),
+            });
+        }
+        if !counted.project.take(of_project) {
+            if let Some(part) = part {
+                counted.person.part(part).give_back();
             }
             return Err(Busy::Project);
         }
         Ok(Place {
-            person,
+            person: part.map(|part| (Arc::clone(&counted.person), part)),
             project: Arc::clone(&counted.project),
         })
     }
@@ -188,6 +234,22 @@ mod tests {
         drop(first);
         let _again = running.admit(&bob, Runs::Request).unwrap();
         assert_eq!(running.admit(&ada, Runs::Request).unwrap_err(), Busy::Project);
+    }
+
+    #[test]
+    fn messages_on_their_way_have_places_of_their_own_and_a_few_more_in_a_project() {
+        let project = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(2));
+        let running = Running::new(1, 2);
+        let of = |subject| running.counted(key(project, subject), project);
+        let (ada, bob, eve) = (of("ada"), of("bob"), of("eve"));
+        let _runs = running.admit(&ada, Runs::Request).unwrap();
+        let hers = running.admit_message(&ada).unwrap();
+        assert_eq!(running.admit_message(&ada).unwrap_err(), Busy::Sending(1));
+        assert_eq!(running.admit(&bob, Runs::Request).unwrap_err(), Busy::Project);
+        let _his = running.admit_message(&bob).unwrap();
+        assert_eq!(running.admit_message(&eve).unwrap_err(), Busy::Project);
+        drop(hers);
+        let _again = running.admit_message(&ada).unwrap();
     }
 
     #[test]

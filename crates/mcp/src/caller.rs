@@ -68,6 +68,11 @@ pub enum Busy {
         "{0} of your requests are running at this gateway, which is as many as may run at once. Try again when one has finished."
     )]
     Person(u32),
+    /// As many of their own messages are on their way as may be at once.
+    #[error(
+        "{0} of your messages to this gateway are still on their way, which is as many as may be at once. Try again when one has arrived."
+    )]
+    Sending(u32),
     /// The project of the gateway has as many running as may run at once.
     #[error("Too many requests are running at this gateway right now. Try again in a moment.")]
     Project,

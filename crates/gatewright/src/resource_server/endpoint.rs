@@ -11,7 +11,13 @@ use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::{assertion::Identity, authenticate::authenticate, plan::plan, refusal::Refusal, sessions};
+use super::{
+    assertion::Identity,
+    authenticate::{Authenticated, authenticate},
+    plan::plan,
+    refusal::Refusal,
+    sessions,
+};
 use crate::{
     app::App,
     config::Config,
@@ -111,7 +117,7 @@ where
             Err(refused) => *refused,
         },
         _ => {
-            let body = message(&head.headers, body).await?;
+            let body = message(app, &authenticated, &head.headers, body).await?;
             let plan = plan(&app.resource_server, entry);
             let mut noting = Noting {
                 app,
@@ -126,12 +132,21 @@ where
     })
 }
 
-/// The message in a body. The rest of one that is too large is read and thrown away before it is refused: clients that
-/// still send when the connection closes see a reset and never the refusal.
-async fn message<B>(headers: &HeaderMap, mut body: B) -> Result<Bytes, Refusal>
+/// The message in a body, which has a place among those on their way until it has arrived. The rest of one that is too large
+/// is read and thrown away before it is refused: clients that still send when the connection closes see a reset and never
+/// the refusal.
+async fn message<B>(
+    app: &App,
+    caller: &Authenticated,
+    headers: &HeaderMap,
+    mut body: B,
+) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let running = &app.resource_server.running;
+    let place = running.admit_message(&caller.counted);
+    let _place = place.map_err(|busy| Refusal::Busy(busy, header_era(headers)))?;
     let read = read_body(&mut body, BODY_MAX, BODY_DEADLINE).await;
     if matches!(read, Err(BodyError::TooLarge)) {
         throw_away(&mut body, THROWN_AWAY_MAX, THROWN_AWAY_DEADLINE).await;

@@ -2,7 +2,7 @@
 //! due. Nothing in them tells a stranger more than they knew. What is wrong with a message itself is told as JSON-RPC, because
 //! those who get it have signed in and speak MCP.
 
-use gatewright_mcp::{jsonrpc, version::Era};
+use gatewright_mcp::{caller::Busy, jsonrpc, version::Era};
 use gatewright_oauth::{challenge::Challenge, error::ErrorCode};
 use http::{
     HeaderValue, Response, StatusCode,
@@ -47,6 +47,9 @@ pub(super) enum Refusal {
     /// The body, in the words of the era that its headers name.
     #[error("{}", body_text(*.0))]
     Body(BodyError, Era),
+    /// Too much is on its way or running, in the words of the era that the headers name.
+    #[error("{0}")]
+    Busy(Busy, Era),
 }
 
 /// What is wrong with a body, and what to do.
@@ -71,6 +74,7 @@ impl Refusal {
             Self::UserId(_) | Self::Body(BodyError::Broken, _) => StatusCode::BAD_REQUEST,
             Self::Body(BodyError::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::Timeout, _) => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy(..) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -81,7 +85,7 @@ impl Refusal {
             Self::ForeignOrigin => "forbidden",
             Self::NoToken | Self::NoKey => "unauthorized",
             Self::BadToken | Self::BadKey => "invalid_token",
-            Self::Method | Self::UserId(_) | Self::Body(..) => "invalid_request",
+            Self::Method | Self::UserId(_) | Self::Body(..) | Self::Busy(..) => "invalid_request",
         }
     }
 
@@ -91,6 +95,10 @@ impl Refusal {
         let body = match self {
             Self::Body(error, era) => {
                 jsonrpc::Refusal::new(jsonrpc::ErrorCode::INVALID_REQUEST, body_text(error))
+                    .to_response(None, era)
+            }
+            Self::Busy(busy, era) => {
+                jsonrpc::Refusal::new(jsonrpc::ErrorCode::INTERNAL_ERROR, busy.to_string())
                     .to_response(None, era)
             }
             _ => serde_json::json!({ "error": self.code(), "error_description": text })
@@ -104,6 +112,9 @@ impl Refusal {
         match self {
             Self::Unchecked => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            Self::Busy(..) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Method => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));

@@ -1,20 +1,40 @@
 //! How many requests of one person and one project run at once, and that others are served meanwhile.
 
-use http::{Request, StatusCode};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, request::Builder};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::world::{Answer, World};
 
-async fn list(world: &World, token: &str) -> Answer {
-    let body = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {
-        "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {}}}});
-    let request = Request::post("/mcp/acme")
+fn to_list(token: &str) -> Builder {
+    Request::post("/mcp/acme")
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")
         .header("mcp-protocol-version", "2026-07-28")
-        .header("mcp-method", "tools/list");
-    world.send(request.body(body.to_string()).unwrap()).await
+        .header("mcp-method", "tools/list")
+}
+
+fn message() -> String {
+    let message = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {
+        "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {}}}});
+    message.to_string()
+}
+
+async fn list(world: &World, token: &str) -> Answer {
+    world.send(to_list(token).body(message()).unwrap()).await
+}
+
+/// A list whose message arrives when a test sends it, and breaks off when the test forgets it.
+async fn slow_list(world: &World, token: &str, arrives: oneshot::Receiver<Bytes>) -> StatusCode {
+    let frames = futures_util::stream::once(async move { arrives.await.map(Frame::data) });
+    let body = StreamBody::new(Box::pin(frames));
+    world.open_any(to_list(token).body(body).unwrap()).await.status()
 }
 
 #[tokio::test]
@@ -118,4 +138,44 @@ async fn a_person_at_the_bound_can_still_cancel() {
     assert_eq!(cancelled.status, StatusCode::ACCEPTED);
     drop(held);
     assert_eq!(post(Some(&session), call(4)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn messages_that_do_not_arrive_take_places_of_their_sender_only_and_give_them_back() {
+    let world = World::with(|config| config.limits.running_per_person = 2).await;
+    let (ada, bob) = (
+        world.sign_in("acme", "ada").await.token,
+        world.sign_in("acme", "bob").await.token,
+    );
+    for token in [&ada, &bob] {
+        assert_eq!(list(&world, token).await.status, StatusCode::OK);
+    }
+    let ((arrives, first), (breaks, second)) = (oneshot::channel(), oneshot::channel());
+    let meanwhile = async {
+        let refused = list(&world, &ada).await;
+        let other = list(&world, &bob).await;
+        arrives.send(Bytes::from(message())).unwrap();
+        drop(breaks);
+        (refused, other)
+    };
+    let (one, two, (refused, other)) = tokio::join!(
+        biased;
+        slow_list(&world, &ada, first),
+        slow_list(&world, &ada, second),
+        meanwhile,
+    );
+    assert_eq!((one, two), (StatusCode::OK, StatusCode::BAD_REQUEST));
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.body);
+    assert_eq!(refused.header("retry-after"), "1");
+    let told = refused.json()["error"]["message"].to_string();
+    assert!(told.contains("2 of your messages"), "{told}");
+    assert_eq!(other.status, StatusCode::OK);
+
+    // Clients that go away give theirs back too.
+    for _ in 0..4 {
+        let (_arrives, never) = oneshot::channel();
+        let gone = tokio::time::timeout(Duration::ZERO, slow_list(&world, &ada, never)).await;
+        assert!(gone.is_err());
+    }
+    assert_eq!(list(&world, &ada).await.status, StatusCode::OK);
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use gatewright_domain::{
     Clock as _, Entropy, Timestamp,
     api_key::{self, ApiKey, KeyRole, KeyScope},
@@ -24,6 +25,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{Tx, gateway, grant, project, revision, server, user, user_source};
 use http::{HeaderMap, Request, StatusCode};
+use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
@@ -275,10 +277,17 @@ impl World {
     }
 
     pub(super) async fn open(&self, request: Request<String>) -> http::Response<RecordedBody> {
+        self.open_any(request.map(|body| Full::new(body.into()))).await
+    }
+
+    /// The same with a body of another kind.
+    pub(super) async fn open_any<B>(&self, request: Request<B>) -> http::Response<RecordedBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        self.front
-            .answer(peer, request.map(|body| Full::new(body.into())))
-            .await
+        self.front.answer(peer, request).await
     }
 
     pub(super) async fn send(&self, request: Request<String>) -> Answer {
