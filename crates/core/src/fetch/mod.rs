@@ -10,11 +10,13 @@ mod gate;
 mod held;
 pub mod resolver;
 mod servers;
+mod shares;
 mod tls;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use gatewright_domain::id::ProjectId;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
@@ -24,7 +26,7 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 pub use asker::{Asker, Standing};
 pub use error::FetchError;
@@ -38,6 +40,7 @@ use connector::VettedConnector;
 use gate::Gate;
 use resolver::{Resolve, SystemResolver};
 use servers::Servers;
+use shares::{Payer, Shares};
 
 /// Idle connections kept per host: enough for 128 requests at once and their successors.
 const IDLE_PER_HOST: usize = 256;
@@ -123,6 +126,7 @@ struct Inner {
     // A pool for each policy: a connection vetted for one is never used by the other.
     /// Bounded, so that providers that hang do not use up what the process may open.
     operator: Servers,
+    shares: Shares,
     /// For MCP servers, which are many and keep connections for long: bounded, so that the providers are reached whatever
     /// servers do.
     servers: Servers,
@@ -162,6 +166,7 @@ impl Fetch {
         let of_strangers = connector(Policy::Stranger).within(Arc::new(Semaphore::new(strangers)));
         Ok(Self(Arc::new(Inner {
             operator: bounded_client(&tls, connector(Policy::Operator), providers),
+            shares: Shares::of(providers),
             servers: bounded_client(&tls, connector(Policy::Operator), servers),
             stranger: Arc::new(client(tls, Policy::Stranger, of_strangers)),
             gate: Gate::default(),
@@ -171,22 +176,45 @@ impl Fetch {
         })))
     }
 
-    /// Sends a request and reads the whole body, within limits.
+    /// Sends a request and reads the whole body, within limits. What an operator configured is counted by the domain of its
+    /// host.
     pub async fn buffered(
         &self,
         policy: Policy,
         request: Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Response<Bytes>, FetchError> {
-        let gate = match policy {
-            Policy::Operator => None,
-            Policy::Stranger => Some(Place {
-                gate: &self.0.gate,
-                key: host_of(request.uri()),
-                asker: None,
-            }),
+        match policy {
+            Policy::Operator => self.for_project(None, request, limits).await,
+            Policy::Stranger => {
+                let place = Place {
+                    gate: &self.0.gate,
+                    key: host_of(request.uri()),
+                    asker: None,
+                };
+                self.exchange(policy, Some(place), request, limits).await
+            }
+        }
+    }
+
+    /// The same for what an operator configured, at the expense of the project whose people wait for it: others reach their
+    /// providers whatever its own do.
+    pub async fn for_project(
+        &self,
+        project: Option<ProjectId>,
+        request: Request<Full<Bytes>>,
+        limits: Limits,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let until = Instant::now() + limits.deadline;
+        let host = host_of(request.uri());
+        let entering = self.0.shares.enter(Payer::of(project, &host));
+        let share = tokio::time::timeout_at(until, entering).await.ok().flatten();
+        let _share = share.ok_or(FetchError::Limited(host))?;
+        let limits = Limits {
+            deadline: until.saturating_duration_since(Instant::now()),
+            ..limits
         };
-        self.exchange(policy, gate, request, limits).await
+        self.exchange(Policy::Operator, None, request, limits).await
     }
 
     /// The same for a URL that a stranger sent, counted by its standing. The address rules are those for strangers

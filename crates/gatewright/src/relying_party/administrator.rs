@@ -115,7 +115,7 @@ struct UnderWay {
 /// Begins, after a click on a page of ours. `next` is a path that was found safe.
 pub async fn begin(app: &App, next: &str) -> Result<AdministratorStart, AdministratorError> {
     let configured = configured(app)?;
-    let budget = Budget::start();
+    let budget = Budget::start(None);
     let provider = app.relying_party.provider(app, configured.issuer, budget).await?;
     let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
     let redirect = authorization_request::redirect(
@@ -169,7 +169,7 @@ pub async fn finish(
     if brought == Brought::Elsewhere {
         return Err(AdministratorError::CodeOfAnother);
     }
-    let budget = Budget::start();
+    let budget = Budget::start(None);
     if let Some(difference) = issuer
         .as_deref()
         .and_then(|issuer| IssuerDifference::between(configured.issuer, Some(issuer)))

@@ -130,12 +130,13 @@ async fn receive(
             return answer::respond(&answer::failed(&app, &failure, reference, None));
         }
     };
+    let budget = Budget::start(Some(pending.project_id));
     let arrival = Arrival {
         known: Known::new(&app, state, pending),
         at,
         app,
         reference,
-        budget: Budget::start(),
+        budget,
     };
     let answer = match brought {
         Ok(brought) => arrival.answer(&parameters, brought).await,

@@ -33,7 +33,7 @@ enum Sign {
 /// Asks the provider of a source, as it is stored; takes ten seconds at most. The newest secret is the one that is
 /// tried, and nothing about it is noted but the way it had to be sent.
 pub async fn probe(app: &App, source: &UserSource) -> TestedCredentials {
-    let budget = Budget::start();
+    let budget = Budget::start(Some(source.project_id));
     let provider = match app.relying_party.provider(app, &source.issuer, budget).await {
         Ok(provider) => provider,
         Err(error) => return cannot_tell(&format!("The token endpoint was not asked: {error}.")),

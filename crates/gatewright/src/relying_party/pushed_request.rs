@@ -14,7 +14,7 @@ use super::{
     endpoint_error::{EndpointError, ErrorKind},
     provider::{ProviderError, Resource},
 };
-use crate::{app::App, fetch::Policy};
+use crate::app::App;
 
 /// A person waits for it before they see the page of the provider.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -44,9 +44,8 @@ pub(super) async fn push(
         };
         let accepted = Resource::PushedRequest.accepted();
         let request = client_auth::request(endpoint, presented, parameters, accepted);
-        let response = app
-            .fetch
-            .buffered(Policy::Operator, request, budget.limits(DEADLINE, MAX_BODY))
+        let response = budget
+            .ask(app, request, DEADLINE, MAX_BODY)
             .await
             .map_err(|error| ProviderError::Fetch(Resource::PushedRequest, error))?;
         match read(&response) {

@@ -115,7 +115,7 @@ pub(super) async fn send(
     pending: &PendingSignIn,
     headers: &HeaderMap,
 ) -> Result<Started, ProviderError> {
-    let budget = Budget::start();
+    let budget = Budget::start(Some(source.project_id));
     let provider = app.relying_party.provider(app, &source.issuer, budget).await?;
     if let Some(endpoint) = &provider.pushed_requests
         && !app.relying_party.pushes().count(source.id)

@@ -24,10 +24,7 @@ use super::{
     provider::{ProviderError, Resource},
     secret_methods,
 };
-use crate::{
-    app::App,
-    fetch::{FetchError, Policy},
-};
+use crate::{app::App, fetch::FetchError};
 
 /// One token request may take this long.
 const DEADLINE: Duration = Duration::from_secs(6);
@@ -361,9 +358,8 @@ async fn exchange(
         &redemption.parameters(client.redirect_uri),
         Resource::Token.accepted(),
     );
-    let response = app
-        .fetch
-        .buffered(Policy::Operator, request, budget.limits(DEADLINE, MAX_BODY))
+    let response = budget
+        .ask(app, request, DEADLINE, MAX_BODY)
         .await
         .map_err(|error: FetchError| ProviderError::Fetch(Resource::Token, error))?;
     read(&response, client.presented.method)

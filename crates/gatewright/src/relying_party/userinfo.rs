@@ -17,7 +17,7 @@ use super::{
     provider::{ProviderError, Resource},
     subject,
 };
-use crate::{app::App, fetch::Policy};
+use crate::app::App;
 
 /// A person waits for this, and it is only for display.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -192,9 +192,8 @@ async fn fetch(
         .header(header::AUTHORIZATION, bearer)
         .body(Full::new(Bytes::new()))
         .map_err(|_| unusable())?;
-    let response = app
-        .fetch
-        .buffered(Policy::Operator, request, budget.limits(DEADLINE, MAX_BODY))
+    let response = budget
+        .ask(app, request, DEADLINE, MAX_BODY)
         .await
         .map_err(|error| ProviderError::Fetch(Resource::Userinfo, error))?;
     if response.status() != StatusCode::OK {

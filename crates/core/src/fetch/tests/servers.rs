@@ -1,13 +1,27 @@
 //! Connections to MCP servers and to identity providers are bounded.
 
+use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy};
+
 use super::*;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n";
 const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn bounded(servers: usize) -> Fetch {
+    with_providers(servers, 2)
+}
+
+fn with_providers(servers: usize, providers: usize) -> Fetch {
     let resolver: Arc<dyn Resolve> = Arc::new(SystemResolver);
-    Fetch::bounded(&config("http://127.0.0.1:8080", &[]), &resolver, servers, 2).unwrap()
+    let config = config("http://127.0.0.1:8080", &[]);
+    Fetch::bounded(&config, &resolver, servers, providers).unwrap()
+}
+
+/// Asks a provider of the project of a number.
+async fn ask(fetch: &Fetch, project: u64, url: &str, limits: Limits) -> Result<Response<Bytes>, FetchError> {
+    let project = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(project));
+    let request = Request::get(url).body(Full::default()).unwrap();
+    fetch.for_project(Some(project), request, limits).await
 }
 
 async fn stream(fetch: &Fetch, peer: &Peer, patience: Duration) -> Result<Response<Incoming>, FetchError> {
@@ -62,9 +76,28 @@ async fn providers_that_hang_take_no_more_than_the_bound_and_others_are_reached_
         Peer::on("127.0.0.1", Answer::Text(WHOLE)).await,
     );
     let (slow_url, url) = (slow.url("http", "127.0.0.1"), provider.url("http", "127.0.0.1"));
-    let hang = || get(&fetch, Policy::Operator, &slow_url, IMPATIENT);
-    let (first, second, third) = tokio::join!(hang(), hang(), hang());
+    let hang = |project| ask(&fetch, project, &slow_url, IMPATIENT);
+    let (first, second, third) = tokio::join!(hang(1), hang(2), hang(3));
     assert!(first.is_err() && second.is_err() && third.is_err());
     assert_eq!(slow.connections(), 2);
     assert!(get(&fetch, Policy::Operator, &url, LIMITS).await.is_ok());
+}
+
+#[tokio::test]
+async fn providers_of_one_project_that_hang_leave_places_to_those_of_others() {
+    let fetch = with_providers(1, 4);
+    let (slow, provider) = (
+        Peer::on("127.0.0.1", Answer::Hang(HEAD)).await,
+        Peer::on("127.0.0.1", Answer::Text(WHOLE)).await,
+    );
+    let (slow_url, url) = (slow.url("http", "127.0.0.1"), provider.url("http", "127.0.0.1"));
+    let hang = || ask(&fetch, 1, &slow_url, LIMITS);
+    let hanging = async { tokio::join!(hang(), hang(), hang(), hang()) };
+    let other = tokio::select! {
+        biased;
+        ended = hanging => panic!("they hang: {ended:?}"),
+        other = ask(&fetch, 2, &url, LIMITS) => other,
+    };
+    assert!(other.is_ok(), "{other:?}");
+    assert!(slow.connections() <= 2);
 }
