@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use gatewright_domain::id::ProjectId;
+
 use crate::request::address_prefix;
 
 /// The network of a request, at two widths: whoever rents many small networks has them side by side.
@@ -38,8 +40,18 @@ impl Asker {
 pub enum Standing<'a> {
     /// Someone in this network named a URL that nobody knows here.
     Unknown(&'a Asker),
-    /// Someone has signed in with the client that the URL belongs to.
-    Known,
-    /// An administrator listed it.
-    Listed,
+    /// Someone has signed in to this project with the client that the URL belongs to.
+    Known(ProjectId),
+    /// An administrator of this project listed it.
+    Listed(ProjectId),
+}
+
+impl Standing<'_> {
+    /// The project that it is counted for, where it is.
+    pub const fn project(self) -> Option<ProjectId> {
+        match self {
+            Self::Unknown(_) => None,
+            Self::Known(project) | Self::Listed(project) => Some(project),
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Fetches whose URL a stranger chose: one at a time and so many a minute per host, few at once in all, and of all that no
-//! more than a share for any one network.
+//! more than a share for any one network, or for any one project where it is a project that vouches for the URL.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{FetchError, asker::Asker};
+use super::{FetchError, asker::Standing, shares::domain_of};
 
 /// Fetches to one host in a minute. A cached document needs one per hour.
 pub(super) const PER_MINUTE: u32 = 30;
@@ -24,12 +25,14 @@ const MAX_HOSTS: usize = 4_096;
 const MAX_NETWORKS: usize = 16_384;
 /// Networks that one asker is counted by.
 const WIDTHS: usize = 2;
+/// This part of the hosts or networks is forgotten at once when there are too many, so that looking for them is rare.
+const FORGOTTEN: usize = 16;
 /// Fetches at once in all.
 const MAX_AT_ONCE: usize = 32;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// What one network may use.
+/// What one network or project may use.
 #[derive(Debug, Clone, Copy)]
 struct Share {
     /// Of the fetches to one host in a minute.
@@ -52,6 +55,27 @@ const OF_WIDE: Share = Share {
     of_all: 512,
     at_once: 16,
 };
+
+/// As much for a project as for a network. Each URL of a project has the fetches of a host to itself.
+const OF_PROJECT: Share = Share {
+    of_host: PER_MINUTE,
+    of_all: 256,
+    at_once: 8,
+};
+
+/// Who a fetch is counted for. The wider network comes first, and nothing is remembered before all agree: whoever has many
+/// narrow networks would fill the map with those that were refused.
+fn shares(standing: Option<Standing<'_>>) -> Vec<(String, Share)> {
+    match standing {
+        None => Vec::new(),
+        Some(Standing::Unknown(asker)) => {
+            vec![(asker.wide.clone(), OF_WIDE), (asker.network.clone(), OF_NETWORK)]
+        }
+        Some(Standing::Known(project) | Standing::Listed(project)) => {
+            vec![(project.to_string(), OF_PROJECT)]
+        }
+    }
+}
 
 /// Limits stranger-supplied fetches.
 #[derive(Debug)]
@@ -126,11 +150,11 @@ impl Gate {
     }
 
     /// Waits for its turn at a host; [`FetchError::Limited`] when too many came before, or too many from the same
-    /// network.
-    pub(super) async fn enter(&self, host: &str, asker: Option<&Asker>) -> Result<Turn, FetchError> {
+    /// network or for the same project.
+    pub(super) async fn enter(&self, host: &str, standing: Option<Standing<'_>>) -> Result<Turn, FetchError> {
         let limited = || FetchError::Limited(host.to_owned());
         let (turn, presence) = self
-            .admit(&host.to_ascii_lowercase(), asker)
+            .admit(&host.to_ascii_lowercase(), &shares(standing))
             .ok_or_else(limited)?;
         let host = turn.acquire_owned().await.map_err(|_| limited())?;
         let all = Arc::clone(&self.all)
@@ -144,32 +168,24 @@ impl Gate {
         })
     }
 
-    fn admit(&self, host: &str, asker: Option<&Asker>) -> Option<(Arc<Semaphore>, Presence)> {
+    fn admit(&self, host: &str, shares: &[(String, Share)]) -> Option<(Arc<Semaphore>, Presence)> {
         let now = Instant::now();
         let mut counts = lock(&self.counts);
-        // The wider one first, and nothing is remembered before all agree: whoever has many narrow networks would fill the map
-        // with those that were refused.
-        let shares: Vec<(&str, Share)> = asker.map_or_else(Vec::new, |asker| {
-            vec![
-                (asker.wide.as_str(), OF_WIDE),
-                (asker.network.as_str(), OF_NETWORK),
-            ]
-        });
-        for (name, share) in &shares {
+        for (name, share) in shares {
             if !counts.has_room_for_network(name, *share, now) {
                 return None;
             }
         }
-        if !counts.has_room_for_host(host, self.per_minute, &shares, now) {
+        if !counts.has_room_for_host(host, self.per_minute, shares, now) {
             return None;
         }
-        for (name, _) in &shares {
+        for (name, _) in shares {
             counts.begin_for_network(name, now);
         }
-        let turn = counts.begin_at_host(host, &shares, now);
+        let turn = counts.begin_at_host(host, shares, now);
         let presence = Presence {
             counts: Arc::clone(&self.counts),
-            networks: shares.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            networks: shares.iter().map(|(name, _)| name.clone()).collect(),
         };
         Some((turn, presence))
     }
@@ -185,6 +201,16 @@ impl Counts {
         }
         if networks.len() + WIDTHS > MAX_NETWORKS {
             networks.retain(|_, network| network.under_way > 0 || now - network.window_began < WINDOW);
+        }
+        if networks.len() + WIDTHS > MAX_NETWORKS {
+            let idle = networks.iter().filter(|(_, network)| network.under_way == 0);
+            let mut idle: Vec<_> = idle
+                .map(|(name, network)| (network.begun, name.clone()))
+                .collect();
+            idle.sort_unstable();
+            for (_, name) in idle.into_iter().take(MAX_NETWORKS / FORGOTTEN) {
+                networks.remove(&name);
+            }
         }
         networks.len() + WIDTHS <= MAX_NETWORKS
     }
@@ -204,12 +230,12 @@ impl Counts {
         network.under_way += 1;
     }
 
-    /// Whether another fetch from a host may begin, by these networks; not where too many hosts are remembered.
+    /// Whether another fetch from a host may begin, by these networks.
     fn has_room_for_host(
         &mut self,
         name: &str,
         per_minute: u32,
-        shares: &[(&str, Share)],
+        shares: &[(String, Share)],
         now: Instant,
     ) -> bool {
         let hosts = &mut self.hosts;
@@ -228,11 +254,33 @@ impl Counts {
         if hosts.len() >= MAX_HOSTS {
             hosts.retain(|_, known| Arc::strong_count(&known.turn) > 1 || now - known.window_began < WINDOW);
         }
-        hosts.len() < MAX_HOSTS
+        if hosts.len() >= MAX_HOSTS {
+            self.forget_hosts();
+        }
+        self.hosts.len() < MAX_HOSTS
+    }
+
+    /// Makes room for newcomers: of the domain with the most hosts, those go that were asked the least. So whoever makes up
+    /// names below a domain pushes out their own, and a host whose fetches are used up stays remembered.
+    fn forget_hosts(&mut self) {
+        let mut of_domain: HashMap<&str, usize> = HashMap::new();
+        for name in self.hosts.keys() {
+            *of_domain.entry(domain_of(name)).or_default() += 1;
+        }
+        let ranked = self.hosts.iter().filter_map(|(name, known)| {
+            let many = of_domain.get(domain_of(name)).copied().unwrap_or_default();
+            let is_idle = Arc::strong_count(&known.turn) == 1;
+            is_idle.then(|| (Reverse(many), known.begun, name.clone()))
+        });
+        let mut idle: Vec<_> = ranked.collect();
+        idle.sort_unstable();
+        for (.., name) in idle.into_iter().take(MAX_HOSTS / FORGOTTEN) {
+            self.hosts.remove(&name);
+        }
     }
 
     /// Notes that a fetch from a host begins, and gives its turn.
-    fn begin_at_host(&mut self, name: &str, shares: &[(&str, Share)], now: Instant) -> Arc<Semaphore> {
+    fn begin_at_host(&mut self, name: &str, shares: &[(String, Share)], now: Instant) -> Arc<Semaphore> {
         let known = self.hosts.entry(name.to_owned()).or_insert_with(|| Host {
             turn: Arc::new(Semaphore::new(1)),
             window_began: now,
@@ -246,7 +294,7 @@ impl Counts {
         }
         known.begun += 1;
         for (network, _) in shares {
-            *known.shares.entry((*network).to_owned()).or_default() += 1;
+            *known.shares.entry(network.clone()).or_default() += 1;
         }
         Arc::clone(&known.turn)
     }
@@ -258,106 +306,4 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asker(address: &str) -> Asker {
-        Asker::of(address.parse().unwrap())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_host_is_limited_for_a_minute_and_others_are_not() {
-        let gate = Gate::default();
-        for _ in 0..PER_MINUTE {
-            drop(gate.enter("a.example", None).await.unwrap());
-        }
-        assert_eq!(
-            gate.enter("A.example", None).await.unwrap_err(),
-            FetchError::Limited("A.example".into())
-        );
-        assert!(gate.enter("b.example", None).await.is_ok());
-        tokio::time::advance(WINDOW).await;
-        assert!(gate.enter("a.example", None).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_network_uses_no_more_than_its_share_of_a_host() {
-        let gate = Gate::default();
-        let enter = async |address: &str| gate.enter("a.example", Some(&asker(address))).await.is_ok();
-        for _ in 0..OF_NETWORK.of_host {
-            assert!(enter("203.0.113.7").await);
-        }
-        assert!(!enter("203.0.113.8").await, "the same network");
-        // Networks side by side share a half.
-        let mut more = 0;
-        for third in 0..100 {
-            more += u32::from(enter(&format!("203.0.{third}.1")).await);
-        }
-        assert_eq!(more, OF_WIDE.of_host - OF_NETWORK.of_host);
-        assert!(enter("198.51.100.7").await);
-        assert!(enter("2001:db8:1:100::1").await);
-        assert!(gate.enter("b.example", Some(&asker("203.0.113.7"))).await.is_ok());
-        tokio::time::advance(WINDOW).await;
-        assert!(enter("203.0.113.7").await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn hosts_that_hang_hold_the_places_of_one_network_only() {
-        let gate = Gate::default();
-        let (bad, good) = (asker("203.0.113.7"), asker("198.51.100.7"));
-        let mut hanging = Vec::new();
-        for number in 0..OF_NETWORK.at_once {
-            let host = format!("h{number}.example");
-            hanging.push(gate.enter(&host, Some(&bad)).await.unwrap());
-        }
-        assert!(gate.enter("one-more.example", Some(&bad)).await.is_err());
-        assert!(gate.enter("good.example", Some(&good)).await.is_ok());
-        hanging.pop();
-        assert!(gate.enter("one-more.example", Some(&bad)).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn networks_of_one_provider_leave_room_for_others() {
-        let gate = Gate::default();
-        for number in 0..20_000_u32 {
-            let address = format!("2001:db8:{:x}:{:x}::1", number >> 8, (number & 0xff) << 8);
-            let host = format!("h{}.example", number % 1_000);
-            drop(gate.enter(&host, Some(&asker(&address))).await);
-        }
-        assert!(gate.counts.lock().unwrap().networks.len() < 1_000);
-        assert!(
-            gate.enter("good.example", Some(&asker("198.51.100.7")))
-                .await
-                .is_ok()
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_fetch_at_a_time_per_host() {
-        let gate = Gate::default();
-        let first = gate.enter("a.example", None).await.unwrap();
-        let second = gate.enter("a.example", None);
-        tokio::pin!(second);
-        assert!(
-            tokio::time::timeout(Duration::from_secs(1), &mut second)
-                .await
-                .is_err()
-        );
-        assert!(gate.enter("b.example", None).await.is_ok());
-        drop(first);
-        assert!(second.await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_map_is_bounded_and_recovers() {
-        let gate = Gate::default();
-        for number in 0..MAX_HOSTS {
-            drop(gate.enter(&format!("h{number}.example"), None).await.unwrap());
-        }
-        assert!(gate.enter("one-too-many.example", None).await.is_err());
-        assert!(gate.enter("h0.example", None).await.is_ok());
-        tokio::time::advance(WINDOW).await;
-        assert!(gate.enter("one-too-many.example", None).await.is_ok());
-        assert!(gate.counts.lock().unwrap().hosts.len() < MAX_HOSTS);
-    }
-}
+mod tests;

@@ -77,7 +77,7 @@ pub struct Limits {
 struct Place<'a> {
     gate: &'a Gate,
     key: String,
-    asker: Option<&'a Asker>,
+    standing: Option<Standing<'a>>,
 }
 
 type HttpClient = Client<HttpsConnector<VettedConnector>, Full<Bytes>>;
@@ -132,9 +132,9 @@ struct Inner {
     servers: Servers,
     stranger: Arc<HttpClient>,
     gate: Gate,
-    /// For URLs of clients that someone has signed in with; counts each URL by itself.
+    /// For URLs of clients that someone has signed in with; counts each URL of each project by itself.
     known: Gate,
-    /// For URLs that strangers send and an administrator listed; counts each URL by itself.
+    /// For URLs that strangers send and an administrator listed; counts each URL of each project by itself.
     listed: Gate,
 }
 
@@ -190,7 +190,7 @@ impl Fetch {
                 let place = Place {
                     gate: &self.0.gate,
                     key: host_of(request.uri()),
-                    asker: None,
+                    standing: None,
                 };
                 self.exchange(policy, Some(place), request, limits).await
             }
@@ -225,13 +225,17 @@ impl Fetch {
         request: Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Response<Bytes>, FetchError> {
-        let url = || request.uri().to_string();
-        let (gate, key, asker) = match standing {
-            Standing::Unknown(asker) => (&self.0.gate, host_of(request.uri()), Some(asker)),
-            Standing::Known => (&self.0.known, url(), None),
-            Standing::Listed => (&self.0.listed, url(), None),
+        let url_in = |project: ProjectId| format!("{project} {}", request.uri());
+        let (gate, key) = match standing {
+            Standing::Unknown(_) => (&self.0.gate, host_of(request.uri())),
+            Standing::Known(project) => (&self.0.known, url_in(project)),
+            Standing::Listed(project) => (&self.0.listed, url_in(project)),
         };
-        let place = Place { gate, key, asker };
+        let place = Place {
+            gate,
+            key,
+            standing: Some(standing),
+        };
         self.exchange(Policy::Stranger, Some(place), request, limits)
             .await
     }
@@ -251,7 +255,11 @@ impl Fetch {
         };
         let exchange = async {
             let _turn = match place {
-                Some(place) => Some(place.gate.enter(&place.key, place.asker).await?),
+                Some(place) => {
+                    let entered = place.gate.enter(&place.key, place.standing).await;
+                    // What it is counted by is not for everyone who reads the error.
+                    Some(entered.map_err(|_| FetchError::Limited(host.clone()))?)
+                }
                 None => None,
             };
             let response = send_again_if_lost(&client, request).await?;

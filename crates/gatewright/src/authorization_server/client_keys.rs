@@ -215,10 +215,9 @@ impl ClientKeys {
     ) -> Result<Arc<KeySet>, KeysError> {
         let deadline = Instant::now() + FETCH_LIMITS.deadline;
         let fetch = || fetch(app, presented, url);
-        let got = self
-            .sets
-            .get(url.as_str(), app.now(), deadline, wanted, fetch)
-            .await;
+        // Those who wait for one fetch share its fate, and those of another project may have to wait for its turn.
+        let key = format!("{} {url}", presented.project);
+        let got = self.sets.get(&key, app.now(), deadline, wanted, fetch).await;
         got.map_err(|missed| match missed {
             Missed::Failed(error) => error,
             Missed::Waited => KeysError::Waited,
@@ -240,10 +239,11 @@ async fn fetch(app: &App, presented: Presented<'_>, url: &url::Url) -> Result<Ke
         .body(Full::new(Bytes::new()))
         .map_err(|_| FetchError::Refused("the URL is not valid".to_owned()))?;
     let asker = Asker::of(presented.from.address);
-    let standing = if is_listed(app, presented.client_id) {
-        Standing::Listed
-    } else if known_documents::is_known(app, presented.project, presented.client_id).await {
-        Standing::Known
+    let project = presented.project;
+    let standing = if is_listed(app, project, presented.client_id) {
+        Standing::Listed(project)
+    } else if known_documents::is_known(app, project, presented.client_id).await {
+        Standing::Known(project)
     } else {
         Standing::Unknown(&asker)
     };

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_domain::Timestamp;
+use gatewright_domain::{Timestamp, id::ProjectId};
 use gatewright_oauth::metadata_document::{DocumentError, MetadataDocument, UrlError, check_url, is_url};
 use http::{
     HeaderMap, Request, StatusCode,
@@ -96,7 +96,9 @@ pub(super) struct Kept {
 /// The documents in memory. Failures are not kept.
 #[derive(Debug)]
 pub(super) struct Documents {
-    fresh: Cache<String, Arc<Kept>>,
+    /// By client id, and by the project that vouches for the client, where one does: those who wait for one fetch share its
+    /// fate, and a stranger's may have to wait for its turn.
+    fresh: Cache<Key, Arc<Kept>>,
     /// The last good one of each, for when the next cannot be had: strangers who use up what may be fetched from a host
     /// would otherwise lock the apps out that are described there.
     last: Cache<String, Arc<Kept>>,
@@ -104,12 +106,13 @@ pub(super) struct Documents {
     noted: Notes,
 }
 
+type Key = (Option<ProjectId>, String);
+
 impl Default for Documents {
     fn default() -> Self {
-        let cache = || Cache::builder().max_capacity(MAX_DOCUMENTS).build();
         Self {
-            fresh: cache(),
-            last: cache(),
+            fresh: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
+            last: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
             noted: Notes::default(),
         }
     }
@@ -126,29 +129,26 @@ impl Documents {
     ) -> Result<MetadataDocument, FetchDocumentError> {
         let url = check_url(client_id)?;
         let now = app.now();
-        if let Some(kept) = self.fresh.get(client_id).await {
-            if kept.until > now {
-                return Ok(kept.document.clone());
-            }
-            self.fresh.invalidate(client_id).await;
+        let project = entry.gateway.project_id;
+        if let Some(kept) = self.fresh_one(project, client_id, now).await {
+            return Ok(kept.document.clone());
         }
-        let known = known_documents::find(app, entry.gateway.project_id, &url).await;
+        let known = known_documents::find(app, project, &url).await;
         if let Some(known) = known.as_ref().filter(|known| known.until > now) {
-            self.fresh.insert(client_id.to_owned(), Arc::clone(known)).await;
+            let key = (Some(project), client_id.to_owned());
+            self.fresh.insert(key, Arc::clone(known)).await;
             return Ok(known.document.clone());
         }
         let asker = Asker::of(context.address);
-        let standing = if is_listed(app, client_id) {
-            Standing::Listed
+        let standing = if is_listed(app, project, client_id) {
+            Standing::Listed(project)
         } else if known.is_some() {
-            Standing::Known
+            Standing::Known(project)
         } else {
             Standing::Unknown(&asker)
         };
-        let fetched = self
-            .fresh
-            .try_get_with_by_ref(client_id, fetch(app, standing, &url))
-            .await;
+        let key = (standing.project(), client_id.to_owned());
+        let fetched = self.fresh.try_get_with(key, fetch(app, standing, &url)).await;
         match fetched {
             Ok(kept) => {
                 self.last.insert(client_id.to_owned(), Arc::clone(&kept)).await;
@@ -161,6 +161,21 @@ impl Documents {
             }
             Err(error) => self.instead(app, client_id, known, &error).await,
         }
+    }
+
+    /// The document in memory, while it is fresh.
+    async fn fresh_one(&self, project: ProjectId, client_id: &str, now: Timestamp) -> Option<Arc<Kept>> {
+        for project in [Some(project), None] {
+            let key = (project, client_id.to_owned());
+            let Some(kept) = self.fresh.get(&key).await else {
+                continue;
+            };
+            if kept.until > now {
+                return Some(kept);
+            }
+            self.fresh.invalidate(&key).await;
+        }
+        None
     }
 
     /// What is used when a document could not be fetched: the last good one, unless it is too old or its host has
@@ -199,7 +214,7 @@ impl Documents {
         }
         let kept = match self.last.get(client_id).await {
             Some(kept) => Some(kept),
-            None => self.fresh.get(client_id).await,
+            None => self.fresh_one(project, client_id, app.now()).await,
         };
         if let Some(kept) = kept
             && known_documents::keep(app, project, &kept).await
@@ -218,9 +233,8 @@ impl Documents {
             document,
             fetched_at,
         };
-        self.fresh
-            .insert(kept.document.client_id.clone(), Arc::new(kept))
-            .await;
+        let key = (None, kept.document.client_id.clone());
+        self.fresh.insert(key, Arc::new(kept)).await;
     }
 }
 
@@ -244,10 +258,14 @@ async fn fetch(app: &App, standing: Standing<'_>, url: &url::Url) -> Result<Arc<
     }))
 }
 
-/// Whether an administrator lists this client at any gateway.
-pub(super) fn is_listed(app: &App, client_id: &str) -> bool {
+/// Whether an administrator of this project lists this client at any gateway of it. What those of other projects list is
+/// fetched at the expense of these.
+pub(super) fn is_listed(app: &App, project: ProjectId, client_id: &str) -> bool {
     let directory = app.directory.current();
-    directory.is_ok_and(|directory| directory.gateways().any(|entry| lists(entry, client_id)))
+    directory.is_ok_and(|directory| {
+        let mut gateways = directory.gateways();
+        gateways.any(|entry| entry.gateway.project_id == project && lists(entry, client_id))
+    })
 }
 
 /// Whether an administrator lists this client at this gateway.
