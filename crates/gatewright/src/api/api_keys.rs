@@ -209,6 +209,9 @@ pub(super) async fn rotate_api_key(
 }
 
 /// Revoke an API key of a project
+///
+/// Keys that it made go on. The audit trail lists them: its events with this key as `actor` and the action
+/// `api_key.created`.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}/api-keys/{api_key}",

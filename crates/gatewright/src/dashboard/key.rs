@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatewright_domain::{
     Timestamp,
-    api_key::{ApiKey, KeyScope},
+    api_key::{ApiKey, KeyRole, KeyScope},
 };
 
 use super::{form::Posted, moment::Moment, role};
@@ -44,6 +44,8 @@ pub(super) struct KeyRow {
     pub(super) revoke: String,
     /// Where the form that rotates it goes.
     pub(super) rotate: String,
+    /// Where the keys that it made are listed, if it may make any: they go on when it is revoked.
+    pub(super) keys_made: Option<String>,
 }
 
 impl KeyRow {
@@ -53,9 +55,21 @@ impl KeyRow {
             KeyScope::Instance => "Instance",
             KeyScope::Project { role, .. } => role::of_key(role).label,
         };
+        let keys_made = match key.scope {
+            KeyScope::Project {
+                project_id,
+                role: KeyRole::Owner,
+                ..
+            } => Some(format!(
+                "/projects/{project_id}/audit?actor={}&action=api_key.created",
+                key.id
+            )),
+            KeyScope::Project { .. } | KeyScope::Instance => None,
+        };
         Self {
             id: key.id.to_string(),
             role,
+            keys_made,
             gateway,
             created: Moment::new(key.created_at, now),
             last_used: key.last_used_at.map(|at| Moment::new(at, now)),
@@ -66,6 +80,16 @@ impl KeyRow {
             revoke: format!("{path}/{}/revoke", key.id),
             rotate: format!("{path}/{}/rotate", key.id),
             name: key.name,
+        }
+    }
+
+    /// What is said before it is revoked.
+    pub(super) const fn before_revoking(&self) -> &'static str {
+        if self.keys_made.is_some() {
+            "Programs that use this key are refused from their next request on. This cannot be undone. Keys that it made go on: \
+             look at them first."
+        } else {
+            "Programs that use this key are refused from their next request on. This cannot be undone."
         }
     }
 

@@ -1,5 +1,7 @@
 //! Keys of a project: bound to a gateway, and rotated.
 
+use axum::body::Body;
+use http::{Request, header};
 use serde_json::json;
 
 use super::bench::Bench;
@@ -76,4 +78,35 @@ async fn a_key_is_rotated_by_owners_of_its_project_only() {
     assert!(rotated.has("has stopped working") && rotated.has("Replaced"));
     let again = ada.post(&rotate, &[("overlap", "0")]).await.expect(422);
     assert!(again.has("was rotated before") && !again.has("id=\"api-key\""));
+}
+
+#[tokio::test]
+async fn the_keys_that_a_key_made_are_found_from_its_row() {
+    let (bench, mut ada, project) = Bench::with_ada().await;
+    let keys = format!("{project}/api-keys");
+    let key = [("name", "Builder"), ("role", "owner"), ("life", "")];
+    let made = ada.post(&keys, &key).await.expect(200);
+    let text = made.between("<code id=\"api-key\">", "</code>");
+    let mut program = bench.browser();
+    let request = Request::post(format!("/api/v1{keys}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {text}"));
+    let body = json!({"name": "Child of it", "role": "viewer"}).to_string();
+    program.send(request, Body::from(body)).await.expect(201);
+    let key = [("name", "Another"), ("role", "viewer"), ("life", "")];
+    let page = ada.post(&keys, &key).await.expect(200);
+    assert!(page.has("Keys that it made go on"));
+    assert_eq!(
+        page.body.matches("Keys it made").count(),
+        1,
+        "only an owner's may"
+    );
+    let id = page.between("/audit?actor=", "&#38;action=api_key.created\">Keys it made</a>");
+    let link = format!("{project}/audit?actor={id}&action=api_key.created");
+    let found = ada.get(&link).await.expect(200);
+    let list = found.between("aria-label=\"Events\"", "</section>");
+    assert!(
+        list.contains("Child of it") && !list.contains("Another"),
+        "{list}"
+    );
 }
