@@ -73,7 +73,11 @@ impl Claimed {
     /// Completes the sign-in and keeps its answer, whatever that is. `page` renders a failure. Only when the store
     /// fails is nothing kept.
     pub(super) async fn complete(self, page: impl FnOnce(&Failure) -> Answer) -> Result<Answer, Failure> {
-        let (vouched, news) = self.vouch().await;
+        let (vouched, mut news) = self.vouch().await;
+        let verdicts = self.app.relying_party.verdicts();
+        if news != SecretNews::None && !verdicts.count(self.source.project_id) {
+            news = SecretNews::None;
+        }
         let done = match (vouched, &self.goal) {
             (Ok(vouched), Goal::Client { entry, request }) => {
                 self.issue(entry, request, vouched, &news).await

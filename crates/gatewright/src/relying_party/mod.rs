@@ -37,6 +37,7 @@ pub(crate) mod testing;
 mod tests;
 mod token_request;
 mod userinfo;
+mod verdicts;
 
 pub use check::{Candidate, CheckResult, check};
 pub use discovery::{Unusable, UnusableDocument};

@@ -17,6 +17,7 @@ use super::{
     discovery::{self, Document, Provider, UnusableDocument, UrlRule},
     jwks::{KeySet, Owner},
     pushes::Pushes,
+    verdicts::Verdicts,
 };
 pub(super) use crate::jose::key_cache::KeysWanted;
 use crate::{
@@ -122,6 +123,7 @@ pub struct RelyingParty {
     administrators: Mutex<Option<SecretMethod>>,
     check_limits: CheckLimits,
     pushes: Pushes,
+    verdicts: Verdicts,
 }
 
 impl RelyingParty {
@@ -133,6 +135,11 @@ impl RelyingParty {
     /// How often providers were sent requests beforehand.
     pub(super) fn pushes(&self) -> &Pushes {
         &self.pushes
+    }
+
+    /// How often providers changed their mind about a client secret.
+    pub(super) fn verdicts(&self) -> &Verdicts {
+        &self.verdicts
     }
 
     /// The pool in which signatures of providers are checked.

@@ -14,7 +14,8 @@ use crate::app::App;
 /// Notes with the source how its provider takes the client secret, unless that is tried first anyway. A sign-in does not
 /// fail for it.
 pub(super) async fn remember(app: &App, source: &UserSource, provider: &Provider, method: SecretMethod) {
-    if of(source, provider).first() == Some(&method) {
+    let verdicts = app.relying_party.verdicts();
+    if of(source, provider).first() == Some(&method) || !verdicts.count(source.project_id) {
         return;
     }
     let noted = async {

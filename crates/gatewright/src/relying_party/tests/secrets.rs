@@ -167,3 +167,19 @@ async fn a_secret_that_was_typed_for_another_provider_a_moment_ago_is_not_sent_t
     // The secret of this provider, in both ways of sending it.
     assert_eq!(world.provider.asked("token"), 2);
 }
+
+#[tokio::test]
+async fn a_provider_that_changes_its_mind_without_end_makes_nobody_read_the_configuration() {
+    let world = World::new().await;
+    world.sign_in().await.code();
+    world.app.relying_party.verdicts().use_up(world.source.project_id);
+    world.provider.script().secrets.clear();
+    assert_eq!(world.sign_in().await.status, StatusCode::BAD_REQUEST);
+    let slots = world.stored_source().await.client_secret;
+    assert!(slots.refused_at.is_none(), "it was noted");
+    let neighbour = world.neighbour().await;
+    neighbour.provider.script().secrets.clear();
+    assert_eq!(neighbour.sign_in().await.status, StatusCode::BAD_REQUEST);
+    let slots = neighbour.stored_source().await.client_secret;
+    assert!(slots.refused_at.is_some());
+}
