@@ -22,6 +22,7 @@ mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod id_token;
+mod packed;
 mod pending;
 mod provider;
 mod pushed_request;

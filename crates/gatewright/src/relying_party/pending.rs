@@ -14,66 +14,51 @@ use gatewright_domain::{
     user_source::Callback,
 };
 use http::HeaderMap;
-use serde::{Deserialize, Serialize};
 
-use super::{cookie::CookieStyle, failure::Failure};
+use super::{cookie::CookieStyle, failure::Failure, packed};
 use crate::app::App;
 
-/// How long a request of a client may be as JSON. With the rest of a sign-in and sealed it stays below what browsers keep of
-/// one cookie, 4,096 bytes (RFC 6265 section 6.1).
+/// How long a request of a client may be as JSON. Packed it is never longer; with the rest of a sign-in and sealed it stays
+/// below what browsers keep of one cookie, 4,096 bytes (RFC 6265 section 6.1).
 const MAX_REQUEST_BYTES: usize = 2_200;
 
 /// What a sign-in is for, in full. A test never ends in a code, nor does a client's sign-in in a report.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) enum Aim {
     /// A code for a client: its request.
-    #[serde(rename = "c")]
     Client(ConsentedRequest),
     /// A report for an administrator.
-    #[serde(rename = "t")]
     Test(TestSignInId),
 }
 
 /// What the trace needs to go on with an attempt, beyond what the sign-in says itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Begun {
-    #[serde(rename = "i")]
     pub(super) id: AttemptId,
-    #[serde(rename = "r")]
     pub(super) reference: Reference,
-    #[serde(rename = "s")]
     pub(super) started_at: Timestamp,
 }
 
-/// A sign-in under way. The names of its members are short because a cookie is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A sign-in under way.
+#[derive(Debug, Clone)]
 pub(super) struct PendingSignIn {
     /// What it is for.
-    #[serde(rename = "a")]
     pub(super) aim: Aim,
     /// The project of the source.
-    #[serde(rename = "p")]
     pub(super) project_id: ProjectId,
     /// The source that is asked.
-    #[serde(rename = "u")]
     pub(super) user_source_id: UserSourceId,
     /// Where its provider was told to send the browser.
-    #[serde(rename = "c")]
     pub(super) callback: Callback,
     /// Its identity epoch at the click.
-    #[serde(rename = "e")]
     pub(super) identity_epoch: i64,
     /// The nonce sent to the provider.
-    #[serde(rename = "n")]
     pub(super) nonce: String,
     /// The PKCE verifier.
-    #[serde(rename = "v")]
     pub(super) verifier: String,
     /// What the trace of a client's sign-in begins with; a test has its report.
-    #[serde(rename = "b")]
     pub(super) attempt: Option<Begun>,
     /// When the browser must have come back.
-    #[serde(rename = "x")]
     pub(super) expires_at: Timestamp,
 }
 
@@ -128,7 +113,7 @@ pub fn fits(request: &ConsentedRequest) -> bool {
 
 /// Seals a sign-in for the cookie of `state`.
 pub(super) fn seal(app: &App, state: TokenHash, pending: &PendingSignIn) -> SealedText {
-    let plain = serde_json::to_vec(pending).expect("texts and numbers always have a JSON form");
+    let plain = packed::pack(pending);
     app.keyring
         .seal(app.entropy.as_ref(), Purpose::SignIn, &context(state), &plain)
 }
@@ -139,7 +124,7 @@ pub(super) fn of_browser(app: &App, headers: &HeaderMap, state: TokenHash) -> Re
     let sealed = style.read(headers, state).ok_or(Failure::NoCookie)?;
     let plain = app.keyring.open(Purpose::SignIn, &context(state), &sealed);
     let plain = plain.map_err(|_| Failure::ForeignCookie)?;
-    serde_json::from_slice(&plain).map_err(|_| Failure::ForeignCookie)
+    packed::unpack(&plain).ok_or(Failure::ForeignCookie)
 }
 
 /// Bound to the state, so that a cookie opens for its own sign-in only.
@@ -150,6 +135,7 @@ fn context(state: TokenHash) -> String {
 #[cfg(test)]
 mod tests {
     use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy, sealed::MasterKey};
+    use http::HeaderValue;
 
     use super::*;
     use crate::relying_party::cookie::MAX_COOKIE_BYTES;
@@ -189,12 +175,33 @@ mod tests {
             }),
             expires_at: Timestamp::from_seconds(1_800_000_000),
         };
-        let plain = serde_json::to_vec(&pending).unwrap();
+        let plain = packed::pack(&pending);
         let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
         let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
         let style = CookieStyle::of("https://gw.example.com");
         let now = Timestamp::from_seconds(1_800_000_000);
         let cookies = style.bind(now, TokenHash::of("state"), &sealed, 3_600, &HeaderMap::new());
         assert!(cookies[0].len() <= MAX_COOKIE_BYTES, "{}", cookies[0].len());
+    }
+
+    #[test]
+    fn a_browser_keeps_ten_sign_ins_of_usual_apps() {
+        let entropy = SeededEntropy::new(3);
+        let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
+        let plain = packed::pack(&packed::tests::usual());
+        let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
+        let style = CookieStyle::of("https://gw.example.com");
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let mut held: Vec<String> = Vec::new();
+        for number in 0..10 {
+            let mut headers = HeaderMap::new();
+            let line = held.join("; ");
+            headers.insert(http::header::COOKIE, HeaderValue::try_from(line).unwrap());
+            let state = TokenHash::of(&number.to_string());
+            let cookies = style.bind(now, state, &sealed, 3_600, &headers);
+            assert_eq!(cookies.len(), 1, "one gave way to number {number}");
+            let pair = cookies[0].to_str().unwrap().split(';').next().unwrap();
+            held.push(pair.to_owned());
+        }
     }
 }
