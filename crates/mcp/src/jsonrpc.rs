@@ -111,19 +111,25 @@ impl Refusal {
         }
     }
 
-    /// -32022 for `requested`, with what is spoken here in `data`.
-    pub fn unsupported_version(requested: &str, supported: &[ProtocolVersion]) -> Self {
-        let supported: Vec<&str> = supported.iter().map(|version| version.as_str()).collect();
-        let message = format!(
-            "Unsupported protocol version; retry with one of: {}",
-            supported.join(", ")
-        );
-        let supported: Vec<String> = supported.into_iter().map(json_string).collect();
+    /// -32022 for `requested`, with what is spoken here in `data`: the same versions as `server/discover` lists.
+    pub fn unsupported_version(requested: &str) -> Self {
+        let names = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
+        let message = match ProtocolVersion::parse(requested) {
+            // It is spoken, and in the data; sent once more in the same way it would be refused again.
+            Some(version) if version.era() == Era::Legacy => format!(
+                "Protocol version {version} has sessions: begin one with `initialize`, or send each request with version {}.",
+                ProtocolVersion::LATEST_MODERN
+            ),
+            _ => format!(
+                "Unsupported protocol version; retry with one of: {}",
+                names.join(", ")
+            ),
+        };
         // Told back for the client's own log; cut so that an answer is never much larger than its question.
         let requested: String = requested.chars().take(MAX_ECHOED_CHARS).collect();
         Self::new(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION, message).with_data(format!(
-            r#"{{"supported":[{}],"requested":{}}}"#,
-            supported.join(","),
+            r#"{{"supported":["{}"],"requested":{}}}"#,
+            names.join(r#"",""#),
             json_string(&requested)
         ))
     }
@@ -243,17 +249,28 @@ mod tests {
 
     #[test]
     fn an_unsupported_version_says_which_are_supported() {
-        let refusal = Refusal::unsupported_version(
-            "1900-01-01",
-            &[ProtocolVersion::V2026_07_28, ProtocolVersion::V2025_11_25],
-        );
-        assert_eq!(refusal.http_status(Era::Modern), 400);
-        assert_eq!(
-            refusal.to_response(Some(&RequestId::Integer(1)), Era::Modern),
-            Bytes::from_static(
-                br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"Unsupported protocol version; retry with one of: 2026-07-28, 2025-11-25","data":{"supported":["2026-07-28","2025-11-25"],"requested":"1900-01-01"}}}"#
-            )
-        );
+        let all = r#""2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05""#;
+        let plain = all.replace('"', "").replace(',', ", ");
+        for (requested, message) in [
+            (
+                "1900-01-01",
+                format!("Unsupported protocol version; retry with one of: {plain}"),
+            ),
+            (
+                "2025-06-18",
+                "Protocol version 2025-06-18 has sessions: begin one with `initialize`, or send each request with version 2026-07-28.".to_owned(),
+            ),
+        ] {
+            let refusal = Refusal::unsupported_version(requested);
+            assert_eq!(refusal.http_status(Era::Modern), 400);
+            let answer = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":-32022,"message":"{message}","data":{{"supported":[{all}],"requested":"{requested}"}}}}}}"#
+            );
+            assert_eq!(
+                refusal.to_response(Some(&RequestId::Integer(1)), Era::Modern),
+                answer
+            );
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dialect, Re
         }
         match header.map(|name| (name, ProtocolVersion::parse(name))) {
             None => return Ok(Dialect::Legacy(None)),
-            Some((name, None)) => return Err(unsupported(name)),
+            Some((name, None)) => return Err(Refusal::unsupported_version(name)),
             Some((_, Some(version))) if version.era() == Era::Legacy => {
                 return Ok(Dialect::Legacy(Some(version)));
             }
@@ -91,15 +91,9 @@ pub fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dialect, Re
         return Err(Refusal::from(&HeaderMismatch::Different(HEADER.into())));
     }
     let version = match ProtocolVersion::parse(&text) {
-        None => return Err(unsupported(&text)),
-        // It is spoken, but not without a session: offering it again would send the client in circles.
-        Some(version) if version.era() == Era::Legacy => {
-            return Err(Refusal::unsupported_version(
-                &text,
-                &[ProtocolVersion::LATEST_MODERN],
-            ));
-        }
-        Some(version) => version,
+        Some(version) if version.era() == Era::Modern => version,
+        // An older one is spoken too, but not without a session.
+        Some(_) | None => return Err(Refusal::unsupported_version(&text)),
     };
     let object = |slot: Option<(Span, Kind)>, key| match slot {
         None => Ok(None),
@@ -130,7 +124,7 @@ pub fn header_version(headers: &HeaderMap) -> Result<Option<ProtocolVersion>, Re
         None => Ok(None),
         Some(name) => ProtocolVersion::parse(name)
             .map(Some)
-            .ok_or_else(|| unsupported(name)),
+            .ok_or_else(|| Refusal::unsupported_version(name)),
     }
 }
 
@@ -147,10 +141,6 @@ fn version_header(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
                 .map_err(|_| Refusal::from(&HeaderMismatch::Invalid(HEADER.into())))
         })
         .transpose()
-}
-
-fn unsupported(requested: &str) -> Refusal {
-    Refusal::unsupported_version(requested, &ProtocolVersion::ALL)
 }
 
 fn malformed(key: &str, problem: &str) -> Refusal {

@@ -41,14 +41,16 @@ async fn discovery_says_who_and_what() {
     let answer: Value = serde_json::from_str(&text).unwrap();
     let result = &answer["result"];
     assert_eq!(result["resultType"], "complete");
-    // A version that is not spoken is refused with the very same list.
-    let unspoken = body.replace("2026-07-28", "1900-01-01");
-    let mut headers = modern_headers("server/discover", None);
-    headers.insert("mcp-protocol-version", HeaderValue::from_static("1900-01-01"));
-    let (status, text) = read(world.post(&plan, &ADA, &headers, &unspoken).await).await;
-    let refused: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((status, &refused["error"]["code"]), (400, &json!(-32022)));
-    assert_eq!(result["supportedVersions"], refused["error"]["data"]["supported"]);
+    // A version that is not spoken, or not without a session, is refused with the very same list.
+    for version in ["1900-01-01", "2025-11-25", "2024-11-05"] {
+        let unspoken = body.replace("2026-07-28", version);
+        let mut headers = modern_headers("server/discover", None);
+        headers.insert("mcp-protocol-version", HeaderValue::from_static(version));
+        let (status, text) = read(world.post(&plan, &ADA, &headers, &unspoken).await).await;
+        let refused: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &refused["error"]["code"]), (400, &json!(-32022)));
+        assert_eq!(result["supportedVersions"], refused["error"]["data"]["supported"]);
+    }
     let newest = result["supportedVersions"][0].as_str();
     assert_eq!(newest, Some("2026-07-28"));
     assert_eq!(result["capabilities"], json!({"tools": {}}));
