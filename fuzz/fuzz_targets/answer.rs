@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use gatewright_fuzz::{first_line, pieces};
 use gatewright_mcp::{
-    bridge_splice::{Changes, SpliceError, Splicer},
+    bridge_splice::{Changes, ResultType, SpliceError, Splicer},
     envelope::{Limits, Message, Outcome, parse},
 };
 use libfuzzer_sys::fuzz_target;
@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 const OURS: &str = "17";
 const THEIRS: &str = "\"client\"";
 
-fn splice(body: &[u8], cuts: &[u8], result_type: bool) -> Result<Vec<u8>, SpliceError> {
+fn splice(body: &[u8], cuts: &[u8], result_type: ResultType) -> Result<Vec<u8>, SpliceError> {
     let mut splicer = Splicer::new(Changes {
         id: Some((
             Bytes::from_static(OURS.as_bytes()),
@@ -29,11 +29,16 @@ fn splice(body: &[u8], cuts: &[u8], result_type: bool) -> Result<Vec<u8>, Splice
     Ok(out)
 }
 
+/// Whether a result may have a type of its own, however it is spelled.
+fn may_be_typed(result: &[u8]) -> bool {
+    result.contains(&b'\\') || result.windows(10).any(|text| text == b"resultType")
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((cuts, body)) = first_line(data) else {
         return;
     };
-    for result_type in [false, true] {
+    for result_type in [ResultType::Keep, ResultType::Remove, ResultType::Complete] {
         let whole = splice(body, &[], result_type);
         assert_eq!(splice(body, cuts.as_bytes(), result_type), whole);
         assert_eq!(splice(body, &[0], result_type), whole, "byte by byte");
@@ -41,7 +46,9 @@ fuzz_target!(|data: &[u8]| {
             continue;
         };
         let Ok(Message::Response(told)) = parse(spliced, &Limits::default()) else {
-            panic!("an answer stays an answer: {}", String::from_utf8_lossy(spliced));
+            // The server's own type may be spelled in a way that is not recognised, and then there are two.
+            assert!(result_type == ResultType::Complete && may_be_typed(body));
+            continue;
         };
         if response.id.is_some() {
             assert_eq!(told.id.map(|id| id.raw), Some(THEIRS));
@@ -49,14 +56,16 @@ fuzz_target!(|data: &[u8]| {
         match (&response.outcome, &told.outcome) {
             (Outcome::Result(before), Outcome::Result(after)) => {
                 let (before, after) = (before.span.of(body), after.span.of(spliced));
-                if result_type {
-                    let inside = |object: &'_ [u8]| object[1..].trim_ascii_start().to_vec();
+                let inside = |object: &'_ [u8]| object[1..].trim_ascii_start().to_vec();
+                if result_type == ResultType::Complete {
                     let rest = inside(after);
                     let rest = rest
                         .strip_prefix(b"\"resultType\":\"complete\"")
-                        .expect("it has its type");
-                    assert_eq!(rest.strip_prefix(b",").unwrap_or(rest), inside(before));
-                } else {
+                        .expect("it has its type")
+                        .trim_ascii_start();
+                    let rest = rest.strip_prefix(b",").unwrap_or(rest);
+                    assert!(may_be_typed(before) || rest == inside(before));
+                } else if result_type == ResultType::Keep || !may_be_typed(before) {
                     assert_eq!(before, after);
                 }
             }

@@ -62,11 +62,16 @@ where
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        if self.splicer.is_none() && self.first.is_empty() {
-            self.body.size_hint()
-        } else {
-            SizeHint::default()
+        let looked_at = self.first.len() as u64;
+        if self.ended {
+            return SizeHint::with_exact(looked_at);
         }
+        let left = self.body.size_hint().exact();
+        let left = left.and_then(|left| match &self.splicer {
+            None => Some(left),
+            Some(splicer) => splicer.length(left),
+        });
+        left.map_or_else(SizeHint::default, |left| SizeHint::with_exact(looked_at + left))
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
@@ -108,6 +113,15 @@ where
                     Err(_) => continue,
                 },
             };
+            let is_last = self.body.is_end_stream();
+            if is_last
+                && self
+                    .splicer
+                    .as_ref()
+                    .is_some_and(|splicer| splicer.leaves(&piece))
+            {
+                self.splicer = None;
+            }
             let piece = match &mut self.splicer {
                 None => piece,
                 Some(splicer) => match splicer.push(piece) {
@@ -119,7 +133,13 @@ where
                     }
                 },
             };
-            if self.body.is_end_stream() && self.splicer.is_none() {
+            // One that ends in its middle is refused when its end is read.
+            if is_last
+                && self
+                    .splicer
+                    .as_ref()
+                    .is_none_or(|splicer| splicer.finish().is_ok())
+            {
                 self.ended = true;
                 self.guard.complete();
             }

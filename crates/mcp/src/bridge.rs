@@ -94,12 +94,16 @@ impl Bridge {
                 }
                 (Era::Modern, Some(_)) | (Era::Legacy, None) => {}
             }
-            // `null` beside a result: the SDKs refuse a message with both members.
-            if memchr::memmem::find(data, b"\"error\"").is_some()
-                && scan::pick(data, response.object, ["error"]).is_ok_and(|[error]| error.is_some())
-            {
-                splice.remove_member(response.object, "error");
-            }
+        }
+        // `null` beside a result or an error: the SDKs refuse a message with both members.
+        let (other, quoted) = match &response.outcome {
+            Outcome::Result(_) => ("error", &b"\"error\""[..]),
+            Outcome::Error(_) => ("result", &b"\"result\""[..]),
+        };
+        if memchr::memmem::find(data, quoted).is_some()
+            && scan::pick(data, response.object, [other]).is_ok_and(|[other]| other.is_some())
+        {
+            splice.remove_member(response.object, other);
         }
         if splice.is_empty() {
             return Step::Last(data.clone());

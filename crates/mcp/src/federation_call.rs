@@ -12,7 +12,7 @@ use crate::{
     answer_json::JsonAnswer,
     answer_watch::Watch,
     bridge::{Bridge, Step},
-    bridge_splice::{Changes, Splicer},
+    bridge_splice::{Changes, ResultType, Splicer},
     call_guard::CallGuard,
     call_outgoing::{Call, CallError, Client, Outgoing, check_headers, modern, within_session},
     caller::Caller,
@@ -296,11 +296,14 @@ async fn stream<T: Transport>(
         MediaType::Json => {
             let changes = Changes {
                 id: bridge.server_id.map(|ours| (ours, bridge.client_id)),
-                result_type: bridge.client_era == Era::Modern && bridge.server_era == Era::Legacy,
+                result_type: match (bridge.client_era, bridge.server_era) {
+                    (_, Era::Modern) => ResultType::Keep,
+                    (Era::Modern, Era::Legacy) => ResultType::Complete,
+                    (Era::Legacy, Era::Legacy) => ResultType::Remove,
+                },
             };
-            let splicer = (!changes.is_empty()).then(|| Splicer::new(changes));
-            let is_looked_at = splicer.is_some();
-            let mut json = JsonAnswer::new(body, splicer, watch, guard);
+            let is_looked_at = !changes.is_empty();
+            let mut json = JsonAnswer::new(body, Some(Splicer::new(changes)), watch, guard);
             if is_looked_at {
                 // An answer that is not ours is refused while that can still be said.
                 let first = json.look_at_first().await;

@@ -335,6 +335,7 @@ async fn a_client_with_a_session_hears_that_a_tool_wants_what_it_cannot_give() {
             assert!(text.contains(says), "{text}");
             let answer: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(answer["id"], 1);
+            assert!(!text.contains("resultType"), "{text}");
         }
     }
 }

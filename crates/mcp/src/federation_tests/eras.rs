@@ -3,9 +3,12 @@
 use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
-use crate::fake_net::{
-    FakeBody, Received, User, World, answer, echo, event, events, json_answer, legacy_server, meta,
-    modern_headers, modern_server, raw_param, read, tool,
+use crate::{
+    fake_net::{
+        FakeBody, FakeServer, Received, User, World, answer, echo, event, events, json_answer, legacy_server,
+        meta, modern_headers, modern_reply, modern_server, raw_param, read, tool,
+    },
+    version::Era,
 };
 
 /// Numbers, order, spacing, duplicates and escapes that any parse and write would change.
@@ -19,7 +22,7 @@ fn call(id: &str, name: &str, meta: &str) -> String {
     )
 }
 
-fn events_server() -> std::sync::Arc<crate::fake_net::FakeServer> {
+fn events_server() -> std::sync::Arc<FakeServer> {
     legacy_server(vec![tool("look")], |received| {
         let id = &received.json["id"];
         let token = &received.json["params"]["_meta"]["progressToken"];
@@ -102,6 +105,62 @@ async fn a_stateless_client_uses_a_server_with_sessions() {
     );
     assert_eq!(raw_param(sent, "arguments"), ARGUMENTS);
     assert!(String::from_utf8_lossy(&sent.body).contains(r#""x-unknown":{"b":1e1}"#));
+}
+
+#[tokio::test]
+async fn what_clients_of_an_era_refuse_reaches_them_in_no_kind_of_answer() {
+    const JSON: &str = "application/json";
+    for (era, kind, size) in [Era::Legacy, Era::Modern]
+        .into_iter()
+        .flat_map(|era| [(era, JSON), (era, "text/event-stream")])
+        .flat_map(|(era, kind)| [(era, kind, 5), (era, kind, 1_000)])
+    {
+        let reply = move |received: &Received| {
+            let id = &received.json["id"];
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","error":null,"id":{id},"result":{{"content":[],"resultType":"complete"}}}}"#
+            );
+            let text = if kind == JSON { text } else { event(&text) };
+            let pieces = text.as_bytes().chunks(size);
+            let pieces: Vec<&str> = pieces.map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+            answer(200, kind, FakeBody::of(&pieces))
+        };
+        let server = match era {
+            Era::Legacy => legacy_server(vec![tool("look")], reply),
+            Era::Modern => FakeServer::new(move |received| {
+                Ok(match received.method() {
+                    "tools/call" => reply(received),
+                    _ => modern_reply(received, &[tool("look")], 60_000, "public"),
+                })
+            }),
+        };
+        let world = World::new(&[("one", &server)]);
+        let plan = world.plan(IdentityForwarding::None, &[]);
+        let modern = (
+            modern_headers("tools/call", Some("look")),
+            format!(",{}", meta("")),
+            1,
+        );
+        let legacy = (world.begin(&plan, &ADA).await, String::new(), 0);
+        for (headers, meta, types) in [modern, legacy] {
+            let body = call("7", "look", &meta);
+            let (_, text) = read(world.post(&plan, &ADA, &headers, &body).await).await;
+            let text = if kind == JSON {
+                text
+            } else {
+                events(&text).concat()
+            };
+            let told: Value = serde_json::from_str(&text).unwrap();
+            let context = format!("{era:?} {kind} {size}: {text}");
+            assert_eq!(
+                (&told["id"], &told["result"]["content"]),
+                (&json!(7), &json!([])),
+                "{context}"
+            );
+            assert!(told.get("error").is_none(), "{context}");
+            assert_eq!(text.matches("resultType").count(), types, "{context}");
+        }
+    }
 }
 
 #[tokio::test]
