@@ -5,6 +5,7 @@ pub mod account;
 pub mod account_address;
 pub mod account_link;
 pub mod account_session;
+pub mod administrator_provider;
 pub mod api_key;
 pub mod assertion_origin;
 pub mod attention;

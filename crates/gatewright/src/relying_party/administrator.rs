@@ -1,13 +1,12 @@
 //! Signing in as an administrator at the identity provider of the instance. It shares the protocol with the sign-ins of
 //! end users (discovery, PKCE, nonce, the checks of the ID token) and nothing else: no User Source, no user, another
-//! callback, and no row. What is under way is sealed in the browser's own cookie.
+//! callback. What is under way is sealed in the browser's own cookie.
 
 use std::sync::Arc;
 
 use axum_extra::extract::CookieJar;
 use gatewright_domain::{
     Timestamp, entropy, sealed::Purpose, secret::Secret, stored_secret::SealedText, token_hash::TokenHash,
-    user_source::SecretMethod,
 };
 use gatewright_oauth::parameters::Parameters;
 use gatewright_store::StoreError;
@@ -25,6 +24,7 @@ use super::{
     id_token::{Expected, IdToken, IdTokenError, IssuerDifference, UnverifiedToken},
     jwks::KeySet,
     provider::{KeysWanted, ProviderError},
+    secret_methods,
     token_request::{self, Client, Redemption, TokenError, Tokens},
     userinfo,
 };
@@ -118,6 +118,7 @@ pub async fn begin(app: &App, next: &str) -> Result<AdministratorStart, Administ
     let budget = Budget::start(None);
     let provider = app.relying_party.provider(app, configured.issuer, budget).await?;
     let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
+    let methods = secret_methods::of_administrators(app, &configured, &provider).await?;
     let redirect = authorization_request::redirect(
         app,
         &provider,
@@ -131,8 +132,8 @@ pub async fn begin(app: &App, next: &str) -> Result<AdministratorStart, Administ
         },
         || {
             let secret = configured.client_secret;
-            let methods = methods(app, &provider).into_iter();
-            methods.map(|method| (secret.clone(), method)).collect()
+            let with = |method| (secret.clone(), method);
+            methods.into_iter().map(with).collect()
         },
         budget,
     )
@@ -185,7 +186,7 @@ pub async fn finish(
         .keys(app, &provider, KeysWanted::Any, budget)
         .await?;
     let callback = app.config.administrator_callback_url();
-    let methods = methods(app, &provider);
+    let methods = secret_methods::of_administrators(app, &configured, &provider).await?;
     let client = Client {
         presented: Presented {
             id: configured.client_id,
@@ -200,7 +201,7 @@ pub async fn finish(
         redirect_uri: &callback,
     };
     let tokens = token_request::exchange_by(app, client, &methods, &provider, &redemption, budget).await?;
-    app.relying_party.note_administrators_method(tokens.method());
+    secret_methods::remember_of_administrators(app, &configured, &methods, tokens.method()).await;
     let signing_in = SigningIn {
         app,
         configured,
@@ -235,12 +236,6 @@ pub async fn finish(
 pub fn carried(app: &App, headers: &HeaderMap) -> Option<TokenHash> {
     let under_way = under_way(app, headers).ok()?;
     Some(TokenHash::of(&under_way.state))
-}
-
-/// The ways to send the client secret, in the order to try them.
-fn methods(app: &App, provider: &Provider) -> Vec<SecretMethod> {
-    let listed = provider.client_authentication.as_deref();
-    app.relying_party.administrators_authentication().order(listed)
 }
 
 /// `Set-Cookie` that ends what was under way.

@@ -1,13 +1,8 @@
 //! Fetching from providers: discovery documents and key sets, cached, one fetch at a time each.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_domain::user_source::{AuthenticationChoice, ClientAuthentication, SecretMethod};
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use url::Url;
@@ -119,8 +114,6 @@ pub struct RelyingParty {
     documents: SingleFlight<Document, ProviderError>,
     keys: KeyCache<ProviderError>,
     signatures: Signatures,
-    /// What the provider of the administrators last accepted.
-    administrators: Mutex<Option<SecretMethod>>,
     check_limits: CheckLimits,
     pushes: Pushes,
     verdicts: Verdicts,
@@ -145,20 +138,6 @@ impl RelyingParty {
     /// The pool in which signatures of providers are checked.
     pub(super) fn signatures(&self) -> &Signatures {
         &self.signatures
-    }
-
-    /// How the instance authenticates where administrators sign in. There is no row to keep it in: after a start it is found
-    /// out again.
-    pub(super) fn administrators_authentication(&self) -> ClientAuthentication {
-        ClientAuthentication {
-            choice: AuthenticationChoice::Automatic,
-            worked: *self.administrators.lock().unwrap_or_else(PoisonError::into_inner),
-        }
-    }
-
-    /// Notes what the provider of the administrators accepted.
-    pub(super) fn note_administrators_method(&self, method: SecretMethod) {
-        *self.administrators.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
     }
 
     /// The provider of an issuer, as its discovery document describes it.

@@ -4,12 +4,15 @@ use gatewright_domain::{
     sealed::Purpose,
     secret::Secret,
     stored_secret::SealedText,
-    user_source::{SecretMethod, SecretSlot, UserSource, client_secret_context},
+    user_source::{
+        AuthenticationChoice, ClientAuthentication, SecretMethod, SecretSlot, UserSource,
+        client_secret_context,
+    },
 };
-use gatewright_store::{StoreError, user_source};
+use gatewright_store::{StoreError, administrator_provider, user_source};
 
 use super::discovery::Provider;
-use crate::app::App;
+use crate::{app::App, config::AdministratorProvider};
 
 /// Notes with the source how its provider takes the client secret, unless that is tried first anyway. A sign-in does not
 /// fail for it.
@@ -36,6 +39,44 @@ pub(super) async fn remember(app: &App, source: &UserSource, provider: &Provider
 pub(super) fn of(source: &UserSource, provider: &Provider) -> Vec<SecretMethod> {
     let listed = provider.client_authentication.as_deref();
     source.client_authentication.order(listed)
+}
+
+/// The ways to send the secret with which administrators sign in, in the order to try them.
+pub(super) async fn of_administrators(
+    app: &App,
+    configured: &AdministratorProvider<'_>,
+    provider: &Provider,
+) -> Result<Vec<SecretMethod>, StoreError> {
+    let mut tx = app.store.read().await?;
+    let worked =
+        administrator_provider::find_method(&mut tx, configured.issuer, configured.client_id).await?;
+    let authentication = ClientAuthentication {
+        choice: AuthenticationChoice::Automatic,
+        worked,
+    };
+    Ok(authentication.order(provider.client_authentication.as_deref()))
+}
+
+/// Notes how the provider of the administrators takes the secret, unless that was tried first anyway. A sign-in does not
+/// fail for it.
+pub(super) async fn remember_of_administrators(
+    app: &App,
+    configured: &AdministratorProvider<'_>,
+    tried: &[SecretMethod],
+    method: SecretMethod,
+) {
+    if tried.first() == Some(&method) {
+        return;
+    }
+    let noted = async {
+        let mut tx = app.store.write().await?;
+        let (issuer, client_id) = (configured.issuer, configured.client_id);
+        administrator_provider::note_method(&mut tx, issuer, client_id, method).await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, "how the provider of the administrators takes the client secret was not noted");
+    }
 }
 
 /// Opens one of the two secrets of a source.

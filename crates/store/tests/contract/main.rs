@@ -13,6 +13,7 @@ mod world;
 mod account_addresses;
 mod account_races;
 mod accounts;
+mod administrator_providers;
 mod api_keys;
 mod audit_trail;
 mod brought_codes;

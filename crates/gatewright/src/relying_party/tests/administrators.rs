@@ -72,7 +72,7 @@ async fn an_invited_person_gets_an_account_and_is_known_by_subject_from_then_on(
 
 #[tokio::test]
 async fn the_way_to_send_the_secret_is_found_and_remembered_and_a_token_may_be_dated_back() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     world.person("sam", "sam@staff.example.com", true);
     {
         let mut script = world.provider.script();
@@ -84,6 +84,9 @@ async fn the_way_to_send_the_secret_is_found_and_remembered_and_a_token_may_be_d
         world.sign_in().await.unwrap();
         assert_eq!(world.provider.asked("token"), asked);
     }
+    world.test.app = world.test.another().await.unwrap();
+    world.sign_in().await.unwrap();
+    assert_eq!(world.provider.asked("token"), 4, "remembered after a restart");
 }
 
 #[tokio::test]

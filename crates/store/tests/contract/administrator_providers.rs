@@ -1,0 +1,21 @@
+//! What is remembered of the identity provider of the administrators.
+
+use gatewright_domain::user_source::SecretMethod::{Basic, Post};
+use gatewright_store::administrator_provider::{find_method, note_method};
+
+use crate::world::{World, commit, contract, look};
+
+contract!(what_worked_is_remembered_of_the_configured_client_only);
+
+async fn what_worked_is_remembered_of_the_configured_client_only(world: World) {
+    const ISSUER: &str = "https://login.example.com";
+    assert_eq!(look!(world, tx => find_method(tx, ISSUER, "one")), None);
+    for method in [Post, Basic, Post] {
+        commit!(world, tx => note_method(tx, ISSUER, "one", method));
+        assert_eq!(look!(world, tx => find_method(tx, ISSUER, "one")), Some(method));
+    }
+    assert_eq!(look!(world, tx => find_method(tx, ISSUER, "two")), None);
+    commit!(world, tx => note_method(tx, ISSUER, "two", Basic));
+    assert_eq!(look!(world, tx => find_method(tx, ISSUER, "one")), None);
+    assert_eq!(look!(world, tx => find_method(tx, ISSUER, "two")), Some(Basic));
+}
