@@ -3,10 +3,11 @@
 
 use std::sync::LazyLock;
 
+use gatewright_domain::user_source::AuthenticationChoice;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::{api::schema, app::App};
 
 /// What stands for the redirect URL in the steps.
 const REDIRECT_URL: &str = "{redirect_url}";
@@ -30,6 +31,10 @@ pub struct ProviderPreset {
     pub scopes: Vec<String>,
     /// The ID-token claim to identify people by.
     pub subject_claim: String,
+    /// How to present the client secret: the one way that applications have there when they are made, or `automatic` where
+    /// the provider takes both.
+    #[schema(schema_with = schema::client_authentication)]
+    pub client_authentication: AuthenticationChoice,
     /// What to do at the provider, in order.
     pub steps: Vec<String>,
     /// What is particular about it.
@@ -95,6 +100,32 @@ mod tests {
             assert_eq!(checked.issuer, preset.issuer_example, "nothing had to be mended");
             assert_eq!(checked.scopes, preset.scopes);
         }
+    }
+
+    #[test]
+    fn the_steps_name_the_way_to_send_the_secret_where_there_is_one() {
+        for preset in PRESETS.iter() {
+            let named = match preset.client_authentication {
+                AuthenticationChoice::Automatic => None,
+                AuthenticationChoice::Basic => Some("client_secret_basic"),
+                AuthenticationChoice::Post => Some("client_secret_post"),
+            };
+            for method in ["client_secret_basic", "client_secret_post"] {
+                let is_named = preset.steps.iter().any(|step| step.contains(method));
+                let is_either = preset.id == "generic";
+                assert_eq!(
+                    is_named,
+                    named == Some(method) || is_either,
+                    "{}: {method}",
+                    preset.id
+                );
+            }
+        }
+        let fixed = PRESETS
+            .iter()
+            .filter(|preset| preset.client_authentication.fixed().is_some());
+        let fixed: Vec<_> = fixed.map(|preset| preset.id.as_str()).collect();
+        assert_eq!(fixed, ["okta", "auth0"]);
     }
 
     #[test]

@@ -27,6 +27,12 @@ async fn a_source_is_created_with_the_steps_of_its_provider_beside_the_form() {
     let auth0 = ada.get(&format!("{new}?preset=auth0")).await;
     assert!(auth0.has("It ends with a slash."));
     assert!(
+        auth0.has("value=\"post\" selected"),
+        "as applications have it there"
+    );
+    let generic = ada.get(&format!("{new}?preset=generic")).await;
+    assert!(generic.has("value=\"automatic\" selected"));
+    assert!(
         ada.get(&format!("{new}?preset=entra_id"))
             .await
             .has("value=\"oid\"")

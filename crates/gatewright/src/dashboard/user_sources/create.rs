@@ -114,6 +114,10 @@ pub(super) async fn show(
         ("issuer", issuer),
         ("scopes", &preset.scopes.join(" ")),
         ("subject_claim", &preset.subject_claim),
+        (
+            "client_authentication",
+            &fields::authentication_word(preset.client_authentication),
+        ),
         ("callback", fields::callback_word(Callback::Shared)),
     ]);
     Ok(render(&app, &place, preset, form, draft))

@@ -116,7 +116,7 @@ pub(super) fn authentication(posted: &Posted) -> AuthenticationChoice {
 }
 
 /// The word of a choice in forms.
-fn authentication_word(choice: AuthenticationChoice) -> String {
+pub(super) fn authentication_word(choice: AuthenticationChoice) -> String {
     match choice {
         AuthenticationChoice::Automatic => "automatic",
         AuthenticationChoice::Basic => "basic",
