@@ -16,16 +16,18 @@ use gatewright_domain::{
 };
 use gatewright_mcp::version::{Era, ProtocolVersion};
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 pub use self::tools::{LeftOut, Tool};
 use super::{Authority, ServiceError, servers};
 use crate::{app::App, directory::ServerEntry, relying_party::check::Finding};
 
-/// People wait for a check; a server that takes longer to say what it is, is not usable.
-const DEADLINE: Duration = Duration::from_secs(8);
+/// A page waits so long for what a server shows, and a check at least.
+const LOOK: Duration = Duration::from_secs(8);
 /// Whoever saves a server waits less: the check can be repeated.
-const DEADLINE_OF_SAVE: Duration = Duration::from_secs(4);
+const SAVE: Duration = Duration::from_secs(4);
+/// A check that someone asked for waits as long as a request to the server may take, but no longer than this.
+const CHECK_MAX: Duration = Duration::from_secs(30);
 /// A page that is loaded anew shows what was seen this moment.
 const STILL_NEW: Duration = Duration::from_secs(10);
 /// What was seen longer ago says nothing any more.
@@ -40,6 +42,8 @@ const AT_ONCE: usize = 8;
 pub struct ServerChecks {
     seen: Cache<ServerId, Arc<ServerCheck>>,
     turns: Semaphore,
+    /// Those of checks that may take longer, so that no page waits behind them.
+    patient_turns: Semaphore,
 }
 
 impl Default for ServerChecks {
@@ -51,8 +55,36 @@ impl Default for ServerChecks {
                 .time_to_live(KEPT_FOR)
                 .build(),
             turns: Semaphore::new(AT_ONCE),
+            patient_turns: Semaphore::new(AT_ONCE),
         }
     }
+}
+
+/// For what a server is asked, and so how long it is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    Save,
+    Look,
+    Check,
+}
+
+impl Occasion {
+    fn deadline(self, server: &Server) -> Duration {
+        match self {
+            Self::Save => SAVE,
+            Self::Look => LOOK,
+            Self::Check => patience(time_limit(server)),
+        }
+    }
+}
+
+/// How long a check waits for a server whose requests may take this long.
+fn patience(time_limit: Duration) -> Duration {
+    time_limit.clamp(LOOK, CHECK_MAX)
+}
+
+fn time_limit(server: &Server) -> Duration {
+    Duration::from_millis(server.timeout_ms.into())
 }
 
 /// What came of checking a server.
@@ -113,7 +145,7 @@ impl ServerCheck {
     }
 }
 
-/// Asks a server now, within some eight seconds.
+/// Asks a server now, and waits as long as a request to it may take: eight seconds at least, and thirty at most.
 pub async fn check(
     app: &App,
     authority: &Authority,
@@ -122,7 +154,7 @@ pub async fn check(
 ) -> Result<Arc<ServerCheck>, ServiceError> {
     authority.change(project)?;
     let server = servers::find(app, authority, project, id).await?;
-    Ok(ask(app, &server, DEADLINE).await)
+    Ok(ask(app, &server, Occasion::Check).await)
 }
 
 /// What a server shows: as it was seen a moment ago, or else asked now.
@@ -136,7 +168,7 @@ pub async fn look(
     let fresh = last(app, &server).filter(|check| app.now().since(check.at) < STILL_NEW);
     match fresh {
         Some(check) => Ok(check),
-        None => Ok(ask(app, &server, DEADLINE).await),
+        None => Ok(ask(app, &server, Occasion::Look).await),
     }
 }
 
@@ -154,7 +186,7 @@ pub fn known(app: &App, server: &Server) -> Known {
     if let Some((at, why)) = health.as_ref().and_then(|health| health.failure.as_ref())
         && checked_at.is_none_or(|checked| checked < *at)
     {
-        let why = told::finding(server, why, None, DEADLINE);
+        let why = told::finding(server, why, None, time_limit(server));
         return Known::Fails { at: *at, why };
     }
     match (check, health.and_then(|health| health.era)) {
@@ -180,14 +212,14 @@ pub async fn ask_unknown(app: &App, authority: &Authority, servers: &[Server]) -
         .filter(|server| known(app, server) == Known::Nothing);
     stream::iter(unknown)
         .for_each_concurrent(AT_ONCE, async |server| {
-            ask(app, server, DEADLINE_OF_SAVE).await;
+            ask(app, server, Occasion::Save).await;
         })
         .await;
     Ok(())
 }
 
 /// Asks a server as the directory has it, headers filled in, and keeps what it shows.
-async fn ask(app: &App, server: &Server, deadline: Duration) -> Arc<ServerCheck> {
+async fn ask(app: &App, server: &Server, occasion: Occasion) -> Arc<ServerCheck> {
     let directory = app.directory.current();
     let entry = directory.ok().and_then(|directory| {
         directory
@@ -197,7 +229,7 @@ async fn ask(app: &App, server: &Server, deadline: Duration) -> Arc<ServerCheck>
             .cloned()
     });
     let outcome = match &entry {
-        Some(entry) => inspect(app, entry, deadline).await,
+        Some(entry) => inspect(app, entry, occasion).await,
         None => Err(told::not_here_yet()),
     };
     keep(app, server, outcome)
@@ -205,7 +237,7 @@ async fn ask(app: &App, server: &Server, deadline: Duration) -> Arc<ServerCheck>
 
 /// Asks a server that is about to be saved.
 pub(super) async fn try_out(app: &App, entry: &ServerEntry) -> Result<Answered, Finding> {
-    inspect(app, entry, DEADLINE_OF_SAVE).await
+    inspect(app, entry, Occasion::Save).await
 }
 
 /// Keeps what a server showed when it was saved.
@@ -219,11 +251,18 @@ pub(super) fn keep(app: &App, server: &Server, outcome: Result<Answered, Finding
     check
 }
 
-async fn inspect(app: &App, entry: &ServerEntry, deadline: Duration) -> Result<Answered, Finding> {
-    let waiting = tokio::time::timeout(deadline, app.server_checks.turns.acquire()).await;
+async fn inspect(app: &App, entry: &ServerEntry, occasion: Occasion) -> Result<Answered, Finding> {
+    let deadline = occasion.deadline(&entry.server);
+    let checks = &app.server_checks;
+    let turns = match occasion {
+        Occasion::Save | Occasion::Look => &checks.turns,
+        Occasion::Check => &checks.patient_turns,
+    };
+    let waiting = tokio::time::timeout(deadline, turns.acquire()).await;
     let Ok(_turn) = waiting else {
         return Err(told::busy());
     };
+    let began = Instant::now();
     let seen = app.resource_server.inspect(entry, deadline).await;
     match seen {
         Ok(seen) => Ok(tools::answered(&seen)),
@@ -231,7 +270,20 @@ async fn inspect(app: &App, entry: &ServerEntry, deadline: Duration) -> Result<A
             &entry.server,
             &unwell.why,
             unwell.cause.as_deref(),
-            deadline,
+            began.elapsed(),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_waits_as_long_as_a_request_may_take_within_bounds() {
+        for (time_limit, waits) in [(100, 8_000), (8_001, 8_001), (25_000, 25_000), (600_000, 30_000)] {
+            let waited = patience(Duration::from_millis(time_limit));
+            assert_eq!(waited, Duration::from_millis(waits), "{time_limit}");
+        }
     }
 }

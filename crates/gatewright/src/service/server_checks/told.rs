@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatewright_domain::server::{IdentityForwarding, Server};
 use gatewright_mcp::upstream::Unavailable;
 
+use super::time_limit;
 use crate::relying_party::check::Finding;
 
 fn told(pointer: &str, found: String, remedy: &str) -> Finding {
@@ -15,13 +16,8 @@ fn told(pointer: &str, found: String, remedy: &str) -> Finding {
     }
 }
 
-/// What happened and what to do. `cause` is what the connection said.
-pub(super) fn finding(
-    server: &Server,
-    why: &Unavailable,
-    cause: Option<&str>,
-    deadline: Duration,
-) -> Finding {
+/// What happened and what to do. `cause` is what the connection said, and `waited` how long the server had.
+pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, waited: Duration) -> Finding {
     match why {
         Unavailable::Misconfigured { problem, .. } => told(
             "/headers",
@@ -39,11 +35,7 @@ pub(super) fn finding(
             },
             "Check the URL, that the server runs, and that this machine may reach it.",
         ),
-        Unavailable::Timeout { .. } => told(
-            "/url",
-            format!("The server did not answer within {} seconds.", deadline.as_secs()),
-            "Check that it runs and is not overloaded, and that the URL is its MCP endpoint.",
-        ),
+        Unavailable::Timeout { .. } => late(time_limit(server), waited),
         Unavailable::Lost { .. } => told(
             "/url",
             match cause {
@@ -100,6 +92,25 @@ pub(super) fn finding(
     }
 }
 
+/// The server did not answer in time: how long it had, and whether a call would have waited longer.
+fn late(time_limit: Duration, waited: Duration) -> Finding {
+    let limit = time_limit.as_secs_f64();
+    let found = if waited < time_limit {
+        let waited = waited.as_secs();
+        format!(
+            "The server did not answer within {waited} seconds, the longest it is waited for here. A request of a gateway may \
+             take {limit} seconds."
+        )
+    } else {
+        format!("The server did not answer within {limit} seconds, its time limit.")
+    };
+    told(
+        "/url",
+        found,
+        "Check that it runs and is not overloaded, and that the URL is its MCP endpoint.",
+    )
+}
+
 /// The server was changed on another replica a moment ago.
 pub(super) fn not_here_yet() -> Finding {
     told(
@@ -116,4 +127,27 @@ pub(super) fn busy() -> Finding {
         "The server was not asked, because too many others are being checked right now.".to_owned(),
         "Check again in a few seconds.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_late_is_told_how_long_it_had() {
+        let late = |limit, waited| late(Duration::from_millis(limit), Duration::from_millis(waited)).found;
+        assert_eq!(
+            late(60_000, 30_004),
+            "The server did not answer within 30 seconds, the longest it is waited for here. A request of a gateway may take 60 \
+             seconds."
+        );
+        assert_eq!(
+            late(2_500, 2_501),
+            "The server did not answer within 2.5 seconds, its time limit."
+        );
+        assert_eq!(
+            late(20_000, 20_000),
+            "The server did not answer within 20 seconds, its time limit."
+        );
+    }
 }
