@@ -101,7 +101,10 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         )
         .route("/account/sessions/{session}/end", post(account_page::end_session))
         .route("/account/oidc", get(single_sign_on::begin))
-        .route("/account/oidc/callback", get(single_sign_on::callback))
+        .route(
+            single_sign_on::CALLBACK,
+            get(single_sign_on::callback).post(single_sign_on::posted),
+        )
         .route("/account/setup/{token}", get(setup::show).post(setup::complete))
         .route(
             "/account/reset/{token}",
@@ -156,7 +159,10 @@ async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_ours = request.method().is_safe() || is_same_origin(request.headers(), app.config.public_url());
+    // A provider that posts its answer does so from its own site, and is told that answers are not read so.
+    let is_ours = request.method().is_safe()
+        || request.uri().path() == single_sign_on::CALLBACK
+        || is_same_origin(request.headers(), app.config.public_url());
     let was_said = request.method().is_safe() && Flash::of(request.headers()).is_some();
     let is_compressed = compress::is_wanted(request.method(), request.headers());
     let mut response = if is_ours {

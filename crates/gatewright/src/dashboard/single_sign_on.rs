@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
+    body::Body,
     extract::{RawQuery, State},
     response::Response,
 };
+use gatewright_domain::reference::Reference;
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 
 use super::{
@@ -19,7 +21,7 @@ use super::{
 use crate::{
     account::cookie,
     app::App,
-    authorization_server::Carried,
+    authorization_server::{Carried, form},
     relying_party::administrator::{self, AdministratorError},
     request::RequestContext,
     same_origin::is_own_reading,
@@ -29,14 +31,21 @@ use crate::{
     },
 };
 
-/// What the page says when the provider is at fault; the log has the reason.
+/// Where the provider sends the browser back to.
+pub(super) const CALLBACK: &str = "/account/oidc/callback";
+
+/// What the page says when the provider is at fault; the log has the reason beside the reference.
 const BROKEN: &str = "The identity provider does not answer as it should, so you are not signed in. Try again in a minute; if it \
-    stays like this, tell whoever runs this instance.";
+    stays like this, give this reference to the person who runs this instance:";
+/// The same of a provider that has its answer posted.
+const POSTED: &str = "The identity provider sent its answer as a form, which is not read here, so you are not signed in. Give this \
+    reference to the person who runs this instance:";
 
 /// GET `/account/oidc`: leads to the provider. A link and no form, because the policy of our pages lets no form lead
 /// elsewhere. It takes nothing; other sites cannot begin it all the same.
 pub(super) async fn begin(
     State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
@@ -45,11 +54,11 @@ pub(super) async fn begin(
     }
     match service::begin(&app, asked.text("next")).await {
         Ok(start) => Ok(page::go(&start.redirect, [start.set_cookie])),
-        Err(error) => refused(&app, error),
+        Err(error) => refused(&app, &context, error),
     }
 }
 
-/// GET `/account/oidc/callback`: where the provider sends the browser back to.
+/// GET `/account/oidc/callback`.
 pub(super) async fn callback(
     State(app): State<Arc<App>>,
     Extension(context): Extension<RequestContext>,
@@ -68,16 +77,32 @@ pub(super) async fn callback(
             let session = cookie::set(app.config.public_url(), &finished.begun.token);
             page::go(&finished.next, [session])
         }
-        Err(error) => refused(&app, error)?,
+        Err(error) => refused(&app, &context, error)?,
     };
     let forget: HeaderValue = service::forget(&app);
     response.headers_mut().append(SET_COOKIE, forget);
     Ok(response)
 }
 
+/// POST `/account/oidc/callback`: a provider that has its answer posted, although it was asked for an answer in the address.
+/// Another site's form comes without our cookie, so it ends with a page.
+pub(super) async fn posted(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    body: Body,
+) -> Result<Response, PageError> {
+    if let Some(refused) = app.authorization_server.refuse_return(&context, None) {
+        return Ok(refused);
+    }
+    let form = form(body).await.unwrap_or_default();
+    let error = service::posted(&app, &form).await;
+    refused(&app, &context, error)
+}
+
 /// The page to sign in on, which says why not.
-fn refused(app: &App, error: SingleSignOnError) -> Result<Response, PageError> {
-    tracing::warn!(reason = %error, "single sign-on of an administrator came to nothing");
+fn refused(app: &App, context: &RequestContext, error: SingleSignOnError) -> Result<Response, PageError> {
+    let reference = context.id.reference();
+    tracing::warn!(%reference, reason = %error, "single sign-on of an administrator came to nothing");
     let text = match error {
         SingleSignOnError::Provider(AdministratorError::NotConfigured) => {
             return Err(PageError::NotFound("page"));
@@ -100,7 +125,10 @@ fn refused(app: &App, error: SingleSignOnError) -> Result<Response, PageError> {
             | AdministratorError::Provider(_)
             | AdministratorError::Token(_)
             | AdministratorError::IdToken(_),
-        ) => BROKEN,
+        ) => return Ok(with_reference(app, BROKEN, reference)),
+        SingleSignOnError::Provider(AdministratorError::FormPost) => {
+            return Ok(with_reference(app, POSTED, reference));
+        }
         SingleSignOnError::NoVerifiedAddress => {
             "The identity provider does not say that it has verified your e-mail address, so it opens no account. Ask whoever \
              manages your accounts there."
@@ -121,4 +149,9 @@ fn refused(app: &App, error: SingleSignOnError) -> Result<Response, PageError> {
         SingleSignOnError::Service(error) => return Err(PageError::from(error)),
     };
     Ok(sign_in::render(app, Form::default().and_wrong(text), None, None))
+}
+
+fn with_reference(app: &App, text: &str, reference: Reference) -> Response {
+    let form = Form::default().and_wrong(format!("{text} {reference}"));
+    sign_in::render(app, form, None, None)
 }

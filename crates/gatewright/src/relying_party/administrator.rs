@@ -55,6 +55,11 @@ pub enum AdministratorError {
     /// The parameters of the callback cannot be read.
     #[error("the callback is malformed: {0}")]
     Malformed(&'static str),
+    /// The provider had the browser post its answer (OAuth 2.0 Form Post Response Mode), which was not asked for.
+    #[error(
+        "the provider sent its answer as a posted form, which is not read; set the response mode of this client there to `query`"
+    )]
+    FormPost,
     /// The provider said no.
     #[error("the provider answered with the error {0}")]
     Refused(String),
@@ -230,6 +235,18 @@ pub async fn finish(
             .filter(|name| !name.trim().is_empty()),
         next: under_way.next,
     })
+}
+
+/// Why an answer that the provider had the browser post signs nobody in. The code in it has been brought back all the same.
+pub async fn posted(app: &App, form: &str) -> AdministratorError {
+    if let Err(error) = configured(app) {
+        return error;
+    }
+    let parameters = Parameters::parse(form);
+    match brought::bring(app, &parameters, brought::state(&parameters)).await {
+        Ok(_) => AdministratorError::FormPost,
+        Err(error) => error.into(),
+    }
 }
 
 /// The state of the sign-in that this browser carries and may still finish.

@@ -98,6 +98,11 @@ pub async fn finish(
     }
 }
 
+/// Why an answer that the provider had the browser post signs nobody in.
+pub async fn posted(app: &App, form: &str) -> SingleSignOnError {
+    administrator::posted(app, form).await.into()
+}
+
 async fn admit(
     app: &App,
     visitor: &Visitor,

@@ -370,3 +370,33 @@ async fn the_pages_lead_there_and_back() {
     );
     assert_eq!(get("/account", &cookies[0], "none").await.status(), 200);
 }
+
+#[tokio::test]
+async fn an_answer_that_is_posted_signs_nobody_in_and_names_a_reference() {
+    let world = World::new().await;
+    world.person("sam", "sam@staff.example.com", true);
+    let away = world.leave("/projects").await;
+    let posted = Request::post("/account/oidc/callback")
+        .header(header::ORIGIN, "https://login.example.com")
+        .header("sec-fetch-site", "cross-site")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .extension(RequestContext {
+            id: RequestId::known(2),
+            address: [192, 0, 2, 7].into(),
+        })
+        .body(Body::from(format!("code=c&state={}", away.state())))
+        .unwrap();
+    let router = crate::router::router(Arc::clone(&world.test.app));
+    let answer = router.oneshot(posted).await.unwrap();
+    assert_eq!(answer.status(), 422);
+    let page = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let page = String::from_utf8_lossy(&page);
+    assert!(page.contains("sent its answer as a form"), "{page}");
+    // Its code belongs to this sign-in and to no other.
+    let other = world.leave("/projects").await;
+    let query = format!("code=c&state={}", other.state());
+    assert!(matches!(
+        world.come_back(&query, &other.cookie).await,
+        Err(SingleSignOnError::Provider(AdministratorError::CodeOfAnother))
+    ));
+}
