@@ -12,6 +12,7 @@ use gatewright_domain::reference::Reference;
 use http::{HeaderMap, HeaderValue, header::SET_COOKIE};
 
 use super::{
+    counted::counted,
     error::PageError,
     form::{Asked, Form},
     page,
@@ -108,9 +109,9 @@ fn refused(app: &App, context: &RequestContext, error: SingleSignOnError) -> Res
             return Err(PageError::NotFound("page"));
         }
         SingleSignOnError::Provider(AdministratorError::NotBegun | AdministratorError::ForeignState) => {
-            let minutes = app.config.sign_in.minutes_at_provider;
+            let minutes = counted(app.config.sign_in.minutes_at_provider.into(), "minute");
             let text = format!(
-                "This sign-in was not begun in this browser, or it took longer than {minutes} minutes. Try again."
+                "This sign-in was not begun in this browser, or it took longer than {minutes}. Try again."
             );
             return Ok(sign_in::render(app, Form::default().and_wrong(text), None, None));
         }

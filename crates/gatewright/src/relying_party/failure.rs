@@ -178,7 +178,8 @@ impl Failure {
     pub(super) fn told(&self, minutes: u32) -> Told {
         let (status, title, explanation, advice) = self.words();
         let explanation: Cow<'static, str> = if let Self::Expired = self {
-            format!("You have {minutes} minutes to sign in at your identity provider.").into()
+            let plural = if minutes == 1 { "" } else { "s" };
+            format!("You have {minutes} minute{plural} to sign in at your identity provider.").into()
         } else {
             explanation.into()
         };
@@ -327,7 +328,8 @@ mod tests {
 
     #[test]
     fn the_page_tells_how_long_a_sign_in_may_take() {
-        assert!(Failure::Expired.told(25).explanation.contains("25 minutes"));
+        assert!(Failure::Expired.told(25).explanation.contains("25 minutes "));
+        assert!(Failure::Expired.told(1).explanation.contains("1 minute "));
     }
 
     #[test]

@@ -41,6 +41,21 @@ async fn shelf() -> TestServer {
 }
 
 #[tokio::test]
+async fn one_is_singular_on_the_page_of_a_server() {
+    let (_bench, mut ada, project) = Bench::with_ada().await;
+    let server = TestServer::with(json!([{"name": "find_book", "inputSchema": {"type": "object"}}])).await;
+    let mut fields = typed("shelf", &server.url);
+    fields.retain(|(name, _)| *name != "timeout");
+    fields.push(("timeout", "1"));
+    let new = format!("{project}/servers/new");
+    let path = ada.post(&new, &fields).await.expect(303).location();
+    let page = ada.get(&format!("{path}?tool=burn")).await.expect(200);
+    for text in ["<dd>1 second</dd>", "Its one tool does not have this"] {
+        assert!(page.has(text), "{text}: {}", page.body);
+    }
+}
+
+#[tokio::test]
 async fn a_server_is_asked_when_it_is_added_and_its_page_shows_what_it_said() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let server = shelf().await;

@@ -27,7 +27,7 @@ pub struct NewGateway {
     #[schema(pattern = "^[A-Za-z0-9_-]{0,64}$")]
     #[serde(default)]
     pub slug: String,
-    /// Who its users are: `user_source` (recommended) or `headers`.
+    /// Who its users are: `project_members`, `user_source` or `headers`.
     #[schema(required = true, schema_with = schema::mode)]
     #[serde(default)]
     pub authentication_mode: Option<Mode>,

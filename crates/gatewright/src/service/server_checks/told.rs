@@ -94,15 +94,20 @@ pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, w
 
 /// The server did not answer in time: how long it had, and whether a call would have waited longer.
 fn late(time_limit: Duration, waited: Duration) -> Finding {
-    let limit = time_limit.as_secs_f64();
+    let plural = if time_limit == Duration::from_secs(1) {
+        ""
+    } else {
+        "s"
+    };
+    let limit = format!("{} second{plural}", time_limit.as_secs_f64());
     let found = if waited < time_limit {
         let waited = waited.as_secs();
         format!(
             "The server did not answer within {waited} seconds, the longest it is waited for here. A request of a gateway may \
-             take {limit} seconds."
+             take {limit}."
         )
     } else {
-        format!("The server did not answer within {limit} seconds, its time limit.")
+        format!("The server did not answer within {limit}, its time limit.")
     };
     told(
         "/url",
@@ -146,8 +151,8 @@ mod tests {
             "The server did not answer within 2.5 seconds, its time limit."
         );
         assert_eq!(
-            late(20_000, 20_000),
-            "The server did not answer within 20 seconds, its time limit."
+            late(1_000, 1_002),
+            "The server did not answer within 1 second, its time limit."
         );
     }
 }
