@@ -1,3 +1,5 @@
+//! Answers spliced in pieces of every size: what changes, and that nothing else does.
+
 use rstest::rstest;
 
 use super::*;
