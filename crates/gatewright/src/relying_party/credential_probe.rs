@@ -13,7 +13,6 @@ use gatewright_domain::{
 use super::{
     budget::Budget,
     discovery::Provider,
-    endpoint_error::says_client,
     secret_methods,
     token_request::{self, Redemption, TokenError},
 };
@@ -24,11 +23,17 @@ use crate::app::App;
 enum Sign {
     /// The client itself was refused: HTTP status and error code.
     ClientRefused(u16, String),
+    /// Refused with 401 in words that do not say whether it is the client: HTTP status and error code.
+    Unclear(u16, String),
     /// The client may have been accepted: something else was refused.
     OtherRefused,
     /// Nothing can be told from it, for this reason.
     Silent(String),
 }
+
+/// What is said of a provider that answers the same whatever the secret is.
+const ALIKE: &str = "The provider answers alike to the stored client secret and to a wrong one: it looks at the code first, or \
+                     refuses both. A test sign-in tells whether the secret is right.";
 
 /// Asks the provider of a source, as it is stored; takes ten seconds at most. The newest secret is the one that is
 /// tried, and nothing about it is noted but the way it had to be sent.
@@ -36,7 +41,11 @@ pub async fn probe(app: &App, source: &UserSource) -> TestedCredentials {
     let budget = Budget::start(Some(source.project_id));
     let provider = match app.relying_party.provider(app, &source.issuer, budget).await {
         Ok(provider) => provider,
-        Err(error) => return cannot_tell(&format!("The token endpoint was not asked: {error}.")),
+        Err(error) => {
+            return cannot_tell(&format!(
+                "The token endpoint was not asked: {error}. Test again in a minute."
+            ));
+        }
     };
     let opened = app.keyring.open_secret(
         Purpose::StoredSecret,
@@ -45,7 +54,8 @@ pub async fn probe(app: &App, source: &UserSource) -> TestedCredentials {
     );
     let Ok(secret) = opened else {
         return cannot_tell(
-            "The stored client secret cannot be opened with the master key of this instance. Type it again.",
+            "The stored client secret cannot be opened with the master key of this instance. Enter it again in the \
+             User Source.",
         );
     };
     let methods = secret_methods::of(source, &provider);
@@ -54,29 +64,26 @@ pub async fn probe(app: &App, source: &UserSource) -> TestedCredentials {
         match ask(app, source, &provider, (&secret, *method), budget).await {
             Sign::ClientRefused(status, error) => refused = Some((status, error)),
             Sign::Silent(reason) => return cannot_tell(&reason),
-            Sign::OtherRefused => {
+            first @ (Sign::OtherRefused | Sign::Unclear(..)) => {
                 let made_up = Secret::new(entropy::token(app.entropy.as_ref()));
-                match ask(app, source, &provider, (&made_up, *method), budget).await {
-                    Sign::ClientRefused(status, error) => {
+                let second = ask(app, source, &provider, (&made_up, *method), budget).await;
+                match (first, second) {
+                    (_, Sign::Silent(reason)) => return cannot_tell(&reason),
+                    (_, Sign::ClientRefused(status, error))
+                    | (Sign::OtherRefused, Sign::Unclear(status, error)) => {
                         secret_methods::remember(app, source, &provider, *method).await;
                         return right(*method, status, &error);
                     }
-                    Sign::Silent(reason) => return cannot_tell(&reason),
                     // A provider that refused the other way looks at no secret that comes in this one.
-                    Sign::OtherRefused if refused.is_some() => {}
-                    Sign::OtherRefused => {
-                        return cannot_tell(
-                            "The provider looks at the code before the client secret: it answers alike to the stored secret \
-                             and to a wrong one. Only a sign-in can tell.",
-                        );
-                    }
+                    _ if refused.is_some() => {}
+                    _ => return cannot_tell(ALIKE),
                 }
             }
         }
     }
     match refused {
         Some((status, error)) => wrong(&methods, status, &error),
-        None => cannot_tell("The provider was not asked."),
+        None => cannot_tell(ALIKE),
     }
 }
 
@@ -104,7 +111,8 @@ async fn ask(
     };
     match token_request::send(app, source, provider, &redemption, presented, budget).await {
         Ok(_) | Err(TokenError::NoIdToken) => Sign::Silent(
-            "The provider answered with success to a code it never issued, so its answers tell nothing."
+            "The provider answered with success to a code it never issued, so its answers tell nothing. A test sign-in \
+             tells whether the secret is right."
                 .to_owned(),
         ),
         Err(error) => sign(error),
@@ -114,11 +122,16 @@ async fn ask(
 /// Reads a refusal. A status of 401 alone does not do: some providers answer so to a wrong code.
 fn sign(error: TokenError) -> Sign {
     match error {
-        TokenError::ClientRefused { status, error, .. } => {
-            if says_client(&error) {
+        TokenError::ClientRefused {
+            status,
+            error,
+            is_said,
+            ..
+        } => {
+            if is_said {
                 Sign::ClientRefused(status, error)
             } else {
-                Sign::OtherRefused
+                Sign::Unclear(status, error)
             }
         }
         TokenError::Refused { status: 429, .. } => Sign::Silent(
@@ -126,7 +139,9 @@ fn sign(error: TokenError) -> Sign {
         ),
         TokenError::CodeRefused | TokenError::Refused { .. } => Sign::OtherRefused,
         TokenError::Provider(_) | TokenError::NoIdToken | TokenError::SecretUnreadable => {
-            Sign::Silent(format!("The token endpoint gave no answer that tells: {error}."))
+            Sign::Silent(format!(
+                "The token endpoint did not answer as it should: {error}. Look at the provider's status page, and test again."
+            ))
         }
     }
 }

@@ -32,41 +32,58 @@ pub(super) enum ErrorKind {
 
 impl EndpointError {
     /// The error of an answer, whatever its HTTP status: some providers send errors with 200. An empty `error` is none, and
-    /// some put an object in its place.
+    /// some put an object in its place or use another name.
     pub(super) fn find(body: &Map<String, Value>) -> Option<Self> {
         let text = |from: &Map<String, Value>, name: &str| {
             let text = from.get(name)?.as_str()?;
             (!text.is_empty()).then(|| text.to_owned())
         };
-        let (code, description) = match body.get("error")? {
-            Value::String(code) if !code.is_empty() => (code.clone(), text(body, "error_description")),
-            Value::Object(inner) => {
+        let (code, description) = match body.get("error") {
+            Some(Value::String(code)) if !code.is_empty() => (code.clone(), text(body, "error_description")),
+            Some(Value::Object(inner)) => {
                 let code = ["code", "type", "error"]
                     .iter()
                     .find_map(|name| text(inner, name));
                 let message = text(inner, "message").or_else(|| text(inner, "error_description"));
                 (code.or_else(|| message.clone())?, message)
             }
-            _ => return None,
+            // Okta has these names for an error of its own, such as a client id that it does not know.
+            _ => (text(body, "errorCode")?, text(body, "errorSummary")),
         };
-        let description = description.or_else(|| text(body, "message"));
+        let description = description.or_else(|| text(body, "message")).unwrap_or_default();
+        let shown = excerpt(&code, SHOWN);
         Some(Self {
-            kind: ErrorKind::of(&code, description.as_deref().unwrap_or_default()),
-            code: excerpt(&code, SHOWN),
+            kind: ErrorKind::of(&code, &description),
+            code: number(&description).map_or_else(|| shown.clone(), |number| format!("{shown}, {number}")),
         })
     }
 }
 
-/// Whether an error code, as it is shown, is about the client.
-pub(super) fn says_client(code: &str) -> bool {
-    ErrorKind::of(code, "") == ErrorKind::Client
+/// The number that a description of Microsoft's begins with, such as `AADSTS7000222`: it says what the code does not, and
+/// people look it up. Nothing else of a description is repeated.
+fn number(description: &str) -> Option<&str> {
+    let (number, _) = description.split_once(':')?;
+    let digits = ["AADSTS", "AADB2C"]
+        .into_iter()
+        .find_map(|prefix| number.strip_prefix(prefix))?;
+    let is_number = (1..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(number)
+}
+
+/// Whether an error code, as it is shown, says that it passes by itself (RFC 6749 section 4.1.2.1).
+pub(super) fn is_passing(shown: &str) -> bool {
+    let code = shown.split(',').next().unwrap_or_default();
+    ErrorKind::of(code, "") == ErrorKind::Passing
 }
 
 impl ErrorKind {
     fn of(code: &str, description: &str) -> Self {
         let code = code.to_ascii_lowercase();
+        let description = description.to_ascii_lowercase().replace(['_', '-'], " ");
         match code.as_str() {
             "invalid_client" | "unauthorized_client" => return Self::Client,
+            // Azure AD B2C says so of a wrong secret (AADB2C90081).
+            "invalid_grant" if description.contains("client secret does not match") => return Self::Client,
             "invalid_grant" => return Self::Grant,
             "temporarily_unavailable" | "server_error" | "slow_down" => return Self::Passing,
             _ => {}
@@ -79,7 +96,6 @@ impl ErrorKind {
             "invalid secret",
             "bad secret",
         ];
-        let description = description.to_ascii_lowercase().replace(['_', '-'], " ");
         let of_description = ["client secret", "client credential", "client authentication"];
         if of_code.iter().any(|phrase| words.contains(phrase))
             || of_description.iter().any(|phrase| description.contains(phrase))
@@ -110,6 +126,8 @@ mod tests {
     #[case(json!({"error": {"message": "Error validating client secret.", "type": "OAuthException", "code": 1}}), ErrorKind::Client)]
     #[case(json!({"error": "invalid_request", "error_description": "client_secret is missing"}), ErrorKind::Client)]
     #[case(json!({"error": "invalid_grant", "error_description": "wrong client secret or code"}), ErrorKind::Grant)]
+    #[case(json!({"error": "invalid_grant", "error_description": "The client_secret does not match."}), ErrorKind::Client)]
+    #[case(json!({"errorCode": "invalid_client", "errorSummary": "Invalid value for 'client_id' parameter."}), ErrorKind::Client)]
     #[case(json!({"error": "temporarily_unavailable"}), ErrorKind::Passing)]
     #[case(json!({"error": "bad_verification_code"}), ErrorKind::Other)]
     #[case(json!({"error": "invalid_request", "error_description": "redirect_uri"}), ErrorKind::Other)]
@@ -121,7 +139,39 @@ mod tests {
     }
 
     #[rstest]
+    #[case(
+        "AADSTS7000222: The provided client secret keys are expired.",
+        "invalid_client, AADSTS7000222"
+    )]
+    #[case(
+        "AADB2C90081: The specified client_secret is wrong.",
+        "invalid_client, AADB2C90081"
+    )]
+    #[case("AADSTS7000222 without a colon", "invalid_client")]
+    #[case("AADSTSsecret: not a number", "invalid_client")]
+    #[case("AADSTS12345678901: too long", "invalid_client")]
+    #[case("Canary: nothing else of it is shown", "invalid_client")]
+    fn a_number_of_microsofts_is_all_that_is_shown_of_a_description(
+        #[case] description: &str,
+        #[case] shown: &str,
+    ) {
+        let found = find(&json!({"error": "invalid_client", "error_description": description}));
+        assert_eq!(found.unwrap().code, shown);
+    }
+
+    #[rstest]
+    #[case("temporarily_unavailable", true)]
+    #[case("temporarily_unavailable, AADSTS90033", true)]
+    #[case("slow_down", true)]
+    #[case("invalid_grant", false)]
+    #[case("", false)]
+    fn what_passes_by_itself_is_known_by_its_code(#[case] shown: &str, #[case] passes: bool) {
+        assert_eq!(is_passing(shown), passes);
+    }
+
+    #[rstest]
     #[case(json!({"error": ""}))]
+    #[case(json!({"errorCode": ""}))]
     #[case(json!({"error": null}))]
     #[case(json!({"error": []}))]
     #[case(json!({"id_token": "a.b.c"}))]

@@ -47,6 +47,8 @@ pub enum TokenError {
         status: u16,
         /// The provider's error code.
         error: String,
+        /// Whether it says that the client is at fault; a status of 401 alone may be about something else.
+        is_said: bool,
         /// Which secrets.
         tried: Tried,
         /// How they were sent.
@@ -327,16 +329,12 @@ pub(super) async fn exchange_by(
         let mut client = client;
         client.presented.method = *method;
         match exchange(app, client, provider, redemption, budget).await {
-            Err(TokenError::ClientRefused {
-                status, error, tried, ..
-            }) => {
-                let sent = sent_by(methods);
-                refused = TokenError::ClientRefused {
-                    status,
-                    error,
-                    tried,
-                    sent,
+            Err(mut refusal) => {
+                let TokenError::ClientRefused { sent, .. } = &mut refusal else {
+                    return Err(refusal);
                 };
+                *sent = sent_by(methods);
+                refused = refusal;
             }
             outcome => return outcome,
         }
@@ -404,13 +402,15 @@ fn read(response: &Response<Bytes>, method: SecretMethod) -> Result<Tokens, Toke
     let code = error.map_or_else(|| "no error code".to_owned(), |error| error.code);
     let status_code = status.as_u16();
     match (status, kind) {
+        (_, Some(ErrorKind::Grant)) => Err(TokenError::CodeRefused),
         (_, Some(ErrorKind::Client)) | (StatusCode::UNAUTHORIZED, _) => Err(TokenError::ClientRefused {
             status: status_code,
+            // Auth0 answers `access_denied` with 401 to a wrong secret.
+            is_said: kind == Some(ErrorKind::Client) || code == "access_denied",
             error: code,
             tried: Tried::Unproven,
             sent: Sent::As(method),
         }),
-        (_, Some(ErrorKind::Grant)) => Err(TokenError::CodeRefused),
         (_, None) if !status.is_client_error() || status == StatusCode::NOT_FOUND => {
             Err(ProviderError::Status(Resource::Token, status).into())
         }

@@ -17,7 +17,7 @@ use gatewright_domain::{
 pub(super) use crate::jose::signer::{Signer, SignerKind, encode};
 pub(super) use client::{Client, VERIFIER};
 pub(crate) use log::Log;
-pub(super) use provider::{Fault, HostileProvider, SECRET, TokenRule};
+pub(super) use provider::{Fault, HostileProvider, SECRET, Script, TokenRule};
 pub(super) use world::{Seen, SignIn, World};
 
 /// A source of this issuer, with a secret that nobody can open.

@@ -36,6 +36,10 @@ pub(in crate::relying_party) enum Fault {
     Truncated,
     /// No answer until [`HostileProvider::let_go`].
     Hang,
+    /// This status with a page.
+    Status(u16),
+    /// An answer that is compressed, whatever the request accepts.
+    Coded,
     /// A redirect to another address of itself.
     Redirect,
     /// A body without end.
@@ -49,6 +53,8 @@ pub(in crate::relying_party) enum TokenRule {
     AnyCode,
     /// The client must be right, and then the code is refused.
     ClientFirst,
+    /// The client must be right, and then this status and answer come.
+    ClientThen(u16, Value),
     /// This status and error code, whatever is sent.
     Always(u16, String),
 }
@@ -81,6 +87,10 @@ pub(in crate::relying_party) struct Script {
     pub(in crate::relying_party) heads: HashMap<String, HeaderMap>,
     /// Status and error code for a client whose secret is not accepted.
     pub(in crate::relying_party) client_refusal: (u16, &'static str),
+    /// The whole answer for such a client, where it is more than the error code.
+    pub(in crate::relying_party) client_words: Option<Value>,
+    /// What is answered to an authorization request that is pushed, instead of a reference.
+    pub(in crate::relying_party) push_refusal: Option<(u16, Value)>,
     /// How the token endpoint looks at a request.
     pub(in crate::relying_party) token_rule: TokenRule,
     /// The key that signs userinfo, where it comes as a JWT.
@@ -127,6 +137,8 @@ impl HostileProvider {
             pushed: Vec::new(),
             heads: HashMap::new(),
             client_refusal: (401, "invalid_client"),
+            client_words: None,
+            push_refusal: None,
             token_rule: TokenRule::AnyCode,
             signed_userinfo: None,
             nonce: String::new(),
@@ -222,7 +234,11 @@ impl HostileProvider {
         if !knows {
             let (status, error) = script.client_refusal;
             let status = StatusCode::from_u16(status).unwrap();
-            return json_response(status, &json!({"error": error}));
+            let usual = json!({"error": error});
+            return json_response(status, script.client_words.as_ref().unwrap_or(&usual));
+        }
+        if let TokenRule::ClientThen(status, answer) = &script.token_rule {
+            return json_response(StatusCode::from_u16(*status).unwrap(), answer);
         }
         if script.token_rule == TokenRule::ClientFirst {
             return json_response(StatusCode::BAD_REQUEST, &json!({"error": "invalid_grant"}));
@@ -275,6 +291,9 @@ fn push(script: &mut Script, headers: &HeaderMap, body: &Bytes) -> Response {
     if !knows(script, authorization(headers).as_deref(), &form) {
         return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_client"}));
     }
+    if let Some((status, answer)) = &script.push_refusal {
+        return json_response(StatusCode::from_u16(*status).unwrap(), answer);
+    }
     script.pushed.push(form);
     let reference = format!("urn:example:{}", script.pushed.len());
     json_response(
@@ -299,6 +318,10 @@ async fn endpoint(
     match fault {
         None => provider.answer(&endpoint, &headers, &body),
         Some(Fault::ServerError) => (StatusCode::INTERNAL_SERVER_ERROR, "<html>oops</html>").into_response(),
+        Some(Fault::Status(status)) => {
+            (StatusCode::from_u16(status).unwrap(), "<html>not now</html>").into_response()
+        }
+        Some(Fault::Coded) => ([(header::CONTENT_ENCODING, "gzip")], "not read").into_response(),
         Some(Fault::Html) => (
             [(header::CONTENT_TYPE, "text/html")],
             "<html>Please sign in</html>",

@@ -1,6 +1,7 @@
 //! Whole sign-ins through the real router against a provider that does as it is told, right or wrong.
 
 mod administrators;
+pub(super) mod advice;
 mod brought_codes;
 mod client_authentication;
 mod connection;
