@@ -177,7 +177,8 @@ pub async fn check(app: &App, candidate: Candidate<'_>) -> Vec<CheckResult> {
             finding(
                 "/issuer",
                 format!("This address may not be used: {refusal}."),
-                "Use the provider's public or private address; `outbound.allow` in the configuration admits further networks.",
+                "Use the provider's public or private address. `outbound.allow` in the configuration admits private and loopback \
+                 networks; link-local and cloud metadata addresses are never allowed.",
             ),
         );
         return report.finish();

@@ -194,6 +194,11 @@ impl World {
         self.app.refresh_directory().await.unwrap();
     }
 
+    /// Moves the time of an instance that cannot read its store meanwhile.
+    pub(in crate::relying_party) fn lose_touch(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
     /// Presses *Allow* in a browser that holds these cookies.
     pub(in crate::relying_party) async fn try_allow(&self, cookies: &str) -> Result<SignIn, StartError> {
         let entry = {
