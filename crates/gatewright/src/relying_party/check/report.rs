@@ -8,6 +8,7 @@ use super::{
     Candidate, CheckName, CheckResult, Finding, Outcome,
     findings::{is_b2c, of_many_tenants, unnamed, without_document},
 };
+use crate::fetch::FetchError;
 use crate::relying_party::{
     discovery::{self, Document, UrlRule},
     excerpt::excerpt,
@@ -92,11 +93,7 @@ impl Report {
             Ok(_) => "has a query".to_owned(),
             Err(problem) => problem.to_string(),
         };
-        let remedy = if issuer.ends_with("/.well-known/openid-configuration") {
-            "Type the issuer itself, without /.well-known/openid-configuration."
-        } else {
-            "Type the provider's issuer exactly as it publishes it, like https://login.example.com."
-        };
+        let remedy = "Type the provider's issuer exactly as it publishes it, like https://login.example.com.";
         self.fail(
             CheckName::IssuerUrl,
             finding("/issuer", format!("The issuer {problem}."), remedy),
@@ -387,6 +384,12 @@ pub(super) fn unreachable(issuer: &str, error: &ProviderError) -> Finding {
         return without_document(issuer);
     }
     let remedy = match error {
+        ProviderError::Status(_, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
+            "Try again in a few minutes. If it stays like this, look at the provider's status page.".to_owned()
+        }
+        ProviderError::Fetch(_, FetchError::Coded { .. }) => {
+            "Turn off compression of this document at the provider, or at the proxy before it that compresses.".to_owned()
+        }
         ProviderError::Status(..) | ProviderError::NotJson(_) => format!(
             "Check the issuer: {} must answer with JSON and status 200.",
             discovery::document_url(issuer)

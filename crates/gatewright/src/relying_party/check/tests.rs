@@ -1,5 +1,7 @@
 //! Each check of a discovery document, beside the document that passes them all.
 
+mod reached;
+
 use gatewright_domain::user_source::Callback;
 use rstest::rstest;
 use serde_json::{Value, json};

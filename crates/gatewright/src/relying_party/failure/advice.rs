@@ -167,7 +167,7 @@ fn provider_advice(error: &ProviderError) -> &'static str {
         ProviderError::Fetch(_, FetchError::Limited(_)) => {
             "Usually nothing: more is asked of the provider at once than it is sent, and it passes within a minute. If it goes on, look at who begins sign-ins at this source."
         }
-        ProviderError::Fetch(_, FetchError::TooLarge(_)) => {
+        ProviderError::Fetch(Resource::Token, FetchError::TooLarge(_)) => {
             "The provider's answer is longer than any that is read. Have it put less into the ID token of this client: often it is a list of groups."
         }
         ProviderError::Fetch(..) | ProviderError::Waited(_) => {
