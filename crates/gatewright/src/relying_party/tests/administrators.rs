@@ -1,5 +1,6 @@
 //! Signing in as an administrator at the identity provider of the instance.
 
+mod advice;
 mod world;
 
 use std::sync::Arc;
