@@ -88,7 +88,7 @@ fn every_advice_is_that_of_one_of_these_providers_or_browsers() {
         .chain(returns::ADVICE)
         .collect();
     for text in &texts {
-        let is_reached = advice.iter().any(|advice| text.starts_with(advice));
+        let is_reached = advice.iter().any(|advice| text.starts_with(*advice));
         assert!(is_reached, "no test reaches {text:?}");
     }
     for advice in advice {

@@ -9,10 +9,11 @@ use gatewright_domain::{
 };
 use serde_json::{Value, json};
 
-use super::{super::connection::tested, literals};
+use super::literals;
 use crate::relying_party::{
     credential_probe,
     testing::{Fault, Script, TokenRule, World},
+    tests::connection::tested,
 };
 
 /// What a provider answers to a client whose secret is wrong, and to one whose code is.
