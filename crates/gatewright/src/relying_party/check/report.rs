@@ -8,14 +8,16 @@ use super::{
     Candidate, CheckName, CheckResult, Finding, Outcome,
     findings::{is_b2c, of_many_tenants, unnamed, without_document},
 };
-use crate::fetch::FetchError;
-use crate::relying_party::{
-    discovery::{self, Document, UrlRule},
-    excerpt::excerpt,
-    id_token::IssuerDifference,
-    jwks::{self, Owner, SignatureAlgorithm},
-    provider::ProviderError,
-    subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
+use crate::{
+    fetch::FetchError,
+    relying_party::{
+        discovery::{self, Document, UrlRule},
+        excerpt::excerpt,
+        id_token::IssuerDifference,
+        jwks::{self, Owner, SignatureAlgorithm},
+        provider::ProviderError,
+        subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
+    },
 };
 
 /// How much of a value a provider publishes is repeated in a finding.
