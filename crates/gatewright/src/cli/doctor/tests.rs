@@ -2,17 +2,17 @@
 
 use gatewright_demo::provider::{Client, Provider};
 use gatewright_domain::{
-    Clock as _, Timestamp,
+    Clock as _,
     clock::SystemClock,
-    id::{ProjectId, ServerId, UserSourceId},
+    id::{ProjectId, ServerId},
     project::Project,
     server::{CustomHeader, IdentityForwarding, Server},
-    stored_secret::SealedText,
-    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::UserSource,
 };
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::relying_party::testing::user_source;
 
 /// An instance that serves, and its configuration.
 struct Instance {
@@ -69,31 +69,10 @@ impl Instance {
     }
 
     async fn add_source(&self, name: &str, issuer: &str) {
-        let at: Timestamp = SystemClock.now();
         let source = UserSource {
-            id: UserSourceId::generate(&SystemClock, &SystemEntropy),
-            project_id: self.project,
             name: name.to_owned(),
-            description: String::new(),
-            issuer: issuer.to_owned(),
             client_id: "client".to_owned(),
-            client_secret: ClientSecretSlots {
-                current: SealedText("v1.none.none".to_owned()),
-                previous: None,
-                changed_at: at,
-                confirmed_at: None,
-                refused_at: None,
-            },
-            client_authentication: ClientAuthentication::default(),
-            scopes: vec!["openid".to_owned()],
-            subject_claim: "sub".to_owned(),
-            callback: Callback::Shared,
-            status: UserSourceStatus::Active,
-            identity_epoch: 1,
-            verified_at: None,
-            last_test: None,
-            created_at: at,
-            updated_at: at,
+            ..user_source(self.project, SystemClock.now(), issuer)
         };
         let mut tx = self.app.store.write().await.unwrap();
         gatewright_store::user_source::insert(&mut tx, &source)

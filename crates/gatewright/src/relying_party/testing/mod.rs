@@ -8,7 +8,7 @@ mod world;
 use gatewright_domain::{
     Timestamp,
     clock::FixedClock,
-    entropy::SeededEntropy,
+    entropy::{SeededEntropy, SystemEntropy},
     id::{ProjectId, UserSourceId},
     stored_secret::SealedText,
     user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
@@ -20,13 +20,11 @@ pub(crate) use log::Log;
 pub(super) use provider::{Fault, HostileProvider, SECRET, Script, TokenRule};
 pub(super) use world::{Seen, SignIn, World};
 
-/// A source of this issuer, with a secret that nobody can open.
-pub(super) fn source(issuer: &str) -> UserSource {
-    let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(11));
-    let at = Timestamp::from_seconds(1_800_000_000);
+/// A source of this issuer in a project, with a secret that no key opens.
+pub(crate) fn user_source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSource {
     UserSource {
-        id: UserSourceId::generate(&clock, &entropy),
-        project_id: ProjectId::generate(&clock, &entropy),
+        id: UserSourceId::generate(&FixedClock::at_seconds(at.as_seconds()), &SystemEntropy),
+        project_id,
         name: "Provider".to_owned(),
         description: String::new(),
         issuer: issuer.to_owned(),
@@ -39,7 +37,7 @@ pub(super) fn source(issuer: &str) -> UserSource {
             refused_at: None,
         },
         client_authentication: ClientAuthentication::default(),
-        scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+        scopes: vec!["openid".to_owned()],
         subject_claim: "sub".to_owned(),
         callback: Callback::Shared,
         status: UserSourceStatus::Active,
@@ -48,5 +46,17 @@ pub(super) fn source(issuer: &str) -> UserSource {
         last_test: None,
         created_at: at,
         updated_at: at,
+    }
+}
+
+/// A source of this issuer that asks for a profile too, with the same ids each time.
+pub(super) fn source(issuer: &str) -> UserSource {
+    let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(11));
+    let id = UserSourceId::generate(&clock, &entropy);
+    let project_id = ProjectId::generate(&clock, &entropy);
+    UserSource {
+        id,
+        scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+        ..user_source(project_id, Timestamp::from_seconds(1_800_000_000), issuer)
     }
 }

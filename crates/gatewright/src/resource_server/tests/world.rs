@@ -14,14 +14,13 @@ use gatewright_domain::{
     entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus},
     grant::{Grant, Person},
-    id::{ApiKeyId, GatewayId, GrantId, ProjectId, ServerId, UserId, UserSourceId},
+    id::{ApiKeyId, GatewayId, GrantId, ProjectId, ServerId, UserId},
     project::Project,
     secret::Secret,
     server::{CustomHeader, IdentityForwarding, Server},
-    stored_secret::SealedText,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::UserSource,
 };
 use gatewright_store::{Tx, gateway, grant, project, revision, server, user, user_source};
 use http::{HeaderMap, Request, StatusCode};
@@ -34,6 +33,7 @@ use crate::{
     config::Config,
     front::{Front, RecordedBody},
     keys::AccessClaims,
+    relying_party::testing::user_source as source,
     resource_server::testing::{Upstream, upstream},
 };
 
@@ -91,7 +91,7 @@ impl World {
         let app = App::build(config, clock.clone(), entropy).await.unwrap();
         let at = clock.now();
         let project = ProjectId::generate(clock.as_ref(), &SystemEntropy);
-        let source = source(project, at);
+        let source = source(project, at, "https://id.example");
         let (url, upstream) = upstream().await;
         let world = Self {
             front: Front::new(app.clone()),
@@ -320,33 +320,5 @@ impl World {
     pub(super) async fn call_with(&self, slug: &str, token: &str) -> Answer {
         self.call(slug, &[("authorization", &format!("Bearer {token}"))])
             .await
-    }
-}
-
-fn source(project_id: ProjectId, at: Timestamp) -> UserSource {
-    UserSource {
-        id: UserSourceId::generate(&FixedClock::at_seconds(at.as_seconds()), &SystemEntropy),
-        project_id,
-        name: "Provider".to_owned(),
-        description: String::new(),
-        issuer: "https://id.example".to_owned(),
-        client_id: "client-1".to_owned(),
-        client_secret: ClientSecretSlots {
-            current: SealedText("v1.none.none".to_owned()),
-            previous: None,
-            changed_at: at,
-            confirmed_at: None,
-            refused_at: None,
-        },
-        client_authentication: ClientAuthentication::default(),
-        scopes: vec!["openid".to_owned()],
-        subject_claim: "sub".to_owned(),
-        callback: Callback::Shared,
-        status: UserSourceStatus::Active,
-        identity_epoch: 1,
-        verified_at: None,
-        last_test: None,
-        created_at: at,
-        updated_at: at,
     }
 }
