@@ -255,10 +255,19 @@ impl Line {
         response.map(|inner| RecordedBody { inner, line: self })
     }
 
-    /// Counts and tells that an answer broke off after its head, when its status could not say so any more.
+    /// Counts and tells that an answer broke after its head, when its status could not say so any more.
     fn broke(&self, reason: &'static str) {
-        self.app.telemetry.condition.count_broken(reason);
-        tracing::warn!(request_id = %self.record.id(), reason, "an answer of a gateway broke off after its head");
+        let server = self.record.server().map(|entry| &entry.server);
+        self.app
+            .telemetry
+            .condition
+            .count_broken(server.map(|server| server.id), reason);
+        tracing::warn!(
+            request_id = %self.record.id(),
+            server = server.map(|server| &*server.slug),
+            reason,
+            "an answer of a server broke after its head"
+        );
     }
 
     fn count(&self) {
@@ -307,10 +316,9 @@ impl HttpBody for RecordedBody {
         match this.inner.project() {
             AnswerBodyProjection::Gateway { mut inner } => {
                 let frame = std::task::ready!(inner.as_mut().poll_frame(context));
-                match &frame {
-                    Some(Err(error)) => this.line.broke(error.word()),
-                    None if inner.gave_up() => this.line.broke("given_up"),
-                    Some(Ok(_)) | None => {}
+                // With every frame: what comes last of an answer is not always the end of the body.
+                if let Some(reason) = inner.take_fault() {
+                    this.line.broke(reason);
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)))
             }

@@ -30,13 +30,13 @@ pub enum AnswerError {
 }
 
 impl AnswerError {
-    /// One word for metrics.
-    pub const fn word(&self) -> &'static str {
+    /// One word for metrics; nothing where the user is at the end of it, and nothing is wrong.
+    pub(crate) const fn word(&self) -> Option<&'static str> {
         match self {
-            Self::Broken => "broken",
-            Self::Timeout => "timeout",
-            Self::NotAlive => "ended",
-            Self::NotOurs(_) => "protocol",
+            Self::Broken => Some("broken"),
+            Self::Timeout => Some("timeout"),
+            Self::NotAlive => None,
+            Self::NotOurs(_) => Some("protocol"),
         }
     }
 }
@@ -78,11 +78,13 @@ impl<B> Answer<B> {
         Self::pieces([body, Bytes::new(), Bytes::new()])
     }
 
-    /// Whether a stream was ended with an error of ours in the place of the server's answer.
-    pub fn gave_up(&self) -> bool {
-        match &self.0 {
-            Kind::Events(events) => events.gave_up,
-            Kind::Memory { .. } | Kind::Json(_) | Kind::Listening(_) => false,
+    /// What was wrong with the server's answer after its head had gone to the client, in a word for metrics: it broke off,
+    /// it ended with an error of ours, or it was no JSON. It is told once.
+    pub fn take_fault(&mut self) -> Option<&'static str> {
+        match &mut self.0 {
+            Kind::Json(json) => json.fault.take(),
+            Kind::Events(events) => events.fault.take(),
+            Kind::Memory { .. } | Kind::Listening(_) => None,
         }
     }
 

@@ -46,8 +46,8 @@ pub(crate) struct EventsAnswer<B> {
     guard: CallGuard,
     ready: VecDeque<Bytes>,
     ended: bool,
-    /// Whether it was ended with an error of ours.
-    pub(crate) gave_up: bool,
+    /// Why it was ended with an error of ours, in a word.
+    pub(crate) fault: Option<&'static str>,
     draining: Draining,
 }
 
@@ -85,7 +85,7 @@ where
             guard,
             ready: VecDeque::new(),
             ended: false,
-            gave_up: false,
+            fault: None,
             draining: Draining::No,
         }
     }
@@ -126,11 +126,11 @@ where
                 }
                 Poll::Ready(None) => {
                     self.guard.complete();
-                    self.give_up(self.upstream.lost().of_call());
+                    self.give_up("broken", self.upstream.lost().of_call());
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::info!(%error, server = self.upstream.slug(), "the stream of a server broke off");
-                    self.give_up(self.upstream.lost().of_call());
+                    self.give_up("broken", self.upstream.lost().of_call());
                 }
             }
         }
@@ -142,16 +142,17 @@ where
                 Ok(Some(event)) => event,
                 Ok(None) => {
                     if !self.share.resize(self.decoder.buffered()) {
-                        self.give_up(BUSY.to_owned());
+                        self.give_up("busy", BUSY.to_owned());
                     }
                     return;
                 }
                 Err(error) => {
                     tracing::warn!(%error, server = self.upstream.slug(), "an event of a server is too large");
-                    self.give_up(format!(
+                    let message = format!(
                         "The answer of the server `{}` is too large to be passed on. The server may have carried the call out: check before you try again, and ask for less at once.",
                         self.upstream.slug()
-                    ));
+                    );
+                    self.give_up("too_large", message);
                     return;
                 }
             };
@@ -213,16 +214,15 @@ where
 
     /// Ends the stream for a reason of ours. Who may no longer read is told nothing more.
     fn end(&mut self, why: &AnswerError) {
-        if *why == AnswerError::NotAlive {
-            self.ended = true;
-        } else {
-            self.give_up(self.upstream.timed_out().of_call());
+        match why.word() {
+            None => self.ended = true,
+            Some(word) => self.give_up(word, self.upstream.timed_out().of_call()),
         }
     }
 
-    /// Ends the stream with an error in the place of the answer.
-    fn give_up(&mut self, message: String) {
-        self.gave_up = true;
+    /// Ends the stream with an error in the place of the answer; `fault` is why, in a word.
+    fn give_up(&mut self, fault: &'static str, message: String) {
+        self.fault = Some(fault);
         let error = self.bridge.refuse(message);
         self.ready.push_back(sse::encode_message(&error));
         self.ended = true;

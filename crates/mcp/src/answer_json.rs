@@ -20,7 +20,11 @@ pub(crate) struct JsonAnswer<B> {
     guard: CallGuard,
     /// Looked at already, and not passed on yet.
     first: Bytes,
+    /// The first and the last byte of what came that are no white space.
+    edges: Option<(u8, u8)>,
     ended: bool,
+    /// What is wrong with it, in a word.
+    pub(crate) fault: Option<&'static str>,
 }
 
 impl<B> JsonAnswer<B>
@@ -34,7 +38,9 @@ where
             watch,
             guard,
             first: Bytes::new(),
+            edges: None,
             ended: false,
+            fault: None,
         }
     }
 
@@ -84,28 +90,26 @@ where
             }
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Pending => {
-                    return self.watch.poll(cx).map(|end| {
-                        self.ended = true;
-                        Some(Err(end))
-                    });
+                    let end = std::task::ready!(self.watch.poll(cx));
+                    return self.fail(end);
                 }
                 Poll::Ready(frame) => frame,
             };
             if let Err(end) = self.watch.moved() {
-                self.ended = true;
-                return Poll::Ready(Some(Err(end)));
+                return self.fail(end);
             }
             let piece = match frame {
                 None => {
-                    self.ended = true;
-                    self.guard.complete();
+                    self.complete();
                     let whole = self.splicer.as_ref().map_or(Ok(()), |splicer| splicer.finish());
-                    return Poll::Ready(whole.err().map(|error| Err(error.into())));
+                    return match whole {
+                        Ok(()) => Poll::Ready(None),
+                        Err(error) => self.fail(error.into()),
+                    };
                 }
                 Some(Err(error)) => {
                     tracing::info!(%error, "the answer of a server broke off");
-                    self.ended = true;
-                    return Poll::Ready(Some(Err(AnswerError::Broken)));
+                    return self.fail(AnswerError::Broken);
                 }
                 // Trailers are the server's own affair.
                 Some(Ok(frame)) => match frame.into_data() {
@@ -123,13 +127,15 @@ where
                 self.splicer = None;
             }
             let piece = match &mut self.splicer {
-                None => piece,
+                None => {
+                    self.note_edges(&piece);
+                    piece
+                }
                 Some(splicer) => match splicer.push(piece) {
                     Ok(piece) => piece,
                     Err(error) => {
                         tracing::warn!(%error, "an answer of a server is not passed on");
-                        self.ended = true;
-                        return Poll::Ready(Some(Err(error.into())));
+                        return self.fail(error.into());
                     }
                 },
             };
@@ -140,12 +146,36 @@ where
                     .as_ref()
                     .is_none_or(|splicer| splicer.finish().is_ok())
             {
-                self.ended = true;
-                self.guard.complete();
+                self.complete();
             }
             if !piece.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
+        }
+    }
+
+    fn fail(&mut self, why: AnswerError) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        self.ended = true;
+        self.fault = why.word();
+        Poll::Ready(Some(Err(why)))
+    }
+
+    /// All of it is here. What passes as it came is not read, so that it costs nothing; whether an object begins and ends it
+    /// is seen all the same.
+    fn complete(&mut self) {
+        self.ended = true;
+        self.guard.complete();
+        if self.splicer.is_none() && self.edges != Some((b'{', b'}')) {
+            self.fault = Some("protocol");
+        }
+    }
+
+    fn note_edges(&mut self, piece: &[u8]) {
+        let is_solid = |byte: &u8| !byte.is_ascii_whitespace();
+        let first = piece.iter().copied().find(is_solid);
+        let last = piece.iter().copied().rfind(is_solid);
+        if let (Some(first), Some(last)) = (first, last) {
+            self.edges = Some((self.edges.map_or(first, |(begun, _)| begun), last));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use gatewright_domain::id::ServerId;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -15,6 +16,7 @@ use prometheus_client::{
 };
 use rustix::process::{Resource, getrlimit};
 
+use super::metrics::UpstreamLabels;
 use crate::Core;
 
 /// The size of a page of memory as the kernel counts it in `/proc/self/statm`.
@@ -43,7 +45,7 @@ pub struct Condition {
     lists: Gauge,
     job_failing: Family<JobLabels, Gauge>,
     refused: Family<RouteLabels, Counter>,
-    broken: Family<ReasonLabels, Counter>,
+    broken: Family<UpstreamLabels, Counter>,
     watched_lists: WatchedLists,
 }
 
@@ -76,11 +78,6 @@ struct JobLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
     route: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
 }
 
 impl Condition {
@@ -162,7 +159,7 @@ impl Condition {
         );
         registry.register(
             "broken_answers",
-            "Answers of gateways that broke off after their head was sent, by reason",
+            "Answers of MCP servers that broke after their head was sent, by server and reason",
             condition.broken.clone(),
         );
         condition
@@ -204,9 +201,11 @@ impl Condition {
         self.refused.get_or_create(&RouteLabels { route }).inc();
     }
 
-    /// Counts an answer that broke off after its head.
-    pub fn count_broken(&self, reason: &'static str) {
-        self.broken.get_or_create(&ReasonLabels { reason }).inc();
+    /// Counts an answer that broke after its head.
+    pub(crate) fn count_broken(&self, server: Option<ServerId>, reason: &'static str) {
+        self.broken
+            .get_or_create(&UpstreamLabels::new(server, reason))
+            .inc();
     }
 
     /// Sets the gauges to what is so now.

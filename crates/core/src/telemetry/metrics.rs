@@ -52,10 +52,17 @@ pub struct Telemetry {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UpstreamLabels {
+pub(super) struct UpstreamLabels {
     /// The id of the server; empty where a request failed before one was chosen.
     server: String,
     reason: &'static str,
+}
+
+impl UpstreamLabels {
+    pub(super) fn new(server: Option<ServerId>, reason: &'static str) -> Self {
+        let server = server.map(|id| id.to_string()).unwrap_or_default();
+        Self { server, reason }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -115,9 +122,8 @@ impl Telemetry {
 
     /// Counts a failed request to an MCP server: `connect`, `timeout`, `protocol` and the like.
     pub fn count_upstream_error(&self, server: Option<ServerId>, reason: &'static str) {
-        let server = server.map(|id| id.to_string()).unwrap_or_default();
         self.upstream_errors
-            .get_or_create(&UpstreamLabels { server, reason })
+            .get_or_create(&UpstreamLabels::new(server, reason))
             .inc();
     }
 

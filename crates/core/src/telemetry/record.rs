@@ -96,6 +96,11 @@ impl RequestRecord {
         let _ = self.server.set(Arc::clone(server));
     }
 
+    /// The server the request went to.
+    pub fn server(&self) -> Option<&ServerEntry> {
+        self.server.get().map(Arc::as_ref)
+    }
+
     /// The place of the request among what runs at once: it is given back with the record, after the last byte of the
     /// answer.
     pub fn place(&self) -> &OnceLock<Place> {

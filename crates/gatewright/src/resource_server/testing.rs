@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::State,
     response::{IntoResponse as _, Response},
     routing::any,
 };
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
@@ -18,6 +19,8 @@ pub(crate) struct Upstream {
     pub(crate) received: Mutex<Vec<(HeaderMap, Value)>>,
     /// Calls are answered while nobody holds this for writing.
     pub(crate) hold: tokio::sync::RwLock<()>,
+    /// An answer that breaks does so once it is notified: what is sent and broken at once may never leave.
+    pub(crate) breaks: tokio::sync::Notify,
     mood: Mutex<Mood>,
 }
 
@@ -29,6 +32,12 @@ pub(crate) enum Mood {
     Well,
     /// With status 500.
     Fails,
+    /// With half a result, and then the connection breaks.
+    Breaks,
+    /// With a notification, and then the connection breaks.
+    BreaksEvents,
+    /// With what is no JSON, and says it is.
+    Garbage,
 }
 
 impl Upstream {
@@ -88,7 +97,18 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
     let mood = *upstream.mood.lock().unwrap();
     match mood {
         Mood::Fails if is_call => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Mood::Well | Mood::Fails => {}
+        Mood::Breaks if is_call => {
+            let half = answer.to_string()[..20].to_owned();
+            return breaking(upstream, "application/json", half);
+        }
+        Mood::BreaksEvents if is_call => {
+            let event = r#"data: {"jsonrpc":"2.0","method":"notifications/example"}"#;
+            return breaking(upstream, "text/event-stream", format!("{event}\n\n"));
+        }
+        Mood::Garbage if is_call => {
+            return ([("content-type", "application/json")], "<html>oh no</html>").into_response();
+        }
+        _ => {}
     }
     let smuggled = [
         ("content-type", "application/json"),
@@ -107,4 +127,14 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         ("x-powered-by", "something"),
     ];
     (smuggled, answer.to_string()).into_response()
+}
+
+/// A beginning of an answer, whose connection breaks when the test says so.
+fn breaking(upstream: Arc<Upstream>, kind: &'static str, beginning: String) -> Response {
+    let end = stream::once(async move {
+        upstream.breaks.notified().await;
+        Err(std::io::Error::other("broken"))
+    });
+    let body = Body::from_stream(stream::iter([Ok(beginning)]).chain(end));
+    ([("content-type", kind)], body).into_response()
 }

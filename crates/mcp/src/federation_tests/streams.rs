@@ -110,6 +110,7 @@ async fn a_revocation_ends_open_answers_whether_the_server_talks_or_not() {
                 }
             };
             assert!(ended, "{kind}");
+            assert_eq!(body.take_fault(), None, "nothing is wrong with the server");
             assert!(began.elapsed() <= Duration::from_secs(2), "{kind}");
             drop(body);
             assert!(call.dropped.load(Ordering::SeqCst), "the server sees it end");
@@ -199,5 +200,53 @@ async fn a_server_that_must_know_the_user_is_not_called_without() {
         assert_eq!(reached.failure, (!called).then_some("configuration"));
         assert_eq!(server.count() > 0, called);
         drop(answer);
+    }
+}
+
+/// What is wrong with an answer whose server sends this, and then ends it unless it `stays`.
+async fn fault(kind: &'static str, pieces: &[Bytes], stays: bool) -> Option<&'static str> {
+    let call = open(kind, &Revocable::default()).await;
+    let mut body = call.answer.into_body();
+    for piece in pieces {
+        call.pieces.send(piece.clone()).unwrap();
+    }
+    if stays {
+        std::mem::forget(call.pieces);
+    } else {
+        drop(call.pieces);
+    }
+    while let Some(Ok(_)) = body.frame().await {}
+    let told = body.take_fault();
+    assert_eq!(body.take_fault(), None, "it is told once");
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_after_the_head_is_told_in_a_word() {
+    const JSON: &str = "application/json";
+    const EVENTS: &str = "text/event-stream";
+    let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+    let mut endless = vec![Bytes::from_static(b"data: ")];
+    endless.resize(34, vec![b'x'; 1 << 20].into());
+    for (kind, pieces, stays, told) in [
+        (
+            JSON,
+            vec![text(" {\"result\""), text(":{}}\n"), text(" ")],
+            false,
+            None,
+        ),
+        (JSON, vec![text("{\"result\":{}")], false, Some("protocol")),
+        (JSON, vec![text("<html>oh no</html>")], false, Some("protocol")),
+        (JSON, vec![text("oh no}")], false, Some("protocol")),
+        (JSON, vec![], false, Some("protocol")),
+        (JSON, vec![text("{")], true, Some("timeout")),
+        (EVENTS, vec![last()], false, None),
+        (EVENTS, vec![text(": hello\n\n")], false, Some("broken")),
+        (EVENTS, vec![text("data: oh no\n\n")], false, Some("broken")),
+        (EVENTS, vec![text("data: oh")], true, Some("timeout")),
+        (EVENTS, endless, true, Some("too_large")),
+    ] {
+        let what = format!("{kind}, {told:?}");
+        assert_eq!(fault(kind, &pieces, stays).await, told, "{what}");
     }
 }
