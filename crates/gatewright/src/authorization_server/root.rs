@@ -24,7 +24,7 @@ use super::{
     answer, authorize,
     gateway::{self, GatewayError},
     opening, revoke,
-    token::{self, TokenError},
+    token::{self, Tally, TokenError},
 };
 use crate::{
     app::App,
@@ -74,6 +74,7 @@ pub(super) async fn token(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let tally = Tally::new(&app);
     let outcome = async {
         let form = answer::form(body).await?;
         let request = TokenRequest::parse(answer::authorization(&headers), &form)
@@ -84,10 +85,7 @@ pub(super) async fn token(
             .map_err(|error| unclear(&app, client_id, error))?;
         token::grant(&app, &entry, &context, request).await
     };
-    outcome.await.unwrap_or_else(|error: TokenError| {
-        app.telemetry.count_token(error.word());
-        error.into_response(&headers, &context)
-    })
+    tally.answer(outcome.await, &headers, &context)
 }
 
 /// POST `/revoke`.

@@ -56,13 +56,15 @@ pub(super) enum TokenError {
 
 impl TokenError {
     /// One word for metrics: the error of OAuth where the client is told one.
-    pub(super) fn word(&self) -> &'static str {
+    fn word(&self) -> &'static str {
         match self {
             Self::Refused(problem) => problem.code.as_str(),
             Self::Limited(_) => "limited",
-            Self::Gateway(_) => "no_gateway",
+            Self::Gateway(GatewayError::NotFound) => "no_gateway",
             Self::Body(_) => "invalid_request",
-            Self::ClientUnavailable(_) | Self::Store(_) => "unavailable",
+            Self::Gateway(GatewayError::Stale(_)) | Self::ClientUnavailable(_) | Self::Store(_) => {
+                "unavailable"
+            }
         }
     }
 
@@ -94,14 +96,61 @@ pub(super) async fn exchange(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let tally = Tally::new(&app);
     let outcome = match gateway::by_slug(&app, &slug) {
         Ok(entry) => at_gateway(&app, &entry, &context, &headers, body).await,
         Err(error) => Err(error.into()),
     };
-    if let Err(error) = &outcome {
-        app.telemetry.count_token(error.word());
+    tally.answer(outcome, &headers, &context)
+}
+
+/// Counts a token request by how it ends, whatever way it does: one whose client goes away first ends `unanswered`.
+#[derive(Debug)]
+pub(super) struct Tally<'a> {
+    app: &'a App,
+    outcome: &'static str,
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(app: &'a App) -> Self {
+        Self {
+            app,
+            outcome: "unanswered",
+        }
     }
-    outcome.unwrap_or_else(|error| error.into_response(&headers, &context))
+
+    /// The answer to the request.
+    pub(super) fn answer(
+        mut self,
+        outcome: Result<Granted, TokenError>,
+        headers: &HeaderMap,
+        context: &RequestContext,
+    ) -> Response {
+        match outcome {
+            Ok(granted) => {
+                self.outcome = granted.by;
+                granted.answer
+            }
+            Err(error) => {
+                self.outcome = error.word();
+                error.into_response(headers, context)
+            }
+        }
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.app.telemetry.count_token(self.outcome);
+    }
+}
+
+/// An answer with tokens.
+#[derive(Debug)]
+pub(super) struct Granted {
+    /// What they were granted for, in a word for metrics.
+    by: &'static str,
+    answer: Response,
 }
 
 async fn at_gateway(
@@ -110,7 +159,7 @@ async fn at_gateway(
     context: &RequestContext,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Response, TokenError> {
+) -> Result<Granted, TokenError> {
     let form = answer::form(body).await?;
     let request = TokenRequest::parse(answer::authorization(headers), &form)
         .map_err(|problem| answer::unusable(problem, headers, answer::FORM))?;
@@ -123,11 +172,11 @@ pub(super) async fn grant(
     entry: &GatewayEntry,
     context: &RequestContext,
     request: TokenRequest,
-) -> Result<Response, TokenError> {
+) -> Result<Granted, TokenError> {
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let (purpose, word) = match request.grant {
+    let (purpose, by) = match request.grant {
         GrantRequest::AuthorizationCode { .. } => (Purpose::Begin, "code"),
         GrantRequest::RefreshToken { .. } => (Purpose::GoOn, "refresh"),
     };
@@ -143,8 +192,8 @@ pub(super) async fn grant(
             refresh_grant::rotate(app, entry, context, &client, &token).await?
         }
     };
-    app.telemetry.count_token(word);
-    Ok(answer::json(StatusCode::OK, &tokens))
+    let answer = answer::json(StatusCode::OK, &tokens);
+    Ok(Granted { by, answer })
 }
 
 /// When an access token issued now expires at the latest: what the store notes with the refresh token beside it, because a

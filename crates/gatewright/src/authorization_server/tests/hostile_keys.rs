@@ -83,6 +83,13 @@ async fn assertions_that_prove_nothing_are_limited_and_others_go_on() {
     let limited = refresh_from(&world, "203.0.113.8", CLIENT, &forged).await;
     assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(limited.header("retry-after"), "60");
+    let measures = world.app.telemetry.encode().unwrap();
+    for line in [
+        "gatewright_tokens_total{outcome=\"limited\"} 1",
+        "gatewright_rate_limited_total{route=\"/mcp/{slug}/oauth2/token\"} 1",
+    ] {
+        assert!(measures.lines().any(|found| found == line), "{measures}");
+    }
     // The client itself goes on where it is at home, and others everywhere else.
     for address in [home, "192.0.2.9"] {
         let assertion = good.token(&claims(&world, CLIENT));
