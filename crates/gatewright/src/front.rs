@@ -116,7 +116,7 @@ impl Front {
         let detail =
             "The request must have exactly one Host header, which holds a host and, if needed, a port.";
         let mut response = problem(StatusCode::BAD_REQUEST, detail, context.id);
-        add_headers(response.headers_mut());
+        self.add_headers(response.headers_mut());
         line.answered(response.map(|inner| AnswerBody::Routed { inner }))
     }
 
@@ -150,12 +150,23 @@ impl Front {
                 .map(|inner| AnswerBody::Routed { inner })
             }
         };
-        let headers = response.headers_mut();
+        self.add_headers(response.headers_mut());
+        line.answered(response)
+    }
+
+    /// The headers of every answer.
+    fn add_headers(&self, headers: &mut HeaderMap) {
         if let Some(date) = self.date.at(self.app.now()) {
             headers.insert(header::DATE, date);
         }
-        add_headers(headers);
-        line.answered(response)
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        // Answers are of one person and one moment unless their handler says otherwise.
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
     }
 
     async fn handle<B>(
@@ -191,18 +202,6 @@ impl Front {
         };
         response.map(|inner| AnswerBody::Routed { inner })
     }
-}
-
-/// The headers of every answer.
-fn add_headers(headers: &mut HeaderMap) {
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    // Answers are of one person and one moment unless their handler says otherwise.
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// The one segment of a gateway's own path, with or without a slash behind it: people type it, and clients keep it. A slug
@@ -394,52 +393,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::{BodyExt as _, Empty};
-
-    use super::*;
-    use crate::app::testing::TestApp;
-
-    #[test]
-    fn a_gateway_is_one_plain_segment_and_nothing_else() {
-        for path in ["/mcp/acme", "/mcp/acme/"] {
-            assert_eq!(gateway_slug(path), Some("acme"), "{path}");
-        }
-        for path in [
-            "/mcp",
-            "/mcp/",
-            "/mcp//",
-            "/mcp/acme//",
-            "/mcp/acme/oauth2/token",
-            "/x/mcp/acme",
-        ] {
-            assert_eq!(gateway_slug(path), None, "{path}");
-        }
-    }
-
-    #[tokio::test]
-    async fn paths_beside_a_gateway_are_denied_by_the_router_with_its_headers() {
-        let test = TestApp::new().await;
-        let front = Front::new(Arc::clone(&test.app));
-        for (path, kind) in [
-            ("/mcp/nobody", "application/json"),
-            ("/mcp/%61cme", "application/json"),
-            ("/mcp/", "application/problem+json"),
-            ("/mcp/nobody/", "application/json"),
-            ("/mcp/nobody/made-up", "application/problem+json"),
-        ] {
-            let request = Request::post(path).body(Empty::<Bytes>::new()).unwrap();
-            let answer = front.answer(Ipv4Addr::LOCALHOST.into(), request).await;
-            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
-            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind, "{path}");
-            assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
-            assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
-            let body = answer.into_body().collect().await.unwrap().to_bytes();
-            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            if kind == "application/problem+json" {
-                assert_eq!(body["type"], "urn:gatewright:problem:not-found");
-                assert_eq!(body["instance"].as_str().unwrap().len(), 16);
-            }
-        }
-    }
-}
+mod tests;
