@@ -19,4 +19,4 @@ pub mod telemetry;
 pub mod testing;
 
 pub use keepalive::keepalive;
-pub use start::Core;
+pub use start::{Core, name_full_disk};

@@ -53,9 +53,9 @@ impl Core {
     ) -> anyhow::Result<Self> {
         let keyring = master_key::keyring(&config, &*entropy)?;
         let store = Self::open_store(&config).await?;
-        let explain = |error| explain(error, &config);
-        store.migrate().await.map_err(explain)?;
-        store.check_keyring(&keyring, &*entropy).await.map_err(explain)?;
+        let named = |error| name_full_disk(error, &config);
+        store.migrate().await.map_err(named)?;
+        store.check_keyring(&keyring, &*entropy).await.map_err(named)?;
         let signing = SigningKeys::load(&store, &keyring, &*clock, &*entropy).await?;
         let core = Self {
             fetch: Fetch::new(&config)?,
@@ -82,7 +82,7 @@ impl Core {
         if let Err(error) = &connected
             && error.is_disk_full()
         {
-            return connected.map_err(|error| explain(error, config));
+            return connected.map_err(|error| name_full_disk(error, config));
         }
         connected.with_context(|| {
             if config.is_postgres() {
@@ -109,7 +109,7 @@ impl Core {
 }
 
 /// A failure at start, in words that name a full disk and what lies on it.
-fn explain(error: StoreError, config: &Config) -> anyhow::Error {
+pub fn name_full_disk(error: StoreError, config: &Config) -> anyhow::Error {
     let full = error.is_disk_full();
     let error = anyhow::Error::from(error);
     if !full {

@@ -147,12 +147,20 @@ impl EngineError {
     fn is_disk_full(&self) -> bool {
         match self {
             Self::Postgres(error) => is_disk_full(error),
-            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            Self::Sqlite(error) => {
+                error.sqlite_error_code() == Some(ErrorCode::DiskFull) || has_no_room_for_index(error)
+            }
             Self::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
             Self::Commit(shared) => shared.is_disk_full(),
             Self::NoRow | Self::Closed | Self::TookTooLong | Self::RolledBack => false,
         }
     }
+}
+
+/// Whether SQLite found no room for the index of its log (`-shm`), which it makes when it opens a database: it calls that
+/// a fault of the disk.
+fn has_no_room_for_index(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(error, _) if error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// What PostgreSQL calls a disk without space.
@@ -185,5 +193,12 @@ mod tests {
             .unwrap_err()
             .into();
         assert!(!other.is_disk_full(), "{other:?}");
+        for (code, full) in [
+            (rusqlite::ffi::SQLITE_IOERR_SHMSIZE, true),
+            (rusqlite::ffi::SQLITE_IOERR_READ, false),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            assert_eq!(StoreError::from(error).is_disk_full(), full, "{code}");
+        }
     }
 }

@@ -95,12 +95,12 @@ fn write_new(path: &Path, key: &MasterKey, entropy: &dyn Entropy) -> io::Result<
         .create_new(true)
         .mode(0o600)
         .open(&aside)?;
-    writeln!(file, "{}", key.to_text().expose())?;
-    file.sync_all()?;
-    let linked = match fs::hard_link(&aside, path) {
+    let written = writeln!(file, "{}", key.to_text().expose()).and_then(|()| file.sync_all());
+    let linked = written.and_then(|()| match fs::hard_link(&aside, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
-    };
+    });
+    // Also where there is no room for it: each start would leave another one.
     fs::remove_file(&aside)?;
     linked?;
     path.parent()

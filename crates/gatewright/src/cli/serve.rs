@@ -3,7 +3,10 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use gatewright_core::descriptors::{self, Fit};
+use gatewright_core::{
+    descriptors::{self, Fit},
+    name_full_disk,
+};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
         self,
         presence::{self, Presence},
     },
-    service::setup,
+    service::{ServiceError, setup},
     telemetry::logging::{LogGuard, LogLevel},
 };
 
@@ -41,7 +44,11 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
     );
     let _presence = announce(&app.config);
     // On standard output, which the log does not use: who reads the log later must not find a way in.
-    if let Some(link) = setup::offer(&app).await? {
+    let link = match setup::offer(&app).await {
+        Err(ServiceError::Store(error)) => return Err(name_full_disk(error, &app.config)),
+        offered => offered?,
+    };
+    if let Some(link) = link {
         println!("This instance has no account yet. Make the first one here, within a day:\n\n  {link}\n");
     }
     let reload = {
