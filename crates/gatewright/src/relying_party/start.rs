@@ -79,7 +79,11 @@ pub async fn start(
             advice = failure.advice(),
             "a sign-in could not begin"
         );
-        StartError(error)
+        let error = StartError(error);
+        if !error.is_limited() {
+            app.telemetry.count_sign_in("failed");
+        }
+        error
     })?;
     trace.leave();
     app.telemetry.count_sign_in("begun");

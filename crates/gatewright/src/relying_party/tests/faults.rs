@@ -15,6 +15,17 @@ use crate::relying_party::{
 
 const AWAY: StatusCode = StatusCode::BAD_REQUEST;
 
+/// That the measure for failed sign-ins says so.
+#[track_caller]
+fn assert_failed(world: &World, count: u32) {
+    let text = world.app.telemetry.encode().unwrap();
+    let line = format!("gatewright_sign_ins_total{{outcome=\"failed\"}} {count}");
+    assert!(
+        text.lines().any(|found| found == line),
+        "{line} is missing in:\n{text}"
+    );
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_broken_token_endpoint_or_key_set_is_a_page(
@@ -33,9 +44,11 @@ async fn a_broken_token_endpoint_or_key_set_is_a_page(
     let sign_in = world.allow().await;
     let seen = world.come_back(&sign_in).await;
     world.assert_refused(&seen, AWAY).await;
+    assert_failed(&world, 1);
     assert_eq!(world.provider.asked("elsewhere"), 0);
     world.provider.script().faults.clear();
     world.sign_in().await.code();
+    assert_failed(&world, 1);
 }
 
 #[tokio::test]
@@ -69,8 +82,10 @@ async fn a_broken_discovery_document_lets_nobody_begin(
         .insert("openid-configuration", fault);
     let refused = world.try_allow("").await.unwrap_err();
     assert!(refused.to_string().contains("cannot be used"), "{refused}");
+    assert_failed(&world, 1);
     world.provider.script().faults.clear();
     world.sign_in().await.code();
+    assert_failed(&world, 1);
 }
 
 #[rstest]
