@@ -1,6 +1,6 @@
 //! Faults, and the gauges that show them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gatewright_store::StoreError;
 
@@ -42,7 +42,16 @@ async fn each_fault_shows_in_a_measure_and_its_end_too() {
     let tx = test.app.store.write().await.unwrap();
     let in_use = "gatewright_database_connections{state=\"in_use\"}";
     assert!(number(&look(&test), in_use) >= 1.0);
+    let waiting = "gatewright_database_connections{state=\"waiting\"}";
+    assert_eq!(value(&look(&test), waiting), "0");
+    let app = Arc::clone(&test.app);
+    let another = tokio::spawn(async move { app.store.write().await.map(drop) });
+    while value(&look(&test), waiting) == "0" {
+        tokio::task::yield_now().await;
+    }
     drop(tx);
+    another.await.unwrap().unwrap();
+    assert_eq!(value(&look(&test), waiting), "0");
 
     let file = test.app.config.database.data_dir.join(crate::config::SQLITE_FILE);
     let aside = file.with_extension("aside");
