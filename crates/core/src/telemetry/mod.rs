@@ -1,6 +1,8 @@
 //! What the process tells about itself: log lines, metrics, health.
 
 pub mod condition;
+#[cfg(test)]
+mod faults;
 pub mod health;
 pub mod lines;
 pub mod logging;

@@ -90,7 +90,7 @@ async fn a_server_that_fails_is_counted_by_its_id() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_after_its_head_is_counted_by_server_and_told_with_its_request() {
+async fn an_answer_that_breaks_after_its_head_is_counted_and_told() {
     for (mood, ends_early, reason) in [
         (Mood::Breaks, true, "broken"),
         (Mood::BreaksEvents, false, "broken"),
