@@ -2,11 +2,11 @@
 // acknowledged survives, nothing is half done or done twice, and it recovers without help.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { browserOf, codeOf, register, tokenRequest } from "./lib/code.mjs";
+import { smallDisk } from "./lib/disk.mjs";
 import { STORES, configure, startGateway } from "./lib/gateway.mjs";
 import { startPostgres } from "./lib/postgres.mjs";
 import { run, start } from "./lib/process.mjs";
@@ -201,36 +201,6 @@ describe("a disk that is full", () => {
     assert.deepEqual(await all(), names.toSorted());
   });
 });
-
-/** A file system of its own with little room; where none may be mounted, files that must not grow. */
-async function smallDisk() {
-  const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-disk-"));
-  const filler = join(folder, "filler");
-  const remove = () => rm(folder, { recursive: true, force: true });
-  try {
-    await run("mount", ["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", folder]);
-  } catch {
-    const limit = (pid, bytes) => run("prlimit", ["--pid", String(pid), `--fsize=${bytes}:unlimited`]);
-    return {
-      folder,
-      // A process that meets the limit is ended by a signal unless it ignores that.
-      wrapper: ["sh", "-c", 'trap "" XFSZ; exec "$0" "$@"'],
-      fill: (pid) => limit(pid, 1 << 20),
-      free: (pid) => limit(pid, "unlimited"),
-      stop: remove,
-    };
-  }
-  return {
-    folder,
-    wrapper: [],
-    fill: () => assert.rejects(writeFile(filler, Buffer.alloc(16 << 20)), { code: "ENOSPC" }),
-    free: () => rm(filler),
-    stop: async () => {
-      await run("umount", [folder]);
-      await remove();
-    },
-  };
-}
 
 describe("a database that is away", () => {
   let world, postgres;

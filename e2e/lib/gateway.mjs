@@ -96,6 +96,7 @@ export async function startGateway({ env = {}, outputFile, wrapper = [], ...opti
       }
     },
     pid: () => running.child.pid,
+    running: () => running,
     callback: `${url}/oauth2/intermediate_callback`,
     /** Calls the API; throws on any error with what it said. */
     api: async (method, path, body, key = gateway.projectKey ?? instanceKey) => {

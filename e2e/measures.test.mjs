@@ -1,0 +1,224 @@
+// Faults that an operator may meet, made at the real program, and read where the guide says that they show: in `/metrics`, in
+// the log, and by the doctor.
+
+import assert from "node:assert/strict";
+import { copyFile, readFile, readdir, rename } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { META, headersOf, startBreakingUpstream } from "./lib/breaking-upstream.mjs";
+import { smallDisk } from "./lib/disk.mjs";
+import { BINARIES, freshDatabase, startGateway } from "./lib/gateway.mjs";
+import { run, start } from "./lib/process.mjs";
+import { startRelay } from "./lib/relay.mjs";
+
+const READY = "gatewright_ready";
+const WRITABLE = "gatewright_database_writable";
+const AGE = "gatewright_directory_age_seconds";
+const WRITING = 'gatewright_job_failing{job="writing to the database"}';
+
+/** What `/metrics` says now, by measure with its labels. */
+async function measures({ url }) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const samples = text.split("\n").filter((line) => line && !line.startsWith("#"));
+  return Object.fromEntries(samples.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+}
+
+/** Waits until the measures say so; gives them. `meanwhile` is done before each look. */
+async function until(gateway, holds, { seconds = 60, meanwhile = () => {} } = {}) {
+  const deadline = Date.now() + seconds * 1_000;
+  for (;;) {
+    await meanwhile();
+    const found = await measures(gateway);
+    if (holds(found)) return found;
+    const conditions = Object.entries(found).filter(([name]) => !name.startsWith("gatewright_http"));
+    assert.ok(Date.now() < deadline, `${holds}\n${conditions.join("\n")}\n${gateway.log()}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+const isWell = (found) => found[READY] === 1 && found[WRITABLE] === 1 && found[WRITING] === 0 && found[AGE] < 5;
+const writesNothing = (found) => found[READY] === 0 && found[WRITABLE] === 0 && found[WRITING] === 1;
+
+/** A gateway in Headers mode before a server; gives its URL, the key of its callers and the id of the server. */
+async function before(gateway, upstream) {
+  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+  const server = await create("servers", { slug: "one", url: upstream.url });
+  const { url } = await create("gateways", { name: "Measured", slug: "measured", authentication_mode: "headers" });
+  const { key } = await create("api-keys", { name: "measured", role: "gateway" });
+  const post = (method, params, name) =>
+    fetch(url, {
+      method: "POST",
+      headers: headersOf(key, method, name),
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: META } }),
+    });
+  return { server, post };
+}
+
+test("a database that is away or silent", async (t) => {
+  const relay = await startRelay(await freshDatabase());
+  let gateway;
+  t.after(async () => {
+    await gateway?.stop();
+    await relay.stop();
+  });
+  gateway = await startGateway({ databaseUrl: relay.url, logLevel: "warn" });
+  await until(gateway, isWell);
+  for (const [goes, comesBack] of [
+    [relay.silence, relay.speak],
+    [relay.takeAway, relay.bringBack],
+  ]) {
+    await goes();
+    await until(gateway, (found) => found[READY] === 0 && found[AGE] > 5);
+    await comesBack();
+    await until(gateway, isWell);
+  }
+});
+
+test("a database that is read-only", async (t) => {
+  const url = await freshDatabase();
+  const gateway = await startGateway({ databaseUrl: url, logLevel: "warn" });
+  t.after(gateway.stop);
+  await until(gateway, isWell);
+  const set = async (value) => {
+    const name = new URL(url).pathname.slice(1);
+    const others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    const env = { PGOPTIONS: "-c default_transaction_read_only=off" };
+    await run("psql", [url, "-q", "-c", `alter database ${name} set default_transaction_read_only = ${value}`, "-c", others], { env });
+  };
+  await set("on");
+  await until(gateway, writesNothing);
+  await set("off");
+  await until(gateway, isWell);
+});
+
+test("a disk that is full, also for the doctor and at start", async (t) => {
+  const disk = await smallDisk();
+  const data = join(disk.folder, "data");
+  let gateway;
+  t.after(async () => {
+    await gateway?.stop();
+    await disk.stop();
+  });
+  gateway = await startGateway({ dataDir: data, wrapper: disk.wrapper, logLevel: "warn" });
+  await until(gateway, isWell);
+  const { program, config } = gateway;
+  const file = join(data, "gatewright.db");
+  const fails = async (command) => {
+    const running = await start(program, [command, ...config], {});
+    assert.equal(await running.exited, 1, running.output());
+    return running.output();
+  };
+
+  await disk.fill(gateway.pid());
+  let saved = 0;
+  // What lies in the log of the database already is written over before it has to grow.
+  const save = () =>
+    fetch(`${gateway.url}/api/v1${gateway.project}/servers`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${gateway.projectKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ slug: `s${(saved += 1)}`, name: "Server", url: `https://mcp.example.com/${"d".repeat(400)}` }),
+    }).then((answer) => answer.text());
+  await until(gateway, writesNothing, { seconds: 90, meanwhile: save });
+  if (disk.isMounted) {
+    const said = await fails("doctor");
+    assert.ok(said.includes(`FAIL  disk: it is full: ${file} cannot grow`), said);
+  }
+  await disk.free(gateway.pid());
+  await until(gateway, isWell);
+
+  // A limit of one process binds no other.
+  if (disk.isMounted) {
+    for (const signal of ["SIGKILL", "SIGTERM"]) {
+      await gateway.restart();
+      const { exited, stop } = gateway.running();
+      stop(signal);
+      await exited;
+      await disk.fill();
+      const said = await fails("serve");
+      assert.ok(said.includes(`the disk is full, so ${file} cannot be written`), `${signal}: ${said}`);
+      await disk.free();
+    }
+  }
+});
+
+test("a disk that is full at the first start leaves nothing behind", async (t) => {
+  const disk = await smallDisk();
+  t.after(disk.stop);
+  if (!disk.isMounted) return t.skip("no file system may be mounted here");
+  await disk.fill();
+  const data = join(disk.folder, "data");
+  const env = { GATEWRIGHT__DATABASE__DATA_DIR: data, GATEWRIGHT__KEYS__MASTER: "" };
+  const running = await start(join(BINARIES, "gatewright"), ["migrate"], { env, cwd: disk.folder });
+  assert.equal(await running.exited, 1, running.output());
+  assert.ok(running.output().includes(`${join(data, "master.key")} cannot be written`), running.output());
+  return assert.deepEqual(await readdir(data), []);
+});
+
+test("a database file that is deleted or replaced", async (t) => {
+  const gateway = await startGateway({ logLevel: "warn" });
+  t.after(gateway.stop);
+  await until(gateway, isWell);
+  const file = join(gateway.data, "gatewright.db");
+  const aside = `${file}.aside`;
+  for (const replaced of [false, true]) {
+    await rename(file, aside);
+    if (replaced) await copyFile(aside, file);
+    await until(gateway, writesNothing);
+    assert.ok(gateway.log().includes(file), gateway.log());
+    await rename(aside, file);
+    await until(gateway, isWell);
+  }
+});
+
+test("answers that break off half way", async (t) => {
+  const upstream = await startBreakingUpstream();
+  t.after(upstream.stop);
+  const gateway = await startGateway();
+  t.after(gateway.stop);
+  const { server, post } = await before(gateway, upstream);
+  const broken = `gatewright_broken_answers_total{server="${server.id}",reason="broken"}`;
+  const answer = await post("tools/call", { name: "half", arguments: {} }, "half");
+  assert.equal(answer.status, 200);
+  const reader = answer.body.getReader();
+  assert.ok(!(await reader.read()).done);
+  assert.equal((await measures(gateway))[broken], undefined);
+  upstream.cut();
+  await assert.rejects(reader.read());
+  await until(gateway, (found) => found[broken] === 1);
+  await gateway.said(/an answer of a server broke after its head/);
+  const [, id] = gateway.log().match(/broke after its head.*request_id=([0-9a-f]{16})/);
+  await gateway.said(new RegExp(`request_id="${id}" method="POST" route="/mcp/\\{slug\\}"`));
+});
+
+test("open files that run out", async (t) => {
+  const limited = (words) => ["sh", "-c", 'ulimit -n 400; exec "$@"', "sh", ...words];
+  const gateway = await startGateway({ wrapper: limited([]), logLevel: "warn" });
+  t.after(gateway.stop);
+  const idle = (await until(gateway, isWell)).gatewright_open_files;
+  const sockets = Array.from({ length: 60 }, () => connect(Number(new URL(gateway.url).port), "127.0.0.1").on("error", () => {}));
+  const found = await until(gateway, (now) => now.gatewright_open_files >= idle + 60);
+  assert.equal(found.gatewright_open_files_max, 400);
+  assert.ok(found.gatewright_connections >= 60);
+  const [program, ...words] = limited([gateway.program, "doctor", ...gateway.config]);
+  assert.match(await run(program, words), /open files: .*LimitNOFILE=/);
+  for (const socket of sockets) socket.destroy();
+  await until(gateway, (now) => now.gatewright_open_files < idle + 30);
+});
+
+test("memory that grows with lists", async (t) => {
+  const tools = { more: 60, length: 50_000 };
+  const upstream = await startBreakingUpstream(tools);
+  t.after(upstream.stop);
+  const gateway = await startGateway({ logLevel: "warn" });
+  t.after(gateway.stop);
+  const { post } = await before(gateway, upstream);
+  assert.equal((await measures(gateway)).gatewright_list_memory_bytes, 0);
+  assert.equal((await post("tools/list", {})).status, 200);
+  const found = await until(gateway, (now) => now.gatewright_list_memory_bytes > tools.more * tools.length);
+  const status = await readFile(`/proc/${gateway.pid()}/status`, "utf8");
+  const resident = Number(status.match(/VmRSS:\s+(\d+) kB/)[1]) * 1_024;
+  const told = found.gatewright_resident_memory_bytes;
+  assert.ok(Math.abs(told - resident) < resident / 4, `${told} is told, and it is ${resident}`);
+  assert.ok(told > found.gatewright_list_memory_bytes);
+});
