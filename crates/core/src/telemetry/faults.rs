@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use crate::app::testing::TestApp;
+use crate::testing::TestCore;
 
 const PAGE: &str = include_str!("../../../../docs/guide/operating.md");
 
@@ -100,15 +100,15 @@ fn measures(text: &str) -> BTreeSet<&str> {
 
 /// Everything that can be measured, each at least once.
 async fn measured() -> BTreeSet<String> {
-    let test = TestApp::new().await;
-    let telemetry = &test.app.telemetry;
+    let test = TestCore::new().await;
+    let telemetry = &test.core.telemetry;
     telemetry.count_request("/mcp/{slug}", Some(429), Duration::ZERO);
     telemetry.count_upstream_error(None, "timeout");
     telemetry.count_sign_in("begun");
     telemetry.count_token("code");
     telemetry.condition.count_broken(None, "broken");
     telemetry.condition.note_job("example", false);
-    telemetry.condition.look(&test.app);
+    telemetry.condition.look(&test.core);
     let text = telemetry.encode().unwrap();
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let name = |line: &str| {
