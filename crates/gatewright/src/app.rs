@@ -8,6 +8,7 @@ use gatewright_store::{StoreError, assertion_origin};
 
 use crate::{
     account::Accounts,
+    admission::Admission,
     authorization_server::AuthorizationServer,
     relying_party::RelyingParty,
     resource_server::ResourceServer,
@@ -23,6 +24,8 @@ const SHARED_ORIGINS_TOLD: u32 = 20;
 pub struct App {
     /// What every part stands on.
     core: Arc<Core>,
+    /// How much work of signing in and refreshing is done at once.
+    pub admission: Admission,
     /// State of signing in as an administrator: the pool that hashes passwords, limits.
     pub accounts: Accounts,
     /// State of the authorization server: metadata document cache, limits.
@@ -69,6 +72,7 @@ impl App {
             .condition
             .watch_lists(move || lists.upgrade().map_or(0, |server| server.list_bytes()));
         let app = Arc::new(Self {
+            admission: Admission::of(&core.config),
             accounts: Accounts::default(),
             authorization_server: AuthorizationServer::default(),
             relying_party: RelyingParty::default(),

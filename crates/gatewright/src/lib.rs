@@ -3,6 +3,7 @@
 //! One folder per part the process plays; `app` holds what they share, `router` says which path leads where.
 
 pub mod account;
+pub mod admission;
 pub mod api;
 pub mod app;
 pub mod authorization_server;
