@@ -20,6 +20,9 @@ use crate::{
     sign_in_trace::{Trace, before_allow},
 };
 
+/// When a page that says to wait a moment is worth reloading.
+const RELOAD_AFTER: Duration = Duration::from_secs(5);
+
 /// What the browser got, kept so that it gets the same again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Answer {
@@ -141,10 +144,10 @@ pub(super) fn respond(answer: &Answer) -> Response {
                 advice: advice.clone(),
                 reference: *reference,
             });
-            if status == StatusCode::TOO_MANY_REQUESTS {
-                retry_later(page, Duration::from_mins(1))
-            } else {
-                page
+            match status {
+                StatusCode::TOO_MANY_REQUESTS => retry_later(page, Duration::from_mins(1)),
+                StatusCode::SERVICE_UNAVAILABLE => retry_later(page, RELOAD_AFTER),
+                _ => page,
             }
         }
         Answer::Tested(report) => page::test_report(report),
@@ -174,5 +177,31 @@ impl Known {
             pending,
             trace,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::RequestId;
+
+    #[test]
+    fn a_page_that_says_to_wait_says_for_how_long() {
+        let page = |status: StatusCode| {
+            let answer = Answer::Page {
+                status: status.as_u16(),
+                title: "Not now".to_owned(),
+                explanation: "The database is busy.".to_owned(),
+                advice: "Wait a moment and reload this page.".to_owned(),
+                reference: RequestId::next().reference(),
+            };
+            respond(&answer)
+                .headers()
+                .get(header::RETRY_AFTER)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(page(StatusCode::SERVICE_UNAVAILABLE).as_deref(), Some("5"));
+        assert_eq!(page(StatusCode::TOO_MANY_REQUESTS).as_deref(), Some("60"));
+        assert_eq!(page(StatusCode::BAD_REQUEST), None);
     }
 }
