@@ -19,6 +19,7 @@ use http::{
 };
 use serde::Serialize;
 
+use super::limits::{Limited, Whose};
 use crate::request::{BodyError, read_body};
 
 /// Bodies here are small forms and registrations.
@@ -95,12 +96,16 @@ pub(super) fn unavailable() -> Response {
 }
 
 /// 429: too many requests.
-pub(super) fn limited(after: Duration) -> Response {
-    let problem = OAuthError::new(
-        ErrorCode::TemporarilyUnavailable,
-        "Too many requests from this network. Wait for as long as Retry-After says.",
-    );
-    retry_later(json(StatusCode::TOO_MANY_REQUESTS, &problem), after)
+pub(super) fn limited(limited: Limited) -> Response {
+    let description = match limited.whose {
+        Whose::Network => "Too many requests from this network. Wait for as long as Retry-After says.",
+        Whose::Client => "Too many requests of this client. Wait for as long as Retry-After says.",
+        Whose::Everyone | Whose::Overload => {
+            "Too many requests at this moment. Nothing was done. Wait for as long as Retry-After says."
+        }
+    };
+    let problem = OAuthError::new(ErrorCode::TemporarilyUnavailable, description);
+    retry_later(json(StatusCode::TOO_MANY_REQUESTS, &problem), limited.after)
 }
 
 /// A body that did not come, or not as a whole.

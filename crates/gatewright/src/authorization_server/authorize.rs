@@ -15,6 +15,7 @@ use gatewright_oauth::{
     authorize::{AuthorizationRequest, LocalError, Rejection, UnverifiedRequest},
     redirect_uri::Kind,
 };
+use gatewright_store::Urgency;
 use http::{HeaderMap, StatusCode};
 
 use super::{
@@ -196,10 +197,14 @@ pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
         title: "Too many sign-ins at once".to_owned(),
         explanation: match limited.whose {
             Whose::Network => "Very many sign-ins came from your network within a short time. A sign-in that is under way is not lost.",
-            Whose::Everyone | Whose::Client => "Very many people are signing in at this moment. A sign-in that is under way is not lost.",
+            Whose::Everyone | Whose::Client | Whose::Overload => "Very many people are signing in at this moment. A sign-in that is under way is not lost.",
         }
         .to_owned(),
-        advice: "Wait a minute and reload this page.".to_owned(),
+        advice: match limited.whose {
+            Whose::Overload => "Wait a few seconds and reload this page.",
+            Whose::Network | Whose::Everyone | Whose::Client => "Wait a minute and reload this page.",
+        }
+        .to_owned(),
         reference,
     });
     answer::retry_later(page, limited.after)
@@ -256,6 +261,11 @@ async fn check(
     let request = UnverifiedRequest::parse(query);
     let client = client::find(app, entry, context, request.client_id()?).await?;
     opening.knows(&client);
+    let place = app
+        .admission
+        .enter(Urgency::Person)
+        .await
+        .map_err(Limited::from)?;
     let request = request
         .verify_redirect(&client.redirect_uris, &entry.url)?
         .check()
@@ -275,6 +285,8 @@ async fn check(
         Asked::Anybody => None,
     };
     if skips_page {
+        // Where a sign-in begins, it waits for its turn by itself.
+        drop(place);
         let before = opening.skips_consent();
         let member = member.map(|account| account.id);
         return Ok(consent::begin_sign_in(app, entry, consented, member, before, context, headers).await?);

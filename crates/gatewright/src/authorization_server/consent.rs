@@ -28,6 +28,7 @@ use gatewright_oauth::{
     parameters::Parameters,
     redirect_uri::{Kind, RedirectUri},
 };
+use gatewright_store::Urgency;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -362,6 +363,11 @@ pub(super) async fn begin_sign_in(
     app.authorization_server
         .limits
         .check(Action::BeginSignIn, context, Some(entry.gateway.id))?;
+    let place = app
+        .admission
+        .enter(Urgency::Person)
+        .await
+        .map_err(Limited::from)?;
     // The page may have been open for minutes.
     client::check_blocked(app, entry, &request.client_id)?;
     if entry.gateway.authentication == Authentication::ProjectMembers {
@@ -369,6 +375,8 @@ pub(super) async fn begin_sign_in(
         return Ok(members::allow(app, entry, request, asked, before, headers).await?);
     }
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
+    // The provider may have to be asked, and no one else shall wait for that.
+    drop(place);
     let started = relying_party::start(app, entry, source, request, before, headers).await?;
     Ok(answer::redirect(&started.redirect, started.set_cookies))
 }

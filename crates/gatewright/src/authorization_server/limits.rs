@@ -8,7 +8,7 @@ use gatewright_domain::id::GatewayId;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use moka::sync::Cache;
 
-use crate::request::RequestContext;
+use crate::{admission::Overloaded, request::RequestContext};
 
 /// Keys remembered per limit. The least used give way, so that memory stays bounded whoever comes.
 const MAX_KEYS: u64 = 20_000;
@@ -37,6 +37,15 @@ impl Limited {
     };
 }
 
+impl From<Overloaded> for Limited {
+    fn from(overloaded: Overloaded) -> Self {
+        Self {
+            after: overloaded.after,
+            whose: Whose::Overload,
+        }
+    }
+}
+
 /// Whose requests were too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
@@ -46,6 +55,8 @@ pub(super) enum Whose {
     Everyone,
     /// Those of one client.
     Client,
+    /// Nobody's: together they are more than this process can do.
+    Overload,
 }
 
 impl std::fmt::Display for Whose {
@@ -54,6 +65,7 @@ impl std::fmt::Display for Whose {
             Self::Network => "this network",
             Self::Everyone => "all networks together",
             Self::Client => "this client",
+            Self::Overload => "everyone for what this process can do at once",
         })
     }
 }

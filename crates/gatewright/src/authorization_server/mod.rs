@@ -42,7 +42,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 
-use crate::{app::App, request::RequestContext};
+use crate::{admission::Overloaded, app::App, request::RequestContext};
 
 /// State: metadata documents and keys fetched lately, and how often who has been here or came back.
 #[derive(Debug, Default)]
@@ -69,6 +69,11 @@ impl AuthorizationServer {
         };
         let limited = self.limits.check(action, context, gateway).err()?;
         Some(authorize::limited_page(limited, context.id.reference()))
+    }
+
+    /// The page for a browser that cannot be served now because there is more to do than this process can.
+    pub(crate) fn overloaded_page(overloaded: Overloaded, context: &RequestContext) -> Response {
+        authorize::limited_page(overloaded.into(), context.id.reference())
     }
 
     /// The page for a browser that is about to begin a sign-in which is no gateway's, when too many from its network do.

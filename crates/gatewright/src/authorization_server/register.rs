@@ -68,7 +68,7 @@ impl RegisterError {
         match self {
             Self::Gateway(GatewayError::NotFound) => answer::not_found(),
             Self::Gateway(GatewayError::Stale(_)) => answer::unavailable(),
-            Self::Limited(limited) => answer::limited(limited.after),
+            Self::Limited(limited) => answer::limited(limited),
             Self::Body(error) => answer::body_error(error),
             Self::SwitchedOff => {
                 let problem = OAuthError::new(

@@ -13,7 +13,7 @@ use gatewright_oauth::{
     ErrorCode, OAuthError,
     token::{GrantRequest, TokenRequest, TokenResponse},
 };
-use gatewright_store::StoreError;
+use gatewright_store::{StoreError, Urgency};
 use http::{HeaderMap, StatusCode};
 
 use super::{
@@ -77,7 +77,7 @@ impl TokenError {
                 tracing::info!(request = %context.id, %reason, "a client could not be authenticated for now");
                 answer::unavailable()
             }
-            Self::Limited(limited) => answer::limited(limited.after),
+            Self::Limited(limited) => answer::limited(limited),
             Self::Body(error) => answer::body_error(error),
             Self::Refused(problem) => answer::client_error(&problem, headers),
             Self::Store(error) => {
@@ -176,12 +176,14 @@ pub(super) async fn grant(
     app.authorization_server
         .limits
         .check(Action::Token, context, Some(entry.gateway.id))?;
-    let (purpose, by) = match request.grant {
-        GrantRequest::AuthorizationCode { .. } => (Purpose::Begin, "code"),
-        GrantRequest::RefreshToken { .. } => (Purpose::GoOn, "refresh"),
+    let (purpose, urgency, by) = match request.grant {
+        GrantRequest::AuthorizationCode { .. } => (Purpose::Begin, Urgency::Person, "code"),
+        GrantRequest::RefreshToken { .. } => (Purpose::GoOn, Urgency::Program, "refresh"),
     };
     let client = authenticate(app, entry, context, &request.client, purpose).await?;
     request.check_resource(&entry.url)?;
+    // Only now, because a client's keys may have to be fetched from far away.
+    let place = app.admission.enter(urgency).await.map_err(Limited::from)?;
     let tokens = match request.grant {
         GrantRequest::AuthorizationCode {
             code,
@@ -192,6 +194,7 @@ pub(super) async fn grant(
             refresh_grant::rotate(app, entry, context, &client, &token).await?
         }
     };
+    drop(place);
     let answer = answer::json(StatusCode::OK, &tokens);
     Ok(Granted { by, answer })
 }

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     app::App,
-    authorization_server::{Carried, code, form},
+    authorization_server::{AuthorizationServer, Carried, code, form},
     request::RequestContext,
 };
 
@@ -118,11 +118,23 @@ async fn receive(
             state,
             gateway: pending.gateway_id(),
         });
+    // Whoever carries a sign-in goes before a browser that can finish nothing.
+    let urgency = if good.is_some() {
+        Urgency::Person
+    } else {
+        Urgency::Program
+    };
     if let Some(refused) = app.authorization_server.refuse_return(&context, good) {
         return refused;
     }
+    let place = match app.admission.enter(urgency).await {
+        Ok(place) => place,
+        Err(overloaded) => return AuthorizationServer::overloaded_page(overloaded, &context),
+    };
     let reference = context.id.reference();
     let brought = brought::bring(&app, &parameters, state).await;
+    // What follows waits for the provider. It is not stopped on its way, because its code may be redeemed already.
+    drop(place);
     let pending = match carried {
         Ok(pending) => pending,
         Err(failure) => {
@@ -162,7 +174,12 @@ pub(super) async fn posted(
     }
     let form = form(body).await.unwrap_or_default();
     let parameters = Parameters::parse(&form);
+    let place = match app.admission.enter(Urgency::Program).await {
+        Ok(place) => place,
+        Err(overloaded) => return AuthorizationServer::overloaded_page(overloaded, &context),
+    };
     let brought = brought::bring(&app, &parameters, brought::state(&parameters)).await;
+    drop(place);
     let failure = brought.err().map_or(Failure::FormPost, Failure::from);
     answer::respond(&answer::failed(&app, &failure, context.id.reference(), None))
 }

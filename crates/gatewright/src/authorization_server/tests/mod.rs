@@ -16,6 +16,7 @@ mod hostile_keys;
 mod known_documents;
 mod limiting;
 mod members;
+mod overloading;
 mod preregistering;
 mod reaching;
 mod redeeming;

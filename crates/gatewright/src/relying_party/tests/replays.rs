@@ -119,6 +119,24 @@ async fn too_many_returns_from_one_network_are_slowed() {
 }
 
 #[tokio::test]
+async fn a_return_that_finds_no_place_is_not_lost() {
+    let world = World::new().await;
+    let sign_in = world.allow().await;
+    let held = world.app.admission.take_all();
+    // Waiting takes no time from here on.
+    tokio::time::pause();
+    let refused = world.come_back(&sign_in).await;
+    assert_eq!(
+        (refused.status, refused.location),
+        (StatusCode::TOO_MANY_REQUESTS, None)
+    );
+    tokio::time::resume();
+    drop(held);
+    world.come_back(&sign_in).await.code();
+    assert_eq!(world.provider.asked("token"), 1);
+}
+
+#[tokio::test]
 async fn another_code_another_cookie_and_an_error_get_nothing_afterwards() {
     let world = World::new().await;
     let sign_in = world.allow().await;
