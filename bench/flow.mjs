@@ -27,7 +27,7 @@ export async function register(url) {
 }
 
 /** The request that shows the consent page, with what is needed later. */
-function request(url, clientId) {
+export function authorizationRequest(url, clientId) {
   const verifier = randomBytes(32).toString("base64url");
   const query = new URLSearchParams({
     response_type: "code",
@@ -41,21 +41,24 @@ function request(url, clientId) {
 }
 
 /** The address of a gateway's consent page, asked for by a client. */
-export const consentPage = (url, clientId) => request(url, clientId).at;
+export const consentPage = (url, clientId) => authorizationRequest(url, clientId).at;
 
-/** The consent form of a gateway, to be posted as often as one likes. */
-export async function consentForm(url, clientId, from) {
-  const { verifier, at } = request(url, clientId);
-  const page = await send(at, { from });
+/** The form of a consent page, to be posted as often as one likes. */
+export function formOf(url, page) {
   const sealed = page.text.match(SEALED)?.[1];
   must(page.status === 200 && sealed, "consent page", page);
-  const form = {
+  return {
     url: `${url}/oauth2/authorize`,
     method: "POST",
     headers: { ...FORM, origin: new URL(url).origin, "sec-fetch-site": "same-origin" },
     body: new URLSearchParams({ request: sealed, decision: "allow" }).toString(),
   };
-  return { verifier, form };
+}
+
+/** The consent form of a gateway. */
+export async function consentForm(url, clientId, from) {
+  const { verifier, at } = authorizationRequest(url, clientId);
+  return { verifier, form: formOf(url, await send(at, { from })) };
 }
 
 /** A sign-in up to the code; gives the token request for it. */

@@ -41,6 +41,12 @@ pub struct Options {
     /// Clients that refresh every hour, and for how many simulated days, as `clients x days`; several runs.
     #[arg(long, default_value = "100x90,1000x9")]
     growth: String,
+    /// Streams that are opened and closed again when it is measured whether memory comes back.
+    #[arg(long, default_value_t = 8_000)]
+    streams: u32,
+    /// How many times its capacity is offered to an instance under overload.
+    #[arg(long, default_value_t = 5)]
+    times: u32,
     /// The cargo profile to measure: `dist` is what is shipped; `release` and `dev` build faster, to try the benchmark out.
     #[arg(long, default_value = "dist")]
     profile: String,
@@ -53,6 +59,10 @@ enum Part {
     Calls,
     /// Memory at rest, and the time to the first answer.
     Footprint,
+    /// Whether memory comes back when thousands of streams have ended.
+    Memory,
+    /// Sign-ins, refreshes and calls of tools at several times the capacity.
+    Overload,
     /// Signing in, redeeming, refreshing; metadata and challenges beside nginx.
     SignIn,
     /// What floods leave in the database, and what assertions that prove nothing cost.
@@ -95,15 +105,28 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if wanted(Part::Footprint) {
         script("footprint.mjs", &[], None)?;
     }
+    if wanted(Part::Memory) {
+        script("memory.mjs", &["--streams", &options.streams.to_string()], None)?;
+    }
     if wanted(Part::Growth) {
         growth(&options.growth, &target().join(folder))?;
     }
-    let with_stores = [Part::SignIn, Part::Floods, Part::Dashboard, Part::Revocations];
+    let with_stores = [
+        Part::SignIn,
+        Part::Overload,
+        Part::Floods,
+        Part::Dashboard,
+        Part::Revocations,
+    ];
     if with_stores.into_iter().any(wanted) {
         let postgres = Postgres::start()?;
         if wanted(Part::SignIn) {
             let arguments = [&measured[..], &["--grants", &options.grants]].concat();
             script("sign-in.mjs", &arguments, Some(&postgres))?;
+        }
+        if wanted(Part::Overload) {
+            let times = options.times.to_string();
+            script("overload.mjs", &["--times", &times], Some(&postgres))?;
         }
         if wanted(Part::Floods) {
             script("floods.mjs", &["--count", &floods], Some(&postgres))?;

@@ -1,0 +1,110 @@
+// Whether memory comes back: thousands of calls whose answers are streams that stay open, then all of them closed, and what the
+// process takes ten seconds later beside what it took before.
+
+import { readFile } from "node:fs/promises";
+import { Agent, request } from "node:http";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startGateway } from "../e2e/lib/gateway.mjs";
+import { freePort, start } from "../e2e/lib/process.mjs";
+
+const { values: options } = parseArgs({
+  options: { streams: { type: "string", default: "8000" }, rounds: { type: "string", default: "2" } },
+});
+const STREAMS = Number(options.streams);
+const ROUNDS = Number(options.rounds);
+/** What it may take at most ten seconds after the streams have gone, as a multiple of what it took before. */
+const GOAL = 1.5;
+/** One person may run only so many calls at once, so there are many people. */
+const PEOPLE = 500;
+const AT_ONCE = 100;
+/** Descriptors of the gateway besides the two of each stream. */
+const OTHERS = 500;
+const META = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
+const BODY = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "stay", arguments: {}, _meta: META } });
+const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+/** Resident memory of a process, and the most it ever was, in MB. */
+async function memory(pid) {
+  const text = await readFile(`/proc/${pid}/status`, "utf8");
+  const of = (field) => Number(text.match(new RegExp(`${field}:\\s+(\\d+)`))[1]) / 1024;
+  return { now: of("VmRSS"), peak: of("VmHWM") };
+}
+
+/** How many descriptors this process, and those it starts, may have: Node raised the limit to the hard one at its start. */
+async function descriptors() {
+  const line = (await readFile("/proc/self/limits", "utf8")).match(/Max open files\s+\S+\s+(\S+)/);
+  return line[1] === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(line[1]);
+}
+
+/** A call; resolves with the means to end it, once the head of its stream has come. */
+function call(url, key, user, agent) {
+  const headers = {
+    authorization: `Bearer ${key}`,
+    "gatewright-user-id": user,
+    accept: "application/json, text/event-stream",
+    "content-type": "application/json",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": "tools/call",
+    "mcp-name": "stay",
+  };
+  return new Promise((done, fail) => {
+    const stream = request(url, { method: "POST", headers, agent });
+    stream.on("error", fail);
+    stream.on("response", (answer) => {
+      answer.on("error", () => {}).resume();
+      if (answer.statusCode !== 200) fail(new Error(`a call was answered with ${answer.statusCode}`));
+      else done(stream);
+    });
+    stream.end(BODY);
+  });
+}
+
+const room = Math.floor(((await descriptors()) - OTHERS) / 2);
+const count = Math.min(STREAMS, room);
+if (count < STREAMS) console.log(`only ${count} of ${STREAMS} streams fit into the descriptors a process may have here (ulimit -Hn)`);
+
+const port = await freePort();
+const server = await start(process.execPath, [join(import.meta.dirname, "streaming-server.mjs"), String(port)], {
+  readyUrl: `http://127.0.0.1:${port}/`,
+});
+const gateway = await startGateway({ logLevel: "warn", env: { GATEWRIGHT__LIMITS__PROJECT_SHARE_PERCENT: "100" } });
+// A connection for each stream, as it is with people who are far from one another.
+const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
+let missed = false;
+try {
+  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+  const made = await create("servers", { slug: "streaming", name: "Streaming", url: `http://127.0.0.1:${port}/mcp` });
+  const { url } = await create("gateways", { name: "Memory", slug: "memory", authentication_mode: "headers", servers: [made.id] });
+  const { key } = await create("api-keys", { name: "memory", role: "gateway" });
+  await gateway.restart();
+  // What is made with the first call of all, and stays.
+  (await call(url, key, "person 0", agent)).destroy();
+  await pause(5);
+  const idle = (await memory(gateway.pid())).now;
+  console.log(`idle: ${idle.toFixed(1)} MB resident; a process that serves gives back all but ${GOAL} times that\n`);
+  console.log("round | streams | MB while they are open | MB ten seconds after | of idle\n--- | --- | --- | --- | ---");
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const open = [];
+    while (open.length < count) {
+      const some = Math.min(AT_ONCE, count - open.length);
+      const calls = Array.from({ length: some }, (_, index) => call(url, key, `person ${(open.length + index) % PEOPLE}`, agent));
+      open.push(...(await Promise.all(calls)));
+    }
+    const full = (await memory(gateway.pid())).now;
+    for (const stream of open) stream.removeAllListeners("error").on("error", () => {}).destroy();
+    await pause(10);
+    const after = (await memory(gateway.pid())).now;
+    missed ||= after > idle * GOAL;
+    console.log(`${round} | ${count} | ${full.toFixed(1)} | ${after.toFixed(1)} | ${(after / idle).toFixed(2)}`);
+  }
+  console.log(`\nthe goal of ${GOAL} is ${missed ? "MISSED" : "met"}; at most ${(await memory(gateway.pid())).peak.toFixed(1)} MB were resident`);
+} finally {
+  agent.destroy();
+  await gateway.stop();
+  await server.stop();
+}

@@ -1,0 +1,230 @@
+// What happens at several times the capacity: how long admitted requests of sign-ins and refreshes take, how soon the others are
+// refused and whether they hear when to come back, and what calls with known tokens notice of it.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { BINARIES, STORES, startGateway } from "../e2e/lib/gateway.mjs";
+import { freePort, start } from "../e2e/lib/process.mjs";
+import { hangUp, send } from "../e2e/lib/raw.mjs";
+import { addressOf, authorizationRequest, code, formOf, perSecond, register, tokens } from "./flow.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "10" },
+    times: { type: "string", default: "5" },
+    stores: { type: "string", default: STORES.join(",") },
+    grants: { type: "string", default: "400" },
+  },
+});
+const SECONDS = Number(options.seconds);
+const TIMES = Number(options.times);
+const GRANTS = Number(options.grants);
+/** Workers that refresh, each after its last answer, when capacity is measured. */
+const WORKERS = 32;
+/** Calls of a tool a second, all the while. */
+const CALLS = 50;
+/** What else is offered, as shares: the rest are refreshes. A sign-in is five requests, of which four come here. */
+const [PAGES, SIGN_INS] = [0.1, 0.02];
+/** Requests under way at most: beyond it the driver, not the gateway, would be measured. */
+const UNDER_WAY_MAX = 3_000;
+const FORM = { "content-type": "application/x-www-form-urlencoded" };
+const running = [];
+
+const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+const percentile = (numbers, share) => {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+};
+const shown = (milliseconds) => (milliseconds === undefined || milliseconds === null ? "-" : milliseconds.toFixed(milliseconds < 10 ? 1 : 0));
+
+/** What came of the requests of one kind. */
+class Kind {
+  admitted = [];
+  refused = [];
+  silent = 0;
+  failed = 0;
+
+  /** Sends one and notes how it ended; gives the answer when it was let in. `good` are the statuses of that. */
+  async send(good, url, request) {
+    const began = performance.now();
+    const answer = await send(url, request).catch(() => undefined);
+    const took = performance.now() - began;
+    if (good.includes(answer?.status)) {
+      this.admitted.push(took);
+      return answer;
+    }
+    if (answer?.status === 429 || answer?.status === 503) {
+      this.refused.push(took);
+      if (!answer.headers["retry-after"]) this.silent += 1;
+    } else {
+      this.failed += 1;
+    }
+    return undefined;
+  }
+}
+
+async function world(store, provider, upstream) {
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
+  const gateway = await startGateway({ store, logLevel: "warn", outputFile: join(folder, "gateway.log") });
+  running.push(gateway, { stop: () => rm(folder, { recursive: true, force: true }) });
+  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+  const source = await create("user-sources", {
+    name: "Instant",
+    issuer: provider,
+    client_id: "bench",
+    client_secret: "bench-secret-of-some-length",
+  });
+  const server = await create("servers", { slug: "bench", name: "Bench", url: upstream });
+  const { url } = await create("gateways", {
+    name: "Bench",
+    slug: "bench",
+    authentication_mode: "user_source",
+    user_source_id: source.id,
+    servers: [server.id],
+  });
+  return { gateway, url, client: await register(url) };
+}
+
+/** Tokens of that many sign-ins. */
+async function signIns({ url, client }, count) {
+  const held = [];
+  let begun = 0;
+  const work = async (worker) => {
+    while (begun < count) {
+      begun += 1;
+      const from = addressOf(worker);
+      held.push(await tokens(url, await code(url, client, from), from));
+    }
+  };
+  await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
+  return held;
+}
+
+/** The process that calls tools; `measured()` ends a period. */
+function toolCalls(url, token) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "tool-calls.mjs"), url, String(CALLS)], {
+    env: { ...process.env, TOKEN: token },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout });
+  return {
+    measured: async () => {
+      const line = new Promise((done) => lines.once("line", done));
+      child.stdin.write("next\n");
+      return JSON.parse(await line);
+    },
+    stop: async () => {
+      const closed = new Promise((done) => child.once("close", done));
+      child.kill();
+      await closed;
+    },
+  };
+}
+
+/** Offers so many requests a second, whatever becomes of them. */
+async function offer({ url, client, held }, rate) {
+  const kinds = { page: new Kind(), allow: new Kind(), callback: new Kind(), code: new Kind(), refresh: new Kind() };
+  let [underWay, number, notSent] = [0, 0, 0];
+  const free = [...held];
+  const token = `${url}/oauth2/token`;
+  const post = (form, from) => ({ method: "POST", headers: FORM, body: new URLSearchParams(form).toString(), from });
+
+  const refresh = async (from) => {
+    const grant = free.pop();
+    // All are under way: the driver has too few of them.
+    if (!grant) return void (notSent += 1);
+    const form = { grant_type: "refresh_token", client_id: client, refresh_token: grant.refresh_token };
+    const answer = await kinds.refresh.send([200], token, post(form, from));
+    free.unshift(answer ? JSON.parse(answer.text) : grant);
+  };
+  const page = (from, { at } = authorizationRequest(url, client)) => kinds.page.send([200], at, { from });
+  const signIn = async (from) => {
+    const request = authorizationRequest(url, client);
+    const asked = await page(from, request);
+    if (!asked) return;
+    const form = formOf(url, asked);
+    const begun = await kinds.allow.send([303], form.url, { ...form, from });
+    if (!begun) return;
+    const provider = await send(begun.headers.location, { from });
+    const cookie = begun.headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
+    const back = await kinds.callback.send([303], provider.headers.location, { headers: { cookie }, from });
+    const arrived = back && new URL(back.headers.location).searchParams.get("code");
+    if (!arrived) return;
+    const redemption = { grant_type: "authorization_code", client_id: client, code: arrived, code_verifier: request.verifier };
+    await kinds.code.send([200], token, post({ ...redemption, redirect_uri: "http://127.0.0.1/callback" }, from));
+  };
+
+  const began = performance.now();
+  while (performance.now() - began < SECONDS * 1000) {
+    const due = Math.floor(((performance.now() - began) * rate) / 1000);
+    for (; number < due; number += 1) {
+      if (underWay >= UNDER_WAY_MAX) {
+        notSent += 1;
+        continue;
+      }
+      const from = addressOf(number % 400);
+      const draw = Math.random();
+      underWay += 1;
+      const work = draw < SIGN_INS ? signIn(from) : draw < SIGN_INS + PAGES ? page(from) : refresh(from);
+      work.catch(() => {}).finally(() => (underWay -= 1));
+    }
+    await pause(0.005);
+  }
+  const took = (performance.now() - began) / 1000;
+  while (underWay > 0) await pause(0.05);
+  const sent = Object.values(kinds).reduce((sum, kind) => sum + kind.admitted.length + kind.refused.length + kind.failed, 0);
+  return { kinds, sent: sent / took, notSent };
+}
+
+async function measure(store, provider, upstream) {
+  const bench = await world(store, provider, upstream);
+  const held = await signIns(bench, GRANTS);
+  const calls = toolCalls(bench.url, held[0].access_token);
+  try {
+    await pause(1);
+    await calls.measured();
+    await pause(SECONDS);
+    const quiet = await calls.measured();
+    const capacity = await perSecond(WORKERS, Math.min(SECONDS, 5), async (worker) => {
+      const form = { grant_type: "refresh_token", client_id: bench.client, refresh_token: held[worker].refresh_token };
+      held[worker] = await tokens(bench.url, form, addressOf(worker));
+    });
+    await pause(1);
+    await calls.measured();
+    const { kinds, sent, notSent } = await offer({ ...bench, held }, capacity * TIMES);
+    const loaded = await calls.measured();
+    const factor = (sent / capacity).toFixed(1);
+    console.log(`\n${store}: capacity ${capacity.toFixed(0)} refreshes/s; sent ${sent.toFixed(0)} requests/s (${factor} times), not sent by the driver ${notSent}\n`);
+    console.log("request | admitted | refused | % refused | p99 ms admitted | p99 ms refused | without Retry-After | other answers");
+    console.log("--- | --- | --- | --- | --- | --- | --- | ---");
+    for (const [name, kind] of Object.entries(kinds)) {
+      const [admitted, refused] = [kind.admitted.length, kind.refused.length];
+      const share = ((100 * refused) / Math.max(1, admitted + refused)).toFixed(1);
+      const times = [shown(percentile(kind.admitted, 0.99)), shown(percentile(kind.refused, 0.99))];
+      console.log(`${[name, admitted, refused, share, ...times, kind.silent, kind.failed].join(" | ")}`);
+    }
+    const ratio = (loaded.p99 / quiet.p99).toFixed(1);
+    console.log(`\ntool calls: p99 ${shown(quiet.p99)} ms without load, ${shown(loaded.p99)} ms under it (${ratio} times); failed ${quiet.failed + loaded.failed}`);
+  } finally {
+    await calls.stop();
+  }
+}
+
+try {
+  const [port, upstreamPort] = [await freePort(), await freePort()];
+  const issuer = `http://127.0.0.1:${port}`;
+  const upstream = `http://127.0.0.1:${upstreamPort}/mcp`;
+  running.push(
+    await start(process.execPath, [join(import.meta.dirname, "instant-provider.mjs"), String(port)], { readyUrl: `${issuer}/jwks` }),
+    await start(join(BINARIES, "bench-upstream"), [String(upstreamPort)], { readyUrl: upstream }),
+  );
+  console.log(`${SECONDS} s at ${TIMES} times the capacity; driver, provider and server run on the same processors.`);
+  for (const store of options.stores.split(",")) await measure(store, issuer, upstream);
+} finally {
+  hangUp();
+  for (const each of running.reverse()) await each.stop();
+}
