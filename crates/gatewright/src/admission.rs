@@ -82,7 +82,7 @@ struct Lines {
     taken: usize,
     people: VecDeque<Waiter>,
     programs: VecDeque<Waiter>,
-    /// People who went ahead since a program had its turn.
+    /// People who went ahead of programs that wait, since one of those had its turn.
     people_in_a_row: u32,
 }
 
@@ -200,8 +200,13 @@ impl Lines {
             self.people_in_a_row = 0;
             return Some(program);
         }
-        self.people_in_a_row = self.people_in_a_row.saturating_add(1);
-        self.people.pop_front()
+        let person = self.people.pop_front()?;
+        self.people_in_a_row = if self.programs.is_empty() {
+            0
+        } else {
+            self.people_in_a_row + 1
+        };
+        Some(person)
     }
 }
 
@@ -271,7 +276,9 @@ mod tests {
         for urgency in [Urgency::Program, Urgency::Person] {
             let began = Instant::now();
             let refused = admission.enter(urgency).await.unwrap_err();
-            assert_eq!(began.elapsed().as_millis(), patience(urgency).most.as_millis());
+            // The clock goes on by itself here, from one timer to the next.
+            let (waited, most) = (began.elapsed(), patience(urgency).most);
+            assert!(waited >= most && waited < most * 2, "{waited:?}");
             assert!(refused.after >= Duration::from_secs(1));
         }
         assert!(patience(Urgency::Program).most < patience(Urgency::Person).most);

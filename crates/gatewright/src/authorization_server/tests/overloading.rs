@@ -10,8 +10,8 @@ const OURS: &[(&str, &str)] = &[("sec-fetch-site", "same-origin")];
 fn says_when(answer: &Answer) -> bool {
     answer
         .header("retry-after")
-        .parse()
-        .is_ok_and(|seconds: u64| (1..=10).contains(&seconds))
+        .parse::<u64>()
+        .is_ok_and(|seconds| (1..=10).contains(&seconds))
 }
 
 #[tokio::test]
