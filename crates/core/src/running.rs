@@ -163,7 +163,7 @@ impl Running {
 
     /// Takes a place for a message that is on its way, before any of it is read. The project has a few more of these than it
     /// may run, because one of them may cancel what runs.
-    pub(super) fn admit_message(&self, counted: &Counted) -> Result<Place, Busy> {
+    pub fn admit_message(&self, counted: &Counted) -> Result<Place, Busy> {
         let reserve = self.per_project.div_ceil(RESERVE);
         let of_project = self.per_project.saturating_add(reserve);
         self.take(counted, Some(Part::Sending), of_project)

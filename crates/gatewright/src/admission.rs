@@ -314,7 +314,7 @@ mod tests {
         let place = person.await.unwrap().unwrap();
         assert!(!program.is_finished());
         drop(place);
-        program.await.unwrap().unwrap();
+        drop(program.await.unwrap().unwrap());
     }
 
     #[tokio::test(start_paused = true)]
@@ -334,7 +334,7 @@ mod tests {
         let place = program.await.unwrap().unwrap();
         assert!(!last.is_finished());
         drop(place);
-        last.await.unwrap().unwrap();
+        drop(last.await.unwrap().unwrap());
     }
 
     #[tokio::test(start_paused = true)]

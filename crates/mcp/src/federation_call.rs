@@ -36,6 +36,10 @@ use crate::{
 const SMALL_ERROR: usize = 4 * 1024;
 
 /// What one attempt led to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and a box would be an allocation for every call"
+)]
 enum Attempt<B> {
     Answer(Response<Answer<B>>),
     /// By the standard nothing was done, and the call may be sent once more. Why it was refused.

@@ -202,7 +202,7 @@ impl Condition {
     }
 
     /// Counts an answer that broke after its head.
-    pub(crate) fn count_broken(&self, server: Option<ServerId>, reason: &'static str) {
+    pub fn count_broken(&self, server: Option<ServerId>, reason: &'static str) {
         self.broken
             .get_or_create(&UpstreamLabels::new(server, reason))
             .inc();

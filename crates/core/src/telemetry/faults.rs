@@ -109,8 +109,8 @@ async fn measured() -> BTreeSet<String> {
     telemetry.condition.count_broken(None, "broken");
     telemetry.condition.note_job("example", false);
     telemetry.condition.look(&test.core);
-    let text = telemetry.encode().unwrap();
-    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let encoded = telemetry.encode().unwrap();
+    let samples = encoded.lines().filter(|line| !line.starts_with('#'));
     let name = |line: &str| {
         let name = line.split(['{', ' ']).next().unwrap_or_default();
         let of_histogram = ["_bucket", "_count", "_sum"];

@@ -26,7 +26,7 @@ struct Typed {
 type Row = (fn(&mut Script, &str), fn(&mut Typed), &'static str);
 
 /// Has the provider publish this beside the usual.
-fn publish(script: &mut Script, more: Value) {
+fn publish(script: &mut Script, more: &Value) {
     script.discovery = json!({"authorization_response_iss_parameter_supported": true});
     script
         .discovery
@@ -41,7 +41,7 @@ fn as_usual(_: &mut Typed) {}
 
 const ROWS: [Row; 31] = [
     (
-        |script, _| publish(script, json!({})),
+        |script, _| publish(script, &json!({})),
         as_usual,
         "Nothing speaks against the subject claim.",
     ),
@@ -96,23 +96,23 @@ const ROWS: [Row; 31] = [
         "Turn off compression",
     ),
     (
-        |script, _| publish(script, json!({"issuer": null})),
+        |script, _| publish(script, &json!({"issuer": null})),
         as_usual,
         "names no issuer. Check that this address belongs to an OpenID Connect provider.",
     ),
     (
-        |script, own| publish(script, json!({"issuer": format!("{own}/")})),
+        |script, own| publish(script, &json!({"issuer": format!("{own}/")})),
         as_usual,
         "ends with a slash",
     ),
     (nothing, |typed| typed.issuer.push('/'), "has no slash at the end"),
     (
-        |script, own| publish(script, json!({"issuer": own.to_uppercase()})),
+        |script, own| publish(script, &json!({"issuer": own.to_uppercase()})),
         as_usual,
         "differs in upper and lower case",
     ),
     (
-        |script, _| publish(script, json!({"issuer": "https://sts.windows.net/1b2c/"})),
+        |script, _| publish(script, &json!({"issuer": "https://sts.windows.net/1b2c/"})),
         as_usual,
         "The provider there calls itself https://sts.windows.net/1b2c/.",
     ),
@@ -120,29 +120,29 @@ const ROWS: [Row; 31] = [
         |script, _| {
             publish(
                 script,
-                json!({"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"}),
-            )
+                &json!({"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"}),
+            );
         },
         as_usual,
         "with the Directory (tenant) ID and not `common`",
     ),
     (
-        |script, _| publish(script, json!({"token_endpoint": "http://idp.example.com/token"})),
+        |script, _| publish(script, &json!({"token_endpoint": "http://idp.example.com/token"})),
         as_usual,
         "plain http is accepted on loopback only",
     ),
     (
-        |script, _| publish(script, json!({"response_types_supported": ["id_token"]})),
+        |script, _| publish(script, &json!({"response_types_supported": ["id_token"]})),
         as_usual,
         "does not offer the response type `code`",
     ),
     (
-        |script, _| publish(script, json!({"grant_types_supported": ["implicit"]})),
+        |script, _| publish(script, &json!({"grant_types_supported": ["implicit"]})),
         as_usual,
         "does not offer the grant type `authorization_code`",
     ),
     (
-        |script, _| publish(script, json!({"code_challenge_methods_supported": ["plain"]})),
+        |script, _| publish(script, &json!({"code_challenge_methods_supported": ["plain"]})),
         as_usual,
         "not the method S256",
     ),
@@ -150,8 +150,8 @@ const ROWS: [Row; 31] = [
         |script, _| {
             publish(
                 script,
-                json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}),
-            )
+                &json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}),
+            );
         },
         as_usual,
         "only private_key_jwt",
@@ -160,8 +160,8 @@ const ROWS: [Row; 31] = [
         |script, _| {
             publish(
                 script,
-                json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}),
-            )
+                &json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}),
+            );
         },
         |typed| typed.choice = AuthenticationChoice::Basic,
         "Choose `automatic`",
@@ -170,8 +170,8 @@ const ROWS: [Row; 31] = [
         |script, _| {
             publish(
                 script,
-                json!({"id_token_signing_alg_values_supported": ["HS512"]}),
-            )
+                &json!({"id_token_signing_alg_values_supported": ["HS512"]}),
+            );
         },
         as_usual,
         "signs ID tokens with HS512 only",
@@ -197,12 +197,12 @@ const ROWS: [Row; 31] = [
         "without it the provider sends no ID token",
     ),
     (
-        |script, _| publish(script, json!({"scopes_supported": ["openid"]})),
+        |script, _| publish(script, &json!({"scopes_supported": ["openid"]})),
         as_usual,
         "a test sign-in shows whether it takes this one",
     ),
     (
-        |script, _| publish(script, json!({"claims_supported": ["sub"]})),
+        |script, _| publish(script, &json!({"claims_supported": ["sub"]})),
         |typed| typed.claim = "oid",
         "Make sure that it is in the ID token of every user",
     ),
@@ -221,7 +221,7 @@ fn numbered(script: &Script, number: usize) -> Value {
 }
 
 /// All that a check says: of what holds, of what does not, and what to do.
-async fn said(world: &World, types: fn(&mut Typed)) -> BTreeSet<String> {
+async fn said(world: &World, change: fn(&mut Typed)) -> BTreeSet<String> {
     let mut typed = Typed {
         issuer: world.source.issuer.clone(),
         scopes: world.source.scopes.clone(),
@@ -229,7 +229,7 @@ async fn said(world: &World, types: fn(&mut Typed)) -> BTreeSet<String> {
         callback: Callback::Shared,
         choice: AuthenticationChoice::Automatic,
     };
-    types(&mut typed);
+    change(&mut typed);
     let candidate = Candidate {
         issuer: &typed.issuer,
         scopes: &typed.scopes,

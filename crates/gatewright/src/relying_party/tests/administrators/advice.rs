@@ -86,7 +86,9 @@ async fn every_text_is_reached() {
 }
 
 /// What a provider does, and what those who run the instance read in the log.
-const ROWS: [(fn(&mut Script), &str); 7] = [
+type Row = (fn(&mut Script), &'static str);
+
+const ROWS: [Row; 7] = [
     (
         |script| {
             script.secrets.clear();

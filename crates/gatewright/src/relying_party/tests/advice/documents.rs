@@ -111,7 +111,7 @@ pub(super) const ROWS: [Row; 18] = [
                 script,
                 own,
                 Some((503, json!({"error": "temporarily_unavailable"}))),
-            )
+            );
         },
         "temporarily_unavailable",
         PASSING,

@@ -100,7 +100,7 @@ pub(super) const ROWS: [Row; 28] = [
                 script,
                 "iss",
                 json!("https://login.microsoftonline.com/{tenantid}/v2.0"),
-            )
+            );
         },
         "template for many tenants",
         "The provider publishes one document for many tenants",

@@ -30,7 +30,7 @@ pub(super) const ROWS: [Row; 16] = [
                 script,
                 400,
                 json!({"error": "invalid_grant", "error_description": "Code not valid"}),
-            )
+            );
         },
         "refused the authorization code",
         CODE,
@@ -92,7 +92,7 @@ pub(super) const ROWS: [Row; 16] = [
                 script,
                 200,
                 json!({"access_token": "a", "token_type": "bearer", "scope": "user"}),
-            )
+            );
         },
         "no ID token",
         "The scope `openid` must be among the scopes",

@@ -9,8 +9,8 @@ fn asker(address: &str) -> Asker {
     Asker::of(address.parse().unwrap())
 }
 
-fn unknown(asker: &Asker) -> Option<Standing<'_>> {
-    Some(Standing::Unknown(asker))
+const fn unknown(asker: &Asker) -> Standing<'_> {
+    Standing::Unknown(asker)
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,7 +31,7 @@ async fn a_host_is_limited_for_a_minute_and_others_are_not() {
 #[tokio::test(start_paused = true)]
 async fn a_network_uses_no_more_than_its_share_of_a_host() {
     let gate = Gate::default();
-    let enter = async |address: &str| gate.enter("a.example", unknown(&asker(address))).await.is_ok();
+    let enter = async |address: &str| gate.enter("a.example", Some(unknown(&asker(address)))).await.is_ok();
     for _ in 0..OF_NETWORK.of_host {
         assert!(enter("203.0.113.7").await);
     }
@@ -45,7 +45,7 @@ async fn a_network_uses_no_more_than_its_share_of_a_host() {
     assert!(enter("198.51.100.7").await);
     assert!(enter("2001:db8:1:100::1").await);
     assert!(
-        gate.enter("b.example", unknown(&asker("203.0.113.7")))
+        gate.enter("b.example", Some(unknown(&asker("203.0.113.7"))))
             .await
             .is_ok()
     );
@@ -60,12 +60,12 @@ async fn hosts_that_hang_hold_the_places_of_one_network_only() {
     let mut hanging = Vec::new();
     for number in 0..OF_NETWORK.at_once {
         let host = format!("h{number}.example");
-        hanging.push(gate.enter(&host, unknown(&bad)).await.unwrap());
+        hanging.push(gate.enter(&host, Some(unknown(&bad))).await.unwrap());
     }
-    assert!(gate.enter("one-more.example", unknown(&bad)).await.is_err());
-    assert!(gate.enter("good.example", unknown(&good)).await.is_ok());
+    assert!(gate.enter("one-more.example", Some(unknown(&bad))).await.is_err());
+    assert!(gate.enter("good.example", Some(unknown(&good))).await.is_ok());
     hanging.pop();
-    assert!(gate.enter("one-more.example", unknown(&bad)).await.is_ok());
+    assert!(gate.enter("one-more.example", Some(unknown(&bad))).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,11 +74,11 @@ async fn networks_of_one_provider_leave_room_for_others() {
     for number in 0..20_000_u32 {
         let address = format!("2001:db8:{:x}:{:x}::1", number >> 8, (number & 0xff) << 8);
         let host = format!("h{}.example", number % 1_000);
-        drop(gate.enter(&host, unknown(&asker(&address))).await);
+        drop(gate.enter(&host, Some(unknown(&asker(&address)))).await);
     }
     assert!(gate.counts.lock().unwrap().networks.len() < 1_000);
     assert!(
-        gate.enter("good.example", unknown(&asker("198.51.100.7")))
+        gate.enter("good.example", Some(unknown(&asker("198.51.100.7"))))
             .await
             .is_ok()
     );
@@ -140,12 +140,12 @@ async fn networks_without_end_are_forgotten_and_those_that_ask_much_are_not() {
     let gate = Gate::default();
     let busy = asker("198.51.100.7");
     for _ in 0..OF_NETWORK.of_host {
-        drop(gate.enter("a.example", unknown(&busy)).await.unwrap());
+        drop(gate.enter("a.example", Some(unknown(&busy))).await.unwrap());
     }
     for number in 0..MAX_NETWORKS {
         let far = asker(&format!("2001:{:x}::1", number + 1));
         let host = format!("h{number}.example");
-        assert!(gate.enter(&host, unknown(&far)).await.is_ok(), "{host}");
+        assert!(gate.enter(&host, Some(unknown(&far))).await.is_ok(), "{host}");
     }
     let counts = gate.counts.lock().unwrap();
     assert!(counts.networks.len() <= MAX_NETWORKS);
