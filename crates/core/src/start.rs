@@ -57,12 +57,13 @@ impl Core {
         store.migrate().await.map_err(named)?;
         store.check_keyring(&keyring, &*entropy).await.map_err(named)?;
         let signing = SigningKeys::load(&store, &keyring, &*clock, &*entropy).await?;
+        let shutdown = CancellationToken::new();
         let core = Self {
             fetch: Fetch::new(&config)?,
             directory: DirectoryHandle::new(Arc::clone(&clock)),
             telemetry: Telemetry::default(),
-            stopping: CancellationToken::new(),
-            shutdown: CancellationToken::new(),
+            stopping: shutdown.child_token(),
+            shutdown,
             config,
             store,
             keyring,

@@ -1,6 +1,7 @@
 //! The listener: accepts connections, answers HTTP/1.1 and HTTP/2 without TLS, and stops in order.
 
 mod activity;
+mod closing;
 pub mod presence;
 mod signals;
 mod unread;
@@ -16,6 +17,7 @@ use std::{
 };
 
 use axum::Router;
+use http::{HeaderValue, header};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -48,8 +50,6 @@ const H2_PING_EVERY: Duration = Duration::from_secs(30);
 const H2_PING_DEADLINE: Duration = Duration::from_secs(20);
 /// How long an HTTP/2 client may take to hear that its idle connection ends.
 const H2_GOODBYE: Duration = Duration::from_secs(2);
-/// When the process stops, an idle connection is closed this much later: a request that is on its way gets its answer.
-const LAST_REQUEST_WAIT: Duration = Duration::from_millis(300);
 /// After running out of file descriptors, accepting waits this long for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -90,10 +90,13 @@ async fn run_behind(front: Front, app: Arc<App>, listener: TcpListener) -> anyho
         };
         connections.spawn(connection.serve(stream, slot));
     };
-    let accepting = accept(&app, &listener, &slots, begin);
+    let accepting = accept(&app, &listener, &slots, &begin);
     app.shutdown.run_until_cancelled(accepting).await;
+    closing::ignore_new(&listener);
+    let accepting = accept(&app, &listener, &slots, &begin);
+    let _ = tokio::time::timeout(closing::LAST_HANDSHAKES, accepting).await;
     // New connections are refused from here on, so that a load balancer goes elsewhere.
-    accept_the_last(listener, &slots, begin)?;
+    closing::accept_the_last(listener, &slots, begin)?;
     tracing::info!(
         open = connections.len(),
         "stopping: no new connections, running requests may end"
@@ -165,22 +168,6 @@ async fn accept(
     }
 }
 
-/// Closes the listener, after it has taken the connections that wait behind it: their clients have sent a request already.
-fn accept_the_last(
-    listener: TcpListener,
-    slots: &Arc<Semaphore>,
-    begin: impl Fn(TcpStream, IpAddr, OwnedSemaphorePermit),
-) -> io::Result<()> {
-    let listener = listener.into_std()?;
-    while let Ok(slot) = Arc::clone(slots).try_acquire_owned()
-        && let Ok((stream, peer)) = listener.accept()
-    {
-        stream.set_nonblocking(true)?;
-        begin(TcpStream::from_std(stream)?, peer.ip(), slot);
-    }
-    Ok(())
-}
-
 /// Whether an error of `accept` is only about the connection that was to be accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
@@ -201,13 +188,23 @@ impl Connection {
         let _open = Open::new(&self.app);
         let activity = Activity::new();
         let is_http2 = AtomicBool::new(false);
+        // Tokens of its own: every request, and every wake of a connection, looks at one, and looking takes a lock inside.
+        let leaving = Arc::new(self.app.stopping.child_token());
+        let shutdown = self.app.shutdown.child_token();
         let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| {
             let busy = activity.begin();
-            is_http2.store(request.version() == http::Version::HTTP_2, Ordering::Relaxed);
-            let front = Arc::clone(&self.front);
+            let http2 = request.version() == http::Version::HTTP_2;
+            is_http2.store(http2, Ordering::Relaxed);
+            let (front, leaving) = (Arc::clone(&self.front), Arc::clone(&leaving));
             let peer = self.peer;
             async move {
-                let response = front.receive(peer, request.map(ReadToEnd::new)).await;
+                let mut response = front.receive(peer, request.map(ReadToEnd::new)).await;
+                if !http2 && leaving.is_cancelled() {
+                    // Said before it closes, the end of a connection costs its client nothing; one that closes
+                    // without a word may do so while the next request is on its way.
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
                 Ok::<_, std::convert::Infallible>(response.map(|inner| BusyBody { inner, busy }))
             }
         });
@@ -217,8 +214,6 @@ impl Connection {
         };
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
-        // A token of its own: every wake of a connection looks at it, and looking takes a lock inside.
-        let shutdown = self.app.shutdown.child_token();
         let look = tokio::time::sleep(FIRST_REQUEST_DEADLINE);
         tokio::pin!(look);
         let (mut stopping, mut waits, mut said_goodbye) = (false, false, false);
@@ -245,7 +240,7 @@ impl Connection {
                     stopping = true;
                     if activity.is_idle() {
                         waits = true;
-                        look.as_mut().reset(Instant::now() + LAST_REQUEST_WAIT);
+                        look.as_mut().reset(activity.last_request_deadline());
                     } else {
                         connection.as_mut().graceful_shutdown();
                     }

@@ -210,7 +210,7 @@ impl Condition {
 
     /// Sets the gauges to what is so now.
     pub fn look(&self, core: &Core) {
-        let ready = core.directory.current().is_ok() && self.takes_writes() && !core.shutdown.is_cancelled();
+        let ready = core.directory.current().is_ok() && self.takes_writes() && !core.stopping.is_cancelled();
         self.ready.set(ready.into());
         self.writable.set(self.takes_writes().into());
         self.directory_age.set(core.directory.age().as_secs_f64());

@@ -40,7 +40,7 @@ pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
         .await
         .unwrap_or(false);
     let directory = core.directory.current().is_ok();
-    let stopping = core.stopping.is_cancelled() || core.shutdown.is_cancelled();
+    let stopping = core.stopping.is_cancelled();
     let writes = core.telemetry.condition.takes_writes();
     let word = |good| if good { "ok" } else { "failing" };
     let ready = database && writes && directory && !stopping;

@@ -25,6 +25,10 @@ pub(super) const FIRST_REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const NEXT_HEAD_DEADLINE: Duration = Duration::from_secs(65);
 /// A client that takes not one byte for this long is not coming back for the rest.
 pub(super) const STALL_DEADLINE: Duration = Duration::from_mins(1);
+/// When the process stops, an idle connection is closed this much later: a request that is on its way gets its answer.
+const LAST_REQUEST_WAIT: Duration = Duration::from_millis(300);
+/// The same for a connection that was made just now, counted from then: few are made without a request to send.
+const ONLY_REQUEST_WAIT: Duration = Duration::from_secs(2);
 
 /// What a connection is doing. Times are in milliseconds since it was accepted.
 #[derive(Debug)]
@@ -68,6 +72,16 @@ impl Activity {
     /// Whether no request runs.
     pub(super) fn is_idle(&self) -> bool {
         self.running.load(Ordering::Acquire) == 0
+    }
+
+    /// Until when a connection that is idle when the process stops may bring a request.
+    pub(super) fn last_request_deadline(&self) -> Instant {
+        let soon = Instant::now() + LAST_REQUEST_WAIT;
+        if self.had_request.load(Ordering::Relaxed) {
+            soon
+        } else {
+            soon.max(self.accepted + ONLY_REQUEST_WAIT)
+        }
     }
 
     /// Whether the connection may stay.

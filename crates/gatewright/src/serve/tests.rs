@@ -25,6 +25,7 @@ use crate::{
 mod deadlines;
 mod hosts;
 mod metrics;
+mod stopping;
 mod unread;
 
 /// A running server.
