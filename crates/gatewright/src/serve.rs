@@ -32,7 +32,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{app::App, front::Front};
 
-pub use signals::watch_signals;
+pub use signals::{hangups, watch_signals};
 
 use gatewright_core::{descriptors::Fit, keepalive};
 

@@ -21,6 +21,7 @@ use crate::{
 
 /// Serves until told to stop.
 pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -> anyhow::Result<ExitCode> {
+    let hangups = serve::hangups()?;
     descriptors::raise();
     let fit = Fit::here(&config);
     fit.check()?;
@@ -55,7 +56,7 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
         let (app, source, level) = (Arc::clone(&app), source.clone(), log.level());
         move || reload(&app.config, &source, &level)
     };
-    let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app), reload));
+    let signals = tokio::spawn(serve::watch_signals(Arc::clone(&app), hangups, reload));
     serve::run(Arc::clone(&app), listener).await?;
     signals.abort();
     tracing::info!("stopped");

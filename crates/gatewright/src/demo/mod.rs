@@ -81,7 +81,11 @@ impl DemoArguments {
 pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::stdout();
     let demo = Demo::start(arguments).await?;
-    tokio::spawn(serve::watch_signals(Arc::clone(&demo.app), || {}));
+    tokio::spawn(serve::watch_signals(
+        Arc::clone(&demo.app),
+        serve::hangups()?,
+        || {},
+    ));
     demo.introduce(&mut screen);
     tokio::select! {
         walked = demo.walk(&mut screen) => {

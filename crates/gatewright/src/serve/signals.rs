@@ -25,12 +25,12 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(hangup: Signal) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             quit: signal(SignalKind::quit())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup,
         })
     }
 
@@ -54,10 +54,19 @@ impl Signals {
     }
 }
 
+/// SIGHUP from now on, for [`watch_signals`]: before anybody takes it, it ends a process, also one that still starts.
+pub fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
 /// Cancels `app.shutdown` at SIGINT, and at SIGTERM or SIGQUIT after [`drain`]; the second of these signals ends the process
 /// at once. SIGHUP never does: it calls `reload`.
-pub async fn watch_signals(app: Arc<App>, mut reload: impl FnMut() + Send) -> io::Result<()> {
-    let mut signals = Signals::new()?;
+pub async fn watch_signals(
+    app: Arc<App>,
+    hangups: Signal,
+    mut reload: impl FnMut() + Send,
+) -> io::Result<()> {
+    let mut signals = Signals::new(hangups)?;
     if signals.end(&mut reload).await == Wish::Drain {
         tokio::select! {
             () = drain(&app) => {}
