@@ -1,8 +1,10 @@
 //! What a stop does to connections: none ends without a word while its next request may be on the way.
 
-use std::sync::atomic::AtomicUsize;
-
-use socket2::{Domain, Socket, Type};
+#[cfg(target_os = "linux")]
+use {
+    socket2::{Domain, Socket, Type},
+    std::sync::atomic::AtomicUsize,
+};
 
 use super::*;
 
@@ -84,6 +86,7 @@ async fn a_connection_that_was_made_just_now_is_waited_for_longer() {
 }
 
 /// A connection that is begun and not waited for.
+#[cfg(target_os = "linux")]
 fn begin(to: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_nonblocking(true).unwrap();
