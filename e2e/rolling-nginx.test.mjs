@@ -1,48 +1,59 @@
 // A rolling restart behind nginx, with the configuration of the guide as it stands there: two replicas are stopped and started
-// one after the other while clients call, and no call fails. Signals do what the guide says.
+// one after the other while clients of the official TypeScript SDK call a tool; no call is lost and none acts twice. Signals
+// do what the guide says.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { continuously } from "./lib/continuous.mjs";
 import { configure } from "./lib/gateway.mjs";
 import { blocks, filledIn } from "./lib/guide.mjs";
+import { startOddUpstream } from "./lib/odd-upstream.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
 
 /** How often each replica is restarted. */
 const ROUNDS = 3;
 
-/** How many calls pass between two restarts. */
+/** How many calls pass before and after each step of a restart. */
 const SOME = 40;
 
+/** Enough that nginx has several connections to each replica. */
+const CLIENTS = 8;
+
+/** As it is without configuration: the guide's nginx counts on it. */
+const DRAIN = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "5" };
+const NO_DRAIN = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "0" };
+
 describe("a rolling restart behind the nginx of the guide", () => {
-  let folder, made, nginx, key, url;
+  let folder, made, upstream, key, url;
   const replicas = [];
+  const parts = [];
 
   /** A replica on a port of its own; nginx has the port of the public URL. */
-  async function replica(env = {}) {
+  async function replica() {
     const listen = `127.0.0.1:${await freePort()}`;
-    // As the guide has it, a replica drains before it closes its door; a second is enough here.
-    const drain = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "1" };
-    const begin = (more = {}) =>
-      start(made.program, ["serve", ...made.config], {
-        env: { ...drain, ...env, ...more, GATEWRIGHT__SERVER__LISTEN: listen },
+    const each = { listen };
+    each.begin = async (env = DRAIN) => {
+      each.running = await start(made.program, ["serve", ...made.config], {
+        env: { ...env, GATEWRIGHT__SERVER__LISTEN: listen },
         readyUrl: `http://${listen}/readyz`,
       });
-    const each = { listen, running: await begin() };
-    each.restart = async (signal) => {
-      assert.equal(await each.running.stop(signal), 0, each.running.output());
-      each.running = await begin();
     };
-    each.begin = async (more) => (each.running = await begin(more));
+    each.end = async (signal) => assert.equal(await each.running.stop(signal), 0, each.running.output());
+    await each.begin();
     return each;
   }
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "gatewright-rolling-"));
     made = await configure({ store: "postgres" });
+    upstream = await startOddUpstream();
     const instanceKey = (await run(made.program, ["admin", "init", ...made.config])).match(/gwk_[\w-]+/)[0];
     replicas.push(await replica(), await replica());
     const ask = async (path, body, bearer) => {
@@ -56,54 +67,102 @@ describe("a rolling restart behind the nginx of the guide", () => {
     };
     const { id } = await ask("/projects", { name: "Acme" }, instanceKey);
     const owner = (await ask(`/projects/${id}/api-keys`, { name: "tests", role: "owner" }, instanceKey)).key;
-    await ask(`/projects/${id}/gateways`, { name: "Agents", slug: "agents", authentication_mode: "headers" }, owner);
+    const server = await ask(`/projects/${id}/servers`, { slug: "acts", name: "Acts", url: upstream.url }, owner);
+    const gateway = { name: "Agents", slug: "agents", authentication_mode: "headers", servers: [server.id] };
+    await ask(`/projects/${id}/gateways`, gateway, owner);
     key = (await ask(`/projects/${id}/api-keys`, { name: "agents", role: "gateway" }, owner)).key;
     url = `${made.url}/mcp/agents`;
-
-    const [upstream] = await blocks("replicas", "nginx", "## In front of them");
-    assert.match(upstream, /max_fails=0/);
-    const [server] = await blocks("tls", "nginx", "## nginx");
-    const plain = server.replace(/^\s*ssl_certificate.*\n/gm, "");
-    const filled = filledIn(`${upstream}\n${plain}`, {
-      "10.0.0.11:8080": replicas[0].listen,
-      "10.0.0.12:8080": replicas[1].listen,
-      "listen 443 ssl": `listen ${new URL(made.url).host}`,
-      "http://127.0.0.1:8080": "http://gatewright",
-    });
-    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${folder}/${each};`);
-    await writeFile(
-      join(folder, "nginx.conf"),
-      `daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
-       http { access_log off; ${temporary.join(" ")} ${filled} }`,
-    );
-    nginx = await start("/usr/sbin/nginx", ["-c", join(folder, "nginx.conf"), "-p", folder], { readyUrl: `${made.url}/healthz` });
+    // The other replica has not made any of this, and knows it when it has read it.
+    await replicas[1].end();
+    await replicas[1].begin();
   });
 
+  /** Starts nginx with the guide's file, changed by `change`, at the port of `origin`. */
+  async function nginx(origin, change = (text) => text) {
+    const [balanced] = await blocks("replicas", "nginx", "## In front of them");
+    const [server] = await blocks("tls", "nginx", "## nginx");
+    const plain = server.replace(/^\s*ssl_certificate.*\n/gm, "");
+    const filled = filledIn(`${change(balanced)}\n${plain}`, {
+      "10.0.0.11:8080": replicas[0].listen,
+      "10.0.0.12:8080": replicas[1].listen,
+      "listen 443 ssl": `listen ${new URL(origin).host}`,
+      "http://127.0.0.1:8080": "http://gatewright",
+    });
+    const own = await mkdtemp(join(folder, "nginx-"));
+    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${own}/${each};`);
+    await writeFile(
+      join(own, "nginx.conf"),
+      `daemon off; pid ${own}/pid; error_log ${own}/error.log; events {}
+       http { access_log off; ${temporary.join(" ")} ${filled} }`,
+    );
+    const running = await start("/usr/sbin/nginx", ["-c", join(own, "nginx.conf"), "-p", own], { readyUrl: `${origin}/healthz` });
+    parts.push(() => running.stop());
+    return { errors: () => readFile(join(own, "error.log"), "utf8") };
+  }
+
+  /** Clients that call the tool over and over at this URL, and how often it acted since. */
+  async function calling(at) {
+    const headers = { authorization: `Bearer ${key}`, "gatewright-user-id": "ada-1815" };
+    const clients = [];
+    for (let index = 0; index < CLIENTS; index += 1) {
+      const client = new Client({ name: "rolling", version: "1" });
+      await client.connect(new StreamableHTTPClientTransport(new URL(at), { requestInit: { headers } }));
+      parts.push(() => client.close());
+      clients.push(client);
+    }
+    const before = upstream.seen.acted;
+    const act = async (index) => {
+      const { content, isError } = await clients[index % CLIENTS].callTool({ name: "act", arguments: {} });
+      assert.ok(!isError, JSON.stringify(content));
+    };
+    return { ...continuously(act, { parallel: CLIENTS, limit: 500_000 }), acted: () => upstream.seen.acted - before };
+  }
+
   after(async () => {
-    await nginx?.stop();
-    for (const each of replicas) await each.running.stop();
+    for (const part of parts.reverse()) await part();
+    for (const each of replicas) await each.running?.stop();
+    upstream?.stop();
     for (const each of [folder, made?.folder]) if (each) await rm(each, { recursive: true, force: true });
   });
 
-  /** One call as a client makes it; nothing is tried again. */
-  async function call() {
-    const answer = await fetch(url, {
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${key}`,
-        "gatewright-user-id": "ada-1815",
-        accept: "application/json, text/event-stream",
-        "content-type": "application/json",
-      },
-      body: JSON.stringify({
-        jsonrpc: "2.0",
-        id: 1,
-        method: "initialize",
-        params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "rolling", version: "1" } },
-      }),
-    });
-    assert.equal(answer.status, 200, await answer.text());
-  }
+  test("loses no call, and none acts twice", async () => {
+    const proxy = await nginx(made.url);
+    const calls = await calling(url);
+    await calls.more(SOME);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const each of replicas) {
+        await each.end(round === 1 ? "SIGQUIT" : "SIGTERM");
+        await calls.more(SOME);
+        await each.begin();
+        await calls.more(SOME);
+      }
+    }
+    const failures = await calls.stop();
+    // Replicas were away, and nginx has seen that; it has seen nothing else.
+    const errors = (await proxy.errors()).trim().split("\n");
+    const refused = errors.filter((line) => line.includes("connect() failed (111: Connection refused)"));
+    const others = errors.filter((line) => !refused.includes(line));
+    assert.deepEqual([...failures.map(String), ...others], []);
+    assert.notEqual(refused.length, 0);
+    assert.equal(calls.acted(), calls.done());
+  });
+
+  test("without max_fails=0 the same restart is an outage", async () => {
+    const origin = `http://127.0.0.1:${await freePort()}`;
+    const proxy = await nginx(origin, (text) => text.replaceAll(" max_fails=0", ""));
+    for (const each of replicas) {
+      await each.end();
+      await each.begin(NO_DRAIN);
+    }
+    const calls = await calling(`${origin}/mcp/agents`);
+    for (const each of replicas) {
+      await each.end();
+      await calls.more(SOME);
+      await each.begin();
+    }
+    assert.notEqual((await calls.stop()).length, 0);
+    assert.match(await proxy.errors(), /no live upstreams/);
+  });
 
   test("SIGHUP never ends a replica and changes the level of its log", async () => {
     const [each] = replicas;
@@ -118,10 +177,23 @@ describe("a rolling restart behind the nginx of the guide", () => {
     assert.equal((await fetch(`http://${each.listen}/readyz`)).status, 200);
   });
 
+  test("SIGHUP does not end a process that still waits for its database", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const database = `postgres://nobody:none@127.0.0.1:${silent.address().port}/none`;
+    const env = { GATEWRIGHT__DATABASE__URL: database, GATEWRIGHT__SERVER__LISTEN: `127.0.0.1:${await freePort()}` };
+    const asked = once(silent, "connection");
+    const starting = await start(made.program, ["serve", ...made.config], { env });
+    const [connection] = await asked;
+    starting.child.kill("SIGHUP");
+    // The first of the two that ends it is how it ended.
+    assert.equal(await starting.stop(), "SIGTERM", starting.output());
+    connection.destroy();
+    silent.close();
+  });
+
   test("while it drains it says so to load balancers and serves everybody", async () => {
     const [each] = replicas;
-    await each.running.stop();
-    await each.begin({ GATEWRIGHT__SERVER__DRAIN_SECONDS: "3" });
     each.running.child.kill("SIGTERM");
     const told = async () => {
       const answer = await fetch(`http://${each.listen}/readyz`);
