@@ -203,6 +203,7 @@ describe("a rolling restart behind the nginx of the guide", () => {
     while ((await told())[0] === 200) assert.ok(Date.now() < deadline);
     assert.deepEqual(await told(), [503, "stopping"]);
     assert.equal((await fetch(`http://${each.listen}/healthz`)).status, 200);
+    assert.match(await (await fetch(`http://${each.listen}/metrics`)).text(), /^gatewright_ready 0$/m);
     assert.equal(await each.running.exited, 0, each.running.output());
     await each.begin();
   });
