@@ -110,11 +110,11 @@ export async function startGateway({ env = {}, outputFile, wrapper = [], ...opti
       return text ? JSON.parse(text) : undefined;
     },
     /** Starts a second process on the same database, which listens elsewhere under the same public URL. */
-    replica: async () => {
+    replica: async ({ env: more = {} } = {}) => {
       const listen = `127.0.0.1:${await freePort()}`;
       const begin = () =>
         start(program, ["serve", ...config], {
-          env: { ...env, GATEWRIGHT__SERVER__LISTEN: listen },
+          env: { ...env, ...more, GATEWRIGHT__SERVER__LISTEN: listen },
           readyUrl: `http://${listen}/readyz`,
         });
       let other = await begin();

@@ -1,6 +1,6 @@
 // A PostgreSQL of a test's own, which may be taken away and brought back.
 
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, run } from "./process.mjs";
@@ -27,10 +27,27 @@ export async function startPostgres() {
   const begin = () => control("-l", join(folder, "log"), "-o", options, "start");
   const end = () => control("-m", "fast", "stop");
   await begin();
+  /** The process that accepts connections, and those it has begun, one for each connection among them. */
+  const processes = async () => {
+    const main = Number((await readFile(join(data, "postmaster.pid"), "utf8")).split("\n")[0]);
+    const begun = await readFile(`/proc/${main}/task/${main}/children`, "utf8");
+    return [main, ...begun.trim().split(" ").filter(Boolean).map(Number)];
+  };
+  const signal = async (name) => {
+    const [main] = await processes();
+    // The first one first, so that it begins no other meanwhile.
+    process.kill(main, name);
+    for (const pid of (await processes()).slice(1)) process.kill(pid, name);
+  };
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     takeAway: end,
     bringBack: begin,
+    processes,
+    /** It says nothing any more, and its connections stay open. */
+    silence: () => signal("SIGSTOP"),
+    /** It goes on where it was. */
+    speak: () => signal("SIGCONT"),
     stop: async () => {
       await end();
       await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,42 @@
+// A disk that a test can fill, without filling the machine's.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "./process.mjs";
+
+/**
+ * A file system of its own with little room; where none may be mounted, files that must not grow. `kind` says which. What
+ * runs on it is begun with `wrapper`.
+ */
+export async function smallDisk() {
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-disk-"));
+  const filler = join(folder, "filler");
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    await run("mount", ["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", folder]);
+  } catch {
+    const limit = (pid, bytes) => run("prlimit", ["--pid", String(pid), `--fsize=${bytes}:unlimited`]);
+    return {
+      kind: "files that must not grow",
+      folder,
+      // A process that meets the limit is ended by a signal unless it ignores that.
+      wrapper: ["sh", "-c", 'trap "" XFSZ; exec "$0" "$@"'],
+      fill: (pid) => limit(pid, 1 << 20),
+      free: (pid) => limit(pid, "unlimited"),
+      stop: remove,
+    };
+  }
+  return {
+    kind: "a full file system",
+    folder,
+    wrapper: [],
+    fill: () => assert.rejects(writeFile(filler, Buffer.alloc(16 << 20)), { code: "ENOSPC" }),
+    free: () => rm(filler),
+    stop: async () => {
+      await run("umount", [folder]);
+      await remove();
+    },
+  };
+}

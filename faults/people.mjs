@@ -1,0 +1,147 @@
+// People who sign in, clients that refresh and revoke, all at once; and what must be true afterwards, whatever happened to the
+// process meanwhile. What was answered with success holds; what was not answered holds or does not, but never by halves.
+
+import { addressOf, code } from "../bench/flow.mjs";
+import { pause } from "./bounds.mjs";
+import { ask, call } from "./world.mjs";
+
+/** Refusals that ask to come back later: nothing was acknowledged, and nothing may be concluded. */
+const LATER = [429, 503];
+const REFRESHES = 3;
+
+export class People {
+  /** What was not as it must be. */
+  wrong = [];
+  counts = { "sign-ins": 0, refreshes: 0, revocations: 0, unanswered: 0 };
+  #entries = [];
+  #stopped = true;
+  #workers = [];
+  #network = 0;
+
+  constructor(world, { workers = 12 } = {}) {
+    this.world = world;
+    this.parallel = workers;
+  }
+
+  /** Begins a round of work, at another address for each worker of each round: networks have limits. */
+  begin() {
+    this.#stopped = false;
+    this.#workers = Array.from({ length: this.parallel }, () => this.#work(addressOf(this.#network++ % 5_000)));
+  }
+
+  async end() {
+    this.#stopped = true;
+    await Promise.all(this.#workers);
+  }
+
+  async #work(from) {
+    while (!this.#stopped) {
+      const form = await code(this.world.url, this.world.client, from).catch(() => undefined);
+      // Without a code nothing was promised yet.
+      if (form) await this.#signIn({ form, from, state: "unsure", past: [] });
+      else await pause(20);
+    }
+  }
+
+  async #signIn(entry) {
+    this.#entries.push(entry);
+    const answer = await this.#token(entry.form, entry.from);
+    if (answer?.status === 200) this.#hold(entry, answer, "sign-ins");
+    else if (answer) return this.#note(entry, `a code was refused: ${answer.status} ${answer.text}`);
+    for (let count = 0; count < REFRESHES && entry.state === "live" && !this.#stopped; count += 1) await this.#refresh(entry);
+    if (entry.state === "live" && !entry.doubt && Math.random() < 0.3) await this.#revoke(entry);
+  }
+
+  #hold(entry, answer, what) {
+    if (entry.refresh) entry.past.push([entry.refresh, answer.refresh_token]);
+    Object.assign(entry, { state: "live", refresh: answer.refresh_token, access: answer.access_token });
+    this.counts[what] += 1;
+  }
+
+  async #refresh(entry) {
+    const answer = await this.#token(this.#refreshing(entry.refresh), entry.from);
+    if (answer?.status === 200) return this.#hold(entry, answer, "refreshes");
+    entry.doubt = "refresh";
+    if (answer) this.#note(entry, `a refresh was refused: ${answer.status} ${answer.text}`);
+    entry.state = "doubted";
+  }
+
+  async #revoke(entry) {
+    const answer = await ask(`${this.world.url}/oauth2/revoke`, { client_id: this.world.client, token: entry.refresh }, entry.from);
+    entry.state = answer?.status === 200 ? "revoked" : "doubted";
+    if (entry.state === "revoked") this.counts.revocations += 1;
+    else entry.doubt = "revocation";
+    if (answer && ![200, ...LATER].includes(answer.status)) this.#note(entry, `a revocation was refused: ${answer.status}`);
+  }
+
+  #refreshing(token) {
+    return { grant_type: "refresh_token", client_id: this.world.client, refresh_token: token };
+  }
+
+  /** A token request; nothing when it was not answered, or asked to come back later. */
+  async #token(form, from) {
+    const answer = await ask(`${this.world.url}/oauth2/token`, form, from);
+    if (answer && !LATER.includes(answer.status)) return answer;
+    this.counts.unanswered += 1;
+    return undefined;
+  }
+
+  #note(entry, what) {
+    this.wrong.push(what);
+    entry.state = "gone";
+  }
+
+  /** Looks at everything this round did, a few at a time, and forgets it. */
+  async verify() {
+    const entries = this.#entries.splice(0);
+    const worker = async () => {
+      for (let entry = entries.pop(); entry; entry = entries.pop()) await this.#check(entry);
+    };
+    await Promise.all(Array.from({ length: 8 }, worker));
+    if (this.wrong.length > 0) throw new Error(`${this.wrong.length} wrong: ${[...new Set(this.wrong)].slice(0, 3).join("; ")}`);
+  }
+
+  async #check(entry) {
+    const must = (condition, what) => condition || this.wrong.push(what);
+    const present = (form) => ask(`${this.world.url}/oauth2/token`, form, entry.from);
+    const refused = (answer) => answer?.status === 400 && answer.error === "invalid_grant";
+    if (entry.state === "unsure") {
+      const again = await present(entry.form);
+      if (again?.status === 200) this.#hold(entry, again, "sign-ins");
+      else must(refused(again), `a code without an answer: ${again?.status} ${again?.text}`);
+    } else if (entry.state === "revoked") {
+      must(refused(await present(this.#refreshing(entry.refresh))), "a revoked refresh token works");
+      must((await call(this.world.url, entry.access, entry.from)) === 401, "a revoked access token works");
+    }
+    if (entry.state === "doubted" || entry.state === "live") await this.#checkHeld(entry, must, present, refused);
+    if (entry.state === "gone") return;
+    if (entry.past.length === 0 || Math.random() < 0.3) {
+      must(refused(await present(entry.form)), "a code works twice");
+      return;
+    }
+    for (const [used, successor] of entry.past) {
+      const again = await present(this.#refreshing(used));
+      must(refused(again) || again?.refresh_token === successor, "a used refresh token has a second successor");
+    }
+  }
+
+  /** A grant that was acknowledged: its newest token works, and once. */
+  async #checkHeld(entry, must, present, refused) {
+    const form = this.#refreshing(entry.refresh);
+    const answer = await present(form);
+    if (entry.doubt === "revocation" && refused(answer)) {
+      must((await call(this.world.url, entry.access, entry.from)) === 401, "revoked by halves");
+      return;
+    }
+    must(answer?.status === 200, `an acknowledged refresh token is lost: ${answer?.status} ${answer?.text}`);
+    const again = await present(form);
+    must(again?.refresh_token === answer?.refresh_token, `a refresh token answered with two successors: ${again?.status}`);
+    must((await call(this.world.url, answer?.access_token, entry.from)) === 200, "a new access token does not work");
+    entry.past.push([entry.refresh, answer?.refresh_token]);
+  }
+
+  /** What was done, in words. */
+  toString() {
+    return Object.entries(this.counts).map(([what, count]) => `${count} ${what}`).join(", ");
+  }
+}
