@@ -8,6 +8,18 @@ import { ask, call } from "./world.mjs";
 /** Refusals that ask to come back later: nothing was acknowledged, and nothing may be concluded. */
 const LATER = [429, 503];
 const REFRESHES = 3;
+/** A process that has just come back may ask to come later for this long. */
+const PATIENCE = 10_000;
+
+/** Asks until there is an answer that means something. */
+async function patiently(request) {
+  const until = performance.now() + PATIENCE;
+  for (;;) {
+    const answer = await request();
+    if ((answer && !LATER.includes(answer.status)) || performance.now() > until) return answer;
+    await pause(100);
+  }
+}
 
 export class People {
   /** What was not as it must be. */
@@ -103,7 +115,7 @@ export class People {
 
   async #check(entry) {
     const must = (condition, what) => condition || this.wrong.push(what);
-    const present = (form) => ask(`${this.world.url}/oauth2/token`, form, entry.from);
+    const present = (form) => patiently(() => ask(`${this.world.url}/oauth2/token`, form, entry.from));
     const refused = (answer) => answer?.status === 400 && answer.error === "invalid_grant";
     if (entry.state === "unsure") {
       const again = await present(entry.form);

@@ -6,9 +6,11 @@
 
 import { parseArgs } from "node:util";
 import { Bounds, seconds } from "./bounds.mjs";
+import database from "./database.mjs";
 import kills from "./kills.mjs";
+import replicas from "./replicas.mjs";
 
-const FAULTS = [...kills];
+const FAULTS = [...kills, ...replicas, ...database];
 /** A fault that takes so many minutes longer than it may has hung. */
 const HUNG_AFTER = 5;
 

@@ -1,0 +1,135 @@
+// PostgreSQL itself: silent with its connections open, read-only for a moment, and ended by a crash of its own.
+
+import { addressOf, code, tokens } from "../bench/flow.mjs";
+import { startPostgres } from "../e2e/lib/postgres.mjs";
+import { run } from "../e2e/lib/process.mjs";
+import { hangUp } from "../e2e/lib/raw.mjs";
+import { Administrator } from "./administrator.mjs";
+import { pause, seconds, within } from "./bounds.mjs";
+import { invariants } from "./invariants.mjs";
+import { People } from "./people.mjs";
+import { ask, call, readiness, signInWorld } from "./world.mjs";
+
+/** Old knowledge is believed for five seconds, and writing is tried every five; this much later it is late. */
+const NOTICED = 6_500;
+const BACK = 15_000;
+/** A statement is given up after eighteen seconds; those of one request share the time a client waits. */
+const ENDED = 25_000;
+const SILENT = 22_000;
+
+/** A world on a PostgreSQL of its own; `work(world, postgres, note)` notes what took how long, and the slowest is told. */
+async function onOwn(bounds, work) {
+  const postgres = await startPostgres();
+  let world;
+  const slowest = {};
+  const note = (what, milliseconds) => (slowest[what] = Math.max(slowest[what] ?? 0, milliseconds));
+  try {
+    world = await signInWorld({ databaseUrl: postgres.url });
+    const load = [new People(world, { workers: 6 }), new Administrator(world)];
+    world.ready = async () => (await readiness(world.gateway.url)) === 200;
+    await bounds.each(async (round) => {
+      const pid = world.gateway.pid();
+      for (const each of load) each.begin();
+      await pause(1_000);
+      await work({ world, postgres, note, round });
+      note("ready again", await within(BACK, world.ready, "it is not ready again"));
+      const since = performance.now();
+      await Promise.all(load.map((each) => each.end()));
+      if (performance.now() - since > ENDED) throw new Error("requests under way did not end");
+      if (world.gateway.pid() !== pid) throw new Error("it was restarted");
+      for (const each of load) await each.verify();
+      await invariants(world.gateway, "postgres");
+    });
+    const times = Object.entries(slowest).map(([what, most]) => `${what} after at most ${seconds(most)}`);
+    return `${times.join(", ")}; ${load.join(", ")}; nothing lost, nothing doubled`;
+  } finally {
+    hangUp();
+    await world?.stop();
+    await postgres.stop();
+  }
+}
+
+const unready = (world) => within(NOTICED, async () => (await readiness(world.gateway.url)) === 503, "it says that it is ready");
+
+/** How long the slowest of some requests takes to be answered, which begin now. */
+async function slowestEnd(world, round) {
+  const form = { grant_type: "refresh_token", client_id: world.client, refresh_token: "made-up" };
+  const began = performance.now();
+  const from = addressOf(round);
+  await Promise.all(Array.from({ length: 20 }, () => ask(`${world.url}/oauth2/token`, form, from)));
+  return performance.now() - began;
+}
+
+async function silent({ world, postgres, note, round }) {
+  await postgres.silence();
+  try {
+    const [ended] = await Promise.all([
+      slowestEnd(world, round),
+      unready(world).then((after) => note("not ready", after)),
+      pause(SILENT),
+    ]);
+    note("requests under way answered", ended);
+    if (ended > ENDED) throw new Error(`a request was not answered for ${seconds(ended)}`);
+  } finally {
+    await postgres.speak();
+  }
+}
+
+async function readOnly({ world, postgres, note, round }) {
+  const from = addressOf(round);
+  const held = await tokens(world.url, await code(world.url, world.client, from), from);
+  const env = { PGOPTIONS: "-c default_transaction_read_only=off" };
+  const sql = (text) => run("psql", [postgres.url, "-q", "-c", text], { env });
+  // As after a failover: connections are ended, and new ones may only read.
+  await sql("ALTER DATABASE postgres SET default_transaction_read_only = on");
+  await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+  note("not ready", await unready(world));
+  await pause(1_000);
+  const known = await call(world.url, held.access_token, from);
+  if (known !== 200) throw new Error(`a call with a token from before is answered ${known}`);
+  // Existing connections stay as they are: the process has to notice by itself.
+  await sql("ALTER DATABASE postgres SET default_transaction_read_only = off");
+}
+
+async function crash({ postgres }) {
+  const processes = await postgres.processes();
+  const backends = await run("psql", [postgres.url, "-Atc", "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"]);
+  const [victim] = backends.trim().split("\n").map(Number);
+  if (!processes.includes(victim)) throw new Error(`${victim} is no process of the database`);
+  // One process of it that is killed makes it end all others and recover from its log.
+  process.kill(victim, "SIGKILL");
+  await pause(1_000);
+}
+
+export default [
+  {
+    part: "database",
+    fault: "PostgreSQL goes silent",
+    done: "every process of it is stopped (SIGSTOP) for 22 seconds under load; its connections stay open",
+    promised: "not ready after five seconds; requests under way end; nothing acknowledged is lost; it recovers by itself",
+    rounds: 3,
+    minutes: 2,
+    short: 1,
+    run: (bounds) => onOwn(bounds, silent),
+  },
+  {
+    part: "database",
+    fault: "PostgreSQL is read-only for a moment",
+    done: "connections are ended and new ones may only read, then writing is allowed again, as in a failover",
+    promised: "not ready while nothing can be written; known tokens work; connections that refuse writes are replaced by themselves",
+    rounds: 5,
+    minutes: 1.5,
+    short: 1,
+    run: (bounds) => onOwn(bounds, readOnly),
+  },
+  {
+    part: "database",
+    fault: "PostgreSQL crashes",
+    done: "one of its processes is killed under load; it ends all connections and recovers from its log",
+    promised: "nothing acknowledged is lost, nothing is doubled; it recovers by itself",
+    rounds: 15,
+    minutes: 1.5,
+    short: 2,
+    run: (bounds) => onOwn(bounds, crash),
+  },
+];

@@ -1,0 +1,108 @@
+// One of two replicas is cut off from the database, silently or by broken connections, while the other serves.
+
+import { addressOf, code, tokens } from "../bench/flow.mjs";
+import { hangUp, send } from "../e2e/lib/raw.mjs";
+import { pause, seconds, within } from "./bounds.mjs";
+import { invariants } from "./invariants.mjs";
+import { startLink } from "./link.mjs";
+import { People } from "./people.mjs";
+import { call, readiness, signInWorld } from "./world.mjs";
+
+/** Old knowledge is believed for five seconds; this much later the answer may come on a busy machine. */
+const STALE = 5_000;
+const LATE = 1_500;
+/** It is back after this long without a restart. */
+const BACK = 15_000;
+
+async function twoReplicas() {
+  const world = await signInWorld({ store: "postgres" });
+  const database = new URL(world.gateway.databaseUrl);
+  const link = await startLink(Number(database.port));
+  world.running.push(link);
+  database.host = `127.0.0.1:${link.port}`;
+  const cut = await world.gateway.replica({ env: { GATEWRIGHT__DATABASE__URL: database.href } });
+  world.running.push(cut);
+  return { world, link, cut, there: world.url.replace(world.gateway.url, cut.origin) };
+}
+
+/** A grant is revoked at the replica that serves: when the other one says yes to it for the last time. */
+async function lastYes({ world, there }, held) {
+  const form = new URLSearchParams({ client_id: world.client, token: held.refresh_token }).toString();
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  const answer = await send(`${world.url}/oauth2/revoke`, { method: "POST", headers, body: form });
+  if (answer.status !== 200) throw new Error(`the replica that serves revokes nothing: ${answer.status} ${answer.text}`);
+  const revoked = performance.now();
+  let last = 0;
+  while (performance.now() - revoked < STALE + LATE + 2_000) {
+    const began = performance.now();
+    if ((await call(there, held.access_token)) === 200) last = began - revoked;
+    await pause(20);
+  }
+  return last;
+}
+
+async function cutOff(bounds) {
+  const replicas = await twoReplicas();
+  const { world, link, cut, there } = replicas;
+  const people = new People(world, { workers: 2 });
+  const slowest = { yes: 0, unready: 0, back: 0 };
+  const note = (what, value) => (slowest[what] = Math.max(slowest[what], value));
+  const served = { calls: 0, failed: 0 };
+  try {
+    await bounds.each(async (round) => {
+      const from = addressOf(round);
+      const [held, kept] = [await newGrant(world, from), await newGrant(world, from)];
+      if ((await call(there, held.access_token)) !== 200) throw new Error("a good token does not work at the second replica");
+      people.begin();
+      let serving = true;
+      const others = (async () => {
+        while (serving) {
+          served.calls += 1;
+          if ((await call(world.url, kept.access_token)) !== 200) served.failed += 1;
+          await pause(20);
+        }
+      })();
+      link[round % 2 ? "break" : "silence"]();
+      const since = performance.now();
+      const unready = within(STALE + LATE, async () => (await readiness(cut.origin)) === 503, "the replica that is cut off says that it is ready");
+      const yes = await lastYes(replicas, held);
+      await unready.then((after) => note("unready", after));
+      note("yes", yes);
+      if (yes > STALE + LATE) throw new Error(`a revoked token worked for ${seconds(yes)} at the replica that is cut off`);
+      link.mend();
+      note("back", await within(BACK, async () => (await readiness(cut.origin)) === 200, "the replica is not back"));
+      if ((await call(there, kept.access_token)) !== 200) throw new Error("a good token does not work once it is back");
+      if ((await call(there, held.access_token)) !== 401) throw new Error("a revoked token works once it is back");
+      serving = false;
+      await Promise.all([others, people.end()]);
+      if (performance.now() - since > 60_000) throw new Error("requests under way did not end");
+      await people.verify();
+      await invariants(world.gateway, "postgres");
+    });
+    if (served.failed > 0) throw new Error(`${served.failed} of ${served.calls} calls failed at the replica that serves`);
+  } finally {
+    hangUp();
+    await world.stop();
+  }
+  return (
+    `no yes to a revoked token later than ${seconds(slowest.yes)}, not ready after at most ${seconds(slowest.unready)}, back ` +
+    `within ${seconds(slowest.back)}; at the other replica ${served.calls} calls, none failed, and ${people}`
+  );
+}
+
+async function newGrant(world, from) {
+  return tokens(world.url, await code(world.url, world.client, from), from);
+}
+
+export default [
+  {
+    part: "replicas",
+    fault: "a replica cut off from PostgreSQL",
+    done: "the network between one of two replicas and the database goes silent, or breaks, for about nine seconds; a grant is revoked meanwhile",
+    promised: "after five seconds the replica says yes to nothing and is not ready; the other one serves without a failure; it recovers by itself",
+    rounds: 6,
+    minutes: 2,
+    short: 2,
+    run: cutOff,
+  },
+];
