@@ -1,49 +1,14 @@
 // One person's slow calls on a machine that lets the process open few files: everyone else is served as before.
 
 import assert from "node:assert/strict";
-import { createServer, request, Agent } from "node:http";
+import { Agent } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { startGateway } from "./lib/gateway.mjs";
+import { callTool, startSlowServer } from "./lib/slow-server.mjs";
 
 /** What the process may open: a tenth of what the calls of one person would take. */
 const OPEN_FILES = 400;
 const CALLS = 500;
-const META = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "slow", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
-};
-
-/** A stateless server whose tool `slow` never answers. */
-async function startSlowServer() {
-  const waiting = new Set();
-  const server = createServer(async (incoming, answer) => {
-    let text = "";
-    for await (const piece of incoming) text += piece;
-    const { id, method, params } = JSON.parse(text);
-    const tool = (name) => ({ name, inputSchema: { type: "object" } });
-    const results = {
-      "server/discover": { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: {} },
-      "tools/list": { resultType: "complete", ttlMs: 60_000, cacheScope: "public", tools: [tool("slow"), tool("quick")] },
-      "tools/call": { resultType: "complete", content: [{ type: "text", text: "done" }] },
-    };
-    if (params?.name === "slow") {
-      waiting.add(answer);
-      return;
-    }
-    answer.setHeader("content-type", "application/json");
-    answer.end(JSON.stringify({ jsonrpc: "2.0", id, result: results[method] }));
-  });
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  return {
-    url: `http://127.0.0.1:${server.address().port}/mcp`,
-    waiting,
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
 
 describe("descriptors", () => {
   let gateway, upstream, url, key;
@@ -51,30 +16,7 @@ describe("descriptors", () => {
   const open = [];
 
   /** Calls a tool as a person; the status once the head is there. */
-  const call = (user, name) =>
-    new Promise((done) => {
-      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: {}, _meta: META } });
-      const sent = request(url, {
-        agent,
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${key}`,
-          "gatewright-user-id": user,
-          accept: "application/json, text/event-stream",
-          "content-type": "application/json",
-          "mcp-protocol-version": "2026-07-28",
-          "mcp-method": "tools/call",
-          "mcp-name": name,
-        },
-      });
-      sent.on("response", (answer) => {
-        answer.resume();
-        done({ status: answer.statusCode, retryAfter: answer.headers["retry-after"] });
-      });
-      sent.on("error", (error) => done({ status: error.code }));
-      sent.end(body);
-      open.push(sent);
-    });
+  const call = (user, name) => callTool(url, { key, user, name, agent, open });
 
   before(async () => {
     upstream = await startSlowServer();

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { send } from "../e2e/lib/raw.mjs";
-import { within } from "./bounds.mjs";
+import { pause, within } from "./bounds.mjs";
 
 export class Administrator {
   counts = { "changes saved": 0 };
@@ -11,6 +11,7 @@ export class Administrator {
   #number = 0;
   #stopped = true;
   #work = [];
+  #error;
 
   constructor(world) {
     this.world = world;
@@ -18,7 +19,8 @@ export class Administrator {
 
   begin() {
     this.#stopped = false;
-    this.#work = [this.#makeKeys(), this.#makeKeys(), this.#describe()];
+    const noted = (error) => void (this.#error ??= error);
+    this.#work = [this.#makeKeys(), this.#makeKeys(), this.#describe()].map((each) => each.catch(noted));
   }
 
   async end() {
@@ -51,7 +53,10 @@ export class Administrator {
       const key = { name: `Key ${(this.#number += 1)}`, idempotency: randomUUID(), state: "unsure" };
       this.#keys.push(key);
       const made = await this.#create(key);
-      if (!made) continue;
+      if (!made) {
+        await pause(100);
+        continue;
+      }
       Object.assign(key, { id: made.id, state: "there" });
       if (this.#number % 2) continue;
       key.state = (await this.#ask("DELETE", `/api-keys/${key.id}`)) ? "deleted" : "perhaps deleted";
@@ -70,6 +75,7 @@ export class Administrator {
 
   /** Looks at everything this round did, and forgets it. */
   async verify() {
+    if (this.#error) throw this.#error;
     const { gateway } = this.world;
     const keys = this.#keys.splice(0);
     // Whoever got no answer asks again, and gets one of the same.

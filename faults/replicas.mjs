@@ -65,9 +65,9 @@ async function cutOff(bounds) {
       link[round % 2 ? "break" : "silence"]();
       const since = performance.now();
       const unready = within(STALE + LATE, async () => (await readiness(cut.origin)) === 503, "the replica that is cut off says that it is ready");
-      const yes = await lastYes(replicas, held);
-      await unready.then((after) => note("unready", after));
+      const [yes, noticed] = await Promise.all([lastYes(replicas, held), unready]);
       note("yes", yes);
+      note("unready", noticed);
       if (yes > STALE + LATE) throw new Error(`a revoked token worked for ${seconds(yes)} at the replica that is cut off`);
       link.mend();
       note("back", await within(BACK, async () => (await readiness(cut.origin)) === 200, "the replica is not back"));

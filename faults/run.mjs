@@ -7,10 +7,13 @@
 import { parseArgs } from "node:util";
 import { Bounds, seconds } from "./bounds.mjs";
 import database from "./database.mjs";
+import descriptors from "./descriptors.mjs";
+import disk from "./disk.mjs";
 import kills from "./kills.mjs";
+import peers from "./peers.mjs";
 import replicas from "./replicas.mjs";
 
-const FAULTS = [...kills, ...replicas, ...database];
+const FAULTS = [...kills, ...replicas, ...database, ...disk, ...descriptors, ...peers];
 /** A fault that takes so many minutes longer than it may has hung. */
 const HUNG_AFTER = 5;
 

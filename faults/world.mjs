@@ -9,7 +9,7 @@ import { send } from "../e2e/lib/raw.mjs";
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 
 /** Starts it with the options of `startGateway`; `providerWrapper` stands before the command of the provider. */
-export async function signInWorld({ providerWrapper = [], providerEnv = {}, ...options } = {}) {
+export async function signInWorld({ providerWrapper = [], providerEnv = {}, env = {}, ...options } = {}) {
   const running = [];
   const stop = async () => {
     for (const each of running.reverse()) await each.stop();
@@ -21,7 +21,9 @@ export async function signInWorld({ providerWrapper = [], providerEnv = {}, ...o
     const issuer = `http://127.0.0.1:${port}`;
     const provider = await start(command, words, { env: providerEnv, readyUrl: `${issuer}/jwks` });
     running.push(provider);
-    const gateway = await startGateway({ logLevel: "warn", ...options });
+    // The administrator of the load makes more of them than people need.
+    const quota = { GATEWRIGHT__QUOTAS__API_KEYS: "1000000" };
+    const gateway = await startGateway({ logLevel: "warn", env: { ...quota, ...env }, ...options });
     running.push(gateway);
     const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
     const source = await create("user-sources", {

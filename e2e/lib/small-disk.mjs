@@ -7,15 +7,15 @@ import { join } from "node:path";
 import { run } from "./process.mjs";
 
 /**
- * A file system of its own with little room; where none may be mounted, files that must not grow. `kind` says which. What
+ * A file system of its own with little room, so many megabytes; where none may be mounted, files that must not grow. `kind` says which. What
  * runs on it is begun with `wrapper`.
  */
-export async function smallDisk() {
+export async function smallDisk({ megabytes = 8 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-disk-"));
   const filler = join(folder, "filler");
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    await run("mount", ["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", folder]);
+    await run("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=0700`, "tmpfs", folder]);
   } catch {
     const limit = (pid, bytes) => run("prlimit", ["--pid", String(pid), `--fsize=${bytes}:unlimited`]);
     return {
@@ -32,7 +32,7 @@ export async function smallDisk() {
     kind: "a full file system",
     folder,
     wrapper: [],
-    fill: () => assert.rejects(writeFile(filler, Buffer.alloc(16 << 20)), { code: "ENOSPC" }),
+    fill: () => assert.rejects(writeFile(filler, Buffer.alloc(megabytes << 21)), { code: "ENOSPC" }),
     free: () => rm(filler),
     stop: async () => {
       await run("umount", [folder]);
