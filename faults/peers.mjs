@@ -1,7 +1,10 @@
 // The peers of the gateway stop answering: the identity provider while people sign in, a server while tools are called.
 
 import { addressOf, code, consentForm, tokens } from "../bench/flow.mjs";
+import { startGateway } from "../e2e/lib/gateway.mjs";
+import { freePort, start } from "../e2e/lib/process.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
+import { callTool } from "../e2e/lib/slow-server.mjs";
 import { pause, seconds, within } from "./bounds.mjs";
 import { People } from "./people.mjs";
 import { call, signInWorld } from "./world.mjs";
@@ -68,6 +71,74 @@ async function provider(bounds) {
   );
 }
 
+/** A server of its own process answers nobody, while another one of the same project does. */
+async function server(bounds) {
+  const gateway = await startGateway({ logLevel: "warn" });
+  const running = [gateway];
+  const slowest = { failed: 0, other: 0, again: 0 };
+  const note = (what, value) => (slowest[what] = Math.max(slowest[what], value));
+  const [TIMEOUT, LATE] = [2_000, 3_000];
+  let others = 0;
+  try {
+    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const { key } = await create("api-keys", { name: "faults", role: "gateway" });
+    const behind = async (slug) => {
+      const upstream = await startSlowProcess();
+      running.push(upstream);
+      const { id } = await create("servers", { slug, url: upstream.url, timeout_ms: TIMEOUT });
+      const { url } = await create("gateways", { name: slug, slug, authentication_mode: "headers", servers: [id] });
+      const quick = async (user) => {
+        const began = performance.now();
+        const { status, whole } = await callTool(url, { key, user, name: "quick" });
+        const text = (await whole) ?? "";
+        return { good: status === 200 && text.includes('"result"'), took: performance.now() - began };
+      };
+      return { upstream, quick };
+    };
+    const [sick, well] = [await behind("sick"), await behind("well")];
+    await bounds.each(async () => {
+      if (!(await sick.quick("ada")).good) throw new Error("a call fails although the server is well");
+      sick.upstream.child.kill("SIGSTOP");
+      try {
+        const lost = Promise.all(Array.from({ length: 20 }, (_, index) => sick.quick(`user ${index}`)));
+        for (let count = 0; count < 20; count += 1) {
+          const { good, took } = await well.quick("bob");
+          if (!good) throw new Error("a call to another server fails");
+          others += 1;
+          note("other", took);
+          await pause(50);
+        }
+        for (const { good, took } of await lost) {
+          if (good) throw new Error("a server that is stopped answered");
+          if (took > TIMEOUT + LATE) throw new Error(`a call took ${seconds(took)}`);
+          note("failed", took);
+        }
+      } finally {
+        sick.upstream.child.kill("SIGCONT");
+      }
+      note("again", await within(10_000, async () => (await sick.quick("ada")).good, "its calls still fail"));
+    });
+  } finally {
+    for (const each of running.reverse()) await each.stop();
+  }
+  return (
+    `calls to it failed after at most ${seconds(slowest.failed)} (its time limit is ${seconds(TIMEOUT)}); ${others} calls to another one, none ` +
+    `failed, at most ${seconds(slowest.other)}; it works ${seconds(slowest.again)} after it is back`
+  );
+}
+
+/** The slow server as a process that can be stopped. */
+async function startSlowProcess() {
+  const port = await freePort();
+  const module = new URL("../e2e/lib/slow-server.mjs", import.meta.url);
+  const script = `import { startSlowServer } from "${module}"; await startSlowServer(${port});`;
+  const url = `http://127.0.0.1:${port}/mcp`;
+  const args = ["--input-type=module", "--eval", script];
+  const running = await start(process.execPath, args, {});
+  await within(10_000, () => fetch(url, { method: "POST", body: "{}" }).then(() => true, () => false), "the server does not answer");
+  return { url, child: running.child, stop: () => running.stop("SIGKILL") };
+}
+
 export default [
   {
     part: "peers",
@@ -78,5 +149,15 @@ export default [
     minutes: 1.5,
     short: 1,
     run: provider,
+  },
+  {
+    part: "peers",
+    fault: "an MCP server goes silent",
+    done: "its process is stopped (SIGSTOP) while twenty users call its tools",
+    promised: "their calls fail at the server's time limit; calls to other servers are not slowed; it works again by itself",
+    rounds: 6,
+    minutes: 1,
+    short: 1,
+    run: server,
   },
 ];

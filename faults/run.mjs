@@ -6,14 +6,17 @@
 
 import { parseArgs } from "node:util";
 import { Bounds, seconds } from "./bounds.mjs";
+import clock from "./clock.mjs";
 import database from "./database.mjs";
 import descriptors from "./descriptors.mjs";
 import disk from "./disk.mjs";
 import kills from "./kills.mjs";
 import peers from "./peers.mjs";
 import replicas from "./replicas.mjs";
+import soak from "./soak.mjs";
+import suites from "./suites.mjs";
 
-const FAULTS = [...kills, ...replicas, ...database, ...disk, ...descriptors, ...peers];
+const FAULTS = [...kills, ...replicas, ...database, ...disk, ...descriptors, ...clock, ...peers, ...suites, ...soak];
 /** A fault that takes so many minutes longer than it may has hung. */
 const HUNG_AFTER = 5;
 

@@ -1,0 +1,86 @@
+// Work without a rest: memory and descriptors stay where they are.
+
+import { readFile, readdir } from "node:fs/promises";
+import { Agent } from "node:http";
+import { hangUp } from "../e2e/lib/raw.mjs";
+import { callTool, startSlowServer } from "../e2e/lib/slow-server.mjs";
+import { pause } from "./bounds.mjs";
+import { invariants } from "./invariants.mjs";
+import { People } from "./people.mjs";
+import { signInWorld } from "./world.mjs";
+
+/** A round of work, in milliseconds. Rounds of the first part are not compared: what is kept fills up there. */
+const ROUND = 5_000;
+const WARM = 0.4;
+/** The last rounds may take so much more than those before them. */
+const GROWTH = 1.1;
+const MEGABYTE = 1 << 20;
+
+const memory = async (pid) => Number((await readFile(`/proc/${pid}/status`, "utf8")).match(/VmRSS:\s+(\d+)/)[1]) * 1024;
+const descriptors = async (pid) => (await readdir(`/proc/${pid}/fd`)).length;
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const megabytes = (bytes) => `${(bytes / MEGABYTE).toFixed(0)} MB`;
+
+async function soak(bounds) {
+  const world = await signInWorld({ store: "sqlite" });
+  const { gateway } = world;
+  const upstream = await startSlowServer();
+  world.running.push(upstream);
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  let calls = 0;
+  try {
+    const { id } = await world.create("servers", { slug: "soak", url: upstream.url });
+    const { url } = await world.create("gateways", { name: "Soak", slug: "soak", authentication_mode: "headers", servers: [id] });
+    const { key } = await world.create("api-keys", { name: "soak", role: "gateway" });
+    const people = new People(world, { workers: 4 });
+    const atRest = await descriptors(gateway.pid());
+    const sizes = [];
+    await bounds.each(async () => {
+      const until = performance.now() + ROUND;
+      people.begin();
+      const caller = async (number) => {
+        while (performance.now() < until) {
+          const { status, whole } = await callTool(url, { key, user: `user ${number} ${calls % 500}`, name: "quick", agent });
+          await whole;
+          if (status !== 200) throw new Error(`a call is answered ${status}`);
+          calls += 1;
+          await pause(5);
+        }
+      };
+      await Promise.all(Array.from({ length: 8 }, (_, number) => caller(number)));
+      await people.end();
+      await people.verify();
+      sizes.push(await memory(gateway.pid()));
+    });
+    await invariants(gateway, "sqlite");
+    hangUp();
+    agent.destroy();
+    let open = await descriptors(gateway.pid());
+    for (let waited = 0; open > atRest + 5 && waited < 100; waited += 1) {
+      await pause(100);
+      open = await descriptors(gateway.pid());
+    }
+    if (open > atRest + 5) throw new Error(`${open} descriptors are open, ${atRest} were at first`);
+    const warm = sizes.slice(Math.floor(sizes.length * WARM));
+    const half = Math.ceil(warm.length / 2);
+    const [early, late] = [median(warm.slice(0, half)), median(warm.slice(-half))];
+    if (late > early * GROWTH) throw new Error(`memory grew from ${megabytes(early)} to ${megabytes(late)}: ${sizes.map(megabytes).join(", ")}`);
+    return `${people}, ${calls} calls; memory ${megabytes(early)}, at the end ${megabytes(late)}; descriptors ${atRest}, at the end ${open}`;
+  } finally {
+    hangUp();
+    agent.destroy();
+    await world.stop();
+  }
+}
+
+export default [
+  {
+    part: "soak",
+    fault: "work without a rest",
+    done: "people sign in, refresh and revoke, and tools are called, for minutes on end",
+    promised: "memory and descriptors stay where they are",
+    rounds: 1_000,
+    minutes: 4,
+    run: soak,
+  },
+];
