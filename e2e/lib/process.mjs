@@ -4,6 +4,13 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 
+const alive = new Set();
+
+// Nothing that this process began stays behind when it exits.
+process.once("exit", () => {
+  for (const child of alive) child.kill("SIGKILL");
+});
+
 /** A port that was free a moment ago. */
 export async function freePort() {
   const server = createServer();
@@ -30,7 +37,11 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
   }
   const exited = new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
   let ended = null;
-  exited.then((how) => (ended = how));
+  alive.add(child);
+  exited.then((how) => {
+    ended = how;
+    alive.delete(child);
+  });
   const running = {
     child,
     exited,

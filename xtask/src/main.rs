@@ -2,6 +2,7 @@
 
 mod bench;
 mod end_to_end;
+mod faults;
 mod fuzz;
 mod install;
 mod lint;
@@ -28,6 +29,8 @@ enum Command {
     Lint(lint::Options),
     /// The benchmarks, as ratios in one run.
     Bench(bench::Options),
+    /// Kills, outages and other faults, and what became of what is promised.
+    Faults(faults::Options),
     /// Every parser of hostile input under a fuzzer.
     Fuzz(fuzz::Options),
 }
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Lint(options) => lint::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Faults(options) => faults::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
     }
 }

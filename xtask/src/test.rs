@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    end_to_end,
+    end_to_end, faults,
     postgres::Postgres,
     shell::{self, cargo},
 };
@@ -14,7 +14,7 @@ pub struct Options {
     /// Only the Rust tests, on both stores.
     #[arg(long)]
     rust_only: bool,
-    /// Only the end-to-end suite, or the part of it whose names match.
+    /// Only the end-to-end suite and the short faults, or the part of it whose names match.
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = "")]
     end_to_end: Option<String>,
     /// Let the pictures of this run take the place of those in the user guide.
@@ -39,6 +39,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if !options.rust_only {
         let pattern = options.end_to_end.as_deref().unwrap_or_default();
         end_to_end::run(&postgres, pattern, options.keep_pictures)?;
+        if pattern.is_empty() {
+            faults::short(&postgres)?;
+        }
     }
     Ok(())
 }
