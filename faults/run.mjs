@@ -29,6 +29,9 @@ const { values: options } = parseArgs({
   },
 });
 
+// Stopped by hand, it stops what it began, as when it ends by itself.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 /** Runs one fault; gives its line of the table. */
 async function run(fault) {
   const bounds = new Bounds({
@@ -68,5 +71,5 @@ for (const { fault, done, rounds, promised, seen, verdict } of lines) {
 }
 const failed = lines.filter(({ verdict }) => verdict === "FAIL").length;
 console.log(failed ? `\n${failed} of ${lines.length} FAILED` : `\nall of ${lines.length} passed or were skipped`);
-// What a fault that hung left behind goes with this process.
+// Processes of a fault that hung end with this one.
 process.exit(failed ? 1 : 0);

@@ -73,6 +73,10 @@ enum Part {
     Revocations,
     /// What clients that refresh every hour leave in the database.
     Growth,
+    /// Memory while MCP servers send lists of tools without measure.
+    Lists,
+    /// What others notice of five hundred slow calls of one person.
+    Descriptors,
 }
 
 /// Builds everything optimised and runs the benchmark.
@@ -107,6 +111,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wanted(Part::Memory) {
         script("memory.mjs", &["--streams", &options.streams.to_string()], None)?;
+    }
+    if wanted(Part::Lists) {
+        script("lists.mjs", &[], None)?;
+    }
+    if wanted(Part::Descriptors) {
+        script("descriptors.mjs", &[], None)?;
     }
     if wanted(Part::Growth) {
         growth(&options.growth, &target().join(folder))?;

@@ -72,6 +72,13 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     world.store.close().await;
+    // Its last connection writes the log into the file.
+    let whole = size(&path)?;
+    println!(
+        "closed: {:.2} MB with everything, {:.0} bytes a client",
+        megabytes(whole),
+        per(whole, clients)
+    );
     Ok(())
 }
 
