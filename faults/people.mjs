@@ -29,6 +29,7 @@ export class People {
   #stopped = true;
   #workers = [];
   #network = 0;
+  #underWay = new Set();
 
   constructor(world, { workers = 12 } = {}) {
     this.world = world;
@@ -92,7 +93,10 @@ export class People {
 
   /** A token request; nothing when it was not answered, or asked to come back later. */
   async #token(form, from) {
+    const since = { at: performance.now() };
+    this.#underWay.add(since);
     const answer = await ask(`${this.world.url}/oauth2/token`, form, from);
+    this.#underWay.delete(since);
     if (answer && !LATER.includes(answer.status)) return answer;
     this.counts.unanswered += 1;
     return undefined;
@@ -150,6 +154,12 @@ export class People {
     must(again?.refresh_token === answer?.refresh_token, `a refresh token answered with two successors: ${again?.status}`);
     must((await call(this.world.url, answer?.access_token, entry.from)) === 200, "a new access token does not work");
     entry.past.push([entry.refresh, answer?.refresh_token]);
+  }
+
+  /** How long the oldest request has waited for its answer, in milliseconds. */
+  waits() {
+    const since = Math.min(...[...this.#underWay].map(({ at }) => at), performance.now());
+    return performance.now() - since;
   }
 
   /** What was done, in words. */

@@ -17,8 +17,8 @@ async function once(file) {
   const count = (what) => Number(text.match(new RegExp(`^# ${what} (\\d+)`, "m"))?.[1] ?? 0);
   const [passed, failed] = [count("pass"), count("fail") + count("cancelled")];
   if (failed > 0 || passed === 0) {
-    const names = [...text.matchAll(/^ *not ok \d+ - (.*)$/gm)].map((match) => match[1]);
-    throw new Error(`${file}: ${failed} failed, ${passed} passed: ${names.join("; ")}`);
+    const wrong = [...text.matchAll(/^ *not ok \d+ - (.*)$(?:[^]*?^ *error: (.*)$)?/gm)].map(([, name, error]) => `${name}: ${error}`);
+    throw new Error(`${file}: ${failed} failed, ${passed} passed: ${wrong.join("; ")}`);
   }
   return passed;
 }

@@ -126,11 +126,9 @@ where
             {
                 self.splicer = None;
             }
+            self.note_edges(&piece);
             let piece = match &mut self.splicer {
-                None => {
-                    self.note_edges(&piece);
-                    piece
-                }
+                None => piece,
                 Some(splicer) => match splicer.push(piece) {
                     Ok(piece) => piece,
                     Err(error) => {
@@ -165,7 +163,7 @@ where
     fn complete(&mut self) {
         self.ended = true;
         self.guard.complete();
-        if self.splicer.is_none() && self.edges != Some((b'{', b'}')) {
+        if self.edges != Some((b'{', b'}')) {
             self.fault = Some("protocol");
         }
     }
