@@ -11,7 +11,6 @@ import { STORES, configure, startGateway } from "./lib/gateway.mjs";
 import { startPostgres } from "./lib/postgres.mjs";
 import { run, start } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
-import { smallDisk } from "./lib/small-disk.mjs";
 
 /** A gateway instance with a provider and one gateway where people sign in. */
 async function signInWorld(options) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { addressOf, code, tokens } from "../bench/flow.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
 import { run } from "../e2e/lib/process.mjs";
-import { smallDisk } from "../e2e/lib/small-disk.mjs";
+import { smallDisk } from "../e2e/lib/disk.mjs";
 import { Administrator } from "./administrator.mjs";
 import { pause, seconds, within } from "./bounds.mjs";
 import { invariants } from "./invariants.mjs";

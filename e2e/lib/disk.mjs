@@ -1,4 +1,4 @@
-// A disk of a test's own, which may be filled.
+// A disk that a test can fill, without filling the machine's.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -6,18 +6,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./process.mjs";
 
-/** A file system of its own with little room; where none may be mounted, files that must not grow. */
-export async function smallDisk() {
+/**
+ * A file system of its own with little room, so many megabytes; where none may be mounted, files that must not grow. `kind` says which. What
+ * runs on it is begun with `wrapper`.
+ */
+export async function smallDisk({ megabytes = 8 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-disk-"));
   const filler = join(folder, "filler");
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    await run("mount", ["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", folder]);
+    await run("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=0700`, "tmpfs", folder]);
   } catch {
     const limit = (pid, bytes) => run("prlimit", ["--pid", String(pid), `--fsize=${bytes}:unlimited`]);
     return {
-      folder,
+      kind: "files that must not grow",
       isMounted: false,
+      folder,
       // A process that meets the limit is ended by a signal unless it ignores that.
       wrapper: ["sh", "-c", 'trap "" XFSZ; exec "$0" "$@"'],
       fill: (pid) => limit(pid, 1 << 20),
@@ -26,10 +30,11 @@ export async function smallDisk() {
     };
   }
   return {
-    folder,
+    kind: "a full file system",
     isMounted: true,
+    folder,
     wrapper: [],
-    fill: () => assert.rejects(writeFile(filler, Buffer.alloc(16 << 20)), { code: "ENOSPC" }),
+    fill: () => assert.rejects(writeFile(filler, Buffer.alloc(megabytes << 21)), { code: "ENOSPC" }),
     free: () => rm(filler),
     stop: async () => {
       await run("umount", [folder]);

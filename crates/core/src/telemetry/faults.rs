@@ -15,10 +15,11 @@ const CONDITION: (&str, &str) = (
 const PROVIDERS: &str = "crates/gatewright/src/relying_party/tests/faults.rs";
 const SERVERS: &str = "crates/gatewright/src/resource_server/tests/measures.rs";
 const CLIENTS: &str = "crates/gatewright/src/authorization_server/tests/hostile_keys.rs";
+const OVERLOAD: &str = "crates/gatewright/src/authorization_server/tests/overloading.rs";
 const TOKENS: &str = "crates/gatewright/src/authorization_server/tests/counting.rs";
 
 /// The faults of the table, in its order, and the tests that make them: file and name.
-const FAULTS: [(&str, &[(&str, &str)]); 11] = [
+const FAULTS: [(&str, &[(&str, &str)]); 12] = [
     (
         "the database is away or silent",
         &[(E2E, "a database that is away or silent"), CONDITION],
@@ -77,6 +78,10 @@ const FAULTS: [(&str, &[(&str, &str)]); 11] = [
         ],
     ),
     ("open files run out", &[(E2E, "open files that run out")]),
+    (
+        "more sign-ins and refreshes than this machine can do",
+        &[(OVERLOAD, "refusals_are_counted_with_those_of_other_limits")],
+    ),
     ("memory grows", &[(E2E, "memory that grows with lists")]),
 ];
 

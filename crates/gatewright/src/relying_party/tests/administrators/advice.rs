@@ -24,15 +24,26 @@ const BROKEN: &str = "The identity provider does not answer as it should";
 
 /// The page at the callback.
 async fn page(world: &World, query: &str, cookie: &str) -> String {
-    let context = RequestContext {
-        id: RequestId::known(1),
-        address: [192, 0, 2, 7].into(),
-    };
     let request = Request::get(format!("/account/oidc/callback?{query}"))
         .header(header::COOKIE, cookie)
-        .extension(context)
-        .body(Body::empty())
-        .unwrap();
+        .body(Body::empty());
+    answer(world, request.unwrap()).await
+}
+
+/// The page for an answer that the provider posts as a form.
+async fn posted(world: &World) -> String {
+    let request = Request::post("/account/oidc/callback")
+        .header("sec-fetch-site", "cross-site")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from("code=c&state=forged"));
+    answer(world, request.unwrap()).await
+}
+
+async fn answer(world: &World, mut request: Request<Body>) -> String {
+    request.extensions_mut().insert(RequestContext {
+        id: RequestId::known(1),
+        address: [192, 0, 2, 7].into(),
+    });
     let router = crate::router::router(Arc::clone(&world.test.app));
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 422);
@@ -55,7 +66,10 @@ async fn refused(world: &World) -> String {
 #[tokio::test]
 async fn every_text_is_reached() {
     let world = World::new().await;
-    let mut pages = vec![page(&world, "code=c&state=forged", "").await];
+    let mut pages = vec![
+        page(&world, "code=c&state=forged", "").await,
+        posted(&world).await,
+    ];
     let away = world.leave("/").await;
     let query = format!("error=access_denied&state={}", away.state());
     pages.push(page(&world, &query, &away.cookie).await);
