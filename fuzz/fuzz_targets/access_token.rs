@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use gatewright::keys::{AccessClaims, SigningKeys};
+use gatewright_core::keys::{AccessClaims, SigningKeys};
 use gatewright_domain::{
     Timestamp,
     clock::FixedClock,

@@ -97,14 +97,18 @@ fn house_rules() -> anyhow::Result<()> {
             ));
         }
     }
-    let allowed: [(&str, &[&str]); 7] = [
+    let allowed: [(&str, &[&str]); 8] = [
         ("oauth", &[]),
         ("domain", &["oauth"]),
         ("store", &["domain", "oauth"]),
         ("mcp", &["domain", "oauth"]),
         ("core", &["store", "mcp", "domain", "oauth"]),
+        ("gateway", &["core", "store", "mcp", "domain", "oauth"]),
         ("demo", &[]),
-        ("gatewright", &["core", "store", "mcp", "domain", "oauth", "demo"]),
+        (
+            "gatewright",
+            &["gateway", "core", "store", "mcp", "domain", "oauth", "demo"],
+        ),
     ];
     for (name, may) in allowed {
         let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"))?;

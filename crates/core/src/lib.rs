@@ -1,6 +1,7 @@
 //! What every part of the gateway stands on: configuration, keys, outbound requests, the directory in memory, limits,
 //! telemetry and the context of a request. Nothing in here knows the parts.
 
+pub mod account_sessions;
 pub mod config;
 pub mod date;
 pub mod descriptors;
@@ -10,9 +11,12 @@ pub mod headers;
 pub mod jose;
 mod keepalive;
 pub mod keys;
+pub mod last_used;
+pub mod next;
 pub mod request;
 pub mod running;
 pub mod same_origin;
+pub mod session_cookie;
 mod start;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

@@ -12,6 +12,7 @@ use crate::{
     directory::DirectoryHandle,
     fetch::Fetch,
     keys::SigningKeys,
+    last_used::LastUsed,
     telemetry::Telemetry,
 };
 
@@ -34,6 +35,8 @@ pub struct Core {
     pub directory: DirectoryHandle,
     /// The keys that sign access tokens and assertions.
     pub signing: SigningKeys,
+    /// Uses of API keys that wait to be written.
+    pub last_used: LastUsed,
     /// Metrics.
     pub telemetry: Telemetry,
     /// Cancelled when the process has been told to stop: readiness says so, while connections are still taken until
@@ -61,6 +64,7 @@ impl Core {
         let core = Self {
             fetch: Fetch::new(&config)?,
             directory: DirectoryHandle::new(Arc::clone(&clock)),
+            last_used: LastUsed::default(),
             telemetry: Telemetry::default(),
             stopping: shutdown.child_token(),
             shutdown,

@@ -6,6 +6,7 @@ mod pruning;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use gatewright_core::last_used;
 use gatewright_store::{StoreError, Urgency};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
@@ -13,7 +14,6 @@ use tokio_util::task::TaskTracker;
 use crate::{
     app::App,
     resource_server::{seen_tokens, sessions},
-    service::last_used,
     sign_in_trace,
 };
 

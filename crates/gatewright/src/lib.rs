@@ -3,24 +3,20 @@
 //! One folder per part the process plays; `app` holds what they share, `router` says which path leads where.
 
 pub mod account;
-pub mod admission;
 pub mod api;
 pub mod app;
-pub mod authorization_server;
 pub mod cli;
 mod client_setup;
 pub mod dashboard;
 pub mod demo;
-pub mod front;
 pub mod jobs;
-pub mod page;
-pub mod relying_party;
-pub mod resource_server;
 pub mod router;
 pub mod serve;
 pub mod service;
-pub mod sign_in_trace;
 
 pub(crate) use gatewright_core::{
-    config, date, directory, fetch, jose, keys, request, same_origin, telemetry,
+    config, directory, fetch, jose, next, request, same_origin, session_cookie, telemetry,
+};
+pub(crate) use gatewright_gateway::{
+    authorization_server, front, page, relying_party, resource_server, sign_in_trace,
 };

@@ -8,9 +8,19 @@ use http::{HeaderMap, StatusCode};
 
 use crate::{
     app::App,
-    front::{RouteLayer, problem},
+    front::{Front, RouteLayer, problem},
     request::RequestContext,
 };
+
+/// The front before the whole router.
+pub fn front(app: &Arc<App>) -> Front {
+    front_with(app, Router::new())
+}
+
+/// The same with more routes beside.
+pub(crate) fn front_with(app: &Arc<App>, more: Router<Arc<App>>) -> Front {
+    Front::new(app.gateways(), router_with(Arc::clone(app), more))
+}
 
 /// The router of `serve`.
 pub fn router(app: Arc<App>) -> Router {
@@ -20,8 +30,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// The same with more routes beside.
 pub(crate) fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
     Router::new()
-        .merge(crate::authorization_server::routes())
-        .merge(crate::relying_party::routes())
+        .merge(gatewright_gateway::routes(app.gateways()))
         .merge(crate::api::routes(&app))
         .merge(crate::dashboard::routes(&app))
         .merge(crate::telemetry::routes(app.core()))

@@ -55,7 +55,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace.
 pub async fn run(app: Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
-    let front = Front::new(Arc::clone(&app));
+    let front = crate::router::front(&app);
     run_behind(front, app, listener).await
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn run_with(
     listener: TcpListener,
     more: Router<Arc<App>>,
 ) -> anyhow::Result<()> {
-    let front = Front::with(Arc::clone(&app), more);
+    let front = crate::router::front_with(&app, more);
     run_behind(front, app, listener).await
 }
 

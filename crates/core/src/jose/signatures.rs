@@ -82,7 +82,10 @@ impl Signatures {
     #[cfg(any(test, feature = "testing"))]
     pub async fn fill(&self) -> tokio::sync::OwnedSemaphorePermit {
         let all = u32::try_from(self.admitted.available_permits()).expect("few places");
-        Arc::clone(&self.admitted).acquire_many_owned(all).await.expect("an open semaphore")
+        Arc::clone(&self.admitted)
+            .acquire_many_owned(all)
+            .await
+            .expect("an open semaphore")
     }
 }
 

@@ -12,7 +12,8 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 /// Generating an RSA key takes a noticeable part of a second, so tests share one.
-static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).expect("a key for tests"));
+static RSA: LazyLock<RsaKeyPair> =
+    LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).expect("a key for tests"));
 
 /// The kind of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,8 @@ impl Signer {
                     other => panic!("{other:?} is not an RSA algorithm"),
                 };
                 let mut made = vec![0; pair.public_modulus_len()];
-                pair.sign(padding, &random, message, &mut made).expect("a key for tests");
+                pair.sign(padding, &random, message, &mut made)
+                    .expect("a key for tests");
                 encode(&made)
             }
             Pair::Ec(_, pair) => encode(pair.sign(&random, message).expect("a key for tests").as_ref()),

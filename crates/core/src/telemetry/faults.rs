@@ -12,11 +12,11 @@ const CONDITION: (&str, &str) = (
     "crates/gatewright/src/jobs/condition_tests.rs",
     "each_fault_shows_in_a_measure_and_its_end_too",
 );
-const PROVIDERS: &str = "crates/gatewright/src/relying_party/tests/faults.rs";
-const SERVERS: &str = "crates/gatewright/src/resource_server/tests/measures.rs";
-const CLIENTS: &str = "crates/gatewright/src/authorization_server/tests/hostile_keys.rs";
-const OVERLOAD: &str = "crates/gatewright/src/authorization_server/tests/overloading.rs";
-const TOKENS: &str = "crates/gatewright/src/authorization_server/tests/counting.rs";
+const PROVIDERS: &str = "crates/gateway/src/relying_party/tests/faults.rs";
+const SERVERS: &str = "crates/gateway/src/resource_server/tests/measures.rs";
+const CLIENTS: &str = "crates/gateway/src/authorization_server/tests/hostile_keys.rs";
+const OVERLOAD: &str = "crates/gateway/src/authorization_server/tests/overloading.rs";
+const TOKENS: &str = "crates/gateway/src/authorization_server/tests/counting.rs";
 
 /// The faults of the table, in its order, and the tests that make them: file and name.
 const FAULTS: [(&str, &[(&str, &str)]); 12] = [

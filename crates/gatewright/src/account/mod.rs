@@ -2,9 +2,7 @@
 //! cookie, and which path a browser may be sent to afterwards. What is done with them is decided in
 //! [`service`](crate::service).
 
-pub mod cookie;
 pub mod limits;
-pub mod next;
 pub mod passwords;
 pub mod visitor;
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use gatewright_domain::{account_session::shorten_user_agent, secret::Secret};
 use http::{HeaderMap, header};
 
-use super::cookie;
 use crate::request::{RequestContext, address_prefix};
+use gatewright_core::session_cookie as cookie;
 
 /// Where a request to sign in comes from.
 #[derive(Debug, Clone)]

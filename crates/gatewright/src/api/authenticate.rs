@@ -11,11 +11,11 @@ use gatewright_domain::{api_key::is_well_formed, audit::Origin, secret::Secret, 
 
 use super::{attempts::Attempts, problem::Problem};
 use crate::{
-    account::cookie,
     app::App,
     request::RequestContext,
     same_origin::{is_own_reading, is_same_origin},
     service::{Authority, ServiceError, account_sessions, api_keys::is_live},
+    session_cookie as cookie,
 };
 
 const HOW: &str = "Send a key of the project as `Authorization: Bearer gwk_…`.";
@@ -97,7 +97,9 @@ async fn of_session(parts: &Parts, app: &App, token: &Secret) -> Result<Caller, 
     if attempts.is_some_and(|attempts| !attempts.may_try(&prefix, hash)) {
         return Err(Problem::too_many_attempts());
     }
-    let session = account_sessions::find(app, token).await?;
+    let session = account_sessions::find(app, token)
+        .await
+        .map_err(ServiceError::from)?;
     if let Some(attempts) = attempts {
         attempts.note(&prefix, hash, session.is_some());
     }

@@ -6,12 +6,11 @@ use axum::extract::State;
 use gatewright_store::Page;
 
 use super::{authenticate::Caller, list::List};
+use gatewright_gateway::known_clients::{KNOWN_CLIENTS, KnownClient};
+
 use crate::{
     app::App,
-    service::{
-        known_clients::{KNOWN_CLIENTS, KnownClient},
-        provider_presets::{self, ProviderPreset},
-    },
+    service::provider_presets::{self, ProviderPreset},
 };
 
 /// List how to connect each kind of identity provider

@@ -27,13 +27,14 @@ use super::{
     version::{Precondition, Versioned},
 };
 use crate::{
-    account::{cookie, visitor::Visitor},
+    account::visitor::Visitor,
     app::App,
     request::RequestContext,
     service::{
         account_sessions,
         accounts::{self as service, OwnAccountPatch, PasswordChange},
     },
+    session_cookie as cookie,
 };
 
 /// A session of the account that is signed in.

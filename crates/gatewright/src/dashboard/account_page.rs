@@ -19,12 +19,12 @@ use super::{
     session::{Guest, Visit},
 };
 use crate::{
-    account::cookie,
     app::App,
     service::{
         IfMatch, Patch, ServiceError, account_sessions,
         accounts::{self as service, OwnAccountPatch, PasswordChange},
     },
+    session_cookie as cookie,
 };
 
 /// A session in the list.

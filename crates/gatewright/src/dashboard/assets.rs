@@ -18,7 +18,7 @@ use super::compress;
 
 /// Tokens first: everything after is built from them.
 const STYLE: &str = concat!(
-    include_str!("../../assets/tokens.css"),
+    include_str!("../../../gateway/assets/tokens.css"),
     include_str!("../../assets/dashboard/base.css"),
     include_str!("../../assets/dashboard/shell.css"),
     include_str!("../../assets/dashboard/components.css"),

@@ -20,7 +20,6 @@ use super::{
     session::{self, Guest},
 };
 use crate::{
-    account::cookie,
     app::App,
     request::RequestContext,
     service::{
@@ -28,6 +27,7 @@ use crate::{
         account_sessions::Session,
         invitations::{self as service, Holder, Offer},
     },
+    session_cookie as cookie,
 };
 
 /// What the reader of an invitation does next.

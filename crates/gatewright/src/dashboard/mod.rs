@@ -58,11 +58,11 @@ use self::{
     flash::Flash,
 };
 use crate::{
-    account::cookie,
     app::App,
     request::RequestContext,
     same_origin::is_same_origin,
     service::{ServiceError, account_sessions::Begun},
+    session_cookie as cookie,
 };
 
 /// Routes.

@@ -15,7 +15,7 @@ use super::{
     page,
     session::Guest,
 };
-use crate::{account::cookie, app::App, service::password_reset as service};
+use crate::{app::App, service::password_reset as service, session_cookie as cookie};
 
 const DEAD: PageError = PageError::DeadLink {
     advice: "A link like this is good for an hour and works once. Whoever runs this instance can make another.",

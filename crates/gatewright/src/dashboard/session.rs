@@ -14,7 +14,7 @@ use super::{
     page::{Frame, ProjectLink, Section},
 };
 use crate::{
-    account::{cookie, visitor::Visitor},
+    account::visitor::Visitor,
     app::App,
     request::RequestContext,
     service::{
@@ -22,6 +22,7 @@ use crate::{
         account_sessions::{self, Session},
         projects,
     },
+    session_cookie as cookie,
 };
 
 /// Projects the switcher shows besides the present one. The list of all is one click away.

@@ -15,9 +15,9 @@ use super::{
     session::Guest,
 };
 use crate::{
-    account::cookie,
     app::App,
     service::setup::{self as service, NewInstance, SetupState},
+    session_cookie as cookie,
 };
 
 const NEW_LINK: &str = "Restart Gatewright: while there is no account, each start prints a new setup link.";

@@ -14,13 +14,14 @@ use super::{
     session::{self, Guest},
 };
 use crate::{
-    account::{cookie, next::safe_path},
     app::App,
+    next::safe_path,
     service::{
         ServiceError, account_sessions, setup,
         sign_in::{self as service, SignInError},
         single_sign_on,
     },
+    session_cookie as cookie,
 };
 
 #[derive(Template)]

@@ -20,7 +20,6 @@ use super::{
     sign_in,
 };
 use crate::{
-    account::cookie,
     app::App,
     authorization_server::{Carried, form},
     relying_party::administrator::{self, AdministratorError},
@@ -30,6 +29,7 @@ use crate::{
         ServiceError,
         single_sign_on::{self as service, SingleSignOnError},
     },
+    session_cookie as cookie,
 };
 
 /// Where the provider sends the browser back to.

@@ -2,16 +2,16 @@
 //! role, a removal or a new password acts on the next one.
 
 use gatewright_domain::{
-    Timestamp,
     account::Account,
-    account_session::{AccountSession, MAX_LIFE, SEEN_RESOLUTION},
+    account_session::{AccountSession, MAX_LIFE},
     entropy,
     id::{AccountSessionId, ProjectId},
-    member::Role,
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_store::{StoreError, Tx, account_session as rows, member, member::Membership};
+use gatewright_store::{Tx, account_session as rows};
+
+pub use gatewright_core::account_sessions::{Session, find};
 
 use super::{
     Authority, ServiceError,
@@ -20,28 +20,6 @@ use super::{
 };
 use crate::{account::visitor::Visitor, app::App};
 
-/// A signed-in account with everything that is open to it at this moment.
-#[derive(Debug, Clone)]
-pub struct Session {
-    /// The account.
-    pub account: Account,
-    /// The session.
-    pub session: AccountSession,
-    /// Its projects, by name.
-    pub memberships: Vec<Membership>,
-}
-
-impl Session {
-    /// What the account may do in a project; nothing when it is no member.
-    pub fn role_in(&self, project: ProjectId) -> Option<Role> {
-        let of_project = self
-            .memberships
-            .iter()
-            .find(|membership| membership.project_id == project);
-        of_project.map(|membership| membership.role)
-    }
-}
-
 /// A session that has just begun, with the value of its cookie.
 #[derive(Debug)]
 pub struct Begun {
@@ -49,37 +27,8 @@ pub struct Begun {
     pub account: Account,
     /// The session.
     pub session: AccountSession,
-    /// The cookie's value, for [`cookie::set`](crate::account::cookie::set).
+    /// The cookie's value, for [`session_cookie::set`](gatewright_core::session_cookie::set).
     pub token: Secret,
-}
-
-/// The session of a cookie; nothing when it has ended, in whatever way.
-pub async fn find(app: &App, token: &Secret) -> Result<Option<Session>, ServiceError> {
-    let now = app.now();
-    let hash = TokenHash::of(token.expose());
-    let found: Result<_, StoreError> = app
-        .store
-        .look(move |tx| {
-            Box::pin(async move {
-                let Some((session, account)) = rows::find_live(tx, hash, now).await? else {
-                    return Ok(None);
-                };
-                let memberships = member::memberships(tx, account.id).await?;
-                Ok(Some((session, account, memberships)))
-            })
-        })
-        .await;
-    let Some((session, account, memberships)) = found? else {
-        return Ok(None);
-    };
-    if now.since(session.last_seen_at) >= SEEN_RESOLUTION {
-        note_seen(app, session.id, now).await;
-    }
-    Ok(Some(Session {
-        account,
-        session,
-        memberships,
-    }))
 }
 
 /// Ends the session a visitor came with. Ending what has ended does nothing.
@@ -222,19 +171,4 @@ pub(super) async fn note_in(
     };
     gatewright_store::audit::insert(tx, &entry.event(app)).await?;
     Ok(())
-}
-
-/// A use that is not noted is no reason to refuse the request.
-async fn note_seen(app: &App, id: AccountSessionId, now: Timestamp) {
-    let noted = async {
-        let mut tx = app.store.write().await?;
-        rows::note_seen(&mut tx, id, now).await?;
-        tx.commit().await
-    };
-    if let Err(error) = noted.await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "the use of a session was not noted"
-        );
-    }
 }

@@ -19,8 +19,6 @@ pub mod gateways;
 mod grants;
 pub mod instance;
 pub mod invitations;
-pub mod known_clients;
-pub mod last_used;
 pub mod members;
 pub mod names;
 pub mod once;
@@ -37,6 +35,8 @@ pub mod setup;
 pub mod sign_in;
 pub mod sign_in_attempts;
 pub mod single_sign_on;
+#[cfg(test)]
+mod tests;
 pub mod try_tool;
 pub mod user_sources;
 pub mod users;

@@ -15,8 +15,9 @@ use super::{
     sign_in,
 };
 use crate::{
-    account::{next, visitor::Visitor},
+    account::visitor::Visitor,
     app::App,
+    next,
     relying_party::administrator::{self, AdministratorError, AdministratorStart, VerifiedAdministrator},
 };
 

@@ -71,7 +71,7 @@ pub async fn tools(
     let way = way(app, authority, project, gateway).await?;
     let account = own_account(app, authority).await?;
     let principal = as_oneself(&way, account);
-    let listed = trial::tools(app, &way.entry, principal).await;
+    let listed = trial::tools(&app.gateways(), &way.entry, principal).await;
     listed.map_err(|why| ServiceError::conflict(why.to_string()))
 }
 
@@ -94,7 +94,7 @@ pub async fn call(
     };
     let arguments = Value::Object(call.arguments).to_string();
     note(app, authority, &way.gateway, &call.tool, &principal).await?;
-    Ok(trial::call(app, &way.entry, principal, &call.tool, &arguments).await)
+    Ok(trial::call(&app.gateways(), &way.entry, principal, &call.tool, &arguments).await)
 }
 
 /// The gateway as requests of clients find it.

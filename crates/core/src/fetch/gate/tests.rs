@@ -31,7 +31,11 @@ async fn a_host_is_limited_for_a_minute_and_others_are_not() {
 #[tokio::test(start_paused = true)]
 async fn a_network_uses_no_more_than_its_share_of_a_host() {
     let gate = Gate::default();
-    let enter = async |address: &str| gate.enter("a.example", Some(unknown(&asker(address)))).await.is_ok();
+    let enter = async |address: &str| {
+        gate.enter("a.example", Some(unknown(&asker(address))))
+            .await
+            .is_ok()
+    };
     for _ in 0..OF_NETWORK.of_host {
         assert!(enter("203.0.113.7").await);
     }

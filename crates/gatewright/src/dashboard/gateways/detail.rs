@@ -16,6 +16,8 @@ use super::{
     selection::Selection,
     words::{mode_words, status_badge},
 };
+use gatewright_gateway::known_clients;
+
 use crate::{
     app::App,
     dashboard::{
@@ -27,7 +29,7 @@ use crate::{
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
-    service::{ServiceError, gateways as service, known_clients, user_sources},
+    service::{ServiceError, gateways as service, user_sources},
 };
 
 /// Servers named; a gateway takes no more, and of a project with more the first say enough.

@@ -21,6 +21,8 @@ use super::{
     tree::{Node, Step, Tree},
     words::{MODES, ModeChoice},
 };
+use gatewright_gateway::known_clients::{KNOWN_CLIENTS, KnownClient};
+
 use crate::{
     app::App,
     dashboard::{
@@ -29,11 +31,7 @@ use crate::{
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
-    service::{
-        ServiceError, Version, gateways as service,
-        known_clients::{KNOWN_CLIENTS, KnownClient},
-        servers, user_sources,
-    },
+    service::{ServiceError, Version, gateways as service, servers, user_sources},
 };
 
 /// Sources and servers to choose from; the service takes no more servers at one gateway.

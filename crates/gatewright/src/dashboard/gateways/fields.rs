@@ -9,12 +9,13 @@ use super::{
     selection::{self, Selection},
     words::MODES,
 };
+use gatewright_gateway::known_clients::KNOWN_CLIENTS;
+
 use crate::{
     dashboard::form::{Form, Posted},
     service::{
         Patch,
         gateways::{GatewayPatch, NewGateway, SettingsPatch},
-        known_clients::KNOWN_CLIENTS,
     },
 };
 

@@ -8,7 +8,7 @@ use super::{
 /// A connection with time that passes when nothing else happens.
 async fn paused_connection() -> (TcpStream, TestApp) {
     let test = TestApp::new().await;
-    let front = Front::new(Arc::clone(&test.app));
+    let front = crate::router::front(&test.app);
     (paused_connection_to(&test, front).await, test)
 }
 
@@ -65,7 +65,7 @@ async fn an_idle_connection_outlives_those_of_proxies_and_then_ends() {
 async fn an_idle_http_2_connection_ends_too_but_not_while_a_stream_is_open() {
     let (router, entered, release) = waiting();
     let test = TestApp::new().await;
-    let front = Front::before(Arc::clone(&test.app), router.layer(RouteLayer));
+    let front = Front::new(test.app.gateways(), router.layer(RouteLayer));
     let io = TokioIo::new(paused_connection_to(&test, front).await);
     let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
         .await
@@ -97,7 +97,7 @@ async fn a_client_that_stops_reading_is_cut_and_one_that_reads_slowly_is_not() {
     let router = Router::new().route("/large", get(async || vec![b'x'; SIZE]));
     for reads in [true, false] {
         let test = TestApp::new().await;
-        let front = Front::before(Arc::clone(&test.app), router.clone().layer(RouteLayer));
+        let front = Front::new(test.app.gateways(), router.clone().layer(RouteLayer));
         let mut client = paused_connection_to(&test, front).await;
         client
             .write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")

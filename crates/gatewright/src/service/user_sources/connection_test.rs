@@ -2,17 +2,14 @@
 
 use gatewright_domain::{
     id::{ProjectId, UserSourceId},
-    user_source::{ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, UserSource},
+    user_source::{CredentialsVerdict, UserSource},
 };
 use gatewright_store::user_source as rows;
 
 use super::{audited, existing, held, object};
 use crate::{
     app::App,
-    relying_party::{
-        check::{self, Candidate, CheckName, CheckResult, Outcome},
-        credential_probe,
-    },
+    relying_party::connection::{self, Tested},
     service::{
         Authority, ServiceError,
         change::{Change, field, updated},
@@ -31,23 +28,7 @@ pub async fn test_connection(
     let mut tx = app.store.read().await?;
     let tested = existing(&mut tx, project, id).await?;
     drop(tx);
-    let candidate = Candidate {
-        issuer: &tested.issuer,
-        scopes: &tested.scopes,
-        subject_claim: &tested.subject_claim,
-        callback: tested.callback,
-        client_authentication: tested.client_authentication.choice,
-    };
-    let results = check::check(app, candidate).await;
-    let credentials = if can_be_asked(&results) {
-        credential_probe::probe(app, &tested).await
-    } else {
-        credential_probe::cannot_tell(
-            "The token endpoint was not asked, because the provider cannot be used as it is.",
-        )
-    };
-    let verified_at =
-        check::verified_at(&results, app.now()).filter(|_| credentials.verdict != CredentialsVerdict::Wrong);
+    let Tested { test, verified_at } = connection::test(app, &tested).await;
 
     let mut change = Change::begin(app, authority, Some(project)).await?;
     // While the provider was asked, a sign-in may have noted something or somebody changed the source: the result is kept
@@ -57,14 +38,10 @@ pub async fn test_connection(
         return Err(ServiceError::changed_meanwhile());
     }
     let mut next = current.clone();
-    let verdict = field("credentials", credentials.verdict);
+    let verdict = field("credentials", test.credentials.verdict);
     // A source whose client the provider refuses is not verified, whenever it was.
-    let next_is_wrong = credentials.verdict == CredentialsVerdict::Wrong;
-    next.last_test = Some(ConnectionTest {
-        tested_at: change.now,
-        checks: results.into_iter().map(kept).collect(),
-        credentials,
-    });
+    let next_is_wrong = test.credentials.verdict == CredentialsVerdict::Wrong;
+    next.last_test = Some(test);
     next.verified_at = if next_is_wrong {
         None
     } else {
@@ -82,20 +59,6 @@ pub async fn test_connection(
     Ok(next)
 }
 
-/// Whether the provider is so far what it should be that a secret may be sent to its token endpoint.
-fn can_be_asked(results: &[CheckResult]) -> bool {
-    let needed = [
-        CheckName::IssuerUrl,
-        CheckName::Discovery,
-        CheckName::Issuer,
-        CheckName::Endpoints,
-    ];
-    results
-        .iter()
-        .filter(|result| needed.contains(&result.name))
-        .all(|result| matches!(result.outcome, Outcome::Passed | Outcome::Warning(_)))
-}
-
 fn is_about(tested: &UserSource, current: &UserSource) -> bool {
     tested.identity_epoch == current.identity_epoch
         && !tested.changes_identity(&current.issuer, &current.client_id, &current.subject_claim)
@@ -103,29 +66,4 @@ fn is_about(tested: &UserSource, current: &UserSource) -> bool {
         && tested.callback == current.callback
         && tested.client_secret.current == current.client_secret.current
         && tested.client_authentication.choice == current.client_authentication.choice
-}
-
-/// A check in words, as it is kept and shown.
-pub(super) fn kept(result: CheckResult) -> TestedCheck {
-    let name = result.name;
-    let (outcome, finding) = match result.outcome {
-        Outcome::Passed => (TestOutcome::Passed, None),
-        Outcome::Warning(finding) => (TestOutcome::Warning, Some(finding)),
-        Outcome::Failed(finding) => (TestOutcome::Failed, Some(finding)),
-        Outcome::Skipped => (TestOutcome::Skipped, None),
-    };
-    let (pointer, detail) = match finding {
-        Some(finding) => (finding.pointer, format!("{} {}", finding.found, finding.remedy)),
-        None if outcome == TestOutcome::Skipped => (
-            name.pointer().to_owned(),
-            "This was not tried, because another check failed first.".to_owned(),
-        ),
-        None => (name.pointer().to_owned(), name.when_passed().to_owned()),
-    };
-    TestedCheck {
-        name: name.as_str().to_owned(),
-        pointer,
-        outcome,
-        detail,
-    }
 }

@@ -15,12 +15,13 @@ use gatewright_domain::{
 };
 use moka::sync::Cache;
 
-use super::{UserSourceCandidate, connection_test::kept, edit::check_fields};
+use super::{UserSourceCandidate, edit::check_fields};
 use crate::{
     app::App,
     relying_party::check::{self, Candidate},
     service::{Authority, ServiceError},
 };
+use gatewright_gateway::relying_party::connection::kept;
 
 /// How long checks are counted, from the first one on.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -71,9 +72,7 @@ pub async fn check_provider(
     authority.change(project)?;
     let callback = candidate.callback.unwrap_or_default();
     let fields = fields(app, candidate)?;
-    app.relying_party
-        .check_limits()
-        .count(authority.actor().kind.to_string())?;
+    app.issuer_checks.count(authority.actor().kind.to_string())?;
     let candidate = Candidate {
         issuer: &fields.issuer,
         scopes: &fields.scopes,

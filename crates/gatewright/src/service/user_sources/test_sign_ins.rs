@@ -1,12 +1,8 @@
 //! Test sign-ins of a User Source: started here, gone through in a browser, read by whoever started them.
 
-use std::time::Duration;
-
 use gatewright_domain::{
-    entropy,
     id::{ProjectId, TestSignInId, UserSourceId},
-    test_sign_in::{TestProgress, TestSignIn},
-    token_hash::TokenHash,
+    test_sign_in::TestSignIn,
 };
 use gatewright_store::test_sign_in as rows;
 
@@ -16,9 +12,6 @@ use crate::{
     relying_party::test_sign_in::{self as relying_party, Report},
     service::{Authority, ServiceError, change::Change},
 };
-
-/// The life of a test: a sign-in with a password reset and a second factor fits, and claims are not kept for longer.
-const LIFE: Duration = Duration::from_mins(10);
 
 /// Tests of one project at a time: more than its administrators start by hand, and each keeps some kB of claims.
 const MAX_PER_PROJECT: u32 = 50;
@@ -49,19 +42,10 @@ pub async fn start(
     source: UserSourceId,
 ) -> Result<Started, ServiceError> {
     authority.change(project)?;
-    let token = entropy::token(app.entropy.as_ref());
     let mut change = Change::begin(app, authority, Some(project)).await?;
     let source = existing(&mut change.tx, project, source).await?;
-    let test = TestSignIn {
-        id: TestSignInId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        project_id: project,
-        user_source_id: source.id,
-        started_by: authority.actor().kind.to_string(),
-        page_hash: TokenHash::of(&token),
-        progress: TestProgress::Waiting,
-        created_at: change.now,
-        expires_at: change.now.plus(LIFE),
-    };
+    let starter = authority.actor().kind.to_string();
+    let (test, url) = relying_party::prepare(app, &source, starter, change.now);
     if !rows::insert(&mut change.tx, &test, MAX_PER_PROJECT).await? {
         return Err(ServiceError::conflict(format!(
             "This project has {MAX_PER_PROJECT} test sign-ins open, and no more are kept at a time. Wait: each is forgotten \
@@ -72,7 +56,6 @@ pub async fn start(
         .record("test_sign_in_started", object(&source), Vec::new())
         .await?;
     change.commit().await?;
-    let url = relying_party::page_url(app.config.public_url(), &token);
     Ok(Started { test, url })
 }
 
@@ -91,17 +74,11 @@ pub async fn find(
     let test = test
         .filter(|test| test.started_by == own)
         .ok_or_else(|| ServiceError::not_found("test sign-in"))?;
-    let report = match &test.progress {
-        TestProgress::Waiting | TestProgress::AtProvider => None,
-        TestProgress::Succeeded(sealed) | TestProgress::Failed(sealed) => {
-            let report = relying_party::open(app, id, sealed).map_err(|_| {
-                ServiceError::conflict(
-                    "The report of this test cannot be opened with the master key of this instance. Check that all \
-                     replicas have the same master keys, and start another test.",
-                )
-            })?;
-            Some(report)
-        }
-    };
+    let report = relying_party::report_of(app, &test).map_err(|_| {
+        ServiceError::conflict(
+            "The report of this test cannot be opened with the master key of this instance. Check that all replicas have \
+             the same master keys, and start another test.",
+        )
+    })?;
     Ok(Read { test, report })
 }

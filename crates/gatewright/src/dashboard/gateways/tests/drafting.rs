@@ -7,6 +7,8 @@ use gatewright_domain::{
 use url::form_urlencoded;
 
 use super::bench::{filled, operator, project_of, source};
+use gatewright_gateway::known_clients::KNOWN_CLIENTS;
+
 use crate::{
     dashboard::tests::{
         bench::{Answer, Bench, Browser},
@@ -16,7 +18,6 @@ use crate::{
         IfMatch, Patch,
         effects::Run,
         gateways::{self, NewGateway},
-        known_clients::KNOWN_CLIENTS,
         user_sources::{self, UserSourcePatch},
     },
 };

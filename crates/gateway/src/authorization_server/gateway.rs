@@ -1,0 +1,54 @@
+//! Which gateway a request is for. Only an active gateway that people sign in to, at a User Source or as members, has an
+//! authorization server; of any other, nothing tells it from one that does not exist.
+
+use std::sync::Arc;
+
+use gatewright_domain::id::GatewayId;
+
+use crate::{
+    Gateways,
+    directory::{GatewayEntry, Stale},
+};
+
+/// Why there is no gateway to answer for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum GatewayError {
+    /// Unknown, inactive, or of another mode.
+    #[error("no such gateway, or it does not sign users in with OAuth")]
+    NotFound,
+    /// The directory is out of date.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+}
+
+/// The gateway of a slug.
+pub(super) fn by_slug(app: &Gateways, slug: &str) -> Result<Arc<GatewayEntry>, GatewayError> {
+    let directory = app.directory.current()?;
+    signs_in(directory.gateway(slug))
+}
+
+/// The gateway of an id.
+pub(super) fn by_id(app: &Gateways, id: GatewayId) -> Result<Arc<GatewayEntry>, GatewayError> {
+    let directory = app.directory.current()?;
+    signs_in(directory.gateway_by_id(id))
+}
+
+/// The gateway a resource indicator names (RFC 8707), for requests that came to the root.
+pub(super) fn by_resource(app: &Gateways, resource: &str) -> Result<Arc<GatewayEntry>, GatewayError> {
+    let path = resource.split(['?', '#']).next().unwrap_or_default();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let slug = path.rsplit('/').next().unwrap_or_default();
+    let entry = by_slug(app, slug)?;
+    if gatewright_oauth::resource::names(resource, &entry.url) {
+        Ok(entry)
+    } else {
+        Err(GatewayError::NotFound)
+    }
+}
+
+fn signs_in(entry: Option<&Arc<GatewayEntry>>) -> Result<Arc<GatewayEntry>, GatewayError> {
+    entry
+        .filter(|entry| entry.gateway.authentication.is_oauth())
+        .cloned()
+        .ok_or(GatewayError::NotFound)
+}

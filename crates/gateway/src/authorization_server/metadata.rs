@@ -1,0 +1,129 @@
+//! Discovery: protected resource metadata (RFC 9728), authorization server metadata (RFC 8414) in both of its forms and
+//! positions, and the key set.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use bytes::Bytes;
+use gatewright_oauth::metadata::{
+    AuthorizationServerMetadata, Facts, OpenIdConfiguration, ProtectedResourceMetadata,
+};
+use serde::Serialize;
+
+use super::{
+    answer,
+    gateway::{self, GatewayError},
+};
+use crate::{Gateways, directory::Documents};
+
+/// The document at this path, with the template of its route, where it is the first that clients ask for: the well-known
+/// name inserted before the gateway's path (RFC 8414 section 3.1, RFC 9728 section 3.1). Every client reads these before
+/// anything else, and finding the way through the router costs more than the answer, so [`crate::front`] asks here before.
+pub fn first_asked(app: &Gateways, path: &str) -> Option<(&'static str, Response)> {
+    let (name, slug) = path.strip_prefix("/.well-known/")?.split_once("/mcp/")?;
+    // A slug needs no percent-encoding, and every other form of the path is the router's.
+    if slug.is_empty() || slug.contains(['/', '%']) {
+        return None;
+    }
+    let (route, answer) = match name {
+        "oauth-protected-resource" => (
+            "/.well-known/oauth-protected-resource/mcp/{slug}",
+            document(
+                app,
+                slug,
+                |kept| &kept.protected_resource,
+                ProtectedResourceMetadata::new,
+            ),
+        ),
+        "oauth-authorization-server" => (
+            "/.well-known/oauth-authorization-server/mcp/{slug}",
+            document(
+                app,
+                slug,
+                |kept| &kept.authorization_server,
+                AuthorizationServerMetadata::new,
+            ),
+        ),
+        _ => return None,
+    };
+    Some((route, answer::open(answer)))
+}
+
+/// `oauth-protected-resource`.
+pub(super) async fn protected_resource(
+    State(app): State<Arc<Gateways>>,
+    Path(slug): Path<String>,
+) -> Response {
+    document(
+        &app,
+        &slug,
+        |kept| &kept.protected_resource,
+        ProtectedResourceMetadata::new,
+    )
+}
+
+/// `oauth-authorization-server`.
+pub(super) async fn authorization_server(
+    State(app): State<Arc<Gateways>>,
+    Path(slug): Path<String>,
+) -> Response {
+    document(
+        &app,
+        &slug,
+        |kept| &kept.authorization_server,
+        AuthorizationServerMetadata::new,
+    )
+}
+
+/// `openid-configuration`.
+pub(super) async fn openid_configuration(
+    State(app): State<Arc<Gateways>>,
+    Path(slug): Path<String>,
+) -> Response {
+    document(
+        &app,
+        &slug,
+        |kept| &kept.openid_configuration,
+        OpenIdConfiguration::new,
+    )
+}
+
+/// The public keys of the instance, for access tokens and identity assertions (RFC 7517 section 5).
+pub(super) async fn keys(State(app): State<Arc<Gateways>>) -> Response {
+    answer::metadata(app.signing.jwks())
+}
+
+/// Any other well-known path: clients that probe go on after a 404 and may give up on anything else.
+pub(super) async fn unknown() -> Response {
+    answer::not_found()
+}
+
+/// The document of a gateway, as it was written at the first request since the configuration changed.
+fn document<D: Serialize>(
+    app: &Gateways,
+    slug: &str,
+    kept: fn(&Documents) -> &OnceLock<Bytes>,
+    build: fn(&Facts<'_>) -> D,
+) -> Response {
+    let entry = match gateway::by_slug(app, slug) {
+        Ok(entry) => entry,
+        Err(GatewayError::NotFound) => return answer::not_found(),
+        Err(GatewayError::Stale(_)) => return answer::unavailable(),
+    };
+    let document = kept(&entry.documents).get_or_init(|| {
+        let jwks_uri = format!("{}/.well-known/jwks.json", app.config.public_url());
+        let facts = Facts {
+            issuer: &entry.url,
+            name: &entry.gateway.name,
+            jwks_uri: &jwks_uri,
+            dynamic_registration: entry.gateway.settings.dynamic_registration,
+            metadata_documents: entry.gateway.settings.metadata_documents,
+        };
+        let json = serde_json::to_vec(&build(&facts));
+        Bytes::from(json.expect("metadata is made of texts and lists of them"))
+    });
+    answer::metadata(document.clone())
+}

@@ -1,0 +1,159 @@
+//! The authorization server towards MCP clients: one per gateway in User Source mode, whose issuer is the gateway's URL
+//! (OAuth 2.1; MCP 2026-07-28, authorization).
+
+mod answer;
+mod arrivals;
+mod authorize;
+mod client;
+mod client_keys;
+pub mod code;
+mod code_grant;
+mod consent;
+mod failed_proofs;
+mod gateway;
+pub mod known_clients;
+mod known_documents;
+mod limits;
+mod members;
+mod metadata;
+mod metadata_document;
+mod often;
+mod opening;
+mod refresh_grant;
+mod refresh_text;
+mod register;
+mod reuse;
+mod revoke;
+mod root;
+#[cfg(any(test, feature = "testing"))]
+#[allow(missing_docs, clippy::unwrap_used, reason = "for tests")]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use answer::{form, redirect, retry_later};
+pub use arrivals::Carried;
+pub use authorize::unavailable_page;
+pub use limits::TOO_MANY_ADVICE;
+pub use metadata::first_asked;
+
+use std::sync::Arc;
+
+use axum::{
+    Router, middleware,
+    response::Response,
+    routing::{MethodRouter, get, post},
+};
+
+use crate::{Gateways, admission::Overloaded, request::RequestContext};
+
+/// State: metadata documents and keys fetched lately, and how often who has been here or came back.
+#[derive(Debug, Default)]
+pub struct AuthorizationServer {
+    documents: metadata_document::Documents,
+    client_keys: client_keys::ClientKeys,
+    limits: limits::Limits,
+    consent_uses: often::ConsentUses,
+    arrivals: arrivals::Arrivals,
+}
+
+impl AuthorizationServer {
+    /// The page for a browser that comes back from an identity provider when too many from its network do; `None` when
+    /// it may go on. One that carries the sign-in it comes back for does not wait behind those that carry none, nor behind
+    /// one sign-in that comes back again and again, nor behind those of another gateway.
+    pub fn refuse_return(&self, context: &RequestContext, carried: Option<Carried>) -> Option<Response> {
+        let (action, gateway) = match carried {
+            Some(carried) if self.arrivals.count(carried.state) => (limits::Action::Return, carried.gateway),
+            _ => (limits::Action::ReturnAstray, None),
+        };
+        let limited = self.limits.check(action, context, gateway).err()?;
+        Some(authorize::limited_page(limited, context.id.reference()))
+    }
+
+    /// The page for a browser that cannot be served now because there is more to do than this process can.
+    pub fn overloaded_page(overloaded: Overloaded, context: &RequestContext) -> Response {
+        authorize::limited_page(overloaded.into(), context.id.reference())
+    }
+
+    /// The page for a browser that is about to begin a sign-in which is no gateway's, when too many from its network do.
+    pub fn refuse_begin(&self, context: &RequestContext) -> Option<Response> {
+        let limited = self
+            .limits
+            .check(limits::Action::BeginSignIn, context, None)
+            .err()?;
+        Some(authorize::limited_page(limited, context.id.reference()))
+    }
+
+    /// Leaves a network no returns for the next hour.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn use_up_returns(&self, context: &RequestContext) {
+        self.limits.use_up(limits::Action::Return, context);
+    }
+}
+
+/// Routes. What programs in browsers call answers any origin; what people see never does.
+pub fn routes() -> Router<Arc<Gateways>> {
+    Router::new()
+        .merge(pages())
+        .merge(open().layer(middleware::from_fn(answer::open_to_any_origin)))
+}
+
+fn pages() -> Router<Arc<Gateways>> {
+    Router::new()
+        .route(
+            "/mcp/{slug}/oauth2/authorize",
+            get(authorize::show).post(consent::decide),
+        )
+        .route("/authorize", get(root::authorize))
+}
+
+fn open() -> Router<Arc<Gateways>> {
+    Router::new()
+        .route("/mcp/{slug}/oauth2/token", to_programs(post(token::exchange)))
+        .route(
+            "/mcp/{slug}/oauth2/register",
+            to_programs(post(register::at_gateway)),
+        )
+        .route("/mcp/{slug}/oauth2/revoke", to_programs(post(revoke::revoke)))
+        .route("/token", to_programs(post(root::token)))
+        .route("/register", to_programs(post(register::at_root)))
+        .route("/revoke", to_programs(post(root::revoke)))
+        .merge(well_known())
+}
+
+/// A route that scripts of any origin may call: it answers their preflight.
+fn to_programs(route: MethodRouter<Arc<Gateways>>) -> MethodRouter<Arc<Gateways>> {
+    route.options(answer::preflight)
+}
+
+/// Clients look for metadata in all of these places, some with the trailing slash that was typed.
+fn well_known() -> Router<Arc<Gateways>> {
+    let mut router = Router::new()
+        .route("/.well-known/jwks.json", to_programs(get(metadata::keys)))
+        .route("/.well-known/{*rest}", to_programs(get(metadata::unknown)))
+        .route(
+            "/mcp/{slug}/.well-known/{*rest}",
+            to_programs(get(metadata::unknown)),
+        );
+    for slash in ["", "/"] {
+        let inserted = |name: &str| format!("/.well-known/{name}/mcp/{{slug}}{slash}");
+        let appended = |name: &str| format!("/mcp/{{slug}}/.well-known/{name}{slash}");
+        for position in [&inserted as &dyn Fn(&str) -> String, &appended] {
+            router = router
+                .route(
+                    &position("oauth-protected-resource"),
+                    to_programs(get(metadata::protected_resource)),
+                )
+                .route(
+                    &position("oauth-authorization-server"),
+                    to_programs(get(metadata::authorization_server)),
+                )
+                .route(
+                    &position("openid-configuration"),
+                    to_programs(get(metadata::openid_configuration)),
+                );
+        }
+    }
+    router
+}

@@ -1,0 +1,379 @@
+//! What every request passes through before it reaches its handler: it gets its id and address, its log line and
+//! metrics, headers that hold for every answer, and a 500 instead of a broken connection when a handler panics.
+//! Requests to gateways, by far the most, go straight to their handler, and so do those for the metadata that every client
+//! reads first; all others go through the router.
+
+mod host;
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::MatchedPath,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tower::{Layer, Service, ServiceExt as _};
+
+use self::host::names_one_host;
+use crate::{
+    Gateways, authorization_server,
+    date::DateHeader,
+    request::{RequestContext, RequestId, TimelyBody, names_client_without_trust},
+    resource_server,
+    telemetry::{RequestRecord, Route},
+};
+
+/// The body of any request must be here within this time, whatever its handler asks for besides.
+const BODY_DEADLINE: Duration = Duration::from_mins(1);
+
+/// The template of a gateway's own path, in logs and metrics.
+const GATEWAY_ROUTE: &str = "/mcp/{slug}";
+
+/// The whole server as one function from request to answer.
+#[derive(Debug, Clone)]
+pub struct Front {
+    app: Arc<Gateways>,
+    router: Router,
+    warns_of_proxy: Arc<AtomicBool>,
+    date: Arc<DateHeader>,
+}
+
+impl Front {
+    /// Before a router.
+    pub fn new(app: Arc<Gateways>, router: Router) -> Self {
+        // Without TLS in front there may be no proxy at all, and the header is what anybody likes to send.
+        let warns_of_proxy = Arc::new(AtomicBool::new(app.config.public_url().starts_with("https:")));
+        Self {
+            app,
+            router,
+            warns_of_proxy,
+            date: Arc::default(),
+        }
+    }
+
+    /// Says once that a proxy is not trusted which seems to be the one in front.
+    fn heed_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
+        let trusted = &self.app.config.server.trusted_proxies;
+        if self.warns_of_proxy.load(Ordering::Relaxed)
+            && names_client_without_trust(peer, headers, trusted)
+            && self.warns_of_proxy.swap(false, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "a request came with X-Forwarded-For from an address that is not in server.trusted_proxies, so all users \
+                 behind it share its limits and its place in the audit trail; if it is your reverse proxy, add its \
+                 address there"
+            );
+        }
+    }
+
+    /// Answers one request from `peer` as it came over the network. One that does not name exactly one host is refused: what
+    /// stands in front may have read another of them (RFC 9112 section 3.2).
+    pub async fn receive<B>(&self, peer: IpAddr, request: Request<B>) -> Response<RecordedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        if names_one_host(&request) {
+            return self.answer(peer, request).await;
+        }
+        let context = RequestContext::new(peer, request.headers(), &self.app.config.server.trusted_proxies);
+        let record = Arc::new(RequestRecord::new(context.id, request.method().clone(), peer));
+        let line = Line::new(Arc::clone(&self.app), record);
+        let detail =
+            "The request must have exactly one Host header, which holds a host and, if needed, a port.";
+        let mut response = problem(StatusCode::BAD_REQUEST, detail, context.id);
+        self.add_headers(response.headers_mut());
+        line.answered(response.map(|inner| AnswerBody::Routed { inner }))
+    }
+
+    /// Answers one request from `peer`.
+    pub async fn answer<B>(&self, peer: IpAddr, request: Request<B>) -> Response<RecordedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        self.heed_proxy(peer, request.headers());
+        let context = RequestContext::new(peer, request.headers(), &self.app.config.server.trusted_proxies);
+        let record = Arc::new(RequestRecord::new(context.id, request.method().clone(), peer));
+        let line = Line::new(Arc::clone(&self.app), Arc::clone(&record));
+        let answered = AssertUnwindSafe(self.handle(context, record, request))
+            .catch_unwind()
+            .await;
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(panic) => {
+                let id = context.id;
+                let message = panic
+                    .downcast_ref::<&str>()
+                    .copied()
+                    .or(panic.downcast_ref::<String>().map(String::as_str));
+                tracing::error!(request_id = %id, panic = ?message, "a request handler panicked");
+                problem(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Something went wrong in this instance, not in your request.",
+                    id,
+                )
+                .map(|inner| AnswerBody::Routed { inner })
+            }
+        };
+        self.add_headers(response.headers_mut());
+        line.answered(response)
+    }
+
+    /// The headers of every answer.
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(date) = self.date.at(self.app.now()) {
+            headers.insert(header::DATE, date);
+        }
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        // Answers are of one person and one moment unless their handler says otherwise.
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+    }
+
+    async fn handle<B>(
+        &self,
+        context: RequestContext,
+        record: Arc<RequestRecord>,
+        request: Request<B>,
+    ) -> Response<AnswerBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        // The path is shared memory: this copies no text.
+        let uri = request.uri().clone();
+        if let Some(slug) = gateway_slug(uri.path()) {
+            record.set_route(Route::Known(GATEWAY_ROUTE));
+            let response = resource_server::answer(&self.app, slug, &record, request).await;
+            return response.map(|inner| AnswerBody::Gateway { inner });
+        }
+        if request.method() == Method::GET
+            && let Some((route, response)) = authorization_server::first_asked(&self.app, uri.path())
+        {
+            record.set_route(Route::Known(route));
+            return response.map(|inner| AnswerBody::Routed { inner });
+        }
+        let mut request = request.map(|body| Body::new(TimelyBody::new(body, BODY_DEADLINE)));
+        request.extensions_mut().insert(context);
+        request.extensions_mut().insert(record);
+        // Boxed, so that requests to gateways do not carry the room for it.
+        let response = match Box::pin(self.router.clone().oneshot(request)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        response.map(|inner| AnswerBody::Routed { inner })
+    }
+}
+
+/// The one segment of a gateway's own path, with or without a slash behind it: people type it, and clients keep it. A slug
+/// needs no percent-encoding, so encoded ones lead nowhere.
+fn gateway_slug(path: &str) -> Option<&str> {
+    path.strip_prefix("/mcp/")
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest))
+        .filter(|slug| !slug.is_empty() && !slug.contains('/'))
+}
+
+/// An error as `application/problem+json` (RFC 9457), for answers that no handler gives; in the form of the API's.
+pub fn problem(status: StatusCode, detail: &str, request_id: RequestId) -> Response {
+    let (kind, title) = match status {
+        StatusCode::NOT_FOUND => ("urn:gatewright:problem:not-found", "Not found"),
+        StatusCode::METHOD_NOT_ALLOWED => ("urn:gatewright:problem:method-not-allowed", "Method not allowed"),
+        StatusCode::INTERNAL_SERVER_ERROR => ("urn:gatewright:problem:internal", "A fault of ours"),
+        _ => ("about:blank", status.canonical_reason().unwrap_or_default()),
+    };
+    let body = serde_json::json!({
+        "type": kind,
+        "title": title,
+        "status": status.as_u16(),
+        "detail": detail,
+        "instance": request_id.to_string(),
+    });
+    let kind = HeaderValue::from_static("application/problem+json");
+    (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+}
+
+/// Writes the log line when it is dropped: after the last byte of the answer, or when the client went away.
+struct Line {
+    app: Arc<Gateways>,
+    record: Arc<RequestRecord>,
+    status: Option<u16>,
+}
+
+impl Line {
+    fn new(app: Arc<Gateways>, record: Arc<RequestRecord>) -> Self {
+        Self {
+            app,
+            record,
+            status: None,
+        }
+    }
+
+    fn answered(mut self, response: Response<AnswerBody>) -> Response<RecordedBody> {
+        let status = response.status().as_u16();
+        self.status = Some(status);
+        self.count();
+        response.map(|inner| RecordedBody { inner, line: self })
+    }
+
+    /// Counts and tells that an answer broke after its head, when its status could not say so any more.
+    fn broke(&self, reason: &'static str) {
+        let server = self.record.server().map(|entry| &entry.server);
+        self.app
+            .telemetry
+            .condition
+            .count_broken(server.map(|server| server.id), reason);
+        tracing::warn!(
+            request_id = %self.record.id(),
+            server = server.map(|server| &*server.slug),
+            reason,
+            "an answer of a server broke after its head"
+        );
+    }
+
+    fn count(&self) {
+        let duration = self.record.started().elapsed();
+        self.app
+            .telemetry
+            .count_request(self.record.route(), self.status, duration);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            self.count();
+        }
+        self.record.log(self.status);
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = AnswerBodyProjection]
+    enum AnswerBody {
+        Gateway { #[pin] inner: resource_server::Answer },
+        Routed { #[pin] inner: Body },
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body that ends with the log line of its request.
+    pub struct RecordedBody {
+        #[pin]
+        inner: AnswerBody,
+        line: Line,
+    }
+}
+
+impl HttpBody for RecordedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.project();
+        match this.inner.project() {
+            AnswerBodyProjection::Gateway { mut inner } => {
+                let frame = std::task::ready!(inner.as_mut().poll_frame(context));
+                // With every frame: what comes last of an answer is not always the end of the body.
+                if let Some(reason) = inner.take_fault() {
+                    this.line.broke(reason);
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)))
+            }
+            AnswerBodyProjection::Routed { inner } => inner.poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            AnswerBody::Gateway { inner } => inner.is_end_stream(),
+            AnswerBody::Routed { inner } => inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            AnswerBody::Gateway { inner } => inner.size_hint(),
+            AnswerBody::Routed { inner } => HttpBody::size_hint(inner),
+        }
+    }
+}
+
+/// Notes the route in the request's record, and gives a request that came past [`Front`] (as tests send them) the
+/// extensions that handlers ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteLayer;
+
+impl<S> Layer<S> for RouteLayer {
+    type Service = RouteService<S>;
+
+    fn layer(&self, inner: S) -> RouteService<S> {
+        RouteService { inner }
+    }
+}
+
+/// See [`RouteLayer`].
+#[derive(Debug, Clone)]
+pub struct RouteService<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for RouteService<S>
+where
+    S: Service<Request<Body>, Error = Infallible>,
+{
+    type Response = S::Response;
+    type Error = Infallible;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> S::Future {
+        if request.extensions().get::<Arc<RequestRecord>>().is_none() {
+            let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let context = RequestContext::new(peer, request.headers(), &[]);
+            let record = RequestRecord::new(context.id, request.method().clone(), peer);
+            if request.extensions().get::<RequestContext>().is_none() {
+                request.extensions_mut().insert(context);
+            }
+            request.extensions_mut().insert(Arc::new(record));
+        }
+        let extensions = request.extensions();
+        if let (Some(record), Some(path)) = (
+            extensions.get::<Arc<RequestRecord>>(),
+            extensions.get::<MatchedPath>(),
+        ) {
+            record.set_route(Route::Matched(path.clone()));
+        }
+        self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests;

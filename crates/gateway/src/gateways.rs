@@ -1,0 +1,108 @@
+//! The state of what end users and clients meet, composed once at start-up.
+
+use std::{ops::Deref, sync::Arc};
+
+use gatewright_core::{Core, config::Config};
+use gatewright_domain::{Clock, Entropy};
+use gatewright_store::{StoreError, assertion_origin};
+
+use crate::{
+    admission::Admission, authorization_server::AuthorizationServer, relying_party::RelyingParty,
+    resource_server::ResourceServer, sign_in_trace::SignInTrace,
+};
+
+/// Origins named in the warning at start.
+const SHARED_ORIGINS_TOLD: u32 = 20;
+
+/// The authorization server, the relying party and the resource server of all gateways.
+#[derive(Debug)]
+pub struct Gateways {
+    core: Arc<Core>,
+    /// How much work of signing in and refreshing is done at once.
+    pub admission: Admission,
+    /// State of the authorization server: metadata document cache, limits.
+    pub authorization_server: AuthorizationServer,
+    /// State of the relying party: discovery and JWKS caches.
+    pub relying_party: RelyingParty,
+    /// State of the resource server: token cache, federation.
+    pub resource_server: Arc<ResourceServer>,
+    /// What became of attempts to sign in.
+    pub sign_in_trace: Arc<SignInTrace>,
+}
+
+impl Deref for Gateways {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl Gateways {
+    /// Starts a core and stands on it. See [`Core::build`].
+    pub async fn build(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let core = Arc::new(Core::build(config, clock, entropy).await?);
+        let gateways = Arc::new(Self::new(core));
+        gateways.warn_of_shared_origins().await?;
+        Ok(gateways)
+    }
+
+    /// Over a core.
+    pub fn new(core: Arc<Core>) -> Self {
+        let resource_server = Arc::new(ResourceServer::new(
+            &core.config,
+            core.fetch.clone(),
+            core.keyring.clone(),
+            Arc::clone(&core.clock),
+            Arc::clone(&core.entropy),
+        ));
+        let lists = Arc::downgrade(&resource_server);
+        core.telemetry
+            .condition
+            .watch_lists(move || lists.upgrade().map_or(0, |server| server.list_bytes()));
+        Self {
+            admission: Admission::of(&core.config),
+            authorization_server: AuthorizationServer::default(),
+            relying_party: RelyingParty::default(),
+            resource_server,
+            sign_in_trace: SignInTrace::new(Arc::clone(&core.clock)),
+            core,
+        }
+    }
+
+    /// What every part stands on.
+    pub fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
+    /// Says which servers get identity assertions of several projects although the configuration does not list them: they
+    /// were registered before that was refused, and go on.
+    async fn warn_of_shared_origins(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.read().await?;
+        let mut shared = assertion_origin::list_all_shared(&mut tx, SHARED_ORIGINS_TOLD).await?;
+        shared.retain(|origin| !self.config.servers.may_share(origin));
+        if !shared.is_empty() {
+            tracing::warn!(
+                origins = %shared.join(" "),
+                "several projects send identity assertions to the same servers; make sure that these servers check the claim \
+                 `project`, then list their origins in servers.shared_assertion_origins"
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads what is new in the directory: after a committed change, so that the change acts before its own answer is sent,
+    /// and every second, because a change may have been made elsewhere.
+    pub async fn refresh_directory(&self) -> Result<(), StoreError> {
+        let refreshed = self.core.refresh_directory().await;
+        if self.directory.take_went_back() {
+            tracing::warn!("the time of this machine went back; access tokens are verified again");
+            self.resource_server.forget_tokens();
+        }
+        refreshed
+    }
+}

@@ -1,0 +1,33 @@
+//! What end users and MCP clients meet: the authorization server, signing in at an identity provider, the trace of
+//! sign-ins, and the resource server with its federation.
+
+mod admission;
+pub mod authorization_server;
+pub mod front;
+mod gateways;
+pub mod page;
+pub mod relying_party;
+pub mod resource_server;
+pub mod sign_in_trace;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use authorization_server::known_clients;
+pub use gateways::Gateways;
+
+pub(crate) use gatewright_core::{
+    account_sessions, config, date, directory, fetch, jose, keys, next, request, same_origin, session_cookie,
+    telemetry,
+};
+
+/// The routes of the authorization server and of signing in.
+pub fn routes<S: Clone + Send + Sync + 'static>(gateways: Arc<Gateways>) -> Router<S> {
+    Router::new()
+        .merge(authorization_server::routes())
+        .merge(relying_party::routes())
+        .with_state(gateways)
+}

@@ -1,0 +1,120 @@
+//! The authorization request to a provider: where the browser is sent (OpenID Connect Core section 3.1.2.1).
+
+use gatewright_domain::{secret::Secret, user_source::SecretMethod};
+use gatewright_oauth::pkce::{self, CodeChallenge};
+use url::Url;
+
+use super::{budget::Budget, discovery::Provider, provider::ProviderError, pushed_request};
+use crate::Gateways;
+
+/// What varies from one authorization request to the next.
+#[derive(Debug)]
+pub(super) struct AuthorizationRequest<'a> {
+    /// The client id registered at the provider.
+    pub(super) client_id: &'a str,
+    /// Our callback.
+    pub(super) redirect_uri: &'a str,
+    /// Scopes asked for, `openid` among them.
+    pub(super) scopes: &'a [String],
+    /// Names the pending sign-in.
+    pub(super) state: &'a str,
+    /// Binds the ID token to this request.
+    pub(super) nonce: &'a str,
+    /// The PKCE verifier (RFC 7636); only its challenge is sent.
+    pub(super) verifier: &'a str,
+}
+
+/// Where to send the browser. Where the provider requires it, the request is pushed first, authenticated with one of
+/// `credentials`, and the browser carries its reference alone (RFC 9126 section 4).
+pub(super) async fn redirect(
+    app: &Gateways,
+    provider: &Provider,
+    request: &AuthorizationRequest<'_>,
+    credentials: impl FnOnce() -> Vec<(Secret, SecretMethod)>,
+    budget: Budget,
+) -> Result<String, ProviderError> {
+    let endpoint = &provider.authorization_endpoint;
+    let Some(pushed) = &provider.pushed_requests else {
+        return Ok(url(endpoint, request));
+    };
+    let (scope, challenge) = (request.scopes.join(" "), CodeChallenge::of(request.verifier));
+    let parameters = request.parameters(&scope, &challenge);
+    let client_id = request.client_id;
+    let reference = pushed_request::push(app, pushed, client_id, &credentials(), &parameters, budget).await?;
+    let mut url = endpoint.clone();
+    url.query_pairs_mut()
+        .append_pair("client_id", client_id)
+        .append_pair("request_uri", &reference);
+    Ok(url.into())
+}
+
+/// The URL with the whole request. A query that the endpoint already has is kept (RFC 6749 section 3.1).
+fn url(endpoint: &Url, request: &AuthorizationRequest<'_>) -> String {
+    let mut url = endpoint.clone();
+    let (scope, challenge) = (request.scopes.join(" "), CodeChallenge::of(request.verifier));
+    url.query_pairs_mut()
+        .extend_pairs(request.parameters(&scope, &challenge));
+    url.into()
+}
+
+impl<'a> AuthorizationRequest<'a> {
+    /// `resource` is never sent: it is the MCP client's parameter towards us, and some providers refuse the whole request
+    /// for it.
+    fn parameters(&self, scope: &'a str, challenge: &'a CodeChallenge) -> [(&'static str, &'a str); 8] {
+        [
+            ("response_type", "code"),
+            ("client_id", self.client_id),
+            ("redirect_uri", self.redirect_uri),
+            ("scope", scope),
+            ("state", self.state),
+            ("nonce", self.nonce),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", pkce::METHOD),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn request<'a>(scopes: &'a [String], client_id: &'a str) -> AuthorizationRequest<'a> {
+        AuthorizationRequest {
+            client_id,
+            redirect_uri: "https://gw.example.com/oauth2/intermediate_callback",
+            scopes,
+            state: "the-state",
+            nonce: "the-nonce",
+            verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        }
+    }
+
+    #[test]
+    fn every_parameter_is_sent_once_and_the_challenge_is_s256() {
+        let scopes = ["openid".to_owned(), "profile".to_owned()];
+        let endpoint = Url::parse("https://idp.example.com/authorize").unwrap();
+        let url = Url::parse(&url(&endpoint, &request(&scopes, "c 1&x"))).unwrap();
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let by_name: HashMap<_, _> = pairs.iter().cloned().collect();
+        assert_eq!(pairs.len(), 8);
+        assert_eq!(by_name.len(), 8);
+        assert_eq!(by_name["client_id"], "c 1&x");
+        assert_eq!(by_name["scope"], "openid profile");
+        // RFC 7636 appendix B.
+        assert_eq!(
+            by_name["code_challenge"],
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
+        assert!(!by_name.contains_key("resource"));
+    }
+
+    #[test]
+    fn the_endpoint_keeps_its_own_query() {
+        let scopes = ["openid".to_owned()];
+        let endpoint = Url::parse("https://idp.example.com/authorize?p=policy_1").unwrap();
+        let url = url(&endpoint, &request(&scopes, "c"));
+        assert!(url.starts_with("https://idp.example.com/authorize?p=policy_1&response_type=code&"));
+    }
+}

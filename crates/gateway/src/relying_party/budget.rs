@@ -1,0 +1,65 @@
+//! What one request of a browser may take of the providers: the time, shared by all the fetches made for it, and whose share
+//! of the connections.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatewright_domain::id::ProjectId;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::time::Instant;
+
+use crate::{
+    Gateways,
+    fetch::{FetchError, Limits},
+};
+
+/// All of it: people see a page within ten seconds whatever a provider does, and rendering and the store need a little.
+const WHOLE: Duration = Duration::from_secs(9);
+
+/// A deadline, and the project that pays.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    until: Instant,
+    project: Option<ProjectId>,
+}
+
+impl Budget {
+    /// Starts the time of a request for a project; administrators sign in for none.
+    pub(super) fn start(project: Option<ProjectId>) -> Self {
+        Self {
+            until: Instant::now() + WHOLE,
+            project,
+        }
+    }
+
+    /// Sends a request whose answer is for this browser alone.
+    pub(super) async fn ask(
+        self,
+        app: &Gateways,
+        request: Request<Full<Bytes>>,
+        longest: Duration,
+        body: usize,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let limits = self.limits(longest, body);
+        app.fetch.for_project(self.project, request, limits).await
+    }
+
+    /// The limits of one fetch that several may wait for: at most `longest`, and never past the deadline.
+    pub(super) fn limits(self, longest: Duration, body: usize) -> Limits {
+        Limits {
+            deadline: self.remaining().min(longest),
+            body,
+        }
+    }
+
+    /// What is left.
+    pub(super) fn remaining(self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// The deadline itself.
+    pub(super) const fn until(self) -> Instant {
+        self.until
+    }
+}

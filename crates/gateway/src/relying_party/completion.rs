@@ -1,0 +1,348 @@
+//! The end of a sign-in that a callback has claimed: the provider's code becomes an ID token, the ID token a user, and
+//! the user a code for the client. In a test, the ID token becomes a report and nothing else.
+
+use std::sync::Arc;
+
+use gatewright_domain::{
+    authorization::ConsentedRequest,
+    grant::Person,
+    id::{GrantId, TestSignInId, UserId},
+    secret::Secret,
+    sign_in_attempt::Step,
+    token_hash::TokenHash,
+    user::{User, UserKey, UserStatus},
+    user_source::{Callback, UserSource},
+};
+use gatewright_store::{StoreError, Urgency, project, test_sign_in as rows};
+use serde_json::{Map, Value};
+
+use super::{
+    answer::{self, Answer, Known},
+    budget::Budget,
+    check,
+    discovery::Provider,
+    ending::{Ending, Issuing, NotIssued},
+    failure::Failure,
+    id_token::{Expected, IdToken, UnverifiedToken},
+    jwks::KeySet,
+    provider::KeysWanted,
+    subject::{self, SubjectError},
+    test_sign_in::{self, Report},
+    token_request::{self, Redemption, SecretNews, TokenError, Tokens},
+    userinfo::{self, Email, Profile},
+};
+use crate::{Gateways, authorization_server::code, directory::GatewayEntry};
+
+/// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) app: Arc<Gateways>,
+    pub(super) goal: Goal,
+    pub(super) source: Arc<UserSource>,
+    pub(super) provider: Provider,
+    pub(super) keys: Arc<KeySet>,
+    pub(super) known: Known,
+    /// The provider's code.
+    pub(super) code: String,
+    pub(super) budget: Budget,
+}
+
+/// What is to come of a sign-in.
+#[derive(Debug)]
+pub(super) enum Goal {
+    /// A code for a client.
+    Client {
+        /// Its gateway.
+        entry: Arc<GatewayEntry>,
+        /// What it asked for.
+        request: ConsentedRequest,
+    },
+    /// A report.
+    Test(TestSignInId),
+}
+
+/// A person whom the provider has vouched for.
+#[derive(Debug)]
+struct Vouched {
+    claims: Map<String, Value>,
+    subject: Result<String, SubjectError>,
+    profile: Profile,
+}
+
+impl Claimed {
+    /// Completes the sign-in and keeps its answer, whatever that is. `page` renders a failure. Only when the store
+    /// fails is nothing kept.
+    pub(super) async fn complete(self, page: impl FnOnce(&Failure) -> Answer) -> Result<Answer, Failure> {
+        let (vouched, mut news) = self.vouch().await;
+        let verdicts = self.app.relying_party.verdicts();
+        if news != SecretNews::None && !verdicts.count(self.source.project_id) {
+            news = SecretNews::None;
+        }
+        let done = match (vouched, &self.goal) {
+            (Ok(vouched), Goal::Client { entry, request }) => {
+                self.issue(entry, request, vouched, &news).await
+            }
+            (Ok(vouched), Goal::Test(id)) => self.report(*id, &vouched, &news).await,
+            (Err(failure), _) => Err(failure),
+        };
+        let answer = match done {
+            Ok(answer) => answer,
+            Err(failure @ (Failure::Store(_) | Failure::Internal)) => return Err(failure),
+            Err(failure) => {
+                let answer = page(&failure);
+                self.keep(&answer, &news).await?;
+                answer
+            }
+        };
+        if news != SecretNews::None
+            && let Err(error) = self.app.refresh_directory().await
+        {
+            tracing::warn!(%error, "the directory could not be read anew; the next poll does it");
+        }
+        Ok(answer)
+    }
+
+    /// All that happens between us and the provider.
+    async fn vouch(&self) -> (Result<Vouched, Failure>, SecretNews) {
+        let redemption = Redemption {
+            code: &self.code,
+            verifier: &self.known.pending.verifier,
+            redirect_uri: &self
+                .app
+                .config
+                .redirect_url(self.source.id, self.known.pending.callback),
+        };
+        self.known.trace.enter(Step::TokenRequest);
+        let (tokens, news) =
+            token_request::redeem(&self.app, &self.source, &self.provider, &redemption, self.budget).await;
+        if let Ok(tokens) = &tokens {
+            self.known.trace.detail(tokens.secret_told());
+        }
+        let vouched = match tokens {
+            Ok(tokens) => self.identify(&tokens).await,
+            Err(error) => {
+                if let TokenError::Provider(_) = error {
+                    self.app.relying_party.forget(&self.source.issuer);
+                }
+                Err(error.into())
+            }
+        };
+        (vouched, news)
+    }
+
+    async fn identify(&self, tokens: &Tokens) -> Result<Vouched, Failure> {
+        let access_token = tokens.access_token.as_ref();
+        self.known.trace.enter(Step::IdToken);
+        let (id_token, keys) = self.verify(tokens).await?;
+        self.known.trace.enter(Step::Subject);
+        let subject = subject::read(&id_token.claims, &self.source.subject_claim);
+        if let (Goal::Client { .. }, Err(error)) = (&self.goal, &subject) {
+            return Err(error.clone().into());
+        }
+        self.known.trace.enter(Step::Profile);
+        let profile = userinfo::profile(
+            &self.app,
+            &self.source,
+            &self.provider,
+            &keys,
+            &id_token,
+            access_token,
+            self.budget,
+        )
+        .await;
+        self.known.trace.leave();
+        Ok(Vouched {
+            claims: id_token.claims,
+            subject,
+            profile,
+        })
+    }
+
+    /// Checks the ID token. When no key fits or the signature does not verify, the provider may have rotated its
+    /// keys: they are fetched once more, unless that was done a moment ago.
+    async fn verify(&self, tokens: &Tokens) -> Result<(IdToken, Arc<KeySet>), Failure> {
+        let token = UnverifiedToken::parse(tokens.id_token.expose())?;
+        let mut keys = Arc::clone(&self.keys);
+        let signed = match token.verify(&self.app, &keys, self.budget).await {
+            Err(error) if error.may_be_rotation() => {
+                self.known
+                    .trace
+                    .detail("no key fitted, so the provider's keys were read again");
+                let others = KeysWanted::OtherThan(&keys);
+                let again = self
+                    .app
+                    .relying_party
+                    .keys(&self.app, &self.provider, others, self.budget)
+                    .await
+                    .map_err(Failure::Keys)?;
+                if Arc::ptr_eq(&keys, &again) {
+                    return Err(error.into());
+                }
+                keys = again;
+                token.verify(&self.app, &keys, self.budget).await?
+            }
+            outcome => outcome?,
+        };
+        let id_token = signed.check(&Expected {
+            issuer: &self.source.issuer,
+            client_id: &self.source.client_id,
+            nonce: &self.known.pending.nonce,
+            access_token: tokens.access_token.as_ref().map(Secret::expose),
+            now: self.app.now(),
+        })?;
+        Ok((id_token, keys))
+    }
+
+    /// The transaction that makes it happen: user, code, answer, and what was learnt about the secret.
+    async fn issue(
+        &self,
+        entry: &GatewayEntry,
+        request: &ConsentedRequest,
+        vouched: Vouched,
+        news: &SecretNews,
+    ) -> Result<Answer, Failure> {
+        let app = &self.app;
+        let now = app.now();
+        self.known.trace.enter(Step::Code);
+        let proposed = User {
+            id: UserId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+            project_id: self.source.project_id,
+            key: UserKey {
+                user_source_id: self.source.id,
+                issuer: self.source.issuer.clone(),
+                claim: self.source.subject_claim.clone(),
+                subject: vouched.subject?,
+            },
+            display_name: vouched.profile.name.clone(),
+            email: vouched.profile.email.address().map(str::to_owned),
+            status: UserStatus::Active,
+            first_sign_in_at: now,
+            last_sign_in_at: now,
+        };
+        let grant = match self.known.trace.attempt() {
+            Some(attempt) => attempt.grant(),
+            None => GrantId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        };
+        let person = Person::User {
+            user_id: proposed.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+        };
+        let code = code::prepare(app, entry, request, person, grant).ok_or(Failure::Overtaken)?;
+        let answer = Answer::Redirect {
+            location: code.location().to_owned(),
+        };
+        let issuing = Issuing {
+            user: proposed,
+            forgets_email: vouched.profile.email == Email::Unverified,
+            code,
+            ending: self.ending(&answer, news),
+        };
+        let issued = app
+            .store
+            .transact(Urgency::Person, move |tx| Box::pin(issuing.write(tx)))
+            .await;
+        let user = match issued {
+            Ok(user) => user,
+            Err(NotIssued::Blocked(user)) => {
+                self.known.trace.is_of(user);
+                return Err(Failure::Blocked);
+            }
+            Err(NotIssued::Failed(failure)) => return Err(failure),
+        };
+        self.known.trace.is_of(user);
+        self.known.trace.leave();
+        app.telemetry.count_sign_in("completed");
+        tracing::info!(
+            gateway = %entry.gateway.id,
+            user_source = %self.source.id,
+            user = %user,
+            "a user signed in"
+        );
+        Ok(answer)
+    }
+
+    /// The transaction that ends a test: its report, and what was learnt about the secret.
+    async fn report(
+        &self,
+        id: TestSignInId,
+        vouched: &Vouched,
+        news: &SecretNews,
+    ) -> Result<Answer, Failure> {
+        let now = self.app.now();
+        let report = match &vouched.subject {
+            Ok(subject) => Report::succeeded(&self.source, &vouched.claims, subject, &vouched.profile, now),
+            Err(error) => {
+                Report::without_subject(&self.source, &vouched.claims, error, &vouched.profile, now)
+            }
+        };
+        let mut report = report.with_news(&self.source, news);
+        if !self.provider.sends_issuer && self.known.pending.callback == Callback::Shared {
+            let several: Result<_, StoreError> =
+                self.app.store.look(|tx| Box::pin(project::are_several(tx))).await;
+            if several? {
+                report.warnings.push(check::unnamed(true));
+            }
+        }
+        let answer = Answer::Tested(Box::new(report.clone()));
+        let ending = self.ending(&answer, news);
+        let project = self.source.project_id;
+        let progress = test_sign_in::progress(&self.app, id, &report);
+        let kept = self
+            .app
+            .store
+            .transact(Urgency::Person, move |tx| {
+                Box::pin(async move {
+                    ending.write(tx).await?;
+                    if rows::note(tx, project, id, &progress, now).await? {
+                        Ok(())
+                    } else {
+                        Err(Failure::TestOver)
+                    }
+                })
+            })
+            .await;
+        kept?;
+        tracing::info!(
+            user_source = %self.source.id,
+            test_sign_in = %id,
+            succeeded = report.failure.is_none(),
+            "a test sign-in ended"
+        );
+        Ok(answer)
+    }
+
+    /// Keeps the answer of a sign-in that failed, and of a test its report.
+    async fn keep(&self, answer: &Answer, news: &SecretNews) -> Result<(), Failure> {
+        let ending = self.ending(answer, news);
+        let (project, now) = (self.source.project_id, self.app.now());
+        let test = if let (Goal::Test(id), Answer::Tested(report)) = (&self.goal, answer) {
+            Some((*id, test_sign_in::progress(&self.app, *id, report)))
+        } else {
+            None
+        };
+        self.app
+            .store
+            .transact(Urgency::Person, move |tx| {
+                Box::pin(async move {
+                    ending.write(tx).await?;
+                    if let Some((id, progress)) = test {
+                        rows::note(tx, project, id, &progress, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    fn ending(&self, answer: &Answer, news: &SecretNews) -> Ending {
+        Ending {
+            state: self.known.state,
+            code: TokenHash::of(&self.code),
+            answer: answer::seal(&self.app, self.known.state, answer),
+            source: self.source.id,
+            news: news.clone(),
+            now: self.app.now(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Whether a provider knows our client id and secret, found out without a sign-in: a code that was never issued is
+//! redeemed. A provider that authenticates the client first (RFC 6749 section 4.1.3) refuses the code of a client whose
+//! secret is right, and the client where it is wrong. Some look at the code first and so refuse it either way;
+//! redeeming it once more with a secret that is certainly wrong tells them apart.
+
+use gatewright_domain::{
+    entropy,
+    sealed::Purpose,
+    secret::Secret,
+    user_source::{CredentialsVerdict, SecretMethod, TestedCredentials, UserSource, client_secret_context},
+};
+
+use super::{
+    budget::Budget,
+    discovery::Provider,
+    secret_methods,
+    token_request::{self, Redemption, TokenError},
+};
+use crate::Gateways;
+
+/// What an answer of the token endpoint says of the client.
+#[derive(Debug, PartialEq, Eq)]
+enum Sign {
+    /// The client itself was refused: HTTP status and error code.
+    ClientRefused(u16, String),
+    /// Refused with 401 in words that do not say whether it is the client: HTTP status and error code.
+    Unclear(u16, String),
+    /// The client may have been accepted: something else was refused.
+    OtherRefused,
+    /// Nothing can be told from it, for this reason.
+    Silent(String),
+}
+
+/// What is said of a provider that answers the same whatever the secret is.
+const ALIKE: &str = "The provider answers alike to the stored client secret and to a wrong one: it looks at the code first, or \
+                     refuses both. A test sign-in tells whether the secret is right.";
+
+/// Asks the provider of a source, as it is stored; takes ten seconds at most. The newest secret is the one that is
+/// tried, and nothing about it is noted but the way it had to be sent.
+pub async fn probe(app: &Gateways, source: &UserSource) -> TestedCredentials {
+    let budget = Budget::start(Some(source.project_id));
+    let provider = match app.relying_party.provider(app, &source.issuer, budget).await {
+        Ok(provider) => provider,
+        Err(error) => {
+            return cannot_tell(&format!(
+                "The token endpoint was not asked: {error}. Test again in a minute."
+            ));
+        }
+    };
+    let opened = app.keyring.open_secret(
+        Purpose::StoredSecret,
+        &client_secret_context(source.id),
+        &source.client_secret.current,
+    );
+    let Ok(secret) = opened else {
+        return cannot_tell(
+            "The stored client secret cannot be opened with the master key of this instance. Enter it again in the \
+             User Source.",
+        );
+    };
+    let methods = secret_methods::of(source, &provider);
+    let mut refused = None;
+    for method in &methods {
+        match ask(app, source, &provider, (&secret, *method), budget).await {
+            Sign::ClientRefused(status, error) => refused = Some((status, error)),
+            Sign::Silent(reason) => return cannot_tell(&reason),
+            first @ (Sign::OtherRefused | Sign::Unclear(..)) => {
+                let made_up = Secret::new(entropy::token(app.entropy.as_ref()));
+                let second = ask(app, source, &provider, (&made_up, *method), budget).await;
+                match (first, second) {
+                    (_, Sign::Silent(reason)) => return cannot_tell(&reason),
+                    (_, Sign::ClientRefused(status, error))
+                    | (Sign::OtherRefused, Sign::Unclear(status, error)) => {
+                        secret_methods::remember(app, source, &provider, *method).await;
+                        return right(*method, status, &error);
+                    }
+                    // A provider that refused the other way looks at no secret that comes in this one.
+                    _ if refused.is_some() => {}
+                    _ => return cannot_tell(ALIKE),
+                }
+            }
+        }
+    }
+    match refused {
+        Some((status, error)) => wrong(&methods, status, &error),
+        None => cannot_tell(ALIKE),
+    }
+}
+
+fn right(method: SecretMethod, status: u16, error: &str) -> TestedCredentials {
+    let name = method.name();
+    TestedCredentials {
+        verdict: CredentialsVerdict::Right,
+        detail: format!(
+            "The provider takes client id and secret ({name}), and refuses a wrong secret (HTTP {status}, {error})."
+        ),
+    }
+}
+
+async fn ask(
+    app: &Gateways,
+    source: &UserSource,
+    provider: &Provider,
+    presented: (&Secret, SecretMethod),
+    budget: Budget,
+) -> Sign {
+    let redemption = Redemption {
+        code: &entropy::token(app.entropy.as_ref()),
+        verifier: &entropy::token(app.entropy.as_ref()),
+        redirect_uri: &app.config.redirect_url(source.id, source.callback),
+    };
+    match token_request::send(app, source, provider, &redemption, presented, budget).await {
+        Ok(_) | Err(TokenError::NoIdToken) => Sign::Silent(
+            "The provider answered with success to a code it never issued, so its answers tell nothing. A test sign-in \
+             tells whether the secret is right."
+                .to_owned(),
+        ),
+        Err(error) => sign(error),
+    }
+}
+
+/// Reads a refusal. A status of 401 alone does not do: some providers answer so to a wrong code.
+fn sign(error: TokenError) -> Sign {
+    match error {
+        TokenError::ClientRefused {
+            status,
+            error,
+            is_said,
+            ..
+        } => {
+            if is_said {
+                Sign::ClientRefused(status, error)
+            } else {
+                Sign::Unclear(status, error)
+            }
+        }
+        TokenError::Refused { status: 429, .. } => Sign::Silent(
+            "The provider has had too many requests from here. Test again in some minutes.".to_owned(),
+        ),
+        TokenError::CodeRefused | TokenError::Refused { .. } => Sign::OtherRefused,
+        TokenError::Provider(_) | TokenError::NoIdToken | TokenError::SecretUnreadable => {
+            Sign::Silent(format!(
+                "The token endpoint did not answer as it should: {error}. Look at the provider's status page, and test again."
+            ))
+        }
+    }
+}
+
+fn wrong(methods: &[SecretMethod], status: u16, error: &str) -> TestedCredentials {
+    let names: Vec<_> = methods.iter().map(|method| method.name()).collect();
+    let names = names.join(" and ");
+    TestedCredentials {
+        verdict: CredentialsVerdict::Wrong,
+        detail: format!(
+            "The provider refused the client id or the client secret, sent as {names} (HTTP {status}, {error}). Compare the \
+             client id with the provider's, and type a client secret that is valid there."
+        ),
+    }
+}
+
+/// The verdict where answers do not tell.
+pub fn cannot_tell(reason: &str) -> TestedCredentials {
+    TestedCredentials {
+        verdict: CredentialsVerdict::CannotTell,
+        detail: reason.to_owned(),
+    }
+}

@@ -1,0 +1,211 @@
+//! What is remembered of a sign-in between *Allow* and the return from the provider. It travels sealed in the cookie that
+//! binds the browser, so that beginning a sign-in writes nothing and no flood displaces one.
+
+use gatewright_domain::{
+    Timestamp,
+    authorization::ConsentedRequest,
+    client::short_id,
+    id::{AttemptId, GatewayId, ProjectId, TestSignInId, UserSourceId},
+    reference::Reference,
+    sealed::Purpose,
+    sign_in_attempt::AttemptHead,
+    stored_secret::SealedText,
+    token_hash::TokenHash,
+    user_source::Callback,
+};
+use http::HeaderMap;
+
+use super::{cookie::CookieStyle, failure::Failure, packed};
+use crate::Gateways;
+
+/// How long a request of a client may be as JSON. Packed it is never longer; with the rest of a sign-in and sealed it stays
+/// below what browsers keep of one cookie, 4,096 bytes (RFC 6265 section 6.1).
+const MAX_REQUEST_BYTES: usize = 2_200;
+
+/// What a sign-in is for, in full. A test never ends in a code, nor does a client's sign-in in a report.
+#[derive(Debug, Clone)]
+pub(super) enum Aim {
+    /// A code for a client: its request.
+    Client(ConsentedRequest),
+    /// A report for an administrator.
+    Test(TestSignInId),
+}
+
+/// What the trace needs to go on with an attempt, beyond what the sign-in says itself.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    pub(super) id: AttemptId,
+    pub(super) reference: Reference,
+    pub(super) started_at: Timestamp,
+}
+
+/// A sign-in under way.
+#[derive(Debug, Clone)]
+pub(super) struct PendingSignIn {
+    /// What it is for.
+    pub(super) aim: Aim,
+    /// The project of the source.
+    pub(super) project_id: ProjectId,
+    /// The source that is asked.
+    pub(super) user_source_id: UserSourceId,
+    /// Where its provider was told to send the browser.
+    pub(super) callback: Callback,
+    /// Its identity epoch at the click.
+    pub(super) identity_epoch: i64,
+    /// The nonce sent to the provider.
+    pub(super) nonce: String,
+    /// The PKCE verifier.
+    pub(super) verifier: String,
+    /// What the trace of a client's sign-in begins with; a test has its report.
+    pub(super) attempt: Option<Begun>,
+    /// When the browser must have come back.
+    pub(super) expires_at: Timestamp,
+}
+
+impl PendingSignIn {
+    /// The gateway of a client's sign-in.
+    pub(super) const fn gateway_id(&self) -> Option<GatewayId> {
+        match &self.aim {
+            Aim::Client(request) => Some(request.gateway_id),
+            Aim::Test(_) => None,
+        }
+    }
+
+    /// The test that it belongs to.
+    pub(super) const fn test_id(&self) -> Option<TestSignInId> {
+        match self.aim {
+            Aim::Client(_) => None,
+            Aim::Test(id) => Some(id),
+        }
+    }
+
+    /// The head of its trace.
+    pub(super) fn attempt(&self) -> Option<AttemptHead> {
+        let (Aim::Client(request), Some(begun)) = (&self.aim, &self.attempt) else {
+            return None;
+        };
+        Some(AttemptHead {
+            id: begun.id,
+            project_id: self.project_id,
+            gateway_id: request.gateway_id,
+            user_source_id: Some(self.user_source_id),
+            reference: Some(begun.reference),
+            client_id: request.client_id.clone(),
+            client_name: request.client_name.clone(),
+            started_at: begun.started_at,
+        })
+    }
+}
+
+/// A request as it is carried: with the short form of the client, which is all that is needed from *Allow* on.
+pub(super) fn carried(request: ConsentedRequest) -> ConsentedRequest {
+    ConsentedRequest {
+        client_id: short_id(&request.client_id),
+        ..request
+    }
+}
+
+/// Whether a sign-in for this request fits into a cookie.
+pub fn fits(request: &ConsentedRequest) -> bool {
+    let plain = serde_json::to_vec(&carried(request.clone()));
+    plain.is_ok_and(|plain| plain.len() <= MAX_REQUEST_BYTES)
+}
+
+/// Seals a sign-in for the cookie of `state`.
+pub(super) fn seal(app: &Gateways, state: TokenHash, pending: &PendingSignIn) -> SealedText {
+    let plain = packed::pack(pending);
+    app.keyring
+        .seal(app.entropy.as_ref(), Purpose::SignIn, &context(state), &plain)
+}
+
+/// The sign-in of `state`, where this browser began it. Its time may be over.
+pub(super) fn of_browser(
+    app: &Gateways,
+    headers: &HeaderMap,
+    state: TokenHash,
+) -> Result<PendingSignIn, Failure> {
+    let style = CookieStyle::of(app.config.public_url());
+    let sealed = style.read(headers, state).ok_or(Failure::NoCookie)?;
+    let plain = app.keyring.open(Purpose::SignIn, &context(state), &sealed);
+    let plain = plain.map_err(|_| Failure::ForeignCookie)?;
+    packed::unpack(&plain).ok_or(Failure::ForeignCookie)
+}
+
+/// Bound to the state, so that a cookie opens for its own sign-in only.
+fn context(state: TokenHash) -> String {
+    format!("pending-sign-in/{}", state.to_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy, sealed::MasterKey};
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::relying_party::cookie::MAX_COOKIE_BYTES;
+
+    fn request(state: usize) -> ConsentedRequest {
+        let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
+        ConsentedRequest {
+            gateway_id: GatewayId::generate(&clock, &entropy),
+            client_id: format!("https://app.example/{}", "c".repeat(492)),
+            client_name: "é".repeat(80),
+            redirect_uri: format!("https://app.example/{}", "r".repeat(492)),
+            state: Some("s".repeat(state)),
+            code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned(),
+            scope: "mcp offline_access".to_owned(),
+            consent_id: Some("c".repeat(43)),
+        }
+    }
+
+    #[test]
+    fn the_longest_request_that_fits_makes_a_cookie_that_browsers_keep() {
+        let longest = (0..4_096).rev().find(|state| fits(&request(*state))).unwrap();
+        assert!(longest >= 512, "{longest}");
+        let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
+        let token = || gatewright_domain::entropy::token(&entropy);
+        let pending = PendingSignIn {
+            aim: Aim::Client(request(longest)),
+            project_id: ProjectId::generate(&clock, &entropy),
+            user_source_id: UserSourceId::generate(&clock, &entropy),
+            callback: Callback::Shared,
+            identity_epoch: i64::MAX,
+            nonce: token(),
+            verifier: token(),
+            attempt: Some(Begun {
+                id: AttemptId::generate(&clock, &entropy),
+                reference: Reference::of(u64::MAX),
+                started_at: Timestamp::from_seconds(1_800_000_000),
+            }),
+            expires_at: Timestamp::from_seconds(1_800_000_000),
+        };
+        let plain = packed::pack(&pending);
+        let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
+        let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
+        let style = CookieStyle::of("https://gw.example.com");
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let cookies = style.bind(now, TokenHash::of("state"), &sealed, 3_600, &HeaderMap::new());
+        assert!(cookies[0].len() <= MAX_COOKIE_BYTES, "{}", cookies[0].len());
+    }
+
+    #[test]
+    fn a_browser_keeps_ten_sign_ins_of_usual_apps() {
+        let entropy = SeededEntropy::new(3);
+        let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
+        let plain = packed::pack(&packed::tests::usual());
+        let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
+        let style = CookieStyle::of("https://gw.example.com");
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let mut held: Vec<String> = Vec::new();
+        for number in 0..10 {
+            let mut headers = HeaderMap::new();
+            let line = held.join("; ");
+            headers.insert(http::header::COOKIE, HeaderValue::try_from(line).unwrap());
+            let state = TokenHash::of(&number.to_string());
+            let cookies = style.bind(now, state, &sealed, 3_600, &headers);
+            assert_eq!(cookies.len(), 1, "one gave way to number {number}");
+            let pair = cookies[0].to_str().unwrap().split(';').next().unwrap();
+            held.push(pair.to_owned());
+        }
+    }
+}

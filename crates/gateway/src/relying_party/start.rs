@@ -1,0 +1,159 @@
+//! The beginning of a sign-in, after a click on a page of ours: one cookie, and one redirect with state, nonce and PKCE.
+//! Nothing is written.
+
+use gatewright_domain::{
+    Timestamp, authorization::ConsentedRequest, entropy, id::AttemptId, sign_in_attempt::Step,
+    token_hash::TokenHash, user_source::UserSource,
+};
+use http::{HeaderMap, HeaderValue};
+
+use super::{
+    authorization_request::{self, AuthorizationRequest},
+    budget::Budget,
+    cookie::CookieStyle,
+    failure::Failure,
+    pending::{self, Aim, Begun, PendingSignIn},
+    provider::{ProviderError, Resource},
+    secret_methods,
+};
+use crate::{Gateways, directory::GatewayEntry, fetch::FetchError, sign_in_trace::BeforeAllow};
+
+/// A sign-in that began: where to send the browser, and the cookies to set and to expire.
+#[derive(Debug)]
+pub struct Started {
+    /// The provider's authorization endpoint with our parameters.
+    pub redirect: String,
+    /// `Set-Cookie`, one header each: the cookie that binds the browser, then those of older sign-ins that give way.
+    pub set_cookies: Vec<HeaderValue>,
+}
+
+/// Why a sign-in could not begin: the provider's discovery document cannot be used now.
+#[derive(Debug, thiserror::Error)]
+#[error("the identity provider cannot be used: {0}")]
+pub struct StartError(pub ProviderError);
+
+impl StartError {
+    /// Whether it is only that too much is asked of the provider at once.
+    pub const fn is_limited(&self) -> bool {
+        matches!(self.0, ProviderError::Fetch(_, FetchError::Limited(_)))
+    }
+}
+
+/// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request:
+/// the cookies among them tell how many sign-ins it has under way. A failure is logged here with its reason.
+pub async fn start(
+    app: &Gateways,
+    entry: &GatewayEntry,
+    source: &UserSource,
+    request: ConsentedRequest,
+    before: BeforeAllow,
+    headers: &HeaderMap,
+) -> Result<Started, StartError> {
+    let begun = Begun {
+        id: AttemptId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        reference: before.reference,
+        started_at: before.started_at,
+    };
+    let until = app.now().plus(app.config.sign_in.at_provider());
+    let pending = pending(
+        app,
+        source,
+        Aim::Client(pending::carried(request)),
+        Some(begun),
+        until,
+    );
+    let trace = match pending.attempt() {
+        Some(head) => app.sign_in_trace.begin(head, before.steps),
+        None => app.sign_in_trace.resume(None),
+    };
+    trace.enter(Step::Redirect);
+    let started = send(app, source, &pending, headers).await.map_err(|error| {
+        let failure = Failure::Discovery(error.clone());
+        trace.fail(Step::Redirect, &failure.to_string(), failure.advice());
+        tracing::warn!(
+            reference = %before.reference,
+            step = Step::Redirect.as_str(),
+            gateway = %entry.gateway.id,
+            user_source = %source.id,
+            reason = %failure,
+            advice = failure.advice(),
+            "a sign-in could not begin"
+        );
+        let error = StartError(error);
+        if !error.is_limited() {
+            app.telemetry.count_sign_in("failed");
+        }
+        error
+    })?;
+    trace.leave();
+    app.telemetry.count_sign_in("begun");
+    Ok(started)
+}
+
+/// A sign-in at a source, which has to be finished until then.
+pub(super) fn pending(
+    app: &Gateways,
+    source: &UserSource,
+    aim: Aim,
+    attempt: Option<Begun>,
+    expires_at: Timestamp,
+) -> PendingSignIn {
+    let [nonce, verifier] = [(); 2].map(|()| entropy::token(app.entropy.as_ref()));
+    PendingSignIn {
+        aim,
+        project_id: source.project_id,
+        user_source_id: source.id,
+        callback: source.callback,
+        identity_epoch: source.identity_epoch,
+        nonce,
+        verifier,
+        attempt,
+        expires_at,
+    }
+}
+
+/// Where a browser is sent for a sign-in, and the cookie that carries it.
+pub(super) async fn send(
+    app: &Gateways,
+    source: &UserSource,
+    pending: &PendingSignIn,
+    headers: &HeaderMap,
+) -> Result<Started, ProviderError> {
+    let budget = Budget::start(Some(source.project_id));
+    let provider = app.relying_party.provider(app, &source.issuer, budget).await?;
+    if let Some(endpoint) = &provider.pushed_requests
+        && !app.relying_party.pushes().count(source.id)
+    {
+        let host = endpoint.host_str().unwrap_or("the provider").to_owned();
+        return Err(ProviderError::Fetch(
+            Resource::PushedRequest,
+            FetchError::Limited(host),
+        ));
+    }
+    let state = entropy::token(app.entropy.as_ref());
+    let redirect = authorization_request::redirect(
+        app,
+        &provider,
+        &AuthorizationRequest {
+            client_id: &source.client_id,
+            redirect_uri: &app.config.redirect_url(source.id, pending.callback),
+            scopes: &source.scopes,
+            state: &state,
+            nonce: &pending.nonce,
+            verifier: &pending.verifier,
+        },
+        || secret_methods::credentials(app, source, &provider),
+        budget,
+    )
+    .await?;
+    let now = app.now();
+    let state = TokenHash::of(&state);
+    let sealed = pending::seal(app, state, pending);
+    let life = pending.expires_at.since(now).as_secs();
+    let style = CookieStyle::of(app.config.public_url());
+    let set_cookies = style.bind(now, state, &sealed, life, headers);
+    Ok(Started {
+        redirect,
+        set_cookies,
+    })
+}

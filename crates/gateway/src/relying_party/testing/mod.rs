@@ -1,0 +1,88 @@
+//! What the tests of the relying party share: a provider that does as it is told, and an instance that uses it.
+
+mod client;
+mod log;
+mod provider;
+mod test_sign_ins;
+mod world;
+
+use gatewright_domain::{
+    Timestamp,
+    clock::FixedClock,
+    entropy::{SeededEntropy, SystemEntropy},
+    id::{ProjectId, UserSourceId},
+    stored_secret::SealedText,
+    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
+};
+
+pub use crate::jose::signer::{Signer, SignerKind, encode};
+pub use client::{Client, VERIFIER};
+pub use log::Log;
+pub use provider::{Fault, HostileProvider, SECRET, Script, TokenRule};
+pub use test_sign_ins::Test;
+pub use world::{Seen, SignIn, World};
+
+/// A source of this issuer in a project, with a secret that no key opens.
+pub fn user_source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSource {
+    UserSource {
+        id: UserSourceId::generate(&FixedClock::at_seconds(at.as_seconds()), &SystemEntropy),
+        project_id,
+        name: "Provider".to_owned(),
+        description: String::new(),
+        issuer: issuer.to_owned(),
+        client_id: "client-1".to_owned(),
+        client_secret: ClientSecretSlots {
+            current: SealedText("v1.none.none".to_owned()),
+            previous: None,
+            changed_at: at,
+            confirmed_at: None,
+            refused_at: None,
+        },
+        client_authentication: ClientAuthentication::default(),
+        scopes: vec!["openid".to_owned()],
+        subject_claim: "sub".to_owned(),
+        callback: Callback::Shared,
+        status: UserSourceStatus::Active,
+        identity_epoch: 1,
+        verified_at: None,
+        last_test: None,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// A source of this issuer that asks for a profile too, with the same ids each time.
+pub fn source(issuer: &str) -> UserSource {
+    let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(11));
+    let id = UserSourceId::generate(&clock, &entropy);
+    let project_id = ProjectId::generate(&clock, &entropy);
+    UserSource {
+        id,
+        scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+        ..user_source(project_id, Timestamp::from_seconds(1_800_000_000), issuer)
+    }
+}
+
+/// The sentences in a source file, without what is filled in: of each text that begins with a capital letter and has
+/// several words, the longest piece between placeholders.
+pub fn literals(source: &str) -> Vec<String> {
+    let code: Vec<&str> = source
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with("//"))
+        .collect();
+    // A text that goes on in the next line ends with a backslash there.
+    let code = code.join("\n").replace("\\\n", "");
+    let quoted = code.split('"').skip(1).step_by(2);
+    let is_sentence = |text: &&str| text.contains(' ') && text.starts_with(char::is_uppercase);
+    let longest = |text: &str| {
+        let pieces = text.split(['{', '}']).step_by(2);
+        pieces.max_by_key(|piece| piece.len()).map(str::to_owned)
+    };
+    quoted.filter(is_sentence).filter_map(longest).collect()
+}
+
+/// The test of the connection of a world's source.
+pub async fn tested(world: &World) -> super::connection::Tested {
+    super::connection::test(&world.app, &world.stored_source().await).await
+}

@@ -1,0 +1,167 @@
+//! The signed identity assertion: how a server that is told who the user is, is told.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use gatewright_core::running::Place;
+use gatewright_domain::{
+    Timestamp,
+    id::{GatewayId, ProjectId, ServerId, UserSourceId},
+    principal::Principal,
+};
+use gatewright_mcp::{
+    caller::{Alive, Busy, CallerKey, Identify, Runs},
+    upstream::UpstreamConfig,
+};
+use http::HeaderValue;
+use moka::sync::Cache;
+use serde::Serialize;
+
+use super::authenticate::{Authenticated, is_still_good};
+use crate::Gateways;
+
+/// An assertion lives this long.
+const LIFE: Duration = Duration::from_mins(1);
+/// One assertion serves a user's calls to a server this long, so that no call gets one that is about to expire.
+const REUSED_FOR: Duration = Duration::from_secs(30);
+/// Assertions kept; about a kilobyte each.
+const KEPT_MAX: u64 = 10_000;
+
+/// What a server is told.
+#[derive(Debug, Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    /// Inside which project all of this means something: a server must check it.
+    project: ProjectId,
+    sub: String,
+    iat: i64,
+    exp: i64,
+    /// The raw value that names the user: of the subject claim or the user id header, or a member's account id.
+    subject: &'a str,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_source: Option<UserSourceId>,
+    gateway: GatewayId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Actor>,
+}
+
+/// Who acts for the user, where it is not the user's own client (RFC 8693 section 4.1).
+#[derive(Debug, Serialize)]
+struct Actor {
+    sub: String,
+}
+
+#[derive(Debug)]
+struct Signed {
+    /// Whom it was signed for: a server that moved gets a new one at once.
+    audience: String,
+    /// Whom it speaks of; a changed name or address makes it anew.
+    principal: Arc<Principal>,
+    at: Timestamp,
+    value: HeaderValue,
+}
+
+/// Assertions signed a moment ago.
+#[derive(Debug)]
+pub(super) struct Assertions {
+    signed: Cache<(CallerKey, ServerId), Arc<Signed>>,
+}
+
+impl Default for Assertions {
+    fn default() -> Self {
+        Self {
+            signed: Cache::builder()
+                .max_capacity(KEPT_MAX)
+                .time_to_live(REUSED_FOR)
+                .build(),
+        }
+    }
+}
+
+/// The user of one request, for the servers that are told.
+pub(super) struct Identity<'a> {
+    pub(super) app: &'a Arc<Gateways>,
+    pub(super) caller: &'a Arc<Authenticated>,
+    pub(super) gateway_id: GatewayId,
+    /// Holds the place among what runs at once until the answer has ended.
+    pub(super) place: &'a OnceLock<Place>,
+}
+
+impl Identify for Identity<'_> {
+    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
+        let signed = &self.app.resource_server.assertions.signed;
+        let now = self.app.now();
+        if let Some(known) = signed.get(&(self.caller.key, server.id))
+            && now.since(known.at) < REUSED_FOR
+            && known.audience == server.audience
+            && says_the_same(&known.principal, &self.caller.principal)
+        {
+            return Some(known.value.clone());
+        }
+        let value = self.sign(server, now)?;
+        let fresh = Signed {
+            audience: server.audience.clone(),
+            principal: Arc::clone(&self.caller.principal),
+            at: now,
+            value: value.clone(),
+        };
+        signed.insert((self.caller.key, server.id), Arc::new(fresh));
+        Some(value)
+    }
+
+    fn alive(&self) -> Alive {
+        let (app, caller, gateway_id) = (Arc::clone(self.app), Arc::clone(self.caller), self.gateway_id);
+        Box::new(move || is_still_good(&app, gateway_id, &caller))
+    }
+
+    fn admit(&self, what: Runs) -> Result<(), Busy> {
+        let running = &self.app.resource_server.running;
+        let place = running.admit(&self.caller.counted, what)?;
+        // One request asks once.
+        let _ = self.place.set(place);
+        Ok(())
+    }
+}
+
+/// Whether two principals of one key are told to a server in the same words: two clients of one user are.
+fn says_the_same(one: &Principal, other: &Principal) -> bool {
+    one.subject == other.subject
+        && one.user_source_id() == other.user_source_id()
+        && one.email == other.email
+        && one.display_name == other.display_name
+        && one.actor() == other.actor()
+}
+
+impl Identity<'_> {
+    fn sign(&self, server: &UpstreamConfig, now: Timestamp) -> Option<HeaderValue> {
+        let principal = &self.caller.principal;
+        let claims = Claims {
+            iss: self.app.config.public_url(),
+            aud: &server.audience,
+            project: principal.project_id,
+            sub: principal.assertion_subject(),
+            iat: now.as_seconds(),
+            exp: now.plus(LIFE).as_seconds(),
+            subject: &principal.subject,
+            mode: principal.mode().as_str(),
+            user_source: principal.user_source_id(),
+            gateway: principal.gateway_id,
+            email: principal.email.as_deref(),
+            name: principal.display_name.as_deref(),
+            act: principal.actor().map(|actor| Actor {
+                sub: actor.to_string(),
+            }),
+        };
+        let mut value = HeaderValue::from_str(&self.app.signing.sign_assertion(&claims)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}

@@ -1,0 +1,200 @@
+//! `/mcp/{slug}`: the HTTP edge of a gateway.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use gatewright_mcp::{
+    caller::{Caller, Identify as _},
+    endpoint::{Reached, header_era},
+};
+use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::{
+    assertion::Identity,
+    authenticate::{Authenticated, authenticate},
+    plan::plan,
+    refusal::Refusal,
+    sessions,
+};
+use crate::{
+    Gateways,
+    config::Config,
+    directory::GatewayEntry,
+    request::{BodyError, read_body, throw_away},
+    telemetry::RequestRecord,
+};
+
+/// Bytes of one message of a client: arguments of a tool may hold a document, not a film.
+const BODY_MAX: usize = 4 * 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What is read of a message that is too large, and for how long; nothing of it is kept. Who sends it has signed in.
+const THROWN_AWAY_MAX: u64 = 16 * 1024 * 1024;
+const THROWN_AWAY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The body of an answer: a server's, as it comes, or what is in memory.
+pub type Answer = gatewright_mcp::answer::Answer<Incoming>;
+
+/// Answers a request to the gateway of a slug. Which methods exist is no business of who is not known, so all of them
+/// come here.
+pub async fn answer<B>(
+    app: &Arc<Gateways>,
+    slug: &str,
+    record: &RequestRecord,
+    request: Request<B>,
+) -> Response<Answer>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let entry = match find(app, slug) {
+        Ok(entry) => entry,
+        Err(refusal) => return refusal.into_response(&app.config, None),
+    };
+    record.set_gateway(entry.gateway.id);
+    match answer_of(app, &entry, record, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(&app.config, Some(&entry)),
+    }
+}
+
+/// The gateway of a slug, while the configuration is known to be current.
+fn find(app: &Gateways, slug: &str) -> Result<Arc<GatewayEntry>, Refusal> {
+    let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
+    directory.gateway(slug).cloned().ok_or(Refusal::NoGateway)
+}
+
+async fn answer_of<B>(
+    app: &Arc<Gateways>,
+    entry: &Arc<GatewayEntry>,
+    record: &RequestRecord,
+    request: Request<B>,
+) -> Result<Response<Answer>, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (head, body) = request.into_parts();
+    check_origin(&app.config, &head.headers)?;
+    let authenticated = authenticate(app, entry, &head.headers, app.now()).await?;
+    record.set_principal(&authenticated.principal);
+    if !matches!(head.method, Method::POST | Method::GET | Method::DELETE) {
+        return Err(Refusal::Method);
+    }
+    let identity = Identity {
+        app,
+        caller: &authenticated,
+        gateway_id: entry.gateway.id,
+        place: record.place(),
+    };
+    let caller = Caller {
+        key: authenticated.key,
+        identity: &identity,
+    };
+    let federation = &app.resource_server.federation;
+    Ok(match head.method {
+        Method::GET => {
+            let alive = identity.alive();
+            federation.get(
+                entry.gateway.id,
+                caller,
+                &head.headers,
+                app.shutdown.clone(),
+                alive,
+            )
+        }
+        Method::DELETE => match federation.ending(entry.gateway.id, caller, &head.headers) {
+            Ok(session) => {
+                // First where the other replicas read it: what fails here is tried again, and what is known here only
+                // would go on there.
+                sessions::tell_others(app, session.ending()).await.map_err(|error| {
+                    tracing::error!(request_id = %record.id(), error = &error as &dyn std::error::Error, "a session could not be ended");
+                    Refusal::Unchecked
+                })?;
+                federation.end(&session)
+            }
+            Err(refused) => *refused,
+        },
+        _ => {
+            let body = message(app, &authenticated, &head.headers, body).await?;
+            let plan = plan(&app.resource_server, entry);
+            let mut noting = Noting {
+                app,
+                entry,
+                record,
+                reached: Reached::default(),
+            };
+            federation
+                .post(plan, caller, &head.headers, &body, &mut noting.reached)
+                .await
+        }
+    })
+}
+
+/// The message in a body, which has a place among those on their way until it has arrived. The rest of one that is too large
+/// is read and thrown away before it is refused: clients that still send when the connection closes see a reset and never
+/// the refusal.
+async fn message<B>(
+    app: &Gateways,
+    caller: &Authenticated,
+    headers: &HeaderMap,
+    mut body: B,
+) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let running = &app.resource_server.running;
+    let place = running.admit_message(&caller.counted);
+    let _place = place.map_err(|busy| Refusal::Busy(busy, header_era(headers)))?;
+    let read = read_body(&mut body, BODY_MAX, BODY_DEADLINE).await;
+    if matches!(read, Err(BodyError::TooLarge)) {
+        throw_away(&mut body, THROWN_AWAY_MAX, THROWN_AWAY_DEADLINE).await;
+    }
+    read.map_err(|error| Refusal::Body(error, header_era(headers)))
+}
+
+/// Notes what became of a request upstream when it is over, also when its client has given it up.
+struct Noting<'a> {
+    app: &'a Gateways,
+    entry: &'a GatewayEntry,
+    record: &'a RequestRecord,
+    reached: Reached,
+}
+
+impl Drop for Noting<'_> {
+    fn drop(&mut self) {
+        if let Some(reason) = self.reached.failure {
+            let server = self.reached.server.as_ref();
+            let id = server.map(|upstream| upstream.config.id);
+            self.app.telemetry.count_upstream_error(id, reason);
+            // What the connection said is in a line of its own, which no request can be told from.
+            tracing::info!(
+                request_id = %self.record.id(),
+                server = server.map(|upstream| upstream.slug()),
+                reason,
+                "a request to a server failed"
+            );
+        }
+        if let Some(upstream) = &self.reached.server {
+            let mut servers = self.entry.servers.iter();
+            if let Some(server) = servers.find(|server| server.server.id == upstream.config.id) {
+                self.record.set_server(server);
+            }
+        }
+    }
+}
+
+/// Refuses web pages of other origins, whatever they know (2026-07-28 basic/transports/streamable-http, security).
+fn check_origin(config: &Config, headers: &HeaderMap) -> Result<(), Refusal> {
+    let ours = config.public_url().as_bytes();
+    if headers
+        .get_all(ORIGIN)
+        .iter()
+        .all(|origin| origin.as_bytes() == ours)
+    {
+        Ok(())
+    } else {
+        Err(Refusal::ForeignOrigin)
+    }
+}

@@ -1,0 +1,140 @@
+//! A server on loopback that keeps what it was sent.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::any,
+};
+use futures_util::{StreamExt as _, stream};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+/// What the server on loopback got.
+#[derive(Default)]
+pub struct Upstream {
+    pub received: Mutex<Vec<(HeaderMap, Value)>>,
+    /// Calls are answered while nobody holds this for writing.
+    pub hold: tokio::sync::RwLock<()>,
+    /// An answer that breaks does so once it is notified: what is sent and broken at once may never leave.
+    pub breaks: tokio::sync::Notify,
+    mood: Mutex<Mood>,
+}
+
+/// How calls are answered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// With a result.
+    #[default]
+    Well,
+    /// With status 500.
+    Fails,
+    /// With half a result, and then the connection breaks.
+    Breaks,
+    /// With a notification, and then the connection breaks.
+    BreaksEvents,
+    /// With what is no JSON, and says it is.
+    Garbage,
+}
+
+impl Upstream {
+    /// How calls are answered from now on.
+    pub fn feel(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// The headers of each call.
+    pub fn calls(&self) -> Vec<HeaderMap> {
+        self.called().into_iter().map(|(headers, _)| headers).collect()
+    }
+
+    /// Each call: its headers, and its message.
+    pub fn called(&self) -> Vec<(HeaderMap, Value)> {
+        let received = self.received.lock().unwrap();
+        let is_call = |(_, body): &&(HeaderMap, Value)| body["method"] == "tools/call";
+        received.iter().filter(is_call).cloned().collect()
+    }
+
+    /// All requests.
+    pub fn count(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+}
+
+/// A stateless server with one tool.
+pub async fn upstream() -> (String, Arc<Upstream>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/some/path", listener.local_addr().unwrap());
+    let upstream = Arc::new(Upstream::default());
+    let router = Router::new()
+        .fallback(any(tell))
+        .with_state(Arc::clone(&upstream));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, upstream)
+}
+
+async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: Bytes) -> Response {
+    let message: Value = serde_json::from_slice(&body).unwrap();
+    let result = match message["method"].as_str().unwrap() {
+        "server/discover" => {
+            json!({"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {}})
+        }
+        "tools/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
+            "tools": [{"name": "tell", "description": "Tells </p><script>alert(1)</script>",
+                "inputSchema": {"type": "object", "properties": {
+                    "text": {"type": "string"}, "count": {"type": "integer", "description": "How \"often\""}}}}]}),
+        _ => json!({"resultType": "complete", "content": [{"type": "text", "text": "told"}]}),
+    };
+    let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
+    let is_call = message["method"] == "tools/call";
+    upstream.received.lock().unwrap().push((headers, message));
+    if is_call {
+        drop(upstream.hold.read().await);
+    }
+    let mood = *upstream.mood.lock().unwrap();
+    match mood {
+        Mood::Fails if is_call => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Mood::Breaks if is_call => {
+            let half = answer.to_string()[..20].to_owned();
+            return breaking(upstream, "application/json", half);
+        }
+        Mood::BreaksEvents if is_call => {
+            let event = r#"data: {"jsonrpc":"2.0","method":"notifications/example"}"#;
+            return breaking(upstream, "text/event-stream", format!("{event}\n\n"));
+        }
+        Mood::Garbage if is_call => {
+            return ([("content-type", "application/json")], "<html>oh no</html>").into_response();
+        }
+        _ => {}
+    }
+    let smuggled = [
+        ("content-type", "application/json"),
+        ("set-cookie", "a=b"),
+        ("location", "https://evil.example"),
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-credentials", "true"),
+        ("connection", "x-hop"),
+        ("x-hop", "something"),
+        ("keep-alive", "timeout=1"),
+        (
+            "www-authenticate",
+            "Bearer resource_metadata=\"https://evil.example\"",
+        ),
+        ("mcp-session-id", "a-session"),
+        ("x-powered-by", "something"),
+    ];
+    (smuggled, answer.to_string()).into_response()
+}
+
+/// A beginning of an answer, whose connection breaks when the test says so.
+fn breaking(upstream: Arc<Upstream>, kind: &'static str, beginning: String) -> Response {
+    let end = stream::once(async move {
+        upstream.breaks.notified().await;
+        Err(std::io::Error::other("broken"))
+    });
+    let body = Body::from_stream(stream::iter([Ok(beginning)]).chain(end));
+    ([("content-type", kind)], body).into_response()
+}

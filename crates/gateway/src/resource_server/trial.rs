@@ -1,0 +1,266 @@
+//! Trying a gateway out: a tool is called for somebody who looks at its pages, by the way that clients' requests go: the
+//! same plan of servers and tools, the same signing of who is calling, the same limits. What differs is who vouches for the
+//! caller (a session or a key of an administrator, and no token), and that what the server was told is kept to be shown.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use gatewright_core::running::Place;
+use gatewright_domain::{id::ServerId, principal::Principal};
+use gatewright_mcp::{
+    caller::{Alive, Busy, Caller, Identify, Runs},
+    endpoint::Reached,
+    own_client::OfferedTool,
+    sse,
+    upstream::{Unavailable, UpstreamConfig},
+};
+use http::HeaderValue;
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+use tokio::time::Instant;
+
+use super::{
+    Answer,
+    assertion::Identity,
+    authenticate::{Authenticated, Good},
+    plan::plan,
+};
+use crate::{
+    Gateways,
+    directory::{GatewayEntry, ServerEntry},
+    request::{BodyError, read_body},
+};
+
+/// An answer is shown to a person whole or not at all.
+const ANSWER_MAX: usize = 4 * 1024 * 1024;
+/// Nobody looks at a page for longer while nothing happens. The server's own timeout may be shorter.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Tried {
+    /// The server it went to; nothing when it went to none.
+    pub server: Option<Arc<ServerEntry>>,
+    /// What that server was told.
+    pub told: Told,
+    /// What it answered.
+    pub outcome: Outcome,
+    /// How long it took, as the person waited for it.
+    pub duration: Duration,
+}
+
+/// What a server was told about the caller.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The claims of the identity assertion, for a server that gets one.
+    pub claims: Option<Map<String, Value>>,
+    /// The headers we added, by name: their values may be secrets.
+    pub headers: Vec<String>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The result as the server wrote it; the tool itself may have failed.
+    Result(Box<RawValue>),
+    /// An error of JSON-RPC, by the server or by the gateway.
+    Error {
+        /// Its code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+    /// No answer within [`PATIENCE`].
+    Late,
+    /// An answer too large to be shown.
+    TooLarge,
+    /// An answer that broke off.
+    Broken,
+}
+
+/// The caller of a trial, whose assertions are kept as they are handed out.
+struct Recording<'a> {
+    identity: Identity<'a>,
+    handed_out: Mutex<Vec<(ServerId, HeaderValue)>>,
+}
+
+impl Identify for Recording<'_> {
+    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
+        let assertion = self.identity.assertion(server)?;
+        let mut handed_out = self.handed_out.lock().unwrap_or_else(PoisonError::into_inner);
+        handed_out.retain(|(id, _)| *id != server.id);
+        handed_out.push((server.id, assertion.clone()));
+        Some(assertion)
+    }
+
+    fn alive(&self) -> Alive {
+        self.identity.alive()
+    }
+
+    fn admit(&self, what: Runs) -> Result<(), Busy> {
+        self.identity.admit(what)
+    }
+}
+
+impl<'a> Recording<'a> {
+    fn new(app: &'a Arc<Gateways>, caller: &'a Arc<Authenticated>, place: &'a OnceLock<Place>) -> Self {
+        Self {
+            identity: Identity {
+                app,
+                caller,
+                gateway_id: caller.principal.gateway_id,
+                place,
+            },
+            handed_out: Mutex::default(),
+        }
+    }
+
+    fn caller(&self) -> Caller<'_> {
+        Caller {
+            key: self.identity.caller.key,
+            identity: self,
+        }
+    }
+
+    /// What a server was told with the last request.
+    fn told(self, server: &ServerEntry) -> Told {
+        let handed_out = self
+            .handed_out
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let assertion = handed_out.into_iter().find(|(id, _)| *id == server.server.id);
+        let claims = assertion.and_then(|(_, value)| claims_of(value.to_str().ok()?));
+        let mut headers: Vec<_> = server.headers.iter().map(|(name, _)| name.to_string()).collect();
+        if claims.is_some() {
+            headers.push("gatewright-assertion".to_owned());
+        }
+        headers.sort_unstable();
+        headers.dedup();
+        Told { claims, headers }
+    }
+}
+
+/// The claims of a token of ours, which nobody needs to verify here.
+fn claims_of(token: &str) -> Option<Map<String, Value>> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+fn authenticated(app: &Gateways, principal: Principal) -> Arc<Authenticated> {
+    Arc::new(Authenticated::new(app, principal, Good::Trial))
+}
+
+/// The tools that a gateway offers to whoever tries it out.
+pub async fn tools(
+    app: &Arc<Gateways>,
+    entry: &GatewayEntry,
+    principal: Principal,
+) -> Result<Vec<OfferedTool>, Unavailable> {
+    let caller = authenticated(app, principal);
+    let place = OnceLock::new();
+    let recording = Recording::new(app, &caller, &place);
+    let federation = &app.resource_server.federation;
+    let plan = plan(&app.resource_server, entry);
+    federation.offered_tools(plan, recording.caller()).await
+}
+
+/// Calls a tool. `arguments` is the text of a JSON object.
+pub async fn call(
+    app: &Arc<Gateways>,
+    entry: &GatewayEntry,
+    principal: Principal,
+    tool: &str,
+    arguments: &str,
+) -> Tried {
+    let caller = authenticated(app, principal);
+    let place = OnceLock::new();
+    let recording = Recording::new(app, &caller, &place);
+    let federation = &app.resource_server.federation;
+    let plan = plan(&app.resource_server, entry);
+    let mut reached = Reached::default();
+    let begun = Instant::now();
+    let calling = async {
+        let calling = federation.call_tool(plan, recording.caller(), tool, arguments, &mut reached);
+        outcome(calling.await).await
+    };
+    let outcome = tokio::time::timeout(PATIENCE, calling)
+        .await
+        .unwrap_or(Outcome::Late);
+    let duration = begun.elapsed();
+    if let Some(reason) = reached.failure {
+        let server = reached.server.as_ref().map(|upstream| upstream.config.id);
+        app.telemetry.count_upstream_error(server, reason);
+    }
+    let server = reached.server.and_then(|upstream| {
+        let mut servers = entry.servers.iter();
+        servers
+            .find(|server| server.server.id == upstream.config.id)
+            .cloned()
+    });
+    Tried {
+        told: server
+            .as_ref()
+            .map(|server| recording.told(server))
+            .unwrap_or_default(),
+        server,
+        outcome,
+        duration,
+    }
+}
+
+async fn outcome(response: http::Response<Answer>) -> Outcome {
+    let (head, body) = response.into_parts();
+    let is_stream = head
+        .headers
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    match read_body(body, ANSWER_MAX, PATIENCE).await {
+        Ok(body) if is_stream => last_of(body).map_or(Outcome::Broken, |message| read(&message)),
+        Ok(body) => read(&body),
+        Err(BodyError::TooLarge) => Outcome::TooLarge,
+        Err(BodyError::Timeout) => Outcome::Late,
+        Err(BodyError::Broken) => Outcome::Broken,
+    }
+}
+
+/// The message that answers, in a stream that may hold others before it.
+fn last_of(stream: Bytes) -> Option<Bytes> {
+    let mut decoder = sse::Decoder::new(ANSWER_MAX);
+    decoder.push(stream);
+    let mut last = None;
+    while let Ok(Some(event)) = decoder.next_event() {
+        if !event.data.is_empty() {
+            last = Some(event.data);
+        }
+    }
+    last
+}
+
+#[derive(Deserialize)]
+struct Message {
+    result: Option<Box<RawValue>>,
+    error: Option<RpcError>,
+}
+
+#[derive(Deserialize)]
+struct RpcError {
+    code: i64,
+    message: String,
+}
+
+fn read(message: &[u8]) -> Outcome {
+    match serde_json::from_slice::<Message>(message) {
+        Ok(Message {
+            result: Some(result), ..
+        }) => Outcome::Result(result),
+        Ok(Message {
+            error: Some(RpcError { code, message }),
+            ..
+        }) => Outcome::Error { code, message },
+        _ => Outcome::Broken,
+    }
+}

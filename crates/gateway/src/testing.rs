@@ -1,0 +1,50 @@
+//! The gateways of a core on a fresh SQLite database.
+
+use std::sync::Arc;
+
+use gatewright_core::{config::Config, testing::TestCore};
+use gatewright_domain::clock::FixedClock;
+
+use crate::{
+    Gateways,
+    front::{Front, RouteLayer},
+};
+
+/// Gateways, their clock and their folder.
+#[derive(Debug)]
+pub struct TestGateways {
+    /// The gateways.
+    pub app: Arc<Gateways>,
+    /// Their clock.
+    pub clock: Arc<FixedClock>,
+    test: TestCore,
+}
+
+impl TestGateways {
+    /// With the default configuration.
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With changes to the configuration.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let test = TestCore::with(change).await;
+        Self {
+            app: Arc::new(Gateways::new(Arc::clone(&test.core))),
+            clock: Arc::clone(&test.clock),
+            test,
+        }
+    }
+
+    /// Another process on the same data.
+    pub async fn another(&self) -> anyhow::Result<Arc<Gateways>> {
+        let core = Arc::new(self.test.another().await?);
+        Ok(Arc::new(Gateways::new(core)))
+    }
+}
+
+/// The front before the routes of gateways alone.
+pub fn front(app: Arc<Gateways>) -> Front {
+    let router = crate::routes(Arc::clone(&app)).layer(RouteLayer);
+    Front::new(app, router)
+}
