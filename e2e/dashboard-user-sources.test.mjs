@@ -88,7 +88,7 @@ for (const javaScriptEnabled of [true, false]) {
         await page.getByText("has no slash at the end").waitFor();
         await seen("new-checking-wrong");
         await page.getByLabel("Issuer").fill(provider.issuer);
-        await page.getByText("The provider answers, and names itself exactly so.").waitFor();
+        await page.getByText("The provider answers with exactly this issuer.").waitFor();
         await seen("new-checking-right");
         await page.getByLabel("Issuer").fill(`${provider.issuer}/`);
       }

@@ -84,7 +84,7 @@ flashes! {
     /// The identity of a User Source was changed.
     IdentityChanged = "identity-changed", "Your changes are saved. Everyone signs in again with their next request.";
     /// The connection of a User Source was tested.
-    ConnectionTested = "connection-tested", "The connection is tested. What came of it is below.";
+    ConnectionTested = "connection-tested", "The connection is tested. See the result below.";
     /// A User Source has a new client secret.
     SecretRotated = "secret-rotated", "The new client secret is saved and tried first from now on.";
     /// The client secret that was typed is the stored one.

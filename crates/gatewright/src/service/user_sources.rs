@@ -347,15 +347,15 @@ fn unguarded(guarded: Guarded, what: &str) -> Result<Option<Conflict>, ServiceEr
         Guarded::NotFound => Err(ServiceError::not_found("User Source")),
         Guarded::InUse(active_gateways) => {
             let count = active_gateways.len();
-            let use_it = if count == 1 {
-                "gateway uses it"
+            let (use_it, them) = if count == 1 {
+                ("gateway uses it", "it")
             } else {
-                "gateways use it"
+                ("gateways use it", "them")
             };
             Ok(Some(Conflict {
                 detail: format!(
-                    "This User Source cannot be {what} while {count} active {use_it}. Deactivate or delete \
-                     those gateways, or give them another source, first."
+                    "This User Source cannot be {what} while {count} active {use_it}. First deactivate or delete {them}, or \
+                     choose another User Source for {them}."
                 ),
                 active_gateways,
                 ..Conflict::default()

@@ -173,7 +173,7 @@ async fn another_host_needs_the_secret_again_and_what_was_typed_stays() {
     let changes = [("issuer", "https://other.example.com"), ("client_secret", SECRET)];
     let moved = form(&page, &changes);
     let asked = ada.post(&edit, &borrowed(&moved)).await.expect(200);
-    assert!(asked.has("Client Secret, once more") && !asked.has(SECRET));
+    assert!(asked.has("Client Secret again") && !asked.has(SECRET));
     assert_eq!(bench.stored(&path).await.unwrap(), before);
     let mut confirmed = moved;
     confirmed.push(("confirmed", "yes".to_owned()));
@@ -249,7 +249,7 @@ async fn a_secret_is_rotated_and_the_one_before_stays_until_the_new_one_works() 
     let page = ada.get(&path).await.expect(200);
     assert!(page.has("A new client secret is on trial") && page.has("New secret on trial"));
     assert!(!page.has("n3w-s3cr3t") && !page.has(SECRET));
-    assert!(ada.get(&rotate).await.has("Its trial ends"));
+    assert!(ada.get(&rotate).await.has("The trial ends"));
     bench.test.clock.advance(Duration::from_hours(24));
     // The session of the browser has ended by then.
     ada.sign_in("ada@example.com", "/").await.expect(303);
@@ -277,7 +277,7 @@ async fn a_refused_secret_is_told_with_what_to_do() {
     tx.commit().await.unwrap();
     let page = ada.get(&path).await.expect(200);
     assert!(page.has("The provider refuses the client secret") && page.has("Secret refused"));
-    assert!(page.has(&format!("href=\"{path}/secret\">Type another secret")));
+    assert!(page.has(&format!("href=\"{path}/secret\">Enter another secret")));
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ async fn the_issuer_is_checked_while_it_is_typed_for_admins_only_and_not_without
     ];
     let told = ada.post(&check, &good).await.expect(200);
     assert!(
-        told.has("The provider answers, and names itself exactly so."),
+        told.has("The provider answers with exactly this issuer."),
         "{}",
         told.body
     );

@@ -212,7 +212,7 @@ async fn equal_people_are_told_apart_by_subject_and_former_identities_are_marked
     assert!(page.has("<strong>1</strong><span>User, 1 former</span>"));
     let delete = people.ada.get(&format!("{source}/delete")).await.expect(200);
     assert!(
-        delete.has("<strong>1</strong> user<") && delete.has("<strong>1</strong> former identity of users")
+        delete.has("<strong>1</strong> user<") && delete.has("<strong>1</strong> former identity<")
     );
     let listed = people
         .ada

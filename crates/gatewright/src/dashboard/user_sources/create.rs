@@ -78,8 +78,8 @@ impl NewPage {
     fn subject_hint(&self) -> String {
         let claim = &self.preset.subject_claim;
         format!(
-            "The claim of the ID token that says who somebody is, for ever: {claim} for this provider. Not email: an address \
-             may be given to somebody else."
+            "The claim of the ID token that identifies a user for good: {claim} for this provider. Not email: an address \
+             can pass to someone else."
         )
     }
 }

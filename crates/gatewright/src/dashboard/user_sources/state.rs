@@ -74,31 +74,30 @@ pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
             is_warning: true,
             title: "The provider refuses the newest client secret",
             since: seen(since),
-            text: "Sign-ins go on with the secret before it. Copy the right one at the provider and type it here.",
+            text: "Sign-ins use the previous secret. Copy the right one at the provider and enter it here.",
             way: Some(Way::Rotate),
         }),
         (Some(since), false) => notices.push(Notice {
             is_warning: true,
             title: "The provider refuses the client secret",
             since: seen(since),
-            text: "Nobody can sign in until it is mended. Copy the secret at the provider, or make a new one there, and type it \
-                   here.",
+            text: "No one can sign in until this is fixed. Copy the secret at the provider, or create a new one there, and enter \
+                   it here.",
             way: Some(Way::Rotate),
         }),
         (None, _) if secret.in_use(now) == SecretSlot::Previous => notices.push(Notice {
             is_warning: true,
             title: "The new client secret has not worked within a day",
             since: seen(secret.changed_at),
-            text: "Sign-ins go on with the secret before it, which is tried first again. Test the connection, or type the right \
-                   secret.",
+            text: "Sign-ins try the previous secret first again. Test the connection, or enter the right secret.",
             way: Some(Way::Rotate),
         }),
         (None, _) if trial.is_some() => notices.push(Notice {
             is_warning: false,
             title: "A new client secret is on trial",
             since: seen(secret.changed_at),
-            text: "It is tried first at every sign-in. The secret before it stays as a fallback until the new one has \
-                   succeeded once; after a day without that, the one before is tried first again.",
+            text: "Every sign-in tries it first. The previous secret stays as a fallback until the new one has worked once. If \
+                   that takes more than a day, the previous one is tried first again.",
             way: None,
         }),
         (None, _) => {}
@@ -108,21 +107,21 @@ pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
             is_warning: true,
             title: "People are known by their e-mail address",
             since: None,
-            text: "Addresses change hands: whoever gets somebody's old address becomes that person here. Unless the provider \
-                   never gives an address to somebody else, choose another subject claim. A test sign-in shows which there are.",
+            text: "An address can pass to someone else, who then becomes that person here. Unless the provider never reuses an \
+                   address, choose another subject claim. A test sign-in shows which there are.",
             way: None,
         });
     }
     if source.verified_at.is_none() {
         let (title, text) = if source.last_test.is_some() {
             (
-                "Unverified: the last test did not hold",
-                "The test says what does not fit and how to mend it. Test again after that.",
+                "Unverified: the last test failed",
+                "The test says what is wrong and how to fix it. Then test again.",
             )
         } else {
             (
                 "Unverified: saved without checking",
-                "Nobody knows yet whether sign-ins through it work. Test the connection to find out.",
+                "Sign-ins may or may not work. Test the connection to find out.",
             )
         };
         notices.push(Notice {
