@@ -111,7 +111,7 @@ for (const javaScriptEnabled of [true, false]) {
       await api("PATCH", `/gateways/${made.id}`, { status: "inactive" });
       await api("PATCH", `/user-sources/${source.id}`, { status: "inactive" });
       await page.goto(`${gateway.url}${project}/user-sources/${source.id}/delete`);
-      await page.getByText("session, 1 of them asleep").waitFor();
+      await page.getByText("session (1 paused)").waitFor();
       await seen("source-delete-asleep");
       await page.goto(`${gateway.url}${project}/gateways/new`);
       await page.getByRole("radio", { name: /^User Source/ }).check();

@@ -11,14 +11,14 @@ pub(super) fn noun(count: i64, one: &str) -> String {
     format!("{one}{plural}")
 }
 
-/// Sessions, and how many of them sleep because something is inactive: "3 sessions, 1 of them asleep".
+/// Sessions, and how many of them are paused because something is inactive: "3 sessions (1 paused)".
 pub(super) fn sessions(live: i64, asleep: i64) -> String {
     let all = counted(live + asleep, "session");
     match (live, asleep) {
         (_, 0) => all,
-        (0, 1) => format!("{all}, which is asleep"),
-        (0, _) => format!("{all}, all asleep"),
-        (_, asleep) => format!("{all}, {asleep} of them asleep"),
+        (0, 1) => format!("{all} (paused)"),
+        (0, _) => format!("{all} (all paused)"),
+        (_, asleep) => format!("{all} ({asleep} paused)"),
     }
 }
 
@@ -35,11 +35,11 @@ mod tests {
     }
 
     #[test]
-    fn sessions_that_sleep_are_counted_and_told_apart() {
+    fn paused_sessions_are_counted_and_told_apart() {
         assert_eq!(sessions(2, 0), "2 sessions");
-        assert_eq!(sessions(1, 1), "2 sessions, 1 of them asleep");
-        assert_eq!(sessions(0, 1), "1 session, which is asleep");
-        assert_eq!(sessions(0, 3), "3 sessions, all asleep");
+        assert_eq!(sessions(1, 1), "2 sessions (1 paused)");
+        assert_eq!(sessions(0, 1), "1 session (paused)");
+        assert_eq!(sessions(0, 3), "3 sessions (all paused)");
         assert_eq!(sessions(0, 0), "0 sessions");
     }
 }

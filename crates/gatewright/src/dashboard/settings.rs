@@ -88,7 +88,7 @@ async fn goes(app: &App, place: &InProject) -> Result<Vec<Going>, PageError> {
     let (there, grants) = (found.contents, found.grants);
     let asleep = match grants.asleep {
         0 => String::new(),
-        asleep => format!(", {asleep} of them asleep"),
+        asleep => format!(" ({asleep} paused)"),
     };
     let goes = [
         (there.gateways, "gateway", ""),

@@ -51,7 +51,7 @@ struct ConfirmPage {
     differences: Vec<Difference>,
     users: i64,
     sessions: i64,
-    /// "3 sessions, 1 of them asleep".
+    /// "3 sessions (1 paused)".
     sessions_in_words: String,
     ends_sessions: bool,
     changes_url: bool,

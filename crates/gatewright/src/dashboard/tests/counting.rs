@@ -23,29 +23,29 @@ async fn sessions_that_sleep_are_counted_wherever_they_would_end() {
         .expect(303);
 
     let page = ada.get(&gateway).await.expect(200);
-    assert!(page.has("Asleep until it is active again: 1 user, 2 sessions"));
+    assert!(page.has("Paused until it is active again: 1 user, 2 sessions"));
     let page = ada.get(&format!("{gateway}/delete")).await.expect(200);
     assert!(
-        page.has("<strong>2</strong> sessions, 2 of them asleep")
+        page.has("<strong>2</strong> sessions (2 paused)")
             && page.has("<strong>1</strong> user who is")
     );
     let page = ada.get(&source).await.expect(200);
-    assert!(page.has("<strong>0</strong><span>Live sessions, 2 asleep</span>"));
+    assert!(page.has("<strong>0</strong><span>Live sessions, 2 paused</span>"));
     let page = ada.get(&format!("{source}/delete")).await.expect(200);
-    assert!(page.has("<strong>2</strong> sessions, 2 of them asleep"));
+    assert!(page.has("<strong>2</strong> sessions (2 paused)"));
     let page = ada.get(&format!("{source}/edit")).await.expect(200);
     assert!(
-        page.has("1 gateway, 1 user and 2 sessions, all asleep are affected"),
+        page.has("1 gateway, 1 user and 2 sessions (all paused) are affected"),
         "{}",
         page.body
     );
     let page = ada.get(&person).await.expect(200);
     assert!(
-        page.has("2 sessions at 1 gateway, 2 of them asleep") && page.has("Not listed: 2 sessions asleep")
+        page.has("2 sessions at 1 gateway (2 paused)") && page.has("Not listed: 2 sessions, paused")
     );
     let page = ada.get(&format!("{project}/settings")).await.expect(200);
     assert!(
-        page.has("<strong>2</strong> sessions, 2 of them asleep") && page.has("<strong>1</strong> gateway<")
+        page.has("<strong>2</strong> sessions (2 paused)") && page.has("<strong>1</strong> gateway<")
     );
 
     // A change of the inactive gateway that ends them is asked about all the same.
@@ -62,7 +62,7 @@ async fn sessions_that_sleep_are_counted_wherever_they_would_end() {
         ("grant_max_seconds", "7776000"),
     ];
     let asked = ada.post(&format!("{gateway}/edit"), &fields).await.expect(200);
-    assert!(asked.has("Change it and end 2 sessions") && asked.has("This ends 2 sessions, all asleep"));
+    assert!(asked.has("Change it and end 2 sessions") && asked.has("This ends 2 sessions (all paused)"));
 }
 
 #[tokio::test]

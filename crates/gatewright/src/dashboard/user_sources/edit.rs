@@ -44,7 +44,7 @@ struct EditPage {
     secret_changed: Moment,
     gateways: usize,
     users: i64,
-    /// "3 sessions, 1 of them asleep".
+    /// "3 sessions (1 paused)".
     sessions: String,
     shared_callback: String,
     own_callback: String,

@@ -161,7 +161,7 @@ fn in_words(held: HeldGrants) -> String {
     let words = format!("{sessions} at {}", counted(held.gateways, "gateway"));
     match held.asleep {
         0 => words,
-        asleep => format!("{words}, {asleep} of them asleep"),
+        asleep => format!("{words} ({asleep} paused)"),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
         };
         assert_eq!(held(1, 0, 1), "1 session at 1 gateway");
         assert_eq!(held(3, 0, 2), "3 sessions at 2 gateways");
-        assert_eq!(held(1, 2, 2), "3 sessions at 2 gateways, 2 of them asleep");
+        assert_eq!(held(1, 2, 2), "3 sessions at 2 gateways (2 paused)");
         assert_eq!(held(0, 0, 0), "0 sessions at 0 gateways");
     }
 }
