@@ -344,12 +344,9 @@ async fn a_gateway_is_deleted_by_its_name_only() {
     let made = gateway(&bench, &project, of_members("Office", "office")).await;
     sign_in(&bench, &made, "cli_0192f0c1a2b37c4d8e5f60718293a4b5").await;
     let delete = format!("{project}/gateways/{}/delete", made.id);
-    assert!(
-        ada.get(&delete)
-            .await
-            .expect(200)
-            .has("<strong>1</strong> session<")
-    );
+    let asked = ada.get(&delete).await.expect(200);
+    assert!(asked.has("<strong>1</strong> session<"));
+    assert!(asked.has("id=\"confirm_name-hint\">Office<"), "it says what to type");
     for wrong in ["", "office", "Office 2"] {
         let page = ada.post(&delete, &[("confirm_name", wrong)]).await.expect(422);
         assert!(page.has("confirm_name-error"), "{wrong}");
