@@ -87,6 +87,8 @@ for (const store of STORES) {
       const made = await source({ name: "Company" });
       const { started, page, context, complaints, read } = await begin(made);
       assert.equal(started.status, "waiting");
+      // It is hidden for a moment, so that a click meant for the page before does not hit it.
+      await page.getByRole("button", { name: /go on to sign in/i }).waitFor();
       await photograph(page, "test-sign-in");
       await checkAccessibility(page, "test-sign-in");
       assert.equal((await read()).status, "waiting");
