@@ -108,13 +108,13 @@ impl AuthorizeError {
             ) => page(
                 StatusCode::BAD_REQUEST,
                 "This app is not registered here",
-                "The app that sent you here uses a registration this gateway does not know. It may be from another gateway, or from before the gateway was set up anew.".to_owned(),
-                "In the app, remove this server and add it again; the app then registers anew.",
+                "The app that sent you here uses a registration this gateway does not know. It may be from another gateway, or from before this gateway was set up again.".to_owned(),
+                "In the app, remove this server and add it again. The app then registers again.",
             ),
             Self::Client(ClientError::SwitchedOff) => page(
                 StatusCode::BAD_REQUEST,
                 "This app cannot sign in here",
-                "The gateway does not accept apps that introduce themselves in the way this one does.".to_owned(),
+                "The gateway does not accept apps that identify themselves the way this one does.".to_owned(),
                 "Ask the people who run the gateway which apps it accepts.",
             ),
             Self::Client(ClientError::Blocked) => page(
@@ -133,19 +133,19 @@ impl AuthorizeError {
                 StatusCode::BAD_REQUEST,
                 "We could not find out who this app is",
                 "The app describes itself in a document on the web, and that document cannot be used.".to_owned(),
-                "Try again in a minute. If it stays like this, tell the makers of the app.",
+                "Try again in a minute. If it happens again, tell the makers of the app.",
             ),
             Self::Local(error) => page(
                 StatusCode::BAD_REQUEST,
-                "This sign-in link is not right",
-                format!("We did not go on, because {error}. Nothing was sent anywhere."),
-                "Go back to the app and start again. If it stays like this, tell the makers of the app.",
+                "This sign-in link is not valid",
+                format!("We stopped because {error}. Nothing was sent anywhere."),
+                "Go back to the app and start again. If it happens again, tell the makers of the app.",
             ),
             Self::TooLong => page(
                 StatusCode::BAD_REQUEST,
-                "This app asks for too much to be remembered",
-                "What the app wants to get back (state) is too long to be carried through a sign-in. Nothing was sent anywhere.".to_owned(),
-                "Go back to the app and start again. If it stays like this, tell the makers of the app.",
+                "This app sends too much",
+                "What the app wants to get back (state) is too long for a sign-in. Nothing was sent anywhere.".to_owned(),
+                "Go back to the app and start again. If it happens again, tell the makers of the app.",
             ),
             Self::Rejected(rejection) => answer::redirect(&rejection.redirect.with_error(&rejection.error), Vec::new()),
             Self::RejectedStranger(rejection) => {
@@ -168,8 +168,8 @@ pub(super) fn gateway_page(error: GatewayError, reference: Reference) -> Respons
     match error {
         GatewayError::NotFound => page::error(&ErrorPage {
             status: StatusCode::NOT_FOUND,
-            title: "There is nothing here".to_owned(),
-            explanation: "No gateway that people sign in to answers at this address.".to_owned(),
+            title: "There is no gateway here".to_owned(),
+            explanation: "No gateway that people sign in to has this address.".to_owned(),
             advice: "Check the address in the app's settings, or ask the person who gave it to you."
                 .to_owned(),
             reference,
@@ -196,8 +196,8 @@ pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
         status: StatusCode::TOO_MANY_REQUESTS,
         title: "Too many sign-ins at once".to_owned(),
         explanation: match limited.whose {
-            Whose::Network => "Very many sign-ins came from your network within a short time. A sign-in that is under way is not lost.",
-            Whose::Everyone | Whose::Client | Whose::Overload => "Very many people are signing in at this moment. A sign-in that is under way is not lost.",
+            Whose::Network => "Too many sign-ins came from your network in a short time. A sign-in you have begun is not lost.",
+            Whose::Everyone | Whose::Client | Whose::Overload => "Too many people are signing in right now. A sign-in you have begun is not lost.",
         }
         .to_owned(),
         advice: match limited.whose {

@@ -394,8 +394,8 @@ fn vouching(client: &Client) -> String {
                 .and_then(|url| url.host_str().map(str::to_owned));
             format!("Published by {}", host.unwrap_or_default())
         }
-        ClientKind::Registered if client.name.is_empty() => "Nobody has checked who is behind it".to_owned(),
-        ClientKind::Registered => "The app chose this name itself; nobody has checked it".to_owned(),
+        ClientKind::Registered if client.name.is_empty() => "No one has verified this app".to_owned(),
+        ClientKind::Registered => "The app chose this name. No one has verified it".to_owned(),
         ClientKind::Preregistered => "Registered by the people who run this gateway".to_owned(),
     }
 }

@@ -202,12 +202,12 @@ impl Failure {
             Self::Malformed(_) => (
                 StatusCode::BAD_REQUEST,
                 "This address is not complete",
-                "The identity provider's answer did not arrive in one piece.",
+                "Part of the identity provider's answer is missing.",
                 AGAIN,
             ),
             Self::FormPost => (
                 StatusCode::BAD_REQUEST,
-                "Your identity provider answered in another way than it was asked to",
+                "Your identity provider answered in the wrong way",
                 "It sent its answer as a form, which this gateway does not read. You are not signed in.",
                 TELL_ADMIN,
             ),
@@ -225,13 +225,13 @@ impl Failure {
             ),
             Self::NoCookie | Self::ForeignCookie => (
                 StatusCode::FORBIDDEN,
-                "This browser has no such sign-in under way",
-                "For your safety a sign-in can only be finished in the browser in which it was allowed, and only for some minutes. If you did not begin it yourself, someone may have sent you the link.",
+                "This sign-in did not begin in this browser",
+                "For your safety, a sign-in can only be finished in the browser in which it began, and only for some minutes. If you did not begin it yourself, someone may have sent you the link.",
                 "Close this page. To sign in, connect again from your own application, in a browser that keeps cookies.",
             ),
             Self::StillWorking => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "Your sign-in is still being worked on",
+                "Your sign-in is not finished yet",
                 "The identity provider is slow to answer.",
                 "Wait a moment and reload this page.",
             ),
@@ -289,7 +289,7 @@ impl Failure {
             Self::Subject(_) => (
                 StatusCode::BAD_REQUEST,
                 "This gateway cannot tell who you are",
-                "The identity provider signed you in, but what it says about you lacks what this gateway knows people by.",
+                "The identity provider signed you in, but did not send what this gateway needs to know you by.",
                 TELL_ADMIN,
             ),
             Self::Blocked => (

@@ -8,7 +8,7 @@ const MAX_CHARACTERS: usize = 255;
 
 /// What speaks against `email` as the subject claim.
 pub(super) const EMAIL_CHANGES_HANDS: &str =
-    "E-mail addresses change hands: whoever gets somebody's old address becomes that person here.";
+    "E-mail addresses change hands: a person who gets someone's old address becomes that person here.";
 
 /// What to do about it.
 pub(super) const UNLESS_SURE: &str =

@@ -13,11 +13,11 @@ pub(super) const fn warning(client: ClientKind, is_known: bool, kind: Kind) -> O
         },
         (Kind::Loopback | Kind::CustomScheme, _) => Warning {
             title: "Any program on this computer could be asking",
-            text: "We cannot tell which program receives the answer. Allow this only if you started the sign-in yourself just now.",
+            text: "We cannot tell which program receives the answer. Allow this only if you started this sign-in just now.",
         },
         (Kind::Https, ClientKind::Registered) => Warning {
             title: "We do not know this app",
-            text: "Anybody can register an app under any name. Allow this only if you trust the website you will be sent to.",
+            text: "Anyone can register an app under any name. Allow this only if you trust the website you will be sent to.",
         },
         (Kind::Https, ClientKind::Document) if !is_known => Warning {
             title: "We do not know this app",

@@ -194,6 +194,6 @@ async fn an_app_without_a_name_is_called_so_in_a_sentence() {
         page.body
             .contains("<h1>Allow an unnamed app to use <bdi>Tools of acme</bdi>?</h1>")
     );
-    assert!(page.body.contains("An app that gave no name"));
-    assert!(!page.body.contains("chose this name itself"));
+    assert!(page.body.contains("An app without a name"));
+    assert!(!page.body.contains("chose this name"));
 }

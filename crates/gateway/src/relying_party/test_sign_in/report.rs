@@ -274,10 +274,10 @@ impl ReportedFailure {
 /// Whether a claim could be the subject claim, and why.
 fn fit(claims: &Map<String, Value>, name: &str) -> (Fit, String) {
     if SAME_FOR_ALL.contains(&name) {
-        return (Fit::Unusable, "It is the same for everybody.".to_owned());
+        return (Fit::Unusable, "It is the same for everyone.".to_owned());
     }
     if OF_THE_SIGN_IN.contains(&name) {
-        return (Fit::Unusable, "It is another one at the next sign-in.".to_owned());
+        return (Fit::Unusable, "It changes with every sign-in.".to_owned());
     }
     if let Err(error) = subject::read(claims, name) {
         return (Fit::Unusable, unusable(&error).to_owned());
@@ -285,7 +285,7 @@ fn fit(claims: &Map<String, Value>, name: &str) -> (Fit, String) {
     if name == "sub" {
         return (
             Fit::Usable,
-            "The provider's own id of the person, which it never gives to anybody else.".to_owned(),
+            "The provider's own id of the person, which it never gives to anyone else.".to_owned(),
         );
     }
     if name == "email" {
@@ -294,19 +294,19 @@ fn fit(claims: &Map<String, Value>, name: &str) -> (Fit, String) {
     if CHANGEABLE.contains(&name) {
         return (
             Fit::Discouraged,
-            "It can change, and somebody else can come to have the same.".to_owned(),
+            "It can change, and someone else can get the same one.".to_owned(),
         );
     }
     (
         Fit::Usable,
-        "Choose it only if the provider never changes it and never gives it to anybody else.".to_owned(),
+        "Choose it only if the provider never changes it and never gives it to anyone else.".to_owned(),
     )
 }
 
 const fn unusable(error: &SubjectError) -> &'static str {
     match error {
         SubjectError::Missing(_) => "The ID token does not have it.",
-        SubjectError::Kind { .. } => "It is neither a text nor a whole number.",
+        SubjectError::Kind { .. } => "It is not text or a whole number.",
         SubjectError::Empty(_) => "It is empty.",
         SubjectError::TooLong(_) => "It is longer than 255 characters.",
         SubjectError::ControlCharacter(_) => "It contains a control character.",

@@ -376,7 +376,7 @@ async fn a_test_sign_in_leads_to_its_page_and_is_its_starters_alone() {
     let begin = bench.path(&begin);
     assert!(begin.starts_with("/oauth2/test-sign-in/"), "{begin}");
     let page = ada.get(&begin).await.expect(200);
-    assert!(page.has("Try out") && page.has("Okta"));
+    assert!(page.has("Where you sign in") && page.has("Okta"));
     let mut tx = bench.test.app.store.read().await.unwrap();
     let hash = TokenHash::of(begin.rsplit('/').next().unwrap());
     let test = test_sign_in::find_by_page(&mut tx, hash, bench.test.app.now()).await;
