@@ -257,7 +257,7 @@ describe("connect and try", () => {
 
   test("a tool is called as a user, and the server learns from a signed claim who acts", async () => {
     await ada.page.goto(pageOf("support", "try/rmcp_whoami"));
-    await ada.page.getByLabel("Somebody else").fill("grac");
+    await ada.page.getByLabel("Someone else").fill("grac");
     await ada.page.getByRole("button", { name: "Find", exact: true }).click();
     await ada.page.getByRole("radio", { name: /grace/ }).check();
     await ada.page.getByRole("button", { name: "Call tool" }).click();

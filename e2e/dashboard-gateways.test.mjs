@@ -187,7 +187,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByLabel(/^Last part of the URL/).fill("helpdesk");
       await page.getByLabel("Name", { exact: true }).fill("Help desk");
       await page.getByRole("button", { name: "Save changes" }).click();
-      await page.getByText("Clients are set up anew").waitFor();
+      await page.getByText("Clients must be set up again").waitFor();
       await page.getByRole("button", { name: "Back to the form" }).click();
       assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "Help desk");
       await page.getByRole("button", { name: "Save changes" }).click();

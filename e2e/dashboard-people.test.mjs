@@ -155,7 +155,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await call(url, other.tokens.access_token), 200, "nobody else is touched");
       await snap("user-blocked");
       await ada.page.getByRole("button", { name: "Unblock user" }).click();
-      await ada.page.getByText("The user may sign in again.").waitFor();
+      await ada.page.getByText("The user can sign in again.").waitFor();
       assert.equal(await call(url, tokens.access_token), 401, "what ended stays ended");
       const again = await signedIn({ url, user: "grace", name: "Claude Code" });
       assert.equal(await call(url, again.tokens.access_token), 200);

@@ -154,7 +154,7 @@ fn message(error: PageError) -> Message {
             ..Message::new(
                 StatusCode::UNAUTHORIZED,
                 "Sign in first",
-                "Nobody is signed in here.",
+                "You are not signed in.",
                 "",
             )
         },
@@ -162,7 +162,7 @@ fn message(error: PageError) -> Message {
             StatusCode::NOT_FOUND,
             "There is nothing here",
             format!("There is no such {what}, or it is not open to your account."),
-            "Check the address. If somebody gave you the link, ask them to invite you to their project.",
+            "Check the address. If someone gave you the link, ask them to invite you to their project.",
         ),
         PageError::Forbidden(detail) => Message::new(
             StatusCode::FORBIDDEN,
@@ -179,7 +179,7 @@ fn message(error: PageError) -> Message {
         PageError::Body(BodyError::TooLarge) => Message::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "The form is too large",
-            "It holds more than any form here takes. Nothing was changed.",
+            "It is larger than any form here can be. Nothing was changed.",
             "Go back and send less.",
         ),
         PageError::Body(BodyError::Timeout | BodyError::Broken) => Message::new(
@@ -193,7 +193,7 @@ fn message(error: PageError) -> Message {
             ..Message::new(
                 StatusCode::NOT_FOUND,
                 "This link does not work",
-                "It was used already, its time is over, or part of it is missing.",
+                "It was used already, it has expired, or part of it is missing.",
                 advice,
             )
         },
@@ -233,15 +233,15 @@ fn service_message(error: ServiceError) -> Message {
         ),
         ServiceError::Stale => Message::new(
             StatusCode::CONFLICT,
-            "Somebody was faster",
-            "What you wanted to change has changed since your page was opened. Nothing was changed by you.",
-            "Go back, reload the page and look before you repeat the change.",
+            "Someone else saved first",
+            "This has changed since you opened the page, so your change was not saved.",
+            "Go back, reload the page and look before you change it again.",
         ),
         // Idempotency keys come with calls of the API only.
         ServiceError::KeyReused | ServiceError::Repeated => Message::new(
             StatusCode::CONFLICT,
             "This was done already",
-            "The same form was acted upon before. Nothing was changed now.",
+            "This form was sent before. Nothing was changed now.",
             "Look whether everything is as you want it.",
         ),
         ServiceError::NotConfirmed(cause) => {
@@ -260,12 +260,12 @@ fn service_message(error: ServiceError) -> Message {
             ..Message::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many checks",
-                "You had many providers checked in a short time. Nothing was changed.",
+                "You checked many providers in a short time. Nothing was changed.",
                 "Wait a minute and try again.",
             )
         },
         ServiceError::Overloaded => Message::unavailable(
-            "Too many people sign in at this moment. Nothing was changed.",
+            "Too many people are signing in right now. Nothing was changed.",
             "Try again in a moment.",
         ),
         ServiceError::Store(StoreError::Busy) => Message::unavailable(
@@ -276,7 +276,7 @@ fn service_message(error: ServiceError) -> Message {
             tracing::error!(error = &cause as &dyn std::error::Error, "the store failed");
             Message::unavailable(
                 "The database did not answer as it should. Nothing was changed.",
-                "Try again in a moment. If it stays like this, tell whoever runs this instance.",
+                "Try again in a moment. If it happens again, tell the people who run this instance.",
             )
         }
         ServiceError::NotFound { what, .. } => message(PageError::NotFound(what)),

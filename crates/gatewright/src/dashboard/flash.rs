@@ -60,11 +60,11 @@ flashes! {
     /// Somebody left a project.
     Left = "left", "You have left the project.";
     /// An invitation was taken back.
-    InvitationRevoked = "invitation-revoked", "The invitation is taken back. Its link no longer works.";
+    InvitationRevoked = "invitation-revoked", "The invitation is revoked. Its link no longer works.";
     /// A server was registered.
     ServerCreated = "server-created", "The server is registered. Gateways can offer its tools.";
     /// A server was changed.
-    ServerSaved = "server-saved", "The server is saved. Gateways use it like this from the next request on.";
+    ServerSaved = "server-saved", "The server is saved. Gateways use the changes from the next request.";
     /// A server was asked what it is.
     ServerChecked = "server-checked", "The server was asked just now.";
     /// A server was deleted.
@@ -72,15 +72,15 @@ flashes! {
     /// A secret was stored.
     SecretCreated = "secret-created", "The secret is stored. Headers of servers can name it.";
     /// A secret was changed.
-    SecretSaved = "secret-saved", "The secret is saved. Requests from now on carry it like this.";
+    SecretSaved = "secret-saved", "The secret is saved. Requests carry it from now on.";
     /// A secret was deleted.
     SecretDeleted = "secret-deleted", "The secret is deleted.";
     /// A User Source was created.
     SourceCreated = "source-created", "The User Source is saved. Next: test the connection, try a sign-in, then create a gateway for it.";
     /// A User Source was created for a gateway whose form waits.
-    SourceCreatedForGateway = "source-for-gateway", "The User Source is saved, and chosen for the gateway below. Test it on its own page.";
+    SourceCreatedForGateway = "source-for-gateway", "The User Source is saved and chosen for the gateway below. You can test it on its own page.";
     /// A User Source was changed.
-    SourceSaved = "source-saved", "Your changes are saved. They hold from the next request on.";
+    SourceSaved = "source-saved", "Your changes are saved. They apply from the next request.";
     /// The identity of a User Source was changed.
     IdentityChanged = "identity-changed", "Your changes are saved. Everyone signs in again with their next request.";
     /// The connection of a User Source was tested.
@@ -88,17 +88,17 @@ flashes! {
     /// A User Source has a new client secret.
     SecretRotated = "secret-rotated", "The new client secret is saved and tried first from now on.";
     /// The client secret that was typed is the stored one.
-    SecretKept = "secret-kept", "That is the client secret that is stored already. Nothing was changed.";
+    SecretKept = "secret-kept", "This client secret is already stored. Nothing was changed.";
     /// A User Source was activated.
-    SourceActivated = "source-activated", "The User Source is active. Gateways may use it.";
+    SourceActivated = "source-activated", "The User Source is active. Gateways can use it.";
     /// A User Source was deactivated.
-    SourceDeactivated = "source-deactivated", "The User Source is inactive. No gateway may use it until you activate it.";
+    SourceDeactivated = "source-deactivated", "The User Source is inactive. No gateway can use it until you activate it.";
     /// A User Source was deleted.
     SourceDeleted = "source-deleted", "The User Source is deleted, with its users and their sessions.";
     /// A gateway was created.
     GatewayCreated = "gateway-created", "The gateway is ready. Connect a client to it.";
     /// A gateway was changed.
-    GatewaySaved = "gateway-saved", "Your changes are saved. They hold from the next request on.";
+    GatewaySaved = "gateway-saved", "Your changes are saved. They apply from the next request.";
     /// A gateway was activated.
     GatewayActivated = "gateway-activated", "The gateway is active. It answers from now on.";
     /// A gateway was deactivated.
@@ -108,7 +108,7 @@ flashes! {
     /// A client was blocked at a gateway.
     ClientBlocked = "client-blocked", "The client is blocked. Its sessions have ended.";
     /// A client was let in again.
-    ClientUnblocked = "client-unblocked", "The client is let in again. People sign in anew.";
+    ClientUnblocked = "client-unblocked", "The client is unblocked. People have to sign in again.";
     /// A registered client was deleted.
     ClientDeleted = "client-deleted", "The client is deleted. Its sessions have ended.";
     /// An account was disabled.
@@ -116,7 +116,7 @@ flashes! {
     /// An account was enabled.
     AccountEnabled = "account-enabled", "The account is enabled. It can sign in again.";
     /// An account administers the instance now.
-    AdministratorMade = "administrator-made", "The account administers the instance from its next sign-in on.";
+    AdministratorMade = "administrator-made", "The account administers the instance from its next sign-in.";
     /// An account no longer administers the instance.
     AdministratorUnmade = "administrator-unmade", "The account no longer administers the instance.";
     /// The address of an account was proven.
@@ -126,13 +126,13 @@ flashes! {
     /// A key was revoked.
     KeyRevoked = "key-revoked", "The key is revoked. It stopped working with the next request.";
     /// A user was blocked.
-    UserBlocked = "user-blocked", "The user is blocked. Their apps are refused from the next request on.";
+    UserBlocked = "user-blocked", "The user is blocked. Their apps are refused from the next request.";
     /// A user was unblocked.
-    UserUnblocked = "user-unblocked", "The user may sign in again. Sessions that were ended stay ended.";
+    UserUnblocked = "user-unblocked", "The user can sign in again. Sessions that ended stay ended.";
     /// All sessions of a user were ended.
-    UserSessionsEnded = "user-sessions-ended", "All sessions of this user have ended. They may sign in again.";
+    UserSessionsEnded = "user-sessions-ended", "All sessions of this user have ended. They can sign in again.";
     /// One session of a user was ended.
-    UserSessionEnded = "user-session-ended", "The session has ended. The app is refused from its next request on.";
+    UserSessionEnded = "user-session-ended", "The session has ended. The app is refused from its next request.";
 }
 
 impl Flash {

@@ -20,8 +20,8 @@ const MAX_BYTES: usize = 512 * 1024;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Said when something has changed since its form was made. What was typed is still in the form.
-const FASTER: &str = "Somebody was faster: this has changed since you opened the form, and nothing of yours was saved. What you \
-                      typed is still here. Look at what is stored now, then save again if you still want yours.";
+const FASTER: &str = "Someone else saved first, so your changes were not saved. What you typed is still here: look at what is \
+                      stored now, then save again if you still want yours.";
 
 /// What a browser posted. A form with a password in it is not to be logged, so it cannot be printed.
 pub(super) struct Posted {
@@ -349,7 +349,7 @@ mod tests {
         let form = Form::refused(&posted, &[], &[], conflict).unwrap();
         assert_eq!(form.general(), ["The last owner stays."]);
         let faster = Form::refused(&posted, &[], &[], ServiceError::Stale).unwrap();
-        assert!(faster.general()[0].starts_with("Somebody was faster"));
+        assert!(faster.general()[0].starts_with("Someone else saved first"));
     }
 
     #[test]

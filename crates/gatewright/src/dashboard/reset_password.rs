@@ -18,7 +18,7 @@ use super::{
 use crate::{app::App, service::password_reset as service, session_cookie as cookie};
 
 const DEAD: PageError = PageError::DeadLink {
-    advice: "A link like this is good for an hour and works once. Whoever runs this instance can make another.",
+    advice: "A link like this is good for an hour and works once. The people who run this instance can make another.",
 };
 
 #[derive(Template)]

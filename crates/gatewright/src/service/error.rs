@@ -98,7 +98,7 @@ impl ServiceError {
 
     /// Somebody else changed the same thing at the same moment.
     pub(super) fn changed_meanwhile() -> Self {
-        Self::conflict("Somebody else changed this at the same moment. Read it again and repeat the change.")
+        Self::conflict("Someone else changed this at the same moment. Read it again and repeat the change.")
     }
 
     /// Turns a taken name into a violation of the field that has it.

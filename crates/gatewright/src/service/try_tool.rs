@@ -110,7 +110,7 @@ async fn way(
     match entry.filter(|_| gateway.status == GatewayStatus::Active) {
         Some(entry) => Ok(Way { gateway, entry }),
         None => Err(ServiceError::conflict(
-            "This gateway is inactive, so nobody can call its tools. Activate it first.",
+            "This gateway is inactive, so no one can call its tools. Activate it first.",
         )),
     }
 }
@@ -119,7 +119,7 @@ async fn own_account(app: &App, authority: &Authority) -> Result<Account, Servic
     let Ok(signed_in) = authority.account() else {
         return Err(Invalid::one(
             "/user",
-            "An API key belongs to nobody, so say for whom to call: name a user of the gateway.",
+            "An API key does not belong to a person, so name the user of the gateway to call for.",
         )
         .into());
     };
@@ -155,7 +155,7 @@ async fn as_user(app: &App, authority: &Authority, way: &Way, user: &str) -> Res
             let directory = app.directory.current().map_err(|_| StoreError::Busy)?;
             if !directory.is_member(project, id) {
                 return Err(ServiceError::conflict(
-                    "The account of this member is disabled: it cannot use the gateway, and nobody can in its name.",
+                    "The account of this member is disabled: it cannot use the gateway, and no one can call in its name.",
                 ));
             }
             Ok(as_member(way, account, actor))
@@ -201,7 +201,7 @@ async fn as_user_of_source(
     }
     if user.status == UserStatus::Blocked {
         return Err(ServiceError::conflict(
-            "This user is blocked: they cannot call anything, and nobody can in their name. Unblock them first.",
+            "This user is blocked: they cannot call anything, and no one can call in their name. Unblock them first.",
         ));
     }
     if user.key.issuer != source.issuer || user.key.claim != source.subject_claim {

@@ -56,7 +56,7 @@ async fn each_mode_is_told_what_it_needs_and_where_people_sign_in() {
 
     let page = ada.get(&by_key).await.expect(200);
     assert!(page.has("--header &#34;Authorization: Bearer YOUR_GATEWAY_KEY&#34;"));
-    assert!(page.has(&format!("{project}/api-keys#new")) && page.has("Nobody signs in."));
+    assert!(page.has(&format!("{project}/api-keys#new")) && page.has("No one signs in."));
     let page = ada.get(&format!("{by_key}?client=chatgpt")).await.expect(200);
     assert!(page.has("ChatGPT cannot use a gateway in Headers mode"));
 

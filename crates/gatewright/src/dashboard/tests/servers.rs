@@ -266,7 +266,7 @@ async fn who_is_slower_keeps_what_they_typed_and_undoes_nothing() {
     bench.test.clock.advance(std::time::Duration::from_secs(1));
     save(&mut ada, "First", &version).await.expect(303);
     let slower = save(&mut ada, "Second", &version).await.expect(422);
-    assert!(slower.has("Somebody was faster") && slower.has("value=\"Second\""));
+    assert!(slower.has("Someone else saved first") && slower.has("value=\"Second\""));
     assert!(ada.get(&path).await.has("<bdi>First</bdi>"));
     let version = slower.between("name=\"version\" value=\"", "\"");
     save(&mut ada, "Second", &version).await.expect(303);

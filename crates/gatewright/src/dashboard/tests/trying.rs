@@ -166,7 +166,7 @@ async fn a_user_is_searched_for_chosen_and_acted_for() {
 
     let nobody = [("as", "usr_01900000000070008000000000000001"), ("do", "call")];
     let refused = place.ada.post(&path, &nobody).await.expect(422);
-    assert!(refused.has("There is no such person any more."));
+    assert!(refused.has("This person no longer exists."));
     let by_link = place.ada.get(&format!("{path}?as={user}")).await.expect(200);
     assert!(by_link.has(&format!("value=\"{user}\" checked")));
     assert_eq!(place.upstream.calls().len(), 1);
@@ -316,7 +316,7 @@ async fn viewers_strangers_and_inactive_gateways_call_nothing() {
         .await;
     let inactive = format!("{}/gateways/{inactive}/try", place.project);
     let page = place.ada.get(&inactive).await.expect(200);
-    assert!(page.has("This gateway is inactive, so nobody can call its tools."));
+    assert!(page.has("This gateway is inactive, so no one can call its tools."));
     place
         .ada
         .post(&format!("{inactive}/tell"), &[("do", "call")])

@@ -196,7 +196,7 @@ async fn whoever_edits_at_the_same_time_loses_nothing() {
     ada.post(&edit, &borrowed(&first)).await.expect(303);
     let second = form(&page, &[("name", "Second")]);
     let refused = ada.post(&edit, &borrowed(&second)).await.expect(422);
-    assert!(refused.has("Somebody was faster") && refused.has("value=\"Second\""));
+    assert!(refused.has("Someone else saved first") && refused.has("value=\"Second\""));
     assert_eq!(bench.stored(&path).await.unwrap().name, "First");
     // The form has the present version now: whoever has looked may go on.
     let again = form(&refused, &[]);
@@ -218,7 +218,7 @@ async fn a_secret_is_rotated_and_the_one_before_stays_until_the_new_one_works() 
     assert!(
         ada.get(&path)
             .await
-            .has("That is the client secret that is stored already.")
+            .has("This client secret is already stored.")
     );
     assert!(
         bench

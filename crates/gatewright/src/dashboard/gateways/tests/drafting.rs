@@ -71,7 +71,7 @@ async fn what_was_typed_is_there_again_after_a_provider_was_connected_and_the_so
     let form = connect(&mut ada, &presets).await;
     let page = ada.get(&form).await.expect(200);
     assert!(
-        page.has("The User Source is saved, and chosen for the gateway below"),
+        page.has("The User Source is saved and chosen for the gateway below"),
         "{}",
         page.body
     );
@@ -81,7 +81,7 @@ async fn what_was_typed_is_there_again_after_a_provider_was_connected_and_the_so
         "value=\"For the desk\"",
         "Be kind.\nAlways.",
         "value=\"600\"",
-        "These values came with the link",
+        "The values below came with the link",
     ] {
         assert!(page.has(text), "{text}");
     }
@@ -182,12 +182,12 @@ async fn a_link_of_a_stranger_makes_no_client_trusted_and_is_called_what_it_is()
         (format!("{project}/gateways/new"), false),
     ] {
         let page = ada.get(&format!("{path}?{query}")).await.expect(200);
-        assert!(page.has("value=\"Typed\"") && page.has("These values came with the link and are not saved"));
+        assert!(page.has("value=\"Typed\"") && page.has("The values below came with the link to this page."));
         assert!(!trusts(&page, "trusted") && !trusts(&page, "trusted_loopback"));
         assert!(!page.has("evil.example"));
         assert_eq!(page.has(&format!("value=\"{own}\"")), keeps, "what it has stays");
         let plain = ada.get(&path).await.expect(200);
-        assert!(!plain.has("These values came with the link"));
+        assert!(!plain.has("The values below came with the link"));
     }
 }
 

@@ -223,7 +223,7 @@ async fn what_is_felt_is_asked_about_with_numbers_and_made_only_then() {
     ];
     let asked = ada.post(&edit, &filled(&change)).await.expect(200);
     assert!(asked.has("Nothing is changed yet.") && asked.has("Change it and end 3 sessions"));
-    assert!(asked.has("<strong>1</strong><span>User<") && asked.has("Clients are set up anew"));
+    assert!(asked.has("<strong>1</strong><span>User<") && asked.has("Clients must be set up again"));
     assert!(asked.has("/mcp/office") && asked.has("/mcp/agents"));
     assert_eq!(stored(&bench, &made).await.slug, "office");
     let mut back = change.to_vec();
@@ -271,7 +271,7 @@ async fn whoever_was_slower_sees_the_form_again_with_what_was_typed() {
     .unwrap();
     let mine = [("version", old.as_str()), ("slug", "office"), ("name", "Slower")];
     let page = ada.post(&edit, &filled(&mine)).await.expect(422);
-    assert!(page.has("Somebody was faster") && page.has("value=\"Slower\""));
+    assert!(page.has("Someone else saved first") && page.has("value=\"Slower\""));
     assert_eq!(stored(&bench, &made).await.name, "Office");
     let new = page.between("name=\"version\" value=\"", "\"");
     assert_ne!(new, old);

@@ -111,7 +111,7 @@ pub(super) async fn read(
         match find(app, place, authentication, &chosen).await? {
             Some(person) => people.found.push(person),
             // Somebody who is gone is nobody to call for, least of all by mistake as oneself.
-            None => people.error = Some("There is no such person any more. Choose somebody else.".to_owned()),
+            None => people.error = Some("This person no longer exists. Choose someone else.".to_owned()),
         }
     }
     let searches = posted.is_some_and(|posted| posted.text("do") == "find");
