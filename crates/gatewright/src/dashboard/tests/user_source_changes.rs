@@ -215,11 +215,7 @@ async fn a_secret_is_rotated_and_the_one_before_stays_until_the_new_one_works() 
     assert!(blank.has("id=\"client_secret-error\""));
     let same = [("client_secret", SECRET), ("skip_validation", "yes")];
     ada.post(&rotate, &same).await.expect(303);
-    assert!(
-        ada.get(&path)
-            .await
-            .has("This client secret is already stored.")
-    );
+    assert!(ada.get(&path).await.has("This client secret is already stored."));
     assert!(
         bench
             .stored(&path)

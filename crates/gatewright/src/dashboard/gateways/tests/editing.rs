@@ -346,7 +346,10 @@ async fn a_gateway_is_deleted_by_its_name_only() {
     let delete = format!("{project}/gateways/{}/delete", made.id);
     let asked = ada.get(&delete).await.expect(200);
     assert!(asked.has("<strong>1</strong> session<"));
-    assert!(asked.has("id=\"confirm_name-hint\">Office<"), "it says what to type");
+    assert!(
+        asked.has("id=\"confirm_name-hint\">Office<"),
+        "it says what to type"
+    );
     for wrong in ["", "office", "Office 2"] {
         let page = ada.post(&delete, &[("confirm_name", wrong)]).await.expect(422);
         assert!(page.has("confirm_name-error"), "{wrong}");
