@@ -49,7 +49,7 @@ for (const javaScriptEnabled of [true, false]) {
     });
 
     test("who is locked out gets a link", async () => {
-      await ada.page.getByRole("button", { name: "Make link" }).click();
+      await ada.page.getByRole("button", { name: "Create link" }).click();
       const link = await ada.page.locator("#password-link").innerText();
       const found = await person(chromium, { javaScriptEnabled });
       await found.page.goto(link);
@@ -67,8 +67,8 @@ for (const javaScriptEnabled of [true, false]) {
       const first = await ada.page.locator("#api-key").innerText();
       const row = ada.page.getByRole("row", { name: /^Terraform/ }).first();
       await row.getByText("Rotate…").click();
-      await row.getByLabel("This one works on").selectOption("3600");
-      await row.getByRole("button", { name: "Make the other key" }).click();
+      await row.getByLabel("This key keeps working").selectOption("3600");
+      await row.getByRole("button", { name: "Create new key" }).click();
       await ada.page.getByText("works on for an hour").waitFor();
       const second = await ada.page.locator("#api-key").innerText();
       assert.match(second, /^gwk_/);
@@ -114,7 +114,7 @@ describe("how the pages of the instance look", () => {
     }
     await ada.page.goto(`${gateway.url}/instance/accounts`);
     await ada.page.getByRole("link", { name: GRACE.name }).click();
-    await ada.page.getByRole("button", { name: "Make link" }).click();
+    await ada.page.getByRole("button", { name: "Create link" }).click();
     await look(ada.page, "instance-account");
     await ada.page.getByText("Disable…").click();
     await look(ada.page, "instance-account-question");

@@ -116,17 +116,17 @@ for (const javaScriptEnabled of [true, false]) {
 
     test("the overview of a project says what needs attention and what comes next", async () => {
       await open("");
-      await ada.page.getByText("Nobody has tried to sign in yet").waitFor();
+      await ada.page.getByText("No one has tried to sign in yet").waitFor();
       await ada.page.getByRole("link", { name: "Connect an app to Support agents" }).last().waitFor();
       await snap("overview-quiet");
     });
 
     test("before anybody has signed in, the pages say how people come", async () => {
       await open("/users");
-      await ada.page.getByText("Nobody has signed in yet").waitFor();
+      await ada.page.getByText("No one has signed in yet").waitFor();
       await snap("users-empty");
       await open("/sign-ins");
-      await ada.page.getByText("Nobody has tried to sign in yet").waitFor();
+      await ada.page.getByText("No one has tried to sign in yet").waitFor();
       await snap("sign-ins-empty");
     });
 
@@ -195,7 +195,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByRole("link", { name: "Open the User Source Staff numbers" }).waitFor();
       await snap("sign-in-failed");
       await open("/sign-ins?reference=K7QM-2XW");
-      await ada.page.getByText("That is no reference").waitFor();
+      await ada.page.getByText("That is not a reference").waitFor();
       await snap("sign-ins-no-reference");
     });
 

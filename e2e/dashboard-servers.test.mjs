@@ -85,7 +85,7 @@ for (const javaScriptEnabled of [true, false]) {
     test("a new process asks servers for the page that shows them", async () => {
       await gateway.restart();
       await ada.page.goto(`${base}/servers`);
-      if (!javaScriptEnabled) await ada.page.getByRole("link", { name: "Ask servers that were not asked yet" }).click();
+      if (!javaScriptEnabled) await ada.page.getByRole("link", { name: "Check servers that were not checked yet" }).click();
       await ada.page.getByText("Answers", { exact: true }).nth(1).waitFor();
       await gateway.restart();
       await ada.page.goto(`${base}/servers`, { waitUntil: "commit" });

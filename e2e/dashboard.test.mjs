@@ -36,7 +36,7 @@ for (const javaScriptEnabled of [true, false]) {
       const link = await invite(ada.page, GRACE, "Viewer");
       await join(grace.page, link, GRACE);
       await grace.page.getByRole("link", { name: "Members" }).first().click();
-      assert.equal(await grace.page.getByText("Invite somebody").count(), 0);
+      assert.equal(await grace.page.getByText("Invite someone").count(), 0);
       await ada.page.reload();
       await ada.page.getByText(GRACE.email).first().waitFor();
     });
@@ -51,7 +51,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(new URL(grace.page.url()).pathname, "/sign-in");
       await signIn(grace.page, grace.page.url(), GRACE);
       assert.equal(grace.page.url(), members, "signing in leads back to the page that was asked for");
-      await grace.page.getByText("Invite somebody").waitFor();
+      await grace.page.getByText("Invite someone").waitFor();
     });
 
     test("a mistake is told beside its field, and what was typed is still there", async () => {
@@ -198,7 +198,7 @@ describe("how the dashboard looks and is used", () => {
     await ada.page.locator(".sidebar .switcher summary").click();
     await look(ada.page, "switcher");
     await ada.page.goto(`${gateway.url}${project}/audit`);
-    await ada.page.getByText("What differs").first().click();
+    await ada.page.getByText("What changed").first().click();
     await look(ada.page, "audit-open");
   });
 

@@ -57,9 +57,9 @@ pub enum ActorKind {
     ApiKey(ApiKeyId),
     /// A signed-in account.
     Account(AccountId),
-    /// Somebody who has not signed in.
+    /// Someone who has not signed in.
     Anonymous,
-    /// Somebody with a shell on the machine.
+    /// Someone with a shell on the machine.
     Operator,
     /// The program itself.
     System,

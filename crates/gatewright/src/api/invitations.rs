@@ -83,7 +83,7 @@ fn resource(invitation: Invitation, now: Timestamp) -> InvitationResource {
     }
 }
 
-/// Invite somebody into a project
+/// Invite someone into a project
 ///
 /// Needs the role `owner`; an instance key may invite the first owner of a project that has none. An open invitation for the
 /// same address is revoked by it.

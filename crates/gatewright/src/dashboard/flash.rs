@@ -66,7 +66,7 @@ flashes! {
     /// A server was changed.
     ServerSaved = "server-saved", "The server is saved. Gateways use the changes from the next request.";
     /// A server was asked what it is.
-    ServerChecked = "server-checked", "The server was asked just now.";
+    ServerChecked = "server-checked", "The server was checked just now.";
     /// A server was deleted.
     ServerDeleted = "server-deleted", "The server is deleted.";
     /// A secret was stored.

@@ -110,7 +110,7 @@ async fn open(app: &App, token: &str) -> Result<Offer, PageError> {
             InvitationStatus::Open => return Ok(offer),
             InvitationStatus::Accepted => "This invitation was accepted. Sign in to open the project.",
             InvitationStatus::Revoked => {
-                "This invitation was taken back, or a newer one took its place. Ask for another link."
+                "This invitation was revoked, or replaced by a newer one. Ask for a new link."
             }
             InvitationStatus::Expired => "An invitation is good for a week. Ask for another link.",
         },

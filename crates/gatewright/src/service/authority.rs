@@ -60,7 +60,7 @@ pub(super) enum Visible {
 }
 
 impl Authority {
-    /// Somebody with a shell on the machine.
+    /// Someone with a shell on the machine.
     pub const fn operator(origin: Origin) -> Self {
         Self {
             actor: Actor {

@@ -50,8 +50,8 @@ pub(super) const ORIGINS: [(&str, &str); 4] = [
 /// Those who act and are neither account nor key.
 const OTHERS: [(&str, &str); 3] = [
     ("system", "Gatewright itself"),
-    ("operator", "Somebody with a shell on the machine"),
-    ("anonymous", "Somebody who has not signed in"),
+    ("operator", "Someone with a shell on the machine"),
+    ("anonymous", "Someone who has not signed in"),
 ];
 
 /// What stands in the address.

@@ -47,8 +47,8 @@ pub(super) const fn actor(kind: &ActorKind) -> &'static str {
     match kind {
         ActorKind::ApiKey(_) => "A key",
         ActorKind::Account(_) => "An account",
-        ActorKind::Anonymous => "Somebody who has not signed in",
-        ActorKind::Operator => "Somebody with a shell on the machine",
+        ActorKind::Anonymous => "Someone who has not signed in",
+        ActorKind::Operator => "Someone with a shell on the machine",
         ActorKind::System => "Gatewright itself",
     }
 }

@@ -104,8 +104,8 @@ fn row(event: AuditEvent, names: &HashMap<String, String>, now: Timestamp) -> Ev
         who: match event.actor.kind {
             ActorKind::ApiKey(id) => called(id.to_string()),
             ActorKind::Account(id) => called(id.to_string()),
-            ActorKind::Anonymous => "Somebody who has not signed in".to_owned(),
-            ActorKind::Operator => "Somebody with a shell on the machine".to_owned(),
+            ActorKind::Anonymous => "Someone who has not signed in".to_owned(),
+            ActorKind::Operator => "Someone with a shell on the machine".to_owned(),
             ActorKind::System => "Gatewright itself".to_owned(),
         },
         origin: match event.actor.origin {

@@ -145,7 +145,7 @@ async fn an_invitation_that_was_taken_back_opens_nothing() {
     ada.post(&revoke, &[]).await.expect(303);
     let mut grace = bench.browser();
     let link = bench.path(&link);
-    assert!(grace.get(&link).await.expect(404).has("was taken back"));
+    assert!(grace.get(&link).await.expect(404).has("was revoked"));
     grace
         .post(&link, &[("name", "Grace"), ("password", PASSWORD)])
         .await
@@ -162,7 +162,7 @@ async fn a_new_role_acts_on_the_next_page() {
         .await;
     let members = format!("{project}/members");
     let page = grace.get(&members).await.expect(200);
-    assert!(page.has("Invite somebody"));
+    assert!(page.has("Invite someone"));
     let second = page.body.split("<select id=\"role-").nth(2).unwrap();
     let grace_id = second.split('"').next().unwrap();
     let path = format!("{members}/{grace_id}/role");
@@ -176,7 +176,7 @@ async fn a_new_role_acts_on_the_next_page() {
             .starts_with("/sign-in")
     );
     grace.sign_in("grace@example.com", "").await.expect(303);
-    assert!(!grace.get(&members).await.expect(200).has("Invite somebody"));
+    assert!(!grace.get(&members).await.expect(200).has("Invite someone"));
     // Nobody makes themselves more than they are.
     let refused = grace.post(&path, &[("role", "owner")]).await.expect(403);
     assert!(refused.has("Not open to you"));

@@ -12,7 +12,7 @@ async fn a_failed_sign_in_is_found_by_its_reference_and_says_what_to_do() {
             .get(&path)
             .await
             .expect(200)
-            .has("Nobody has tried to sign in yet")
+            .has("No one has tried to sign in yet")
     );
     let user = people.user("grace", "Grace Hopper").await;
     let (failed, reference) = people.attempt(None, Some("the audience is another"));
@@ -73,7 +73,7 @@ async fn the_filters_stand_in_the_address() {
             .ada
             .get(&format!("{path}?reference=K7QM-2XW"))
             .await
-            .has("That is no reference")
+            .has("That is not a reference")
     );
     let of_grace = people.ada.get(&format!("{path}?user={user}")).await;
     assert!(of_grace.has("Only sign-ins of") && of_grace.has("Grace Hopper"));

@@ -9,7 +9,7 @@ async fn users_are_listed_searched_and_filtered_by_what_stands_in_the_address() 
     let mut people = People::new().await;
     let path = format!("{}/users", people.project);
     let empty = people.ada.get(&path).await.expect(200);
-    assert!(empty.has("Nobody has signed in yet"));
+    assert!(empty.has("No one has signed in yet"));
     let grace = people.user("grace", "Grace Hopper").await;
     let hostile = people.user("eve", "<script>alert(1)</script>").await;
     let page = people.ada.get(&path).await.expect(200);
@@ -211,9 +211,7 @@ async fn equal_people_are_told_apart_by_subject_and_former_identities_are_marked
     let page = people.ada.get(&source).await.expect(200);
     assert!(page.has("<strong>1</strong><span>User, 1 former</span>"));
     let delete = people.ada.get(&format!("{source}/delete")).await.expect(200);
-    assert!(
-        delete.has("<strong>1</strong> user<") && delete.has("<strong>1</strong> former identity<")
-    );
+    assert!(delete.has("<strong>1</strong> user<") && delete.has("<strong>1</strong> former identity<"));
     let listed = people
         .ada
         .api(
