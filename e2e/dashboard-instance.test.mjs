@@ -69,7 +69,7 @@ for (const javaScriptEnabled of [true, false]) {
       await row.getByText("Rotate…").click();
       await row.getByLabel("This key keeps working").selectOption("3600");
       await row.getByRole("button", { name: "Create new key" }).click();
-      await ada.page.getByText("works on for an hour").waitFor();
+      await ada.page.getByText("keeps working for an hour").waitFor();
       const second = await ada.page.locator("#api-key").innerText();
       assert.match(second, /^gwk_/);
       assert.notEqual(second, first);

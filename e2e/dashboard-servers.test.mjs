@@ -73,7 +73,7 @@ for (const javaScriptEnabled of [true, false]) {
         await ada.page.getByRole("link", { name: /^Add/ }).first().click();
         await fillServer(ada.page, { url: server.url, slug });
         await ada.page.keyboard.press("Enter");
-        await ada.page.getByText("The server is registered.").waitFor();
+        await ada.page.getByText("The server is added.").waitFor();
         await ada.page.getByText(era).waitFor();
         await ada.page.getByRole("heading", { name: tool, exact: true }).waitFor();
         await ada.page.getByText("Answers", { exact: true }).waitFor();
@@ -109,7 +109,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText("The secret is stored.").waitFor();
       await ada.page.goto(`${server}/edit`);
       await ada.page.getByLabel("Name", { exact: true }).first().fill("X-Api-Key");
-      await ada.page.getByLabel("then the secret").first().selectOption("PICKY_KEY");
+      await ada.page.getByLabel("Followed by secret").first().selectOption("PICKY_KEY");
       await ada.page.getByRole("button", { name: "Add another header" }).click();
       await ada.page.getByLabel("Name", { exact: true }).nth(1).fill("X-Team");
       await ada.page.getByLabel("Value", { exact: true }).nth(1).fill("platform");
@@ -281,7 +281,7 @@ describe("how servers and secrets look", () => {
     await ada.page.keyboard.press("Tab");
     await ada.page.keyboard.type("typed");
     await ada.page.keyboard.press("Enter");
-    await ada.page.getByText("The server is registered.").waitFor();
+    await ada.page.getByText("The server is added.").waitFor();
   });
 
   test("nothing complained on the way", () => {

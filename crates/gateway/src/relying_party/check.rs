@@ -96,20 +96,18 @@ impl CheckName {
     /// What it means that it holds, in a sentence.
     pub const fn when_passed(self) -> &'static str {
         match self {
-            Self::IssuerUrl => "The issuer is a URL that may be used.",
+            Self::IssuerUrl => "The issuer is a valid URL.",
             Self::Discovery => "The provider answers with its discovery document.",
-            Self::Issuer => "The provider names itself exactly as the issuer was typed.",
-            Self::Endpoints => "The endpoints for signing in are there.",
+            Self::Issuer => "The discovery document has exactly this issuer.",
+            Self::Endpoints => "The discovery document has the endpoints for signing in.",
             Self::CodeFlow => "The provider does not exclude the authorization code flow.",
             Self::Pkce => "The provider does not exclude PKCE with S256.",
             Self::ClientAuthentication => "The provider does not exclude the ways a client secret is sent.",
             Self::SignatureAlgorithm => "The provider does not exclude the accepted ID token signatures.",
             Self::Keys => "The provider publishes a key that can verify ID tokens.",
-            Self::Scopes => {
-                "`openid` is asked for, and the provider lists all of the scopes, or says nothing of them."
-            }
-            Self::IssuerParameter => "An answer of this provider cannot be taken for one of another.",
-            Self::SubjectClaim => "Nothing speaks against the subject claim.",
+            Self::Scopes => "`openid` is requested, and the provider lists every scope or publishes no list.",
+            Self::IssuerParameter => "An answer of this provider cannot be confused with another provider's.",
+            Self::SubjectClaim => "The subject claim can be used.",
         }
     }
 }

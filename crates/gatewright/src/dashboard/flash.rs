@@ -62,7 +62,7 @@ flashes! {
     /// An invitation was taken back.
     InvitationRevoked = "invitation-revoked", "The invitation is revoked. Its link no longer works.";
     /// A server was registered.
-    ServerCreated = "server-created", "The server is registered. Gateways can offer its tools.";
+    ServerCreated = "server-created", "The server is added. Gateways can offer its tools.";
     /// A server was changed.
     ServerSaved = "server-saved", "The server is saved. Gateways use the changes from the next request.";
     /// A server was asked what it is.

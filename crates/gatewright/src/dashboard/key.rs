@@ -86,10 +86,10 @@ impl KeyRow {
     /// What is said before it is revoked.
     pub(super) const fn before_revoking(&self) -> &'static str {
         if self.keys_made.is_some() {
-            "Programs that use this key are refused from their next request on. This cannot be undone. Keys that it made go on: \
-             look at them first."
+            "Programs that use this key are refused from their next request. This cannot be undone. Keys that it made keep \
+             working: look at them first."
         } else {
-            "Programs that use this key are refused from their next request on. This cannot be undone."
+            "Programs that use this key are refused from their next request. This cannot be undone."
         }
     }
 
@@ -137,8 +137,8 @@ pub(super) fn rotation(posted: &Posted) -> RotateApiKey {
 pub(super) fn overlap_in_words(posted: &Posted) -> &'static str {
     match posted.text("overlap") {
         "0" => "The key it replaces has stopped working.",
-        "3600" => "The key it replaces works on for an hour.",
-        "604800" => "The key it replaces works on for a week.",
-        _ => "The key it replaces works on for a day.",
+        "3600" => "The key it replaces keeps working for an hour.",
+        "604800" => "The key it replaces keeps working for a week.",
+        _ => "The key it replaces keeps working for a day.",
     }
 }

@@ -119,8 +119,8 @@ impl Quota {
             remedy,
         } = self;
         format!(
-            "This project has reached its quota of {limit} {things}. {remedy}, or ask the operator of this instance to \
-             raise `quotas.{key}`."
+            "This project has reached its quota for {things}, which is {limit}. {remedy}, or ask the people who run this \
+             instance to raise `quotas.{key}`."
         )
     }
 }

@@ -82,7 +82,7 @@ async fn each_quota_is_told_with_its_number_its_key_and_the_way_out() {
         };
         let limit = serde_json::to_value(small()).unwrap()[quota].clone();
         let detail = refused.text("detail");
-        assert!(detail.contains(&format!("quota of {limit} ")), "{detail}");
+        assert!(detail.contains(&format!(", which is {limit}. ")), "{detail}");
         assert!(detail.contains(&format!("`quotas.{quota}`")), "{detail}");
     }
     // Another project has quotas of its own.

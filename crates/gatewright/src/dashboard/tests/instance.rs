@@ -163,7 +163,7 @@ async fn a_key_of_the_instance_is_rotated_with_an_overlap_and_shown_once() {
     let rotated = ada.post(&rotate, &[("overlap", "3600")]).await.expect(200);
     let second = rotated.between("<code id=\"api-key\">", "</code>");
     assert!(second.starts_with("gwk_") && second != first);
-    assert!(rotated.has("works on for an hour") && rotated.has("Replaced by a new key"));
+    assert!(rotated.has("keeps working for an hour") && rotated.has("Replaced by a new key"));
     let again = ada.post(&rotate, &[("overlap", "3600")]).await.expect(422);
     assert!(again.has("was rotated before") && !again.has("gwk_"));
     let odd = ada.post(&rotate, &[("overlap", "for ever")]).await.expect(422);

@@ -63,7 +63,7 @@ async fn a_server_is_asked_when_it_is_added_and_its_page_shows_what_it_said() {
     let asked = server.received().len();
     assert!(asked > 0);
     let page = ada.get(&path).await.expect(200);
-    assert!(page.has("The server is registered.") && page.has("Answers"));
+    assert!(page.has("The server is added.") && page.has("Answers"));
     assert!(page.has("MCP 2026-07-28") && page.has("Shelf &#60;b&#62; 3.1"));
     assert!(page.has("find_book") && page.has("Only reads") && page.has("May destroy"));
     assert!(page.has("&#60;script&#62;") && !page.has("<script>alert"));

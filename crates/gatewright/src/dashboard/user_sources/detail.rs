@@ -196,7 +196,7 @@ fn result(test: &ConnectionTest, now: Timestamp) -> TestResult {
         })
         .collect();
     let (look, word, icon) = match test.credentials.verdict {
-        CredentialsVerdict::Right => ("good", "Holds", Icon::Check),
+        CredentialsVerdict::Right => ("good", "Passed", Icon::Check),
         CredentialsVerdict::Wrong => ("bad", "Refused", Icon::Problem),
         CredentialsVerdict::CannotTell => ("warn", "Cannot tell", Icon::Warning),
     };
@@ -211,7 +211,7 @@ fn result(test: &ConnectionTest, now: Timestamp) -> TestResult {
     let (verdict, look) = if has("bad") {
         ("Sign-ins would fail", "bad")
     } else if has("warn") {
-        ("Works, with something to know", "good")
+        ("Passed with warnings", "good")
     } else {
         ("All checks passed", "good")
     };
@@ -225,10 +225,10 @@ fn result(test: &ConnectionTest, now: Timestamp) -> TestResult {
 
 const fn outcome(outcome: TestOutcome) -> (&'static str, &'static str, Icon) {
     match outcome {
-        TestOutcome::Passed => ("good", "Holds", Icon::Check),
-        TestOutcome::Warning => ("warn", "Holds, but", Icon::Warning),
-        TestOutcome::Failed => ("bad", "Does not hold", Icon::Problem),
-        TestOutcome::Skipped => ("", "Not tried", Icon::Info),
+        TestOutcome::Passed => ("good", "Passed", Icon::Check),
+        TestOutcome::Warning => ("warn", "Passed with a warning", Icon::Warning),
+        TestOutcome::Failed => ("bad", "Failed", Icon::Problem),
+        TestOutcome::Skipped => ("", "Skipped", Icon::Info),
     }
 }
 
@@ -237,7 +237,7 @@ fn title(name: &str) -> &'static str {
     match name {
         "issuer_url" => "Issuer URL",
         "discovery" => "Discovery document",
-        "issuer" => "Name of the provider",
+        "issuer" => "Issuer",
         "endpoints" => "Endpoints",
         "code_flow" => "Authorization code flow",
         "pkce" => "PKCE",
@@ -245,7 +245,7 @@ fn title(name: &str) -> &'static str {
         "signature_algorithm" => "ID token signature",
         "keys" => "Keys",
         "scopes" => "Scopes",
-        "issuer_parameter" => "Answers told apart",
+        "issuer_parameter" => "Issuer in answers",
         "subject_claim" => "Subject Claim",
         _ => "Another check",
     }

@@ -103,7 +103,7 @@ fn late(time_limit: Duration, waited: Duration) -> Finding {
     let found = if waited < time_limit {
         let waited = waited.as_secs();
         format!(
-            "The server did not answer within {waited} seconds, the longest it is waited for here. A request of a gateway may \
+            "The server did not answer within {waited} seconds, the longest a check waits. A request of a gateway may \
              take {limit}."
         )
     } else {
@@ -129,7 +129,7 @@ pub(super) fn not_here_yet() -> Finding {
 pub(super) fn busy() -> Finding {
     told(
         "/url",
-        "The server was not asked, because too many others are being checked right now.".to_owned(),
+        "The server was not checked, because too many others are being checked right now.".to_owned(),
         "Check again in a few seconds.",
     )
 }
@@ -143,7 +143,7 @@ mod tests {
         let late = |limit, waited| late(Duration::from_millis(limit), Duration::from_millis(waited)).found;
         assert_eq!(
             late(60_000, 30_004),
-            "The server did not answer within 30 seconds, the longest it is waited for here. A request of a gateway may take 60 \
+            "The server did not answer within 30 seconds, the longest a check waits. A request of a gateway may take 60 \
              seconds."
         );
         assert_eq!(

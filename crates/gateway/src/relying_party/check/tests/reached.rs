@@ -43,7 +43,7 @@ const ROWS: [Row; 31] = [
     (
         |script, _| publish(script, &json!({})),
         as_usual,
-        "Nothing speaks against the subject claim.",
+        "The subject claim can be used.",
     ),
     (
         nothing,
