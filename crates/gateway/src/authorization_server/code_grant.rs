@@ -233,12 +233,12 @@ impl Why {
     const fn advice(self) -> &'static str {
         match self {
             Self::Client | Self::Replayed => {
-                "Somebody may have got hold of the code on its way. The user signs in again; if it repeats, look at where the app's redirects go."
+                "Someone may have intercepted the code. The user signs in again; if it repeats, look at where the app's redirects go."
             }
             Self::RedirectUri | Self::Verifier => "This is a fault of the app; tell its makers the reason.",
             Self::Resent => "Nothing: some apps ask twice when an answer is slow. The first answer is good.",
             Self::Expired => {
-                "The user signs in again. If it happens to everybody with this app, look at how long it takes to come back."
+                "The user signs in again. If it happens to everyone with this app, look at how long it takes to come back."
             }
             Self::Overtaken => "Nothing: the user signs in again.",
         }

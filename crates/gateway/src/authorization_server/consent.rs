@@ -158,7 +158,7 @@ impl ConsentError {
             ),
             Self::Body(_) | Self::Foreign | Self::NoDecision => (
                 Sort::Refused,
-                "The person starts again in the app. If it happens to everybody, check that all replicas have the same master keys.",
+                "The person starts again in the app. If it happens to everyone, check that all replicas have the same master keys.",
             ),
             Self::UsedUp => (
                 Sort::Limited,

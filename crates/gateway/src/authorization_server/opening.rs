@@ -43,7 +43,7 @@ impl Refusal {
     pub(super) const fn of_client(error: &ClientError, step: Step) -> Self {
         let advice = match error {
             ClientError::Unknown | ClientError::WrongSecret => {
-                "The person removes the server in the app and adds it again, so that the app registers anew. If it happens to everybody, check that no master key was removed too early."
+                "The person removes the server in the app and adds it again, so that the app registers again. If it happens to everyone, check that no master key was removed too early."
             }
             ClientError::SwitchedOff => {
                 "Switch this kind of registration on in the settings of the gateway, if such apps shall be able to sign in."
@@ -130,7 +130,7 @@ impl<'a> Opening<'a> {
 
     /// The person did not allow it.
     pub(super) fn denied(&mut self, asked: StepRecord) {
-        let advice = "Nothing. Somebody who did not mean to connects again from their app.";
+        let advice = "Nothing. A person who did not mean to deny it connects again from their app.";
         self.before
             .steps
             .push(asked.failed("the person pressed Deny", advice));

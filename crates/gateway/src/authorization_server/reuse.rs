@@ -106,7 +106,7 @@ fn traced(reason: RevocationReason) -> (&'static str, &'static str) {
     } else {
         "a refresh token came back long after it was used, so the grant was ended"
     };
-    let advice = "If the user did not restore the app from a copy, somebody may have copied its tokens: look at the machine it runs on. The user signs in again.";
+    let advice = "If the user did not restore the app from a copy, someone may have copied its tokens: look at the machine it runs on. The user signs in again.";
     (told, advice)
 }
 

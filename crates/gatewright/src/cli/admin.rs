@@ -158,7 +158,9 @@ async fn reset(app: &App, email: &str, instance_admin: bool) -> anyhow::Result<E
              its sessions have ended."
         );
     }
-    eprintln!("Whoever opens this link sets a new password and is signed in. It works once, for an hour:");
+    eprintln!(
+        "Anyone who opens this link can set a new password and is signed in. It works once, for an hour:"
+    );
     println!("{}", offer.link);
     Ok(ExitCode::SUCCESS)
 }

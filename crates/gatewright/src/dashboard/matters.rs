@@ -86,7 +86,7 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
             name,
             what: "Saved without checking".to_owned(),
             at: None,
-            advice: "Nobody knows yet whether sign-ins through it work. Test the connection, or save it again with checks.".into(),
+            advice: "Sign-ins may or may not work. Test the connection, or save it again with checks.".into(),
             is_grave: false,
         },
         Matter::SecretAwaited {

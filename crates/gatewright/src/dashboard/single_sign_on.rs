@@ -116,7 +116,7 @@ fn refused(app: &App, context: &RequestContext, error: SingleSignOnError) -> Res
             return Ok(sign_in::render(app, Form::default().and_wrong(text), None, None));
         }
         SingleSignOnError::Provider(AdministratorError::Refused(_)) => {
-            "The identity provider refused the sign-in. Try again, or ask whoever manages your accounts there."
+            "The identity provider refused the sign-in. Try again, or ask the people who manage your accounts there."
         }
         SingleSignOnError::Provider(
             AdministratorError::CodeOfAnother
@@ -138,7 +138,7 @@ fn refused(app: &App, context: &RequestContext, error: SingleSignOnError) -> Res
             "There is no account for you here. Ask an owner of the project for an invitation, then sign in again."
         }
         SingleSignOnError::AnotherPerson => {
-            "The account of your e-mail address belongs to somebody else at the identity provider. Ask an administrator of this \
+            "The account of your e-mail address belongs to someone else at the identity provider. Ask an administrator of this \
              instance."
         }
         SingleSignOnError::Disabled => {

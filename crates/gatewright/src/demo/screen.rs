@@ -129,7 +129,7 @@ impl<W: Write> Screen<W> {
         self.line("");
         for line in [
             format!("{steps} steps in {took}: from a URL to a tool that knows it was Ada,"),
-            "with her own identity provider, and nobody entered her anywhere beforehand.".to_owned(),
+            "with her own identity provider, and no one added her here beforehand.".to_owned(),
         ] {
             let line = self.styled(Style::Good, &line);
             self.line(&line);

@@ -107,7 +107,7 @@ pub fn warnings(secret: &StoredSecret) -> Vec<Finding> {
         .map(|(index, origin)| Finding {
             pointer: format!("/origins/{index}"),
             found: format!(
-                "The secret is sent to {origin} without encryption, and whoever is on the way can read it."
+                "The secret is sent to {origin} without encryption, and anyone on the way can read it."
             ),
             remedy: "Use https, unless that network is yours alone.".to_owned(),
         })
