@@ -70,9 +70,9 @@ describe("the first steps of the guide", () => {
     await page.locator("main").getByRole("link", { name: "Create User Source" }).click();
     await page.getByRole("link", { name: /^Another provider/ }).click();
     await page.getByLabel("Name", { exact: true }).fill("Company sign-in");
-    await page.getByLabel("Issuer").fill(provider.issuer);
+    await page.getByLabel("Issuer URL").fill(provider.issuer);
     await page.getByLabel("Client ID").fill(provider.client.client_id);
-    await page.getByLabel("Client secret").fill(provider.client.client_secret);
+    await page.getByLabel("Client Secret").fill(provider.client.client_secret);
     await page.getByText(gateway.callback).first().waitFor();
     await camera.take(page, "source");
     await page.getByRole("button", { name: "Create", exact: true }).click();
@@ -119,6 +119,7 @@ describe("the first steps of the guide", () => {
 
   test("6. a real client signs its user in at a real provider, and the server knows who calls", async () => {
     const { callback, client, user } = await asks("Claude Code");
+    await user.page.getByRole("button", { name: "Allow" }).waitFor();
     await camera.take(user.page, "consent");
     await signsIn(user.page);
     const answer = await callback.arrived;
