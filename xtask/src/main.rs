@@ -4,12 +4,12 @@ mod bench;
 mod end_to_end;
 mod faults;
 mod fuzz;
+mod house;
 mod install;
 mod lint;
 mod postgres;
 mod shell;
 mod test;
-mod threats;
 
 use clap::{Parser, Subcommand};
 

@@ -2,14 +2,15 @@
 
 use std::{collections::HashMap, fs};
 
+use super::workspace::Files;
 use crate::shell::root;
 
 /// The documents whose tables name tests.
 const DOCUMENTS: [&str; 3] = ["docs/threats.md", "docs/providers.md", "docs/clients.md"];
 
 /// The lines of the documents whose test is not there.
-pub fn missing() -> anyhow::Result<Vec<String>> {
-    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
+pub fn missing(files: &Files) -> anyhow::Result<Vec<String>> {
+    let read = |path: &str| files.get(path).cloned().unwrap_or_default();
     let mut missing = Vec::new();
     for name in DOCUMENTS {
         let document = fs::read_to_string(root().join(name))?;
