@@ -1,6 +1,8 @@
 //! The rules of the house, which no other tool knows: files stay short, arrows between crates point one way, migrations have one order, and the tests a document promises exist.
 
+mod exceptions;
 mod migrations;
+mod order;
 mod threats;
 mod workspace;
 
@@ -15,7 +17,8 @@ const LONGEST_FILE: usize = 450;
 pub fn check() -> anyhow::Result<()> {
     let files = workspace::read()?;
     let mut broken = too_long(&files);
-    broken.extend(against_order(&files));
+    let packages = workspace::packages(&files)?;
+    broken.extend(order::broken(&packages, exceptions::TEST_HELPERS));
     broken.extend(migrations::broken(&files));
     broken.extend(threats::missing(&files)?);
     if broken.is_empty() {
@@ -35,33 +38,4 @@ fn too_long(files: &Files) -> Vec<String> {
             format!("{path} has {lines} lines: split it by what it holds ({LONGEST_FILE} at most)")
         })
         .collect()
-}
-
-/// Arrows between crates that do not point one way.
-fn against_order(files: &Files) -> Vec<String> {
-    let mut broken = Vec::new();
-    let allowed: [(&str, &[&str]); 7] = [
-        ("oauth", &[]),
-        ("domain", &["oauth"]),
-        ("store", &["domain", "oauth"]),
-        ("mcp", &["domain", "oauth"]),
-        ("core", &["store", "mcp", "domain", "oauth"]),
-        ("demo", &[]),
-        ("gatewright", &["core", "store", "mcp", "domain", "oauth", "demo"]),
-    ];
-    for (name, may) in allowed {
-        let manifest = &files[&format!("crates/{name}/Cargo.toml")];
-        let dependencies = manifest.split("[dev-dependencies]").next().unwrap_or_default();
-        for (other, _) in allowed {
-            let arrow = dependencies
-                .lines()
-                .any(|line| line.starts_with(&format!("gatewright-{other}")));
-            if arrow && !may.contains(&other) {
-                broken.push(format!(
-                    "crates/{name} may not depend on crates/{other}: see docs/ARCHITECTURE.md"
-                ));
-            }
-        }
-    }
-    broken
 }
