@@ -1,8 +1,11 @@
-//! The rules of the house, which no other tool knows: files stay short, arrows between crates point one way, migrations have one order, and the tests a document promises exist.
+//! The rules of the house, which no other tool knows: files stay short, arrows between crates and between folders point one way, migrations have one order, and the tests a document promises exist.
 
+mod circles;
 mod exceptions;
 mod migrations;
+mod modules;
 mod order;
+mod source;
 mod threats;
 mod workspace;
 
@@ -19,6 +22,13 @@ pub fn check() -> anyhow::Result<()> {
     let mut broken = too_long(&files);
     let packages = workspace::packages(&files)?;
     broken.extend(order::broken(&packages, exceptions::TEST_HELPERS));
+    let folders: Vec<&str> = packages.iter().map(|package| package.folder.as_str()).collect();
+    broken.extend(circles::homeless(&folders, exceptions::CIRCLES));
+    for folder in folders {
+        let sources = modules::read(&files, folder)?;
+        let arrows = modules::arrows(&files, folder, &sources);
+        broken.extend(circles::broken(folder, &arrows, exceptions::CIRCLES));
+    }
     broken.extend(migrations::broken(&files));
     broken.extend(threats::missing(&files)?);
     if broken.is_empty() {
