@@ -144,6 +144,16 @@ pub const fn between(
     }
 }
 
+/// A dependency that no source of its package names, or that only its tests name.
+pub struct Unnamed {
+    /// The folder of the package.
+    pub package: &'static str,
+    pub dependency: &'static str,
+    pub reason: &'static str,
+}
+
+pub const UNNAMED: &[Unnamed] = &[];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +163,8 @@ mod tests {
         let reasons = TEST_HELPERS
             .iter()
             .map(|helper| helper.reason)
-            .chain(CIRCLES.iter().map(|arrow| arrow.reason));
+            .chain(CIRCLES.iter().map(|arrow| arrow.reason))
+            .chain(UNNAMED.iter().map(|dependency| dependency.reason));
         for reason in reasons {
             assert!(reason.split_whitespace().count() > 3, "{reason}");
         }

@@ -1,6 +1,8 @@
-//! The rules of the house, which no other tool knows: files stay short, arrows between crates and between folders point one way, migrations have one order, and the tests a document promises exist.
+//! The rules of the house, which no other tool knows: files stay short, arrows between crates and between folders point one
+//! way, dependencies are used, migrations have one order, and the tests a document promises exist.
 
 mod circles;
+mod dependencies;
 mod exceptions;
 mod migrations;
 mod modules;
@@ -19,16 +21,19 @@ const LONGEST_FILE: usize = 450;
 /// Checks every rule, and says all that is broken at once.
 pub fn check() -> anyhow::Result<()> {
     let files = workspace::read()?;
+    let (packages, shared) = workspace::packages(&files)?;
     let mut broken = too_long(&files);
-    let packages = workspace::packages(&files)?;
     broken.extend(order::broken(&packages, exceptions::TEST_HELPERS));
     let folders: Vec<&str> = packages.iter().map(|package| package.folder.as_str()).collect();
     broken.extend(circles::homeless(&folders, exceptions::CIRCLES));
-    for folder in folders {
-        let sources = modules::read(&files, folder)?;
-        let arrows = modules::arrows(&files, folder, &sources);
-        broken.extend(circles::broken(folder, &arrows, exceptions::CIRCLES));
+    let mut read = Vec::new();
+    for package in packages {
+        let sources = modules::read(&files, &package.folder)?;
+        let arrows = modules::arrows(&files, &package.folder, &sources);
+        broken.extend(circles::broken(&package.folder, &arrows, exceptions::CIRCLES));
+        read.push((package, sources));
     }
+    broken.extend(dependencies::broken(&read, &shared, exceptions::UNNAMED));
     broken.extend(migrations::broken(&files));
     broken.extend(threats::missing(&files)?);
     if broken.is_empty() {

@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 
 use super::{
     source::{self, Mention, Source, Template},
-    workspace::Files,
+    workspace::{self, Files},
 };
 
 /// The file at the root of a crate stands for what is defined in it.
@@ -15,8 +15,19 @@ const ROOT: &str = "lib.rs";
 /// Which folder of a crate names which other, and the files and lines where it does.
 pub type Arrows = BTreeMap<(String, String), BTreeSet<(String, usize)>>;
 
-/// The files of a library (or program), each as the rules see it, reached from the root by `mod`; by path.
-pub type Sources = BTreeMap<String, Source>;
+/// The files of a package, each as the rules see it.
+pub struct Sources {
+    /// The files of its library (or program), reached from the root by `mod`; by path.
+    pub reached: BTreeMap<String, Source>,
+    /// All others: further programs, integration tests, `build.rs`.
+    pub others: BTreeMap<String, Source>,
+}
+
+impl Sources {
+    pub fn all(&self) -> impl Iterator<Item = &Source> {
+        self.reached.values().chain(self.others.values())
+    }
+}
 
 /// Reads the package in a folder.
 pub fn read(files: &Files, folder: &str) -> anyhow::Result<Sources> {
@@ -40,7 +51,21 @@ pub fn read(files: &Files, folder: &str) -> anyhow::Result<Sources> {
         }
         reached.insert(path, read);
     }
-    Ok(reached)
+    let mut others = BTreeMap::new();
+    let inside = format!("{folder}/");
+    for (path, text) in files.range(inside.clone()..) {
+        let Some(name) = path.strip_prefix(&inside) else {
+            break;
+        };
+        if workspace::is_of_kind(path, &["rs"]) && !reached.contains_key(path) {
+            let is_test = ["tests/", "benches/", "examples/"]
+                .iter()
+                .any(|folder| name.starts_with(folder));
+            let read = source::read(text, &[], is_test).map_err(|fault| unreadable(path, &fault))?;
+            others.insert(path.clone(), read);
+        }
+    }
+    Ok(Sources { reached, others })
 }
 
 fn unreadable(path: &str, fault: &syn::Error) -> anyhow::Error {
@@ -49,7 +74,7 @@ fn unreadable(path: &str, fault: &syn::Error) -> anyhow::Error {
 
 /// The arrows between the folders of a library. Tests may name what they like.
 pub fn arrows(files: &Files, folder: &str, sources: &Sources) -> Arrows {
-    let names = Names::of(sources);
+    let names = Names::of(&sources.reached);
     let mut arrows = Arrows::new();
     let mut add = |from: &str, to: Option<&str>, file: &str, line: usize| {
         if let Some(to) = to.filter(|to| *to != from) {
@@ -57,7 +82,7 @@ pub fn arrows(files: &Files, folder: &str, sources: &Sources) -> Arrows {
             places.insert((file.to_owned(), line));
         }
     };
-    for (file, source) in sources {
+    for (file, source) in &sources.reached {
         for mention in source.mentions.iter().filter(|mention| !mention.is_test) {
             // What the root hands on under a shorter name is no need of its own.
             let is_facade =

@@ -105,7 +105,7 @@ mod tests {
     use crate::house::workspace::{packages, testing::files};
 
     fn check(manifests: &[(&str, &str)], helpers: &[TestHelper]) -> Vec<String> {
-        let packages = packages(&files(manifests)).expect("manifests");
+        let (packages, _) = packages(&files(manifests)).expect("manifests");
         broken(&packages, helpers)
     }
 

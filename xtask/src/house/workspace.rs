@@ -57,6 +57,7 @@ pub struct Dependency {
     /// The package behind it; another name only where the manifest renames it.
     pub package: String,
     pub section: Section,
+    pub is_optional: bool,
 }
 
 /// Where a dependency is listed.
@@ -80,8 +81,15 @@ impl Section {
     }
 }
 
-/// The packages.
-pub fn packages(files: &Files) -> anyhow::Result<Vec<Package>> {
+impl Dependency {
+    /// The name in code: `futures_util`.
+    pub fn in_code(&self) -> String {
+        self.key.replace('-', "_")
+    }
+}
+
+/// The packages, and what the workspace offers them to depend on (`[workspace.dependencies]`).
+pub fn packages(files: &Files) -> anyhow::Result<(Vec<Package>, Table)> {
     let mut manifests = Vec::new();
     let mut shared = Table::new();
     for (path, text) in files {
@@ -105,7 +113,8 @@ pub fn packages(files: &Files) -> anyhow::Result<Vec<Package>> {
             dependencies: dependencies(&manifest, &shared),
         })
     };
-    Ok(manifests.into_iter().filter_map(package).collect())
+    let packages = manifests.into_iter().filter_map(package).collect();
+    Ok((packages, shared))
 }
 
 fn table<'a>(start: &'a Table, path: &[&str]) -> Option<&'a Table> {
@@ -130,6 +139,7 @@ fn dependencies(manifest: &Table, shared: &Table) -> Vec<Dependency> {
                     key: key.clone(),
                     package: renamed.unwrap_or(key).to_owned(),
                     section,
+                    is_optional: value.get("optional").and_then(Value::as_bool).unwrap_or(false),
                 });
             }
         }
