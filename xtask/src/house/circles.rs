@@ -160,15 +160,29 @@ fn describe(folder: &str, circle: &BTreeSet<&str>, arrows: &Arrows) -> String {
         .into_iter()
         .partition(|((from, to), _)| place(from) < place(to));
     for ((from, to), places) in back {
-        let Some(way) = way(&open, &to, &from).map(|way| way.join(" → ")) else {
+        let Some(way) = way(&open, &to, &from) else {
             // It points back and closes nothing, since the others are turned.
             open.insert((from, to), places);
             continue;
         };
+        let way: Vec<_> = way.windows(2).map(|pair| step(&open, pair[0], pair[1])).collect();
         // Writing to a string does not fail.
-        let _ = write!(text, "\n    {from} → {to}, because {way}:{}", listed(&places));
+        let _ = write!(
+            text,
+            "\n    {from} → {to}, because {}:{}",
+            way.join(", "),
+            listed(&places)
+        );
     }
     text
+}
+
+/// An arrow with the first line that needs it.
+fn step(arrows: &Arrows, from: &str, to: &str) -> String {
+    let places = arrows.get(&(from.to_owned(), to.to_owned()));
+    let first = places.and_then(BTreeSet::first);
+    let place = first.map(|(file, line)| format!(" ({file}:{line})"));
+    format!("{from} → {to}{}", place.unwrap_or_default())
 }
 
 /// The folders in an order that leaves few lines pointing back: each is moved to its best place until none has a better

@@ -54,3 +54,24 @@ fn too_long(files: &Files) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use workspace::testing::files;
+
+    #[test]
+    fn a_file_that_holds_more_than_one_thing_is_reported() {
+        let longest = "\n".repeat(LONGEST_FILE);
+        let longer = format!("{longest}\n");
+        let files = files(&[
+            ("a.rs", longer.as_str()),
+            ("b.rs", longest.as_str()),
+            ("c.sql", longer.as_str()),
+            ("d.mjs", longer.as_str()),
+        ]);
+        let found = too_long(&files);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("a.rs has 451 lines"), "{found:?}");
+    }
+}

@@ -39,8 +39,10 @@ fn a_planted_circle_is_reported_with_the_lines_that_close_it() {
     );
     // One of the two arrows is to be turned, and the other says why.
     let ways = [
-        "\n    first → second, because second → first:\n        crates/a/src/first/mod.rs:3",
-        "\n    second → first, because first → second:\n        crates/a/src/second/deep.rs:3",
+        "\n    first → second, because second → first (crates/a/src/second/deep.rs:3):\n        \
+         crates/a/src/first/mod.rs:3",
+        "\n    second → first, because first → second (crates/a/src/first/mod.rs:3):\n        \
+         crates/a/src/second/deep.rs:3",
     ];
     assert_eq!(ways.iter().filter(|way| text.contains(*way)).count(), 1, "{text}");
 }
