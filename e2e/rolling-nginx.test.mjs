@@ -79,7 +79,7 @@ describe("a rolling restart behind the nginx of the guide", () => {
 
   /** Starts nginx with the guide's file, changed by `change`, at the port of `origin`. */
   async function nginx(origin, change = (text) => text) {
-    const [balanced] = await blocks("replicas", "nginx", "## In front of them");
+    const [balanced] = await blocks("replicas", "nginx", "## The load balancer");
     const [server] = await blocks("tls", "nginx", "## nginx");
     const plain = server.replace(/^\s*ssl_certificate.*\n/gm, "");
     const filled = filledIn(`${change(balanced)}\n${plain}`, {
