@@ -1,6 +1,6 @@
-// What a page of the dashboard costs in a large project: the time the server takes, and the bytes a browser gets that has
-// nothing yet. The pages are found as a person finds them, by following links and filling in filters, so a new one is
-// measured as soon as something leads to it.
+// What a page of the dashboard costs in a large project: the server's time, and the bytes that a browser with an empty cache
+// downloads. The pages are found as a person finds them, by following links and filling in filters, so a new page is
+// measured as soon as something links to it.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ const REQUESTS = Number(options.requests);
 const GOAL = { milliseconds: 50, kilobytes: 100 };
 const running = [];
 
-/** A project with one of each, of which the rest are copies; gives somebody signed in who is an owner of it. */
+/** Creates a project with one of each object, of which the rest are copies; returns a signed-in owner of it. */
 async function project(store) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const gateway = await startGateway({ store, outputFile: join(folder, "gateway.log") });
@@ -56,7 +56,7 @@ async function settled(gateway) {
   for (;;) {
     const [{ n }] = await gateway.rows("SELECT count(*) AS n FROM sign_in_attempts");
     if (Number(n) >= 2) return;
-    if (Date.now() > deadline) throw new Error("the sign-ins left no trace");
+    if (Date.now() > deadline) throw new Error("the sign-ins were not recorded");
     await new Promise((done) => setTimeout(done, 100));
   }
 }
@@ -67,7 +67,7 @@ const rank = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(so
 async function measure(store) {
   const { gateway, visitor } = await project(store);
   const count = await seedDashboard(gateway, store, Number(options.size));
-  // What lies in memory of gateways and sources is read anew.
+  // The in-memory copy of gateways and sources is read again.
   await gateway.restart();
   console.log(`\n${store}: ${Object.entries(count).map(([table, rows]) => `${rows} ${table.replaceAll("_", " ")}`).join(", ")}\n`);
   console.log("page | median ms | p95 ms | goal | cold kB | goal | verdict\n--- | --- | --- | --- | --- | --- | ---");

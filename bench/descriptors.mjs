@@ -1,5 +1,5 @@
-// Five hundred slow calls of one person: what another person's calls and `/readyz` take meanwhile, beside what they took
-// before, where the process may open many files and where it may open few.
+// Five hundred slow calls of one person: how long another person's calls and `/readyz` take during them, compared with
+// before, with a high and a low limit of open files.
 
 import { Agent } from "node:http";
 import { parseArgs } from "node:util";
@@ -10,8 +10,8 @@ import { callTool, startSlowServer } from "../e2e/lib/slow-server.mjs";
 const { values: options } = parseArgs({ options: { calls: { type: "string", default: "500" }, probes: { type: "string", default: "400" } } });
 const CALLS = Number(options.calls);
 const PROBES = Number(options.probes);
-/** What the process may open: as this machine has it, and a soft and a hard limit. */
-const LIMITS = { "as it is": [], "1,024, may be raised": ["-Sn 1024"], "400, and no more": ["-n 400"] };
+/** The limits of open files: this machine's, and a soft and a hard limit. */
+const LIMITS = { "as it is": [], "1,024, may be raised": ["-Sn 1024"], "400, hard limit": ["-n 400"] };
 
 const rank = (numbers, share) => numbers.toSorted((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * share))];
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -27,7 +27,7 @@ async function measure(title, limit) {
     await create("servers", { slug: "slow", url: upstream.url, timeout_ms: 120_000 });
     const { url } = await create("gateways", { name: "Slow", slug: "slow", authentication_mode: "headers" });
     const { key } = await create("api-keys", { name: "slow", role: "gateway" });
-    /** Calls and questions of others, one after the other, each on a connection of its own. */
+    /** Calls and readiness checks of others, one after the other, each on its own connection. */
     const others = async () => {
       const seen = { calls: [], ready: [], failed: 0 };
       for (let count = 0; count < PROBES; count += 1) {
@@ -64,7 +64,7 @@ async function measure(title, limit) {
   }
 }
 
-console.log(`${CALLS} slow calls of one person at once; ${PROBES} calls and as many questions for readiness of others before and meanwhile\n`);
-console.log("open files | slow calls under way | refused with 429, % | others served, % | p99 of others' calls, ms | of before | readiness, of before\n--- | --- | --- | --- | --- | --- | ---");
+console.log(`${CALLS} slow calls of one person at once; ${PROBES} calls and as many readiness checks of others before and during them\n`);
+console.log("open files | slow calls running | refused with 429, % | others served, % | p99 of others' calls, ms | of before | readiness, of before\n--- | --- | --- | --- | --- | --- | ---");
 for (const [title, limit] of Object.entries(LIMITS)) await measure(title, limit);
 process.exit(0);

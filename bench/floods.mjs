@@ -1,5 +1,5 @@
-// Registrations and sign-ins that nobody finishes, a hundred thousand of each: what they leave behind in the database. And an
-// office of a thousand behind one address that signs in at once.
+// A hundred thousand registrations and a hundred thousand unfinished sign-ins: what they leave in the database. And an
+// office of a thousand people behind one address that signs in at the same time.
 
 import { parseArgs } from "node:util";
 import { freePort, start } from "../e2e/lib/process.mjs";
@@ -24,7 +24,7 @@ async function size(gateway, store) {
   return `${(Number(pages.bytes) / 1e6).toFixed(2)} MB`;
 }
 
-/** Whole sign-ins of many people behind one address, a few at a time: how many, and how long they took. */
+/** Complete sign-ins of many people behind one address, a few at a time: how many, and how long they took. */
 async function office(url, client) {
   const since = performance.now();
   let next = 0;
@@ -71,12 +71,12 @@ try {
     console.log(`  ${COUNT} registrations ${JSON.stringify(registrations)}: ${await size(gateway, store)}`);
     const client = await register(url);
     const asked = await flood(COUNT, (index) => ({ url: consentPage(url, client), from: addressOf(index % NETWORKS) }));
-    console.log(`  ${COUNT} consent pages that nobody answers ${JSON.stringify(asked)}: ${await size(gateway, store)}`);
+    console.log(`  ${COUNT} consent pages that no one answers ${JSON.stringify(asked)}: ${await size(gateway, store)}`);
     const forms = [];
-    // One page is good for ten.
+    // One page allows ten sign-ins.
     for (let page = 0; page < COUNT / 10; page += 1) forms.push((await consentForm(url, client, addressOf(page % NETWORKS))).form);
     const began = await flood(COUNT, (index) => ({ ...forms[Math.floor(index / 10)], from: addressOf(index % NETWORKS) }));
-    console.log(`  ${COUNT} sign-ins that nobody finishes ${JSON.stringify(began)}: ${await size(gateway, store)}`);
+    console.log(`  ${COUNT} unfinished sign-ins ${JSON.stringify(began)}: ${await size(gateway, store)}`);
     await office(url, client);
     console.log(`  after that: ${await size(gateway, store)}`);
   }

@@ -1,5 +1,5 @@
-// A whole sign-in as fast as one can ask for it: consent, the provider, the callback, the code, tokens. Each worker comes
-// from a network of its own (all of 127.0.0.0/8 is this machine), because each network has its own limits, at two widths.
+// A complete sign-in, as fast as possible: consent, the provider, the callback, the code, tokens. Each worker has
+// its own network (all of 127.0.0.0/8 is this machine), because each network has its own limits, at two widths.
 
 import { createHash, randomBytes } from "node:crypto";
 import { send } from "../e2e/lib/raw.mjs";
@@ -8,14 +8,14 @@ const REDIRECT = "http://127.0.0.1/callback";
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 const SEALED = /name="request" value="([^"]+)"/;
 
-/** Which address the worker of a number comes from: one per network. */
+/** The address of the worker with this number: one per network. */
 export const addressOf = (worker) => `127.${1 + (worker % 250)}.${Math.floor(worker / 250)}.2`;
 
 function must(condition, what, answer) {
   if (!condition) throw new Error(`${what}: ${answer.status} ${answer.text.slice(0, 300)}`);
 }
 
-/** Registers a client at a gateway; gives its id. */
+/** Registers a client at a gateway; returns its ID. */
 export async function register(url) {
   const answer = await send(`${url}/oauth2/register`, {
     method: "POST",
@@ -26,7 +26,7 @@ export async function register(url) {
   return JSON.parse(answer.text).client_id;
 }
 
-/** The request that shows the consent page, with what is needed later. */
+/** The request that shows the consent page, and what is needed later. */
 export function authorizationRequest(url, clientId) {
   const verifier = randomBytes(32).toString("base64url");
   const query = new URLSearchParams({
@@ -40,10 +40,10 @@ export function authorizationRequest(url, clientId) {
   return { verifier, at: `${url}/oauth2/authorize?${query}` };
 }
 
-/** The address of a gateway's consent page, asked for by a client. */
+/** The URL of a gateway's consent page, as a client requests it. */
 export const consentPage = (url, clientId) => authorizationRequest(url, clientId).at;
 
-/** The form of a consent page, to be posted as often as one likes. */
+/** The form of a consent page, to be posted any number of times. */
 export function formOf(url, page) {
   const sealed = page.text.match(SEALED)?.[1];
   must(page.status === 200 && sealed, "consent page", page);
@@ -61,7 +61,7 @@ export async function consentForm(url, clientId, from) {
   return { verifier, form: formOf(url, await send(at, { from })) };
 }
 
-/** A sign-in up to the code; gives the token request for it. */
+/** A sign-in up to the code; returns the token request for it. */
 export async function code(url, clientId, from) {
   const { verifier, form } = await consentForm(url, clientId, from);
   const begun = await send(form.url, { ...form, from });
@@ -81,7 +81,7 @@ export async function code(url, clientId, from) {
   };
 }
 
-/** One request to the token endpoint; gives the tokens. */
+/** One request to the token endpoint; returns the tokens. */
 export async function tokens(url, form, from) {
   const answer = await send(`${url}/oauth2/token`, {
     method: "POST",
@@ -93,7 +93,7 @@ export async function tokens(url, form, from) {
   return JSON.parse(answer.text);
 }
 
-/** Runs `work(worker)` over and over in as many workers for so long; gives how often a second it was done. */
+/** Runs `work(worker)` repeatedly in this many workers for this long; returns how often per second it completed. */
 export async function perSecond(workers, seconds, work) {
   const [began, until] = [performance.now(), performance.now() + seconds * 1000];
   let done = 0;

@@ -1,4 +1,4 @@
-// What the gateway costs while nothing happens: time to the first answer, resident memory, and memory per idle stream.
+// What an idle gateway costs: time to the first response, resident memory, and memory per idle stream.
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { request } from "node:http";
@@ -15,7 +15,7 @@ async function resident(pid) {
   return Number((await readFile(`/proc/${pid}/status`, "utf8")).match(/VmRSS:\s+(\d+)/)[1]);
 }
 
-/** Opens a session of a user and its listening stream; resolves when the stream's headers have come. */
+/** Opens a session of a user and its listening stream; resolves when the stream's headers have arrived. */
 async function listen(url, key, user) {
   const headers = {
     authorization: `Bearer ${key}`,
@@ -55,7 +55,7 @@ try {
   await pause(5);
   console.log(`idle in serve: ${((await resident(gateway.pid())) / 1024).toFixed(1)} MB resident`);
 
-  // One person may listen only so often, so there are many.
+  // One person can open only a limited number of streams, so there are many people.
   const some = (from, count) =>
     Promise.all(Array.from({ length: count }, (_, index) => listen(made.url, key, `user ${(from + index) % 100}`)));
   const warm = await some(0, 20);
@@ -79,6 +79,6 @@ const demo = await start(join(BINARIES, "gatewright"), ["demo", "--port", String
 console.log(`first answer of a new demo: ${(performance.now() - begun).toFixed(0)} ms after start`);
 while (!/until you press Ctrl-C/.test(demo.output())) await pause(0.2);
 await pause(5);
-console.log(`demo, five seconds after its walk: ${((await resident(demo.child.pid)) / 1024).toFixed(1)} MB resident`);
+console.log(`demo, five seconds after its tour: ${((await resident(demo.child.pid)) / 1024).toFixed(1)} MB resident`);
 await demo.stop();
 await rm(folder, { recursive: true, force: true });

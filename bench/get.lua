@@ -1,5 +1,5 @@
--- One GET over and over; every answer must have the status in `STATUS`. wrk counts those of 400 and above by itself, so that no
--- script runs for each answer.
+-- Repeats one GET; every response must have the status in `STATUS`. wrk itself counts responses of 400 and above, so
+-- no script runs for each response.
 function done(summary, latency)
     local errors = summary.errors
     local refused = tonumber(os.getenv("STATUS")) >= 400

@@ -1,5 +1,5 @@
-// An identity provider that asks nobody anything: every request is answered at once, so that what is measured is the gateway.
-// `instant-provider.mjs <port>`; any client id and secret will do.
+// An identity provider that asks no questions: every request is answered immediately, so that only the gateway is measured.
+// `instant-provider.mjs <port>`; accepts any client ID and secret.
 
 import { generateKeyPairSync, sign } from "node:crypto";
 import { createServer } from "node:http";
@@ -26,7 +26,7 @@ const DOCUMENTS = {
 };
 let count = 0;
 
-/** The answer of the token endpoint: a code is the nonce it was issued for, the person, and the client. */
+/** The response of the token endpoint: a code consists of the nonce it was issued for, the person, and the client. */
 function tokens(code) {
   const [nonce, sub, aud] = JSON.parse(Buffer.from(code, "base64url"));
   const now = Math.floor(Date.now() / 1000);
@@ -40,7 +40,7 @@ createServer((request, response) => {
   const json = (value) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
   if (url.pathname === "/authorize") {
     const asked = url.searchParams;
-    // A thousand people who come back again and again.
+    // A thousand people who sign in again and again.
     const code = encode([asked.get("nonce"), `person-${(count += 1) % 1000}`, asked.get("client_id")]);
     const answer = new URLSearchParams({ code, state: asked.get("state"), iss: issuer });
     return response.writeHead(302, { location: `${asked.get("redirect_uri")}?${answer}` }).end();

@@ -1,4 +1,4 @@
-// What a token request costs whose assertion proves nothing, with key sets that are made to cost much, beside a token
+// The cost of a token request whose assertion proves nothing, with key sets designed to be expensive, compared with a token
 // request that is refused for an unknown code. Milliseconds of the whole process's processor time, and the ratio.
 
 import { createPrivateKey, generateKeyPair, generateKeyPairSync, sign } from "node:crypto";
@@ -17,7 +17,7 @@ function used(pid) {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** Large keys take seconds each: they are made beside everything else, so that no connection waits for them and is closed. */
+/** Large keys take seconds each: they are generated in parallel, so that no connection times out while waiting for them. */
 async function keys(count, bits) {
   const make = promisify(generateKeyPair);
   const pairs = await Promise.all(Array.from({ length: count }, () => make("rsa", { modulusLength: bits })));

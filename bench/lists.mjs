@@ -1,4 +1,4 @@
-// What hostile MCP servers take of the memory with lists of tools without measure: one in each of more and more projects.
+// How much memory hostile MCP servers use with endless lists of tools: one server in each of more and more projects.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -11,7 +11,7 @@ const { values: options } = parseArgs({
   options: { servers: { type: "string", default: "1,10,50" }, memory: { type: "string", default: "256" } },
 });
 const MEGABYTE = 1 << 20;
-/** A page of a list: 2,000 tools of five kilobytes, and always another page behind it. */
+/** A page of a list: 2,000 tools of five kilobytes, and always another page after it. */
 const TOOLS = 2_000;
 const WORDS = "x".repeat(5_000);
 const META = {
@@ -21,7 +21,7 @@ const META = {
 };
 const DISCOVERED = { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: { tools: {} }, ttlMs: 3_600_000, cacheScope: "public" };
 
-/** One process stands for all servers: each has a path. What a page holds is made once; its tools have the page's number. */
+/** One process acts as all servers, each with its own path. The contents of a page are generated once; tool names contain the page number. */
 async function startServers() {
   const tool = (index) => `{"name":"tool_@_${index}","description":"${WORDS}","inputSchema":{"type":"object"}}`;
   const page = Array.from({ length: TOOLS }, (_, index) => tool(index)).join(",");
@@ -46,7 +46,7 @@ async function startServers() {
   };
 }
 
-/** The list of a gateway, as a client asks for it; its size. */
+/** Requests a gateway's list, as a client does; returns its size. */
 async function list(url, key) {
   const answer = await send(url, {
     method: "POST",
@@ -65,7 +65,7 @@ async function list(url, key) {
 
 const memory = async (pid, field) => Number((await readFile(`/proc/${pid}/status`, "utf8")).match(new RegExp(`${field}:\\s+(\\d+)`))[1]) / 1024;
 
-/** What the process says that its lists take, in megabytes. */
+/** The memory of the lists, as the process reports it, in megabytes. */
 async function counted(gateway) {
   const { text } = await send(`${gateway.url}/metrics`);
   return Number(text.match(/^gatewright_list_memory_bytes (\d+)/m)?.[1] ?? NaN) / MEGABYTE;
@@ -75,8 +75,8 @@ const servers = await startServers();
 const gateway = await startGateway({ logLevel: "error", env: { GATEWRIGHT__LIMITS__LIST_MEMORY_MB: options.memory } });
 try {
   const atRest = await memory(gateway.pid(), "VmRSS");
-  console.log(`bound for lists: ${options.memory} MB; at rest: ${atRest.toFixed(0)} MB resident; each server would send lists without end, ${((TOOLS * WORDS.length) / 1e6).toFixed(0)} MB a page\n`);
-  console.log("hostile servers | lists counted MB | resident MB | above rest | highest ever | above rest | of the bound | answers\n--- | --- | --- | --- | --- | --- | --- | ---");
+  console.log(`limit for lists: ${options.memory} MB; idle: ${atRest.toFixed(0)} MB resident; each server would send endless lists, ${((TOOLS * WORDS.length) / 1e6).toFixed(0)} MB a page\n`);
+  console.log("hostile servers | lists counted MB | resident MB | above idle | peak | above idle | of the limit | responses\n--- | --- | --- | --- | --- | --- | --- | ---");
   const worlds = [];
   for (const count of options.servers.split(",").map(Number)) {
     while (worlds.length < count) {
@@ -89,7 +89,7 @@ try {
       worlds.push({ url, key: (await create("api-keys", { name: "lists", role: "gateway" })).key });
     }
     const statuses = {};
-    // Twice: what fits is kept from the first time, what does not is read again.
+    // Twice: what fits is kept from the first time, the rest is read again.
     for (let round = 0; round < 2; round += 1) {
       for (let from = 0; from < worlds.length; from += 4) {
         const answers = await Promise.all(worlds.slice(from, from + 4).map(({ url, key }) => list(url, key)));

@@ -1,5 +1,5 @@
-// Whether memory comes back: thousands of calls whose answers are streams that stay open, then all of them closed, and what the
-// process takes ten seconds later beside what it took before.
+// Whether memory is returned: opens thousands of calls whose responses are streams that stay open, closes them all, and compares
+// the memory of the process ten seconds later with the memory before.
 
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
@@ -13,12 +13,12 @@ const { values: options } = parseArgs({
 });
 const STREAMS = Number(options.streams);
 const ROUNDS = Number(options.rounds);
-/** What it may take at most ten seconds after the streams have gone, as a multiple of what it took before. */
+/** The memory allowed ten seconds after the streams have closed, as a multiple of the memory before. */
 const GOAL = 1.5;
-/** One person may run only so many calls at once, so there are many people. */
+/** One person can run only a limited number of calls at once, so there are many people. */
 const PEOPLE = 500;
 const AT_ONCE = 100;
-/** Descriptors of the gateway besides the two of each stream. */
+/** Descriptors of the gateway in addition to the two of each stream. */
 const OTHERS = 500;
 const META = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -28,20 +28,20 @@ const META = {
 const BODY = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "stay", arguments: {}, _meta: META } });
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
-/** Resident memory of a process, and the most it ever was, in MB. */
+/** Resident memory of a process, and its peak, in MB. */
 async function memory(pid) {
   const text = await readFile(`/proc/${pid}/status`, "utf8");
   const of = (field) => Number(text.match(new RegExp(`${field}:\\s+(\\d+)`))[1]) / 1024;
   return { now: of("VmRSS"), peak: of("VmHWM") };
 }
 
-/** How many descriptors this process, and those it starts, may have: Node raised the limit to the hard one at its start. */
+/** The number of descriptors allowed for this process and those it starts: Node raised the limit to the hard one at its start. */
 async function descriptors() {
   const line = (await readFile("/proc/self/limits", "utf8")).match(/Max open files\s+\S+\s+(\S+)/);
   return line[1] === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(line[1]);
 }
 
-/** A call; resolves with the means to end it, once the head of its stream has come. */
+/** A call; resolves with a function that ends it, once the head of its stream has arrived. */
 function call(url, key, user, agent) {
   const headers = {
     authorization: `Bearer ${key}`,
@@ -57,7 +57,7 @@ function call(url, key, user, agent) {
     stream.on("error", fail);
     stream.on("response", (answer) => {
       answer.on("error", () => {}).resume();
-      if (answer.statusCode !== 200) fail(new Error(`a call was answered with ${answer.statusCode}`));
+      if (answer.statusCode !== 200) fail(new Error(`a call returned ${answer.statusCode}`));
       else done(stream);
     });
     stream.end(BODY);
@@ -73,7 +73,7 @@ const server = await start(process.execPath, [join(import.meta.dirname, "streami
   readyUrl: `http://127.0.0.1:${port}/`,
 });
 const gateway = await startGateway({ logLevel: "warn", env: { GATEWRIGHT__LIMITS__PROJECT_SHARE_PERCENT: "100" } });
-// A connection for each stream, as it is with people who are far from one another.
+// A connection for each stream, as with people in different places.
 const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
 let missed = false;
 try {
@@ -82,7 +82,7 @@ try {
   const { url } = await create("gateways", { name: "Memory", slug: "memory", authentication_mode: "headers", servers: [made.id] });
   const { key } = await create("api-keys", { name: "memory", role: "gateway" });
   await gateway.restart();
-  // What is made with the first call of all, and stays.
+  // What the very first call allocates, and what stays allocated.
   (await call(url, key, "person 0", agent)).destroy();
   await pause(5);
   const idle = (await memory(gateway.pid())).now;

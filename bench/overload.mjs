@@ -1,5 +1,5 @@
-// What happens at several times the capacity: how long admitted requests of sign-ins and refreshes take, how soon the others are
-// refused and whether they hear when to come back, and what calls with known tokens notice of it.
+// What happens at several times the capacity: how long admitted sign-in and refresh requests take, how quickly the others are
+// refused and whether they get a `Retry-After`, and how calls with known tokens are affected.
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -23,13 +23,13 @@ const { values: options } = parseArgs({
 const SECONDS = Number(options.seconds);
 const TIMES = Number(options.times);
 const GRANTS = Number(options.grants);
-/** Workers that refresh, each after its last answer, when capacity is measured. */
+/** Workers that refresh, each after its last response, while capacity is measured. */
 const WORKERS = 32;
-/** Calls of a tool a second, all the while. */
+/** Tool calls per second, the whole time. */
 const CALLS = 50;
-/** What else is offered, as shares: the rest are refreshes. A sign-in is five requests, of which four come here. */
+/** The shares of the other requests: the rest are refreshes. A sign-in is five requests, four of which come here. */
 const [PAGES, SIGN_INS] = [0.1, 0.02];
-/** Requests under way at most: beyond it the driver, not the gateway, would be measured. */
+/** The maximum number of concurrent requests: above it, the driver would be measured instead of the gateway. */
 const UNDER_WAY_MAX = 3_000;
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 const running = [];
@@ -41,14 +41,14 @@ const percentile = (numbers, share) => {
 };
 const shown = (milliseconds) => (milliseconds === undefined || milliseconds === null ? "-" : milliseconds.toFixed(milliseconds < 10 ? 1 : 0));
 
-/** What came of the requests of one kind. */
+/** The results of the requests of one kind. */
 class Kind {
   admitted = [];
   refused = [];
   silent = 0;
   failed = 0;
 
-  /** Sends one and notes how it ended; gives the answer when it was let in. `good` are the statuses of that. */
+  /** Sends one request and records the result; returns the response if it was admitted. `good` are the statuses of an admitted request. */
   async send(good, url, request) {
     const began = performance.now();
     const answer = await send(url, request).catch(() => undefined);
@@ -89,7 +89,7 @@ async function world(store, provider, upstream) {
   return { gateway, url, client: await register(url) };
 }
 
-/** Tokens of that many sign-ins. */
+/** The tokens of this many sign-ins. */
 async function signIns({ url, client }, count) {
   const held = [];
   let begun = 0;
@@ -125,7 +125,7 @@ function toolCalls(url, token) {
   };
 }
 
-/** Offers so many requests a second, whatever becomes of them. */
+/** Sends this many requests per second, whatever happens to them. */
 async function offer({ url, client, held }, rate) {
   const kinds = { page: new Kind(), allow: new Kind(), callback: new Kind(), code: new Kind(), refresh: new Kind() };
   let [underWay, number, notSent] = [0, 0, 0];
@@ -135,7 +135,7 @@ async function offer({ url, client, held }, rate) {
 
   const refresh = async (from) => {
     const grant = free.pop();
-    // All are under way: the driver has too few of them.
+    // All slots are in use: the driver has too few of them.
     if (!grant) return void (notSent += 1);
     const form = { grant_type: "refresh_token", client_id: client, refresh_token: grant.refresh_token };
     const answer = await kinds.refresh.send([200], token, post(form, from));
@@ -199,7 +199,7 @@ async function measure(store, provider, upstream) {
     const loaded = await calls.measured();
     const factor = (sent / capacity).toFixed(1);
     console.log(`\n${store}: capacity ${capacity.toFixed(0)} refreshes/s; sent ${sent.toFixed(0)} requests/s (${factor} times), not sent by the driver ${notSent}\n`);
-    console.log("request | admitted | refused | % refused | p99 ms admitted | p99 ms refused | without Retry-After | other answers");
+    console.log("request | admitted | refused | % refused | p99 ms admitted | p99 ms refused | without Retry-After | other responses");
     console.log("--- | --- | --- | --- | --- | --- | --- | ---");
     for (const [name, kind] of Object.entries(kinds)) {
       const [admitted, refused] = [kind.admitted.length, kind.refused.length];

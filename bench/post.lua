@@ -1,4 +1,4 @@
--- One POST over and over; `BODY` and `HEADERS` (name: value, one a line) come from the environment.
+-- Repeats one POST; `BODY` and `HEADERS` (name: value, one per line) come from the environment.
 wrk.method = "POST"
 wrk.body = os.getenv("BODY")
 for name, value in os.getenv("HEADERS"):gmatch("([^:\n]+): ([^\n]+)") do wrk.headers[name] = value end

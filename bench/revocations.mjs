@@ -1,4 +1,4 @@
-// A million revocations standing: what one more costs where it is made, and how soon it acts on another replica, on both stores.
+// A million active revocations: the cost of one more where it is made, and how soon it applies on another replica, on both stores.
 
 import { readFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
@@ -15,14 +15,14 @@ const { values: options } = parseArgs({
 const CHANGES = Number(options.changes);
 /** Revocations inserted by one statement. */
 const AT_ONCE = 100_000;
-/** An access token is refused at another replica within this long, or the run fails. */
+/** An access token must be refused at another replica within this time, or the run fails. */
 const ACTS_WITHIN = 2_000;
 const running = [];
 
 const sorted = (numbers) => numbers.toSorted((a, b) => a - b);
 const median = (numbers) => sorted(numbers)[Math.floor(numbers.length / 2)];
 
-/** Adds revocations of random grants, each in a transaction of its own number, as the product numbers them. */
+/** Adds revocations of random grants, each numbered as its own transaction, as the product numbers them. */
 async function seed(gateway, store, count) {
   const statements = (rows) =>
     store === "sqlite"
@@ -50,7 +50,7 @@ async function resident(pid) {
   return Number((await readFile(`/proc/${pid}/status`, "utf8")).match(/VmRSS:\s+(\d+)/)[1]) / 1024;
 }
 
-/** What a call with an access token is answered. */
+/** The status of a call with an access token. */
 async function call(url, accessToken) {
   const answer = await send(url, {
     method: "POST",
@@ -69,11 +69,11 @@ async function call(url, accessToken) {
   return answer.status;
 }
 
-/** Milliseconds until a revocation is answered, and from then until the replica refuses the token. */
+/** Milliseconds until a revocation is confirmed, and from then until the replica refuses the token. */
 async function change(world, from) {
   const { url, elsewhere, client } = world;
   const held = await tokens(url, await code(url, client, from), from);
-  if ((await call(elsewhere, held.access_token)) !== 200) throw new Error("the replica refuses a good token");
+  if ((await call(elsewhere, held.access_token)) !== 200) throw new Error("the replica refuses a valid token");
   const began = performance.now();
   const revoked = await send(`${url}/oauth2/revoke`, {
     method: "POST",
@@ -83,9 +83,9 @@ async function change(world, from) {
   });
   const answered = performance.now();
   if (revoked.status !== 200) throw new Error(`revocation: ${revoked.status} ${revoked.text}`);
-  if ((await call(url, held.access_token)) !== 401) throw new Error("it does not act where it was made");
+  if ((await call(url, held.access_token)) !== 401) throw new Error("it does not apply where it was made");
   while ((await call(elsewhere, held.access_token)) !== 401) {
-    if (performance.now() - answered > ACTS_WITHIN) throw new Error("it does not act at the replica within two seconds");
+    if (performance.now() - answered > ACTS_WITHIN) throw new Error("it does not apply at the replica within two seconds");
     await new Promise((done) => setTimeout(done, 10));
   }
   return { cost: answered - began, acts: performance.now() - answered };

@@ -90,7 +90,7 @@ async function targets() {
   const pass = await start(join(BINARIES, "bench-passthrough"), [String(passPort), `http://127.0.0.1:${upstreamPort}`], {
     readyUrl: `http://127.0.0.1:${passPort}/mcp`,
   });
-  // As in production: the log as it is by default, in a file and not through this process.
+  // As in production: the default log, written to a file and not through this process.
   const gateway = await startGateway({ outputFile: join(folder, "gateway.log") });
   const provider = await startProvider({ redirectUri: gateway.callback });
   running.push(upstream, nginx, pass, gateway, provider, { stop: () => rm(folder, { recursive: true, force: true }) });
@@ -122,12 +122,12 @@ async function targets() {
     nginx: { url: `http://127.0.0.1:${nginxPort}/mcp`, pids: await childrenOf(nginx.child.pid) },
     hyper: { url: `http://127.0.0.1:${passPort}/mcp`, pids: [pass.child.pid] },
     gateway: { url: made.url, pids: [gateway.pid()], token },
-    // The same path with a key looked up in place of a token verified: what verification costs is the difference.
+    // The same path with a key look-up instead of token verification: the difference is the cost of verification.
     "gateway, by key": { url: keyed.url, pids: [gateway.pid()], token: key, user: "bench" },
   };
 }
 
-/** One answer of the gateway, checked, so that no refusal is ever measured as speed. */
+/** One checked response of the gateway, so that a refusal is never measured as speed. */
 async function check(target, job) {
   const answer = await fetch(target.url, {
     method: "POST",

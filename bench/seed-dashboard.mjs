@@ -1,8 +1,8 @@
-// A project as large as the dashboard promises to be quick with, and everything else in proportion.
+// A project of the largest size for which the dashboard promises to be fast, with everything else in proportion.
 
 import { insertCopies, sql } from "./seed.mjs";
 
-/** How many of each there are at size 1. */
+/** How many of each object there are at size 1. */
 const FULL = {
   users: 10_000,
   gateways: 1_000,
@@ -19,13 +19,13 @@ const FULL = {
 };
 const MINUTE = 60_000;
 
-/** The ids of `count` copies, again and again. */
+/** The IDs of `count` copies, repeated. */
 const one = (prefix, count) => sql.id(prefix, `n % ${count} + 1`);
 const hex = sql.digits("n");
 const named = (text) => `'${text} ' || n`;
 const before = (column, minutes) => `t.${column} - n * ${minutes * MINUTE}`;
 
-/** Adds copies of what is in the gateway's project, `size` times the full number; says how many of each there are. */
+/** Adds copies of what is in the gateway's project, `size` times the full number; returns how many of each there are. */
 export async function seedDashboard(gateway, store, size) {
   const count = Object.fromEntries(Object.entries(FULL).map(([table, full]) => [table, Math.max(2, Math.ceil(full * size))]));
   const project = gateway.project.replace("/projects/", "");
@@ -91,7 +91,7 @@ export async function seedDashboard(gateway, store, size) {
         user_id: one("usr", count.users),
         reference: (store) => `upper(substr(${hex(store)}, 25, 4) || '-' || substr(${hex(store)}, 29, 4))`,
         started_at: before("started_at", 1),
-        // What is old is deleted by and by, and these are to stay.
+        // Old rows are deleted over time, and these must stay.
         updated_at: "t.updated_at",
       },
     },

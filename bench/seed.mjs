@@ -1,19 +1,19 @@
-// Rows by the thousand, written straight into the database: copies of rows that were made through the API or by signing in.
+// Thousands of rows written directly into the database: copies of rows that were created through the API or by signing in.
 
 import { DatabaseSync } from "node:sqlite";
 import { run } from "../e2e/lib/process.mjs";
 
-/** SQL that both stores understand, or each its own words for. `n` is the number of the copy. */
+/** SQL that both stores accept, or one variant for each. `n` is the number of the copy. */
 export const sql = {
-  /** Thirty-two hexadecimal digits that say a number. */
+  /** Thirty-two hexadecimal digits that encode a number. */
   digits: (number) => (store) => (store === "sqlite" ? `printf('%032x', ${number})` : `lpad(to_hex((${number})::bigint), 32, '0')`),
-  /** The id of copy `number` of its kind. */
+  /** The ID of copy `number` of its kind. */
   id: (prefix, number = "n") => (store) => `'${prefix}_' || ${sql.digits(number)(store)}`,
-  /** A text that no other copy has, in the form of a hash: 32 bytes in base64url. */
+  /** A text that is unique among the copies, in the form of a hash: 32 bytes in base64url. */
   key: () => (store) => `'seed-AAAAA' || ${sql.digits("n")(store)} || 'A'`,
 };
 
-/** Ids of copies begin with so many zeros; no real one does. */
+/** IDs of copies begin with this many zeros; no real ID does. */
 const IS_REAL = (column) => `${column} NOT LIKE '%\\_0000000000000000%' ESCAPE '\\'`;
 
 function numbers(store, from, to) {
@@ -22,7 +22,7 @@ function numbers(store, from, to) {
     : `(SELECT n FROM generate_series(${from}::bigint, ${to}::bigint) AS n)`;
 }
 
-/** What the copies are made of, one original after the other: the rows of `table` that nobody copied. */
+/** The originals to copy, one after the other: the rows of `table` that are not copies. */
 function originals(table, columns, where) {
   const real = where ?? (columns.includes("id") ? IS_REAL("id") : "1 = 1");
   return `(SELECT o.*, row_number() OVER (ORDER BY ${columns[0]}) - 1 AS place, count(*) OVER () AS places FROM ${table} o WHERE ${real})`;
@@ -30,7 +30,7 @@ function originals(table, columns, where) {
 
 /**
  * Adds copies number `from` to `to` for each of `tables`: `{ table: { columns, where, from, to } }`, where `columns` says
- * what is another value in each copy and everything else is as in the row that is copied.
+ * which values differ in each copy; everything else is the same as in the original.
  */
 export async function insertCopies(gateway, store, tables) {
   const statements = [];
@@ -60,13 +60,13 @@ export async function insertCopies(gateway, store, tables) {
   database.close();
 }
 
-/** Adds people with a grant each until `count` of them are there; `already` were added before. */
+/** Adds people with a grant each until there are `count`; `already` were added before. */
 export async function seedGrants(gateway, store, already, count) {
   const range = { from: already + 1, to: count };
   await insertCopies(gateway, store, {
     users: { ...range, columns: { id: sql.id("usr"), identity_key: sql.key(), subject: sql.key(), subject_key: sql.key() } },
     grants: { ...range, columns: { id: sql.id("grt"), user_id: sql.id("usr") } },
-    // Unused ones of real sign-ins, and what they belong to.
+    // Unused ones of real sign-ins, and the rows they belong to.
     refresh_tokens: {
       ...range,
       columns: { token_hash: sql.key(), grant_id: sql.id("grt") },

@@ -1,5 +1,5 @@
-// What signing in costs: whole sign-ins, redemptions and refreshes per second with an instant provider, on both stores and with
-// more and more grants in them; metadata and challenges per second against nginx with a fixed answer.
+// The cost of signing in: complete sign-ins, redemptions and refreshes per second with an instant provider, on both stores and with
+// more and more grants in them; metadata and challenges per second compared with nginx with a fixed response.
 
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -21,9 +21,9 @@ const { values: options } = parseArgs({
 });
 const SECONDS = Number(options.seconds);
 const ROUNDS = Number(options.rounds);
-/** Sign-ins under way at once. */
+/** Concurrent sign-ins. */
 const WORKERS = 32;
-/** Codes live for a minute; so many are redeemed in much less. */
+/** Codes are valid for a minute; this many are redeemed in much less. */
 const CODES = 200;
 const CONNECTIONS = [32, 128];
 const running = [];
@@ -34,7 +34,7 @@ const median = (numbers) => {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 };
 
-/** A gateway where people sign in at a provider that answers at once. */
+/** A gateway whose provider answers immediately. */
 async function instance(store, provider) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const gateway = await startGateway({ store, outputFile: join(folder, "gateway.log") });
@@ -55,7 +55,7 @@ async function instance(store, provider) {
   return { gateway, url: made.url, client: await register(made.url) };
 }
 
-/** Sign-ins, redemptions and refreshes per second, each for itself. */
+/** Sign-ins, redemptions and refreshes per second, measured separately. */
 async function flows({ url, client }) {
   const whole = await perSecond(WORKERS, SECONDS, async (worker) => {
     const from = addressOf(worker);
@@ -104,7 +104,7 @@ async function growth(store, provider) {
   }
 }
 
-/** One run of wrk; gives requests per second and the 99th percentile. `status` is the one every answer must have. */
+/** One run of wrk; returns requests per second and the 99th percentile. `status` is the one every response must have. */
 async function wrk(url, connections, status) {
   const args = ["-t1", `-c${connections}`, `-d${SECONDS}s`, "--timeout", "5s", "-s", join(import.meta.dirname, "get.lua"), url];
   const child = spawn("wrk", args, { env: { ...process.env, STATUS: String(status) } });
@@ -114,11 +114,11 @@ async function wrk(url, connections, status) {
   const line = text.match(/RESULT (.*)/);
   if (!line) throw new Error(`wrk against ${url} printed:\n${text}`);
   const { requests, micros, p99, wrong } = JSON.parse(line[1]);
-  if (wrong > 0 || requests === 0) throw new Error(`${url}: ${wrong} of ${requests} answers were not ${status}`);
+  if (wrong > 0 || requests === 0) throw new Error(`${url}: ${wrong} of ${requests} responses were not ${status}`);
   return { rate: (requests * 1e6) / micros, p99 };
 }
 
-/** What everybody asks first, without a token: against nginx with the same answers. */
+/** Requests that every client sends first, without a token: compared with nginx with the same responses. */
 async function documents(provider) {
   const { gateway, url } = await instance("sqlite", provider);
   const path = new URL(url).pathname;

@@ -1,4 +1,4 @@
-// An MCP server (2026-07-28) that begins each answer to a call as a stream and never ends it, until the other side does.
+// An MCP server (2026-07-28) that answers each call with a stream that stays open until the other side closes it.
 // `streaming-server.mjs <port>`.
 
 import { createServer } from "node:http";

@@ -1,6 +1,6 @@
-// Calls of a tool at a steady pace from a process of its own, so that what else a benchmark does is not measured with them.
-// `tool-calls.mjs <url> <calls a second>`; the access token is in TOKEN. Each line on standard input ends a period, and is answered
-// with what was measured in it, as JSON.
+// Tool calls at a steady pace from a separate process, so that the rest of a benchmark does not affect their times.
+// `tool-calls.mjs <url> <calls per second>`; the access token is in TOKEN. Each line on standard input ends a period and prints
+// its measurements as JSON.
 
 import { Agent, request } from "node:http";
 import { createInterface } from "node:readline";

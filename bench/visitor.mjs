@@ -1,4 +1,4 @@
-// Somebody who is signed in to the dashboard and opens every page there is, over one connection, counting bytes on the wire.
+// A signed-in user of the dashboard who opens every page, over one connection, counting bytes on the wire.
 
 import { Agent, request } from "node:http";
 import { gunzipSync } from "node:zlib";
@@ -8,20 +8,20 @@ const ASSET = /(?:src|href)="(\/assets\/[^"]+)"/g;
 const FORM = /<form\b([^>]*)>([\s\S]*?)<\/form>/g;
 const CONTROL = /<(input|select)\b([^>]*)>([\s\S]*?)(?=<input|<select|<button|$)/g;
 const ID = /\b[a-z]{2,3}_[0-9a-f]{32}\b/g;
-/** Links that lead out, or to something that is no page. */
+/** Links that lead to other sites, or to something that is not a page. */
 const IS_ELSEWHERE = /^\/(account\/oidc|api\/|assets\/|mcp\/)/;
-/** More than there are pages: who finds as many follows links that lead ever deeper. */
+/** More than the number of pages: finding this many means following links that never end. */
 const MOST = 200;
 
 const unescaped = (text) =>
   text.replaceAll("&amp;", "&").replaceAll("&#38;", "&").replaceAll("&quot;", '"').replaceAll("&#34;", '"').replaceAll("&#39;", "'");
 const attribute = (tag, name) => tag.match(new RegExp(`\\s${name}="([^"]*)"`))?.[1];
 
-/** A path with what is different in each of its kind taken out. */
+/** A path without the parts that differ between pages of its kind. */
 export function template(path) {
   const { pathname, searchParams } = new URL(path, "http://here");
   const names = [...new Set(searchParams.keys())].sort();
-  // The guide is the same for everybody: one page of it stands for all.
+  // The guide is the same for everyone: one page of it is enough.
   const guide = pathname.replace(/^\/help\/.+/, "/help/{page}");
   const shown = guide.replaceAll(ID, "{id}").replace(/^\/projects\/\{id\}/, "…");
   return shown + (names.length ? `?${names.join("&")}` : "");
@@ -35,7 +35,7 @@ export class Visitor {
     this.origin = origin;
   }
 
-  /** One request as a browser makes it; gives status, type, text, bytes with head and body, and how long it took. */
+  /** One request as a browser makes it; returns status, type, text, bytes including head and body, and how long it took. */
   get(path, { method = "GET", body } = {}) {
     const headers = {
       cookie: this.#cookie,
@@ -73,23 +73,23 @@ export class Visitor {
     });
   }
 
-  /** Posts a form, which must be taken. */
+  /** Posts a form, which must be accepted. */
   async post(path, fields) {
     const answer = await this.get(path, { method: "POST", body: new URLSearchParams(fields).toString() });
     if (answer.status !== 303) throw new Error(`${path}: ${answer.status} ${answer.text.slice(0, 500)}`);
   }
 
-  /** Makes the first account by the link in the log, and is signed in as it. */
+  /** Creates the first account with the link in the log, and signs in as it. */
   async setUp(log) {
     const link = log.match(/http\S+(\/account\/setup\/\S+)/)?.[1];
     if (!link) throw new Error(`serve printed no setup link:\n${log}`);
     await this.post(link, { name: "Bench", email: "bench@example.com", password: "violet harbour ninety", project: "Beside" });
   }
 
-  /** One page of each kind that links and filters lead to: `[template, path]`, the project's first. */
+  /** One page of each kind that links and filters lead to: `[template, path]`, the project's pages first. */
   async pages(project) {
     const found = new Map([[template(project), project]]);
-    // A map goes on with what is added while one walks through it.
+    // Iterating over a map includes entries that are added in the meantime.
     for (const [kind, path] of found) {
       const page = await this.get(path);
       if (page.status === 303 || !page.type.startsWith("text/html")) {
@@ -99,7 +99,7 @@ export class Visitor {
       }
       if (page.status !== 200) throw new Error(`${path}: ${page.status} ${page.text.slice(0, 500)}`);
       for (const href of [...page.text.matchAll(HREF)].map((match) => unescaped(match[1]))) {
-        // A page of the same project, or of none: other projects have the same pages with less on them.
+        // A page of the same project, or of none: other projects have the same pages with less content.
         const other = href.match(/^\/projects\/[^/?]+/)?.[0];
         const there = new URL(href, this.origin + path);
         if ((!other || other === project) && there.origin === this.origin) add(found, there);
@@ -110,7 +110,7 @@ export class Visitor {
     return [...found];
   }
 
-  /** A page with all it loads, for a browser that has nothing. */
+  /** A page with all its assets, for a browser with an empty cache. */
   async cold(path) {
     const page = await this.get(path);
     const assets = new Set([...page.text.matchAll(ASSET)].map((match) => match[1]));
@@ -128,7 +128,7 @@ function add(found, to) {
   if (!found.has(kind)) found.set(kind, path);
 }
 
-/** Each filter of a page's forms, filled in alone: what is typed is found in few rows, what is chosen is the last there is. */
+/** Each filter of a page's forms, filled in alone: typed filters match few rows, choices use the last option. */
 function* filters(text, path) {
   for (const [, tag, inside] of text.matchAll(FORM)) {
     if ((attribute(tag, "method") ?? "get").toLowerCase() !== "get") continue;

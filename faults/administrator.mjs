@@ -1,4 +1,4 @@
-// An administrator who adds, changes and deletes without a rest, and what must be true of it afterwards.
+// An administrator who adds, changes and deletes continuously, and what must hold afterwards.
 
 import { randomUUID } from "node:crypto";
 import { send } from "../e2e/lib/raw.mjs";
@@ -28,7 +28,7 @@ export class Administrator {
     await Promise.all(this.#work);
   }
 
-  /** One request; its status and body, or nothing when no whole answer came or it said to come back later. */
+  /** One request; its status and body, or nothing if no complete response arrived or the response says to retry later. */
   async #ask(method, path, body, idempotencyKey) {
     const { gateway } = this.world;
     const headers = {
@@ -67,18 +67,18 @@ export class Administrator {
     while (!this.#stopped) {
       this.#said.perhaps = `Change ${(this.#number += 1)}`;
       const saved = await this.#ask("PATCH", `/gateways/${this.world.gatewayId}`, { description: this.#said.perhaps });
-      // Another change would hide whether this one was made by halves.
+      // Another change would hide whether this one was only partly carried out.
       if (!saved) return;
       this.#said.sure = this.#said.perhaps;
     }
   }
 
-  /** Looks at everything this round did, and forgets it. */
+  /** Checks everything this round did, and forgets it. */
   async verify() {
     if (this.#error) throw this.#error;
     const { gateway } = this.world;
     const keys = this.#keys.splice(0);
-    // Whoever got no answer asks again, and gets one of the same.
+    // A client that got no response asks again, and gets the same object.
     for (const key of keys.filter(({ state }) => state === "unsure")) {
       await within(10_000, async () => (key.id = (await this.#create(key))?.id), "nothing can be saved");
     }
@@ -88,8 +88,8 @@ export class Administrator {
     for (const { name, id, state } of keys) {
       const found = byName.get(name) ?? [];
       if (found.length !== 1 || found[0].id !== id) throw new Error(`${name} (${state}) is there ${found.length} times`);
-      if (state === "there" && found[0].revoked_at !== null) throw new Error(`${name} was deleted by nobody`);
-      if (state === "deleted" && found[0].revoked_at === null) throw new Error(`${name} was deleted and is there`);
+      if (state === "there" && found[0].revoked_at !== null) throw new Error(`${name} is deleted although no one deleted it`);
+      if (state === "deleted" && found[0].revoked_at === null) throw new Error(`${name} was deleted and still exists`);
     }
     const [{ description }] = await gateway.rows(`SELECT description FROM gateways WHERE id = '${this.world.gatewayId}'`);
     const { sure, perhaps } = this.#said;

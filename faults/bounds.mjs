@@ -1,9 +1,9 @@
-// How long a fault goes on: so many rounds, or so many minutes, whichever is over first.
+// How long a fault is repeated: this many rounds, or this many minutes, whichever is over first.
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 export class Bounds {
-  /** Rounds that are over. */
+  /** Completed rounds. */
   done = 0;
 
   constructor({ rounds, minutes }) {
@@ -12,7 +12,7 @@ export class Bounds {
     this.until = performance.now() + minutes * 60_000;
   }
 
-  /** Does `work(round)` over and over; at least once. */
+  /** Runs `work(round)` repeatedly; at least once. */
   async each(work) {
     do {
       await work(this.done);
@@ -21,7 +21,7 @@ export class Bounds {
   }
 }
 
-/** Asks until `condition` holds and gives after how many milliseconds it did; fails when it takes longer than it may. */
+/** Polls until `condition` holds and returns the milliseconds that took; fails when it takes too long. */
 export async function within(milliseconds, condition, what) {
   const began = performance.now();
   while (!(await condition())) {

@@ -1,4 +1,4 @@
-// The clock of the machine jumps, for the gateway and its provider alike, by a library that stands between them and it.
+// The machine's clock jumps, for the gateway and its provider alike, through a preloaded library.
 
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -12,11 +12,11 @@ import { People } from "./people.mjs";
 import { ask, call, readiness, signInWorld } from "./world.mjs";
 
 const HOUR = 3_600;
-/** Where the clock is set to, in seconds from the true time, one after the other. */
+/** The offsets the clock is set to, one after the other, in seconds from the true time. */
 const JUMPS = [2 * HOUR, 0, -2 * HOUR, 0, 60, -60, 0];
 const SETTLED = 8_000;
 
-/** The library as Debian installs it, in the folder of the machine's kind. */
+/** The library as Debian installs it, in the folder for the machine's architecture. */
 async function library() {
   for (const folder of await readdir("/usr/lib")) {
     const path = join("/usr/lib", folder, "faketime/libfaketimeMT.so.1");
@@ -32,7 +32,7 @@ async function jumps(bounds) {
   const file = join(folder, "offset");
   const set = (offset) => writeFile(file, `${offset < 0 ? "" : "+"}${offset}s\n`);
   await set(0);
-  // Intervals are measured by another clock, which does not jump on a real machine either.
+  // Intervals are measured with another clock, which does not jump on a real machine either.
   const env = { LD_PRELOAD: path, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: "1", FAKETIME_DONT_FAKE_MONOTONIC: "1" };
   let world;
   const slowest = { settled: 0 };
@@ -53,12 +53,12 @@ async function jumps(bounds) {
       await set(offset);
       const settled = async () =>
         (await readiness(gateway.url)) === 200 && Math.abs((await date()) - offset * 1_000) < 3_000;
-      slowest.settled = Math.max(slowest.settled, await within(SETTLED, settled, "it is not ready, or tells another date"));
+      slowest.settled = Math.max(slowest.settled, await within(SETTLED, settled, "it is not ready, or reports another date"));
       // A refresh token outlives each of these jumps, and so does the person's access.
       const refreshed = await ask(`${url}/oauth2/token`, { grant_type: "refresh_token", client_id: client, refresh_token: held.refresh_token }, from);
-      if (refreshed?.status !== 200) throw new Error(`after a jump to ${offset} s a refresh is answered ${refreshed?.status} ${refreshed?.text}`);
+      if (refreshed?.status !== 200) throw new Error(`after a jump to ${offset} s a refresh returns ${refreshed?.status} ${refreshed?.text}`);
       const status = await call(url, refreshed.access_token, from);
-      if (status !== 200) throw new Error(`after a jump to ${offset} s a new access token is answered ${status}`);
+      if (status !== 200) throw new Error(`after a jump to ${offset} s a new access token returns ${status}`);
       people.begin();
       await pause(700);
       await people.end();
@@ -66,7 +66,7 @@ async function jumps(bounds) {
       await invariants(gateway, "sqlite");
       if (gateway.pid() !== pid) throw new Error("it was restarted");
     });
-    return `ready, with the new date, after at most ${seconds(slowest.settled)}; ${people}; nobody had to sign in again`;
+    return `ready, with the new date, after at most ${seconds(slowest.settled)}; ${people}; no one had to sign in again`;
   } finally {
     hangUp();
     await world?.stop();
@@ -79,7 +79,7 @@ export default [
     part: "clock",
     fault: "the clock jumps",
     done: "the clock of gateway and provider is set two hours ahead, back, two hours behind, and by a minute (libfaketime)",
-    promised: "it stays ready and tells the new date; people sign in, and those who are signed in stay so; no code and no token works twice",
+    promised: "it stays ready and reports the new date; people can sign in, and those who are signed in stay signed in; no code and no token works twice",
     rounds: 14,
     minutes: 1.5,
     short: 4,

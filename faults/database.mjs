@@ -1,4 +1,4 @@
-// PostgreSQL itself: silent with its connections open, read-only for a moment, and ended by a crash of its own.
+// PostgreSQL itself: silent with its connections open, read-only for a moment, and crashing.
 
 import { addressOf, code, tokens } from "../bench/flow.mjs";
 import { startPostgres } from "../e2e/lib/postgres.mjs";
@@ -10,14 +10,14 @@ import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
 import { ask, call, readiness, signInWorld } from "./world.mjs";
 
-/** Old knowledge is believed for five seconds, and writing is tried every five; this much later it is late. */
+/** Configuration is trusted for five seconds, and writing is tried every five seconds; later than this much beyond that is too late. */
 const NOTICED = 6_500;
 const BACK = 15_000;
 /** A statement is given up after eighteen seconds. */
 const ENDED = 20_000;
 const SILENT = 22_000;
 
-/** A world on a PostgreSQL of its own; `work(world, postgres, note)` notes what took how long, and the slowest is told. */
+/** A world on its own PostgreSQL; `work(world, postgres, note)` notes how long things took, and the slowest times are reported. */
 async function onOwn(bounds, work) {
   const postgres = await startPostgres();
   let world;
@@ -51,7 +51,7 @@ async function onOwn(bounds, work) {
 
 const unready = (world) => within(NOTICED, async () => (await readiness(world.gateway.url)) === 503, "it says that it is ready");
 
-/** How long the slowest of some requests takes to be answered, which begin now. */
+/** How long the slowest of several requests that start now takes to get a response. */
 async function slowestEnd(world, round) {
   const form = { grant_type: "refresh_token", client_id: world.client, refresh_token: "made-up" };
   const began = performance.now();
@@ -69,9 +69,9 @@ async function silent({ world, postgres, people, note, round }) {
       pause(SILENT),
     ]);
     note("requests answered", ended);
-    if (ended > ENDED) throw new Error(`a request was not answered for ${seconds(ended)}`);
-    // Those that were under way when it went silent, too.
-    if (people.waits() > ENDED) throw new Error(`a request under way was not answered for ${seconds(people.waits())}`);
+    if (ended > ENDED) throw new Error(`a request got no response for ${seconds(ended)}`);
+    // Including those that were running when it went silent.
+    if (people.waits() > ENDED) throw new Error(`a running request got no response for ${seconds(people.waits())}`);
   } finally {
     await postgres.speak();
   }
@@ -82,14 +82,14 @@ async function readOnly({ world, postgres, note, round }) {
   const held = await tokens(world.url, await code(world.url, world.client, from), from);
   const env = { PGOPTIONS: "-c default_transaction_read_only=off" };
   const sql = (text) => run("psql", [postgres.url, "-q", "-c", text], { env });
-  // As after a failover: connections are ended, and new ones may only read.
+  // As after a failover: connections are closed, and new ones are read-only.
   await sql("ALTER DATABASE postgres SET default_transaction_read_only = on");
   await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
   note("not ready", await unready(world));
   await pause(1_000);
   const known = await call(world.url, held.access_token, from);
-  if (known !== 200) throw new Error(`a call with a token from before is answered ${known}`);
-  // Existing connections stay as they are: the process has to notice by itself.
+  if (known !== 200) throw new Error(`a call with an earlier token returns ${known}`);
+  // Existing connections stay as they are: the process has to notice itself.
   await sql("ALTER DATABASE postgres SET default_transaction_read_only = off");
 }
 
@@ -97,8 +97,8 @@ async function crash({ postgres }) {
   const processes = await postgres.processes();
   const backends = await run("psql", [postgres.url, "-Atc", "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"]);
   const [victim] = backends.trim().split("\n").map(Number);
-  if (!processes.includes(victim)) throw new Error(`${victim} is no process of the database`);
-  // One process of it that is killed makes it end all others and recover from its log.
+  if (!processes.includes(victim)) throw new Error(`${victim} is not a process of the database`);
+  // Killing one of its processes makes it end all others and recover from its log.
   process.kill(victim, "SIGKILL");
   await pause(1_000);
 }
@@ -108,7 +108,7 @@ export default [
     part: "database",
     fault: "PostgreSQL goes silent",
     done: "every process of it is stopped (SIGSTOP) for 22 seconds under load; its connections stay open",
-    promised: "not ready after five seconds; requests end, also those under way; nothing acknowledged is lost; it recovers by itself",
+    promised: "not ready after five seconds; all requests get a response, including running ones; nothing acknowledged is lost; it recovers automatically",
     rounds: 3,
     minutes: 2,
     short: 1,
@@ -117,8 +117,8 @@ export default [
   {
     part: "database",
     fault: "PostgreSQL is read-only for a moment",
-    done: "connections are ended and new ones may only read, then writing is allowed again, as in a failover",
-    promised: "not ready while nothing can be written; known tokens work; connections that refuse writes are replaced by themselves",
+    done: "connections are closed and new ones are read-only, then writing is allowed again, as in a failover",
+    promised: "not ready while nothing can be written; known tokens work; connections that refuse writes are replaced automatically",
     rounds: 5,
     minutes: 1.5,
     short: 1,
@@ -128,7 +128,7 @@ export default [
     part: "database",
     fault: "PostgreSQL crashes",
     done: "one of its processes is killed under load; it ends all connections and recovers from its log",
-    promised: "nothing acknowledged is lost, nothing is doubled; it recovers by itself",
+    promised: "nothing acknowledged is lost, nothing is duplicated; it recovers automatically",
     rounds: 15,
     minutes: 1.5,
     short: 2,

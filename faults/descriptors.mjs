@@ -1,4 +1,4 @@
-// The process may open no further file or connection for a while.
+// The process can open no more files or connections for a while.
 
 import { readFile, readdir } from "node:fs/promises";
 import { connect } from "node:net";
@@ -38,7 +38,7 @@ async function exhausted(bounds) {
       await limit((await open(pid)) + 2);
       const before = await used(pid);
       const strangers = Array.from({ length: CONNECTIONS }, () => connect(Number(new URL(gateway.url).port), "127.0.0.1").on("error", () => {}));
-      // Everybody has to come anew.
+      // Everyone has to connect again.
       hangUp();
       await pause(EXHAUSTED);
       slowest.busy = Math.max(slowest.busy, ((await used(pid)) - before) / EXHAUSTED);
@@ -57,16 +57,16 @@ async function exhausted(bounds) {
     hangUp();
     await world.stop();
   }
-  if (slowest.busy > 0.8) throw new Error(`it used ${(slowest.busy * 100).toFixed(0)} % of a processor while it could accept nobody`);
-  return `answers again after at most ${seconds(slowest.back)}; ${(slowest.busy * 100).toFixed(0)} % of a processor meanwhile; no file is left open; ${people}; nothing lost`;
+  if (slowest.busy > 0.8) throw new Error(`it used ${(slowest.busy * 100).toFixed(0)} % of a processor while it could accept no connections`);
+  return `answers again after at most ${seconds(slowest.back)}; ${(slowest.busy * 100).toFixed(0)} % of a processor in that time; no file is left open; ${people}; nothing lost`;
 }
 
 export default [
   {
     part: "descriptors",
-    fault: "no descriptor is left",
+    fault: "file descriptors run out",
     done: `the limit of open files is set to what is open plus two, ${CONNECTIONS} connections come, and after three seconds it is raised again`,
-    promised: "the process lives and does not spin; nothing acknowledged is lost; it answers again by itself and keeps nothing open",
+    promised: "the process keeps running and does not spin; nothing acknowledged is lost; it recovers automatically and leaks nothing",
     rounds: 6,
     minutes: 1,
     short: 1,

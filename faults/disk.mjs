@@ -1,4 +1,4 @@
-// The disk of a SQLite instance fills up under load, also while the process is killed and started again.
+// The disk of a SQLite instance fills up under load, also while the process is killed and restarted.
 
 import { join } from "node:path";
 import { addressOf, code, tokens } from "../bench/flow.mjs";
@@ -11,11 +11,11 @@ import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
 import { call, readiness, signInWorld } from "./world.mjs";
 
-/** Writing is tried every five seconds, by a change that is small: it fits for longer than others do. */
+/** Writing is tried every five seconds with a small change, which fits for longer than others do. */
 const NOTICED = 30_000;
 const BACK = 10_000;
 
-/** Saves until the log of the database has no room left: what lies in it is written over before it has to grow. */
+/** Saves until the database's log has no room left: its contents are overwritten before it has to grow. */
 async function untilRefused({ gateway, gatewayId }) {
   const url = `${gateway.url}/api/v1${gateway.project}/gateways/${gatewayId}`;
   const headers = { authorization: `Bearer ${gateway.projectKey}`, "content-type": "application/json" };
@@ -25,7 +25,7 @@ async function untilRefused({ gateway, gatewayId }) {
     if (answer.status === 503) return;
     if (answer.status !== 200) throw new Error(`saving on a full disk: ${answer.status} ${answer.text}`);
   }
-  throw new Error("a full disk takes everything");
+  throw new Error("a full disk accepts everything");
 }
 
 async function full(bounds) {
@@ -47,7 +47,7 @@ async function full(bounds) {
         const unready = await within(NOTICED, async () => (await readiness(gateway.url)) === 503, "it says that it is ready");
         slowest.unready = Math.max(slowest.unready, unready);
         const known = await call(world.url, held.access_token, from);
-        if (known !== 200) throw new Error(`a call with a token from before is answered ${known}`);
+        if (known !== 200) throw new Error(`a call with an earlier token returns ${known}`);
         if (disk.wrapper.length === 0) await doctorNamesIt(gateway);
       } finally {
         await disk.free(gateway.pid());
@@ -81,7 +81,7 @@ export default [
     part: "disk",
     fault: "a full disk",
     done: "the file system of the SQLite database fills up under load; in every second round the process is killed too",
-    promised: "503 for what writes, known tokens work, not ready within half a minute, `doctor` names the file; nothing is lost; it goes on by itself when there is room",
+    promised: "503 for writes, known tokens work, not ready within half a minute, `doctor` names the file; nothing is lost; it recovers automatically when there is room",
     rounds: 6,
     minutes: 1.5,
     run: full,

@@ -1,6 +1,6 @@
-// What is true of the database at every moment, asked behind the back of the process.
+// What must always hold in the database, checked without the process.
 
-/** Counts of what must not be there. */
+/** Counts that must be zero. */
 const NEVER = {
   "grants without a refresh token":
     "SELECT count(*) AS n FROM grants g WHERE g.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.grant_id = g.id)",
@@ -22,7 +22,7 @@ const INTACT = {
   postgres: [],
 };
 
-/** Fails when one of them is not. */
+/** Fails when one of them does not hold. */
 export async function invariants(gateway, store) {
   for (const [what, sql] of Object.entries(NEVER)) {
     const [{ n }] = await gateway.rows(sql);

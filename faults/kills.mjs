@@ -1,4 +1,4 @@
-// The process is killed in the middle of whatever it does, over and over, on both stores.
+// The process is killed in the middle of any work, repeatedly, on both stores.
 
 import { STORES } from "../e2e/lib/gateway.mjs";
 import { hangUp } from "../e2e/lib/raw.mjs";
@@ -29,7 +29,7 @@ async function killLoop(store, bounds) {
     hangUp();
     await world.stop();
   }
-  return `${load.join(", ")}; nothing lost, nothing doubled; ready again after at most ${seconds(slowest)}`;
+  return `${load.join(", ")}; nothing lost, nothing duplicated; ready again after at most ${seconds(slowest)}`;
 }
 
 export default STORES.map((store) => ({
@@ -37,7 +37,7 @@ export default STORES.map((store) => ({
   fault: `killed on ${store === "sqlite" ? "SQLite" : "PostgreSQL"}`,
   done: "`kill -9` while people sign in, clients refresh and revoke, and an administrator saves",
   promised:
-    "what was acknowledged is there, once; no code and no refresh token works twice; a creation sent again makes nothing new; the database is intact",
+    "everything acknowledged exists exactly once; no code and no refresh token works twice; a repeated creation creates nothing new; the database is intact",
   rounds: 60,
   minutes: 4,
   short: 4,

@@ -1,9 +1,9 @@
-// The network between a process and its database: it can go silent, or break.
+// The network between a process and its database, which can go silent or break.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** Passes bytes on to a port of this machine, from a port of its own. */
+/** Forwards bytes to a port of this machine, from its own port. */
 export async function startLink(to) {
   let state = "whole";
   const sockets = new Set();
@@ -32,12 +32,12 @@ export async function startLink(to) {
   await once(server, "listening");
   return {
     port: server.address().port,
-    /** Nothing comes through any more; connections stay open, and new ones are made and hear nothing. */
+    /** Forwards nothing any more; connections stay open, and new ones are accepted and get no data. */
     silence: () => {
       state = "silent";
       for (const socket of sockets) socket.pause();
     },
-    /** Every connection is reset, and so is every new one. */
+    /** Resets every connection, including new ones. */
     break: () => {
       state = "broken";
       for (const socket of sockets) socket.resetAndDestroy();

@@ -1,4 +1,4 @@
-// The peers of the gateway stop answering: the identity provider while people sign in, a server while tools are called.
+// The gateway's peers stop responding: the identity provider while people sign in, a server while tools are called.
 
 import { addressOf, code, consentForm, tokens } from "../bench/flow.mjs";
 import { startGateway } from "../e2e/lib/gateway.mjs";
@@ -9,10 +9,10 @@ import { pause, seconds, within } from "./bounds.mjs";
 import { People } from "./people.mjs";
 import { call, signInWorld } from "./world.mjs";
 
-/** A sign-in is given up at the provider's deadlines; a person gets a page by then. */
+/** A sign-in is given up at the provider's deadlines; by then, the person gets a page. */
 const PAGE = 35_000;
 
-/** A sign-in whose code is brought back while the provider does not answer; how long the page takes, and its status. */
+/** A sign-in whose code is brought back while the provider does not respond; how long the page takes, and its status. */
 async function broughtBack(world, from) {
   const { form } = await consentForm(world.url, world.client, from);
   const begun = await send(form.url, { ...form, from });
@@ -43,7 +43,7 @@ async function provider(bounds) {
         for (let count = 0; count < 20; count += 1) {
           const began = performance.now();
           const status = await call(world.url, held.access_token, from);
-          if (status !== 200) throw new Error(`somebody who is signed in is answered ${status}`);
+          if (status !== 200) throw new Error(`a call of a signed-in person returns ${status}`);
           note("call", performance.now() - began);
           await pause(50);
         }
@@ -52,12 +52,12 @@ async function provider(bounds) {
         for (const { answer, took } of await pages) {
           note("page", took);
           if (took > PAGE) throw new Error(`a person waits ${seconds(took)}`);
-          if (/[?&]code=/.test(answer.headers.location ?? "")) throw new Error("a code without an answer of the provider");
+          if (/[?&]code=/.test(answer.headers.location ?? "")) throw new Error("a code without a response from the provider");
         }
       } finally {
         world.provider.child.kill("SIGCONT");
       }
-      note("again", await within(15_000, () => code(world.url, world.client, from).then(() => true, () => false), "nobody can sign in again"));
+      note("again", await within(15_000, () => code(world.url, world.client, from).then(() => true, () => false), "no one can sign in again"));
       await people.end();
       await people.verify();
     });
@@ -66,12 +66,12 @@ async function provider(bounds) {
     await world.stop();
   }
   return (
-    `a page after at most ${seconds(slowest.page)}; calls of others took at most ${seconds(slowest.call)}; sign-ins work ` +
+    `a page after at most ${seconds(slowest.page)}; calls of other people took at most ${seconds(slowest.call)}; sign-ins work ` +
     `${seconds(slowest.again)} after it is back; ${people}`
   );
 }
 
-/** A server of its own process answers nobody, while another one of the same project does. */
+/** A server in its own process does not respond, while another server of the same project does. */
 async function server(bounds) {
   const gateway = await startGateway({ logLevel: "warn" });
   const running = [gateway];
@@ -144,7 +144,7 @@ export default [
     part: "peers",
     fault: "the identity provider goes silent",
     done: "its process is stopped (SIGSTOP) while people come back from it and others are signed in",
-    promised: "people get a page in time and no code; calls and refreshes of those who are signed in go on; sign-ins work again by themselves",
+    promised: "people get a page in time and no code; calls and refreshes of signed-in people keep working; sign-ins recover automatically",
     rounds: 3,
     minutes: 1.5,
     short: 1,
@@ -154,7 +154,7 @@ export default [
     part: "peers",
     fault: "an MCP server goes silent",
     done: "its process is stopped (SIGSTOP) while twenty users call its tools",
-    promised: "their calls fail at the server's time limit; calls to other servers are not slowed; it works again by itself",
+    promised: "their calls fail at the server's time limit; calls to other servers are not slowed; it recovers automatically",
     rounds: 6,
     minutes: 1,
     short: 1,

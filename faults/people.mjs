@@ -1,17 +1,17 @@
-// People who sign in, clients that refresh and revoke, all at once; and what must be true afterwards, whatever happened to the
-// process meanwhile. What was answered with success holds; what was not answered holds or does not, but never by halves.
+// People who sign in and clients that refresh and revoke, all at the same time, and what must hold afterwards, whatever happened to
+// the process. Everything answered with success was done; everything else was done completely or not at all.
 
 import { addressOf, code } from "../bench/flow.mjs";
 import { pause } from "./bounds.mjs";
 import { ask, call } from "./world.mjs";
 
-/** Refusals that ask to come back later: nothing was acknowledged, and nothing may be concluded. */
+/** Refusals that say to retry later: nothing was acknowledged, and they allow no conclusion. */
 const LATER = [429, 503];
 const REFRESHES = 3;
-/** A process that has just come back may ask to come later for this long. */
+/** A process that has just restarted may say to retry later for this long. */
 const PATIENCE = 10_000;
 
-/** Asks until there is an answer that means something. */
+/** Asks until there is a conclusive response. */
 async function patiently(request) {
   const until = performance.now() + PATIENCE;
   for (;;) {
@@ -22,7 +22,7 @@ async function patiently(request) {
 }
 
 export class People {
-  /** What was not as it must be. */
+  /** Violations found. */
   wrong = [];
   counts = { "sign-ins": 0, refreshes: 0, revocations: 0, unanswered: 0 };
   #entries = [];
@@ -36,7 +36,7 @@ export class People {
     this.parallel = workers;
   }
 
-  /** Begins a round of work, at another address for each worker of each round: networks have limits. */
+  /** Begins a round of work, with another address for each worker in each round, because networks have limits. */
   begin() {
     this.#stopped = false;
     this.#workers = Array.from({ length: this.parallel }, () => this.#work(addressOf(this.#network++ % 5_000)));
@@ -50,7 +50,7 @@ export class People {
   async #work(from) {
     while (!this.#stopped) {
       const form = await code(this.world.url, this.world.client, from).catch(() => undefined);
-      // Without a code nothing was promised yet.
+      // Without a code, nothing was promised yet.
       if (form) await this.#signIn({ form, from, state: "unsure", past: [] });
       else await pause(20);
     }
@@ -91,7 +91,7 @@ export class People {
     return { grant_type: "refresh_token", client_id: this.world.client, refresh_token: token };
   }
 
-  /** A token request; nothing when it was not answered, or asked to come back later. */
+  /** A token request; nothing if it got no response, or the response says to retry later. */
   async #token(form, from) {
     const since = { at: performance.now() };
     this.#underWay.add(since);
@@ -107,7 +107,7 @@ export class People {
     entry.state = "gone";
   }
 
-  /** Looks at everything this round did, a few at a time, and forgets it. */
+  /** Checks everything this round did, a few at a time, and forgets it. */
   async verify() {
     const entries = this.#entries.splice(0);
     const worker = async () => {
@@ -124,7 +124,7 @@ export class People {
     if (entry.state === "unsure") {
       const again = await present(entry.form);
       if (again?.status === 200) this.#hold(entry, again, "sign-ins");
-      else must(refused(again), `a code without an answer: ${again?.status} ${again?.text}`);
+      else must(refused(again), `a code without a response: ${again?.status} ${again?.text}`);
     } else if (entry.state === "revoked") {
       must(refused(await present(this.#refreshing(entry.refresh))), "a revoked refresh token works");
       must((await call(this.world.url, entry.access, entry.from)) === 401, "a revoked access token works");
@@ -141,22 +141,22 @@ export class People {
     }
   }
 
-  /** A grant that was acknowledged: its newest token works, and once. */
+  /** An acknowledged grant: its newest token works, and only once. */
   async #checkHeld(entry, must, present, refused) {
     const form = this.#refreshing(entry.refresh);
     const answer = await present(form);
     if (entry.doubt === "revocation" && refused(answer)) {
-      must((await call(this.world.url, entry.access, entry.from)) === 401, "revoked by halves");
+      must((await call(this.world.url, entry.access, entry.from)) === 401, "partly revoked");
       return;
     }
     must(answer?.status === 200, `an acknowledged refresh token is lost: ${answer?.status} ${answer?.text}`);
     const again = await present(form);
-    must(again?.refresh_token === answer?.refresh_token, `a refresh token answered with two successors: ${again?.status}`);
+    must(again?.refresh_token === answer?.refresh_token, `a refresh token returned two successors: ${again?.status}`);
     must((await call(this.world.url, answer?.access_token, entry.from)) === 200, "a new access token does not work");
     entry.past.push([entry.refresh, answer?.refresh_token]);
   }
 
-  /** How long the oldest request has waited for its answer, in milliseconds. */
+  /** How long the oldest request has waited for its response, in milliseconds. */
   waits() {
     const since = Math.min(...[...this.#underWay].map(({ at }) => at), performance.now());
     return performance.now() - since;

@@ -1,4 +1,4 @@
-// One of two replicas is cut off from the database, silently or by broken connections, while the other serves.
+// One of two replicas is cut off from the database, silently or by broken connections, while the other keeps serving.
 
 import { addressOf, code, tokens } from "../bench/flow.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
@@ -8,10 +8,10 @@ import { startLink } from "./link.mjs";
 import { People } from "./people.mjs";
 import { call, readiness, signInWorld } from "./world.mjs";
 
-/** Old knowledge is believed for five seconds; this much later the answer may come on a busy machine. */
+/** Configuration is trusted for five seconds; on a busy machine the response may come this much later. */
 const STALE = 5_000;
 const LATE = 1_500;
-/** It is back after this long without a restart. */
+/** It is back within this time, without a restart. */
 const BACK = 15_000;
 
 async function twoReplicas() {
@@ -25,12 +25,12 @@ async function twoReplicas() {
   return { world, link, cut, there: world.url.replace(world.gateway.url, cut.origin) };
 }
 
-/** A grant is revoked at the replica that serves: when the other one says yes to it for the last time. */
+/** A grant is revoked at the working replica: when the other replica allows a request with it for the last time. */
 async function lastYes({ world, there }, held) {
   const form = new URLSearchParams({ client_id: world.client, token: held.refresh_token }).toString();
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const answer = await send(`${world.url}/oauth2/revoke`, { method: "POST", headers, body: form });
-  if (answer.status !== 200) throw new Error(`the replica that serves revokes nothing: ${answer.status} ${answer.text}`);
+  if (answer.status !== 200) throw new Error(`the working replica does not revoke: ${answer.status} ${answer.text}`);
   const revoked = performance.now();
   let last = 0;
   while (performance.now() - revoked < STALE + LATE + 2_000) {
@@ -52,7 +52,7 @@ async function cutOff(bounds) {
     await bounds.each(async (round) => {
       const from = addressOf(round);
       const [held, kept] = [await newGrant(world, from), await newGrant(world, from)];
-      if ((await call(there, held.access_token)) !== 200) throw new Error("a good token does not work at the second replica");
+      if ((await call(there, held.access_token)) !== 200) throw new Error("a valid token does not work at the second replica");
       people.begin();
       let serving = true;
       const others = (async () => {
@@ -64,28 +64,28 @@ async function cutOff(bounds) {
       })();
       link[round % 2 ? "break" : "silence"]();
       const since = performance.now();
-      const unready = within(STALE + LATE, async () => (await readiness(cut.origin)) === 503, "the replica that is cut off says that it is ready");
+      const unready = within(STALE + LATE, async () => (await readiness(cut.origin)) === 503, "the disconnected replica says that it is ready");
       const [yes, noticed] = await Promise.all([lastYes(replicas, held), unready]);
       note("yes", yes);
       note("unready", noticed);
-      if (yes > STALE + LATE) throw new Error(`a revoked token worked for ${seconds(yes)} at the replica that is cut off`);
+      if (yes > STALE + LATE) throw new Error(`a revoked token worked for ${seconds(yes)} at the disconnected replica`);
       link.mend();
       note("back", await within(BACK, async () => (await readiness(cut.origin)) === 200, "the replica is not back"));
-      if ((await call(there, kept.access_token)) !== 200) throw new Error("a good token does not work once it is back");
+      if ((await call(there, kept.access_token)) !== 200) throw new Error("a valid token does not work once it is back");
       if ((await call(there, held.access_token)) !== 401) throw new Error("a revoked token works once it is back");
       serving = false;
       await Promise.all([others, people.end()]);
-      if (performance.now() - since > 60_000) throw new Error("requests under way did not end");
+      if (performance.now() - since > 60_000) throw new Error("running requests did not end");
       await people.verify();
       await invariants(world.gateway, "postgres");
     });
-    if (served.failed > 0) throw new Error(`${served.failed} of ${served.calls} calls failed at the replica that serves`);
+    if (served.failed > 0) throw new Error(`${served.failed} of ${served.calls} calls failed at the working replica`);
   } finally {
     hangUp();
     await world.stop();
   }
   return (
-    `no yes to a revoked token later than ${seconds(slowest.yes)}, not ready after at most ${seconds(slowest.unready)}, back ` +
+    `no revoked token accepted later than ${seconds(slowest.yes)}, not ready after at most ${seconds(slowest.unready)}, back ` +
     `within ${seconds(slowest.back)}; at the other replica ${served.calls} calls, none failed, and ${people}`
   );
 }
@@ -98,8 +98,8 @@ export default [
   {
     part: "replicas",
     fault: "a replica cut off from PostgreSQL",
-    done: "the network between one of two replicas and the database goes silent, or breaks, for about nine seconds; a grant is revoked meanwhile",
-    promised: "after five seconds the replica says yes to nothing and is not ready; the other one serves without a failure; it recovers by itself",
+    done: "the network between one of two replicas and the database goes silent, or breaks, for about nine seconds; a grant is revoked during that time",
+    promised: "after five seconds the replica allows nothing and is not ready; the other one serves without a failure; it recovers automatically",
     rounds: 6,
     minutes: 2,
     short: 2,

@@ -1,8 +1,8 @@
-// `cargo xtask faults`: makes each fault, sees what becomes of what is promised, and prints one table of it.
-//   --part NAME    one part alone
+// `cargo xtask faults`: causes each fault, checks what is promised, and prints one table of the results.
+//   --part NAME    only this part
 //   --rounds N     rounds of each fault instead of its own number
-//   --minutes N    minutes after which a fault begins no further round
-//   --short        a few rounds of those that no end-to-end test makes, for every run of the tests
+//   --minutes N    minutes after which a fault starts no new round
+//   --short        a few rounds of those that no end-to-end test covers, for every run of the tests
 
 import { parseArgs } from "node:util";
 import { Bounds, seconds } from "./bounds.mjs";
@@ -17,7 +17,7 @@ import soak from "./soak.mjs";
 import suites from "./suites.mjs";
 
 const FAULTS = [...kills, ...replicas, ...database, ...disk, ...descriptors, ...clock, ...peers, ...suites, ...soak];
-/** A fault that takes so many minutes longer than it may has hung. */
+/** A fault that takes this many minutes longer than allowed has hung. */
 const HUNG_AFTER = 5;
 
 const { values: options } = parseArgs({
@@ -29,10 +29,10 @@ const { values: options } = parseArgs({
   },
 });
 
-// Stopped by hand, it stops what it began, as when it ends by itself.
+// When interrupted, it stops what it started, as it does when it finishes.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
-/** Runs one fault; gives its line of the table. */
+/** Runs one fault; returns its row of the table. */
 async function run(fault) {
   const bounds = new Bounds({
     rounds: Number(options.rounds ?? (options.short ? fault.short : fault.rounds)),
@@ -58,7 +58,7 @@ async function run(fault) {
   return { ...fault, rounds: verdict === "SKIPPED" ? "" : bounds.done, seen, verdict };
 }
 
-/** A text on one line of a table. */
+/** Formats a text for one row of a table. */
 const cell = (text) => String(text).replaceAll("|", "\\|").replaceAll(/\s*\n\s*/g, " ").slice(0, 500);
 
 const wanted = FAULTS.filter(({ part, short }) => (!options.part || part === options.part) && (!options.short || short));
@@ -71,5 +71,5 @@ for (const { fault, done, rounds, promised, seen, verdict } of lines) {
 }
 const failed = lines.filter(({ verdict }) => verdict === "FAIL").length;
 console.log(failed ? `\n${failed} of ${lines.length} FAILED` : `\nall of ${lines.length} passed or were skipped`);
-// Processes of a fault that hung end with this one.
+// Processes of a fault that hung exit with this one.
 process.exit(failed ? 1 : 0);

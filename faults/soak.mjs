@@ -1,4 +1,4 @@
-// Work without a rest: memory and descriptors stay where they are.
+// Continuous work: memory and descriptors stay constant.
 
 import { readFile, readdir } from "node:fs/promises";
 import { Agent } from "node:http";
@@ -9,10 +9,10 @@ import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
 import { signInWorld } from "./world.mjs";
 
-/** A round of work, in milliseconds. Rounds of the first part are not compared: what is kept fills up there. */
+/** One round of work, in milliseconds. Rounds of the first part are not compared, because caches fill up then. */
 const ROUND = 5_000;
 const WARM = 0.4;
-/** The last rounds may take so much more than those before them. */
+/** The last rounds may use this many times the memory of those before them. */
 const GROWTH = 1.1;
 const MEGABYTE = 1 << 20;
 
@@ -42,7 +42,7 @@ async function soak(bounds) {
         while (performance.now() < until) {
           const { status, whole } = await callTool(url, { key, user: `user ${number} ${calls % 500}`, name: "quick", agent });
           await whole;
-          if (status !== 200) throw new Error(`a call is answered ${status}`);
+          if (status !== 200) throw new Error(`a call returns ${status}`);
           calls += 1;
           await pause(5);
         }
@@ -76,9 +76,9 @@ async function soak(bounds) {
 export default [
   {
     part: "soak",
-    fault: "work without a rest",
-    done: "people sign in, refresh and revoke, and tools are called, for minutes on end",
-    promised: "memory and descriptors stay where they are",
+    fault: "continuous load",
+    done: "people sign in, refresh and revoke, and tools are called, for several minutes",
+    promised: "memory and descriptors stay constant",
     rounds: 1_000,
     minutes: 4,
     run: soak,

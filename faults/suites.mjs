@@ -1,14 +1,14 @@
-// Faults that tests of the end-to-end suite make: they run as they are, and their counts are told.
+// Faults covered by tests of the end-to-end suite: they run unchanged, and their counts are reported.
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
 const FOLDER = join(import.meta.dirname, "../e2e");
 
-/** Runs a file of the suite once; gives how many tests passed, and fails with the names of those that did not. */
+/** Runs a file of the suite once; returns how many tests passed, and fails with the names of those that did not. */
 async function once(file) {
   const args = ["--test", "--test-force-exit", "--test-concurrency=1", "--test-timeout=180000", "--test-reporter=tap", file];
-  // Node tells the processes of a test runner by this, and reports in another way then.
+  // Node sets this for the processes of a test runner, which then report differently.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const child = spawn(process.execPath, args, { cwd: FOLDER, env, stdio: ["ignore", "pipe", "ignore"] });
   let text = "";
@@ -51,21 +51,21 @@ export default [
     "rolling",
     "a change of the master key",
     ["keys-replicas.test.mjs"],
-    "two replicas get another master key in the steps of the guide",
-    "people sign in at every step, whichever replica they meet",
+    "two replicas get another master key, following the guide",
+    "people can sign in at every step, on either replica",
   ),
   suite(
     "providers",
     "faults of identity providers",
     ["hostile.test.mjs", "rotation.test.mjs"],
     "a provider that lies, and one whose keys and secrets change",
-    "nobody gets in by a lie, nobody is kept out by a change",
+    "no lie lets anyone in, no change keeps anyone out",
   ),
   suite(
     "servers",
     "faults of MCP servers",
     ["odd-servers.test.mjs", "overload.test.mjs"],
-    "servers that answer badly, hang, lose sessions, or send results and lists without end",
-    "no tool acts twice; nobody waits for a server that hangs; memory stays bounded",
+    "servers that answer badly, hang, lose sessions, or send endless results and lists",
+    "no tool acts twice; no one waits for a server that hangs; memory stays bounded",
   ),
 ];

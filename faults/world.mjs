@@ -1,4 +1,4 @@
-// An instance where people sign in at a provider that answers at once, as most faults need it.
+// An instance whose provider answers immediately, as most faults need it.
 
 import { join } from "node:path";
 import { register } from "../bench/flow.mjs";
@@ -8,7 +8,7 @@ import { send } from "../e2e/lib/raw.mjs";
 
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 
-/** Starts it with the options of `startGateway`; `providerWrapper` stands before the command of the provider. */
+/** Starts it with the options of `startGateway`; `providerWrapper` is put in front of the provider's command. */
 export async function signInWorld({ providerWrapper = [], providerEnv = {}, env = {}, ...options } = {}) {
   const running = [];
   const stop = async () => {
@@ -21,7 +21,7 @@ export async function signInWorld({ providerWrapper = [], providerEnv = {}, env 
     const issuer = `http://127.0.0.1:${port}`;
     const provider = await start(command, words, { env: providerEnv, readyUrl: `${issuer}/jwks` });
     running.push(provider);
-    // The administrator of the load makes more of them than people need.
+    // The administrator of the load creates more than people need.
     const quota = { GATEWRIGHT__QUOTAS__API_KEYS: "1000000" };
     const gateway = await startGateway({ logLevel: "warn", env: { ...quota, ...env }, ...options });
     running.push(gateway);
@@ -45,7 +45,7 @@ export async function signInWorld({ providerWrapper = [], providerEnv = {}, env 
   }
 }
 
-/** One request of a client to an endpoint of its gateway; nothing when no whole answer came. */
+/** One request of a client to an endpoint of its gateway; nothing if no complete response arrived. */
 export async function ask(url, form, from) {
   try {
     const answer = await send(url, { method: "POST", headers: FORM, body: new URLSearchParams(form).toString(), from });
@@ -55,7 +55,7 @@ export async function ask(url, form, from) {
   }
 }
 
-/** The status of a call with an access token; nothing when no whole answer came. */
+/** The status of a call with an access token; nothing if no complete response arrived. */
 export async function call(url, accessToken, from) {
   const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "faults", version: "1" } };
   try {
@@ -75,5 +75,5 @@ export async function call(url, accessToken, from) {
   }
 }
 
-/** The status of `/readyz` of a process; nothing when it does not answer. */
+/** The status of a process's `/readyz`; nothing if it does not respond. */
 export const readiness = (origin) => send(`${origin}/readyz`).then(({ status }) => status, () => undefined);

@@ -1,4 +1,4 @@
-//! What the programs of the benchmark share: an accept loop as plain as it gets.
+//! Shared by the benchmark programs: a minimal accept loop.
 
 use std::{convert::Infallible, future::Future, net::SocketAddr};
 
@@ -7,7 +7,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// Serves HTTP/1.1 on loopback for as long as the process lives.
+/// Serves HTTP/1.1 on loopback until the process exits.
 pub async fn serve<H, F, B>(port: u16, handle: H) -> anyhow::Result<()>
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -26,7 +26,7 @@ where
                 let answer = handle(request);
                 async move { Ok::<_, Infallible>(answer.await) }
             });
-            // A client that goes away in mid-connection is how every run ends.
+            // Every run ends with a client that disconnects.
             let _gone = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what calls, sign-ins, floods, pages and doing nothing cost, as ratios where there is something to compare with.
+//! `cargo xtask bench`: measures calls, sign-ins, floods, pages and idling, as ratios if there is something to compare with.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use crate::{
     shell::{self, cargo, command, root, target},
 };
 
-/// How long and how much.
+/// What to measure, and how much.
 #[derive(Args)]
 pub struct Options {
-    /// One part alone; all of them, one after the other, without it.
+    /// Run only this part; without it, all parts run one after the other.
     #[arg(long)]
     part: Option<Part>,
     /// Seconds per measurement.
@@ -23,10 +23,10 @@ pub struct Options {
     /// Rounds, interleaved; medians are printed.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Grants in the store when sign-ins are measured.
+    /// Grants in the store while sign-ins are measured.
     #[arg(long, default_value = "10,1000,100000")]
     grants: String,
-    /// Registrations, and sign-ins that nobody finishes.
+    /// Number of registrations, and of unfinished sign-ins.
     #[arg(long, default_value_t = 100_000)]
     floods: u32,
     /// Requests of each page of the dashboard.
@@ -35,16 +35,16 @@ pub struct Options {
     /// The size of the project whose pages are measured; 1 is 10,000 users, 1,000 gateways and 100,000 audit events.
     #[arg(long, default_value_t = 1.0)]
     size: f64,
-    /// Revocations standing when another one is made.
+    /// Active revocations while another one is made.
     #[arg(long, default_value = "0,1000000")]
     revocations: String,
     /// Clients that refresh every hour, and for how many simulated days, as `clients x days`; several runs.
     #[arg(long, default_value = "100x90,1000x9")]
     growth: String,
-    /// Streams that are opened and closed again when it is measured whether memory comes back.
+    /// Streams that are opened and closed to measure whether memory is returned.
     #[arg(long, default_value_t = 8_000)]
     streams: u32,
-    /// How many times its capacity is offered to an instance under overload.
+    /// How many times its capacity an instance is offered under overload.
     #[arg(long, default_value_t = 5)]
     times: u32,
     /// The cargo profile to measure: `dist` is what is shipped; `release` and `dev` build faster, to try the benchmark out.
@@ -55,27 +55,27 @@ pub struct Options {
 /// A part of the benchmark.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Calls of tools, beside nginx and a bare hyper proxy.
+    /// Tool calls, compared with nginx and a bare hyper proxy.
     Calls,
-    /// Memory at rest, and the time to the first answer.
+    /// Idle memory, and the time to the first response.
     Footprint,
-    /// Whether memory comes back when thousands of streams have ended.
+    /// Whether memory is returned after thousands of streams have ended.
     Memory,
-    /// Sign-ins, refreshes and calls of tools at several times the capacity.
+    /// Sign-ins, refreshes and tool calls at several times the capacity.
     Overload,
-    /// Signing in, redeeming, refreshing; metadata and challenges beside nginx.
+    /// Sign-in, redemption, refresh; metadata and challenges compared with nginx.
     SignIn,
     /// What floods leave in the database, and what assertions that prove nothing cost.
     Floods,
     /// Each page of the dashboard in a large project, on both stores.
     Dashboard,
-    /// A revocation while a million stand, and how soon it acts on another replica.
+    /// A revocation while a million are active, and how soon it applies on another replica.
     Revocations,
     /// What clients that refresh every hour leave in the database.
     Growth,
-    /// Memory while MCP servers send lists of tools without measure.
+    /// Memory while MCP servers send endless lists of tools.
     Lists,
-    /// What others notice of five hundred slow calls of one person.
+    /// How five hundred slow calls of one person affect others.
     Descriptors,
 }
 
@@ -155,7 +155,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the program that calls the store, each time on a database of its own.
+/// Runs the program that calls the store, each time on its own database.
 fn growth(runs: &str, binaries: &Path) -> anyhow::Result<()> {
     for run in runs.split(',') {
         let (clients, days) = run.split_once('x').context("write runs as 100x90,1000x9")?;

@@ -6,7 +6,7 @@ use crate::{
     shell::{self, cargo, command, root, target},
 };
 
-/// Builds the programs and runs `e2e/*.test.mjs`, all of it or what matches `pattern`.
+/// Builds the programs and runs `e2e/*.test.mjs`, or only the tests that match `pattern`.
 pub fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> anyhow::Result<()> {
     install::node_packages()?;
     install::debian(&[

@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: makes every fault there is a promise about, and prints what became of it.
+//! `cargo xtask faults`: causes every fault there is a promise about, and prints the results.
 
 use clap::{Args, ValueEnum};
 
@@ -8,16 +8,16 @@ use crate::{
     shell::{self, cargo, command, root, target},
 };
 
-/// Which faults, and how many of each.
+/// Which faults, and how many rounds of each.
 #[derive(Args)]
 pub struct Options {
-    /// One part alone; all of them, one after the other, without it.
+    /// Run only this part; without it, all parts run one after the other.
     #[arg(long)]
     part: Option<Part>,
-    /// Rounds of each fault, in place of its own number.
+    /// Rounds of each fault, instead of its own number.
     #[arg(long)]
     rounds: Option<u32>,
-    /// Minutes after which a fault begins no further round, in place of its own number.
+    /// Minutes after which a fault starts no new round, instead of its own number.
     #[arg(long)]
     minutes: Option<f64>,
 }
@@ -25,7 +25,7 @@ pub struct Options {
 /// A part of the faults.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// The process is killed in the middle of work, on both stores.
+    /// The process is killed while it works, on both stores.
     Kills,
     /// One of two replicas is cut off from the database.
     Replicas,
@@ -33,23 +33,23 @@ enum Part {
     Database,
     /// The disk is full.
     Disk,
-    /// No descriptor is left.
+    /// File descriptors run out.
     Descriptors,
     /// The clock jumps.
     Clock,
     /// An identity provider or an MCP server goes silent.
     Peers,
-    /// Rolling restarts, and a change of the master key.
+    /// Rolling restarts, and a rotation of the master key.
     Rolling,
-    /// Identity providers that lie, and such that change.
+    /// Identity providers that lie, and some that change.
     Providers,
-    /// MCP servers that answer badly.
+    /// MCP servers that misbehave.
     Servers,
-    /// Work without a rest.
+    /// Continuous load.
     Soak,
 }
 
-/// Builds the programs and makes the faults; fails when a promise was not kept.
+/// Builds the programs and causes the faults; fails if a promise was broken.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     install::debian(&[
         ("openssl", &["openssl"]),
@@ -79,14 +79,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     make(&Postgres::start()?, &arguments)
 }
 
-/// A few rounds of the faults that no end-to-end test makes; needs what [`crate::end_to_end`] has built and installed.
+/// A few rounds of the faults that no end-to-end test covers; needs what [`crate::end_to_end`] has built and installed.
 pub fn short(postgres: &Postgres) -> anyhow::Result<()> {
     make(postgres, &["--short".to_owned()])
 }
 
 fn make(postgres: &Postgres, arguments: &[String]) -> anyhow::Result<()> {
     if let Err(error) = install::debian(&[("faketime", &["faketime"])]) {
-        eprintln!("the clock will not jump: {error:#}");
+        eprintln!("the clock test is skipped: {error:#}");
     }
     let mut node = command(install::node(), &[]);
     node.arg(root().join("faults/run.mjs"))

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every parser of hostile input under libFuzzer, a minute each.
+//! `cargo xtask fuzz`: runs every parser of untrusted input under libFuzzer, for a minute each.
 
 use std::{env, fs};
 
@@ -10,24 +10,24 @@ use crate::{
     shell::{self, command, root, target},
 };
 
-/// The version of cargo-fuzz that was tried.
+/// The version of cargo-fuzz that was tested.
 const CARGO_FUZZ: &str = "0.13.1";
 /// Seconds one input may take: every one of these parsers is linear in what it reads.
 const SLOWEST_INPUT: u32 = 5;
-/// Inputs of more bytes find nothing that shorter ones do not, and slow every run.
+/// Longer inputs find nothing that shorter ones do not, and slow every run.
 const LONGEST_INPUT: u32 = 8_192;
 
 /// What to fuzz, and for how long.
 #[derive(Args)]
 pub struct Options {
-    /// One target of `fuzz/fuzz_targets/`; all of them without it.
+    /// A target of `fuzz/fuzz_targets/`; without it, all targets.
     target: Option<String>,
     /// Seconds per target.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 }
 
-/// Builds the targets and runs each; the first that fails ends it, with the input that broke it in `fuzz/artifacts/`.
+/// Builds the targets and runs each; stops at the first that fails, with the failing input in `fuzz/artifacts/`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let all = targets()?;
     let chosen: Vec<&String> = match &options.target {
@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     install::cargo_tool("cargo-fuzz", CARGO_FUZZ)?;
     for name in &chosen {
         let corpus = root().join("fuzz/corpus").join(name);
-        fs::create_dir_all(&corpus).with_context(|| format!("could not make {}", corpus.display()))?;
+        fs::create_dir_all(&corpus).with_context(|| format!("could not create {}", corpus.display()))?;
         shell::run(
             cargo_fuzz(&["run", "--sanitizer", "none", name])
                 .arg(corpus)
@@ -56,12 +56,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// cargo-fuzz with the toolchain of the workspace. No code here is unsafe, so a sanitizer would only cost speed, and
-/// without one a stable compiler will do.
+/// cargo-fuzz with the workspace's toolchain. No code here is unsafe, so a sanitizer would only cost time, and
+/// without one a stable compiler is enough.
 fn cargo_fuzz(arguments: &[&str]) -> std::process::Command {
     let mut fuzz = command(target().join("tools/bin/cargo-fuzz"), &["fuzz"]);
     fuzz.args(arguments)
-        // What is built here is instrumented; it lies in a folder of its own.
+        // These builds are instrumented; they have their own folder.
         .env_remove("CARGO_TARGET_DIR");
     if let Some(cargo) = env::var_os("CARGO") {
         fuzz.env("CARGO", cargo);

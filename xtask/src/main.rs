@@ -23,15 +23,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything: installs what the tests need, then unit, property, contract and end-to-end tests on both stores.
+    /// Runs everything: installs what the tests need, then unit, property, contract and end-to-end tests on both stores.
     Test(test::Options),
-    /// Formatting, clippy, dependency rules, and the rules of the house.
+    /// Checks formatting, clippy, dependency rules, and the project's own rules.
     Lint(lint::Options),
-    /// The benchmarks, as ratios in one run.
+    /// Runs the benchmarks, as ratios in one run.
     Bench(bench::Options),
-    /// Kills, outages and other faults, and what became of what is promised.
+    /// Causes kills, outages and other faults, and checks what is promised.
     Faults(faults::Options),
-    /// Every parser of hostile input under a fuzzer.
+    /// Fuzzes every parser of untrusted input.
     Fuzz(fuzz::Options),
 }
 

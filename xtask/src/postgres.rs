@@ -1,4 +1,4 @@
-//! A PostgreSQL of our own for the tests: a fresh cluster in a temporary folder, on loopback, gone afterwards.
+//! A dedicated PostgreSQL for the tests: a new cluster in a temporary folder, on loopback, deleted afterwards.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Installs PostgreSQL when missing and starts a cluster on a free loopback port.
+    /// Installs PostgreSQL if it is missing and starts a cluster on a free loopback port.
     pub fn start() -> anyhow::Result<Self> {
         if programs().is_none() {
             install::debian(&[("postgresql", &["/nonexistent"])])?;
@@ -66,7 +66,7 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// PostgreSQL refuses to run as root, so root runs it as the user the package made.
+    /// PostgreSQL refuses to run as root, so root runs it as the user that the package created.
     fn program(&self, name: &str) -> Command {
         let path = self.programs.join(name);
         let mut command = if is_root() {
@@ -90,7 +90,7 @@ impl Drop for Postgres {
             .arg(data)
             .args(["-m", "immediate", "stop"]))
         {
-            eprintln!("the test database may still run: {error:#}");
+            eprintln!("the test database may still be running: {error:#}");
         }
         if let Err(error) = fs::remove_dir_all(&self.folder) {
             eprintln!("could not remove {}: {error}", self.folder.display());

@@ -1,4 +1,4 @@
-//! Running other programs, with the command line shown and a failure that names it.
+//! Runs other programs, shows their command line, and names it if they fail.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// The root of the workspace.
+/// The workspace's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -17,7 +17,7 @@ pub fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// The folder cargo builds into.
+/// The folder that cargo builds into.
 pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
@@ -34,7 +34,7 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
 }
 
-/// Runs a command with its output shown; fails when it does.
+/// Runs a command and shows its output; fails if the command fails.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = describe(command);
     eprintln!("\n$ {line}");
@@ -47,7 +47,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command and gives what it printed; fails when it does.
+/// Runs a command and returns its output; fails if the command fails.
 pub fn capture(command: &mut Command) -> anyhow::Result<String> {
     let line = describe(command);
     let output = command
@@ -63,13 +63,13 @@ pub fn capture(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether a program can be found.
+/// Whether a program is installed.
 pub fn has(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
-/// Whether this process is root, who may install packages and must not run PostgreSQL.
+/// Whether this process is root, which can install packages and must not run PostgreSQL.
 pub fn is_root() -> bool {
     capture(Command::new("id").arg("-u").current_dir("/")).is_ok_and(|id| id == "0")
 }

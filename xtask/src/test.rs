@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything.
+//! `cargo xtask test`: runs everything.
 
 use clap::Args;
 
@@ -14,10 +14,10 @@ pub struct Options {
     /// Only the Rust tests, on both stores.
     #[arg(long)]
     rust_only: bool,
-    /// Only the end-to-end suite and the short faults, or the part of it whose names match.
+    /// Only the end-to-end suite and the short faults, or only the tests whose names match.
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = "")]
     end_to_end: Option<String>,
-    /// Let the pictures of this run take the place of those in the user guide.
+    /// Replace the pictures in the user guide with those of this run.
     #[arg(long)]
     keep_pictures: bool,
 }
@@ -30,7 +30,7 @@ fn rust(postgres: &Postgres) -> anyhow::Result<()> {
     )
 }
 
-/// Runs the tests the options ask for; the first failure ends it.
+/// Runs the tests that the options ask for; the first failure stops it.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let postgres = Postgres::start()?;
     if options.end_to_end.is_none() {

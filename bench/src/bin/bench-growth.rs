@@ -25,7 +25,7 @@ use gatewright_store::{
 
 const IDLE: Duration = Duration::from_hours(30 * 24);
 const HOUR: Duration = Duration::from_hours(1);
-/// Refreshes in one transaction: what is measured is what stays, not how fast it is written.
+/// Refreshes in one transaction: this measures what stays in the database, not how fast it is written.
 const AT_ONCE: usize = 500;
 
 struct World {
@@ -72,7 +72,7 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     world.store.close().await;
-    // Its last connection writes the log into the file.
+    // Closing its last connection writes the log into the file.
     let whole = size(&path)?;
     println!(
         "closed: {:.2} MB with everything, {:.0} bytes a client",
@@ -144,7 +144,7 @@ impl World {
         Ok(())
     }
 
-    /// What the job does every minute.
+    /// The work of the job that runs every minute.
     async fn prune(&self) -> anyhow::Result<()> {
         let mut tx = self.store.write().await?;
         while refresh_token::prune(&mut tx, self.clock.now(), 5_000).await? > 0 {}
@@ -270,7 +270,7 @@ fn gateway_of(source: &UserSource, clock: &FixedClock) -> Gateway {
     }
 }
 
-/// The database file; what its log still holds is written into it within minutes and used again.
+/// The database file; the contents of its log are written into it within minutes, and the log is reused.
 fn size(path: &PathBuf) -> anyhow::Result<u64> {
     let file = std::fs::metadata(path).context("there is no database file")?;
     let log = std::fs::metadata(path.with_extension("db-wal")).map_or(0, |log| log.len());

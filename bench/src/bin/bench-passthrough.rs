@@ -1,4 +1,4 @@
-//! The floor: a reverse proxy of bare hyper that looks at nothing.
+//! The baseline: a bare hyper reverse proxy that inspects nothing.
 //!
 //! `bench-passthrough <port> <upstream origin>`
 
@@ -16,7 +16,7 @@ type Body = Either<Incoming, Full<Bytes>>;
 #[tokio::main(worker_threads = 2)]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the floor is measured with nothing of ours in the way"
+    reason = "the baseline is measured without our own code"
 )]
 async fn main() -> anyhow::Result<()> {
     let port = gatewright_bench::port()?;

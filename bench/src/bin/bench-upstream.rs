@@ -1,6 +1,6 @@
-//! A stateless MCP server (2026-07-28) that costs next to nothing, so that the benchmark measures what stands before it.
+//! A stateless MCP server (2026-07-28) with almost no cost, so that the benchmark measures what is in front of it.
 //!
-//! `bench-upstream <port>`: tools `small` (a few bytes) and `large` (100 kB) besides 48 others.
+//! `bench-upstream <port>`: tools `small` (a few bytes) and `large` (100 kB), and 48 others.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-/// Answers without their `id`, made once.
+/// Responses without their `id`, built once.
 struct Answers {
     discover: String,
     list: String,

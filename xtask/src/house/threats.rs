@@ -1,4 +1,4 @@
-//! The tests that tables of documents name exist: a table that names a test nobody runs would promise what nobody checks.
+//! Checks that the tests named in tables of documents exist: a table that names a missing test would promise what no test checks.
 
 use std::{collections::HashMap, fs};
 
@@ -29,7 +29,7 @@ fn missing_of(name: &str, document: &str, read: impl Fn(&str) -> String) -> Vec<
                 .find(|text| text.starts_with("crates/"))
                 .unwrap_or("");
         }
-        // Prose may show the form of a name; only tables promise.
+        // Prose may show the format of a name; only tables promise tests.
         if !line.starts_with('|') {
             continue;
         }
@@ -40,7 +40,7 @@ fn missing_of(name: &str, document: &str, read: impl Fn(&str) -> String) -> Vec<
                 format!("{room}{file}")
             };
             let source = files.entry(path.clone()).or_insert_with_key(|path| read(path));
-            // The tests of the end-to-end suite have names in words.
+            // Tests of the end-to-end suite have names in words.
             let as_written = if path.starts_with("e2e/") {
                 format!("test(\"{test}\"")
             } else {
