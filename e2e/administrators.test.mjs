@@ -1,4 +1,4 @@
-// Administrators sign in at an identity provider of the instance, which is apart from every User Source.
+// Administrators sign in at the instance's own identity provider, which is independent of every User Source.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -28,7 +28,7 @@ for (const store of STORES) {
       for (const part of [provider, gateway]) await part?.stop();
     });
 
-    /** Follows the link of the sign-in page, as a click does; gives the page it ends on. */
+    /** Follows the link of the sign-in page, as a click does; returns the page it ends on. */
     async function signIn(browser, user, next = "/account") {
       const page = await browser.open(`${gateway.url}/sign-in?next=${encodeURIComponent(next)}`);
       const link = page.text.match(/href="(\/account\/oidc[^"]*)"/)?.[1].replaceAll("&amp;", "&");
@@ -38,7 +38,7 @@ for (const store of STORES) {
       return signInAtProvider(browser, atProvider, user);
     }
 
-    test("somebody of an allowed domain gets an account, no project, and no user of a gateway", async () => {
+    test("someone from an allowed domain gets an account, no project, and no user of a gateway", async () => {
       const browser = new Browser();
       const page = await signIn(browser, "ada");
       assert.equal(new URL(page.url).pathname, "/account", page.text);
@@ -60,7 +60,7 @@ for (const store of STORES) {
       assert.deepEqual(items.map((member) => member.email), ["ada@example.com"]);
     });
 
-    test("somebody whose address the provider does not vouch for gets nothing", async () => {
+    test("someone whose address the provider does not vouch for gets nothing", async () => {
       const browser = new Browser();
       const page = await signIn(browser, "stranger");
       assert.equal(new URL(page.url).origin, gateway.url);

@@ -1,5 +1,5 @@
-// The API against its own OpenAPI document: a fuzzer makes requests that fit it and requests that do not, and whatever comes
-// back must be as the document says.
+// The API against its own OpenAPI document: a fuzzer sends requests that match it and requests that do not, and every
+// response must match the document.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -12,10 +12,10 @@ const PYTHON = process.env.GATEWRIGHT_TEST_PYTHON ?? "python3";
 const HOOKS = join(import.meta.dirname, "clients/schemathesis_hooks.py");
 /** Operations inside a project. */
 const INSIDE = "^/api/v1/projects/\\{project\\}/";
-/** All checks but two: that what fits the schema is accepted (a name may be taken), and one that needs two users. */
+/** All checks except two: that whatever matches the schema is accepted (a name may be taken), and one that needs two users. */
 const LEFT_OUT = "positive_data_acceptance,object_level_authorization";
 
-describe("the API is as its document says", () => {
+describe("the API matches its document", () => {
   let gateway, made;
 
   before(async () => {
@@ -39,13 +39,13 @@ describe("the API is as its document says", () => {
     await gateway?.stop();
   });
 
-  /** The ids of the keys that a key can see before the fuzzer makes others: it must not end the one it works with. */
+  /** The IDs of the keys that exist before the fuzzer creates others: it must not revoke the one it works with. */
   const keyIds = async (key) => {
     const path = key === gateway.instanceKey ? "/api-keys" : `${gateway.project}/api-keys`;
     return (await gateway.api("GET", path, undefined, key)).items.map(({ id }) => id);
   };
 
-  /** Runs the fuzzer with a key, in a project, on the operations that the arguments leave. */
+  /** Runs the fuzzer with a key, in a project, on the operations that the arguments leave in. */
   const fuzz = async (key, project, ...operations) => {
     const ids = Object.entries(made);
     const config = join(gateway.folder, "schemathesis.toml");
@@ -79,7 +79,7 @@ expected-statuses = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422]
   test("with an owner's key, inside a project", async () => {
     const project = gateway.project.split("/").at(-1);
     await fuzz(gateway.projectKey, project, "--include-path-regex", INSIDE);
-    // Had the fuzzer ended its own key, all the rest would have been refused and nothing seen.
+    // If the fuzzer had revoked its own key, everything after that would have been refused without a test.
     await gateway.api("GET", gateway.project);
   });
 

@@ -1,4 +1,4 @@
-// A person signs in by hand, in a real Chromium: what they see, and that nothing (CSP least of all) blocks the way back.
+// A person signs in by hand, in a real Chromium: what they see, and that nothing (especially not the CSP) blocks the way back.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -48,7 +48,7 @@ describe("signing in by hand in Chromium", () => {
     const context = await chromium.newContext();
     const page = await context.newPage();
     const complaints = [];
-    // What the provider's own pages miss is not ours; a blocked redirect or style of ours would be.
+    // Missing files of the provider's own pages are not our concern; a blocked redirect or style of ours would be.
     const isOurs = (message) => message.location().url.startsWith(gateway.url) || /content security/i.test(message.text());
     page.on("console", (message) => message.type() === "error" && isOurs(message) && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(String(error)));
@@ -76,7 +76,7 @@ describe("signing in by hand in Chromium", () => {
     callback.stop();
   });
 
-  test("the answer is in view on a small laptop and on a phone, with the warning and the destination above it", async () => {
+  test("the buttons are in view on a small laptop and on a phone, with the warning and the destination above it", async () => {
     const { authorize, callback } = await client("Visual Studio Code");
     const { context, page } = await openPage();
     await page.goto(authorize);
@@ -93,14 +93,14 @@ describe("signing in by hand in Chromium", () => {
       const allow = page.getByRole("button", { name: /allow/i });
       await seen(allow);
       const { y } = await allow.boundingBox();
-      assert.ok((await seen(page.getByRole("note"))) < y, "the warning is above the answer");
-      assert.ok((await seen(page.getByText("A program on this computer"))) < y, "and so is where it leads");
+      assert.ok((await seen(page.getByRole("note"))) < y, "the warning is above the buttons");
+      assert.ok((await seen(page.getByText("A program on this computer"))) < y, "and so is the destination");
     }
     await context.close();
     callback.stop();
   });
 
-  test("an app without a name is spoken of in a sentence", async () => {
+  test("an app without a name is described in a sentence", async () => {
     const { authorize, callback } = await client("");
     const { context, page } = await openPage();
     await page.goto(authorize);
@@ -110,7 +110,7 @@ describe("signing in by hand in Chromium", () => {
     callback.stop();
   });
 
-  test("deny: the client hears so and nobody is asked to sign in", async () => {
+  test("deny: the client learns it, and no one is asked to sign in", async () => {
     const { callback, authorize } = await client("Unwanted client");
     const { context, page } = await openPage();
     await page.goto(authorize);
@@ -133,7 +133,7 @@ describe("signing in by hand in Chromium", () => {
     await context.close();
   });
 
-  test("a hostile client name is shown harmless", async () => {
+  test("a hostile client name is made harmless", async () => {
     const { authorize } = await client('<img src=x onerror="document.title=1">\u202Eevil' + "x".repeat(10_000));
     const { context, page } = await openPage();
     await page.goto(authorize);

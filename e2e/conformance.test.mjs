@@ -1,4 +1,4 @@
-// The official conformance suite's scenarios for authorization servers, all of them, with nothing expected to fail.
+// All scenarios of the official conformance suite for authorization servers, with no expected failures.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

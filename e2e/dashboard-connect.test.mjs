@@ -1,5 +1,5 @@
-// Connecting clients to a gateway and trying its tools, in a real Chromium: what the pages tell people to type works in real
-// clients, and what a server is told when a tool is tried is what it verifies itself.
+// Connecting clients to a gateway and trying its tools, in a real Chromium: what the pages tell people to enter works in real
+// clients, and what a tool trial shows is what the server verified itself.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -21,7 +21,7 @@ import { startEverything, startRmcp } from "./lib/upstreams.mjs";
 const PASSWORD = "violet harbour ninety";
 const CLIENTS = ["claude-code", "claude-desktop", "cursor", "vs-code", "chatgpt", "inspector", "other"];
 
-/** Signs the first account up; gives its page and the path of its project. */
+/** Creates the first account; returns its page and the path of its project. */
 async function setUp(chromium, gateway, options = {}) {
   const context = await chromium.newContext({ reducedMotion: "reduce", ...options });
   const page = await context.newPage();
@@ -149,7 +149,7 @@ describe("connect and try", () => {
     assert.equal(await whoami(await over(plain)), "emp-7");
     assert.equal(await whoami(await over(JSON.parse(fill(await snippet("batch", "cursor"))).mcpServers.batch)), "emp-7");
 
-    // What Claude Desktop would start: npx finds the program that is installed beside this file.
+    // What Claude Desktop would start: npx finds the program installed next to this file.
     const desktop = JSON.parse(fill(await snippet("batch", "claude-desktop"))).mcpServers.batch;
     assert.deepEqual([desktop.command, ...desktop.args.slice(0, 2)], ["npx", "-y", "mcp-remote"]);
     const proxy = join(import.meta.dirname, "node_modules/mcp-remote/dist/proxy.js");
@@ -161,7 +161,7 @@ describe("connect and try", () => {
     });
     assert.equal(await whoami(await connected(bridged)), "emp-7");
 
-    // A shell gives Claude Code the very words; its headers follow the URL.
+    // A shell passes these exact arguments to Claude Code; its headers follow the URL.
     const words = execFileSync("sh", ["-c", `printf '%s\\n' ${fill(await snippet("batch", "claude-code"))}`], {
       encoding: "utf8",
     });
@@ -171,7 +171,7 @@ describe("connect and try", () => {
     assert.equal(await whoami(await over({ url, headers })), "emp-7");
   });
 
-  test("links that install leave the page as they were written, past its policy", async () => {
+  test("the page's policy lets install links through unchanged", async () => {
     const config = await snippet("batch", "cursor");
     const cursor = await ada.page.getByRole("link", { name: "Add to Cursor" }).getAttribute("href");
     const params = new URL(cursor).searchParams;
@@ -185,8 +185,8 @@ describe("connect and try", () => {
     const { name, inputs, ...server } = JSON.parse(decodeURIComponent(vscode.slice("vscode:mcp/install?".length)));
     assert.deepEqual({ inputs, servers: { [name]: server } }, file);
 
-    // Chromium asks whether to hand a link of an unknown scheme to the system, which is none of ours; a policy that stopped
-    // the link would complain in the console instead.
+    // Chromium asks whether to pass a link with an unknown scheme to the system, which is not our concern; if a policy stopped
+    // the link, the console would complain.
     for (const [client, label] of [
       ["cursor", "Add to Cursor"],
       ["vs-code", "Add to VS Code"],
@@ -251,11 +251,11 @@ describe("connect and try", () => {
     assert.match(told.sub, /^acc_/);
     assert.equal(told.email, "ada@example.com");
     assert.equal(told.act, undefined);
-    assert.ok((await ada.page.locator(".facts").innerText()).includes(told.sub), "the page tells what the server verified");
+    assert.ok((await ada.page.locator(".facts").innerText()).includes(told.sub), "the page shows what the server verified");
     await look("tried-as-oneself");
   });
 
-  test("a tool is called as a user, and the server learns from a signed claim who acts", async () => {
+  test("a tool is called as a user, and a signed claim tells the server who acts", async () => {
     await ada.page.goto(pageOf("support", "try/rmcp_whoami"));
     await ada.page.getByLabel("Someone else").fill("grac");
     await ada.page.getByRole("button", { name: "Find", exact: true }).click();
@@ -275,12 +275,12 @@ describe("connect and try", () => {
     );
   });
 
-  test("forms made from the schemas of a server of the other era", async () => {
+  test("forms built from the schemas of a server of the other era", async () => {
     await ada.page.goto(pageOf("support", "try/everything_get-sum"));
     await ada.page.getByLabel(/^a/).fill("20");
     await ada.page.getByRole("button", { name: "Call tool" }).click();
     await ada.page.getByText("This is required.").waitFor();
-    assert.equal(await ada.page.getByLabel(/^a/).inputValue(), "20", "what was typed stays");
+    assert.equal(await ada.page.getByLabel(/^a/).inputValue(), "20", "typed values stay");
     await look("refused");
     await ada.page.getByLabel(/^b/).fill("22");
     await ada.page.getByRole("button", { name: "Call tool" }).click();

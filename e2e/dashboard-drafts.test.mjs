@@ -1,5 +1,5 @@
-// From the form of a gateway to an identity provider and back, in a real Chromium, with and without script: nothing typed is
-// lost, no secret is in an address, and pages say beforehand what a button ends. Each page is looked at in every look.
+// From the form of a gateway to an identity provider and back, in a real Chromium, with and without script: no input is
+// lost, no URL contains a secret, and pages say in advance what a button ends. Each page is checked in every look.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -38,7 +38,7 @@ for (const javaScriptEnabled of [true, false]) {
           return answer.status() === 204 ? undefined : answer.json();
         });
 
-    test("is there again, with the new source chosen", async () => {
+    test("comes back, with the new source chosen", async () => {
       await page.goto(`${gateway.url}${project}/gateways/new`);
       await page.getByRole("radio", { name: /^User Source/ }).check();
       await page.getByText("There is no User Source yet.").waitFor();
@@ -75,7 +75,7 @@ for (const javaScriptEnabled of [true, false]) {
       );
     });
 
-    test("another client ID leaves people who they are, another claim does not, and lists tell them apart", async () => {
+    test("another client ID keeps people's identity, another claim does not, and lists distinguish them", async () => {
       await signedIn({ url: `${gateway.url}/mcp/support` });
       const [{ id }] = (await api("GET", "/user-sources")).items;
       const path = `${project}/user-sources/${id}`;
@@ -105,7 +105,7 @@ for (const javaScriptEnabled of [true, false]) {
       await seen("source-counts");
     });
 
-    test("what sleeps is counted before it ends, and an inactive source is activated on the way", async () => {
+    test("sleeping sessions are counted before they end, and an inactive source is activated on the way", async () => {
       const [made] = (await api("GET", "/gateways")).items;
       const [source] = (await api("GET", "/user-sources")).items;
       await api("PATCH", `/gateways/${made.id}`, { status: "inactive" });
@@ -124,7 +124,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await page.getByLabel("User Source", { exact: true }).inputValue(), source.id);
     });
 
-    test("a gateway whose source was deleted says so and takes changes", async () => {
+    test("a gateway whose source was deleted says so and can be edited", async () => {
       const [made] = (await api("GET", "/gateways")).items;
       await api("DELETE", `/user-sources/${made.user_source_id}`);
       await page.goto(`${gateway.url}${project}/gateways/${made.id}`);
@@ -132,7 +132,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole("button", { name: "Activate" }).click();
       await page.getByText("cannot be activated").first().waitFor();
       await seen("gateway-lost-source");
-      // Loaded again, by the address, it is the page of the gateway.
+      // Reloaded by its URL, it is the page of the gateway.
       await page.goto(page.url());
       await page.getByRole("link", { name: "Edit" }).click();
       await page.getByLabel("Name", { exact: true }).fill("Renamed");

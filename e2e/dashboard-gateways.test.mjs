@@ -1,5 +1,5 @@
-// Gateways in the dashboard, in a real Chromium: made, narrowed to tools of a real server, changed after a second look,
-// switched off and deleted; with and without script, by keyboard, in every look.
+// Gateways in the dashboard, in a real Chromium: created, limited to tools of a real server, changed after a confirmation,
+// deactivated and deleted; with and without script, by keyboard, in every look.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -11,7 +11,7 @@ import { startGateway } from "./lib/gateway.mjs";
 import { freePort } from "./lib/process.mjs";
 import { startEverything } from "./lib/upstreams.mjs";
 
-/** A key of the project of whoever is signed in, to look at what the pages made and to make what they need. */
+/** A key for the signed-in person's project, to check what the pages created and to create what they need. */
 async function keyFor(page, gateway, project) {
   await page.goto(`${gateway.url}${project}/api-keys`);
   await page.getByLabel("Name", { exact: true }).fill("Tests");
@@ -28,7 +28,7 @@ const SOURCE = {
   skip_validation: true,
 };
 
-/** A stateless server with so many tools. */
+/** A stateless server with this many tools. */
 async function startLarge(count) {
   const tools = Array.from({ length: count }, (_, number) => ({
     name: `record_${String(number).padStart(4, "0")}`,
@@ -93,7 +93,7 @@ for (const javaScriptEnabled of [true, false]) {
       await api("POST", "/servers", { slug: "gone", name: "Gone", url: `http://127.0.0.1:${await freePort()}/mcp` });
     });
 
-    test("what is wrong is told beside its field, and what was typed stays", async () => {
+    test("errors are shown beside their field, and typed values stay", async () => {
       await page.goto(`${gateway.url}${project}/gateways/new`);
       assert.ok(await page.getByRole("radio", { name: /^User Source/ }).isChecked());
       await page.getByLabel("Name", { exact: true }).fill("Support agents");
@@ -107,7 +107,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByLabel("Document URL 1").fill("");
     });
 
-    /** While typing there is nothing to tell without a script: the page that is saved shows the URL. */
+    /** While typing, there is nothing to show without a script: the page that is saved shows the URL. */
     async function slugIsTried() {
       await api("POST", "/gateways", { name: "Other", slug: "taken", authentication_mode: "headers" });
       const slug = page.getByLabel(/^Last part of the URL/);
@@ -149,7 +149,7 @@ for (const javaScriptEnabled of [true, false]) {
       await node("Gone").locator(".notice.warning").waitFor();
     });
 
-    test("clients are trusted by name, those on own machines after a second look", async () => {
+    test("clients are trusted by name, loopback clients after a confirmation", async () => {
       await page.getByRole("checkbox", { name: /^Claude https/ }).check();
       await page.getByRole("checkbox", { name: /^Claude Code/ }).check();
       await page.getByRole("checkbox", { name: /^Skip it on people’s own machines/ }).first().check();
@@ -169,7 +169,7 @@ for (const javaScriptEnabled of [true, false]) {
       );
     });
 
-    test("the list is narrowed, and the address keeps how", async () => {
+    test("the list is filtered, and the URL keeps the filter", async () => {
       await page.goto(`${gateway.url}${project}/gateways`);
       await page.getByLabel("Name", { exact: true }).fill("SUPPORT");
       if (!javaScriptEnabled) await page.getByRole("button", { name: "Filter" }).click();
@@ -182,7 +182,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole("heading", { name: /^Support agents/, level: 1 }).waitFor();
     });
 
-    test("what changes the URL is confirmed first, and leads back to what was typed", async () => {
+    test("what changes the URL is confirmed first, and leads back to the typed values", async () => {
       await page.getByRole("link", { name: "Edit", exact: true }).click();
       await page.getByLabel(/^Last part of the URL/).fill("helpdesk");
       await page.getByLabel("Name", { exact: true }).fill("Help desk");
@@ -197,7 +197,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.deepEqual([made.slug, made.name, made.allowed_tools.length], ["helpdesk", "Help desk", 3]);
     });
 
-    test("a client is registered beforehand, its secret shown once", async () => {
+    test("a client is registered by an administrator, and its secret is shown once", async () => {
       await page.getByRole("link", { name: "Clients", exact: true }).click();
       await page.getByText("Register a client").click();
       await page.getByLabel("Name", { exact: true }).fill("Portal");
@@ -212,7 +212,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal((await page.content()).includes(secret), false);
     });
 
-    test("it is switched off, on again, and deleted by its name", async () => {
+    test("it is deactivated, activated, and deleted by its name", async () => {
       await page.goto(`${gateway.url}${path}`);
       await page.getByText("Deactivate…").click();
       await page.getByRole("button", { name: "Deactivate gateway" }).click();
@@ -253,7 +253,7 @@ describe("how gateways look and are used", () => {
     await chromium?.close();
   });
 
-  test("before there is anything", async () => {
+  test("an empty project", async () => {
     await page.goto(`${gateway.url}${project}/gateways`);
     await look(page, "gateways-empty");
     await page.goto(`${gateway.url}${project}/gateways/new`);
@@ -351,7 +351,7 @@ describe("how gateways look and are used", () => {
     await page.getByText("Your changes are saved.").waitFor();
     const { allowed_tools: tools } = await api("GET", `/gateways/${id}`);
     assert.equal(tools.some(({ tool }) => tool === first), !before);
-    assert.ok(tools.some(({ tool }) => tool === "search"), "what is chosen at a server that is down stays");
+    assert.ok(tools.some(({ tool }) => tool === "search"), "the selection at a server that is down stays");
   });
 
   test("thousands of tools, and a server that is down", async () => {
@@ -364,7 +364,7 @@ describe("how gateways look and are used", () => {
     await look(page, "gateway-tools");
   });
 
-  test("what is felt is confirmed", async () => {
+  test("changes that affect people are confirmed", async () => {
     await page.goto(`${gateway.url}${project}/gateways/${id}/edit`);
     await page.getByLabel(/^Last part of the URL/).fill("helpdesk");
     await page.getByRole("radio", { name: /^Project members/ }).check();

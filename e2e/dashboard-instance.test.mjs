@@ -1,5 +1,5 @@
-// The pages of the instance and of keys, in a real Chromium: accounts, keys with rotation, the log, with and without script;
-// nobody but an administrator of the instance finds them; and how they look.
+// The pages of the instance and of keys, in a real Chromium: accounts, key rotation, the log, with and without script;
+// only administrators of the instance can open them; and how they look.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -24,7 +24,7 @@ for (const javaScriptEnabled of [true, false]) {
       await chromium?.close();
     });
 
-    test("an administrator finds the way to it, and nobody else does", async () => {
+    test("an administrator can open it, and no one else", async () => {
       await ada.page.goto(`${gateway.url}/projects`);
       await ada.page.getByRole("link", { name: "Accounts" }).first().click();
       await ada.page.getByRole("link", { name: GRACE.name }).click();
@@ -36,7 +36,7 @@ for (const javaScriptEnabled of [true, false]) {
       }
     });
 
-    test("an account is disabled and enabled, with a question before", async () => {
+    test("an account is disabled and enabled, after a confirmation", async () => {
       await ada.page.getByText("Disable…").click();
       await ada.page.getByRole("button", { name: "Disable account" }).click();
       await ada.page.getByText("The account is disabled").waitFor();
@@ -48,7 +48,7 @@ for (const javaScriptEnabled of [true, false]) {
       await grace.page.getByRole("heading", { level: 1 }).waitFor();
     });
 
-    test("who is locked out gets a link", async () => {
+    test("someone who is locked out gets a link", async () => {
       await ada.page.getByRole("button", { name: "Create link" }).click();
       const link = await ada.page.locator("#password-link").innerText();
       const found = await person(chromium, { javaScriptEnabled });
@@ -60,7 +60,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await ada.page.locator("#password-link").count(), 0);
     });
 
-    test("a key is made and rotated, and each text is shown once", async () => {
+    test("a key is created and rotated, and each text is shown once", async () => {
       await ada.page.goto(`${gateway.url}/instance/keys`);
       await ada.page.getByLabel("Name", { exact: true }).fill("Terraform");
       await ada.page.getByRole("button", { name: "Create key" }).click();
@@ -75,11 +75,11 @@ for (const javaScriptEnabled of [true, false]) {
       assert.notEqual(second, first);
       for (const key of [first, second]) {
         const projects = await fetch(`${gateway.url}/api/v1/projects`, { headers: { authorization: `Bearer ${key}` } });
-        assert.equal(projects.status, 200, "both work meanwhile");
+        assert.equal(projects.status, 200, "both work during the overlap");
       }
     });
 
-    test("the log of the instance tells all of it", async () => {
+    test("the log of the instance shows all of it", async () => {
       await ada.page.goto(`${gateway.url}/instance/audit`);
       await ada.page.getByText("Account password link made").first().waitFor();
       await ada.page.getByText("API key rotated").first().waitFor();

@@ -1,5 +1,5 @@
-// The people who use gateways, as their administrator sees them, in a real Chromium and with real sign-ins: found, kept out
-// and let in again; a sign-in that failed, found by the reference that its page showed.
+// The users of gateways, as their administrator sees them, in a real Chromium and with real sign-ins: found, blocked
+// and unblocked; a failed sign-in, found by the reference that its page showed.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -42,7 +42,7 @@ async function call(url, token) {
   return answer.status;
 }
 
-/** A sign-in that ends on a page of ours; the reference on it. */
+/** A sign-in that ends on one of our pages; the reference on it. */
 async function failedSignIn(url) {
   const redirect = "http://127.0.0.1:1/callback";
   const registered = await fetch(`${url}/oauth2/register`, {
@@ -71,7 +71,7 @@ for (const javaScriptEnabled of [true, false]) {
   describe(`people in the dashboard ${javaScriptEnabled ? "with" : "without"} script`, () => {
     let chromium, gateway, provider, rmcp, ada, url, broken, source;
 
-    /** Calls the API with the session of the page. */
+    /** Calls the API with the page's session. */
     async function create(kind, body) {
       const { cookies } = await ada.context.storageState();
       const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
@@ -121,7 +121,7 @@ for (const javaScriptEnabled of [true, false]) {
       await snap("overview-quiet");
     });
 
-    test("before anybody has signed in, the pages say how people come", async () => {
+    test("before anyone has signed in, the pages say how users appear", async () => {
       await open("/users");
       await ada.page.getByText("No one has signed in yet").waitFor();
       await snap("users-empty");
@@ -130,7 +130,7 @@ for (const javaScriptEnabled of [true, false]) {
       await snap("sign-ins-empty");
     });
 
-    test("whoever is blocked in the dashboard is refused on the next request, and let in again afterwards", async () => {
+    test("a user blocked in the dashboard is refused on the next request, and let in again afterwards", async () => {
       const { tokens } = await signedIn({ url, user: "grace", name: "Claude Code" });
       const other = await signedIn({ url, user: "ada", name: "Cursor" });
       assert.equal(await call(url, tokens.access_token), 200);
@@ -152,7 +152,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByRole("button", { name: "Block user" }).click();
       await ada.page.getByText("The user is blocked.").waitFor();
       assert.equal(await call(url, tokens.access_token), 401);
-      assert.equal(await call(url, other.tokens.access_token), 200, "nobody else is touched");
+      assert.equal(await call(url, other.tokens.access_token), 200, "no one else is affected");
       await snap("user-blocked");
       await ada.page.getByRole("button", { name: "Unblock user" }).click();
       await ada.page.getByText("The user can sign in again.").waitFor();
@@ -161,7 +161,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await call(url, again.tokens.access_token), 200);
     });
 
-    test("one session is ended and the other goes on", async () => {
+    test("one session is ended and the other continues", async () => {
       const first = await signedIn({ url, user: "grace", name: "Night batch" });
       const second = await signedIn({ url, user: "grace", name: "Visual Studio Code" });
       await ada.page.reload();
@@ -199,7 +199,7 @@ for (const javaScriptEnabled of [true, false]) {
       await snap("sign-ins-no-reference");
     });
 
-    test("a filter stands in the address and is kept over a reload", async () => {
+    test("a filter is in the URL and survives a reload", async () => {
       await open("/sign-ins");
       await ada.page.getByLabel("Result").selectOption("failed");
       await submit();
@@ -207,13 +207,13 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByRole("link", { name: "Signed in" }).first().waitFor({ state: "detached" });
       await ada.page.reload();
       assert.equal(await ada.page.getByLabel("Result").inputValue(), "failed");
-      if (javaScriptEnabled) assert.equal(new URL(ada.page.url()).search, "?result=failed", "what is not set is not there");
+      if (javaScriptEnabled) assert.equal(new URL(ada.page.url()).search, "?result=failed", "unset filters are left out");
       await open(`/users?source=${source.id}`);
       assert.equal(await ada.page.getByLabel("User Source").inputValue(), source.id);
       await ada.page.getByRole("link", { name: "Grace Hopper" }).waitFor();
     });
 
-    test("a good sign-in tells its steps up to the first call", async () => {
+    test("a successful sign-in shows its steps up to the first call", async () => {
       await open("/sign-ins?result=succeeded");
       await ada.page.getByRole("link", { name: "Signed in" }).last().click();
       await heading("Signed in");
@@ -223,7 +223,7 @@ for (const javaScriptEnabled of [true, false]) {
       await snap("sign-in");
     });
 
-    test("failing sign-ins stand on the overview, and lead to the reasons", async () => {
+    test("failing sign-ins are on the overview, with links to the reasons", async () => {
       for (let attempt = 0; attempt < 2; attempt += 1) await failedSignIn(broken);
       await open("");
       await ada.page.getByText("3 of the last 3 sign-ins failed").waitFor();
@@ -234,7 +234,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText("employee_id").first().waitFor();
     });
 
-    test("the audit log tells who blocked whom, and goes home as a file with the same filters", async () => {
+    test("the audit log shows who blocked whom, and is exported with the same filters", async () => {
       await open("/audit");
       await ada.page.getByLabel("About").selectOption("user");
       await submit();

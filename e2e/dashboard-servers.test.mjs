@@ -1,5 +1,5 @@
-// Servers and secrets in the dashboard, in a real Chromium and with real MCP servers: added, looked at, changed, deleted, with
-// and without script; what a server says does no harm; and how it all looks.
+// Servers and secrets in the dashboard, in a real Chromium and with real MCP servers: added, viewed, changed, deleted, with
+// and without script; what a server says does no harm; and how all of it looks.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ import { startEverything, startRmcp } from "./lib/upstreams.mjs";
 
 const EVIL = '<img src=x onerror="document.title=\'pwned\'">';
 
-/** A server of the stateless era that wants a key and describes its tools with malice. */
+/** A stateless server that requires a key and has malicious tool descriptions. */
 async function startPicky(key) {
   const received = [];
   const server = createServer(async (request, response) => {
@@ -64,7 +64,7 @@ for (const javaScriptEnabled of [true, false]) {
       await Promise.all([everything?.stop(), rmcp?.stop(), gateway?.stop(), chromium?.close()]);
     });
 
-    test("servers of both kinds are added and show what they are and have", async () => {
+    test("servers of both kinds are added and show their details and tools", async () => {
       for (const [server, slug, era, tool] of [
         [everything, "everything", "MCP 2025-11-25", "echo"],
         [rmcp, "demo", "MCP 2026-07-28", "whoami"],
@@ -82,7 +82,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await ada.page.getByText("Answers", { exact: true }).count(), 2);
     });
 
-    test("a new process asks servers for the page that shows them", async () => {
+    test("a new process contacts servers for the page that shows them", async () => {
       await gateway.restart();
       await ada.page.goto(`${base}/servers`);
       if (!javaScriptEnabled) await ada.page.getByRole("link", { name: "Check servers that were not checked yet" }).click();
@@ -94,7 +94,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByRole("heading", { name: "whoami", exact: true }).waitFor();
     });
 
-    test("a server that wants a key is refused, and answers once a header names the secret", async () => {
+    test("a server that requires a key refuses, and answers once a header names the secret", async () => {
       await ada.page.goto(`${base}/servers/new`);
       await fillServer(ada.page, { url: picky.url, slug: "picky", name: "Picky" });
       await ada.page.getByRole("button", { name: "Add server" }).click();
@@ -122,7 +122,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.ok(!(await ada.page.content()).includes("open sesame"));
     });
 
-    test("what the server says of itself is shown and does nothing", async () => {
+    test("what the server says about itself is shown and has no effect", async () => {
       await ada.page.getByText(`Picky ${EVIL} 4.2`).waitFor();
       assert.equal(await ada.page.locator("main img").count(), 0);
       assert.ok(!(await ada.page.title()).includes("pwned"));
@@ -133,7 +133,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByRole("heading", { name: "look_up" }).waitFor();
     });
 
-    test("the secret does not follow the server elsewhere until it is typed for that place", async () => {
+    test("the secret is not sent to a new origin until it is entered for it", async () => {
       const elsewhere = await startPicky("open sesame");
       try {
         await ada.page.goto(`${base}/servers`);
@@ -165,7 +165,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText("The server cannot be reached").waitFor();
     });
 
-    test("what is in use stays, says who uses it, and goes when nobody does", async () => {
+    test("a secret in use cannot be deleted and shows where it is used; an unused one can", async () => {
       await ada.page.goto(`${base}/secrets`);
       await ada.page.getByRole("link", { name: "PICKY_KEY" }).click();
       const remove = async () => {

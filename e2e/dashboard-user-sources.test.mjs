@@ -1,4 +1,4 @@
-// The whole life of a User Source in the dashboard, in a real Chromium, against a certified provider: with and without script.
+// The complete life of a User Source in the dashboard, in a real Chromium, against a certified provider: with and without script.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -43,11 +43,11 @@ for (const javaScriptEnabled of [true, false]) {
       await chromium?.close();
     });
 
-    /** axe and photographs need a script in the page. */
+    /** axe and screenshots need a script in the page. */
     const seen = async (name) => javaScriptEnabled && (await look(page, `sources-${name}`));
     const api = (method, path, body) => gateway.api(method, `${project}${path}`, body, key);
 
-    /** Signs in on the provider's pages, where nobody has a session there yet. */
+    /** Signs in on the provider's pages, where no one has a session yet. */
     async function signInThere(at) {
       await at.getByRole("button", { name: /go on to sign in/i }).click();
       const login = at.locator("input[name=login]");
@@ -81,7 +81,7 @@ for (const javaScriptEnabled of [true, false]) {
       await seen("new");
     });
 
-    test("an issuer with a slash too many is told, where it was typed", async () => {
+    test("an issuer with an extra slash is reported at its field", async () => {
       await page.getByLabel("Name", { exact: true }).fill("Company sign-in");
       await page.getByLabel("Issuer").fill(`${provider.issuer}/`);
       if (javaScriptEnabled) {
@@ -99,7 +99,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.match(await page.locator("#issuer-error").innerText(), /no slash at the end/);
       assert.equal(await page.getByLabel("Issuer").inputValue(), `${provider.issuer}/`);
       assert.equal(await page.getByLabel("Client ID").inputValue(), provider.client.client_id);
-      assert.equal(await page.getByLabel("Client secret").inputValue(), "", "a secret is in no page");
+      assert.equal(await page.getByLabel("Client secret").inputValue(), "", "no page contains a secret");
       await seen("new-refused");
     });
 
@@ -113,7 +113,7 @@ for (const javaScriptEnabled of [true, false]) {
       await seen("created");
     });
 
-    test("a test of the connection knows a right secret from a wrong one", async () => {
+    test("a test of the connection distinguishes a right secret from a wrong one", async () => {
       await page.getByRole("button", { name: "Test connection" }).click();
       await page.getByText("The connection is tested.").waitFor();
       const row = page.locator(".checklist li", { hasText: "Client ID and secret" });
@@ -154,7 +154,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await page.getByText("A new client secret is on trial").count(), 0);
     });
 
-    test("somebody else who was sent the page of a test sees the report there, and nothing of the dashboard", async () => {
+    test("another person who gets the link of a test sees only its report, not the dashboard", async () => {
       await page.getByRole("button", { name: "Test sign-in" }).click();
       await page.getByRole("button", { name: /go on to sign in/i }).waitFor();
       const grace = await person(chromium, { javaScriptEnabled });
@@ -166,7 +166,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(gateway.url + source);
     });
 
-    test("an edit keeps what was typed and names what it touches", async () => {
+    test("an edit keeps typed values and lists what it affects", async () => {
       await api("POST", "/gateways", {
         name: "Support agents",
         slug: "support",
@@ -203,7 +203,7 @@ for (const javaScriptEnabled of [true, false]) {
       await seen("delete-refused");
     });
 
-    test("it is deleted by its name, once nothing rests on it", async () => {
+    test("it is deleted by its name, once nothing uses it", async () => {
       const [gw] = (await api("GET", "/gateways")).items;
       await api("PATCH", `/gateways/${gw.id}`, { status: "inactive" });
       await page.goto(gateway.url + source);
@@ -226,7 +226,7 @@ for (const javaScriptEnabled of [true, false]) {
     });
 
     test("nothing of ours complained on the way", () => {
-      // The provider's own pages ask for fonts that are not there.
+      // The provider's own pages request fonts that do not exist.
       assert.deepEqual(ada.complaints.filter((complaint) => !complaint.includes("ERR_NAME_NOT_RESOLVED")), []);
     });
   });
@@ -247,7 +247,7 @@ describe("User Sources by keyboard, and with a lot in the list", () => {
     await chromium?.close();
   });
 
-  test("a source is made without a mouse, and without checking it is marked", async () => {
+  test("a source is created without a mouse, and marked if it was not checked", async () => {
     await page.goto(`${gateway.url}${project}/user-sources/new`);
     await page.getByRole("link", { name: "Okta" }).focus();
     await page.keyboard.press("Enter");

@@ -1,5 +1,5 @@
-// People who administer, in a real Chromium: from the setup link to a second person who joins, with and without script,
-// by mouse and by keyboard, on a desk and on a phone.
+// Administrators, in a real Chromium: from the setup link to a second person who joins, with and without script,
+// by mouse and by keyboard, on a desktop and on a phone.
 
 import assert from "node:assert/strict";
 import { join as joined } from "node:path";
@@ -25,14 +25,14 @@ for (const javaScriptEnabled of [true, false]) {
       await chromium?.close();
     });
 
-    test("the setup link makes the first account, once", async () => {
+    test("the setup link creates the first account, once", async () => {
       const link = setupLink(gateway);
       await setUp(ada.page, link);
       await grace.page.goto(link);
       assert.equal(new URL(grace.page.url()).pathname, "/sign-in");
     });
 
-    test("a second person is invited, joins in another browser, and is told what is not open to them", async () => {
+    test("a second person is invited, joins in another browser, and sees what is not allowed", async () => {
       const link = await invite(ada.page, GRACE, "Viewer");
       await join(grace.page, link, GRACE);
       await grace.page.getByRole("link", { name: "Members" }).first().click();
@@ -41,7 +41,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText(GRACE.email).first().waitFor();
     });
 
-    test("a new role ends the session and holds from the next sign-in", async () => {
+    test("a new role ends the session and applies from the next sign-in", async () => {
       await ada.page.goto(ada.page.url());
       await ada.page.getByLabel(`Role of ${GRACE.name}`).selectOption("owner");
       await ada.page.getByRole("button", { name: `Save role of ${GRACE.name}` }).click();
@@ -54,7 +54,7 @@ for (const javaScriptEnabled of [true, false]) {
       await grace.page.getByText("Invite someone").waitFor();
     });
 
-    test("a mistake is told beside its field, and what was typed is still there", async () => {
+    test("a mistake is shown beside its field, and typed values stay", async () => {
       await ada.page.getByLabel("E-mail address").fill(GRACE.email);
       await ada.page.getByRole("radio", { name: /^Admin/ }).check();
       await ada.page.getByRole("button", { name: "Make invitation link" }).click();
@@ -65,7 +65,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.ok(await ada.page.getByRole("radio", { name: /^Admin/ }).isChecked());
     });
 
-    test("a key is made, shown once, and revoked after a second look", async () => {
+    test("a key is created, shown once, and revoked after a confirmation", async () => {
       await ada.page.getByRole("link", { name: "API keys" }).first().click();
       await ada.page.getByLabel("Name", { exact: true }).fill("Build machine");
       await ada.page.getByRole("button", { name: "Create key" }).click();
@@ -78,7 +78,7 @@ for (const javaScriptEnabled of [true, false]) {
       await ada.page.getByText("The key is revoked.").waitFor();
     });
 
-    test("the audit log is filtered, and the address keeps the filter", async () => {
+    test("the audit log is filtered, and the URL keeps the filter", async () => {
       await ada.page.getByRole("link", { name: "Audit log" }).first().click();
       await ada.page.getByLabel("About").selectOption("invitation");
       if (!javaScriptEnabled) await ada.page.getByRole("button", { name: "Filter" }).click();
@@ -90,7 +90,7 @@ for (const javaScriptEnabled of [true, false]) {
       assert.equal(await ada.page.getByText("Member added").count(), 0);
     });
 
-    test("signing out ends it, also for the page one goes back to", async () => {
+    test("signing out ends the session, also for the page behind the back button", async () => {
       await ada.page.getByRole("button", { name: "Sign out" }).first().click();
       await ada.page.getByText("You have signed out.").waitFor();
       await ada.page.goto(`${gateway.url}/account`);
@@ -140,7 +140,7 @@ describe("how the dashboard looks and is used", () => {
     }
   });
 
-  test("what is shown once, and copied", async () => {
+  test("texts that are shown once and copied", async () => {
     await ada.page.goto(`${gateway.url}${project}/members`);
     const link = await invite(ada.page, GRACE, "Admin");
     await ada.page.getByRole("button", { name: "Copy link" }).click();
@@ -189,7 +189,7 @@ describe("how the dashboard looks and is used", () => {
     }
   });
 
-  test("what is opened to be read: menus, questions, what differs", async () => {
+  test("what opens on demand: menus, confirmations, differences", async () => {
     await ada.page.goto(`${gateway.url}${project}/members`);
     await ada.page.getByText("Remove…").click();
     await look(ada.page, "members-question");

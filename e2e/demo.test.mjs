@@ -1,4 +1,4 @@
-// `gatewright demo` as a newcomer runs it: one command, the walk, and a gateway that a person can go on with.
+// `gatewright demo` as a newcomer runs it: one command, the tour, and a gateway that a person can keep using.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { BINARIES } from "./lib/gateway.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
 
 const program = join(BINARIES, "gatewright");
-/** What the pages of the example project show after the walk. */
+/** What the pages of the example project show after the tour. */
 const CONTENTS = {
   Gateways: "/mcp/demo",
   "User Sources": "Demo identity provider",
@@ -28,22 +28,22 @@ before(async () => {
   port = await freePort();
 });
 
-// Nothing was made where the pattern of a run leaves every test out.
+// Nothing was created if the run's pattern left out every test.
 after(() => folder && rm(folder, { recursive: true, force: true }));
 
 const demo = (...more) => ["demo", "--data-dir", join(folder, "data"), "--port", String(port), ...more];
 
-test("one command walks from a URL to a tool that knows Ada, and again over the same data", async () => {
+test("one command goes from a URL to a tool that knows Ada, and again over the same data", async () => {
   for (const time of ["first", "second"]) {
     const printed = await run(program, demo("--once"));
     assert.match(printed, /You are Ada Lovelace <ada@example\.com>/, time);
     assert.match(printed, /15 steps in /, time);
-    assert.doesNotMatch(printed, /\u001b/, "no colour where there is no terminal");
+    assert.doesNotMatch(printed, /\u001b/, "no colour without a terminal");
     assert.doesNotMatch(printed, /eyJ/, "no token is printed");
   }
 });
 
-/** Opens a section until its page shows something: the steps of a sign-in are written two seconds after they happened. */
+/** Opens a section until its page shows something: steps of a sign-in are written two seconds after they happened. */
 async function shows(page, section, content) {
   const deadline = Date.now() + 10_000;
   do {
@@ -53,7 +53,7 @@ async function shows(page, section, content) {
   } while ((await page.locator("main").getByText(content).count()) === 0);
 }
 
-/** The demo, served until it is stopped, once it has printed all it has to say. */
+/** The demo, served until it is stopped, once it has printed everything. */
 async function serving(...more) {
   const running = await start(program, demo(...more), { readyUrl: `http://127.0.0.1:${port}/readyz` });
   const deadline = Date.now() + 30_000;
@@ -72,7 +72,7 @@ test("its link opens the dashboard on the example project, at this start and the
       const running = await serving("--no-open");
       const link = running.output().match(/http\S+\/demo\/[\w-]{43}\n/)?.[0].trim();
       assert.ok(link, running.output());
-      assert.doesNotMatch(running.output(), /Your browser opens/, "nobody sits at a terminal");
+      assert.doesNotMatch(running.output(), /Your browser opens/, "there is no terminal");
       links.push(link);
       const page = await (await chromium.newContext({ reducedMotion: "reduce" })).newPage();
       await page.goto(link);
@@ -102,7 +102,7 @@ test("its link opens the dashboard on the example project, at this start and the
   }
 });
 
-test("it goes on serving, prints what to type, and ends at Ctrl-C with status 0", async () => {
+test("it keeps serving, prints what to enter, and exits at Ctrl-C with status 0", async () => {
   const url = `http://127.0.0.1:${port}`;
   const running = await serving();
   const printed = running.output();
@@ -120,7 +120,7 @@ test("it goes on serving, prints what to type, and ends at Ctrl-C with status 0"
   assert.equal(await running.stop("SIGINT"), 0, running.output());
 });
 
-test("a port that was asked for and is taken is an error that says what to do", async () => {
+test("a requested port that is in use is an error that says what to do", async () => {
   const taken = await start(program, demo(), { readyUrl: `http://127.0.0.1:${port}/readyz` });
   const other = ["demo", "--once", "--data-dir", join(folder, "other"), "--port", String(port)];
   const refused = await start(program, other, {});

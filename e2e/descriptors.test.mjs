@@ -1,4 +1,4 @@
-// One person's slow calls on a machine that lets the process open few files: everyone else is served as before.
+// One person's slow calls on a machine with a low limit of open files: everyone else is served as before.
 
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { startGateway } from "./lib/gateway.mjs";
 import { callTool, startSlowServer } from "./lib/slow-server.mjs";
 
-/** What the process may open: a tenth of what the calls of one person would take. */
+/** The limit of open files: a tenth of what the calls of one person would need. */
 const OPEN_FILES = 400;
 const CALLS = 500;
 
@@ -15,7 +15,7 @@ describe("descriptors", () => {
   const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
   const open = [];
 
-  /** Calls a tool as a person; the status once the head is there. */
+  /** Calls a tool as a person; returns the status once the head has arrived. */
   const call = (user, name) => callTool(url, { key, user, name, agent, open });
 
   before(async () => {
@@ -36,7 +36,7 @@ describe("descriptors", () => {
     upstream?.stop();
   });
 
-  test("what does not fit is told at start, with the number of connections that do", () => {
+  test("a limit that is too low is reported at start, with the number of connections that fit", () => {
     assert.match(gateway.log(), /may open only 400 files and connections, so it accepts 72 connections/);
   });
 

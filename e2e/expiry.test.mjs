@@ -1,5 +1,5 @@
-// Clients whose access token runs out while they are connected: each goes on with its refresh token and asks nobody to sign
-// in again, and each asks for that once its grant has been ended. The clients are real ones doing their own OAuth.
+// Clients whose access token expires while they are connected: each continues with its refresh token without asking anyone to sign
+// in again, and each asks for a sign-in once its grant has been ended. The clients are real ones with their own OAuth.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -18,12 +18,12 @@ import { startProvider } from "./lib/provider.mjs";
 import { signIn } from "./lib/sign-in.mjs";
 import { startEverything } from "./lib/upstreams.mjs";
 
-/** The shortest life an access token may have, in seconds: all clients sign in within it, and it is waited for once. */
+/** The shortest lifetime of an access token, in seconds: all clients sign in within it, and the test waits for it once. */
 const LIFE = 60;
 
 const REDIRECT = "http://127.0.0.1:1/callback";
 
-describe("access tokens that run out", () => {
+describe("access tokens that expire", () => {
   let gateway, provider, everything, url, folder;
   const clients = {};
 
@@ -55,7 +55,7 @@ describe("access tokens that run out", () => {
     });
     clients.python = await python();
     clients.remote = await remote();
-    // The last to sign in is the last to run out.
+    // The last token issued is the last to expire.
     for (const client of Object.values(clients)) await expired(client.accessToken());
   });
 
@@ -65,7 +65,7 @@ describe("access tokens that run out", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Resolves once the gateway takes a token no more. */
+  /** Resolves once the gateway no longer accepts a token. */
   async function expired(token) {
     const deadline = Date.now() + (LIFE + 30) * 1000;
     while (Date.now() < deadline) {
@@ -74,13 +74,13 @@ describe("access tokens that run out", () => {
       if (answer.status === 401) return;
       await new Promise((done) => setTimeout(done, 500));
     }
-    assert.fail("the access token did not run out");
+    assert.fail("the access token did not expire");
   }
 
-  /** A connected client of a TypeScript SDK, which has called once. */
+  /** A connected client of a TypeScript SDK that has made one call. */
   async function typescript(Client, Transport, options) {
     const auth = memoryProvider({ redirectUrl: REDIRECT });
-    // What clients do with credentials that were refused: forget them.
+    // What clients do with refused credentials: forget them.
     auth.invalidateCredentials = (what) => {
       if (what === "tokens" || what === "all") auth.kept.tokens = undefined;
       if (what === "client" || what === "all") auth.kept.client = undefined;
@@ -99,7 +99,7 @@ describe("access tokens that run out", () => {
     return { auth, first, call, accessToken: () => first.access_token, close: () => client.close() };
   }
 
-  /** The Python SDK, which has called once and waits to be told to call again. */
+  /** The Python SDK, which has made one call and waits for a message to call again. */
   async function python() {
     const script = join(import.meta.dirname, "clients/python_client.py");
     const child = spawn(
@@ -148,7 +148,7 @@ describe("access tokens that run out", () => {
         MCP_REMOTE_CONFIG_DIR: folder,
         BROWSER: browser,
         PATH: `${folder}:${process.env.PATH}`,
-        // Without a display the desktop's own choice is never asked.
+        // Without a display, the desktop's own choice is never used.
         DISPLAY: "",
         WAYLAND_DISPLAY: "",
       },
@@ -179,24 +179,24 @@ describe("access tokens that run out", () => {
     ["TypeScript SDK v1", "v1"],
     ["TypeScript SDK v2", "v2"],
   ]) {
-    test(`${name} refreshes and goes on without its user`, async () => {
+    test(`${name} refreshes and continues without its user`, async () => {
       const { auth, first, call } = clients[key];
       assert.match((await call()).content[0].text, /hi/);
-      // One that listens has refreshed by itself when its stream ended with the token.
+      // A client that listens has refreshed by itself when its stream ended with the token.
       assert.notEqual(auth.kept.tokens.access_token, first.access_token);
       assert.notEqual(auth.kept.tokens.refresh_token, first.refresh_token, "refresh tokens are rotated");
-      assert.equal(auth.kept.authorizationUrl, undefined, "nobody was asked to sign in");
+      assert.equal(auth.kept.authorizationUrl, undefined, "no one was asked to sign in");
     });
   }
 
-  test("Python SDK refreshes and goes on without its user", async () => {
+  test("Python SDK refreshes and continues without its user", async () => {
     const seen = await clients.python.again();
     assert.match(seen.text.join(), /hi/);
     assert.equal(seen.refreshed, true);
     assert.equal(seen.sign_ins, 1);
   });
 
-  test("mcp-remote refreshes and goes on without its user", async () => {
+  test("mcp-remote refreshes and continues without its user", async () => {
     const { call, accessToken, presentToken, timesOpened } = clients.remote;
     assert.match((await call()).content[0].text, /hi/);
     assert.notEqual(await presentToken(), accessToken());

@@ -1,5 +1,5 @@
-// Faults beneath the process: killed in the middle of writing, a disk that is full, a database that is away. What was
-// acknowledged survives, nothing is half done or done twice, and it recovers without help.
+// Faults below the process: a kill in the middle of writing, a full disk, an unavailable database. Everything
+// acknowledged survives, nothing is done partly or twice, and it recovers without help.
 
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
@@ -104,7 +104,7 @@ for (const store of STORES) {
         const [{ n }] = await gateway.rows(
           `SELECT count(*) AS n FROM audit_events WHERE object_type = 'api_key' AND action LIKE '%create%' AND project_id = '${gateway.project.split("/").pop()}'`,
         );
-        assert.equal(Number(n), keys.length, "as many were written as are told of");
+        assert.equal(Number(n), keys.length, "as many were written as the audit trail shows");
       }
     });
 
@@ -126,7 +126,7 @@ for (const store of STORES) {
       for (const part of [0.3, 0.5, 0.7, 0.9]) {
         const instance = await configure({ store });
         const running = await migrate(instance);
-        // Somewhere in between: which step it is hit in differs from run to run, and none may matter.
+        // The step at which it is killed differs between runs, and none may matter.
         setTimeout(() => running.stop("SIGKILL"), took * part);
         await running.exited;
         assert.equal(await (await migrate(instance)).exited, 0);
@@ -168,7 +168,7 @@ describe("a disk that is full", () => {
       if (answer.status === 201) names.push(name);
       return { status: answer.status, retryAfter: answer.headers.get("retry-after"), text };
     };
-    // What lies in the log of the database already is written over before it has to grow.
+    // The existing contents of the database's log are overwritten before it has to grow.
     let refused;
     for (let count = 0; count < 2_000 && refused === undefined; count += 1) {
       const answer = await save();
@@ -189,7 +189,7 @@ describe("a disk that is full", () => {
       }
       return items.toSorted();
     };
-    assert.deepEqual(await all(), names.toSorted(), "what was acknowledged is there, and nothing else");
+    assert.deepEqual(await all(), names.toSorted(), "exactly the acknowledged objects exist");
 
     await disk.free(gateway.pid());
     const afterwards = await save();
@@ -214,7 +214,7 @@ describe("a database that is away", () => {
     await postgres?.stop();
   });
 
-  /** Asks until it holds, at most for as long as a person would wait. */
+  /** Polls until it holds, for at most as long as a person would wait. */
   const within = async (seconds, condition, what) => {
     const deadline = Date.now() + seconds * 1_000;
     while (!(await condition())) assert.ok(Date.now() < deadline, what);
@@ -243,10 +243,10 @@ describe("a database that is away", () => {
     });
     assert.equal(list.status, 503, await list.text());
     assert.ok(Number(list.headers.get("retry-after")) > 0);
-    // What was read before may be believed for five seconds, and not longer.
+    // Configuration read before is trusted for five seconds, and no longer.
     await within(10, async () => (await mcp()).status === 503, "a stale configuration goes on serving");
     assert.ok(!(await ready()));
-    assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200, "the process itself is well");
+    assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200, "the process itself is healthy");
 
     await postgres.bringBack();
     await within(15, ready, "it does not recover");

@@ -1,4 +1,4 @@
-// What becomes of a grant: refreshed by many at once, kept over a restart, ended everywhere; on two replicas where the
+// The life of a grant: refreshed by many at once, kept across a restart, ended everywhere; on two replicas if the
 // store allows them.
 
 import assert from "node:assert/strict";
@@ -22,7 +22,7 @@ for (const store of STORES) {
       gateway = await startGateway({ store });
       provider = await startProvider({ redirectUri: gateway.callback });
       rmcp = await startRmcp(gateway);
-      // SQLite has one process; there both names mean the same one.
+      // SQLite has one process; there, both names refer to it.
       replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
       const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
       source = await create("user-sources", {
@@ -65,7 +65,7 @@ for (const store of STORES) {
         }),
       });
 
-    /** The status of a call, once its answer was read. */
+    /** The status of a call, once its response was read. */
     const call = async (origin, token) => {
       const answer = await post(origin, token);
       const text = await answer.text();
@@ -85,7 +85,7 @@ for (const store of STORES) {
       return { status: answer.status, ...(await answer.json()) };
     };
 
-    /** Asks until a condition holds, for two seconds at most: as long as a replica may take to hear of a change. */
+    /** Polls until a condition holds, for at most two seconds: as long as a change may take to reach a replica. */
     const within = async (condition, what) => {
       const deadline = Date.now() + 2_000;
       while (!(await condition())) assert.ok(Date.now() < deadline, what);
@@ -156,10 +156,10 @@ for (const store of STORES) {
       const refused = await refresh(replica.origin, person);
       assert.deepEqual([refused.status, refused.error], [400, "invalid_grant"]);
       await gateway.api("PATCH", `${gateway.project}/users/${grace.id}`, { status: "active" });
-      assert.equal(await call(gateway.url, person.tokens.access_token), 401, "what was ended stays ended");
+      assert.equal(await call(gateway.url, person.tokens.access_token), 401, "ended grants stay ended");
     });
 
-    test("after a change of the subject claim people sign in anew", async () => {
+    test("after a change of the subject claim people sign in again as new users", async () => {
       const person = await signedIn({ url: gateway.url + path });
       const edit = (body) => gateway.api("PATCH", `${gateway.project}/user-sources/${source.id}`, body);
       await edit({ description: "no change of identity" });
@@ -190,7 +190,7 @@ for (const store of STORES) {
         "code=",
         "state=",
       ]) {
-        assert.ok(!log.includes(secret), `the log has ${secret.slice(0, 8)}…`);
+        assert.ok(!log.includes(secret), `the log contains ${secret.slice(0, 8)}…`);
       }
     });
   });

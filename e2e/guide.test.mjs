@@ -1,6 +1,6 @@
-// The first steps of the guide as a newcomer takes them, in a real Chromium: from the setup link over server, source and
-// gateway to a real client whose user signs in at a real provider, and to what the dashboard then knows of it. The pictures
-// of the guide are made on the way.
+// The first steps of the guide as a newcomer takes them, in a real Chromium: from the setup link, server, source and
+// gateway to a real client whose user signs in at a real provider, and to what the dashboard then shows. This also takes
+// the guide's pictures.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -99,7 +99,7 @@ describe("the first steps of the guide", () => {
     assert.equal(url, `${gateway.url}/mcp/support`);
   });
 
-  /** A client with nothing but the URL, and the browser of its user on the page that asks for consent. */
+  /** A client that knows only the URL, and its user's browser on the consent page. */
   async function asks(name) {
     const callback = await startCallback();
     const client = memoryProvider({ redirectUrl: callback.url, name });
@@ -144,7 +144,7 @@ describe("the first steps of the guide", () => {
     await camera.take(page, "sign-in");
   });
 
-  test("somebody cannot sign in: the reference leads to the reason", async () => {
+  test("someone cannot sign in: the reference leads to the reason", async () => {
     await goTo("Users");
     await page.locator("main").getByRole("link", { name: "Ada Lovelace" }).click();
     await page.getByRole("button", { name: "Block user" }).click();
@@ -164,7 +164,7 @@ describe("the first steps of the guide", () => {
     await camera.take(page, "sign-in-failed");
   });
 
-  /** Waits until a sign-in that ended so is written: steps are two seconds after they happened. */
+  /** Waits until a sign-in with this result is written: steps are written two seconds after they happened. */
   async function settled(progress) {
     const deadline = Date.now() + 10_000;
     for (;;) {
@@ -175,7 +175,7 @@ describe("the first steps of the guide", () => {
   }
 
   test("nothing complained on the way", () => {
-    // What a page still asked for in the background when it was left, htmx tells as a fault.
+    // htmx reports requests that were still running when their page was left as errors.
     const isLeaving = (complaint) => /^htmx:(afterRequest|sendAbort)/.test(complaint);
     assert.deepEqual(grace.complaints.filter((complaint) => !isLeaving(complaint)), []);
   });
@@ -190,7 +190,7 @@ describe("the first steps of the guide", () => {
     assert.deepEqual((await readdir(IN_THE_TREE)).sort(), camera.taken.toSorted());
   });
 
-  test("the guide is served too, to everybody, and every page of it is accessible", async () => {
+  test("the guide is served to everyone, and every page of it is accessible", async () => {
     const reader = await person(chromium);
     await reader.page.goto(`${gateway.url}/help`);
     const links = await reader.page.getByRole("navigation", { name: "Guide" }).getByRole("link").all();

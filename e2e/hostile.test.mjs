@@ -1,5 +1,5 @@
-// A provider that misbehaves, and strangers who interfere, against the real program. Each refusal sees three things: the page
-// a person gets, the reason an administrator finds by the reference on that page, and that nothing was stored.
+// A misbehaving provider, and strangers who interfere, against the real program. Each refusal checks three things: the page
+// a person gets, the reason an administrator finds by the reference on it, and that nothing was stored.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -15,7 +15,7 @@ const REDIRECT = "http://127.0.0.1:1/callback";
 const stranger = newKey("stranger");
 const now = () => Math.floor(Date.now() / 1000);
 
-/** What the ID token says, and the reason it is refused for. */
+/** Claims of the ID token, and the reason why it is refused. */
 const CLAIMS = {
   "no nonce": [{ nonce: undefined }, /nonce/],
   "the nonce of another sign-in": [{ nonce: "another" }, /nonce/],
@@ -40,7 +40,7 @@ const CLAIMS = {
   "a subject with a NUL": [{ sub: "ali\0ce" }, /`sub`/],
 };
 
-/** How the ID token is made, and the reason it is refused for. */
+/** How the ID token is signed, and the reason why it is refused. */
 const TOKENS = {
   "without a signature": [(header, claims) => signed({ ...header, alg: "none" }, claims, stranger).replace(/[^.]*$/, ""), /`?none`?/],
   "keyed with the public key as a shared secret": [
@@ -64,7 +64,7 @@ const TOKENS = {
   "that is none": [() => "not.a.token", /ID token/],
 };
 
-/** What the provider's redirect carries, and the reason it is refused for. */
+/** Parameters of the provider's redirect, and the reason why it is refused. */
 const REDIRECTS = {
   "with the issuer of another provider": [{ iss: "https://evil.example.com" }, /`iss` of the callback/],
   "with its issuer in other letters": [(provider) => ({ iss: `${provider.issuer}/` }), /slash/],
@@ -93,7 +93,7 @@ describe("a provider that misbehaves", () => {
 
   const users = async () => (await gateway.api("GET", `${gateway.project}/users`)).items;
 
-  /** A gateway whose people sign in there; gives where a client sends them. */
+  /** A gateway whose users sign in there; returns where a client sends them. */
   async function gatewayFor({ issuer }, slug, fields = {}) {
     const source = await gateway.api("POST", `${gateway.project}/user-sources`, {
       name: slug,
@@ -113,7 +113,7 @@ describe("a provider that misbehaves", () => {
     return client.kept.authorizationUrl;
   }
 
-  /** A person allows the client, and the provider sends them back; gives the last page, or where the client was reached. */
+  /** A person allows the client, and the provider sends them back; returns the last page, or where the client was reached. */
   async function signIn(url = authorizationUrl, browser = new Browser({ stopAt: isClient })) {
     const consent = await browser.open(url);
     return browser.submit(consent, { button: allowButton(consent) });
@@ -121,7 +121,7 @@ describe("a provider that misbehaves", () => {
 
   const isClient = (at) => at.href.startsWith(REDIRECT);
 
-  /** That a page refuses, that its reference leads to the reason, and that nobody is known for it. */
+  /** Checks that a page refuses, that its reference leads to the reason, and that no user was created. */
   async function assertRefused(page, reason, { status = 400 } = {}) {
     assert.equal(page.status, status, page.redirectedTo ? `let in: ${page.redirectedTo}` : page.text);
     assert.equal(page.headers.get("location"), null);
@@ -142,7 +142,7 @@ describe("a provider that misbehaves", () => {
     test(`an ID token ${what}`, async () => {
       provider.script.token = (header, claims) => make(header, claims, provider);
       await assertRefused(await signIn(), reason);
-      assert.ok(!provider.asked.includes("strangers-keys"), "no key is fetched from where a token says");
+      assert.ok(!provider.asked.includes("strangers-keys"), "no key is fetched from a URL in the token");
     });
   }
 
@@ -157,7 +157,7 @@ describe("a provider that misbehaves", () => {
   for (const fault of ["error", "html", "truncated"]) {
     for (const endpoint of ["token", "jwks"]) {
       test(`${endpoint}: ${fault}`, async () => {
-        // A key that is not known makes the keys be fetched.
+        // An unknown key makes the gateway fetch the keys.
         if (endpoint === "jwks") provider.script.key = newKey("new");
         provider.script.faults[endpoint] = fault;
         await assertRefused(await signIn(), /provider/);
@@ -189,21 +189,21 @@ describe("a provider that misbehaves", () => {
     });
   }
 
-  test("the token endpoint hangs: a page in time, and nobody else waits", async () => {
+  test("the token endpoint hangs: a page in time, and no one else waits", async () => {
     provider.script.faults.token = "hang";
     const began = Date.now();
     const waiting = signIn();
     while (!provider.asked.includes("token")) await new Promise((done) => setTimeout(done, 10));
     const others = await Promise.all(Array.from({ length: 10 }, () => signIn(neighboursUrl)));
     assert.ok(others.every((page) => page.redirectedTo?.searchParams.get("code")));
-    assert.ok(Date.now() - began < 5_000, "others were as quick as ever");
+    assert.ok(Date.now() - began < 5_000, "others were as fast as before");
     const { id } = (await users())[0];
     await gateway.api("DELETE", `${gateway.project}/users/${id}`);
     await assertRefused(await waiting, /token/);
     assert.ok(Date.now() - began < 10_000, "a page within ten seconds");
   });
 
-  test("good behaviour, a clock that is a minute off, and new keys: people get in", async () => {
+  test("correct behaviour, a clock that is a minute off, and new keys: people can sign in", async () => {
     for (const claims of [{}, { iat: now() + 60 }, { iat: now() - 60, exp: now() - 50 }]) {
       provider.behave();
       provider.script.claims = claims;

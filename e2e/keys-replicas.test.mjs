@@ -1,5 +1,5 @@
-// The master key of two replicas is changed as the guide says: at every moment of it the two have different keys, and people
-// sign in whichever replica their requests meet. In the order of one process, they could not.
+// The master key of two replicas is rotated as the guide says: at every moment the two have different keys, and people can
+// sign in on either replica. With the steps for a single process, they could not.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -10,7 +10,7 @@ import { configure } from "./lib/gateway.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
-/** Sign-ins at each step; their requests take turns between the replicas. */
+/** Sign-ins at each step; their requests alternate between the replicas. */
 const SIGN_INS = 4;
 
 describe("a change of the master key of two replicas", () => {
@@ -55,7 +55,7 @@ describe("a change of the master key of two replicas", () => {
     );
     const mode = { authentication_mode: "user_source", user_source_id: source.id };
     url = (await ask(`/projects/${id}/gateways`, { name: "Keys", slug: "keys", ...mode }, owner)).url;
-    // The other replica hears of it within two seconds; begun again, it knows.
+    // The other replica sees it within two seconds; after a restart, it knows.
     await serve(1, [old]);
   });
 
@@ -65,7 +65,7 @@ describe("a change of the master key of two replicas", () => {
     if (made) await rm(made.folder, { recursive: true, force: true });
   });
 
-  /** A fetch whose requests for the gateway take turns between the replicas, beginning with one of them. */
+  /** A fetch whose requests to the gateway alternate between the replicas, beginning with one of them. */
   function balanced(first) {
     let turn = first;
     return (input, options) => {
@@ -101,11 +101,11 @@ describe("a change of the master key of two replicas", () => {
     assert.deepEqual(await signIns(), []);
   });
 
-  test("in one step loses some, which is why there are two", async () => {
+  test("in one step loses some, which is why two are needed", async () => {
     const third = randomBytes(32).toString("base64");
     await serve(0, [third, fresh]);
     assert.notDeepEqual(await signIns(), []);
-    // With the key in second place at the other replica all is well again.
+    // With the key in second place at the other replica, all sign-ins work again.
     await serve(1, [fresh, third]);
     assert.deepEqual(await signIns(), []);
   });

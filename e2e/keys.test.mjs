@@ -1,5 +1,5 @@
-// Master keys: replaced while people sign in, by a rotation that is killed again and again. Whatever was sealed with either
-// key opens at every moment, and the next rotation goes on where the last one was cut off.
+// Master keys: replaced while people sign in, by a rotation that is killed again and again. Values sealed with either
+// key open at every moment, and the next rotation continues where the last one stopped.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { STORES, startGateway } from "./lib/gateway.mjs";
 import { start } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
-/** More than a rotation writes in one transaction, several times. */
+/** Several times what a rotation writes in one transaction. */
 const SECRETS = 900;
 
 for (const store of STORES) {
@@ -57,7 +57,7 @@ for (const store of STORES) {
       return Object.fromEntries(rows.map((row) => [row.name, Number(row.n)]));
     };
 
-    /** Holds the last secret, so that a rotation cannot come to its end; SQLite has nothing to hold that would not stop it whole. */
+    /** Locks the last secret, so that a rotation cannot finish; SQLite has no lock that would not stop it completely. */
     async function hold() {
       if (store === "sqlite") return () => {};
       const holder = spawn("psql", [gateway.databaseUrl, "-Atq"], { stdio: ["pipe", "pipe", "inherit"] });
@@ -101,11 +101,11 @@ for (const store of STORES) {
       const again = await rotate();
       assert.equal(await again.exited, 0, again.output());
       assert.deepEqual(await sealed(), { [fresh]: SECRETS });
-      // Without the old key: what registered itself under it is gone, everything stored is there.
+      // Without the old key, clients that registered themselves under it are gone, and everything stored is there.
       await configure(second);
       client = await register(url);
       await signsIn();
-      // A further rotation opens every single value.
+      // Another rotation opens every single value.
       const third = randomBytes(32).toString("base64");
       await configure(third, second);
       const last = await rotate();
@@ -125,11 +125,11 @@ describe("two processes on one SQLite folder", () => {
     for (const each of [other, gateway]) await each?.stop();
   });
 
-  test("the second one warns and serves, and one that is alone does not", async () => {
+  test("the second one warns and serves, and a single one does not warn", async () => {
     const warning = /another process serves from this data folder/;
     assert.doesNotMatch(gateway.log(), warning);
     other = await gateway.replica();
-    // It may answer before what it printed has come through the pipe.
+    // It may respond before its output has come through the pipe.
     for (let tries = 0; tries < 50 && !warning.test(other.log()); tries += 1) await delay(50);
     assert.match(other.log(), warning);
     assert.equal((await fetch(`${other.origin}/readyz`)).status, 200);

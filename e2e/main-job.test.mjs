@@ -1,5 +1,5 @@
-// The main job on both stores: a client types a gateway's URL, its user signs in at the company's provider and calls a tool
-// that learns who they are. Clients are the official SDKs doing their own OAuth.
+// The core flow on both stores: a client has a gateway's URL, its user signs in at the company's provider and calls a tool
+// that learns who they are. Clients are the official SDKs with their own OAuth.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,7 +16,7 @@ import { startProvider } from "./lib/provider.mjs";
 import { signIn } from "./lib/sign-in.mjs";
 import { startEverything, startRmcp } from "./lib/upstreams.mjs";
 
-/** Connects with an SDK, signing in when it asks for that; gives the connected client. */
+/** Connects with an SDK, and signs in when it asks for that; returns the connected client. */
 async function connect({ url, Client, Transport, options, callback, metadataUrl, user }) {
   const auth = memoryProvider({ redirectUrl: callback.url, clientMetadataUrl: metadataUrl });
   const make = () => new Client({ name: "end-to-end", version: "1.0.0" }, options);
@@ -37,7 +37,7 @@ async function connect({ url, Client, Transport, options, callback, metadataUrl,
   return { client, auth };
 }
 
-/** Runs the Python client; signs in when it says where; gives the line of JSON it ends with. */
+/** Runs the Python client; signs in when it says where; returns the line of JSON it ends with. */
 async function python(url, tool, toolArguments, { user, metadataUrl } = {}) {
   const script = join(import.meta.dirname, "clients/python_client.py");
   const args = [script, url, tool, JSON.stringify(toolArguments), ...(metadataUrl ? [metadataUrl] : [])];
@@ -108,7 +108,7 @@ for (const store of STORES) {
         callback,
       });
       const { tools } = await client.listTools();
-      assert.ok(tools.some((tool) => tool.name === "echo"), "one server: names stay as they are");
+      assert.ok(tools.some((tool) => tool.name === "echo"), "one server: names stay unchanged");
       const said = await client.callTool({ name: "echo", arguments: { message: "héllo" } });
       assert.match(said.content[0].text, /héllo/);
       await client.close();
@@ -131,7 +131,7 @@ for (const store of STORES) {
       await client.close();
     });
 
-    test("TypeScript SDK v2 speaks 2026-07-28 and the server learns who calls", async () => {
+    test("TypeScript SDK v2 speaks 2026-07-28 and the server learns who is calling", async () => {
       const { client, auth } = await connect({
         url: urls.both,
         Client: modern.Client,

@@ -1,5 +1,5 @@
-// Faults that an operator may meet, made at the real program, and read where the guide says that they show: in `/metrics`, in
-// the log, and by the doctor.
+// Faults that an operator may meet, caused on the real program, and read where the guide says that they show: in `/metrics`, in
+// the log, and in the doctor's output.
 
 import assert from "node:assert/strict";
 import { copyFile, readFile, readdir, rename } from "node:fs/promises";
@@ -17,14 +17,14 @@ const WRITABLE = "gatewright_database_writable";
 const AGE = "gatewright_directory_age_seconds";
 const WRITING = 'gatewright_job_failing{job="writing to the database"}';
 
-/** What `/metrics` says now, by measure with its labels. */
+/** The current values of `/metrics`, by metric with its labels. */
 async function measures({ url }) {
   const text = await (await fetch(`${url}/metrics`)).text();
   const samples = text.split("\n").filter((line) => line && !line.startsWith("#"));
   return Object.fromEntries(samples.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
 }
 
-/** Waits until the measures say so; gives them. `meanwhile` is done before each look. */
+/** Waits until the metrics match; returns them. `meanwhile` runs before each check. */
 async function until(gateway, holds, { seconds = 60, meanwhile = () => {} } = {}) {
   const deadline = Date.now() + seconds * 1_000;
   for (;;) {
@@ -40,7 +40,7 @@ async function until(gateway, holds, { seconds = 60, meanwhile = () => {} } = {}
 const isWell = (found) => found[READY] === 1 && found[WRITABLE] === 1 && found[WRITING] === 0 && found[AGE] < 5;
 const writesNothing = (found) => found[READY] === 0 && found[WRITABLE] === 0 && found[WRITING] === 1;
 
-/** A gateway in Headers mode before a server; gives its URL, the key of its callers and the id of the server. */
+/** A gateway in Headers mode in front of a server; returns its URL, its callers' key and the server's ID. */
 async function before(gateway, upstream) {
   const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
   const server = await create("servers", { slug: "one", url: upstream.url });
@@ -112,7 +112,7 @@ test("a disk that is full, also for the doctor and at start", async (t) => {
 
   await disk.fill(gateway.pid());
   let saved = 0;
-  // What lies in the log of the database already is written over before it has to grow.
+  // The existing contents of the database's log are overwritten before it has to grow.
   const save = () =>
     fetch(`${gateway.url}/api/v1${gateway.project}/servers`, {
       method: "POST",
@@ -127,7 +127,7 @@ test("a disk that is full, also for the doctor and at start", async (t) => {
   await disk.free(gateway.pid());
   await until(gateway, isWell);
 
-  // A limit of one process binds no other.
+  // A limit for one process does not bind others.
   if (disk.isMounted) {
     for (const signal of ["SIGKILL", "SIGTERM"]) {
       await gateway.restart();

@@ -1,5 +1,5 @@
-// The three modes side by side, with one and the same person: a member of the project, a user of a source, and an id that a
-// key vouches for. They are three people to the servers behind, and each mode ends by its own means.
+// The three modes side by side, with the same person: a member of the project, a user of a source, and an ID that a
+// key vouches for. To the servers they are three people, and access in each mode ends in its own way.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -43,7 +43,7 @@ for (const store of STORES) {
       for (const part of [rmcp, provider, gateway, callback]) await part?.stop();
     });
 
-    /** Makes an account of the project by invitation; gives the browser it is signed in with. */
+    /** Creates an account of the project by invitation; returns the browser it is signed in with. */
     async function invited(email, role = "viewer") {
       const { link } = await create("invitations", { email, role });
       const person = browser();
@@ -53,7 +53,7 @@ for (const store of STORES) {
       return person;
     }
 
-    /** Begins a client's sign-in at a gateway; gives its state and where the browser shall go. */
+    /** Begins a client's sign-in at a gateway; returns its state and the URL for the browser. */
     async function begin(slug) {
       const url = new URL(`${gateway.url}/mcp/${slug}`);
       const auth = memoryProvider({ redirectUrl: callback.url });
@@ -74,7 +74,7 @@ for (const store of STORES) {
       return answer.structuredContent;
     };
 
-    test("a member signs in with their account, and is gone with their membership", async () => {
+    test("a member signs in with their account, and loses access with their membership", async () => {
       const { finish, authorizationUrl, auth } = await begin("team");
       const person = await invited("ada@example.com");
       const page = await person.open(authorizationUrl);
@@ -96,7 +96,7 @@ for (const store of STORES) {
       assert.equal(answer.status, 401);
     });
 
-    test("somebody without a session signs in first, and comes back to the question", async () => {
+    test("someone without a session signs in first, and comes back to the consent page", async () => {
       const { authorizationUrl } = await begin("team");
       await invited("bo@example.com");
       const person = browser();
@@ -133,7 +133,7 @@ for (const store of STORES) {
       assert.deepEqual([asMember.mode, asUser.mode, asId.mode], ["project_members", "user_source", "headers"]);
     });
 
-    test("another mode ends what the old one gave", async () => {
+    test("changing the mode ends the access of the old one", async () => {
       const { finish, authorizationUrl, auth } = await begin("team");
       const person = await invited("di@example.com");
       const page = await person.open(authorizationUrl);

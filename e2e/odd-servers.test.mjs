@@ -1,5 +1,5 @@
-// Servers that behave in ways that were reported in public, behind the real program, used with the official TypeScript SDK: no
-// tool acts twice, nobody is stuck, nobody waits for a server that hangs, and what is wrong is told in words.
+// Servers that behave in ways reported in public, behind the real program, used with the official TypeScript SDK: no
+// tool acts twice, no one is stuck, no one waits for a server that hangs, and errors are explained.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -28,7 +28,7 @@ describe("odd servers", () => {
   const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
   const headers = () => ({ authorization: `Bearer ${key}`, "gatewright-user-id": "ada" });
 
-  /** A gateway of its own for servers that behave so; gives how to use it. */
+  /** A separate gateway for servers that behave this way; returns how to use it. */
   async function behind(scripts, fields = {}) {
     count += 1;
     const odd = [];
@@ -71,7 +71,7 @@ describe("odd servers", () => {
     assert.match(await act(), /done/, "and the next call works");
   });
 
-  test("a session lost in any status is begun again by the next call", async () => {
+  test("a session lost with any status is restarted by the next call", async () => {
     const { odd, act } = await behind({});
     await act();
     for (const status of [400, 401, 410, 500, 503]) {
@@ -84,10 +84,10 @@ describe("odd servers", () => {
     }
     odd.behaviour.forget = 404;
     odd.restart();
-    assert.match(await act(), /done/, "by the standard nothing was done, so nobody notices");
+    assert.match(await act(), /done/, "by the standard nothing was done, so no one notices");
   });
 
-  test("one server that hangs holds up no list", async () => {
+  test("one server that hangs delays no list", async () => {
     const { names, all } = await behind([{}, { list: "silence" }]);
     for (const most of [2_000, 500, 500]) {
       const began = performance.now();
@@ -128,7 +128,7 @@ describe("odd servers", () => {
     assert.equal(odd.seen.acted, 1);
   });
 
-  test("a redirect and the old transport are named, to users and to administrators", async () => {
+  test("errors name a redirect and the old transport, to users and to administrators", async () => {
     for (const [script, words] of [
       [{ redirect: "https://elsewhere.example.com/in?token=hush" }, /https:\/\/elsewhere\.example\.com/],
       [{ redirect: "/mcp/" }, /slash at its end/],
@@ -159,7 +159,7 @@ describe("odd servers", () => {
     }
   });
 
-  test("a session with a server that is taken away is ended there", async () => {
+  test("the session with a removed server is ended there", async () => {
     const { odd, act, servers } = await behind({});
     await act();
     const { session } = odd.seen;

@@ -1,5 +1,5 @@
-// What the guide tells people to type when they run it for real: backup and restore on both stores, nginx with TLS in front,
-// and the file of the first steps. The commands and files are taken from its pages as they stand there.
+// What the guide tells operators to type: backup and restore on both stores, nginx with TLS in front,
+// and the file of the first steps. The commands and files are taken from its pages unchanged.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { blocks, filledIn } from "./lib/guide.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
 import { startEverything } from "./lib/upstreams.mjs";
 
-/** An instance that is started and stopped by hand, with the master key where it is without configuration. */
+/** An instance that is started and stopped by hand, with the master key in its default place. */
 async function instance(options = {}) {
   const made = await configure(options);
   const file = join(made.folder, "gatewright.toml");
@@ -44,7 +44,7 @@ describe("backup and restore as the guide says", () => {
   before(async () => (folder = await mkdtemp(join(tmpdir(), "gatewright-backup-"))));
   after(() => rm(folder, { recursive: true, force: true }));
 
-  test("SQLite, copied while it serves and is written to", async () => {
+  test("SQLite, copied while it is serving and being written to", async () => {
     const made = await instance();
     const [backups, safe] = [join(folder, "backups"), join(folder, "safe")];
     await mkdir(backups);
@@ -92,7 +92,7 @@ describe("backup and restore as the guide says", () => {
   });
 });
 
-test("the files of the guide are good configuration", async () => {
+test("the files of the guide are valid configuration", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-config-"));
   const { program, folder: other } = await configure();
   const makeKey = (await blocks("replicas", "sh", "## Set it up"))[1];
@@ -162,11 +162,11 @@ describe("nginx with TLS in front, as the guide says", () => {
     for (const each of [folder, made?.folder]) if (each) await rm(each, { recursive: true, force: true });
   });
 
-  /** One request of the API through the proxy, from an address of one's choice. */
+  /** One API request through the proxy, from any address. */
   function ask(method, path, body, { key: bearer = owner, from = "127.0.0.1" } = {}) {
     return new Promise((done, fail) => {
       const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json" };
-      // The certificate is of this run's own making.
+      // This run created the certificate itself.
       const options = { method, headers, localAddress: from, rejectUnauthorized: false };
       const sent = request(`${url}/api/v1${path}`, options, (answer) => {
         let text = "";
@@ -178,7 +178,7 @@ describe("nginx with TLS in front, as the guide says", () => {
     });
   }
 
-  /** Waits until the proxy passes requests on: unknown keys are refused by the API, not by nginx. */
+  /** Waits until the proxy forwards requests: unknown keys are refused by the API, not by nginx. */
   async function answering() {
     const deadline = Date.now() + 10_000;
     for (;;) {
@@ -189,7 +189,7 @@ describe("nginx with TLS in front, as the guide says", () => {
     }
   }
 
-  test("the gateway's URL is the public one, and the doctor finds its way through the proxy", async () => {
+  test("the gateway's URL is the public one, and the doctor reaches it through the proxy", async () => {
     assert.equal(gateway.url, `${url}/mcp/agents`);
     const said = await run(made.program, ["doctor", ...made.config]);
     assert.match(said, new RegExp(`${url}`));
@@ -202,7 +202,7 @@ describe("nginx with TLS in front, as the guide says", () => {
   });
 
   test("what a server says while it works arrives while it works", async () => {
-    // The certificate is of this run's own making.
+    // This run created the certificate itself.
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
     try {
       const headers = { authorization: `Bearer ${key}`, "gatewright-user-id": "ada-1815" };
@@ -213,7 +213,7 @@ describe("nginx with TLS in front, as the guide says", () => {
       await client.callTool(call, undefined, { onprogress: () => arrived.push(performance.now()) });
       const over = performance.now();
       assert.ok(arrived.length >= 3, `${arrived.length} times`);
-      assert.ok(over - arrived[0] > 900, `all came in the last ${over - arrived[0]} ms: something held them back`);
+      assert.ok(over - arrived[0] > 900, `all came in the last ${over - arrived[0]} ms: something buffered them`);
       await client.close();
     } finally {
       delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;

@@ -1,4 +1,4 @@
-// What floods, huge messages, slow peers and servers that mean harm do to the process: nothing that others would notice.
+// What floods, huge messages, slow peers and malicious servers do to the process: nothing that others would notice.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -11,13 +11,13 @@ import { flood, hangUp, head, send, speak } from "./lib/raw.mjs";
 import { allowButton } from "./lib/sign-in.mjs";
 
 const MEGABYTE = 1 << 20;
-/** What the process may take at most above what it takes at rest, over all that happens here. A result has 200 MB. */
+/** The most memory that the process may use above idle, over the whole suite. A result has 200 MB. */
 const GROWTH_MAX = 160 * MEGABYTE;
-/** Deadlines for heads and bodies are ten seconds, for messages of MCP thirty; this much later they are not kept. */
+/** Deadlines for heads and bodies are ten seconds, for MCP messages thirty; this much later they are missed. */
 const LATE = 6;
-/** What is read of one body at most: a message of 4 MB, and what is thrown away so that the refusal arrives. */
+/** The most that is read of one body: a message of 4 MB, and what is discarded so that the refusal arrives. */
 const TAKEN = 25 * MEGABYTE;
-/** What the kernel holds of a connection at both ends; 32 MB for the reader alone on some. */
+/** What the kernel buffers for a connection at both ends; 32 MB for the reader alone on some machines. */
 const HELD = (await Promise.all(["rmem", "wmem"].map((name) => readFile(`/proc/sys/net/ipv4/tcp_${name}`, "utf8"))))
   .map((line) => Number(line.trim().split(/\s+/)[2]))
   .reduce((sum, most) => sum + most, 2 * MEGABYTE);
@@ -33,7 +33,7 @@ describe("overload", () => {
   const memory = async (field) =>
     Number((await readFile(`/proc/${gateway.pid()}/status`, "utf8")).match(new RegExp(`${field}:\\s+(\\d+)`))[1]) * 1024;
 
-  /** The process is the same one, answers at once, and never took more than its share. */
+  /** Checks that the process is the same, responds immediately, and never used more than its share. */
   const lives = async () => {
     const began = performance.now();
     const small = await call("small");
@@ -86,7 +86,7 @@ describe("overload", () => {
     oauth = JSON.parse((await send(metadata)).text);
     ({ key } = await create("api-keys", { name: "hostile", role: "gateway" }));
     atRest = await memory("VmRSS");
-    // These take as long as their deadlines; they are looked at in the end.
+    // These take as long as their deadlines; they are checked at the end.
     const drip = (byte) => () => new Promise((next) => setTimeout(next, 400, byte));
     const trickle = (url, sent, byte = "a") => speak(gateway.url, head(url, { ...sent, "content-length": 1_000 }), drip(byte));
     const fromOurPage = { ...FORM, origin: gateway.url, "sec-fetch-site": "same-origin" };
@@ -138,7 +138,7 @@ describe("overload", () => {
       assert.match(announced.text, /^HTTP\/1\.1 413 /, url);
       const endlessly = (said) => (said < 200 * MEGABYTE ? chunk : undefined);
       const poured = await speak(gateway.url, head(url, { ...sent, "transfer-encoding": "chunked", connection: "close" }), endlessly);
-      // Whoever goes on sending may miss the answer: the connection ends under it.
+      // A client that keeps sending may miss the response: the connection ends while it does.
       assert.match(poured.text, /^(HTTP\/1\.1 413 |$)/, url);
       assert.ok(poured.said < TAKEN + HELD, `${url}: ${poured.said} bytes were taken`);
     }
@@ -157,7 +157,7 @@ describe("overload", () => {
     await lives();
   });
 
-  /** Everything that is stored, counted, and the pages of the file it lies in. */
+  /** Counts everything that is stored, and the pages of its file. */
   const stored = async () => {
     const tables = await gateway.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name");
     const counts = {};
@@ -188,7 +188,7 @@ describe("overload", () => {
       code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
       code_challenge_method: "S256",
     });
-    /** What a click on *Allow* sends, of a page of its own. */
+    /** What a click on *Allow* sends, from its own page. */
     const consent = async () => {
       const page = await new Browser().open(`${oauth.authorization_endpoint}?${query}`);
       const [form] = page.forms;
@@ -224,10 +224,10 @@ describe("overload", () => {
     assert.deepEqual(wave, { 303: 2_400 });
     const now = await settled();
     assert.deepEqual(now.others, before.others);
-    // Of one gateway the trace keeps some hundreds, written and let go in batches.
+    // The trace keeps a few hundred per gateway, written and deleted in batches.
     assert.ok(now.attempts <= 500, `${now.attempts} attempts are kept`);
 
-    /** The browser comes back and says that its person changed their mind: the sign-in is over, and the app is told. */
+    /** The browser comes back and says that its person changed their mind: the sign-in is over, and the app learns it. */
     const comeBack = async (begun, from) => {
       const cookie = begun.headers["set-cookie"][0].split(";")[0];
       const state = new URL(begun.headers.location).searchParams.get("state");
@@ -245,7 +245,7 @@ describe("overload", () => {
       assert.ok(finished.every(Boolean), "and all of them finish");
     }
     assert.ok(performance.now() - began < 60_000, "within a minute");
-    // Nobody was pushed out.
+    // No one was pushed out.
     assert.ok(await comeBack(early, "127.2.0.2"));
     await lives();
   });
@@ -292,13 +292,13 @@ describe("overload", () => {
   });
 
   test("a list without end is read to its bound, and others are served meanwhile", async () => {
-    // It was asked when it was saved, too.
+    // It was also contacted when it was saved.
     const before = endless.seen.pages;
     const list = send(mcp.both, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
     await lives();
     const answer = await list;
     const { tools } = JSON.parse(answer.text).result;
-    assert.ok(tools.some((tool) => tool.name === "hostile_small"), "the other server's tools are there");
+    assert.ok(tools.some((tool) => tool.name === "hostile_small"), "the other server's tools are listed");
     assert.ok(before <= 200, `${before} pages were read when it was saved`);
     const pages = endless.seen.pages - before;
     assert.ok(pages > 1 && pages <= 200, `${pages} pages were read`);
@@ -319,7 +319,7 @@ describe("overload", () => {
     for (const [what, [deadline, ended]] of Object.entries(slow)) {
       const { seconds, text } = await ended;
       assert.ok(seconds < deadline + LATE, `${what}: ${seconds} s`);
-      // Pages for people have a 400 for it, with words of their own.
+      // Pages for people return a 400 for it, with their own text.
       assert.match(text, /^(HTTP\/1\.1 40[08] |$)/, what);
     }
     await lives();

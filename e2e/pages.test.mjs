@@ -1,4 +1,4 @@
-// Every page that a person sees on the way through a sign-in, in a real Chromium with and without script: whole in both
+// Every page that a person sees during a sign-in, in a real Chromium with and without script: complete in both
 // themes and on a phone, and without a fault that axe could find.
 
 import assert from "node:assert/strict";
@@ -42,8 +42,8 @@ for (const javaScriptEnabled of [true, false]) {
     const person = async () => (await chromium.newContext({ javaScriptEnabled, reducedMotion: "reduce" })).newPage();
 
     /**
-     * Takes pictures and looks for faults. Where no script runs axe cannot either, so it is shown the page as it came; that
-     * these pages have no script is seen here, too.
+     * Takes screenshots and looks for faults. Without script axe cannot run either, so it gets the page as it came; this
+     * also checks that these pages have no script.
      */
     async function look(page, name) {
       for (const button of await page.locator(".primary").all()) await button.waitFor();
@@ -57,7 +57,7 @@ for (const javaScriptEnabled of [true, false]) {
       return checkAccessibility(looker, name);
     }
 
-    /** A client that has registered and sends its user to a gateway. */
+    /** A registered client that sends its user to a gateway. */
     async function client(url, name) {
       const callback = await startCallback();
       const kept = memoryProvider({ redirectUrl: callback.url, name });
@@ -67,7 +67,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     const heading = (page, name) => page.getByRole("heading", { name, level: 1 }).waitFor();
 
-    test("consent, back at the client, and the page of a reload when all is done", async () => {
+    test("consent, back at the client, and the page of a reload afterwards", async () => {
       const { callback, kept, authorize } = await client(urls.staff, "Visual Studio Code");
       const page = await person();
       const returns = [];
@@ -132,7 +132,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(`${urls.staff}/oauth2/authorize?${query}`);
       await heading(page, "Allow Cursor to use Acme tools?");
       await look(page, "consent-scheme");
-      // Nothing is loaded on a stranger's word, a logo least of all. (Chromium asks for an icon by itself.)
+      // A stranger's URLs are never loaded, especially not a logo. (Chromium requests an icon by itself.)
       assert.deepEqual(asked.filter((url) => !url.startsWith(gateway.url)), []);
     });
 
@@ -153,17 +153,17 @@ for (const javaScriptEnabled of [true, false]) {
       callback.stop();
     });
 
-    // The time of a page is held by a script of the test's own.
+    // A script of the test controls the page's time.
     if (javaScriptEnabled) test("Allow cannot be pressed or focused in the first 0.6 seconds", async () => {
       const { callback, authorize } = await client(urls.staff, "Hurried client");
       const page = await person();
       await page.goto(authorize);
-      /** Holds the page's animations at this moment, and tries to reach a button. */
+      /** Stops the page's animations at this moment, and tries to reach a button. */
       const at = (milliseconds, name) =>
         page.evaluate(
           ([time, value]) => {
             const button = document.querySelector(`button[value=${value}]`);
-            // Those that are over are not listed any more: begin them again.
+            // Finished ones are no longer listed: restart them.
             button.style.animation = "none";
             button.getBoundingClientRect();
             button.style.animation = "";
@@ -210,7 +210,7 @@ for (const javaScriptEnabled of [true, false]) {
       callback.stop();
     });
 
-    test("a member signs in with their account, is asked, and somebody else is told whom to ask", async () => {
+    test("a member signs in with their account, gives consent, and another account is told whom to ask", async () => {
       const joined = async (email) => {
         const { link } = await create("invitations", { email, role: "viewer" });
         const page = await person();
@@ -227,8 +227,8 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(authorize);
       await page.getByLabel("E-mail address").fill("ada@example.com");
       await page.getByLabel("Password").fill(PASSWORD);
-      assert.equal(await page.getByText("no account yet").count(), 0, "there are accounts, if not a first one");
-      // The sign-in page is the dashboard's own, which may load a script of ours.
+      assert.equal(await page.getByText("no account yet").count(), 0, "there are accounts");
+      // The sign-in page is the dashboard's own, which may load our script.
       if (javaScriptEnabled) {
         await photograph(page, "sign-in-member");
         await checkAccessibility(page, "member's sign-in");

@@ -1,5 +1,5 @@
-// Chromium's own password manager, with the administrator's saved login: it fills the sign-in form, and no field for the secret of
-// something else, where the password would be stored and sent to a stranger.
+// Chromium's own password manager, with the administrator's saved login: it fills the sign-in form, but no field for another
+// secret, where the password would be stored and sent to a stranger.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -48,7 +48,7 @@ describe("a password manager", () => {
     await gateway?.stop();
   });
 
-  /** Waits until the manager has filled a field. What it fills is shown to a page once a person has touched it. */
+  /** Waits until the manager has filled a field. A page can read the value only after a person has touched it. */
   const filled = async (selector) => {
     await page.mouse.click(5, 5);
     await page.waitForFunction((field) => document.querySelector(field).value !== "", selector);
@@ -74,7 +74,7 @@ describe("a password manager", () => {
     test(`leaves the field for ${what} empty`, async () => {
       await page.goto(`${project}/${path()}`);
       assert.equal(await page.locator(field).count(), 1);
-      // A form that it does fill, so that it has surely been at work when the field is looked at.
+      // A form that it does fill, so that it has certainly run when the field is checked.
       await page.evaluate(() => {
         document.body.insertAdjacentHTML(
           "beforeend",

@@ -1,4 +1,4 @@
-// Identity providers that have nothing in common but the standard, each from saving it to a tool call by a person who signed
+// Identity providers that share only the standard, each from saving it to a tool call by a person who signed
 // in there; and one of them with all the settings by which real ones differ.
 
 import assert from "node:assert/strict";
@@ -16,11 +16,11 @@ import { signInAtProvider, startProvider, USERS } from "./lib/provider.mjs";
 import { signIn } from "./lib/sign-in.mjs";
 import { startRmcp } from "./lib/upstreams.mjs";
 
-/** A person signs in with a browser that knows no script. */
+/** A person signs in with a browser without script. */
 const plainly = (atProvider) => (authorizationUrl, callback) =>
   signIn({ authorizationUrl, redirectUrl: callback.url, atProvider });
 
-/** A person signs in with Chromium, as pages made by script want it. */
+/** A person signs in with Chromium, for pages rendered by script. */
 const inChromium = (atProvider) => async (authorizationUrl, callback) => {
   const chromium = await startChromium();
   try {
@@ -34,7 +34,7 @@ const inChromium = (atProvider) => async (authorizationUrl, callback) => {
   }
 };
 
-/** `oidc-provider` puts only `sub` into its ID tokens: name and e-mail come from userinfo. */
+/** `oidc-provider` puts only `sub` into its ID tokens: name and e-mail address come from userinfo. */
 async function startOidcProvider(options) {
   const provider = await startProvider(options);
   return { ...provider, person: USERS.ada, subject: () => options.subject ?? "ada" };
@@ -50,7 +50,7 @@ const { privateKey: ecKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
 const { privateKey: rsaKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const jwk = (key) => key.export({ format: "jwk" });
 
-/** The same provider with other settings, each of which real ones have. */
+/** The same provider with other settings, each of which some real provider has. */
 const SETTINGS = {
   client_secret_post: { client: { token_endpoint_auth_method: "client_secret_post" } },
   ES256: { client: { id_token_signed_response_alg: "ES256" }, configure: { jwks: { keys: [jwk(rsaKey), jwk(ecKey)] } } },
@@ -92,7 +92,7 @@ describe("independent providers", () => {
     ...changes,
   });
 
-  /** A gateway for the source, and a client that knows nothing but its URL. */
+  /** A gateway for the source, and a client that knows only its URL. */
   async function clientOf(source, name) {
     const made = await gateway.api("POST", `${gateway.project}/gateways`, {
       name,
@@ -107,7 +107,7 @@ describe("independent providers", () => {
     return { url: made.url, client, callback };
   }
 
-  /** What a server is told of the person whose client this is. */
+  /** What a server learns about the person whose client this is. */
   async function whoami(url, authProvider) {
     const client = new Client({ name: "end-to-end", version: "1.0.0" });
     await client.connect(new StreamableHTTPClientTransport(new URL(url), { authProvider }));
@@ -116,7 +116,7 @@ describe("independent providers", () => {
     return said.structuredContent;
   }
 
-  /** A person signs in and calls a tool, and again after a refresh; everybody agrees on who that is. */
+  /** A person signs in and calls a tool, and again after a refresh; everyone agrees on who that is. */
   async function goesAllTheWay({ source, provider, name, signsIn }) {
     const { url, client, callback } = await clientOf(source, name);
     const answer = await signsIn(client.kept.authorizationUrl, callback);
@@ -144,7 +144,7 @@ describe("independent providers", () => {
 
       after(() => provider?.stop());
 
-      test("is saved after all checks, and the wrong issuer is told from the right one", async () => {
+      test("is saved after all checks, and a wrong issuer is refused", async () => {
         const wrong = fieldsOf(provider, { name, issuer: `${provider.issuer}/` });
         await assert.rejects(gateway.api("POST", sources(), wrong), /slash/);
         source = await gateway.api("POST", sources(), fieldsOf(provider, { name }));
@@ -165,7 +165,7 @@ describe("independent providers", () => {
         await goesAllTheWay({ source, provider, name, signsIn });
       });
 
-      test("leaves the code unused when it refuses a secret, so that a rotation may begin here", async () => {
+      test("leaves the code unused when it refuses a secret, so that a rotation can begin here", async () => {
         const typed = { client_secret: "not known there yet" };
         assert.equal((await gateway.api("PATCH", `${sources()}/${source.id}`, typed)).client_secret_has_fallback, true);
         await goesAllTheWay({ source, provider, name: `${name}, rotating`, signsIn });

@@ -1,4 +1,4 @@
-// A rolling restart behind nginx, with the configuration of the guide as it stands there: two replicas are stopped and started
+// A rolling restart behind nginx, with the guide's configuration unchanged: two replicas are stopped and started
 // one after the other while clients of the official TypeScript SDK call a tool; no call is lost and none acts twice. Signals
 // do what the guide says.
 
@@ -20,13 +20,13 @@ import { freePort, run, start } from "./lib/process.mjs";
 /** How often each replica is restarted. */
 const ROUNDS = 3;
 
-/** How many calls pass before and after each step of a restart. */
+/** How many calls complete before and after each step of a restart. */
 const SOME = 40;
 
 /** Enough that nginx has several connections to each replica. */
 const CLIENTS = 8;
 
-/** As it is without configuration: the guide's nginx counts on it. */
+/** The default: the guide's nginx relies on it. */
 const DRAIN = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "5" };
 const NO_DRAIN = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "0" };
 
@@ -35,7 +35,7 @@ describe("a rolling restart behind the nginx of the guide", () => {
   const replicas = [];
   const parts = [];
 
-  /** A replica on a port of its own; nginx has the port of the public URL. */
+  /** A replica on its own port; nginx has the port of the public URL. */
   async function replica() {
     const listen = `127.0.0.1:${await freePort()}`;
     const each = { listen };
@@ -72,7 +72,7 @@ describe("a rolling restart behind the nginx of the guide", () => {
     await ask(`/projects/${id}/gateways`, gateway, owner);
     key = (await ask(`/projects/${id}/api-keys`, { name: "agents", role: "gateway" }, owner)).key;
     url = `${made.url}/mcp/agents`;
-    // The other replica has not made any of this, and knows it when it has read it.
+    // The other replica has seen none of this, and knows it only after reading it.
     await replicas[1].end();
     await replicas[1].begin();
   });
@@ -100,7 +100,7 @@ describe("a rolling restart behind the nginx of the guide", () => {
     return { errors: () => readFile(join(own, "error.log"), "utf8") };
   }
 
-  /** Clients that call the tool over and over at this URL, and how often it acted since. */
+  /** Clients that call the tool repeatedly at this URL, and how often it has acted since. */
   async function calling(at) {
     const headers = { authorization: `Bearer ${key}`, "gatewright-user-id": "ada-1815" };
     const clients = [];
@@ -138,7 +138,7 @@ describe("a rolling restart behind the nginx of the guide", () => {
       }
     }
     const failures = await calls.stop();
-    // Replicas were away, and nginx has seen that; it has seen nothing else.
+    // Replicas were down, and nginx has seen that; it has seen no other errors.
     const errors = (await proxy.errors()).trim().split("\n");
     const refused = errors.filter((line) => line.includes("connect() failed (111: Connection refused)"));
     const others = errors.filter((line) => !refused.includes(line));
@@ -186,13 +186,13 @@ describe("a rolling restart behind the nginx of the guide", () => {
     const starting = await start(made.program, ["serve", ...made.config], { env });
     const [connection] = await asked;
     starting.child.kill("SIGHUP");
-    // The first of the two that ends it is how it ended.
+    // The first of the two that happens is how it ended.
     assert.equal(await starting.stop(), "SIGTERM", starting.output());
     connection.destroy();
     silent.close();
   });
 
-  test("while it drains it says so to load balancers and serves everybody", async () => {
+  test("while it drains it says so to load balancers and keeps serving", async () => {
     const [each] = replicas;
     each.running.child.kill("SIGTERM");
     const told = async () => {

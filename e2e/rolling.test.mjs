@@ -1,5 +1,5 @@
-// Two replicas are restarted one after the other, as an upgrade does it, while people sign in and clients refresh and call. A
-// request that finds no listener goes to the other replica, as behind a load balancer; nothing else is forgiven.
+// Two replicas are restarted one after the other, as in an upgrade, while people sign in and clients refresh and call. A
+// request that finds no listener goes to the other replica, as behind a load balancer; no other error is tolerated.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -11,7 +11,7 @@ import { startProvider } from "./lib/provider.mjs";
 /** How often each replica is restarted. */
 const ROUNDS = 2;
 
-/** How many sign-ins and refreshes pass between two restarts. */
+/** How many sign-ins and refreshes complete between two restarts. */
 const SOME = 4;
 
 /** The errors of a connection that was never made, or closed before anything came back. */
@@ -35,7 +35,7 @@ describe("a rolling restart of two replicas", () => {
       user_source_id: source.id,
     });
     url = made.url;
-    // Begun last, it knows all of this from the start.
+    // Started last, it knows all of this from the start.
     replica = await gateway.replica();
     balanced = loadBalancer();
   });
@@ -44,7 +44,7 @@ describe("a rolling restart of two replicas", () => {
     for (const each of [provider, replica, gateway]) await each?.stop();
   });
 
-  /** A fetch that spreads what is for the gateway over both replicas. */
+  /** A fetch that spreads the gateway's requests over both replicas. */
   function loadBalancer() {
     const origins = [gateway.url, replica.origin];
     let turn = 0;
@@ -96,7 +96,7 @@ describe("a rolling restart of two replicas", () => {
     });
 
   let count = 0;
-  /** Many people: one alone may not sign in this often. */
+  /** Many people: one person may not sign in this often. */
   const signIn = () => signedIn({ url, fetch: balanced, clientFetch: balanced, user: `person${(count += 1)}` });
 
   test("loses no sign-in, no grant and no call", async () => {

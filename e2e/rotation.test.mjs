@@ -1,4 +1,4 @@
-// A client secret is rotated while people sign in without a pause: whichever side changes first, nobody is turned away.
+// A client secret is rotated while people sign in continuously: whichever side changes first, every sign-in works.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -7,7 +7,7 @@ import { continuously } from "./lib/continuous.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
-/** How many sign-ins have to pass between two changes. */
+/** How many sign-ins have to complete between two changes. */
 const SOME = 8;
 
 for (const store of STORES) {
@@ -17,7 +17,7 @@ for (const store of STORES) {
     before(async () => {
       gateway = await startGateway({ store });
       provider = await startProvider({ redirectUri: gateway.callback });
-      // Many providers take two secrets for a while; this one takes those of a set.
+      // Many providers accept two secrets for a while; this one accepts those of a set.
       provider.secrets = new Set(["first"]);
       provider.provider.Client.prototype.compareClientSecret = (secret) => provider.secrets.has(secret);
       const source = await gateway.api("POST", `${gateway.project}/user-sources`, {
@@ -34,7 +34,7 @@ for (const store of STORES) {
         user_source_id: source.id,
       });
       url = made.url;
-      // SQLite has one process; there both names mean the same one. Begun last, the second knows all of this from the start.
+      // SQLite has one process; there, both names refer to it. Started last, the second knows all of this from the start.
       replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
     });
 
@@ -44,7 +44,7 @@ for (const store of STORES) {
 
     const typeHere = (secret) => gateway.api("PATCH", path, { client_secret: secret });
 
-    /** Signs in; begins at one process and ends at the other, each time the other way round. */
+    /** Signs in; begins at one process and ends at the other, alternating. */
     const signIn = (index) => {
       const [here, there] = index % 2 ? [gateway.url, replica.origin] : [replica.origin, gateway.url];
       const isOurs = (at) => at.origin === gateway.url;
@@ -53,11 +53,11 @@ for (const store of STORES) {
         const origin = isCallback(at) ? there : here;
         return fetch(isOurs(at) ? `${origin}${at.pathname}${at.search}` : at, options);
       };
-      // Each time another person: one who signs in thirty times a minute is told to wait.
+      // Each time another person: one who signs in thirty times a minute has to wait.
       return signedIn({ url, user: `person-${index}`, fetch: elsewhere });
     };
 
-    /** Does the steps with sign-ins before, between and after them; gives what failed. */
+    /** Runs the steps with sign-ins before, between and after them; returns the failures. */
     const during = async (...steps) => {
       const people = continuously(signIn);
       await people.more(SOME);
@@ -73,7 +73,7 @@ for (const store of STORES) {
       return [source.client_secret_in_use, source.client_secret_has_fallback, source.needs_attention];
     };
 
-    test("here first, then at the provider: nobody fails", async () => {
+    test("here first, then at the provider: no sign-in fails", async () => {
       const failures = await during(
         () => typeHere("second"),
         () => (provider.secrets = new Set(["second"])),
@@ -82,7 +82,7 @@ for (const store of STORES) {
       assert.deepEqual(await secretOf(), ["current", false, false]);
     });
 
-    test("at the provider first, which takes both for a while, then here: nobody fails", async () => {
+    test("at the provider first, which accepts both for a while, then here: no sign-in fails", async () => {
       const failures = await during(
         () => (provider.secrets = new Set(["second", "third"])),
         () => typeHere("third"),
@@ -92,7 +92,7 @@ for (const store of STORES) {
       assert.deepEqual(await secretOf(), ["current", false, false]);
     });
 
-    test("at both in the same moment: nobody fails", async () => {
+    test("at both in the same moment: no sign-in fails", async () => {
       const failures = await during(async () => {
         await typeHere("fourth");
         provider.secrets = new Set(["fourth"]);
@@ -101,12 +101,12 @@ for (const store of STORES) {
       assert.deepEqual(await secretOf(), ["current", false, false]);
     });
 
-    test("at a provider that drops the old one at once: the cause is named until the new one is typed here", async () => {
+    test("at a provider that drops the old one immediately: the cause is named until the new one is entered here", async () => {
       provider.secrets = new Set(["fifth"]);
       await assert.rejects(signIn(0), /You could not be signed in/);
       await assert.rejects(signIn(1), /You could not be signed in/);
       await gateway.said(/a sign-in failed.*the provider refused the client credentials \(HTTP 401, invalid_client\)/);
-      // What the other process saw is there within two seconds.
+      // What the other process saw is here within two seconds.
       const failed = async () => (await gateway.api("GET", `${gateway.project}/sign-in-attempts?outcome=failed`)).items;
       const deadline = Date.now() + 5_000;
       let items = await failed();

@@ -1,5 +1,5 @@
-// Secrets and the log. At its most talkative, over all that happens with a secret of each kind, what works and what is
-// refused, no line has one of them, plain, encoded or sealed.
+// Secrets and the log. At the most verbose level, with every kind of secret in use, accepted and
+// refused, no line contains one of them, plain, encoded or sealed.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -17,9 +17,9 @@ const META = {
   "io.modelcontextprotocol/clientInfo": { name: "canary", version: "1" },
   "io.modelcontextprotocol/clientCapabilities": {},
 };
-/** A sealed value: `v1.`, the id of its key, and another dot. */
+/** A sealed value: `v1.`, the ID of its key, and another dot. */
 const SEALED = /v1\.[0-9a-f]{8}\.[\w-]{8}/;
-/** The settings of the most talkative log, in either form. */
+/** The settings of the most verbose log, in either format. */
 const LOGS = { sqlite: "human", postgres: "json" };
 
 for (const store of STORES) {
@@ -35,7 +35,7 @@ for (const store of STORES) {
     const canary = (name) => keep(name, `canary-${randomBytes(12).toString("hex")}`);
     const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
 
-    /** Notes what a browser carries about: states, codes, nonces, cookies, and what is sealed in forms. */
+    /** Records what a browser carries: states, codes, nonces, cookies, and sealed form values. */
     const noting = async (url, options = {}) => {
       const note = (parameters, where) => {
         for (const [name, value] of parameters) {
@@ -69,7 +69,7 @@ for (const store of STORES) {
       keep("project key", gateway.projectKey);
       keep("setup link", gateway.log().match(/account\/setup\/(\S+)/)[1]);
       provider = await startProvider({ redirectUri: gateway.callback, client: { client_secret: canary("client secret") } });
-      // What the gateway and the provider tell each other.
+      // What the gateway and the provider send each other.
       provider.provider.on("grant.success", (context) => {
         for (const name of ["code", "code_verifier"]) keep(`${name} at the provider`, context.oidc.params[name]);
         for (const name of ["access_token", "id_token"]) keep(`${name} of the provider`, context.body[name]);
@@ -157,7 +157,7 @@ for (const store of STORES) {
       return { tokens, basic, form };
     }
 
-    test("people sign in, call, refresh and revoke, by clients of each kind", async () => {
+    test("people sign in, call, refresh and revoke, with clients of each kind", async () => {
       const answer = await fetch(`${made.staff.url}/oauth2/register`, {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -210,7 +210,7 @@ for (const store of STORES) {
       assert.equal((await browser().open(link)).status, 200);
     });
 
-    test("keys are made, rotated and refused, and secrets stand where they do not belong", async () => {
+    test("keys are created, rotated and refused, and secrets are sent where they do not belong", async () => {
       const key = await create("api-keys", { name: "agents", role: "gateway" });
       keep("gateway key", key.key);
       const user = { headers: { "gatewright-user-id": "ada" } };
@@ -228,7 +228,7 @@ for (const store of STORES) {
       await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${canary("wrong metrics token")}` } });
     });
 
-    test("a rotated client secret that the provider does not know is tried and told of, and not shown", async () => {
+    test("a rotated client secret that the provider does not know is tried and reported, and not shown", async () => {
       await gateway.api("PATCH", `${gateway.project}/user-sources/${made.source.id}`, { client_secret: canary("rotated client secret") });
       const client = await create(`gateways/${made.staff.id}/preregistered-clients`, {
         name: "Again",
@@ -239,10 +239,10 @@ for (const store of STORES) {
     });
 
     test("and no line of the log has any of it", async () => {
-      // Refusals are written a moment after they are answered.
+      // Refusals are written a moment after the response.
       await gateway.said(/\/metrics/);
       const log = gateway.errors();
-      assert.match(log, LOGS[store] === "json" ? /"level":"TRACE"/i : /TRACE/, "the log is at its most talkative");
+      assert.match(log, LOGS[store] === "json" ? /"level":"TRACE"/i : /TRACE/, "the log is at its most verbose level");
       assert.match(log, /request/);
       const names = [...secrets.keys()].map((name) => name.replace(/ \d+$/, ""));
       for (const name of ["id_token of the provider", "code_verifier at the provider", "assertion", "refresh token", "cookie"]) {

@@ -1,4 +1,4 @@
-// An administrator tries a User Source out: the click, the certified provider, and the report on the page and by API.
+// An administrator tries out a User Source: the click, the certified provider, and the report on the page and by API.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -54,7 +54,7 @@ for (const store of STORES) {
         ...changes,
       });
 
-    /** Starts a test and opens its page in a browser of its own. */
+    /** Starts a test and opens its page in a separate browser. */
     async function begin(of) {
       const tests = `${path}/${of.id}/test-sign-ins`;
       const started = await gateway.api("POST", tests);
@@ -77,7 +77,7 @@ for (const store of STORES) {
       await page.waitForURL((url) => url.origin === gateway.url);
     }
 
-    /** Nothing but the report came of it. */
+    /** Checks that only the report was created. */
     async function nothingElse() {
       const users = await gateway.api("GET", `${gateway.project}/users`);
       assert.deepEqual(users.items, []);
@@ -116,7 +116,7 @@ for (const store of STORES) {
       await context.close();
     });
 
-    test("it fails with the exact reason where the secret is wrong, and works once that is mended", async () => {
+    test("it fails with the exact reason where the secret is wrong, and works once that is fixed", async () => {
       const made = await source({ name: "Mistyped", client_secret: "not the one" });
       const { started, page, context, complaints, read } = await begin(made);
       await signIn(page);
@@ -138,7 +138,7 @@ for (const store of STORES) {
       await context.close();
     });
 
-    test("a claim that is not there fails and leaves the others to choose from", async () => {
+    test("a missing claim fails and shows the others to choose from", async () => {
       const made = await source({ name: "Missing claim", subject_claim: "badge_number" });
       const { page, context, read } = await begin(made);
       await signIn(page);
@@ -152,7 +152,7 @@ for (const store of STORES) {
       await context.close();
     });
 
-    test("nobody but the key that started it reads it", async () => {
+    test("only the key that started it can read it", async () => {
       const made = await source({ name: "Private" });
       const { started, context } = await begin(made);
       const other = await gateway.api("POST", `${gateway.project}/api-keys`, { name: "colleague", role: "owner" });

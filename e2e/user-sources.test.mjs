@@ -1,4 +1,4 @@
-// User Sources against the certified provider: what saving finds, what testing says, what guards refuse.
+// User Sources against the certified provider: what saving finds, what testing reports, what guards refuse.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -28,7 +28,7 @@ for (const store of STORES) {
       ...changes,
     });
 
-    /** Sends a request that has to be refused; gives the problem. */
+    /** Sends a request that has to be refused; returns the problem. */
     const refused = async (status, method, at, body) => {
       const answer = await fetch(`${gateway.url}/api/v1${at}`, {
         method,
@@ -42,11 +42,11 @@ for (const store of STORES) {
       return JSON.parse(text);
     };
 
-    test("saving tells what does not fit, field by field", async () => {
+    test("saving reports each problem at its field", async () => {
       const slash = await refused(422, "POST", path, fields({ issuer: `${provider.issuer}/` }));
       assert.equal(slash.errors[0].pointer, "/issuer");
       assert.match(slash.errors[0].detail, /slash/);
-      // A provider may leave some of its scopes out of its list, so an unlisted one is a warning.
+      // A provider may omit some of its scopes from its list, so an unlisted one is a warning.
       const scopes = await gateway.api("POST", path, fields({ name: "Cheese", scopes: ["openid", "cheese"] }));
       assert.match(JSON.stringify(scopes.warnings), /cheese/);
       const away = await refused(422, "POST", path, fields({ issuer: "http://127.0.0.1:9" }));
@@ -55,7 +55,7 @@ for (const store of STORES) {
       assert.equal(unverified.verified_at, null);
     });
 
-    test("testing the connection tells right from wrong credentials", async () => {
+    test("testing the connection distinguishes right from wrong credentials", async () => {
       const right = await gateway.api("POST", `${path}/${source.id}/test-connection`);
       assert.equal(right.last_test.credentials.verdict, "right");
       const other = await gateway.api("POST", path, fields({ name: "Mistyped", client_secret: "not the one" }));
@@ -64,14 +64,14 @@ for (const store of STORES) {
       assert.deepEqual((await gateway.api("GET", `${path}/${other.id}`)).last_test, wrong.last_test);
     });
 
-    test("a secret is never sent to an origin it was not typed for", async () => {
+    test("a secret is never sent to an origin it was not entered for", async () => {
       const elsewhere = { issuer: "http://127.0.0.1:9", skip_validation: true };
       const problem = await refused(422, "PATCH", `${path}/${source.id}`, elsewhere);
       assert.equal(problem.errors[0].pointer, "/client_secret");
       assert.equal((await gateway.api("GET", `${path}/${source.id}`)).issuer, provider.issuer);
     });
 
-    test("a source in use is neither deactivated nor deleted, and the refusal says by what", async () => {
+    test("a source in use is neither deactivated nor deleted, and the refusal names the gateways", async () => {
       const made = await gateway.api("POST", `${gateway.project}/gateways`, {
         name: "In the way",
         authentication_mode: "user_source",

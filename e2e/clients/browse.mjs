@@ -1,4 +1,4 @@
-// What stands in for the desktop's browser: a program opens it on an authorization URL, a person allows and signs in, and
+// Takes the place of the desktop's browser: a program opens it on an authorization URL, a person allows and signs in, and
 // the browser ends on the program's loopback address.
 
 import { signIn } from "../lib/sign-in.mjs";

@@ -1,22 +1,22 @@
-// An access token the long way: the SDK's own registration and code exchange, with a sign-in in between.
+// An access token through the SDK's own registration and code exchange, with a sign-in in between.
 
 import { auth } from "@modelcontextprotocol/client";
 import { Browser } from "./browser.mjs";
 import { memoryProvider } from "./client.mjs";
 import { signIn } from "./sign-in.mjs";
 
-/** Signs in at a gateway and gives the access token. */
+/** Signs in at a gateway and returns the access token. */
 export async function accessToken({ url, user = "ada", name }) {
   return (await tokens({ url, user, name })).access_token;
 }
 
-/** Signs in at a gateway and gives the whole token answer. */
+/** Signs in at a gateway and returns the complete token response. */
 export async function tokens(options) {
   return (await signedIn(options)).tokens;
 }
 
 /**
- * Signs in at a gateway and gives the token answer and the client it was given to; `fetch` is the browser's, `clientFetch`
+ * Signs in at a gateway and returns the token response and the client that got it; `fetch` is the browser's, `clientFetch`
  * the client's.
  */
 export async function signedIn({ url, user = "ada", name, fetch, clientFetch }) {

@@ -1,4 +1,4 @@
-// A stateless MCP server (2026-07-28) whose list is as large as is wished, and whose tool `half` breaks off when it is told to.
+// A stateless MCP server (2026-07-28) whose list has the requested size, and whose tool `half` breaks off on request.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -20,7 +20,7 @@ export const headersOf = (key, method, name) => ({
   ...(name && { "mcp-name": name }),
 });
 
-/** Starts it, with a tool `half` and `more` others that are described at length. */
+/** Starts it, with a tool `half` and `more` others with long descriptions. */
 export async function startBreakingUpstream({ more = 0, length = 0 } = {}) {
   const begun = new Set();
   const tool = (name) => ({ name, description: "d".repeat(length), inputSchema: { type: "object" } });
@@ -42,7 +42,7 @@ export async function startBreakingUpstream({ more = 0, length = 0 } = {}) {
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${server.address().port}/mcp`,
-    /** Breaks what has begun. */
+    /** Breaks the responses that have begun. */
     cut: () => {
       for (const each of begun) each.destroy();
       begun.clear();

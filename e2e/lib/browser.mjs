@@ -1,5 +1,5 @@
-// A browser without a window: follows redirects, keeps cookies by host (all ports of a host share them, as in real ones),
-// and fills in forms. What it sends along with a form is what browsers send: Origin, Sec-Fetch-Site, Referer.
+// A headless browser: follows redirects, keeps cookies by host (all ports of a host share them, as in real ones),
+// and fills in forms. With a form it sends what browsers send: Origin, Sec-Fetch-Site, Referer.
 
 const FORM = /<form\b([^>]*)>([\s\S]*?)<\/form>/gi;
 const FIELD = /<(input|button|select)\b([^>]*)>/gi;
@@ -95,7 +95,7 @@ export class Browser {
     return this.request(url);
   }
 
-  /** Sends a page's form as a click on `button` (by its value, name or nothing) would, with `values` typed in. */
+  /** Submits a page's form as a click on `button` (by its value, name or none) would, with `values` filled in. */
   submit(page, { values = {}, button, form = page.forms[0] } = {}) {
     if (!form) throw new Error(`no form on ${page.url} (${page.status}):\n${page.text.slice(0, 2000)}`);
     const sent = new URLSearchParams();

@@ -1,5 +1,5 @@
-// Canaille, an identity server in Python (Flask and Authlib), from PyPI: set up by its own command line in a folder that goes
-// away. The client is registered as any client may be (RFC 7591).
+// Canaille, an identity server in Python (Flask and Authlib), from PyPI: set up by its own command line in a temporary
+// folder. The client is registered dynamically (RFC 7591).
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
@@ -10,7 +10,7 @@ import { freePort, run, start } from "./process.mjs";
 
 const PERSON = { username: "ada", password: "analytical engine", name: "Ada Lovelace", email: "ada@example.com" };
 
-/** The program, installed beside the interpreter of the Python clients. */
+/** The program, installed next to the interpreter of the Python clients. */
 const PROGRAM = join(dirname(process.env.GATEWRIGHT_TEST_PYTHON ?? "/usr/bin/python3"), "canaille");
 
 /** Starts the server with one confidential client; `redirectUri` is the gateway's one callback. */
@@ -60,7 +60,7 @@ async function register({ issuer, redirectUri }) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
       client_name: "Gatewright",
-      // Addresses of this machine would be trusted, and their consent page left out.
+      // It would trust addresses of this machine and skip their consent page.
       client_uri: "https://gatewright.example",
       redirect_uris: [redirectUri],
       grant_types: ["authorization_code"],
@@ -74,8 +74,8 @@ async function register({ issuer, redirectUri }) {
 }
 
 /**
- * Signs in on the server's pages: name, password, and its consent, which it asks for once. Two of its access tokens for one
- * person in one second are equal, and it fails on the second of them: so each sign-in has a second of its own.
+ * Signs in on the server's pages: name, password, and its consent, which it asks for once. Two access tokens that it issues to one
+ * person in the same second are equal, and it fails on the second one: so each sign-in gets its own second.
  */
 export async function signInAtCanaille(browser, page) {
   await new Promise((done) => setTimeout(done, 1000 - (Date.now() % 1000)));

@@ -5,17 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-/** Where screenshots go: outside the tree. */
+/** Where screenshots are written: outside the tree. */
 export const SCREENSHOTS = process.env.GATEWRIGHT_SCREENSHOTS ?? join(tmpdir(), "gatewright-screenshots");
 
-/** The three looks every page is seen in. */
+/** The three looks in which every page is checked. */
 export const LOOKS = {
   light: { viewport: { width: 1200, height: 860 }, colorScheme: "light" },
   dark: { viewport: { width: 1200, height: 860 }, colorScheme: "dark" },
   phone: { viewport: { width: 360, height: 740 }, colorScheme: "light" },
 };
 
-/** Starts the browser without anything that calls home. */
+/** Starts the browser with all phoning home turned off. */
 export function startChromium() {
   return chromium.launch({
     executablePath: "/usr/bin/chromium",
@@ -31,7 +31,7 @@ export function startChromium() {
   });
 }
 
-/** Takes a picture of a page in every look, and checks that it never scrolls sideways. */
+/** Takes a screenshot of a page in every look, and checks that it never scrolls sideways. */
 export async function photograph(page, name) {
   await mkdir(SCREENSHOTS, { recursive: true });
   for (const [look, { viewport, colorScheme }] of Object.entries(LOOKS)) {

@@ -1,9 +1,9 @@
-// What every OAuth client needs around an SDK: somewhere to keep things, and a loopback listener for its redirect.
+// What every OAuth client needs in addition to an SDK: storage, and a loopback listener for its redirect.
 
 import { createServer } from "node:http";
 import { once } from "node:events";
 
-/** A loopback listener that gives the parameters of the one redirect it gets. */
+/** A loopback listener that returns the parameters of the one redirect it gets. */
 export async function startCallback(path = "/callback") {
   const server = createServer();
   server.listen(0, "127.0.0.1");

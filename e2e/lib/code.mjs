@@ -1,4 +1,4 @@
-// The authorization code flow by hand, for tests that need to stand between its steps.
+// The authorization code flow by hand, for tests that act between its steps.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -7,7 +7,7 @@ import { signIn } from "./sign-in.mjs";
 
 const REDIRECT = "http://127.0.0.1/callback";
 
-/** Registers a public client at the gateway at `url`; gives its id. */
+/** Registers a public client at the gateway at `url`; returns its ID. */
 export async function register(url) {
   const answer = await fetch(`${url}/oauth2/register`, {
     method: "POST",
@@ -18,7 +18,7 @@ export async function register(url) {
   return (await answer.json()).client_id;
 }
 
-/** Signs a person in at the gateway at `url`, up to the code; gives what a token request needs. */
+/** Signs a person in at the gateway at `url`, up to the code; returns what a token request needs. */
 export async function codeOf(url, clientId, { user = "ada", browser } = {}) {
   const verifier = randomBytes(32).toString("base64url");
   const query = new URLSearchParams({
@@ -48,7 +48,7 @@ export async function codeOf(url, clientId, { user = "ada", browser } = {}) {
 /** A browser that keeps its session at the provider from one {@link codeOf} to the next. */
 export const browserOf = () => new Browser({ stopAt: (at) => at.href.startsWith(REDIRECT) });
 
-/** A token request; gives the status and what the answer says, or nothing when there was no whole answer. */
+/** A token request; returns the status and the body, or nothing if no complete response arrived. */
 export async function tokenRequest(url, form) {
   try {
     const answer = await fetch(`${url}/oauth2/token`, { method: "POST", body: new URLSearchParams(form) });

@@ -1,8 +1,8 @@
-// Work that goes on while something is changed under it: people who sign in, clients that refresh.
+// Work that continues while something is changed: people who sign in, clients that refresh.
 
 /**
- * Does `work(index)` over and over, `parallel` at a time and `limit` times at most, until stopped. `more(count)` waits until
- * that many pieces were done that began after it was called; `stop()` gives every failure there was.
+ * Runs `work(index)` repeatedly, `parallel` at a time and at most `limit` times, until stopped. `more(count)` waits until
+ * that many runs that began after the call have finished; `stop()` returns all failures.
  */
 export function continuously(work, { parallel = 4, limit = 400 } = {}) {
   const failures = [];

@@ -1,4 +1,4 @@
-// People in the dashboard: browsers that collect complaints, and the ways in that every test needs.
+// People in the dashboard: browsers that collect errors, and the ways to sign in that every test needs.
 
 import assert from "node:assert/strict";
 import { checkAccessibility } from "./accessibility.mjs";
@@ -8,19 +8,19 @@ export const PASSWORD = "violet harbour ninety";
 export const ADA = { name: "Ada Lovelace", email: "ada@example.com" };
 export const GRACE = { name: "Grace Hopper", email: "grace@example.com" };
 
-/** The link that `serve` prints while there is no account. */
+/** The link that `serve` prints as long as there is no account. */
 export function setupLink(gateway) {
   const link = gateway.log().match(/http\S+\/account\/setup\/\S+/)?.[0];
   assert.ok(link, `serve printed no setup link:\n${gateway.log()}`);
   return link;
 }
 
-/** A browser of one person, and what its pages complained about. */
+/** A browser of one person, and the errors its pages reported. */
 export async function person(chromium, options = {}) {
   const context = await chromium.newContext({ reducedMotion: "reduce", ...options });
   const page = await context.newPage();
   const complaints = [];
-  // A refused form and a page that is not there are answers with a status that the console repeats.
+  // The console also reports the status of refused forms and missing pages.
   const isStatus = (message) => /status of (403|404|409|422)/.test(message.text());
   page.on("console", (message) => {
     if (message.type() === "error" && !isStatus(message)) complaints.push(`${message.text()} (${message.location().url})`);
@@ -62,13 +62,13 @@ export async function join(page, link, { name }) {
   await page.getByText("You are a member of this project now.").waitFor();
 }
 
-/** Photographs a page in every look and has axe look at it in both themes. */
+/** Takes a screenshot of a page in every look, and runs axe on it in both themes. */
 export async function look(page, name) {
   await photograph(page, `dashboard-${name}`);
   await checkAccessibility(page, name);
 }
 
-/** A fresh instance's first person, signed in on the page of her project: her browser and the project's path. */
+/** The first person of a new instance, signed in on the page of her project: her browser and the project's path. */
 export async function firstPerson(chromium, gateway, options = {}) {
   const ada = await person(chromium, options);
   await setUp(ada.page, setupLink(gateway));

@@ -1,4 +1,4 @@
-// A disk that a test can fill, without filling the machine's.
+// A disk that a test can fill without filling the machine's.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { run } from "./process.mjs";
 
 /**
- * A file system of its own with little room, so many megabytes; where none may be mounted, files that must not grow. `kind` says which. What
- * runs on it is begun with `wrapper`.
+ * A small separate file system of this many megabytes; if none can be mounted, a limit on file sizes. `kind` says which.
+ * `wrapper` starts a program on it.
  */
 export async function smallDisk({ megabytes = 8 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-disk-"));
@@ -22,7 +22,7 @@ export async function smallDisk({ megabytes = 8 } = {}) {
       kind: "files that must not grow",
       isMounted: false,
       folder,
-      // A process that meets the limit is ended by a signal unless it ignores that.
+      // A process that reaches the limit is killed by a signal unless it ignores that.
       wrapper: ["sh", "-c", 'trap "" XFSZ; exec "$0" "$@"'],
       fill: (pid) => limit(pid, 1 << 20),
       free: (pid) => limit(pid, "unlimited"),

@@ -1,4 +1,4 @@
-// The real binary: configured, started, and administered through its REST API like an operator would.
+// The real binary: configured, started, and administered through its REST API as an operator would.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,10 +9,10 @@ import { freePort, run, start } from "./process.mjs";
 
 export const BINARIES = process.env.GATEWRIGHT_BINARIES ?? join(import.meta.dirname, "../../target/debug");
 
-/** The stores every flow is proven on. */
+/** The stores on which every flow is tested. */
 export const STORES = ["sqlite", "postgres"];
 
-/** Makes a database of its own in the test cluster and gives its URL. */
+/** Creates a separate database in the test cluster and returns its URL. */
 export async function freshDatabase() {
   const cluster = process.env.GATEWRIGHT_TEST_POSTGRES;
   if (!cluster) throw new Error("GATEWRIGHT_TEST_POSTGRES is not set: run `cargo xtask test`");
@@ -22,8 +22,8 @@ export async function freshDatabase() {
 }
 
 /**
- * Writes the configuration of an instance into a folder of its own. `outbound` is TOML for that section; `databaseUrl`
- * and `dataDir` stand for the places that are otherwise made for it.
+ * Writes the configuration of an instance into its own folder. `outbound` is TOML for that section; `databaseUrl`
+ * and `dataDir` replace the defaults that are otherwise created.
  */
 export async function configure({ store = "sqlite", outbound = "", logLevel = "info", databaseUrl, dataDir } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-"));
@@ -50,7 +50,7 @@ level = "${logLevel}"
   );
   const program = join(BINARIES, "gatewright");
   const config = ["--config", join(folder, "gatewright.toml")];
-  /** Asks the database itself, behind the back of the process. */
+  /** Queries the database directly, without the process. */
   const rows = async (sql) => {
     if (postgres) return JSON.parse((await run("psql", [postgres, "-Atc", `select coalesce(json_agg(r), '[]') from (${sql}) r`])).trim());
     const database = new DatabaseSync(join(data, "gatewright.db"), { readOnly: true });
@@ -64,8 +64,8 @@ level = "${logLevel}"
 }
 
 /**
- * Starts a gateway instance as {@link configure} sets it up. Its log goes to the file `outputFile`, if there is one; the
- * words of `wrapper` stand before its command.
+ * Starts a gateway instance as {@link configure} sets it up. Its log goes to the file `outputFile`, if set; the
+ * words of `wrapper` are put in front of its command.
  */
 export async function startGateway({ env = {}, outputFile, wrapper = [], ...options } = {}) {
   const { folder, url, data, databaseUrl, masterKey, program, config, rows } = await configure(options);
@@ -87,7 +87,7 @@ export async function startGateway({ env = {}, outputFile, wrapper = [], ...opti
     instanceKey,
     log: () => running.output(),
     errors: () => running.errors(),
-    /** Waits until the log has such a line: it is written by another process, and comes when it comes. */
+    /** Waits until the log has such a line: another process writes it, at its own time. */
     said: async (pattern) => {
       const deadline = Date.now() + 2_000;
       while (!pattern.test(running.output())) {
@@ -98,7 +98,7 @@ export async function startGateway({ env = {}, outputFile, wrapper = [], ...opti
     pid: () => running.child.pid,
     running: () => running,
     callback: `${url}/oauth2/intermediate_callback`,
-    /** Calls the API; throws on any error with what it said. */
+    /** Calls the API; throws the response on any error. */
     api: async (method, path, body, key = gateway.projectKey ?? instanceKey) => {
       const answer = await fetch(`${url}/api/v1${path}`, {
         method,
@@ -109,7 +109,7 @@ export async function startGateway({ env = {}, outputFile, wrapper = [], ...opti
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return text ? JSON.parse(text) : undefined;
     },
-    /** Starts a second process on the same database, which listens elsewhere under the same public URL. */
+    /** Starts a second process on the same database, which listens on another port under the same public URL. */
     replica: async ({ env: more = {} } = {}) => {
       const listen = `127.0.0.1:${await freePort()}`;
       const begin = () =>

@@ -1,5 +1,5 @@
-// Glewlwyd, a single sign-on server in C, from Debian: a database of its own in a folder that goes away, its OpenID Connect
-// plugin, client and users set up through its API as an administrator would. Its pages are made by script, so people sign in
+// Glewlwyd, a single sign-on server in C, from Debian: its own database in a temporary folder, its OpenID Connect
+// plugin, client and users set up through its API as an administrator would. Its pages are rendered by script, so people sign in
 // there with Chromium.
 
 import assert from "node:assert/strict";
@@ -72,7 +72,7 @@ export async function startGlewlwyd({ redirectUri }) {
     issuer,
     client,
     person: PERSON,
-    /** The subject the server has made up for a person: random, and in its database from the first sign-in on. */
+    /** The subject that the server generated for a person: random, and in its database from the first sign-in. */
     subject: () =>
       database.prepare("select gposi_sub as sub from gpo_subject_identifier where gposi_username = ?").get(PERSON.username).sub,
     output: running.output,

@@ -1,11 +1,11 @@
-// The user guide as the tests use it: what it tells people to type is what they type.
+// The user guide as the tests use it: they run exactly what it tells people to type.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 const FOLDER = join(import.meta.dirname, "../../docs/guide");
 
-/** The blocks of a language below a heading of a page, in order; `heading` as it stands in the text. */
+/** The blocks of a language below a heading of a page, in order; `heading` as it is in the text. */
 export async function blocks(page, language, heading = "") {
   const text = await readFile(join(FOLDER, `${page}.md`), "utf8");
   const from = text.indexOf(heading);
@@ -18,7 +18,7 @@ export async function blocks(page, language, heading = "") {
   return found;
 }
 
-/** A text with each of the places it names replaced by one of the test; all of them must be there. */
+/** Replaces each of the places in a text by one of the test; all of them must be there. */
 export function filledIn(text, places) {
   return Object.entries(places).reduce((filled, [place, ours]) => {
     if (!filled.includes(place)) throw new Error(`the guide no longer says ${place}:\n${text}`);

@@ -1,4 +1,4 @@
-// An identity provider that does as a test says, right or wrong.
+// An identity provider that behaves as a test says, right or wrong.
 
 import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { once } from "node:events";
@@ -6,13 +6,13 @@ import { createServer } from "node:http";
 
 const encode = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
-/** A key under an id. */
+/** A key with an ID. */
 export function newKey(kid) {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return { kid, privateKey, jwk: { ...publicKey.export({ format: "jwk" }), kid } };
 }
 
-/** A JWT signed by a key, whatever its header says. */
+/** A JWT signed with a key, whatever its header says. */
 export function signed(header, claims, key) {
   const message = `${encode(header)}.${encode(claims)}`;
   const signature = sign("sha256", Buffer.from(message), { key: key.privateKey, dsaEncoding: "ieee-p1363" });
@@ -26,9 +26,9 @@ export function keyedWith(secret, header, claims) {
 }
 
 /**
- * Starts the provider. What it does is in `script`: `discovery`, `answer`, `claims` and `header` replace members of what it
- * says (`undefined` removes), `back` those of its redirect; `token` makes the ID token; `faults` has what an endpoint does
- * instead of answering; `key` signs and `keys` are published. `asked` has the endpoints that were asked, in order.
+ * Starts the provider. `script` says what it does: `discovery`, `answer`, `claims` and `header` replace members of what it
+ * sends (`undefined` removes), `back` those of its redirect; `token` creates the ID token; `faults` says what an endpoint does
+ * instead of responding; `key` signs and `keys` are published. `asked` lists the requested endpoints, in order.
  */
 export async function startHostileProvider() {
   const server = createServer((request, response) => respond(request, response));
@@ -41,7 +41,7 @@ export async function startHostileProvider() {
     issuer,
     script: usual(),
     asked: [],
-    /** Goes back to good behaviour. */
+    /** Returns to correct behaviour. */
     behave: () => {
       [provider.script, provider.asked] = [usual(), []];
     },
@@ -95,7 +95,7 @@ export async function startHostileProvider() {
       response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
       response.write('{"issuer": ', () => response.destroy());
     },
-    // It is never answered; the connection ends with the provider.
+    // It never responds; the connection ends with the provider.
     hang: () => {},
   };
 

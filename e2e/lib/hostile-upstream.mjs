@@ -1,4 +1,4 @@
-// An MCP server (2026-07-28) that means harm: results without measure, lists without end.
+// A malicious MCP server (2026-07-28): huge results, endless lists.
 
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ const DISCOVERED = {
   _meta: { "io.modelcontextprotocol/serverInfo": { name: "hostile", version: "1" } },
 };
 
-/** A page of `count` tools, and with `endless` always another one behind it. */
+/** A page of `count` tools, and with `endless` always another one after it. */
 function page(number, endless, count) {
   const tools = Array.from({ length: count }, (_, index) => ({
     name: number === 0 && index === 0 ? "small" : `tool_${number}_${index}`,
@@ -23,7 +23,7 @@ function page(number, endless, count) {
   return { resultType: "complete", tools, ...(endless && { nextCursor: String(number + 1) }) };
 }
 
-/** Starts it; `endless` makes its list one without end, `tools` says how many of them a page of it has. */
+/** Starts it; `endless` makes its list endless, `tools` is the number of tools per page. */
 export async function startHostileUpstream({ endless = false, tools = 30, megabytes = 200 } = {}) {
   const seen = { pages: 0, headers: {} };
   const pour = async (response, before, after) => {

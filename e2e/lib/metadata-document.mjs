@@ -1,4 +1,4 @@
-// A Client ID Metadata Document on loopback https, with a certificate authority of the test's own.
+// A Client ID Metadata Document on loopback https, with the test's own certificate authority.
 
 import { createServer } from "node:https";
 import { once } from "node:events";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./process.mjs";
 
-/** Makes an authority and a certificate for 127.0.0.1; gives the files and the folder they lie in. */
+/** Creates an authority and a certificate for 127.0.0.1; returns the files and their folder. */
 async function certificates() {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-ca-"));
   const at = (name) => join(folder, name);

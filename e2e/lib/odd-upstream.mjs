@@ -1,4 +1,4 @@
-// An MCP server with sessions (2025-11-25) that can be told to behave like each report of a server that is odd.
+// An MCP server with sessions (2025-11-25) that can reproduce each report of an odd server.
 
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -104,7 +104,7 @@ export async function startOddUpstream(script = {}) {
     url: `http://127.0.0.1:${server.address().port}/mcp`,
     seen,
     behaviour: script,
-    /** It forgets all sessions, as a restart would make it. */
+    /** Forgets all sessions, as a restart would. */
     restart: () => (sessions = new Map()),
     stop: () => {
       server.closeAllConnections();

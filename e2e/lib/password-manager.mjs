@@ -1,4 +1,4 @@
-// Chromium's own password manager, with a login that somebody saved.
+// Chromium's own password manager, with a saved login.
 
 import { createCipheriv, pbkdf2Sync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { chromium } from "playwright-core";
 
-/** Chromium with a profile that lasts, as people have it. Where there is no keyring, the profile holds passwords itself. */
+/** Chromium with a persistent profile, as people have it. Without a keyring, the profile itself stores passwords. */
 export class Profile {
   static async create() {
     const profile = new Profile();
@@ -31,10 +31,10 @@ export class Profile {
     return this.context?.close();
   }
 
-  /** Saves a login for a form, as Chromium does when it is asked to. The profile must have been open once, and be closed. */
+  /** Saves a login for a form, as Chromium does. The profile must have been opened once, and be closed. */
   save({ url, username, password }) {
     const database = new DatabaseSync(join(this.folder, "Default/Login Data"));
-    // The key of a profile without a keyring is the same everywhere (components/os_crypt).
+    // The key of a profile without a keyring is always the same (components/os_crypt).
     const key = pbkdf2Sync("peanuts", "saltysalt", 1, 16, "sha1");
     const cipher = createCipheriv("aes-128-cbc", key, Buffer.alloc(16, " "));
     const now = (BigInt(Date.now()) + 11_644_473_600_000n) * 1000n;

@@ -1,4 +1,4 @@
-// Pictures for the guide: small ones, in WebP, which Chromium makes of its own screenshots.
+// Pictures for the guide: small ones, in WebP, which Chromium converts from its own screenshots.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,12 +6,12 @@ import { SCREENSHOTS } from "./chromium.mjs";
 
 /** The pictures that the guide shows. */
 export const IN_THE_TREE = join(import.meta.dirname, "../../docs/guide/images");
-/** Set by `cargo xtask test --keep-pictures`: the pictures of this run take the place of those in the tree. */
+/** Set by `cargo xtask test --keep-pictures`: this run's pictures replace those in the tree. */
 const KEEPS = Boolean(process.env.GATEWRIGHT_KEEP_PICTURES);
 const SIZE = { width: 1160, height: 760 };
 const HEAVIEST = 60_000;
 
-/** Takes pictures of pages; `taken` has their names. */
+/** Takes pictures of pages; `taken` contains their names. */
 export class Camera {
   taken = [];
 
@@ -19,7 +19,7 @@ export class Camera {
     this.chromium = chromium;
   }
 
-  /** A picture of the top of a page, as somebody sees it who has just opened it. */
+  /** A picture of the top of a page, as someone sees it who has just opened it. */
   async take(page, name) {
     await page.setViewportSize(SIZE);
     await page.emulateMedia({ colorScheme: "light" });

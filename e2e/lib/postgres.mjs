@@ -1,4 +1,4 @@
-// A PostgreSQL of a test's own, which may be taken away and brought back.
+// A separate PostgreSQL for one test, which can be taken away and brought back.
 
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,13 +7,13 @@ import { freePort, run } from "./process.mjs";
 
 const INSTALLED = "/usr/lib/postgresql";
 
-/** Makes and starts a cluster; gives the URL of its maintenance database. */
+/** Creates and starts a cluster; returns the URL of its maintenance database. */
 export async function startPostgres() {
   const versions = (await readdir(INSTALLED)).map(Number).toSorted((a, b) => b - a);
   const bin = join(INSTALLED, String(versions[0]), "bin");
   const folder = await mkdtemp(join(tmpdir(), "gatewright-e2e-postgres-"));
   const data = join(folder, "data");
-  // It refuses to run as root, so root runs it as the user the package made.
+  // It refuses to run as root, so root runs it as the user that the package created.
   const isRoot = process.getuid() === 0;
   if (isRoot) await run("chown", ["postgres", folder]);
   const as = (program, args) =>
@@ -27,7 +27,7 @@ export async function startPostgres() {
   const begin = () => control("-l", join(folder, "log"), "-o", options, "start");
   const end = () => control("-m", "fast", "stop");
   await begin();
-  /** The process that accepts connections, and those it has begun, one for each connection among them. */
+  /** The process that accepts connections, and those it has started, including one for each connection. */
   const processes = async () => {
     const main = Number((await readFile(join(data, "postmaster.pid"), "utf8")).split("\n")[0]);
     const begun = await readFile(`/proc/${main}/task/${main}/children`, "utf8");
@@ -35,7 +35,7 @@ export async function startPostgres() {
   };
   const signal = async (name) => {
     const [main] = await processes();
-    // The first one first, so that it begins no other meanwhile.
+    // The first one first, so that it starts no others in the meantime.
     process.kill(main, name);
     for (const pid of (await processes()).slice(1)) process.kill(pid, name);
   };
@@ -44,9 +44,9 @@ export async function startPostgres() {
     takeAway: end,
     bringBack: begin,
     processes,
-    /** It says nothing any more, and its connections stay open. */
+    /** It stops responding, and its connections stay open. */
     silence: () => signal("SIGSTOP"),
-    /** It goes on where it was. */
+    /** It continues where it was. */
     speak: () => signal("SIGCONT"),
     stop: async () => {
       await end();

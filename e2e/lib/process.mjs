@@ -1,4 +1,4 @@
-// Child processes of a test: started on loopback, watched, and ended by their own process id.
+// A test's child processes: started on loopback, watched, and stopped by their own process ID.
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 
 const alive = new Set();
 
-// Nothing that this process began stays behind when it exits.
+// Everything that this process started stops when it exits.
 process.once("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
 });
@@ -21,12 +21,12 @@ export async function freePort() {
 }
 
 /**
- * Starts a program and waits until `ready(url)` answers; its output is kept for failures, in the file `outputFile` if
+ * Starts a program and waits until `ready(url)` answers; its output is kept for failures, in the file `outputFile` when
  * reading it as it comes would cost too much.
  */
 export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 30, outputFile }) {
   const to = outputFile ? openSync(outputFile, "a") : "pipe";
-  // Nobody asks /readyz here before a process is stopped, so none waits to be asked.
+  // Nothing here checks /readyz before a process is stopped, so no process waits for that.
   const fast = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "0" };
   const child = spawn(program, args, { cwd, env: { ...fast, ...process.env, ...env }, stdio: ["ignore", to, to] });
   if (outputFile) closeSync(to);
@@ -46,7 +46,7 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
     child,
     exited,
     output: () => (outputFile ? readFileSync(outputFile, "utf8") : output.join("")),
-    /** What came on standard error alone: the log, without what is meant for the person at the terminal. */
+    /** Only what came on standard error: the log, without the messages for the person at the terminal. */
     errors: () => errors.join(""),
     stop: async (signal = "SIGTERM") => {
       if (ended === null) child.kill(signal);
@@ -70,7 +70,7 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
   return running;
 }
 
-/** Runs a program to its end; gives what it printed, or throws with it. */
+/** Runs a program to its end; returns its output, or throws with it. */
 export async function run(program, args, options = {}) {
   const running = await start(program, args, options);
   const code = await running.exited;

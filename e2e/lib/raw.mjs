@@ -1,4 +1,4 @@
-// Requests without manners: from a loopback address of one's choice, of any bytes, as slow or as long as one likes.
+// Raw requests: from any loopback address, with any bytes, as slow or as long as needed.
 
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
@@ -11,7 +11,7 @@ function agentOf(address) {
   return agents.get(address);
 }
 
-/** One request from `from`; gives status, headers and text. */
+/** One request from `from`; returns status, headers and text. */
 export function send(url, { method = "GET", headers = {}, body, from = "127.0.0.1" } = {}) {
   return new Promise((done, fail) => {
     const sent = request(url, { method, headers, agent: agentOf(from), localAddress: from });
@@ -26,7 +26,7 @@ export function send(url, { method = "GET", headers = {}, body, from = "127.0.0.
   });
 }
 
-/** The same from many, a few at a time; `make(index)` gives url and options. Counts the statuses. */
+/** The same request many times, a few at a time; `make(index)` returns URL and options. Counts the statuses. */
 export async function flood(count, make, atOnce = 32) {
   const statuses = {};
   let next = 0;
@@ -48,8 +48,8 @@ export function hangUp() {
 }
 
 /**
- * Opens a connection, says `first`, and then `more()` for as long as it gives something and the other side takes it.
- * Gives what came back until the other side closed, how many bytes were said, and after how many seconds it ended.
+ * Opens a connection, sends `first`, and then `more()` as long as it returns something and the other side accepts it.
+ * Returns what came back until the other side closed, how many bytes were sent, and after how many seconds it ended.
  */
 export function speak(origin, first, more = () => undefined) {
   const { hostname, port } = new URL(origin);

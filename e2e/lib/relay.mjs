@@ -1,9 +1,9 @@
-// What stands between a program and its database, and can go silent or away.
+// A relay between a program and its database, which can go silent or away.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** Passes connections on to the host and port of `url`; its own `url` leads through it. */
+/** Forwards connections to the host and port of `url`; its own `url` leads through it. */
 export async function startRelay(url) {
   const target = new URL(url);
   const open = new Set();
@@ -42,7 +42,7 @@ export async function startRelay(url) {
   };
   return {
     url: through.href,
-    /** Nothing comes through, and nothing is refused. */
+    /** Forwards nothing, and refuses nothing. */
     silence: () => {
       silent = true;
       for (const each of open) each.pause();

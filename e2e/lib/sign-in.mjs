@@ -1,11 +1,11 @@
-// A whole sign-in the way a person does it: consent on our page, the provider's pages, back to the client.
+// A complete sign-in the way a person does it: consent on our page, the provider's pages, back to the client.
 
 import assert from "node:assert/strict";
 import { Browser } from "./browser.mjs";
 import { signInAtProvider } from "./provider.mjs";
 
 /**
- * From the authorization URL to the redirect to the client; gives its parameters. `atProvider` goes through the pages of
+ * From the authorization URL to the redirect to the client; returns its parameters. `atProvider` goes through the pages of
  * another provider than `oidc-provider`.
  */
 export async function signIn({ authorizationUrl, redirectUrl, user = "ada", browser, atProvider = signInAtProvider }) {
@@ -19,7 +19,7 @@ export async function signIn({ authorizationUrl, redirectUrl, user = "ada", brow
   return end.redirectedTo.searchParams;
 }
 
-/** The value of the button that says yes. */
+/** The value of the *Allow* button. */
 export function allowButton(page) {
   const buttons = page.forms.flatMap((form) => form.fields).filter((field) => field.tag === "button");
   const allow = buttons.find((button) => button.value === "allow");

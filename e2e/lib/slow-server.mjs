@@ -1,4 +1,4 @@
-// A stateless MCP server (2026-07-28) whose tool `slow` never answers, and calls of its tools through a gateway.
+// A stateless MCP server (2026-07-28) whose tool `slow` never responds, and calls of its tools through a gateway.
 
 import { createServer, request } from "node:http";
 
@@ -8,7 +8,7 @@ const META = {
   "io.modelcontextprotocol/clientCapabilities": {},
 };
 
-/** Starts it on `port`, or on one that is free; `waiting` holds the answers that it owes. */
+/** Starts it on `port`, or on a free one; `waiting` holds its pending responses. */
 export async function startSlowServer(port = 0) {
   const waiting = new Set();
   const server = createServer(async (incoming, answer) => {
@@ -40,8 +40,8 @@ export async function startSlowServer(port = 0) {
 }
 
 /**
- * Calls a tool at a gateway in Headers mode as a person; the status once the head is there, or the code of the error. What is
- * under way is added to `open`.
+ * Calls a tool at a gateway in Headers mode as a person; returns the status once the head has arrived, or the code of the error. Running
+ * calls are added to `open`.
  */
 export function callTool(url, { key, user, name, agent, open = [] }) {
   return new Promise((done) => {

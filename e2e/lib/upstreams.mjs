@@ -1,4 +1,4 @@
-// MCP servers behind the gateway: the official one of the reference servers, and our own built on the Rust SDK.
+// MCP servers behind the gateway: the official reference server, and ours, built on the Rust SDK.
 
 import { join } from "node:path";
 import { BINARIES } from "./gateway.mjs";
