@@ -1,4 +1,4 @@
-//! Accounts: people who administer. Never end users.
+//! Accounts: administrators. Never end users.
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
@@ -10,7 +10,7 @@ const MAX_EMAIL: usize = 254;
 /// And this many before the `@`.
 const MAX_LOCAL: usize = 64;
 
-/// A person who administers. The hash of the password is not here: only signing in reads it.
+/// An administrator. Does not include the password hash: only signing in reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its id.
@@ -21,14 +21,14 @@ pub struct Account {
     pub name: String,
     /// Whether it can sign in with a password.
     pub has_password: bool,
-    /// Whether it manages projects and accounts of the instance. Inside a project it needs to be a member all the same.
+    /// Whether it manages projects and accounts of the instance. It still needs to be a member of a project to act inside it.
     pub is_instance_admin: bool,
-    /// Whether single sign-on or an administrator of the instance has proved that the address is the person's. Until then it
-    /// is what an inviter typed.
+    /// Whether single sign-on or an administrator of the instance has proved that the address belongs to the person. Until then
+    /// it is what an inviter typed.
     pub address_proven: bool,
     /// Whether it may sign in.
     pub status: AccountStatus,
-    /// Grows whenever sessions have to end: a session of another epoch opens nothing.
+    /// Increases whenever sessions have to end: sessions of another epoch are refused.
     pub session_epoch: i64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -39,7 +39,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The address as a statement about the person, which what an inviter typed is not.
+    /// The address as a claim about the person; an address that an inviter typed is not one.
     pub fn proven_email(&self) -> Option<&str> {
         self.address_proven.then(|| self.email.as_str())
     }
@@ -49,9 +49,9 @@ impl Account {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
-    /// It may.
+    /// It can sign in.
     Active,
-    /// It may not, and what it had open is closed.
+    /// It cannot sign in, and its sessions are ended.
     Disabled,
 }
 
@@ -61,18 +61,18 @@ pub enum AccountStatus {
 pub struct Email(String);
 
 impl Email {
-    /// Checks an address that somebody typed. Only its form: that a person reads it, an invitation or a provider proves.
+    /// Checks the form of a typed address. An invitation or a provider proves that a person reads it.
     pub fn check(pointer: &str, text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         let refuse = |detail: &str| Err(Invalid::one(pointer, detail));
         if text.is_empty() {
-            return refuse("An e-mail address is required: type one like `ada@example.com`.");
+            return refuse("An e-mail address is required: enter one like `ada@example.com`.");
         }
         let Some((local, domain)) = text.rsplit_once('@') else {
-            return refuse("This is no e-mail address: type one like `ada@example.com`.");
+            return refuse("This is not an e-mail address: enter one like `ada@example.com`.");
         };
         if text.len() > MAX_EMAIL || local.len() > MAX_LOCAL {
-            return refuse("This e-mail address is too long to be one: check it.");
+            return refuse("This e-mail address is too long: check it.");
         }
         let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[]\\,;:\"@".contains(c);
         let is_domain = domain.split('.').all(|label| {
@@ -82,7 +82,7 @@ impl Email {
                 && label.chars().all(|c| c.is_alphanumeric() || c == '-')
         });
         if local.is_empty() || !local.chars().all(is_plain) || !is_domain {
-            return refuse("This is no e-mail address: type one like `ada@example.com`.");
+            return refuse("This is not an e-mail address: enter one like `ada@example.com`.");
         }
         if !is_plain_text(text) {
             return refuse(
@@ -93,7 +93,7 @@ impl Email {
         Ok(Self(text.to_owned()))
     }
 
-    /// An address that was checked before, as it comes back from the store.
+    /// An address that was checked before, as read from the store.
     pub const fn stored(text: String) -> Self {
         Self(text)
     }
@@ -103,7 +103,7 @@ impl Email {
         &self.0
     }
 
-    /// What makes two addresses the same: the whole address, whatever the case.
+    /// What makes two addresses equal: the whole address, ignoring case.
     pub fn key(&self) -> String {
         self.0.to_lowercase()
     }
@@ -120,13 +120,13 @@ impl Email {
     }
 }
 
-/// Whether a text stays what it is when it is normalised (Unicode NFKC, UAX #15) or its case is folded: two addresses that look
-/// the same to people or to other programs must not be two here, nor the other way round.
+/// Whether a text stays unchanged when it is normalised (Unicode NFKC, UAX #15) or its case is folded: two addresses that look
+/// the same to people or to other programs must not differ here, nor the other way round.
 fn is_plain_text(text: &str) -> bool {
     text.chars().nfkc().eq(text.chars()) && text.chars().all(keeps_its_case)
 }
 
-/// Whether a letter has one small form, whichever way it is come by, and is not a stranger to ASCII that folds into it:
+/// Whether a letter has exactly one lower-case form, and is not a non-ASCII letter that folds into ASCII:
 /// `\u{212a}` (the Kelvin sign) becomes `k`, `\u{df}` becomes `ss`.
 fn keeps_its_case(letter: char) -> bool {
     if letter.is_ascii() {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in [
             "",
             "ada",

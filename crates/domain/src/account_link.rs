@@ -1,12 +1,12 @@
-//! One-time links for accounts: for the first one of an instance, and for a password that was forgotten.
+//! One-time links for accounts: for the first account of an instance, and for a forgotten password.
 
 use std::time::Duration;
 
 use crate::{Timestamp, id::AccountId, token_hash::TokenHash};
 
-/// How long a setup link waits. Each start of the program makes a new one.
+/// How long a setup link is valid. Each start of the program creates a new one.
 pub const SETUP_LIFE: Duration = Duration::from_hours(24);
-/// How long a link to set a password waits. It is handed over by whoever has a shell on the machine.
+/// How long a link to set a password is valid. Someone with a shell on the machine, or an administrator, passes it on.
 pub const RESET_LIFE: Duration = Duration::from_hours(1);
 
 /// A link as stored.
@@ -18,14 +18,14 @@ pub struct AccountLink {
     pub purpose: LinkPurpose,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it stops working by itself.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
 /// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkPurpose {
-    /// Making the first account of the instance.
+    /// Creating the first account of the instance.
     Setup,
     /// Setting the password of an account.
     ResetPassword(AccountId),

@@ -8,13 +8,13 @@ use crate::{
     token_hash::TokenHash,
 };
 
-/// A session that nobody uses ends after a working day.
+/// A session expires after a working day without use.
 pub const IDLE_LIFE: Duration = Duration::from_hours(12);
 /// And in any case after a week (OWASP asks for an absolute limit).
 pub const MAX_LIFE: Duration = Duration::from_hours(7 * 24);
-/// The last use is told to within this long, so that a busy page is not a busy database.
+/// The last use is recorded to within this time, so that a busy page does not mean a busy database.
 pub const SEEN_RESOLUTION: Duration = Duration::from_mins(5);
-/// Sessions one account may have at once. The one unused for longest gives way.
+/// The most sessions one account can have at once. The one unused for longest is ended.
 pub const MAX_PER_ACCOUNT: u32 = 50;
 
 /// The name of a browser is kept up to this many characters: enough to recognise it in a list.
@@ -25,7 +25,7 @@ const MAX_USER_AGENT: usize = 200;
 pub struct AccountSession {
     /// Its id.
     pub id: AccountSessionId,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
     /// SHA-256 of the cookie's value.
     pub hash: TokenHash,
@@ -35,22 +35,22 @@ pub struct AccountSession {
     pub created_at: Timestamp,
     /// When it was last used, to within [`SEEN_RESOLUTION`].
     pub last_seen_at: Timestamp,
-    /// When it ends, used or not.
+    /// When it expires, used or not.
     pub expires_at: Timestamp,
     /// Where it began.
     pub address: String,
-    /// In which browser, by its own account.
+    /// In which browser, as the browser says.
     pub user_agent: String,
 }
 
 impl AccountSession {
-    /// Whether it still opens anything at `now`, as far as time is concerned.
+    /// Whether it is still valid at `now`, as far as time is concerned.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at > now && self.last_seen_at.plus(IDLE_LIFE) > now
     }
 }
 
-/// What is kept of a `User-Agent` header: a piece of it, without control characters.
+/// What is stored of a `User-Agent` header: the start of it, without control characters.
 pub fn shorten_user_agent(header: &str) -> String {
     header
         .chars()
@@ -65,7 +65,7 @@ mod tests {
     use crate::{clock::FixedClock, entropy::SeededEntropy};
 
     #[test]
-    fn it_ends_when_idle_and_in_any_case() {
+    fn it_expires_when_idle_and_after_a_week() {
         let (clock, entropy) = (FixedClock::at_seconds(0), SeededEntropy::new(1));
         let began = Timestamp::from_seconds(0);
         let mut session = AccountSession {

@@ -14,36 +14,36 @@ use crate::{
 pub struct ApiKey {
     /// Its id.
     pub id: ApiKeyId,
-    /// What it opens.
+    /// What it gives access to.
     pub scope: KeyScope,
     /// What people call it.
     pub name: String,
     /// SHA-256 of the key.
     pub hash: TokenHash,
-    /// When it stops working by itself.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it was last used, to within a minute or so.
+    /// When it was last used, to within about a minute.
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// The key that takes its place, once it was rotated.
+    /// The key that replaces it, after a rotation.
     pub successor_id: Option<ApiKeyId>,
 }
 
-/// What a key opens.
+/// What a key gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyScope {
-    /// Projects as such, and nothing inside them.
+    /// The instance's projects, and nothing inside them.
     Instance,
     /// One project.
     Project {
-        /// Which.
+        /// Its ID.
         project_id: ProjectId,
         /// What it may do there.
         role: KeyRole,
-        /// Only this gateway, for keys of role `gateway`.
+        /// Only this gateway, for keys with the role `gateway`.
         gateway_id: Option<GatewayId>,
     },
 }
@@ -52,7 +52,7 @@ pub enum KeyScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyRole {
-    /// Speaks for end users in Headers mode; opens nothing in the API.
+    /// Acts for end users in Headers mode; no access to the API.
     Gateway,
     /// Reads.
     Viewer,
@@ -74,13 +74,13 @@ impl KeyRole {
     }
 }
 
-/// Makes the text of a new key.
+/// Generates the text of a new key.
 pub fn generate(entropy: &dyn Entropy) -> Secret {
     let random = entropy::token(entropy);
     Secret::new(format!("gwk_{random}{:08x}", crc32fast::hash(random.as_bytes())))
 }
 
-/// Whether a text has the form and checksum of a key, which tells a typing error from an unknown key.
+/// Whether a text has the form and checksum of a key, which distinguishes a typing error from an unknown key.
 pub fn is_well_formed(text: &str) -> bool {
     let Some(body) = text.strip_prefix("gwk_") else {
         return false;

@@ -9,7 +9,7 @@ use crate::{
     id::{AccountId, ApiKeyId, EventId, ProjectId},
 };
 
-/// What may repeat without end is counted in one event for this long, so that a loop cannot flood the trail.
+/// Events that may repeat endlessly are counted in one event for this long, so that a loop cannot flood the trail.
 pub const TALLY_WINDOW: Duration = Duration::from_mins(5);
 
 /// One administrative change or security event.
@@ -23,19 +23,19 @@ pub struct AuditEvent {
     pub at: Timestamp,
     /// Who.
     pub actor: Actor,
-    /// What was done, like `user_source.updated`.
+    /// What happened, like `user_source.updated`.
     pub action: String,
-    /// To what kind of object, like `user_source`.
+    /// The kind of object, like `user_source`.
     pub object_type: String,
-    /// To which.
+    /// The object's ID.
     pub object_id: String,
-    /// What people call it.
+    /// The object's name.
     pub object_name: String,
     /// Field by field, old and new; a secret shows only that it changed.
     pub changes: Vec<FieldChange>,
-    /// How often: 1, but for what is counted within [`TALLY_WINDOW`].
+    /// How often: 1, except for events counted within [`TALLY_WINDOW`].
     pub occurrences: u32,
-    /// When it happened last; the same as `at` where it happened once.
+    /// When it last happened; the same as `at` if it happened once.
     pub last_at: Timestamp,
 }
 
@@ -44,7 +44,7 @@ pub struct AuditEvent {
 pub struct Actor {
     /// The one who acted.
     pub kind: ActorKind,
-    /// The network address, where there was one.
+    /// The network address, if there is one.
     pub address: Option<String>,
     /// The way in.
     pub origin: Origin,
@@ -57,7 +57,7 @@ pub enum ActorKind {
     ApiKey(ApiKeyId),
     /// A signed-in account.
     Account(AccountId),
-    /// Someone who has not signed in.
+    /// Someone who is not signed in.
     Anonymous,
     /// Someone with a shell on the machine.
     Operator,

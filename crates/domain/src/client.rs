@@ -1,5 +1,5 @@
-//! OAuth clients as the product sees them. A dynamically registered client is not stored: all there is to know about
-//! it is sealed into the client id it carries, so that registrations cost the database nothing.
+//! OAuth clients as the product sees them. A dynamically registered client is not stored: everything about
+//! it is sealed into its client ID, so registrations are not stored in the database.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatewright_oauth::{client_authentication::Method, redirect_uri::RedirectUri};
@@ -13,32 +13,32 @@ use crate::{
     stored_secret::SealedText,
 };
 
-/// A sealed client id has at most this many characters: programs that start a browser cut URLs near 2 kB on some
-/// systems, and the id is one of several parameters.
+/// The maximum length of a sealed client ID in characters: programs that start a browser cut URLs near 2 kB on some
+/// systems, and the ID is one of several parameters.
 pub const MAX_SEALED_CHARACTERS: usize = 1_024;
 
-/// The context of a sealed client id. Which gateway it is bound to stands inside, since that must be read first.
+/// The context of a sealed client ID. The gateway it is bound to is inside, because the ID must be opened to find it.
 const CONTEXT: &str = "client";
 
-/// The layout of [`RegisteredClient::encode`]; another number is another layout.
+/// The layout of [`RegisteredClient::encode`]; another layout gets another number.
 const LAYOUT: u8 = 1;
 
 /// A dynamically registered client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisteredClient {
-    /// Where it may be answered.
+    /// Its redirect URIs.
     pub redirect_uris: Vec<RedirectUri>,
-    /// What it calls itself, made harmless; at most 80 characters.
+    /// Its name, made harmless; at most 80 characters.
     pub name: String,
     /// How it authenticates.
     pub method: Method,
     /// When it registered; whole seconds.
     pub issued_at: Timestamp,
-    /// The gateway it registered at; `None` when it registered at the root, to be used with any.
+    /// The gateway it registered at; `None` if it registered at the root, for use with any.
     pub gateway_id: Option<GatewayId>,
 }
 
-/// Name and redirect URIs are together too long to be sealed into an id.
+/// Name and redirect URIs together are too long to seal into an ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the redirect URIs and the name are together too long; register fewer or shorter ones (about 600 characters in all)"
@@ -46,7 +46,7 @@ pub struct RegisteredClient {
 pub struct TooLong;
 
 impl RegisteredClient {
-    /// The client id that carries it.
+    /// The client ID that contains it.
     pub fn seal(&self, keyring: &Keyring, entropy: &dyn Entropy) -> Result<String, TooLong> {
         let sealed = keyring
             .seal(
@@ -62,7 +62,7 @@ impl RegisteredClient {
         Ok(sealed)
     }
 
-    /// The client a client id carries; `None` when this instance did not issue it.
+    /// The client in a client ID; `None` if this instance did not issue it.
     pub fn open(keyring: &Keyring, client_id: &str) -> Option<Self> {
         if client_id.len() > MAX_SEALED_CHARACTERS {
             return None;
@@ -72,8 +72,8 @@ impl RegisteredClient {
         Self::decode(&bytes)
     }
 
-    /// Layout, method, seconds, gateway, name, then each URI as the length it shares with the one before and the rest:
-    /// clients often register several that differ in their port only.
+    /// Layout, method, seconds, gateway, name, then each URI as the length of the prefix it shares with the previous one, and the rest:
+    /// clients often register several that differ only in their port.
     fn encode(&self) -> Option<Vec<u8>> {
         let method = match self.method {
             Method::None => 0,
@@ -136,7 +136,7 @@ impl RegisteredClient {
             let [shared] = take::<1>(&mut rest)?;
             let before = redirect_uris.last().map_or("", RedirectUri::as_str);
             let text = format!("{}{}", before.get(..usize::from(shared))?, take_text(&mut rest)?);
-            // Checked again: what may be redirected to is decided by the rules of today.
+            // Checked again: today's rules decide where redirects may go.
             redirect_uris.push(RedirectUri::parse(&text).ok()?);
         }
         Some(Self {
@@ -149,7 +149,7 @@ impl RegisteredClient {
     }
 }
 
-/// The secret of a confidential client: an HMAC of its id, so that it need not be stored either.
+/// The secret of a confidential client: an HMAC of its ID, so that it does not have to be stored either.
 pub fn secret(keyring: &Keyring, client_id: &str) -> Option<Secret> {
     let mac = keyring.macs(Purpose::ClientSecret, client_id.as_bytes()).next()?;
     Some(Secret::new(URL_SAFE_NO_PAD.encode(mac)))
@@ -162,11 +162,11 @@ pub fn secret_matches(keyring: &Keyring, client_id: &str, presented: &str) -> bo
         .any(|mac| Secret::new(URL_SAFE_NO_PAD.encode(mac)).matches(presented))
 }
 
-/// The client in the short form that tokens, grants and logs carry: a metadata document's URL as it is, which tells an
-/// administrator who it is, a pre-registered client's id as it is, and `cli_` with 128 bits of SHA-256 for a sealed id,
-/// which is long and tells nothing.
+/// The short form of a client in tokens, grants and logs: the URL of a metadata document unchanged, which identifies it to an
+/// administrator, the ID of a pre-registered client unchanged, and `cli_` with 128 bits of SHA-256 for a sealed ID,
+/// which is long and meaningless to people.
 pub fn short_id(client_id: &str) -> String {
-    // Whoever sends a short id as it is gets nowhere: it opens as no sealed id, and it is no row's.
+    // A short ID is useless as a client ID: it does not open as a sealed ID, and no row has it.
     if gatewright_oauth::metadata_document::is_url(client_id) || client_id.parse::<ClientId>().is_ok() {
         return client_id.to_owned();
     }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_opens_to_the_client_it_was_made_for_and_only_here() {
+    fn an_id_opens_to_its_client_and_only_here() {
         let (ring, entropy) = (keyring(1), SeededEntropy::new(2));
         let client = client(
             &[
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn registrations_that_do_not_fit_are_refused() {
         let long: Vec<String> = (0..10)
             .map(|n| format!("https://{n}{}.example/callback", "x".repeat(60)))
             .collect();

@@ -1,4 +1,4 @@
-//! What clients do at a gateway, as administrators see it: which of them hold grants, and which are kept out.
+//! Clients at a gateway, as administrators see them: which ones hold grants, and which ones are blocked.
 
 use gatewright_oauth::metadata_document::{check_url, is_url};
 use serde::{Deserialize, Serialize};
@@ -14,14 +14,14 @@ use crate::{
 pub enum ClientKind {
     /// It registered itself (RFC 7591).
     Dynamic,
-    /// Its id is the URL of a document about it.
+    /// Its ID is the URL of a document about it.
     MetadataDocument,
     /// An administrator registered it.
     Preregistered,
 }
 
 impl ClientKind {
-    /// The kind of a client by its short id; `has_row` says whether an administrator registered one of this id.
+    /// The kind of a client by its short ID; `has_row` says whether an administrator registered a client with this ID.
     pub fn of(short_id: &str, has_row: bool) -> Self {
         if is_url(short_id) {
             Self::MetadataDocument
@@ -48,7 +48,7 @@ pub struct ClientUse {
     pub last_used_at: Timestamp,
 }
 
-/// A client that is kept out of a gateway.
+/// A client that is blocked at a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientBlock {
     /// The id of the block.
@@ -59,13 +59,13 @@ pub struct ClientBlock {
     pub gateway_id: GatewayId,
     /// The client, in the short form tokens carry.
     pub client_id: String,
-    /// What it called itself when it was blocked; empty when nothing was known of it.
+    /// Its name when it was blocked; empty if unknown.
     pub client_name: String,
-    /// Since when.
+    /// When it was blocked.
     pub created_at: Timestamp,
 }
 
-/// Checks that a text is a client id in its short form: `cli_…`, or the URL of a metadata document.
+/// Checks that a text is the short form of a client ID: `cli_…`, or the URL of a metadata document.
 pub fn check_short_id(pointer: &str, text: &str) -> Result<(), Invalid> {
     let is_short = if is_url(text) {
         check_url(text).is_ok()
@@ -77,7 +77,7 @@ pub fn check_short_id(pointer: &str, text: &str) -> Result<(), Invalid> {
     }
     Err(Invalid::one(
         pointer,
-        "Type the client's id as the list of clients and the grants show it: `cli_…`, or the URL of its metadata document.",
+        "Enter the client's ID as the list of clients and the grants show it: `cli_…`, or the URL of its metadata document.",
     ))
 }
 

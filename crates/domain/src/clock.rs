@@ -37,7 +37,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// This moment and `duration` more; stays at the end of time when it would go past it.
+    /// This moment plus `duration`, at most the end of time.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(
@@ -46,7 +46,7 @@ impl Timestamp {
         )
     }
 
-    /// This moment less `duration`.
+    /// This moment minus `duration`.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(
@@ -100,13 +100,13 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// What the time is.
+/// A source of time.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Time since some moment that stays the same while the process runs. It never goes back, whatever is done to the
-    /// machine's clock, so it tells how old a thing is.
+    /// The time since some moment that is fixed while the process runs. It never goes back, whatever happens to the
+    /// machine's clock, so it measures ages.
     fn monotonic(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
@@ -128,17 +128,17 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to. For tests.
+/// A clock that moves only on request. For tests.
 #[derive(Debug)]
 pub struct FixedClock {
     /// Milliseconds since the Unix epoch.
     now: AtomicI64,
-    /// Milliseconds it was moved forward in all.
+    /// Total milliseconds it was moved forward.
     elapsed: AtomicU64,
 }
 
 impl FixedClock {
-    /// A clock that stands at `seconds` since the Unix epoch.
+    /// A clock set to `seconds` since the Unix epoch.
     pub const fn at_seconds(seconds: i64) -> Self {
         Self {
             now: AtomicI64::new(seconds * 1000),
@@ -153,7 +153,7 @@ impl FixedClock {
             .fetch_add(millis(duration).unsigned_abs(), Ordering::SeqCst);
     }
 
-    /// Sets the time of day back, as an administrator may. The monotonic time stays.
+    /// Sets the time of day back, as an administrator may. The monotonic time does not change.
     pub fn set_back(&self, duration: Duration) {
         self.now.fetch_sub(millis(duration), Ordering::SeqCst);
     }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_clock_moves_only_when_told() {
+    fn a_fixed_clock_moves_only_on_request() {
         let clock = FixedClock::at_seconds(10);
         assert_eq!(clock.now(), clock.now());
         clock.advance(Duration::from_secs(5));

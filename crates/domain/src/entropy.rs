@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-/// A source of random bytes that nobody can predict.
+/// A source of unpredictable random bytes.
 pub trait Entropy: Send + Sync + fmt::Debug {
     /// Fills the whole buffer.
     fn fill(&self, buffer: &mut [u8]);
@@ -44,7 +44,7 @@ pub struct SeededEntropy {
 }
 
 impl SeededEntropy {
-    /// The sequence that belongs to `seed`.
+    /// The sequence for `seed`.
     pub const fn new(seed: u64) -> Self {
         Self {
             seed,

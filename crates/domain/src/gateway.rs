@@ -18,23 +18,23 @@ pub struct Gateway {
     pub id: GatewayId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// What people call it, 1-80 characters.
+    /// Its name, 1-80 characters.
     pub name: String,
     /// Shown by some clients.
     pub description: String,
     /// Returned to clients as MCP `instructions`.
     pub instructions: String,
-    /// The last part of its URL, as typed; unique in the instance whatever the case.
+    /// The last part of its URL, as typed; unique in the instance, ignoring case.
     pub slug: String,
     /// Who its users are.
     pub authentication: Authentication,
     /// Client ID Metadata Document URLs that skip the consent page.
     pub trusted_clients: Vec<TrustedClient>,
-    /// The servers it federates, in order; empty means all of the project.
+    /// The servers it federates, in order; empty means all servers of the project.
     pub servers: Vec<ServerId>,
-    /// The tools it offers; empty means all of those servers.
+    /// The tools it offers; empty means all tools of those servers.
     pub allowed_tools: Vec<AllowedTool>,
-    /// Whether it answers at all.
+    /// Whether it is active.
     pub status: GatewayStatus,
     /// Lifetimes and registration switches.
     pub settings: GatewaySettings,
@@ -44,7 +44,7 @@ pub struct Gateway {
     pub updated_at: Timestamp,
 }
 
-/// Who the users of a gateway are: exactly one mode at a time.
+/// Who the users of a gateway are: exactly one mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authentication {
     /// Members of the project sign in with their Gatewright account.
@@ -65,7 +65,7 @@ impl Authentication {
         }
     }
 
-    /// The source, in that mode.
+    /// The User Source, in that mode.
     pub const fn user_source(self) -> Option<UserSourceId> {
         match self {
             Self::UserSource(id) => Some(id),
@@ -73,7 +73,7 @@ impl Authentication {
         }
     }
 
-    /// Whether people sign in to the gateway, so that it is an authorization server.
+    /// Whether people sign in to the gateway, which makes it an authorization server.
     pub const fn is_oauth(&self) -> bool {
         match self {
             Self::ProjectMembers | Self::UserSource(_) => true,
@@ -109,7 +109,7 @@ impl Mode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "an object with `url` and, if wanted, `allow_loopback`"
+    expecting = "an object with `url` and, optionally, `allow_loopback`"
 )]
 pub struct TrustedClient {
     /// The Client ID Metadata Document URL, compared exactly.
@@ -119,7 +119,7 @@ pub struct TrustedClient {
     pub allow_loopback: bool,
 }
 
-/// A tool a gateway offers, by the server that has it and the name it has there.
+/// A tool that a gateway offers, identified by its server and its name there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `server` and `tool`")]
 pub struct AllowedTool {
@@ -129,31 +129,31 @@ pub struct AllowedTool {
     pub tool: String,
 }
 
-/// Whether a gateway answers.
+/// Whether a gateway is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GatewayStatus {
     /// It answers.
     Active,
-    /// It is 404 like an unknown one.
+    /// It returns 404 like an unknown one.
     Inactive,
 }
 
-/// What an administrator may set per gateway beyond its fields. Seconds throughout.
+/// A gateway's settings in addition to its fields. All times in seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "an object of settings")]
 pub struct GatewaySettings {
-    /// Life of an access token.
+    /// Lifetime of an access token.
     pub access_token_seconds: u32,
-    /// A grant ends after this long without use.
+    /// A grant expires after this long without use.
     pub grant_idle_seconds: u32,
-    /// A grant ends this long after it began, used or not.
+    /// A grant expires this long after it began, used or not.
     pub grant_max_seconds: u32,
     /// Accept dynamic client registration (RFC 7591).
     pub dynamic_registration: bool,
     /// Accept Client ID Metadata Documents.
     pub metadata_documents: bool,
-    /// Accept clients that an administrator registered beforehand.
+    /// Accept clients that an administrator registered.
     pub preregistered_clients: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Grants: one user's authorization of one client at one gateway, the family of all its tokens.
+//! Grants: a user's authorization of one client at one gateway, with the family of all its tokens.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,8 @@ use crate::{
     token_hash::TokenHash,
 };
 
-/// Whose a grant is, and what that hangs on. A user of a source and a member are never the same person, whatever they
-/// are called.
+/// The person a grant belongs to, and what it depends on. A user of a source and a member are never the same person, whatever
+/// their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Person {
     /// A user whom a source's identity provider has vouched for.
@@ -22,12 +22,12 @@ pub enum Person {
         /// The source's identity epoch at that time.
         identity_epoch: i64,
     },
-    /// A member of the gateway's project, for as long as they are one.
+    /// A member of the gateway's project, as long as they are one.
     Member(AccountId),
 }
 
 impl Person {
-    /// The user, when it is one of a source.
+    /// The user, if it is a user of a source.
     pub const fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User { user_id, .. } => Some(*user_id),
@@ -35,7 +35,7 @@ impl Person {
         }
     }
 
-    /// The source, when it is a user of one.
+    /// The source, if it is a user of one.
     pub const fn user_source_id(&self) -> Option<UserSourceId> {
         match self {
             Self::User { user_source_id, .. } => Some(*user_source_id),
@@ -43,7 +43,7 @@ impl Person {
         }
     }
 
-    /// The source's identity epoch at sign-in, when it is a user of one.
+    /// The source's identity epoch at sign-in, if it is a user of one.
     pub const fn identity_epoch(&self) -> Option<i64> {
         match self {
             Self::User { identity_epoch, .. } => Some(*identity_epoch),
@@ -51,7 +51,7 @@ impl Person {
         }
     }
 
-    /// The account, when it is a member.
+    /// The account, if it is a member.
     pub const fn account_id(&self) -> Option<AccountId> {
         match self {
             Self::User { .. } => None,
@@ -73,13 +73,13 @@ impl std::fmt::Display for Person {
 /// A grant as stored; it begins when its code is redeemed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Its id, fixed when the code was issued.
+    /// Its ID, set when the code was issued.
     pub id: GrantId,
     /// The project.
     pub project_id: ProjectId,
-    /// The gateway it is good for.
+    /// The gateway it is valid for.
     pub gateway_id: GatewayId,
-    /// Whose it is.
+    /// The person.
     pub person: Person,
     /// The client, in the short form tokens carry.
     pub client_id: String,
@@ -87,11 +87,11 @@ pub struct Grant {
     pub client_name: String,
     /// Scopes granted, space separated.
     pub scope: String,
-    /// Whether the client signed an assertion to begin it: it must then sign one each time it asks for more.
+    /// Whether the client signed an assertion to begin it: it must then sign each later token request.
     pub begun_with_key: bool,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it ends even if used daily.
+    /// When it expires, even if used daily.
     pub ends_at: Timestamp,
     /// When a token of it was last issued.
     pub last_used_at: Timestamp,
@@ -99,7 +99,7 @@ pub struct Grant {
     pub revoked: Option<(Timestamp, RevocationReason)>,
 }
 
-/// Why a grant ended before its time.
+/// Why a grant ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationReason {
@@ -107,9 +107,9 @@ pub enum RevocationReason {
     ClientRequest,
     /// An administrator ended it.
     Administrator,
-    /// A code was presented again, later than a resend explains.
+    /// A code was used again, too late to be a resend.
     CodeReplayed,
-    /// A refresh token was presented again after its successor had been used.
+    /// A refresh token was used again after its successor had been used.
     RefreshReused,
     /// The user was blocked or deleted.
     UserRemoved,
@@ -121,7 +121,7 @@ pub enum RevocationReason {
     ClientBlocked,
     /// The client's registration was deleted.
     ClientRemoved,
-    /// The person began another grant and had too many; this one had not been used for the longest time.
+    /// The person began another grant and had too many; this was the least recently used.
     GaveWay,
 }
 
@@ -134,7 +134,7 @@ pub struct AuthorizationCode {
     pub grant_id: GrantId,
     /// The project.
     pub project_id: ProjectId,
-    /// The gateway it is good for.
+    /// The gateway it is valid for.
     pub gateway_id: GatewayId,
     /// Who signed in.
     pub person: Person,
@@ -148,7 +148,7 @@ pub struct AuthorizationCode {
     pub code_challenge: String,
     /// Scopes granted, space separated.
     pub scope: String,
-    /// The consent page it came of, if there was one.
+    /// The consent page it came from, if any.
     pub consent_id: Option<String>,
     /// When it was issued.
     pub created_at: Timestamp,
@@ -156,21 +156,21 @@ pub struct AuthorizationCode {
     pub expires_at: Timestamp,
 }
 
-/// A refresh token as stored. Its successor is kept twice: as a hash, and sealed under a key derived from this
-/// token, so that a repeated presentation gets the same successor and the store alone never gives it away.
+/// A refresh token as stored. Its successor is stored twice: as a hash, and sealed under a key derived from this
+/// token, so that a repeated request gets the same successor, and the store alone never reveals it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
     /// SHA-256 of the token.
     pub hash: TokenHash,
     /// Its grant.
     pub grant_id: GrantId,
-    /// The how-manieth of its grant it is, from 1; `None` for one that an older version issued.
+    /// Its generation within the grant, from 1; `None` for one that an older version issued.
     pub generation: Option<i64>,
     /// When it was issued.
     pub created_at: Timestamp,
-    /// When it expires for want of use.
+    /// When it expires without use.
     pub expires_at: Timestamp,
-    /// When it was first presented.
+    /// When it was first used.
     pub used_at: Option<Timestamp>,
     /// The successor, once there is one.
     pub successor: Option<Successor>,

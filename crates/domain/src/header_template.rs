@@ -1,15 +1,15 @@
-//! Custom headers towards upstream servers: which names are allowed, and values that name secrets as
+//! Custom headers for upstream servers: which names are allowed, and values that refer to secrets as
 //! `${secret:NAME}`.
 
 use crate::{Invalid, server::CustomHeader, stored_secret::check_secret_name};
 
-/// More headers than this are a mistake rather than a need, and every request carries them.
+/// More headers than this are a mistake, and every request carries them.
 pub const MAX_HEADERS: usize = 32;
 /// Servers commonly refuse header lines beyond 8 kB.
 pub const MAX_VALUE: usize = 4_096;
 const MAX_NAME: usize = 100;
 
-/// Names that belong to HTTP itself or to the MCP transport (RFC 9110 section 7.6.1, MCP Streamable HTTP).
+/// Names reserved for HTTP itself or for the MCP transport (RFC 9110 section 7.6.1, MCP Streamable HTTP).
 const RESERVED: [&str; 22] = [
     "accept",
     "accept-encoding",
@@ -34,21 +34,21 @@ const RESERVED: [&str; 22] = [
     "via",
     "www-authenticate",
 ];
-/// Names that say who the user is: only the gateway itself may, or an upstream would believe a header typed by hand.
+/// Names that say who the user is: only the gateway may set them, or an upstream would believe a header typed by hand.
 const IDENTITY: [&str; 1] = ["arcade-user-id"];
 const IDENTITY_PREFIX: &str = "gatewright-";
 const PROTOCOL_PREFIX: &str = "mcp-";
 
-/// A piece of a header value.
+/// A part of a header value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// Sent as it stands.
+    /// Sent unchanged.
     Text(&'a str),
-    /// The name of a secret whose value is sent in its place.
+    /// The name of a secret whose value is sent instead.
     Secret(&'a str),
 }
 
-/// Takes a value apart. The error says what is wrong with it and what to type.
+/// Splits a value into parts. The error says what is wrong and what to enter.
 pub fn parse(value: &str) -> Result<Vec<Part<'_>>, String> {
     let mut parts = Vec::new();
     let mut rest = value;
@@ -80,7 +80,7 @@ pub fn parse(value: &str) -> Result<Vec<Part<'_>>, String> {
     Ok(parts)
 }
 
-/// The secrets a header names, in order; none when its value cannot be taken apart.
+/// The secrets that a header names, in order; none if its value cannot be parsed.
 pub fn secrets(header: &CustomHeader) -> Vec<&str> {
     let parts = parse(&header.value).unwrap_or_default();
     let name = |part| match part {
@@ -90,7 +90,7 @@ pub fn secrets(header: &CustomHeader) -> Vec<&str> {
     parts.into_iter().filter_map(name).collect()
 }
 
-/// Why a header may not have this name, if so.
+/// Why a header may not have this name, if it may not.
 pub fn check_header_name(name: &str) -> Result<(), String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_token) {
@@ -98,7 +98,7 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
             "A header name has 1 to {MAX_NAME} letters, digits and dashes, like `X-Api-Key`."
         ));
     }
-    // Some servers take an underscore for a dash, so both spellings are the same name here.
+    // Some servers treat an underscore as a dash, so both spellings are the same name here.
     let folded = name.to_ascii_lowercase().replace('_', "-");
     if IDENTITY.contains(&folded.as_str()) || folded.starts_with(IDENTITY_PREFIX) {
         return Err(format!(
@@ -114,13 +114,13 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a text may stand in a header value: visible ASCII with spaces and tabs inside (RFC 9110 section 5.5).
+/// Whether a text can be a header value: visible ASCII with spaces and tabs inside (RFC 9110 section 5.5).
 pub fn is_header_text(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
-/// Checks the headers of a server; pointers begin with `pointer`.
+/// Checks the headers of a server; error pointers begin with `pointer`.
 pub fn check_headers(pointer: &str, headers: &[CustomHeader]) -> Result<(), Invalid> {
     let mut invalid = Invalid::default();
     if headers.len() > MAX_HEADERS {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference_to_a_secret_is_refused() {
+    fn invalid_references_to_secrets_are_refused() {
         for value in [
             "${env:HOME}",
             "${secret:lower}",
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_violation_is_told_with_its_place() {
+    fn every_violation_is_reported_with_its_place() {
         let headers = [
             header("X-One", "fine"),
             header("x-one", "twice"),

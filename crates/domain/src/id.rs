@@ -1,5 +1,5 @@
-//! Typed identifiers: a UUIDv7 behind a prefix that says what it names, so that one kind can never stand where
-//! another belongs. Their text form is `prefix_` and 32 lower-case hexadecimal digits.
+//! Typed identifiers: a UUIDv7 with a prefix that says what it identifies, so that one kind can never be used
+//! in place of another. Their text form is `prefix_` and 32 lower-case hexadecimal digits.
 
 use std::{fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Clock, Entropy, Timestamp};
 
-/// Why a text is not an identifier of the kind asked for.
+/// Why a text is not an identifier of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id that starts with `{expected}`, like `{expected}0192f0c1a2b37c4d8e5f60718293a4b5`")]
 pub struct IdError {
@@ -22,7 +22,7 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The prefix of the text form, underscore included.
+            /// The prefix of the text form, including the underscore.
             pub const PREFIX: &'static str = $prefix;
 
             /// The bare number. The lower half of its bits is random.
@@ -30,12 +30,12 @@ macro_rules! ids {
                 self.0.as_u128()
             }
 
-            /// The identifier of a bare number.
+            /// The identifier with a bare number.
             pub const fn of_number(number: u128) -> Self {
                 Self(Uuid::from_u128(number))
             }
 
-            /// A new identifier whose order in time follows the clock (UUIDv7, RFC 9562 section 5.7).
+            /// A new identifier; identifiers sort by time (UUIDv7, RFC 9562 section 5.7).
             pub fn generate(clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
                 Self(uuid_v7(clock, entropy))
             }
@@ -94,7 +94,7 @@ ids! {
     GrantId = "grt_";
     /// A registered OAuth client.
     ClientId = "cli_";
-    /// A client that is kept out of a gateway.
+    /// A blocked client of a gateway.
     ClientBlockId = "blk_";
     /// An audit event.
     EventId = "evt_";
@@ -113,8 +113,8 @@ ids! {
 }
 
 impl AttemptId {
-    /// The grant this attempt leads to. It has the same number, so that whoever holds a code or token of the grant finds
-    /// the attempt without asking anything.
+    /// The grant this attempt leads to. It has the same number, so anyone who holds a code or token of the grant finds
+    /// the attempt without a query.
     pub const fn grant(self) -> GrantId {
         GrantId(self.0)
     }

@@ -1,19 +1,19 @@
-//! Bad input, told so that a person can mend it: which field, what was found, what to type.
+//! Invalid input, described so that a person can fix it: which field, what was found, what to enter.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One thing that is wrong with the input.
+/// One problem with the input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// Where: a JSON pointer into the request (RFC 6901), like `/issuer`.
     pub pointer: String,
-    /// What is wrong and what to do about it, in a sentence or two.
+    /// What is wrong and what to do, in a sentence or two.
     pub detail: String,
 }
 
-/// Everything that is wrong with one input; never empty.
+/// All problems with one input; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Invalid {
     violations: Vec<Violation>,
@@ -35,7 +35,7 @@ impl Invalid {
         });
     }
 
-    /// Takes the value of a check, or keeps its violations and gives nothing.
+    /// Returns the value of a check, or keeps its violations and returns nothing.
     pub fn take<T>(&mut self, check: Result<T, Self>) -> Option<T> {
         match check {
             Ok(value) => Some(value),
@@ -46,7 +46,7 @@ impl Invalid {
         }
     }
 
-    /// `Ok` when nothing was wrong.
+    /// `Ok` if nothing was wrong.
     pub fn into_result(self) -> Result<(), Self> {
         if self.violations.is_empty() {
             Ok(())
@@ -55,7 +55,7 @@ impl Invalid {
         }
     }
 
-    /// What is wrong, in the order it was found.
+    /// The problems, in the order they were found.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }

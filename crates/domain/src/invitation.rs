@@ -10,7 +10,7 @@ use crate::{
     token_hash::TokenHash,
 };
 
-/// How long an invitation waits: a holiday fits, a forgotten mailbox does not stay a door.
+/// How long an invitation is valid: long enough for a holiday, short enough for a forgotten mailbox.
 pub const LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// An invitation as stored.
@@ -18,17 +18,17 @@ pub const LIFE: Duration = Duration::from_hours(7 * 24);
 pub struct Invitation {
     /// Its id.
     pub id: InvitationId,
-    /// Into which project.
+    /// The project.
     pub project_id: ProjectId,
-    /// For whom: an account of another address cannot accept it.
+    /// The invited address: an account with another address cannot accept it.
     pub email: Email,
-    /// What the member may do.
+    /// The role of the member.
     pub role: Role,
     /// SHA-256 of the token in the link.
     pub hash: TokenHash,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it stops working by itself.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// When it was accepted, and by whom.
     pub accepted: Option<(Timestamp, AccountId)>,
@@ -36,16 +36,16 @@ pub struct Invitation {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// What has become of an invitation.
+/// The state of an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvitationStatus {
     /// It can be accepted.
     Open,
-    /// It was.
+    /// It was accepted.
     Accepted,
-    /// Somebody took it back, or a newer one for the same address took its place.
+    /// It was revoked, or replaced by a newer one for the same address.
     Revoked,
-    /// Its time is over.
+    /// It has expired.
     Expired,
 }
 
@@ -62,7 +62,7 @@ impl InvitationStatus {
 }
 
 impl Invitation {
-    /// What has become of it at `now`.
+    /// Its state at `now`.
     pub fn status(&self, now: Timestamp) -> InvitationStatus {
         if self.accepted.is_some() {
             InvitationStatus::Accepted
@@ -82,7 +82,7 @@ mod tests {
     use crate::{clock::FixedClock, entropy::SeededEntropy};
 
     #[test]
-    fn it_is_open_until_its_time_is_over_or_somebody_acts() {
+    fn it_is_open_until_it_expires_or_is_used_or_revoked() {
         let (clock, entropy) = (FixedClock::at_seconds(1_000), SeededEntropy::new(1));
         let made = Timestamp::from_seconds(1_000);
         let open = Invitation {

@@ -15,15 +15,15 @@ pub struct Member {
     pub project_id: ProjectId,
     /// The account.
     pub account_id: AccountId,
-    /// What it may do there.
+    /// Its role there.
     pub role: Role,
-    /// Since when it is a member.
+    /// When it became a member.
     pub created_at: Timestamp,
     /// When its role last changed.
     pub updated_at: Timestamp,
 }
 
-/// What a member may do.
+/// The role of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -46,7 +46,7 @@ impl Role {
     }
 }
 
-/// A member and a key of the same role may do the same.
+/// A member and a key with the same role have the same permissions.
 impl From<Role> for KeyRole {
     fn from(role: Role) -> Self {
         match role {
@@ -57,8 +57,8 @@ impl From<Role> for KeyRole {
     }
 }
 
-/// Whether a project of `owners` owners can spare this change of a member's role (`None`: the member goes). A project
-/// that has an owner keeps one.
+/// Whether a project with `owners` owners can lose one by this change of a member's role (`None`: the member is removed). A
+/// project that has an owner keeps one.
 pub const fn leaves_an_owner(owners: usize, before: Role, after: Option<Role>) -> bool {
     let loses_one = matches!(before, Role::Owner) && !matches!(after, Some(Role::Owner));
     !loses_one || owners > 1
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_owner_stays_and_everybody_else_may_change() {
+    fn the_last_owner_stays_and_everyone_else_may_change() {
         assert!(!leaves_an_owner(1, Role::Owner, None));
         assert!(!leaves_an_owner(1, Role::Owner, Some(Role::Admin)));
         assert!(leaves_an_owner(1, Role::Owner, Some(Role::Owner)));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_ordered_by_power_as_those_of_keys_are() {
+    fn roles_are_ordered_by_power_like_those_of_keys() {
         assert!(Role::Viewer < Role::Admin && Role::Admin < Role::Owner);
         for role in [Role::Viewer, Role::Admin, Role::Owner] {
             assert_eq!(role.as_str(), KeyRole::from(role).as_str());

@@ -1,4 +1,4 @@
-//! Passwords of accounts: which are taken. Length and known badness count, not kinds of characters (NIST SP 800-63B
+//! Passwords of accounts: which ones are accepted. Length and known badness count, not kinds of characters (NIST SP 800-63B
 //! section 3.1.1.2, OWASP Authentication Cheat Sheet).
 
 use std::{collections::HashSet, fmt};
@@ -7,16 +7,16 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{Invalid, account::Email, secret::Secret};
 
-/// Fewer characters can be guessed offline once a hash is lost.
+/// Shorter passwords can be guessed offline once a hash leaks.
 pub const MIN_CHARACTERS: usize = 12;
-/// A sentence fits. More would only be work for the hash.
+/// A sentence fits. More would only cost hashing time.
 pub const MAX_CHARACTERS: usize = 128;
-/// No character has more bytes in UTF-8, so a longer text need not be looked at.
+/// No character has more bytes in UTF-8, so longer texts are refused without a look.
 const MAX_BYTES: usize = MAX_CHARACTERS * 4;
-/// A password of fewer different characters is a pattern.
+/// A password with fewer different characters is a pattern.
 const MIN_DIFFERENT: usize = 5;
 
-/// What people type when they are made to type a password. A password that has one of these, and otherwise only digits
+/// What people choose when they are made to set a password. A password that contains one of these, and otherwise only digits
 /// and signs, is as good as known.
 const COMMON_WORDS: [&str; 48] = [
     "abc",
@@ -69,7 +69,7 @@ const COMMON_WORDS: [&str; 48] = [
     "welcome",
 ];
 
-/// Rows of keys and letters, along which people slide.
+/// Rows of keys and letters that people follow.
 const RUNS: [&str; 7] = [
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
@@ -83,7 +83,7 @@ const RUNS: [&str; 7] = [
 /// The name of the product, which is the first guess.
 const PRODUCT: &str = "gatewright";
 
-/// A password in the one form it is hashed in.
+/// A password in the one form that is hashed.
 #[derive(Debug, Clone)]
 pub struct Password(Secret);
 
@@ -92,8 +92,8 @@ pub struct Password(Secret);
 pub struct PasswordHash(String);
 
 impl Password {
-    /// A password that somebody signs in with. It was checked when it was set, so only its form is made one: the same
-    /// letter can be typed as different characters on different machines (NFKC, as SP 800-63B asks). Nothing when it is
+    /// A password that someone signs in with. It was checked when it was set, so it is only normalised: the same
+    /// letter can be typed as different characters on different machines (NFKC, as SP 800-63B asks). Returns nothing if it is
     /// longer than any password.
     pub fn typed(text: &Secret) -> Option<Self> {
         let text = text.expose();
@@ -103,7 +103,7 @@ impl Password {
         Some(Self(Secret::new(text.nfkc().collect::<String>())))
     }
 
-    /// Checks a password that somebody wants to have.
+    /// Checks a new password.
     pub fn check(pointer: &str, text: &Secret, email: &Email) -> Result<Self, Invalid> {
         let refuse = |detail: String| Err(Invalid::one(pointer, detail));
         let too_long = || {
@@ -131,7 +131,7 @@ impl Password {
         }
         if let Some(reason) = known_bad(password.expose(), email) {
             return refuse(format!(
-                "{reason}, so it would be among the first guesses. Type a few words that only you would put together."
+                "{reason}, so it would be among the first guesses. Choose a few words that only you would put together."
             ));
         }
         Ok(password)
@@ -165,7 +165,7 @@ fn known_bad(password: &str, email: &Email) -> Option<&'static str> {
     if repeats(&letters, PRODUCT) {
         return Some("The password is the name of this product");
     }
-    // Where letters were swapped for look-alikes, the letter is meant; digits and signs at the end are an appendix.
+    // If letters were replaced by look-alikes, the letter is meant; digits and signs at the end are a suffix.
     let core = lower.trim_end_matches(|c: char| !c.is_alphabetic());
     let plain: String = core.chars().filter_map(unmasked).collect();
     if COMMON_WORDS
@@ -177,7 +177,7 @@ fn known_bad(password: &str, email: &Email) -> Option<&'static str> {
     None
 }
 
-/// The letter that a character stands for in a disguised word.
+/// The letter that a character represents in a disguised word.
 fn unmasked(c: char) -> Option<char> {
     match c {
         '0' => Some('o'),
@@ -191,12 +191,12 @@ fn unmasked(c: char) -> Option<char> {
     }
 }
 
-/// Whether a text is a word, once or several times over.
+/// Whether a text is a word, once or repeated.
 fn repeats(text: &str, word: &str) -> bool {
     !text.is_empty() && text.replace(word, "").is_empty()
 }
 
-/// Whether a text consists of pieces of at least three characters that follow a run, in either direction.
+/// Whether a text consists of pieces of at least three characters that follow a row, in either direction.
 fn slides(text: &str) -> bool {
     const PIECE: usize = 3;
     let runs: Vec<String> = RUNS
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_words_are_taken_whatever_their_characters() {
+    fn a_few_words_are_accepted_whatever_their_characters() {
         for text in [
             "violet harbour ninety",
             "kein sonderzeichen nötig",
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_short_long_common_or_about_its_owner_is_refused() {
+    fn short_long_common_and_personal_passwords_are_refused() {
         for text in [
             "",
             "elevenchars",
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_it_shows() {
+    fn a_password_is_never_shown() {
         let shown = format!(
             "{:?} {:?}",
             check("violet harbour ninety"),

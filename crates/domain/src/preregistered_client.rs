@@ -1,5 +1,5 @@
-//! Clients that an administrator registered at a gateway beforehand, for programs that cannot introduce themselves and
-//! for gateways that take nobody else.
+//! Clients that an administrator registered at a gateway, for programs that cannot introduce themselves and
+//! for gateways that accept no others.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use crate::{
     token_hash::TokenHash,
 };
 
-/// How long a replaced secret may go on working, in seconds: a month is enough for the slowest roll-out.
+/// The longest time a replaced secret may stay valid, in seconds: a month is enough for the slowest roll-out.
 pub const MAX_OVERLAP_SECONDS: u32 = 30 * 86_400;
 
-/// How long it goes on working when nobody says otherwise, in seconds.
+/// How long it stays valid by default, in seconds.
 pub const DEFAULT_OVERLAP_SECONDS: u32 = 86_400;
 
 /// A client as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreregisteredClient {
-    /// Its id: the `client_id` it sends, and the one tokens carry.
+    /// Its ID: the `client_id` it sends, and the one in tokens.
     pub id: ClientId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// The one gateway it is a client of.
+    /// The one gateway it belongs to.
     pub gateway_id: GatewayId,
     /// What people call it, 1-80 characters; the consent page shows it.
     pub name: String,
-    /// Where it may be answered; at least one.
+    /// Its redirect URIs; at least one.
     pub redirect_uris: Vec<RedirectUri>,
-    /// How it proves who it is. Never changes its kind.
+    /// How it authenticates. The kind never changes.
     pub proof: ClientProof,
     /// When it was created.
     pub created_at: Timestamp,
@@ -42,14 +42,14 @@ pub struct PreregisteredClient {
 }
 
 impl PreregisteredClient {
-    /// Its redirect URIs, as they were typed.
+    /// Its redirect URIs, as typed.
     pub fn redirect_uri_texts(&self) -> Vec<&str> {
         self.redirect_uris.iter().map(RedirectUri::as_str).collect()
     }
 }
 
-/// Reads stored redirect URIs. They are checked again, because what may be redirected to is decided by the rules of
-/// today; those that no longer pass are left out.
+/// Reads stored redirect URIs. They are checked again, because today's rules decide where redirects may go;
+/// those that no longer pass are left out.
 pub fn stored_redirect_uris(texts: &[String]) -> Vec<RedirectUri> {
     texts
         .iter()
@@ -57,19 +57,19 @@ pub fn stored_redirect_uris(texts: &[String]) -> Vec<RedirectUri> {
         .collect()
 }
 
-/// How a pre-registered client proves who it is at the token endpoint.
+/// How a pre-registered client authenticates at the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientProof {
     /// Not at all: a public client.
     Public,
-    /// By a secret.
+    /// With a secret.
     Secret {
-        /// Where it says to send it. It is accepted in both places: clients mix them up.
+        /// Where it says it sends the secret. Both places are accepted: clients mix them up.
         place: SecretPlace,
         /// What the secret is compared with.
         hashes: ClientSecretHashes,
     },
-    /// By a JWT signed with a key of its own.
+    /// With a JWT signed with its own key.
     Key {
         /// Its public keys: a JWK set (RFC 7517 section 5) as text.
         jwks: String,
@@ -86,7 +86,7 @@ pub enum SecretPlace {
 }
 
 impl ClientProof {
-    /// From the name of the method, with the hashes or keys that belong to it; nothing when they do not go together.
+    /// From the name of the method, with its hashes or keys; nothing if they do not match.
     pub fn from_stored(
         method: &str,
         hashes: Option<ClientSecretHashes>,
@@ -101,7 +101,7 @@ impl ClientProof {
         }
     }
 
-    /// Its public keys, where it signs.
+    /// Its public keys, if it signs.
     pub fn jwks(&self) -> Option<&str> {
         match self {
             Self::Public | Self::Secret { .. } => None,
@@ -109,7 +109,7 @@ impl ClientProof {
         }
     }
 
-    /// The hashes of its secret, where it has one.
+    /// The hashes of its secret, if it has one.
     pub const fn hashes(&self) -> Option<&ClientSecretHashes> {
         match self {
             Self::Public | Self::Key { .. } => None,
@@ -134,25 +134,25 @@ impl ClientProof {
     }
 }
 
-/// The hashes of a client's secret and, for a while after a rotation, of the one before.
+/// The hashes of a client's secret and, for a while after a rotation, of the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSecretHashes {
-    /// Of the present secret.
+    /// The hash of the current secret.
     pub current: TokenHash,
-    /// When the present secret was made.
+    /// When the current secret was created.
     pub changed_at: Timestamp,
-    /// Of the secret before, and until when that one works.
+    /// The hash of the previous secret, and until when it is valid.
     pub previous: Option<(TokenHash, Timestamp)>,
 }
 
 impl ClientSecretHashes {
-    /// Whether `presented` is the present secret, or the one before while that still works.
+    /// Whether `presented` is the current secret, or the previous one while that is valid.
     pub fn accept(&self, presented: &str, now: Timestamp) -> bool {
         let previous = self.previous.filter(|(_, until)| now < *until);
         self.current.matches(presented) || previous.is_some_and(|(hash, _)| hash.matches(presented))
     }
 
-    /// The hashes after a rotation: the present secret becomes the previous one and works for `overlap` more.
+    /// The hashes after a rotation: the current secret becomes the previous one and stays valid for `overlap`.
     #[must_use]
     pub fn rotated(&self, next: TokenHash, now: Timestamp, overlap: Duration) -> Self {
         Self {
@@ -163,14 +163,16 @@ impl ClientSecretHashes {
     }
 }
 
-/// Checks the fields an administrator types: the name, trimmed, and the redirect URIs.
+/// Checks the fields that an administrator enters: the name, trimmed, and the redirect URIs.
 pub fn check_fields(name: &str, redirect_uris: &[String]) -> Result<(String, Vec<RedirectUri>), Invalid> {
     let mut invalid = Invalid::default();
     let name = invalid.take(check_name("/name", name));
     if redirect_uris.is_empty() || redirect_uris.len() > MAX_REDIRECT_URIS {
         invalid.add(
             "/redirect_uris",
-            format!("Type 1 to {MAX_REDIRECT_URIS} redirect URIs, as the client's documentation names them."),
+            format!(
+                "Enter 1 to {MAX_REDIRECT_URIS} redirect URIs, as the client's documentation names them."
+            ),
         );
     }
     let mut read = Vec::new();
@@ -187,7 +189,7 @@ pub fn check_fields(name: &str, redirect_uris: &[String]) -> Result<(String, Vec
         }
     }
     invalid.into_result()?;
-    Ok((name.expect("a name that is no violation was read"), read))
+    Ok((name.expect("a name without violations was read"), read))
 }
 
 #[cfg(test)]
@@ -195,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_secret_works_for_as_long_as_was_said_and_no_longer() {
+    fn an_old_secret_works_for_its_overlap_and_no_longer() {
         let at = Timestamp::from_seconds;
         let first = ClientSecretHashes {
             current: TokenHash::of("one"),
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_that_is_wrong_is_told() {
+    fn every_wrong_field_is_reported() {
         let uris = [
             "https://app.example/cb".to_owned(),
             "http://127.0.0.1/".to_owned(),

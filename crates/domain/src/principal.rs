@@ -1,4 +1,4 @@
-//! Who makes a gateway request, resolved before anything else happens.
+//! The principal of a gateway request, resolved before anything else happens.
 
 use crate::{
     audit::ActorKind,
@@ -14,29 +14,29 @@ pub struct Principal {
     pub project_id: ProjectId,
     /// The gateway.
     pub gateway_id: GatewayId,
-    /// The raw value that names the user: a claim's value, a member's account id, or the user id of Headers mode.
+    /// The raw value that identifies the user: a claim's value, a member's account ID, or the user ID of Headers mode.
     pub subject: String,
-    /// How that is known.
+    /// The proof of that identity.
     pub proof: Proof,
-    /// For display, where known.
+    /// For display, if known.
     pub email: Option<String>,
-    /// For display, where known.
+    /// For display, if known.
     pub display_name: Option<String>,
 }
 
-/// How an identity is known.
+/// The proof of an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// An access token of this gateway.
     Grant {
-        /// Whose grant it is.
+        /// The person the grant belongs to.
         person: Person,
         /// The grant.
         grant_id: GrantId,
         /// The client, in the short form tokens carry.
         client_id: String,
     },
-    /// A gateway API key that vouches for the user id beside it.
+    /// A gateway API key that vouches for the user ID sent with it.
     Key(ApiKeyId),
     /// An administrator who tries the gateway out.
     Trial(Trial),
@@ -45,18 +45,18 @@ pub enum Proof {
 /// A gateway tried out by an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    /// As whom.
+    /// The user of the trial.
     pub who: TriedAs,
-    /// Who it is that acts for them; nothing where somebody tries as themselves.
+    /// Who acts for them; nothing if someone tries as themselves.
     pub actor: Option<ActorKind>,
 }
 
-/// As whom a gateway is tried out.
+/// The user of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TriedAs {
     /// A user of the gateway's source, or an account of the project, whatever the gateway's mode.
     Person(Person),
-    /// A user id as a client of Headers mode would send it.
+    /// A user ID as a client in Headers mode would send it.
     HeaderUser,
 }
 
@@ -70,7 +70,7 @@ impl Principal {
         }
     }
 
-    /// The person, where it is known who they are; in Headers mode only a key says so.
+    /// The person, if known; in Headers mode only a key vouches for the user.
     const fn person(&self) -> Option<&Person> {
         match &self.proof {
             Proof::Grant { person, .. }
@@ -86,7 +86,7 @@ impl Principal {
         }
     }
 
-    /// Who acts for the user, where it is not the user's own client (RFC 8693 section 4.1).
+    /// Who acts for the user, if it is not the user's own client (RFC 8693 section 4.1).
     pub const fn actor(&self) -> Option<&ActorKind> {
         match &self.proof {
             Proof::Trial(trial) => trial.actor.as_ref(),
@@ -102,7 +102,7 @@ impl Principal {
         }
     }
 
-    /// The `sub` upstream servers see: `usr_…`, `acc_…` for members, or `prj_…|<user id>` in Headers mode.
+    /// The `sub` that upstream servers see: `usr_…`, `acc_…` for members, or `prj_…|<user id>` in Headers mode.
     pub fn assertion_subject(&self) -> String {
         match self.person() {
             Some(person) => person.to_string(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{Invalid, Timestamp, id::ProjectId};
 
-/// The unit of isolation and trust: everything but accounts belongs to exactly one project.
+/// The unit of isolation and trust: everything except accounts belongs to exactly one project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Project {
     /// Its id.
@@ -17,14 +17,14 @@ pub struct Project {
     pub updated_at: Timestamp,
 }
 
-/// Checks a name that people give to a thing: 1-80 characters after trimming, none of them a control character.
+/// Checks the name of an object: 1-80 characters after trimming, none of them a control character.
 pub fn check_name(pointer: &str, name: &str) -> Result<String, Invalid> {
     let trimmed = name.trim();
     let length = trimmed.chars().count();
     if length == 0 {
         return Err(Invalid::one(
             pointer,
-            "A name is required: type 1 to 80 characters.",
+            "A name is required: enter 1 to 80 characters.",
         ));
     }
     if length > 80 {
@@ -42,7 +42,7 @@ pub fn check_name(pointer: &str, name: &str) -> Result<String, Invalid> {
     Ok(trimmed.to_owned())
 }
 
-/// A description or similar free text has at most this many characters: it is shown, not stored as a document.
+/// The maximum length of a description or similar free text in characters: it is shown, not stored as a document.
 pub const MAX_TEXT: usize = 2_000;
 
 /// Checks an optional free text.
@@ -50,7 +50,7 @@ pub fn check_text(pointer: &str, text: &str) -> Result<(), Invalid> {
     check_text_up_to(pointer, text, MAX_TEXT)
 }
 
-/// Checks an optional free text of a length of its own. Line breaks and tabs are fine; other control characters are not.
+/// Checks an optional free text with its own length limit. Line breaks and tabs are allowed; other control characters are not.
 pub fn check_text_up_to(pointer: &str, text: &str, limit: usize) -> Result<(), Invalid> {
     let length = text.chars().count();
     if length > limit {

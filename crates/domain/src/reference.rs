@@ -1,5 +1,5 @@
-//! The short reference that a page shows to a person, and that leads an administrator to what happened. It is read over
-//! the telephone and typed by hand, so it is short and has no letters that look like others.
+//! The short reference that a page shows to a person, and that leads an administrator to what happened. It is read
+//! aloud on the phone and typed by hand, so it is short and has no look-alike letters.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Crockford's base 32: no I, L, O or U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Forty bits: among a hundred thousand references, one chance in two hundred that any two are equal.
+/// Forty bits: among a hundred thousand references, the chance that any two are equal is one in two hundred.
 const LENGTH: usize = 8;
 const BITS_PER_LETTER: u32 = 5;
 
@@ -16,7 +16,7 @@ const BITS_PER_LETTER: u32 = 5;
 pub struct Reference([u8; LENGTH]);
 
 impl Reference {
-    /// The reference of a random number, of which the upper forty bits count.
+    /// The reference of a random number, from its upper forty bits.
     pub fn of(number: u64) -> Self {
         let mut rest = number;
         Self(std::array::from_fn(|_| {
@@ -25,7 +25,7 @@ impl Reference {
         }))
     }
 
-    /// Reads one as people type it: in any case, with or without the hyphen, with `O` for zero and `I` or `L` for one.
+    /// Reads a reference as people type it: in any case, with or without the hyphen, with `O` for zero and `I` or `L` for one.
     pub fn parse(text: &str) -> Option<Self> {
         let mut letters = text
             .bytes()

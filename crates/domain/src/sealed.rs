@@ -1,8 +1,8 @@
 //! Sealing: XChaCha20-Poly1305 under a subkey per purpose (HKDF-SHA256, RFC 5869), with the context as
-//! associated data, so that a sealed value opens only where and for what it was made.
+//! associated data, so that a sealed value opens only where and for what it was sealed.
 //!
 //! The text form is `v1.<key-id>.<base64url of nonce and ciphertext>`. A keyring encrypts with its first key and
-//! opens with any, which is what makes rotation possible.
+//! opens with any, which makes rotation possible.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
@@ -17,14 +17,14 @@ use crate::{Entropy, entropy, secret::Secret, stored_secret::SealedText};
 
 const NONCE_BYTES: usize = 24;
 
-/// What a sealed value is for. Two purposes never share a subkey.
+/// The purpose of a sealed value. Two purposes never share a subkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A secret at rest; the context is table, column and row id.
     StoredSecret,
     /// A private signing key at rest; the context is its id.
     SigningKey,
-    /// The proof in the database that the keyring is the right one.
+    /// The proof in the database that this is the right keyring.
     KeyCheck,
     /// A dynamically registered client's id.
     ClientId,
@@ -34,9 +34,9 @@ pub enum Purpose {
     Consent,
     /// A pending sign-in's request and its answer.
     SignIn,
-    /// A refresh token: of which grant it is, and the how-manieth.
+    /// A refresh token's grant and generation.
     RefreshToken,
-    /// An MCP session id towards clients of session-based revisions.
+    /// An MCP session ID for clients of session-based revisions.
     McpSession,
     /// The state of a multi round-trip MCP request.
     RequestState,
@@ -64,20 +64,20 @@ impl Purpose {
 pub enum MasterKeyError {
     /// It does not decode to 32 bytes.
     #[error(
-        "a master key is 32 random bytes in base64 (43 or 44 characters); this one is not. Make one with: openssl rand -base64 32"
+        "a master key is 32 random bytes in base64 (43 or 44 characters); this one is not. Generate one with: openssl rand -base64 32"
     )]
     Malformed,
-    /// It decodes, but is a placeholder or far from random.
+    /// It decodes, but is a placeholder or clearly not random.
     #[error(
-        "this master key looks like a placeholder, not like 32 random bytes. Make one with: openssl rand -base64 32"
+        "this master key looks like a placeholder, not like 32 random bytes. Generate one with: openssl rand -base64 32"
     )]
     Placeholder,
-    /// There is no key at all.
+    /// There is no key.
     #[error("the keyring has no key")]
     Empty,
 }
 
-/// Why a sealed value did not open. Deliberately one case: the reason would help an attacker more than anyone.
+/// Why a sealed value did not open. Deliberately a single case: the reason would help attackers most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the value was not sealed here for this purpose and context")]
 pub struct OpenError;
@@ -90,7 +90,7 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
-    /// Reads a key from base64 (either alphabet, padded or not); refuses what is short or plainly not random.
+    /// Reads a key from base64 (either alphabet, padded or not); refuses keys that are short or clearly not random.
     pub fn parse(text: &Secret) -> Result<Self, MasterKeyError> {
         let normal = text
             .expose()
@@ -109,7 +109,7 @@ impl MasterKey {
         }
         let distinct = seen.iter().filter(|seen| **seen).count();
         let printable = bytes.iter().all(u8::is_ascii_graphic);
-        // 32 random bytes have 30 distinct values on average, and fewer than 16 or only printable ones less than
+        // 32 random bytes have 30 distinct values on average. Fewer than 16, or only printable ones, occur less than
         // once in 10^13 keys.
         if distinct < 16 || printable {
             return Err(MasterKeyError::Placeholder);
@@ -127,7 +127,7 @@ impl MasterKey {
         Secret::new(URL_SAFE_NO_PAD.encode(self.bytes))
     }
 
-    /// Names the key without telling anything about it: eight hexadecimal digits.
+    /// Identifies the key without revealing anything about it: eight hexadecimal digits.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -147,7 +147,7 @@ impl MasterKey {
         let mut subkey = [0; 32];
         Hkdf::<Sha256>::new(Some(b"gatewright/v1"), &self.bytes)
             .expand(label.as_bytes(), &mut subkey)
-            .expect("32 bytes are within what HKDF-SHA256 gives");
+            .expect("32 bytes are within what HKDF-SHA256 returns");
         subkey
     }
 }
@@ -158,14 +158,14 @@ impl std::fmt::Debug for MasterKey {
     }
 }
 
-/// The master keys of an instance: the first seals, any of them opens.
+/// The master keys of an instance: the first one seals, all of them open.
 #[derive(Debug, Clone)]
 pub struct Keyring {
     keys: Vec<MasterKey>,
 }
 
 impl Keyring {
-    /// A keyring of at least one key.
+    /// A keyring with at least one key.
     pub fn new(keys: Vec<MasterKey>) -> Result<Self, MasterKeyError> {
         if keys.is_empty() {
             Err(MasterKeyError::Empty)
@@ -186,7 +186,7 @@ impl Keyring {
         SealedText(format!("v1.{}.{}", key.id, URL_SAFE_NO_PAD.encode(body)))
     }
 
-    /// Opens what [`Keyring::seal`] made for the same purpose and context.
+    /// Opens a value that [`Keyring::seal`] sealed for the same purpose and context.
     pub fn open(&self, purpose: Purpose, context: &str, sealed: &SealedText) -> Result<Vec<u8>, OpenError> {
         let mut parts = sealed.0.splitn(3, '.');
         let (Some("v1"), Some(key_id), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
@@ -208,7 +208,7 @@ impl Keyring {
         String::from_utf8(bytes).map(Secret::new).map_err(|_| OpenError)
     }
 
-    /// Whether a value is sealed with the key that seals now; if not, rotation has work to do.
+    /// Whether a value is sealed with the current sealing key; if not, a rotation has work to do.
     pub fn is_current(&self, sealed: &SealedText) -> bool {
         sealed.0.split('.').nth(1) == Some(self.sealing_key_id())
     }
@@ -224,13 +224,13 @@ impl Keyring {
     }
 }
 
-/// Seals a value so that only the holder of `token` opens it: the store alone never gives it away.
+/// Seals a value so that only the holder of `token` can open it: the store alone never reveals it.
 pub fn seal_under(token: &Secret, entropy: &dyn Entropy, context: &str, plain: &[u8]) -> SealedText {
     let body = encrypt(&token_key(token), entropy, context, plain);
     SealedText(format!("t1.{}", URL_SAFE_NO_PAD.encode(body)))
 }
 
-/// Opens what [`seal_under`] made with the same token and context.
+/// Opens a value that [`seal_under`] sealed with the same token and context.
 pub fn open_under(token: &Secret, context: &str, sealed: &SealedText) -> Result<Vec<u8>, OpenError> {
     let body = sealed.0.strip_prefix("t1.").ok_or(OpenError)?;
     decrypt(
@@ -244,7 +244,7 @@ fn token_key(token: &Secret) -> [u8; 32] {
     let mut key = [0; 32];
     Hkdf::<Sha256>::new(Some(b"gatewright/v1"), token.expose().as_bytes())
         .expand(b"refresh successor", &mut key)
-        .expect("32 bytes are within what HKDF-SHA256 gives");
+        .expect("32 bytes are within what HKDF-SHA256 returns");
     key
 }
 

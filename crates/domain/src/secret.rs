@@ -1,10 +1,10 @@
-//! A secret in memory: its Debug prints `[redacted]`, it is wiped when dropped, and reading it is a visible call.
+//! A secret in memory: its Debug prints `[redacted]`, it is wiped when dropped, and reading it is an explicit call.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq as _;
 
-/// A secret text such as a client secret. It has no `Serialize`, so it cannot slip into an answer.
+/// A secret text such as a client secret. It has no `Serialize`, so it cannot slip into a response.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -19,7 +19,7 @@ impl Secret {
         self.0.expose_secret()
     }
 
-    /// Whether both hold the same text, in time that does not depend on where they differ.
+    /// Whether both contain the same text, in time that does not depend on where they differ.
     pub fn matches(&self, other: &str) -> bool {
         self.expose().as_bytes().ct_eq(other.as_bytes()).into()
     }

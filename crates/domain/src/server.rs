@@ -12,9 +12,9 @@ use crate::{
     stored_secret::{StoredSecret, origin_of},
 };
 
-/// What one request may take unless set otherwise: tools that search or compile need their time.
+/// The default time limit of a request: tools that search or compile need time.
 pub const DEFAULT_TIMEOUT_MS: u32 = 60_000;
-/// Tries after the first, unless set otherwise; only where the request surely was not processed.
+/// The default number of retries; only for requests that were certainly not processed.
 pub const DEFAULT_RETRIES: u8 = 1;
 const TIMEOUT_MS: std::ops::RangeInclusive<u32> = 100..=600_000;
 const MAX_RETRIES: u8 = 5;
@@ -30,17 +30,17 @@ pub struct Server {
     pub project_id: ProjectId,
     /// `[a-z0-9-]{1,40}`, unique in the project: the prefix of its tools.
     pub slug: String,
-    /// What people call it.
+    /// Its name.
     pub name: String,
     /// Its Streamable HTTP endpoint.
     pub url: String,
-    /// How long one request may take, in milliseconds.
+    /// The time limit of a request, in milliseconds.
     pub timeout_ms: u32,
-    /// How often a request that surely was not processed is tried again.
+    /// How often a request that was certainly not processed is retried.
     pub retries: u8,
     /// Headers sent with every request.
     pub headers: Vec<CustomHeader>,
-    /// What it is told about the user.
+    /// What it learns about the user.
     pub identity: IdentityForwarding,
     /// When it was created.
     pub created_at: Timestamp,
@@ -48,17 +48,17 @@ pub struct Server {
     pub updated_at: Timestamp,
 }
 
-/// A header of the administrator's own, whose value may name secrets as `${secret:NAME}`.
+/// A custom header, whose value may refer to secrets as `${secret:NAME}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `name` and `value`")]
 pub struct CustomHeader {
     /// The field name.
     pub name: String,
-    /// The value, with references still in it.
+    /// The value, with unresolved references.
     pub value: String,
 }
 
-/// What a server is told about the user of a request.
+/// What a server learns about the user of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityForwarding {
@@ -69,7 +69,7 @@ pub enum IdentityForwarding {
     Assertion,
 }
 
-/// What an administrator types about a server.
+/// The fields that an administrator enters for a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFields {
     /// `[a-z0-9-]{1,40}`.
@@ -80,16 +80,16 @@ pub struct ServerFields {
     pub url: String,
     /// Milliseconds.
     pub timeout_ms: u32,
-    /// Tries after the first.
+    /// Retries.
     pub retries: u8,
     /// Headers sent with every request.
     pub headers: Vec<CustomHeader>,
-    /// What it is told about the user.
+    /// What it learns about the user.
     pub identity: IdentityForwarding,
 }
 
 impl ServerFields {
-    /// Fills in defaults and checks every field; all that is wrong is told at once. Gives the URL read.
+    /// Fills in defaults, checks every field and reports everything that is wrong. Returns the parsed URL.
     pub fn check(mut self) -> Result<(Self, Url), Invalid> {
         let mut invalid = Invalid::default();
         invalid.take(check_slug("/slug", &self.slug));
@@ -104,24 +104,24 @@ impl ServerFields {
             invalid.add(
                 "/timeout_ms",
                 format!(
-                    "Type {} to {} milliseconds, which is a tenth of a second to ten minutes.",
+                    "Enter {} to {} milliseconds, which is a tenth of a second to ten minutes.",
                     TIMEOUT_MS.start(),
                     TIMEOUT_MS.end()
                 ),
             );
         }
         if self.retries > MAX_RETRIES {
-            invalid.add("/retries", format!("Type 0 to {MAX_RETRIES}."));
+            invalid.add("/retries", format!("Enter 0 to {MAX_RETRIES}."));
         }
         invalid.take(check_headers("/headers", &self.headers));
         invalid.into_result()?;
-        let url = url.expect("a URL that is no violation was read");
+        let url = url.expect("a URL without violations was read");
         Ok((self, url))
     }
 }
 
 impl Server {
-    /// Checks that every secret the headers name exists and may be sent to the server's origin.
+    /// Checks that every secret named in the headers exists and may be sent to the server's origin.
     pub fn check_secrets(&self, url: &Url, secrets: &[StoredSecret]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
         let origin = origin_of(url).unwrap_or_default();
@@ -136,7 +136,7 @@ impl Server {
                     Some(secret) if !secret.origins.contains(&origin) => invalid.add(
                         pointer,
                         format!(
-                            "The secret `{name}` may not be sent to `{origin}`: add that origin to the secret, typing its \
+                            "The secret `{name}` may not be sent to `{origin}`: add that origin to the secret, entering its \
                              value again, or correct the URL."
                         ),
                     ),
@@ -147,7 +147,7 @@ impl Server {
         invalid.into_result()
     }
 
-    /// The secrets its headers name, each once.
+    /// The secrets named in its headers, each once.
     pub fn secrets(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.headers.iter().flat_map(header_template::secrets).collect();
         names.sort_unstable();
@@ -155,7 +155,7 @@ impl Server {
         names
     }
 
-    /// The origin that is told who the users are; nothing where no one is told.
+    /// The origin that learns who the users are; nothing if identity is not forwarded.
     pub fn assertion_origin(&self) -> Option<String> {
         match self.identity {
             IdentityForwarding::None => None,
@@ -165,14 +165,14 @@ impl Server {
         }
     }
 
-    /// The origin of its URL; nothing when that cannot be read.
+    /// The origin of its URL; nothing if the URL cannot be parsed.
     pub fn origin(&self) -> Option<String> {
         Url::parse(&self.url).ok().and_then(|url| origin_of(&url))
     }
 }
 
-/// The origin of a server that is told who the users are. A dot that ends the host leads to the same server, so it makes
-/// no other origin here.
+/// The origin of a server that learns who the users are. A dot at the end of the host leads to the same server, so it is
+/// the same origin here.
 pub fn assertion_origin_of(url: &Url) -> Option<String> {
     let origin = origin_of(url)?;
     let host = url.host_str().unwrap_or_default();
@@ -185,7 +185,7 @@ fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
         return Err(Invalid::one(
             pointer,
             format!(
-                "Type 1 to {MAX_SLUG} small letters, digits and dashes, like `github`: it begins the names of its tools."
+                "Enter 1 to {MAX_SLUG} lowercase letters, digits and dashes, like `github`: it begins the names of its tools."
             ),
         ));
     }
@@ -196,14 +196,14 @@ fn check_url(pointer: &str, text: &str) -> Result<Url, Invalid> {
     let wrong = |detail: &str| Err(Invalid::one(pointer, detail));
     if text.is_empty() {
         return wrong(
-            "A URL is required: type the server's MCP endpoint, like `https://mcp.example.com/mcp`.",
+            "A URL is required: enter the server's MCP endpoint, like `https://mcp.example.com/mcp`.",
         );
     }
     if text.len() > MAX_URL || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return wrong("The URL is too long or has a space or line break in it: check what was pasted.");
     }
     let Ok(url) = Url::parse(text) else {
-        return wrong("This is no URL: type it in full, like `https://mcp.example.com/mcp`.");
+        return wrong("This is not a URL: enter it in full, like `https://mcp.example.com/mcp`.");
     };
     if origin_of(&url).is_none() {
         return wrong(
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
+    fn everything_wrong_is_reported_together() {
         let invalid = ServerFields {
             slug: "GitHub".to_owned(),
             name: "x".repeat(81),

@@ -1,5 +1,5 @@
-//! Attempts to sign in, step by step, for the administrator who is asked why somebody could not get in. Nothing of it is
-//! a secret, a code, a token or a claim value; the subject is read from the user the attempt led to.
+//! Attempts to sign in, step by step, for an administrator who has to find out why someone could not sign in. They contain
+//! no secret, code, token or claim value; the subject is read from the user that the attempt led to.
 
 mod step;
 
@@ -15,12 +15,12 @@ use crate::{
 
 pub use step::{Step, StepFailure, StepRecord};
 
-/// Nothing is heard of an attempt for longer than this: it was given up. Consent pages, the visit to the provider and
-/// codes all end sooner.
+/// An attempt without activity for longer than this was abandoned. Consent pages, the visit to the provider and
+/// codes all expire sooner.
 pub const GIVEN_UP_AFTER: Duration = Duration::from_mins(11);
 
-/// What is known of an attempt from its beginning. It travels with the sign-in, so that whoever goes on with it can
-/// write to the trace, also in another process.
+/// What is known of an attempt from its beginning. It travels with the sign-in, so that the process that continues it can
+/// write to the trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptHead {
     /// The id.
@@ -29,32 +29,32 @@ pub struct AttemptHead {
     pub project_id: ProjectId,
     /// The gateway.
     pub gateway_id: GatewayId,
-    /// The source that was asked, where there is one.
+    /// The source that was asked, if any.
     pub user_source_id: Option<UserSourceId>,
-    /// What pages of it show; `None` where only a later part of it is known.
+    /// The reference that its pages show; `None` if only a later part of it is known.
     pub reference: Option<Reference>,
-    /// The client, in the short form that tokens carry.
+    /// The client, in the short form that tokens use.
     pub client_id: String,
-    /// What the client calls itself; nobody has checked it.
+    /// The client's name for itself, unverified.
     pub client_name: String,
     /// When it began.
     pub started_at: Timestamp,
 }
 
-/// How far an attempt has come, as it is stored.
+/// The progress of an attempt, as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// Neither yet.
     InProgress,
-    /// Something failed, and nothing made it good.
+    /// Something failed, and nothing has fixed it since.
     Failed,
-    /// The app has its tokens. Nothing that happens later changes that.
+    /// The app has its tokens. Nothing later changes that.
     Succeeded,
 }
 
 impl Progress {
-    /// What two parts of one attempt come to: a sign-in that failed may be finished after all, by a reload.
+    /// The combined progress of two parts of one attempt: a failed sign-in may still succeed, by a reload.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -65,48 +65,48 @@ impl Progress {
     }
 }
 
-/// How an attempt stands now.
+/// The current state of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It goes on.
+    /// It is in progress.
     InProgress,
     /// The app has its tokens.
     Succeeded,
     /// It failed.
     Failed,
-    /// Nothing was heard of it for longer than any step may take.
+    /// There was no activity for longer than any step may take.
     Abandoned,
 }
 
-/// A part of an attempt, as one process saw it; parts add up.
+/// A part of an attempt, as one process saw it; parts are merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptPart {
     /// What is known from its beginning.
     pub head: AttemptHead,
     /// Who signed in, once that is known.
     pub user_id: Option<UserId>,
-    /// How far it has come.
+    /// Its progress.
     pub progress: Progress,
-    /// When something was last heard of it.
+    /// The time of its last activity.
     pub updated_at: Timestamp,
     /// The steps.
     pub steps: Vec<StepRecord>,
 }
 
-/// An attempt as it is known now.
+/// An attempt as currently known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInAttempt {
     /// All that was recorded.
     pub part: AttemptPart,
-    /// The subject of the user, while there is such a user.
+    /// The subject of the user, as long as the user exists.
     pub subject: Option<String>,
     /// Whether it is in the database; before *Allow* it is only in the memory of one process.
     pub stored: bool,
 }
 
 impl AttemptPart {
-    /// Adds a step. A failure is known from the step, success only to the caller.
+    /// Adds a step. The step shows a failure; only the caller knows about success.
     pub fn add(&mut self, record: StepRecord) {
         let ended = record.at.plus(Duration::from_millis(record.duration_ms));
         self.updated_at = self.updated_at.max(ended);
@@ -116,7 +116,7 @@ impl AttemptPart {
         self.steps.push(record);
     }
 
-    /// Adds what was seen later.
+    /// Merges a later part.
     pub fn add_part(&mut self, later: Self) {
         self.user_id = later.user_id.or(self.user_id);
         self.progress = self.progress.and(later.progress);
@@ -124,7 +124,7 @@ impl AttemptPart {
         self.steps.extend(later.steps);
     }
 
-    /// Puts the steps into their order in time. Of several first calls, as each process may see one, the first counts.
+    /// Sorts the steps by time. Each process may see a first call; only the first one counts.
     pub fn put_in_order(&mut self) {
         self.steps.sort_by_key(|record| record.at);
         let mut called = false;
@@ -134,7 +134,7 @@ impl AttemptPart {
 }
 
 impl SignInAttempt {
-    /// How it stands at `now`.
+    /// Its state at `now`.
     pub fn outcome(&self, now: Timestamp) -> Outcome {
         match self.part.progress {
             Progress::Succeeded => Outcome::Succeeded,
@@ -144,7 +144,7 @@ impl SignInAttempt {
         }
     }
 
-    /// Why it did not succeed: the failed step that counts, or where it was given up.
+    /// Why it did not succeed: the failed step that counts, or where it was abandoned.
     pub fn failure(&self, now: Timestamp) -> Option<(Step, StepFailure)> {
         match self.outcome(now) {
             Outcome::InProgress | Outcome::Succeeded => None,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn success_is_final_and_an_attempt_nobody_goes_on_with_is_given_up() {
+    fn success_is_final_and_an_attempt_without_activity_is_abandoned() {
         let mut succeeded = attempt(vec![
             StepRecord::done(Step::Callback, at(110)).failed("no cookie", ""),
         ]);

@@ -1,4 +1,4 @@
-//! Secrets of a project, and the sealed form in which every secret is stored.
+//! Secrets of a project, and the sealed form in which all secrets are stored.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -12,7 +12,7 @@ use crate::{
 /// A secret is sent to one service, which may have a few hosts.
 const MAX_ORIGINS: usize = 20;
 
-/// A sealed value as it lies in the store: `v1.<key-id>.<base64>`. Only the keyring opens it.
+/// A sealed value as stored: `v1.<key-id>.<base64>`. Only the keyring opens it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SealedText(pub String);
@@ -58,13 +58,13 @@ pub fn check_secret_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// Checks a value to be stored: it must fit into a header, because that is where it goes.
+/// Checks a value to be stored: it must fit into a header, because it is sent in one.
 pub fn check_secret_value(pointer: &str, value: &Secret) -> Result<(), Invalid> {
     let text = value.expose();
     if text.is_empty() {
         return Err(Invalid::one(
             pointer,
-            "A value is required: type or paste the secret.",
+            "A value is required: enter or paste the secret.",
         ));
     }
     if text.len() > header_template::MAX_VALUE {
@@ -86,13 +86,13 @@ pub fn check_secret_value(pointer: &str, value: &Secret) -> Result<(), Invalid> 
     Ok(())
 }
 
-/// Checks the origins a secret may be sent to and gives them in one spelling, each once.
+/// Checks the origins a secret may be sent to and returns them in one spelling, each once.
 pub fn check_origins(pointer: &str, origins: &[String]) -> Result<Vec<String>, Invalid> {
     let mut invalid = Invalid::default();
     if origins.is_empty() {
         invalid.add(
             pointer,
-            "At least one origin is required: type where the secret may be sent, like `https://api.example.com`.",
+            "At least one origin is required: enter where the secret may be sent, like `https://api.example.com`.",
         );
     }
     if origins.len() > MAX_ORIGINS {
@@ -108,7 +108,7 @@ pub fn check_origins(pointer: &str, origins: &[String]) -> Result<Vec<String>, I
         let Some((url, origin)) = parsed.and_then(|url| origin_of(&url).map(|origin| (url, origin))) else {
             invalid.add(
                 here,
-                "This is no origin: type scheme and host, and the port if there is one, like `https://api.example.com`.",
+                "This is not an origin: enter scheme and host, and the port if there is one, like `https://api.example.com`.",
             );
             continue;
         };
@@ -121,7 +121,7 @@ pub fn check_origins(pointer: &str, origins: &[String]) -> Result<Vec<String>, I
             invalid.add(
                 here,
                 format!(
-                    "A secret belongs to a whole origin, so the rest of the URL must go: type `{origin}`."
+                    "A secret belongs to a whole origin, so remove the rest of the URL: enter `{origin}`."
                 ),
             );
         } else if !checked.contains(&origin) {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_get_one_spelling() {
+    fn origins_are_normalised() {
         let typed = [
             "https://API.example.com/".to_owned(),
             " https://api.example.com:443".to_owned(),

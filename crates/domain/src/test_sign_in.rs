@@ -1,5 +1,5 @@
-//! Test sign-ins: an administrator goes through a source's whole sign-in and sees what the provider says, and neither user
-//! nor grant nor code comes of it.
+//! Test sign-ins: an administrator goes through a source's complete sign-in and sees what the provider says, without
+//! creating a user, grant or code.
 
 use crate::{
     Timestamp,
@@ -17,26 +17,26 @@ pub struct TestSignIn {
     pub project_id: ProjectId,
     /// The source that is tried out.
     pub user_source_id: UserSourceId,
-    /// Who started it, as [`ActorKind`](crate::audit::ActorKind) is written: nobody else sees what comes of it.
+    /// Who started it, in the form of [`ActorKind`](crate::audit::ActorKind): only they can see the result.
     pub started_by: String,
-    /// SHA-256 of the token in the address of its page.
+    /// SHA-256 of the token in the URL of its page.
     pub page_hash: TokenHash,
-    /// How far it has come.
+    /// Its progress.
     pub progress: TestProgress,
     /// When it was started.
     pub created_at: Timestamp,
-    /// When it is forgotten, with all that came of it.
+    /// When it is deleted, with its results.
     pub expires_at: Timestamp,
 }
 
-/// How far a test sign-in has come. One that failed may be tried again on its page; one that succeeded is over.
+/// The progress of a test sign-in. A failed one can be tried again on its page; a successful one is finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestProgress {
-    /// Nobody has begun it on its page.
+    /// Not yet begun on its page.
     Waiting,
     /// A browser was sent to the provider.
     AtProvider,
-    /// The provider vouched for a person; what it said of them, sealed.
+    /// The provider vouched for a person; what it said about them, sealed.
     Succeeded(SealedText),
     /// It did not work; why, sealed.
     Failed(SealedText),

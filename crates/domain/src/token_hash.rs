@@ -16,22 +16,22 @@ impl TokenHash {
         Self::of_bytes(token.as_bytes())
     }
 
-    /// The hash of anything else that is only compared.
+    /// The hash of any other value that is only compared.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The text form kept in the store: base64url without padding.
+    /// The text form in the store: base64url without padding.
     pub fn to_text(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// From the text form; nothing when it is not one.
+    /// From the text form; nothing if it is not one.
     pub fn from_text(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
 
-    /// Whether `token` is the one that was hashed, in constant time.
+    /// Whether `token` has this hash, in constant time.
     pub fn matches(&self, token: &str) -> bool {
         self.0.ct_eq(&Self::of(token).0).into()
     }

@@ -1,4 +1,4 @@
-//! End users. Never accounts: different people, governed by different identity systems.
+//! End users. Never accounts: different people, managed by different identity systems.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use crate::{
     id::{ProjectId, UserId, UserSourceId},
 };
 
-/// Who an end user is: equal values under another issuer or claim are another person.
+/// The identity of an end user: equal values under another issuer or claim are another person.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserKey {
     /// The source they sign in through.
     pub user_source_id: UserSourceId,
     /// The issuer that vouched for them.
     pub issuer: String,
-    /// The claim that names them.
+    /// The claim that identifies them.
     pub claim: String,
     /// Its value, compared byte for byte.
     pub subject: String,
@@ -23,15 +23,15 @@ pub struct UserKey {
 /// An end user as stored; created at the first sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The id, stable for this key.
+    /// The ID, stable for this key.
     pub id: UserId,
     /// The project.
     pub project_id: ProjectId,
     /// Who they are.
     pub key: UserKey,
-    /// For display, where the provider gave one.
+    /// For display, if the provider sent one.
     pub display_name: Option<String>,
-    /// For display, where the provider gave one. Never identifies anybody.
+    /// For display, if the provider sent one. Never identifies anyone.
     pub email: Option<String>,
     /// Whether they may use gateways.
     pub status: UserStatus,
@@ -45,8 +45,8 @@ pub struct User {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserStatus {
-    /// They may.
+    /// They may use them.
     Active,
-    /// Every request of theirs is refused.
+    /// All their requests are refused.
     Blocked,
 }

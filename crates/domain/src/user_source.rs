@@ -28,7 +28,7 @@ pub struct UserSource {
     pub id: UserSourceId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// 1-80 characters, unique in the project whatever the case.
+    /// 1-80 characters, unique in the project, ignoring case.
     pub name: String,
     /// For members of the project only, never shown to an end user.
     pub description: String,
@@ -38,36 +38,36 @@ pub struct UserSource {
     pub client_id: String,
     /// The client secret and the one it replaced.
     pub client_secret: ClientSecretSlots,
-    /// How that secret is presented.
+    /// How that secret is sent.
     pub client_authentication: ClientAuthentication,
-    /// Scopes asked for; always with `openid`.
+    /// Requested scopes; always includes `openid`.
     pub scopes: Vec<String>,
     /// The ID-token claim that identifies the user.
     pub subject_claim: String,
-    /// Where its provider sends people back to. Another one is used from the next sign-in on.
+    /// The redirect URL of its provider. A change applies from the next sign-in.
     pub callback: Callback,
     /// Whether gateways may use it.
     pub status: UserSourceStatus,
-    /// Grows when issuer, client id or subject claim changes; tokens with another number are refused.
+    /// Increases when the issuer, client ID or subject claim changes; tokens with another number are refused.
     pub identity_epoch: i64,
     /// When all checks last passed; `None` marks the source as unverified.
     pub verified_at: Option<Timestamp>,
-    /// What the last test of the connection brought; `None` where there was none since issuer, client, scopes, callback or claim changed.
+    /// The result of the last connection test; `None` if there was none since the issuer, client, scopes, callback or claim changed.
     pub last_test: Option<ConnectionTest>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it was last edited. Sign-ins and tests note what they found without moving it.
+    /// When it was last edited. Sign-ins and tests record their results without changing it.
     pub updated_at: Timestamp,
 }
 
-/// Where a provider sends people back to.
+/// The redirect URL of a provider.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Callback {
-    /// To the redirect URL that all sources share.
+    /// The redirect URL that all sources share.
     #[default]
     Shared,
-    /// To one that is this source's own, so that an answer for it is not taken for one of another provider, nor the other
+    /// The source's own, so that an answer for it is not mistaken for one of another provider, nor the other
     /// way round (RFC 9700 section 4.4.2.2).
     Own,
 }
@@ -78,13 +78,13 @@ pub enum Callback {
 pub enum UserSourceStatus {
     /// Gateways may use it.
     Active,
-    /// No active gateway uses it, and none may.
+    /// No active gateway uses it, and none can.
     Inactive,
 }
 
 impl UserSource {
-    /// Whether another issuer, client id or subject claim than these ends all sessions. Another issuer or claim makes people
-    /// new users too; another client id does not.
+    /// Whether a change of issuer, client ID or subject claim ends all sessions. A new issuer or claim also makes people
+    /// new users; a new client ID does not.
     pub fn changes_identity(&self, issuer: &str, client_id: &str, subject_claim: &str) -> bool {
         self.issuer != issuer || self.client_id != client_id || self.subject_claim != subject_claim
     }

@@ -1,6 +1,6 @@
 //! The authorization request (RFC 6749 section 4.1.1): unverified until its client and redirect URI are known good,
-//! then checked by a table of small named checks. Only a [`VerifiedRedirect`] can carry an answer to a client, and it
-//! exists only after that verification: before it, errors are pages of ours.
+//! then checked by a table of small named checks. Only a [`VerifiedRedirect`] can carry a response to a client, and it
+//! exists only after that verification: before it, errors are our own pages.
 
 mod check;
 
@@ -17,7 +17,7 @@ pub use check::{CHECKS, Check};
 /// `state` travels through our form, a cookie and two redirects: longer ones do not arrive.
 pub const MAX_STATE_BYTES: usize = 2_048;
 
-/// An authorization request as it arrived; nothing about it is believed.
+/// An authorization request as it arrived; nothing about it is trusted.
 #[derive(Debug, Clone)]
 pub struct UnverifiedRequest {
     parameters: Parameters,
@@ -38,21 +38,21 @@ pub enum LocalError {
     /// More than one `redirect_uri`.
     #[error("the request names more than one place to return to (redirect_uri is repeated)")]
     RedirectUriRepeated,
-    /// A `state` that cannot be carried: a redirect without it would be an answer to nothing the client asked.
+    /// A `state` that cannot be carried: a redirect without it would answer nothing that the client asked.
     #[error("what the app wants to get back (state) is longer than 2,048 bytes")]
     StateTooLong,
     /// More than one `state`.
     #[error("the request says more than once what the app wants to get back (state is repeated)")]
     StateRepeated,
-    /// A `redirect_uri` no client may have.
+    /// A `redirect_uri` that no client may have.
     #[error("the place to return to (redirect_uri) cannot be used: {0}")]
     RedirectUriRefused(#[from] RedirectUriError),
-    /// A `redirect_uri` this client did not register.
+    /// A `redirect_uri` that this client did not register.
     #[error("the place to return to (redirect_uri) is not one the app registered")]
     RedirectUriUnregistered,
 }
 
-/// A redirect URI proven to belong to the client that asks, with what every answer must carry. The only way to
+/// A redirect URI proven to belong to the requesting client, with what every response must carry. The only way to
 /// send an error or a code to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedRedirect {
@@ -62,7 +62,7 @@ pub struct VerifiedRedirect {
 }
 
 impl VerifiedRedirect {
-    /// The redirect of a request that was verified before and has been kept sealed, out of anybody's reach, since.
+    /// The redirect of a request that was verified before and has been kept sealed since.
     pub fn resume(uri: &str, state: Option<&str>, issuer: &str) -> Self {
         Self {
             uri: uri.to_owned(),
@@ -81,12 +81,12 @@ impl VerifiedRedirect {
         self.state.as_deref()
     }
 
-    /// The redirect that hands over a code (RFC 6749 section 4.1.2, RFC 9207 section 2).
+    /// The redirect that returns a code (RFC 6749 section 4.1.2, RFC 9207 section 2).
     pub fn with_code(&self, code: &str) -> String {
         self.with(&[("code", code)])
     }
 
-    /// The redirect that tells of an error (RFC 6749 section 4.1.2.1, RFC 9207 section 2).
+    /// The redirect that returns an error (RFC 6749 section 4.1.2.1, RFC 9207 section 2).
     pub fn with_error(&self, error: &OAuthError) -> String {
         let description = printable(&error.description);
         self.with(&[
@@ -102,7 +102,7 @@ impl VerifiedRedirect {
             query.append_pair("state", state);
         }
         query.append_pair("iss", &self.issuer);
-        // Appended as text, so that the registered URI stays what it was to the byte.
+        // Appended as text, so that the registered URI stays unchanged to the byte.
         let separator = match self.uri.find('?') {
             None => "?",
             Some(at) if at + 1 == self.uri.len() => "",
@@ -115,7 +115,7 @@ impl VerifiedRedirect {
 /// A request that passed every check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizationRequest {
-    /// Where the answer goes.
+    /// Where the response goes.
     pub redirect: VerifiedRedirect,
     /// Where that leads.
     pub kind: Kind,
@@ -133,12 +133,12 @@ pub struct RedirectableRequest {
     kind: Kind,
 }
 
-/// A check that failed after the redirect was verified: the client is told.
+/// A check that failed after the redirect was verified: the client gets the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Where to tell it.
+    /// Where to send it.
     pub redirect: VerifiedRedirect,
-    /// What to tell it.
+    /// The error.
     pub error: OAuthError,
 }
 
@@ -150,7 +150,7 @@ impl UnverifiedRequest {
         }
     }
 
-    /// The client that claims to ask.
+    /// The client that the request claims to come from.
     pub fn client_id(&self) -> Result<&str, LocalError> {
         match self.parameters.one("client_id") {
             Ok(Some(client_id)) => Ok(client_id),
@@ -159,12 +159,12 @@ impl UnverifiedRequest {
         }
     }
 
-    /// The resources named, for finding out which gateway is meant.
+    /// The named resources, to find out which gateway is meant.
     pub fn resources(&self) -> impl Iterator<Item = &str> {
         self.parameters.all("resource")
     }
 
-    /// Proves the redirect URI against those the client registered.
+    /// Checks the redirect URI against those the client registered.
     pub fn verify_redirect(
         self,
         registered: &[RedirectUri],
@@ -405,7 +405,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_query_is_judged_without_panic(query in ".{0,300}") {
+        fn no_query_causes_a_panic(query in ".{0,300}") {
             let request = UnverifiedRequest::parse(&query);
             let _ = request.client_id();
             if let Ok(redirectable) = request.verify_redirect(&registered(), ISSUER) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::ErrorCode;
 
-/// A Bearer challenge. `Display` gives the header's value, fit for HTTP whatever was put in.
+/// A Bearer challenge. `Display` returns the header's value, valid for HTTP whatever was put in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Challenge {
     resource_metadata: Option<String>,
@@ -13,12 +13,12 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge without anything, for gateways that have no OAuth metadata.
+    /// A challenge without parameters, for gateways that have no OAuth metadata.
     pub fn bare() -> Self {
         Self::default()
     }
 
-    /// A challenge that leads to the protected resource metadata and names the scopes to ask for.
+    /// A challenge that points to the protected resource metadata and names the scopes to request.
     pub fn with_metadata(resource_metadata: impl Into<String>, scope: impl Into<String>) -> Self {
         Self {
             resource_metadata: Some(resource_metadata.into()),
@@ -27,7 +27,7 @@ impl Challenge {
         }
     }
 
-    /// Adds why the request was refused. Only where a token was sent: RFC 6750 section 3.1 asks for none otherwise.
+    /// Adds why the request was refused. Only if a token was sent: RFC 6750 section 3.1 asks for none otherwise.
     #[must_use]
     pub fn because(mut self, code: ErrorCode, description: impl Into<String>) -> Self {
         self.error = Some((code, description.into()));

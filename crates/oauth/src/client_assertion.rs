@@ -1,5 +1,5 @@
-//! `private_key_jwt`: a client proves who it is by a JWT it signed (RFC 7523 sections 2.2 and 3; OpenID Connect Core
-//! section 9). Here are its claims; its signature is checked by whoever has the keys.
+//! `private_key_jwt`: a client authenticates with a JWT it signed (RFC 7523 sections 2.2 and 3; OpenID Connect Core
+//! section 9). This checks its claims; the holder of the keys checks its signature.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -7,41 +7,41 @@ use serde_json::{Map, Value};
 /// The one value of `client_assertion_type` (RFC 7523 section 2.2).
 pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The signature algorithms accepted, by their JOSE names: asymmetric ones only.
+/// The accepted signature algorithms, by their JOSE names: only asymmetric ones.
 pub const SIGNING_ALGORITHMS: &[&str] = &[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519",
 ];
 
-/// How far ahead an assertion may expire. Libraries write one to five minutes; what is used is remembered this long.
+/// How far ahead an assertion may expire. Libraries use one to five minutes; used assertions are remembered this long.
 const MAX_LIFE_SECONDS: i64 = 600;
 
 /// How far a client's clock may be off.
 const CLOCK_SKEW_SECONDS: i64 = 60;
 
-/// A `jti` has at most this many bytes: libraries write a UUID.
+/// The maximum length of a `jti` in bytes: libraries use a UUID.
 const MAX_ID_BYTES: usize = 256;
 
-/// What an assertion must say.
+/// The expected claims of an assertion.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
-    /// The client that says to ask.
+    /// The client that claims to ask.
     pub client_id: &'a str,
     /// The gateway's URL.
     pub issuer: &'a str,
-    /// The present moment, in seconds since the epoch.
+    /// The current time, in seconds since the epoch.
     pub now: i64,
 }
 
-/// What is kept of an assertion that was meant for this gateway now.
+/// What is kept of a valid assertion for this gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssertionClaims {
-    /// Its id, by which it is never taken twice.
+    /// Its ID, by which a second use is refused.
     pub jti: String,
-    /// From when on it is refused for its age, in seconds since the epoch.
+    /// When it expires, in seconds since the epoch.
     pub refused_from: i64,
 }
 
-/// Why an assertion is not accepted. Holds nothing that the client sent.
+/// Why an assertion is not accepted. Contains nothing that the client sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
     /// Its header says that it is another kind of token.
@@ -50,7 +50,7 @@ pub enum AssertionError {
     /// `iss` or `sub` is not the client.
     #[error("`iss` and `sub` must both be the client_id")]
     Client,
-    /// `aud` is missing, another server, or several.
+    /// `aud` is missing, another server, or several values.
     #[error("`aud` must be the issuer of this gateway, or its token endpoint, and nothing else")]
     Audience,
     /// `exp` is missing or not a number.
@@ -59,10 +59,10 @@ pub enum AssertionError {
     /// Past `exp`.
     #[error("it has expired; check the clock")]
     Expired,
-    /// `exp` lies too far ahead.
+    /// `exp` is too far ahead.
     #[error("`exp` may be at most ten minutes ahead")]
     LivesTooLong,
-    /// `iat` or `nbf` lies ahead.
+    /// `iat` or `nbf` is in the future.
     #[error("it is from the future; check the clock")]
     Future,
     /// `jti` is missing, empty or too long.
@@ -76,7 +76,7 @@ pub fn check(
     claims: &Map<String, Value>,
     expected: &Expected<'_>,
 ) -> Result<AssertionClaims, AssertionError> {
-    // The last is what the revision of RFC 7523 asks for; most clients leave it at the first or write nothing.
+    // The last is what the revision of RFC 7523 asks for; most clients keep the first or send nothing.
     let is_kind = |typ: &str| {
         let kinds = ["JWT", "client-authentication+jwt"];
         kinds.iter().any(|kind| typ.eq_ignore_ascii_case(kind))
@@ -112,8 +112,8 @@ pub fn check(
     })
 }
 
-/// The issuer, as the revision of RFC 7523 wants it, or the token endpoint, as OpenID Connect Core section 9 does. One
-/// audience only: an assertion that is good elsewhere too could be carried on from there.
+/// The issuer, as the revision of RFC 7523 requires, or the token endpoint, as OpenID Connect Core section 9 does. Only one
+/// audience: an assertion that is also valid elsewhere could be replayed from there.
 fn is_audience(audience: Option<&Value>, issuer: &str) -> bool {
     let sole = match audience {
         Some(Value::Array(list)) if list.len() == 1 => list[0].as_str(),
@@ -135,7 +135,7 @@ fn seconds(value: Option<&Value>) -> Option<i64> {
     value.as_i64().or_else(|| value.as_f64().map(whole))
 }
 
-/// The client an assertion says to be of, with nothing proven: a request that authenticates so may leave out
+/// The client that an assertion claims to come from, unverified: a request that authenticates this way may leave out
 /// `client_id` (RFC 7521 section 4.2).
 pub fn claimed_client(assertion: &str) -> Option<String> {
     let payload = assertion.split('.').nth(1)?;

@@ -27,7 +27,7 @@ pub enum Method {
     ClientSecretBasic,
     /// A secret in the body.
     ClientSecretPost,
-    /// A JWT signed with a key of the client's own.
+    /// A JWT signed with the client's own key.
     PrivateKeyJwt,
 }
 
@@ -42,7 +42,7 @@ impl Method {
         }
     }
 
-    /// The method of a name.
+    /// The method with a name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "none" => Some(Self::None),
@@ -53,7 +53,7 @@ impl Method {
         }
     }
 
-    /// Whether a secret belongs to it.
+    /// Whether it uses a secret.
     pub const fn has_secret(self) -> bool {
         match self {
             Self::None | Self::PrivateKeyJwt => false,
@@ -62,20 +62,20 @@ impl Method {
     }
 }
 
-/// What a client presented about itself.
+/// What a client presented to authenticate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCredentials {
-    /// The client it says it is.
+    /// The client it claims to be.
     pub client_id: String,
-    /// The secret it sent, in whichever place.
+    /// The secret it sent, in either place.
     pub secret: Option<Credential>,
     /// The JWT it sent instead.
     pub assertion: Option<Credential>,
 }
 
 impl ClientCredentials {
-    /// Reads the `Authorization` header and the body of a request. Two ways at once are refused
-    /// (RFC 6749 section 2.3); a header of another scheme is no client authentication and is ignored.
+    /// Reads the `Authorization` header and the body of a request. Two methods at once are refused
+    /// (RFC 6749 section 2.3); a header with another scheme is not client authentication and is ignored.
     pub fn from_request(authorization: Option<&str>, parameters: &Parameters) -> Result<Self, OAuthError> {
         let in_body = parameters.one("client_id")?;
         let secret_in_body = parameters.one("client_secret")?;
@@ -115,7 +115,7 @@ impl ClientCredentials {
         }
         Ok(Self {
             client_id,
-            // RFC 6749 section 2.3.1 lets an empty secret stand for none.
+            // RFC 6749 section 2.3.1 allows an empty secret to mean none.
             secret: Some(secret).filter(|secret| !secret.expose().is_empty()),
             assertion: None,
         })
@@ -147,7 +147,7 @@ impl ClientCredentials {
     }
 }
 
-/// Reads a Basic header; `None` when it is of another scheme.
+/// Reads a Basic header; `None` if it has another scheme.
 fn basic(header: &str) -> Option<Result<(String, Credential), OAuthError>> {
     let (scheme, value) = header.trim_start().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -167,7 +167,7 @@ fn basic(header: &str) -> Option<Result<(String, Credential), OAuthError>> {
     })
 }
 
-/// Id and secret are form-encoded before they are joined (RFC 6749 section 2.3.1 and appendix B).
+/// ID and secret are form-encoded before they are joined (RFC 6749 section 2.3.1 and appendix B).
 fn form_decoded(text: &str) -> String {
     let spaced = text.replace('+', " ");
     percent_decoded(&spaced).unwrap_or_else(|| text.to_owned())
@@ -200,7 +200,7 @@ mod tests {
         ClientCredentials::from_request(header, &Parameters::parse(body))
     }
 
-    /// An assertion that names nobody.
+    /// An assertion that names no client.
     const TYPED: &str = "client_assertion=e30.e30.e30&client_assertion_type=\
                          urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 

@@ -1,4 +1,4 @@
-//! Dynamic client registration: the request as read, the answer as sent (RFC 7591 sections 2 and 3). Members this
+//! Dynamic client registration: the request as read, the response as sent (RFC 7591 sections 2 and 3). Members that this
 //! server does not use are ignored, as section 2 asks.
 
 use serde::Serialize;
@@ -11,18 +11,18 @@ use crate::{
     scope::Scopes,
 };
 
-/// Redirect URIs of one client at most. Real clients register one to five.
+/// The maximum number of redirect URIs of one client. Real clients register one to five.
 pub const MAX_REDIRECT_URIS: usize = 10;
 
-/// A client's name is cut to this many characters.
+/// The maximum length of a client's name in characters.
 pub const MAX_NAME_CHARACTERS: usize = 80;
 
 /// What a client registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Where it may be answered; at least one.
+    /// Its redirect URIs; at least one.
     pub redirect_uris: Vec<RedirectUri>,
-    /// What it calls itself, made harmless; may be empty.
+    /// Its name, made harmless; may be empty.
     pub client_name: String,
     /// How it authenticates.
     pub method: Method,
@@ -40,7 +40,7 @@ impl Registration {
         let method = match text(&members, "token_endpoint_auth_method")? {
             // RFC 7591 section 2: the default.
             None => Method::ClientSecretBasic,
-            // A client id that carries everything has no room for keys.
+            // A client ID that contains everything has no room for keys.
             Some(name) => Method::from_name(name)
                 .filter(|method| *method != Method::PrivateKeyJwt)
                 .ok_or_else(|| {
@@ -61,18 +61,18 @@ impl Registration {
     }
 }
 
-/// The answer to a registration (RFC 7591 section 3.2.1). Absent members are left out: clients choke on `null`.
+/// The response to a registration (RFC 7591 section 3.2.1). Absent members are left out: clients fail on `null`.
 #[derive(Debug, Clone, Serialize)]
 pub struct RegistrationResponse {
     /// The id.
     pub client_id: String,
-    /// Whole seconds since the epoch: clients choke on fractions too.
+    /// Whole seconds since the epoch: clients also fail on fractions.
     pub client_id_issued_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<IssuedSecret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret_expires_at: Option<i64>,
-    /// What the client calls itself, made harmless; may be empty.
+    /// The client's name, made harmless; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub client_name: String,
     redirect_uris: Vec<String>,
@@ -82,7 +82,7 @@ pub struct RegistrationResponse {
     scope: String,
 }
 
-/// A new client secret: in the answer once, in Debug never.
+/// A new client secret: once in the response, never in Debug.
 #[derive(Clone, Serialize)]
 struct IssuedSecret(String);
 
@@ -93,7 +93,7 @@ impl std::fmt::Debug for IssuedSecret {
 }
 
 impl RegistrationResponse {
-    /// The answer that hands out `client_id` and, to a confidential client, its secret, which does not expire.
+    /// The response that returns `client_id` and, to a confidential client, its secret, which does not expire.
     pub fn new(
         registration: &Registration,
         client_id: String,
@@ -119,8 +119,8 @@ impl RegistrationResponse {
     }
 }
 
-/// A name a stranger chose, made harmless: no control characters, nothing invisible, nothing that turns the direction
-/// of text, single spaces, at most 80 characters.
+/// A name chosen by a stranger, made harmless: no control characters, nothing invisible, nothing that changes the text
+/// direction, single spaces, at most 80 characters.
 pub fn display_name(text: &str) -> String {
     let visible = text
         .chars()
@@ -136,7 +136,7 @@ pub fn display_name(text: &str) -> String {
 }
 
 /// Control characters (but not white space), bidirectional controls, zero-width and other format characters, private
-/// use, and marks that stack: nothing a name needs.
+/// use, and stacked marks: nothing a name needs.
 fn is_invisible(char: char) -> bool {
     (char.is_control() && !char.is_whitespace())
         || matches!(
@@ -148,7 +148,7 @@ fn is_invisible(char: char) -> bool {
         )
 }
 
-/// The `redirect_uris` member: strict, so that the developer learns of a mistake now and not at sign-in.
+/// The `redirect_uris` member: strict, so that developers learn about a mistake now and not at sign-in.
 fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, OAuthError> {
     let missing = || {
         OAuthError::new(
@@ -178,7 +178,7 @@ fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, OAuth
         .collect()
 }
 
-/// A text member; `null` is taken as absent.
+/// A text member; `null` counts as absent.
 fn text<'a>(members: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, OAuthError> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -187,7 +187,7 @@ fn text<'a>(members: &'a Map<String, Value>, name: &'static str) -> Result<Optio
     }
 }
 
-/// A list member that, when there, must contain `value`; others in it are not granted, which the answer shows.
+/// A list member that, if present, must contain `value`; others in it are not granted, which the response shows.
 fn must_contain(members: &Map<String, Value>, name: &'static str, value: &str) -> Result<(), OAuthError> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A presented credential. Its Debug prints `[redacted]`, and it can be read only by a visible call.
+/// A presented credential. Its Debug prints `[redacted]`, and reading it is an explicit call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential(String);
 

@@ -1,10 +1,10 @@
-//! Every error an OAuth client can be told, and its JSON form (RFC 6749 section 5.2).
+//! Every error that an OAuth client can get, and its JSON form (RFC 6749 section 5.2).
 
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-/// An OAuth error code. What each means, and when this server says it.
+/// An OAuth error code: what each means, and when this server sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// A parameter is missing, repeated, malformed or contradicts another (RFC 6749 sections 4.1.2.1 and 5.2).
@@ -13,19 +13,19 @@ pub enum ErrorCode {
     InvalidClient,
     /// A code or refresh token is unknown, expired, used up, or belongs to another client (RFC 6749 section 5.2).
     InvalidGrant,
-    /// The client may not use this way of asking (RFC 6749 sections 4.1.2.1 and 5.2).
+    /// The client may not use this method (RFC 6749 sections 4.1.2.1 and 5.2).
     UnauthorizedClient,
-    /// The grant type is not one this server knows (RFC 6749 section 5.2).
+    /// This server does not support the grant type (RFC 6749 section 5.2).
     UnsupportedGrantType,
     /// The response type is not `code` (RFC 6749 section 4.1.2.1).
     UnsupportedResponseType,
-    /// A scope beyond what was granted was asked for (RFC 6749 section 5.2).
+    /// The request asks for more scopes than were granted (RFC 6749 section 5.2).
     InvalidScope,
-    /// The user, or the identity provider on their behalf, said no (RFC 6749 section 4.1.2.1).
+    /// The user, or the identity provider on their behalf, refused (RFC 6749 section 4.1.2.1).
     AccessDenied,
     /// Something went wrong here that the client did not cause (RFC 6749 section 4.1.2.1).
     ServerError,
-    /// Not now: overloaded, or the store does not answer (RFC 6749 section 4.1.2.1).
+    /// Temporarily unavailable: overloaded, or the store does not respond (RFC 6749 section 4.1.2.1).
     TemporarilyUnavailable,
     /// The resource asked for is not this gateway (RFC 8707 section 2).
     InvalidTarget,
@@ -33,13 +33,13 @@ pub enum ErrorCode {
     InvalidRedirectUri,
     /// Another member of a registration cannot be used (RFC 7591 section 3.2.2).
     InvalidClientMetadata,
-    /// A software statement is malformed (RFC 7591 section 3.2.2). Never said: statements are ignored.
+    /// A software statement is malformed (RFC 7591 section 3.2.2). Never sent: statements are ignored.
     InvalidSoftwareStatement,
-    /// A software statement is not approved (RFC 7591 section 3.2.2). Never said: statements are ignored.
+    /// A software statement is not approved (RFC 7591 section 3.2.2). Never sent: statements are ignored.
     UnapprovedSoftwareStatement,
-    /// Tokens of this type cannot be revoked (RFC 7009 section 2.2.1). Never said: unknown tokens answer 200.
+    /// Tokens of this type cannot be revoked (RFC 7009 section 2.2.1). Never sent: unknown tokens return 200.
     UnsupportedTokenType,
-    /// The access token is missing, expired, revoked or of another gateway (RFC 6750 section 3.1).
+    /// The access token is missing, expired, revoked or belongs to another gateway (RFC 6750 section 3.1).
     InvalidToken,
     /// The access token lacks a scope (RFC 6750 section 3.1).
     InsufficientScope,
@@ -85,7 +85,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status of an answer that carries this code as JSON.
+    /// The HTTP status of a response with this code as JSON.
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
@@ -119,7 +119,7 @@ impl Serialize for ErrorCode {
     }
 }
 
-/// An error for a client: its code, and a sentence that says what to mend. Serializes as RFC 6749 section 5.2 asks.
+/// An error for a client: its code, and a sentence that says what to fix. Serializes as RFC 6749 section 5.2 asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{}: {description}", .code.as_str())]
 pub struct OAuthError {
@@ -141,7 +141,7 @@ impl OAuthError {
     }
 }
 
-/// Makes a text fit for `error_description`, whose characters RFC 6749 section 4.1.2.1 limits to printable ASCII
+/// Makes a text valid for `error_description`, whose characters RFC 6749 section 4.1.2.1 limits to printable ASCII
 /// without `"` and `\`; others become `'` or `?`.
 pub fn printable(text: &str) -> String {
     text.chars()
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_hold_only_what_the_standard_allows() {
+    fn descriptions_contain_only_what_the_standard_allows() {
         assert_eq!(printable("a \"b\"\u{202e}\n"), "a 'b'??");
     }
 }

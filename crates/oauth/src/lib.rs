@@ -1,5 +1,5 @@
-//! OAuth 2.1 as Gatewright speaks it to MCP clients: parsing, checking and rendering, and nothing else. No I/O, no
-//! clock, no randomness: everything here is a function of its arguments, which is what makes it testable to the bone.
+//! OAuth 2.1 for MCP clients: parsing, checking and rendering, and nothing else. No I/O, no
+//! clock, no randomness: everything here is a function of its arguments, which makes it easy to test completely.
 
 pub mod authorize;
 pub mod challenge;

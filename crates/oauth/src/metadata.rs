@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::{client_assertion::SIGNING_ALGORITHMS, pkce, scope::Scopes};
 
-/// Everything metadata depends on.
+/// Everything that metadata depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts<'a> {
-    /// The gateway's URL: issuer and resource alike, without trailing slash.
+    /// The gateway's URL: both issuer and resource, without a trailing slash.
     pub issuer: &'a str,
     /// The gateway's name, for people.
     pub name: &'a str,
@@ -46,7 +46,7 @@ pub struct AuthorizationServerMetadata {
     protected_resources: [String; 1],
 }
 
-/// How clients may authenticate at the token endpoint. `none` must be there for clients that choose metadata documents.
+/// How clients may authenticate at the token endpoint. `none` is required for clients that choose metadata documents.
 const AUTH_METHODS: &[&str] = &[
     "none",
     "client_secret_basic",
@@ -81,8 +81,8 @@ impl AuthorizationServerMetadata {
     }
 }
 
-/// The same with the members OpenID Connect Discovery 1.0 section 3 requires. No ID token is ever issued: the members
-/// are there because clients that look in this place parse the document strictly.
+/// The same with the members that OpenID Connect Discovery 1.0 section 3 requires. No ID token is ever issued: the members
+/// are present because clients that look here parse the document strictly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenIdConfiguration {
     #[serde(flatten)]
@@ -119,7 +119,7 @@ pub struct ProtectedResourceMetadata {
 }
 
 impl ProtectedResourceMetadata {
-    /// The document of a gateway. `offline_access` is no scope of the resource, so it is not listed here.
+    /// The document of a gateway. `offline_access` is not a scope of the resource, so it is not listed here.
     pub fn new(facts: &Facts<'_>) -> Self {
         Self {
             resource: facts.issuer.to_owned(),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switched_off_registration_is_not_advertised() {
+    fn a_disabled_registration_is_not_advertised() {
         let facts = Facts {
             dynamic_registration: false,
             metadata_documents: false,

@@ -1,4 +1,4 @@
-//! Client ID Metadata Documents: a client whose id is the https URL of a document about itself
+//! Client ID Metadata Documents: a client whose ID is the https URL of a document about itself
 //! (draft-ietf-oauth-client-id-metadata-document-00; MCP 2026-07-28, client registration).
 
 use serde_json::{Map, Value};
@@ -6,16 +6,16 @@ use url::Url;
 
 use crate::{client_authentication::Method, client_metadata::display_name, redirect_uri::RedirectUri};
 
-/// A client id URL is at most this many bytes: it travels in tokens and redirects.
+/// The maximum length of a client ID URL in bytes: it travels in tokens and redirects.
 pub const MAX_URL_BYTES: usize = 512;
 
-/// Redirect URIs read from a document at most.
+/// The maximum number of redirect URIs read from a document.
 const MAX_REDIRECT_URIS: usize = 50;
 
 /// Why a client id is not the URL of a metadata document (section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Not https, not a URL, or in another form than its usual one.
+    /// Not https, not a URL, or not in its usual form.
     #[error("a client id of this kind must be an https URL in its usual form")]
     NotHttps,
     /// Longer than 512 bytes.
@@ -69,7 +69,7 @@ pub fn check_url(client_id: &str) -> Result<Url, UrlError> {
     if url.path() == "/" {
         return Err(UrlError::NoPath);
     }
-    // What the parser had to change was written in a form that two readers could take for two clients.
+    // If the parser had to change it, two readers could take its form for two clients.
     if url.as_str() != client_id {
         return Err(UrlError::NotHttps);
     }
@@ -81,11 +81,11 @@ pub fn check_url(client_id: &str) -> Result<Url, UrlError> {
 pub struct MetadataDocument {
     /// The URL it was fetched from.
     pub client_id: String,
-    /// What it calls itself, made harmless; its host where it says nothing.
+    /// Its name, made harmless; its host if it has none.
     pub client_name: String,
-    /// Where it may be answered; at least one.
+    /// Its redirect URIs; at least one.
     pub redirect_uris: Vec<RedirectUri>,
-    /// Whether it may ask without any proof: a program on people's machines.
+    /// Whether it may authenticate without proof: a program on people's machines.
     pub is_public: bool,
     /// The keys it may sign with (`private_key_jwt`).
     pub keys: Option<KeySource>,
@@ -96,7 +96,7 @@ pub struct MetadataDocument {
 pub enum KeySource {
     /// In the document: a JWK set as text.
     Inline(String),
-    /// At a URL of the client's choice.
+    /// At a URL chosen by the client.
     At(Url),
 }
 
@@ -106,16 +106,16 @@ pub enum DocumentError {
     /// Not a JSON object.
     #[error("it is not a JSON object")]
     NotJson,
-    /// `client_id` is not the URL it was fetched from, to the byte.
+    /// `client_id` differs from the URL it was fetched from.
     #[error("its client_id is not the URL it was fetched from")]
     ClientId,
-    /// A secret in public.
-    #[error("it contains a client secret, which everybody can read")]
+    /// A public secret.
+    #[error("it contains a client secret, which everyone can read")]
     Secret,
-    /// No redirect URI that can be used.
+    /// No usable redirect URI.
     #[error("it lists no redirect URI that can be used")]
     RedirectUris,
-    /// Only methods this server does not have, or that need a shared secret.
+    /// Only methods that this server does not support, or that need a shared secret.
     #[error(
         "it names no client authentication method this server has for such clients (none, or private_key_jwt with keys)"
     )]
@@ -156,7 +156,7 @@ impl MetadataDocument {
     }
 }
 
-/// Entries this server would never redirect to are passed over: no request can match them.
+/// Entries that this server would never redirect to are skipped: no request can match them.
 fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, DocumentError> {
     let listed = members
         .get("redirect_uris")
@@ -173,9 +173,9 @@ fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, Docum
     Ok(usable)
 }
 
-/// Whether the client may ask without proof, and whether it may sign. Documents name one preferred method, several, or
-/// none at all; what counts is which of ours are among them, because the client chooses from the same two lists. A
-/// shared secret cannot be meant (section 4.1).
+/// Whether the client may authenticate without proof, and whether it may sign. Documents name one preferred method, several, or
+/// none at all; what counts is which of ours are among them, because the client chooses from the same two lists. It
+/// cannot mean a shared secret (section 4.1).
 fn methods(members: &Map<String, Value>) -> (bool, bool) {
     let single = members.get("token_endpoint_auth_method").and_then(Value::as_str);
     let several = [
@@ -194,7 +194,7 @@ fn methods(members: &Map<String, Value>) -> (bool, bool) {
     )
 }
 
-/// `jwks`, or else `jwks_uri` where that is an https URL without user or fragment.
+/// `jwks`, or else `jwks_uri` if that is an https URL without user or fragment.
 fn key_source(members: &Map<String, Value>) -> Option<KeySource> {
     if let Some(set @ Value::Object(_)) = members.get("jwks") {
         return Some(KeySource::Inline(set.to_string()));

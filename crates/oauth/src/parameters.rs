@@ -1,15 +1,15 @@
-//! Request parameters as OAuth reads them: form-encoded, empty means absent, unknown ignored, none of ours twice
+//! Request parameters as OAuth reads them: form-encoded, empty means absent, unknown ones ignored, none of ours twice
 //! (RFC 6749 sections 3.1 and 3.2).
 
 use std::fmt;
 
 use crate::error::{ErrorCode, OAuthError};
 
-/// Parameters read at most; a request of ours has a dozen. One with more of them is refused whole: what lies behind would
-/// not be seen to stand twice.
+/// The maximum number of parameters; a request of ours has a dozen. A request with more is refused: duplicates after
+/// the last one read would go unnoticed.
 const MAX_PARAMETERS: usize = 64;
 
-/// The decoded parameters of one request, in order. Debug shows names only: values hold codes and secrets.
+/// The decoded parameters of one request, in order. Debug shows only names: values contain codes and secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Parameters {
     pairs: Vec<(String, String)>,
@@ -17,8 +17,8 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Reads a query string or a form body. Never fails: what is not well-formed percent-encoding stays as it is,
-    /// and the checks that follow refuse it by its value.
+    /// Reads a query string or a form body. Never fails: malformed percent-encoding stays unchanged,
+    /// and the checks that follow refuse its value.
     pub fn parse(encoded: &str) -> Self {
         let mut decoded = url::form_urlencoded::parse(encoded.as_bytes());
         let pairs = decoded
@@ -41,7 +41,7 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter that may stand once at most.
+    /// The value of a parameter that may appear at most once.
     pub fn one(&self, name: &'static str) -> Result<Option<&str>, OAuthError> {
         if self.has_more {
             return Err(OAuthError::new(
@@ -59,7 +59,7 @@ impl Parameters {
         Ok(first)
     }
 
-    /// The value of a parameter that must stand exactly once.
+    /// The value of a parameter that must appear exactly once.
     pub fn required(&self, name: &'static str) -> Result<&str, OAuthError> {
         self.one(name)?.ok_or_else(|| {
             OAuthError::new(
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_no_value() {
+    fn debug_shows_no_value() {
         assert_eq!(format!("{:?}", Parameters::parse("code=hush")), r#"["code"]"#);
     }
 

@@ -1,5 +1,5 @@
-//! Proof Key for Code Exchange (RFC 7636), method `S256` only: `plain` protects against nothing an attacker who reads
-//! the request could not undo (OAuth 2.1 section 7.5.2).
+//! Proof Key for Code Exchange (RFC 7636), only with method `S256`: `plain` does not protect against an attacker who reads
+//! the request (OAuth 2.1 section 7.5.2).
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
@@ -33,7 +33,7 @@ impl CodeChallenge {
         })
     }
 
-    /// Reads a challenge kept earlier.
+    /// Reads a stored challenge.
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = text.len() == 43
             && text
@@ -42,7 +42,7 @@ impl CodeChallenge {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    /// The challenge that belongs to a verifier.
+    /// The challenge for a verifier.
     pub fn of(verifier: &str) -> Self {
         Self(URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())))
     }
@@ -52,7 +52,7 @@ impl CodeChallenge {
         &self.0
     }
 
-    /// Whether `verifier` is well-formed and is the one this challenge was made from, in constant time.
+    /// Whether `verifier` is well-formed and matches this challenge, in constant time.
     pub fn is_met_by(&self, verifier: &str) -> bool {
         is_verifier(verifier) && self.0.as_bytes().ct_eq(Self::of(verifier).0.as_bytes()).into()
     }

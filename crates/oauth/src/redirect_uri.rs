@@ -1,15 +1,15 @@
-//! Redirect URIs: which may be registered at all, and when a presented one is a registered one (RFC 6749 section
+//! Redirect URIs: which ones may be registered, and when a presented one matches a registered one (RFC 6749 section
 //! 3.1.2, RFC 8252 sections 7 and 8, OAuth 2.1 section 2.3).
 
 use std::net::Ipv6Addr;
 
 use url::{Host, Url};
 
-/// A redirect URI is at most this many bytes: longer ones do not survive as links on all platforms.
+/// The maximum length of a redirect URI in bytes: longer ones do not survive as links on all platforms.
 pub const MAX_BYTES: usize = 512;
 
-/// Schemes of installed apps in use that are no domain name. Every other app takes a scheme that is one in reverse, as RFC
-/// 8252 section 7.1 asks: a list of what is dangerous would never be whole.
+/// Schemes in use by installed apps that are not domain names. Every other app uses a reversed domain name, as RFC
+/// 8252 section 7.1 asks: a list of dangerous schemes would never be complete.
 const KNOWN_SCHEMES: &[&str] = &[
     "claude",
     "code-oss",
@@ -26,11 +26,11 @@ const KNOWN_SCHEMES: &[&str] = &[
     "zed",
 ];
 
-/// Parameters of an authorization response (RFC 6749 section 4.1.2, RFC 9207 section 2). One that stood in the redirect
-/// URI already would be there twice, and the client could read the wrong one.
+/// Parameters of an authorization response (RFC 6749 section 4.1.2, RFC 9207 section 2). One that the redirect
+/// URI already contains would appear twice, and the client could read the wrong one.
 const RESERVED_PARAMETERS: &[&str] = &["code", "state", "iss", "error", "error_description", "error_uri"];
 
-/// Where a redirect URI leads, which decides what a user is warned of.
+/// Where a redirect URI leads, which decides what the user is warned about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A website.
@@ -39,11 +39,11 @@ pub enum Kind {
     Loopback,
     /// A machine on a private network, without encryption.
     PrivateHttp,
-    /// An installed app that claims a scheme of its own (RFC 8252 section 7.1).
+    /// An installed app with its own scheme (RFC 8252 section 7.1).
     CustomScheme,
 }
 
-/// A redirect URI that may be registered. Its text is kept exactly.
+/// A redirect URI that may be registered. Its text is kept unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectUri {
     text: String,
@@ -62,13 +62,13 @@ pub enum RedirectUriError {
     /// Not an absolute URI.
     #[error("it is not an absolute URI, like https://app.example.com/callback")]
     Malformed,
-    /// A scheme that leads nowhere safe.
+    /// A scheme that does not lead to a safe place.
     #[error(
         "its scheme cannot be used; use https, http on loopback, or a scheme that is the app's own domain name in reverse, \
          like com.example.app"
     )]
     Scheme,
-    /// A parameter in its query that the answer carries.
+    /// A parameter in its query that the response also carries.
     #[error(
         "its query must not have code, state, iss, error, error_description or error_uri, which the answer adds"
     )]
@@ -82,7 +82,7 @@ pub enum RedirectUriError {
     /// `.` or `..` as a path segment, encoded or not.
     #[error("its path must not have dot segments")]
     DotSegments,
-    /// A host in another form than its usual one, such as a number in hexadecimal.
+    /// A host that is not in its usual form, such as a hexadecimal number.
     #[error("its host must be written in its usual form, in lower case and without encoding")]
     Host,
     /// Plain http to a public host.
@@ -112,7 +112,7 @@ impl RedirectUri {
         let (scheme, rest) = text.split_once(':').ok_or(RedirectUriError::Malformed)?;
         let url = Url::parse(text).map_err(|_| RedirectUriError::Malformed)?;
         if scheme != url.scheme() {
-            // Upper case in the scheme: one spelling, so that comparison can be exact.
+            // Upper case in the scheme: only one spelling, so that comparison can be exact.
             return Err(RedirectUriError::Scheme);
         }
         let is_web = matches!(scheme, "http" | "https");
@@ -152,7 +152,7 @@ impl RedirectUri {
         })
     }
 
-    /// The URI exactly as it was given.
+    /// The URI exactly as given.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -162,8 +162,8 @@ impl RedirectUri {
         self.kind
     }
 
-    /// Whether `self`, presented in a request, is the registered URI `registered`: the same text, or, on loopback,
-    /// the same but for the port, where an empty path equals `/` (RFC 8252 section 7.3).
+    /// Whether `self`, presented in a request, matches the registered URI `registered`: the same text, or, on loopback,
+    /// the same except for the port, where an empty path equals `/` (RFC 8252 section 7.3).
     pub fn is_registered_as(&self, registered: &Self) -> bool {
         if self.text == registered.text {
             return true;
@@ -177,7 +177,7 @@ impl RedirectUri {
         }
     }
 
-    /// What a person is told of where it leads: the host of a website, the scheme of an app.
+    /// What a person sees of where it leads: the host of a website, the scheme of an app.
     pub fn destination(&self) -> String {
         let url = Url::parse(&self.text).ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
@@ -213,7 +213,7 @@ fn without_port(text: &str) -> Option<(&str, &str, &str, Option<&str>)> {
     Some((scheme, host, path, query))
 }
 
-/// Whether a scheme is a domain name in reverse, like `com.example.app` (RFC 8252 section 7.1). Schemes of browsers and
+/// Whether a scheme is a reversed domain name, like `com.example.app` (RFC 8252 section 7.1). Schemes of browsers and
 /// operating systems have no dot.
 fn is_domain_in_reverse(scheme: &str) -> bool {
     let mut labels = scheme.split('.');
@@ -232,7 +232,7 @@ fn is_dot_segment(segment: &str) -> bool {
 
 fn web_kind(url: &Url, authority: &str) -> Result<Kind, RedirectUriError> {
     let host = url.host_str().ok_or(RedirectUriError::Malformed)?;
-    // The parser turns 0x7f.1 into 127.0.0.1 and the like; what it changed was not written in its usual form.
+    // The parser turns 0x7f.1 into 127.0.0.1 and the like; if it changed the host, that was not in its usual form.
     let port_follows = |rest: &str| {
         rest.is_empty()
             || rest
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_told_host_or_scheme() {
+    fn a_person_sees_host_or_scheme() {
         assert_eq!(
             uri("https://claude.ai/cb?x=evil.example").destination(),
             "claude.ai"

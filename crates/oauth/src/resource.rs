@@ -5,8 +5,8 @@ use crate::{
     parameters::Parameters,
 };
 
-/// Whether `presented` names the resource `canonical`, which has no query, fragment or trailing slash. Forgiven,
-/// because real clients do it: one trailing slash, a query, and the case of scheme and host.
+/// Whether `presented` names the resource `canonical`, which has no query, fragment or trailing slash. Tolerates,
+/// because real clients send them: one trailing slash, a query, and another case of scheme and host.
 pub fn names(presented: &str, canonical: &str) -> bool {
     // RFC 8707 section 2: the URI must not include a fragment.
     if presented.contains('#') {
@@ -20,7 +20,7 @@ pub fn names(presented: &str, canonical: &str) -> bool {
     presented_origin.eq_ignore_ascii_case(origin) && presented_path == canonical_path
 }
 
-/// Checks every `resource` parameter of a request; none at all means this gateway, since it is its own issuer.
+/// Checks every `resource` parameter of a request; none means this gateway, because it is its own issuer.
 pub fn check(parameters: &Parameters, canonical: &str) -> Result<(), OAuthError> {
     if parameters
         .all("resource")

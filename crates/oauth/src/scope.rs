@@ -1,23 +1,23 @@
-//! Scopes: `mcp`, always granted, and `offline_access`, granted when asked for. Unknown ones are dropped, and the
-//! answer says what was granted (RFC 6749 section 3.3).
+//! Scopes: `mcp`, always granted, and `offline_access`, granted on request. Unknown ones are dropped, and the
+//! response says what was granted (RFC 6749 section 3.3).
 
 use std::fmt;
 
 /// Calls at this gateway on the user's behalf. The only scope of the protected resource.
 pub const MCP: &str = "mcp";
 
-/// Staying signed in. A refresh token comes with or without it; it is echoed because clients compare
+/// Staying signed in. A refresh token is issued with or without it; it is echoed because clients compare
 /// (OpenID Connect Core section 11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
-/// Granted scopes. `mcp` is always among them.
+/// Granted scopes. Always includes `mcp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scopes {
     offline_access: bool,
 }
 
 impl Scopes {
-    /// What is granted when `requested` is asked for.
+    /// The scopes granted for `requested`.
     pub fn grant(requested: Option<&str>) -> Self {
         let offline_access = requested
             .unwrap_or_default()
@@ -26,7 +26,7 @@ impl Scopes {
         Self { offline_access }
     }
 
-    /// Everything there is, for metadata.
+    /// All scopes, for metadata.
     pub const fn all() -> Self {
         Self { offline_access: true }
     }

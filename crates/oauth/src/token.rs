@@ -1,4 +1,4 @@
-//! The token request (RFC 6749 sections 4.1.3 and 6), its answer (section 5.1), and the revocation request (RFC 7009).
+//! The token request (RFC 6749 sections 4.1.3 and 6), its response (section 5.1), and the revocation request (RFC 7009).
 
 use serde::Serialize;
 
@@ -10,29 +10,29 @@ use crate::{
     pkce, resource,
 };
 
-/// A token request, well-formed but not yet believed.
+/// A well-formed token request, not yet trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// Who says to ask.
+    /// Who claims to ask.
     pub client: ClientCredentials,
-    /// What is presented.
+    /// The code or refresh token.
     pub grant: GrantRequest,
     parameters: Parameters,
 }
 
-/// What a token request presents.
+/// The code or refresh token of a token request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantRequest {
     /// `authorization_code`.
     AuthorizationCode {
         /// The code.
         code: Credential,
-        /// The redirect URI of the authorization request; OAuth 2.1 no longer asks for it.
+        /// The redirect URI of the authorization request; OAuth 2.1 no longer requires it.
         redirect_uri: Option<String>,
         /// The PKCE verifier, well-formed.
         verifier: Credential,
     },
-    /// `refresh_token`. A `scope` parameter is not read: the answer says what the grant holds.
+    /// `refresh_token`. A `scope` parameter is not read: the response says what the grant contains.
     RefreshToken {
         /// The refresh token.
         token: Credential,
@@ -67,12 +67,12 @@ impl TokenRequest {
         })
     }
 
-    /// Checks that the resources named, if any, are this gateway (RFC 8707 section 2.2).
+    /// Checks that the named resources, if any, are this gateway (RFC 8707 section 2.2).
     pub fn check_resource(&self, canonical: &str) -> Result<(), OAuthError> {
         resource::check(&self.parameters, canonical)
     }
 
-    /// The resources named, for finding out which gateway is meant.
+    /// The named resources, to find out which gateway is meant.
     pub fn resources(&self) -> impl Iterator<Item = &str> {
         self.parameters.all("resource")
     }
@@ -90,7 +90,7 @@ fn verifier(parameters: &Parameters) -> Result<Credential, OAuthError> {
     }
 }
 
-/// A successful answer (RFC 6749 section 5.1). Its Debug tells no token.
+/// A successful response (RFC 6749 section 5.1). Its Debug shows no token.
 #[derive(Debug, Clone, Serialize)]
 pub struct TokenResponse {
     access_token: Shown,
@@ -100,7 +100,7 @@ pub struct TokenResponse {
     scope: String,
 }
 
-/// A token in an answer: serialized as it is, shown in Debug never.
+/// A token in a response: serialized unchanged, never shown in Debug.
 #[derive(Clone, Serialize)]
 struct Shown(String);
 
@@ -111,7 +111,7 @@ impl std::fmt::Debug for Shown {
 }
 
 impl TokenResponse {
-    /// The answer with an access token that lives `expires_in` seconds, and the refresh token that follows it.
+    /// The response with an access token that is valid for `expires_in` seconds, and its refresh token.
     pub fn new(access_token: String, expires_in: u32, refresh_token: String, scope: String) -> Self {
         Self {
             access_token: Shown(access_token),
@@ -126,7 +126,7 @@ impl TokenResponse {
 /// A revocation request (RFC 7009 section 2.1). `token_type_hint` is only a hint and is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevocationRequest {
-    /// Who says to ask.
+    /// Who claims to ask.
     pub client: ClientCredentials,
     /// The token to revoke, of either kind.
     pub token: Credential,
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_json_and_its_debug_tells_nothing() {
+    fn a_response_is_json_and_its_debug_shows_nothing() {
         let answer = TokenResponse::new("at".into(), 3600, "rt".into(), "mcp".into());
         assert_eq!(
             serde_json::to_string(&answer).unwrap(),

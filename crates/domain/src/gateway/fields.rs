@@ -1,4 +1,4 @@
-//! What an administrator types about a gateway, and the rules it must keep.
+//! The fields that an administrator enters for a gateway, and their rules.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     project::{check_name, check_text, check_text_up_to},
 };
 
-/// Instructions travel to every client at every start and fill the model's context.
+/// Instructions are sent to every client at every start and fill the model's context.
 const MAX_INSTRUCTIONS: usize = 16_000;
 const MAX_SLUG: usize = 64;
 const MAX_TRUSTED_CLIENTS: usize = 50;
@@ -19,9 +19,9 @@ const MAX_CLIENT_URL: usize = 500;
 const MAX_SERVERS: usize = 200;
 const MAX_TOOLS: usize = 10_000;
 const MAX_TOOL_NAME: usize = 200;
-/// Longest life of an access token, in seconds.
+/// Longest lifetime of an access token, in seconds.
 pub const MAX_ACCESS_TOKEN_SECONDS: u32 = 86_400;
-/// A revocation is kept until the last access token it must stop has expired, and this much longer because the clocks of
+/// A revocation is kept until the last access token it must stop has expired, plus this time because the clocks of
 /// replicas differ.
 pub const REVOCATION_LEEWAY: Duration = Duration::from_mins(2);
 const MIN_ACCESS_TOKEN_SECONDS: u32 = 60;
@@ -34,7 +34,7 @@ impl GatewaySettings {
         if !(MIN_ACCESS_TOKEN_SECONDS..=MAX_ACCESS_TOKEN_SECONDS).contains(&self.access_token_seconds) {
             invalid.add(
                 format!("{pointer}/access_token_seconds"),
-                format!("Type {MIN_ACCESS_TOKEN_SECONDS} to {MAX_ACCESS_TOKEN_SECONDS} seconds."),
+                format!("Enter {MIN_ACCESS_TOKEN_SECONDS} to {MAX_ACCESS_TOKEN_SECONDS} seconds."),
             );
         }
         for (field, seconds) in [
@@ -44,7 +44,7 @@ impl GatewaySettings {
             if !(MIN_GRANT_SECONDS..=MAX_GRANT_SECONDS).contains(&seconds) {
                 invalid.add(
                     format!("{pointer}/{field}"),
-                    format!("Type {MIN_GRANT_SECONDS} to {MAX_GRANT_SECONDS} seconds."),
+                    format!("Enter {MIN_GRANT_SECONDS} to {MAX_GRANT_SECONDS} seconds."),
                 );
             }
         }
@@ -52,7 +52,7 @@ impl GatewaySettings {
     }
 }
 
-/// What an administrator types about a gateway.
+/// The fields that an administrator enters for a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayFields {
     /// 1-80 characters.
@@ -73,14 +73,14 @@ pub struct GatewayFields {
     pub servers: Vec<ServerId>,
     /// Tools; empty means all.
     pub allowed_tools: Vec<AllowedTool>,
-    /// Whether it answers.
+    /// Whether it is active.
     pub status: GatewayStatus,
     /// Lifetimes and registration switches.
     pub settings: GatewaySettings,
 }
 
 impl GatewayFields {
-    /// Checks every field; all that is wrong is told at once. Gives the fields trimmed, and who the users are.
+    /// Checks every field and reports everything that is wrong. Returns the trimmed fields, and who the users are.
     pub fn check(mut self) -> Result<(Self, Authentication), Invalid> {
         let mut invalid = Invalid::default();
         self.name = invalid.take(check_name("/name", &self.name)).unwrap_or_default();
@@ -96,7 +96,7 @@ impl GatewayFields {
         invalid.take(self.check_selection());
         invalid.take(self.settings.check("/settings"));
         invalid.into_result()?;
-        let authentication = authentication.expect("a mode that is no violation was read");
+        let authentication = authentication.expect("a mode without violations was read");
         Ok((self, authentication))
     }
 
@@ -110,7 +110,7 @@ impl GatewayFields {
             (Some(Mode::UserSource), Some(id)) => Ok(Authentication::UserSource(id)),
             (Some(Mode::UserSource), None) => Err(Invalid::one(
                 "/user_source_id",
-                "This mode needs a User Source: type the id of one of this project, like `src_…`.",
+                "This mode needs a User Source: enter the ID of one in this project, like `src_…`.",
             )),
             (Some(Mode::ProjectMembers), None) => Ok(Authentication::ProjectMembers),
             (Some(Mode::Headers), None) => Ok(Authentication::Headers),
@@ -174,7 +174,7 @@ impl GatewayFields {
             if length == 0 || length > MAX_TOOL_NAME || tool.tool.chars().any(char::is_control) {
                 invalid.add(
                     format!("/allowed_tools/{index}/tool"),
-                    format!("Type the tool's name as its server lists it, 1 to {MAX_TOOL_NAME} characters."),
+                    format!("Enter the tool's name as its server lists it, 1 to {MAX_TOOL_NAME} characters."),
                 );
             } else if !seen.insert(tool) {
                 invalid.add(
@@ -200,15 +200,15 @@ pub fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
     if slug.is_empty() || slug.len() > MAX_SLUG || !slug.bytes().all(allowed) {
         return Err(Invalid::one(
             pointer,
-            format!("Type 1 to {MAX_SLUG} letters, digits, `_` and `-`, or leave it empty to get one."),
+            format!("Enter 1 to {MAX_SLUG} letters, digits, `_` and `-`, or leave it empty to generate one."),
         ));
     }
     Ok(())
 }
 
-/// Makes a slug for a gateway that was given none: from its name, with random characters that make it unique.
+/// Generates a slug for a gateway that has none: from its name, with random characters that make it unique.
 pub fn mint_slug(name: &str, entropy: &dyn Entropy) -> String {
-    // No vowels, so that no words come out, and nothing that looks like something else.
+    // No vowels, so that no words appear, and no look-alikes.
     const ALPHABET: &[u8; 16] = b"bcdfghjkmnpqrstz";
     let mut slug = String::new();
     for character in name.chars().take(40) {
@@ -230,12 +230,12 @@ pub fn mint_slug(name: &str, entropy: &dyn Entropy) -> String {
     slug
 }
 
-/// Whether a text can be a Client ID Metadata Document URL: https, a path, no fragment, no user, no dot segments.
+/// Whether a text can be the URL of a Client ID Metadata Document: https, a path, no fragment, no user, no dot segments.
 fn is_metadata_document_url(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else {
         return false;
     };
-    // The parser resolves dot segments and other spellings; a URL that it would change is never the one a client sends.
+    // The parser resolves dot segments and other spellings; clients never send a URL that it would change.
     text.len() <= MAX_CLIENT_URL
         && url.as_str() == text
         && url.scheme() == "https"

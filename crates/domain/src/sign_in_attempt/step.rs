@@ -1,4 +1,4 @@
-//! The steps of a sign-in, and how one went.
+//! The steps of a sign-in, and their results.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
-/// Reasons and details are cut here.
+/// Reasons and details are truncated to this length.
 const TEXT_MAX: usize = 300;
 
 /// The steps of a sign-in, from the app's registration to its first call.
@@ -35,15 +35,15 @@ pub enum Step {
     Subject,
     /// Reading name and e-mail address.
     Profile,
-    /// Storing the user and issuing the code for the app.
+    /// Storing the user and issuing the app's code.
     Code,
     /// The app exchanged the code for tokens.
     Token,
     /// The app's first request with its token.
     FirstCall,
-    /// The app asked again for tokens it had been given, from another network than before.
+    /// The app requested tokens again that it had already received, from another network than before.
     RefreshedElsewhere,
-    /// The grant ended because a code or token of it was used again.
+    /// The grant ended because one of its codes or tokens was used again.
     GrantEnded,
 }
 
@@ -91,17 +91,17 @@ impl Step {
     }
 }
 
-/// One step as it went.
+/// The result of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// Which.
+    /// Which step.
     pub step: Step,
     /// When it began, in milliseconds since the Unix epoch.
     #[serde(with = "millis")]
     pub at: Timestamp,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// What is worth knowing about it.
+    /// Details worth knowing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Why it failed, if it did.
@@ -119,7 +119,7 @@ pub struct StepFailure {
 }
 
 impl StepRecord {
-    /// A step that went well and took no time worth telling.
+    /// A step that succeeded and took no measurable time.
     pub const fn done(step: Step, at: Timestamp) -> Self {
         Self {
             step,
@@ -130,14 +130,14 @@ impl StepRecord {
         }
     }
 
-    /// The same with something worth knowing.
+    /// The same with a detail.
     #[must_use]
     pub fn with_detail(mut self, detail: &str) -> Self {
         self.detail = Some(cut(detail));
         self
     }
 
-    /// A detail within its bounds.
+    /// A detail, truncated.
     pub fn detail_of(text: &str) -> String {
         cut(text)
     }
@@ -149,7 +149,7 @@ impl StepRecord {
         self
     }
 
-    /// The same, failed.
+    /// The same as failed.
     #[must_use]
     pub fn failed(mut self, reason: &str, advice: &str) -> Self {
         self.failure = Some(StepFailure {
@@ -164,24 +164,24 @@ fn cut(text: &str) -> String {
     text.chars().take(TEXT_MAX).collect()
 }
 
-/// What it means when nothing follows a step.
+/// What it means if no step follows.
 pub(super) fn given_up_after(step: Step) -> StepFailure {
     let (reason, advice) = match step {
         Step::Registration => (
-            "the app registered and did not go on",
+            "the app registered and did not continue",
             "Usually nothing: some apps register when they are set up, and sign in later.",
         ),
         Step::Authorize | Step::Consent => (
-            "nobody answered the question whether the app may have access",
-            "Usually nothing: the person closed the page. If it happens to everybody, see whether the page opens in their browser.",
+            "no one chose Allow or Deny",
+            "Usually nothing: the person closed the page. If it happens to everyone, check whether the page opens in their browser.",
         ),
         Step::Redirect => (
             "the browser did not come back from the identity provider",
-            "Usually the person gave up there. If it happens to everybody, the provider shows an error of its own: check the client id, and that the redirect URL registered there is exactly ours.",
+            "Usually the person gave up there. If it happens to everyone, the provider shows its own error: check the client ID, and that the redirect URL registered there is exactly ours.",
         ),
         Step::Code => (
             "the user signed in, but the app did not fetch its tokens",
-            "The app may have been closed, or its way back did not open. If it happens to everybody with this app, look at its log.",
+            "The app may have been closed, or its way back did not open. If it happens to everyone with this app, look at its log.",
         ),
         Step::Callback
         | Step::Discovery
@@ -194,7 +194,7 @@ pub(super) fn given_up_after(step: Step) -> StepFailure {
         | Step::FirstCall
         | Step::RefreshedElsewhere
         | Step::GrantEnded => (
-            "nothing more was heard of it after this step",
+            "nothing happened after this step",
             "The process may have been stopped at that moment; the user signs in again.",
         ),
     };
@@ -204,7 +204,7 @@ pub(super) fn given_up_after(step: Step) -> StepFailure {
     }
 }
 
-/// Milliseconds: steps are many and an hour of text each would be most of them.
+/// Milliseconds: there are many steps, and an hour of text each would take most of the space.
 mod millis {
     use serde::{Deserialize as _, Deserializer, Serializer};
 

@@ -1,8 +1,8 @@
-//! How the client secret of a source is presented to its provider (OpenID Connect Core section 9).
+//! How the client secret of a source is sent to its provider (OpenID Connect Core section 9).
 
 use serde::{Deserialize, Serialize};
 
-/// A way to present the client secret.
+/// A method to send the client secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretMethod {
@@ -35,7 +35,7 @@ impl SecretMethod {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthenticationChoice {
-    /// What worked last, or else what the provider lists; the other one once when that is refused.
+    /// What worked last, or else what the provider lists; if that is refused, the other one once.
     #[default]
     Automatic,
     /// Always in the `Authorization` header.
@@ -45,7 +45,7 @@ pub enum AuthenticationChoice {
 }
 
 impl AuthenticationChoice {
-    /// The one method, where there is no choice left.
+    /// The one method, if there is no choice left.
     pub const fn fixed(self) -> Option<SecretMethod> {
         match self {
             Self::Automatic => None,
@@ -65,8 +65,8 @@ pub struct ClientAuthentication {
 }
 
 impl ClientAuthentication {
-    /// The methods to try, in this order. Of a provider that lists both, or nothing, `client_secret_basic` is tried first:
-    /// it is the default (OpenID Connect Discovery section 3). A list is a hint only, because some providers list a method
+    /// The methods to try, in this order. If a provider lists both, or none, `client_secret_basic` is tried first:
+    /// it is the default (OpenID Connect Discovery section 3). A list is only a hint, because some providers list a method
     /// that they refuse.
     pub fn order(self, listed: Option<&[String]>) -> Vec<SecretMethod> {
         if let Some(method) = self.choice.fixed() {

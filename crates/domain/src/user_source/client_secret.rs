@@ -1,4 +1,4 @@
-//! The client secret of a source, through its rotations.
+//! The client secret of a source and its rotation.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, id::UserSourceId, stored_secret::SealedText};
 
-/// How long the newest secret is tried first without ever having been accepted. After a day it is more likely a typing
-/// error than a provider that takes its time, and every sign-in would go on paying for the attempt.
+/// How long the newest secret is tried first without having been accepted. After a day it is more likely a typing
+/// error than a slow provider, and every sign-in would pay for the attempt.
 const TRIAL: Duration = Duration::from_hours(24);
 
 /// One of the two secrets of a source.
@@ -16,19 +16,19 @@ const TRIAL: Duration = Duration::from_hours(24);
 pub enum SecretSlot {
     /// The newest.
     Current,
-    /// The one that last worked, which the newest is to replace.
+    /// The one that last worked, which the newest replaces.
     Previous,
 }
 
-/// The client secret of a source through a rotation: the newest is tried first, the previous one stays a fallback
-/// until the newest has succeeded once. When that does not happen within a day, they change places.
+/// The client secret of a source during a rotation: the newest is tried first, the previous one stays as a fallback
+/// until the newest has succeeded once. If that does not happen within a day, they swap places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSecretSlots {
     /// The newest secret.
     pub current: SealedText,
-    /// The one before, while it is still a fallback.
+    /// The previous secret, while it is a fallback.
     pub previous: Option<SealedText>,
-    /// When `current` was typed in.
+    /// When `current` was entered.
     pub changed_at: Timestamp,
     /// When the provider first accepted `current`.
     pub confirmed_at: Option<Timestamp>,
@@ -37,7 +37,7 @@ pub struct ClientSecretSlots {
 }
 
 impl ClientSecretSlots {
-    /// The slots of a source that is new, or whose issuer has another origin now: what was stored for the old one is gone.
+    /// The slots of a source that is new, or whose issuer moved to another origin: what was stored for the old one is deleted.
     pub fn fresh(secret: SealedText, now: Timestamp) -> Self {
         Self {
             current: secret,
@@ -48,8 +48,8 @@ impl ClientSecretSlots {
         }
     }
 
-    /// The slots to try, in this order. The newest stays the second choice for good, because it takes over on the day
-    /// the provider stops accepting the one before.
+    /// The slots to try, in this order. The newest always stays the second choice, because it takes over when
+    /// the provider stops accepting the previous one.
     pub fn order(&self, now: Timestamp) -> &'static [SecretSlot] {
         if self.previous.is_none() {
             &[SecretSlot::Current]
@@ -60,7 +60,7 @@ impl ClientSecretSlots {
         }
     }
 
-    /// The slot that sign-ins rest on: the first that is tried, unless the provider has refused it.
+    /// The slot that sign-ins depend on: the first that is tried, unless the provider has refused it.
     pub fn in_use(&self, now: Timestamp) -> SecretSlot {
         if self.previous.is_some() && self.refused_at.is_some() {
             SecretSlot::Previous
@@ -69,19 +69,19 @@ impl ClientSecretSlots {
         }
     }
 
-    /// Until when the newest secret is on trial: it has not been accepted yet, and the one before is its fallback.
+    /// Until when the newest secret is on trial: it has not been accepted yet, and the previous one is its fallback.
     pub fn on_trial_until(&self) -> Option<Timestamp> {
         let is_on_trial = self.previous.is_some() && self.confirmed_at.is_none();
         is_on_trial.then(|| self.changed_at.plus(TRIAL))
     }
 
-    /// Whether somebody has to do something: the provider refuses the newest secret.
+    /// Whether it needs attention: the provider refuses the newest secret.
     pub const fn needs_attention(&self) -> bool {
         self.refused_at.is_some()
     }
 
-    /// The slots after a new secret was typed in. The fallback is the one that last worked, so correcting a secret that
-    /// never worked does not push the good one out.
+    /// The slots after a new secret was entered. The fallback is the one that last worked, so correcting a secret that
+    /// never worked does not push out the working one.
     #[must_use]
     pub fn rotated(self, secret: SealedText, now: Timestamp) -> Self {
         let previous = match (self.confirmed_at, self.previous) {
@@ -96,7 +96,7 @@ impl ClientSecretSlots {
 }
 
 /// The context under which a source's client secret is sealed (`Purpose::StoredSecret`). It is the same for the
-/// current and the previous one, because a secret moves from one column to the other in a rotation.
+/// current and the previous one, because a rotation moves a secret from one column to the other.
 pub fn client_secret_context(id: UserSourceId) -> String {
     format!("user_sources/client_secret/{id}")
 }

@@ -1,4 +1,4 @@
-//! What came of testing a User Source's connection, as it is kept with the source.
+//! The result of testing a User Source's connection, as stored with the source.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,14 +9,14 @@ use crate::Timestamp;
 pub struct ConnectionTest {
     /// When it was made.
     pub tested_at: Timestamp,
-    /// The checks, each resting on those before it.
+    /// The checks, each depending on those before it.
     pub checks: Vec<TestedCheck>,
-    /// What the token endpoint thinks of client id and secret.
+    /// The token endpoint's verdict on client ID and secret.
     pub credentials: TestedCredentials,
 }
 
 impl ConnectionTest {
-    /// Whether the provider refused client id or secret.
+    /// Whether the provider refused client ID or secret.
     pub fn refused_client(&self) -> bool {
         self.credentials.verdict == CredentialsVerdict::Wrong
     }
@@ -25,31 +25,31 @@ impl ConnectionTest {
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestedCheck {
-    /// What was checked, in a word like `code_flow`.
+    /// What was checked, as a word like `code_flow`.
     pub name: String,
     /// The field it is about: a JSON pointer into the User Source (RFC 6901).
     pub pointer: String,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: TestOutcome,
     /// What was found and what to do, in sentences.
     pub detail: String,
 }
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TestOutcome {
-    /// It holds.
+    /// It passed.
     Passed,
-    /// It holds, with something to know.
+    /// It passed, with a remark.
     Warning,
-    /// It does not hold; sign-ins would fail.
+    /// It failed; sign-ins would fail.
     Failed,
-    /// It was not tried, because another check failed first.
+    /// It was skipped, because another check failed first.
     Skipped,
 }
 
-/// What was learnt about client id and secret.
+/// The result about client ID and secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestedCredentials {
     /// The verdict.
@@ -58,14 +58,14 @@ pub struct TestedCredentials {
     pub detail: String,
 }
 
-/// Whether the provider knows client id and secret.
+/// Whether the provider accepts client ID and secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialsVerdict {
-    /// The provider takes them, and refuses a wrong secret.
+    /// The provider accepts them, and refuses a wrong secret.
     Right,
     /// The provider refuses them.
     Wrong,
-    /// Its answers do not tell.
+    /// Its responses do not tell.
     CannotTell,
 }

@@ -1,4 +1,4 @@
-//! What an administrator types about a User Source, and the rules it must keep.
+//! The fields that an administrator enters for a User Source, and their rules.
 
 use url::{Host, Url};
 
@@ -8,21 +8,21 @@ use crate::{
     secret::Secret,
 };
 
-/// What a new source asks for: who the user is, and name and e-mail for display (OpenID Connect Core section 5.4).
+/// The scopes of a new source: who the user is, and name and e-mail address for display (OpenID Connect Core section 5.4).
 pub const DEFAULT_SCOPES: [&str; 3] = ["openid", "profile", "email"];
-/// The claim that names the user unless another is chosen (OpenID Connect Core section 2).
+/// The default claim that identifies the user (OpenID Connect Core section 2).
 pub const DEFAULT_SUBJECT_CLAIM: &str = "sub";
 
 /// Browsers and servers cut URLs near 2 kB, and an issuer is only the beginning of one.
 const MAX_ISSUER: usize = 1_000;
 const MAX_CLIENT_ID: usize = 255;
-/// Far above what any provider hands out; signed assertions used as secrets stay below it.
+/// Far above what any provider issues; signed assertions used as secrets stay below it.
 const MAX_CLIENT_SECRET: usize = 4_000;
 const MAX_SCOPES: usize = 50;
 const MAX_SCOPE: usize = 100;
 const MAX_CLAIM: usize = 255;
 /// Claims that describe the token and not the user (OpenID Connect Core section 2): the same for many people, or
-/// another at every sign-in.
+/// different at every sign-in.
 const CLAIMS_OF_THE_TOKEN: [&str; 14] = [
     "iss",
     "aud",
@@ -41,7 +41,7 @@ const CLAIMS_OF_THE_TOKEN: [&str; 14] = [
 ];
 const DISCOVERY_SUFFIX: &str = "/.well-known/openid-configuration";
 
-/// What an administrator types about a source, the secret apart.
+/// The fields that an administrator enters for a source, except for the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSourceFields {
     /// 1-80 characters.
@@ -52,14 +52,14 @@ pub struct UserSourceFields {
     pub issuer: String,
     /// The client id registered at the provider.
     pub client_id: String,
-    /// Scopes to ask for; empty means the default.
+    /// Requested scopes; empty means the default.
     pub scopes: Vec<String>,
-    /// The claim that names the user; empty means the default.
+    /// The claim that identifies the user; empty means the default.
     pub subject_claim: String,
 }
 
 impl UserSourceFields {
-    /// Fills in defaults and checks every field; all that is wrong is told at once.
+    /// Fills in defaults, checks every field and reports everything that is wrong.
     pub fn check(self) -> Result<Self, Invalid> {
         let mut invalid = Invalid::default();
         let name = invalid.take(check_name("/name", &self.name));
@@ -91,7 +91,8 @@ pub fn check_issuer(pointer: &str, issuer: &str) -> Result<(), Invalid> {
     let wrong = |detail: String| Err(Invalid::one(pointer, detail));
     if issuer.is_empty() {
         return wrong(
-            "An issuer is required: type the provider's issuer URL, like `https://login.example.com`.".into(),
+            "An issuer is required: enter the provider's issuer URL, like `https://login.example.com`."
+                .into(),
         );
     }
     if issuer.len() > MAX_ISSUER {
@@ -123,7 +124,7 @@ pub fn check_issuer(pointer: &str, issuer: &str) -> Result<(), Invalid> {
         "https" if url.has_host() => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
         "http" => {
-            wrong("The issuer must begin with `https://`; `http://` is accepted on loopback only.".into())
+            wrong("The issuer must begin with `https://`; `http://` is accepted only on loopback.".into())
         }
         _ => wrong("The issuer must begin with `https://`.".into()),
     }
@@ -142,7 +143,7 @@ fn check_client_id(pointer: &str, client_id: &str) -> Result<(), Invalid> {
     if client_id.is_empty() {
         return Err(Invalid::one(
             pointer,
-            "A client id is required: copy it from the application registered at the provider.",
+            "A client ID is required: copy it from the application registered at the provider.",
         ));
     }
     if client_id.len() > MAX_CLIENT_ID
@@ -160,7 +161,7 @@ fn check_client_id(pointer: &str, client_id: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Checks a client secret that was typed in.
+/// Checks a new client secret.
 pub fn check_client_secret(pointer: &str, secret: &Secret) -> Result<(), Invalid> {
     let text = secret.expose();
     if text.is_empty() {
@@ -181,7 +182,7 @@ pub fn check_client_secret(pointer: &str, secret: &Secret) -> Result<(), Invalid
     Ok(())
 }
 
-/// Checks scopes (RFC 6749 section 3.3) and gives each once; none means the default.
+/// Checks scopes (RFC 6749 section 3.3) and returns each once; none means the default.
 fn check_scopes(pointer: &str, scopes: Vec<String>) -> Result<Vec<String>, Invalid> {
     if scopes.is_empty() {
         return Ok(DEFAULT_SCOPES.map(str::to_owned).to_vec());
@@ -223,7 +224,7 @@ fn check_subject_claim(pointer: &str, claim: &str) -> Result<(), Invalid> {
         return Err(Invalid::one(
             pointer,
             format!(
-                "A claim's name has at most {MAX_CLAIM} characters and no spaces: type it as it stands in the ID token."
+                "A claim's name has at most {MAX_CLAIM} characters and no spaces: enter it as it appears in the ID token."
             ),
         ));
     }
@@ -231,14 +232,14 @@ fn check_subject_claim(pointer: &str, claim: &str) -> Result<(), Invalid> {
         return Err(Invalid::one(
             pointer,
             format!(
-                "`{claim}` describes the token and not the user: type a claim that names one person for ever, like `sub`."
+                "`{claim}` describes the token and not the user: enter a claim that always identifies one person, like `sub`."
             ),
         ));
     }
     Ok(())
 }
 
-/// Whether two issuers have the same origin, so that a secret typed for one may be sent to the other.
+/// Whether two issuers have the same origin, so that a secret entered for one may be sent to the other.
 pub fn same_origin(one: &str, other: &str) -> bool {
     match (Url::parse(one), Url::parse(other)) {
         (Ok(one), Ok(other)) => one.origin().is_tuple() && one.origin() == other.origin(),
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
+    fn everything_wrong_is_reported_together() {
         let invalid = UserSourceFields {
             name: String::new(),
             description: "x".repeat(3_000),

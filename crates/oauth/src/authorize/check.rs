@@ -1,4 +1,4 @@
-//! The checks of an authorization request, one by one: what is not in this table is not checked.
+//! The checks of an authorization request, one by one: anything not in this table is not checked.
 
 use crate::{
     error::{ErrorCode, OAuthError},
@@ -9,7 +9,7 @@ use crate::{
 
 /// One check of an authorization request: its name, and what it refuses. `issuer` is the gateway.
 pub struct Check {
-    /// What it makes sure of.
+    /// What it ensures.
     pub name: &'static str,
     pub(super) run: fn(&Parameters, issuer: &str) -> Result<(), OAuthError>,
 }
