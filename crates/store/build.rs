@@ -1,4 +1,4 @@
-//! Lists the migrations, so that they are part of the program: their names and texts, in order.
+//! Compiles the migrations into the program: their names and texts, in order.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,7 +11,7 @@ fn main() {
     println!("cargo:rerun-if-changed=migrations");
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("migrations");
     let mut files: Vec<_> = fs::read_dir(&folder)
-        .expect("the folder of migrations is there")
+        .expect("the folder of migrations exists")
         .map(|entry| entry.expect("its entries can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
         .collect();

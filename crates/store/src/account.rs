@@ -15,7 +15,7 @@ use crate::{
     value::values,
 };
 
-/// The columns of an account, qualified, so that they can stand in a join.
+/// The columns of an account, qualified for use in a join.
 macro_rules! columns {
     () => {
         "accounts.id, accounts.email, accounts.name, accounts.is_instance_admin, accounts.address_proven, \
@@ -32,10 +32,10 @@ macro_rules! select {
     };
 }
 
-/// What came of a change that must leave the instance an administrator.
+/// The outcome of a change that must leave the instance an administrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountWrite {
-    /// It is written.
+    /// It was written.
     Done,
     /// It would have left no active administrator of the instance.
     LastInstanceAdmin,
@@ -72,13 +72,13 @@ pub async fn insert(
     }
 }
 
-/// Notes that this account is the first of the instance; `false` when there was one before, however many try at once.
+/// Records that this account is the first of the instance; `false` if there was one before, however many try at once.
 pub async fn claim_first(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "INSERT INTO first_account (id, account_id, created_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
     Ok(tx.execute(sql, values![id, now]).await? > 0)
 }
 
-/// Whether the first account was made.
+/// Whether the first account exists.
 pub async fn has_first(tx: &mut Tx) -> Result<bool, StoreError> {
     let row = tx
         .fetch_optional("SELECT account_id FROM first_account", &[])
@@ -86,13 +86,13 @@ pub async fn has_first(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(row.is_some())
 }
 
-/// By id.
+/// Finds an account by ID.
 pub async fn find(tx: &mut Tx, id: AccountId) -> Result<Option<Account>, StoreError> {
     let row = tx.fetch_optional(select!("WHERE id = $1"), values![id]).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// The first account of an address, whatever its case; the proven one, where one is.
+/// Finds the first account with an address, ignoring case; the proven one, if there is one.
 pub async fn find_by_email(tx: &mut Tx, email: &Email) -> Result<Option<Account>, StoreError> {
     let row = tx
         .fetch_optional(select!("WHERE email_key = $1"), values![email.key()])
@@ -100,7 +100,7 @@ pub async fn find_by_email(tx: &mut Tx, email: &Email) -> Result<Option<Account>
     row.as_ref().map(read).transpose()
 }
 
-/// The hash of the password of an account: to check one, and for nothing else.
+/// The password hash of an account: only for checking a password.
 pub async fn find_password(tx: &mut Tx, id: AccountId) -> Result<Option<PasswordHash>, StoreError> {
     let sql = "SELECT password_hash FROM accounts WHERE id = $1";
     let row = tx.fetch_optional(sql, values![id]).await?;
@@ -108,7 +108,7 @@ pub async fn find_password(tx: &mut Tx, id: AccountId) -> Result<Option<Password
     Ok(hash.flatten().map(PasswordHash::new))
 }
 
-/// By who somebody is at the identity provider for administrators.
+/// Finds an account by its identity at the identity provider for administrators.
 pub async fn find_by_identity(
     tx: &mut Tx,
     issuer: &str,
@@ -124,7 +124,7 @@ pub async fn find_by_identity(
     row.as_ref().map(read).transpose()
 }
 
-/// Notes who an account is at the identity provider; `false` when somebody there is an account already.
+/// Records an account's identity at the identity provider; `false` if that identity already has an account.
 pub async fn link_identity(
     tx: &mut Tx,
     id: AccountId,
@@ -138,21 +138,21 @@ pub async fn link_identity(
     Ok(tx.execute(sql, values).await? > 0)
 }
 
-/// Whether an account is anybody at this identity provider.
+/// Whether an account has an identity at this identity provider.
 pub async fn has_identity(tx: &mut Tx, id: AccountId, issuer: &str) -> Result<bool, StoreError> {
     let sql = "SELECT identity_key FROM account_identities WHERE account_id = $1 AND issuer = $2";
     Ok(tx.fetch_optional(sql, values![id, issuer]).await?.is_some())
 }
 
-/// All, oldest first.
+/// All accounts, oldest first.
 pub async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Page<Account>, StoreError> {
     let sql = select!("WHERE id > $1 ORDER BY id LIMIT $2");
     let rows = tx.fetch_all(sql, values![page.above(), page.rows()]).await?;
     page.page(rows, read)
 }
 
-/// Those whose name or e-mail address contains a text, oldest first. Letters beyond ASCII are found in names as they are
-/// written: the engines do not agree on their small forms.
+/// Accounts whose name or e-mail address contains a text, oldest first. Letters beyond ASCII in names must match in
+/// case: the engines do not agree on their lower-case forms.
 pub async fn search(tx: &mut Tx, text: &str, page: &PageRequest) -> Result<Page<Account>, StoreError> {
     let sql = select!(
         "WHERE id > $1 AND (address_key LIKE $2 ESCAPE '!' OR LOWER(name) LIKE $2 ESCAPE '!') ORDER BY id LIMIT $3"
@@ -162,20 +162,20 @@ pub async fn search(tx: &mut Tx, text: &str, page: &PageRequest) -> Result<Page<
     page.page(rows, read)
 }
 
-/// Renames.
+/// Renames an account.
 pub async fn rename(tx: &mut Tx, id: AccountId, name: &str, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE accounts SET name = $1, updated_at = $2 WHERE id = $3";
     Ok(tx.execute(sql, values![name, now, id]).await? > 0)
 }
 
-/// Notes a sign-in.
+/// Records a sign-in.
 pub async fn note_sign_in(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE accounts SET last_sign_in_at = $1 WHERE id = $2";
     tx.execute(sql, values![now, id]).await?;
     Ok(())
 }
 
-/// Sets the password and ends every session; the new epoch, or nothing when there is no such active account.
+/// Sets the password and ends every session; returns the new epoch, or nothing if there is no such active account.
 pub async fn set_password(
     tx: &mut Tx,
     id: AccountId,
@@ -190,14 +190,14 @@ pub async fn set_password(
     row.int("session_epoch").map(Some)
 }
 
-/// Takes the password away and ends every session; the new epoch.
+/// Removes the password and ends every session; returns the new epoch.
 pub async fn forget_password(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<Option<i64>, StoreError> {
     let sql = "UPDATE accounts SET password_hash = NULL, updated_at = $1 WHERE id = $2";
     tx.execute(sql, values![now, id]).await?;
     end_sessions(tx, id).await
 }
 
-/// Replaces a hash by one of the same password with another cost; `false` when the password was changed meanwhile.
+/// Replaces a hash by one of the same password with another cost; `false` if the password was changed in the meantime.
 pub async fn rehash(
     tx: &mut Tx,
     id: AccountId,
@@ -209,7 +209,7 @@ pub async fn rehash(
     Ok(tx.execute(sql, values).await? > 0)
 }
 
-/// Ends every session of an account, those that begin at this moment included; the new epoch.
+/// Ends every session of an account, including those that begin at this moment; returns the new epoch.
 pub async fn end_sessions(tx: &mut Tx, id: AccountId) -> Result<Option<i64>, StoreError> {
     let sql = "UPDATE accounts SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch";
     let Some(row) = tx.fetch_optional(sql, values![id]).await? else {
@@ -219,7 +219,7 @@ pub async fn end_sessions(tx: &mut Tx, id: AccountId) -> Result<Option<i64>, Sto
     row.int("session_epoch").map(Some)
 }
 
-/// Enables, or disables and ends every session.
+/// Enables an account, or disables it and ends every session.
 pub async fn set_status(
     tx: &mut Tx,
     id: AccountId,
@@ -238,7 +238,7 @@ pub async fn set_status(
     Ok(AccountWrite::Done)
 }
 
-/// Makes an administrator of the instance, or ends that; either way the sessions of the account end.
+/// Makes an account an administrator of the instance, or ends that; either way its sessions end.
 pub async fn set_instance_admin(
     tx: &mut Tx,
     id: AccountId,
@@ -256,8 +256,8 @@ pub async fn set_instance_admin(
     Ok(AccountWrite::Done)
 }
 
-/// Whether this is the one active administrator. All of them are held, in one order, so that two who would each leave
-/// the other as the last wait in a line.
+/// Whether this is the only active administrator. All of them are locked, in one order, so that two changes that would each
+/// leave the other as the last one run one after the other.
 async fn is_only_admin(tx: &mut Tx, id: AccountId) -> Result<bool, StoreError> {
     let sql = "SELECT id FROM accounts WHERE is_instance_admin = 1 AND status = 'active' ORDER BY id";
     let admins = tx.lock_all(sql, Lock::Update, &[]).await?;
@@ -267,13 +267,13 @@ async fn is_only_admin(tx: &mut Tx, id: AccountId) -> Result<bool, StoreError> {
 async fn forget_sessions(tx: &mut Tx, id: AccountId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM account_sessions WHERE account_id = $1", values![id])
         .await?;
-    // Links to set a password are as good as a session, and those the account made for others end with its own power.
+    // Links to set a password are as powerful as a session, and those the account created for others end with its own power.
     let sql = "DELETE FROM account_links WHERE account_id = $1 OR made_by = $1";
     tx.execute(sql, values![id]).await?;
     Ok(())
 }
 
-/// The length keeps two identities from running into the same text.
+/// The length prevents two identities from producing the same text.
 fn identity_key(issuer: &str, subject: &str) -> TokenHash {
     TokenHash::of(&format!("{}:{issuer}{subject}", issuer.len()))
 }

@@ -1,5 +1,5 @@
-//! Accounts by their address. One account of an address can be proven to be its owner's. Until one is, there may be several,
-//! each of someone who held the link of an invitation for it.
+//! Accounts by address. One account of an address can be proven. Until one is, there may be several,
+//! each created by someone who had the link of an invitation for it.
 
 use gatewright_domain::{
     Timestamp,
@@ -10,7 +10,7 @@ use gatewright_domain::{
 
 use crate::{StoreError, Tx, account, row::to_word, value::values};
 
-/// Accounts of one address, at most: each costs signing in a hash.
+/// The maximum number of accounts with one address: each costs one password hash per sign-in.
 pub const MAX_OF_ADDRESS: u32 = 4;
 
 macro_rules! select {
@@ -24,7 +24,7 @@ macro_rules! select {
     };
 }
 
-/// All accounts of an address, whatever its case: the proven one first, then those that may sign in, oldest first.
+/// All accounts with an address, ignoring case: the proven one first, then those that may sign in, oldest first.
 pub async fn list(tx: &mut Tx, email: &Email) -> Result<Vec<Account>, StoreError> {
     let rows = tx
         .fetch_all(select!(""), values![email.key(), MAX_OF_ADDRESS])
@@ -32,7 +32,7 @@ pub async fn list(tx: &mut Tx, email: &Email) -> Result<Vec<Account>, StoreError
     rows.iter().map(account::read).collect()
 }
 
-/// The same with the hashes of their passwords: for signing in, and for nothing else.
+/// The same with their password hashes: only for signing in.
 pub async fn credentials(
     tx: &mut Tx,
     email: &Email,
@@ -51,8 +51,8 @@ pub async fn credentials(
     Ok(found)
 }
 
-/// Adds an account whose address is not proven, beside others of the address that are not either. `Taken { field: "email" }`
-/// when one of them is proven, or there are [`MAX_OF_ADDRESS`].
+/// Adds an account with an unproven address, next to others with the address that are not proven either. `Taken { field: "email" }`
+/// if one of them is proven, or there are [`MAX_OF_ADDRESS`].
 pub async fn insert_unproven(tx: &mut Tx, new: &Account, password: &PasswordHash) -> Result<(), StoreError> {
     match account::insert(tx, new, Some(password)).await {
         Err(StoreError::Taken { .. }) => {}
@@ -83,17 +83,17 @@ pub async fn insert_unproven(tx: &mut Tx, new: &Account, password: &PasswordHash
     }
 }
 
-/// Deletes accounts of an address that are not proven and open nothing: members of no project, and not disabled, because
-/// that stays what an administrator has said of the person.
+/// Deletes accounts with an address that are not proven and have no access: not members of any project, and not disabled, because
+/// a disabled account records an administrator's decision about the person.
 pub async fn delete_empty(tx: &mut Tx, email: &Email) -> Result<u64, StoreError> {
     let sql = "DELETE FROM accounts WHERE address_key = $1 AND address_proven = 0 AND is_instance_admin = 0 \
                AND status = 'active' AND NOT EXISTS (SELECT 1 FROM members WHERE members.account_id = accounts.id)";
     tx.execute(sql, values![email.key()]).await
 }
 
-/// Notes that the address of an account is proven; `false` when it was before, or the account is missing. The owner of the
-/// address was meant by every invitation for it: memberships of its other accounts become those of this one, and the other
-/// accounts, with the passwords that others chose, are deleted.
+/// Records that the address of an account is proven; `false` if it already was, or the account is missing. Every invitation for the
+/// address was meant for its owner: memberships of its other accounts move to this one, and the other
+/// accounts are deleted, with the passwords that other people chose.
 pub async fn prove(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE accounts SET address_proven = 1, updated_at = $1 WHERE id = $2 AND address_proven = 0 \
                RETURNING address_key";

@@ -12,8 +12,8 @@ use crate::{StoreError, Tx, row::Row, value::values};
 const SETUP: &str = "setup";
 const RESET_PASSWORD: &str = "reset_password";
 
-/// Adds a link of this maker. A new one to set a password replaces older ones of the account. It ends when the sessions
-/// of its maker are ended (see [`account`](crate::account)): whoever loses their power leaves no link behind.
+/// Adds a link of this creator. A new password link replaces older ones of the account. It ends when the sessions
+/// of its creator are ended (see [`account`](crate::account)), so someone who loses their power leaves no link behind.
 pub async fn insert(tx: &mut Tx, link: &AccountLink, maker: ActorKind) -> Result<(), StoreError> {
     let (purpose, account) = match link.purpose {
         LinkPurpose::Setup => (SETUP, None),
@@ -40,14 +40,14 @@ pub async fn insert(tx: &mut Tx, link: &AccountLink, maker: ActorKind) -> Result
     Ok(())
 }
 
-/// What a link is for; nothing when it has run out or is unknown. Taken by nobody yet.
+/// What a link is for; nothing if it has expired or is unknown. Does not use it up.
 pub async fn find(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Option<LinkPurpose>, StoreError> {
     let sql = "SELECT purpose, account_id FROM account_links WHERE token_hash = $1 AND expires_at > $2";
     let row = tx.fetch_optional(sql, values![hash, now]).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// Takes a link, once: what it is for, or nothing when it was taken, has run out or is unknown.
+/// Uses a link up: returns what it is for, or nothing if it was used, has expired or is unknown.
 pub async fn redeem(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Option<LinkPurpose>, StoreError> {
     let sql =
         "DELETE FROM account_links WHERE token_hash = $1 AND expires_at > $2 RETURNING purpose, account_id";
@@ -55,7 +55,7 @@ pub async fn redeem(tx: &mut Tx, hash: TokenHash, now: Timestamp) -> Result<Opti
     row.as_ref().map(read).transpose()
 }
 
-/// Forgets links that have run out, at most `limit`; how many.
+/// Deletes expired links, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM account_links WHERE token_hash IN \
                (SELECT token_hash FROM account_links WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";

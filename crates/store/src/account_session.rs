@@ -18,8 +18,8 @@ macro_rules! columns {
     };
 }
 
-/// Begins a session; `false` when the account is not active or its epoch has passed meanwhile, as when the password it
-/// was begun with has just been changed. Beyond [`MAX_PER_ACCOUNT`] those unused for longest give way.
+/// Begins a session; `false` if the account is not active or its epoch has changed in the meantime, for example because its
+/// password was just changed. Beyond [`MAX_PER_ACCOUNT`], those unused for longest are ended.
 pub async fn begin(tx: &mut Tx, session: &AccountSession) -> Result<bool, StoreError> {
     let sql = "INSERT INTO account_sessions (id, account_id, token_hash, epoch, created_at, last_seen_at, expires_at, \
                address, user_agent) SELECT $1, id, $2, session_epoch, $3, $4, $5, $6, $7 FROM accounts \
@@ -45,7 +45,7 @@ pub async fn begin(tx: &mut Tx, session: &AccountSession) -> Result<bool, StoreE
     Ok(true)
 }
 
-/// The session of a cookie and its account; nothing unless both are live at `now`.
+/// The session of a cookie and its account; nothing unless both are valid at `now`.
 pub async fn find_live(
     tx: &mut Tx,
     hash: TokenHash,
@@ -68,7 +68,7 @@ pub async fn find_live(
     Ok(Some((read(&row)?, account::read(&row)?)))
 }
 
-/// Live sessions of an account, the one used last first. There are at most [`MAX_PER_ACCOUNT`].
+/// Valid sessions of an account, most recently used first. There are at most [`MAX_PER_ACCOUNT`].
 pub async fn list(
     tx: &mut Tx,
     account: AccountId,
@@ -87,14 +87,14 @@ pub async fn list(
     tx.fetch_all(sql, values).await?.iter().map(read).collect()
 }
 
-/// Notes that a session is in use.
+/// Records that a session is in use.
 pub async fn note_seen(tx: &mut Tx, id: AccountSessionId, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE account_sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1";
     tx.execute(sql, values![now, id]).await?;
     Ok(())
 }
 
-/// Moves a session into a later epoch of its account: the one session that outlives what ended the others.
+/// Moves a session to a later epoch of its account: this one session survives what ended the others.
 pub async fn keep(tx: &mut Tx, session: &AccountSession, epoch: i64) -> Result<bool, StoreError> {
     let kept = AccountSession {
         epoch,
@@ -103,26 +103,26 @@ pub async fn keep(tx: &mut Tx, session: &AccountSession, epoch: i64) -> Result<b
     begin(tx, &kept).await
 }
 
-/// Ends a session of an account; `false` when it has ended already.
+/// Ends a session of an account; `false` if it has already ended.
 pub async fn end(tx: &mut Tx, account: AccountId, id: AccountSessionId) -> Result<bool, StoreError> {
     let sql = "DELETE FROM account_sessions WHERE account_id = $1 AND id = $2";
     Ok(tx.execute(sql, values![account, id]).await? > 0)
 }
 
-/// Ends the session of a cookie, whatever its state; whose it was.
+/// Ends the session of a cookie, whatever its state; returns whose it was.
 pub async fn end_by_hash(tx: &mut Tx, hash: TokenHash) -> Result<Option<AccountId>, StoreError> {
     let sql = "DELETE FROM account_sessions WHERE token_hash = $1 RETURNING account_id";
     let row = tx.fetch_optional(sql, values![hash]).await?;
     row.map(|row| row.id("account_id")).transpose()
 }
 
-/// Ends all sessions of an account but one; how many.
+/// Ends all sessions of an account except one; returns how many.
 pub async fn end_others(tx: &mut Tx, account: AccountId, keep: AccountSessionId) -> Result<u64, StoreError> {
     let sql = "DELETE FROM account_sessions WHERE account_id = $1 AND id <> $2";
     tx.execute(sql, values![account, keep]).await
 }
 
-/// Forgets sessions that have run out, at most `limit`; how many.
+/// Deletes expired sessions, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM account_sessions WHERE id IN (SELECT id FROM account_sessions \
                WHERE expires_at <= $1 OR last_seen_at <= $2 LIMIT $3)";

@@ -1,10 +1,10 @@
-//! What is remembered of the identity provider of the administrators, which itself is configuration.
+//! What is remembered about the administrators' identity provider, which itself is configured.
 
 use gatewright_domain::user_source::SecretMethod;
 
 use crate::{StoreError, Tx, row::to_word, value::values};
 
-/// How the provider of this issuer last took the secret of this client, where that was noted.
+/// How the provider with this issuer last accepted the secret of this client, if recorded.
 pub async fn find_method(
     tx: &mut Tx,
     issuer: &str,
@@ -15,7 +15,7 @@ pub async fn find_method(
     row.map(|row| row.word("client_method_worked")).transpose()
 }
 
-/// Notes how the provider takes the secret; what was noted of another issuer or client is forgotten.
+/// Records how the provider accepts the secret; deletes what was recorded for another issuer or client.
 pub async fn note_method(
     tx: &mut Tx,
     issuer: &str,

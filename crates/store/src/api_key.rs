@@ -23,7 +23,7 @@ macro_rules! select {
     };
 }
 
-/// What stands in the role column for keys of the instance.
+/// The value of the role column for keys of the instance.
 const INSTANCE: &str = "instance";
 
 /// Adds a key.
@@ -57,7 +57,7 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// By the hash of its text; revoked and expired ones too, the caller decides.
+/// Finds a key by the hash of its text, including revoked and expired ones; the caller decides.
 pub async fn find_by_hash(tx: &mut Tx, hash: TokenHash) -> Result<Option<ApiKey>, StoreError> {
     let row = tx
         .fetch_optional(select!("WHERE key_hash = $1"), values![hash])
@@ -65,7 +65,7 @@ pub async fn find_by_hash(tx: &mut Tx, hash: TokenHash) -> Result<Option<ApiKey>
     row.as_ref().map(read).transpose()
 }
 
-/// By id, of a project (`None`: instance keys).
+/// Finds a key by ID, in a project (`None`: instance keys).
 pub async fn find(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -78,7 +78,7 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// All of a project (`None`: instance keys), oldest first.
+/// All keys of a project (`None`: instance keys), oldest first.
 pub async fn list(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -90,13 +90,13 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// All unrevoked keys of role `gateway`, for the directory.
+/// All unrevoked keys with the role `gateway`, for the directory.
 pub(crate) async fn list_of_gateways(tx: &mut Tx) -> Result<Vec<ApiKey>, StoreError> {
     let sql = select!("WHERE role = 'gateway' AND revoked_at IS NULL ORDER BY id");
     tx.fetch_all(sql, &[]).await?.iter().map(read).collect()
 }
 
-/// Renames.
+/// Renames a key.
 pub async fn rename(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -112,7 +112,7 @@ pub async fn rename(
     Ok(renamed)
 }
 
-/// Revokes; `false` when it was revoked already or is unknown.
+/// Revokes a key; `false` if it was already revoked or is unknown.
 pub async fn revoke(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -125,8 +125,8 @@ pub async fn revoke(
     Ok(revoked)
 }
 
-/// Lets `successor` take its place: it works on until `ends_at`, or its own end if that comes first. `false` when it
-/// works no longer at `now` or has a successor already; nothing changed then.
+/// Lets `successor` replace a key, which stays valid until `ends_at`, or its own expiry if that comes first. `false` if it
+/// is no longer valid at `now` or already has a successor; nothing is changed then.
 pub async fn rotate(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -145,7 +145,7 @@ pub async fn rotate(
     Ok(rotated)
 }
 
-/// The key whose place this one took, while that works on at `now`.
+/// The key that this one replaced, if that is still valid at `now`.
 pub async fn find_predecessor(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -162,8 +162,8 @@ pub async fn find_predecessor(
     row.as_ref().map(read).transpose()
 }
 
-/// Deletes up to `limit` keys that were revoked or had expired by `before`; how many. One that took the place of another
-/// waits until that is gone, so that no key names a successor that is not there.
+/// Deletes up to `limit` keys that were revoked or had expired by `before`; returns how many. A successor
+/// is kept until its predecessor is deleted, so that every successor that a key names exists.
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM api_keys WHERE id IN (SELECT ended.id FROM api_keys AS ended \
                WHERE (ended.revoked_at <= $1 OR ended.expires_at <= $1) AND NOT EXISTS \
@@ -172,11 +172,11 @@ pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, St
     tx.execute(sql, values![before, limit]).await
 }
 
-/// Notes last uses, batched.
+/// Records last uses, in a batch.
 pub async fn note_used(tx: &mut Tx, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
     let sql = "UPDATE api_keys SET last_used_at = $1 \
                WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)";
-    // In one order everywhere, so that two replicas never wait for each other in a circle.
+    // In the same order everywhere, so that two replicas never deadlock.
     let mut uses = uses.to_vec();
     uses.sort_unstable();
     for (id, at) in uses {

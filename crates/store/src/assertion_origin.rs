@@ -1,5 +1,5 @@
-//! Which origins are told who the users of a project are. An assertion says who somebody is inside one project, and a server
-//! that does not check which one would believe every project that sends assertions to it.
+//! Which origins receive assertions about the users of a project. An assertion is only valid within one project, and a server
+//! that does not check the project would trust every project that sends it assertions.
 
 use gatewright_domain::{
     id::{ProjectId, ServerId},
@@ -14,7 +14,7 @@ use crate::{
 
 /// Whether no other project sends assertions to this origin. Until the transaction ends, none can begin to.
 pub async fn claim(tx: &mut Tx, project: ProjectId, origin: &str) -> Result<bool, StoreError> {
-    // Whoever else claims the origin waits for this row. The look comes second, so that it sees what they committed.
+    // Other claims of the origin wait for this row. Looking second shows what they committed.
     let sql = "INSERT INTO assertion_origins (origin) VALUES ($1) \
                ON CONFLICT (origin) DO UPDATE SET origin = excluded.origin";
     tx.execute(sql, values![origin]).await?;
@@ -35,7 +35,7 @@ pub async fn list_other_projects(
     rows.iter().map(|row| row.text("name")).collect()
 }
 
-/// The servers of a project whose origin gets assertions of another project too, oldest first: id, name and origin of
+/// The servers of a project whose origin also receives assertions of another project, oldest first: ID, name and origin of
 /// at most `limit`.
 pub async fn list_shared(
     tx: &mut Tx,
@@ -51,7 +51,7 @@ pub async fn list_shared(
     rows.iter().map(shared).collect()
 }
 
-/// Every origin that gets assertions of several projects, at most `limit`.
+/// Every origin that receives assertions of several projects, at most `limit`.
 pub async fn list_all_shared(tx: &mut Tx, limit: u32) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT assertion_origin FROM servers WHERE assertion_origin IS NOT NULL \
                GROUP BY assertion_origin HAVING COUNT(DISTINCT project_id) > 1 ORDER BY assertion_origin LIMIT $1";
@@ -59,8 +59,8 @@ pub async fn list_all_shared(tx: &mut Tx, limit: u32) -> Result<Vec<String>, Sto
     rows.iter().map(|row| row.text("assertion_origin")).collect()
 }
 
-/// Brings the origins of all servers up to date, after an upgrade or after a replica of an older version wrote. Also
-/// forgets the origins that no server has.
+/// Updates the origins of all servers, after an upgrade or after a replica of an older version wrote. Also
+/// deletes origins without a server.
 pub(crate) async fn fill_in(tx: &mut Tx) -> Result<(), StoreError> {
     let sql = "SELECT id, project_id, slug, name, url, timeout_ms, retries, headers, identity, created_at, updated_at, \
                assertion_origin FROM servers WHERE identity = $1 OR assertion_origin IS NOT NULL ORDER BY id";

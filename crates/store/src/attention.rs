@@ -1,4 +1,4 @@
-//! What in a project needs somebody, for the page that gives an overview. Each query looks at a bounded number of rows.
+//! What needs attention in a project, for its overview page. Each query reads a bounded number of rows.
 
 use gatewright_domain::{
     Timestamp,
@@ -8,10 +8,10 @@ use gatewright_domain::{
 
 use crate::{StoreError, Tx, row::Row, value::values};
 
-/// Sign-ins looked at: enough to see that something is wrong, and few enough for every look at the page.
+/// The number of sign-ins read: enough to see a problem, and few enough for every view of the page.
 const LATELY: u32 = 200;
 
-/// Keys that end between `now` and `until` and have no successor, the soonest first, at most `limit`: id, name and end.
+/// Keys that expire between `now` and `until` and have no successor, soonest first, at most `limit`: ID, name and expiry.
 pub async fn keys_ending(
     tx: &mut Tx,
     project: ProjectId,
@@ -42,7 +42,7 @@ pub async fn gateways_without_servers(
     rows.iter().map(gateway).collect()
 }
 
-/// How the last two hundred attempts to sign in stand that began at `since` or later, newest first.
+/// The states of the last two hundred sign-in attempts that began at `since` or later, newest first.
 pub async fn sign_ins_since(
     tx: &mut Tx,
     project: ProjectId,

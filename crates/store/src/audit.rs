@@ -37,15 +37,15 @@ macro_rules! insert {
     };
 }
 
-/// Adds an event, in the transaction of the change it tells of.
+/// Adds an event, in the transaction of its change.
 pub async fn insert(tx: &mut Tx, event: &AuditEvent) -> Result<(), StoreError> {
     tx.execute(insert!(""), &columns(event, None)).await?;
     Ok(())
 }
 
-/// Adds an event that may repeat without end, such as a failed sign-in or a refused change. Within one [`TALLY_WINDOW`]
-/// (windows begin at multiples of it), events of one project and action with the same `subject`, say an address prefix or
-/// an object and who reached for it, are one row with a count; how high it stands. Many at once count each.
+/// Adds an event that may repeat endlessly, such as a failed sign-in or a refused change. Within one [`TALLY_WINDOW`]
+/// (windows begin at multiples of it), events of one project and action with the same `subject`, such as an address prefix or
+/// an object and its caller, are one row with a count; returns that count. Concurrent events are all counted.
 pub async fn tally(tx: &mut Tx, event: &AuditEvent, subject: &str) -> Result<u32, StoreError> {
     let sql = insert!(
         " ON CONFLICT (tally_key) WHERE tally_key IS NOT NULL DO UPDATE \
@@ -89,7 +89,7 @@ fn columns(event: &AuditEvent, tally_key: Option<String>) -> [Value; 13] {
     ]
 }
 
-/// By project (`None`: the instance) and id.
+/// Finds an event by project (`None`: the instance) and ID.
 pub async fn find(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -102,19 +102,19 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// Forgets events that began before `before`, at most `limit`; how many. Their ids are in the order of their time.
+/// Deletes events that began before `before`, at most `limit`; returns how many. Their IDs are ordered by time.
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE id < $1 ORDER BY id LIMIT $2)";
     tx.execute(sql, values![first_id(before), limit]).await
 }
 
-/// Ids may be this much later than the time of their event, whose transaction was under way.
+/// IDs may be this much later than the time of their event, because its transaction was running.
 const ID_LEEWAY: Duration = Duration::from_mins(1);
 
-/// Filters of a list.
+/// Filters of a list of events.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Only this actor: an id, or the kind of one who has none, like `operator`.
+    /// Only this actor: an ID, or the kind of an actor without one, like `operator`.
     pub actor: Option<String>,
     /// Only this way in.
     pub origin: Option<Origin>,
@@ -132,19 +132,19 @@ pub struct AuditFilter {
     pub object_id: Option<String>,
 }
 
-/// Newest first.
+/// Events, newest first.
 pub async fn list(
     tx: &mut Tx,
     project: Option<ProjectId>,
     filter: &AuditFilter,
     page: &PageRequest,
 ) -> Result<Page<AuditEvent>, StoreError> {
-    // The time says which, and the id leads there. One upper bound and not two, because SQLite begins at the first it sees.
+    // The time decides, and the ID leads there. One upper bound and not two, because SQLite starts at the first it sees.
     let last = filter.to.map(|to| first_id(to.plus(ID_LEEWAY)));
     let below = last
         .as_deref()
         .map_or(page.below(), |last| last.min(page.below()));
-    // Only the filters that are set stand in the query, so that each finds its index. Writing to a String never fails.
+    // Only the active filters are in the query, so that each finds its index. Writing to a String never fails.
     let mut sql = select!("WHERE project_id = $1 AND id < $2").to_owned();
     let mut values: Vec<Value> = values![project_column(project), below].to_vec();
     let mut only = |condition: &str, value: Value| {
@@ -159,7 +159,7 @@ pub async fn list(
         ("object_id =", &filter.object_id),
     ];
     for (condition, wanted) in texts {
-        // PostgreSQL stores no NUL, so a text with one is found nowhere, and it would refuse to look for it.
+        // PostgreSQL stores no NUL, so a text with one has no matches, and PostgreSQL would refuse to search for it.
         if wanted.as_ref().is_some_and(|wanted| wanted.contains('\0')) {
             return page.page(Vec::new(), read);
         }
@@ -183,7 +183,7 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Below every id of this moment or later (RFC 9562 section 5.7: the first 48 bits are the time).
+/// A bound below every ID of this moment or later (RFC 9562 section 5.7: the first 48 bits are the time).
 fn first_id(at: Timestamp) -> String {
     const LAST: i64 = (1 << 48) - 1;
     format!("{}{:012x}", EventId::PREFIX, at.as_millis().clamp(0, LAST))

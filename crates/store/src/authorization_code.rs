@@ -11,11 +11,11 @@ use gatewright_domain::{
 
 use crate::{StoreError, Tx, grant, row::Row, tx::Lock, value::values};
 
-/// Codes a person gets in [`PERSON_WINDOW`]. Each may begin a grant; someone who sets up all their apps at once needs a
-/// dozen.
+/// The number of codes a person can get in [`PERSON_WINDOW`]. Each may begin a grant; someone who sets up all their apps at once
+/// needs a dozen.
 const PER_PERSON: u32 = 30;
 const PERSON_WINDOW: Duration = Duration::from_mins(1);
-/// Codes one consent page is good for. A double click and the back button need a few.
+/// The number of codes from one consent page. A double click and the back button need a few.
 const PER_CONSENT: u32 = 10;
 
 macro_rules! columns {
@@ -25,7 +25,7 @@ macro_rules! columns {
     };
 }
 
-/// Whether the person of a code may use the gateway of the row: a condition of columns or placeholders for project, user,
+/// Whether the person of a code may use the gateway of the row: a condition over columns or placeholders for project, user,
 /// source, epoch and account.
 macro_rules! person_is_good {
     ($project:literal, $user:literal, $source:literal, $epoch:literal, $account:literal) => {
@@ -50,33 +50,33 @@ macro_rules! person_is_good {
     };
 }
 
-/// What came of adding a code.
+/// The outcome of adding a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Insertion {
-    /// It is stored.
+    /// It was stored.
     Done,
-    /// The person got too many within a minute, and may get another one at this time.
+    /// The person got too many within a minute, and can get another one at this time.
     TooMany {
-        /// When.
+        /// The time.
         again_at: Timestamp,
     },
     /// The consent page has been used too often.
     ConsentUsedUp,
-    /// Gateway, source or person is not good, or no longer.
+    /// Gateway, source or person is not valid, or no longer.
     Refused,
 }
 
 impl Insertion {
-    /// Whether the code is stored.
+    /// Whether the code was stored.
     pub const fn is_done(self) -> bool {
         matches!(self, Self::Done)
     }
 }
 
-/// Adds a code. Guarded: gateway active, and either of this source, the source active and of this epoch and the user
-/// active, or of the project's members, the account active and one of them; and neither the person nor the consent page
-/// got too many of them. The person is held until the end of the transaction, so that those of one person are counted one
-/// after the other, on whichever replica.
+/// Adds a code. Guarded: the gateway is active, and either it uses this source, which is active and at this epoch, and the user
+/// is active; or it is for the project's members, and the account is active and one of them. Neither the person nor the consent
+/// page may have too many codes. The person is locked until the end of the transaction, so that concurrent codes of one person
+/// are counted one after the other, on all replicas.
 pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<Insertion, StoreError> {
     hold_person(tx, code).await?;
     let counted_since = code.created_at.minus(PERSON_WINDOW);
@@ -116,7 +116,7 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<Insertion, 
     why_not(tx, code, counted_since).await
 }
 
-/// Holds the user or member of a code.
+/// Locks the user or member of a code.
 async fn hold_person(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreError> {
     match code.person {
         Person::User { user_id, .. } => {
@@ -157,20 +157,20 @@ async fn why_not(
     })
 }
 
-/// What came of presenting a code.
+/// The outcome of redeeming a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redemption {
-    /// It was good and is now used up. Client, redirect and verifier are checked by the caller in the same
-    /// transaction, which it drops when they fail, so that a stranger cannot use up somebody's code.
+    /// It was valid and is now used up. The caller checks client, redirect and verifier in the same
+    /// transaction, and drops it if they fail, so that a stranger cannot use up someone's code.
     Redeemed(Box<AuthorizationCode>),
-    /// It had been redeemed before, at this time.
+    /// It had already been redeemed, at this time.
     Replayed {
         /// The code.
         code: Box<AuthorizationCode>,
         /// When it was redeemed.
         redeemed_at: Timestamp,
     },
-    /// Unknown, expired, of another gateway, or its gateway, source, epoch or user is no longer good.
+    /// Unknown, expired, of another gateway, or its gateway, source, epoch or user is no longer valid.
     Refused,
 }
 
@@ -181,8 +181,8 @@ pub async fn redeem(
     code: TokenHash,
     now: Timestamp,
 ) -> Result<Redemption, StoreError> {
-    // Gateway and person are held until the grant is stored: whoever blocks or removes the person or changes the gateway
-    // either comes first and is seen here, or comes later and finds the grant. The person is held alone, so that grants of
+    // Gateway and person are locked until the grant is stored: a change that blocks or removes the person or changes the gateway
+    // either comes first and is visible here, or comes later and finds the grant. The person is locked exclusively, so that grants of
     // one person are counted one after the other.
     let sql = "SELECT users.id FROM authorization_codes \
                JOIN gateways ON gateways.id = authorization_codes.gateway_id \
@@ -231,7 +231,7 @@ pub async fn redeem(
     })
 }
 
-/// A code as it is stored, and when it was redeemed. For a look before a transaction that writes.
+/// A code as stored, and when it was redeemed. For a look before a transaction that writes.
 pub async fn find(
     tx: &mut Tx,
     code: TokenHash,
@@ -247,7 +247,7 @@ pub async fn find(
     Ok(Some((read(&row)?, row.opt_time("redeemed_at")?)))
 }
 
-/// Forgets codes that expired before `before`, at most `limit` (kept a day so that replays are recognised).
+/// Deletes codes that expired before `before`, at most `limit` (kept for a day so that replays are recognised).
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM authorization_codes WHERE code_hash IN \
                (SELECT code_hash FROM authorization_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";

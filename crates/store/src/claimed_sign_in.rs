@@ -1,5 +1,5 @@
-//! Sign-ins whose browser came back with a code: claimed once, and answered the same way again. Until then a sign-in is in
-//! its browser's cookie only. No deletion removes a row, because that would let its cookie be used again; its time does.
+//! Sign-ins whose browser came back with a code: claimed once, and answered the same way again. Before that, a sign-in is
+//! only in its browser's cookie. No deletion removes a row, because its cookie could then be used again; rows expire.
 
 use gatewright_domain::{
     Timestamp, authorization::ClaimedSignIn, stored_secret::SealedText, token_hash::TokenHash,
@@ -21,7 +21,7 @@ pub async fn claim(tx: &mut Tx, sign_in: &ClaimedSignIn) -> Result<bool, StoreEr
     Ok(tx.execute(sql, values).await? > 0)
 }
 
-/// By the hash of `state`.
+/// Finds a sign-in by the hash of `state`.
 pub async fn find(tx: &mut Tx, state: TokenHash) -> Result<Option<ClaimedSignIn>, StoreError> {
     let sql = "SELECT state_hash, code_hash, claimed_at, expires_at, answer FROM claimed_sign_ins \
                WHERE state_hash = $1";
@@ -29,7 +29,7 @@ pub async fn find(tx: &mut Tx, state: TokenHash) -> Result<Option<ClaimedSignIn>
     row.as_ref().map(read).transpose()
 }
 
-/// Keeps the answer of a claimed sign-in; `false` when it was not claimed with this code, or has an answer already.
+/// Stores the answer of a claimed sign-in; `false` if it was not claimed with this code, or already has an answer.
 pub async fn answer(
     tx: &mut Tx,
     state: TokenHash,
@@ -41,7 +41,7 @@ pub async fn answer(
     Ok(tx.execute(sql, values![answer, state, code]).await? > 0)
 }
 
-/// Forgets those that expired before `before`, at most `limit`; how many.
+/// Deletes those that expired before `before`, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM claimed_sign_ins WHERE state_hash IN \
                (SELECT state_hash FROM claimed_sign_ins WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";

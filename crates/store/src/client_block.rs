@@ -1,4 +1,4 @@
-//! Clients that are kept out of a gateway.
+//! Clients that are blocked at a gateway.
 
 use gatewright_domain::{
     client_use::ClientBlock,
@@ -16,8 +16,8 @@ macro_rules! select {
     };
 }
 
-/// Adds a block; `false` when the client is blocked already. The caller has ended its grants in this transaction, with
-/// the gateway held.
+/// Adds a block; `false` if the client is already blocked. The caller has ended its grants in this transaction, with
+/// the gateway locked.
 pub async fn insert(tx: &mut Tx, block: &ClientBlock) -> Result<bool, StoreError> {
     let sql = "INSERT INTO client_blocks (id, project_id, gateway_id, client_id, client_name, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (gateway_id, client_id) DO NOTHING";
@@ -34,7 +34,7 @@ pub async fn insert(tx: &mut Tx, block: &ClientBlock) -> Result<bool, StoreError
     Ok(inserted)
 }
 
-/// By project, gateway and id.
+/// Finds a block by project, gateway and ID.
 pub async fn find(
     tx: &mut Tx,
     project: ProjectId,
@@ -46,7 +46,7 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// All of a gateway, oldest first.
+/// All blocks of a gateway, oldest first.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -59,14 +59,14 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Whether a client is blocked, by its short id. For whoever holds the gateway.
+/// Whether a client is blocked, by its short ID. For callers that have locked the gateway.
 pub async fn is_blocked(tx: &mut Tx, gateway: GatewayId, client_id: &str) -> Result<bool, StoreError> {
     let sql = "SELECT id FROM client_blocks WHERE gateway_id = $1 AND client_id = $2";
     let row = tx.fetch_optional(sql, values![gateway, client_id]).await?;
     Ok(row.is_some())
 }
 
-/// Lets a client in again.
+/// Unblocks a client.
 pub async fn delete(
     tx: &mut Tx,
     project: ProjectId,
@@ -79,7 +79,7 @@ pub async fn delete(
     Ok(deleted)
 }
 
-/// Those of all gateways, for the deny-list.
+/// The blocks of all gateways, for the deny-list.
 pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<Denied>, StoreError> {
     let rows = tx
         .fetch_all("SELECT gateway_id, client_id FROM client_blocks", &[])

@@ -1,28 +1,28 @@
 //! Metadata documents of clients that a project knows: those that hold a grant there, or that are listed on one of its
-//! gateways. Requests that nobody has signed in for change rows and remove them, and never add one.
+//! gateways. Requests without a completed sign-in change and remove rows, and never add one.
 
 use gatewright_domain::{Timestamp, id::ProjectId};
 
 use crate::{StoreError, Tx, row::Row, value::values};
 
-/// Documents kept for one project. A team uses a handful of apps; the least recently used give way.
+/// The number of documents stored for one project. A team uses a handful of apps; the least recently used are removed.
 pub const MAX_PER_PROJECT: u32 = 100;
 
 /// A document as it was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientDocument {
-    /// The client id, which is its URL.
+    /// The client ID, which is its URL.
     pub url: String,
     /// The text.
     pub document: String,
     /// When it was fetched.
     pub fetched_at: Timestamp,
-    /// Until when its host lets it be kept.
+    /// Until when its host allows it to be cached.
     pub fresh_until: Timestamp,
 }
 
-/// Keeps a document for a project, or notes that it is still in use; at most `cap` of a project, mostly
-/// [`MAX_PER_PROJECT`]. An older document never takes the place of a newer one.
+/// Stores a document for a project, or records that it is still in use; at most `cap` per project, usually
+/// [`MAX_PER_PROJECT`]. An older document never replaces a newer one.
 pub async fn keep(
     tx: &mut Tx,
     project: ProjectId,
@@ -48,7 +48,7 @@ pub async fn keep(
     Ok(())
 }
 
-/// Writes what was fetched now to every project that knows the client; `false` where none does.
+/// Writes a newly fetched document to every project that knows the client; `false` if none does.
 pub async fn renew(tx: &mut Tx, document: &ClientDocument) -> Result<bool, StoreError> {
     let sql = "UPDATE client_documents SET document = $1, fetched_at = $2, fresh_until = $3 \
                WHERE url = $4 AND fetched_at < $2";
@@ -68,14 +68,14 @@ pub async fn find(tx: &mut Tx, project: ProjectId, url: &str) -> Result<Option<C
     row.as_ref().map(read).transpose()
 }
 
-/// Forgets the document of a client in every project, because its host has taken it back.
+/// Deletes the document of a client in every project, because its host has withdrawn it.
 pub async fn forget(tx: &mut Tx, url: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM client_documents WHERE url = $1";
     tx.execute(sql, values![url]).await?;
     Ok(())
 }
 
-/// Forgets those that were last used before a moment, at most `limit`; how many.
+/// Deletes those last used before a moment, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM client_documents WHERE used_at < $1 AND url IN \
                (SELECT url FROM client_documents WHERE used_at < $1 ORDER BY used_at LIMIT $2)";

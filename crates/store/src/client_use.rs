@@ -8,8 +8,8 @@ use gatewright_domain::{
 
 use crate::{Page, PageRequest, StoreError, Tx, grant::standing, row::Row, value::values};
 
-/// Clients with grants that are live or asleep, those with the oldest grant first. The oldest grant
-/// of each is its place in the list, because a client that is the URL of a document has no id of ours.
+/// Clients with live or sleeping grants, sorted by their oldest grant. The oldest grant
+/// of each is its position in the list, because a client that is the URL of a document has no ID of ours.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -33,7 +33,7 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// What a client called itself when it was last granted something at a gateway, whether or not that has ended.
+/// The client's name when it last got a grant at a gateway, even if that has ended.
 pub async fn name_of(
     tx: &mut Tx,
     project: ProjectId,

@@ -1,4 +1,4 @@
-//! Everything requests need to know about configuration, read in one go.
+//! All configuration that requests need, read together.
 
 use gatewright_domain::{
     api_key::ApiKey,
@@ -15,10 +15,10 @@ use crate::{
     secret, server, user_source,
 };
 
-/// A consistent reading of the configuration.
+/// A consistent snapshot of the configuration.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// The revision it belongs to.
+    /// Its revision.
     pub revision: i64,
     /// All active gateways.
     pub gateways: Vec<Gateway>,
@@ -28,15 +28,15 @@ pub struct Reading {
     pub servers: Vec<Server>,
     /// All project secrets, sealed.
     pub secrets: Vec<StoredSecret>,
-    /// All unrevoked keys of role `gateway`.
+    /// All unrevoked keys with the role `gateway`.
     pub gateway_keys: Vec<ApiKey>,
-    /// All members with an active account. Grants of members live and die with this.
+    /// All members with an active account. Grants of members depend on this.
     pub members: Vec<(ProjectId, AccountId)>,
     /// Blocked users and blocked clients.
     pub denied: Vec<Denied>,
 }
 
-/// Reads it all in one snapshot; `tx` comes from [`crate::Store::read`], which gives one.
+/// Reads everything in one snapshot; `tx` comes from [`crate::Store::read`], which provides one.
 pub async fn read(tx: &mut Tx) -> Result<Reading, StoreError> {
     Ok(Reading {
         revision: revision::read(tx).await?,

@@ -1,12 +1,12 @@
-//! Sessions of MCP clients that were ended before their time, so that every replica refuses them. A session is named by
-//! a number that is of no use to anyone but the replicas: what clients hold is sealed.
+//! Sessions of MCP clients that were ended early, so that every replica refuses them. A session is identified by
+//! a number that is useless outside the replicas: what clients hold is sealed.
 
 use gatewright_domain::Timestamp;
 
 use crate::{StoreError, Tx, value::values};
 
-/// Ended sessions remembered of one person at one gateway. Beyond that the oldest give way: they are good for nobody but
-/// the same person, with credentials that still work.
+/// The number of ended sessions remembered per person and gateway. Beyond that the oldest are forgotten: only
+/// the same person could use them, with credentials that still work.
 pub const MAX_PER_CALLER: u32 = 1_000;
 
 /// An ended session.
@@ -18,11 +18,11 @@ pub struct EndedSession {
     pub caller: [u8; 16],
     /// When it was ended.
     pub ended_at: Timestamp,
-    /// When it would have ended by itself, and is forgotten.
+    /// When it would have expired, and is forgotten.
     pub expires_at: Timestamp,
 }
 
-/// Remembers one; the oldest of the same caller give way beyond [`MAX_PER_CALLER`].
+/// Remembers one; beyond [`MAX_PER_CALLER`], the oldest of the same caller are forgotten.
 pub async fn insert(tx: &mut Tx, ended: &EndedSession) -> Result<(), StoreError> {
     let sql = "INSERT INTO ended_sessions (session, caller, ended_at, expires_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (session) DO NOTHING";
@@ -35,7 +35,7 @@ pub async fn insert(tx: &mut Tx, ended: &EndedSession) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Those ended at `since` or later that are not forgotten yet, the newest first: at most `limit`.
+/// Those ended at `since` or later that are not forgotten yet, newest first: at most `limit`.
 pub async fn list_since(
     tx: &mut Tx,
     since: Timestamp,
@@ -53,7 +53,7 @@ pub async fn list_since(
         .collect()
 }
 
-/// Forgets those that have ended by themselves, at most `limit`; how many.
+/// Deletes those that would have expired by now, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM ended_sessions WHERE session IN \
                (SELECT session FROM ended_sessions WHERE expires_at <= $1 LIMIT $2)";

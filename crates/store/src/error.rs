@@ -25,16 +25,16 @@ pub enum StoreError {
         /// The field in the API, like `name` or `slug`.
         field: &'static str,
     },
-    /// A row holds something this version does not understand.
+    /// A row contains something that this version does not understand.
     #[error("a stored {what} could not be read")]
     Corrupt {
         /// Which column or entity.
         what: &'static str,
     },
-    /// The database accepts no writes, as a standby does not.
+    /// The database is read-only, like a standby.
     #[error("the database is read-only, as a standby is, and accepts no changes")]
     ReadOnly,
-    /// The file of the database is not where it was when it was opened.
+    /// The database file is no longer where it was when it was opened.
     #[error(
         "the database file {path} was {what} while this process ran, so nothing more is saved. Stop the process, put the \
          file back or restore a backup, and start it again"
@@ -42,24 +42,24 @@ pub enum StoreError {
     FileGone {
         /// Where it was.
         path: String,
-        /// What became of it.
+        /// What happened to it.
         what: &'static str,
     },
-    /// The database was made with another master key, or is of a newer version.
+    /// The database was created with another master key, or by a newer version.
     #[error("{0}")]
     Refused(String),
 }
 
-/// What one of the two engines said.
+/// An error of one of the two engines.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// PostgreSQL, or the way to it.
+    /// PostgreSQL, or the connection to it.
     #[error(transparent)]
     Postgres(sqlx::Error),
     /// SQLite.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
-    /// The file of the database, or a thread for it.
+    /// The database file, or a thread for it.
     #[error(transparent)]
     Io(std::io::Error),
     /// A statement that always returns a row returned none.
@@ -68,10 +68,10 @@ pub enum EngineError {
     /// The store was closed.
     #[error("the database was closed")]
     Closed,
-    /// The owner of a transaction did nothing with it for so long that it was undone, because others waited.
+    /// The owner of a transaction did nothing with it for so long that it was rolled back, because others waited.
     #[error("the transaction was undone because its next statement took too long to come")]
     TookTooLong,
-    /// SQLite rolled back a transaction by itself, as it does when the disk is full.
+    /// SQLite rolled back a transaction itself, as it does when the disk is full.
     #[error("the transaction was rolled back by the database")]
     RolledBack,
     /// The commit that this transaction shared with others failed.
@@ -113,7 +113,7 @@ impl From<EngineError> for StoreError {
 }
 
 impl StoreError {
-    /// Whether there is no space left where the database lies.
+    /// Whether the database has no disk space left.
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::Database(error) => error.is_disk_full(),
@@ -122,7 +122,7 @@ impl StoreError {
         }
     }
 
-    /// Tells a violated unique constraint by the field it is about; every other error stays what it is.
+    /// Maps a violated unique constraint to its field; every other error stays unchanged.
     pub(crate) fn or_taken(self, field: &'static str) -> Self {
         let unique = match &self {
             Self::Database(EngineError::Postgres(sqlx::Error::Database(error))) => {
@@ -137,7 +137,7 @@ impl StoreError {
     }
 }
 
-/// What SQLite calls a violated unique constraint: of a primary key, and of any other.
+/// SQLite's codes for a violated unique constraint: of a primary key, and of any other.
 const SQLITE_UNIQUE: [i32; 2] = [
     rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
     rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE,
@@ -157,13 +157,13 @@ impl EngineError {
     }
 }
 
-/// Whether SQLite found no room for the index of its log (`-shm`), which it makes when it opens a database: it calls that
-/// a fault of the disk.
+/// Whether SQLite found no room for the index of its log (`-shm`), which it creates when it opens a database: it reports
+/// this as a disk fault.
 fn has_no_room_for_index(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(error, _) if error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
-/// What PostgreSQL calls a disk without space.
+/// PostgreSQL's code for a full disk.
 const POSTGRES_DISK_FULL: &str = "53100";
 
 fn is_disk_full(error: &sqlx::Error) -> bool {
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_database_is_told_from_other_errors() {
+    fn a_full_database_is_distinguished_from_other_errors() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
         let setup = "PRAGMA max_page_count = 2; CREATE TABLE t (text TEXT)";
         connection.execute_batch(setup).unwrap();

@@ -1,5 +1,5 @@
-//! The file of a SQLite database, as it was when it was opened. A file that is deleted or replaced under a running
-//! process goes on to exist for that process alone: everything it saves would be lost at its end.
+//! The SQLite database file, as it was when it was opened. A file that is deleted or replaced under a running
+//! process continues to exist for that process alone: everything it saves would be lost when it exits.
 
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc};
 
@@ -17,7 +17,7 @@ struct Identity {
 }
 
 impl DatabaseFile {
-    /// The file that lies at a path now.
+    /// The file at a path now.
     pub(crate) fn at(path: PathBuf) -> std::io::Result<Self> {
         let found = std::fs::metadata(&path)?;
         Ok(Self(Arc::new(Identity {
@@ -27,7 +27,7 @@ impl DatabaseFile {
         })))
     }
 
-    /// Whether it still lies there: one call of the system, some microseconds.
+    /// Whether it is still there: one system call, a few microseconds.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         let Identity { path, device, inode } = &*self.0;
         let what = match std::fs::metadata(path) {

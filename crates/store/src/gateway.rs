@@ -29,12 +29,12 @@ macro_rules! select {
     };
 }
 
-/// Why a gateway row was not written. After anything but `Done`, drop the transaction.
+/// Why a gateway row was not written. After anything except `Done`, drop the transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GatewayWrite {
     /// Written.
     Done,
-    /// It changed meanwhile or is gone (updates only).
+    /// It was changed in the meantime or deleted (updates only).
     Stale,
     /// The slug is in use, or was once used by another project.
     SlugTaken,
@@ -48,8 +48,8 @@ pub enum GatewayWrite {
     ServerNotFound(ServerId),
 }
 
-/// Adds a gateway and reserves its slug (case-insensitively, for this project, for ever); source and servers are
-/// held until the end of the transaction, so that neither can go away meanwhile.
+/// Adds a gateway and reserves its slug permanently (for this project, ignoring case); source and servers are
+/// locked until the end of the transaction, so that neither can be deleted in the meantime.
 pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, StoreError> {
     if let Some(refused) = guard(tx, gateway, None).await? {
         return Ok(refused);
@@ -86,7 +86,7 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
     Ok(GatewayWrite::Done)
 }
 
-/// By project and id.
+/// Finds a gateway by project and ID.
 pub async fn find(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Option<Gateway>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND id = $2");
     let row = tx.fetch_optional(sql, values![project, id]).await?;
@@ -100,7 +100,7 @@ pub async fn find(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Opti
     Ok(Some(gateway))
 }
 
-/// Holds a gateway until the end of the transaction, so that no code of it becomes a grant meanwhile; `false` when it
+/// Locks a gateway until the end of the transaction, so that no code of it becomes a grant in the meantime; `false` if it
 /// does not exist in this project.
 pub async fn hold(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bool, StoreError> {
     let sql = "SELECT id FROM gateways WHERE project_id = $1 AND id = $2";
@@ -108,7 +108,7 @@ pub async fn hold(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bool
     Ok(row.is_some())
 }
 
-/// Those of a project that a filter lets through, oldest first.
+/// The gateways of a project that match a filter, oldest first.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -140,7 +140,7 @@ pub async fn list(
     Ok(page)
 }
 
-/// Those that use a source, active or not, oldest first: id, name and status of each.
+/// Those that use a source, active or not, oldest first: ID, name and status of each.
 pub async fn list_of_user_source(
     tx: &mut Tx,
     project: ProjectId,
@@ -153,7 +153,7 @@ pub async fn list_of_user_source(
     rows.iter().map(named).collect()
 }
 
-/// How many gateways of a project use each of these sources; one that none uses is not among them.
+/// How many gateways of a project use each of these sources; unused sources are left out.
 pub async fn count_of_user_sources(
     tx: &mut Tx,
     project: ProjectId,
@@ -167,7 +167,7 @@ pub async fn count_of_user_sources(
     rows.iter().map(counted).collect()
 }
 
-/// The active ones of all projects, for the directory.
+/// The active gateways of all projects, for the directory.
 pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError> {
     let rows = tx
         .fetch_all(select!("WHERE status = 'active' ORDER BY id"), &[])
@@ -180,18 +180,18 @@ pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError>
     Ok(gateways)
 }
 
-/// Who holds a slug.
+/// The holder of a slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlugHolder {
-    /// Nobody ever did.
+    /// No one ever.
     Nobody,
-    /// This project, whose gateway of this slug is gone.
+    /// This project, whose gateway with this slug was deleted.
     Project(ProjectId),
     /// This gateway.
     Gateway(GatewayId),
 }
 
-/// Who holds a slug, whatever its case.
+/// Finds the holder of a slug, ignoring case.
 pub async fn holder_of_slug(tx: &mut Tx, slug: &str) -> Result<SlugHolder, StoreError> {
     let sql = "SELECT gateway_slugs.project_id AS project_id, gateways.id AS gateway_id FROM gateway_slugs \
                LEFT JOIN gateways ON gateways.slug_key = gateway_slugs.slug_key WHERE gateway_slugs.slug_key = $1";
@@ -204,8 +204,8 @@ pub async fn holder_of_slug(tx: &mut Tx, slug: &str) -> Result<SlugHolder, Store
     }
 }
 
-/// Replaces the row (status included) where `updated_at` is still `seen`, under the same guards as `insert`. An inactive
-/// gateway may keep a source that was deleted, so that the rest of it can still be changed.
+/// Replaces the row (including its status) if `updated_at` is still `seen`, under the same guards as `insert`. An inactive
+/// gateway may keep a deleted source, so that the rest of it can still be changed.
 pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<GatewayWrite, StoreError> {
     let sql = "SELECT user_source_id FROM gateways WHERE project_id = $1 AND id = $2 AND updated_at = $3";
     let values = values![gateway.project_id, gateway.id, seen];
@@ -268,7 +268,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bo
     Ok(true)
 }
 
-/// What forbids this gateway, which has `stored_source` now. Source and servers are held, so that what is found stays true
+/// What forbids this gateway, which now has `stored_source`. Source and servers are locked, so the result stays true
 /// until the commit.
 async fn guard(
     tx: &mut Tx,
@@ -302,7 +302,7 @@ async fn guard(
     Ok(None)
 }
 
-/// Reserves the slug, or finds that it is this project's already; `false` when it is another's.
+/// Reserves the slug, or finds that this project already has it; `false` if another project does.
 async fn reserve_slug(tx: &mut Tx, gateway: &Gateway) -> Result<bool, StoreError> {
     let sql = "INSERT INTO gateway_slugs (slug_key, project_id) VALUES ($1, $2) \
                ON CONFLICT (slug_key) DO UPDATE SET project_id = excluded.project_id \
@@ -331,7 +331,7 @@ async fn write_servers(tx: &mut Tx, gateway: &Gateway) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Gives each gateway its servers, from rows in their order.
+/// Assigns each gateway its servers, from rows in their order.
 fn attach_servers(gateways: &mut [Gateway], rows: &[Row]) -> Result<(), StoreError> {
     for row in rows {
         let id: GatewayId = row.id("gateway_id")?;

@@ -1,4 +1,4 @@
-//! Gateways of a project as a list shows them: without what makes a gateway large, and with the name of its source.
+//! Gateways of a project for a list: without the large fields, and with the name of the source.
 
 use gatewright_domain::{
     gateway::{GatewayStatus, Mode},
@@ -17,7 +17,7 @@ use crate::{
 pub struct GatewaySummary {
     /// Its id.
     pub id: GatewayId,
-    /// What people call it.
+    /// Its name.
     pub name: String,
     /// The last part of its URL.
     pub slug: String,
@@ -25,20 +25,20 @@ pub struct GatewaySummary {
     pub mode: Mode,
     /// The source it names, in User Source mode.
     pub user_source_id: Option<UserSourceId>,
-    /// What that source is called; nothing when it is gone.
+    /// The name of that source; nothing if it was deleted.
     pub user_source_name: Option<String>,
-    /// Whether it answers.
+    /// Whether it is active.
     pub status: GatewayStatus,
 }
 
 /// Which gateways to list. The default is all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GatewayFilter {
-    /// Only those whose name or slug contains this text, whatever the case (on SQLite: of ASCII letters).
+    /// Only those whose name or slug contains this text, ignoring case (on SQLite: of ASCII letters).
     pub search: String,
-    /// Only those of this mode.
+    /// Only those in this mode.
     pub mode: Option<Mode>,
-    /// Only those of this status.
+    /// Only those with this status.
     pub status: Option<GatewayStatus>,
 }
 
@@ -49,7 +49,7 @@ pub async fn list(
     filter: &GatewayFilter,
     page: &PageRequest,
 ) -> Result<Page<GatewaySummary>, StoreError> {
-    // One statement for every filter: an empty text is no filter, and a project's gateways are found by its index.
+    // One statement for every filter: an empty text filters nothing, and an index finds a project's gateways.
     let sql = "SELECT gateways.id AS id, gateways.name AS name, gateways.slug AS slug, gateways.mode AS mode, \
                gateways.user_source_id AS user_source_id, user_sources.name AS user_source_name, \
                gateways.status AS status FROM gateways \

@@ -36,7 +36,7 @@ macro_rules! select {
     };
 }
 
-/// Grants that tokens are issued and accepted for now, or will be again once their gateway and their source are active: the
+/// Grants that tokens are issued and accepted for now, or will be again once their gateway and source are active: the
 /// latter sleep. `$1` is the time.
 macro_rules! standing {
     () => {
@@ -55,7 +55,7 @@ macro_rules! standing {
     };
 }
 
-/// What does not sleep of them.
+/// The condition for those that do not sleep.
 macro_rules! awake {
     () => {
         "gateways.status = 'active' AND (user_sources.id IS NULL OR user_sources.status = 'active') "
@@ -106,27 +106,27 @@ pub async fn insert(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// By id, of this gateway.
+/// Finds a grant by ID, at this gateway.
 pub async fn find(tx: &mut Tx, gateway: GatewayId, id: GrantId) -> Result<Option<Grant>, StoreError> {
     let sql = select!("WHERE id = $1 AND gateway_id = $2");
     let row = tx.fetch_optional(sql, values![id, gateway]).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// Whose grant it is, as far as requests tell: the raw value that names the person, and what they are called.
+/// The person of a grant, as requests need it: the raw value that identifies them, and their name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     /// The value of the subject claim, or a member's account id.
     pub subject: String,
-    /// For display, where known.
+    /// For display, if known.
     pub email: Option<String>,
-    /// For display, where known.
+    /// For display, if known.
     pub display_name: Option<String>,
 }
 
-/// A grant and whose it is, for the first request of an access token on this replica; `None` unless live at `now`: not
-/// revoked, not ended, and either the user active, the source's epoch current and the gateway still of that source, or
-/// the account active, a member of the project and the gateway still of the project's members.
+/// A grant and its person, for the first request with an access token on this replica; `None` unless live at `now`: not
+/// revoked, not expired, and either the user active, the source's epoch current and the gateway still using that source, or
+/// the account active, a member of the project and the gateway still for the project's members.
 pub async fn find_live(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -159,7 +159,7 @@ pub async fn find_live(
     Ok(named.map(|named| (grant, named)))
 }
 
-/// The grant of a refresh token, held until the end of the transaction; `None` unless live at `now` and of this
+/// The grant of a refresh token, locked until the end of the transaction; `None` unless live at `now` and of this
 /// gateway and client.
 pub(crate) async fn lock_live(
     tx: &mut Tx,
@@ -174,7 +174,7 @@ pub(crate) async fn lock_live(
     row.as_ref().map(read).transpose()
 }
 
-/// The grant of an unexpired refresh token, held like that of [`lock_live`].
+/// The grant of an unexpired refresh token, locked like that of [`lock_live`].
 pub(crate) async fn lock_live_of_token(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -211,7 +211,7 @@ pub(crate) async fn find_of_token(
 }
 
 /// Sets `last_used_at` to `$1`, and how long after that the last access token expires: the one issued now, which expires
-/// at `$2`, or one issued before with a longer life.
+/// at `$2`, or an earlier one with a longer lifetime.
 macro_rules! note_access_token {
     () => {
         "token_life = CASE WHEN last_used_at + token_life > $2 THEN last_used_at + token_life ELSE $2 END - $1, \
@@ -219,17 +219,17 @@ macro_rules! note_access_token {
     };
 }
 
-/// A refresh token and the access token beside it.
+/// A refresh token and the access token issued with it.
 pub(crate) struct Issued {
     pub(crate) at: Timestamp,
     pub(crate) access_token_ends_at: Timestamp,
-    /// When the refresh token expires for want of use.
+    /// When the refresh token expires without use.
     pub(crate) idle_end: Timestamp,
     /// The generation of the refresh token, if it has one.
     pub(crate) generation: Option<i64>,
 }
 
-/// Notes that tokens were issued, and how long the grant lives now when none of them is used.
+/// Records that tokens were issued, and how long the grant lives if none of them is used.
 pub(crate) async fn note_issued(tx: &mut Tx, id: GrantId, issued: &Issued) -> Result<(), StoreError> {
     let sql = concat!(
         "UPDATE grants SET ",
@@ -248,7 +248,7 @@ pub(crate) async fn note_issued(tx: &mut Tx, id: GrantId, issued: &Issued) -> Re
     Ok(())
 }
 
-/// Notes that an access token was issued, beside a refresh token that was issued before.
+/// Records that an access token was issued with a refresh token that was issued before.
 pub(crate) async fn note_repeated(
     tx: &mut Tx,
     id: GrantId,
@@ -264,7 +264,7 @@ pub(crate) async fn note_repeated(
     Ok(())
 }
 
-/// A first use of an access token of a grant.
+/// The first use of an access token of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// The generation of the refresh token it was issued with.
@@ -273,7 +273,7 @@ pub struct Seen {
     pub at: Timestamp,
 }
 
-/// Notes first uses of access tokens, of each grant the newest, in the order of their ids.
+/// Records first uses of access tokens, the newest of each grant, in the order of their IDs.
 pub async fn note_seen(tx: &mut Tx, seen: &BTreeMap<GrantId, Seen>) -> Result<(), StoreError> {
     let sql = "UPDATE grants SET seen_generation = $1, seen_at = $2 \
                WHERE id = $3 AND seen_generation < $1 AND revoked_at IS NULL";
@@ -283,7 +283,7 @@ pub async fn note_seen(tx: &mut Tx, seen: &BTreeMap<GrantId, Seen>) -> Result<()
     Ok(())
 }
 
-/// Somebody who holds grants.
+/// A person who holds grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
     /// A user of a source.
@@ -301,7 +301,7 @@ impl From<Holder> for Value {
     }
 }
 
-/// Grants of somebody that have not been revoked and have not ended by `now`, newest first.
+/// Grants of a person that are neither revoked nor expired at `now`, newest first.
 pub async fn list_of(
     tx: &mut Tx,
     project: ProjectId,
@@ -322,7 +322,7 @@ pub async fn list_of(
     page.page(rows, read)
 }
 
-/// One grant of somebody that nobody has ended, whether or not its gateway is active or its source is what it was.
+/// One unrevoked grant of a person, whether or not its gateway is active or its source has changed.
 pub async fn find_unrevoked(
     tx: &mut Tx,
     project: ProjectId,
@@ -348,7 +348,7 @@ pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, St
     tx.execute(sql, values![before, limit]).await
 }
 
-/// Whose a grant or code is.
+/// The person of a grant or code.
 pub(crate) fn read_person(row: &Row) -> Result<Person, StoreError> {
     Ok(match row.opt_id("account_id")? {
         Some(account_id) => Person::Member(account_id),

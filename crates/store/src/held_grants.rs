@@ -1,4 +1,4 @@
-//! How many grants there are and who holds them, for pages that say beforehand what a change ends.
+//! Counts grants and the people who hold them, for pages that say in advance what a change ends.
 
 use gatewright_domain::{
     Timestamp,
@@ -25,16 +25,16 @@ macro_rules! count_standing {
     };
 }
 
-/// Grants that are neither revoked nor expired, how many people hold them, and where.
+/// The number of grants that are neither revoked nor expired, of the people who hold them, and of their gateways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HeldGrants {
-    /// Those that are live.
+    /// Live grants.
     pub live: i64,
-    /// Those that sleep, because their gateway or source is inactive. They are live again when it is active again.
+    /// Sleeping grants, because their gateway or source is inactive. They are live again when it is active again.
     pub asleep: i64,
     /// The users or members who have either.
     pub users: i64,
-    /// The gateways either is good for.
+    /// The gateways of either.
     pub gateways: i64,
 }
 

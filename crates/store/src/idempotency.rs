@@ -1,41 +1,41 @@
-//! Creations that carry an `Idempotency-Key`: claimed in the transaction that creates, with the answer beside it.
+//! Creations with an `Idempotency-Key`: claimed in the transaction that creates, together with the response.
 
 use gatewright_domain::{Timestamp, stored_secret::SealedText, token_hash::TokenHash};
 
 use crate::{StoreError, Tx, row::Row, value::values};
 
-/// Answers kept for one caller: beyond it the oldest give way, so that nobody fills the database.
+/// Responses stored for one caller: beyond that, the oldest are deleted, so that no caller can fill the database.
 const KEPT_PER_CALLER: i64 = 1_000;
-/// More than one caller can have, for engines that want a limit beside an offset.
+/// More than one caller can have, for engines that need a limit with an offset.
 const ALL: i64 = 1_000_000;
 
-/// A request to create something, by hashes of what it is known by.
+/// A request to create something, as hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The header, bound to caller, method and path.
     pub key: TokenHash,
-    /// Who asks.
+    /// The caller.
     pub caller: TokenHash,
-    /// What they ask for.
+    /// The request body.
     pub body: TokenHash,
 }
 
 /// What was stored for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// What was asked for.
+    /// The request body.
     pub body: TokenHash,
-    /// What was answered, sealed under [`answer_context`].
+    /// The response, sealed under [`answer_context`].
     pub answer: SealedText,
 }
 
-/// The context under which an answer is sealed: table, column and row.
+/// The context under which a response is sealed: table, column and row.
 pub fn answer_context(key: TokenHash) -> String {
     format!("idempotency_keys/answer/{}", key.to_text())
 }
 
-/// Claims a key for this transaction; `false` when it was used before and is still remembered. Whoever claims the same
-/// key at the same moment waits for the other's end.
+/// Claims a key for this transaction; `false` if it was used before and is still remembered. Concurrent claims of the same
+/// key wait for each other.
 pub async fn claim(
     tx: &mut Tx,
     claim: &Claim,
@@ -57,14 +57,14 @@ pub async fn claim(
     Ok(true)
 }
 
-/// Stores the answer of a key that this transaction has claimed.
+/// Stores the response for a key that this transaction has claimed.
 pub async fn answer(tx: &mut Tx, key: TokenHash, answer: &SealedText) -> Result<(), StoreError> {
     let sql = "UPDATE idempotency_keys SET answer = $1 WHERE key_hash = $2";
     tx.execute(sql, values![answer, key]).await?;
     Ok(())
 }
 
-/// What was done under a key that is still remembered.
+/// What was stored under a key that is still remembered.
 pub async fn find(tx: &mut Tx, key: TokenHash, now: Timestamp) -> Result<Option<Done>, StoreError> {
     let sql = "SELECT body_hash, answer FROM idempotency_keys \
                WHERE key_hash = $1 AND expires_at > $2 AND answer IS NOT NULL";
@@ -78,7 +78,7 @@ pub async fn find(tx: &mut Tx, key: TokenHash, now: Timestamp) -> Result<Option<
     row.map(read).transpose()
 }
 
-/// Forgets up to `limit` that have expired; how many.
+/// Deletes up to `limit` expired ones; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM idempotency_keys WHERE key_hash IN \
                (SELECT key_hash FROM idempotency_keys WHERE expires_at <= $1 LIMIT $2)";

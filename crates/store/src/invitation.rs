@@ -25,8 +25,8 @@ macro_rules! select {
     };
 }
 
-/// Adds an invitation of this maker; an open one of the same project for the same address is revoked by it.
-/// `Taken { field: "email" }` when another one for the address is made at the same moment.
+/// Adds an invitation of this creator, and revokes an open one of the same project for the same address.
+/// `Taken { field: "email" }` if another one for the address is created at the same moment.
 pub async fn insert(tx: &mut Tx, invitation: &Invitation, maker: ActorKind) -> Result<(), StoreError> {
     let sql = "UPDATE invitations SET revoked_at = $1 \
                WHERE project_id = $2 AND email_key = $3 AND accepted_at IS NULL AND revoked_at IS NULL";
@@ -53,7 +53,7 @@ pub async fn insert(tx: &mut Tx, invitation: &Invitation, maker: ActorKind) -> R
     }
 }
 
-/// By project and id.
+/// Finds an invitation by project and ID.
 pub async fn find(
     tx: &mut Tx,
     project: ProjectId,
@@ -64,7 +64,7 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// By the hash of the token in its link, whatever has become of it.
+/// Finds an invitation by the hash of the token in its link, whatever its state.
 pub async fn find_by_hash(tx: &mut Tx, hash: TokenHash) -> Result<Option<Invitation>, StoreError> {
     let row = tx
         .fetch_optional(select!("WHERE token_hash = $1"), values![hash])
@@ -72,7 +72,7 @@ pub async fn find_by_hash(tx: &mut Tx, hash: TokenHash) -> Result<Option<Invitat
     row.as_ref().map(read).transpose()
 }
 
-/// All of a project, newest first.
+/// All invitations of a project, newest first.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -85,15 +85,15 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Whether anybody waits for a person of this address.
+/// Whether an address has an open invitation.
 pub async fn is_invited(tx: &mut Tx, email: &Email, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "SELECT id FROM invitations WHERE email_key = $1 AND accepted_at IS NULL AND revoked_at IS NULL \
                AND expires_at > $2 LIMIT 1";
     Ok(tx.fetch_optional(sql, values![email.key(), now]).await?.is_some())
 }
 
-/// Accepts, once: the invitation, or nothing when it was accepted or revoked, has run out, is for another address or
-/// unknown.
+/// Accepts an invitation once: returns it, or nothing if it was accepted or revoked, has expired, is for another address or
+/// is unknown.
 pub async fn accept(
     tx: &mut Tx,
     hash: TokenHash,
@@ -111,7 +111,7 @@ pub async fn accept(
     row.as_ref().map(read).transpose()
 }
 
-/// Revokes; `false` when it was accepted or revoked before, or is unknown.
+/// Revokes an invitation; `false` if it was accepted or revoked before, or is unknown.
 pub async fn revoke(
     tx: &mut Tx,
     project: ProjectId,
@@ -123,7 +123,7 @@ pub async fn revoke(
     Ok(tx.execute(sql, values![now, project, id]).await? > 0)
 }
 
-/// Revokes all open invitations of a maker, in one project or (`None`) in all; those that were revoked.
+/// Revokes all open invitations of a creator, in one project or (`None`) in all; returns them.
 pub async fn revoke_of(
     tx: &mut Tx,
     project: Option<ProjectId>,
@@ -141,14 +141,14 @@ pub async fn revoke_of(
     rows.iter().map(read).collect()
 }
 
-/// Lets open invitations of a maker expire at `at`, unless they do so earlier.
+/// Lets open invitations of a creator expire at `at`, unless they expire earlier.
 pub async fn shorten_of(tx: &mut Tx, maker: ActorKind, at: Timestamp) -> Result<u64, StoreError> {
     let sql = "UPDATE invitations SET expires_at = $1 WHERE made_by = $2 AND expires_at > $1 \
                AND accepted_at IS NULL AND revoked_at IS NULL";
     tx.execute(sql, values![at, maker.to_string()]).await
 }
 
-/// Forgets invitations that ended before `before`, at most `limit`; how many.
+/// Deletes invitations that ended before `before`, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql =
         "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at < $1 LIMIT $2)";

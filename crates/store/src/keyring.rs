@@ -11,14 +11,14 @@ use crate::{Store, StoreError, Tx, value::values};
 /// The context under which the proof is sealed: table, column and row.
 pub(crate) const CONTEXT: &str = "meta/value/key_check";
 
-/// What is sealed; that it opens is the proof.
+/// The sealed text; that it opens is the proof.
 const PROOF: &[u8] = b"gatewright";
 
 impl Store {
     /// First start: writes a sealed proof of the keyring. Later: opens it, and refuses another key without touching
-    /// data. Any key of the keyring will do, so a start in the middle of a rotation succeeds.
+    /// data. Any key of the keyring works, so a start during a rotation succeeds.
     pub async fn check_keyring(&self, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), StoreError> {
-        // Looking comes first: a start with another key must not even begin to write.
+        // It reads first: a start with another key must not write anything.
         let mut tx = self.read().await?;
         let mut proof = find(&mut tx).await?;
         drop(tx);
@@ -45,8 +45,8 @@ impl Store {
 }
 
 impl Store {
-    /// What proves the keyring, sealed; nothing before the first start. `keys rotate` seals it last, so the key it is sealed
-    /// with is the one the last rotation ended with.
+    /// The sealed proof of the keyring; nothing before the first start. `keys rotate` seals it last, so its key
+    /// is the one that the last rotation ended with.
     pub async fn keyring_proof(&self) -> Result<Option<SealedText>, StoreError> {
         let mut tx = self.read().await?;
         find(&mut tx).await

@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::{Store, StoreError, Tx, keyring, row::Row, value::values};
 
-/// Rows resealed in one transaction.
+/// Rows re-encrypted in one transaction.
 const BATCH: u32 = 100;
 
 macro_rules! select {
@@ -38,7 +38,7 @@ impl SigningPurpose {
 /// A signing key as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSigningKey {
-    /// Its id and `kid`.
+    /// Its ID and `kid`.
     pub id: SigningKeyId,
     /// What it signs.
     pub purpose: SigningPurpose,
@@ -46,9 +46,9 @@ pub struct StoredSigningKey {
     pub private: SealedText,
     /// The public key as a JWK (JSON text).
     pub public_jwk: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it stopped signing; it still verifies for a token's life.
+    /// When it stopped signing; it still verifies for the lifetime of a token.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -57,7 +57,7 @@ pub fn signing_key_context(id: SigningKeyId) -> String {
     format!("signing_keys/private/{id}")
 }
 
-/// Adds a key of a purpose unless one signs already, so that replicas starting at once agree; gives the one that signs.
+/// Adds a key for a purpose unless one already signs, so that replicas starting at the same time agree; returns the one that signs.
 pub async fn insert_if_none(tx: &mut Tx, key: &StoredSigningKey) -> Result<StoredSigningKey, StoreError> {
     let sql = "INSERT INTO signing_keys (id, purpose, private, public_jwk, created_at, retired_at) \
                VALUES ($1, $2, $3, $4, $5, NULL) ON CONFLICT (purpose) WHERE retired_at IS NULL DO NOTHING";
@@ -73,7 +73,7 @@ pub async fn insert_if_none(tx: &mut Tx, key: &StoredSigningKey) -> Result<Store
     read(&tx.fetch_one(sql, values![key.purpose.as_str()]).await?)
 }
 
-/// All that sign or still verify, oldest first.
+/// All keys that sign or still verify, oldest first.
 pub async fn list(tx: &mut Tx) -> Result<Vec<StoredSigningKey>, StoreError> {
     let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
     rows.iter().map(read).collect()
@@ -95,13 +95,13 @@ fn read(row: &Row) -> Result<StoredSigningKey, StoreError> {
     })
 }
 
-/// Where sealed values lie. Pending sign-ins are left out: they are gone in ten minutes, during which the old key
+/// The places of sealed values. Pending sign-ins are left out: they expire in ten minutes, during which the old key
 /// is still in the keyring.
 struct Sealed {
     table: &'static str,
     id: &'static str,
     column: &'static str,
-    /// What the context names as the column: both slots of a client secret share one.
+    /// The column name in the context: both slots of a client secret share one.
     context: &'static str,
 }
 
@@ -129,7 +129,7 @@ const fn sealed(
     }
 }
 
-/// The purpose for which a value of this context (`table/column/row-id`) is sealed.
+/// The purpose for which a value with this context (`table/column/row-id`) is sealed.
 pub fn purpose_of(context: &str) -> Purpose {
     match context {
         keyring::CONTEXT => Purpose::KeyCheck,
@@ -139,9 +139,9 @@ pub fn purpose_of(context: &str) -> Purpose {
 }
 
 /// Every sealed value of the database, for `keys rotate`: calls `reseal` with each value's context
-/// (`table/column/row-id`, whose purpose [`purpose_of`] tells) and writes back what it gives, in batches. How many
-/// changed. A value that somebody else replaced meanwhile is left as they wrote it, and `updated_at` stays: what an edit begun
-/// before would bring back is compared when it is saved.
+/// (`table/column/row-id`, whose purpose [`purpose_of`] returns) and writes back the result, in batches. Returns how many
+/// changed. A value that was replaced in the meantime stays as it is, and `updated_at` does not change: saving an edit compares
+/// the values, so an edit begun before cannot bring an old one back.
 pub async fn reseal_all(
     store: &Store,
     reseal: &(dyn Fn(&str, &SealedText) -> Option<SealedText> + Sync),
@@ -158,7 +158,7 @@ pub async fn reseal_all(
     Ok(changed)
 }
 
-/// Reseals the values after row `last`; the count carried on, and the last row seen while there may be more.
+/// Re-encrypts the values after row `last`; returns the running count, and the last row seen while there may be more.
 async fn reseal_batch(
     tx: &mut Tx,
     place: &Sealed,

@@ -1,6 +1,6 @@
-//! What every statement to PostgreSQL passes: a deadline on our side, because a server that has gone silent answers
-//! nothing at all, and a look at refusals to write, because a connection made while the server was read-only may stay
-//! so for its whole life.
+//! Wraps every statement to PostgreSQL with a deadline on our side, because a server that has gone silent answers
+//! nothing at all, and watches for refused writes, because a connection opened while the server was read-only may stay
+//! read-only.
 
 use std::{
     future::Future,
@@ -17,11 +17,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::StoreError;
 
-/// A statement that is not answered within this time never will be: the server's own limit is below it.
+/// A statement without a response within this time will never get one: the server's own limit is below it.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(18);
-/// A connection that takes longer to say that it is ready is closed instead of given back.
+/// A connection that takes longer to become ready is closed instead of returned to the pool.
 const RETURN_DEADLINE: Duration = Duration::from_secs(2);
-/// SQLSTATE of a statement that writes in a transaction that may only read.
+/// SQLSTATE of a write in a read-only transaction.
 const READ_ONLY: &str = "25006";
 
 /// The connections to one PostgreSQL server.
@@ -31,7 +31,7 @@ pub(crate) struct Link(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     began: Instant,
-    /// When a write was last refused because the session may only read: milliseconds since `began`, plus one.
+    /// When a write was last refused because the session is read-only: milliseconds since `began`, plus one.
     refused_at: AtomicU64,
 }
 
@@ -43,7 +43,7 @@ impl Link {
         }))
     }
 
-    /// Runs a statement within its deadline. What has no answer by then is given up, and with it its connection: it is
+    /// Runs a statement within its deadline. A statement without a response by then is given up together with its connection, which is
     /// closed when the transaction is dropped.
     pub(crate) async fn bounded<T>(
         &self,
@@ -61,7 +61,7 @@ impl Link {
         }
     }
 
-    /// Whether a connection may be used: every one that was open when a write was refused is replaced.
+    /// Whether a connection may be used: every connection that was open when a write was refused is replaced.
     pub(crate) fn is_trusted(&self, connection: &PoolConnectionMetadata) -> bool {
         match self.0.refused_at.load(Ordering::Acquire) {
             0 => true,
@@ -72,7 +72,7 @@ impl Link {
         }
     }
 
-    /// Whether a connection goes back to the pool. A transaction that was dropped is rolled back first.
+    /// Whether a connection is returned to the pool. A dropped transaction is rolled back first.
     pub(crate) async fn may_return(
         &self,
         connection: &mut PgConnection,
@@ -92,7 +92,7 @@ impl Link {
     }
 }
 
-/// Whether an error says that the session may only read.
+/// Whether an error says that the session is read-only.
 pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()

@@ -14,12 +14,12 @@ use crate::{
     value::values,
 };
 
-/// What came of a change that must leave the project an owner.
+/// The outcome of a change that must leave the project an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberWrite {
-    /// It is written.
+    /// It was written.
     Done,
-    /// The member has that role already.
+    /// The member already has that role.
     Same,
     /// It would have left the project no active owner.
     LastOwner,
@@ -32,13 +32,13 @@ pub enum MemberWrite {
 pub struct Membership {
     /// The project.
     pub project_id: ProjectId,
-    /// What it is called.
+    /// Its name.
     pub project_name: String,
-    /// What the account may do there.
+    /// The account's role there.
     pub role: Role,
 }
 
-/// Adds a member; `false` when the account is one already.
+/// Adds a member; `false` if the account already is one.
 pub async fn insert(tx: &mut Tx, member: &Member) -> Result<bool, StoreError> {
     let sql = "INSERT INTO members (project_id, account_id, role, created_at, updated_at) \
                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project_id, account_id) DO NOTHING";
@@ -71,7 +71,7 @@ pub async fn find(
     row.as_ref().map(read_with_account).transpose()
 }
 
-/// Members of a project with their accounts, in the order in which the accounts were made.
+/// Members of a project with their accounts, in the order in which the accounts were created.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -109,14 +109,14 @@ pub async fn memberships(tx: &mut Tx, account: AccountId) -> Result<Vec<Membersh
         .collect()
 }
 
-/// Whether a project has an owner who may sign in.
+/// Whether a project has an owner who can sign in.
 pub async fn has_owner(tx: &mut Tx, project: ProjectId) -> Result<bool, StoreError> {
     let sql = "SELECT members.account_id FROM members JOIN accounts ON accounts.id = members.account_id \
                AND accounts.status = 'active' WHERE members.project_id = $1 AND members.role = 'owner' LIMIT 1";
     Ok(tx.fetch_optional(sql, values![project]).await?.is_some())
 }
 
-/// Names of owners who may sign in, at most `limit`, those first who have been members longest.
+/// Names of owners who can sign in, at most `limit`, longest membership first.
 pub async fn owner_names(tx: &mut Tx, project: ProjectId, limit: u32) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT accounts.name FROM members JOIN accounts ON accounts.id = members.account_id \
                AND accounts.status = 'active' WHERE members.project_id = $1 AND members.role = 'owner' \
@@ -164,8 +164,8 @@ pub async fn remove(tx: &mut Tx, project: ProjectId, account: AccountId) -> Resu
     Ok(MemberWrite::Done)
 }
 
-/// Whether a change of a member may be written. The project is held from here on, so that of two who would each leave
-/// the other as the last owner, the second sees what the first has done.
+/// Whether a change of a member may be written. The project is locked from here on, so that of two changes that would each leave
+/// the other as the last owner, the second sees the first.
 async fn guard(
     tx: &mut Tx,
     project: ProjectId,

@@ -1,4 +1,4 @@
-//! What things are called, for pages and lists that name several at once.
+//! Names of several objects at once, for pages and lists.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -10,10 +10,10 @@ use crate::{
     value::{Value, values},
 };
 
-/// Names looked up at once: more than any page of a list has.
+/// The number of names looked up at once: more than any page of a list has.
 const MAX: u32 = 200;
 
-/// Things that have names.
+/// Objects that have names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Gateways.
@@ -26,11 +26,11 @@ pub enum Kind {
     User,
     /// API keys of the project.
     ApiKey,
-    /// Accounts of people who administer, members or not: whoever reads a trail learns who left their mark in it.
+    /// Accounts of administrators, members or not: a reader of the audit trail learns who is in it.
     Account,
 }
 
-/// Things that a filter offers by name.
+/// Objects that a filter offers by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
     /// Gateways.
@@ -43,7 +43,7 @@ pub enum Choice {
     Member,
 }
 
-/// The names of those of a project that are there, by id.
+/// The names of existing objects of a project, by ID.
 pub async fn of(
     tx: &mut Tx,
     project: ProjectId,
@@ -78,7 +78,7 @@ pub async fn of(
     named.collect()
 }
 
-/// Things of a project to choose from, oldest first, at most as many as are looked up at once: id and name.
+/// Objects of a project to choose from, oldest first, at most as many as are looked up at once: ID and name.
 pub async fn to_choose_from(
     tx: &mut Tx,
     project: ProjectId,

@@ -2,16 +2,16 @@
 
 use crate::{StoreError, row::Row};
 
-/// No page is longer, whatever is asked for.
+/// The maximum page size, whatever is requested.
 const MAX_ROWS: u32 = 200;
 
-/// Above every id in every collation: where a list that starts with the newest begins.
+/// Above every ID in every collation: where a list that starts with the newest begins.
 const ABOVE_ALL: &str = "zzzz";
 
-/// Which page of a list to read: newest or lowest first is up to the list; the cursor is the last id seen.
+/// Which page of a list to read: the list decides whether newest or lowest comes first; the cursor is the last ID seen.
 #[derive(Debug, Clone)]
 pub struct PageRequest {
-    /// The id after which to go on.
+    /// The ID after which to continue.
     pub after: Option<String>,
     /// 1 to 200 rows.
     pub limit: u32,
@@ -22,27 +22,27 @@ pub struct PageRequest {
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// The cursor of the next page, when there is one.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
 }
 
 impl PageRequest {
-    /// The id after which a list in ascending order goes on.
+    /// The ID after which a list in ascending order continues.
     pub(crate) fn above(&self) -> &str {
         self.cursor().unwrap_or_default()
     }
 
-    /// The id below which a list in descending order goes on.
+    /// The ID below which a list in descending order continues.
     pub(crate) fn below(&self) -> &str {
         self.cursor().unwrap_or(ABOVE_ALL)
     }
 
-    /// Whether an id stands on this page of a descending list, or on one after it.
+    /// Whether an ID is on this page of a descending list, or on a later one.
     pub fn comes_after(&self, id: &str) -> bool {
         id < self.below()
     }
 
-    /// How many rows to ask for: one more than are shown tells whether there is a next page.
+    /// How many rows to request: one more than are shown tells whether there is a next page.
     pub(crate) fn rows(&self) -> u32 {
         self.shown() + 1
     }
@@ -68,7 +68,7 @@ impl PageRequest {
         self.limit.clamp(1, MAX_ROWS)
     }
 
-    /// What is no id at all starts the list from its beginning.
+    /// Text that is not an ID starts the list from its beginning.
     fn cursor(&self) -> Option<&str> {
         let is_id = |text: &&str| {
             text.bytes()

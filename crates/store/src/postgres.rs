@@ -12,11 +12,11 @@ use crate::{StoreError, link::Link};
 
 /// A database that is down is an error within this time, not a request that hangs.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// An unused connection is given back after this long.
+/// An unused connection is closed after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
-/// Every query of this crate, a few of them twice.
+/// Every query of this crate, some of them twice.
 const STATEMENT_CACHE: usize = 200;
-/// Bounds on waiting, so that a stuck peer cannot hold this replica: for a lock, for a statement, and for a
+/// Timeouts, so that a stuck peer cannot block this replica: for a lock, for a statement, and for a
 /// transaction whose owner has gone silent. Set per session rather than in the start-up packet, which poolers refuse.
 const SESSION: &str = "SET lock_timeout = 5000; SET statement_timeout = 15000; \
      SET idle_in_transaction_session_timeout = 30000";
@@ -27,7 +27,7 @@ pub(crate) async fn open(url: &Secret, max_connections: u32, link: &Link) -> Res
     let options = PgConnectOptions::from_str(url.expose())?
         .application_name("gatewright")
         .statement_cache_capacity(STATEMENT_CACHE)
-        // Requests have one log line each, and statements are not among them.
+        // Requests have one log line each; statements have none.
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(max_connections.max(2))

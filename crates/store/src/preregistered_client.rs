@@ -1,4 +1,4 @@
-//! Clients that administrators registered beforehand.
+//! Clients registered by administrators.
 
 use gatewright_domain::{
     Timestamp,
@@ -53,7 +53,7 @@ pub async fn insert(tx: &mut Tx, client: &PreregisteredClient) -> Result<(), Sto
     Ok(())
 }
 
-/// By project, gateway and id.
+/// Finds a client by project, gateway and ID.
 pub async fn find(
     tx: &mut Tx,
     project: ProjectId,
@@ -65,14 +65,14 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// The gateway of a client, for requests that do not say which gateway they mean.
+/// The gateway of a client, for requests that do not name their gateway.
 pub async fn gateway_of(tx: &mut Tx, id: ClientId) -> Result<Option<GatewayId>, StoreError> {
     let sql = "SELECT gateway_id FROM preregistered_clients WHERE id = $1";
     let row = tx.fetch_optional(sql, values![id]).await?;
     row.map(|row| row.id("gateway_id")).transpose()
 }
 
-/// All of a gateway, oldest first.
+/// All clients of a gateway, oldest first.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -85,7 +85,7 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Replaces what may change where `updated_at` is still `seen`; `Taken { field: "name" }`.
+/// Replaces the fields that may change if `updated_at` is still `seen`; `Taken { field: "name" }`.
 pub async fn update(tx: &mut Tx, client: &PreregisteredClient, seen: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE preregistered_clients SET name = $1, name_key = $2, redirect_uris = $3, secret_hash = $4, \
                secret_changed_at = $5, previous_secret_hash = $6, previous_secret_until = $7, jwks = $8, \
@@ -114,7 +114,7 @@ pub async fn update(tx: &mut Tx, client: &PreregisteredClient, seen: Timestamp) 
     Ok(updated > 0)
 }
 
-/// Deletes it. The caller has ended its grants in this transaction, with the gateway held.
+/// Deletes it. The caller has ended its grants in this transaction, with the gateway locked.
 pub async fn delete(
     tx: &mut Tx,
     project: ProjectId,
@@ -125,8 +125,8 @@ pub async fn delete(
     Ok(tx.execute(sql, values![project, gateway, id]).await? > 0)
 }
 
-/// Holds a client until the end of the transaction, so that it is not deleted before what rests on it is stored;
-/// `false` when it is not there.
+/// Locks a client until the end of the transaction, so that it is not deleted before what depends on it is stored;
+/// `false` if it does not exist.
 pub async fn hold(tx: &mut Tx, gateway: GatewayId, id: ClientId) -> Result<bool, StoreError> {
     let sql = "SELECT id FROM preregistered_clients WHERE gateway_id = $1 AND id = $2";
     let row = tx.lock_optional(sql, Lock::Share, values![gateway, id]).await?;

@@ -1,9 +1,9 @@
-//! Whether the database takes writes, found out by a write that changes nothing of worth.
+//! Checks whether the database is writable, with a write that changes nothing of value.
 
 use crate::{Store, StoreError, value::values};
 
 impl Store {
-    /// Writes one small row over itself. Reading may work where writing does not: on a full disk, or on a standby.
+    /// Overwrites one small row with itself. Reading may work while writing does not: on a full disk, or on a standby.
     pub async fn probe(&self) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         tx.execute(

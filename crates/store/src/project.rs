@@ -31,13 +31,13 @@ pub async fn insert(tx: &mut Tx, project: &Project) -> Result<(), StoreError> {
     }
 }
 
-/// By id.
+/// Finds a project by ID.
 pub async fn find(tx: &mut Tx, id: ProjectId) -> Result<Option<Project>, StoreError> {
     let row = tx.fetch_optional(select!("WHERE id = $1"), values![id]).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// All, oldest first.
+/// All projects, oldest first.
 pub async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Page<Project>, StoreError> {
     let sql = select!("WHERE id > $1 ORDER BY id LIMIT $2");
     let rows = tx.fetch_all(sql, values![page.above(), page.rows()]).await?;
@@ -50,7 +50,7 @@ pub async fn are_several(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(rows.len() > 1)
 }
 
-/// Those an account is a member of, oldest first.
+/// The projects that an account is a member of, oldest first.
 pub async fn list_of_account(
     tx: &mut Tx,
     account: AccountId,
@@ -65,7 +65,7 @@ pub async fn list_of_account(
     page.page(rows, read)
 }
 
-/// Replaces the row where `updated_at` is still `seen`; `false` when it changed meanwhile or is gone.
+/// Replaces the row if `updated_at` is still `seen`; `false` if it was changed in the meantime or deleted.
 pub async fn update(tx: &mut Tx, project: &Project, seen: Timestamp) -> Result<bool, StoreError> {
     let sql =
         "UPDATE projects SET name = $1, name_key = $2, updated_at = $3 WHERE id = $4 AND updated_at = $5";
@@ -83,7 +83,7 @@ pub async fn update(tx: &mut Tx, project: &Project, seen: Timestamp) -> Result<b
     Ok(updated > 0)
 }
 
-/// Deletes it with everything inside (audit events stay; used slugs stay reserved).
+/// Deletes it with everything inside (audit events are kept; used slugs stay reserved).
 pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<bool, StoreError> {
     if tx
         .lock_optional("SELECT id FROM projects WHERE id = $1", Lock::Update, values![id])
@@ -93,7 +93,7 @@ pub async fn delete(tx: &mut Tx, id: ProjectId) -> Result<bool, StoreError> {
         return Ok(false);
     }
     sign_in_attempt::forget_of_project(tx, id).await?;
-    // In the order in which they refer to each other; codes, grants and tokens go with their gateway or user.
+    // In the order in which they refer to each other; codes, grants and tokens are deleted with their gateway or user.
     for sql in [
         "DELETE FROM gateways WHERE project_id = $1",
         "DELETE FROM servers WHERE project_id = $1",

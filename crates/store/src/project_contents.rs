@@ -1,10 +1,10 @@
-//! How much there is in a project, for pages that give an overview or say what goes with it.
+//! Counts what a project contains, for pages that give an overview or say what is deleted with it.
 
 use gatewright_domain::id::{GatewayId, ProjectId};
 
 use crate::{StoreError, Tx, value::values};
 
-/// How many of each there are.
+/// The number of each kind of object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProjectContents {
     /// Gateways, active or not.
@@ -15,8 +15,8 @@ pub struct ProjectContents {
     pub servers: i64,
     /// Secrets.
     pub secrets: i64,
-    /// End users that have been here. Those known under an earlier issuer or claim of their source do not count: they are
-    /// counted again as who they are now.
+    /// End users. Those known under an earlier issuer or claim of their source do not count: they are
+    /// counted again under their current identity.
     pub users: i64,
     /// Keys that have not been revoked.
     pub api_keys: i64,
@@ -24,8 +24,8 @@ pub struct ProjectContents {
     pub members: i64,
 }
 
-/// Counts what a project has, all in one query and each by an index that begins with the project. Users under an earlier
-/// identity are looked for only at sources whose identity has ever changed.
+/// Counts the contents of a project, all in one query and each by an index that begins with the project. Users under an earlier
+/// identity are searched only at sources whose identity has ever changed.
 pub async fn count(tx: &mut Tx, project: ProjectId) -> Result<ProjectContents, StoreError> {
     let sql = "SELECT (SELECT COUNT(*) FROM gateways WHERE project_id = $1) AS gateways, \
                (SELECT COUNT(*) FROM user_sources WHERE project_id = $1) AS user_sources, \
@@ -51,16 +51,16 @@ pub async fn count(tx: &mut Tx, project: ProjectId) -> Result<ProjectContents, S
     })
 }
 
-/// What goes with a gateway, or is of no use without it.
+/// What is deleted with a gateway, or is useless without it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GatewayContents {
     /// Clients registered at it.
     pub registered_clients: i64,
-    /// Keys that are not revoked and open nothing but it.
+    /// Unrevoked keys that give access only to it.
     pub api_keys: i64,
 }
 
-/// Counts what a gateway has.
+/// Counts the contents of a gateway.
 pub async fn of_gateway(
     tx: &mut Tx,
     project: ProjectId,

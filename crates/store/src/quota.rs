@@ -1,10 +1,10 @@
-//! How much of what a project has, for its quotas.
+//! Counts what a project has, for its quotas.
 
 use gatewright_domain::{Timestamp, id::ProjectId};
 
 use crate::{StoreError, Tx, value::values};
 
-/// What a project has a quota of.
+/// What a quota limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
     /// Servers.
@@ -15,9 +15,9 @@ pub enum Counted {
     UserSources,
     /// Stored secrets.
     Secrets,
-    /// API keys that work. One that was rotated has a successor that counts instead, as long as that works.
+    /// Valid API keys. For a rotated key, its successor counts instead, as long as that is valid.
     ApiKeys,
-    /// Members, and invitations that can still be accepted.
+    /// Members, and open invitations.
     Members,
     /// Clients registered by an administrator, at all gateways together.
     Clients,
@@ -25,7 +25,7 @@ pub enum Counted {
     Slugs,
 }
 
-/// How many a project has at `now`. Ask in the transaction that adds one, after
+/// The number that a project has at `now`. Call it in the transaction that adds one, after
 /// [`crate::revision::bump`]: its lock lets one such transaction run at a time.
 pub async fn count(
     tx: &mut Tx,

@@ -12,18 +12,18 @@ use gatewright_domain::{
 
 use crate::{StoreError, Tx, grant, row::Row, value::values};
 
-/// A used token answers with its unused successor for this long: a client that was offline when the answer came back
-/// may try again the next day.
+/// A used token returns its unused successor for this long: a client that was offline when the response arrived
+/// can try again the next day.
 const OVERLAP: Duration = Duration::from_hours(24);
 
-/// How often it does.
+/// The number of times it does.
 const MAX_REPEATS: i64 = 10;
 
-/// A client that refreshes several times with one token does so within this time, also while it uses the first answer.
+/// A client that refreshes several times with one token does so within this time, even while it uses the first response.
 const BURST: Duration = Duration::from_secs(90);
 
-/// A presentation this soon after the overlap was over is a straggler of a client that refreshes several times at once,
-/// and no sign of theft.
+/// A request this soon after the overlap ended comes from a client that refreshes several times at once,
+/// and is not a sign of theft.
 const STRAGGLER_WINDOW: Duration = Duration::from_mins(2);
 
 /// Adds the first refresh token of a grant, issued with an access token that expires at `access_token_ends_at`.
@@ -56,28 +56,28 @@ pub async fn insert(
     grant::note_issued(tx, token.grant_id, &issued).await
 }
 
-/// What came of presenting a refresh token.
+/// The outcome of presenting a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// It was current: the proposed successor is now stored.
+    /// It was current: the proposed successor was stored.
     Rotated(Box<Grant>),
-    /// It was used before, and neither its successor nor an access token issued with that is used yet: the same successor
-    /// answers again.
+    /// It was used before, and neither its successor nor an access token issued with that has been used yet: returns the same
+    /// successor again.
     Repeated {
         /// The grant.
         grant: Box<Grant>,
         /// The successor, sealed under the token presented.
         sealed: SealedText,
-        /// Its generation, where it has one.
+        /// Its generation, if it has one.
         generation: Option<i64>,
-        /// When the successor expires for want of use.
+        /// When the successor expires without use.
         expires_at: Timestamp,
-        /// The address prefix from which the token was first used, when this presentation is from another one.
+        /// The address prefix from which the token was first used, if this request comes from another one.
         first_from: Option<String>,
     },
-    /// Used before, and the overlap was over within the last two minutes: refuse, revoke nothing.
+    /// Used before, and the overlap ended within the last two minutes: refuse, revoke nothing.
     Straggler,
-    /// Used before, and the overlap long since over: the caller revokes the grant.
+    /// Used before, and the overlap ended long ago: the caller revokes the grant.
     Reused(Box<Grant>),
     /// Unknown, expired, of another gateway or client, or its grant is not live.
     Refused,
@@ -90,18 +90,18 @@ pub struct Proposal<'a> {
     pub hash: TokenHash,
     /// The successor sealed under a key derived from the token presented.
     pub sealed: &'a SealedText,
-    /// Its generation, as [`find_known`] told it.
+    /// Its generation, as [`find_known`] returned it.
     pub generation: i64,
-    /// When the successor expires for want of use.
+    /// When the successor expires without use.
     pub expires_at: Timestamp,
-    /// When the access token issued with it expires, and any issued when the successor is repeated.
+    /// When the access token issued with it expires, and any issued when the successor is returned again.
     pub access_token_ends_at: Timestamp,
     /// The address prefix from which the token is presented.
     pub from: &'a str,
 }
 
-/// Rotates in guarded updates; the first presentation of a successor also marks it used in its predecessor.
-/// `client_id` is the short form that grants carry.
+/// Rotates in guarded updates; the first use of a successor also marks it as used in its predecessor.
+/// `client_id` is the short form that grants use.
 pub async fn rotate(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -110,7 +110,7 @@ pub async fn rotate(
     proposal: &Proposal<'_>,
     now: Timestamp,
 ) -> Result<Rotation, StoreError> {
-    // From here on this grant is ours: presentations of any token of it come one after the other.
+    // From here on this transaction holds the grant: requests with any of its tokens run one after the other.
     let Some(mut grant) = grant::lock_live_of_token(tx, gateway, client_id, presented, now).await? else {
         return Ok(Rotation::Refused);
     };
@@ -130,11 +130,11 @@ pub async fn rotate(
         proposal.generation
     ];
     tx.execute(sql, values).await?;
-    // The predecessor has served: its copy of the token presented now is forgotten.
+    // The predecessor is no longer needed: its copy of the presented token is deleted.
     let sql = "UPDATE refresh_tokens SET successor_used_at = $1, successor_sealed = NULL \
                WHERE successor_hash = $2 AND successor_used_at IS NULL";
     tx.execute(sql, values![now, presented]).await?;
-    // Those before are recognised by their number; one without a number keeps its row until it expires.
+    // Earlier tokens are recognised by their number; one without a number keeps its row until it expires.
     let sql = "DELETE FROM refresh_tokens WHERE grant_id = $1 AND generation IS NOT NULL AND successor_used_at < $2";
     tx.execute(sql, values![grant.id, now.minus(STRAGGLER_WINDOW)])
         .await?;
@@ -160,7 +160,7 @@ struct Used {
     access_token_seen_at: Option<Timestamp>,
 }
 
-/// What becomes of a token that was used before (RFC 9700 section 4.14.2).
+/// Decides what happens to a token that was used before (RFC 9700 section 4.14.2).
 async fn presented_again(
     tx: &mut Tx,
     grant: Grant,
@@ -228,8 +228,8 @@ async fn find_used(tx: &mut Tx, token: TokenHash) -> Result<Option<Used>, StoreE
     }))
 }
 
-/// What becomes of a token that has no row, and says of itself that it is this generation of this grant: an older one of a
-/// live grant comes back long after its time. One that the grant has not come to is of a future this database lost.
+/// Decides what happens to a token that has no row, and says that it is this generation of this grant: an older token of a
+/// live grant that comes back long after its time. A generation that the grant has not reached is from a future that this database lost.
 pub async fn outlived(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -249,9 +249,9 @@ pub async fn outlived(
     })
 }
 
-/// The grant a refresh token belongs to, and the generation of the token's successor, if the token has none yet. A token
-/// without a number counts as one generation after its grant: the access tokens of a first generation end no overlap, and
-/// its successor's must.
+/// The grant that a refresh token belongs to, and the generation of the token's successor, if it has none yet. A token
+/// without a number counts as one generation after its grant: access tokens of a first generation end no overlap, and
+/// those of its successor must.
 pub async fn find_known(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -260,7 +260,7 @@ pub async fn find_known(
     grant::find_of_token(tx, gateway, token).await
 }
 
-/// The grant a refresh token belongs to, for revocation (RFC 7009).
+/// The grant that a refresh token belongs to, for revocation (RFC 7009).
 pub async fn find_grant(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -269,14 +269,14 @@ pub async fn find_grant(
     Ok(find_known(tx, gateway, token).await?.map(|(grant, _)| grant))
 }
 
-/// Forgets tokens that expired before `before`, at most `limit`: presenting one is refused either way.
+/// Deletes tokens that expired before `before`, at most `limit`: presenting one is refused either way.
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM refresh_tokens WHERE token_hash IN \
                (SELECT token_hash FROM refresh_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
     tx.execute(sql, values![before, limit]).await
 }
 
-/// The row of a token, with its successor as far as it is still stored.
+/// The row of a token, with its successor if that is still stored.
 pub async fn find(tx: &mut Tx, token: TokenHash) -> Result<Option<RefreshToken>, StoreError> {
     let sql = "SELECT token_hash, grant_id, generation, created_at, expires_at, used_at, successor_hash, \
                successor_sealed, successor_used_at FROM refresh_tokens WHERE token_hash = $1";

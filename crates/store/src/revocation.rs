@@ -1,4 +1,4 @@
-//! Revocations: what was ended while access tokens for it may still be in use. Each is kept until the last of those
+//! Revocations: what was ended while its access tokens may still be in use. Each is kept until the last of those
 //! tokens has expired, and no longer.
 
 use gatewright_domain::{
@@ -40,18 +40,18 @@ pub enum Denied {
     Grant(GrantId),
     /// A blocked or deleted user.
     User(UserId),
-    /// A client at a gateway, by the hash of its short id.
+    /// A client at a gateway, by the hash of its short ID.
     Client(GatewayId, TokenHash),
 }
 
 impl Denied {
-    /// A client at a gateway, by the short id that tokens carry.
+    /// A client at a gateway, by the short ID in tokens.
     pub fn client(gateway: GatewayId, short_id: &str) -> Self {
         Self::Client(gateway, TokenHash::of(short_id))
     }
 }
 
-/// Everything denied at `now`: revocations that have not expired, blocked users, and blocked clients.
+/// Everything denied at `now`: unexpired revocations, blocked users, and blocked clients.
 pub async fn list(tx: &mut Tx, now: Timestamp) -> Result<Vec<Denied>, StoreError> {
     let mut denied = Vec::new();
     each_since(tx, None, now, &mut |what, _| denied.push(what)).await?;
@@ -59,7 +59,7 @@ pub async fn list(tx: &mut Tx, now: Timestamp) -> Result<Vec<Denied>, StoreError
     Ok(denied)
 }
 
-/// What is denied for as long as an administrator wants it: blocked users and blocked clients. Part of the configuration.
+/// What is denied until an administrator changes it: blocked users and blocked clients. Part of the configuration.
 pub(crate) async fn list_permanent(tx: &mut Tx) -> Result<Vec<Denied>, StoreError> {
     let rows = tx
         .fetch_all("SELECT id FROM users WHERE status = 'blocked'", &[])
@@ -70,7 +70,7 @@ pub(crate) async fn list_permanent(tx: &mut Tx) -> Result<Vec<Denied>, StoreErro
     Ok(denied)
 }
 
-/// Where a reading of revocations goes on.
+/// Where reading revocations continues.
 #[derive(Debug, Clone)]
 pub struct Place {
     number: i64,
@@ -80,7 +80,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// After the revocations of this number and all below; `None`: at the beginning.
+    /// After the revocations with this number and all below; `None`: at the beginning.
     pub fn after(number: Option<i64>) -> Self {
         Self {
             number: number.map_or(0, |number| number.saturating_add(1)),
@@ -90,8 +90,8 @@ impl Place {
     }
 }
 
-/// Hands over a page of the revocations from `place` on that have not expired at `now`, each with the time when it expires;
-/// gives the place of the next page, if there may be one. `tx` comes from [`crate::Store::read`], so that all pages are of
+/// Passes on a page of the revocations from `place` on that have not expired at `now`, each with its expiry;
+/// returns the place of the next page, if there may be one. `tx` comes from [`crate::Store::read`], so that all pages are of
 /// one moment.
 pub async fn read_page(
     tx: &mut Tx,
@@ -100,7 +100,7 @@ pub async fn read_page(
     each: &mut (dyn FnMut(Denied, Timestamp) + Send),
 ) -> Result<Option<Place>, StoreError> {
     if !place.unnumbered {
-        // An older version beside this one numbers nothing.
+        // An older version running in parallel numbers nothing.
         let sql =
             "SELECT kind, object_id, expires_at FROM revocations WHERE number IS NULL AND expires_at > $1";
         for row in tx.fetch_all(sql, values![now]).await? {
@@ -124,7 +124,7 @@ pub async fn read_page(
     }
 }
 
-/// Hands over all of them from a number on, page by page.
+/// Passes on all of them from a number on, page by page.
 pub async fn each_since(
     tx: &mut Tx,
     since: Option<i64>,
@@ -138,8 +138,8 @@ pub async fn each_since(
     Ok(())
 }
 
-/// Denies a user who is about to be deleted, and whose grants are held, until the last access token of theirs has
-/// expired; nothing is written when that has happened.
+/// Denies a user who is about to be deleted, and whose grants are locked, until their last access token has
+/// expired; writes nothing if it already has.
 pub(crate) async fn insert_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     let sql = concat!(
         "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'user', $1, expires_at FROM \
@@ -155,8 +155,8 @@ pub(crate) async fn insert_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Denies these grants, which exist and are held, each until its last access token has expired; nothing is written for
-/// those whose last has.
+/// Denies these existing, locked grants, each until its last access token has expired; writes nothing for
+/// those whose last one already has.
 pub(crate) async fn insert_grants(tx: &mut Tx, grants: &[GrantId], now: Timestamp) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'grant', id, {until} FROM grants \
@@ -174,7 +174,7 @@ pub(crate) async fn insert_grants(tx: &mut Tx, grants: &[GrantId], now: Timestam
     Ok(())
 }
 
-/// Forgets those that have expired, at most `limit`; how many.
+/// Deletes expired ones, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM revocations WHERE expires_at <= $1 AND object_id IN \
                (SELECT object_id FROM revocations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) \

@@ -1,4 +1,4 @@
-//! Rows of either engine, read by column name into what the product means by them.
+//! Rows of either engine, read by column name into domain types.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -94,7 +94,7 @@ impl Row {
         Ok(self.opt_int(column)?.map(Timestamp::from_millis))
     }
 
-    /// An id, or anything else that is read from its text.
+    /// An ID, or another value that is parsed from its text.
     pub(crate) fn id<T: FromStr>(&self, column: &'static str) -> Result<T, StoreError> {
         parse(column, &self.text(column)?)
     }
@@ -122,12 +122,12 @@ impl Row {
         Ok(self.opt_text(column)?.map(SealedText))
     }
 
-    /// A member of an enum, stored under the name the API gives it.
+    /// An enum value, stored under its API name.
     pub(crate) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         from_word(&self.text(column)?).ok_or(StoreError::Corrupt { what: column })
     }
 
-    /// The same where there may be none.
+    /// The same, optional.
     pub(crate) fn opt_word<T: DeserializeOwned>(
         &self,
         column: &'static str,
@@ -142,7 +142,7 @@ impl Row {
         serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Corrupt { what: column })
     }
 
-    /// The same where there may be none.
+    /// The same, optional.
     pub(crate) fn opt_json<T: DeserializeOwned>(
         &self,
         column: &'static str,
@@ -167,7 +167,7 @@ pub(crate) fn to_word<T: Serialize>(value: &T) -> String {
     to_json(value).trim_matches('"').to_owned()
 }
 
-/// The enum a stored name stands for.
+/// The enum value of a stored name.
 pub(crate) fn from_word<T: DeserializeOwned>(word: &str) -> Option<T> {
     let deserializer: serde::de::value::StrDeserializer<'_, WordError> = word.into_deserializer();
     T::deserialize(deserializer).ok()

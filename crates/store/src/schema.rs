@@ -27,18 +27,18 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     Migrator::with_migrations(TEXTS.iter().map(migration).collect())
 });
 
-/// A migration may wait for other replicas and for long statements of its own.
+/// A migration may wait for other replicas and for its own long statements.
 const PATIENT_SESSION: &str =
     "SET lock_timeout = 0; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
 impl Store {
-    /// Brings the schema up to date. Safe when several replicas start at once: on PostgreSQL behind an advisory lock,
-    /// on SQLite in one write transaction. What SQL cannot work out from older rows is filled in afterwards.
+    /// Migrates the schema. Safe when several replicas start at once: on PostgreSQL behind an advisory lock,
+    /// on SQLite in one write transaction. Values that SQL cannot compute from older rows are filled in afterwards.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Sqlite { sqlite, .. } => sqlite::migrate(sqlite, &MIGRATIONS).await?,
             Engine::Postgres { pool, .. } => {
-                // A connection of its own, closed afterwards: an advisory lock lasts as long as its session.
+                // A separate connection, closed afterwards: an advisory lock lasts as long as its session.
                 let mut connection = pool.acquire().await?.detach();
                 connection.execute(PATIENT_SESSION).await?;
                 let result = MIGRATIONS.run_direct(None, &mut connection, false).await;

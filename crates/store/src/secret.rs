@@ -42,14 +42,14 @@ pub async fn insert(tx: &mut Tx, secret: &StoredSecret) -> Result<(), StoreError
     Ok(())
 }
 
-/// By project and id.
+/// Finds a secret by project and ID.
 pub async fn find(tx: &mut Tx, project: ProjectId, id: SecretId) -> Result<Option<StoredSecret>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND id = $2");
     let row = tx.fetch_optional(sql, values![project, id]).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// By project and name, as it was written.
+/// Finds a secret by project and exact name.
 pub async fn find_by_name(
     tx: &mut Tx,
     project: ProjectId,
@@ -62,7 +62,7 @@ pub async fn find_by_name(
     row.as_ref().map(read).transpose()
 }
 
-/// All of a project, oldest first.
+/// All secrets of a project, oldest first.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -75,13 +75,13 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Those of all projects, for the directory.
+/// The secrets of all projects, for the directory.
 pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<StoredSecret>, StoreError> {
     let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
     rows.iter().map(read).collect()
 }
 
-/// By project and id, held until the end of the transaction: `keys rotate` leaves its value alone meanwhile.
+/// Finds a secret by project and ID, locked until the end of the transaction: `keys rotate` leaves its value alone until then.
 pub async fn find_and_hold(
     tx: &mut Tx,
     project: ProjectId,
@@ -92,7 +92,7 @@ pub async fn find_and_hold(
     row.as_ref().map(read).transpose()
 }
 
-/// Replaces value and origins where nobody has edited it and `keys rotate` has not sealed it again since it was `seen`.
+/// Replaces value and origins if neither an edit nor `keys rotate` has changed it since it was `seen`.
 pub async fn update(tx: &mut Tx, secret: &StoredSecret, seen: &StoredSecret) -> Result<bool, StoreError> {
     let sql = "UPDATE secrets SET value = $1, origins = $2, updated_at = $3 \
                WHERE project_id = $4 AND id = $5 AND updated_at = $6 AND value = $7";

@@ -50,14 +50,14 @@ pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// By project and id.
+/// Finds a server by project and ID.
 pub async fn find(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Option<Server>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND id = $2");
     let row = tx.fetch_optional(sql, values![project, id]).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// All of a project, oldest first.
+/// All servers of a project, oldest first.
 pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result<Page<Server>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
     let rows = tx
@@ -66,8 +66,8 @@ pub async fn list(tx: &mut Tx, project: ProjectId, page: &PageRequest) -> Result
     page.page(rows, read)
 }
 
-/// Those of a project whose name, slug or URL contains a text, oldest first. Letters beyond ASCII are found as they are
-/// written: the engines do not agree on their small forms.
+/// The servers of a project whose name, slug or URL contains a text, oldest first. Letters beyond ASCII must match in
+/// case: the engines do not agree on their lower-case forms.
 pub async fn search(
     tx: &mut Tx,
     project: ProjectId,
@@ -121,7 +121,7 @@ pub async fn list_using_gateways(
     rows.iter().map(using).collect()
 }
 
-/// How many gateways offer tools of each of the servers from `first` to `last`, in the order of their ids: those that choose
+/// How many gateways offer tools of each of the servers from `first` to `last`, in the order of their IDs: those that choose
 /// servers and name this one, and those that choose none and so offer all of the project, which are counted once for all rows.
 pub async fn count_using_gateways(
     tx: &mut Tx,
@@ -141,13 +141,13 @@ pub async fn count_using_gateways(
     rows.iter().map(counted).collect()
 }
 
-/// Those of all projects, for the directory, oldest first.
+/// The servers of all projects, for the directory, oldest first.
 pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<Server>, StoreError> {
     let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
     rows.iter().map(read).collect()
 }
 
-/// Replaces the row where `updated_at` is still `seen`; `Taken { field: "slug" }`.
+/// Replaces the row if `updated_at` is still `seen`; `Taken { field: "slug" }`.
 pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE servers SET slug = $1, name = $2, url = $3, timeout_ms = $4, retries = $5, headers = $6, \
                identity = $7, updated_at = $8, assertion_origin = $9 WHERE project_id = $10 AND id = $11 AND updated_at = $12";
@@ -174,9 +174,9 @@ pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<boo
     Ok(updated)
 }
 
-/// Deletes it unless gateways name it (id, name of each).
+/// Deletes it unless gateways name it (ID, name of each).
 pub async fn delete(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<ServerDelete, StoreError> {
-    // The lock keeps a gateway that is being saved from naming the server between the look and the deletion.
+    // The lock prevents a gateway that is being saved from naming the server between the check and the deletion.
     let sql = "SELECT id FROM servers WHERE project_id = $1 AND id = $2";
     if tx
         .lock_optional(sql, Lock::Update, values![project, id])

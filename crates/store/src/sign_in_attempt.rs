@@ -1,4 +1,4 @@
-//! Attempts to sign in. Several processes may each see a part of one; parts are added, never read and written back.
+//! Attempts to sign in. Several processes may each see a part of one; parts are appended, never read and written back.
 
 use std::fmt::Write as _;
 
@@ -19,8 +19,8 @@ use crate::{
     value::{Value, values},
 };
 
-/// Characters of steps after which nothing more is added to an attempt: some fifty steps. A stranger can come back to the
-/// callback of a sign-in of his own any number of times.
+/// The size of steps after which nothing more is added to an attempt, in characters: about fifty steps. A stranger can return to
+/// the callback of their own sign-in any number of times.
 const STEPS_MAX: i64 = 16_000;
 
 macro_rules! select {
@@ -38,8 +38,8 @@ macro_rules! select {
     };
 }
 
-/// Adds a part to its attempt, which begins with the first part that comes, whichever that is. Nothing is written when
-/// gateway or source are gone. `true` when something was.
+/// Adds a part to its attempt, which is created with the first part that arrives. Writes nothing if
+/// the gateway or source was deleted. Returns whether something was written.
 pub async fn add(tx: &mut Tx, part: &AttemptPart) -> Result<bool, StoreError> {
     let sql = "INSERT INTO sign_in_attempts (id, project_id, gateway_id, user_source_id, reference, client_id, \
                client_name, user_id, progress, started_at, updated_at, steps) \
@@ -80,7 +80,7 @@ pub async fn add(tx: &mut Tx, part: &AttemptPart) -> Result<bool, StoreError> {
     Ok(tx.execute(sql, values).await? > 0)
 }
 
-/// By project and id.
+/// Finds an attempt by project and ID.
 pub async fn find(
     tx: &mut Tx,
     project: ProjectId,
@@ -91,7 +91,7 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// Filters of a list.
+/// Filters of a list of attempts.
 #[derive(Debug, Clone, Default)]
 pub struct AttemptFilter {
     /// Only at this gateway.
@@ -102,11 +102,11 @@ pub struct AttemptFilter {
     pub user_id: Option<UserId>,
     /// Only with this reference.
     pub reference: Option<Reference>,
-    /// Only those that stand so.
+    /// Only those in this state.
     pub outcome: Option<Outcome>,
 }
 
-/// Newest first; how they stand is judged at `now`.
+/// Attempts, newest first; `now` decides their state.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -114,7 +114,7 @@ pub async fn list(
     now: Timestamp,
     page: &PageRequest,
 ) -> Result<Page<SignInAttempt>, StoreError> {
-    // Only the filters that are set stand in the query, so that each finds its index. Writing to a String never fails.
+    // Only the active filters are in the query, so that each finds its index. Writing to a String never fails.
     let mut sql = select!("WHERE sign_in_attempts.project_id = $1 AND sign_in_attempts.id < $2").to_owned();
     let mut values: Vec<Value> = values![project, page.below()].to_vec();
     let mut only = |condition: &str, value: Value| {
@@ -151,8 +151,8 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Deletes the oldest of a gateway that stand at `progress`, beyond the `keep` newest, at most `limit`; how many. Each
-/// has room of its own, so that sign-ins nobody finished, or a busy day of good ones, push out no failure.
+/// Deletes the oldest attempts of a gateway with this `progress`, beyond the `keep` newest, at most `limit`; returns how many. Each
+/// progress has its own room, so that unfinished sign-ins or a busy day of successful ones push out no failures.
 pub async fn evict(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -166,7 +166,7 @@ pub async fn evict(
         .await
 }
 
-/// Deletes those nothing was heard of since `before`, at most `limit`; how many.
+/// Deletes those without activity since `before`, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM sign_in_attempts WHERE id IN \
                (SELECT id FROM sign_in_attempts WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)";
@@ -206,8 +206,8 @@ pub(crate) async fn forget_of_project(tx: &mut Tx, project: ProjectId) -> Result
     .await
 }
 
-/// Rows are held in the order of their ids before they go, the order in which batches of parts are written: so the two
-/// wait for each other in a line and not in a circle.
+/// Rows are locked in the order of their IDs before they are deleted, the order in which batches of parts are written, so the two
+/// wait for each other instead of deadlocking.
 async fn forget(
     tx: &mut Tx,
     held: &'static str,
@@ -219,7 +219,7 @@ async fn forget(
     Ok(())
 }
 
-/// One JSON object a line.
+/// One JSON object per line.
 fn lines(steps: &[StepRecord]) -> String {
     steps.iter().map(|step| to_json(step) + "\n").collect()
 }
@@ -252,7 +252,7 @@ fn read(row: &Row) -> Result<SignInAttempt, StoreError> {
     part.put_in_order();
     let subject = row.opt_text("subject")?;
     if subject.is_none() {
-        // The user is gone, and with them whatever leads to them.
+        // The user was deleted, and with them everything that leads to them.
         part.user_id = None;
     }
     Ok(SignInAttempt {

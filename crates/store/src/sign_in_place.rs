@@ -1,4 +1,4 @@
-//! Networks from which the right password of an account was typed lately.
+//! Networks from which the right password of an account was recently entered.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use gatewright_domain::{Timestamp, account::Email, id::AccountId};
 
 use crate::{StoreError, Tx, value::values};
 
-/// How long a network is remembered after the right password was last typed there.
+/// How long a network is remembered after the right password was last entered there.
 pub const REMEMBERED: Duration = Duration::from_hours(30 * 24);
-/// Networks of one account: beyond it, those unused for longest give way.
+/// The number of networks per account: beyond it, those unused for longest are removed.
 pub const MAX_PER_ACCOUNT: u32 = 20;
 
-/// Whether the account of this address has typed its right password in this network lately. While several accounts have the
-/// address and none is proven, no network is known: one of them may be a stranger's, who is not to guess from there at the
-/// passwords of the others.
+/// Whether the right password for the account with this address was recently entered in this network. While several accounts have
+/// the address and none is proven, no network is known: one of them may belong to a stranger, who must not guess the passwords
+/// of the others from there.
 pub async fn is_known(tx: &mut Tx, email: &Email, network: &str, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "SELECT sign_in_places.account_id FROM sign_in_places \
                JOIN accounts ON accounts.id = sign_in_places.account_id \
@@ -25,7 +25,7 @@ pub async fn is_known(tx: &mut Tx, email: &Email, network: &str, now: Timestamp)
     Ok(tx.fetch_optional(sql, values).await?.is_some())
 }
 
-/// Notes that the right password of an account was typed in a network.
+/// Records that the right password of an account was entered in a network.
 pub async fn note(tx: &mut Tx, account: AccountId, network: &str, now: Timestamp) -> Result<(), StoreError> {
     let sql = "INSERT INTO sign_in_places (account_id, network, last_right_at) VALUES ($1, $2, $3) \
                ON CONFLICT (account_id, network) DO UPDATE SET last_right_at = excluded.last_right_at";
@@ -36,7 +36,7 @@ pub async fn note(tx: &mut Tx, account: AccountId, network: &str, now: Timestamp
     Ok(())
 }
 
-/// Forgets up to `limit` that are too old; how many.
+/// Deletes up to `limit` that are too old; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM sign_in_places WHERE (account_id, network) IN \
                (SELECT account_id, network FROM sign_in_places WHERE last_right_at <= $1 LIMIT $2)";

@@ -16,29 +16,29 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{StoreError, Tx, file::DatabaseFile, link::Link, postgres, revision, sqlite::Sqlite};
 
-/// How long a writer waits for its turn: past it, an answer that says "busy" serves the caller better.
+/// How long a writer waits for its turn: after that, a "busy" response serves the caller better.
 pub(crate) const BUSY_AFTER: Duration = Duration::from_secs(5);
 
-/// A connection that listens is replaced after hearing nothing for so long.
+/// A listening connection is replaced after this long without a message.
 const LISTENED_FOR: Duration = Duration::from_mins(1);
 
-/// The steps of a transaction that runs as a whole.
+/// The steps of a transaction that runs completely on the thread.
 pub type Steps<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
 
-/// Who waits for a transaction. When there is more to do than the database can, people go first, and programs are told
-/// early to come back.
+/// Who waits for a transaction. When there is more work than the database can handle, people go first, and programs are told
+/// early to retry later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
     /// A person, in front of a browser.
     Person,
-    /// A program that tries again by itself, such as a client that refreshes its token.
+    /// A program that retries automatically, such as a client that refreshes its token.
     Program,
 }
 
-/// Where the data lies.
+/// The place of the data.
 #[derive(Debug, Clone)]
 pub enum StoreConfig {
-    /// A SQLite file, created when missing; WAL, `synchronous=FULL`.
+    /// A SQLite file, created if missing; WAL, `synchronous=FULL`.
     Sqlite {
         /// The database file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum StoreConfig {
     Postgres {
         /// `postgres://user:password@host/database`.
         url: gatewright_domain::secret::Secret,
-        /// Connections at most; at least two are used, because one listens for changes.
+        /// The maximum number of connections; at least two are used, because one listens for changes.
         max_connections: u32,
     },
 }
@@ -70,7 +70,7 @@ pub(crate) enum Engine {
     Postgres {
         pool: PgPool,
         link: Link,
-        /// The connection that listens for changes, once somebody waits for them.
+        /// The connection that listens for changes, once there is a waiter.
         listener: Arc<Mutex<Option<PgListener>>>,
     },
 }
@@ -86,7 +86,7 @@ pub struct Connections {
     pub waiting: u32,
 }
 
-/// Counts a transaction that waits.
+/// Counts a waiting transaction.
 struct Waiting<'a>(&'a AtomicU32);
 
 impl<'a> Waiting<'a> {
@@ -103,7 +103,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Store {
-    /// Opens the store; creates the SQLite file (mode 0600) when missing; runs no migration.
+    /// Opens the store; creates the SQLite file (mode 0600) if missing; runs no migrations.
     pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
         let engine = match config {
             StoreConfig::Sqlite { path } => {
@@ -131,7 +131,7 @@ impl Store {
         self.write_for(Urgency::Person).await
     }
 
-    /// The same for whoever waits: work beside requests, which comes back by itself, stands in the line of programs.
+    /// The same with an urgency: background work, which retries automatically, waits in the queue of programs.
     pub async fn write_for(&self, urgency: Urgency) -> Result<Tx, StoreError> {
         match &self.engine {
             Engine::Sqlite { sqlite, file } => {
@@ -141,37 +141,37 @@ impl Store {
             Engine::Postgres { pool, link, .. } => {
                 let _waiting = Waiting::begin(&self.waiting);
                 let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-                // Boxed because every caller would carry the room for it, on SQLite too.
+                // Boxed because every caller would otherwise carry the room for it, on SQLite too.
                 let tx = Box::pin(link.bounded(pool.begin_with(begin))).await?;
                 Ok(Tx::on_postgres(tx, link.clone()))
             }
         }
     }
 
-    /// A transaction that only reads, all of it from one moment.
+    /// A read-only transaction, a snapshot of one moment.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         match &self.engine {
             Engine::Sqlite { sqlite, file } => {
-                // What is read of a file that is gone is never again what anyone else sees.
+                // No one else will ever see what is read from a deleted file.
                 file.check()?;
                 sqlite.read().await
             }
             Engine::Postgres { pool, link, .. } => {
                 let _waiting = Waiting::begin(&self.waiting);
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                // Boxed because every caller would carry the room for it, on SQLite too.
+                // Boxed because every caller would otherwise carry the room for it, on SQLite too.
                 let tx = Box::pin(link.bounded(pool.begin_with(begin))).await?;
                 Ok(Tx::on_postgres(tx, link.clone()))
             }
         }
     }
 
-    /// Runs a transaction that may write, as a whole: committed when `body` returns `Ok`, undone when it returns `Err`.
+    /// Runs a whole transaction that may write: committed if `body` returns `Ok`, undone if it returns `Err`.
     ///
-    /// On SQLite it crosses to the thread of the writer once, not with every statement, and shares its commit with others
-    /// that wait at the same time; nobody hears of it before that commit is durable. So `body` must wait for nothing but
-    /// the statements of its transaction: everyone who writes waits for it. It runs to its end even when the caller
-    /// stops waiting. `Busy` when it could not begin within five seconds, or at once where the line is too long for its
+    /// On SQLite it crosses to the writer's thread once, not with every statement, and shares its commit with others
+    /// that wait at the same time; no caller gets a result before that commit is durable. So `body` must wait only for
+    /// the statements of its transaction: every other writer waits for it. It runs to completion even if the caller
+    /// stops waiting. `Busy` if it could not begin within five seconds, or immediately if the queue is too long for its
     /// urgency.
     pub async fn transact<T, E, F>(&self, urgency: Urgency, body: F) -> Result<T, E>
     where
@@ -189,7 +189,7 @@ impl Store {
         Ok(value)
     }
 
-    /// Runs a transaction that only reads, all of it from one moment, as a whole: like [`Store::transact`].
+    /// Runs a whole read-only transaction, a snapshot of one moment: like [`Store::transact`].
     pub async fn look<T, E, F>(&self, body: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -204,8 +204,8 @@ impl Store {
         body(&mut tx).await
     }
 
-    /// Waits for a change made elsewhere: PostgreSQL `LISTEN`; on SQLite, never returns (the poll finds changes).
-    /// It may also return when the connection was lost, because a change may have been missed meanwhile.
+    /// Waits for a change made by another process: PostgreSQL `LISTEN`; on SQLite, never returns (the poll finds changes).
+    /// It may also return when the connection was lost, because it may have missed a change.
     pub async fn changed(&self) -> Result<(), StoreError> {
         let Engine::Postgres { pool, listener, .. } = &self.engine else {
             return std::future::pending().await;
@@ -224,7 +224,7 @@ impl Store {
                 }
                 received?;
             }
-            // Nothing tells a quiet server from one that has gone silent, so the connection is made anew.
+            // A quiet server looks the same as a silent one, so the connection is replaced.
             Err(_) => *slot = None,
         }
         Ok(())
@@ -250,7 +250,7 @@ impl Store {
         match &self.engine {
             Engine::Sqlite { sqlite, .. } => sqlite.close().await,
             Engine::Postgres { pool, listener, .. } => {
-                // A waiter that holds the listener gives it back when the pool closes under it.
+                // A waiter that holds the listener returns it when the pool closes.
                 if let Ok(mut slot) = listener.try_lock() {
                     *slot = None;
                 }

@@ -1,4 +1,4 @@
-//! Test sign-ins. What came of one is sealed under the context `test_sign_ins/result/<id>`.
+//! Test sign-ins. The result is sealed under the context `test_sign_ins/result/<id>`.
 
 use gatewright_domain::{
     Timestamp,
@@ -19,7 +19,7 @@ macro_rules! select {
     };
 }
 
-/// Adds a test unless the project has `limit` that have not expired; `false`: it has.
+/// Adds a test unless the project has `limit` unexpired ones; `false` if it has.
 pub async fn insert(tx: &mut Tx, test: &TestSignIn, limit: u32) -> Result<bool, StoreError> {
     let (status, result) = columns(&test.progress);
     let sql = "INSERT INTO test_sign_ins (id, project_id, user_source_id, started_by, page_hash, status, result, \
@@ -40,7 +40,7 @@ pub async fn insert(tx: &mut Tx, test: &TestSignIn, limit: u32) -> Result<bool, 
     Ok(tx.execute(sql, values).await? > 0)
 }
 
-/// By project, source and id, not expired at `now`.
+/// Finds an unexpired test by project, source and ID.
 pub async fn find(
     tx: &mut Tx,
     project: ProjectId,
@@ -53,7 +53,7 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// By the token of its page, not expired at `now`.
+/// Finds an unexpired test by the token of its page.
 pub async fn find_by_page(
     tx: &mut Tx,
     page: TokenHash,
@@ -64,7 +64,7 @@ pub async fn find_by_page(
     row.as_ref().map(read).transpose()
 }
 
-/// Notes how far a test has come. `false`: it has succeeded already, which nothing undoes, or it is not there any more.
+/// Records the progress of a test. `false`: it has already succeeded, which is final, or it no longer exists.
 pub async fn note(
     tx: &mut Tx,
     project: ProjectId,
@@ -78,7 +78,7 @@ pub async fn note(
     Ok(tx.execute(sql, values![status, result, project, id, now]).await? > 0)
 }
 
-/// Forgets expired ones, at most `limit`; how many.
+/// Deletes expired ones, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM test_sign_ins WHERE id IN \
                (SELECT id FROM test_sign_ins WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";

@@ -13,42 +13,42 @@ use crate::{
     value::{Value, values},
 };
 
-/// A transaction. Dropped without `commit`, it never happened.
+/// A transaction. If it is dropped without `commit`, it is rolled back.
 #[derive(Debug)]
 pub struct Tx {
     inner: Inner,
     revision: Revision,
-    /// Whether revocations were written that have no number yet.
+    /// Whether it wrote revocations that have no number yet.
     revokes: bool,
 }
 
-/// What becomes of the revision in a transaction.
+/// The state of the revision in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Revision {
-    /// Nothing that requests must see was written.
+    /// It wrote nothing that requests must see.
     Stays,
-    /// Something was, so `commit` has to grow it.
+    /// It did, so `commit` has to increase the revision.
     GrowsAtCommit,
-    /// It has grown already.
+    /// It was already increased.
     HasGrown,
 }
 
 #[derive(Debug)]
 enum Inner {
-    /// On SQLite, statement by statement: its connection is on a thread of its own.
+    /// On SQLite, statement by statement: its connection is on its own thread.
     Session(SessionHandle),
-    /// On SQLite, on the thread of the connection: each statement is done when it returns.
+    /// On SQLite, on the connection's thread: each statement is done when it returns.
     Whole(Connection),
     /// On PostgreSQL, through the link of its store.
     Postgres(Transaction<'static, Postgres>, Link),
 }
 
-/// Which rows a statement locks until the end of the transaction. SQLite has one writer and needs none of it.
+/// Which rows a statement locks until the end of the transaction. SQLite has one writer and needs no locks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lock {
-    /// Nobody else may lock or change them.
+    /// No one else can lock or change them.
     Update,
-    /// Nobody may change them.
+    /// No one can change them.
     Share,
     /// Like `Update`, for the tables named in a join.
     UpdateOf(&'static str),
@@ -106,12 +106,12 @@ impl Tx {
         }
     }
 
-    /// Makes it happen.
+    /// Commits the transaction.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.finish().await?;
         match self.inner {
             Inner::Session(session) => session.commit().await,
-            // Whoever runs it commits it, with others.
+            // The thread that runs it commits it, with others.
             Inner::Whole(_) => Ok(()),
             Inner::Postgres(tx, link) => link.bounded(tx.commit()).await,
         }
@@ -128,24 +128,24 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes that requests must see what was written: `commit` grows the revision, once.
+    /// Records that requests must see what was written: `commit` increases the revision, once.
     pub(crate) fn note_change(&mut self) {
         if self.revision == Revision::Stays {
             self.revision = Revision::GrowsAtCommit;
         }
     }
 
-    /// Notes that revocations were written: `commit` numbers them.
+    /// Records that revocations were written: `commit` numbers them.
     pub(crate) fn note_revocation(&mut self) {
         self.revokes = true;
     }
 
-    /// Notes that the revision has just grown in this transaction.
+    /// Records that the revision was just increased in this transaction.
     pub(crate) fn revision_has_grown(&mut self) {
         self.revision = Revision::HasGrown;
     }
 
-    /// Runs a statement; how many rows it touched.
+    /// Runs a statement; returns how many rows it touched.
     pub(crate) async fn execute(
         &mut self,
         sql: impl SqlSafeStr + Send,
@@ -162,7 +162,7 @@ impl Tx {
         })
     }
 
-    /// Runs a statement that gives rows.
+    /// Runs a statement that returns rows.
     pub(crate) async fn fetch_all(
         &mut self,
         sql: impl SqlSafeStr + Send,
@@ -182,7 +182,7 @@ impl Tx {
         })
     }
 
-    /// Runs a statement that gives a row or none. All rows are read, so that a guarded update is always finished.
+    /// Runs a statement that returns a row or none. All rows are read, so that a guarded update always completes.
     pub(crate) async fn fetch_optional(
         &mut self,
         sql: impl SqlSafeStr + Send,
@@ -191,7 +191,7 @@ impl Tx {
         Ok(self.fetch_all(sql, values).await?.into_iter().next())
     }
 
-    /// Runs a statement that always gives a row.
+    /// Runs a statement that always returns a row.
     pub(crate) async fn fetch_one(
         &mut self,
         sql: impl SqlSafeStr + Send,
@@ -201,7 +201,7 @@ impl Tx {
         row.ok_or(StoreError::Database(EngineError::NoRow))
     }
 
-    /// Reads rows and holds them until the end of the transaction.
+    /// Reads rows and locks them until the end of the transaction.
     pub(crate) async fn lock_all(
         &mut self,
         sql: &'static str,
@@ -215,7 +215,7 @@ impl Tx {
         self.fetch_all(sql, values).await
     }
 
-    /// Reads a row, if it is there, and holds it until the end of the transaction.
+    /// Reads a row, if it exists, and locks it until the end of the transaction.
     pub(crate) async fn lock_optional(
         &mut self,
         sql: &'static str,
@@ -225,7 +225,7 @@ impl Tx {
         Ok(self.lock_all(sql, lock, values).await?.into_iter().next())
     }
 
-    /// Holds rows until the end of the transaction and does not read them: SQLite, whose one writer holds everything, is not
+    /// Locks rows until the end of the transaction without reading them: SQLite, whose one writer locks everything, is not
     /// asked for them.
     pub(crate) async fn hold_all(
         &mut self,
@@ -239,7 +239,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Tells other replicas at commit; SQLite has none.
+    /// Notifies other replicas at commit; SQLite has none.
     pub(crate) async fn notify(&mut self, channel: &str, payload: &str) -> Result<(), StoreError> {
         if matches!(self.inner, Inner::Postgres(..)) {
             self.execute("SELECT pg_notify($1, $2)", values![channel, payload])

@@ -1,11 +1,11 @@
-//! Assertions by which clients proved who they are, so that none is taken twice (RFC 7523 section 3).
+//! Assertions that clients have used to authenticate, so that none is accepted twice (RFC 7523 section 3).
 
 use gatewright_domain::{Timestamp, id::GatewayId, token_hash::TokenHash};
 
 use crate::{StoreError, Tx, value::values};
 
-/// Assertions of one client at one gateway that are remembered at once. They live for minutes, so this is dozens of
-/// token requests per second; more is a client that has gone wrong, and its rows would be in the way of others.
+/// The number of assertions remembered per client and gateway. They live for minutes, so this is dozens of
+/// token requests per second; a client with more is broken, and its rows would get in the way of others.
 pub const MAX_PER_CLIENT: u32 = 10_000;
 
 /// An assertion whose signature and claims have been checked.
@@ -17,10 +17,10 @@ pub struct UsedAssertion {
 }
 
 impl UsedAssertion {
-    /// An assertion with the id `jti` by a client, named by its short id, that is refused for its age from
-    /// `expires_at` on.
+    /// An assertion with the ID `jti` by a client, named by its short ID, that expires at
+    /// `expires_at`.
     pub fn new(gateway: GatewayId, client: &str, jti: &str, expires_at: Timestamp) -> Self {
-        // A client id has no line break, so that no two pairs make one text.
+        // A client ID has no line break, so no two pairs produce the same text.
         Self {
             hash: TokenHash::of(&format!("{gateway}\n{client}\n{jti}")),
             client: TokenHash::of(&format!("{gateway}\n{client}")),
@@ -29,19 +29,19 @@ impl UsedAssertion {
     }
 }
 
-/// What came of using an assertion.
+/// The outcome of using an assertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssertionUse {
-    /// It had not been used before, and now it is.
+    /// It had not been used before, and now is.
     First,
     /// It had been used before.
     Again,
-    /// The client has used too many within their lives.
+    /// The client has used too many that are not yet expired.
     TooMany,
 }
 
-/// Uses an assertion up, in the transaction that gives the client what it asks for. `cap` is how many of one client are
-/// remembered at once, mostly [`MAX_PER_CLIENT`].
+/// Uses an assertion up, in the transaction that issues what the client asks for. `cap` is how many are
+/// remembered per client, usually [`MAX_PER_CLIENT`].
 pub async fn use_up(
     tx: &mut Tx,
     assertion: &UsedAssertion,
@@ -64,7 +64,7 @@ pub async fn use_up(
     })
 }
 
-/// Forgets those that are refused for their age, at most `limit`; how many.
+/// Deletes expired ones, at most `limit`; returns how many.
 pub async fn prune(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
     let sql = "DELETE FROM used_assertions WHERE assertion_hash IN \
                (SELECT assertion_hash FROM used_assertions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";

@@ -17,7 +17,7 @@ use crate::{
     value::{Value, values},
 };
 
-/// Users a search looks at for one page. No index helps to find a text inside another; this many take some 20 ms.
+/// The number of users a search reads for one page. No index helps to find a text inside another; this many take about 20 ms.
 pub const SEARCHED_AT_ONCE: u32 = 20_000;
 
 macro_rules! columns {
@@ -33,8 +33,8 @@ macro_rules! select {
     };
 }
 
-/// Creates the user of this key or refreshes name, e-mail and last sign-in (one upsert); gives the row as it now is.
-/// A `None` name or e-mail leaves what was there; [`forget_email`] takes an address away.
+/// Creates the user with this key or updates name, e-mail address and last sign-in (one upsert); returns the current row.
+/// `None` as name or e-mail address keeps the stored value; [`forget_email`] removes an address.
 pub async fn sign_in(tx: &mut Tx, user: &User) -> Result<User, StoreError> {
     let sql = concat!(
         "INSERT INTO users (id, project_id, user_source_id, identity_key, issuer, claim, subject, subject_key, \
@@ -69,21 +69,21 @@ pub async fn sign_in(tx: &mut Tx, user: &User) -> Result<User, StoreError> {
     read(&tx.fetch_one(sql, values).await?)
 }
 
-/// Drops the e-mail address of a user whose provider no longer vouches for it.
+/// Removes the e-mail address of a user whose provider no longer vouches for it.
 pub async fn forget_email(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<(), StoreError> {
     let sql = "UPDATE users SET email = NULL, email_key = NULL WHERE project_id = $1 AND id = $2";
     tx.execute(sql, values![project, id]).await?;
     Ok(())
 }
 
-/// By project and id.
+/// Finds a user by project and ID.
 pub async fn find(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<Option<User>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND id = $2");
     let row = tx.fetch_optional(sql, values![project, id]).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// By who they are.
+/// Finds a user by identity.
 pub async fn find_by_key(tx: &mut Tx, project: ProjectId, key: &UserKey) -> Result<Option<User>, StoreError> {
     let sql = select!("WHERE project_id = $1 AND user_source_id = $2 AND identity_key = $3");
     let values = values![project, key.user_source_id, identity_key(key)];
@@ -91,7 +91,7 @@ pub async fn find_by_key(tx: &mut Tx, project: ProjectId, key: &UserKey) -> Resu
     row.as_ref().map(read).transpose()
 }
 
-/// Filters of a list.
+/// Filters of a list of users.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
     /// Only those of this source.
@@ -100,11 +100,11 @@ pub struct UserFilter {
     pub status: Option<UserStatus>,
     /// Only those known under an earlier issuer or subject claim of their source, or only the others.
     pub former: Option<bool>,
-    /// Only those whose subject, name or e-mail contains this text, whatever the case.
+    /// Only those whose subject, name or e-mail address contains this text, ignoring case.
     pub search: Option<String>,
 }
 
-/// All of a project, newest first. A search looks at [`SEARCHED_AT_ONCE`] users for a page.
+/// All users of a project, newest first. A search reads [`SEARCHED_AT_ONCE`] users per page.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,
@@ -114,8 +114,8 @@ pub async fn list(
     list_among(tx, project, filter, page, SEARCHED_AT_ONCE).await
 }
 
-/// The same with a search that looks at so many users for a page. Where they end before the page is full, the cursor says
-/// where to go on.
+/// The same with a search that reads this many users per page. If they end before the page is full, the cursor says
+/// where to continue.
 pub async fn list_among(
     tx: &mut Tx,
     project: ProjectId,
@@ -123,7 +123,7 @@ pub async fn list_among(
     page: &PageRequest,
     searched: u32,
 ) -> Result<Page<User>, StoreError> {
-    // Only the filters that are set stand in the query, so that each finds its index. Writing to a String never fails.
+    // Only the active filters are in the query, so that each finds its index. Writing to a String never fails.
     let mut among = "WHERE project_id = $1 AND id < $2".to_owned();
     let mut values: Vec<Value> = values![project, page.below()].to_vec();
     if let Some(source) = filter.user_source_id {
@@ -167,7 +167,7 @@ pub async fn list_among(
     })
 }
 
-/// The last of the users a search looks at, if there are more after them.
+/// The last user that a search reads, if there are more after it.
 async fn last_searched(
     tx: &mut Tx,
     among: &str,
@@ -188,9 +188,9 @@ async fn last_searched(
 /// How many users a source has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UserCount {
-    /// Those known under its present issuer and subject claim.
+    /// Those known under its current issuer and subject claim.
     pub present: i64,
-    /// Those known under an earlier one: nobody can sign in as them any more.
+    /// Those known under an earlier one: no one can sign in as them any more.
     pub former: i64,
 }
 
@@ -212,7 +212,7 @@ pub async fn count_of_user_source(
     })
 }
 
-/// Blocks or unblocks; `false` when there is no such user in this project.
+/// Blocks or unblocks; `false` if there is no such user in this project.
 pub async fn set_status(
     tx: &mut Tx,
     project: ProjectId,
@@ -225,9 +225,9 @@ pub async fn set_status(
     Ok(changed)
 }
 
-/// Deletes the user with codes and grants, and leaves a revocation that stops the access tokens there are.
+/// Deletes the user with codes and grants, and leaves a revocation that stops the existing access tokens.
 pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
-    // The user and then the grants are held: neither begins another grant nor issues another access token.
+    // The user and then the grants are locked: neither begins another grant nor issues another access token.
     let sql = "SELECT id FROM users WHERE project_id = $1 AND id = $2";
     if tx
         .lock_optional(sql, Lock::Update, values![project, id])
@@ -246,7 +246,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserId, now: Timestamp)
     Ok(deleted)
 }
 
-/// What makes a person one person within a source. Lengths keep two keys from running into the same text.
+/// What identifies a person within a source. Lengths prevent two keys from producing the same text.
 fn identity_key(key: &UserKey) -> TokenHash {
     let (issuer, claim, subject) = (&key.issuer, &key.claim, &key.subject);
     TokenHash::of(&format!(
@@ -256,8 +256,8 @@ fn identity_key(key: &UserKey) -> TokenHash {
     ))
 }
 
-/// A LIKE pattern for "contains this text", taking `%` and `_` as the characters they are. PostgreSQL stores no NUL,
-/// so a text with one is found nowhere; dropping it must not make the search match more, hence the replacement.
+/// A LIKE pattern for "contains this text", with `%` and `_` as literal characters. PostgreSQL stores no NUL,
+/// so a text with one matches nothing; dropping it must not make the search match more, hence the replacement.
 pub(crate) fn pattern(search: &str) -> String {
     let mut pattern = String::from("%");
     for letter in search.to_lowercase().chars() {

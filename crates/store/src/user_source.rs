@@ -1,5 +1,5 @@
 //! User Sources. Both slots of the client secret are sealed under the context `user_sources/client_secret/<id>`, so
-//! that a value can move from the current slot to the previous one as it is.
+//! that a value can move from the current slot to the previous one unchanged.
 
 use gatewright_domain::{
     Timestamp,
@@ -20,9 +20,9 @@ use crate::{
 /// Which sources of a project to list; the default is all.
 #[derive(Debug, Clone, Default)]
 pub struct UserSourceFilter {
-    /// Those whose name contains this text, whatever the case.
+    /// Those whose name contains this text, ignoring case.
     pub search: Option<String>,
-    /// Those of this status.
+    /// Those with this status.
     pub status: Option<UserSourceStatus>,
 }
 
@@ -80,7 +80,7 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// By project and id.
+/// Finds a source by project and ID.
 pub async fn find(
     tx: &mut Tx,
     project: ProjectId,
@@ -91,7 +91,7 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// The same, held until the end of the transaction: no sign-in notes anything about its client secret meanwhile.
+/// The same, locked until the end of the transaction: no sign-in records anything about its client secret until then.
 pub async fn find_and_hold(
     tx: &mut Tx,
     project: ProjectId,
@@ -102,7 +102,7 @@ pub async fn find_and_hold(
     row.as_ref().map(read).transpose()
 }
 
-/// Those of a project that a filter lets through, oldest first. The index on project and id bounds it by the sources of the
+/// The sources of a project that match a filter, oldest first. The index on project and ID bounds it by the sources of the
 /// project, which are tens.
 pub async fn list(
     tx: &mut Tx,
@@ -121,8 +121,8 @@ pub async fn list(
     page.page(rows, read)
 }
 
-/// Active ones of a project that need somebody, oldest first, at most `limit`: the provider refuses the secret, a new secret has
-/// not succeeded yet, or nobody has checked whether sign-ins can work.
+/// Active sources of a project that need attention, oldest first, at most `limit`: the provider refuses the secret, a new secret has
+/// not succeeded yet, or no check has shown that sign-ins can work.
 pub async fn list_in_need(
     tx: &mut Tx,
     project: ProjectId,
@@ -136,18 +136,18 @@ pub async fn list_in_need(
     rows.iter().map(read).collect()
 }
 
-/// Those of all projects, for the directory.
+/// The sources of all projects, for the directory.
 pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<UserSource>, StoreError> {
     let rows = tx.fetch_all(select!("ORDER BY id"), &[]).await?;
     rows.iter().map(read).collect()
 }
 
-/// Replaces name, description, issuer, client id, secret slots, client authentication, scopes, claim, callback, epoch, verification, last test where nobody
+/// Replaces name, description, issuer, client id, secret slots, client authentication, scopes, claim, callback, epoch, verification, last test if no one
 /// has edited it and no sign-in or `keys rotate` has touched its secret since it was `seen`; never the status.
-/// `Taken { field: "name" }`. `updated_at` tells edits alone, so the slots are compared too: an edit that began before a
+/// `Taken { field: "name" }`. `updated_at` shows only edits, so the slots are compared too: an edit that began before a
 /// secret was accepted must not bring the previous one back.
 ///
-/// Grants of an older epoch need no change here: every look at a grant compares its epoch with the source's.
+/// Grants of an older epoch need no change here: every use of a grant compares its epoch with the source's.
 pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Result<bool, StoreError> {
     let sql = "UPDATE user_sources SET name = $1, name_key = $2, description = $3, issuer = $4, client_id = $5, \
                client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
@@ -199,7 +199,7 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
     Ok(updated)
 }
 
-/// Marks it active; `false` when there is no such source in this project.
+/// Activates it; `false` if there is no such source in this project.
 pub async fn activate(
     tx: &mut Tx,
     project: ProjectId,
@@ -212,7 +212,7 @@ pub async fn activate(
     Ok(activated)
 }
 
-/// Marks it inactive unless an active gateway references it.
+/// Deactivates it unless an active gateway uses it.
 pub async fn deactivate(
     tx: &mut Tx,
     project: ProjectId,
@@ -229,7 +229,7 @@ pub async fn deactivate(
     Ok(Guarded::Done)
 }
 
-/// Deletes it with its users, codes and grants unless an active gateway references it.
+/// Deletes it with its users, codes and grants unless an active gateway uses it.
 pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Guarded, StoreError> {
     if let Some(refused) = guard(tx, project, id).await? {
         return Ok(refused);
@@ -241,7 +241,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result
     Ok(Guarded::Done)
 }
 
-/// Holds the source for this transaction and says what forbids taking it away. A gateway that is being saved holds
+/// Locks the source for this transaction and returns what prevents taking it away. A gateway that is being saved locks
 /// it too, so neither can overlook the other.
 async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Option<Guarded>, StoreError> {
     let sql = "SELECT id FROM user_sources WHERE project_id = $1 AND id = $2";
@@ -262,8 +262,8 @@ async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Opti
     Ok(Some(Guarded::InUse(gateways?)))
 }
 
-/// The provider accepted the current secret: confirms it, drops the previous one and forgets a refusal, where `current`
-/// is still stored and there is any of this to do. `updated_at` stays, because nobody edited anything.
+/// The provider accepted the current secret: confirms it, drops the previous one and clears a refusal, if `current`
+/// is still stored and there is anything to do. `updated_at` stays unchanged, because this is not an edit.
 pub async fn note_secret_accepted(
     tx: &mut Tx,
     id: UserSourceId,
@@ -281,7 +281,7 @@ pub async fn note_secret_accepted(
     Ok(accepted)
 }
 
-/// The provider refused the current secret: notes the first time since it was last accepted, where `current` is still
+/// The provider refused the current secret: records the first time since it was last accepted, if `current` is still
 /// stored.
 pub async fn note_secret_refused(
     tx: &mut Tx,
@@ -298,8 +298,8 @@ pub async fn note_secret_refused(
     Ok(noted)
 }
 
-/// The provider accepted the client by this method: notes it where the choice is automatic, who people are is still what
-/// it was, and it is news. `updated_at` stays: nobody edited anything.
+/// The provider accepted the client with this method: records it if the choice is automatic, the source's identity is
+/// unchanged, and it is news. `updated_at` stays unchanged: this is not an edit.
 pub async fn note_method_worked(
     tx: &mut Tx,
     id: UserSourceId,
@@ -319,14 +319,14 @@ pub async fn note_method_worked(
     Ok(noted)
 }
 
-/// The outcome of a change that an active gateway may forbid.
+/// The outcome of a change that an active gateway may prevent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guarded {
     /// Done.
     Done,
     /// No such source in this project.
     NotFound,
-    /// These active gateways (id, name) stand in the way; nothing changed.
+    /// These active gateways (ID, name) prevent it; nothing changed.
     InUse(Vec<(GatewayId, String)>),
 }
 

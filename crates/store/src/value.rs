@@ -1,4 +1,4 @@
-//! Values bound to the placeholders of a query: three kinds, each with its own NULL, because PostgreSQL wants to
+//! Values for the placeholders of a query: three kinds, each with its own NULL, because PostgreSQL needs to
 //! know the type of a NULL too.
 
 use gatewright_domain::{
@@ -19,13 +19,13 @@ pub(crate) enum Value {
     Int(Option<i64>),
 }
 
-/// Builds the slice of values for a query; what an entity holds converts itself.
+/// Builds the slice of values for a query; domain types convert themselves.
 macro_rules! values {
     ($($value:expr),* $(,)?) => { &[$($crate::value::Value::from($value)),*] };
 }
 pub(crate) use values;
 
-/// Placeholders for a list of values, the first of them `$first`: `$3, $4, $5`.
+/// Placeholders for a list of values, beginning with `$first`: `$3, $4, $5`.
 pub(crate) fn places<T>(first: usize, list: &[T]) -> String {
     let places: Vec<String> = (first..first + list.len())
         .map(|place| format!("${place}"))

@@ -1,4 +1,4 @@
-//! Ending grants: one, all of somebody, of a gateway or of a client, and those that give way to newer ones.
+//! Ending grants: one, all of a person, of a gateway or of a client, and those over the limit.
 
 use gatewright_domain::{
     Timestamp,
@@ -16,22 +16,22 @@ use crate::{
     value::{Value, places, values},
 };
 
-/// Grants ended by one statement: far below what either engine takes as placeholders, and enough that statements cost
-/// nothing beside the rows.
+/// The number of grants ended by one statement: far below the placeholder limit of either engine, and enough that the statements
+/// cost little compared with the rows.
 const ENDED_AT_ONCE: usize = 500;
 
-/// Live grants one person has with one client at one gateway. One client is one app of one person: apps that describe
-/// themselves at an address share that as client on all machines of the person.
+/// Live grants that one person can have with one client at one gateway. One client is one app of one person: apps that publish
+/// a document share that client on all machines of the person.
 const PER_CLIENT: u32 = 20;
-/// Live grants one person has at one gateway. Apps that register themselves are another client each time.
+/// Live grants that one person can have at one gateway. Apps that register themselves are a new client each time.
 const PER_GATEWAY: u32 = 100;
-/// Grants that give way at once. More were only there before there was a limit.
+/// The number of grants ended at once for the limit. There can only be more from before the limit existed.
 const GIVE_WAY_AT_ONCE: u32 = 1_000;
 
-/// Ends the grants of a person that are too many since `grant` began: those least recently used. How many gave way. The
-/// caller holds the person, as [`crate::authorization_code::redeem`] does, so that two who begin at once see each other.
+/// Ends the least recently used grants of a person that are over the limit since `grant` began; returns how many. The
+/// caller has locked the person, as [`crate::authorization_code::redeem`] does, so that concurrent grants see each other.
 pub async fn make_room(tx: &mut Tx, grant: &Grant, now: Timestamp) -> Result<u64, StoreError> {
-    // One query for both limits, so that all are held in the order of their ids.
+    // One query for both limits, so that all are locked in the order of their IDs.
     macro_rules! too_many {
         ($person:literal) => {
             concat!(
@@ -64,7 +64,7 @@ pub async fn make_room(tx: &mut Tx, grant: &Grant, now: Timestamp) -> Result<u64
 }
 
 /// The start of a query for grants that may still have tokens at `$1`; `$2` is the leeway. A grant that expired may have
-/// left access tokens behind, when its idle time was shortened after they were issued.
+/// left access tokens behind, if its idle time was shortened after they were issued.
 macro_rules! select_unended {
     ($rest:literal) => {
         concat!(
@@ -76,8 +76,8 @@ macro_rules! select_unended {
     };
 }
 
-/// Ends one grant and its refresh tokens, and writes its revocation; `false` when it was ended before, or expired so long
-/// ago that no token of it is left.
+/// Ends one grant and its refresh tokens, and writes its revocation; `false` if it had ended before, or expired so long
+/// ago that it has no tokens left.
 pub async fn revoke(
     tx: &mut Tx,
     project: ProjectId,
@@ -91,7 +91,7 @@ pub async fn revoke(
     Ok(ended > 0)
 }
 
-/// Ends all grants of somebody that may still have tokens; how many.
+/// Ends all grants of a person that may still have tokens; returns how many.
 pub async fn revoke_of(
     tx: &mut Tx,
     project: ProjectId,
@@ -111,7 +111,7 @@ pub async fn revoke_of(
     revoke_found(tx, sql, values, reason, now).await
 }
 
-/// Ends all grants of a gateway that may still have tokens; how many.
+/// Ends all grants of a gateway that may still have tokens; returns how many.
 pub async fn revoke_of_gateway(
     tx: &mut Tx,
     project: ProjectId,
@@ -124,7 +124,7 @@ pub async fn revoke_of_gateway(
     revoke_found(tx, sql, values, reason, now).await
 }
 
-/// Ends all grants of a client at a gateway that may still have tokens; how many.
+/// Ends all grants of a client at a gateway that may still have tokens; returns how many.
 pub async fn revoke_of_client(
     tx: &mut Tx,
     gateway: GatewayId,
@@ -137,9 +137,9 @@ pub async fn revoke_of_client(
     revoke_found(tx, sql, values, reason, now).await
 }
 
-/// Ends the grants a query finds. They are held first, in the order of their ids, so that two who end overlapping
-/// sets wait for each other in a line and not in a circle. A client or gateway may have a hundred thousand of them, and
-/// on SQLite everybody who writes waits meanwhile, so they are ended in batches and not one by one.
+/// Ends the grants a query finds. They are locked first, in the order of their IDs, so that transactions that end overlapping
+/// sets wait for each other instead of deadlocking. A client or gateway may have a hundred thousand of them, and
+/// on SQLite every other writer waits, so they are ended in batches and not one by one.
 async fn revoke_found(
     tx: &mut Tx,
     sql: &'static str,

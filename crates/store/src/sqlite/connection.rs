@@ -6,30 +6,30 @@ use rusqlite::{Connection, OpenFlags, Statement, types::ToSqlOutput, types::Valu
 
 use crate::{StoreError, row::SqliteRow, store::BUSY_AFTER, value::Value};
 
-/// Page cache of a connection in KiB, as a negative number, which is how SQLite takes it. Memory matters more than
+/// Page cache of a connection in KiB, as a negative number, as SQLite expects it. Memory matters more than
 /// speed here, and the operating system caches the file as well.
 const CACHE_SIZE: i64 = -512;
-/// The write-ahead log is cut back to this many bytes after a checkpoint.
+/// The write-ahead log is truncated to this many bytes after a checkpoint.
 const WAL_SIZE_LIMIT: i64 = 16_777_216;
-/// Prepared statements kept per connection: those of the hot paths, several times over.
+/// Prepared statements cached per connection: several times those of the hot paths.
 const STATEMENTS: usize = 128;
 
-/// What a connection is for.
+/// The role of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// The one connection that writes.
     Writing,
-    /// A connection that cannot write.
+    /// A read-only connection.
     Reading,
 }
 
-/// Opens the database file, which exists.
+/// Opens the existing database file.
 pub(super) fn open(path: &Path, for_what: Use) -> Result<Connection, rusqlite::Error> {
     let access = match for_what {
         Use::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Use::Reading => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
-    // Each connection belongs to one thread, so SQLite needs no mutex of its own.
+    // Each connection belongs to one thread, so SQLite does not need its own mutex.
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_AFTER)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -43,7 +43,7 @@ pub(super) fn open(path: &Path, for_what: Use) -> Result<Connection, rusqlite::E
     Ok(connection)
 }
 
-/// Runs a statement; how many rows it changed.
+/// Runs a statement; returns how many rows it changed.
 pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, values)?;
@@ -57,7 +57,7 @@ pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> R
     })
 }
 
-/// Runs a statement that returns rows. All of them are read, so that a guarded update is always finished.
+/// Runs a statement that returns rows. All of them are read, so that a guarded update always completes.
 pub(crate) fn fetch_all(
     connection: &Connection,
     sql: &str,
@@ -78,7 +78,7 @@ pub(crate) fn fetch_all(
     Ok(read)
 }
 
-/// Binds values to `$1`, `$2`, …, which are names to SQLite: it numbers them as they come, not as they are called.
+/// Binds values to `$1`, `$2`, …, which are names to SQLite: it numbers them by appearance, not by name.
 fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<(), StoreError> {
     for place in 1..=statement.parameter_count() {
         let value = statement
@@ -100,7 +100,7 @@ impl rusqlite::ToSql for Value {
     }
 }
 
-/// Runs several statements that take no values.
+/// Runs several statements without values.
 pub(super) fn execute_script(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     connection.execute_batch(sql)?;
     Ok(())

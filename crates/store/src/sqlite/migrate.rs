@@ -1,4 +1,4 @@
-//! Migrations on SQLite. They are noted in the table, and in the form, that sqlx keeps on PostgreSQL.
+//! Migrations on SQLite. They are recorded in the table, and in the format, that sqlx uses on PostgreSQL.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT
     description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, \
     checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
-/// Applies what is missing, all of it in one transaction.
+/// Applies the missing ones, all in one transaction.
 pub(crate) async fn migrate(sqlite: &Sqlite, migrations: &'static Migrator) -> Result<(), StoreError> {
     sqlite
         .transact(Urgency::Person, move |tx| {

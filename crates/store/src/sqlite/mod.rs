@@ -1,4 +1,4 @@
-//! SQLite: one writer, a few readers, little memory. Each connection lives on a thread of its own.
+//! SQLite: one writer, a few readers, little memory. Each connection runs on its own thread.
 
 mod connection;
 mod migrate;
@@ -40,7 +40,7 @@ pub(crate) use self::{
     migrate::migrate,
 };
 
-/// Readers at most. They serve the administrators' pages and the first request of a token, never the hot path.
+/// The maximum number of readers. They serve the administrators' pages and the first request of a token, never the hot path.
 const READERS: usize = 3;
 
 /// The connections of a database file.
@@ -52,7 +52,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens a file, which is created (mode 0600) when it is missing.
+    /// Opens a file, which is created (mode 0600) if it is missing.
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         create(path).map_err(EngineError::Io)?;
         let file = DatabaseFile::at(path.to_owned()).map_err(EngineError::Io)?;
@@ -96,7 +96,7 @@ impl Sqlite {
         }
     }
 
-    /// Ends the threads, once what waits for them is done.
+    /// Stops the threads, once pending work is done.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -109,7 +109,7 @@ struct Queue {
     waiting: Waiting,
     /// Threads that are in a transaction.
     busy: Arc<AtomicU32>,
-    /// Ends the threads when the last owner of the store is gone.
+    /// Stops the threads when the last owner of the store is dropped.
     _closes: Arc<Closes>,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
@@ -144,7 +144,7 @@ impl Queue {
         })
     }
 
-    /// Begins a session; waiting for the connection and for another process together take at most [`BUSY_AFTER`].
+    /// Begins a session; waiting for the connection and for another process together takes at most [`BUSY_AFTER`].
     async fn session(&self, urgency: Urgency) -> Result<Tx, StoreError> {
         let (begun, told) = oneshot::channel();
         let (sender, receiver) = steps::channel();
@@ -167,7 +167,7 @@ impl Queue {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let ended = tokio::task::spawn_blocking(move || {
             for thread in threads {
-                // A panic of a thread was told where it happened.
+                // A panic of a thread was reported where it happened.
                 let _ = thread.join();
             }
         });
@@ -189,7 +189,7 @@ impl std::fmt::Debug for Queue {
     }
 }
 
-/// The owner's end of a session. Dropped without a commit, the transaction never happened.
+/// The owner's side of a session. If it is dropped without a commit, the transaction is rolled back.
 #[derive(Debug)]
 pub(crate) struct SessionHandle {
     steps: steps::Sender<Step>,
@@ -214,7 +214,7 @@ impl SessionHandle {
         step: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Step,
     ) -> Result<T, StoreError> {
         let (reply, told) = oneshot::channel();
-        // It never waits: the line holds one step, because the owner waits for each answer.
+        // It never waits: the queue holds one step, because the owner waits for each response.
         let sent = self.steps.send(step(reply));
         sent.map_err(|_| EngineError::TookTooLong)?;
         told.await.map_err(|_| EngineError::Closed)?
@@ -226,7 +226,7 @@ fn sql(text: SqlStr, values: &[Value]) -> Sql {
     Sql { text, values }
 }
 
-/// Creates the file for its owner alone. SQLite gives its log and index files the mode of the database file.
+/// Creates the file, readable only by its owner. SQLite gives its log and index files the mode of the database file.
 fn create(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);

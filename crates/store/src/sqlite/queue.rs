@@ -1,4 +1,4 @@
-//! What waits for a connection: first the transactions of people, then those of programs.
+//! The queue of a connection: first the transactions of people, then those of programs.
 
 use std::{
     collections::VecDeque,
@@ -9,13 +9,13 @@ use std::{
 use super::worker::Job;
 use crate::{StoreError, error::EngineError, store::Urgency};
 
-/// When the one in front has waited this long, a program is told at once that the database is busy: behind it, it would
-/// wait longer still, and programs come back by themselves.
+/// If the first in the queue has waited this long, a program gets *busy* immediately: behind it, it would
+/// wait even longer, and programs retry automatically.
 const FULL_FOR_PROGRAMS: Duration = Duration::from_millis(400);
-/// The same for what a person waits for. Behind that long a line, they would leave before their turn.
+/// The same for people. Behind a queue this slow, they would leave before their turn.
 const FULL_FOR_PEOPLE: Duration = Duration::from_secs(2);
 
-/// Two lines in front of one kind of connection.
+/// Two queues in front of one kind of connection.
 #[derive(Clone, Default)]
 pub(super) struct Waiting(Arc<(Mutex<Lines>, Condvar)>);
 
@@ -27,7 +27,7 @@ struct Lines {
 }
 
 impl Waiting {
-    /// Puts a transaction at the end of its line; `Busy` where that line does not move.
+    /// Adds a transaction to the end of its queue; `Busy` if that queue does not move.
     pub(super) fn push(&self, job: Job, urgency: Urgency, now: Instant) -> Result<(), StoreError> {
         let mut lines = self.lines();
         if lines.closed {
@@ -37,7 +37,7 @@ impl Waiting {
             Urgency::Person => (&mut lines.people, FULL_FOR_PEOPLE),
             Urgency::Program => (&mut lines.programs, FULL_FOR_PROGRAMS),
         };
-        // Those whose owners went away keep no place.
+        // Transactions whose owners are gone keep no place.
         while line.front().is_some_and(|(_, job)| job.is_abandoned()) {
             line.pop_front();
         }
@@ -53,7 +53,7 @@ impl Waiting {
         Ok(())
     }
 
-    /// The next one, waited for; `None` once closed and empty.
+    /// Waits for the next one; `None` once closed and empty.
     pub(super) fn pop(&self) -> Option<Job> {
         let mut lines = self.lines();
         loop {
@@ -67,7 +67,7 @@ impl Waiting {
         }
     }
 
-    /// The next one, if it is there.
+    /// The next one, if there is one.
     pub(super) fn try_pop(&self) -> Option<Job> {
         self.lines().next()
     }
@@ -78,7 +78,7 @@ impl Waiting {
         u32::try_from(lines.people.len() + lines.programs.len()).unwrap_or(u32::MAX)
     }
 
-    /// Nothing more comes.
+    /// Accepts no more.
     pub(super) fn close(&self) {
         self.lines().closed = true;
         self.0.1.notify_all();
@@ -110,7 +110,7 @@ mod tests {
 
     type Owner = oneshot::Receiver<Result<(), StoreError>>;
 
-    /// A transaction, and its owner, who waits while it lives.
+    /// A transaction and its owner, who waits as long as it exists.
     fn job() -> (Job, Owner) {
         let (begun, owner) = oneshot::channel();
         let (_, steps) = mpsc::channel();
@@ -122,7 +122,7 @@ mod tests {
         waiting.push(job, urgency, now).ok().map(|()| owner)
     }
 
-    /// Answers the owner of the next one, so that a test can tell whose turn it was.
+    /// Answers the owner of the next one, so that a test can see whose turn it was.
     fn serve(waiting: &Waiting) {
         if let Some(Job::Session(session)) = waiting.try_pop() {
             session.begun.send(Ok(())).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_line_that_stands_still_programs_are_told_at_once_and_people_later() {
+    fn behind_a_stuck_queue_programs_are_refused_immediately_and_people_later() {
         let (waiting, now) = (Waiting::default(), Instant::now());
         let _first = push(&waiting, Urgency::Program, now).unwrap();
         let _other = push(&waiting, Urgency::Person, now).unwrap();
@@ -153,13 +153,13 @@ mod tests {
         assert!(push(&waiting, Urgency::Person, late).is_some());
         let very_late = now + FULL_FOR_PEOPLE + Duration::from_millis(1);
         assert!(push(&waiting, Urgency::Person, very_late).is_none());
-        // Once the line moves, there is room.
+        // Once the queue moves, there is room.
         while waiting.try_pop().is_some() {}
         assert!(push(&waiting, Urgency::Program, very_late).is_some());
     }
 
     #[test]
-    fn who_went_away_keeps_no_place() {
+    fn a_transaction_without_an_owner_keeps_no_place() {
         let (waiting, now) = (Waiting::default(), Instant::now());
         drop(push(&waiting, Urgency::Program, now));
         let late = now + FULL_FOR_PEOPLE;
@@ -169,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_let_in_is_served_after_closing_and_nothing_else_comes_in() {
+    fn after_closing_queued_transactions_run_and_new_ones_are_refused() {
         let (waiting, now) = (Waiting::default(), Instant::now());
         let mut owner = push(&waiting, Urgency::Program, now).unwrap();
         waiting.close();
         assert!(push(&waiting, Urgency::Person, now).is_none());
         let Some(Job::Session(session)) = waiting.pop() else {
-            panic!("what was let in is there");
+            panic!("a queued transaction is there");
         };
         session.begun.send(Ok(())).unwrap();
         assert!(owner.try_recv().is_ok());

@@ -1,4 +1,4 @@
-//! Transactions that run on the connection's thread as a whole, from their owner's side.
+//! Transactions that run completely on the connection's thread, from their owner's side.
 
 use std::{
     any::Any,
@@ -25,7 +25,7 @@ use crate::{
 
 /// It has not begun.
 const WAITING: u8 = 0;
-/// It runs, or has run: its owner waits for the end.
+/// It runs, or has run: its owner waits for the result.
 const BEGUN: u8 = 1;
 /// Its owner was told that the database is busy, so it must not begin.
 const ABANDONED: u8 = 2;
@@ -86,7 +86,7 @@ impl Queue {
     }
 }
 
-/// How a body ended: with its outcome, or in a panic, which goes on in its owner.
+/// How a body ended: with its outcome, or in a panic, which continues in its owner.
 type Ended<T, E> = Result<Result<T, E>, Box<dyn Any + Send>>;
 
 /// A body on its way to the thread and back.
@@ -136,7 +136,7 @@ where
             (Some(outcome), _) => outcome,
             (None, Ok(())) => return,
         };
-        // Its owner may have gone away; what was committed stays.
+        // Its owner may be gone; what was committed stays.
         let _ = self.reply.send(outcome);
     }
 }

@@ -1,8 +1,8 @@
-//! The thread of a connection: it takes transactions one after the other.
+//! The thread of a connection: it runs transactions one after the other.
 //!
-//! A *session* is a transaction whose owner sends one statement at a time. A *batch* is made of whole transactions that
-//! came while others ran: each runs here from its first statement to its last, those after the first in a savepoint of their
-//! own, and one commit makes all of them durable before any of their owners hears of it.
+//! A *session* is a transaction whose owner sends one statement at a time. A *batch* consists of whole transactions that
+//! arrived while others ran: each runs here from its first statement to its last, those after the first in their own
+//! savepoint, and one commit makes all of them durable before any of their owners gets a result.
 
 use std::{
     path::PathBuf,
@@ -23,22 +23,22 @@ use super::{
 };
 use crate::{StoreError, error::EngineError, file::DatabaseFile, row::SqliteRow, value::Value};
 
-/// Whole transactions that share a commit at most: the first of them waits for the last.
+/// The maximum number of whole transactions that share a commit: the first of them waits for the last.
 const BATCH: usize = 64;
 
-/// A session whose owner sends nothing for so long is given up: all who write wait for it.
+/// A session whose owner sends nothing for this long is given up: every other writer waits for it.
 pub(super) const SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// What a thread is asked for.
+/// The work of a thread.
 pub(super) enum Job {
     /// A transaction whose owner sends its statements.
     Session(Session),
-    /// A transaction that runs here as a whole.
+    /// A transaction that runs here completely.
     Whole(Box<dyn Whole>),
 }
 
 impl Job {
-    /// Whether its owner went away before it began.
+    /// Whether its owner left before it began.
     pub(super) fn is_abandoned(&self) -> bool {
         match self {
             Self::Session(session) => session.begun.is_closed(),
@@ -47,31 +47,31 @@ impl Job {
     }
 }
 
-/// A transaction that runs on the connection's thread as a whole.
+/// A transaction that runs completely on the connection's thread.
 pub(super) trait Whole: Send {
-    /// Whether its owner went away before it began.
+    /// Whether its owner left before it began.
     fn is_abandoned(&self) -> bool;
-    /// Whether its owner still waits; asked once, right before it runs.
+    /// Whether its owner still waits; checked once, right before it runs.
     fn begins(&self) -> bool;
-    /// Runs it; `false` when what it wrote must be undone. The connection comes back as it was lent.
+    /// Runs it; `false` if its changes must be undone. The connection is returned as it was lent.
     fn run(&mut self, connection: Connection, runtime: &Handle) -> (Option<Connection>, bool);
-    /// Tells its owner how it ended, after the commit or in place of it.
+    /// Sends its owner the result, after the commit or instead of it.
     fn tell(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 /// A transaction whose owner sends its statements.
 pub(super) struct Session {
-    /// Told once it has begun.
+    /// Notified once it has begun.
     pub(super) begun: oneshot::Sender<Result<(), StoreError>>,
-    /// What its owner sends; closed without a commit, it never happened.
+    /// The steps its owner sends; if the channel closes without a commit, the transaction is rolled back.
     pub(super) steps: mpsc::Receiver<Step>,
 }
 
 /// A step of a session.
 pub(super) enum Step {
-    /// A statement of which the number of changed rows is wanted.
+    /// A statement that returns the number of changed rows.
     Execute(Sql, oneshot::Sender<Result<u64, StoreError>>),
-    /// A statement of which the rows are wanted.
+    /// A statement that returns rows.
     Fetch(Sql, oneshot::Sender<Result<Vec<SqliteRow>, StoreError>>),
     /// The end.
     Commit(oneshot::Sender<Result<(), StoreError>>),
@@ -83,7 +83,7 @@ pub(super) struct Sql {
     pub(super) values: Box<[Value]>,
 }
 
-/// A thread with its connection, which is opened when the first transaction comes.
+/// A thread with its connection, which is opened for the first transaction.
 pub(super) struct Worker {
     pub(super) path: Arc<PathBuf>,
     /// Where the data must stay.
@@ -94,12 +94,12 @@ pub(super) struct Worker {
     pub(super) busy: Arc<AtomicU32>,
     pub(super) runtime: Handle,
     pub(super) connection: Option<Connection>,
-    /// How long a session may do nothing.
+    /// How long a session may be idle.
     pub(super) idle_max: Duration,
 }
 
 impl Worker {
-    /// Takes transactions until there are no more to come.
+    /// Runs transactions until there are no more.
     pub(super) fn run(mut self) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| self.waiting.pop()) {
@@ -112,8 +112,8 @@ impl Worker {
         }
     }
 
-    /// What waits already and whose owner still does, after `count` transactions of a batch. Readers do not share a
-    /// transaction: the second would see the moment of the first, which may be before what its owner has just written.
+    /// The waiting transactions that still have an owner, after `count` transactions of a batch. Readers do not share a
+    /// transaction: the second would read from the moment of the first, which may be before what its owner has just written.
     fn more(&self, count: usize) -> Option<Job> {
         if self.for_what == Use::Reading || count == BATCH {
             return None;
@@ -121,8 +121,8 @@ impl Worker {
         self.waiting.try_pop()
     }
 
-    /// The connection, inside a new transaction. When the disk is full or fails, SQLite may have ended a transaction by
-    /// itself, and a connection that cannot get out of one is replaced.
+    /// The connection, inside a new transaction. When the disk is full or fails, SQLite may have ended a transaction
+    /// itself, and a connection that cannot leave one is replaced.
     fn begin(&mut self) -> Result<Connection, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) if connection.is_autocommit() => connection,
@@ -149,14 +149,14 @@ impl Worker {
         if !connection.is_autocommit()
             && let Err(error) = connection.execute_batch("ROLLBACK")
         {
-            // `begin` sees that the connection is still inside, and opens another one.
+            // `begin` notices that the connection is still inside, and opens another one.
             drop(error);
         }
         self.connection = Some(connection);
     }
 
-    /// Makes a transaction durable. Its owner may have waited since the file was last looked at, and what was written to one
-    /// that is gone is lost.
+    /// Makes a transaction durable. Its owner may have waited since the file was last checked, and writes to a deleted file
+    /// are lost.
     fn commit(&self, connection: &Connection) -> Result<(), StoreError> {
         run_once(connection, "COMMIT")?;
         match self.for_what {
@@ -172,7 +172,7 @@ impl Worker {
         let connection = match self.begin() {
             Ok(connection) => connection,
             Err(error) => {
-                // Whoever asked may have gone; then nothing is lost.
+                // The owner may be gone; then nothing is lost.
                 let _ = session.begun.send(Err(error));
                 return;
             }
@@ -180,7 +180,7 @@ impl Worker {
         if session.begun.send(Ok(())).is_err() {
             return self.give_up(connection);
         }
-        // An owner that goes away in the middle closes the channel; its last answer goes nowhere.
+        // An owner that leaves in the middle closes the channel; its last response goes nowhere.
         while let Ok(step) = session.steps.recv_timeout(self.idle_max) {
             match step {
                 Step::Execute(sql, reply) => {
@@ -200,8 +200,8 @@ impl Worker {
         self.give_up(connection);
     }
 
-    /// Runs `first` and whole transactions that wait already, and commits them together. What came next and is no such
-    /// transaction is returned.
+    /// Runs `first` and the whole transactions that already wait, and commits them together. Returns what came next if it is not
+    /// such a transaction.
     fn batch(&mut self, first: Box<dyn Whole>) -> Option<Job> {
         if !first.begins() {
             return None;
@@ -217,7 +217,7 @@ impl Worker {
         let mut next = None;
         let mut whole = first;
         let outcome = loop {
-            // The first one is undone with all there is. A savepoint would copy each page that it changes.
+            // The first one is undone together with the whole batch. A savepoint would copy each page that it changes.
             let is_first = done.is_empty();
             let savepoint = if is_first {
                 Ok(())
@@ -233,17 +233,17 @@ impl Worker {
             };
             done.push(whole);
             let Some(returned) = returned else {
-                // It was lost with a panic; `begin` opens another one.
+                // It was lost in a panic; `begin` opens another one.
                 tell(done, Some(EngineError::Closed.into()));
                 return None;
             };
             connection = returned;
             if connection.is_autocommit() {
-                // SQLite itself took back everything: the disk is full, or failed.
+                // SQLite itself rolled back everything: the disk is full, or failed.
                 break Err(StoreError::Database(EngineError::RolledBack));
             }
             if is_first && !keeps {
-                // Nothing else has been written, and those who wait begin a batch of their own.
+                // Nothing else has been written, and the waiting transactions form their own batch.
                 break Ok(());
             }
             if !is_first && let Err(error) = end_savepoint(&connection, keeps) {
@@ -263,7 +263,7 @@ impl Worker {
     }
 }
 
-/// Tells the owners of a batch how it ended.
+/// Sends the owners of a batch their results.
 fn tell(done: Vec<Box<dyn Whole>>, failed: Option<StoreError>) {
     let failed = failed.map(Arc::new);
     for whole in done {
@@ -280,7 +280,7 @@ fn tell(done: Vec<Box<dyn Whole>>, failed: Option<StoreError>) {
     }
 }
 
-/// Ends the savepoint of a transaction, and undoes what it wrote unless it `keeps` that.
+/// Ends the savepoint of a transaction, and undoes its changes unless `keeps` is set.
 fn end_savepoint(connection: &Connection, keeps: bool) -> Result<(), StoreError> {
     if !keeps {
         run_once(connection, "ROLLBACK TO one")?;
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
     use crate::store::Urgency;
 
-    /// Writes a number, which it keeps or takes back.
+    /// Writes a number, and commits it or rolls it back.
     struct Writes {
         number: i64,
         keeps: bool,
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_those_that_came_together_each_is_kept_or_undone_for_itself() {
+    async fn each_transaction_of_a_batch_is_kept_or_undone_separately() {
         for kept in 0..16_i64 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("gatewright.db");
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_whose_owner_does_nothing_is_given_up_and_the_next_one_begins() {
+    async fn an_idle_session_is_given_up_and_the_next_one_begins() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gatewright.db");
         std::fs::write(&path, b"").unwrap();
@@ -387,7 +387,7 @@ mod tests {
             owners.push((told, sender));
         }
         waiting.close();
-        // It ends although both owners are there.
+        // It ends although both owners exist.
         worker(path, waiting).run();
         for (mut told, sender) in owners {
             told.try_recv().unwrap().unwrap();
