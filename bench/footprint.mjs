@@ -79,6 +79,6 @@ const demo = await start(join(BINARIES, "gatewright"), ["demo", "--port", String
 console.log(`first answer of a new demo: ${(performance.now() - begun).toFixed(0)} ms after start`);
 while (!/until you press Ctrl-C/.test(demo.output())) await pause(0.2);
 await pause(5);
-console.log(`demo, five seconds after its tour: ${((await resident(demo.child.pid)) / 1024).toFixed(1)} MB resident`);
+console.log(`demo, five seconds after its walkthrough: ${((await resident(demo.child.pid)) / 1024).toFixed(1)} MB resident`);
 await demo.stop();
 await rm(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// `gatewright demo` as a newcomer runs it: one command, the tour, and a gateway that a person can keep using.
+// `gatewright demo` as a newcomer runs it: one command, the walkthrough, and a gateway that a person can keep using.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { BINARIES } from "./lib/gateway.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
 
 const program = join(BINARIES, "gatewright");
-/** What the pages of the example project show after the tour. */
+/** What the pages of the example project show after the walkthrough. */
 const CONTENTS = {
   Gateways: "/mcp/demo",
   "User Sources": "Demo identity provider",

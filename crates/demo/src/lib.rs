@@ -1,7 +1,7 @@
-//! What `gatewright demo` and the tests need around a gateway, all on loopback: an OpenID provider with two people in it, an
-//! MCP server that says who called it, and a client that walks the whole way from a URL to a tool call.
+//! What `gatewright demo` and the tests need around a gateway, all on loopback: an OpenID provider with two people, an
+//! MCP server that says who called it, and a client that does everything from a URL to a tool call.
 //!
-//! Nothing here is for production, and `gatewright serve` reaches none of it.
+//! Nothing here is for production, and `gatewright serve` uses none of it.
 
 pub mod loopback;
 pub mod provider;

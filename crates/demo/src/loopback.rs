@@ -1,4 +1,4 @@
-//! A small HTTP client that dials loopback only: one connection per request, nothing kept open afterwards.
+//! A small HTTP client that connects only to loopback: one connection per request, nothing kept open afterwards.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use url::{Host, Url};
 
-/// From dialling to the last byte. A demo answers in milliseconds; this is for a laptop that just woke up.
+/// From connecting to the last byte. A demo responds in milliseconds; this is for a laptop that just woke up.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// The largest answer read: more than any step of the walk needs.
+/// The largest response read: more than any step of the walkthrough needs.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Why a request got no answer.
+/// Why a request got no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoopbackError {
-    /// The URL leads elsewhere, or is not `http`.
+    /// The URL leads to another machine, or is not `http`.
     #[error("{0} is not an http URL on this machine, and this client dials nothing else")]
     NotLoopback(String),
     /// The request cannot be expressed in HTTP.
@@ -34,7 +34,7 @@ pub enum LoopbackError {
     Timeout(String),
 }
 
-/// Sends one request and reads the whole answer. Redirects are answers like any other.
+/// Sends one request and reads the complete response. Redirects are responses like any other.
 pub async fn send(
     method: Method,
     url: &Url,
@@ -49,7 +49,7 @@ pub async fn send(
         .unwrap_or(Err(LoopbackError::Timeout(authority)))
 }
 
-/// The `host:port` of a URL, when that is this machine.
+/// The `host:port` of a URL, if that is this machine.
 fn loopback_authority(url: &Url) -> Result<String, LoopbackError> {
     let local = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -83,7 +83,7 @@ fn build(
     request.body(Full::new(body))
 }
 
-// The one place of this crate that dials, after `loopback_authority` has said that the address is this machine.
+// The only place in this crate that connects, after `loopback_authority` has checked that the address is this machine.
 #[allow(clippy::disallowed_methods)]
 async fn exchange(authority: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, LoopbackError> {
     let broken =
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_dials_nothing_else() {
+    async fn it_connects_to_nothing_else() {
         for url in [
             "http://192.0.2.1/",
             "https://127.0.0.1/",
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_port_is_said_in_words() {
+    async fn a_closed_port_is_explained() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         drop(listener);

@@ -1,4 +1,4 @@
-//! Random values nobody can predict.
+//! Unpredictable random values.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

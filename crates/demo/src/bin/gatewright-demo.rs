@@ -1,4 +1,4 @@
-//! The demo's parts as processes of their own, for end-to-end tests. Each prints its URL as the first line of standard output and
+//! The demo's parts as separate processes, for end-to-end tests. Each prints its URL as the first line of standard output and
 //! serves until it is interrupted.
 
 use std::net::Ipv4Addr;
@@ -18,7 +18,7 @@ use url::Url;
 enum Command {
     /// The demo MCP server.
     McpServer {
-        /// The port; 0 takes a free one.
+        /// The port; 0 picks a free one.
         #[arg(long, default_value_t = 0)]
         port: u16,
         /// Where the gateway's keys are, for `whoami`.
@@ -30,16 +30,16 @@ enum Command {
         /// The project whose users this server knows.
         #[arg(long, requires = "jwks_url")]
         project: Option<String>,
-        /// Who assertions must be for, when not the server's own URL.
+        /// The audience of assertions, if not the server's own URL.
         #[arg(long)]
         audience: Option<String>,
     },
     /// The demo identity provider.
     Provider {
-        /// The port; 0 takes a free one.
+        /// The port; 0 picks a free one.
         #[arg(long, default_value_t = 0)]
         port: u16,
-        /// The client id.
+        /// The client ID.
         #[arg(long, default_value = "gatewright")]
         client_id: String,
         /// The client secret.
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let interrupted = stop.clone();
     tokio::spawn(async move {
-        // Without a handler for interrupts the default one ends the process, which is as good.
+        // Without a handler for interrupts, the default one ends the process, which is fine.
         if tokio::signal::ctrl_c().await.is_ok() {
             interrupted.cancel();
         }

@@ -14,7 +14,7 @@ use url::Url;
 use super::{NO_STORE, Provider, codes::SignIn, pages, person::Person, unix_seconds};
 use crate::random;
 
-/// Scopes that mean something here; others are dropped (Core 1.0, section 3.1.2.1).
+/// Scopes with a meaning here; others are dropped (Core 1.0, section 3.1.2.1).
 const SCOPES: [&str; 3] = ["openid", "profile", "email"];
 
 /// An authentication request. It travels through the page as hidden fields, so it is both read and written.
@@ -29,7 +29,7 @@ pub(super) struct AuthenticationRequest {
     pub(super) nonce: Option<String>,
     pub(super) code_challenge: Option<String>,
     pub(super) code_challenge_method: Option<String>,
-    /// The key or address of a person signs that person in at once: how a program walks the way without a browser.
+    /// The key or address of a person signs that person in immediately: how a program signs in without a browser.
     #[serde(skip_serializing)]
     login_hint: Option<String>,
     #[serde(skip_serializing)]
@@ -50,25 +50,25 @@ enum AuthorizeError {
     /// A parameter is repeated or unreadable.
     #[error("The request could not be read: a parameter is repeated or is not text.")]
     Unreadable,
-    /// Another client id than the configured one.
+    /// Another client ID than the configured one.
     #[error("The client id is not the one this provider was started with.")]
     UnknownClient,
-    /// Another redirect URI: an answer must not go there (RFC 6749 section 4.1.2.1).
+    /// Another redirect URI: no response may go there (RFC 6749 section 4.1.2.1).
     #[error("The redirect URI is not the one this provider was started with.")]
     ForeignRedirect,
-    /// Told to the client: error, description, and the client's `state`.
+    /// Returned to the client: error, description, and the client's `state`.
     #[error("{1}")]
     ToClient(&'static str, &'static str, Option<String>),
 }
 
-/// A request whose client and redirect URI are right: answers may be sent to the client.
+/// A request with the right client and redirect URI: responses may be sent to the client.
 struct Verified {
     request: AuthenticationRequest,
     scope: String,
     code_challenge: String,
 }
 
-/// Shows the sign-in page, or signs in the person that `login_hint` names.
+/// Shows the sign-in page, or signs in the person in `login_hint`.
 pub(super) async fn show(
     State(provider): State<Arc<Provider>>,
     query: Result<Query<AuthenticationRequest>, QueryRejection>,
@@ -88,7 +88,7 @@ pub(super) async fn show(
     }
 }
 
-/// Takes the choice made on the page.
+/// Accepts the choice made on the page.
 pub(super) async fn choose(
     State(provider): State<Arc<Provider>>,
     form: Result<Form<Choice>, FormRejection>,

@@ -7,19 +7,19 @@ use std::{
 
 use super::person::Person;
 
-/// How long a code may wait to be redeemed.
+/// How long a code can be redeemed.
 pub(super) const CODE_LIFE: Duration = Duration::from_mins(1);
-/// How long an access token opens userinfo.
+/// How long an access token gives access to userinfo.
 pub(super) const TOKEN_LIFE: Duration = Duration::from_mins(10);
-/// Most codes, and most tokens, kept at once; past that the oldest goes. Nobody signs in this often by hand.
+/// The maximum number of codes, and of tokens; beyond it, the oldest is dropped. No one signs in this often by hand.
 const CAPACITY: usize = 1_000;
 
-/// What a sign-in established, waiting behind a code.
+/// The result of a sign-in, stored behind a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SignIn {
-    /// Who.
+    /// The person.
     pub(super) person: &'static Person,
-    /// Scopes granted, separated by spaces.
+    /// The granted scopes, separated by spaces.
     pub(super) scope: String,
     /// Returned in the ID token.
     pub(super) nonce: Option<String>,
@@ -29,7 +29,7 @@ pub(super) struct SignIn {
     pub(super) auth_time: u64,
 }
 
-/// What an access token opens.
+/// What an access token gives access to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Access {
     /// Whose claims.
@@ -46,28 +46,28 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    /// Keeps a sign-in behind a code.
+    /// Stores a sign-in behind a code.
     pub(super) fn put_code(&mut self, code: String, sign_in: SignIn, now: Instant) {
         self.codes.put(code, sign_in, now + CODE_LIFE, now);
     }
 
-    /// Takes the sign-in behind a code: a second time there is nothing.
+    /// Takes the sign-in behind a code; a second time there is nothing.
     pub(super) fn redeem(&mut self, code: &str, now: Instant) -> Option<SignIn> {
         self.codes.take(code, now)
     }
 
-    /// Keeps what an access token opens.
+    /// Stores what an access token gives access to.
     pub(super) fn put_token(&mut self, token: String, access: Access, now: Instant) {
         self.tokens.put(token, access, now + TOKEN_LIFE, now);
     }
 
-    /// What an access token opens.
+    /// What an access token gives access to.
     pub(super) fn access(&self, token: &str, now: Instant) -> Option<Access> {
         self.tokens.get(token, now).cloned()
     }
 }
 
-/// A map that forgets: what has expired, and the oldest when it is full.
+/// A map that forgets expired entries, and the oldest when it is full.
 struct Expiring<T> {
     entries: HashMap<String, (Instant, T)>,
     order: VecDeque<(Instant, String)>,
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_gone() {
+    fn a_code_can_be_taken_once() {
         let now = Instant::now();
         let mut map = Expiring::default();
         map.put("a".into(), 1, now + CODE_LIFE, now);

@@ -1,4 +1,4 @@
-//! The demo identity provider: a small OpenID provider with two people in it and no passwords.
+//! The demo identity provider: a small OpenID provider with two people and no passwords.
 //!
 //! It speaks OpenID Connect Core 1.0 (code flow), Discovery 1.0, PKCE (RFC 7636, S256) and RFC 9207, for exactly one client with one
 //! redirect URI. State lives in memory, bounded, and ends with the process.
@@ -36,7 +36,7 @@ use signing::SigningKey;
 /// The one client the provider knows.
 #[derive(Clone)]
 pub struct Client {
-    /// Its client id.
+    /// Its client ID.
     pub id: String,
     /// Its client secret.
     pub secret: String,
@@ -72,7 +72,7 @@ impl std::fmt::Debug for Provider {
 }
 
 impl Provider {
-    /// Makes a provider whose issuer is `issuer` (no trailing slash), with a fresh RSA key.
+    /// Creates a provider whose issuer is `issuer` (no trailing slash), with a new RSA key.
     pub fn new(issuer: impl Into<String>, client: Client) -> anyhow::Result<Self> {
         Ok(Self {
             issuer: issuer.into(),
@@ -89,7 +89,7 @@ impl Provider {
             .context("the provider's socket has no address")?;
         anyhow::ensure!(
             address.ip().is_loopback(),
-            "the demo identity provider signs anybody in, so it listens on loopback only, not on {address}"
+            "the demo identity provider signs anyone in, so it listens on loopback only, not on {address}"
         );
         Self::new(format!("http://{address}"), client)
     }
@@ -120,12 +120,12 @@ impl Provider {
     }
 }
 
-/// `Cache-Control: no-store`, on everything that carries a code, a token or a person (RFC 6749 section 5.1).
+/// `Cache-Control: no-store`, on everything that contains a code, a token or a person (RFC 6749 section 5.1).
 const NO_STORE: [(HeaderName, HeaderValue); 1] =
     [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 /// Seconds since the epoch.
-// The demo crate has no clock to pass around: what expires here is tested through `codes`, which takes the time as a parameter.
+// The demo crate has no clock to pass around: expiry is tested through `codes`, which takes the time as a parameter.
 #[allow(clippy::disallowed_methods)]
 fn unix_seconds() -> u64 {
     SystemTime::now()

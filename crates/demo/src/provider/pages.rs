@@ -11,7 +11,7 @@ use super::{NO_STORE, authorize::AuthenticationRequest, person::PEOPLE};
 
 const STYLE: &str = include_str!("pages.css");
 
-/// Only our stylesheet, known by its hash. No `form-action`: browsers apply it to the redirects after the form as well, which lead to
+/// Only our stylesheet, identified by its hash. No `form-action`: browsers also apply it to the redirects after the form, which lead to
 /// the gateway and from there to the client.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
@@ -20,7 +20,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("base64 is a header value")
 });
 
-/// Who are you?
+/// The page that asks who you are.
 pub(super) fn sign_in(request: &AuthenticationRequest) -> Response {
     let fields = serde_urlencoded::to_string(request).unwrap_or_default();
     let mut hidden = String::new();
@@ -52,7 +52,7 @@ pub(super) fn sign_in(request: &AuthenticationRequest) -> Response {
     page(StatusCode::OK, "Sign in", &body)
 }
 
-/// Something a person should read.
+/// A message for a person.
 pub(super) fn problem(status: StatusCode, title: &str, words: &str) -> Response {
     let body = format!(
         "<h1>{}</h1><p>{}</p><p>Go back to the program you came from and start again there.</p>",
@@ -62,7 +62,7 @@ pub(super) fn problem(status: StatusCode, title: &str, words: &str) -> Response 
     page(status, title, &body)
 }
 
-/// The front page, for whoever types the address.
+/// The front page, for people who enter the address.
 pub(super) async fn home() -> Response {
     let body = "<h1>Demo identity provider</h1>\
                 <p>It belongs to <code>gatewright demo</code> and signs in Ada and Grace. Connect an MCP client to the gateway, \

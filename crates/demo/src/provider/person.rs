@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 /// Someone who can sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Person {
-    /// What the button and `login_hint` call them.
+    /// Their name for the button and `login_hint`.
     pub key: &'static str,
     /// The subject of their ID tokens.
     pub subject: &'static str,
@@ -19,7 +19,7 @@ pub struct Person {
     pub role: &'static str,
 }
 
-/// Everybody.
+/// All of them.
 pub(super) const PEOPLE: [Person; 2] = [
     Person {
         key: "ada",
@@ -40,7 +40,7 @@ pub(super) const PEOPLE: [Person; 2] = [
 ];
 
 impl Person {
-    /// Finds a person by key, as typed into `login_hint`: the key or the e-mail address.
+    /// Finds a person by `login_hint`: the key or the e-mail address.
     pub fn find(hint: &str) -> Option<&'static Self> {
         PEOPLE
             .iter()
@@ -52,7 +52,7 @@ impl Person {
         format!("{} {}", self.given_name, self.family_name)
     }
 
-    /// The claims that the granted scopes open (OpenID Connect Core 1.0, section 5.4).
+    /// The claims of the granted scopes (OpenID Connect Core 1.0, section 5.4).
     pub(super) fn claims(&self, scope: &str) -> Map<String, Value> {
         let mut claims = Map::new();
         claims.insert("sub".into(), json!(self.subject));

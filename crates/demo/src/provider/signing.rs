@@ -1,4 +1,4 @@
-//! The provider's RSA key: RS256 is what every OpenID provider must offer (Core 1.0, section 15.1).
+//! The provider's RSA key: every OpenID provider must support RS256 (Core 1.0, section 15.1).
 
 use anyhow::Context as _;
 use aws_lc_rs::{
@@ -20,7 +20,7 @@ pub(super) struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key of 2048 bits.
+    /// Creates a key of 2048 bits.
     pub(super) fn generate() -> anyhow::Result<Self> {
         let pair =
             KeyPair::generate(KeySize::Rsa2048).context("the demo provider's key could not be made")?;

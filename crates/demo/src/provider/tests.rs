@@ -1,4 +1,4 @@
-//! The provider as a relying party meets it, over real sockets.
+//! The provider from the view of a relying party, over real sockets.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, Response, header};
@@ -180,7 +180,7 @@ async fn basic_credentials_are_form_encoded() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_once() {
+async fn a_code_works_once() {
     let rp = Rp::new().await;
     let code = rp.code().await;
     assert_eq!(rp.redeem(&code, &[]).await.status(), StatusCode::OK);
@@ -221,7 +221,7 @@ async fn a_foreign_client_or_redirect_gets_a_page_and_no_redirect() {
 }
 
 #[tokio::test]
-async fn other_mistakes_are_told_to_the_client() {
+async fn other_errors_are_returned_to_the_client() {
     let rp = Rp::new().await;
     for (change, expected) in [
         (("response_type", "token"), "unsupported_response_type"),

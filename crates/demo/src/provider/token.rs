@@ -24,7 +24,7 @@ use super::{
 };
 use crate::random;
 
-/// How long an ID token is valid, in seconds: it is checked at once.
+/// How long an ID token is valid, in seconds: it is checked immediately.
 const ID_TOKEN_SECONDS: u64 = 300;
 
 /// A token request.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{NO_STORE, Provider, oauth_error};
 
-/// Answers with the claims that the access token's scope opens.
+/// Returns the claims of the access token's scopes.
 pub(super) async fn answer(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
     let token = headers
         .get(header::AUTHORIZATION)

@@ -1,4 +1,4 @@
-//! Verifying the gateway's identity assertion, the way any server behind a gateway would.
+//! Verifies the gateway's identity assertion, as any server behind a gateway would.
 
 use std::time::{Duration, Instant};
 
@@ -11,35 +11,35 @@ use url::Url;
 
 use crate::loopback;
 
-/// The header that carries the assertion.
+/// The header with the assertion.
 const HEADER: &str = "gatewright-assertion";
-/// The `typ` of an assertion, so that no other token of the gateway can stand in for one.
+/// The `typ` of an assertion, so that no other token of the gateway can be used as one.
 const TYPE: &str = "gatewright-assertion+jwt";
-/// The longest life an assertion may have, in seconds.
+/// The longest lifetime of an assertion, in seconds.
 const LONGEST_LIFE: u64 = 60;
 /// How far two clocks may differ, in seconds.
 const LEEWAY: u64 = 5;
-/// How long to wait before the keys are fetched again for a key id they do not have.
+/// How long to wait before the keys are fetched again for an unknown key ID.
 const COOL_DOWN: Duration = Duration::from_secs(5);
 
-/// What an assertion must say.
+/// The expected claims of an assertion.
 #[derive(Debug, Clone)]
 pub struct AssertionRules {
     /// Where the gateway's public keys are: `{public_url}/.well-known/jwks.json`, on this machine.
     pub jwks_url: Url,
     /// The gateway's public URL.
     pub issuer: String,
-    /// The project whose users this server knows. The gateway signs for all its projects with the same keys, and anyone who
-    /// administers one of them can say anything about its users.
+    /// The project whose users this server knows. The gateway signs for all its projects with the same keys, and the
+    /// administrators of another project can claim anything about its users.
     pub project: String,
-    /// Who the assertion must be for; `None` means the server's own URL.
+    /// The audience of the assertion; `None` means the server's own URL.
     pub audience: Option<String>,
 }
 
-/// Who called, as the gateway vouches.
+/// The caller, as the gateway vouches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Caller {
-    /// The user's id at the gateway.
+    /// The user's ID at the gateway.
     pub sub: String,
     /// Who the user is at the identity provider: the value of the subject claim.
     pub subject: String,
@@ -50,21 +50,21 @@ pub struct Caller {
     pub user_source: Option<String>,
     /// The gateway.
     pub gateway: String,
-    /// Display name, where the provider gave one.
+    /// Display name, if the provider sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// E-mail address, where the provider gave one.
+    /// E-mail address, if the provider sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Who acts for the user, where it is not the user's own client (RFC 8693 section 4.1).
+    /// Who acts for the user, if it is not the user's own client (RFC 8693 section 4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
 }
 
-/// Somebody who acts for a user.
+/// Someone who acts for a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
-    /// Their id at the gateway.
+    /// Their ID at the gateway.
     pub sub: String,
 }
 
@@ -77,7 +77,7 @@ struct Claims {
     caller: Caller,
 }
 
-/// Why nobody is vouched for, in words for whoever set the server up.
+/// Why no one is vouched for, in words for the person who set up the server.
 #[derive(Debug, thiserror::Error)]
 pub enum AssertionError {
     /// No header.
@@ -92,26 +92,26 @@ pub enum AssertionError {
     /// Another kind of token.
     #[error("The Gatewright-Assertion header holds another kind of token: {0}.")]
     Foreign(&'static str),
-    /// The keys could not be had.
+    /// The keys could not be fetched.
     #[error("The gateway's keys could not be read from {url}: {reason}.")]
     Keys {
-        /// Where.
+        /// The URL.
         url: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Signature, issuer, audience or time.
     #[error("The assertion is not valid: {0}.")]
     Invalid(#[from] jsonwebtoken::errors::Error),
-    /// About somebody of another project.
+    /// About a user of another project.
     #[error("The assertion is of another project than the one whose users this server knows.")]
     OtherProject,
-    /// It lives too long.
+    /// Its lifetime is too long.
     #[error("The assertion is valid for {0} seconds; more than 60 is refused.")]
     TooLong(u64),
 }
 
-/// Verifies assertions, keeping the gateway's keys.
+/// Verifies assertions, and caches the gateway's keys.
 #[derive(Debug)]
 pub(super) struct Verifier {
     rules: AssertionRules,

@@ -1,4 +1,4 @@
-//! The demo MCP server: a few tools over Streamable HTTP, in the stateless and in the session-based revisions of MCP, and one of
+//! The demo MCP server: a few tools over Streamable HTTP, in the stateless and in the session-based revisions of MCP. One of
 //! them, `whoami`, knows who called it from the gateway's signed identity assertion.
 
 mod assertion;
@@ -27,8 +27,8 @@ pub struct DemoServer {
 }
 
 impl DemoServer {
-    /// The server for a listener. With rules, `whoami` verifies identity assertions by them; their audience is the server's own URL
-    /// unless they name another.
+    /// The server for a listener. With rules, `whoami` verifies identity assertions; their audience is the server's own URL
+    /// unless the rules name another.
     pub fn on(listener: &TcpListener, rules: Option<AssertionRules>) -> anyhow::Result<Self> {
         let address = listener
             .local_addr()
@@ -49,7 +49,7 @@ impl DemoServer {
     /// Its routes. Cancelling `stop` closes streams and sessions.
     pub fn router(self, stop: &CancellationToken) -> Router {
         let config = StreamableHttpServerConfig::default()
-            // One JSON object where nothing precedes the result; a stream where progress does.
+            // One JSON object if nothing precedes the result; a stream if progress does.
             .with_json_response(true)
             .with_cancellation_token(stop.child_token());
         let tools = DemoTools::new(self.shared);

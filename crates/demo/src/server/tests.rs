@@ -1,4 +1,4 @@
-//! The server as a gateway meets it, over real sockets and in both eras.
+//! The server from the view of a gateway, over real sockets and in both eras.
 
 use axum::{Json, routing::get};
 use http::{HeaderName, Method, Response, StatusCode, header};
@@ -213,7 +213,7 @@ async fn whoami_refuses_every_other_assertion() {
     }
 }
 
-/// Begins a long count and gives its stream once the first progress has come.
+/// Begins a long count and returns its stream once the first progress has arrived.
 async fn begin_count(url: &Url) -> TcpStream {
     let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {
         "name": "count_slowly", "arguments": { "to": 10_000, "pause_ms": 60_000 },
@@ -224,7 +224,7 @@ async fn begin_count(url: &Url) -> TcpStream {
         } } })
     .to_string();
     let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    // A stream that breaks off half way is what this test is about; the crate's own client reads to the end.
+    // This test needs a stream that breaks off half way; the crate's own client reads to the end.
     #[allow(clippy::disallowed_methods)]
     let mut stream = TcpStream::connect(authority).await.unwrap();
     let head = format!(
@@ -247,7 +247,7 @@ async fn begin_count(url: &Url) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_count_tells_its_progress_and_ends_when_its_stream_closes() {
+async fn a_count_reports_its_progress_and_ends_when_its_stream_closes() {
     let (url, _stop) = start(None).await;
     let stream = begin_count(&url).await;
     let client = McpClient::new(url, Vec::new());

@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::assertion::{Caller, Verifier};
 
-/// The most that `text_of_size` gives, in characters.
+/// The longest text that `text_of_size` returns, in characters.
 const LONGEST_TEXT: u32 = 8_000_000;
-/// The furthest that `count_slowly` counts.
+/// The highest number that `count_slowly` counts to.
 const HIGHEST_COUNT: u32 = 10_000;
 
 /// What all sessions share.
@@ -71,10 +71,10 @@ struct Sum {
     sum: f64,
 }
 
-/// Something to say again.
+/// Text to repeat.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Message {
-    /// What to say.
+    /// The text.
     message: String,
 }
 
@@ -87,18 +87,18 @@ struct Count {
     pause_ms: Option<u64>,
 }
 
-/// What became of the counts so far.
+/// The results of the counts so far.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Counts {
     /// Begun.
     started: u64,
     /// Reached their last number.
     finished: u64,
-    /// Stopped before it, because the caller cancelled or went away.
+    /// Stopped before it, because the caller cancelled or disconnected.
     cancelled: u64,
 }
 
-/// How long a text.
+/// The length of a text.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Size {
     /// Number of characters, at most 8,000,000.
@@ -114,7 +114,7 @@ impl DemoTools {
         }
     }
 
-    /// Says who you are, as the gateway vouches for you with its signed identity assertion.
+    /// Says who you are, according to the gateway's signed identity assertion.
     #[tool(
         annotations(title = "Who am I?", read_only_hint = true, open_world_hint = false),
         output_schema = schema_for_output::<Caller>()
@@ -132,7 +132,7 @@ impl DemoTools {
             Ok(caller) => caller,
             Err(error) => return Ok(sorry(&error.to_string())),
         };
-        let name = caller.name.as_deref().unwrap_or("somebody without a name");
+        let name = caller.name.as_deref().unwrap_or("someone without a name");
         let address = caller.email.as_ref().map(|email| format!(" <{email}>"));
         let text = format!(
             "You are {name}{}, known to your identity provider as {} and to the gateway as {}.",
@@ -153,13 +153,13 @@ impl DemoTools {
         Json(Sum { sum: a + b })
     }
 
-    /// Says what you said.
+    /// Repeats what you said.
     #[tool(annotations(title = "Echo", read_only_hint = true, open_world_hint = false))]
     async fn echo(&self, Parameters(Message { message }): Parameters<Message>) -> String {
         message
     }
 
-    /// Counts slowly, telling its progress, until it is done or cancelled.
+    /// Counts slowly and reports its progress, until it is done or cancelled.
     #[tool(annotations(title = "Count slowly", read_only_hint = true, open_world_hint = false))]
     async fn count_slowly(
         &self,
@@ -178,7 +178,7 @@ impl DemoTools {
                     .with_total(f64::from(to))
                     .with_message(format!("{number} of {to}"));
                 if context.peer.notify_progress(progress).await.is_err() {
-                    return Ok(sorry("The count was cancelled: nobody listens to its progress."));
+                    return Ok(sorry("The count was cancelled: no one listens to its progress."));
                 }
             }
             tokio::select! {
@@ -202,7 +202,7 @@ impl DemoTools {
         })
     }
 
-    /// Gives a text of any length.
+    /// Returns a text of any length.
     #[tool(annotations(title = "Text of a size", read_only_hint = true, open_world_hint = false))]
     async fn text_of_size(&self, Parameters(Size { characters }): Parameters<Size>) -> CallToolResult {
         if characters > LONGEST_TEXT {
@@ -225,7 +225,7 @@ impl ServerHandler for DemoTools {
                 Implementation::new("gatewright-demo-server", env!("CARGO_PKG_VERSION"))
                     .with_title("Demo server"),
             )
-            .with_instructions("Ask whoami to see what the gateway tells a server about you.")
+            .with_instructions("Ask whoami to see what a server learns about you from the gateway.")
     }
 }
 
@@ -234,7 +234,7 @@ fn sorry(words: &str) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(words)])
 }
 
-/// A count under way. Dropped before it has finished, it counts as cancelled, whichever way that came.
+/// A running count. If it is dropped before it has finished, it counts as cancelled, whatever the reason.
 struct Running<'a> {
     shared: &'a Shared,
     finished: bool,

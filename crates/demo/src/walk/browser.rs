@@ -9,7 +9,7 @@ use url::Url;
 use super::problem::Mismatch;
 use crate::loopback::{self, LoopbackError};
 
-/// A browser with a cookie jar. Cookies do not know ports, as in real browsers, and here everything is one host.
+/// A browser with a cookie jar. Cookies ignore ports, as in real browsers, and here everything is one host.
 #[derive(Default)]
 pub(super) struct Browser {
     cookies: BTreeMap<String, String>,
@@ -73,7 +73,7 @@ impl Browser {
     }
 }
 
-/// The `Set-Cookie` headers of an answer.
+/// The `Set-Cookie` headers of a response.
 pub(super) fn set_cookies(answer: &Response<Bytes>) -> impl Iterator<Item = &str> {
     answer
         .headers()

@@ -57,7 +57,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The point of it all: a server behind the gateway knows who called.
+    /// The purpose of it all: a server behind the gateway knows who called.
     pub(super) async fn whoami(&self, notes: &mut Notes) -> Result<(), Mismatch> {
         let result = self.call("whoami", json!({})).await?;
         let caller = &result["structuredContent"];

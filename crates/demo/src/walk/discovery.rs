@@ -1,4 +1,4 @@
-//! From a URL to a client id: challenge, metadata, registration.
+//! From a URL to a client ID: challenge, metadata, registration.
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
@@ -8,10 +8,10 @@ use url::Url;
 use super::{Notes, mcp::McpClient, problem::Mismatch};
 use crate::loopback;
 
-/// Where the walk would like to receive its code. Nothing listens there: the walk reads the redirect instead of following it.
+/// Where the walkthrough wants to receive its code. Nothing listens there: the walkthrough reads the redirect instead of following it.
 pub(super) const REDIRECT_URI: &str = "http://127.0.0.1:33419/callback";
 
-/// What the walk needs of the authorization server metadata (RFC 8414).
+/// What the walkthrough needs of the authorization server metadata (RFC 8414).
 #[derive(Debug)]
 pub(super) struct AuthorizationServer {
     pub(super) issuer: String,
@@ -20,13 +20,13 @@ pub(super) struct AuthorizationServer {
     pub(super) registration_endpoint: Url,
 }
 
-/// The client as it was registered.
+/// The registered client.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: String,
 }
 
-/// Calls the gateway without a token, to hear where its metadata is (RFC 9728 section 5.1).
+/// Calls the gateway without a token, to learn where its metadata is (RFC 9728 section 5.1).
 pub(super) async fn challenge(gateway: &Url, notes: &mut Notes) -> Result<Url, Mismatch> {
     let client = McpClient::new(gateway.clone(), Vec::new());
     let answer = client.send("server/discover", json!({})).await?;

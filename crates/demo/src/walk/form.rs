@@ -1,8 +1,8 @@
-//! Reading a form from a page, as far as the pages of a gateway and of the demo provider need it.
+//! Reads a form from a page, as far as the pages of a gateway and of the demo provider need it.
 
 use std::collections::HashMap;
 
-/// A form: where it goes, its hidden fields, its buttons.
+/// A form: its action, its hidden fields, its buttons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Form {
     /// The `action`, as written.
@@ -12,7 +12,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// The first form of a page that is sent by POST.
+    /// The first form of a page with method POST.
     pub(super) fn find(html: &str) -> Option<Self> {
         let mut form: Option<Self> = None;
         for tag in html.split('<').skip(1) {

@@ -45,12 +45,12 @@ impl McpClient {
         Self { endpoint, headers }
     }
 
-    /// Sends a request and gives its result.
+    /// Sends a request and returns its result.
     pub(crate) async fn request(&self, method: &str, params: Value) -> Result<Value, McpError> {
         read(&self.send(method, params).await?)
     }
 
-    /// Sends a request and gives the HTTP answer as it is.
+    /// Sends a request and returns the HTTP response unchanged.
     pub(crate) async fn send(
         &self,
         method: &str,

@@ -1,5 +1,5 @@
-//! The main job, walked step by step by a small client that does what an MCP client and a browser do together: from a URL nobody
-//! has a token for, over the person's own identity provider, to a tool that knows who called it.
+//! The core flow, step by step, by a small client that does what an MCP client and a browser do together: from a URL without
+//! a token, through the person's own identity provider, to a tool that knows who called it.
 
 mod browser;
 mod calls;
@@ -24,7 +24,7 @@ use problem::Mismatch;
 pub struct Step {
     /// Who did what, in a sentence.
     pub title: &'static str,
-    /// What the client knows now that it did not know before. Codes and tokens appear as fingerprints.
+    /// What the client has learned in this step. Codes and tokens appear as fingerprints.
     pub learnt: Vec<(&'static str, String)>,
     /// How long it took.
     pub took: Duration,
@@ -57,7 +57,7 @@ macro_rules! step {
     }};
 }
 
-/// Walks from a gateway's URL to a tool call, telling `report` each step as it is done. The person who signs in is Ada, so the
+/// Goes from a gateway's URL to a tool call, and reports each finished step to `report`. The person who signs in is Ada, so the
 /// gateway's User Source must lead to the demo provider.
 pub async fn walk(gateway: &Url, mut report: impl FnMut(Step)) -> Result<(), Problem> {
     let metadata_url = step!(report, "The client calls the gateway without a token", |notes| {
@@ -105,7 +105,7 @@ pub async fn walk(gateway: &Url, mut report: impl FnMut(Step)) -> Result<(), Pro
     Ok(())
 }
 
-/// What stands for a secret on screen: enough to see that two are the same, not enough to use it.
+/// A fingerprint of a secret for the screen: enough to compare two, not enough to use one.
 fn fingerprint(secret: &str) -> String {
     let hash = Sha256::digest(secret);
     let short = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);

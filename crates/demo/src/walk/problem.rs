@@ -1,4 +1,4 @@
-//! What a step that failed says.
+//! The message of a failed step.
 
 use bytes::Bytes;
 use http::{Response, header};
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::loopback::LoopbackError;
 
-/// The most that is quoted of an answer, in characters.
+/// The longest quote of a response, in characters.
 const QUOTED: usize = 300;
 
-/// Why the walk ended early.
+/// Why the walkthrough ended early.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{step}: expected {expected}, but {came}. {remedy}")]
 pub struct Problem {
@@ -55,7 +55,7 @@ impl Mismatch {
         }
     }
 
-    /// An HTTP answer of another kind.
+    /// An HTTP response of another kind.
     pub(super) fn answer(expected: impl Into<String>, answer: &Response<Bytes>, remedy: &str) -> Self {
         Self::new(expected, describe(answer), remedy)
     }
@@ -71,7 +71,7 @@ impl From<LoopbackError> for Mismatch {
     }
 }
 
-/// An answer in a sentence: its status, and what it says about itself.
+/// A response in a sentence: its status, and what it says about itself.
 fn describe(answer: &Response<Bytes>) -> String {
     let text = String::from_utf8_lossy(answer.body());
     let kind = answer.headers().get(header::CONTENT_TYPE);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_told_by_its_own_words() {
+    fn a_response_is_described_in_its_own_words() {
         assert_eq!(
             answer(
                 "application/json",

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::random;
 
-/// One sign-in: a browser, and what the client keeps to recognise the answer.
+/// One sign-in: a browser, and what the client keeps to recognise the response.
 pub(super) struct SignIn {
     browser: Browser,
     authorize: Url,
@@ -24,7 +24,7 @@ pub(super) struct SignIn {
     verifier: String,
 }
 
-/// A page with a form, and where it was found.
+/// A page with a form, and its URL.
 pub(super) struct Page {
     url: Url,
     form: Form,

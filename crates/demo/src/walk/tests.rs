@@ -1,4 +1,4 @@
-//! The walk where it fails. Where it succeeds is a test of the gateway's, which has the other end.
+//! The walkthrough's failures. Its success is tested by the gateway, which has the other end.
 
 use axum::{Router, routing::any};
 use http::{StatusCode, header};
@@ -17,7 +17,7 @@ async fn walk_to(router: Router) -> (Vec<Step>, Problem) {
 }
 
 #[tokio::test]
-async fn an_open_server_is_no_gateway() {
+async fn an_open_server_is_not_a_gateway() {
     let (steps, problem) = walk_to(Router::new().fallback(any(async || "hello"))).await;
     assert_eq!(steps, []);
     assert_eq!(problem.step, "The client calls the gateway without a token");
@@ -54,7 +54,7 @@ async fn the_metadata_of_another_resource_is_refused() {
 }
 
 #[test]
-fn a_fingerprint_tells_secrets_apart_and_gives_none_away() {
+fn a_fingerprint_distinguishes_secrets_and_reveals_none() {
     let shown = fingerprint("a-very-secret-token");
     assert_eq!(shown, fingerprint("a-very-secret-token"));
     assert_ne!(shown, fingerprint("a-very-secret-tokem"));

@@ -21,7 +21,7 @@ pub(super) struct Tokens {
     refresh: String,
 }
 
-/// Exchanges the code, proving with the PKCE verifier that it is ours.
+/// Exchanges the code, with the PKCE verifier as proof that it is ours.
 pub(super) async fn exchange(
     server: &AuthorizationServer,
     client: &Client,
@@ -96,7 +96,7 @@ fn read(answer: &Value) -> Result<Tokens, Mismatch> {
     })
 }
 
-/// What a token says, for showing only: a client never relies on it (RFC 9068 section 6).
+/// The claims of a token, only for display: a client never relies on them (RFC 9068 section 6).
 fn claims(token: &str) -> Option<Value> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()

@@ -1,4 +1,4 @@
-//! Accounts and what belongs to them: each valid, each different from the one before.
+//! Accounts and what belongs to them: all valid, all different.
 
 use std::time::Duration;
 

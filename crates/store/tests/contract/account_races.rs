@@ -1,4 +1,4 @@
-//! Races about accounts: many at once, over two stores on the same data, as two replicas would.
+//! Races about accounts: many at once, over two stores on the same data, like two replicas.
 
 use gatewright_domain::{account::AccountStatus, audit::ActorKind, member::Role, password::PasswordHash};
 use gatewright_store::{
@@ -30,7 +30,7 @@ async fn first_starts_make_one_account(world: World) {
             let mut tx = store.write().await.unwrap();
             account::insert(&mut tx, &candidate, None).await.unwrap();
             let is_first = account::claim_first(&mut tx, candidate.id, now).await.unwrap();
-            // Whoever comes second has made nothing.
+            // The second one has created nothing.
             if is_first {
                 tx.commit().await.unwrap();
             }
@@ -110,7 +110,7 @@ async fn two_instance_admins_cannot_both_go(world: World) {
     assert_eq!(gone.count(), 1, "{outcomes:?}");
 }
 
-/// Sign-ins verified the old password before it was changed, and finish in whatever order.
+/// Sign-ins verified the old password before it was changed, and finish in any order.
 async fn no_session_survives_a_change_of_password(world: World) {
     let account = world.account().await;
     let sessions: Vec<_> = (0..10).map(|_| world.new_session(&account)).collect();

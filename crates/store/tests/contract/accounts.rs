@@ -160,11 +160,11 @@ async fn a_new_password_ends_every_session_and_link(world: World) {
         commit!(world, tx => account_link::redeem(tx, link.hash, now)),
         None
     );
-    // The session that changed it goes on, in the new epoch.
+    // The session that changed it continues, in the new epoch.
     assert!(commit!(world, tx => account_session::keep(tx, &session, epoch)));
     assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_some());
 
-    // A hash of another cost is written only over the one it replaces, and ends nothing.
+    // A hash with another cost is written only over the one it replaces, and ends nothing.
     let first = PasswordHash::new("$argon2id$first".to_owned());
     assert!(!commit!(world, tx => account::rehash(tx, account.id, &first, &hash)));
     let costly = PasswordHash::new("$argon2id$costly".to_owned());
@@ -313,7 +313,7 @@ async fn the_last_owner_stays(world: World) {
         commit!(world, tx => member::remove(tx, project.id, owner.id)),
         MemberWrite::LastOwner
     );
-    // An owner who may not sign in is no owner to leave behind.
+    // An owner who cannot sign in does not count as an owner left behind.
     let second = world.member(project.id, Role::Owner).await;
     commit!(world, tx => account::set_status(tx, second.id, AccountStatus::Disabled, now));
     assert_eq!(

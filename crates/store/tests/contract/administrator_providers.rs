@@ -1,4 +1,4 @@
-//! What is remembered of the identity provider of the administrators.
+//! What is remembered about the administrators' identity provider.
 
 use gatewright_domain::user_source::SecretMethod::{Basic, Post};
 use gatewright_store::administrator_provider::{find_method, note_method};

@@ -1,4 +1,4 @@
-//! Rotation of API keys: one transition, once, for keys that work.
+//! Rotation of API keys: one transition, once, for valid keys.
 
 use std::time::Duration;
 
@@ -124,7 +124,7 @@ async fn keys_that_ended_are_forgotten_the_oldest_of_a_chain_first(world: World)
     let is_there = async |key: &ApiKey| look!(world, tx => api_key::find(tx, None, key.id)).is_some();
     assert_eq!(commit!(world, tx => api_key::prune(tx, now, 10)), 2);
     assert!(!is_there(&revoked).await && !is_there(&first).await);
-    assert!(is_there(&second).await, "the key before it names it");
+    assert!(is_there(&second).await, "its predecessor names it");
     assert_eq!(commit!(world, tx => api_key::prune(tx, now, 10)), 1);
     assert!(!is_there(&second).await);
     assert!(is_there(&lasting).await && is_there(&lent).await);

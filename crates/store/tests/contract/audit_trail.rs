@@ -1,4 +1,4 @@
-//! The audit trail: read back as written, filtered, newest first, apart per project, and outliving its objects.
+//! The audit trail: read back as written, filtered, newest first, separate per project, and outliving its objects.
 
 use std::time::Duration;
 
@@ -295,7 +295,7 @@ async fn what_repeats_is_one_row_with_a_count(world: World) {
     );
     assert_eq!(look!(world, tx => audit::find(tx, Some(here), second.id)), None);
 
-    // Another subject, action, project or window is counted apart.
+    // Another subject, action, project or window is counted separately.
     for (project, action, subject) in [
         (Some(here), "user_source.deletion_refused", "198.51.100.0/24"),
         (Some(here), "user_source.deactivation_refused", "203.0.113.0/24"),
@@ -311,7 +311,7 @@ async fn what_repeats_is_one_row_with_a_count(world: World) {
         commit!(world, tx => audit::tally(tx, &later, "203.0.113.0/24")),
         1
     );
-    // What is not counted is never merged.
+    // Events without a count are never merged.
     for _ in 0..2 {
         let same = refused(Some(here), "user_source.deletion_refused");
         commit!(world, tx => audit::insert(tx, &same));

@@ -1,4 +1,4 @@
-//! Codes that providers gave out: whose they are stays known whatever else is deleted.
+//! Codes that providers issued: their sign-in stays known whatever else is deleted.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ contract!(
 );
 
 impl World {
-    /// Brings a code back; whether it belongs to this state.
+    /// Brings a code back; returns whether it belongs to this state.
     async fn bring(&self, code: &str, state: &str) -> bool {
         let (code, state) = (TokenHash::of(code), TokenHash::of(state));
         commit!(self, tx => brought_code::bring(tx, code, state, self.now())) == state

@@ -1,4 +1,4 @@
-//! Sign-ins that came back: claimed once, answered again, and kept until their cookie is of no use.
+//! Sign-ins that came back: claimed once, answered again, and kept until their cookie is useless.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Clients: those registered beforehand, those that hold grants, and those kept out.
+//! Clients: registered by an administrator, holding grants, and blocked.
 
 use std::time::Duration;
 
@@ -101,14 +101,14 @@ async fn a_client_is_stored_found_changed_and_deleted(world: World) {
     }
     assert!(commit!(world, tx => preregistered_client::update(tx, &next, stored.updated_at)));
     assert_eq!(find().await, Some(next.clone()));
-    // Somebody who read it before has not seen this.
+    // An editor that read it before has not seen this.
     assert!(!commit!(world, tx => preregistered_client::update(tx, &next, stored.updated_at)));
 
     assert!(commit!(world, tx => preregistered_client::hold(tx, gateway, stored.id)));
     assert!(commit!(world, tx => preregistered_client::delete(tx, project, gateway, stored.id)));
     assert!(!commit!(world, tx => preregistered_client::hold(tx, gateway, stored.id)));
     assert_eq!(find().await, None);
-    // A gateway takes its clients along.
+    // Deleting a gateway deletes its clients.
     assert!(commit!(world, tx => gateway::delete(tx, project, gateway)));
     assert_eq!(
         look!(world, tx => preregistered_client::gateway_of(tx, public.id)),
@@ -216,7 +216,7 @@ async fn a_blocked_client_holds_no_live_grant(world: World) {
     assert!(look!(world, tx => client_block::is_blocked(tx, gateway, CLIENT)));
     let listed = look!(world, tx => client_block::list(tx, project, gateway, &ALL));
     assert_eq!(listed.items, std::slice::from_ref(&blocked));
-    // Another gateway is not meant.
+    // Another gateway is not affected.
     let other = Setting {
         gateway: world.gateway(&setting.source).await,
         ..setting.clone()
@@ -306,7 +306,7 @@ async fn an_assertion_is_used_once(world: World) {
         use_up(assertion(setting.gateway.id, "another", "1")).await,
         AssertionUse::First
     );
-    // A client fills its own measure and nobody else's.
+    // A client fills only its own quota.
     assert_eq!(
         use_up(assertion(setting.gateway.id, CLIENT, "2")).await,
         AssertionUse::First

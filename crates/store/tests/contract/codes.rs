@@ -1,4 +1,4 @@
-//! Authorization codes: good once, at their gateway, while everything they rest on is as it was.
+//! Authorization codes: valid once, at their gateway, while everything they depend on is unchanged.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn a_code_of_another_gateway_or_time_is_refused(world: World) {
     assert_eq!(redeem(&world, &setting, code.hash).await, Redemption::Refused);
 }
 
-/// The ways in which the ground may move under a sign-in.
+/// The changes that may happen during a sign-in.
 async fn changes(world: &World) -> Vec<(&'static str, Setting)> {
     let mut moved = Vec::new();
 

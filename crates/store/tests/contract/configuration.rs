@@ -1,4 +1,4 @@
-//! Everything an administrator configures is read back as it was written, stays inside its project, is not
+//! Everything that an administrator configures is read back as written, stays inside its project, is not
 //! overwritten unseen, and reaches the directory.
 
 use std::time::Duration;
@@ -107,7 +107,7 @@ async fn names_are_taken_whatever_their_case(world: World) {
     ));
     drop(tx);
 
-    // Beyond ASCII too, where the engines by themselves would disagree.
+    // Beyond ASCII too, where the engines alone would disagree.
     let mut source = world.new_source(here.id);
     source.name = String::from("Übersee");
     commit!(world, tx => user_source::insert(tx, &source));
@@ -255,7 +255,7 @@ async fn lists_go_page_by_page_from_the_oldest(world: World) {
     }
     assert_eq!(seen, expected);
     assert_eq!(pages, 3);
-    // A cursor that is no id starts again and disturbs nothing; neither does a limit out of range.
+    // A cursor that is not an ID starts again without harm, and so does a limit out of range.
     for (after, limit) in [("\0", 0), ("'; --", 1)] {
         let page = PageRequest {
             after: Some(after.to_owned()),
@@ -277,7 +277,7 @@ async fn a_server_that_gateways_name_stays(world: World) {
         tool: "search".to_owned(),
     }];
     commit!(world, tx => gateway::insert(tx, &gateway));
-    // Named by a tool alone, it is not among the servers that were chosen.
+    // Named only by a tool, it is not among the chosen servers.
     let stored = look!(world, tx => gateway::find(tx, project.id, gateway.id));
     assert_eq!(stored.unwrap(), gateway);
     assert_eq!(
@@ -321,7 +321,7 @@ async fn keys_are_renamed_revoked_once_and_their_use_noted(world: World) {
     assert!(commit!(world, tx => api_key::rename(tx, None, key.id, "Terraform")));
     let later = world.now().plus(Duration::from_mins(5));
     commit!(world, tx => api_key::note_used(tx, &[(key.id, later)]));
-    // A batch that arrives late takes nothing back.
+    // A batch that arrives late undoes nothing.
     commit!(world, tx => api_key::note_used(tx, &[(key.id, world.now())]));
     assert!(commit!(world, tx => api_key::revoke(tx, None, key.id, later)));
     assert!(!commit!(world, tx => api_key::revoke(tx, None, key.id, later)));
@@ -344,7 +344,7 @@ async fn only_what_requests_must_see_grows_the_revision(world: World) {
     world.source(project.id).await;
     let after = look!(world, tx => revision::read(tx));
     assert_eq!(after, before + 1);
-    // Asked for at the beginning, it does not grow a second time at the end.
+    // Increased at the beginning, it is not increased a second time at the end.
     let mut tx = world.write().await;
     assert_eq!(revision::bump(&mut tx).await.unwrap(), after + 1);
     server::insert(&mut tx, &world.new_server(project.id))

@@ -1,4 +1,4 @@
-//! What a project has is counted, and nothing of its neighbours.
+//! The contents of a project are counted, and nothing of its neighbours.
 
 use gatewright_domain::api_key::{KeyRole, KeyScope};
 use gatewright_store::{

@@ -4,7 +4,7 @@ use gatewright_store::{Store, StoreConfig, StoreError, Urgency, project};
 
 use crate::world::{World, on_sqlite};
 
-/// Adds a project in a transaction of its own.
+/// Adds a project in its own transaction.
 async fn save(world: &World, store: &Store) -> Result<(), StoreError> {
     let new = world.new_project();
     let mut tx = store.write().await?;
@@ -101,7 +101,7 @@ mod postgres {
         }
     }
 
-    /// Passes bytes on in both directions until it is told to be silent; connections stay open then.
+    /// Forwards bytes in both directions until it is told to be silent; connections stay open then.
     async fn proxy(to: String) -> (String, watch::Sender<bool>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -130,7 +130,7 @@ mod postgres {
         (address, silent)
     }
 
-    /// On one thread, so that the clock can be stopped: it then jumps to the next deadline as soon as nothing moves.
+    /// On one thread, so that the clock can be stopped: it then jumps to the next deadline when nothing moves.
     #[tokio::test]
     async fn a_request_under_way_ends_when_postgresql_goes_silent_and_its_connection_is_given_up() {
         on_postgres(silence).await;
@@ -153,10 +153,10 @@ mod postgres {
         silent.send(true).unwrap();
         tokio::time::pause();
         let failed = project::insert(&mut under_way, &world.new_project()).await;
-        assert!(failed.is_err(), "a statement without an answer ended well");
+        assert!(failed.is_err(), "a statement without a response succeeded");
         drop(under_way);
         assert!(store.read().await.is_err());
-        // Once the server speaks again, so does the store: the connections that were silent are not in its pool.
+        // Once the server responds again, so does the store: the silent connections are not in its pool.
         silent.send(false).unwrap();
         tokio::time::resume();
         let store = Arc::new(store);

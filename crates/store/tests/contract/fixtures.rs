@@ -1,4 +1,4 @@
-//! Things to store: each valid, each different from the one before.
+//! Objects to store: all valid, all different.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use gatewright_store::{
 
 use crate::world::{World, commit};
 
-/// The short client id of every grant made here.
+/// The short client ID of every grant created here.
 pub(crate) const CLIENT: &str = "client-short";
 
 impl World {
@@ -210,7 +210,7 @@ impl World {
         commit!(self, tx => user::sign_in(tx, &user))
     }
 
-    /// A project with an active source, a gateway of it and somebody who signed in there.
+    /// A project with an active source, a gateway that uses it and a user who signed in there.
     pub(crate) async fn setting(&self) -> Setting {
         let project = self.project().await;
         let source = self.source(project.id).await;

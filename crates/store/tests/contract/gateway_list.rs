@@ -1,4 +1,4 @@
-//! The list of gateways: what it shows, and how it is narrowed.
+//! The list of gateways: what it shows, and how it is filtered.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn names(world: &World, project: ProjectId, filter: &GatewayFilter) -> Vec
     let names: Vec<String> = read.items.into_iter().map(|item| item.name).collect();
     let whole = look!(world, tx => gateway::list(tx, project, filter, &page));
     let whole: Vec<String> = whole.items.into_iter().map(|item| item.name).collect();
-    assert_eq!(names, whole, "both lists go by the same filter");
+    assert_eq!(names, whole, "both lists use the same filter");
     names
 }
 
@@ -38,7 +38,7 @@ async fn filters_narrow_a_list_to_this_project(world: World) {
     let (setting, stranger) = (world.setting().await, world.setting().await);
     let project = setting.project.id;
     let add = async |name: &str, slug: &str, authentication, status| {
-        // Ids tell the millisecond.
+        // IDs show the millisecond.
         world.clock.advance(Duration::from_millis(1));
         let mut gateway = world.new_gateway(project, setting.source.id);
         gateway.name = name.to_owned();

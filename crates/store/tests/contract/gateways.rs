@@ -1,4 +1,4 @@
-//! Gateways: slugs are held for ever, and neither source nor server can be missing.
+//! Gateways: slugs are held permanently, and neither source nor server can be missing.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn a_slug_is_one_whatever_its_case(world: World) {
         .unwrap();
     assert_eq!(outcome, GatewayWrite::SlugTaken);
     drop(tx);
-    // Its own slug in another case is no conflict.
+    // Its own slug in another case is not a conflict.
     renamed.slug = String::from("FREE");
     assert_eq!(
         commit!(world, tx => gateway::update(tx, &renamed, second.updated_at)),
@@ -74,7 +74,7 @@ async fn a_slug_once_used_comes_back_to_its_project_only(world: World) {
         commit!(world, tx => gateway::insert(tx, &ours)),
         GatewayWrite::Done
     );
-    // Not even when the project is gone.
+    // Not even after the project was deleted.
     assert!(commit!(world, tx => gatewright_store::project::delete(tx, setting.project.id)));
     assert_eq!(
         commit!(world, tx => gateway::insert(tx, &theirs)),

@@ -1,4 +1,4 @@
-//! Grants: live while everything they rest on is, ended one by one or all at once.
+//! Grants: live while everything they depend on is, ended one by one or all at once.
 
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ async fn a_revoked_grant_is_denied_and_its_tokens_are_gone(world: World) {
     assert_eq!(after.revocations, before.revocations + 1);
     assert_eq!(
         after.configuration, before.configuration,
-        "nobody reads that again"
+        "no one reads that again"
     );
     assert!(!commit!(world, tx => grant::revoke(tx, setting.project.id, stored.id, reason, now)));
     assert!(!is_live(&world, &setting, stored.id).await);
@@ -301,7 +301,7 @@ async fn grants_at_what_is_inactive_sleep_and_are_counted_as_such(world: World) 
     let done = commit!(world, tx => gateway::update(tx, &off, off.updated_at));
     assert_eq!(done, gateway::GatewayWrite::Done);
     assert_eq!(counts().await, (0, 2, 1, 1));
-    // The source asleep as well changes nothing, and what is revoked does not sleep.
+    // A sleeping source changes nothing more, and revoked grants do not sleep.
     commit!(world, tx => user_source::deactivate(tx, project, source, now));
     assert_eq!(counts().await, (0, 2, 1, 1));
     let reason = RevocationReason::Administrator;
@@ -310,7 +310,7 @@ async fn grants_at_what_is_inactive_sleep_and_are_counted_as_such(world: World) 
     assert!(commit!(world, tx => user_source::activate(tx, project, source, now)));
     commit!(world, tx => gateway::update(tx, &setting.gateway, off.updated_at));
     assert_eq!(counts().await, (1, 0, 1, 1), "{}", kept.id);
-    // Under another identity nobody wakes them.
+    // Under another identity they stay asleep.
     let mut moved = look!(world, tx => user_source::find(tx, project, source)).unwrap();
     let seen = moved.clone();
     moved.identity_epoch = 2;
@@ -380,7 +380,7 @@ async fn what_ran_out_a_moment_ago_can_still_be_revoked(world: World) {
     let mut token = world.new_token(&old);
     token.expires_at = world.now().plus(Duration::from_hours(29 * 24));
     commit!(world, tx => refresh_token::insert(tx, &token, world.soon()));
-    // They expired for want of use; access tokens of three of them have not.
+    // They expired without use; access tokens of three of them have not.
     world.clock.advance(Duration::from_hours(30 * 24));
     assert!(!is_live(&world, &setting, one.id).await);
     let now = world.now();

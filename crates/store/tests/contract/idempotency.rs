@@ -1,4 +1,4 @@
-//! Creations under an `Idempotency-Key`: claimed once, answered again, forgotten in time, bounded per caller.
+//! Creations with an `Idempotency-Key`: claimed once, answered again, deleted in time, bounded per caller.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn sealed(text: &str) -> SealedText {
     SealedText(text.to_owned())
 }
 
-/// Claims a key and answers in one transaction; whether it was claimed.
+/// Claims a key and stores a response in one transaction; returns whether it was claimed.
 async fn create(world: &World, claim: &Claim, answer: &str) -> bool {
     let mut tx = world.write().await;
     let now = world.now();

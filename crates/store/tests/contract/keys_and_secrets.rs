@@ -90,13 +90,13 @@ async fn rotation_reseals_everything(world: World) {
     let found = look!(world, tx => user_source::find(tx, project, source.id)).unwrap();
     assert_eq!(open(&slot, &found.client_secret.current), b"current");
     assert_eq!(open(&slot, &found.client_secret.previous.unwrap()), b"previous");
-    assert_eq!(found.updated_at, source.updated_at, "nobody edited it");
-    // An edit that began before the rotation would bring a value of the old key back.
+    assert_eq!(found.updated_at, source.updated_at, "no one edited it");
+    // An edit begun before the rotation would restore a value of the old key.
     assert!(!commit!(world, tx => user_source::update(tx, &source, &source)));
     for (number, secret) in stored.iter().enumerate() {
         let found = look!(world, tx => secret::find(tx, project, secret.id)).unwrap();
         let context = format!("secrets/value/{}", secret.id);
-        assert_eq!(found.updated_at, secret.updated_at, "nobody edited it");
+        assert_eq!(found.updated_at, secret.updated_at, "no one edited it");
         assert!(
             !commit!(world, tx => secret::update(tx, secret, secret)),
             "nor would an edit undo it"

@@ -1,4 +1,4 @@
-//! What one person gets: codes per minute, codes per consent page, and live grants, of which the least used give way.
+//! Limits per person: codes per minute, codes per consent page, and live grants, of which the least recently used are ended.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! The contract of the store: every test here runs on SQLite and, with the feature `postgres-tests`, on the PostgreSQL
 //! of `GATEWRIGHT_TEST_POSTGRES` (a URL of a user who may create schemas).
 
-// A test that cannot go on says so where it stands.
+// A test that cannot continue says so where it stops.
 #![allow(clippy::unwrap_used)]
-// Which PostgreSQL to test on is for whoever runs the tests to say, in the environment.
+// The environment says which PostgreSQL to test on.
 #![allow(clippy::disallowed_methods)]
 
 mod account_fixtures;
@@ -50,7 +50,7 @@ mod users;
 mod whole;
 mod whole_races;
 
-/// With `GATEWRIGHT_TEST_POSTGRES_REQUIRED=1`, a build without the PostgreSQL half is a failure, not a silence.
+/// With `GATEWRIGHT_TEST_POSTGRES_REQUIRED=1`, a build without the PostgreSQL half fails instead of passing silently.
 #[test]
 fn postgres_is_tested_where_it_is_required() {
     let required = std::env::var("GATEWRIGHT_TEST_POSTGRES_REQUIRED").is_ok_and(|value| value == "1");

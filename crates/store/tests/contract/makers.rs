@@ -1,4 +1,4 @@
-//! Links and invitations end with those who made them.
+//! Links and invitations end with their creators.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ async fn a_password_link_ends_with_the_power_of_its_maker(world: World) {
         let expected = (case == "untouched").then_some(LinkPurpose::ResetPassword(owner.id));
         assert_eq!(taken, expected, "{case}");
     }
-    // One of the operator's depends on no account.
+    // A link created by the operator depends on no account.
     let owner = world.account().await;
     let hash = link_for(&world, owner.id, ActorKind::Operator).await;
     assert!(commit!(world, tx => account_link::redeem(tx, hash, now)).is_some());

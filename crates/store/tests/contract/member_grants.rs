@@ -1,4 +1,4 @@
-//! Codes and grants of members: they hang on the membership, the account and the mode of the gateway.
+//! Codes and grants of members: they depend on the membership, the account and the mode of the gateway.
 
 use gatewright_domain::{
     account::{Account, AccountStatus},
@@ -72,7 +72,7 @@ async fn a_code_of_a_member_is_issued_and_redeemed_while_they_are_one(world: Wor
     let redeemed = commit!(world, tx => authorization_code::redeem(tx, gateway.id, code.hash, world.now()));
     assert_eq!(redeemed, Redemption::Redeemed(Box::new(code)));
 
-    // Not at a gateway for users of a source, nor may a user have one here.
+    // Not at a gateway for users of a source, and a user of a source cannot have one here.
     let misplaced = code_of(&world, &setting, &setting.gateway, &person);
     assert!(!commit!(world, tx => authorization_code::insert(tx, &misplaced)).is_done());
     let mut of_user = setting.new_code(&world);
@@ -97,7 +97,7 @@ async fn a_grant_rests_on_membership_account_and_mode(world: World) {
     let (found, named) = look!(world, tx => grant::find_live(tx, gateway.id, made.id, world.now())).unwrap();
     assert_eq!(found, made);
     assert_eq!(named.subject, person.id.to_string());
-    assert_eq!(named.email, None, "an inviter has typed it");
+    assert_eq!(named.email, None, "an inviter typed it");
     assert_eq!(named.display_name, Some(person.name.clone()));
     assert!(commit!(world, tx => account_address::prove(tx, person.id, world.now())));
     let (_, named) = look!(world, tx => grant::find_live(tx, gateway.id, made.id, world.now())).unwrap();

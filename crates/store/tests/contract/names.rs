@@ -1,4 +1,4 @@
-//! Names of several things at once, and what a user holds.
+//! Names of several objects at once, and what a user holds.
 
 use gatewright_store::{
     grant, held_grants, names,

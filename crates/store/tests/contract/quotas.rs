@@ -112,7 +112,7 @@ async fn a_rotated_key_counts_where_its_successor_does_not_work(world: World) {
     assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, now)), 2);
     commit!(world, tx => api_key::rotate(tx, Some(project), old.id, new.id, end, now));
     assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, now)), 1);
-    // Otherwise one could revoke the new one, make another, and so on.
+    // Otherwise one could revoke the new one, create another, and so on.
     commit!(world, tx => api_key::revoke(tx, Some(project), new.id, now));
     assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, now)), 1);
     assert_eq!(look!(world, tx => count(tx, project, Counted::ApiKeys, end)), 0);

@@ -1,4 +1,4 @@
-//! Races: many at once, over two stores on the same data, as two replicas would.
+//! Races: many at once, over two stores on the same data, like two replicas.
 
 use std::{future::Future, time::Duration};
 
@@ -36,7 +36,7 @@ contract!(
     administrators_and_the_token_endpoint_never_wait_in_a_circle,
 );
 
-/// Runs many at once, alternately on two stores of the same data, and gives what came of each.
+/// Runs many at once, alternating between two stores on the same data, and returns the outcome of each.
 pub(crate) async fn all_at_once<T, F, W>(world: &World, count: usize, work: W) -> Vec<T>
 where
     T: Send + 'static,
@@ -68,7 +68,7 @@ async fn one_of_fifty_redemptions_wins(world: World) {
                 .await
                 .unwrap();
             if matches!(outcome, Redemption::Redeemed(_)) {
-                // A second winner would fail here too, on the id.
+                // A second winner would also fail here, on the ID.
                 grant::insert(&mut tx, &begun).await.unwrap();
             }
             tx.commit().await.unwrap();
@@ -122,7 +122,7 @@ async fn twenty_refreshes_share_one_successor(world: World) {
             other => panic!("they get the same successor or none: {other:?}"),
         }
     }
-    assert_eq!(repeats, 10, "and no one more often than that");
+    assert_eq!(repeats, 10, "and no more than that");
     assert!(look!(world, tx => grant::find_live(tx, gateway, stored.id, now)).is_some());
 }
 
@@ -353,7 +353,7 @@ async fn administrators_and_the_token_endpoint_never_wait_in_a_circle(world: Wor
     for round in 0..30 {
         let (first, second) = (setting.grant(&world).await, setting.grant(&world).await);
         // The administrator's change takes the revision first and ends all grants; the token endpoint ends one grant
-        // and lets the revision grow at the end.
+        // and increases the revision at the end.
         let administrator = async {
             let mut tx = world.store.write().await?;
             revision::bump(&mut tx).await?;

@@ -1,4 +1,4 @@
-//! Refresh tokens: one successor each, repeated while that is unused, and late reuse told apart from stragglers.
+//! Refresh tokens: one successor each, repeated while that is unused, and late reuse distinguished from stragglers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -48,7 +48,7 @@ async fn begin(world: &World) -> (Setting, Grant, TokenHash) {
     (setting, grant, token.hash)
 }
 
-/// Presents a token and proposes a successor of this name.
+/// Presents a token and proposes a successor with this name.
 async fn present(world: &World, setting: &Setting, token: TokenHash, successor: &str) -> Rotation {
     present_from(world, setting, token, successor, NETWORK).await
 }
@@ -102,7 +102,7 @@ async fn a_token_is_replaced_and_the_grant_noted_as_used(world: World) {
         present(&world, &setting, second, "third").await,
         Rotation::Rotated(_)
     ));
-    // The copy that was sealed under the first token has served.
+    // The copy sealed under the first token is no longer needed.
     let row = look!(world, tx => refresh_token::find(tx, first)).unwrap();
     assert_eq!(row.successor, None);
 }
@@ -142,7 +142,7 @@ async fn the_overlap_lasts_a_day(world: World) {
         present(&world, &setting, first, "x").await,
         Rotation::Reused(_)
     ));
-    // The successor itself is as good as ever.
+    // The successor itself is still valid.
     let second = TokenHash::of("second");
     assert!(matches!(
         present(&world, &setting, second, "third").await,
@@ -162,10 +162,10 @@ async fn stragglers_are_refused_and_late_reuse_is_told(world: World) {
     assert_eq!(present(&world, &setting, first, "x").await, Rotation::Straggler);
     world.clock.advance(Duration::from_millis(1));
     let Rotation::Reused(grant) = present(&world, &setting, first, "x").await else {
-        panic!("a token whose successor was used long ago must be told");
+        panic!("a token whose successor was used long ago must be reported");
     };
     assert_eq!(grant.id, stored.id);
-    // Telling changes nothing: ending the grant is the caller's.
+    // Reporting it changes nothing: the caller ends the grant.
     let third = TokenHash::of("third");
     assert!(matches!(
         present(&world, &setting, third, "fourth").await,
@@ -274,7 +274,7 @@ async fn the_overlap_ends_when_an_access_token_of_the_successor_is_used(world: W
         let seen = BTreeMap::from([(stored.id, Seen { generation, at })]);
         commit!(world, tx => grant::note_seen(tx, &seen));
     };
-    // One issued with the token itself ends nothing.
+    // An access token issued with the token itself ends nothing.
     see(1).await;
     world.clock.advance(Duration::from_mins(10));
     let repeated = present(&world, &setting, first, "x").await;
@@ -289,7 +289,7 @@ async fn the_overlap_ends_when_an_access_token_of_the_successor_is_used(world: W
     let late = present(&world, &setting, first, "x").await;
     assert!(matches!(late, Rotation::Reused(_)), "{late:?}");
 
-    // In a burst of one client the first answer is in use while the others arrive.
+    // In a burst of one client, the first response is in use while the others arrive.
     let (setting, stored, first) = begin(&world).await;
     present(&world, &setting, first, "the second").await;
     let seen = BTreeMap::from([(
@@ -384,7 +384,7 @@ async fn the_overlap_of_a_token_without_a_number_ends_by_use_too(world: World) {
     let rotated = present(&world, &setting, old.hash, "second").await;
     assert!(matches!(rotated, Rotation::Rotated(_)), "{rotated:?}");
     let row = look!(world, tx => refresh_token::find(tx, TokenHash::of("second"))).unwrap();
-    // First uses of a first generation are not noted.
+    // First uses of a first generation are not recorded.
     assert_eq!(row.generation, Some(2));
     let seen = Seen {
         generation: 2,

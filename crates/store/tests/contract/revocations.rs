@@ -83,7 +83,7 @@ async fn a_revocation_is_kept_until_the_last_access_token_has_expired(world: Wor
     let (short, _) = begin(&world, &setting, HOUR).await;
     let (longer_before, token) = begin(&world, &setting, 24 * HOUR).await;
     world.clock.advance(Duration::from_mins(10));
-    // The gateway issues shorter ones by now; the one from before still counts.
+    // The gateway now issues shorter ones; the earlier one still counts.
     let rotated = refresh(&world, &setting, token, Duration::from_mins(5)).await;
     assert!(matches!(rotated, Rotation::Rotated(_)));
     revoke(&world, &setting, &short).await;
@@ -134,7 +134,7 @@ async fn a_grant_whose_access_tokens_have_expired_leaves_no_revocation(world: Wo
         Rotation::Refused,
         "it is revoked all the same"
     );
-    // A millisecond before that, there is one.
+    // One millisecond earlier, there is one.
     world.clock.set_back(Duration::from_millis(1));
     revoke(&world, &setting, &other).await;
     assert_eq!(since(&world.store, None, world.now()).await.len(), 1);
@@ -190,7 +190,7 @@ async fn a_transaction_that_commits_later_is_not_missed(world: World) {
             .await
             .unwrap()
     );
-    // SQLite has one writer, so there the slow one goes first.
+    // SQLite has one writer, so the slow one goes first there.
     if world.is_sqlite() {
         slow.commit().await.unwrap();
         revoke(&world, &setting, &second).await;
@@ -208,7 +208,7 @@ async fn a_transaction_that_commits_later_is_not_missed(world: World) {
 }
 
 async fn many_are_read_page_by_page(world: World) {
-    // One transaction gives all of its revocations one number, and a page may end among them.
+    // One transaction assigns all its revocations one number, and a page may end in the middle of them.
     let setting = world.setting().await;
     let (project, gateway) = (setting.project.id, setting.gateway.id);
     let mut tx = world.write().await;

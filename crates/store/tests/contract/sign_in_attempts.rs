@@ -1,4 +1,4 @@
-//! Attempts to sign in: parts add up whoever writes them, room is bounded, and what they rest on takes them along.
+//! Attempts to sign in: parts are merged from any process, room is bounded, and they are deleted with what they depend on.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn new_part(world: &World, setting: &Setting, steps: &[Step]) -> AttemptPart {
     part
 }
 
-/// The same attempt, as somebody sees it who knows only its grant.
+/// The same attempt, as a process sees it that knows only its grant.
 fn later_part(world: &World, first: &AttemptPart, record: StepRecord) -> AttemptPart {
     let mut part = AttemptPart {
         head: AttemptHead {
@@ -262,7 +262,7 @@ async fn another_project_finds_nothing(world: World) {
     let listed =
         look!(world, tx => sign_in_attempt::list(tx, project, &filter, world.now(), &page(None, 50)));
     assert!(listed.items.is_empty());
-    // A part that names gateway or source of another project begins nothing.
+    // A part that names a gateway or source of another project creates nothing.
     let mut foreign = new_part(&world, &setting, &[Step::Redirect]);
     foreign.head.project_id = other.project.id;
     assert!(!added(&world, &foreign).await);
@@ -346,7 +346,7 @@ async fn what_an_attempt_rests_on_takes_it_along(world: World) {
     let id = of_source.source.id;
     commit!(world, tx => user_source::delete(tx, project_id, id));
     assert_eq!(left().await, 1);
-    // What comes late, for something that has gone, is not written.
+    // Late parts for deleted objects are not written.
     for part in &parts[..2] {
         assert!(!added(&world, part).await);
     }

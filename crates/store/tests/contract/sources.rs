@@ -1,4 +1,4 @@
-//! User Sources: what an active gateway forbids, what goes with a source, and the two slots of its secret.
+//! User Sources: what an active gateway prevents, what is deleted with a source, and the two slots of its secret.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ async fn an_active_gateway_keeps_its_source(world: World) {
         )
     };
     let both = named(&[&setting.gateway, &second]);
-    // Two ids of one millisecond have no order in time.
+    // Two IDs of one millisecond are not ordered by time.
     let both_reversed = named(&[&second, &setting.gateway]);
     let outcome = commit!(world, tx => user_source::deactivate(tx, project, source, world.now()));
     assert!(outcome == both || outcome == both_reversed);
@@ -110,7 +110,7 @@ async fn deleting_a_source_takes_users_codes_and_grants(world: World) {
     let redeemed =
         commit!(world, tx => authorization_code::redeem(tx, setting.gateway.id, code.hash, world.now()));
     assert_eq!(redeemed, authorization_code::Redemption::Refused);
-    // The gateway stays and can be changed, except that it is not activated.
+    // The gateway stays and can be changed, but not activated.
     let mut on = off.clone();
     on.status = GatewayStatus::Active;
     let outcome = commit!(world, tx => gateway::update(tx, &on, off.updated_at));
@@ -239,10 +239,10 @@ async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
     assert_eq!(stored.client_secret.previous, None);
     assert_eq!(stored.client_secret.confirmed_at, Some(world.now()));
     assert_eq!(stored.client_secret.refused_at, None);
-    assert_eq!(stored.updated_at, source.updated_at, "nobody edited anything");
-    // An edit that began before the promotion would bring the previous secret back.
+    assert_eq!(stored.updated_at, source.updated_at, "no one edited anything");
+    // An edit begun before the promotion would restore the previous secret.
     assert!(!commit!(world, tx => user_source::update(tx, &source, &source)));
-    // What worked may stop working: that is noted too, until it works again.
+    // What worked may stop working: that is recorded too, until it works again.
     assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
     let refused = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(refused.client_secret.refused_at, Some(world.now()));
@@ -269,8 +269,8 @@ async fn a_refusal_of_the_new_secret_is_noted_once(world: World) {
     assert!(!commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
     let stored = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(stored.client_secret.refused_at, Some(first));
-    assert_eq!(stored.updated_at, source.updated_at, "nobody edited anything");
-    // An edit that began before must not make it forgotten; one that has seen it may be saved.
+    assert_eq!(stored.updated_at, source.updated_at, "no one edited anything");
+    // An edit begun before must not clear it; one that has seen it may be saved.
     assert!(!commit!(world, tx => user_source::update(tx, &source, &source)));
     let mut tx = world.write().await;
     let held = user_source::find_and_hold(&mut tx, stored.project_id, stored.id)

@@ -25,7 +25,7 @@ fn keyring(seeds: &[u64]) -> Keyring {
     Keyring::new(keys.collect()).unwrap()
 }
 
-/// Runs a statement past the store, like somebody with a shell.
+/// Runs a statement without the store, like someone with a shell.
 pub(crate) async fn by_hand(world: &World, sql: &'static str) {
     match &world.config {
         StoreConfig::Sqlite { path } => {
@@ -49,7 +49,7 @@ async fn a_migrated_database_says_so(world: World) {
 }
 
 async fn several_replicas_migrate_at_once(world: World) {
-    // The world is migrated already: start from nothing, next to it.
+    // The world is already migrated: start from nothing, next to it.
     let fresh = world.beside().await;
     assert!(!fresh.store.is_migrated().await.unwrap());
     let mut starts = tokio::task::JoinSet::new();

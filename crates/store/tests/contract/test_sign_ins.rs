@@ -1,4 +1,4 @@
-//! Test sign-ins: bounded, forgotten in time, and never taken back once they succeeded.
+//! Test sign-ins: bounded, deleted in time, and final once they succeeded.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn a_test_is_gone_after_its_time_with_all_that_came_of_it(world: World) {
     );
     assert!(!note(&world, &test, &TestProgress::AtProvider).await);
     assert_eq!(commit!(world, tx => test_sign_in::prune(tx, world.now(), 10)), 1);
-    // Even a clock that goes back finds nothing: the row itself is gone.
+    // Even a clock that goes back finds nothing: the row itself was deleted.
     let earlier = test.created_at;
     assert_eq!(
         look!(world, tx => test_sign_in::find_by_page(tx, test.page_hash, earlier)),

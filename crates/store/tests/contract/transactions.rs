@@ -1,4 +1,4 @@
-//! Transactions: all or nothing, from one moment, and never a hang.
+//! Transactions: all or nothing, a snapshot of one moment, and never a hang.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -85,19 +85,19 @@ async fn replicas_hear_of_changes(world: World) {
     let project = world.project().await;
     let replica = world.replica().await;
     if world.is_sqlite() {
-        // There is nobody to hear from; the wait simply goes on, and a poll finds changes.
+        // There is no one to hear from; the wait simply continues, and a poll finds changes.
         let mut waiting = Box::pin(replica.changed());
         let polled = std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context)));
         assert!(polled.await.is_pending());
     } else {
         let waiting = replica.clone();
         let heard = tokio::spawn(async move { waiting.changed().await });
-        // The listener may start late, so changes go on until one is heard.
+        // The listener may start late, so changes continue until one is heard.
         while !heard.is_finished() {
             world.server(project.id).await;
         }
         heard.await.unwrap().unwrap();
-        // Whoever waits is no reason for a process not to end.
+        // A waiter must not keep a process from exiting.
         let waiting = replica.clone();
         let ended = tokio::spawn(async move { while waiting.changed().await.is_ok() {} });
         replica.close().await;

@@ -228,11 +228,11 @@ async fn a_search_among_many_stops_and_goes_on(world: World) {
         look!(world, tx => user::list_among(tx, project, &called(search), &page, searched))
     };
     let first = look("needle", None, 20).await;
-    assert_eq!(first.items, [], "it is older than all that were looked at");
+    assert_eq!(first.items, [], "it is older than all that were searched");
     let second = look("needle", first.next, 20).await;
     let found: Vec<_> = second.items.iter().map(|user| user.id).collect();
     assert_eq!((found, second.next), (vec![needle.id], None));
-    // One more, and it is among them; a page that is full goes on as any other.
+    // With one more, it is among them; a full page continues like any other.
     assert_eq!(look("needle", None, 21).await.items.len(), 1);
     let straw = look("straw", None, 10).await;
     assert_eq!(straw.items.len(), 8);
@@ -291,7 +291,7 @@ async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_count
             former: 0
         }
     );
-    // Another client leaves everyone who they are.
+    // Another client keeps everyone's identity.
     edit(&|source| "client-2".clone_into(&mut source.client_id)).await;
     assert_eq!(
         counts().await,
@@ -326,14 +326,14 @@ async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_count
         }
     );
     assert_eq!(listed(Some(false)).await, [third]);
-    // Ids of one millisecond come in any order.
+    // IDs of one millisecond come in any order.
     let sorted = |mut ids: Vec<UserId>| {
         ids.sort();
         ids
     };
     assert_eq!(listed(Some(true)).await, sorted(vec![first, second]));
     assert_eq!(listed(None).await, sorted(vec![first, second, third]));
-    // Back under the first identity people are who they were.
+    // Back under the first identity, people are the same as before.
     edit(&|source| {
         issuer.clone_into(&mut source.issuer);
         claim.clone_into(&mut source.subject_claim);
@@ -374,7 +374,7 @@ async fn a_deleted_user_is_denied_while_tokens_may_be_about(world: World) {
     world.clock.advance(Duration::from_hours(1));
     assert!(look!(world, tx => revocation::list(tx, world.now())).is_empty());
     assert_eq!(commit!(world, tx => revocation::prune(tx, world.now(), 10)), 1);
-    // Whoever signs in again under the same key is a new user.
+    // A person who signs in again with the same key is a new user.
     let mut again = world.new_user(project, setting.source.id);
     again.key = setting.user.key.clone();
     assert_eq!(commit!(world, tx => user::sign_in(tx, &again)).id, again.id);

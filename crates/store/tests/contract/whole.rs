@@ -1,4 +1,4 @@
-//! Transactions that run as a whole: all or nothing, each for itself, and durable before anyone hears of it.
+//! Transactions that run as a whole: all or nothing, each separately, and durable before their owners get a result.
 
 use gatewright_store::{StoreError, Urgency, project, revision, server};
 
@@ -146,12 +146,12 @@ async fn a_whole_transaction_waits_for_one_that_goes_step_by_step(world: World) 
         outcome
     });
     if world.is_sqlite() {
-        // It stands in line: its project is not there for it before the other commits.
+        // It waits: its project does not exist for it before the other one commits.
         tokio::task::yield_now().await;
         steps.commit().await.unwrap();
         whole.await.unwrap().unwrap();
     } else {
-        // PostgreSQL has many writers; the row it refers to is not there until the other commits.
+        // PostgreSQL has many writers; the row it refers to does not exist until the other one commits.
         steps.commit().await.unwrap();
         let _ = whole.await.unwrap();
     }

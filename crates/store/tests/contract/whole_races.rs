@@ -1,4 +1,4 @@
-//! Races of transactions that run as a whole, over two stores on the same data: what is good once is good once, also where
+//! Races of transactions that run as a whole, over two stores on the same data: what is valid once is valid once, even if
 //! several share a commit and some of them are undone.
 
 use std::time::Duration;
@@ -34,7 +34,7 @@ contract!(
     one_of_many_arrivals_claims_a_sign_in,
 );
 
-/// What redeeming a code needs.
+/// Everything needed to redeem a code.
 #[derive(Clone)]
 struct Presented {
     gateway: GatewayId,
@@ -43,7 +43,7 @@ struct Presented {
     now: Timestamp,
 }
 
-/// Presents a code as the token endpoint does. One who may not have it takes it back.
+/// Presents a code as the token endpoint does. One that is not entitled to it rolls back.
 async fn redeem(store: Store, presented: Presented, may: bool) -> Result<Redemption, StoreError> {
     store
         .transact(Urgency::Person, move |tx| {
@@ -56,7 +56,7 @@ async fn redeem(store: Store, presented: Presented, may: bool) -> Result<Redempt
                 } = presented;
                 let outcome = authorization_code::redeem(tx, gateway, code, now).await?;
                 if matches!(outcome, Redemption::Redeemed(_)) {
-                    // A second winner would fail here too, on the id.
+                    // A second winner would also fail here, on the ID.
                     grant::insert(tx, &begun).await?;
                 }
                 if may { Ok(outcome) } else { Err(StoreError::Busy) }

@@ -1,4 +1,4 @@
-//! A fresh store for each test, on either engine.
+//! A new store for each test, on either engine.
 
 use std::{
     sync::{
@@ -37,7 +37,7 @@ macro_rules! contract {
 }
 pub(crate) use contract;
 
-/// A migrated store with a clock that stands still and repeatable randomness. Clones share all of it.
+/// A migrated store with a fixed clock and repeatable randomness. Clones share all of it.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) store: Store,
@@ -68,19 +68,19 @@ impl World {
         self.now().plus(Duration::from_hours(1))
     }
 
-    /// A number nobody else in this world has.
+    /// A number that is unique in this world.
     pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// An empty database of its own, not migrated.
+    /// A separate empty database, not migrated.
     pub(crate) async fn beside(&self) -> Self {
         let config = match &self.config {
             StoreConfig::Sqlite { path } => StoreConfig::Sqlite {
                 path: path.with_file_name("beside.db"),
             },
             StoreConfig::Postgres { .. } => {
-                // The schema of this world, emptied: it is dropped with everything inside at the end.
+                // The schema of this world, dropped with everything inside at the end.
                 self.store.close().await;
                 self.empty_schema().await;
                 self.config.clone()
@@ -105,7 +105,7 @@ impl World {
         connection.close().await.unwrap();
     }
 
-    /// A store of its own on the same data, like another process.
+    /// A separate store on the same data, like another process.
     pub(crate) async fn replica(&self) -> Store {
         Store::connect(&self.config).await.unwrap()
     }
@@ -123,7 +123,7 @@ impl World {
     }
 }
 
-/// Writes in a transaction of its own and commits it.
+/// Writes in its own transaction and commits it.
 macro_rules! commit {
     ($world:expr, $tx:ident => $work:expr) => {{
         let mut transaction = $world.store.write().await.unwrap();
@@ -135,7 +135,7 @@ macro_rules! commit {
 }
 pub(crate) use commit;
 
-/// Reads in a transaction of its own.
+/// Reads in its own transaction.
 macro_rules! look {
     ($world:expr, $tx:ident => $work:expr) => {{
         let mut transaction = $world.store.read().await.unwrap();
@@ -169,7 +169,7 @@ pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: f
         .unwrap();
     let separator = if url.contains('?') { '&' } else { '?' };
     let inside = format!("{url}{separator}options=-c%20search_path%3D{schema}");
-    // In a task of its own, so that the schema goes away when the test fails, too.
+    // In its own task, so that the schema is also dropped when the test fails.
     let outcome = tokio::spawn(async move {
         let url = Secret::new(inside);
         let world = World::open(StoreConfig::Postgres {
