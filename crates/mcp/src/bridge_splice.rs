@@ -2,43 +2,21 @@
 //! that stands for no error is taken out, and `resultType` becomes what the client's era has. Every other byte passes as
 //! it came, and nothing is held back but the few bytes of a member that may be changed.
 
+mod changes;
 mod piece;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::bridge::same_id;
-use piece::{Piece, Quotes};
+pub use self::changes::{Changes, ResultType};
+use self::piece::{Piece, Quotes};
+use crate::{bridge::same_id, scan::decode_string};
 
 /// Bytes of a member that are held while it is incomplete; ids we gave out are far shorter.
 const HELD_MAX: usize = 64;
-
-/// What a streamed answer needs changed. Beside that, `"error":null` and `"result":null` are always taken out: some
-/// servers write both members, and the SDKs refuse a message that has both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changes {
-    /// The id we gave the request, as JSON text, and the one the client knows it by.
-    pub id: Option<(Bytes, Bytes)>,
-    /// What becomes of `resultType` in a `result` object.
-    pub result_type: ResultType,
-}
-
-/// What becomes of the member `resultType` of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResultType {
-    /// It passes, or its absence does.
-    Keep,
-    /// It is taken out, for clients of the era with sessions: some refuse what they do not know.
-    Remove,
-    /// It becomes `complete` and the first member. Servers with sessions mean nothing else by a result.
-    Complete,
-}
-
-impl Changes {
-    /// Whether the answer may pass as it is, but for a `null`.
-    pub const fn is_empty(&self) -> bool {
-        self.id.is_none() && matches!(self.result_type, ResultType::Keep)
-    }
-}
+/// A character of an id may be written as an escape of this many bytes.
+const ESCAPE: usize = 6;
 
 /// Why an answer cannot be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -137,6 +115,7 @@ impl Splicer {
     /// Whether an answer that has come as a whole needs no change for sure, which is seen without reading its members.
     pub fn leaves(&self, whole: &[u8]) -> bool {
         self.state == State::Start
+            && self.changes.id.is_none()
             && self.changes.is_empty()
             && memchr::memmem::find(whole, b"\"error\"").is_none()
     }
@@ -152,12 +131,12 @@ impl Splicer {
         if self.state == State::Passing {
             return Ok(piece);
         }
-        if !self.changes.is_empty() {
+        if self.changes.id.is_some() || !self.changes.is_empty() {
             return self.splice(&piece);
         }
         let held = self.held.clone();
         let spliced = self.splice(&piece);
-        // Nothing has to be changed, so what it is stays for the client to judge.
+        // Nothing has to be changed or checked, so what it is stays for the client to judge.
         Ok(spliced.unwrap_or_else(|_| {
             self.state = State::Passing;
             if held.is_empty() {
@@ -172,7 +151,7 @@ impl Splicer {
     pub fn finish(&self) -> Result<(), SpliceError> {
         match self.state {
             State::End | State::Passing => Ok(()),
-            State::Start if self.changes.is_empty() => Ok(()),
+            State::Start if self.changes.id.is_none() && self.changes.is_empty() => Ok(()),
             _ => Err(SpliceError::Truncated),
         }
     }
@@ -185,7 +164,7 @@ impl Splicer {
                 State::Start => self.start_byte(byte, at)?,
                 State::BetweenMembers => self.between_byte(byte, at, &mut piece)?,
                 State::Name => self.name_byte(byte, at, &mut piece),
-                State::BeforeValue => self.before_value_byte(byte, at, &mut piece),
+                State::BeforeValue => self.before_value_byte(byte, at, &mut piece)?,
                 State::Judged(what) => self.judged_byte(what, byte, at, &mut piece)?,
                 State::Value => self.value_bytes(bytes, at, &mut piece)?,
                 State::End if byte.is_ascii_whitespace() => at + 1,
@@ -236,20 +215,28 @@ impl Splicer {
         if self.quotes == Quotes::Outside {
             self.state = State::BeforeValue;
         } else if self.name.len() < HELD_MAX {
-            // A longer or escaped name is none of those we look for.
+            // A longer name is none of those we look for.
             self.name.push(byte);
         }
         self.bound(at + 1, piece);
         at + 1
     }
 
-    fn before_value_byte(&mut self, byte: u8, at: usize, piece: &mut Piece<'_>) -> usize {
+    fn before_value_byte(
+        &mut self,
+        byte: u8,
+        at: usize,
+        piece: &mut Piece<'_>,
+    ) -> Result<usize, SpliceError> {
         if matches!(byte, b':' | b' ' | b'\t' | b'\r' | b'\n') {
             self.bound(at + 1, piece);
-            return at + 1;
+            return Ok(at + 1);
         }
         let changes_type = self.changes.result_type != ResultType::Keep;
-        match (&self.name[..], self.in_result) {
+        let name = std::mem::take(&mut self.name);
+        match (&*plain(&name), self.in_result) {
+            // A request or notification in the place of the answer.
+            (b"method", false) if self.changes.id.is_some() => return Err(SpliceError::Malformed),
             (b"id", false) if self.changes.id.is_some() => {
                 self.keep(piece);
                 piece.hold(at);
@@ -267,7 +254,7 @@ impl Splicer {
             (b"result", false) if byte == b'{' && changes_type => {
                 self.keep(piece);
                 self.open_result(at + 1, piece);
-                return at + 1;
+                return Ok(at + 1);
             }
             _ => {
                 self.keep(piece);
@@ -276,7 +263,7 @@ impl Splicer {
             }
         }
         // The first byte of a value is looked at again as part of it.
-        at
+        Ok(at)
     }
 
     /// Behind the opening brace of the result.
@@ -307,7 +294,11 @@ impl Splicer {
             return Ok(at);
         }
         self.quotes = self.quotes.after(byte);
-        if piece.held_until(at + 1) > HELD_MAX {
+        let most = match (what, &self.changes.id) {
+            (Judged::Id, Some((ours, _))) => HELD_MAX.max(ours.len() * ESCAPE),
+            _ => HELD_MAX,
+        };
+        if piece.held_until(at + 1) > most {
             if what == Judged::Id {
                 return Err(SpliceError::Malformed);
             }
@@ -330,8 +321,12 @@ impl Splicer {
                 if value != "null" && !same_id(value, ours) {
                     return Err(SpliceError::ForeignId);
                 }
-                piece.remove(at, false);
-                piece.insert(at, theirs);
+                if ours == theirs {
+                    piece.release();
+                } else {
+                    piece.remove(at, false);
+                    piece.insert(at, theirs);
+                }
             }
             Judged::Type if value == b"\"input_required\"" => return Err(SpliceError::InputRequired),
             Judged::Null if value != b"null" => self.keep(piece),
@@ -425,6 +420,16 @@ impl Splicer {
             }
         }
     }
+}
+
+/// The text of a member's name, which may be written with escapes.
+fn plain(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.contains(&b'\\') {
+        return Cow::Borrowed(name);
+    }
+    let quoted = [&b"\""[..], name, b"\""].concat();
+    let decoded = decode_string(&quoted).map(|text| text.into_owned().into_bytes());
+    decoded.map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
 #[cfg(test)]

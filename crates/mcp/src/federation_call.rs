@@ -298,21 +298,19 @@ async fn stream<T: Transport>(
             Box::pin(translated(net, json, &bridge, &upstream)).await
         }
         MediaType::Json => {
+            let ours = bridge.server_id.unwrap_or_else(|| bridge.client_id.clone());
             let changes = Changes {
-                id: bridge.server_id.map(|ours| (ours, bridge.client_id)),
+                id: Some((ours, bridge.client_id)),
                 result_type: match (bridge.client_era, bridge.server_era) {
                     (_, Era::Modern) => ResultType::Keep,
                     (Era::Modern, Era::Legacy) => ResultType::Complete,
                     (Era::Legacy, Era::Legacy) => ResultType::Remove,
                 },
             };
-            let is_looked_at = !changes.is_empty();
             let mut json = JsonAnswer::new(body, Some(Splicer::new(changes)), watch, guard);
-            if is_looked_at {
-                // An answer that is not ours is refused while that can still be said.
-                let first = json.look_at_first().await;
-                first.map_err(|why| not_passed_on(&upstream, &why))?;
-            }
+            // An answer that is not ours is refused while that can still be said.
+            let first = json.look_at_first().await;
+            first.map_err(|why| not_passed_on(&upstream, &why))?;
             if let Some(session) = &session
                 && ends_session(json.first(), session)
             {

@@ -70,6 +70,63 @@ fn an_answer_to_another_request_is_refused() {
     assert_eq!(splice(changes(), text, 7), Err(SpliceError::ForeignId));
 }
 
+/// Where client and server know the request by the same id.
+fn kept() -> Changes {
+    let id = Bytes::from_static(b"17");
+    Changes {
+        id: Some((id.clone(), id)),
+        result_type: ResultType::Keep,
+    }
+}
+
+#[rstest]
+#[case(r#"{"jsonrpc":"2.0","id":18,"result":{}}"#, SpliceError::ForeignId)]
+#[case(r#"{"id":17,"result":{},"id":18}"#, SpliceError::ForeignId)]
+#[case(r#"{"result":{},"\u0069d":18}"#, SpliceError::ForeignId)]
+#[case(r#"{"id":"17","result":{}}"#, SpliceError::ForeignId)]
+#[case(r#"[{"id":18,"result":{}}]"#, SpliceError::Malformed)]
+#[case("\u{feff}{\"id\":18,\"result\":{}}", SpliceError::Malformed)]
+#[case(
+    r#"{"id":17,"method":"sampling/createMessage","params":{}}"#,
+    SpliceError::Malformed
+)]
+#[case("", SpliceError::Truncated)]
+fn what_could_answer_another_call_is_refused_also_where_nothing_changes(
+    #[case] input: &str,
+    #[case] why: SpliceError,
+) {
+    for size in 1..=input.len().max(1) {
+        for changes in [kept(), changes()] {
+            assert_eq!(
+                splice(changes, input, size),
+                Err(why),
+                "{input} in pieces of {size}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_id_that_is_the_same_on_both_sides_stays_as_it_was_written() {
+    for input in [
+        r#"{"jsonrpc":"2.0", "id" : 17 ,"result":{"id":18,"method":"m"}}"#,
+        r#"{"result":{"a":[{"id":18}]},"id":17.0}"#,
+        r#"{"id":null,"error":{"code":-1,"message":"no"}}"#,
+    ] {
+        check(&kept(), input, input);
+        let splicer = Splicer::new(kept());
+        assert!(!splicer.leaves(input.as_bytes()));
+        assert_eq!(splicer.length(90), Some(90));
+    }
+    let long = "x".repeat(1_000);
+    let changes = Changes {
+        id: Some((format!("\"{long}\"").into(), format!("\"{long}\"").into())),
+        result_type: ResultType::Keep,
+    };
+    let answer = format!(r#"{{"id":"{long}","result":{{}}}}"#);
+    assert_eq!(splice(changes, &answer, 100).as_deref(), Ok(&*answer));
+}
+
 #[test]
 fn what_is_not_an_object_or_breaks_off_is_refused() {
     assert_eq!(splice(changes(), "[1]", 1), Err(SpliceError::Malformed));

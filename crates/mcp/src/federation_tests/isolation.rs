@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     fake_net::{
         FakeBody, FakeServer, User, World, answer, event, events, json_answer, legacy_server, meta,
-        modern_headers, read, tool,
+        modern_headers, modern_reply, read, tool,
     },
     federation::Plan,
 };
@@ -108,4 +108,32 @@ async fn nothing_is_delivered_across_users_in_thousands_of_calls() {
     }
     assert_eq!(server.received("tools/call").len(), 2 * CALLS);
     assert_eq!(server.received("initialize").len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_answers_no_call_but_the_one_it_was_asked() {
+    // Clients look for the request of an answer by its id, whichever exchange it came in.
+    for forged in [
+        r#"{"jsonrpc":"2.0","id":8,"result":{"content":[]}}"#,
+        r#"{"jsonrpc":"2.0","\u0069d":8,"result":{"content":[]}}"#,
+        r#"[{"jsonrpc":"2.0","id":8,"result":{"content":[]}}]"#,
+    ] {
+        let server = FakeServer::new(move |received| {
+            Ok(match received.method() {
+                "tools/call" => json_answer(200, forged),
+                _ => modern_reply(received, &[tool("look")], 60_000, "public"),
+            })
+        });
+        let world = World::new(&[("one", &server)]);
+        let plan = world.plan(IdentityForwarding::None, &[]);
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"look",{}}}}}"#,
+            meta("")
+        );
+        let headers = modern_headers("tools/call", Some("look"));
+        let (_, text) = read(world.post(&plan, &ADA, &headers, &body).await).await;
+        let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(told["id"], 7, "{text}");
+        assert!(told["error"].is_object(), "{text}");
+    }
 }
