@@ -5,6 +5,7 @@
 pub(crate) mod testing;
 mod told;
 mod tools;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,9 +17,10 @@ use gatewright_domain::{
 };
 use gatewright_mcp::version::{Era, ProtocolVersion};
 use moka::sync::Cache;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 pub use self::tools::{LeftOut, Tool};
+use self::turns::{OF_ONE, Turns};
 use super::{Authority, ServiceError, servers};
 use crate::{app::App, directory::ServerEntry, relying_party::check::Finding};
 
@@ -34,16 +36,14 @@ const STILL_NEW: Duration = Duration::from_secs(10);
 const KEPT_FOR: Duration = Duration::from_hours(1);
 /// Bytes of what was seen, roughly: a server with 5,000 tools takes some five megabytes.
 const KEPT_BYTES: u64 = 32 * 1024 * 1024;
-/// Servers asked at once, by all who look: a list of one project's servers opens no flood of connections.
-const AT_ONCE: usize = 8;
 
 /// What administrators last saw of servers.
 #[derive(Debug)]
 pub struct ServerChecks {
     seen: Cache<ServerId, Arc<ServerCheck>>,
-    turns: Semaphore,
+    turns: Turns,
     /// Those of checks that may take longer, so that no page waits behind them.
-    patient_turns: Semaphore,
+    patient_turns: Turns,
 }
 
 impl Default for ServerChecks {
@@ -54,8 +54,8 @@ impl Default for ServerChecks {
                 .weigher(|_, check: &Arc<ServerCheck>| u32::try_from(check.weight()).unwrap_or(u32::MAX))
                 .time_to_live(KEPT_FOR)
                 .build(),
-            turns: Semaphore::new(AT_ONCE),
-            patient_turns: Semaphore::new(AT_ONCE),
+            turns: Turns::default(),
+            patient_turns: Turns::default(),
         }
     }
 }
@@ -211,7 +211,7 @@ pub async fn ask_unknown(app: &App, authority: &Authority, servers: &[Server]) -
         .iter()
         .filter(|server| known(app, server) == Known::Nothing);
     stream::iter(unknown)
-        .for_each_concurrent(AT_ONCE, async |server| {
+        .for_each_concurrent(OF_ONE, async |server| {
             ask(app, server, Occasion::Save).await;
         })
         .await;
@@ -247,8 +247,15 @@ pub(super) fn keep(app: &App, server: &Server, outcome: Result<Answered, Finding
         of: server.updated_at,
         outcome,
     });
-    app.server_checks.seen.insert(server.id, Arc::clone(&check));
+    if was_asked(&check.outcome) {
+        app.server_checks.seen.insert(server.id, Arc::clone(&check));
+    }
     check
+}
+
+/// Whether the server was asked at all. Otherwise nothing was seen of it, and what is known stays.
+fn was_asked(outcome: &Result<Answered, Finding>) -> bool {
+    outcome.as_ref().err() != Some(&told::busy())
 }
 
 async fn inspect(app: &App, entry: &ServerEntry, occasion: Occasion) -> Result<Answered, Finding> {
@@ -258,8 +265,8 @@ async fn inspect(app: &App, entry: &ServerEntry, occasion: Occasion) -> Result<A
         Occasion::Save | Occasion::Look => &checks.turns,
         Occasion::Check => &checks.patient_turns,
     };
-    let waiting = tokio::time::timeout(deadline, turns.acquire()).await;
-    let Ok(_turn) = waiting else {
+    let waiting = tokio::time::timeout(deadline, turns.take(entry.server.project_id)).await;
+    let Ok(Some(_turn)) = waiting else {
         return Err(told::busy());
     };
     let began = Instant::now();
@@ -285,5 +292,11 @@ mod tests {
             let waited = patience(Duration::from_millis(time_limit));
             assert_eq!(waited, Duration::from_millis(waits), "{time_limit}");
         }
+    }
+
+    #[test]
+    fn of_a_server_that_was_not_asked_nothing_is_remembered() {
+        assert!(!was_asked(&Err(told::busy())));
+        assert!(was_asked(&Err(told::not_here_yet())));
     }
 }
