@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use gatewright_domain::{
     Invalid, Timestamp,
+    id::ProjectId,
     user_source::{AuthenticationChoice, Callback},
 };
-use gatewright_store::project;
+use gatewright_store::project as projects;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::findings::unnamed;
@@ -164,6 +165,12 @@ pub struct Candidate<'a> {
 
 /// Checks a User Source against its provider, within some ten seconds. Always fetches anew.
 pub async fn check(app: &Gateways, candidate: Candidate<'_>) -> Vec<CheckResult> {
+    check_for(app, None, candidate).await
+}
+
+/// The same at the expense of the project that asks. Otherwise one could name addresses that hang at the domain of other
+/// projects' provider, and so take the connections with which all of them sign in there.
+pub async fn check_for(app: &Gateways, project: Option<ProjectId>, candidate: Candidate<'_>) -> Vec<CheckResult> {
     let rule = provider::url_rule(app);
     let mut report = Report::default();
     let Some(issuer) = report.issuer_url(candidate.issuer, rule) else {
@@ -181,7 +188,7 @@ pub async fn check(app: &Gateways, candidate: Candidate<'_>) -> Vec<CheckResult>
         );
         return report.finish();
     }
-    let document = match provider::fetch_document(app, candidate.issuer, FETCH_LIMITS).await {
+    let document = match provider::fetch_document(app, project, candidate.issuer, FETCH_LIMITS).await {
         Ok(document) => document,
         Err(error) => {
             report.fail(CheckName::Discovery, unreachable(candidate.issuer, &error));
@@ -192,7 +199,7 @@ pub async fn check(app: &Gateways, candidate: Candidate<'_>) -> Vec<CheckResult>
     let has_neighbours = has_neighbours(app).await;
     report.document(&document, candidate, rule, has_neighbours);
     match document.endpoint("jwks_uri", rule) {
-        Ok(address) => report.keys(provider::fetch_keys(app, address.as_str(), FETCH_LIMITS).await),
+        Ok(address) => report.keys(provider::fetch_keys(app, project, address.as_str(), FETCH_LIMITS).await),
         Err(_) => report.add(CheckName::Keys, Outcome::Skipped),
     }
     app.relying_party.forget(candidate.issuer);
@@ -201,7 +208,7 @@ pub async fn check(app: &Gateways, candidate: Candidate<'_>) -> Vec<CheckResult>
 
 /// Whether the instance has several projects. Where the store cannot tell, better yes.
 async fn has_neighbours(app: &Gateways) -> bool {
-    let several = async { project::are_several(&mut app.store.read().await?).await };
+    let several = async { projects::are_several(&mut app.store.read().await?).await };
     several.await.unwrap_or(true)
 }
 

@@ -29,7 +29,7 @@ pub async fn test(app: &Gateways, source: &UserSource) -> Tested {
         callback: source.callback,
         client_authentication: source.client_authentication.choice,
     };
-    let results = check::check(app, candidate).await;
+    let results = check::check_for(app, Some(source.project_id), candidate).await;
     let credentials = if can_be_asked(&results) {
         credential_probe::probe(app, source).await
     } else {

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gatewright_domain::id::ProjectId;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use url::Url;
@@ -17,7 +18,7 @@ use super::{
 pub(super) use crate::jose::key_cache::KeysWanted;
 use crate::{
     Gateways,
-    fetch::{FetchError, Limits, Policy},
+    fetch::{FetchError, Limits},
     jose::{
         key_cache::KeyCache,
         key_set,
@@ -150,7 +151,7 @@ impl RelyingParty {
                 |at, _, _| Verdict::by_age(at, now, FRESH),
                 || async {
                     let document =
-                        fetch_document(app, issuer, budget.limits(FETCH_DEADLINE, MAX_BODY)).await?;
+                        fetch_document(app, None, issuer, budget.limits(FETCH_DEADLINE, MAX_BODY)).await?;
                     // A document that cannot be used is not kept: the next sign-in looks again.
                     Provider::from_document(&document, issuer, url_rule(app))?;
                     Ok(document)
@@ -171,7 +172,7 @@ impl RelyingParty {
     ) -> Result<Arc<KeySet>, ProviderError> {
         let now = app.now();
         let address = provider.jwks_uri.as_str();
-        let fetch = || fetch_keys(app, address, budget.limits(FETCH_DEADLINE, MAX_BODY));
+        let fetch = || fetch_keys(app, None, address, budget.limits(FETCH_DEADLINE, MAX_BODY));
         self.keys
             .get(address, now, budget.until(), wanted, fetch)
             .await
@@ -198,27 +199,37 @@ pub(super) fn url_rule(app: &Gateways) -> UrlRule {
     }
 }
 
-/// Fetches and reads a discovery document, without judging it.
+/// Fetches and reads a discovery document, without judging it, at the expense of a project. What is fetched for all who
+/// wait is at the expense of none.
 pub(super) async fn fetch_document(
     app: &Gateways,
+    project: Option<ProjectId>,
     issuer: &str,
     limits: Limits,
 ) -> Result<Document, ProviderError> {
-    let body = get(app, Resource::Discovery, &discovery::document_url(issuer), limits).await?;
+    let url = discovery::document_url(issuer);
+    let body = get(app, project, Resource::Discovery, &url, limits).await?;
     Document::parse(&body).ok_or(ProviderError::NotJson(Resource::Discovery))
 }
 
-/// Fetches and reads a key set.
+/// The same for a key set.
 pub(super) async fn fetch_keys(
     app: &Gateways,
+    project: Option<ProjectId>,
     address: &str,
     limits: Limits,
 ) -> Result<KeySet, ProviderError> {
-    let body = get(app, Resource::Keys, address, limits).await?;
+    let body = get(app, project, Resource::Keys, address, limits).await?;
     KeySet::parse(Owner::Provider, &body).ok_or(ProviderError::NotJson(Resource::Keys))
 }
 
-async fn get(app: &Gateways, resource: Resource, url: &str, limits: Limits) -> Result<Bytes, ProviderError> {
+async fn get(
+    app: &Gateways,
+    project: Option<ProjectId>,
+    resource: Resource,
+    url: &str,
+    limits: Limits,
+) -> Result<Bytes, ProviderError> {
     // An issuer is typed as people write it; on the wire its host is ASCII.
     let request = Url::parse(url)
         .ok()
@@ -231,7 +242,7 @@ async fn get(app: &Gateways, resource: Resource, url: &str, limits: Limits) -> R
         })?;
     let response = app
         .fetch
-        .buffered(Policy::Operator, request, limits)
+        .for_project(project, request, limits)
         .await
         .map_err(|error| ProviderError::Fetch(resource, error))?;
     if response.status() == StatusCode::OK {

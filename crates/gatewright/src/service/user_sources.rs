@@ -310,7 +310,7 @@ async fn ask_provider(app: &App, source: &mut UserSource) -> Result<Vec<Finding>
         callback: source.callback,
         client_authentication: source.client_authentication.choice,
     };
-    let results = check::check(app, candidate).await;
+    let results = check::check_for(app, Some(source.project_id), candidate).await;
     check::into_result(&results)?;
     source.verified_at = check::verified_at(&results, app.now());
     Ok(check::warnings(&results))

@@ -2,15 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::poll;
 use gatewright_domain::user_source::{AuthenticationChoice, Callback};
-use http::StatusCode;
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::relying_party::{
-    CheckResult, ProviderError, StartError,
-    check::{Candidate, CheckName, Outcome, check},
-    testing::{Fault, World},
+use crate::{
+    fetch::Limits,
+    relying_party::{
+        CheckResult, ProviderError, StartError,
+        check::{Candidate, CheckName, Outcome, check, check_for},
+        testing::{Fault, World},
+    },
 };
 
 const AWAY: StatusCode = StatusCode::BAD_REQUEST;
@@ -260,5 +265,37 @@ async fn a_check_passes_for_a_good_provider_and_names_what_is_wrong_with_a_bad_o
             .filter(|result| result.outcome == Outcome::Skipped)
             .count(),
         10
+    );
+}
+
+#[tokio::test]
+async fn addresses_that_hang_at_a_providers_domain_leave_the_project_its_own_checks() {
+    let world = World::new().await;
+    let url = format!("{}/hangs", world.source.issuer);
+    let limits = Limits {
+        deadline: Duration::from_mins(1),
+        body: 1_000,
+    };
+    // More than any share. Each is looked at once, so that it holds its place in the share of the domain and goes no further.
+    let mut hanging = Vec::new();
+    for _ in 0..1_200 {
+        let request = Request::get(&url).body(Full::default()).unwrap();
+        let mut asking = Box::pin(world.app.fetch.for_project(None, request, limits));
+        assert!(poll!(&mut asking).is_pending());
+        hanging.push(asking);
+    }
+    let candidate = Candidate {
+        issuer: &world.source.issuer,
+        scopes: &world.source.scopes,
+        subject_claim: "sub",
+        callback: Callback::Shared,
+        client_authentication: AuthenticationChoice::Automatic,
+    };
+    let results = check_for(&world.app, Some(world.source.project_id), candidate).await;
+    assert!(
+        results
+            .iter()
+            .all(|result| matches!(result.outcome, Outcome::Passed | Outcome::Warning(_))),
+        "{results:?}"
     );
 }

@@ -80,7 +80,7 @@ pub async fn check_provider(
         callback,
         client_authentication: AuthenticationChoice::Automatic,
     };
-    let results = check::check(app, candidate).await;
+    let results = check::check_for(app, Some(project), candidate).await;
     Ok(results.into_iter().map(kept).collect())
 }
 
