@@ -26,7 +26,10 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 pub use asker::{Asker, Standing};
 pub use error::FetchError;
@@ -114,6 +117,13 @@ fn bounded_client(tls: &rustls::ClientConfig, connector: VettedConnector, bound:
     let (tls, connector) = (tls.clone(), connector.within(Arc::clone(&places)));
     let make = move || client(tls.clone(), Policy::Operator, connector.clone());
     Servers::new(bound, places, make)
+}
+
+/// A project's turn to wait for what several wait for. It is given back when it is dropped.
+#[derive(Debug)]
+#[must_use = "the turn is given back as soon as this is dropped"]
+pub struct Turn {
+    _held: Option<OwnedSemaphorePermit>,
 }
 
 /// The client: cheap to clone.
@@ -217,7 +227,18 @@ impl Fetch {
         self.exchange(Policy::Operator, None, request, limits).await
     }
 
-    /// The same for a URL that a stranger sent, counted by its standing. The address rules are those for strangers
+    /// Waits until a project may wait for what people of other projects may wait for too, such as the document of a provider;
+    /// `None` when that is not in time. Those who ask for no project may at once.
+    pub async fn turn(&self, project: Option<ProjectId>, until: Instant) -> Option<Turn> {
+        let Some(project) = project else {
+            return Some(Turn { _held: None });
+        };
+        let entering = self.0.shares.enter(Payer::Waiting(project));
+        let held = tokio::time::timeout_at(until, entering).await.ok().flatten()?;
+        Some(Turn { _held: Some(held) })
+    }
+
+    /// Sends a request to a URL that a stranger sent and reads the whole body, counted by its standing. The address rules are those for strangers
     /// whatever that is; what strangers ask of a host takes nothing from known and listed clients.
     pub async fn for_stranger(
         &self,

@@ -22,6 +22,9 @@ const CLEANED_AT: usize = 64;
 pub(super) enum Payer {
     /// A project, whose people wait for the answer.
     Project(ProjectId),
+    /// The same project, whose people wait for what others may wait for too. It has half a share of these: what is asked for
+    /// them is at the expense of a domain, where others want to ask as well.
+    Waiting(ProjectId),
     /// Nobody's: all who wait share one answer. The hosts of one domain are counted together, because names below it
     /// cost nothing.
     Domain(String),
@@ -78,7 +81,11 @@ impl Shares {
             table.shares.retain(|_, share| share.strong_count() > 0);
             table.clean_at = CLEANED_AT.max(table.shares.len() * 2);
         }
-        let fresh = Arc::new(Semaphore::new(self.of_one));
+        let places = match payer {
+            Payer::Waiting(_) => (self.of_one / 2).max(1),
+            Payer::Project(_) | Payer::Domain(_) => self.of_one,
+        };
+        let fresh = Arc::new(Semaphore::new(places));
         table.shares.insert(payer, Arc::downgrade(&fresh));
         fresh
     }
@@ -108,6 +115,9 @@ pub(super) fn domain_of(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy};
+
     use super::*;
 
     #[test]
@@ -132,6 +142,24 @@ mod tests {
     fn a_share_is_a_quarter_or_where_places_are_few_half() {
         let of = |places| Shares::of(places).of_one;
         assert_eq!([1_024, 200, 48, 4, 1].map(of), [256, 50, 24, 2, 1]);
+    }
+
+    #[tokio::test]
+    async fn those_of_one_project_who_wait_leave_half_of_a_domain_to_others() {
+        let shares = Shares::of(8);
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(3));
+        let [hanging, other] = [(); 2].map(|()| ProjectId::generate(&clock, &entropy));
+        let enter = |payer| shares.enter(payer).now_or_never().flatten();
+        let waiting: Vec<_> = (0..8).filter_map(|_| enter(Payer::Waiting(hanging))).collect();
+        let asked: Vec<_> = waiting
+            .iter()
+            .filter_map(|_| enter(Payer::of(None, "login.example")))
+            .collect();
+        assert_eq!((waiting.len(), asked.len()), (2, 2));
+        let turn = enter(Payer::Waiting(other));
+        assert!(turn.is_some() && enter(Payer::of(None, "login.example")).is_some());
+        // What is asked for the project alone is counted apart.
+        assert!(enter(Payer::Project(hanging)).is_some());
     }
 
     #[tokio::test]

@@ -46,20 +46,34 @@ impl<E: Clone + Send + Sync + 'static> KeyCache<E> {
         wanted: KeysWanted<'_>,
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<KeySet>, Missed<E>> {
-        let judge = |at, held: &Arc<KeySet>, forced_at: Option<Timestamp>| match (
-            Verdict::by_age(at, now, FRESH),
-            wanted,
-        ) {
-            (Verdict::Use, KeysWanted::OtherThan(seen)) if Arc::ptr_eq(held, seen) => {
-                let cooling = forced_at.is_some_and(|forced| now.since(forced) < UNKNOWN_KEY_COOL_DOWN);
-                if cooling {
-                    Verdict::Use
-                } else {
-                    Verdict::Fetch { forced: true }
-                }
-            }
-            (verdict, _) => verdict,
-        };
+        let judge = |at, held: &Arc<KeySet>, forced_at| judge(wanted, now, at, held, forced_at);
         self.0.get(address, now, deadline, judge, fetch).await
+    }
+
+    /// The keys at an address, where those at hand will do. Fetches nothing and waits for no one.
+    pub fn at_hand(&self, address: &str, now: Timestamp, wanted: KeysWanted<'_>) -> Option<Arc<KeySet>> {
+        self.0.at_hand(address, |at, held, forced_at| {
+            judge(wanted, now, at, held, forced_at)
+        })
+    }
+}
+
+fn judge(
+    wanted: KeysWanted<'_>,
+    now: Timestamp,
+    at: Timestamp,
+    held: &Arc<KeySet>,
+    forced_at: Option<Timestamp>,
+) -> Verdict {
+    match (Verdict::by_age(at, now, FRESH), wanted) {
+        (Verdict::Use, KeysWanted::OtherThan(seen)) if Arc::ptr_eq(held, seen) => {
+            let cooling = forced_at.is_some_and(|forced| now.since(forced) < UNKNOWN_KEY_COOL_DOWN);
+            if cooling {
+                Verdict::Use
+            } else {
+                Verdict::Fetch { forced: true }
+            }
+        }
+        (verdict, _) => verdict,
     }
 }

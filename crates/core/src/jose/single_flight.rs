@@ -109,6 +109,18 @@ impl<T: Send + Sync + 'static, E: Clone + Send + Sync + 'static> SingleFlight<T,
         }
     }
 
+    /// The value of `key`, where it is at hand and `judge` says that it will do. Fetches nothing and waits for no one.
+    pub fn at_hand(
+        &self,
+        key: &str,
+        judge: impl FnOnce(Timestamp, &Arc<T>, Option<Timestamp>) -> Verdict,
+    ) -> Option<Arc<T>> {
+        let slot = self.slots.get(key)?;
+        let known = slot.try_lock().ok()?;
+        let (at, value) = known.value.as_ref()?;
+        (judge(*at, value, known.forced_at) == Verdict::Use).then(|| Arc::clone(value))
+    }
+
     /// Forgets a value, so that the next caller fetches it.
     pub fn forget(&self, key: &str) {
         self.slots.invalidate(key);

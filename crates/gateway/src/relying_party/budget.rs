@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     Gateways,
-    fetch::{FetchError, Limits},
+    fetch::{FetchError, Limits, Turn},
 };
 
 /// All of it: people see a page within ten seconds whatever a provider does, and rendering and the store need a little.
@@ -43,6 +43,12 @@ impl Budget {
     ) -> Result<Response<Bytes>, FetchError> {
         let limits = self.limits(longest, body);
         app.fetch.for_project(self.project, request, limits).await
+    }
+
+    /// Waits until the project may wait for a fetch that several may wait for; `None` when that is not in time. One whose
+    /// providers hang begins so few of those at once that others can begin theirs at the same domain.
+    pub(super) async fn turn(self, app: &App) -> Option<Turn> {
+        app.fetch.turn(self.project, self.until).await
     }
 
     /// The limits of one fetch that several may wait for: at most `longest`, and never past the deadline.

@@ -18,7 +18,7 @@ use super::{
 pub(super) use crate::jose::key_cache::KeysWanted;
 use crate::{
     Gateways,
-    fetch::{FetchError, Limits},
+    fetch::{FetchError, Limits, Turn},
     jose::{
         key_cache::KeyCache,
         key_set,
@@ -142,21 +142,20 @@ impl RelyingParty {
         budget: Budget,
     ) -> Result<Provider, ProviderError> {
         let now = app.now();
+        let judge = |at, _: &Arc<Document>, _| Verdict::by_age(at, now, FRESH);
+        if let Some(document) = self.documents.at_hand(issuer, judge) {
+            return Ok(Provider::from_document(&document, issuer, url_rule(app))?);
+        }
+        let _turn = turn(app, budget, Resource::Discovery).await?;
         let document = self
             .documents
-            .get(
-                issuer,
-                now,
-                budget.until(),
-                |at, _, _| Verdict::by_age(at, now, FRESH),
-                || async {
-                    let document =
-                        fetch_document(app, None, issuer, budget.limits(FETCH_DEADLINE, MAX_BODY)).await?;
-                    // A document that cannot be used is not kept: the next sign-in looks again.
-                    Provider::from_document(&document, issuer, url_rule(app))?;
-                    Ok(document)
-                },
-            )
+            .get(issuer, now, budget.until(), judge, || async {
+                let limits = budget.limits(FETCH_DEADLINE, MAX_BODY);
+                let document = fetch_document(app, None, issuer, limits).await?;
+                // A document that cannot be used is not kept: the next sign-in looks again.
+                Provider::from_document(&document, issuer, url_rule(app))?;
+                Ok(document)
+            })
             .await
             .map_err(|error| missed(error, Resource::Discovery))?;
         Ok(Provider::from_document(&document, issuer, url_rule(app))?)
@@ -172,6 +171,10 @@ impl RelyingParty {
     ) -> Result<Arc<KeySet>, ProviderError> {
         let now = app.now();
         let address = provider.jwks_uri.as_str();
+        if let Some(keys) = self.keys.at_hand(address, now, wanted) {
+            return Ok(keys);
+        }
+        let _turn = turn(app, budget, Resource::Keys).await?;
         let fetch = || fetch_keys(app, None, address, budget.limits(FETCH_DEADLINE, MAX_BODY));
         self.keys
             .get(address, now, budget.until(), wanted, fetch)
@@ -183,6 +186,11 @@ impl RelyingParty {
     pub(super) fn forget(&self, issuer: &str) {
         self.documents.forget(issuer);
     }
+}
+
+/// A turn to wait for something of a provider.
+async fn turn(app: &App, budget: Budget, resource: Resource) -> Result<Turn, ProviderError> {
+    budget.turn(app).await.ok_or(ProviderError::Waited(resource))
 }
 
 fn missed(missed: Missed<ProviderError>, resource: Resource) -> ProviderError {

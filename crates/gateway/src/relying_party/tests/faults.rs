@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::poll;
+use futures_util::{FutureExt as _, poll};
 use gatewright_domain::user_source::{AuthenticationChoice, Callback};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use rstest::rstest;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     fetch::Limits,
@@ -298,4 +299,17 @@ async fn addresses_that_hang_at_a_providers_domain_leave_the_project_its_own_che
             .all(|result| matches!(result.outcome, Outcome::Passed | Outcome::Warning(_))),
         "{results:?}"
     );
+}
+
+#[tokio::test]
+async fn people_of_a_project_whose_providers_hang_sign_in_by_what_is_at_hand() {
+    let world = World::new().await;
+    world.sign_in().await.code();
+    let project = Some(world.source.project_id);
+    let mut turns = Vec::new();
+    while let Some(Some(turn)) = world.app.fetch.turn(project, Instant::now()).now_or_never() {
+        turns.push(turn);
+    }
+    assert!(!turns.is_empty());
+    world.sign_in().await.code();
 }
