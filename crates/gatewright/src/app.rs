@@ -8,7 +8,7 @@ use gatewright_gateway::Gateways;
 
 use crate::{
     account::Accounts,
-    service::{server_checks::ServerChecks, user_sources::CheckLimits},
+    service::{pace::Pace, server_checks::ServerChecks, user_sources::CheckLimits},
 };
 
 /// Everything a request handler may need. Handlers take `State<Arc<App>>`.
@@ -21,6 +21,8 @@ pub struct App {
     pub issuer_checks: CheckLimits,
     /// What administrators last saw of servers.
     pub server_checks: ServerChecks,
+    /// How often callers change something.
+    pub pace: Pace,
 }
 
 impl Deref for App {
@@ -52,6 +54,7 @@ impl App {
             accounts: Accounts::default(),
             issuer_checks: CheckLimits::default(),
             server_checks: ServerChecks::default(),
+            pace: Pace::default(),
         }
     }
 

@@ -155,7 +155,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         ("404", "There is no such object, or it is in another project."),
         (
             "429",
-            "Too many wrong keys came from this network; `Retry-After` says when to come back.",
+            "Too many wrong keys came from this network, or too many changes were made with this key or account; `Retry-After` \
+             says when to come back.",
         ),
         ("500", "A fault of ours."),
         ("503", "The database does not answer now."),

@@ -330,6 +330,16 @@ impl From<ServiceError> for Problem {
                 problem.0.retry_after = Some(after);
                 problem
             }
+            ServiceError::TooManyChanges { after } => {
+                let mut problem = Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "urn:gatewright:problem:too-many-changes",
+                    "Too many changes",
+                    "Thousands of changes were made with this key or account. Nothing changed; wait, and make fewer in a second.",
+                );
+                problem.0.retry_after = Some(after);
+                problem
+            }
             ServiceError::Overloaded => Self::unavailable(
                 "Too many passwords are being checked at this moment. Nothing changed; try again in a moment.",
             ),

@@ -264,6 +264,15 @@ fn service_message(error: ServiceError) -> Message {
                 "Wait a minute and try again.",
             )
         },
+        ServiceError::TooManyChanges { after } => Message {
+            retry_after: Some(after.as_secs().max(1)),
+            ..Message::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many changes",
+                "You made thousands of changes. This one was not made.",
+                "Wait a minute and try again.",
+            )
+        },
         ServiceError::Overloaded => Message::unavailable(
             "Too many people are signing in right now. Nothing was changed.",
             "Try again in a moment.",

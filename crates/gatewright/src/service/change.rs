@@ -61,6 +61,7 @@ impl<'a> Change<'a> {
         authority: &'a Authority,
         project: Option<ProjectId>,
     ) -> Result<Self, ServiceError> {
+        app.pace.count(authority)?;
         let mut tx = app.store.write().await?;
         // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
         // replica, and what a check has seen in here is still so when the change is written.

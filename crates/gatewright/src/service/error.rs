@@ -51,6 +51,12 @@ pub enum ServiceError {
         /// When to come back.
         after: Duration,
     },
+    /// Too much was changed in a short time by the same caller.
+    #[error("too much was changed in a short time")]
+    TooManyChanges {
+        /// When to come back.
+        after: Duration,
+    },
     /// More passwords wait to be checked than is good for anybody.
     #[error("too many passwords wait to be checked")]
     Overloaded,

@@ -22,6 +22,7 @@ pub mod invitations;
 pub mod members;
 pub mod names;
 pub mod once;
+pub mod pace;
 pub mod password_reset;
 pub mod patch;
 pub mod preregistered_clients;
