@@ -4,7 +4,8 @@
 
 use bytes::Bytes;
 use gatewright_mcp::{
-    listing::{ListKind, ServerList, page_of_cursor, parse_page},
+    listing::{ListKind, ServerList, parse_page},
+    merge::page_of_cursor,
     naming::Naming,
     param_headers::ParamHeaders,
 };

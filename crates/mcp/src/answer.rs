@@ -26,7 +26,7 @@ pub enum AnswerError {
     NotAlive,
     /// The answer is not the one to this request.
     #[error("{0}")]
-    NotOurs(#[from] crate::bridge_splice::SpliceError),
+    NotOurs(#[from] crate::wire::bridge_splice::SpliceError),
 }
 
 impl AnswerError {

@@ -17,11 +17,13 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use crate::{
     answer::AnswerError,
     answer_watch::Watch,
-    bridge::{Bridge, Step},
     budget::{BUSY, Share},
     call_guard::CallGuard,
-    sse::{self, Decoder},
     upstream::Upstream,
+    wire::{
+        bridge::{Bridge, Step},
+        sse::{self, Decoder},
+    },
 };
 
 /// One event of a server, at most: it must be whole before it can be passed on.

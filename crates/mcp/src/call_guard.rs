@@ -8,12 +8,12 @@ use http::{HeaderValue, Method, Request};
 
 use crate::{
     caller::CallerKey,
-    jsonrpc,
     session::Running,
     upstream::{ASSERTION, Upstream},
     upstream_ask::{Net, session_headers},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
+    wire::jsonrpc,
 };
 
 /// How long a notice to a server may take; nobody waits for it.

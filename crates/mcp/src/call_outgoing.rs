@@ -6,23 +6,25 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use crate::{
-    bridge::{Bridge, number},
     budget::BUSY,
     call_guard::{CallGuard, SessionCall},
     caller::Caller,
-    envelope,
     federation::Plan,
     federation_list::View,
-    headers::{self, HeaderMismatch},
-    jsonrpc::{ErrorCode, Refusal},
-    meta::{self, ClientFacts, ModernMeta},
     session::Session,
-    splice::{Splice, SpliceError},
     upstream::{ASSERTION, Unavailable, Upstream},
     upstream_ask::{CLIENT_INFO, Net, session_headers},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
-    version::{Era, ProtocolVersion},
+    wire::{
+        bridge::{Bridge, number},
+        envelope,
+        headers::{self, HeaderMismatch},
+        jsonrpc::{ErrorCode, Refusal},
+        meta::{self, ClientFacts, ModernMeta},
+        splice::{Splice, SpliceError},
+        version::{Era, ProtocolVersion},
+    },
 };
 
 /// How the client of a call speaks.

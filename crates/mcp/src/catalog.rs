@@ -18,8 +18,8 @@ use crate::{
     caller::CallerKey,
     catalog_read::{Fetched, UnderWay},
     list_memory::{Kept, ListMemory},
-    listing::ServerList,
     upstream::Upstream,
+    wire::listing::ServerList,
 };
 
 /// While a server is down its last list is still offered this long, so that a restart is not noticed.

@@ -16,13 +16,15 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
     catalog::{Catalog, Freshness, Slot, bytes_of},
-    jsonrpc::{self, ErrorCode},
     list_counting::{Counter, Counting, Ending},
-    listing::{self, CacheScope, ListKind, ServerList},
     upstream::{Unavailable, Upstream, UpstreamConfig},
     upstream_ask::{AskError, Net},
     upstream_transport::Transport,
-    version::Era,
+    wire::{
+        jsonrpc::{self, ErrorCode},
+        listing::{self, CacheScope, ListKind, ServerList},
+        version::Era,
+    },
 };
 
 /// A list without `ttlMs` (servers of the session-based era) counts as fresh this long.

@@ -17,20 +17,21 @@ use crate::{
     call_outgoing::{Call, CallError, Client},
     caller::{Busy, Caller, Runs},
     catalog::Freshness,
-    envelope::{self, Limits, Message, Notification, Request, RequestId},
     federation::{Federation, Plan},
-    headers,
-    jsonrpc::{self, ErrorCode, Refusal},
     listen::Listening,
-    listing,
-    meta::{self, Dialect},
-    reply,
-    scan::{self, Kind},
+    merge, reply,
     session::Session,
     upstream::Upstream,
     upstream_read::{MediaType, media_type},
     upstream_transport::Transport,
-    version::{Era, ProtocolVersion},
+    wire::{
+        envelope::{self, Limits, Message, Notification, Request, RequestId},
+        headers,
+        jsonrpc::{self, ErrorCode, Refusal},
+        meta::{self, Dialect},
+        scan::{self, Kind},
+        version::{Era, ProtocolVersion},
+    },
 };
 
 /// How long clients may keep what `server/discover` says, milliseconds.
@@ -240,7 +241,7 @@ impl<T: Transport> Federation<T> {
     ) -> Response<Answer<T::Body>> {
         let refuse = |refusal: &Refusal| reply::refusal(refusal, Some(&request.id.to_owned()), era);
         let cursor = request.params.as_ref().and_then(|params| params.cursor.as_ref());
-        let page = cursor.map_or(Some(0), |cursor| listing::page_of_cursor(&cursor.value));
+        let page = cursor.map_or(Some(0), |cursor| merge::page_of_cursor(&cursor.value));
         let unknown = || {
             Refusal::new(
                 ErrorCode::INVALID_PARAMS,

@@ -19,7 +19,6 @@ use tokio::sync::Semaphore;
 
 use crate::{
     federation_list::{Made, View},
-    jsonrpc,
     list_memory::{Kept, ListLimits, ListMemory},
     naming::Naming,
     session::Sessions,
@@ -27,6 +26,7 @@ use crate::{
     upstream_ask::Net,
     upstream_session::FAREWELLS_AT_ONCE,
     upstream_transport::Transport,
+    wire::jsonrpc,
 };
 
 /// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.

@@ -11,17 +11,13 @@ use crate::{
     answer_events::{EVENT_MAX, EventsAnswer},
     answer_json::JsonAnswer,
     answer_watch::Watch,
-    bridge::{Bridge, Step},
-    bridge_splice::{Changes, ResultType, Splicer},
     call_guard::CallGuard,
     call_outgoing::{Call, CallError, Client, Outgoing, check_headers, modern, within_session},
     caller::Caller,
     catalog::Freshness,
     catalog_read::catalog,
-    envelope::{self, Limits, Message, Outcome},
     federation::Federation,
     federation_list::View,
-    jsonrpc::ErrorCode,
     reply,
     upstream::{Unavailable, Upstream},
     upstream_ask::{Net, SMALL_ANSWER},
@@ -29,7 +25,13 @@ use crate::{
     upstream_read::{MediaType, media_type, refuse_encoded, whole},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
-    version::Era,
+    wire::{
+        bridge::{Bridge, Step},
+        bridge_splice::{Changes, ResultType, Splicer},
+        envelope::{self, Limits, Message, Outcome},
+        jsonrpc::ErrorCode,
+        version::Era,
+    },
 };
 
 /// An error of a server that says that a session is over is no longer than this, bytes.

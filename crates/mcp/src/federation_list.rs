@@ -13,11 +13,14 @@ use crate::{
     catalog::{Catalog, Fingerprint, Freshness, bytes_of},
     catalog_read::{Awaited, Found, catalog, find},
     federation::{Federation, Offered, Plan},
-    listing::{CacheHint, CacheScope, Entry, ListKind, Merged, PAGE_BYTES, ServerList, Source},
+    merge::{CacheHint, Merged, PAGE_BYTES, Source},
     naming::Target,
     upstream::{Unavailable, Upstream},
     upstream_transport::Transport,
-    version::Era,
+    wire::{
+        listing::{CacheScope, Entry, ListKind, ServerList},
+        version::Era,
+    },
 };
 
 /// Clients are told to ask again after this long at the latest: an administrator's edit acts on the next request here,

@@ -15,14 +15,16 @@ use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
     catalog_read,
     federation::Federation,
-    listing::ServerList,
-    meta,
-    scan::{self, Kind, Span},
     upstream::{Unavailable, Upstream, UpstreamConfig},
     upstream_ask::{Net, session_headers},
     upstream_era,
     upstream_transport::{Transport, TransportError},
-    version::{Era, ProtocolVersion},
+    wire::{
+        listing::ServerList,
+        meta,
+        scan::{self, Kind, Span},
+        version::{Era, ProtocolVersion},
+    },
 };
 
 /// A name or version longer than this many characters says no more for being whole.

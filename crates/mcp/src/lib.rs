@@ -9,8 +9,6 @@ pub mod answer;
 mod answer_events;
 mod answer_json;
 mod answer_watch;
-pub mod bridge;
-pub mod bridge_splice;
 mod budget;
 mod call_guard;
 mod call_outgoing;
@@ -18,7 +16,6 @@ pub mod caller;
 pub mod catalog;
 mod catalog_read;
 pub mod endpoint;
-pub mod envelope;
 #[cfg(test)]
 mod fake_body;
 #[cfg(test)]
@@ -30,25 +27,16 @@ mod federation_call;
 mod federation_list;
 #[cfg(test)]
 mod federation_tests;
-pub mod headers;
 pub mod inspection;
-pub mod jsonrpc;
 mod list_behind;
 mod list_counting;
 pub mod list_memory;
 mod listen;
-pub mod listing;
 pub mod merge;
-pub mod meta;
 pub mod naming;
 pub mod own_client;
-pub mod param_headers;
-mod read;
 mod reply;
-pub mod scan;
 pub mod session;
-pub mod splice;
-pub mod sse;
 mod unavailable;
 pub mod upstream;
 mod upstream_ask;
@@ -59,4 +47,8 @@ mod upstream_old_transport;
 mod upstream_read;
 pub mod upstream_session;
 pub mod upstream_transport;
-pub mod version;
+mod wire;
+
+pub use wire::{
+    bridge_splice, envelope, headers, jsonrpc, listing, param_headers, scan, splice, sse, version,
+};

@@ -16,7 +16,7 @@ use gatewright_domain::{Timestamp, id::ProjectId};
 
 pub(crate) use reading::Reading;
 
-use crate::listing::MAX_BYTES_PER_SERVER;
+use crate::wire::listing::MAX_BYTES_PER_SERVER;
 
 /// A list is one of so many that fit into the share of its project, at least. While one is read, a page of the same size
 /// is held with it.

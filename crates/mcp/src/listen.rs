@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::sse;
+use crate::wire::sse;
 
 /// How often the stream looks whether it may go on: an ended grant or session ends it within this time.
 const LOOK: Duration = Duration::from_secs(2);

@@ -6,12 +6,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
 use crate::{
-    jsonrpc::json_string,
-    listing::{CacheScope, Entry, ListKind, ServerList},
-    meta::SERVER_INFO,
     naming::{NameReport, Naming, Selection},
-    splice::Splice,
-    version::Era,
+    wire::{
+        jsonrpc::json_string,
+        listing::{CacheScope, Entry, ListKind, ServerList},
+        meta::SERVER_INFO,
+        splice::Splice,
+        version::Era,
+    },
 };
 
 /// A page of our own lists holds about this many bytes, so that no client must take everything at once. An entry larger
@@ -201,7 +203,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{listing::parse_page, naming::Finding};
+    use crate::{naming::Finding, wire::listing::parse_page};
 
     const HINT: CacheHint = CacheHint {
         ttl_ms: 60_000,

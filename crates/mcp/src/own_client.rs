@@ -12,14 +12,10 @@ use crate::{
     catalog::Freshness,
     endpoint::Reached,
     federation::{Federation, Plan},
-    headers,
-    jsonrpc::json_string,
-    meta,
-    scan::Span,
     upstream::{Unavailable, Upstream},
     upstream_ask::CLIENT_INFO,
     upstream_transport::Transport,
-    version::ProtocolVersion,
+    wire::{headers, jsonrpc::json_string, meta, scan::Span, version::ProtocolVersion},
 };
 
 /// A tool that a gateway offers.

@@ -6,7 +6,10 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 
-use crate::{answer::Answer, envelope::RequestId, jsonrpc::Refusal, version::Era};
+use crate::{
+    answer::Answer,
+    wire::{envelope::RequestId, jsonrpc::Refusal, version::Era},
+};
 
 /// Tells proxies such as nginx to pass events on at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

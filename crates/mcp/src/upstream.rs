@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 pub use crate::unavailable::Unavailable;
 use crate::{
     caller::Caller, catalog::Catalogs, inspection::About, unavailable::redirect_target,
-    upstream_session::UpstreamSessions, version::Era,
+    upstream_session::UpstreamSessions, wire::version::Era,
 };
 
 /// The header that carries the signed identity assertion.

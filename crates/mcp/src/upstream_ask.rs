@@ -11,19 +11,21 @@ use tokio::sync::Semaphore;
 use crate::{
     budget::Budget,
     caller::Caller,
-    envelope::{self, Limits, Message, Outcome, RequestId},
-    headers,
-    jsonrpc::{self, ErrorCode},
     list_behind::Behind,
     list_memory::ListMemory,
-    meta::{self, ClientFacts},
     upstream::{Unavailable, Upstream},
     upstream_back::Back,
     upstream_era::{SessionLoss, denies_modern, may_be_other_era},
     upstream_read::{Whole, whole},
     upstream_session::UpstreamSession,
     upstream_transport::{Transport, TransportError},
-    version::{Era, ProtocolVersion},
+    wire::{
+        envelope::{self, Limits, Message, Outcome, RequestId},
+        headers,
+        jsonrpc::{self, ErrorCode},
+        meta::{self, ClientFacts},
+        version::{Era, ProtocolVersion},
+    },
 };
 
 /// Bytes of an answer to `server/discover` or `initialize`, and of a refusal.

@@ -6,13 +6,12 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 
 use crate::{
-    bridge,
     caller::Caller,
-    envelope, headers,
     upstream::Upstream,
     upstream_ask::{Net, session_headers},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
+    wire::{bridge, envelope, headers},
 };
 
 /// How long a reply may take; the answer that is read meanwhile waits for it.

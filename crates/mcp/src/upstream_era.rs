@@ -4,11 +4,13 @@
 use http::StatusCode;
 
 use crate::{
-    envelope::ErrorMembers,
-    jsonrpc::ErrorCode,
-    scan::{self, Kind, Span},
     upstream_session::UpstreamSession,
-    version::ProtocolVersion,
+    wire::{
+        envelope::ErrorMembers,
+        jsonrpc::ErrorCode,
+        scan::{self, Kind, Span},
+        version::ProtocolVersion,
+    },
 };
 
 /// Whether a status without a JSON-RPC message means that the server does not speak the era it was thought to speak.

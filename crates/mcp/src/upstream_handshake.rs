@@ -11,10 +11,7 @@ use http_body_util::BodyExt as _;
 use crate::{
     answer_events::DRAIN_MAX,
     caller::Caller,
-    envelope::{self, Limits, Message, Outcome, RequestId},
-    headers,
     inspection::About,
-    jsonrpc::{self, ErrorCode},
     upstream::{Unavailable, Upstream},
     upstream_ask::{CLIENT_INFO, Net, SMALL_ANSWER, modern_request, session_headers},
     upstream_back::Back,
@@ -23,7 +20,12 @@ use crate::{
     upstream_read::{MediaType, media_type},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
-    version::{Era, ProtocolVersion},
+    wire::{
+        envelope::{self, Limits, Message, Outcome, RequestId},
+        headers,
+        jsonrpc::{self, ErrorCode},
+        version::{Era, ProtocolVersion},
+    },
 };
 
 /// A server that says nothing to `server/discover` for so long is asked to `initialize` too, and whatever it answers

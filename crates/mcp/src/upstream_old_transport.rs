@@ -9,11 +9,11 @@ use http_body_util::BodyExt as _;
 
 use crate::{
     caller::Caller,
-    sse::Decoder,
     upstream::Upstream,
     upstream_ask::Net,
     upstream_read::{MediaType, media_type},
     upstream_transport::Transport,
+    wire::sse::Decoder,
 };
 
 /// How long the first event is waited for.

@@ -10,14 +10,16 @@ use http_body_util::BodyExt as _;
 
 use crate::{
     answer_events::DRAIN_MAX,
-    bridge::same_id,
-    envelope::{self, Limits, Message, Outcome},
-    sse::Decoder,
     upstream::{Unavailable, Upstream},
     upstream_back::{Back, REPLIES_MAX},
     upstream_era::{SaidError, SessionLoss, session_loss},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
+    wire::{
+        bridge::same_id,
+        envelope::{self, Limits, Message, Outcome},
+        sse::Decoder,
+    },
 };
 
 /// What kind of body an answer has.

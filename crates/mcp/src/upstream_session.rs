@@ -14,7 +14,7 @@ use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use moka::sync::Cache;
 
-use crate::{caller::CallerKey, version::ProtocolVersion};
+use crate::{caller::CallerKey, wire::version::ProtocolVersion};
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;

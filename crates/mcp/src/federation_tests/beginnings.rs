@@ -17,7 +17,7 @@ use crate::{
     },
     federation::Plan,
     upstream_transport::TransportError,
-    version::{Era, ProtocolVersion},
+    wire::version::{Era, ProtocolVersion},
 };
 
 const ADA: User = User("ada");

@@ -8,7 +8,7 @@ use crate::{
         FakeBody, FakeServer, Received, User, World, answer, echo, event, events, json_answer, legacy_server,
         meta, modern_headers, modern_reply, modern_server, raw_param, read, tool,
     },
-    version::Era,
+    wire::version::Era,
 };
 
 /// Numbers, order, spacing, duplicates and escapes that any parse and write would change.

@@ -10,7 +10,7 @@ use crate::{
     fake_net::{FakeServer, World, echo, json_answer, legacy_server, modern_reply, tool},
     upstream::{Unavailable, UpstreamConfig},
     upstream_transport::TransportError,
-    version::ProtocolVersion,
+    wire::version::ProtocolVersion,
 };
 
 const DEADLINE: Duration = Duration::from_secs(8);

@@ -296,7 +296,7 @@ async fn pages_are_read_to_their_end_and_no_further() {
     let world = World::new(&[("endless", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
     let answer = list(&world, &plan, &ADA).await;
-    assert_eq!(names(&answer).len(), crate::listing::MAX_PAGES_PER_SERVER);
+    assert_eq!(names(&answer).len(), crate::wire::listing::MAX_PAGES_PER_SERVER);
     assert_eq!(names(&answer)[1], "t1");
 }
 

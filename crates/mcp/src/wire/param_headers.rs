@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::{
+use super::{
     headers::{HeaderMismatch, PARAM_PREFIX, decode_value, encode_value, single},
     scan::{Kind, Span, decode_string, each_member},
 };

@@ -1,14 +1,14 @@
-//! The one pass over a body that [`crate::envelope::parse`] is.
+//! The one pass over a body that [`super::parse`] is.
 
 mod level;
 
 use level::{ERROR, Level, MESSAGE, META, PARAMS, REFERENCE, RESULT, folds_to};
 
-use crate::{
-    envelope::{
-        EnvelopeError, ErrorMembers, Limits, Message, Meta, Notification, Outcome, Params, RawId, Reason,
-        Reference, Request, RequestId, Response, ResultMembers, Text,
-    },
+use super::{
+    EnvelopeError, ErrorMembers, Limits, Message, Meta, Notification, Outcome, Params, RawId, Reason,
+    Reference, Request, RequestId, Response, ResultMembers, Text,
+};
+use crate::wire::{
     jsonrpc::ErrorCode,
     meta,
     scan::{Kind, ScanError, Scanner, Span, decode_string},

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-pub use crate::merge::{CacheHint, Merged, PAGE_BYTES, Source, page_of_cursor};
-use crate::{
+use super::{
     param_headers::{AnnotationError, ParamHeaders},
     scan::{Kind, MAX_DEPTH, Member, ScanError, Scanner, Span, decode_string, each_element, pick},
 };

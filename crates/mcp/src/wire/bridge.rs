@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::{
+use super::{
     envelope::{self, Limits, Message, Notification, Outcome, RequestId, Response},
     jsonrpc::{self, ErrorCode, Refusal},
     scan,

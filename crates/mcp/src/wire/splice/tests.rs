@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::envelope::{Limits, Message, Request, parse};
+use crate::wire::envelope::{Limits, Message, Request, parse};
 
 fn whole(body: &str) -> Span {
     let start = body.find('{').expect("an object");

@@ -1,6 +1,6 @@
 //! The objects of a message that policy reads members of, and the names of those members.
 
-use crate::{jsonrpc::ErrorCode, meta};
+use crate::wire::{jsonrpc::ErrorCode, meta};
 
 /// An object that policy reads members of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

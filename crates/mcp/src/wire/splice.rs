@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use bytes::Bytes;
 
-use crate::{
+use super::{
     envelope::Params,
     jsonrpc::json_string,
     scan::{Member, ScanError, Span, decode_string, each_member},

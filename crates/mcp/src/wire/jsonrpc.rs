@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::{
+use super::{
     envelope::RequestId,
     version::{Era, ProtocolVersion},
 };
@@ -226,7 +226,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::envelope::{Limits, Message, Outcome, parse};
+    use crate::wire::envelope::{Limits, Message, Outcome, parse};
 
     #[test]
     fn statuses_follow_the_era() {
@@ -302,7 +302,7 @@ mod tests {
 
                 let body = write_result(&id, raw.as_bytes());
                 let Ok(Message::Response(response)) = parse(&body, &limits) else { panic!("not a response") };
-                prop_assert_eq!(response.id.map(crate::envelope::RawId::to_owned), Some(id.clone()));
+                prop_assert_eq!(response.id.map(crate::wire::envelope::RawId::to_owned), Some(id.clone()));
                 let Outcome::Result(result) = response.outcome else { panic!("not a result") };
                 prop_assert_eq!(result.span.of(&body), raw.as_bytes());
 

@@ -3,10 +3,13 @@
 //! The body is read in one strict pass by [`parse`]. A member policy reads that is there twice, or in another
 //! spelling of upper and lower case, is refused: a server behind us might read the other one.
 
+mod read;
+
 use std::{borrow::Cow, fmt};
 
-pub use crate::read::parse;
-use crate::{
+pub use read::parse;
+
+use super::{
     jsonrpc::{ErrorCode, Refusal},
     param_headers::safe_integer,
     scan::{Kind, MAX_DEPTH, ScanError, Span, decode_string},
@@ -85,7 +88,7 @@ impl RequestId {
     pub fn to_json(&self) -> Cow<'static, str> {
         Cow::Owned(match self {
             Self::Integer(value) => value.to_string(),
-            Self::String(text) => crate::jsonrpc::json_string(text),
+            Self::String(text) => crate::wire::jsonrpc::json_string(text),
         })
     }
 }

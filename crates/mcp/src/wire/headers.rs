@@ -8,7 +8,7 @@ use base64::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{
+use super::{
     envelope::Request,
     jsonrpc::{ErrorCode, Refusal},
     version::ProtocolVersion,
@@ -183,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::envelope::{Limits, Message, parse};
+    use crate::wire::envelope::{Limits, Message, parse};
 
     #[test]
     fn encodes_as_the_specification_shows() {
@@ -266,7 +266,7 @@ mod tests {
     fn a_mismatch_is_refused_with_its_code_and_without_values() {
         let refusal = Refusal::from(&HeaderMismatch::Different("Mcp-Name".into()));
         assert_eq!(refusal.code, ErrorCode::HEADER_MISMATCH);
-        assert_eq!(refusal.http_status(crate::version::Era::Modern), 400);
+        assert_eq!(refusal.http_status(crate::wire::version::Era::Modern), 400);
         assert_eq!(
             refusal.message,
             "Header mismatch: Mcp-Name does not match the request body"

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::{
+use super::{
     envelope::{Params, Request},
     headers::{self, HeaderMismatch},
     jsonrpc::{ErrorCode, Refusal, json_string},
@@ -33,16 +33,6 @@ pub enum Dialect {
     Legacy(Option<ProtocolVersion>),
     /// Stateless.
     Modern(ModernMeta),
-}
-
-impl Dialect {
-    /// The era alone.
-    pub const fn era(&self) -> Era {
-        match self {
-            Self::Legacy(_) => Era::Legacy,
-            Self::Modern(_) => Era::Modern,
-        }
-    }
 }
 
 /// What the `_meta` of a modern request says.
@@ -224,7 +214,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::{
+    use crate::wire::{
         envelope::{Limits, Message, parse},
         splice::Splice,
     };

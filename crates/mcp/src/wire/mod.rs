@@ -1,0 +1,16 @@
+//! MCP on the wire: messages read and rewritten without changing a byte that need not change, the mirrored headers,
+//! Server-Sent Events, pages of lists, and the translation between the two eras of the protocol. Pure: no I/O, no clock,
+//! no randomness.
+
+pub(crate) mod bridge;
+pub mod bridge_splice;
+pub mod envelope;
+pub mod headers;
+pub mod jsonrpc;
+pub mod listing;
+pub(crate) mod meta;
+pub mod param_headers;
+pub mod scan;
+pub mod splice;
+pub mod sse;
+pub mod version;
