@@ -6,8 +6,9 @@ use std::borrow::Cow;
 
 use gatewright_fuzz::{around, is_json};
 use gatewright_mcp::{
-    envelope::{Limits, MAX_ID_BYTES, Message, Params, RequestId, parse},
+    envelope::{Limits, MAX_ID_BYTES, Message, Params, parse},
     headers,
+    id::RequestId,
     scan::{Span, each_member},
     splice::Splice,
     version::ProtocolVersion,

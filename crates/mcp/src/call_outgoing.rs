@@ -17,9 +17,10 @@ use crate::{
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
     wire::{
-        bridge::{Bridge, number},
+        bridge::Bridge,
         envelope,
         headers::{self, HeaderMismatch},
+        id::number,
         jsonrpc::{ErrorCode, Refusal},
         meta::{self, ClientFacts, ModernMeta},
         splice::{Splice, SpliceError},

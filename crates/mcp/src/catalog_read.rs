@@ -21,7 +21,8 @@ use crate::{
     upstream_ask::{AskError, Net},
     upstream_transport::Transport,
     wire::{
-        jsonrpc::{self, ErrorCode},
+        json::json_string,
+        jsonrpc::ErrorCode,
         listing::{self, CacheScope, ListKind, ServerList},
         version::Era,
     },
@@ -351,7 +352,7 @@ async fn fetch<T: Transport>(
         let Some(cursor) = further else {
             break;
         };
-        members = format!(r#""cursor":{}"#, jsonrpc::json_string(&cursor));
+        members = format!(r#""cursor":{}"#, json_string(&cursor));
     }
     if list.truncated {
         tracing::warn!(

@@ -25,10 +25,13 @@ use crate::{
     upstream_read::{MediaType, media_type},
     upstream_transport::Transport,
     wire::{
-        envelope::{self, Limits, Message, Notification, Request, RequestId},
+        envelope::{self, Limits, Message, Notification, Request},
         headers,
-        jsonrpc::{self, ErrorCode, Refusal},
+        id::RequestId,
+        json::json_string,
+        jsonrpc::{ErrorCode, Refusal},
         meta::{self, Dialect},
+        meta_keys,
         scan::{self, Kind},
         version::{Era, ProtocolVersion},
     },
@@ -408,7 +411,7 @@ fn discover(plan: &Plan) -> Bytes {
     push_instructions(&mut result, plan);
     let rest = format!(
         r#","ttlMs":{DISCOVER_TTL_MS},"cacheScope":"public","_meta":{{"{}":{}}}}}"#,
-        meta::SERVER_INFO,
+        meta_keys::SERVER_INFO,
         plan.server_info
     );
     result.push_str(&rest);
@@ -418,6 +421,6 @@ fn discover(plan: &Plan) -> Bytes {
 fn push_instructions(result: &mut String, plan: &Plan) {
     if !plan.instructions.is_empty() {
         result.push_str(",\"instructions\":");
-        result.push_str(&jsonrpc::json_string(&plan.instructions));
+        result.push_str(&json_string(&plan.instructions));
     }
 }

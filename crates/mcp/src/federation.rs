@@ -26,7 +26,7 @@ use crate::{
     upstream_ask::Net,
     upstream_session::FAREWELLS_AT_ONCE,
     upstream_transport::Transport,
-    wire::jsonrpc,
+    wire::json::json_string,
 };
 
 /// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.
@@ -203,7 +203,7 @@ impl<T: Transport> Federation<T> {
 
 /// `Implementation` of the gateway: the program by its name and version, and what people call the gateway.
 fn server_info(title: &str) -> Arc<str> {
-    let title = jsonrpc::json_string(title);
+    let title = json_string(title);
     let version = env!("CARGO_PKG_VERSION");
     format!(r#"{{"name":"gatewright","title":{title},"version":"{version}"}}"#).into()
 }

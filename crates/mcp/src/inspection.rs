@@ -21,7 +21,7 @@ use crate::{
     upstream_transport::{Transport, TransportError},
     wire::{
         listing::ServerList,
-        meta,
+        meta_keys,
         scan::{self, Kind, Span},
         version::{Era, ProtocolVersion},
     },
@@ -48,8 +48,8 @@ impl About {
             let [member] = scan::pick(body, object, [name]).ok()?;
             Some(member.filter(|member| member.kind == Kind::Object)?.value)
         };
-        let info =
-            object(result, "serverInfo").or_else(|| object(object(result, "_meta")?, meta::SERVER_INFO))?;
+        let info = object(result, "serverInfo")
+            .or_else(|| object(object(result, "_meta")?, meta_keys::SERVER_INFO))?;
         let text = |name: &str| {
             let text = upstream_era::text_member(body, info, name).unwrap_or_default();
             text.chars().take(MAX_NAME).collect()

@@ -50,5 +50,5 @@ pub mod upstream_transport;
 mod wire;
 
 pub use wire::{
-    bridge_splice, envelope, headers, jsonrpc, listing, param_headers, scan, splice, sse, version,
+    bridge_splice, envelope, headers, id, jsonrpc, listing, param_headers, scan, splice, sse, version,
 };

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use crate::{
     naming::{NameReport, Naming, Selection},
     wire::{
-        jsonrpc::json_string,
+        json::json_string,
         listing::{CacheScope, Entry, ListKind, ServerList},
-        meta::SERVER_INFO,
+        meta_keys::SERVER_INFO,
         splice::Splice,
         version::Era,
     },

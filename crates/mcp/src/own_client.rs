@@ -15,7 +15,7 @@ use crate::{
     upstream::{Unavailable, Upstream},
     upstream_ask::CLIENT_INFO,
     upstream_transport::Transport,
-    wire::{headers, jsonrpc::json_string, meta, scan::Span, version::ProtocolVersion},
+    wire::{headers, json::json_string, meta_keys, scan::Span, version::ProtocolVersion},
 };
 
 /// A tool that a gateway offers.
@@ -79,10 +79,10 @@ impl<T: Transport> Federation<T> {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{},"arguments":{arguments},"_meta":{{"{}":"{}","{}":{{}},"{}":{CLIENT_INFO}}}}}}}"#,
             json_string(name),
-            meta::PROTOCOL_VERSION,
+            meta_keys::PROTOCOL_VERSION,
             ProtocolVersion::LATEST_MODERN,
-            meta::CLIENT_CAPABILITIES,
-            meta::CLIENT_INFO,
+            meta_keys::CLIENT_CAPABILITIES,
+            meta_keys::CLIENT_INFO,
         );
         self.post(plan, caller, &map, &Bytes::from(body), reached).await
     }

@@ -8,7 +8,7 @@ use http::{
 
 use crate::{
     answer::Answer,
-    wire::{envelope::RequestId, jsonrpc::Refusal, version::Era},
+    wire::{id::RequestId, jsonrpc::Refusal, version::Era},
 };
 
 /// Tells proxies such as nginx to pass events on at once.

@@ -20,8 +20,9 @@ use crate::{
     upstream_session::UpstreamSession,
     upstream_transport::{Transport, TransportError},
     wire::{
-        envelope::{self, Limits, Message, Outcome, RequestId},
+        envelope::{self, Limits, Message, Outcome},
         headers,
+        id::RequestId,
         jsonrpc::{self, ErrorCode},
         meta::{self, ClientFacts},
         version::{Era, ProtocolVersion},

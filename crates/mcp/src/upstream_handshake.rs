@@ -21,8 +21,9 @@ use crate::{
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
     wire::{
-        envelope::{self, Limits, Message, Outcome, RequestId},
+        envelope::{self, Limits, Message, Outcome},
         headers,
+        id::RequestId,
         jsonrpc::{self, ErrorCode},
         version::{Era, ProtocolVersion},
     },

@@ -16,8 +16,8 @@ use crate::{
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
     wire::{
-        bridge::same_id,
         envelope::{self, Limits, Message, Outcome},
+        id::same_id,
         sse::Decoder,
     },
 };

@@ -4,7 +4,9 @@
 use bytes::Bytes;
 
 use super::{
-    envelope::{self, Limits, Message, Notification, Outcome, RequestId, Response},
+    envelope::{self, Limits, Message, Notification, Outcome, Response},
+    id::same_id,
+    json::json_string,
     jsonrpc::{self, ErrorCode, Refusal},
     scan,
     splice::Splice,
@@ -198,23 +200,6 @@ pub(crate) fn reply_to(request: &envelope::Request<'_>) -> Bytes {
 
 /// The `error` object of a refusal.
 fn error_object(refusal: &Refusal) -> Vec<u8> {
-    let message = jsonrpc::json_string(&refusal.message);
+    let message = json_string(&refusal.message);
     format!(r#"{{"code":{},"message":{message}}}"#, refusal.code.0).into_bytes()
-}
-
-/// Whether two ids are the same value, however they are written: `1` and `1.0`, or a string with and without escapes.
-pub(crate) fn same_id(theirs: &str, ours: &[u8]) -> bool {
-    if theirs.as_bytes() == ours {
-        return true;
-    }
-    let ours = std::str::from_utf8(ours).ok().and_then(RequestId::from_json);
-    ours.is_some() && ours == RequestId::from_json(theirs)
-}
-
-/// An id of ours as JSON text.
-pub(crate) fn number(id: u64) -> Bytes {
-    RequestId::Integer(i64::try_from(id).unwrap_or(i64::MAX))
-        .to_json()
-        .into_owned()
-        .into()
 }

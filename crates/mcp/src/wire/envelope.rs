@@ -5,14 +5,14 @@
 
 mod read;
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 pub use read::parse;
 
 use super::{
+    id::{RawId, RequestId},
     jsonrpc::{ErrorCode, Refusal},
-    param_headers::safe_integer,
-    scan::{Kind, MAX_DEPTH, ScanError, Span, decode_string},
+    scan::{Kind, MAX_DEPTH, ScanError, Span},
 };
 
 /// Ids and progress tokens are kept in maps while a request runs, so they are kept short. Bytes of JSON text.
@@ -43,72 +43,6 @@ pub struct Text<'a> {
     pub span: Span,
     /// Its decoded value.
     pub value: Cow<'a, str>,
-}
-
-/// An id or progress token as it was written: a string or an integer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RawId<'a> {
-    /// Where it is.
-    pub span: Span,
-    /// Its JSON text.
-    pub raw: &'a str,
-}
-
-impl RawId<'_> {
-    /// A copy that outlives the body.
-    pub fn to_owned(self) -> RequestId {
-        RequestId::from_json(self.raw).expect("only integers and strings that decode become a RawId")
-    }
-}
-
-/// An id or progress token that outlives its body. Equal when the values are equal, however they were written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RequestId {
-    /// An integer.
-    Integer(i64),
-    /// A string.
-    String(Box<str>),
-}
-
-impl RequestId {
-    /// The id in this JSON text: a string, or an integer of at most 64 bits. `1.0` and `1e0` are the integer 1, as far as
-    /// JavaScript keeps such numbers exact: servers exist that write every number with a fraction.
-    pub fn from_json(raw: &str) -> Option<Self> {
-        if raw.starts_with('"') {
-            return decode_string(raw.as_bytes()).map(|text| Self::String(text.into()));
-        }
-        let digits = raw.strip_prefix('-').unwrap_or(raw);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return safe_integer(raw).map(Self::Integer);
-        }
-        raw.parse().ok().map(Self::Integer)
-    }
-
-    /// Its JSON text.
-    pub fn to_json(&self) -> Cow<'static, str> {
-        Cow::Owned(match self {
-            Self::Integer(value) => value.to_string(),
-            Self::String(text) => crate::wire::jsonrpc::json_string(text),
-        })
-    }
-}
-
-impl From<i64> for RequestId {
-    fn from(value: i64) -> Self {
-        Self::Integer(value)
-    }
-}
-
-impl From<&str> for RequestId {
-    fn from(value: &str) -> Self {
-        Self::String(value.into())
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.to_json())
-    }
 }
 
 /// One message.

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Serialize;
 
 use super::{
-    envelope::RequestId,
+    id::RequestId,
+    json::json_string,
     version::{Era, ProtocolVersion},
 };
 
@@ -211,16 +211,6 @@ fn write(parts: &[&[u8]]) -> Bytes {
     parts.concat().into()
 }
 
-/// A string as JSON text, quoted and escaped.
-pub fn json_string(text: &str) -> String {
-    serde_json::to_string(text).expect("every string can be written as JSON")
-}
-
-/// Any serializable value as JSON text.
-pub fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
-    serde_json::to_string(value)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -302,7 +292,7 @@ mod tests {
 
                 let body = write_result(&id, raw.as_bytes());
                 let Ok(Message::Response(response)) = parse(&body, &limits) else { panic!("not a response") };
-                prop_assert_eq!(response.id.map(crate::wire::envelope::RawId::to_owned), Some(id.clone()));
+                prop_assert_eq!(response.id.map(crate::wire::id::RawId::to_owned), Some(id.clone()));
                 let Outcome::Result(result) = response.outcome else { panic!("not a result") };
                 prop_assert_eq!(result.span.of(&body), raw.as_bytes());
 

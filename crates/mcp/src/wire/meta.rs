@@ -8,23 +8,12 @@ use http::{HeaderMap, StatusCode};
 use super::{
     envelope::{Params, Request},
     headers::{self, HeaderMismatch},
-    jsonrpc::{ErrorCode, Refusal, json_string},
+    json::json_string,
+    jsonrpc::{ErrorCode, Refusal},
+    meta_keys::{CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION},
     scan::{Kind, Span, decode_string},
     version::{Era, ProtocolVersion},
 };
-
-/// Protocol version of a request; required.
-pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-/// Name and version of the client; optional.
-pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-/// What the client can do; required.
-pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-/// Minimum log level for a request; optional.
-pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-/// The subscription a notification belongs to.
-pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
-/// Name and version of the server, in results.
-pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The era in which a request is to be served, as the client opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

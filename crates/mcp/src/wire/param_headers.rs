@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     headers::{HeaderMismatch, PARAM_PREFIX, decode_value, encode_value, single},
+    json::safe_integer,
     scan::{Kind, Span, decode_string, each_member},
 };
 
@@ -16,12 +17,6 @@ const ANNOTATION: &str = "x-mcp-header";
 
 /// Annotations of one tool, at most: servers and proxies accept about a hundred headers in all.
 const MAX_ANNOTATIONS: usize = 64;
-
-/// The largest integer that JavaScript keeps exact, 2^53 - 1.
-const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
-
-/// Digits of [`MAX_SAFE_INTEGER`].
-const MAX_SAFE_DIGITS: usize = 16;
 
 /// The annotations of one tool.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -256,39 +251,6 @@ impl Reader {
         });
         Ok(())
     }
-}
-
-/// The integer a JSON number stands for, exactly, whatever its notation: `42`, `42.0` and `4.2e1` are the same. `None`
-/// outside the range JavaScript keeps exact, and for everything else.
-pub(crate) fn safe_integer(text: &str) -> Option<i64> {
-    let (is_negative, rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (rest, 0),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
-        return None;
-    }
-    let digits = [whole, fraction].concat();
-    let digits = digits.trim_start_matches('0');
-    let significant = digits.trim_end_matches('0');
-    if significant.is_empty() {
-        return Some(0);
-    }
-    // The value is `significant` followed by this many zeros.
-    let zeros = i64::from(exponent) - i64::try_from(fraction.len()).ok()?
-        + i64::try_from(digits.len() - significant.len()).ok()?;
-    let zeros = usize::try_from(zeros).ok()?;
-    if significant.len().checked_add(zeros)? > MAX_SAFE_DIGITS {
-        return None;
-    }
-    let magnitude: i64 = format!("{significant}{}", "0".repeat(zeros)).parse().ok()?;
-    (magnitude <= MAX_SAFE_INTEGER).then_some(if is_negative { -magnitude } else { magnitude })
 }
 
 #[cfg(test)]

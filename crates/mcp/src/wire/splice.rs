@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     envelope::Params,
-    jsonrpc::json_string,
+    json::json_string,
     scan::{Member, ScanError, Span, decode_string, each_member},
 };
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::wire::{
     jsonrpc::ErrorCode,
-    meta,
+    meta_keys,
     scan::{Kind, ScanError, Scanner, Span, decode_string},
 };
 
@@ -289,7 +289,7 @@ impl<'a> Reader<'a> {
             client_info,
             client_capabilities,
             log_level,
-            subscription_id: self.id(Level::Meta, meta::SUBSCRIPTION_ID, subscription)?,
+            subscription_id: self.id(Level::Meta, meta_keys::SUBSCRIPTION_ID, subscription)?,
         })
     }
 

@@ -179,36 +179,6 @@ fn headers_must_match_arguments() {
     );
 }
 
-#[test]
-fn integers_are_compared_exactly() {
-    for (text, value) in [
-        ("0", Some(0)),
-        ("-0.0", Some(0)),
-        ("0e5", Some(0)),
-        ("1200", Some(1200)),
-        ("12e2", Some(1200)),
-        ("-1.20e3", Some(-1200)),
-        ("9007199254740991", Some(MAX_SAFE_INTEGER)),
-        ("-9007199254740991", Some(-MAX_SAFE_INTEGER)),
-        ("9007199254740992", None),
-        ("9007199254740991.5", None),
-        ("1e999999999", None),
-        ("1e99999999999", None),
-        ("0.5", None),
-        ("1e-1", None),
-        ("", None),
-        ("-", None),
-        ("+1", None),
-        (" 1", None),
-        ("0x1", None),
-        ("1e", None),
-        (".5", None),
-        ("１", None),
-    ] {
-        assert_eq!(safe_integer(text), value, "{text}");
-    }
-}
-
 proptest! {
     #[test]
     fn what_is_derived_passes_the_check(s in any::<String>(), i in any::<i64>(), b in any::<bool>()) {
@@ -219,9 +189,8 @@ proptest! {
     }
 
     #[test]
-    fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80), number in "[-+0-9.eE]{0,30}") {
+    fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
         let _ = ParamHeaders::read(&bytes);
         let _ = typed().derive(Some(&bytes));
-        let _ = safe_integer(&number);
     }
 }

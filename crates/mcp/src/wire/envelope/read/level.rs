@@ -1,6 +1,6 @@
 //! The objects of a message that policy reads members of, and the names of those members.
 
-use crate::wire::{jsonrpc::ErrorCode, meta};
+use crate::wire::{jsonrpc::ErrorCode, meta_keys};
 
 /// An object that policy reads members of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +29,11 @@ pub(super) const PARAMS: [&str; 11] = [
 ];
 pub(super) const META: [&str; 6] = [
     "progressToken",
-    meta::PROTOCOL_VERSION,
-    meta::CLIENT_INFO,
-    meta::CLIENT_CAPABILITIES,
-    meta::LOG_LEVEL,
-    meta::SUBSCRIPTION_ID,
+    meta_keys::PROTOCOL_VERSION,
+    meta_keys::CLIENT_INFO,
+    meta_keys::CLIENT_CAPABILITIES,
+    meta_keys::LOG_LEVEL,
+    meta_keys::SUBSCRIPTION_ID,
 ];
 pub(super) const REFERENCE: [&str; 3] = ["type", "name", "uri"];
 pub(super) const RESULT: [&str; 7] = [

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::wire::{jsonrpc::json_string, scan::MAX_DEPTH};
+use crate::wire::{json::json_string, scan::MAX_DEPTH};
 
 fn read(body: &str) -> Result<Message<'_>, EnvelopeError> {
     parse(body.as_bytes(), &Limits::default())
