@@ -10,36 +10,8 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+pub use crate::peer::answer_error::AnswerError;
 use crate::{answer_events::EventsAnswer, answer_json::JsonAnswer, listen::Listening};
-
-/// Why an answer broke off; the client sees a body that ends early, never one that looks whole.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
-    /// The server's answer broke off.
-    #[error("the answer of the server broke off")]
-    Broken,
-    /// The server paused for too long.
-    #[error("the server paused for too long in its answer")]
-    Timeout,
-    /// The user may not go on: their grant or session has ended.
-    #[error("the user may no longer read the answer")]
-    NotAlive,
-    /// The answer is not the one to this request.
-    #[error("{0}")]
-    NotOurs(#[from] crate::wire::bridge_splice::SpliceError),
-}
-
-impl AnswerError {
-    /// One word for metrics; nothing where the user is at the end of it, and nothing is wrong.
-    pub(crate) const fn word(&self) -> Option<&'static str> {
-        match self {
-            Self::Broken => Some("broken"),
-            Self::Timeout => Some("timeout"),
-            Self::NotAlive => None,
-            Self::NotOurs(_) => Some("protocol"),
-        }
-    }
-}
 
 /// The body of an answer. Dropping it gives the upstream request up.
 pub struct Answer<B>(Kind<B>);

@@ -15,11 +15,12 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
-    answer::AnswerError,
     answer_watch::Watch,
     budget::{BUSY, Share},
     call_guard::CallGuard,
+    peer::answer_error::AnswerError,
     upstream::Upstream,
+    upstream_read::DRAIN_MAX,
     wire::{
         bridge::{Bridge, Step},
         sse::{self, Decoder},
@@ -30,8 +31,6 @@ use crate::{
 pub(crate) const EVENT_MAX: usize = 32 * 1024 * 1024;
 /// While a server sends what is not passed on, such as comments, the client gets a comment this often.
 const QUIET_MAX: Duration = Duration::from_secs(15);
-/// How long a server may take to end its stream after its answer before the connection is given up.
-pub(crate) const DRAIN_MAX: Duration = Duration::from_millis(200);
 
 /// The events of a server on their way.
 pub(crate) struct EventsAnswer<B> {

@@ -9,7 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{answer::AnswerError, answer_watch::Watch, call_guard::CallGuard, wire::bridge_splice::Splicer};
+use crate::{
+    answer_watch::Watch, call_guard::CallGuard, peer::answer_error::AnswerError, wire::bridge_splice::Splicer,
+};
 
 /// A JSON answer on its way.
 pub(crate) struct JsonAnswer<B> {

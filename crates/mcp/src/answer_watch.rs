@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-use crate::{answer::AnswerError, caller::Alive};
+use crate::{caller::Alive, peer::answer_error::AnswerError};
 
 /// However much progress a server reports, a call ends after this long.
 const CALL_MAX: Duration = Duration::from_hours(1);

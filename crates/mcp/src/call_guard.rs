@@ -8,10 +8,10 @@ use http::{HeaderValue, Method, Request};
 
 use crate::{
     caller::CallerKey,
+    peer::net::Net,
     session::Running,
     upstream::{ASSERTION, Upstream},
-    upstream_ask::{Net, session_headers},
-    upstream_session::UpstreamSession,
+    upstream_session::{UpstreamSession, session_headers},
     upstream_transport::Transport,
     wire::jsonrpc,
 };

@@ -17,8 +17,10 @@ use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
     catalog::{Catalog, Freshness, Slot, bytes_of},
     list_counting::{Counter, Counting, Ending},
-    upstream::{Unavailable, Upstream, UpstreamConfig},
-    upstream_ask::{AskError, Net},
+    peer::{config::UpstreamConfig, net::Net},
+    unavailable::Unavailable,
+    upstream::Upstream,
+    upstream_ask::AskError,
     upstream_transport::Transport,
     wire::{
         json::json_string,

@@ -22,7 +22,6 @@ use crate::{
     merge, reply,
     session::Session,
     upstream::Upstream,
-    upstream_read::{MediaType, media_type},
     upstream_transport::Transport,
     wire::{
         envelope::{self, Limits, Message, Notification, Request},
@@ -30,6 +29,7 @@ use crate::{
         id::RequestId,
         json::json_string,
         jsonrpc::{ErrorCode, Refusal},
+        media_type::{MediaType, media_type},
         meta::{self, Dialect},
         meta_keys,
         scan::{self, Kind},

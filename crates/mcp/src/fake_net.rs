@@ -29,7 +29,7 @@ use crate::{
     federation::{Federation, GatewayConfig, Plan},
     list_memory::ListLimits,
     naming::Naming,
-    upstream::UpstreamConfig,
+    peer::config::UpstreamConfig,
     upstream_transport::{Transport, TransportError},
 };
 pub(crate) use crate::{

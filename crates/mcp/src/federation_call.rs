@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    answer::{Answer, AnswerError},
+    answer::Answer,
     answer_events::{EVENT_MAX, EventsAnswer},
     answer_json::JsonAnswer,
     answer_watch::Watch,
@@ -18,11 +18,12 @@ use crate::{
     catalog_read::catalog,
     federation::Federation,
     federation_list::View,
+    peer::{answer_error::AnswerError, exchange::SMALL_ANSWER, net::Net},
     reply,
-    upstream::{Unavailable, Upstream},
-    upstream_ask::{Net, SMALL_ANSWER},
+    unavailable::Unavailable,
+    upstream::Upstream,
     upstream_era::{SaidError, SessionLoss, denies_modern, may_be_other_era, session_loss},
-    upstream_read::{MediaType, media_type, refuse_encoded, whole},
+    upstream_read::{refuse_encoded, whole},
     upstream_session::UpstreamSession,
     upstream_transport::Transport,
     wire::{
@@ -30,6 +31,7 @@ use crate::{
         bridge_splice::{Changes, ResultType, Splicer},
         envelope::{self, Limits, Message, Outcome},
         jsonrpc::ErrorCode,
+        media_type::{MediaType, media_type},
         version::Era,
     },
 };

@@ -15,7 +15,8 @@ use crate::{
     federation::{Federation, Offered, Plan},
     merge::{CacheHint, Merged, PAGE_BYTES, Source},
     naming::Target,
-    upstream::{Unavailable, Upstream},
+    unavailable::Unavailable,
+    upstream::Upstream,
     upstream_transport::Transport,
     wire::{
         listing::{CacheScope, Entry, ListKind, ServerList},

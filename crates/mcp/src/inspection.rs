@@ -11,55 +11,24 @@ use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
 use http::{HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 
+pub use crate::peer::about::About;
 use crate::{
     caller::{Alive, Caller, CallerKey, Identify},
     catalog_read,
     federation::Federation,
-    upstream::{Unavailable, Upstream, UpstreamConfig},
-    upstream_ask::{Net, session_headers},
-    upstream_era,
+    peer::{config::UpstreamConfig, net::Net},
+    unavailable::Unavailable,
+    upstream::Upstream,
+    upstream_session::session_headers,
     upstream_transport::{Transport, TransportError},
     wire::{
         listing::ServerList,
-        meta_keys,
-        scan::{self, Kind, Span},
         version::{Era, ProtocolVersion},
     },
 };
 
-/// A name or version longer than this many characters says no more for being whole.
-const MAX_NAME: usize = 120;
 /// A session that was begun for looking is ended; nobody waits longer for that.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// What a server calls itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
-    /// Its name, as it wrote it.
-    pub name: String,
-    /// Its version, as it wrote it.
-    pub version: String,
-}
-
-impl About {
-    /// Read from the result of `server/discover` (2026-07-28: `_meta`) or `initialize` (2025-11-25: `serverInfo`).
-    pub(crate) fn read(body: &[u8], result: Span) -> Option<Self> {
-        let object = |object: Span, name: &str| {
-            let [member] = scan::pick(body, object, [name]).ok()?;
-            Some(member.filter(|member| member.kind == Kind::Object)?.value)
-        };
-        let info = object(result, "serverInfo")
-            .or_else(|| object(object(result, "_meta")?, meta_keys::SERVER_INFO))?;
-        let text = |name: &str| {
-            let text = upstream_era::text_member(body, info, name).unwrap_or_default();
-            text.chars().take(MAX_NAME).collect()
-        };
-        Some(Self {
-            name: text("name"),
-            version: text("version"),
-        })
-    }
-}
 
 /// What is known of a server from serving gateways, without asking it.
 #[derive(Debug, Clone)]

@@ -35,6 +35,7 @@ mod listen;
 pub mod merge;
 pub mod naming;
 pub mod own_client;
+mod peer;
 mod reply;
 pub mod session;
 mod unavailable;

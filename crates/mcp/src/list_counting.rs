@@ -18,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     list_memory::Reading,
-    upstream_ask::Net,
+    peer::net::Net,
     upstream_transport::{Transport, TransportError},
 };
 

@@ -12,8 +12,9 @@ use crate::{
     catalog::Freshness,
     endpoint::Reached,
     federation::{Federation, Plan},
-    upstream::{Unavailable, Upstream},
-    upstream_ask::CLIENT_INFO,
+    peer::about::CLIENT_INFO,
+    unavailable::Unavailable,
+    upstream::Upstream,
     upstream_transport::Transport,
     wire::{headers, json::json_string, meta_keys, scan::Span, version::ProtocolVersion},
 };

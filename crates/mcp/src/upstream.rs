@@ -10,13 +10,9 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use gatewright_domain::{
-    Timestamp,
-    id::{ProjectId, ServerId},
-    server::IdentityForwarding,
-};
+use gatewright_domain::{Timestamp, server::IdentityForwarding};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{
         ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, TE, TRAILER,
         TRANSFER_ENCODING, UPGRADE, USER_AGENT,
@@ -24,11 +20,11 @@ use http::{
 };
 use tokio::sync::Mutex;
 
-pub use crate::unavailable::Unavailable;
 use crate::{
-    caller::Caller, catalog::Catalogs, inspection::About, unavailable::redirect_target,
+    caller::Caller, catalog::Catalogs, peer::about::About, unavailable::redirect_target,
     upstream_session::UpstreamSessions, wire::version::Era,
 };
+pub use crate::{peer::config::UpstreamConfig, unavailable::Unavailable};
 
 /// The header that carries the signed identity assertion.
 pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
@@ -36,31 +32,6 @@ pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion"
 /// make every list wait for its time limit. Each further failure doubles it, twice at most. Calls always ask.
 const DOWN_FOR: Duration = Duration::from_secs(15);
 const DOUBLED_AT_MOST: u32 = 2;
-
-/// What the federation needs to know of a server to call it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamConfig {
-    /// Its id.
-    pub id: ServerId,
-    /// Its project, whose share of the memory for lists its lists take.
-    pub project: ProjectId,
-    /// The prefix of its tools where a gateway federates several servers.
-    pub slug: String,
-    /// Its Streamable HTTP endpoint.
-    pub url: Uri,
-    /// The same as the administrator wrote it: the audience of identity assertions.
-    pub audience: String,
-    /// How long one request may take until its answer begins, and how long an answer may pause.
-    pub timeout: Duration,
-    /// How often a request that surely was not processed is sent again.
-    pub retries: u8,
-    /// The administrator's own headers, secrets filled in.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// What it is told about the user.
-    pub identity: IdentityForwarding,
-    /// Why it is not called at all, where its headers cannot be filled in.
-    pub problem: Option<String>,
-}
 
 const UNKNOWN: u8 = 0;
 const MODERN: u8 = 1;

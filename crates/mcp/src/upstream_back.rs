@@ -7,9 +7,9 @@ use http::{HeaderMap, Method};
 
 use crate::{
     caller::Caller,
+    peer::net::Net,
     upstream::Upstream,
-    upstream_ask::{Net, session_headers},
-    upstream_session::UpstreamSession,
+    upstream_session::{UpstreamSession, session_headers},
     upstream_transport::Transport,
     wire::{bridge, envelope, headers},
 };

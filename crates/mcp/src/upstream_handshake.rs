@@ -9,22 +9,26 @@ use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 
 use crate::{
-    answer_events::DRAIN_MAX,
     caller::Caller,
-    inspection::About,
-    upstream::{Unavailable, Upstream},
-    upstream_ask::{CLIENT_INFO, Net, SMALL_ANSWER, modern_request, session_headers},
+    peer::{
+        about::{About, CLIENT_INFO},
+        exchange::{SMALL_ANSWER, modern_request},
+        net::Net,
+    },
+    unavailable::Unavailable,
+    upstream::Upstream,
     upstream_back::Back,
     upstream_era::{listed_versions, offered_versions, text_member},
     upstream_old_transport::speaks_old_transport,
-    upstream_read::{MediaType, media_type},
-    upstream_session::UpstreamSession,
+    upstream_read::DRAIN_MAX,
+    upstream_session::{UpstreamSession, session_headers},
     upstream_transport::Transport,
     wire::{
         envelope::{self, Limits, Message, Outcome},
         headers,
         id::RequestId,
         jsonrpc::{self, ErrorCode},
+        media_type::{MediaType, media_type},
         version::{Era, ProtocolVersion},
     },
 };
@@ -67,12 +71,27 @@ impl From<Unavailable> for NoSession {
 }
 
 impl<T: Transport> Net<T> {
-    /// Finds out the era of a server, once for all who wait for it.
-    pub(crate) async fn find_era(
+    /// The era of a server, found out where it is not known.
+    pub(crate) async fn era(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
     ) -> Result<Era, Unavailable> {
+        if let Some(problem) = &upstream.config.problem {
+            return Err(Unavailable::Misconfigured {
+                server: upstream.slug().to_owned(),
+                problem: problem.clone(),
+            });
+        }
+        if let Some(era) = upstream.era() {
+            return Ok(era);
+        }
+        // Boxed because it is rare and large: without, every call would carry the room for it.
+        Box::pin(self.find_era(upstream, caller)).await
+    }
+
+    /// Finds out the era of a server, once for all who wait for it.
+    async fn find_era(self: &Arc<Self>, upstream: &Upstream, caller: Caller<'_>) -> Result<Era, Unavailable> {
         let failures = upstream.failures();
         let _probing = upstream.probing.lock().await;
         if let Some(era) = upstream.era() {

@@ -9,11 +9,13 @@ use http_body_util::BodyExt as _;
 
 use crate::{
     caller::Caller,
+    peer::net::Net,
     upstream::Upstream,
-    upstream_ask::Net,
-    upstream_read::{MediaType, media_type},
     upstream_transport::Transport,
-    wire::sse::Decoder,
+    wire::{
+        media_type::{MediaType, media_type},
+        sse::Decoder,
+    },
 };
 
 /// How long the first event is waited for.

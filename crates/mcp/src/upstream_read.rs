@@ -1,16 +1,15 @@
 //! Reading the whole answer to a small request of our own: `server/discover`, `initialize`, pages of lists, and the
 //! bodies of refusals. Calls of users stream instead.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
-use http::{
-    HeaderMap, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
-};
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_ENCODING};
 use http_body_util::BodyExt as _;
 
 use crate::{
-    answer_events::DRAIN_MAX,
-    upstream::{Unavailable, Upstream},
+    unavailable::Unavailable,
+    upstream::Upstream,
     upstream_back::{Back, REPLIES_MAX},
     upstream_era::{SaidError, SessionLoss, session_loss},
     upstream_session::UpstreamSession,
@@ -18,37 +17,13 @@ use crate::{
     wire::{
         envelope::{self, Limits, Message, Outcome},
         id::same_id,
+        media_type::{MediaType, media_type},
         sse::Decoder,
     },
 };
 
-/// What kind of body an answer has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MediaType {
-    /// `application/json`
-    Json,
-    /// `text/event-stream`
-    EventStream,
-    /// Anything else, or nothing.
-    Other,
-}
-
-/// The kind of body the headers announce; parameters such as a charset do not matter.
-pub(crate) fn media_type(headers: &HeaderMap) -> MediaType {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return MediaType::Other;
-    };
-    let bytes = value.as_bytes();
-    let end = memchr::memchr(b';', bytes).unwrap_or(bytes.len());
-    let essence = bytes[..end].trim_ascii();
-    if essence.eq_ignore_ascii_case(b"application/json") {
-        MediaType::Json
-    } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
-        MediaType::EventStream
-    } else {
-        MediaType::Other
-    }
-}
+/// How long a server may take to end its stream after its answer before the connection is given up.
+pub(crate) const DRAIN_MAX: Duration = Duration::from_millis(200);
 
 /// Refuses an answer in an encoding: none was asked for, and its bytes must be read here.
 pub(crate) fn refuse_encoded(upstream: &Upstream, headers: &HeaderMap) -> Result<(), Unavailable> {

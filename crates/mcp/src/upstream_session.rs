@@ -11,10 +11,13 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use http::HeaderValue;
+use http::{HeaderValue, Request};
 use moka::sync::Cache;
 
-use crate::{caller::CallerKey, wire::version::ProtocolVersion};
+use crate::{
+    caller::CallerKey,
+    wire::{headers, version::ProtocolVersion},
+};
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
@@ -85,6 +88,20 @@ impl Drop for UpstreamSession {
         if let Some(farewell) = farewell.take() {
             farewell();
         }
+    }
+}
+
+/// Writes the headers of a request within a session.
+pub(crate) fn session_headers<B>(request: &mut Request<B>, session: &UpstreamSession) {
+    let map = request.headers_mut();
+    if session.version.has_version_header() {
+        map.insert(
+            headers::PROTOCOL_VERSION,
+            HeaderValue::from_static(session.version.as_str()),
+        );
+    }
+    if let Some(id) = &session.id {
+        map.insert(headers::SESSION_ID, id.clone());
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::{
     fake_net::{FakeServer, World, echo, json_answer, legacy_server, modern_reply, tool},
-    upstream::{Unavailable, UpstreamConfig},
+    peer::config::UpstreamConfig,
+    unavailable::Unavailable,
     upstream_transport::TransportError,
     wire::version::ProtocolVersion,
 };

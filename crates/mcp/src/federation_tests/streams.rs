@@ -22,7 +22,7 @@ use crate::{
     fake_net::{
         FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, tool,
     },
-    upstream::UpstreamConfig,
+    peer::config::UpstreamConfig,
 };
 
 /// A user whose grant the test ends.

@@ -1,0 +1,34 @@
+//! How a server is configured, as far as calling it needs to know.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    id::{ProjectId, ServerId},
+    server::IdentityForwarding,
+};
+use http::{HeaderName, HeaderValue, Uri};
+
+/// What the federation needs to know of a server to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// Its id.
+    pub id: ServerId,
+    /// Its project, whose share of the memory for lists its lists take.
+    pub project: ProjectId,
+    /// The prefix of its tools where a gateway federates several servers.
+    pub slug: String,
+    /// Its Streamable HTTP endpoint.
+    pub url: Uri,
+    /// The same as the administrator wrote it: the audience of identity assertions.
+    pub audience: String,
+    /// How long one request may take until its answer begins, and how long an answer may pause.
+    pub timeout: Duration,
+    /// How often a request that surely was not processed is sent again.
+    pub retries: u8,
+    /// The administrator's own headers, secrets filled in.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What it is told about the user.
+    pub identity: IdentityForwarding,
+    /// Why it is not called at all, where its headers cannot be filled in.
+    pub problem: Option<String>,
+}

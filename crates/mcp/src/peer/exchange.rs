@@ -1,0 +1,76 @@
+//! One request of our own to a server and its whole answer.
+
+use bytes::Bytes;
+use http::{Method, Request};
+
+use super::{about::CLIENT_INFO, net::Net};
+use crate::{
+    caller::Caller,
+    unavailable::Unavailable,
+    upstream::Upstream,
+    upstream_back::Back,
+    upstream_read::{Whole, whole},
+    upstream_transport::Transport,
+    wire::{
+        headers,
+        id::RequestId,
+        jsonrpc,
+        meta::{self, ClientFacts},
+        version::ProtocolVersion,
+    },
+};
+
+/// Bytes of an answer to `server/discover` or `initialize`, and of a refusal.
+pub(crate) const SMALL_ANSWER: usize = 1024 * 1024;
+
+impl<T: Transport> Net<T> {
+    /// Sends a request of our own and reads the whole answer within the time limit of the server.
+    pub(crate) async fn ask_once(
+        &self,
+        upstream: &Upstream,
+        request: Request<Bytes>,
+        cap: usize,
+        back: Option<&Back<'_, T>>,
+    ) -> Result<Whole, Unavailable> {
+        let deadline = upstream.config.timeout;
+        let reading = async {
+            let answer = self.send(upstream, request, deadline).await?;
+            whole(upstream, answer, cap, back).await
+        };
+        let outcome = tokio::time::timeout(deadline, reading)
+            .await
+            .unwrap_or_else(|_| Err(upstream.timed_out()));
+        if let Err(why) = &outcome
+            && !self.transport.has_cut_off()
+        {
+            upstream.note_failure(why, self.now());
+        }
+        outcome
+    }
+}
+
+/// A request of our own in the stateless era; it claims no capability of a client.
+pub(crate) fn modern_request(
+    upstream: &Upstream,
+    caller: Caller<'_>,
+    method: &str,
+    members: &str,
+) -> Result<Request<Bytes>, Unavailable> {
+    let meta = meta::modern_meta(&ClientFacts {
+        version: ProtocolVersion::LATEST_MODERN,
+        client_info: Some(CLIENT_INFO),
+        client_capabilities: "{}",
+        log_level: None,
+    });
+    let comma = if members.is_empty() { "" } else { "," };
+    let params = format!(r#"{{{members}{comma}"_meta":{meta}}}"#);
+    let body = jsonrpc::write_request(&RequestId::Integer(0), method, Some(params.as_bytes()));
+    let mut request = upstream.request(Method::POST, caller, body)?;
+    headers::write(
+        request.headers_mut(),
+        ProtocolVersion::LATEST_MODERN,
+        method,
+        None,
+    );
+    Ok(request)
+}

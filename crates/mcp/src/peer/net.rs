@@ -1,0 +1,90 @@
+//! What sends requests to servers, and what all of them share.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use gatewright_domain::{Clock, Timestamp};
+use http::{Request, Response};
+use tokio::sync::Semaphore;
+
+use crate::{
+    budget::Budget,
+    list_behind::Behind,
+    list_memory::ListMemory,
+    unavailable::Unavailable,
+    upstream::Upstream,
+    upstream_transport::{Transport, TransportError},
+};
+
+/// What sends and what tells the time.
+#[derive(Debug)]
+pub(crate) struct Net<T> {
+    pub(crate) transport: T,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: Arc<Budget>,
+    /// How many sessions are ended at once.
+    pub(crate) farewells: Arc<Semaphore>,
+    /// What lists hold.
+    pub(crate) lists: Arc<ListMemory>,
+    /// Lists that are read on after those who waited have gone.
+    pub(crate) behind: Arc<Behind>,
+}
+
+impl<T: Transport> Net<T> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sends a request, again where it surely was not processed, and waits for the head of the answer.
+    pub(crate) async fn send(
+        &self,
+        upstream: &Upstream,
+        request: Request<Bytes>,
+        head_deadline: Duration,
+    ) -> Result<Response<T::Body>, Unavailable> {
+        let mut left = upstream.config.retries;
+        let mut kept = Some(request);
+        loop {
+            // The copy leaves the original for a further attempt; its body is shared, not copied.
+            let attempt = if left > 0 { kept.clone() } else { kept.take() };
+            let attempt = attempt.expect("the original is given away with the last attempt only");
+            match self.transport.send(attempt, head_deadline).await {
+                Err(TransportError::Unreachable(reason)) if left > 0 => {
+                    tracing::info!(
+                        server = upstream.slug(),
+                        reason,
+                        left,
+                        "a server cannot be reached; trying again"
+                    );
+                    left -= 1;
+                }
+                other => return self.head(upstream, other),
+            }
+        }
+    }
+
+    fn head(
+        &self,
+        upstream: &Upstream,
+        sent: Result<Response<T::Body>, TransportError>,
+    ) -> Result<Response<T::Body>, Unavailable> {
+        let error = match sent {
+            Ok(answer) => {
+                upstream.note_success();
+                return Ok(answer);
+            }
+            Err(error) => error,
+        };
+        tracing::info!(server = upstream.slug(), %error, "a server gave no answer");
+        let why = match error {
+            TransportError::Unreachable(_) => upstream.unreachable(),
+            TransportError::Lost(_) => upstream.lost(),
+            TransportError::Timeout(_) => upstream.timed_out(),
+        };
+        // A call that takes too long says nothing of the server: one user's slow tool is nobody else's affair.
+        if matches!(why, Unavailable::Unreachable { .. }) {
+            upstream.note_failure(&why, self.now());
+        }
+        Err(why)
+    }
+}
