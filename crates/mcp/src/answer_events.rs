@@ -15,12 +15,14 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
-    answer_watch::Watch,
-    budget::{BUSY, Share},
     call_guard::CallGuard,
-    peer::answer_error::AnswerError,
-    upstream::Upstream,
-    upstream_read::DRAIN_MAX,
+    peer::{
+        answer_error::AnswerError,
+        budget::{BUSY, Share},
+        upstream::Upstream,
+        watch::Watch,
+        whole::DRAIN_MAX,
+    },
     wire::{
         bridge::{Bridge, Step},
         sse::{self, Decoder},

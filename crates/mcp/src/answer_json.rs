@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
-    answer_watch::Watch, call_guard::CallGuard, peer::answer_error::AnswerError, wire::bridge_splice::Splicer,
+    call_guard::CallGuard,
+    peer::{answer_error::AnswerError, watch::Watch},
+    wire::bridge_splice::Splicer,
 };
 
 /// A JSON answer on its way.

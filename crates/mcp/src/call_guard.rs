@@ -7,12 +7,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 
 use crate::{
-    caller::CallerKey,
-    peer::net::Net,
+    peer::{
+        caller::CallerKey,
+        net::Net,
+        session::{UpstreamSession, session_headers},
+        transport::Transport,
+        upstream::{ASSERTION, Upstream},
+    },
     session::Running,
-    upstream::{ASSERTION, Upstream},
-    upstream_session::{UpstreamSession, session_headers},
-    upstream_transport::Transport,
     wire::jsonrpc,
 };
 

@@ -6,17 +6,20 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use crate::{
-    budget::BUSY,
     call_guard::{CallGuard, SessionCall},
-    caller::Caller,
     federation::Plan,
     federation_list::View,
-    peer::{about::CLIENT_INFO, net::Net},
+    peer::{
+        about::CLIENT_INFO,
+        budget::BUSY,
+        caller::Caller,
+        net::Net,
+        session::{UpstreamSession, session_headers},
+        transport::Transport,
+        unavailable::Unavailable,
+        upstream::{ASSERTION, Upstream},
+    },
     session::Session,
-    unavailable::Unavailable,
-    upstream::{ASSERTION, Upstream},
-    upstream_session::{UpstreamSession, session_headers},
-    upstream_transport::Transport,
     wire::{
         bridge::Bridge,
         envelope,

@@ -15,10 +15,9 @@ use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    caller::CallerKey,
     catalog_read::{Fetched, UnderWay},
     list_memory::{Kept, ListMemory},
-    upstream::Upstream,
+    peer::{caller::CallerKey, upstream::Upstream},
     wire::listing::ServerList,
 };
 

@@ -14,14 +14,17 @@ use http::HeaderValue;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    caller::{Alive, Caller, CallerKey, Identify},
     catalog::{Catalog, Freshness, Slot, bytes_of},
     list_counting::{Counter, Counting, Ending},
-    peer::{config::UpstreamConfig, net::Net},
-    unavailable::Unavailable,
-    upstream::Upstream,
-    upstream_ask::AskError,
-    upstream_transport::Transport,
+    peer::{
+        ask::AskError,
+        caller::{Alive, Caller, CallerKey, Identify},
+        config::UpstreamConfig,
+        net::Net,
+        transport::Transport,
+        unavailable::Unavailable,
+        upstream::Upstream,
+    },
     wire::{
         json::json_string,
         jsonrpc::ErrorCode,

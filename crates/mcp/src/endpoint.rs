@@ -15,14 +15,17 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     answer::Answer,
     call_outgoing::{Call, CallError, Client},
-    caller::{Busy, Caller, Runs},
     catalog::Freshness,
     federation::{Federation, Plan},
     listen::Listening,
-    merge, reply,
+    merge,
+    peer::{
+        caller::{Busy, Caller, Runs},
+        transport::Transport,
+        upstream::Upstream,
+    },
+    reply,
     session::Session,
-    upstream::Upstream,
-    upstream_transport::Transport,
     wire::{
         envelope::{self, Limits, Message, Notification, Request},
         headers,

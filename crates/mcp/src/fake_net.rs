@@ -24,13 +24,15 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::Answer,
-    caller::{Alive, Caller, CallerKey, Identify},
     endpoint::Reached,
     federation::{Federation, GatewayConfig, Plan},
     list_memory::ListLimits,
     naming::Naming,
-    peer::config::UpstreamConfig,
-    upstream_transport::{Transport, TransportError},
+    peer::{
+        caller::{Alive, Caller, CallerKey, Identify},
+        config::UpstreamConfig,
+        transport::{Transport, TransportError},
+    },
 };
 pub(crate) use crate::{
     fake_body::{FakeBody, Pieces},

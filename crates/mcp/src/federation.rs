@@ -21,11 +21,11 @@ use crate::{
     federation_list::{Made, View},
     list_memory::{Kept, ListLimits, ListMemory},
     naming::Naming,
-    peer::{config::UpstreamConfig, net::Net},
+    peer::{
+        config::UpstreamConfig, net::Net, session::FAREWELLS_AT_ONCE, transport::Transport,
+        upstream::Upstream,
+    },
     session::Sessions,
-    upstream::Upstream,
-    upstream_session::FAREWELLS_AT_ONCE,
-    upstream_transport::Transport,
     wire::json::json_string,
 };
 

@@ -9,15 +9,12 @@ use gatewright_domain::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    caller::Caller,
     catalog::{Catalog, Fingerprint, Freshness, bytes_of},
     catalog_read::{Awaited, Found, catalog, find},
     federation::{Federation, Offered, Plan},
     merge::{CacheHint, Merged, PAGE_BYTES, Source},
     naming::Target,
-    unavailable::Unavailable,
-    upstream::Upstream,
-    upstream_transport::Transport,
+    peer::{caller::Caller, transport::Transport, unavailable::Unavailable, upstream::Upstream},
     wire::{
         listing::{CacheScope, Entry, ListKind, ServerList},
         version::Era,

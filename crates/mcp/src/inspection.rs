@@ -13,14 +13,17 @@ use tokio::time::Instant;
 
 pub use crate::peer::about::About;
 use crate::{
-    caller::{Alive, Caller, CallerKey, Identify},
     catalog_read,
     federation::Federation,
-    peer::{config::UpstreamConfig, net::Net},
-    unavailable::Unavailable,
-    upstream::Upstream,
-    upstream_session::session_headers,
-    upstream_transport::{Transport, TransportError},
+    peer::{
+        caller::{Alive, Caller, CallerKey, Identify},
+        config::UpstreamConfig,
+        net::Net,
+        session::session_headers,
+        transport::{Transport, TransportError},
+        unavailable::Unavailable,
+        upstream::Upstream,
+    },
     wire::{
         listing::ServerList,
         version::{Era, ProtocolVersion},

@@ -8,11 +8,8 @@
 pub mod answer;
 mod answer_events;
 mod answer_json;
-mod answer_watch;
-mod budget;
 mod call_guard;
 mod call_outgoing;
-pub mod caller;
 pub mod catalog;
 mod catalog_read;
 pub mod endpoint;
@@ -38,18 +35,14 @@ pub mod own_client;
 mod peer;
 mod reply;
 pub mod session;
-mod unavailable;
-pub mod upstream;
-mod upstream_ask;
-mod upstream_back;
-mod upstream_era;
-mod upstream_handshake;
-mod upstream_old_transport;
-mod upstream_read;
-pub mod upstream_session;
-pub mod upstream_transport;
 mod wire;
 
+pub use peer::{caller, transport as upstream_transport};
 pub use wire::{
     bridge_splice, envelope, headers, id, jsonrpc, listing, param_headers, scan, splice, sse, version,
 };
+
+/// One server and what is known of it.
+pub mod upstream {
+    pub use crate::peer::{config::UpstreamConfig, unavailable::Unavailable, upstream::Upstream};
+}

@@ -18,8 +18,10 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     list_memory::Reading,
-    peer::net::Net,
-    upstream_transport::{Transport, TransportError},
+    peer::{
+        net::Net,
+        transport::{Transport, TransportError},
+    },
 };
 
 /// What is read of one list, by all requests that it takes.

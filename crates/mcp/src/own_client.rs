@@ -8,14 +8,13 @@ use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
 use crate::{
     answer::Answer,
-    caller::Caller,
     catalog::Freshness,
     endpoint::Reached,
     federation::{Federation, Plan},
-    peer::about::CLIENT_INFO,
-    unavailable::Unavailable,
-    upstream::Upstream,
-    upstream_transport::Transport,
+    peer::{
+        about::CLIENT_INFO, caller::Caller, transport::Transport, unavailable::Unavailable,
+        upstream::Upstream,
+    },
     wire::{headers, json::json_string, meta_keys, scan::Span, version::ProtocolVersion},
 };
 

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use crate::{caller::CallerKey, wire::version::ProtocolVersion};
+use crate::{peer::caller::CallerKey, wire::version::ProtocolVersion};
 
 pub use ending::Ending;
 

@@ -16,7 +16,7 @@ use crate::{
         meta, modern_headers, modern_reply, read, tool,
     },
     federation::Plan,
-    upstream_transport::TransportError,
+    peer::transport::TransportError,
     wire::version::{Era, ProtocolVersion},
 };
 

@@ -6,8 +6,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    caller::Caller,
     fake_net::{User, World, legacy_headers, meta, modern_headers, modern_server, read, tool},
+    peer::caller::Caller,
 };
 
 const ADA: User = User("ada");

@@ -8,9 +8,7 @@ use serde_json::json;
 
 use crate::{
     fake_net::{FakeServer, World, echo, json_answer, legacy_server, modern_reply, tool},
-    peer::config::UpstreamConfig,
-    unavailable::Unavailable,
-    upstream_transport::TransportError,
+    peer::{config::UpstreamConfig, transport::TransportError, unavailable::Unavailable},
     wire::version::ProtocolVersion,
 };
 

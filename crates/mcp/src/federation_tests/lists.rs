@@ -18,7 +18,7 @@ use crate::{
         modern_server, read, tool,
     },
     federation::Plan,
-    upstream_transport::TransportError,
+    peer::transport::TransportError,
 };
 
 pub(super) const ADA: User = User("ada");

@@ -19,7 +19,11 @@ mod streams;
 use gatewright_domain::id::GatewayId;
 use http::{HeaderMap, Response};
 
-use crate::{answer::Answer, caller::Caller, federation::Federation, upstream_transport::Transport};
+use crate::{
+    answer::Answer,
+    federation::Federation,
+    peer::{caller::Caller, transport::Transport},
+};
 
 impl<T: Transport> Federation<T> {
     /// Answers a DELETE where no other replica need know.

@@ -11,7 +11,7 @@ use crate::{
         FakeBody, FakeServer, Received, User, World, answer, echo, json_answer, legacy_server, meta,
         modern_headers, modern_reply, read, tool,
     },
-    upstream_transport::TransportError,
+    peer::transport::TransportError,
 };
 
 const ADA: User = User("ada");

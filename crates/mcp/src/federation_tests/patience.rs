@@ -19,7 +19,7 @@ use crate::{
         modern_server, read, tool,
     },
     federation::Plan,
-    upstream_transport::TransportError,
+    peer::transport::TransportError,
 };
 
 const ADA: User = User("ada");

@@ -17,12 +17,14 @@ use tokio::time::Instant;
 
 use crate::{
     answer::Answer,
-    caller::{Alive, Caller, Identify},
     endpoint::Reached,
     fake_net::{
         FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, tool,
     },
-    peer::config::UpstreamConfig,
+    peer::{
+        caller::{Alive, Caller, Identify},
+        config::UpstreamConfig,
+    },
 };
 
 /// A user whose grant the test ends.

@@ -1,11 +1,9 @@
 //! What we call ourselves towards servers, and what they call themselves.
 
-use crate::{
-    upstream_era::text_member,
-    wire::{
-        meta_keys,
-        scan::{self, Kind, Span},
-    },
+use super::era::text_member;
+use crate::wire::{
+    meta_keys,
+    scan::{self, Kind, Span},
 };
 
 /// What we call ourselves towards servers.

@@ -4,20 +4,20 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 use super::{about::CLIENT_INFO, net::Net};
-use crate::{
+use super::{
+    back::Back,
     caller::Caller,
+    transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
-    upstream_back::Back,
-    upstream_read::{Whole, whole},
-    upstream_transport::Transport,
-    wire::{
-        headers,
-        id::RequestId,
-        jsonrpc,
-        meta::{self, ClientFacts},
-        version::ProtocolVersion,
-    },
+    whole::{Whole, whole},
+};
+use crate::wire::{
+    headers,
+    id::RequestId,
+    jsonrpc,
+    meta::{self, ClientFacts},
+    version::ProtocolVersion,
 };
 
 /// Bytes of an answer to `server/discover` or `initialize`, and of a refusal.

@@ -3,6 +3,19 @@
 
 pub(crate) mod about;
 pub(crate) mod answer_error;
+pub(crate) mod ask;
+mod back;
+pub(crate) mod budget;
+pub mod caller;
 pub(crate) mod config;
+pub(crate) mod era;
 pub(crate) mod exchange;
+mod handshake;
 pub(crate) mod net;
+mod old_transport;
+pub(crate) mod session;
+pub mod transport;
+pub(crate) mod unavailable;
+pub(crate) mod upstream;
+pub(crate) mod watch;
+pub(crate) mod whole;

@@ -7,14 +7,13 @@ use gatewright_domain::{Clock, Timestamp};
 use http::{Request, Response};
 use tokio::sync::Semaphore;
 
-use crate::{
+use super::{
     budget::Budget,
-    list_behind::Behind,
-    list_memory::ListMemory,
+    transport::{Transport, TransportError},
     unavailable::Unavailable,
     upstream::Upstream,
-    upstream_transport::{Transport, TransportError},
 };
+use crate::{list_behind::Behind, list_memory::ListMemory};
 
 /// What sends and what tells the time.
 #[derive(Debug)]

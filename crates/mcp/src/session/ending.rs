@@ -65,7 +65,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{caller::CallerKey, wire::version::ProtocolVersion};
+    use crate::{peer::caller::CallerKey, wire::version::ProtocolVersion};
 
     #[test]
     fn a_session_that_was_ended_at_one_replica_is_unknown_at_the_other_and_its_calls_are_cancelled() {

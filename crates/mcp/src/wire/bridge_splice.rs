@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 pub use self::changes::{Changes, ResultType};
 use self::piece::{Piece, Quotes};
-use super::{id::same_id, json_text::decode_string};
+use super::{id::same_id, scan::decode_string};
 
 /// Bytes of a member that are held while it is incomplete; ids we gave out are far shorter.
 const HELD_MAX: usize = 64;

@@ -14,10 +14,8 @@ use arc_swap::ArcSwapOption;
 use http::{HeaderValue, Request};
 use moka::sync::Cache;
 
-use crate::{
-    caller::CallerKey,
-    wire::{headers, version::ProtocolVersion},
-};
+use super::caller::CallerKey;
+use crate::wire::{headers, version::ProtocolVersion};
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;

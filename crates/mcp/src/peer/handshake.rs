@@ -8,29 +8,27 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 
-use crate::{
+use super::{
+    about::{About, CLIENT_INFO},
+    back::Back,
     caller::Caller,
-    peer::{
-        about::{About, CLIENT_INFO},
-        exchange::{SMALL_ANSWER, modern_request},
-        net::Net,
-    },
+    era::{listed_versions, offered_versions, text_member},
+    exchange::{SMALL_ANSWER, modern_request},
+    net::Net,
+    old_transport::speaks_old_transport,
+    session::{UpstreamSession, session_headers},
+    transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
-    upstream_back::Back,
-    upstream_era::{listed_versions, offered_versions, text_member},
-    upstream_old_transport::speaks_old_transport,
-    upstream_read::DRAIN_MAX,
-    upstream_session::{UpstreamSession, session_headers},
-    upstream_transport::Transport,
-    wire::{
-        envelope::{self, Limits, Message, Outcome},
-        headers,
-        id::RequestId,
-        jsonrpc::{self, ErrorCode},
-        media_type::{MediaType, media_type},
-        version::{Era, ProtocolVersion},
-    },
+    whole::DRAIN_MAX,
+};
+use crate::wire::{
+    envelope::{self, Limits, Message, Outcome},
+    headers,
+    id::RequestId,
+    jsonrpc::{self, ErrorCode},
+    media_type::{MediaType, media_type},
+    version::{Era, ProtocolVersion},
 };
 
 /// A server that says nothing to `server/discover` for so long is asked to `initialize` too, and whatever it answers

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-use crate::{caller::Alive, peer::answer_error::AnswerError};
+use super::{answer_error::AnswerError, caller::Alive};
 
 /// However much progress a server reports, a call ends after this long.
 const CALL_MAX: Duration = Duration::from_hours(1);

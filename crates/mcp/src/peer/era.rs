@@ -3,14 +3,12 @@
 
 use http::StatusCode;
 
-use crate::{
-    upstream_session::UpstreamSession,
-    wire::{
-        envelope::ErrorMembers,
-        jsonrpc::ErrorCode,
-        scan::{self, Kind, Span},
-        version::ProtocolVersion,
-    },
+use super::session::UpstreamSession;
+use crate::wire::{
+    envelope::ErrorMembers,
+    jsonrpc::ErrorCode,
+    scan::{self, Kind, Span},
+    version::ProtocolVersion,
 };
 
 /// Whether a status without a JSON-RPC message means that the server does not speak the era it was thought to speak.

@@ -1,26 +1,27 @@
 //! Requests of our own to a server, in whatever era it speaks; lists are read so. How the era is found out and sessions
-//! begin is in [`crate::upstream_handshake`].
+//! begin is in [`crate::peer::handshake`].
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
 
-use crate::{
+use super::{
+    back::Back,
     caller::Caller,
-    peer::{exchange::modern_request, net::Net},
+    era::{SessionLoss, denies_modern, may_be_other_era},
+    exchange::modern_request,
+    net::Net,
+    session::session_headers,
+    transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
-    upstream_back::Back,
-    upstream_era::{SessionLoss, denies_modern, may_be_other_era},
-    upstream_session::session_headers,
-    upstream_transport::Transport,
-    wire::{
-        envelope::{self, Limits, Message, Outcome},
-        id::RequestId,
-        jsonrpc::{self, ErrorCode},
-        version::Era,
-    },
+};
+use crate::wire::{
+    envelope::{self, Limits, Message, Outcome},
+    id::RequestId,
+    jsonrpc::{self, ErrorCode},
+    version::Era,
 };
 
 /// Bytes of one page of a list.

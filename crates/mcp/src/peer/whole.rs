@@ -7,19 +7,19 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_ENCODING};
 use http_body_util::BodyExt as _;
 
-use crate::{
+use super::{
+    back::{Back, REPLIES_MAX},
+    era::{SaidError, SessionLoss, session_loss},
+    session::UpstreamSession,
+    transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
-    upstream_back::{Back, REPLIES_MAX},
-    upstream_era::{SaidError, SessionLoss, session_loss},
-    upstream_session::UpstreamSession,
-    upstream_transport::Transport,
-    wire::{
-        envelope::{self, Limits, Message, Outcome},
-        id::same_id,
-        media_type::{MediaType, media_type},
-        sse::Decoder,
-    },
+};
+use crate::wire::{
+    envelope::{self, Limits, Message, Outcome},
+    id::same_id,
+    media_type::{MediaType, media_type},
+    sse::Decoder,
 };
 
 /// How long a server may take to end its stream after its answer before the connection is given up.

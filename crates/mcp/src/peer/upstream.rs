@@ -20,11 +20,9 @@ use http::{
 };
 use tokio::sync::Mutex;
 
-use crate::{
-    caller::Caller, catalog::Catalogs, peer::about::About, unavailable::redirect_target,
-    upstream_session::UpstreamSessions, wire::version::Era,
-};
-pub use crate::{peer::config::UpstreamConfig, unavailable::Unavailable};
+use super::{about::About, caller::Caller, session::UpstreamSessions, unavailable::redirect_target};
+use super::{config::UpstreamConfig, unavailable::Unavailable};
+use crate::{catalog::Catalogs, wire::version::Era};
 
 /// The header that carries the signed identity assertion.
 pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");

@@ -7,15 +7,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header::ACCEPT};
 use http_body_util::BodyExt as _;
 
-use crate::{
-    caller::Caller,
-    peer::net::Net,
-    upstream::Upstream,
-    upstream_transport::Transport,
-    wire::{
-        media_type::{MediaType, media_type},
-        sse::Decoder,
-    },
+use super::{caller::Caller, net::Net, transport::Transport, upstream::Upstream};
+use crate::wire::{
+    media_type::{MediaType, media_type},
+    sse::Decoder,
 };
 
 /// How long the first event is waited for.

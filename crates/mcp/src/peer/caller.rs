@@ -6,7 +6,7 @@ use gatewright_domain::principal::Principal;
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::peer::config::UpstreamConfig;
+use super::config::UpstreamConfig;
 
 /// Names one user at one gateway. Two users never share one, so what is kept under it is never served to another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

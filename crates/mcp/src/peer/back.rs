@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use crate::{
+use super::{
     caller::Caller,
-    peer::net::Net,
+    net::Net,
+    session::{UpstreamSession, session_headers},
+    transport::Transport,
     upstream::Upstream,
-    upstream_session::{UpstreamSession, session_headers},
-    upstream_transport::Transport,
-    wire::{bridge, envelope, headers},
 };
+use crate::wire::{bridge, envelope, headers};
 
 /// How long a reply may take; the answer that is read meanwhile waits for it.
 const REPLY_DEADLINE: Duration = Duration::from_secs(2);
