@@ -14,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::Answer,
-    call_outgoing::{Call, CallError, Client},
-    catalog::Freshness,
-    federation::{Federation, Plan},
+    federation::{
+        catalog::Freshness,
+        merge,
+        outgoing::{Call, CallError, Client},
+        servers::{Federation, Plan},
+    },
     listen::Listening,
-    merge,
     peer::{
         caller::{Busy, Caller, Runs},
         transport::Transport,

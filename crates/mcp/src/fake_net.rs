@@ -25,9 +25,11 @@ use serde_json::{Value, json};
 use crate::{
     answer::Answer,
     endpoint::Reached,
-    federation::{Federation, GatewayConfig, Plan},
-    list_memory::ListLimits,
-    naming::Naming,
+    federation::{
+        list_memory::ListLimits,
+        naming::Naming,
+        servers::{Federation, GatewayConfig, Plan},
+    },
     peer::{
         caller::{Alive, Caller, CallerKey, Identify},
         config::UpstreamConfig,

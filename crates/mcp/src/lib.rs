@@ -9,9 +9,6 @@ pub mod answer;
 mod answer_events;
 mod answer_json;
 mod call_guard;
-mod call_outgoing;
-pub mod catalog;
-mod catalog_read;
 pub mod endpoint;
 #[cfg(test)]
 mod fake_body;
@@ -20,23 +17,16 @@ mod fake_net;
 #[cfg(test)]
 mod fake_words;
 pub mod federation;
-mod federation_call;
-mod federation_list;
 #[cfg(test)]
 mod federation_tests;
-pub mod inspection;
-mod list_behind;
-mod list_counting;
-pub mod list_memory;
 mod listen;
-pub mod merge;
-pub mod naming;
 pub mod own_client;
 mod peer;
 mod reply;
 pub mod session;
 mod wire;
 
+pub use federation::{catalog, list_memory, merge, naming};
 pub use peer::{caller, transport as upstream_transport};
 pub use wire::{
     bridge_splice, envelope, headers, id, jsonrpc, listing, param_headers, scan, splice, sse, version,
@@ -45,4 +35,12 @@ pub use wire::{
 /// One server and what is known of it.
 pub mod upstream {
     pub use crate::peer::{config::UpstreamConfig, unavailable::Unavailable, upstream::Upstream};
+}
+
+/// What a server shows when it is looked at.
+pub mod inspection {
+    pub use crate::{
+        federation::inspection::{Health, Seen, Unwell},
+        peer::about::About,
+    };
 }

@@ -8,9 +8,11 @@ use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
 use crate::{
     answer::Answer,
-    catalog::Freshness,
     endpoint::Reached,
-    federation::{Federation, Plan},
+    federation::{
+        catalog::Freshness,
+        servers::{Federation, Plan},
+    },
     peer::{
         about::CLIENT_INFO, caller::Caller, transport::Transport, unavailable::Unavailable,
         upstream::Upstream,

@@ -15,7 +15,7 @@ use crate::{
         FakeBody, FakeServer, Pieces, Received, User, World, answer, echo, event, json_answer, legacy_server,
         meta, modern_headers, modern_reply, read, tool,
     },
-    federation::Plan,
+    federation::servers::Plan,
     peer::transport::TransportError,
     wire::version::{Era, ProtocolVersion},
 };

@@ -14,7 +14,7 @@ use crate::{
         FakeBody, FakeServer, User, World, answer, event, events, json_answer, legacy_server, meta,
         modern_headers, modern_reply, read, tool,
     },
-    federation::Plan,
+    federation::servers::Plan,
 };
 
 const ADA: User = User("ada");

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::lists::{ADA, BOB, call, list, names};
 use crate::{
-    catalog::bytes_of,
     fake_net::{FakeServer, User, World, json_answer, legacy_server, modern_reply, modern_server, tool},
-    list_memory::ListLimits,
+    federation::{catalog::bytes_of, list_memory::ListLimits},
 };
 
 const LIMITS: ListLimits = ListLimits {

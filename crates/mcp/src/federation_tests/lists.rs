@@ -17,7 +17,7 @@ use crate::{
         FakeServer, User, World, echo, json_answer, legacy_server, meta, modern_headers, modern_reply,
         modern_server, read, tool,
     },
-    federation::Plan,
+    federation::servers::Plan,
     peer::transport::TransportError,
 };
 

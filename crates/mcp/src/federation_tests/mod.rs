@@ -21,7 +21,7 @@ use http::{HeaderMap, Response};
 
 use crate::{
     answer::Answer,
-    federation::Federation,
+    federation::servers::Federation,
     peer::{caller::Caller, transport::Transport},
 };
 

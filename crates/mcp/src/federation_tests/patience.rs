@@ -18,7 +18,7 @@ use crate::{
         FakeServer, User, World, json_answer, legacy_server, meta, modern_headers, modern_reply,
         modern_server, read, tool,
     },
-    federation::Plan,
+    federation::servers::Plan,
     peer::transport::TransportError,
 };
 

@@ -13,7 +13,7 @@ use super::{
     unavailable::Unavailable,
     upstream::Upstream,
 };
-use crate::{list_behind::Behind, list_memory::ListMemory};
+use crate::federation::{list_behind::Behind, list_memory::ListMemory};
 
 /// What sends and what tells the time.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 use super::{about::About, caller::Caller, session::UpstreamSessions, unavailable::redirect_target};
 use super::{config::UpstreamConfig, unavailable::Unavailable};
-use crate::{catalog::Catalogs, wire::version::Era};
+use crate::{federation::catalog::Catalogs, wire::version::Era};
 
 /// The header that carries the signed identity assertion.
 pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
+use super::{list::View, servers::Plan};
 use crate::{
     call_guard::{CallGuard, SessionCall},
-    federation::Plan,
-    federation_list::View,
     peer::{
         about::CLIENT_INFO,
         budget::BUSY,

@@ -1,5 +1,5 @@
 //! Reading the lists of servers: in the background, once for all who wait, and no longer than the time limit of the server
-//! allows. Whoever asks decides how long to wait. What goes on when all have left is bounded in [`crate::list_behind`].
+//! allows. Whoever asks decides how long to wait. What goes on when all have left is bounded in [`crate::federation::list_behind`].
 
 use std::{
     sync::{
@@ -13,9 +13,11 @@ use gatewright_domain::Timestamp;
 use http::HeaderValue;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{
+use super::{
     catalog::{Catalog, Freshness, Slot, bytes_of},
     list_counting::{Counter, Counting, Ending},
+};
+use crate::{
     peer::{
         ask::AskError,
         caller::{Alive, Caller, CallerKey, Identify},

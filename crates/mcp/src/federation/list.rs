@@ -8,12 +8,14 @@ use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use gatewright_domain::Timestamp;
 use tokio::time::Instant;
 
-use crate::{
+use super::{
     catalog::{Catalog, Fingerprint, Freshness, bytes_of},
     catalog_read::{Awaited, Found, catalog, find},
-    federation::{Federation, Offered, Plan},
     merge::{CacheHint, Merged, PAGE_BYTES, Source},
     naming::Target,
+    servers::{Federation, Offered, Plan},
+};
+use crate::{
     peer::{caller::Caller, transport::Transport, unavailable::Unavailable, upstream::Upstream},
     wire::{
         listing::{CacheScope, Entry, ListKind, ServerList},

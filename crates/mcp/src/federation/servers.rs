@@ -17,10 +17,12 @@ use gatewright_domain::{
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
-use crate::{
-    federation_list::{Made, View},
+use super::{
+    list::{Made, View},
     list_memory::{Kept, ListLimits, ListMemory},
     naming::Naming,
+};
+use crate::{
     peer::{
         config::UpstreamConfig, net::Net, session::FAREWELLS_AT_ONCE, transport::Transport,
         upstream::Upstream,

@@ -11,11 +11,10 @@ use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
 use http::{HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 
-pub use crate::peer::about::About;
+use super::{catalog_read, servers::Federation};
 use crate::{
-    catalog_read,
-    federation::Federation,
     peer::{
+        about::About,
         caller::{Alive, Caller, CallerKey, Identify},
         config::UpstreamConfig,
         net::Net,

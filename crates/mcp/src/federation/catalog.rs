@@ -1,5 +1,5 @@
 //! What is known of the tools each server has: kept as long as the server says, shared between users only where the server
-//! may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`crate::catalog_read`].
+//! may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`crate::federation::catalog_read`].
 
 use std::{
     sync::{
@@ -14,9 +14,11 @@ use gatewright_domain::Timestamp;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use crate::{
+use super::{
     catalog_read::{Fetched, UnderWay},
     list_memory::{Kept, ListMemory},
+};
+use crate::{
     peer::{caller::CallerKey, upstream::Upstream},
     wire::listing::ServerList,
 };

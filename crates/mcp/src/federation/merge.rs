@@ -5,15 +5,13 @@ use std::collections::HashSet;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
-use crate::{
-    naming::{NameReport, Naming, Selection},
-    wire::{
-        json::json_string,
-        listing::{CacheScope, Entry, ListKind, ServerList},
-        meta_keys::SERVER_INFO,
-        splice::Splice,
-        version::Era,
-    },
+use super::naming::{NameReport, Naming, Selection};
+use crate::wire::{
+    json::json_string,
+    listing::{CacheScope, Entry, ListKind, ServerList},
+    meta_keys::SERVER_INFO,
+    splice::Splice,
+    version::Era,
 };
 
 /// A page of our own lists holds about this many bytes, so that no client must take everything at once. An entry larger
@@ -203,7 +201,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{naming::Finding, wire::listing::parse_page};
+    use crate::{federation::naming::Finding, wire::listing::parse_page};
 
     const HINT: CacheHint = CacheHint {
         ttl_ms: 60_000,

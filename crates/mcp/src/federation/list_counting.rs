@@ -16,12 +16,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{
-    list_memory::Reading,
-    peer::{
-        net::Net,
-        transport::{Transport, TransportError},
-    },
+use super::list_memory::Reading;
+use crate::peer::{
+    net::Net,
+    transport::{Transport, TransportError},
 };
 
 /// What is read of one list, by all requests that it takes.

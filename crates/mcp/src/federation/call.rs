@@ -6,16 +6,18 @@ use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    catalog::Freshness,
+    catalog_read::catalog,
+    list::View,
+    outgoing::{Call, CallError, Client, Outgoing, check_headers, modern, within_session},
+    servers::Federation,
+};
 use crate::{
     answer::Answer,
     answer_events::{EVENT_MAX, EventsAnswer},
     answer_json::JsonAnswer,
     call_guard::CallGuard,
-    call_outgoing::{Call, CallError, Client, Outgoing, check_headers, modern, within_session},
-    catalog::Freshness,
-    catalog_read::catalog,
-    federation::Federation,
-    federation_list::View,
     peer::{
         answer_error::AnswerError,
         caller::Caller,
