@@ -23,8 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    answer::Answer,
-    endpoint::Reached,
+    endpoint::{answer::Answer, methods::Reached},
     federation::{
         list_memory::ListLimits,
         naming::Naming,

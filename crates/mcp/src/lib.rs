@@ -5,10 +5,6 @@
 //! what is known of them, the sessions of clients, and the bridge between the eras. It reaches servers through a
 //! [`upstream_transport::Transport`] and knows neither axum nor the program around it.
 
-pub mod answer;
-mod answer_events;
-mod answer_json;
-mod call_guard;
 pub mod endpoint;
 #[cfg(test)]
 mod fake_body;
@@ -19,13 +15,10 @@ mod fake_words;
 pub mod federation;
 #[cfg(test)]
 mod federation_tests;
-mod listen;
-pub mod own_client;
 mod peer;
-mod reply;
-pub mod session;
 mod wire;
 
+pub use endpoint::{own_client, session};
 pub use federation::{catalog, list_memory, merge, naming};
 pub use peer::{caller, transport as upstream_transport};
 pub use wire::{
@@ -43,4 +36,9 @@ pub mod inspection {
         federation::inspection::{Health, Seen, Unwell},
         peer::about::About,
     };
+}
+
+/// The body of an answer to a client.
+pub mod answer {
+    pub use crate::{endpoint::answer::Answer, peer::answer_error::AnswerError};
 }

@@ -14,12 +14,12 @@ use super::{
     servers::Federation,
 };
 use crate::{
-    answer::Answer,
-    answer_events::{EVENT_MAX, EventsAnswer},
-    answer_json::JsonAnswer,
-    call_guard::CallGuard,
+    endpoint::{answer::Answer, reply},
     peer::{
         answer_error::AnswerError,
+        answer_events::{EVENT_MAX, EventsAnswer},
+        answer_json::JsonAnswer,
+        call_guard::CallGuard,
         caller::Caller,
         era::{SaidError, SessionLoss, denies_modern, may_be_other_era, session_loss},
         exchange::SMALL_ANSWER,
@@ -31,7 +31,6 @@ use crate::{
         watch::Watch,
         whole::{refuse_encoded, whole},
     },
-    reply,
     wire::{
         bridge::{Bridge, Step},
         bridge_splice::{Changes, ResultType, Splicer},

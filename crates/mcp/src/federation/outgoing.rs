@@ -7,10 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use super::{list::View, servers::Plan};
 use crate::{
-    call_guard::{CallGuard, SessionCall},
+    endpoint::session::Session,
     peer::{
         about::CLIENT_INFO,
         budget::BUSY,
+        call_guard::{CallGuard, SessionCall},
         caller::Caller,
         net::Net,
         session::{UpstreamSession, session_headers},
@@ -18,7 +19,6 @@ use crate::{
         unavailable::Unavailable,
         upstream::{ASSERTION, Upstream},
     },
-    session::Session,
     wire::{
         bridge::Bridge,
         envelope,

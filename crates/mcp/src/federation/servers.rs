@@ -23,11 +23,11 @@ use super::{
     naming::Naming,
 };
 use crate::{
+    endpoint::session::Sessions,
     peer::{
         config::UpstreamConfig, net::Net, session::FAREWELLS_AT_ONCE, transport::Transport,
         upstream::Upstream,
     },
-    session::Sessions,
     wire::json::json_string,
 };
 

@@ -20,7 +20,7 @@ use gatewright_domain::id::GatewayId;
 use http::{HeaderMap, Response};
 
 use crate::{
-    answer::Answer,
+    endpoint::answer::Answer,
     federation::servers::Federation,
     peer::{caller::Caller, transport::Transport},
 };

@@ -4,7 +4,7 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    endpoint::Reached,
+    endpoint::methods::Reached,
     fake_net::{User, World, echo, json_answer, legacy_server, modern_server, raw_param, read, tool},
 };
 

@@ -16,8 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    answer::Answer,
-    endpoint::Reached,
+    endpoint::{answer::Answer, methods::Reached},
     fake_net::{
         FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, tool,
     },

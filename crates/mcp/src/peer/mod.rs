@@ -3,9 +3,12 @@
 
 pub(crate) mod about;
 pub(crate) mod answer_error;
+pub(crate) mod answer_events;
+pub(crate) mod answer_json;
 pub(crate) mod ask;
 mod back;
 pub(crate) mod budget;
+pub(crate) mod call_guard;
 pub mod caller;
 pub(crate) mod config;
 pub(crate) mod era;

@@ -6,17 +6,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 
-use crate::{
-    peer::{
-        caller::CallerKey,
-        net::Net,
-        session::{UpstreamSession, session_headers},
-        transport::Transport,
-        upstream::{ASSERTION, Upstream},
-    },
-    session::Running,
-    wire::jsonrpc,
+use super::{
+    caller::CallerKey,
+    net::Net,
+    session::{UpstreamSession, session_headers},
+    transport::Transport,
+    upstream::{ASSERTION, Upstream},
 };
+use crate::{endpoint::session::Running, wire::jsonrpc};
 
 /// How long a notice to a server may take; nobody waits for it.
 const NOTICE_DEADLINE: Duration = Duration::from_secs(5);

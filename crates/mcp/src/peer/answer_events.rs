@@ -14,19 +14,17 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::{
+use super::{
+    answer_error::AnswerError,
+    budget::{BUSY, Share},
     call_guard::CallGuard,
-    peer::{
-        answer_error::AnswerError,
-        budget::{BUSY, Share},
-        upstream::Upstream,
-        watch::Watch,
-        whole::DRAIN_MAX,
-    },
-    wire::{
-        bridge::{Bridge, Step},
-        sse::{self, Decoder},
-    },
+    upstream::Upstream,
+    watch::Watch,
+    whole::DRAIN_MAX,
+};
+use crate::wire::{
+    bridge::{Bridge, Step},
+    sse::{self, Decoder},
 };
 
 /// One event of a server, at most: it must be whole before it can be passed on.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
+use super::{answer::Answer, methods::Reached};
 use crate::{
-    answer::Answer,
-    endpoint::Reached,
     federation::{
         catalog::Freshness,
         servers::{Federation, Plan},

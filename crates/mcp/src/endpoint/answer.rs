@@ -10,8 +10,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-pub use crate::peer::answer_error::AnswerError;
-use crate::{answer_events::EventsAnswer, answer_json::JsonAnswer, listen::Listening};
+use super::listen::Listening;
+use crate::peer::answer_error::AnswerError;
+use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer};
 
 /// The body of an answer. Dropping it gives the upstream request up.
 pub struct Answer<B>(Kind<B>);

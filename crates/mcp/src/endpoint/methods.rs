@@ -12,22 +12,19 @@ use http::{
 
 use tokio_util::sync::CancellationToken;
 
+use super::{answer::Answer, listen::Listening, reply, session::Session};
 use crate::{
-    answer::Answer,
     federation::{
         catalog::Freshness,
         merge,
         outgoing::{Call, CallError, Client},
         servers::{Federation, Plan},
     },
-    listen::Listening,
     peer::{
         caller::{Busy, Caller, Runs},
         transport::Transport,
         upstream::Upstream,
     },
-    reply,
-    session::Session,
     wire::{
         envelope::{self, Limits, Message, Notification, Request},
         headers,

@@ -6,10 +6,8 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 
-use crate::{
-    answer::Answer,
-    wire::{id::RequestId, jsonrpc::Refusal, version::Era},
-};
+use super::answer::Answer;
+use crate::wire::{id::RequestId, jsonrpc::Refusal, version::Era};
 
 /// Tells proxies such as nginx to pass events on at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

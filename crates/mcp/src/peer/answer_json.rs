@@ -9,11 +9,8 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{
-    call_guard::CallGuard,
-    peer::{answer_error::AnswerError, watch::Watch},
-    wire::bridge_splice::Splicer,
-};
+use super::{answer_error::AnswerError, call_guard::CallGuard, watch::Watch};
+use crate::wire::bridge_splice::Splicer;
 
 /// A JSON answer on its way.
 pub(crate) struct JsonAnswer<B> {
