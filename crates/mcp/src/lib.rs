@@ -6,16 +6,12 @@
 //! [`upstream_transport::Transport`] and knows neither axum nor the program around it.
 
 pub mod endpoint;
-#[cfg(test)]
-mod fake_body;
-#[cfg(test)]
-mod fake_net;
-#[cfg(test)]
-mod fake_words;
 pub mod federation;
-#[cfg(test)]
-mod federation_tests;
 mod peer;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use endpoint::{own_client, session};

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt as _;
 
-use crate::{endpoint::answer::Answer, fake_body::FakeBody};
+use crate::{endpoint::answer::Answer, testing::body::FakeBody};
 
 pub(crate) fn legacy_headers(session: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::new();

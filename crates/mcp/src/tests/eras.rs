@@ -4,7 +4,7 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    fake_net::{
+    testing::net::{
         FakeBody, FakeServer, Received, User, World, answer, echo, event, events, json_answer, legacy_server,
         meta, modern_headers, modern_reply, modern_server, raw_param, read, tool,
     },
@@ -212,7 +212,7 @@ async fn a_server_that_changes_its_era_is_found_out() {
         std::sync::Arc::clone(&modern),
         std::sync::Arc::clone(&old),
     );
-    let server = crate::fake_net::FakeServer::new(move |received| {
+    let server = crate::testing::net::FakeServer::new(move |received| {
         if switch.load(std::sync::atomic::Ordering::SeqCst) {
             (new.handler)(received)
         } else {

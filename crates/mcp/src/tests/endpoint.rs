@@ -6,8 +6,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    fake_net::{User, World, legacy_headers, meta, modern_headers, modern_server, read, tool},
     peer::caller::Caller,
+    testing::net::{User, World, legacy_headers, meta, modern_headers, modern_server, read, tool},
 };
 
 const ADA: User = User("ada");

@@ -10,11 +10,11 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    fake_net::{
+    peer::transport::TransportError,
+    testing::net::{
         FakeBody, FakeServer, User, World, answer, event, events, json_answer, legacy_server, meta,
         modern_headers, modern_reply, read, tool,
     },
-    peer::transport::TransportError,
 };
 
 const ADA: User = User("ada");

@@ -14,12 +14,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    fake_net::{
+    federation::servers::Plan,
+    peer::transport::TransportError,
+    testing::net::{
         FakeServer, User, World, json_answer, legacy_server, meta, modern_headers, modern_reply,
         modern_server, read, tool,
     },
-    federation::servers::Plan,
-    peer::transport::TransportError,
 };
 
 const ADA: User = User("ada");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     endpoint::methods::Reached,
-    fake_net::{User, World, echo, json_answer, legacy_server, modern_server, raw_param, read, tool},
+    testing::net::{User, World, echo, json_answer, legacy_server, modern_server, raw_param, read, tool},
 };
 
 const ADA: User = User("ada");

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::lists::{ADA, BOB, call, list, names};
 use crate::{
-    fake_net::{FakeServer, User, World, json_answer, legacy_server, modern_reply, modern_server, tool},
     federation::{catalog::bytes_of, list_memory::ListLimits},
+    testing::net::{FakeServer, User, World, json_answer, legacy_server, modern_reply, modern_server, tool},
 };
 
 const LIMITS: ListLimits = ListLimits {

@@ -1,4 +1,4 @@
-//! The federation against servers in memory.
+//! All layers together, against servers in memory.
 
 mod beginnings;
 mod calls;

@@ -10,11 +10,11 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    fake_net::{
+    federation::servers::Plan,
+    testing::net::{
         FakeBody, FakeServer, User, World, answer, event, events, json_answer, legacy_server, meta,
         modern_headers, modern_reply, read, tool,
     },
-    federation::servers::Plan,
 };
 
 const ADA: User = User("ada");

@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 use crate::{
     endpoint::{answer::Answer, methods::Reached},
-    fake_net::{
-        FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, tool,
-    },
     peer::{
         caller::{Alive, Caller, Identify},
         config::UpstreamConfig,
+    },
+    testing::net::{
+        FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, tool,
     },
 };
 

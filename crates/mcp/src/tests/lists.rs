@@ -13,12 +13,12 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    fake_net::{
+    federation::servers::Plan,
+    peer::transport::TransportError,
+    testing::net::{
         FakeServer, User, World, echo, json_answer, legacy_server, meta, modern_headers, modern_reply,
         modern_server, read, tool,
     },
-    federation::servers::Plan,
-    peer::transport::TransportError,
 };
 
 pub(super) const ADA: User = User("ada");

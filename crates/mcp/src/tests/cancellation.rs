@@ -9,7 +9,7 @@ use gatewright_domain::server::IdentityForwarding;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use crate::fake_net::{
+use crate::testing::net::{
     FakeBody, FakeServer, Pieces, User, World, answer, event, events, json_answer, legacy_server, meta,
     modern_headers, modern_reply, read, tool,
 };

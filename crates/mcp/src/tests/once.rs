@@ -7,11 +7,11 @@ use http::HeaderValue;
 use serde_json::{Value, json};
 
 use crate::{
-    fake_net::{
+    peer::transport::TransportError,
+    testing::net::{
         FakeBody, FakeServer, Received, User, World, answer, echo, json_answer, legacy_server, meta,
         modern_headers, modern_reply, read, tool,
     },
-    peer::transport::TransportError,
 };
 
 const ADA: User = User("ada");
@@ -27,7 +27,7 @@ enum Speaks {
 
 const SPEAKERS: [Speaks; 3] = [Speaks::Modern, Speaks::WithSessions, Speaks::WithoutSessions];
 
-type Answered = crate::fake_net::FakeBody;
+type Answered = crate::testing::net::FakeBody;
 
 fn server(
     speaks: Speaks,

@@ -10,11 +10,11 @@ use http::Method;
 use serde_json::Value;
 
 use crate::{
-    fake_net::{
+    federation::servers::Plan,
+    testing::net::{
         FakeBody, FakeServer, User, World, answer, echo, json_answer, legacy_server, meta, modern_headers,
         read, tool,
     },
-    federation::servers::Plan,
 };
 
 const ADA: User = User("ada");

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    fake_net::{
+    federation::servers::Plan,
+    peer::transport::TransportError,
+    testing::net::{
         FakeBody, FakeServer, Pieces, Received, User, World, answer, echo, event, json_answer, legacy_server,
         meta, modern_headers, modern_reply, read, tool,
     },
-    federation::servers::Plan,
-    peer::transport::TransportError,
     wire::version::{Era, ProtocolVersion},
 };
 

@@ -22,6 +22,10 @@ use gatewright_domain::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
+pub(crate) use crate::testing::{
+    body::{FakeBody, Pieces},
+    words::{events, legacy_headers, meta, modern_headers, read},
+};
 use crate::{
     endpoint::{answer::Answer, methods::Reached},
     federation::{
@@ -34,10 +38,6 @@ use crate::{
         config::UpstreamConfig,
         transport::{Transport, TransportError},
     },
-};
-pub(crate) use crate::{
-    fake_body::{FakeBody, Pieces},
-    fake_words::{events, legacy_headers, meta, modern_headers, read},
 };
 
 /// What a server got.

@@ -7,8 +7,8 @@ use http::Method;
 use serde_json::json;
 
 use crate::{
-    fake_net::{FakeServer, World, echo, json_answer, legacy_server, modern_reply, tool},
     peer::{config::UpstreamConfig, transport::TransportError, unavailable::Unavailable},
+    testing::net::{FakeServer, World, echo, json_answer, legacy_server, modern_reply, tool},
     wire::version::ProtocolVersion,
 };
 

@@ -7,7 +7,7 @@ use gatewright_domain::server::IdentityForwarding;
 use http::{HeaderValue, Response};
 use rstest::rstest;
 
-use crate::fake_net::{
+use crate::testing::net::{
     FakeBody, FakeServer, User, World, answer, legacy_server, meta, modern_headers, modern_server, read, tool,
 };
 

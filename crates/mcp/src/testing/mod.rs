@@ -1,0 +1,5 @@
+//! Servers and clients in memory, for the tests that go through all layers.
+
+mod body;
+pub(crate) mod net;
+mod words;
