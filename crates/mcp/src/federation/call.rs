@@ -238,7 +238,7 @@ impl<T: Transport> Federation<T> {
             (Era::Modern, ErrorCode::HEADER_MISMATCH) => {
                 // The tool's mirrored parameters may have changed since its list was read.
                 upstream.catalogs.invalidate(upstream, call.caller.key);
-                catalog(&self.net, upstream, call.caller, Freshness::Fresh).await?;
+                catalog(&self.lists, upstream, call.caller, Freshness::Fresh).await?;
                 let view = self
                     .view(call.plan, call.caller, Freshness::Any, Some(name))
                     .await?

@@ -16,6 +16,8 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     catalog::{Catalog, Freshness, Slot, bytes_of},
     list_counting::{Counter, Counting, Ending},
+    list_memory::ListMemory,
+    lists::Lists,
 };
 use crate::{
     peer::{
@@ -142,13 +144,13 @@ pub(crate) enum Found {
 
 /// Looks for the list of a user, and has it read where what is in memory is not good enough. While a server is down its
 /// last list is given for a while.
-pub(crate) fn find<T: Transport>(
-    net: &Arc<Net<T>>,
+pub(super) fn find<T: Transport>(
+    lists: &Arc<Lists<T>>,
     upstream: &Arc<Upstream>,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Found {
-    let now = net.now();
+    let now = lists.net.now();
     let catalogs = &upstream.catalogs;
     if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
         return Found::Now(Ok(catalog));
@@ -157,19 +159,19 @@ pub(crate) fn find<T: Transport>(
     if let Some(why) = upstream.failure(now) {
         return Found::Now(last.ok_or_else(|| Unavailable::clone(&why)));
     }
-    let reading = read(net, upstream, caller, &catalogs.slot(upstream, caller.key));
+    let reading = read(lists, upstream, caller, &catalogs.slot(upstream, caller.key));
     Found::Reading { reading, last }
 }
 
 /// The catalog of a server for a user, waited for where what is in memory is not good enough.
-pub(crate) async fn catalog<T: Transport>(
-    net: &Arc<Net<T>>,
+pub(super) async fn catalog<T: Transport>(
+    lists: &Arc<Lists<T>>,
     upstream: &Arc<Upstream>,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Result<Catalog, Unavailable> {
     loop {
-        let now = net.now();
+        let now = lists.net.now();
         let catalogs = &upstream.catalogs;
         if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
             return Ok(catalog);
@@ -178,7 +180,7 @@ pub(crate) async fn catalog<T: Transport>(
         if let Some(why) = upstream.failure(now) {
             return last.ok_or_else(|| Unavailable::clone(&why));
         }
-        let reading = read(net, upstream, caller, &catalogs.slot(upstream, caller.key));
+        let reading = read(lists, upstream, caller, &catalogs.slot(upstream, caller.key));
         match reading.wait(upstream, caller.key).await {
             Awaited::Ours(outcome) => return outcome.or_else(|why| last.ok_or(why)),
             // Where the server has turned out to tell users apart, the next reading is this user's own.
@@ -189,7 +191,7 @@ pub(crate) async fn catalog<T: Transport>(
 
 /// The reading of a list that is under way, begun where there is none.
 fn read<T: Transport>(
-    net: &Arc<Net<T>>,
+    lists: &Arc<Lists<T>>,
     upstream: &Arc<Upstream>,
     caller: Caller<'_>,
     slot: &Arc<Slot>,
@@ -213,7 +215,7 @@ fn read<T: Transport>(
         behind: reading.behind.clone(),
     });
     drop(current);
-    let (net, upstream, slot) = (Arc::clone(net), Arc::clone(upstream), Arc::clone(slot));
+    let (lists, upstream, slot) = (Arc::clone(lists), Arc::clone(upstream), Arc::clone(slot));
     let (key, behind) = (caller.key, reading.behind.clone());
     let identity = Introduced(if upstream.knows_users() {
         caller.identity.assertion(&upstream.config)
@@ -227,11 +229,11 @@ fn read<T: Transport>(
         };
         let fetched = tokio::select! {
             biased;
-            fetched = fetch_in_time(&net, &upstream, caller) => Some(fetched),
-            () = net.behind.given_up(upstream.config.project, &told, &behind.0) => None,
+            fetched = fetch_in_time(&lists.net, &lists.memory, &upstream, caller) => Some(fetched),
+            () = lists.behind.given_up(upstream.config.project, &told, &behind.0) => None,
         };
         let outcome = match fetched {
-            Some(fetched) => keep(&net, &upstream, key, &slot, fetched),
+            Some(fetched) => keep(&lists, &upstream, key, &slot, fetched),
             None => Outcome::GivenUp,
         };
         *slot.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -241,8 +243,8 @@ fn read<T: Transport>(
 }
 
 /// Keeps what a reading led to.
-fn keep<T: Transport>(
-    net: &Net<T>,
+fn keep<T>(
+    lists: &Lists<T>,
     upstream: &Upstream,
     caller: CallerKey,
     slot: &Arc<Slot>,
@@ -252,7 +254,7 @@ fn keep<T: Transport>(
     let catalog = fetched.map(|fetched| {
         upstream
             .catalogs
-            .keep(&net.lists, upstream, caller, slot, fetched)
+            .keep(&lists.memory, upstream, caller, slot, fetched)
     });
     if let Err(why) = &catalog {
         tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
@@ -284,19 +286,23 @@ pub(crate) struct Fetched {
 /// Reads the list once, whatever is in memory, and keeps nothing.
 pub(crate) async fn read_list<T: Transport>(
     net: &Arc<Net<T>>,
+    memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<ServerList, Unavailable> {
-    fetch(net, upstream, caller).await.map(|fetched| fetched.list)
+    fetch(net, memory, upstream, caller)
+        .await
+        .map(|fetched| fetched.list)
 }
 
 async fn fetch_in_time<T: Transport>(
     net: &Arc<Net<T>>,
+    memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
     let deadline = upstream.config.timeout.saturating_mul(LIST_REQUESTS);
-    let fetching = fetch(net, upstream, caller);
+    let fetching = fetch(net, memory, upstream, caller);
     tokio::time::timeout(deadline, fetching)
         .await
         .unwrap_or_else(|_| {
@@ -312,23 +318,17 @@ fn no_room(upstream: &Upstream) -> Unavailable {
 
 async fn fetch<T: Transport>(
     net: &Arc<Net<T>>,
+    memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
-    let counter = Counter::new(net.lists.reading(upstream.config.project));
+    let counter = Counter::new(memory.reading(upstream.config.project));
     let _ending = Ending(counter.clone());
-    let counting = Arc::new(Net {
-        transport: Counting {
-            net: Arc::clone(net),
-            counter: counter.clone(),
-        },
-        clock: Arc::clone(&net.clock),
-        budget: Arc::clone(&net.budget),
-        farewells: Arc::clone(&net.farewells),
-        lists: Arc::clone(&net.lists),
-        behind: Arc::clone(&net.behind),
-    });
-    let mut list = ServerList::within(net.lists.limits().of_server());
+    let counting = Arc::new(net.through(Counting {
+        net: Arc::clone(net),
+        counter: counter.clone(),
+    }));
+    let mut list = ServerList::within(memory.limits().of_server());
     let mut private = upstream.knows_users();
     let mut members = String::new();
     loop {

@@ -11,7 +11,7 @@ use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
 use http::{HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 
-use super::{catalog_read, servers::Federation};
+use super::{catalog_read, list_memory::ListMemory, servers::Federation};
 use crate::{
     peer::{
         about::About,
@@ -119,22 +119,15 @@ impl<T: Transport> Federation<T> {
             retries: 0,
             ..config
         });
-        let net = Arc::new(Net {
-            transport: Witness {
-                net: Arc::clone(&self.net),
-                said: Mutex::default(),
-            },
-            clock: Arc::clone(&self.net.clock),
-            budget: Arc::clone(&self.net.budget),
-            farewells: Arc::clone(&self.net.farewells),
-            lists: Arc::clone(&self.net.lists),
-            behind: Arc::clone(&self.net.behind),
-        });
+        let net = Arc::new(self.net.through(Witness {
+            net: Arc::clone(&self.net),
+            said: Mutex::default(),
+        }));
         let caller = Caller {
             key: CallerKey::NOBODY,
             identity: &Nobody,
         };
-        let looking = tokio::time::timeout(deadline, look(&net, &upstream, caller)).await;
+        let looking = tokio::time::timeout(deadline, look(&net, &self.lists.memory, &upstream, caller)).await;
         let outcome = looking.unwrap_or_else(|_| Err(upstream.timed_out()));
         say_goodbye(&net, &upstream, caller).await;
         if outcome.is_ok() {
@@ -164,12 +157,13 @@ impl<T: Transport> Federation<T> {
 
 async fn look<T: Transport>(
     net: &Arc<Net<T>>,
+    memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Seen, Unavailable> {
     let era = net.era(upstream, caller).await?;
     let began = Instant::now();
-    let tools = catalog_read::read_list(net, upstream, caller).await?;
+    let tools = catalog_read::read_list(net, memory, upstream, caller).await?;
     let listed_in = began.elapsed();
     let version = match era {
         Era::Modern => ProtocolVersion::LATEST_MODERN,

@@ -248,13 +248,13 @@ impl<T: Transport> Federation<T> {
             .into_iter()
             .map(|catalog| catalog.map(|catalog| catalog.list))
             .collect();
-        leave_out_what_does_not_fit(plan, &mut lists, self.net.lists.limits().of_view());
+        leave_out_what_does_not_fit(plan, &mut lists, self.lists.memory.limits().of_view());
         let key = (plan.serial, made_of.clone());
         let known = self.views.get(&key);
         let known = known.and_then(|kept| Some((kept.get(now)?, kept)));
         let (view, kept) = known.unwrap_or_else(|| {
             let view = Arc::new(merge(plan, lists, made_of));
-            let kept = (self.net.lists).keep(plan.project, Arc::clone(&view), view.weight(), now);
+            let kept = (self.lists.memory).keep(plan.project, Arc::clone(&view), view.weight(), now);
             self.views.insert(key, Arc::clone(&kept));
             (view, kept)
         });
@@ -277,7 +277,7 @@ impl<T: Transport> Federation<T> {
         let asked = plan.servers.iter().map(async |offered| {
             let upstream = &offered.upstream;
             if name.is_none_or(|name| offered.own_name(plan.naming, name).is_some()) {
-                return catalog(&self.net, upstream, caller, freshness).await.map(Some);
+                return catalog(&self.lists, upstream, caller, freshness).await.map(Some);
             }
             // A hung server must not hold up the calls of others.
             Ok((upstream.catalogs).peek(upstream, caller.key, Freshness::Any, self.net.now()))
@@ -295,7 +295,7 @@ impl<T: Transport> Federation<T> {
         let mut until: Option<Instant> = None;
         for (index, offered) in plan.servers.iter().enumerate() {
             let upstream = &offered.upstream;
-            answers.push(match find(&self.net, upstream, caller, Freshness::Fresh) {
+            answers.push(match find(&self.lists, upstream, caller, Freshness::Fresh) {
                 Found::Now(answer) => answer.map(Some),
                 Found::Reading { reading, last } => {
                     until = until.max(Some(reading.began + PATIENCE));
@@ -304,7 +304,7 @@ impl<T: Transport> Federation<T> {
                         let awaited = reading.wait(upstream, caller.key).await;
                         let answer = match awaited {
                             Awaited::Ours(answer) => answer,
-                            Awaited::Again => catalog(&self.net, upstream, caller, Freshness::Fresh).await,
+                            Awaited::Again => catalog(&self.lists, upstream, caller, Freshness::Fresh).await,
                         };
                         (index, answer)
                     });

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use super::{
     list::{Made, View},
     list_memory::{Kept, ListLimits, ListMemory},
+    lists::Lists,
     naming::Naming,
 };
 use crate::{
@@ -97,6 +98,7 @@ impl Offered {
 #[derive(Debug)]
 pub struct Federation<T> {
     pub(crate) net: Arc<Net<T>>,
+    pub(super) lists: Arc<Lists<T>>,
     /// Sessions of clients of the session-based revisions.
     pub sessions: Arc<Sessions>,
     /// Merged lists by the plan and what they were made of.
@@ -121,16 +123,20 @@ impl<T: Transport> Federation<T> {
         entropy: Arc<dyn Entropy>,
         lists: ListLimits,
     ) -> Self {
+        let net = Arc::new(Net {
+            transport,
+            clock: Arc::clone(&clock),
+            budget: Arc::default(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
+        });
         Self {
-            sessions: Arc::new(Sessions::new(keyring, Arc::clone(&clock), entropy)),
-            net: Arc::new(Net {
-                transport,
-                clock,
-                budget: Arc::default(),
-                farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
-                lists: Arc::new(ListMemory::new(lists)),
+            sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
+            lists: Arc::new(Lists {
+                net: Arc::clone(&net),
+                memory: Arc::new(ListMemory::new(lists)),
                 behind: Arc::default(),
             }),
+            net,
             views: Cache::builder()
                 .max_capacity(VIEWS_MAX)
                 .time_to_idle(VIEW_IDLE)
@@ -169,7 +175,7 @@ impl<T: Transport> Federation<T> {
 
     /// Bytes that lists of tools hold.
     pub fn list_bytes(&self) -> usize {
-        self.net.lists.bytes()
+        self.lists.memory.bytes()
     }
 
     /// What plans made of a server, if any uses it.

@@ -13,7 +13,6 @@ use super::{
     unavailable::Unavailable,
     upstream::Upstream,
 };
-use crate::federation::{list_behind::Behind, list_memory::ListMemory};
 
 /// What sends and what tells the time.
 #[derive(Debug)]
@@ -23,10 +22,18 @@ pub(crate) struct Net<T> {
     pub(crate) budget: Arc<Budget>,
     /// How many sessions are ended at once.
     pub(crate) farewells: Arc<Semaphore>,
-    /// What lists hold.
-    pub(crate) lists: Arc<ListMemory>,
-    /// Lists that are read on after those who waited have gone.
-    pub(crate) behind: Arc<Behind>,
+}
+
+impl<T> Net<T> {
+    /// The same with another transport, usually one that goes through this.
+    pub(crate) fn through<U>(&self, transport: U) -> Net<U> {
+        Net {
+            transport,
+            clock: Arc::clone(&self.clock),
+            budget: Arc::clone(&self.budget),
+            farewells: Arc::clone(&self.farewells),
+        }
+    }
 }
 
 impl<T: Transport> Net<T> {

@@ -1,0 +1,16 @@
+//! What it takes to read the lists of servers.
+
+use std::sync::Arc;
+
+use super::{list_behind::Behind, list_memory::ListMemory};
+use crate::peer::net::Net;
+
+/// What it takes to read the lists of servers.
+#[derive(Debug)]
+pub(super) struct Lists<T> {
+    pub(super) net: Arc<Net<T>>,
+    /// What lists hold.
+    pub(super) memory: Arc<ListMemory>,
+    /// Lists that are read on after those who waited have gone.
+    pub(super) behind: Arc<Behind>,
+}
