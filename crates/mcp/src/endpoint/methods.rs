@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::{answer::Answer, listen::Listening, reply, session::Session};
 use crate::{
     federation::{
-        catalog::Freshness,
+        catalogs::Freshness,
         merge,
         outgoing::{Call, CallError, Client},
-        servers::{Federation, Plan},
+        plan::Plan,
+        servers::Federation,
     },
     peer::{
         caller::{Busy, Caller, Runs},

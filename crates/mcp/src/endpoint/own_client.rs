@@ -8,10 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
 use super::{answer::Answer, methods::Reached};
 use crate::{
-    federation::{
-        catalog::Freshness,
-        servers::{Federation, Plan},
-    },
+    federation::{catalogs::Freshness, plan::Plan, servers::Federation},
     peer::{
         about::CLIENT_INFO, caller::Caller, transport::Transport, unavailable::Unavailable,
         upstream::Upstream,
@@ -48,12 +45,14 @@ impl<T: Transport> Federation<T> {
         caller: Caller<'_>,
     ) -> Result<Vec<OfferedTool>, Unavailable> {
         let view = self.view(plan, caller, Freshness::Fresh, None).await?.view;
-        let tools = view.tools(plan).map(|(name, offered, entry)| OfferedTool {
-            name,
-            server: Arc::clone(&offered.upstream),
-            listed: entry.raw.clone(),
-            input_schema: entry.input_schema,
-        });
+        let tools = view
+            .tools(plan.naming, &plan.servers)
+            .map(|(name, offered, entry)| OfferedTool {
+                name,
+                server: Arc::clone(&offered.server.upstream),
+                listed: entry.raw.clone(),
+                input_schema: entry.input_schema,
+            });
         Ok(tools.collect())
     }
 

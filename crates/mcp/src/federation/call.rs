@@ -7,11 +7,12 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    catalog::Freshness,
     catalog_read::catalog,
-    list::View,
+    catalogs::Freshness,
     outgoing::{Call, CallError, Client, Outgoing, check_headers, modern, within_session},
+    server::Server,
     servers::Federation,
+    view::View,
 };
 use crate::{
     endpoint::{answer::Answer, reply},
@@ -19,7 +20,7 @@ use crate::{
         answer_error::AnswerError,
         answer_events::{EVENT_MAX, EventsAnswer},
         answer_json::JsonAnswer,
-        call_guard::CallGuard,
+        call_guard::{CallGuard, Lists},
         caller::Caller,
         era::{SaidError, SessionLoss, denies_modern, may_be_other_era, session_loss},
         exchange::SMALL_ANSWER,
@@ -72,7 +73,7 @@ impl<T: Transport> Federation<T> {
             .view(call.plan, call.caller, Freshness::Any, Some(&name.value))
             .await?
             .view;
-        if view.target(call.plan, &name.value).is_none() {
+        if view.target(&call.plan.servers, &name.value).is_none() {
             view = Box::pin(self.look_again(call, &name.value)).await?;
         }
         match &call.client {
@@ -100,10 +101,10 @@ impl<T: Transport> Federation<T> {
             .view(call.plan, call.caller, Freshness::LookAgain, Some(name))
             .await?
             .view;
-        if view.target(call.plan, name).is_some() {
+        if view.target(&call.plan.servers, name).is_some() {
             return Ok(view);
         }
-        match view.missing_server(call.plan, name) {
+        match view.missing_server(call.plan.naming, &call.plan.servers, name) {
             Some(upstream) => {
                 let why = upstream.failure(self.net.now());
                 Err(why
@@ -129,9 +130,10 @@ impl<T: Transport> Federation<T> {
             |upstream: &Upstream| std::mem::take(&mut repeats) && upstream.config.retries > 0;
         loop {
             let offered = view
-                .target(call.plan, name)
+                .target(&call.plan.servers, name)
                 .ok_or_else(|| CallError::UnknownTool(name.to_owned()))?;
-            let upstream = Arc::clone(&offered.upstream);
+            let server = Arc::clone(&offered.server);
+            let upstream = Arc::clone(&server.upstream);
             *noted = Some(Arc::clone(&upstream));
             let era = self.net.era(&upstream, call.caller).await?;
             let outgoing = match era {
@@ -157,7 +159,7 @@ impl<T: Transport> Federation<T> {
                 }
             };
             let sent = Sent {
-                upstream: Arc::clone(&upstream),
+                server,
                 bridge,
                 session,
                 mirrored,
@@ -195,11 +197,12 @@ impl<T: Transport> Federation<T> {
         mut guard: CallGuard,
     ) -> Result<Attempt<T::Body>, CallError> {
         let Sent {
-            upstream,
+            server,
             bridge,
             session,
             mirrored,
         } = &sent;
+        let upstream = &server.upstream;
         let session = session.as_ref();
         // A refusal is a whole answer: there is nothing left to cancel.
         guard.unwatch();
@@ -237,8 +240,8 @@ impl<T: Transport> Federation<T> {
         match (bridge.server_era, error.code) {
             (Era::Modern, ErrorCode::HEADER_MISMATCH) => {
                 // The tool's mirrored parameters may have changed since its list was read.
-                upstream.catalogs.invalidate(upstream, call.caller.key);
-                catalog(&self.lists, upstream, call.caller, Freshness::Fresh).await?;
+                server.have_changed(call.caller.key);
+                catalog(&self.lists, server, call.caller, Freshness::Fresh).await?;
                 let view = self
                     .view(call.plan, call.caller, Freshness::Any, Some(name))
                     .await?
@@ -275,7 +278,7 @@ impl<T: Transport> Federation<T> {
 
 /// A call that was sent and answered.
 struct Sent {
-    upstream: Arc<Upstream>,
+    server: Arc<Server>,
     bridge: Bridge,
     session: Option<Arc<UpstreamSession>>,
     /// The mirrored parameters it was sent with.
@@ -292,11 +295,12 @@ async fn stream<T: Transport>(
     cancelled: Option<&CancellationToken>,
 ) -> Result<Response<Answer<T::Body>>, CallError> {
     let Sent {
-        upstream,
+        server,
         bridge,
         session,
         ..
     } = sent;
+    let upstream = Arc::clone(&server.upstream);
     refuse_encoded(&upstream, answer.headers()).map_err(CallError::Unanswered)?;
     let kind = media_type(answer.headers());
     let watch = Watch::new(upstream.config.timeout, caller.identity.alive());
@@ -332,6 +336,7 @@ async fn stream<T: Transport>(
                 body,
                 bridge,
                 upstream,
+                server,
                 watch,
                 net.budget.share(),
                 cancelled.cloned(),

@@ -1,36 +1,11 @@
-//! What is known of the tools each server has: kept as long as the server says, shared between users only where the server
-//! may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`crate::federation::catalog_read`].
+//! The tools of one server, as they were read.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use gatewright_domain::Timestamp;
-use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    catalog_read::{Fetched, UnderWay},
-    list_memory::{Kept, ListMemory},
-};
-use crate::{
-    peer::{caller::CallerKey, upstream::Upstream},
-    wire::listing::ServerList,
-};
-
-/// While a server is down its last list is still offered this long, so that a restart is not noticed.
-const STALE_MAX: Duration = Duration::from_mins(10);
-/// A name that is not in the list makes us ask again, but not more often than this.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
-/// Users of whom it is known, per server, which list is theirs where lists may differ; some 400 bytes each.
-const USERS_MAX: u64 = 50_000;
-/// What is known of a user's list is forgotten after so long without a request of theirs.
-const USER_IDLE: Duration = Duration::from_hours(1);
+use crate::wire::listing::ServerList;
 
 /// Tells lists apart by their content: SHA-256 of their entries.
 pub(crate) type Fingerprint = [u8; 32];
@@ -45,63 +20,12 @@ pub struct Catalog {
     pub fresh_until: Timestamp,
 }
 
-/// What is known of a list without having it at hand.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Glance {
-    pub(crate) fingerprint: Fingerprint,
+/// A list just read.
+pub(crate) struct Fetched {
+    pub(crate) list: ServerList,
+    pub(crate) private: bool,
+    pub(crate) read_at: Timestamp,
     pub(crate) fresh_until: Timestamp,
-}
-
-/// What was read last.
-#[derive(Debug)]
-struct Noted {
-    fingerprint: Fingerprint,
-    list: Arc<Kept<ServerList>>,
-    read_at: Timestamp,
-    /// Until when it need not be asked for again, milliseconds; zero once the server said that it has changed.
-    fresh_until: AtomicI64,
-}
-
-impl Noted {
-    fn fresh_until(&self) -> Timestamp {
-        Timestamp::from_millis(self.fresh_until.load(Ordering::Acquire))
-    }
-}
-
-/// What is known of one list.
-#[derive(Debug, Default)]
-pub(crate) struct Slot {
-    current: ArcSwapOption<Noted>,
-    /// The reading that is under way, so that requests arriving together read the list once. Never locked while it is fresh.
-    pub(crate) reading: Mutex<Option<UnderWay>>,
-}
-
-/// The catalogs of one server.
-#[derive(Debug)]
-pub struct Catalogs {
-    shared: Arc<Slot>,
-    of_users: Cache<CallerKey, Arc<Slot>>,
-    /// Users with equal lists share one.
-    lists: Cache<Fingerprint, Arc<Kept<ServerList>>>,
-    /// Whether the server's list may differ between users: it said so, or it was read within a session of one.
-    private: AtomicBool,
-}
-
-impl Default for Catalogs {
-    fn default() -> Self {
-        Self {
-            shared: Arc::default(),
-            of_users: Cache::builder()
-                .max_capacity(USERS_MAX)
-                .time_to_idle(USER_IDLE)
-                .build(),
-            lists: Cache::builder()
-                .max_capacity(USERS_MAX)
-                .time_to_idle(USER_IDLE)
-                .build(),
-            private: AtomicBool::new(false),
-        }
-    }
 }
 
 /// Bytes a list holds, roughly.
@@ -110,153 +34,12 @@ pub(crate) fn bytes_of(list: &ServerList) -> usize {
     256 + entries
 }
 
-fn fingerprint(list: &ServerList) -> Fingerprint {
+/// Tells the list apart.
+pub(super) fn fingerprint(list: &ServerList) -> Fingerprint {
     let mut digest = Sha256::new();
     for entry in &list.entries {
         digest.update((entry.raw.len() as u64).to_le_bytes());
         digest.update(&entry.raw);
     }
     digest.finalize().into()
-}
-
-/// How old a catalog may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
-    /// Fresh by the server's own hint.
-    Fresh,
-    /// Whatever there is.
-    Any,
-    /// A name was missing: newer than what there is, unless that was read just now.
-    LookAgain,
-}
-
-impl Freshness {
-    fn accepts(self, noted: &Noted, now: Timestamp) -> bool {
-        match self {
-            Self::Fresh => now < noted.fresh_until(),
-            Self::Any => true,
-            Self::LookAgain => {
-                noted.fresh_until() > Timestamp::from_millis(0) && now.since(noted.read_at) < LOOK_AGAIN_AFTER
-            }
-        }
-    }
-}
-
-impl Catalogs {
-    /// Whether its lists are kept apart by user.
-    pub fn is_private(&self, upstream: &Upstream) -> bool {
-        upstream.knows_users() || self.private.load(Ordering::Acquire)
-    }
-
-    /// Says that the list may have changed: the next request for it asks the server.
-    pub fn invalidate(&self, upstream: &Upstream, caller: CallerKey) {
-        // The catalog stays in use for calls; only its freshness ends.
-        if let Some(noted) = self.slot(upstream, caller).current.load().as_ref() {
-            noted.fresh_until.store(0, Ordering::Release);
-        }
-    }
-
-    /// Where the list of a user lies or will lie.
-    pub(crate) fn slot(&self, upstream: &Upstream, caller: CallerKey) -> Arc<Slot> {
-        if self.is_private(upstream) {
-            self.of_users.get_with(caller, Arc::default)
-        } else {
-            Arc::clone(&self.shared)
-        }
-    }
-
-    fn noted(&self, upstream: &Upstream, caller: CallerKey) -> Option<Arc<Noted>> {
-        if self.is_private(upstream) {
-            self.of_users.get(&caller)?.current.load_full()
-        } else {
-            self.shared.current.load_full()
-        }
-    }
-
-    /// Which list is in memory for a user, however old.
-    pub(crate) fn glance(&self, upstream: &Upstream, caller: CallerKey) -> Option<Glance> {
-        let noted = self.noted(upstream, caller)?;
-        Some(Glance {
-            fingerprint: noted.fingerprint,
-            fresh_until: noted.fresh_until(),
-        })
-    }
-
-    /// What is in memory, if that is good enough.
-    pub(crate) fn peek(
-        &self,
-        upstream: &Upstream,
-        caller: CallerKey,
-        freshness: Freshness,
-        now: Timestamp,
-    ) -> Option<Catalog> {
-        let noted = self.noted(upstream, caller)?;
-        if !freshness.accepts(&noted, now) {
-            return None;
-        }
-        Self::open(&noted, now)
-    }
-
-    /// The list, unless it had to give way to others of its project.
-    fn open(noted: &Noted, now: Timestamp) -> Option<Catalog> {
-        Some(Catalog {
-            list: noted.list.get(now)?,
-            fingerprint: noted.fingerprint,
-            fresh_until: noted.fresh_until(),
-        })
-    }
-
-    /// The last list of a user, unless it is too old to be offered in the place of a newer one.
-    pub(crate) fn last(&self, upstream: &Upstream, caller: CallerKey, now: Timestamp) -> Option<Catalog> {
-        let noted = self.noted(upstream, caller)?;
-        (now.since(noted.read_at) < STALE_MAX)
-            .then(|| Self::open(&noted, now))
-            .flatten()
-    }
-
-    /// Whether a list that lies here is everybody's.
-    pub(crate) fn is_shared(&self, slot: &Arc<Slot>) -> bool {
-        Arc::ptr_eq(slot, &self.shared)
-    }
-
-    /// Keeps what a user was given.
-    pub(crate) fn keep(
-        &self,
-        memory: &Arc<ListMemory>,
-        upstream: &Upstream,
-        caller: CallerKey,
-        slot: &Arc<Slot>,
-        fetched: Fetched,
-    ) -> Catalog {
-        let fingerprint = fingerprint(&fetched.list);
-        // An equal list is kept once, whoever read it, and what was made of it stays good.
-        let known = self.lists.get(&fingerprint);
-        let known = known.and_then(|kept| Some((kept.get(fetched.read_at)?, kept)));
-        let (list, kept) = known.unwrap_or_else(|| {
-            let list = Arc::new(fetched.list);
-            let (project, bytes) = (upstream.config.project, bytes_of(&list));
-            let kept = memory.keep(project, Arc::clone(&list), bytes, fetched.read_at);
-            self.lists.insert(fingerprint, Arc::clone(&kept));
-            (list, kept)
-        });
-        let noted = Arc::new(Noted {
-            fingerprint,
-            list: kept,
-            read_at: fetched.read_at,
-            fresh_until: AtomicI64::new(fetched.fresh_until.as_millis()),
-        });
-        if fetched.private && Arc::ptr_eq(slot, &self.shared) {
-            // What this user saw must not be seen by the next one.
-            self.private.store(true, Ordering::Release);
-            slot.current.store(None);
-            self.slot(upstream, caller).current.store(Some(noted));
-        } else {
-            slot.current.store(Some(noted));
-        }
-        Catalog {
-            list,
-            fingerprint,
-            fresh_until: fetched.fresh_until,
-        }
-    }
 }

@@ -1,23 +1,21 @@
 //! Reading the lists of servers: in the background, once for all who wait, and no longer than the time limit of the server
-//! allows. Whoever asks decides how long to wait. What goes on when all have left is bounded in [`crate::federation::list_behind`].
+//! allows. Whoever asks decides how long to wait. What goes on when all have left is bounded in [`super::list_behind`].
 
 use std::{
-    sync::{
-        Arc, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use gatewright_domain::Timestamp;
 use http::HeaderValue;
-use tokio::{sync::watch, time::Instant};
 
 use super::{
-    catalog::{Catalog, Freshness, Slot, bytes_of},
+    catalog::{Catalog, Fetched, bytes_of},
+    catalogs::{Freshness, Slot},
     list_counting::{Counter, Counting, Ending},
     list_memory::ListMemory,
     lists::Lists,
+    server::Server,
+    under_way::{Awaited, Outcome, Reading, UnderWay},
 };
 use crate::{
     peer::{
@@ -44,91 +42,6 @@ const TTL_MAX: Duration = Duration::from_mins(5);
 /// All pages of a list together, with what comes before the first, may take this many times what one request may.
 const LIST_REQUESTS: u32 = 3;
 
-/// A list while it is read, for those who come to wait for it. Who waits holds the other end.
-#[derive(Debug)]
-pub(crate) struct UnderWay {
-    began: Instant,
-    /// Whom it is read for.
-    of: CallerKey,
-    /// Gone with the reading.
-    told: Weak<watch::Sender<Option<Outcome>>>,
-    behind: GoesOn,
-}
-
-/// A list while it is read, for one who waits for it. Without any it is given up after a while.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    /// When it began.
-    pub(crate) began: Instant,
-    of: CallerKey,
-    outcome: watch::Receiver<Option<Outcome>>,
-    behind: GoesOn,
-}
-
-/// Lets a reading go on without anyone who waits.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct GoesOn(Arc<AtomicBool>);
-
-impl GoesOn {
-    /// Who waited was answered without it, and the next list needs it.
-    pub(crate) fn goes_on(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-/// What a reading led to.
-#[derive(Debug, Clone)]
-enum Outcome {
-    Read {
-        catalog: Result<Catalog, Unavailable>,
-        /// Whether only the user it was read for may have it.
-        private: bool,
-    },
-    GivenUp,
-}
-
-/// What a reading is for one of those who wait for it.
-pub(crate) enum Awaited {
-    Ours(Result<Catalog, Unavailable>),
-    /// It has to be read again: it turned out to be the list of another user, or the reading was given up just before.
-    Again,
-}
-
-impl UnderWay {
-    /// Waits for it too, unless it is over.
-    fn join(&self) -> Option<Reading> {
-        let told = self.told.upgrade()?;
-        if told.borrow().is_some() {
-            return None;
-        }
-        Some(Reading {
-            began: self.began,
-            of: self.of,
-            outcome: told.subscribe(),
-            behind: self.behind.clone(),
-        })
-    }
-}
-
-impl Reading {
-    pub(crate) fn behind(&self) -> GoesOn {
-        self.behind.clone()
-    }
-
-    /// Waits for its end.
-    pub(crate) async fn wait(mut self, upstream: &Upstream, caller: CallerKey) -> Awaited {
-        let Ok(outcome) = self.outcome.wait_for(Option::is_some).await else {
-            return Awaited::Ours(Err(upstream.unreachable()));
-        };
-        match &*outcome {
-            Some(Outcome::GivenUp) => Awaited::Again,
-            Some(Outcome::Read { private: true, .. }) if self.of != caller => Awaited::Again,
-            Some(Outcome::Read { catalog, .. }) => Awaited::Ours(catalog.clone()),
-            None => Awaited::Ours(Err(upstream.unreachable())),
-        }
-    }
-}
-
 /// What there is to answer a list with.
 pub(crate) enum Found {
     /// This is good enough, or no better is to be had now.
@@ -146,12 +59,12 @@ pub(crate) enum Found {
 /// last list is given for a while.
 pub(super) fn find<T: Transport>(
     lists: &Arc<Lists<T>>,
-    upstream: &Arc<Upstream>,
+    server: &Arc<Server>,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Found {
     let now = lists.net.now();
-    let catalogs = &upstream.catalogs;
+    let (upstream, catalogs) = (&*server.upstream, &server.catalogs);
     if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
         return Found::Now(Ok(catalog));
     }
@@ -159,20 +72,20 @@ pub(super) fn find<T: Transport>(
     if let Some(why) = upstream.failure(now) {
         return Found::Now(last.ok_or_else(|| Unavailable::clone(&why)));
     }
-    let reading = read(lists, upstream, caller, &catalogs.slot(upstream, caller.key));
+    let reading = read(lists, server, caller, &catalogs.slot(upstream, caller.key));
     Found::Reading { reading, last }
 }
 
 /// The catalog of a server for a user, waited for where what is in memory is not good enough.
 pub(super) async fn catalog<T: Transport>(
     lists: &Arc<Lists<T>>,
-    upstream: &Arc<Upstream>,
+    server: &Arc<Server>,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Result<Catalog, Unavailable> {
     loop {
         let now = lists.net.now();
-        let catalogs = &upstream.catalogs;
+        let (upstream, catalogs) = (&*server.upstream, &server.catalogs);
         if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
             return Ok(catalog);
         }
@@ -180,7 +93,7 @@ pub(super) async fn catalog<T: Transport>(
         if let Some(why) = upstream.failure(now) {
             return last.ok_or_else(|| Unavailable::clone(&why));
         }
-        let reading = read(lists, upstream, caller, &catalogs.slot(upstream, caller.key));
+        let reading = read(lists, server, caller, &catalogs.slot(upstream, caller.key));
         match reading.wait(upstream, caller.key).await {
             Awaited::Ours(outcome) => return outcome.or_else(|why| last.ok_or(why)),
             // Where the server has turned out to tell users apart, the next reading is this user's own.
@@ -192,7 +105,7 @@ pub(super) async fn catalog<T: Transport>(
 /// The reading of a list that is under way, begun where there is none.
 fn read<T: Transport>(
     lists: &Arc<Lists<T>>,
-    upstream: &Arc<Upstream>,
+    server: &Arc<Server>,
     caller: Caller<'_>,
     slot: &Arc<Slot>,
 ) -> Reading {
@@ -200,25 +113,13 @@ fn read<T: Transport>(
     if let Some(reading) = current.as_ref().and_then(UnderWay::join) {
         return reading;
     }
-    let (told, outcome) = watch::channel(None);
-    let told = Arc::new(told);
-    let reading = Reading {
-        began: Instant::now(),
-        of: caller.key,
-        outcome,
-        behind: GoesOn::default(),
-    };
-    *current = Some(UnderWay {
-        began: reading.began,
-        of: reading.of,
-        told: Arc::downgrade(&told),
-        behind: reading.behind.clone(),
-    });
+    let (under_way, reading, told) = UnderWay::begin(caller.key);
+    *current = Some(under_way);
     drop(current);
-    let (lists, upstream, slot) = (Arc::clone(lists), Arc::clone(upstream), Arc::clone(slot));
-    let (key, behind) = (caller.key, reading.behind.clone());
-    let identity = Introduced(if upstream.knows_users() {
-        caller.identity.assertion(&upstream.config)
+    let (lists, server, slot) = (Arc::clone(lists), Arc::clone(server), Arc::clone(slot));
+    let (key, behind) = (caller.key, reading.behind());
+    let identity = Introduced(if server.upstream.knows_users() {
+        caller.identity.assertion(&server.upstream.config)
     } else {
         None
     });
@@ -227,13 +128,14 @@ fn read<T: Transport>(
             key,
             identity: &identity,
         };
+        let upstream = &server.upstream;
         let fetched = tokio::select! {
             biased;
-            fetched = fetch_in_time(&lists.net, &lists.memory, &upstream, caller) => Some(fetched),
+            fetched = fetch_in_time(&lists.net, &lists.memory, upstream, caller) => Some(fetched),
             () = lists.behind.given_up(upstream.config.project, &told, &behind.0) => None,
         };
         let outcome = match fetched {
-            Some(fetched) => keep(&lists, &upstream, key, &slot, fetched),
+            Some(fetched) => keep(&lists, &server, key, &slot, fetched),
             None => Outcome::GivenUp,
         };
         *slot.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -245,19 +147,19 @@ fn read<T: Transport>(
 /// Keeps what a reading led to.
 fn keep<T>(
     lists: &Lists<T>,
-    upstream: &Upstream,
+    server: &Server,
     caller: CallerKey,
     slot: &Arc<Slot>,
     fetched: Result<Fetched, Unavailable>,
 ) -> Outcome {
-    let private = fetched.as_ref().is_ok_and(|fetched| fetched.private) && upstream.catalogs.is_shared(slot);
+    let private = fetched.as_ref().is_ok_and(|fetched| fetched.private) && server.catalogs.is_shared(slot);
     let catalog = fetched.map(|fetched| {
-        upstream
+        server
             .catalogs
-            .keep(&lists.memory, upstream, caller, slot, fetched)
+            .keep(&lists.memory, &server.upstream, caller, slot, fetched)
     });
     if let Err(why) = &catalog {
-        tracing::warn!(server = upstream.slug(), %why, "the tools of a server could not be listed");
+        tracing::warn!(server = server.slug(), %why, "the tools of a server could not be listed");
     }
     Outcome::Read { catalog, private }
 }
@@ -273,14 +175,6 @@ impl Identify for Introduced {
     fn alive(&self) -> Alive {
         Box::new(|| true)
     }
-}
-
-/// A list just read.
-pub(crate) struct Fetched {
-    pub(crate) list: ServerList,
-    pub(crate) private: bool,
-    pub(crate) read_at: Timestamp,
-    pub(crate) fresh_until: Timestamp,
 }
 
 /// Reads the list once, whatever is in memory, and keeps nothing.

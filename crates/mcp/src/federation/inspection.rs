@@ -102,7 +102,7 @@ impl<T: Transport> Transport for Witness<T> {
 impl<T: Transport> Federation<T> {
     /// What is known of a server at this URL without asking it; nothing while no gateway has used it.
     pub fn health(&self, id: ServerId, url: &str) -> Option<Health> {
-        let upstream = self.known(id)?;
+        let upstream = &self.known(id)?.upstream;
         (upstream.config.audience == url).then(|| Health {
             era: upstream.era(),
             about: upstream.about(),
@@ -147,10 +147,10 @@ impl<T: Transport> Federation<T> {
 
     /// Lists need not leave out any longer a server that has just answered.
     fn note_answer(&self, id: ServerId, audience: &str) {
-        if let Some(upstream) = self.known(id)
-            && upstream.config.audience == audience
+        if let Some(server) = self.known(id)
+            && server.upstream.config.audience == audience
         {
-            upstream.note_success();
+            server.upstream.note_success();
         }
     }
 }

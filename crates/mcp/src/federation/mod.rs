@@ -2,8 +2,9 @@
 //! and which server a call goes to.
 
 pub(crate) mod call;
-pub mod catalog;
-pub(crate) mod catalog_read;
+pub(crate) mod catalog;
+mod catalog_read;
+pub(crate) mod catalogs;
 pub(crate) mod inspection;
 pub(crate) mod list;
 mod list_behind;
@@ -12,7 +13,13 @@ pub mod list_memory;
 mod lists;
 pub mod merge;
 pub mod naming;
+mod offered;
 pub(crate) mod outgoing;
+pub(crate) mod plan;
+mod server;
 pub(crate) mod servers;
+mod under_way;
+mod view;
 
-pub use servers::{Federation, GatewayConfig, Plan};
+pub use plan::{GatewayConfig, Plan};
+pub use servers::Federation;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
-use super::{list::View, servers::Plan};
+use super::{plan::Plan, view::View};
 use crate::{
     endpoint::session::Session,
     peer::{

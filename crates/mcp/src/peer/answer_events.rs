@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::{
     answer_error::AnswerError,
     budget::{BUSY, Share},
-    call_guard::CallGuard,
+    call_guard::{CallGuard, Lists},
     upstream::Upstream,
     watch::Watch,
     whole::DRAIN_MAX,
@@ -38,6 +38,7 @@ pub(crate) struct EventsAnswer<B> {
     decoder: Decoder,
     bridge: Bridge,
     upstream: Arc<Upstream>,
+    lists: Arc<dyn Lists>,
     watch: Watch,
     /// When something was passed on last.
     passed_at: Instant,
@@ -69,6 +70,7 @@ where
         body: B,
         bridge: Bridge,
         upstream: Arc<Upstream>,
+        lists: Arc<dyn Lists>,
         watch: Watch,
         share: Share,
         cancelled: Option<CancellationToken>,
@@ -79,6 +81,7 @@ where
             decoder: Decoder::new(EVENT_MAX),
             bridge,
             upstream,
+            lists,
             watch,
             passed_at: Instant::now(),
             share,
@@ -171,7 +174,7 @@ where
                     return;
                 }
                 Step::Drop => {}
-                Step::ToolsChanged => self.guard.tools_changed(&self.upstream),
+                Step::ToolsChanged => self.guard.tools_changed(&*self.lists),
                 Step::Reply(message) => self.guard.reply(message),
             }
         }

@@ -76,8 +76,8 @@ impl CallGuard {
     }
 
     /// The server says that its list has changed.
-    pub(crate) fn tools_changed(&self, upstream: &Upstream) {
-        upstream.catalogs.invalidate(upstream, self.caller);
+    pub(crate) fn tools_changed(&self, lists: &dyn Lists) {
+        lists.have_changed(self.caller);
     }
 }
 
@@ -87,6 +87,12 @@ impl Drop for CallGuard {
             channel.cancel();
         }
     }
+}
+
+/// Who keeps what a server lists.
+pub(crate) trait Lists: Send + Sync {
+    /// The server says to this user that its lists have changed.
+    fn have_changed(&self, caller: CallerKey);
 }
 
 /// The way back to a server while a call runs.

@@ -20,9 +20,14 @@ use http::{
 };
 use tokio::sync::Mutex;
 
-use super::{about::About, caller::Caller, session::UpstreamSessions, unavailable::redirect_target};
-use super::{config::UpstreamConfig, unavailable::Unavailable};
-use crate::{federation::catalog::Catalogs, wire::version::Era};
+use super::{
+    about::About,
+    caller::Caller,
+    config::UpstreamConfig,
+    session::UpstreamSessions,
+    unavailable::{Unavailable, redirect_target},
+};
+use crate::wire::version::Era;
 
 /// The header that carries the signed identity assertion.
 pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
@@ -40,8 +45,6 @@ const LEGACY: u8 = 2;
 pub struct Upstream {
     /// How it is called.
     pub config: UpstreamConfig,
-    /// Its tools.
-    pub catalogs: Catalogs,
     /// Sessions with it, while it speaks a session-based revision.
     pub sessions: UpstreamSessions,
     base_headers: HeaderMap,
@@ -102,7 +105,6 @@ impl Upstream {
         base_headers.remove(ASSERTION);
         Self {
             config,
-            catalogs: Catalogs::default(),
             sessions: UpstreamSessions::default(),
             base_headers,
             era: AtomicU8::new(UNKNOWN),

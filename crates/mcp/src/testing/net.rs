@@ -31,7 +31,8 @@ use crate::{
     federation::{
         list_memory::ListLimits,
         naming::Naming,
-        servers::{Federation, GatewayConfig, Plan},
+        plan::{GatewayConfig, Plan},
+        servers::Federation,
     },
     peer::{
         caller::{Alive, Caller, CallerKey, Identify},

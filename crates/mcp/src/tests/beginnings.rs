@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    federation::servers::Plan,
+    federation::plan::Plan,
     peer::transport::TransportError,
     testing::net::{
         FakeBody, FakeServer, Pieces, Received, User, World, answer, echo, event, json_answer, legacy_server,
@@ -54,7 +54,7 @@ async fn used(server: &Arc<FakeServer>) -> Option<Era> {
     let (_, text) = read(world.post(&plan, &ADA, &headers, &body).await).await;
     assert!(text.contains(r#""tool":"t""#), "{text}");
     assert_eq!(server.received("tools/call").len(), 1);
-    plan.servers[0].upstream.era()
+    plan.servers[0].server.upstream.era()
 }
 
 #[tokio::test]
@@ -232,6 +232,7 @@ async fn the_oldest_version_is_spoken_over_the_newer_transport() {
     assert_eq!(used(&server).await, Some(Era::Legacy));
     let world = World::new(&[("one", &server)]);
     let config = world.plan(IdentityForwarding::None, &[]).servers[0]
+        .server
         .upstream
         .config
         .clone();
@@ -343,7 +344,7 @@ async fn a_tool_that_works_only_as_a_task_is_not_offered() {
     let offered = listed["result"]["tools"].as_array().unwrap().iter();
     let names: Vec<_> = offered.map(|tool| tool["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["optional", "forbidden", "t"]);
-    let config = plan.servers[0].upstream.config.clone();
+    let config = plan.servers[0].server.upstream.config.clone();
     let seen = world
         .federation
         .inspect(config, Duration::from_secs(8))

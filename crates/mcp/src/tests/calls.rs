@@ -301,7 +301,10 @@ async fn a_slow_tool_does_not_mark_its_server_as_down() {
         let plan = world.plan(IdentityForwarding::None, &[]);
         let headers = modern_headers("tools/call", Some("t"));
         read(world.post(&plan, &ADA, &headers, &body("{}")).await).await;
-        let noted = plan.servers[0].upstream.failure(world.federation.net.now());
+        let noted = plan.servers[0]
+            .server
+            .upstream
+            .failure(world.federation.net.now());
         assert_eq!(noted.is_some(), down);
     }
 }

@@ -15,7 +15,11 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(8);
 
 fn config(world: &World, identity: IdentityForwarding) -> UpstreamConfig {
-    world.plan(identity, &[]).servers[0].upstream.config.clone()
+    world.plan(identity, &[]).servers[0]
+        .server
+        .upstream
+        .config
+        .clone()
 }
 
 /// A stateless server that says what it is called.
@@ -103,18 +107,19 @@ async fn a_server_that_answers_again_is_not_down_for_gateways_either() {
     });
     let world = World::new(&[("tools", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
-    let UpstreamConfig { id, audience, .. } = plan.servers[0].upstream.config.clone();
+    let UpstreamConfig { id, audience, .. } = plan.servers[0].server.upstream.config.clone();
     let health = || world.federation.health(id, &audience);
     assert!(health().unwrap().failure.is_none(), "nobody has asked yet");
     let why = Unavailable::Unreachable {
         server: "tools".to_owned(),
     };
     plan.servers[0]
+        .server
         .upstream
         .note_failure(&why, world.federation.net.now());
     let (at, told) = health().unwrap().failure.unwrap();
     assert_eq!((at, told.as_ref()), (world.federation.net.now(), &why));
-    let config = plan.servers[0].upstream.config.clone();
+    let config = plan.servers[0].server.upstream.config.clone();
     world
         .federation
         .inspect(config.clone(), DEADLINE)

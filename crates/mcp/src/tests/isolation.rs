@@ -10,7 +10,7 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    federation::servers::Plan,
+    federation::plan::Plan,
     testing::net::{
         FakeBody, FakeServer, User, World, answer, event, events, json_answer, legacy_server, meta,
         modern_headers, modern_reply, read, tool,

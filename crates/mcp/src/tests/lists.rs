@@ -13,7 +13,7 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    federation::servers::Plan,
+    federation::plan::Plan,
     peer::transport::TransportError,
     testing::net::{
         FakeServer, User, World, echo, json_answer, legacy_server, meta, modern_headers, modern_reply,

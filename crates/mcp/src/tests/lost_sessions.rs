@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::{
-    federation::servers::Plan,
+    federation::plan::Plan,
     testing::net::{
         FakeBody, FakeServer, User, World, answer, echo, json_answer, legacy_server, meta, modern_headers,
         read, tool,

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    federation::servers::Plan,
+    federation::plan::Plan,
     peer::transport::TransportError,
     testing::net::{
         FakeServer, User, World, json_answer, legacy_server, meta, modern_headers, modern_reply,

@@ -1,0 +1,122 @@
+//! What a gateway offers: as it is configured, and ready for requests.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use gatewright_domain::id::{GatewayId, ProjectId, ServerId};
+
+use super::{
+    catalog::bytes_of, list_memory::Kept, naming::Naming, offered::Offered, server::Server, view::View,
+};
+use crate::{
+    peer::config::UpstreamConfig,
+    wire::{
+        json::json_string,
+        listing::{CacheScope, ServerList},
+    },
+};
+
+/// What a gateway offers, in the words of its configuration.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Its id.
+    pub id: GatewayId,
+    /// Its project, whose share of the memory for lists its merged lists take.
+    pub project: ProjectId,
+    /// What people call it; clients show it.
+    pub name: String,
+    /// Returned to clients as `instructions`; empty for none.
+    pub instructions: String,
+    /// How its tools are named.
+    pub naming: Naming,
+    /// Its servers, in order.
+    pub servers: Vec<UpstreamConfig>,
+    /// The tools it offers by the names they have at their servers; empty means all.
+    pub allowed_tools: Vec<(ServerId, String)>,
+}
+
+/// What a gateway offers, ready for requests. Made once per configuration.
+#[derive(Debug)]
+pub struct Plan {
+    /// The gateway.
+    pub gateway_id: GatewayId,
+    pub(crate) project: ProjectId,
+    /// Tells plans of one gateway apart: what was made for an earlier configuration is not used for a later one.
+    pub(crate) serial: u64,
+    /// Who answers (`serverInfo`), as JSON text.
+    pub(crate) server_info: Arc<str>,
+    pub(crate) instructions: String,
+    pub(crate) naming: Naming,
+    pub(crate) servers: Vec<Offered>,
+    /// The merged list made last: where lists do not differ between users, the one all of them have.
+    pub(crate) last: arc_swap::ArcSwapOption<Kept<View>>,
+}
+
+impl Plan {
+    /// The plan of a configuration; `server` finds what is known of each of its servers.
+    pub(super) fn new(
+        serial: u64,
+        config: GatewayConfig,
+        server: impl Fn(UpstreamConfig) -> Arc<Server>,
+    ) -> Self {
+        let narrowed = !config.allowed_tools.is_empty();
+        let mut allowed: HashMap<ServerId, HashSet<String>> = HashMap::new();
+        for (server, tool) in config.allowed_tools {
+            allowed.entry(server).or_default().insert(tool);
+        }
+        let servers = config
+            .servers
+            .into_iter()
+            .map(|config| Offered {
+                allowed: narrowed.then(|| allowed.remove(&config.id).unwrap_or_default()),
+                server: server(config),
+            })
+            .collect();
+        Self {
+            gateway_id: config.id,
+            project: config.project,
+            serial,
+            server_info: server_info(&config.name),
+            instructions: config.instructions,
+            naming: config.naming,
+            servers,
+            last: arc_swap::ArcSwapOption::empty(),
+        }
+    }
+
+    /// Leaves out servers whose lists would make the merged list larger than what is kept of one.
+    pub(super) fn leave_out_what_does_not_fit(&self, lists: &mut [Option<Arc<ServerList>>], bytes: usize) {
+        let mut left = bytes;
+        for (offered, slot) in self.servers.iter().zip(lists) {
+            let Some(list) = slot else { continue };
+            if let Some(rest) = left.checked_sub(bytes_of(list)) {
+                left = rest;
+            } else {
+                tracing::warn!(gateway = %self.gateway_id, server = offered.server.slug(), "the tools of a server are left out: the lists of all servers of the gateway together are too large");
+                *slot = None;
+            }
+        }
+    }
+
+    /// Whether its lists may differ between users.
+    pub(super) fn scope(&self) -> CacheScope {
+        let private = self
+            .servers
+            .iter()
+            .any(|offered| offered.server.catalogs.is_private(&offered.server.upstream));
+        if private {
+            CacheScope::Private
+        } else {
+            CacheScope::Public
+        }
+    }
+}
+
+/// `Implementation` of the gateway: the program by its name and version, and what people call the gateway.
+fn server_info(title: &str) -> Arc<str> {
+    let title = json_string(title);
+    let version = env!("CARGO_PKG_VERSION");
+    format!(r#"{{"name":"gatewright","title":{title},"version":"{version}"}}"#).into()
+}

@@ -1,0 +1,115 @@
+//! A list while it is read, and those who wait for it.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::catalog::Catalog;
+use crate::peer::{caller::CallerKey, unavailable::Unavailable, upstream::Upstream};
+
+/// A list while it is read, for those who come to wait for it. Who waits holds the other end.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    began: Instant,
+    /// Whom it is read for.
+    of: CallerKey,
+    /// Gone with the reading.
+    told: Weak<watch::Sender<Option<Outcome>>>,
+    behind: GoesOn,
+}
+
+/// A list while it is read, for one who waits for it. Without any it is given up after a while.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// When it began.
+    pub(crate) began: Instant,
+    of: CallerKey,
+    outcome: watch::Receiver<Option<Outcome>>,
+    behind: GoesOn,
+}
+
+/// Lets a reading go on without anyone who waits.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GoesOn(pub(super) Arc<AtomicBool>);
+
+impl GoesOn {
+    /// Who waited was answered without it, and the next list needs it.
+    pub(crate) fn goes_on(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// What a reading led to.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Read {
+        catalog: Result<Catalog, Unavailable>,
+        /// Whether only the user it was read for may have it.
+        private: bool,
+    },
+    GivenUp,
+}
+
+/// What a reading is for one of those who wait for it.
+pub(crate) enum Awaited {
+    Ours(Result<Catalog, Unavailable>),
+    /// It has to be read again: it turned out to be the list of another user, or the reading was given up just before.
+    Again,
+}
+
+impl UnderWay {
+    /// A reading that begins now: what lets others come to wait for it, what its first waits with, and what tells them all.
+    pub(super) fn begin(of: CallerKey) -> (Self, Reading, Arc<watch::Sender<Option<Outcome>>>) {
+        let (told, outcome) = watch::channel(None);
+        let told = Arc::new(told);
+        let reading = Reading {
+            began: Instant::now(),
+            of,
+            outcome,
+            behind: GoesOn::default(),
+        };
+        let under_way = Self {
+            began: reading.began,
+            of,
+            told: Arc::downgrade(&told),
+            behind: reading.behind.clone(),
+        };
+        (under_way, reading, told)
+    }
+
+    /// Waits for it too, unless it is over.
+    pub(super) fn join(&self) -> Option<Reading> {
+        let told = self.told.upgrade()?;
+        if told.borrow().is_some() {
+            return None;
+        }
+        Some(Reading {
+            began: self.began,
+            of: self.of,
+            outcome: told.subscribe(),
+            behind: self.behind.clone(),
+        })
+    }
+}
+
+impl Reading {
+    pub(crate) fn behind(&self) -> GoesOn {
+        self.behind.clone()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn wait(mut self, upstream: &Upstream, caller: CallerKey) -> Awaited {
+        let Ok(outcome) = self.outcome.wait_for(Option::is_some).await else {
+            return Awaited::Ours(Err(upstream.unreachable()));
+        };
+        match &*outcome {
+            Some(Outcome::GivenUp) => Awaited::Again,
+            Some(Outcome::Read { private: true, .. }) if self.of != caller => Awaited::Again,
+            Some(Outcome::Read { catalog, .. }) => Awaited::Ours(catalog.clone()),
+            None => Awaited::Ours(Err(upstream.unreachable())),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! A merged list of a gateway: written once and served from memory.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use gatewright_domain::{Timestamp, id::GatewayId};
+
+use super::{
+    catalog::{Fingerprint, bytes_of},
+    merge::{CacheHint, Merged, PAGE_BYTES, Source},
+    naming::{Naming, Target},
+    offered::Offered,
+};
+use crate::{
+    peer::{caller::Caller, upstream::Upstream},
+    wire::{
+        listing::{CacheScope, Entry, ListKind, ServerList},
+        version::Era,
+    },
+};
+
+/// Clients are told to ask again after this long at the latest: an administrator's edit acts on the next request here,
+/// and a client that does not ask cannot notice.
+pub(super) const CLIENT_TTL_MAX: Duration = Duration::from_mins(1);
+/// A written list is written anew after this long, so that the `ttlMs` in it stays true to a second.
+const WRITTEN_FOR: Duration = Duration::from_secs(1);
+
+/// A merged list of a gateway. Users whose lists are equal share it.
+#[derive(Debug)]
+pub struct View {
+    /// Names and where they lead.
+    pub(crate) merged: Merged,
+    /// What it was made of, in the order of the plan's servers.
+    lists: Vec<Option<Arc<ServerList>>>,
+    made_of: Made,
+    /// Who answers, as stateless clients are told it: the plan's.
+    server_info: Arc<str>,
+    written: ArcSwapOption<Written>,
+    legacy: std::sync::OnceLock<Bytes>,
+}
+
+/// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
+pub(crate) type Made = Box<[Option<Fingerprint>]>;
+
+/// A view as one user has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) view: Arc<View>,
+    pub(super) hint: Hint,
+}
+
+/// What clients are told about keeping a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hint {
+    /// When it must be asked for again.
+    pub(super) fresh_until: Timestamp,
+    pub(super) scope: CacheScope,
+}
+
+/// The first page for clients of the stateless era.
+#[derive(Debug)]
+struct Written {
+    at: Timestamp,
+    hint: Hint,
+    result: Bytes,
+}
+
+impl Seen {
+    /// The result object of one page for a client.
+    pub(crate) fn result(&self, era: Era, page: usize, now: Timestamp) -> Option<Bytes> {
+        self.view.result(self.hint, era, page, now)
+    }
+}
+
+impl View {
+    /// The lists of a gateway's servers as one.
+    pub(super) fn merge(
+        gateway: GatewayId,
+        naming: Naming,
+        servers: &[Offered],
+        lists: Vec<Option<Arc<ServerList>>>,
+        made_of: Made,
+        server_info: Arc<str>,
+    ) -> Self {
+        let sources: Vec<Source<'_>> = servers
+            .iter()
+            .zip(&lists)
+            .map(|(offered, list)| Source {
+                slug: offered.server.slug(),
+                list: list.as_deref(),
+                allowed: offered.allowed.as_ref(),
+            })
+            .collect();
+        let merged = Merged::new(ListKind::Tools, naming, &sources);
+        let mut reported = HashSet::new();
+        for report in &merged.reports {
+            if reported.insert((report.server, &report.upstream_name)) {
+                tracing::warn!(%gateway, tool = &*report.exposed, finding = ?report.finding, "a tool's name is not usable as it is");
+            }
+        }
+        Self {
+            merged,
+            lists,
+            made_of,
+            server_info,
+            written: ArcSwapOption::empty(),
+            legacy: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// Bytes it holds, roughly: the entries, and the first page as it is written for each era.
+    pub(crate) fn weight(&self) -> usize {
+        let lists = self.lists.iter().flatten();
+        let entries: usize = lists.map(|list| bytes_of(list)).sum();
+        1_024 + entries + 2 * entries.min(PAGE_BYTES)
+    }
+
+    fn result(&self, hint: Hint, era: Era, page: usize, now: Timestamp) -> Option<Bytes> {
+        let told = CacheHint {
+            ttl_ms: u64::try_from(hint.fresh_until.since(now).min(CLIENT_TTL_MAX).as_millis()).unwrap_or(0),
+            scope: hint.scope,
+        };
+        if page > 0 {
+            return self.page(era, told, page);
+        }
+        if era == Era::Legacy {
+            if let Some(result) = self.legacy.get() {
+                return Some(result.clone());
+            }
+            let result = self.page(era, told, 0)?;
+            return Some(self.legacy.get_or_init(|| result).clone());
+        }
+        if let Some(written) = self.written.load().as_ref()
+            && written.hint == hint
+            && now.since(written.at) < WRITTEN_FOR
+        {
+            return Some(written.result.clone());
+        }
+        let result = self.page(era, told, 0)?;
+        self.written.store(Some(Arc::new(Written {
+            at: now,
+            hint,
+            result: result.clone(),
+        })));
+        Some(result)
+    }
+
+    /// Writes one page.
+    fn page(&self, era: Era, told: CacheHint, page: usize) -> Option<Bytes> {
+        self.merged
+            .result(ListKind::Tools, era, told, &self.server_info, page)
+    }
+
+    /// The server that has a tool of this name.
+    pub(crate) fn target<'a>(&self, servers: &'a [Offered], name: &str) -> Option<&'a Offered> {
+        servers.get(self.selected(name)?.server)
+    }
+
+    /// Where a name leads.
+    pub(crate) fn selected(&self, name: &str) -> Option<&Target> {
+        self.merged.selection.resolve(name)
+    }
+
+    /// The tool as its server lists it.
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+        let target = self.selected(name)?;
+        self.lists.get(target.server)?.as_ref()?.entries.get(target.entry)
+    }
+
+    /// Every tool it offers, in the order in which clients get them: its name here, its server, and it as listed there.
+    pub(crate) fn tools<'a>(
+        &'a self,
+        naming: Naming,
+        servers: &'a [Offered],
+    ) -> impl Iterator<Item = (String, &'a Offered, &'a Entry)> {
+        let of_servers = servers.iter().zip(&self.lists).enumerate();
+        of_servers.flat_map(move |(server, (offered, list))| {
+            let entries = list.iter().flat_map(|list| list.entries.iter().enumerate());
+            entries.filter_map(move |(index, entry)| {
+                let name = naming.expose(offered.server.slug(), &entry.key);
+                let target = self.selected(&name)?;
+                (target.server == server && target.entry == index).then_some((name, offered, entry))
+            })
+        })
+    }
+
+    /// The server that would have this tool by its prefix, offers such a name, and is down.
+    pub(crate) fn missing_server<'a>(
+        &self,
+        naming: Naming,
+        servers: &'a [Offered],
+        name: &str,
+    ) -> Option<&'a Upstream> {
+        servers.iter().zip(&self.lists).find_map(|(offered, list)| {
+            let own = offered.own_name(naming, name)?;
+            let offers = offered
+                .allowed
+                .as_ref()
+                .is_none_or(|allowed| allowed.contains(own));
+            (list.is_none() && offers).then_some(&*offered.server.upstream)
+        })
+    }
+
+    /// Until when it need not be made again, where it is made of exactly what is in memory for this user. Costs a
+    /// comparison per server.
+    pub(super) fn fresh_until(
+        &self,
+        servers: &[Offered],
+        caller: Caller<'_>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let mut until = now.plus(CLIENT_TTL_MAX);
+        for (offered, ours) in servers.iter().zip(&self.made_of) {
+            let server = &offered.server;
+            until = match (ours, server.catalogs.glance(&server.upstream, caller.key)) {
+                (Some(ours), Some(theirs)) if *ours == theirs.fingerprint => until.min(theirs.fresh_until),
+                // A server without a list is asked again as soon as its pause is over.
+                (None, None) => until.min(now),
+                _ => return None,
+            };
+        }
+        Some(until)
+    }
+}
