@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use gatewright_core::{config::Config, testing::TestCore};
+use axum::{Extension, Router};
+use gatewright_core::{config::Config, request::RequestContext, testing::TestCore};
 use gatewright_domain::clock::FixedClock;
+use http::StatusCode;
 
 use crate::{
     Gateways,
-    front::{Front, RouteLayer},
+    front::{Front, RouteLayer, problem},
 };
 
 /// Gateways, their clock and their folder.
@@ -43,8 +45,18 @@ impl TestGateways {
     }
 }
 
-/// The front before the routes of gateways alone.
+/// The front before the routes of gateways and of telemetry alone.
 pub fn front(app: Arc<Gateways>) -> Front {
-    let router = crate::routes(Arc::clone(&app)).layer(RouteLayer);
+    let router = Router::new()
+        .merge(crate::routes(Arc::clone(&app)))
+        .merge(gatewright_core::telemetry::routes(app.core()))
+        .fallback(async |Extension(context): Extension<RequestContext>| {
+            problem(
+                StatusCode::NOT_FOUND,
+                "There is nothing at this path.",
+                context.id,
+            )
+        })
+        .layer(RouteLayer);
     Front::new(app, router)
 }

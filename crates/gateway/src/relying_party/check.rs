@@ -170,7 +170,11 @@ pub async fn check(app: &Gateways, candidate: Candidate<'_>) -> Vec<CheckResult>
 
 /// The same at the expense of the project that asks. Otherwise one could name addresses that hang at the domain of other
 /// projects' provider, and so take the connections with which all of them sign in there.
-pub async fn check_for(app: &Gateways, project: Option<ProjectId>, candidate: Candidate<'_>) -> Vec<CheckResult> {
+pub async fn check_for(
+    app: &Gateways,
+    project: Option<ProjectId>,
+    candidate: Candidate<'_>,
+) -> Vec<CheckResult> {
     let rule = provider::url_rule(app);
     let mut report = Report::default();
     let Some(issuer) = report.issuer_url(candidate.issuer, rule) else {

@@ -25,10 +25,7 @@ async fn sessions_that_sleep_are_counted_wherever_they_would_end() {
     let page = ada.get(&gateway).await.expect(200);
     assert!(page.has("Paused until it is active again: 1 user, 2 sessions"));
     let page = ada.get(&format!("{gateway}/delete")).await.expect(200);
-    assert!(
-        page.has("<strong>2</strong> sessions (2 paused)")
-            && page.has("<strong>1</strong> user who is")
-    );
+    assert!(page.has("<strong>2</strong> sessions (2 paused)") && page.has("<strong>1</strong> user who is"));
     let page = ada.get(&source).await.expect(200);
     assert!(page.has("<strong>0</strong><span>Live sessions, 2 paused</span>"));
     let page = ada.get(&format!("{source}/delete")).await.expect(200);
@@ -40,13 +37,9 @@ async fn sessions_that_sleep_are_counted_wherever_they_would_end() {
         page.body
     );
     let page = ada.get(&person).await.expect(200);
-    assert!(
-        page.has("2 sessions at 1 gateway (2 paused)") && page.has("Not listed: 2 sessions, paused")
-    );
+    assert!(page.has("2 sessions at 1 gateway (2 paused)") && page.has("Not listed: 2 sessions, paused"));
     let page = ada.get(&format!("{project}/settings")).await.expect(200);
-    assert!(
-        page.has("<strong>2</strong> sessions (2 paused)") && page.has("<strong>1</strong> gateway<")
-    );
+    assert!(page.has("<strong>2</strong> sessions (2 paused)") && page.has("<strong>1</strong> gateway<"));
 
     // A change of the inactive gateway that ends them is asked about all the same.
     let form = ada.get(&format!("{gateway}/edit")).await.expect(200);
