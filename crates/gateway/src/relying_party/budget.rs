@@ -47,7 +47,7 @@ impl Budget {
 
     /// Waits until the project may wait for a fetch that several may wait for; `None` when that is not in time. One whose
     /// providers hang begins so few of those at once that others can begin theirs at the same domain.
-    pub(super) async fn turn(self, app: &App) -> Option<Turn> {
+    pub(super) async fn turn(self, app: &Gateways) -> Option<Turn> {
         app.fetch.turn(self.project, self.until).await
     }
 

@@ -189,7 +189,7 @@ impl RelyingParty {
 }
 
 /// A turn to wait for something of a provider.
-async fn turn(app: &App, budget: Budget, resource: Resource) -> Result<Turn, ProviderError> {
+async fn turn(app: &Gateways, budget: Budget, resource: Resource) -> Result<Turn, ProviderError> {
     budget.turn(app).await.ok_or(ProviderError::Waited(resource))
 }
 

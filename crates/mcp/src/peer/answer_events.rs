@@ -66,6 +66,10 @@ impl<B> EventsAnswer<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of one exchange, and is named where it is made"
+    )]
     pub(crate) fn new(
         body: B,
         bridge: Bridge,
