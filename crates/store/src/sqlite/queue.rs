@@ -1,4 +1,5 @@
-//! The queue of a connection: first the transactions of people, then those of programs.
+//! The queue of a connection: first the transactions of people, then those of programs, which get a turn now and then
+//! however many people there are.
 
 use std::{
     collections::VecDeque,
@@ -15,6 +16,10 @@ const FULL_FOR_PROGRAMS: Duration = Duration::from_millis(400);
 /// The same for people. Behind a queue this slow, they would leave before their turn.
 const FULL_FOR_PEOPLE: Duration = Duration::from_secs(2);
 
+/// How many people go ahead of a program that waits, one after the other. Changes of administrators count as people, and a
+/// program may make them in a loop.
+const PEOPLE_IN_A_ROW: u32 = 8;
+
 /// Two queues in front of one kind of connection.
 #[derive(Clone, Default)]
 pub(super) struct Waiting(Arc<(Mutex<Lines>, Condvar)>);
@@ -23,6 +28,8 @@ pub(super) struct Waiting(Arc<(Mutex<Lines>, Condvar)>);
 struct Lines {
     people: VecDeque<(Instant, Job)>,
     programs: VecDeque<(Instant, Job)>,
+    /// People who went ahead of programs that wait, since one of those had its turn.
+    people_in_a_row: u32,
     closed: bool,
 }
 
@@ -92,10 +99,23 @@ impl Waiting {
 impl Lines {
     fn next(&mut self) -> Option<Job> {
         loop {
-            let (_, job) = self.people.pop_front().or_else(|| self.programs.pop_front())?;
-            if !job.is_abandoned() {
-                return Some(job);
+            let is_turn_of_programs = self.people.is_empty() || self.people_in_a_row >= PEOPLE_IN_A_ROW;
+            let program = if is_turn_of_programs {
+                self.programs.pop_front()
+            } else {
+                None
+            };
+            let is_program = program.is_some();
+            let (_, job) = program.or_else(|| self.people.pop_front())?;
+            if job.is_abandoned() {
+                continue;
             }
+            self.people_in_a_row = if is_program || self.programs.is_empty() {
+                0
+            } else {
+                self.people_in_a_row + 1
+            };
+            return Some(job);
         }
     }
 }
@@ -139,6 +159,26 @@ mod tests {
         assert!(program.try_recv().is_err());
         serve(&waiting);
         assert!(program.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_flood_of_people_does_not_stop_programs() {
+        let (waiting, now) = (Waiting::default(), Instant::now());
+        let mut program = push(&waiting, Urgency::Program, now).unwrap();
+        let mut people: Vec<Owner> = (0..=PEOPLE_IN_A_ROW)
+            .map(|_| push(&waiting, Urgency::Person, now).unwrap())
+            .collect();
+        let mut last = people.pop().unwrap();
+        for mut person in people {
+            serve(&waiting);
+            assert!(person.try_recv().is_ok());
+        }
+        assert!(program.try_recv().is_err());
+        serve(&waiting);
+        assert!(program.try_recv().is_ok());
+        assert!(last.try_recv().is_err());
+        serve(&waiting);
+        assert!(last.try_recv().is_ok());
     }
 
     #[test]
