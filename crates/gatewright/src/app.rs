@@ -8,8 +8,12 @@ use gatewright_gateway::Gateways;
 
 use crate::{
     account::Accounts,
-    service::{pace::Pace, server_checks::ServerChecks, user_sources::CheckLimits},
+    service::{pace::Pace, server_checks::ServerChecks, turns::Turns, user_sources::CheckLimits},
 };
+
+/// Changes of administrators under way at once. They wait for each other at the revision, so more of them only hold what
+/// others need.
+const CHANGES_AT_ONCE: usize = 4;
 
 /// Everything a request handler may need. Handlers take `State<Arc<App>>`.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct App {
     pub issuer_checks: CheckLimits,
     /// What administrators last saw of servers.
     pub server_checks: ServerChecks,
+    /// Whose turn it is to change something: of a project one change at a time, of all a few.
+    pub changes: Turns,
     /// How often callers change something.
     pub pace: Pace,
 }
@@ -54,6 +60,7 @@ impl App {
             accounts: Accounts::default(),
             issuer_checks: CheckLimits::default(),
             server_checks: ServerChecks::default(),
+            changes: Turns::of(CHANGES_AT_ONCE, 1),
             pace: Pace::default(),
         }
     }

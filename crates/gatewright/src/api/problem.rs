@@ -335,7 +335,8 @@ impl From<ServiceError> for Problem {
                     StatusCode::TOO_MANY_REQUESTS,
                     "urn:gatewright:problem:too-many-changes",
                     "Too many changes",
-                    "Thousands of changes were made with this key or account. Nothing changed; wait, and make fewer in a second.",
+                    "Too much is changed in this project at once, or was with this key or account. Nothing changed; wait, and make \
+                     fewer changes in a second.",
                 );
                 problem.0.retry_after = Some(after);
                 problem

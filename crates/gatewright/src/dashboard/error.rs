@@ -269,7 +269,7 @@ fn service_message(error: ServiceError) -> Message {
             ..Message::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many changes",
-                "You made thousands of changes. This one was not made.",
+                "Too much is changed in this project at once. Your change was not made.",
                 "Wait a minute and try again.",
             )
         },

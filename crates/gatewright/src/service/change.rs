@@ -16,8 +16,12 @@ use super::{
     audit_events::{self, Entry},
     effects::Run,
     error::Conflict,
+    turns::Turn,
 };
 use crate::{app::App, config::Config};
+
+/// How long a change waits for those of the same project.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Rows read at once where a whole list is needed.
 const BATCH: u32 = 200;
@@ -28,6 +32,9 @@ pub(super) struct Change<'a> {
     authority: &'a Authority,
     project: Option<ProjectId>,
     run: Run,
+    /// Of a project one change is under way at a time: they wait for each other all the same, and so for a connection too
+    /// where many wait, which those need who sign in.
+    _turn: Turn<'a>,
     /// The transaction.
     pub(super) tx: Tx,
     /// The moment of the change.
@@ -62,6 +69,10 @@ impl<'a> Change<'a> {
         project: Option<ProjectId>,
     ) -> Result<Self, ServiceError> {
         app.pace.count(authority)?;
+        let turn = tokio::time::timeout(PATIENCE, app.changes.take(project)).await;
+        let turn = turn.ok().flatten().ok_or(ServiceError::TooManyChanges {
+            after: Duration::from_secs(1),
+        })?;
         let mut tx = app.store.write().await?;
         // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
         // replica, and what a check has seen in here is still so when the change is written.
@@ -80,6 +91,7 @@ impl<'a> Change<'a> {
             authority,
             project,
             run,
+            _turn: turn,
             tx,
             now,
         })

@@ -39,6 +39,7 @@ pub mod single_sign_on;
 #[cfg(test)]
 mod tests;
 pub mod try_tool;
+pub mod turns;
 pub mod user_sources;
 pub mod users;
 

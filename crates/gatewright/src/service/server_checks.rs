@@ -5,7 +5,6 @@
 pub(crate) mod testing;
 mod told;
 mod tools;
-mod turns;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,8 +19,7 @@ use moka::sync::Cache;
 use tokio::time::Instant;
 
 pub use self::tools::{LeftOut, Tool};
-use self::turns::{OF_ONE, Turns};
-use super::{Authority, ServiceError, servers};
+use super::{Authority, ServiceError, servers, turns::Turns};
 use crate::{app::App, directory::ServerEntry, relying_party::check::Finding};
 
 /// A page waits so long for what a server shows, and a check at least.
@@ -36,6 +34,11 @@ const STILL_NEW: Duration = Duration::from_secs(10);
 const KEPT_FOR: Duration = Duration::from_hours(1);
 /// Bytes of what was seen, roughly: a server with 5,000 tools takes some five megabytes.
 const KEPT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Servers of one project that are asked at once: a list of its servers opens no flood of connections.
+const OF_ONE: usize = 8;
+/// Servers asked at once, by all who look.
+const AT_ONCE: usize = 32;
 
 /// What administrators last saw of servers.
 #[derive(Debug)]
@@ -54,8 +57,8 @@ impl Default for ServerChecks {
                 .weigher(|_, check: &Arc<ServerCheck>| u32::try_from(check.weight()).unwrap_or(u32::MAX))
                 .time_to_live(KEPT_FOR)
                 .build(),
-            turns: Turns::default(),
-            patient_turns: Turns::default(),
+            turns: Turns::of(AT_ONCE, OF_ONE),
+            patient_turns: Turns::of(AT_ONCE, OF_ONE),
         }
     }
 }
@@ -265,7 +268,7 @@ async fn inspect(app: &App, entry: &ServerEntry, occasion: Occasion) -> Result<A
         Occasion::Save | Occasion::Look => &checks.turns,
         Occasion::Check => &checks.patient_turns,
     };
-    let waiting = tokio::time::timeout(deadline, turns.take(entry.server.project_id)).await;
+    let waiting = tokio::time::timeout(deadline, turns.take(Some(entry.server.project_id))).await;
     let Ok(Some(_turn)) = waiting else {
         return Err(told::busy());
     };

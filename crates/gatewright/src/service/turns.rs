@@ -1,4 +1,4 @@
-//! Turns to ask servers: so many at once, and of those so many for one project, whose servers may all hang.
+//! Turns to do something that others wait for: so many at once, and of those so many for one project.
 
 use std::{
     collections::HashMap,
@@ -8,16 +8,13 @@ use std::{
 use gatewright_domain::id::ProjectId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// Servers of one project that are asked at once: a list of its servers opens no flood of connections.
-pub(super) const OF_ONE: usize = 8;
-/// Servers asked at once, by all who look.
-const OF_ALL: usize = 32;
 /// The table is cleaned when it has grown to twice what was alive the last time, and to this many at least.
 const CLEANED_AT: usize = 64;
 
 /// The turns.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub struct Turns {
+    of_one: usize,
     all: Semaphore,
     table: Mutex<Table>,
 }
@@ -32,26 +29,29 @@ struct Table {
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     _of_all: SemaphorePermit<'a>,
-    _of_one: OwnedSemaphorePermit,
+    _of_one: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for Turns {
-    fn default() -> Self {
+impl Turns {
+    /// So many for all together, and so many of them for one project.
+    pub(crate) fn of(all: usize, of_one: usize) -> Self {
         Self {
-            all: Semaphore::new(OF_ALL),
+            of_one,
+            all: Semaphore::new(all),
             table: Mutex::new(Table {
                 projects: HashMap::new(),
                 clean_at: CLEANED_AT,
             }),
         }
     }
-}
 
-impl Turns {
     /// Waits for a turn: for one of the project's own first, so that a project with many waits behind no one and before
-    /// no one else.
-    pub(super) async fn take(&self, project: ProjectId) -> Option<Turn<'_>> {
-        let of_one = self.of(project).acquire_owned().await.ok()?;
+    /// no one else. What is of no project waits for one of all.
+    pub(super) async fn take(&self, project: Option<ProjectId>) -> Option<Turn<'_>> {
+        let of_one = match project {
+            Some(project) => Some(self.share(project).acquire_owned().await.ok()?),
+            None => None,
+        };
         let of_all = self.all.acquire().await.ok()?;
         Some(Turn {
             _of_all: of_all,
@@ -59,7 +59,7 @@ impl Turns {
         })
     }
 
-    fn of(&self, project: ProjectId) -> Arc<Semaphore> {
+    fn share(&self, project: ProjectId) -> Arc<Semaphore> {
         // It is whole after each of its operations, so a panic elsewhere does not spoil it.
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = table.projects.get(&project).and_then(Weak::upgrade) {
@@ -69,7 +69,7 @@ impl Turns {
             table.projects.retain(|_, turns| turns.strong_count() > 0);
             table.clean_at = CLEANED_AT.max(table.projects.len() * 2);
         }
-        let fresh = Arc::new(Semaphore::new(OF_ONE));
+        let fresh = Arc::new(Semaphore::new(self.of_one));
         table.projects.insert(project, Arc::downgrade(&fresh));
         fresh
     }
@@ -83,14 +83,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_project_whose_servers_all_hang_leaves_turns_to_others() {
+    fn a_project_that_takes_all_its_turns_leaves_some_to_others() {
         let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
         let [hanging, other] = [(); 2].map(|()| ProjectId::generate(&clock, &entropy));
-        let turns = Turns::default();
-        let take = |project| turns.take(project).now_or_never().flatten();
-        let mut held: Vec<Turn<'_>> = (0..OF_ALL).filter_map(|_| take(hanging)).collect();
-        assert_eq!(held.len(), OF_ONE);
+        let turns = Turns::of(4, 2);
+        let take = |project| turns.take(Some(project)).now_or_never().flatten();
+        let mut held: Vec<Turn<'_>> = (0..4).filter_map(|_| take(hanging)).collect();
+        assert_eq!(held.len(), 2);
         assert!(take(other).is_some());
+        assert!(turns.take(None).now_or_never().flatten().is_some());
         held.pop();
         assert!(take(hanging).is_some());
     }
@@ -98,9 +99,9 @@ mod tests {
     #[test]
     fn turns_of_projects_that_ask_nothing_are_forgotten() {
         let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
-        let turns = Turns::default();
+        let turns = Turns::of(4, 2);
         for _ in 0..CLEANED_AT * 4 {
-            drop(turns.of(ProjectId::generate(&clock, &entropy)));
+            drop(turns.share(ProjectId::generate(&clock, &entropy)));
         }
         assert!(turns.table.lock().unwrap().projects.len() <= CLEANED_AT + 1);
     }
