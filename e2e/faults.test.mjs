@@ -46,7 +46,7 @@ for (const store of STORES) {
     before(async () => void (world = await signInWorld({ store })));
     after(() => world?.stop());
 
-    test("while codes are redeemed: each opens one whole grant or none, and no code two", async () => {
+    test("while codes are redeemed: each yields one complete grant or none, and no code two", async () => {
       const { gateway, url, client, browser } = world;
       for (const killedAfter of [1, 3]) {
         const codes = [];
@@ -79,7 +79,7 @@ for (const store of STORES) {
       }
     });
 
-    test("while administrators save: what was acknowledged is there, with its line in the audit trail", async () => {
+    test("while administrators save: everything acknowledged exists, with its line in the audit trail", async () => {
       const { gateway } = world;
       const named = async (path) => {
         const page = await gateway.api("GET", `${gateway.project}/${path}?limit=200`);
@@ -151,7 +151,7 @@ describe("a disk that is full", () => {
     await disk?.stop();
   });
 
-  test("is 503 for whoever writes, reads go on, and with room again all is as before", async () => {
+  test("writes get 503, reads keep working, and everything recovers with free space", async () => {
     const { gateway, url, client, browser } = world;
     const held = await tokenRequest(url, await codeOf(url, client, { browser }));
     const waiting = await codeOf(url, client, { browser });
@@ -220,7 +220,7 @@ describe("a database that is away", () => {
     while (!(await condition())) assert.ok(Date.now() < deadline, what);
   };
 
-  test("is 503 with Retry-After everywhere, and it recovers without a restart", async () => {
+  test("requests get 503 with Retry-After everywhere, and it recovers without a restart", async () => {
     const { gateway, url, client, browser } = world;
     const held = await tokenRequest(url, await codeOf(url, client, { browser }));
     const waiting = await codeOf(url, client, { browser });
@@ -244,7 +244,7 @@ describe("a database that is away", () => {
     assert.equal(list.status, 503, await list.text());
     assert.ok(Number(list.headers.get("retry-after")) > 0);
     // Configuration read before is trusted for five seconds, and no longer.
-    await within(10, async () => (await mcp()).status === 503, "a stale configuration goes on serving");
+    await within(10, async () => (await mcp()).status === 503, "a stale configuration keeps serving");
     assert.ok(!(await ready()));
     assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200, "the process itself is healthy");
 

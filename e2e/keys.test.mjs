@@ -75,7 +75,7 @@ for (const store of STORES) {
       return tokens;
     };
 
-    test("that is killed half way leaves all that was sealed open, and the next one finishes", async () => {
+    test("a killed one leaves every value readable, and the next one finishes", async () => {
       const first = gateway.masterKey;
       const second = randomBytes(32).toString("base64");
       const held = await signsIn();

@@ -219,6 +219,6 @@ test("memory that grows with lists", async (t) => {
   const status = await readFile(`/proc/${gateway.pid()}/status`, "utf8");
   const resident = Number(status.match(/VmRSS:\s+(\d+) kB/)[1]) * 1_024;
   const told = found.gatewright_resident_memory_bytes;
-  assert.ok(Math.abs(told - resident) < resident / 4, `${told} is told, and it is ${resident}`);
+  assert.ok(Math.abs(told - resident) < resident / 4, `${told} is reported, and it is ${resident}`);
   assert.ok(told > found.gatewright_list_memory_bytes);
 });

@@ -50,7 +50,7 @@ describe("odd servers", () => {
 
   const refused = (promise) => promise.then((value) => assert.fail(`it worked: ${JSON.stringify(value)}`), ({ message }) => message);
 
-  test("a tool that acted and was then answered badly acts once", async () => {
+  test("a tool call that acted and then got a bad response acts once", async () => {
     const { odd, act } = await behind({});
     const own = (code, message) => `{"jsonrpc":"2.0","id":ID,"error":{"code":${code},"message":"${message}"}}`;
     for (const [status, body] of [

@@ -107,7 +107,7 @@ describe("overload", () => {
     for (const each of [upstream, endless, crowded, provider, gateway]) await each?.stop();
   });
 
-  test("nesting of a hundred thousand levels is refused at every door", async () => {
+  test("nesting of a hundred thousand levels is refused at every endpoint", async () => {
     await lives();
     const deep = `${'{"a":['.repeat(50_000)}1${"]}".repeat(50_000)}`;
     const params = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"small","arguments":${deep}}}`;
@@ -291,7 +291,7 @@ describe("overload", () => {
     await lives();
   });
 
-  test("a list without end is read to its bound, and others are served meanwhile", async () => {
+  test("an endless list is read up to its limit while others are served", async () => {
     // It was also contacted when it was saved.
     const before = endless.seen.pages;
     const list = send(mcp.both, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
@@ -305,7 +305,7 @@ describe("overload", () => {
     await lives();
   });
 
-  test("of a hundred thousand tools a bounded number is taken, and others are served meanwhile", async () => {
+  test("a bounded number of a hundred thousand tools is accepted while others are served", async () => {
     const before = crowded.seen.pages;
     const list = send(mcp.crowded, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
     await lives();

@@ -107,7 +107,7 @@ for (const javaScriptEnabled of [true, false]) {
       }
     });
 
-    test("consent for an app that is answered at a scheme of its own", async () => {
+    test("consent for an app with its own URL scheme", async () => {
       const answer = await fetch(`${urls.staff}/oauth2/register`, {
         method: "POST",
         headers: { "content-type": "application/json" },

@@ -5,7 +5,7 @@ Usage: python_client.py <gateway url> <tool> <json arguments> [client metadata d
 With CALL_AGAIN in the environment it prints `CALLED <access token>` after the call, waits for a line of input, and calls
 once more.
 
-It prints `AUTHORIZE <url>` when the user's browser is to open a page, waits for the redirect on a loopback port of its own,
+It prints `AUTHORIZE <url>` when the user's browser should open a page, waits for the redirect on its own loopback port,
 and prints one line of JSON with what it saw: tools, the tool's result, the tokens it was given (their lengths only).
 """
 

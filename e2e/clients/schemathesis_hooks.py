@@ -1,4 +1,4 @@
-"""What the fuzzer of the API must not do: reach beyond this machine, or give up the key it works with."""
+"""What the API fuzzer must not do: connect to other machines, or revoke the key it works with."""
 
 import os
 

@@ -14,8 +14,8 @@ const TOOLS = ["act", "echo"].map((name) => ({ name, inputSchema: { type: "objec
  *   list         `silence`, or milliseconds to wait
  *   ping         whether it asks for a sign of life before it lists
  *   call         `{ status, body }` after the tool has acted; `break` cuts the stream of its answer
- *   forget       the status it tells with that it does not know a session
- *   redirect     where it sends everybody
+ *   forget       the status with which it says that it does not know a session
+ *   redirect     where it redirects every request
  *   sse          it speaks only the HTTP+SSE transport of 2024-11-05
  */
 export async function startOddUpstream(script = {}) {

@@ -87,7 +87,7 @@ impl Calls {
         Ok(())
     }
 
-    /// A call that says what it was told.
+    /// A call that repeats its input.
     pub(super) async fn echo(&self, notes: &mut Notes) -> Result<(), Mismatch> {
         let message = "Good morning, Grace.";
         let result = self.call("echo", json!({ "message": message })).await?;

@@ -118,7 +118,7 @@ impl SignIn {
         Ok(location)
     }
 
-    /// Brings the provider's answer to the gateway, which answers the client with a code of its own.
+    /// Brings the provider's answer to the gateway, which sends the client its own code.
     pub(super) async fn call_back(&mut self, callback: &Url, notes: &mut Notes) -> Result<String, Mismatch> {
         let remedy = "Look at the gateway's log for the reason: it verifies the provider's ID token here.";
         let answer = self.browser.open(callback).await?;

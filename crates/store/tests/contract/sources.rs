@@ -46,7 +46,7 @@ async fn the_way_that_worked_is_noted_while_it_is_news(world: World) {
     let seen = stored;
     source.updated_at = seen.updated_at.plus(Duration::from_secs(1));
     assert!(commit!(world, tx => user_source::update(tx, &source, &seen)));
-    assert!(!note(epoch, SecretMethod::Post).await, "somebody chose");
+    assert!(!note(epoch, SecretMethod::Post).await, "an administrator chose");
     let stored = look!(world, tx => user_source::find(tx, project, id)).unwrap();
     assert_eq!(stored.client_authentication, source.client_authentication);
 }
