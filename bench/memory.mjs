@@ -86,7 +86,7 @@ try {
   (await call(url, key, "person 0", agent)).destroy();
   await pause(5);
   const idle = (await memory(gateway.pid())).now;
-  console.log(`idle: ${idle.toFixed(1)} MB resident; a process that serves gives back all but ${GOAL} times that\n`);
+  console.log(`idle: ${idle.toFixed(1)} MB resident; a process that serves returns all but ${GOAL} times that\n`);
   console.log("round | streams | MB while they are open | MB ten seconds after | of idle\n--- | --- | --- | --- | ---");
   for (let round = 1; round <= ROUNDS; round += 1) {
     const open = [];

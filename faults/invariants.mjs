@@ -10,7 +10,7 @@ const NEVER = {
     "SELECT count(*) AS n FROM (SELECT grant_id FROM refresh_tokens WHERE used_at IS NULL GROUP BY grant_id HAVING count(*) > 1) t",
   "generations that two tokens have":
     "SELECT count(*) AS n FROM (SELECT grant_id FROM refresh_tokens GROUP BY grant_id, generation HAVING count(*) > 1) t",
-  "revoked grants that no replica is told of":
+  "revoked grants that no replica learns of":
     "SELECT count(*) AS n FROM grants g WHERE g.revoked_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.object_id = g.id)",
 };
 

@@ -101,7 +101,7 @@ pub(super) async fn choose(
                 Some(person) => Ok((verified, person)),
                 None => Err(AuthorizeError::ToClient(
                     "access_denied",
-                    "Nobody was chosen on the sign-in page.",
+                    "No one was chosen on the sign-in page.",
                     verified.request.state,
                 )),
             }
@@ -150,7 +150,10 @@ fn verify(provider: &Provider, request: AuthenticationRequest) -> Result<Verifie
         );
     };
     if request.prompt.as_deref() == Some("none") {
-        return refuse("login_required", "Nobody is signed in here between two requests.");
+        return refuse(
+            "login_required",
+            "No one stays signed in here between two requests.",
+        );
     }
     let scope = scope.join(" ");
     Ok(Verified {

@@ -40,8 +40,8 @@ pub(super) async fn exchange(
     let tokens = read(&answer)?;
     let claims = claims(&tokens.access).unwrap_or_default();
     notes.add("access token", fingerprint(&tokens.access));
-    notes.add("is for", claims["aud"].as_str().unwrap_or("somebody else"));
-    notes.add("is about", claims["sub"].as_str().unwrap_or("nobody"));
+    notes.add("is for", claims["aud"].as_str().unwrap_or("an unknown resource"));
+    notes.add("is about", claims["sub"].as_str().unwrap_or("an unknown user"));
     notes.add("lives", format!("{} seconds", answer["expires_in"]));
     notes.add("refresh token", fingerprint(&tokens.refresh));
     Ok(tokens)

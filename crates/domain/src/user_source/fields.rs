@@ -202,7 +202,7 @@ fn check_scopes(pointer: &str, scopes: Vec<String>) -> Result<Vec<String>, Inval
                 format!("{pointer}/{index}"),
                 format!(
                     "A scope has 1 to {MAX_SCOPE} characters of ASCII without spaces, quotes and backslashes: give each \
-                     scope as an item of its own."
+                     scope as a separate item."
                 ),
             );
         } else if !checked.contains(&scope) {

@@ -11,10 +11,10 @@ use gatewright_store::{account, account_address, member};
 use crate::world::{World, commit, contract, is_taken, look};
 
 contract!(
-    accounts_that_are_not_proven_stand_beside_each_other,
+    several_unproven_accounts_can_have_one_address,
     a_proven_address_is_one_account,
     proving_gathers_the_memberships_of_an_address,
-    an_account_that_opens_nothing_is_deleted_and_others_are_not,
+    only_an_account_without_access_is_deleted,
 );
 
 fn hash(text: &str) -> PasswordHash {
@@ -40,7 +40,7 @@ async fn join(world: &World, project: ProjectId, account: &Account, role: Role) 
     assert!(commit!(world, tx => member::insert(tx, &member)));
 }
 
-async fn accounts_that_are_not_proven_stand_beside_each_other(world: World) {
+async fn several_unproven_accounts_can_have_one_address(world: World) {
     let email = world.new_account().email;
     let shouted = Email::check("", &email.as_str().to_uppercase()).unwrap();
     let first = beside(&world, &email, "one").await;
@@ -104,7 +104,7 @@ async fn proving_gathers_the_memberships_of_an_address(world: World) {
     assert!(found.is_none());
 }
 
-async fn an_account_that_opens_nothing_is_deleted_and_others_are_not(world: World) {
+async fn only_an_account_without_access_is_deleted(world: World) {
     let project = world.project().await;
     let email = world.new_account().email;
     beside(&world, &email, "empty").await;

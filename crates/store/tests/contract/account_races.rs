@@ -16,8 +16,8 @@ use crate::{
 contract!(
     first_starts_make_one_account,
     an_invitation_is_accepted_by_one_of_many,
-    two_owners_cannot_both_go,
-    two_instance_admins_cannot_both_go,
+    two_owners_cannot_both_be_removed,
+    two_instance_admins_cannot_both_be_removed,
     no_session_survives_a_change_of_password,
 );
 
@@ -67,7 +67,7 @@ async fn an_invitation_is_accepted_by_one_of_many(world: World) {
     assert_eq!(outcomes.iter().filter(|accepted| **accepted).count(), 1);
 }
 
-async fn two_owners_cannot_both_go(world: World) {
+async fn two_owners_cannot_both_be_removed(world: World) {
     let now = world.now();
     for _ in 0..10 {
         let project = world.project().await;
@@ -92,7 +92,7 @@ async fn two_owners_cannot_both_go(world: World) {
     }
 }
 
-async fn two_instance_admins_cannot_both_go(world: World) {
+async fn two_instance_admins_cannot_both_be_removed(world: World) {
     let now = world.now();
     let admins = [world.instance_admin().await.id, world.instance_admin().await.id];
     let outcomes = all_at_once(&world, 2, |number, store| async move {

@@ -22,24 +22,24 @@ use gatewright_store::{
 use crate::world::{World, commit, contract, is_taken, look};
 
 contract!(
-    an_account_is_found_by_its_address_whatever_the_case,
+    an_account_is_found_by_its_address_ignoring_case,
     an_address_is_one_account,
     accounts_are_found_by_name_and_address,
-    the_first_account_is_made_once,
-    a_session_opens_until_it_ends,
+    the_first_account_is_created_once,
+    a_session_is_valid_until_it_ends,
     a_new_password_ends_every_session_and_link,
-    a_session_begun_with_an_old_password_opens_nothing,
-    beyond_fifty_sessions_the_oldest_give_way,
-    a_disabled_account_has_no_session_and_is_in_no_directory,
+    a_session_begun_with_an_old_password_is_refused,
+    beyond_fifty_sessions_the_oldest_are_ended,
+    a_disabled_account_has_no_session_and_is_not_in_the_directory,
     the_last_instance_admin_stays,
-    somebody_at_the_provider_is_one_account,
-    members_come_change_and_go,
+    a_person_at_the_provider_has_one_account,
+    members_are_added_changed_and_removed,
     the_last_owner_stays,
-    a_link_is_taken_once,
-    what_ran_out_is_forgotten,
+    a_link_is_used_once,
+    expired_ones_are_deleted,
     a_project_takes_its_members_with_it,
-    what_goes_with_a_project_is_counted,
-    a_password_that_is_taken_away_ends_every_session,
+    what_is_deleted_with_a_project_is_counted,
+    removing_a_password_ends_every_session,
 );
 
 fn page() -> PageRequest {
@@ -49,7 +49,7 @@ fn page() -> PageRequest {
     }
 }
 
-async fn an_account_is_found_by_its_address_whatever_the_case(world: World) {
+async fn an_account_is_found_by_its_address_ignoring_case(world: World) {
     let made = world.account().await;
     let typed = Email::check("", &made.email.as_str().to_uppercase()).unwrap();
     assert_eq!(
@@ -92,7 +92,7 @@ async fn an_address_is_one_account(world: World) {
     assert!(is_taken(&account::insert(&mut tx, &other, None).await, "email"));
 }
 
-async fn the_first_account_is_made_once(world: World) {
+async fn the_first_account_is_created_once(world: World) {
     assert!(!look!(world, tx => account::has_first(tx)));
     let (one, other) = (world.account().await, world.account().await);
     let now = world.now();
@@ -101,7 +101,7 @@ async fn the_first_account_is_made_once(world: World) {
     assert!(look!(world, tx => account::has_first(tx)));
 }
 
-async fn a_session_opens_until_it_ends(world: World) {
+async fn a_session_is_valid_until_it_ends(world: World) {
     let account = world.account().await;
     let session = world.session(&account).await;
     let (now, hash) = (world.now(), session.hash);
@@ -172,14 +172,14 @@ async fn a_new_password_ends_every_session_and_link(world: World) {
     assert!(look!(world, tx => account_session::find_live(tx, session.hash, now)).is_some());
 }
 
-async fn a_session_begun_with_an_old_password_opens_nothing(world: World) {
+async fn a_session_begun_with_an_old_password_is_refused(world: World) {
     let account = world.account().await;
     let session = world.new_session(&account);
     commit!(world, tx => account::end_sessions(tx, account.id));
     assert!(!commit!(world, tx => account_session::begin(tx, &session)));
 }
 
-async fn beyond_fifty_sessions_the_oldest_give_way(world: World) {
+async fn beyond_fifty_sessions_the_oldest_are_ended(world: World) {
     let account = world.account().await;
     let first = world.session(&account).await;
     for _ in 0..MAX_PER_ACCOUNT {
@@ -192,7 +192,7 @@ async fn beyond_fifty_sessions_the_oldest_give_way(world: World) {
     assert!(look!(world, tx => account_session::find_live(tx, first.hash, now)).is_none());
 }
 
-async fn a_disabled_account_has_no_session_and_is_in_no_directory(world: World) {
+async fn a_disabled_account_has_no_session_and_is_not_in_the_directory(world: World) {
     let project = world.project().await;
     let account = world.member(project.id, Role::Viewer).await;
     let session = world.session(&account).await;
@@ -251,7 +251,7 @@ async fn the_last_instance_admin_stays(world: World) {
     );
 }
 
-async fn somebody_at_the_provider_is_one_account(world: World) {
+async fn a_person_at_the_provider_has_one_account(world: World) {
     let (one, other) = (world.account().await, world.account().await);
     let (issuer, now) = ("https://id.example.com", world.now());
     assert!(commit!(world, tx => account::link_identity(tx, one.id, issuer, "1", now)));
@@ -264,7 +264,7 @@ async fn somebody_at_the_provider_is_one_account(world: World) {
     assert!(!look!(world, tx => account::has_identity(tx, other.id, issuer)));
 }
 
-async fn members_come_change_and_go(world: World) {
+async fn members_are_added_changed_and_removed(world: World) {
     let (project, other) = (world.project().await, world.project().await);
     let owner = world.member(project.id, Role::Owner).await;
     let viewer = world.member(project.id, Role::Viewer).await;
@@ -328,7 +328,7 @@ async fn the_last_owner_stays(world: World) {
     );
 }
 
-async fn a_link_is_taken_once(world: World) {
+async fn a_link_is_used_once(world: World) {
     let now = world.now();
     let link = AccountLink {
         hash: TokenHash::of("setup"),
@@ -351,7 +351,7 @@ async fn a_link_is_taken_once(world: World) {
     assert_eq!(commit!(world, tx => account_link::redeem(tx, hash, now)), None);
 }
 
-async fn what_ran_out_is_forgotten(world: World) {
+async fn expired_ones_are_deleted(world: World) {
     let account = world.account().await;
     world.session(&account).await;
     let now = world.now();
@@ -381,7 +381,7 @@ async fn a_project_takes_its_members_with_it(world: World) {
     assert!(look!(world, tx => account::find(tx, owner.id)).is_some());
 }
 
-async fn what_goes_with_a_project_is_counted(world: World) {
+async fn what_is_deleted_with_a_project_is_counted(world: World) {
     let setting = world.setting().await;
     let grant = setting.grant(&world).await;
     let id = setting.project.id;
@@ -407,7 +407,7 @@ async fn what_goes_with_a_project_is_counted(world: World) {
     );
 }
 
-async fn a_password_that_is_taken_away_ends_every_session(world: World) {
+async fn removing_a_password_ends_every_session(world: World) {
     let account = world.account().await;
     let session = world.session(&account).await;
     let now = world.now();

@@ -5,9 +5,9 @@ use gatewright_store::administrator_provider::{find_method, note_method};
 
 use crate::world::{World, commit, contract, look};
 
-contract!(what_worked_is_remembered_of_the_configured_client_only);
+contract!(what_worked_is_remembered_only_for_the_configured_client);
 
-async fn what_worked_is_remembered_of_the_configured_client_only(world: World) {
+async fn what_worked_is_remembered_only_for_the_configured_client(world: World) {
     const ISSUER: &str = "https://login.example.com";
     assert_eq!(look!(world, tx => find_method(tx, ISSUER, "one")), None);
     for method in [Post, Basic, Post] {

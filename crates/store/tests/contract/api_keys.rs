@@ -13,10 +13,10 @@ use crate::world::{World, commit, contract, look};
 
 contract!(
     a_key_is_rotated_once_and_ends_with_the_overlap,
-    keys_that_work_no_longer_are_not_rotated,
+    invalid_keys_are_not_rotated,
     of_many_rotations_at_once_one_wins,
     a_predecessor_is_found_while_it_works,
-    keys_that_ended_are_forgotten_the_oldest_of_a_chain_first,
+    ended_keys_are_deleted_the_oldest_of_a_chain_first,
 );
 
 const DAY: Duration = Duration::from_hours(24);
@@ -55,7 +55,7 @@ async fn a_key_is_rotated_once_and_ends_with_the_overlap(world: World) {
     }
 }
 
-async fn keys_that_work_no_longer_are_not_rotated(world: World) {
+async fn invalid_keys_are_not_rotated(world: World) {
     let now = world.now();
     let project = world.project().await.id;
     let expired = stored(&world, |key| key.expires_at = Some(now)).await;
@@ -110,7 +110,7 @@ async fn a_predecessor_is_found_while_it_works(world: World) {
     assert_eq!(found(newest.id, now).await, None);
 }
 
-async fn keys_that_ended_are_forgotten_the_oldest_of_a_chain_first(world: World) {
+async fn ended_keys_are_deleted_the_oldest_of_a_chain_first(world: World) {
     let now = world.now();
     let revoked = stored(&world, |key| key.revoked_at = Some(now)).await;
     let lasting = stored(&world, |_| ()).await;

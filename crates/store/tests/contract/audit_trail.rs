@@ -18,12 +18,12 @@ use crate::world::{World, commit, contract, look};
 contract!(
     events_are_read_back_newest_first,
     events_are_filtered,
-    events_are_found_by_actor_way_in_address_and_time,
+    events_are_filtered_by_actor_origin_address_and_time,
     events_belong_to_a_project_and_outlive_it,
     an_event_of_a_change_that_was_dropped_did_not_happen,
-    what_repeats_is_one_row_with_a_count,
+    repeated_events_are_one_row_with_a_count,
     many_at_once_count_each,
-    the_oldest_events_are_forgotten_a_few_at_a_time,
+    the_oldest_events_are_deleted_a_few_at_a_time,
 );
 
 const ALL: PageRequest = PageRequest {
@@ -56,7 +56,7 @@ fn event(world: &World, project: Option<ProjectId>, action: &str) -> AuditEvent 
     }
 }
 
-async fn the_oldest_events_are_forgotten_a_few_at_a_time(world: World) {
+async fn the_oldest_events_are_deleted_a_few_at_a_time(world: World) {
     let project = world.project().await.id;
     let mut kept = Vec::new();
     for number in 0..5 {
@@ -179,7 +179,7 @@ fn only(set: impl FnOnce(&mut AuditFilter)) -> AuditFilter {
     filter
 }
 
-async fn events_are_found_by_actor_way_in_address_and_time(world: World) {
+async fn events_are_filtered_by_actor_origin_address_and_time(world: World) {
     let project = world.project().await.id;
     let mut events = Vec::new();
     for number in 0..4 {
@@ -267,7 +267,7 @@ async fn an_event_of_a_change_that_was_dropped_did_not_happen(world: World) {
     assert_eq!(look!(world, tx => audit::find(tx, None, event.id)), Some(event));
 }
 
-async fn what_repeats_is_one_row_with_a_count(world: World) {
+async fn repeated_events_are_one_row_with_a_count(world: World) {
     let (here, elsewhere) = (world.project().await.id, world.project().await.id);
     let refused = |project, action| event(&world, project, action);
     let first = refused(Some(here), "user_source.deletion_refused");

@@ -10,9 +10,9 @@ use crate::world::{World, commit, contract};
 
 contract!(
     a_code_belongs_to_the_sign_in_it_came_with_first,
-    no_deletion_forgets_a_code,
+    no_deletion_removes_a_code,
     one_of_many_sign_ins_on_two_replicas_gets_a_code,
-    only_time_forgets_a_code,
+    codes_are_removed_only_by_age,
 );
 
 impl World {
@@ -31,7 +31,7 @@ async fn a_code_belongs_to_the_sign_in_it_came_with_first(world: World) {
     assert!(world.bring("another code", "another state").await);
 }
 
-async fn no_deletion_forgets_a_code(world: World) {
+async fn no_deletion_removes_a_code(world: World) {
     let setting = world.setting().await;
     assert!(world.bring("code", "state").await);
     let (project, source) = (setting.project.id, setting.source.id);
@@ -65,7 +65,7 @@ async fn one_of_many_sign_ins_on_two_replicas_gets_a_code(world: World) {
     replica.close().await;
 }
 
-async fn only_time_forgets_a_code(world: World) {
+async fn codes_are_removed_only_by_age(world: World) {
     assert!(world.bring("code", "state").await);
     let brought_at = world.now();
     assert_eq!(commit!(world, tx => brought_code::prune(tx, brought_at, 10)), 0);

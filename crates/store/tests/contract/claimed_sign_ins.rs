@@ -12,7 +12,7 @@ contract!(
     a_sign_in_is_claimed_once_and_answered_again,
     one_of_many_arrivals_on_two_replicas_claims_a_sign_in,
     no_deletion_lets_a_sign_in_be_claimed_again,
-    a_claimed_sign_in_is_forgotten_after_its_time,
+    a_claimed_sign_in_is_deleted_after_it_expires,
 );
 
 impl World {
@@ -84,7 +84,7 @@ async fn no_deletion_lets_a_sign_in_be_claimed_again(world: World) {
     assert!(!commit!(world, tx => claimed_sign_in::claim(tx, &claim)));
 }
 
-async fn a_claimed_sign_in_is_forgotten_after_its_time(world: World) {
+async fn a_claimed_sign_in_is_deleted_after_it_expires(world: World) {
     let claims = ["one", "two", "three"].map(|code| world.new_claim(code));
     for claim in &claims {
         assert!(commit!(world, tx => claimed_sign_in::claim(tx, claim)));

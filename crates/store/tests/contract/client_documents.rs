@@ -9,8 +9,8 @@ use crate::world::{World, commit, contract, look};
 
 contract!(
     a_document_is_kept_renewed_and_forgotten,
-    a_project_keeps_so_many_and_the_least_recently_used_give_way,
-    what_nobody_uses_any_more_is_forgotten,
+    a_project_keeps_a_limited_number_and_drops_the_least_recently_used,
+    unused_documents_are_deleted,
 );
 
 const URL: &str = "https://app.example/client.json";
@@ -55,7 +55,7 @@ async fn a_document_is_kept_renewed_and_forgotten(world: World) {
     }
 }
 
-async fn a_project_keeps_so_many_and_the_least_recently_used_give_way(world: World) {
+async fn a_project_keeps_a_limited_number_and_drops_the_least_recently_used(world: World) {
     let (full, other) = (world.project().await.id, world.project().await.id);
     let now = world.now();
     let url = |number: u64| format!("https://app.example/{number}");
@@ -76,7 +76,7 @@ async fn a_project_keeps_so_many_and_the_least_recently_used_give_way(world: Wor
     assert!(look!(world, tx => client_document::find(tx, other, &url(0))).is_some());
 }
 
-async fn what_nobody_uses_any_more_is_forgotten(world: World) {
+async fn unused_documents_are_deleted(world: World) {
     let project = world.project().await.id;
     let now = world.now();
     let later = now.plus(Duration::from_hours(1));

@@ -23,11 +23,11 @@ use crate::{
 
 contract!(
     a_client_is_stored_found_changed_and_deleted,
-    names_are_taken_once_per_gateway,
+    names_are_unique_per_gateway,
     another_project_or_gateway_has_no_such_client,
     a_blocked_client_holds_no_live_grant,
     clients_with_live_grants_are_counted,
-    a_clients_grants_end_and_no_others,
+    only_the_grants_of_the_client_end,
     a_client_with_a_thousand_grants_loses_them_all,
     an_assertion_is_used_once,
     one_of_twenty_uses_of_an_assertion_is_the_first,
@@ -116,7 +116,7 @@ async fn a_client_is_stored_found_changed_and_deleted(world: World) {
     );
 }
 
-async fn names_are_taken_once_per_gateway(world: World) {
+async fn names_are_unique_per_gateway(world: World) {
     let setting = world.setting().await;
     let first = client(&world, &setting, "App");
     commit!(world, tx => preregistered_client::insert(tx, &first));
@@ -372,7 +372,7 @@ async fn one_of_twenty_uses_of_an_assertion_is_the_first(world: World) {
     assert_eq!(first, 1);
 }
 
-async fn a_clients_grants_end_and_no_others(world: World) {
+async fn only_the_grants_of_the_client_end(world: World) {
     let setting = world.setting().await;
     let gateway = setting.gateway.id;
     let (first, second) = (setting.grant(&world).await, setting.grant(&world).await);

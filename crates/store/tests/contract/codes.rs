@@ -24,7 +24,7 @@ contract!(
     a_code_of_another_gateway_or_time_is_refused,
     no_code_is_issued_once_anything_changed,
     no_code_is_redeemed_once_anything_changed,
-    old_codes_are_forgotten,
+    old_codes_are_deleted,
 );
 
 async fn redeem(world: &World, setting: &Setting, code: TokenHash) -> Redemption {
@@ -158,7 +158,7 @@ async fn no_code_is_redeemed_once_anything_changed(world: World) {
     }
 }
 
-async fn old_codes_are_forgotten(world: World) {
+async fn old_codes_are_deleted(world: World) {
     let setting = world.setting().await;
     let codes: Vec<_> = (0..3).map(|_| setting.new_code(&world)).collect();
     for code in &codes {

@@ -16,18 +16,18 @@ use gatewright_store::{
 use crate::world::{World, commit, contract, is_taken, look};
 
 contract!(
-    what_is_stored_is_read_back_and_seen_by_the_directory,
-    names_are_taken_whatever_their_case,
+    stored_configuration_is_read_back_and_seen_by_the_directory,
+    names_are_unique_ignoring_case,
     another_project_sees_and_changes_nothing,
-    an_edit_of_something_that_changed_meanwhile_is_not_written,
+    an_edit_of_an_outdated_version_is_not_written,
     lists_go_page_by_page_from_the_oldest,
     a_server_that_gateways_name_stays,
     deleting_a_project_takes_everything_inside_and_nothing_else,
-    keys_are_renamed_revoked_once_and_their_use_noted,
+    keys_are_renamed_revoked_once_and_their_use_recorded,
     only_what_requests_must_see_grows_the_revision,
 );
 
-async fn what_is_stored_is_read_back_and_seen_by_the_directory(world: World) {
+async fn stored_configuration_is_read_back_and_seen_by_the_directory(world: World) {
     let before = look!(world, tx => directory::read(tx));
     assert!(before.gateways.is_empty());
 
@@ -91,7 +91,7 @@ async fn what_is_stored_is_read_back_and_seen_by_the_directory(world: World) {
     assert!(after.denied.is_empty());
 }
 
-async fn names_are_taken_whatever_their_case(world: World) {
+async fn names_are_unique_ignoring_case(world: World) {
     let (here, elsewhere) = (world.project().await, world.project().await);
     let mut shouting = world.new_project();
     shouting.name = here.name.to_uppercase();
@@ -196,7 +196,7 @@ async fn another_project_sees_and_changes_nothing(world: World) {
     assert!(commit!(world, tx => server::update(tx, &moved(project.id), server.updated_at)));
 }
 
-async fn an_edit_of_something_that_changed_meanwhile_is_not_written(world: World) {
+async fn an_edit_of_an_outdated_version_is_not_written(world: World) {
     let project = world.project().await;
     let server = world.server(project.id).await;
     world.clock.advance(Duration::from_secs(1));
@@ -315,7 +315,7 @@ async fn deleting_a_project_takes_everything_inside_and_nothing_else(world: Worl
     assert!(left.servers.is_empty());
 }
 
-async fn keys_are_renamed_revoked_once_and_their_use_noted(world: World) {
+async fn keys_are_renamed_revoked_once_and_their_use_recorded(world: World) {
     let key = world.new_key(KeyScope::Instance);
     commit!(world, tx => api_key::insert(tx, &key));
     assert!(commit!(world, tx => api_key::rename(tx, None, key.id, "Terraform")));

@@ -9,7 +9,7 @@ use crate::world::{World, commit, contract, look};
 
 contract!(
     another_replica_reads_what_was_ended_since_it_last_looked,
-    one_person_fills_only_their_own_room,
+    one_person_fills_only_their_own_quota,
 );
 
 fn ended(number: u128, caller: u8, at: Timestamp) -> EndedSession {
@@ -49,7 +49,7 @@ async fn another_replica_reads_what_was_ended_since_it_last_looked(world: World)
     replica.close().await;
 }
 
-async fn one_person_fills_only_their_own_room(world: World) {
+async fn one_person_fills_only_their_own_quota(world: World) {
     let start = world.now();
     let theirs = ended(1_000_000, 2, start);
     commit!(world, tx => insert(tx, &theirs));

@@ -14,10 +14,10 @@ async fn save(world: &World, store: &Store) -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn sqlite_saves_nothing_once_its_file_was_deleted_or_replaced() {
-    on_sqlite(the_file_goes).await;
+    on_sqlite(the_file_is_removed).await;
 }
 
-async fn the_file_goes(world: World) {
+async fn the_file_is_removed(world: World) {
     let StoreConfig::Sqlite { path } = world.config.clone() else {
         unreachable!()
     };
@@ -42,10 +42,10 @@ async fn the_file_goes(world: World) {
 
 #[tokio::test]
 async fn sqlite_acknowledges_nothing_that_went_to_a_file_that_is_gone() {
-    on_sqlite(the_file_goes_meanwhile).await;
+    on_sqlite(the_file_is_removed_during_a_transaction).await;
 }
 
-async fn the_file_goes_meanwhile(world: World) {
+async fn the_file_is_removed_during_a_transaction(world: World) {
     let StoreConfig::Sqlite { path } = world.config.clone() else {
         unreachable!()
     };

@@ -18,7 +18,7 @@ use crate::world::{World, commit, contract, look};
 contract!(
     filters_narrow_a_list_to_this_project,
     pages_follow_each_other,
-    a_source_that_is_gone_has_no_name,
+    a_deleted_source_has_no_name,
 );
 
 async fn names(world: &World, project: ProjectId, filter: &GatewayFilter) -> Vec<String> {
@@ -129,7 +129,7 @@ async fn pages_follow_each_other(world: World) {
     assert!(seen.is_sorted());
 }
 
-async fn a_source_that_is_gone_has_no_name(world: World) {
+async fn a_deleted_source_has_no_name(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let page = PageRequest {

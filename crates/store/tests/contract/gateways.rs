@@ -16,7 +16,7 @@ use gatewright_store::{
 use crate::world::{World, commit, contract, look};
 
 contract!(
-    a_slug_is_one_whatever_its_case,
+    slugs_ignore_case,
     a_slug_once_used_comes_back_to_its_project_only,
     source_and_servers_must_be_of_the_project,
     an_active_gateway_needs_an_active_source,
@@ -25,7 +25,7 @@ contract!(
     a_slug_has_a_holder,
 );
 
-async fn a_slug_is_one_whatever_its_case(world: World) {
+async fn slugs_ignore_case(world: World) {
     let setting = world.setting().await;
     let mut second = world.new_gateway(setting.project.id, setting.source.id);
     second.slug = setting.gateway.slug.to_uppercase();

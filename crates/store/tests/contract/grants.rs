@@ -23,16 +23,16 @@ use crate::{
 
 contract!(
     a_grant_is_live_with_its_user,
-    a_grant_rests_on_user_source_and_gateway,
-    a_revoked_grant_is_denied_and_its_tokens_are_gone,
+    a_grant_depends_on_user_source_and_gateway,
+    a_revoked_grant_is_denied_and_its_tokens_are_deleted,
     all_grants_of_a_user_or_gateway_end_together,
     live_grants_of_a_user_are_listed_newest_first,
     live_grants_are_counted_with_the_people_who_hold_them,
-    grants_at_what_is_inactive_sleep_and_are_counted_as_such,
-    ended_grants_are_forgotten,
+    grants_at_inactive_gateways_and_sources_sleep_and_are_counted,
+    ended_grants_are_deleted,
     a_grant_ends_when_its_refresh_token_does,
-    what_ran_out_a_moment_ago_can_still_be_revoked,
-    a_grant_is_found_for_ending_whatever_it_rests_on,
+    a_grant_that_expired_a_moment_ago_can_still_be_revoked,
+    a_grant_can_be_ended_whatever_it_depends_on,
 );
 
 const ALL: PageRequest = PageRequest {
@@ -68,7 +68,7 @@ async fn a_grant_is_live_with_its_user(world: World) {
     assert!(!is_live(&world, &setting, stored.id).await);
 }
 
-async fn a_grant_rests_on_user_source_and_gateway(world: World) {
+async fn a_grant_depends_on_user_source_and_gateway(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let id = setting.grant(&world).await.id;
@@ -102,7 +102,7 @@ async fn a_grant_rests_on_user_source_and_gateway(world: World) {
     }
 }
 
-async fn a_revoked_grant_is_denied_and_its_tokens_are_gone(world: World) {
+async fn a_revoked_grant_is_denied_and_its_tokens_are_deleted(world: World) {
     let setting = world.setting().await;
     let stored = setting.grant(&world).await;
     let token = world.new_token(&stored);
@@ -278,7 +278,7 @@ async fn live_grants_are_counted_with_the_people_who_hold_them(world: World) {
     );
 }
 
-async fn grants_at_what_is_inactive_sleep_and_are_counted_as_such(world: World) {
+async fn grants_at_inactive_gateways_and_sources_sleep_and_are_counted(world: World) {
     let setting = world.setting().await;
     let kept = setting.grant(&world).await;
     let ended = setting.grant(&world).await;
@@ -318,7 +318,7 @@ async fn grants_at_what_is_inactive_sleep_and_are_counted_as_such(world: World) 
     assert_eq!(counts().await, (0, 0, 0, 0));
 }
 
-async fn ended_grants_are_forgotten(world: World) {
+async fn ended_grants_are_deleted(world: World) {
     let setting = world.setting().await;
     let (revoked, ended) = (setting.grant(&world).await, setting.grant(&world).await);
     let token = world.new_token(&ended);
@@ -359,7 +359,7 @@ async fn a_grant_ends_when_its_refresh_token_does(world: World) {
     assert_eq!(commit!(world, tx => grant::prune(tx, late, 10)), 1);
 }
 
-async fn what_ran_out_a_moment_ago_can_still_be_revoked(world: World) {
+async fn a_grant_that_expired_a_moment_ago_can_still_be_revoked(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let neighbour = Setting {
@@ -403,7 +403,7 @@ async fn what_ran_out_a_moment_ago_can_still_be_revoked(world: World) {
     assert!(!denied.contains(&Denied::Grant(old.id)));
 }
 
-async fn a_grant_is_found_for_ending_whatever_it_rests_on(world: World) {
+async fn a_grant_can_be_ended_whatever_it_depends_on(world: World) {
     let setting = world.setting().await;
     let (project, user) = (setting.project.id, setting.user.id);
     let stored = setting.grant(&world).await;

@@ -9,10 +9,10 @@ use crate::world::{World, commit, contract, look};
 
 contract!(
     a_key_is_claimed_once_and_answered_again,
-    a_claim_without_its_transaction_never_was,
+    a_claim_is_rolled_back_with_its_transaction,
     of_many_at_once_one_claims,
-    what_has_expired_is_claimed_anew_and_pruned,
-    the_oldest_answers_of_a_caller_give_way,
+    expired_keys_can_be_claimed_again_and_are_deleted,
+    the_oldest_responses_of_a_caller_are_deleted,
 );
 
 const DAY: Duration = Duration::from_hours(24);
@@ -70,7 +70,7 @@ async fn a_key_is_claimed_once_and_answered_again(world: World) {
     assert!(create(&world, &claim("second"), "answer").await);
 }
 
-async fn a_claim_without_its_transaction_never_was(world: World) {
+async fn a_claim_is_rolled_back_with_its_transaction(world: World) {
     let first = claim("first");
     let mut tx = world.write().await;
     let now = world.now();
@@ -98,7 +98,7 @@ async fn of_many_at_once_one_claims(world: World) {
     assert_eq!(claimed, 1);
 }
 
-async fn what_has_expired_is_claimed_anew_and_pruned(world: World) {
+async fn expired_keys_can_be_claimed_again_and_are_deleted(world: World) {
     let first = claim("first");
     assert!(create(&world, &first, "old").await);
     assert_eq!(commit!(world, tx => idempotency::prune(tx, world.now(), 10)), 0);
@@ -115,7 +115,7 @@ async fn what_has_expired_is_claimed_anew_and_pruned(world: World) {
     assert!(look!(world, tx => idempotency::find(tx, claim("second").key, world.now())).is_some());
 }
 
-async fn the_oldest_answers_of_a_caller_give_way(world: World) {
+async fn the_oldest_responses_of_a_caller_are_deleted(world: World) {
     let elsewhere = Claim {
         caller: TokenHash::of("another caller"),
         ..claim("elsewhere")

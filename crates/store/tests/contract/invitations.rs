@@ -7,9 +7,9 @@ use crate::world::{World, commit, contract, look};
 
 contract!(
     an_invitation_is_accepted_once_and_by_its_address_only,
-    what_was_revoked_or_ran_out_is_not_accepted,
+    revoked_and_expired_invitations_are_not_accepted,
     a_newer_invitation_takes_the_place_of_an_older_one,
-    another_project_sees_none_of_it,
+    another_project_sees_nothing,
 );
 
 async fn an_invitation_is_accepted_once_and_by_its_address_only(world: World) {
@@ -35,7 +35,7 @@ async fn an_invitation_is_accepted_once_and_by_its_address_only(world: World) {
     assert!(!commit!(world, tx => invitation::revoke(tx, project.id, made.id, now)));
 }
 
-async fn what_was_revoked_or_ran_out_is_not_accepted(world: World) {
+async fn revoked_and_expired_invitations_are_not_accepted(world: World) {
     let project = world.project().await;
     let ada = world.account().await;
     let made = world.new_invitation(project.id, &ada.email);
@@ -87,7 +87,7 @@ async fn a_newer_invitation_takes_the_place_of_an_older_one(world: World) {
     assert!(commit!(world, tx => invitation::accept(tx, second.hash, &ada.email, ada.id, now)).is_some());
 }
 
-async fn another_project_sees_none_of_it(world: World) {
+async fn another_project_sees_nothing(world: World) {
     let (project, other) = (world.project().await, world.project().await);
     let ada = world.account().await;
     let made = world.new_invitation(project.id, &ada.email);

@@ -18,7 +18,7 @@ use crate::world::{World, commit, contract, look};
 contract!(
     one_key_signs_per_purpose,
     rotation_reseals_everything,
-    rotation_leaves_what_changed_meanwhile,
+    rotation_leaves_concurrent_changes,
 );
 
 async fn one_key_signs_per_purpose(world: World) {
@@ -107,7 +107,7 @@ async fn rotation_reseals_everything(world: World) {
     assert_eq!(open(&context, &found.private), b"private");
 }
 
-async fn rotation_leaves_what_changed_meanwhile(world: World) {
+async fn rotation_leaves_concurrent_changes(world: World) {
     let project = world.project().await.id;
     let stored = world.new_secret(project);
     commit!(world, tx => secret::insert(tx, &stored));

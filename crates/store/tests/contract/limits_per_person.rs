@@ -20,10 +20,10 @@ use crate::{
 };
 
 contract!(
-    a_person_gets_thirty_codes_a_minute,
+    a_person_can_get_thirty_codes_a_minute,
     two_replicas_count_the_codes_of_a_person_together,
     a_consent_page_is_good_for_ten_codes,
-    the_grant_least_recently_used_gives_way,
+    the_least_recently_used_grant_is_ended,
     a_person_has_a_hundred_grants_at_a_gateway_whatever_the_clients,
     grants_that_begin_at_once_stay_within_the_limit,
 );
@@ -47,7 +47,7 @@ async fn live(world: &World, setting: &Setting) -> i64 {
     look!(world, tx => held_grants::count_of_user(tx, project, user, world.now())).live
 }
 
-async fn a_person_gets_thirty_codes_a_minute(world: World) {
+async fn a_person_can_get_thirty_codes_a_minute(world: World) {
     let setting = world.setting().await;
     let neighbour = Setting {
         user: world.user(&setting.source).await,
@@ -111,7 +111,7 @@ async fn a_consent_page_is_good_for_ten_codes(world: World) {
     }
 }
 
-async fn the_grant_least_recently_used_gives_way(world: World) {
+async fn the_least_recently_used_grant_is_ended(world: World) {
     let setting = world.setting().await;
     let mut grants = Vec::new();
     for _ in 0..20 {

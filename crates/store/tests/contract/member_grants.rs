@@ -22,9 +22,9 @@ use crate::{
 };
 
 contract!(
-    a_code_of_a_member_is_issued_and_redeemed_while_they_are_one,
-    a_grant_rests_on_membership_account_and_mode,
-    grants_of_a_member_are_listed_and_ended_apart_from_those_of_users,
+    a_members_code_is_issued_and_redeemed_during_membership,
+    a_grant_depends_on_membership_account_and_mode,
+    grants_of_members_and_users_are_listed_and_ended_separately,
     owners_are_named_for_strangers,
 );
 
@@ -64,7 +64,7 @@ async fn is_live(world: &World, made: &Grant) -> bool {
     found.is_some()
 }
 
-async fn a_code_of_a_member_is_issued_and_redeemed_while_they_are_one(world: World) {
+async fn a_members_code_is_issued_and_redeemed_during_membership(world: World) {
     let setting = world.setting().await;
     let (gateway, person) = members_gateway(&world, &setting).await;
     let code = code_of(&world, &setting, &gateway, &person);
@@ -90,7 +90,7 @@ async fn a_code_of_a_member_is_issued_and_redeemed_while_they_are_one(world: Wor
     assert_eq!(redeemed, Redemption::Refused);
 }
 
-async fn a_grant_rests_on_membership_account_and_mode(world: World) {
+async fn a_grant_depends_on_membership_account_and_mode(world: World) {
     let setting = world.setting().await;
     let (gateway, person) = members_gateway(&world, &setting).await;
     let made = grant_of(&world, &setting, &gateway, &person).await;
@@ -137,7 +137,7 @@ async fn a_grant_rests_on_membership_account_and_mode(world: World) {
     assert!(!is_live(&world, &made).await);
 }
 
-async fn grants_of_a_member_are_listed_and_ended_apart_from_those_of_users(world: World) {
+async fn grants_of_members_and_users_are_listed_and_ended_separately(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let (gateway, person) = members_gateway(&world, &setting).await;

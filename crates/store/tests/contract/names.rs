@@ -7,12 +7,9 @@ use gatewright_store::{
 
 use crate::world::{World, commit, contract, look};
 
-contract!(
-    things_of_a_project_are_named_and_others_are_not,
-    a_user_holds_what_is_live,
-);
+contract!(only_objects_of_the_project_are_named, a_user_holds_what_is_live,);
 
-async fn things_of_a_project_are_named_and_others_are_not(world: World) {
+async fn only_objects_of_the_project_are_named(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let elsewhere = world.project().await.id;

@@ -33,7 +33,7 @@ contract!(
     one_of_many_edits_is_written,
     one_person_signing_in_many_times_is_one_user,
     a_blocked_user_keeps_no_grant,
-    administrators_and_the_token_endpoint_never_wait_in_a_circle,
+    administrators_and_the_token_endpoint_never_deadlock,
 );
 
 /// Runs many at once, alternating between two stores on the same data, and returns the outcome of each.
@@ -345,7 +345,7 @@ async fn a_blocked_user_keeps_no_grant(world: World) {
     replica.close().await;
 }
 
-async fn administrators_and_the_token_endpoint_never_wait_in_a_circle(world: World) {
+async fn administrators_and_the_token_endpoint_never_deadlock(world: World) {
     let replica = world.replica().await;
     let setting = world.setting().await;
     let (project, user, gateway) = (setting.project.id, setting.user.id, setting.gateway.id);

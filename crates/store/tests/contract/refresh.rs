@@ -21,13 +21,13 @@ use crate::{
 };
 
 contract!(
-    a_token_is_replaced_and_the_grant_noted_as_used,
-    an_unused_successor_answers_again,
+    a_token_is_replaced_and_the_use_of_the_grant_recorded,
+    an_unused_successor_is_returned_again,
     the_overlap_lasts_a_day,
-    stragglers_are_refused_and_late_reuse_is_told,
+    stragglers_are_refused_and_late_reuse_is_reported,
     a_successor_is_repeated_ten_times,
     the_overlap_ends_when_an_access_token_of_the_successor_is_used,
-    a_repeat_from_another_network_is_told,
+    a_repeat_from_another_network_is_reported,
     a_grant_keeps_rows_of_its_latest_tokens_only,
     a_token_without_a_number_keeps_its_row,
     the_overlap_of_a_token_without_a_number_ends_by_use_too,
@@ -80,7 +80,7 @@ fn used_at(mut grant: Grant, at: Timestamp) -> Box<Grant> {
     Box::new(grant)
 }
 
-async fn a_token_is_replaced_and_the_grant_noted_as_used(world: World) {
+async fn a_token_is_replaced_and_the_use_of_the_grant_recorded(world: World) {
     let (setting, stored, first) = begin(&world).await;
     world.clock.advance(Duration::from_hours(1));
     let rotated = present(&world, &setting, first, "second").await;
@@ -107,7 +107,7 @@ async fn a_token_is_replaced_and_the_grant_noted_as_used(world: World) {
     assert_eq!(row.successor, None);
 }
 
-async fn an_unused_successor_answers_again(world: World) {
+async fn an_unused_successor_is_returned_again(world: World) {
     let (setting, stored, first) = begin(&world).await;
     assert!(matches!(
         present(&world, &setting, first, "second").await,
@@ -150,7 +150,7 @@ async fn the_overlap_lasts_a_day(world: World) {
     ));
 }
 
-async fn stragglers_are_refused_and_late_reuse_is_told(world: World) {
+async fn stragglers_are_refused_and_late_reuse_is_reported(world: World) {
     let (setting, stored, first) = begin(&world).await;
     present(&world, &setting, first, "second").await;
     let second = TokenHash::of("second");
@@ -307,7 +307,7 @@ async fn the_overlap_ends_when_an_access_token_of_the_successor_is_used(world: W
     assert_eq!(present(&world, &setting, first, "x").await, Rotation::Straggler);
 }
 
-async fn a_repeat_from_another_network_is_told(world: World) {
+async fn a_repeat_from_another_network_is_reported(world: World) {
     let (setting, _, first) = begin(&world).await;
     present(&world, &setting, first, "second").await;
     let first_from = |rotation| match rotation {

@@ -14,8 +14,8 @@ use crate::{
 contract!(
     servers_are_found_by_name_slug_and_url,
     the_gateways_of_a_server_are_those_that_name_it_or_offer_all,
-    an_origin_is_told_who_the_users_of_one_project_are,
-    of_many_projects_at_once_one_begins_to_tell_an_origin,
+    an_origin_learns_the_users_of_one_project,
+    of_many_projects_at_once_one_begins_to_send_assertions_to_an_origin,
     origins_of_an_older_version_are_filled_in,
 );
 
@@ -115,7 +115,7 @@ async fn the_gateways_of_a_server_are_those_that_name_it_or_offer_all(world: Wor
 
 const ORIGIN: &str = "https://crm.example.com";
 
-async fn an_origin_is_told_who_the_users_of_one_project_are(world: World) {
+async fn an_origin_learns_the_users_of_one_project(world: World) {
     let first = world.project().await;
     let (acme, other) = (first.id, world.project().await.id);
     assert!(commit!(world, tx => assertion_origin::claim(tx, acme, ORIGIN)));
@@ -159,7 +159,7 @@ async fn an_origin_is_told_who_the_users_of_one_project_are(world: World) {
     assert!(commit!(world, tx => assertion_origin::claim(tx, other, ORIGIN)));
 }
 
-async fn of_many_projects_at_once_one_begins_to_tell_an_origin(world: World) {
+async fn of_many_projects_at_once_one_begins_to_send_assertions_to_an_origin(world: World) {
     let mut new = Vec::new();
     for _ in 0..12 {
         let project = world.project().await.id;

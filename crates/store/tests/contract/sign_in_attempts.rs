@@ -19,15 +19,15 @@ use crate::{
 };
 
 contract!(
-    parts_of_one_attempt_add_up_in_any_order,
+    parts_of_one_attempt_are_merged_in_any_order,
     two_replicas_write_one_whole_attempt,
     success_is_final_and_a_failure_is_not,
     an_attempt_grows_only_so_far,
     lists_are_filtered_and_come_in_pages,
     another_project_finds_nothing,
-    each_kind_of_end_has_room_of_its_own,
-    old_attempts_are_forgotten,
-    what_an_attempt_rests_on_takes_it_along,
+    each_outcome_has_its_own_room,
+    old_attempts_are_deleted,
+    an_attempt_is_deleted_with_what_it_depends_on,
     a_deleted_user_leaves_no_subject,
 );
 
@@ -83,7 +83,7 @@ fn page(after: Option<String>, limit: u32) -> PageRequest {
     PageRequest { after, limit }
 }
 
-async fn parts_of_one_attempt_add_up_in_any_order(world: World) {
+async fn parts_of_one_attempt_are_merged_in_any_order(world: World) {
     let setting = world.setting().await;
     let first = new_part(&world, &setting, &[Step::Authorize, Step::Redirect]);
     world.clock.advance(Duration::from_secs(5));
@@ -272,7 +272,7 @@ async fn another_project_finds_nothing(world: World) {
     assert!(added(&world, &foreign).await);
 }
 
-async fn each_kind_of_end_has_room_of_its_own(world: World) {
+async fn each_outcome_has_its_own_room(world: World) {
     let (setting, other) = (world.setting().await, world.setting().await);
     let mut failed = new_part(&world, &setting, &[]);
     failed.add(StepRecord::done(Step::IdToken, world.now()).failed("why", "what to do"));
@@ -302,7 +302,7 @@ async fn each_kind_of_end_has_room_of_its_own(world: World) {
     assert_eq!(stored(&world, &elsewhere).await, elsewhere);
 }
 
-async fn old_attempts_are_forgotten(world: World) {
+async fn old_attempts_are_deleted(world: World) {
     let setting = world.setting().await;
     let old = new_part(&world, &setting, &[Step::Redirect]);
     assert!(added(&world, &old).await);
@@ -318,7 +318,7 @@ async fn old_attempts_are_forgotten(world: World) {
     assert_eq!(stored(&world, &new).await, new);
 }
 
-async fn what_an_attempt_rests_on_takes_it_along(world: World) {
+async fn an_attempt_is_deleted_with_what_it_depends_on(world: World) {
     let setting = world.setting().await;
     let (project_id, gateway_id) = (setting.project.id, setting.gateway.id);
     let mut of_gateway = setting.clone();

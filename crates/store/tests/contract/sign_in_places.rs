@@ -7,13 +7,13 @@ use gatewright_store::sign_in_place::{self, MAX_PER_ACCOUNT, REMEMBERED};
 use crate::world::{World, commit, contract, look};
 
 contract!(
-    a_place_is_known_for_its_time_and_its_account,
+    a_place_is_known_until_it_expires_and_for_its_account,
     the_places_of_an_account_are_few,
 );
 
 const HERE: &str = "203.0.113.0/24";
 
-async fn a_place_is_known_for_its_time_and_its_account(world: World) {
+async fn a_place_is_known_until_it_expires_and_for_its_account(world: World) {
     let (ada, eve) = (world.account().await, world.account().await);
     let now = world.now();
     assert!(!look!(world, tx => sign_in_place::is_known(tx, &ada.email, HERE, now)));

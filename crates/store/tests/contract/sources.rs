@@ -23,11 +23,11 @@ contract!(
     an_edit_leaves_the_status_alone,
     sources_are_found_by_name_and_status,
     a_secret_is_promoted_once_and_only_while_it_is_current,
-    a_refusal_of_the_new_secret_is_noted_once,
-    the_way_that_worked_is_noted_while_it_is_news,
+    a_refusal_of_the_new_secret_is_recorded_once,
+    the_method_that_worked_is_recorded_while_it_is_news,
 );
 
-async fn the_way_that_worked_is_noted_while_it_is_news(world: World) {
+async fn the_method_that_worked_is_recorded_while_it_is_news(world: World) {
     let mut source = world.source(world.project().await.id).await;
     let (project, id, epoch) = (source.project_id, source.id, source.identity_epoch);
     let note = async |epoch, method| {
@@ -260,7 +260,7 @@ async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
     );
 }
 
-async fn a_refusal_of_the_new_secret_is_noted_once(world: World) {
+async fn a_refusal_of_the_new_secret_is_recorded_once(world: World) {
     let source = rotated(&world).await;
     let current = &source.client_secret.current;
     let first = world.now();

@@ -13,7 +13,7 @@ contract!(
     a_migrated_database_says_so,
     several_replicas_migrate_at_once,
     a_database_of_a_newer_version_is_refused,
-    another_master_key_is_refused_and_nothing_touched,
+    another_master_key_is_refused_and_nothing_is_changed,
     a_keyring_in_rotation_opens,
     two_first_starts_agree_on_the_keyring,
 );
@@ -88,7 +88,7 @@ async fn a_database_of_a_newer_version_is_refused(world: World) {
     }
 }
 
-async fn another_master_key_is_refused_and_nothing_touched(world: World) {
+async fn another_master_key_is_refused_and_nothing_is_changed(world: World) {
     let entropy = &*world.entropy;
     world.store.check_keyring(&keyring(&[1]), entropy).await.unwrap();
     world.store.check_keyring(&keyring(&[1]), entropy).await.unwrap();
@@ -127,7 +127,7 @@ async fn two_first_starts_agree_on_the_keyring(world: World) {
 
 #[tokio::test]
 async fn a_database_that_is_down_is_an_error_within_three_seconds() {
-    // A port that was free a moment ago and has nobody listening now.
+    // a port that was free a moment ago, with no listener.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

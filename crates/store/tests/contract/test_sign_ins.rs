@@ -18,8 +18,8 @@ use crate::{
 contract!(
     a_test_is_found_by_its_page_and_within_its_project_and_source,
     a_test_that_succeeded_stays_as_it_is,
-    a_test_is_gone_after_its_time_with_all_that_came_of_it,
-    a_project_has_so_many_tests_and_no_more,
+    a_test_and_its_results_are_deleted_after_it_expires,
+    a_project_has_a_limited_number_of_tests,
     a_test_goes_with_its_source_and_its_project,
 );
 
@@ -101,7 +101,7 @@ async fn a_test_that_succeeded_stays_as_it_is(world: World) {
     assert_eq!(kept, TestProgress::Succeeded(sealed("claims")));
 }
 
-async fn a_test_is_gone_after_its_time_with_all_that_came_of_it(world: World) {
+async fn a_test_and_its_results_are_deleted_after_it_expires(world: World) {
     let setting = world.setting().await;
     let test = started(&world, &setting).await;
     assert!(note(&world, &test, &TestProgress::Succeeded(sealed("claims"))).await);
@@ -127,7 +127,7 @@ async fn a_test_is_gone_after_its_time_with_all_that_came_of_it(world: World) {
     assert!(found(&world, &after).await.is_some());
 }
 
-async fn a_project_has_so_many_tests_and_no_more(world: World) {
+async fn a_project_has_a_limited_number_of_tests(world: World) {
     let (setting, other) = (world.setting().await, world.setting().await);
     for _ in 0..2 {
         let test = new_test(&world, &setting);

@@ -9,7 +9,7 @@ use crate::world::{World, commit, contract, look};
 contract!(
     a_dropped_transaction_never_happened,
     an_abandoned_wait_leaves_the_store_usable,
-    a_reading_is_of_one_moment,
+    a_read_is_a_snapshot,
     a_reader_cannot_write,
     replicas_hear_of_changes,
 );
@@ -59,7 +59,7 @@ async fn an_abandoned_wait_leaves_the_store_usable(world: World) {
     }
 }
 
-async fn a_reading_is_of_one_moment(world: World) {
+async fn a_read_is_a_snapshot(world: World) {
     let project = world.project().await;
     let mut reader = world.read().await;
     let before = directory::read(&mut reader).await.unwrap();

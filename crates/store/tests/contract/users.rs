@@ -18,14 +18,14 @@ use crate::world::{World, commit, contract, look};
 
 contract!(
     a_second_sign_in_refreshes_and_forgets_nothing,
-    an_address_that_is_withdrawn_is_gone_and_found_no_more,
+    a_withdrawn_address_is_deleted_and_no_longer_found,
     every_part_of_the_key_makes_another_person,
-    users_are_found_by_what_they_are_called,
+    users_are_found_by_name,
     users_are_listed_newest_first_and_by_status,
-    a_search_among_many_stops_and_goes_on,
-    who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_counted,
+    a_search_among_many_stops_and_continues,
+    users_known_under_another_issuer_or_claim_are_marked_and_not_counted,
     a_blocked_user_is_denied_until_unblocked,
-    a_deleted_user_is_denied_while_tokens_may_be_about,
+    a_deleted_user_is_denied_while_tokens_may_be_in_use,
 );
 
 fn called(search: &str) -> UserFilter {
@@ -67,7 +67,7 @@ async fn a_second_sign_in_refreshes_and_forgets_nothing(world: World) {
     );
 }
 
-async fn an_address_that_is_withdrawn_is_gone_and_found_no_more(world: World) {
+async fn a_withdrawn_address_is_deleted_and_no_longer_found(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let mut user = setting.user.clone();
@@ -129,7 +129,7 @@ async fn every_part_of_the_key_makes_another_person(world: World) {
     );
 }
 
-async fn users_are_found_by_what_they_are_called(world: World) {
+async fn users_are_found_by_name(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let mut zoe = world.new_user(project, setting.source.id);
@@ -211,7 +211,7 @@ async fn users_are_listed_newest_first_and_by_status(world: World) {
     assert_eq!(ids(Some(UserStatus::Blocked), None).await, (vec![first], None));
 }
 
-async fn a_search_among_many_stops_and_goes_on(world: World) {
+async fn a_search_among_many_stops_and_continues(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
     let mut needle = setting.user.clone();
@@ -243,7 +243,7 @@ async fn a_search_among_many_stops_and_goes_on(world: World) {
     assert_eq!((rest.items.len(), rest.next), (4, None));
 }
 
-async fn who_was_known_under_another_issuer_or_claim_is_told_apart_and_not_counted(world: World) {
+async fn users_known_under_another_issuer_or_claim_are_marked_and_not_counted(world: World) {
     let setting = world.setting().await;
     let (project, source) = (setting.project.id, setting.source.id);
     let sign_in = async |issuer: &str, claim: &str| {
@@ -354,7 +354,7 @@ async fn a_blocked_user_is_denied_until_unblocked(world: World) {
     assert!(look!(world, tx => directory::read(tx)).denied.is_empty());
 }
 
-async fn a_deleted_user_is_denied_while_tokens_may_be_about(world: World) {
+async fn a_deleted_user_is_denied_while_tokens_may_be_in_use(world: World) {
     let setting = world.setting().await;
     let (project, id) = (setting.project.id, setting.user.id);
     let grant = setting.grant(&world).await;

@@ -5,16 +5,16 @@ use gatewright_store::{StoreError, Urgency, project, revision, server};
 use crate::world::{World, contract, is_taken, look};
 
 contract!(
-    what_returns_ok_is_there_and_what_returns_an_error_never_happened,
-    many_at_once_all_happen_and_a_failing_one_takes_none_along,
-    a_violated_constraint_spoils_its_own_transaction_only,
+    ok_commits_and_an_error_rolls_back,
+    many_at_once_all_happen_and_a_failing_one_affects_no_other,
+    a_violated_constraint_affects_only_its_own_transaction,
     a_panic_reaches_its_caller_and_the_store_goes_on,
     a_whole_transaction_waits_for_one_that_goes_step_by_step,
     a_reading_sees_what_was_acknowledged_before_it,
     a_whole_reading_cannot_write,
 );
 
-async fn what_returns_ok_is_there_and_what_returns_an_error_never_happened(world: World) {
+async fn ok_commits_and_an_error_rolls_back(world: World) {
     let (kept, undone) = (world.new_project(), world.new_project());
     let before = look!(world, tx => revision::read(tx));
     let (insert, id) = (undone.clone(), undone.id);
@@ -48,7 +48,7 @@ async fn what_returns_ok_is_there_and_what_returns_an_error_never_happened(world
     assert_eq!(look!(world, tx => revision::read(tx)), before + 1);
 }
 
-async fn many_at_once_all_happen_and_a_failing_one_takes_none_along(world: World) {
+async fn many_at_once_all_happen_and_a_failing_one_affects_no_other(world: World) {
     let project = world.project().await;
     let before = look!(world, tx => revision::read(tx));
     let mut tasks = tokio::task::JoinSet::new();
@@ -78,7 +78,7 @@ async fn many_at_once_all_happen_and_a_failing_one_takes_none_along(world: World
     assert_eq!(reading.revision, before + 80, "each grew the revision once");
 }
 
-async fn a_violated_constraint_spoils_its_own_transaction_only(world: World) {
+async fn a_violated_constraint_affects_only_its_own_transaction(world: World) {
     let project = world.project().await;
     let (first, mut second) = (world.new_server(project.id), world.new_server(project.id));
     second.slug.clone_from(&first.slug);

@@ -27,10 +27,10 @@ use crate::{
 
 contract!(
     one_of_fifty_redemptions_wins,
-    a_redemption_that_is_undone_spoils_nothing_for_others,
-    a_late_replay_ends_the_grant_once_where_it_is_seen,
+    a_redemption_that_is_undone_does_not_affect_others,
+    a_late_replay_ends_the_grant_once,
     twenty_refreshes_share_one_successor,
-    a_brought_code_keeps_its_first_state_whatever_is_undone_later,
+    a_brought_code_keeps_its_first_state_whatever_is_rolled_back_later,
     one_of_many_arrivals_claims_a_sign_in,
 );
 
@@ -97,7 +97,7 @@ async fn one_of_fifty_redemptions_wins(world: World) {
     assert!(look!(world, tx => grant::find(tx, gateway, id)).is_some());
 }
 
-async fn a_redemption_that_is_undone_spoils_nothing_for_others(world: World) {
+async fn a_redemption_that_is_undone_does_not_affect_others(world: World) {
     let presented = presented(&world).await;
     // Every fifth is the client's own; the others are strangers with a copy of the code.
     let outcomes = all_at_once(&world, 50, |number, store| {
@@ -113,7 +113,7 @@ async fn a_redemption_that_is_undone_spoils_nothing_for_others(world: World) {
     assert!(look!(world, tx => grant::find(tx, gateway, id)).is_some());
 }
 
-async fn a_late_replay_ends_the_grant_once_where_it_is_seen(world: World) {
+async fn a_late_replay_ends_the_grant_once(world: World) {
     let presented = presented(&world).await;
     redeem(world.store.clone(), presented.clone(), true)
         .await
@@ -185,7 +185,7 @@ async fn twenty_refreshes_share_one_successor(world: World) {
     assert_eq!(repeated, vec![winners[0].clone(); 10]);
 }
 
-async fn a_brought_code_keeps_its_first_state_whatever_is_undone_later(world: World) {
+async fn a_brought_code_keeps_its_first_state_whatever_is_rolled_back_later(world: World) {
     let (code, now) = (TokenHash::of("a provider's code"), world.now());
     let bring = move |store: Store, state: TokenHash, undone: bool| async move {
         let first: Result<TokenHash, StoreError> = store
