@@ -91,7 +91,14 @@ async fn a_revocation_ends_open_answers_whether_the_server_talks_or_not() {
             let user = Revocable::default();
             let call = open(kind, &user).await;
             let mut body = call.answer.into_body();
-            let piece = || Bytes::from_static(b":\n\n");
+            // A comment of a stream, white space of JSON.
+            let piece = || {
+                Bytes::from_static(if kind == "application/json" {
+                    b"  \n"
+                } else {
+                    b":\n\n"
+                })
+            };
             call.pieces.send(piece()).unwrap();
             // It goes on while the grant does, well beyond one look.
             let waited = tokio::time::timeout(Duration::from_secs(7), async {
@@ -209,7 +216,8 @@ async fn fault(kind: &'static str, pieces: &[Bytes], stays: bool) -> Option<&'st
     let call = open(kind, &Revocable::default()).await;
     let mut body = call.answer.into_body();
     for piece in pieces {
-        call.pieces.send(piece.clone()).unwrap();
+        // What is no answer is given up before the rest of it comes.
+        let _ = call.pieces.send(piece.clone());
     }
     if stays {
         std::mem::forget(call.pieces);

@@ -94,7 +94,7 @@ async fn an_answer_that_breaks_after_its_head_is_counted_and_told() {
     for (mood, ends_early, reason) in [
         (Mood::Breaks, true, "broken"),
         (Mood::BreaksEvents, false, "broken"),
-        (Mood::Garbage, false, "protocol"),
+        (Mood::Garbage, true, "protocol"),
     ] {
         let world = World::new().await;
         let token = world.sign_in("acme", "ada").await.token;

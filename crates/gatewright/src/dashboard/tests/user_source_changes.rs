@@ -54,7 +54,7 @@ async fn a_redirect_url_of_its_own_is_offered_shown_and_ends_nothing() {
     assert!(ada.get(&path).await.expect(200).has(&shown));
     let edit = format!("{path}/edit");
     let page = ada.get(&edit).await.expect(200);
-    assert!(page.has(&own) && page.has("register it at the provider first"));
+    assert!(page.has(&own) && page.has("register it at the provider before the next one"));
     let posted = form(&page, &[("callback", "own")]);
     ada.post(&edit, &borrowed(&posted)).await.expect(303);
     let stored = bench.stored(&path).await.unwrap();
@@ -129,7 +129,7 @@ async fn another_client_id_ends_sessions_and_leaves_people_who_they_are() {
     let edit = format!("{path}/edit");
     let page = ada.get(&edit).await.expect(200);
     assert!(
-        page.has("Another issuer or subject claim makes everyone a new user. Another client ID does not.")
+        page.has("A new issuer URL or subject claim makes everyone a new user. A new client ID does not.")
     );
     let client = form(&page, &[("client_id", "client-2")]);
     let asked = ada.post(&edit, &borrowed(&client)).await.expect(200);
