@@ -11,8 +11,9 @@ use gatewright_store::{StoreError, Urgency};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
+use gatewright_admin::Admin;
+
 use crate::{
-    app::App,
     resource_server::{seen_tokens, sessions},
     sign_in_trace,
 };
@@ -37,7 +38,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 const TRACE_EVERY: Duration = Duration::from_secs(2);
 
 /// Starts all jobs; they end when the app shuts down.
-pub fn spawn(app: &Arc<App>, tracker: &TaskTracker) {
+pub fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
     let app = || Arc::clone(app);
     tracker.spawn(until_shutdown(app(), poll(app())));
     tracker.spawn(until_shutdown(app(), listen(app())));
@@ -79,19 +80,19 @@ pub fn spawn(app: &Arc<App>, tracker: &TaskTracker) {
     });
 }
 
-async fn until_shutdown(app: Arc<App>, job: impl Future<Output = ()>) {
+async fn until_shutdown(app: Arc<Admin>, job: impl Future<Output = ()>) {
     app.shutdown.run_until_cancelled(job).await;
 }
 
 /// Logs the first failure of a row of failures, and their end.
 struct Streak {
-    app: Arc<App>,
+    app: Arc<Admin>,
     job: &'static str,
     failing: bool,
 }
 
 impl Streak {
-    fn new(app: &Arc<App>, job: &'static str) -> Self {
+    fn new(app: &Arc<Admin>, job: &'static str) -> Self {
         app.telemetry.condition.note_job(job, false);
         Self {
             app: Arc::clone(app),
@@ -126,7 +127,7 @@ fn every(period: Duration) -> tokio::time::Interval {
     ticks
 }
 
-async fn poll(app: Arc<App>) {
+async fn poll(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "reading the configuration");
     let mut ticks = every(POLL_EVERY);
     loop {
@@ -135,7 +136,7 @@ async fn poll(app: Arc<App>) {
     }
 }
 
-async fn listen(app: Arc<App>) {
+async fn listen(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "listening for changes");
     loop {
         let changed = match app.store.changed().await {
@@ -149,7 +150,7 @@ async fn listen(app: Arc<App>) {
     }
 }
 
-async fn hear(app: Arc<App>) {
+async fn hear(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "hearing of ended sessions");
     let mut ticks = every(POLL_EVERY);
     loop {
@@ -159,7 +160,7 @@ async fn hear(app: Arc<App>) {
     }
 }
 
-async fn probe(app: Arc<App>) {
+async fn probe(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "writing to the database");
     let mut ticks = every(PROBE_EVERY);
     loop {
@@ -169,7 +170,7 @@ async fn probe(app: Arc<App>) {
 }
 
 /// Tries whether the database takes writes, for readiness. One that is busy has not refused, unless it stays so.
-pub(crate) async fn probe_once(app: &App) -> Result<(), StoreError> {
+pub(crate) async fn probe_once(app: &Admin) -> Result<(), StoreError> {
     let result = timeout(PROBE_DEADLINE, app.store.probe())
         .await
         .unwrap_or(Err(StoreError::Busy));
@@ -181,7 +182,7 @@ pub(crate) async fn probe_once(app: &App) -> Result<(), StoreError> {
     result
 }
 
-async fn prune(app: Arc<App>) {
+async fn prune(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "forgetting what has expired");
     let mut ticks = every(PRUNE_EVERY);
     // The first tick is at once, when start-up has better things to do.
@@ -192,7 +193,7 @@ async fn prune(app: Arc<App>) {
     }
 }
 
-async fn flush(app: Arc<App>) {
+async fn flush(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "writing the last uses of API keys");
     let mut ticks = every(FLUSH_EVERY);
     loop {
@@ -201,7 +202,7 @@ async fn flush(app: Arc<App>) {
     }
 }
 
-async fn see(app: Arc<App>) {
+async fn see(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "writing first uses of access tokens");
     let mut ticks = every(SEEN_EVERY);
     loop {
@@ -210,7 +211,7 @@ async fn see(app: Arc<App>) {
     }
 }
 
-async fn trace(app: Arc<App>) {
+async fn trace(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "writing the sign-in trace");
     let mut ticks = every(TRACE_EVERY);
     loop {

@@ -2,21 +2,11 @@
 //!
 //! One folder per part the process plays; `app` holds what they share, `router` says which path leads where.
 
-pub mod account;
-pub mod api;
-pub mod app;
 pub mod cli;
-mod client_setup;
-pub mod dashboard;
 pub mod demo;
 pub mod jobs;
-pub mod router;
 pub mod serve;
-pub mod service;
 
-pub(crate) use gatewright_core::{
-    config, directory, fetch, jose, next, request, same_origin, session_cookie, telemetry,
-};
-pub(crate) use gatewright_gateway::{
-    authorization_server, front, page, relying_party, resource_server, sign_in_trace,
-};
+pub(crate) use gatewright_admin::{account, client_setup, dashboard, router, service};
+pub(crate) use gatewright_core::{config, directory, fetch, request, telemetry};
+pub(crate) use gatewright_gateway::{front, relying_party, resource_server, sign_in_trace};

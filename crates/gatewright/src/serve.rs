@@ -30,7 +30,9 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{app::App, front::Front};
+use gatewright_admin::Admin;
+
+use crate::front::Front;
 
 pub use signals::{hangups, watch_signals};
 
@@ -54,22 +56,22 @@ const H2_GOODBYE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace.
-pub async fn run(app: Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
+pub async fn run(app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
     let front = crate::router::front(&app);
     run_behind(front, app, listener).await
 }
 
 /// The same with routes beside those of every instance.
 pub(crate) async fn run_with(
-    app: Arc<App>,
+    app: Arc<Admin>,
     listener: TcpListener,
-    more: Router<Arc<App>>,
+    more: Router<Arc<Admin>>,
 ) -> anyhow::Result<()> {
     let front = crate::router::front_with(&app, more);
     run_behind(front, app, listener).await
 }
 
-async fn run_behind(front: Front, app: Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
+async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
     let jobs = TaskTracker::new();
     crate::jobs::spawn(&app, &jobs);
     let connections = TaskTracker::new();
@@ -137,7 +139,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
 }
 
 async fn accept(
-    app: &App,
+    app: &Admin,
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     begin: impl Fn(TcpStream, IpAddr, OwnedSemaphorePermit),
@@ -177,7 +179,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 struct Connection {
-    app: Arc<App>,
+    app: Arc<Admin>,
     front: Arc<Front>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     peer: IpAddr,
@@ -251,10 +253,10 @@ impl Connection {
 }
 
 /// Counts an open connection for as long as it lives.
-struct Open<'a>(&'a App);
+struct Open<'a>(&'a Admin);
 
 impl<'a> Open<'a> {
-    fn new(app: &'a App) -> Self {
+    fn new(app: &'a Admin) -> Self {
         app.telemetry.connections.inc();
         Self(app)
     }

@@ -6,8 +6,9 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use gatewright_domain::{api_key::KeyRole, secret::Secret};
 
+use gatewright_admin::Admin;
+
 use crate::{
-    app::App,
     config::Config,
     service::{
         instance, password_reset,
@@ -126,7 +127,7 @@ pub(super) async fn run(command: &Command, config: Config) -> anyhow::Result<Exi
     Ok(done)
 }
 
-async fn init(app: &App, new: NewInstance) -> anyhow::Result<ExitCode> {
+async fn init(app: &Admin, new: NewInstance) -> anyhow::Result<ExitCode> {
     let needs_password = new.password.is_none();
     let Some(made) = setup::by_operator(app, new).await? else {
         eprintln!(
@@ -146,7 +147,7 @@ async fn init(app: &App, new: NewInstance) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn reset(app: &App, email: &str, instance_admin: bool) -> anyhow::Result<ExitCode> {
+async fn reset(app: &Admin, email: &str, instance_admin: bool) -> anyhow::Result<ExitCode> {
     let Some(offer) = password_reset::offer_fully(app, email, instance_admin).await? else {
         bail!(
             "there is no account of the address {email}. `gatewright admin init --email` makes the first one"
@@ -165,7 +166,7 @@ async fn reset(app: &App, email: &str, instance_admin: bool) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn key(app: &App, made: Option<Secret>) -> ExitCode {
+fn key(app: &Admin, made: Option<Secret>) -> ExitCode {
     let Some(key) = made else {
         eprintln!("{}", instance::ALREADY_INITIALISED);
         return ExitCode::FAILURE;
@@ -193,10 +194,11 @@ fn read_password() -> anyhow::Result<Secret> {
 mod tests {
     use gatewright_domain::member::Role;
 
+    use gatewright_admin::testing::TestAdmin;
+
     use super::*;
     use crate::{
         account::visitor::Visitor,
-        app::testing::TestApp,
         service::{account_sessions, sign_in},
     };
 
@@ -211,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn init_makes_account_project_and_key_once() {
-        let test = TestApp::new().await;
+        let test = TestAdmin::new().await;
         let password = "violet harbour ninety";
         let done = init(&test.app, new("ada@example.com", Some(password)))
             .await
@@ -245,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn init_without_a_password_leaves_a_link_to_set_one() {
-        let test = TestApp::new().await;
+        let test = TestAdmin::new().await;
         init(&test.app, new("ada@example.com", None)).await.unwrap();
         let reset = reset(&test.app, "ada@example.com", false).await.unwrap();
         assert_eq!(reset, ExitCode::SUCCESS);

@@ -12,10 +12,9 @@ use gatewright_core::{
 use gatewright_domain::{entropy::SystemEntropy, sealed::Keyring, stored_secret::SealedText};
 use gatewright_store::StoreError;
 
-use crate::{
-    app::App,
-    config::{Config, SQLITE_FILE, master_key},
-};
+use gatewright_admin::Admin;
+
+use crate::config::{Config, SQLITE_FILE, master_key};
 use report::Report;
 
 /// With less than this SQLite cannot even write its log: the smallest write takes a few pages.
@@ -97,7 +96,7 @@ fn descriptors(report: &mut Report<impl Write>, config: &Config) {
 }
 
 /// Checks key and database; the app when both are good enough to go on.
-async fn local(report: &mut Report<impl Write>, config: Config) -> Option<Arc<App>> {
+async fn local(report: &mut Report<impl Write>, config: Config) -> Option<Arc<Admin>> {
     let is_new = !config.is_postgres()
         && config.keys.master.is_empty()
         && !config.database.data_dir.join(SQLITE_FILE).exists()

@@ -115,7 +115,7 @@ mod tests {
     use gatewright_oauth::client_authentication::Method;
 
     use super::*;
-    use crate::app::App;
+    use gatewright_admin::Admin;
 
     /// Whether each of two replicas opens what the other seals.
     fn understand_each_other(one: &Keyring, other: &Keyring) -> bool {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     async fn starts(config: &Config) -> anyhow::Result<bytes::Bytes> {
-        let app = App::build(config.clone(), Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+        let app = Admin::build(config.clone(), Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
         let jwks = app.signing.jwks();
         app.store.close().await;
         Ok(jwks)
@@ -162,7 +162,7 @@ mod tests {
     fn register(ring: &Keyring) -> String {
         let client = RegisteredClient {
             redirect_uris: Vec::new(),
-            name: "App".to_owned(),
+            name: "Admin".to_owned(),
             method: Method::None,
             issued_at: Timestamp::from_seconds(1_800_000_000),
             gateway_id: None,

@@ -13,8 +13,9 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use gatewright_domain::{clock::SystemClock, entropy::SystemEntropy};
 
+use gatewright_admin::Admin;
+
 use crate::{
-    app::App,
     config::{Config, ConfigSource, LogConfig},
     demo::{self, DemoArguments},
     telemetry::logging::{self, LogGuard},
@@ -114,8 +115,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("the process could not start its threads")
 }
 
-async fn build(config: Config) -> anyhow::Result<Arc<App>> {
-    App::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await
+async fn build(config: Config) -> anyhow::Result<Arc<Admin>> {
+    Admin::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await
 }
 
 #[cfg(test)]

@@ -16,9 +16,10 @@ use gatewright_domain::{
 };
 use http::HeaderMap;
 
+use gatewright_admin::Admin;
+
 use crate::{
     account::visitor::Visitor,
-    app::App,
     dashboard,
     request::RequestContext,
     service::{ServiceError, demo},
@@ -50,7 +51,7 @@ pub(super) struct Links {
 
 impl Door {
     /// A door for an account into a project, with its links.
-    pub(super) fn new(app: &App, account: AccountId, project: ProjectId) -> (Self, Links) {
+    pub(super) fn new(app: &Admin, account: AccountId, project: ProjectId) -> (Self, Links) {
         let [printed, opened] = [(); 2].map(|()| entropy::token(app.entropy.as_ref()));
         let link = |token: &str| format!("{}{PATH}/{token}", app.config.public_url());
         let links = Links {
@@ -77,7 +78,7 @@ impl Door {
 }
 
 /// The route of the door.
-pub(super) fn routes(door: Door) -> Router<Arc<App>> {
+pub(super) fn routes(door: Door) -> Router<Arc<Admin>> {
     Router::new()
         .route(&format!("{PATH}/{{token}}"), get(enter))
         .layer(Extension(Arc::new(door)))
@@ -86,7 +87,7 @@ pub(super) fn routes(door: Door) -> Router<Arc<App>> {
 /// GET `/demo/{token}`: signs in and leads to the demo's project. A GET that acts, as nothing else is: whoever has the link may be
 /// signed in by it as often as they like.
 async fn enter(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Admin>>,
     Extension(context): Extension<RequestContext>,
     Extension(door): Extension<Arc<Door>>,
     Path(token): Path<String>,

@@ -24,8 +24,9 @@ use gatewright_domain::{clock::SystemClock, entropy::SystemEntropy};
 use tokio::{net::TcpListener, task::JoinSet};
 use url::Url;
 
+use gatewright_admin::Admin;
+
 use crate::{
-    app::App,
     config::{AdministratorsConfig, Config, DatabaseConfig, LogConfig, ServerConfig},
     serve,
 };
@@ -115,7 +116,7 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
 
 /// The running demo.
 struct Demo {
-    app: Arc<App>,
+    app: Arc<Admin>,
     gateway: Url,
     issuer: String,
     server_url: String,
@@ -154,7 +155,7 @@ impl Demo {
         server_listener: TcpListener,
     ) -> anyhow::Result<Self> {
         let config = configuration(arguments, &folder, &gateway)?;
-        let app = App::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
+        let app = Admin::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
             .await
             .with_context(|| {
                 format!(

@@ -12,18 +12,17 @@ use gatewright_domain::{
 };
 use gatewright_store::{Page, PageRequest, gateway_list::GatewayFilter};
 
-use crate::{
-    app::App,
-    service::{
-        Authority, IfMatch, Patch, ServiceError,
-        api_keys::{self, NewApiKey},
-        demo as demo_service,
-        effects::Run,
-        gateways::{self, GatewayPatch, NewGateway},
-        projects::{self, NewProject},
-        servers::{self, NewServer, ServerPatch},
-        user_sources::{self, NewUserSource, UserSourcePatch},
-    },
+use gatewright_admin::Admin;
+
+use crate::service::{
+    Authority, IfMatch, Patch, ServiceError,
+    api_keys::{self, NewApiKey},
+    demo as demo_service,
+    effects::Run,
+    gateways::{self, GatewayPatch, NewGateway},
+    projects::{self, NewProject},
+    servers::{self, NewServer, ServerPatch},
+    user_sources::{self, NewUserSource, UserSourcePatch},
 };
 
 /// Names by which a second start finds what the first one made.
@@ -76,7 +75,7 @@ pub(super) struct Owned {
 
 /// Makes the account and the project where they are missing. They come first: the MCP server knows the users of this
 /// project only.
-pub(super) async fn own(app: &App) -> Result<Owned, ServiceError> {
+pub(super) async fn own(app: &Admin) -> Result<Owned, ServiceError> {
     let demo = Demo::new(app);
     let account = demo.account().await?;
     let project = demo.project().await?;
@@ -86,7 +85,7 @@ pub(super) async fn own(app: &App) -> Result<Owned, ServiceError> {
 
 /// Makes what else is missing and brings the rest up to date.
 pub(super) async fn prepare(
-    app: &App,
+    app: &Admin,
     Owned { account, project }: Owned,
     neighbours: &Neighbours<'_>,
 ) -> Result<Objects, ServiceError> {
@@ -104,12 +103,12 @@ pub(super) async fn prepare(
 }
 
 struct Demo<'a> {
-    app: &'a App,
+    app: &'a Admin,
     authority: Authority,
 }
 
 impl<'a> Demo<'a> {
-    fn new(app: &'a App) -> Self {
+    fn new(app: &'a Admin) -> Self {
         Self {
             app,
             authority: Authority::operator(Origin::System),

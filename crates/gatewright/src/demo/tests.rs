@@ -6,8 +6,9 @@ use hyper_util::rt::TokioIo;
 use tower::ServiceExt as _;
 
 use super::*;
+use gatewright_admin::testing::TestAdmin;
+
 use crate::{
-    app::testing::TestApp,
     request::{RequestContext, RequestId},
     service::{Authority, IfMatch, projects},
 };
@@ -201,7 +202,7 @@ async fn each_start_has_links_of_its_own_to_the_same_account() {
 
 #[tokio::test]
 async fn no_other_instance_has_the_door() {
-    let test = TestApp::new().await;
+    let test = TestAdmin::new().await;
     let context = RequestContext {
         id: RequestId::next(),
         address: [127, 0, 0, 1].into(),

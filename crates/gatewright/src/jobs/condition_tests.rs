@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use gatewright_store::StoreError;
 
-use crate::app::testing::TestApp;
+use gatewright_admin::testing::TestAdmin;
 
 fn value<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().find(|line| line.split(' ').next() == Some(name));
@@ -16,14 +16,14 @@ fn number(text: &str, name: &str) -> f64 {
     value(text, name).parse().unwrap()
 }
 
-fn look(test: &TestApp) -> String {
+fn look(test: &TestAdmin) -> String {
     test.app.telemetry.condition.look(&test.app);
     test.app.telemetry.encode().unwrap()
 }
 
 #[tokio::test]
 async fn each_fault_shows_in_a_measure_and_its_end_too() {
-    let test = TestApp::new().await;
+    let test = TestAdmin::new().await;
     let well = look(&test);
     assert_eq!(value(&well, "gatewright_ready"), "1");
     assert_eq!(value(&well, "gatewright_database_writable"), "1");
@@ -73,7 +73,7 @@ async fn each_fault_shows_in_a_measure_and_its_end_too() {
 
 #[tokio::test]
 async fn a_database_where_no_write_gets_its_turn_is_not_ready() {
-    let test = TestApp::new().await;
+    let test = TestAdmin::new().await;
     let condition = &test.app.telemetry.condition;
     let held = test.app.store.write().await.unwrap();
     // Waiting takes no time from here on.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatewright_domain::Timestamp;
 use gatewright_store::{StoreError, Urgency};
 
-use crate::app::App;
+use gatewright_admin::Admin;
 
 /// How long one table is worked on per round. What is left waits for the next.
 const PRUNE_BUDGET: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ impl Default for Pace {
 }
 
 /// Deletes expired rows, batch by batch.
-pub(super) async fn prune_once(app: &App, now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn prune_once(app: &Admin, now: Timestamp) -> Result<(), StoreError> {
     use Expiring::{
         AccountLinks, AccountSessions, ApiKeys, Assertions, Attempts, AuditEvents, BroughtCodes,
         ClaimedSignIns, ClientDocuments, Codes, EndedSessions, Grants, IdempotencyKeys, Invitations,
@@ -182,8 +182,9 @@ mod tests {
     };
 
     use super::*;
+    use gatewright_admin::testing::TestAdmin;
+
     use crate::{
-        app::testing::TestApp,
         config::{AuditConfig, Config},
         service::{
             Authority, IfMatch,
@@ -195,7 +196,7 @@ mod tests {
     const DAY: Duration = Duration::from_hours(24);
 
     /// How many events the trail of the instance has.
-    async fn events(app: &App) -> usize {
+    async fn events(app: &Admin) -> usize {
         let mut tx = app.store.read().await.unwrap();
         let page = PageRequest {
             after: None,
@@ -206,7 +207,7 @@ mod tests {
         read.unwrap().items.len()
     }
 
-    async fn create(app: &App, name: String) {
+    async fn create(app: &Admin, name: String) {
         let operator = Authority::operator(Origin::Cli);
         projects::create(app, &operator, NewProject { name })
             .await
@@ -217,7 +218,7 @@ mod tests {
     async fn the_audit_trail_is_kept_for_its_time_and_for_ever_where_that_is_asked_for() {
         for (retention_days, left) in [(30, 1), (0, 4)] {
             let test =
-                TestApp::with(|config: &mut Config| config.audit = AuditConfig { retention_days }).await;
+                TestAdmin::with(|config: &mut Config| config.audit = AuditConfig { retention_days }).await;
             let app = &test.app;
             for number in 0..3 {
                 create(app, format!("Project {number}")).await;
@@ -234,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_listed_for_three_months_after_its_end() {
-        let test = TestApp::new().await;
+        let test = TestAdmin::new().await;
         let app = &test.app;
         let operator = Authority::operator(Origin::Cli);
         let new = NewInstanceKey {
@@ -278,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn ten_thousand_expired_rows_are_gone_after_one_round() {
-        let test = TestApp::new().await;
+        let test = TestAdmin::new().await;
         let (app, now) = (&test.app, test.app.now());
         let gateway = GatewayId::generate(test.clock.as_ref(), &SystemEntropy);
         let mut tx = app.store.write().await.unwrap();

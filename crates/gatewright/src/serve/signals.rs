@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::App;
+use gatewright_admin::Admin;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn hangups() -> io::Result<Signal> {
 /// Cancels `app.shutdown` at SIGINT, and at SIGTERM or SIGQUIT after [`drain`]; the second of these signals ends the process
 /// at once. SIGHUP never does: it calls `reload`.
 pub async fn watch_signals(
-    app: Arc<App>,
+    app: Arc<Admin>,
     hangups: Signal,
     mut reload: impl FnMut() + Send,
 ) -> io::Result<()> {
@@ -80,7 +80,7 @@ pub async fn watch_signals(
 }
 
 /// Says by `/readyz` that the process stops, and goes on serving until load balancers have had the time to ask.
-pub(super) async fn drain(app: &App) {
+pub(super) async fn drain(app: &Admin) {
     let time = Duration::from_secs(app.config.server.drain_seconds.into());
     app.stopping.cancel();
     tracing::info!(

@@ -15,8 +15,9 @@ use tokio::{
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
 use super::*;
+use gatewright_admin::testing::TestAdmin;
+
 use crate::{
-    app::testing::TestApp,
     config::{Config, LogFormat},
     front::RouteLayer,
     telemetry::{RequestRecord, lines},
@@ -30,7 +31,7 @@ mod unread;
 
 /// A running server.
 struct Server {
-    test: TestApp,
+    test: TestAdmin,
     address: SocketAddr,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -41,7 +42,7 @@ impl Server {
     }
 
     async fn with(change: impl FnOnce(&mut Config), router: Option<Router>) -> Self {
-        let test = TestApp::with(change).await;
+        let test = TestAdmin::with(change).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = Arc::clone(&test.app);
@@ -130,7 +131,7 @@ async fn it_answers_http_1_and_2_with_headers_that_hold_for_all() {
 
 #[tokio::test]
 async fn it_is_not_ready_while_the_directory_is_stale_or_it_stops() {
-    let test = TestApp::new().await;
+    let test = TestAdmin::new().await;
     let front = crate::router::front(&test.app);
     let ready = async || {
         let request = Request::get("/readyz").body(Empty::<Bytes>::new()).unwrap();

@@ -13,8 +13,9 @@ use http_body_util::Full;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use super::report::Report;
+use gatewright_admin::Admin;
+
 use crate::{
-    app::App,
     directory::ServerEntry,
     fetch::{FetchError, Limits, Policy},
     relying_party::check::{Candidate, CheckResult, Outcome, check},
@@ -36,7 +37,7 @@ fn get(url: &str) -> Result<Request<Full<Bytes>>, FetchError> {
 }
 
 /// Whether clients would find this instance under its public URL.
-pub(super) async fn public_url(report: &mut Report<impl Write>, app: &App) {
+pub(super) async fn public_url(report: &mut Report<impl Write>, app: &Admin) {
     let url = format!("{}/healthz", app.config.public_url());
     let listen = app.config.server.listen;
     let answer = match get(&url) {
@@ -64,7 +65,7 @@ pub(super) async fn public_url(report: &mut Report<impl Write>, app: &App) {
 }
 
 /// Each User Source's provider, and our clock against theirs.
-pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &App) {
+pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &Admin) {
     let Ok(directory) = app.directory.current() else {
         return;
     };
@@ -132,7 +133,7 @@ fn tell_source(report: &mut Report<impl Write>, source: &UserSource, results: &[
 }
 
 /// How far our clock and the provider's are apart, by the `Date` of its discovery document (RFC 9110 section 6.6.1).
-async fn clock_skew(app: &App, issuer: &str) -> Option<Duration> {
+async fn clock_skew(app: &Admin, issuer: &str) -> Option<Duration> {
     let url = format!(
         "{}/.well-known/openid-configuration",
         issuer.trim_end_matches('/')
@@ -155,7 +156,7 @@ fn parse_http_date(text: &str) -> Option<Timestamp> {
 }
 
 /// Whether each server answers at all.
-pub(super) async fn servers(report: &mut Report<impl Write>, app: &App) {
+pub(super) async fn servers(report: &mut Report<impl Write>, app: &Admin) {
     let Ok(directory) = app.directory.current() else {
         return;
     };
@@ -207,7 +208,7 @@ fn tell_server(report: &mut Report<impl Write>, subject: &str, url: &str, status
 }
 
 /// A request that changes nothing: a stream is asked for and dropped. Servers without one answer 405.
-async fn probe(app: &App, entry: &ServerEntry) -> Result<StatusCode, FetchError> {
+async fn probe(app: &Admin, entry: &ServerEntry) -> Result<StatusCode, FetchError> {
     let mut request = get(&entry.server.url)?;
     let headers = request.headers_mut();
     for (name, value) in &entry.headers {

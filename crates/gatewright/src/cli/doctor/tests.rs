@@ -16,7 +16,7 @@ use crate::relying_party::testing::user_source;
 
 /// An instance that serves, and its configuration.
 struct Instance {
-    app: Arc<App>,
+    app: Arc<Admin>,
     project: ProjectId,
     _folder: tempfile::TempDir,
 }

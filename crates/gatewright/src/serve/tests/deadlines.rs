@@ -6,13 +6,13 @@ use super::{
 };
 
 /// A connection with time that passes when nothing else happens.
-async fn paused_connection() -> (TcpStream, TestApp) {
-    let test = TestApp::new().await;
+async fn paused_connection() -> (TcpStream, TestAdmin) {
+    let test = TestAdmin::new().await;
     let front = crate::router::front(&test.app);
     (paused_connection_to(&test, front).await, test)
 }
 
-async fn paused_connection_to(test: &TestApp, front: Front) -> TcpStream {
+async fn paused_connection_to(test: &TestAdmin, front: Front) -> TcpStream {
     tokio::time::pause();
     let mut builder = builder();
     // Time that passes by itself would be over before a ping is answered.
@@ -64,7 +64,7 @@ async fn an_idle_connection_outlives_those_of_proxies_and_then_ends() {
 #[tokio::test]
 async fn an_idle_http_2_connection_ends_too_but_not_while_a_stream_is_open() {
     let (router, entered, release) = waiting();
-    let test = TestApp::new().await;
+    let test = TestAdmin::new().await;
     let front = Front::new(test.app.gateways(), router.layer(RouteLayer));
     let io = TokioIo::new(paused_connection_to(&test, front).await);
     let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
@@ -96,7 +96,7 @@ async fn a_client_that_stops_reading_is_cut_and_one_that_reads_slowly_is_not() {
     const PAUSE: Duration = Duration::from_secs(30);
     let router = Router::new().route("/large", get(async || vec![b'x'; SIZE]));
     for reads in [true, false] {
-        let test = TestApp::new().await;
+        let test = TestAdmin::new().await;
         let front = Front::new(test.app.gateways(), router.clone().layer(RouteLayer));
         let mut client = paused_connection_to(&test, front).await;
         client

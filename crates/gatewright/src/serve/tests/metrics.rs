@@ -5,7 +5,7 @@ use super::*;
 const TOKEN: (&str, &str) = ("authorization", "Bearer 0123456789abcdef");
 
 /// The status that a scrape from an address gets.
-async fn scrape(test: &TestApp, peer: &str, headers: &[(&str, &str)]) -> u16 {
+async fn scrape(test: &TestAdmin, peer: &str, headers: &[(&str, &str)]) -> u16 {
     let front = crate::router::front(&test.app);
     let mut request = Request::get("/metrics");
     for (name, value) in headers {
@@ -18,7 +18,7 @@ async fn scrape(test: &TestApp, peer: &str, headers: &[(&str, &str)]) -> u16 {
 
 #[tokio::test]
 async fn metrics_are_for_allowed_networks_or_with_the_token() {
-    let test = TestApp::with(|config| {
+    let test = TestAdmin::with(|config| {
         config.metrics.bearer = Some(gatewright_domain::secret::Secret::new("0123456789abcdef"));
         config.server.trusted_proxies = vec!["10.0.0.1/32".parse().unwrap()];
     })
@@ -46,7 +46,7 @@ async fn metrics_are_for_allowed_networks_or_with_the_token() {
 
 #[tokio::test]
 async fn a_proxy_with_other_headers_lends_nobody_its_address() {
-    let test = TestApp::with(|config| {
+    let test = TestAdmin::with(|config| {
         config.metrics.allow = Some(vec![
             "127.0.0.0/8".parse().unwrap(),
             "10.0.0.0/8".parse().unwrap(),
@@ -82,14 +82,14 @@ async fn a_proxy_with_other_headers_lends_nobody_its_address() {
 #[tokio::test]
 async fn off_loopback_the_machine_itself_needs_the_token_or_an_entry() {
     let public = |config: &mut Config| config.server.public_url = "https://gw.example".to_owned();
-    let test = TestApp::with(|config| {
+    let test = TestAdmin::with(|config| {
         public(config);
         config.metrics.bearer = Some(gatewright_domain::secret::Secret::new("0123456789abcdef"));
     })
     .await;
     assert_eq!(scrape(&test, "127.0.0.1", &[]).await, 404);
     assert_eq!(scrape(&test, "127.0.0.1", &[TOKEN]).await, 200);
-    let listed = TestApp::with(|config| {
+    let listed = TestAdmin::with(|config| {
         public(config);
         config.metrics.allow = Some(vec!["127.0.0.0/8".parse().unwrap()]);
     })

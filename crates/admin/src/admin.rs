@@ -1,0 +1,72 @@
+//! The state of what administrators meet, composed once at start-up over what end users and clients meet.
+
+use std::{ops::Deref, sync::Arc, time::Instant};
+
+use gatewright_core::config::Config;
+use gatewright_domain::{Clock, Entropy};
+use gatewright_gateway::Gateways;
+
+use crate::{
+    account::Accounts,
+    service::{pace::Pace, server_checks::ServerChecks, turns::Turns, user_sources::CheckLimits},
+};
+
+/// Changes of administrators under way at once. They wait for each other at the revision, so more of them only hold what
+/// others need.
+const CHANGES_AT_ONCE: usize = 4;
+
+/// Everything a request handler may need. Handlers take `State<Arc<Admin>>`.
+#[derive(Debug)]
+pub struct Admin {
+    gateways: Arc<Gateways>,
+    /// State of signing in as an administrator: the pool that hashes passwords, limits.
+    pub accounts: Accounts,
+    /// How often administrators had identity providers checked.
+    pub issuer_checks: CheckLimits,
+    /// What administrators last saw of servers.
+    pub server_checks: ServerChecks,
+    /// Whose turn it is to change something: of a project one change at a time, of all a few.
+    pub changes: Turns,
+    /// How often callers change something.
+    pub pace: Pace,
+}
+
+impl Deref for Admin {
+    type Target = Gateways;
+
+    fn deref(&self) -> &Gateways {
+        &self.gateways
+    }
+}
+
+impl Admin {
+    /// Connects and migrates the store, checks the master key, loads or makes the signing keys and reads the directory.
+    /// On SQLite the first start makes data folder, database and master key.
+    pub async fn build(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let began = Instant::now();
+        let app = Arc::new(Self::over(Gateways::build(config, clock, entropy).await?));
+        tracing::debug!(elapsed = ?began.elapsed(), "ready");
+        Ok(app)
+    }
+
+    /// What administrators meet, over what end users and clients meet.
+    pub fn over(gateways: Arc<Gateways>) -> Self {
+        Self {
+            gateways,
+            accounts: Accounts::default(),
+            issuer_checks: CheckLimits::default(),
+            server_checks: ServerChecks::default(),
+            changes: Turns::of(CHANGES_AT_ONCE, 1),
+            pace: Pace::default(),
+        }
+    }
+
+    /// What end users and clients meet.
+    pub fn gateways(&self) -> Arc<Gateways> {
+        Arc::clone(&self.gateways)
+    }
+}

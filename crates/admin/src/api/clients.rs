@@ -1,0 +1,161 @@
+//! `/projects/{project}/gateways/{gateway}/clients` and `…/blocked-clients`.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use gatewright_domain::{
+    Timestamp,
+    client_use::{ClientBlock, ClientKind, ClientUse},
+    id::{ClientBlockId, GatewayId, GrantId, ProjectId},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    authenticate::Caller,
+    input::{Ids, Input},
+    list::{List, Paging, Parameters},
+    problem::Problem,
+    schema,
+    version::Created,
+};
+use crate::{
+    Admin,
+    service::clients::{self as service, NewClientBlock},
+};
+
+/// A client that holds live grants at a gateway.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Client)]
+pub struct ClientResource {
+    /// Its id in the short form that tokens carry: `cli_…`, or the URL of its metadata document.
+    client_id: String,
+    /// What it called itself; nobody has checked it, unless it was registered beforehand.
+    client_name: String,
+    #[schema(schema_with = schema::client_kind)]
+    kind: ClientKind,
+    /// How many live grants it holds.
+    grants: i64,
+    /// When a token of any of them was last issued.
+    #[schema(value_type = String, format = DateTime)]
+    last_used_at: Timestamp,
+}
+
+/// A client that is kept out of a gateway.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BlockedClient)]
+pub struct BlockedClientResource {
+    /// The id of the block; deleting it lets the client in again.
+    #[schema(value_type = String)]
+    id: ClientBlockId,
+    #[schema(value_type = String)]
+    gateway_id: GatewayId,
+    /// Its id in the short form that tokens carry.
+    client_id: String,
+    /// What it called itself when it was blocked; empty when nothing was known of it.
+    client_name: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+fn resource(client: ClientUse) -> ClientResource {
+    ClientResource {
+        client_id: client.client_id,
+        client_name: client.client_name,
+        kind: client.kind,
+        grants: client.grants,
+        last_used_at: client.last_used_at,
+    }
+}
+
+fn blocked_resource(block: ClientBlock) -> BlockedClientResource {
+    BlockedClientResource {
+        id: block.id,
+        gateway_id: block.gateway_id,
+        client_id: block.client_id,
+        client_name: block.client_name,
+        created_at: block.created_at,
+    }
+}
+
+/// List the clients that hold live grants at a gateway
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/gateways/{gateway}/clients",
+    tag = "Clients",
+    params(Paging),
+    responses((status = 200, body = List<ClientResource>))
+)]
+pub(super) async fn list_clients(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<List<ClientResource>, Problem> {
+    let page = Paging::request::<GrantId>(paging.limit, paging.cursor)?;
+    let page = service::list(&app, &authority, project, gateway, &page).await?;
+    Ok(List::of(page, resource))
+}
+
+/// Block a client at a gateway
+///
+/// Its grants end, its tokens fail from the next request on, and it is refused wherever it asks.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients",
+    tag = "Clients",
+    request_body = NewClientBlock,
+    responses((status = 201, body = BlockedClientResource, headers(("Location" = String, description = "Its path."))))
+)]
+pub(super) async fn block_client(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
+    Input(new): Input<NewClientBlock>,
+) -> Result<Created<Json<BlockedClientResource>>, Problem> {
+    let block = service::block(&app, &authority, project, gateway, new).await?;
+    Ok(Created {
+        location: format!(
+            "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients/{}",
+            block.id
+        ),
+        content: Json(blocked_resource(block)),
+    })
+}
+
+/// List the clients that are blocked at a gateway, oldest block first
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients",
+    tag = "Clients",
+    params(Paging),
+    responses((status = 200, body = List<BlockedClientResource>))
+)]
+pub(super) async fn list_blocked_clients(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<List<BlockedClientResource>, Problem> {
+    let page = Paging::request::<ClientBlockId>(paging.limit, paging.cursor)?;
+    let page = service::list_blocked(&app, &authority, project, gateway, &page).await?;
+    Ok(List::of(page, blocked_resource))
+}
+
+/// Let a blocked client in again
+///
+/// Grants that were ended stay ended: people sign in anew.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients/{client_block}",
+    tag = "Clients",
+    responses((status = 204, description = "Let in again."))
+)]
+pub(super) async fn unblock_client(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, gateway, id)): Ids<(ProjectId, GatewayId, ClientBlockId)>,
+) -> Result<StatusCode, Problem> {
+    service::unblock(&app, &authority, project, gateway, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,218 @@
+//! `/projects/{project}/gateways`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use gatewright_domain::{
+    Timestamp,
+    gateway::{AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode, TrustedClient},
+    id::{GatewayId, ProjectId, ServerId, UserSourceId},
+};
+use gatewright_store::gateway_list::GatewayFilter;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    authenticate::Caller,
+    effects::{DryRun, EffectsResource},
+    input::{Ids, Input},
+    list::{List, Paging, Parameters},
+    problem::Problem,
+    schema,
+    version::{Created, Precondition, Versioned},
+};
+use crate::{
+    Admin,
+    service::{
+        effects::Done,
+        gateways::{self as service, GatewayPatch, NewGateway},
+    },
+};
+
+/// A gateway: an MCP endpoint that federates tools of several servers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Gateway)]
+pub struct GatewayResource {
+    #[schema(value_type = String)]
+    id: GatewayId,
+    #[schema(value_type = String)]
+    project_id: ProjectId,
+    name: String,
+    description: String,
+    /// Returned to clients as MCP `instructions`.
+    instructions: String,
+    slug: String,
+    /// The URL clients are given; issuer and audience alike.
+    url: String,
+    #[schema(schema_with = schema::mode)]
+    authentication_mode: Mode,
+    #[schema(value_type = Option<String>)]
+    user_source_id: Option<UserSourceId>,
+    #[schema(value_type = Vec<schema::TrustedClient>)]
+    trusted_clients: Vec<TrustedClient>,
+    /// Empty means all of the project.
+    #[schema(value_type = Vec<String>)]
+    servers: Vec<ServerId>,
+    /// Empty means all tools of those servers.
+    #[schema(value_type = Vec<schema::AllowedTool>)]
+    allowed_tools: Vec<AllowedTool>,
+    #[schema(schema_with = schema::status)]
+    status: GatewayStatus,
+    #[schema(value_type = schema::GatewaySettings)]
+    settings: GatewaySettings,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// A gateway that was changed, or what the change would touch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(
+    clippy::large_enum_variant,
+    dead_code,
+    reason = "it names the two bodies in the document and is never made"
+)]
+pub enum ChangedGateway {
+    /// The change is made.
+    Saved(GatewayResource),
+    /// `?dry_run=true`.
+    DryRun(EffectsResource),
+}
+
+fn resource(app: &Admin, gateway: Gateway) -> GatewayResource {
+    GatewayResource {
+        id: gateway.id,
+        project_id: gateway.project_id,
+        name: gateway.name,
+        description: gateway.description,
+        instructions: gateway.instructions,
+        url: app.config.gateway_url(&gateway.slug),
+        slug: gateway.slug,
+        authentication_mode: gateway.authentication.mode(),
+        user_source_id: gateway.authentication.user_source(),
+        trusted_clients: gateway.trusted_clients,
+        servers: gateway.servers,
+        allowed_tools: gateway.allowed_tools,
+        status: gateway.status,
+        settings: gateway.settings,
+        created_at: gateway.created_at,
+        updated_at: gateway.updated_at,
+    }
+}
+
+/// Create a gateway
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/gateways",
+    tag = "Gateways",
+    request_body = NewGateway,
+    responses((status = 201, body = GatewayResource, headers(("Location" = String, description = "Its path."))))
+)]
+pub(super) async fn create_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids(project): Ids<ProjectId>,
+    Input(new): Input<NewGateway>,
+) -> Result<Created<Versioned<GatewayResource>>, Problem> {
+    let gateway = service::create(&app, &authority, project, new).await?;
+    Ok(Created {
+        location: format!("/api/v1/projects/{project}/gateways/{}", gateway.id),
+        content: versioned(&app, gateway),
+    })
+}
+
+/// Which gateways to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GatewayQuery {
+    /// Items at most, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
+    cursor: Option<String>,
+    /// Only gateways whose name or slug contains this text.
+    search: Option<String>,
+    /// Only gateways of this mode.
+    #[param(schema_with = schema::mode)]
+    authentication_mode: Option<Mode>,
+    /// Only gateways of this status.
+    #[param(schema_with = schema::status)]
+    status: Option<GatewayStatus>,
+}
+
+/// List gateways, oldest first
+#[utoipa::path(get, path = "/api/v1/projects/{project}/gateways", tag = "Gateways", params(GatewayQuery), responses((status = 200, body = List<GatewayResource>)))]
+pub(super) async fn list_gateways(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids(project): Ids<ProjectId>,
+    Parameters(query): Parameters<GatewayQuery>,
+) -> Result<List<GatewayResource>, Problem> {
+    let page = Paging::request::<GatewayId>(query.limit, query.cursor)?;
+    let filter = GatewayFilter {
+        search: query.search.unwrap_or_default(),
+        mode: query.authentication_mode,
+        status: query.status,
+    };
+    let page = service::list(&app, &authority, project, &filter, &page).await?;
+    Ok(List::of(page, |gateway| resource(&app, gateway)))
+}
+
+/// Read a gateway
+#[utoipa::path(get, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", responses((status = 200, body = GatewayResource)))]
+pub(super) async fn get_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, id)): Ids<(ProjectId, GatewayId)>,
+) -> Result<Versioned<GatewayResource>, Problem> {
+    let gateway = service::find(&app, &authority, project, id).await?;
+    Ok(versioned(&app, gateway))
+}
+
+/// Change a gateway
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", params(DryRun), request_body = GatewayPatch, responses((status = 200, body = ChangedGateway)))]
+pub(super) async fn update_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, id)): Ids<(ProjectId, GatewayId)>,
+    Precondition(if_match): Precondition,
+    Parameters(dry): Parameters<DryRun>,
+    Input(patch): Input<GatewayPatch>,
+) -> Result<Response, Problem> {
+    let done = service::update(&app, &authority, project, id, patch, &if_match, dry.run()).await?;
+    Ok(match done {
+        Done::Changed(gateway) => versioned(&app, gateway).into_response(),
+        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
+    })
+}
+
+/// Delete a gateway
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/gateways/{gateway}", tag = "Gateways", params(DryRun), responses((status = 204, description = "Deleted."), (status = 200, body = EffectsResource, description = "`?dry_run=true`: what would go.")))]
+pub(super) async fn delete_gateway(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, id)): Ids<(ProjectId, GatewayId)>,
+    Precondition(if_match): Precondition,
+    Parameters(dry): Parameters<DryRun>,
+) -> Result<Response, Problem> {
+    let done = service::delete(&app, &authority, project, id, &if_match, dry.run()).await?;
+    Ok(match done {
+        Done::Changed(()) => StatusCode::NO_CONTENT.into_response(),
+        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
+    })
+}
+
+fn versioned(app: &Admin, gateway: Gateway) -> Versioned<GatewayResource> {
+    Versioned {
+        updated_at: gateway.updated_at,
+        resource: resource(app, gateway),
+    }
+}

@@ -1,0 +1,222 @@
+//! The REST API for administrators: `/api/v1/…`, JSON in snake_case, problems as RFC 9457, described by
+//! `/api/openapi.json`. Handlers translate between HTTP and the service functions and decide nothing themselves.
+
+pub mod accounts;
+pub mod api_keys;
+mod attempts;
+pub mod audit_events;
+mod authenticate;
+mod catalogue;
+pub mod clients;
+mod document;
+pub mod effects;
+pub mod gateways;
+mod idempotency;
+mod input;
+pub mod invitations;
+mod list;
+pub mod members;
+pub mod own_account;
+pub mod preregistered_clients;
+pub mod problem;
+pub mod projects;
+pub mod schema;
+pub mod secrets;
+pub mod server_checks;
+pub mod servers;
+pub mod sign_in_attempts;
+mod strict_json;
+pub mod test_sign_ins;
+#[cfg(test)]
+mod tests;
+pub mod tool_calls;
+pub mod user_sources;
+pub mod users;
+mod version;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::Extension,
+    http::{HeaderValue, Method, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use bytes::Bytes;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::{attempts::Attempts, idempotency::Creations, problem::Problem};
+use crate::Admin;
+
+/// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
+const MAX_BODY: usize = 2 * 1024 * 1024;
+
+/// Routes.
+pub fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
+    let (operations, document) = operations().split_for_parts();
+    let document = document::finish(document);
+    let creations = Creations::of(Arc::clone(app), &document);
+    let document = Bytes::from(document.to_string());
+    Router::new()
+        .merge(operations)
+        .layer(middleware::from_fn_with_state(creations, idempotency::layer))
+        .route("/api/openapi.json", get(openapi).layer(Extension(document)))
+        .route("/api", any(unknown))
+        .route("/api/", any(unknown))
+        .route("/api/{*path}", any(unknown))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(Arc::new(Attempts::default())))
+        .layer(middleware::from_fn(problem::render))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+}
+
+/// Every operation, each with its description.
+fn operations() -> OpenApiRouter<Arc<Admin>> {
+    OpenApiRouter::new()
+        .routes(routes!(projects::create_project, projects::list_projects))
+        .routes(routes!(
+            projects::get_project,
+            projects::update_project,
+            projects::delete_project
+        ))
+        .routes(routes!(
+            user_sources::create_user_source,
+            user_sources::list_user_sources
+        ))
+        .routes(routes!(
+            user_sources::get_user_source,
+            user_sources::update_user_source,
+            user_sources::delete_user_source
+        ))
+        .routes(routes!(user_sources::test_connection))
+        .routes(routes!(user_sources::check_provider))
+        .routes(routes!(test_sign_ins::start_test_sign_in))
+        .routes(routes!(test_sign_ins::get_test_sign_in))
+        .routes(routes!(catalogue::list_provider_presets))
+        .routes(routes!(catalogue::list_known_clients))
+        .routes(routes!(gateways::create_gateway, gateways::list_gateways))
+        .routes(routes!(
+            gateways::get_gateway,
+            gateways::update_gateway,
+            gateways::delete_gateway
+        ))
+        .routes(routes!(
+            preregistered_clients::create_preregistered_client,
+            preregistered_clients::list_preregistered_clients
+        ))
+        .routes(routes!(
+            preregistered_clients::get_preregistered_client,
+            preregistered_clients::update_preregistered_client,
+            preregistered_clients::delete_preregistered_client
+        ))
+        .routes(routes!(preregistered_clients::rotate_client_secret))
+        .routes(routes!(clients::list_clients))
+        .routes(routes!(clients::block_client, clients::list_blocked_clients))
+        .routes(routes!(clients::unblock_client))
+        .routes(routes!(tool_calls::call_tool))
+        .routes(routes!(servers::create_server, servers::list_servers))
+        .routes(routes!(
+            servers::get_server,
+            servers::update_server,
+            servers::delete_server
+        ))
+        .routes(routes!(
+            server_checks::get_server_check,
+            server_checks::check_server
+        ))
+        .routes(routes!(secrets::create_secret, secrets::list_secrets))
+        .routes(routes!(
+            secrets::get_secret,
+            secrets::update_secret,
+            secrets::delete_secret
+        ))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::get_user, users::update_user, users::delete_user))
+        .routes(routes!(users::list_grants, users::end_grants))
+        .routes(routes!(users::end_grant))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(
+            api_keys::get_api_key,
+            api_keys::update_api_key,
+            api_keys::revoke_api_key
+        ))
+        .routes(routes!(api_keys::rotate_api_key))
+        .merge(of_people())
+        .routes(routes!(audit_events::list_audit_events))
+        .routes(routes!(audit_events::export_audit_events))
+        .routes(routes!(audit_events::get_audit_event))
+        .routes(routes!(sign_in_attempts::list_sign_in_attempts))
+        .routes(routes!(sign_in_attempts::get_sign_in_attempt))
+        .routes(routes!(sign_in_attempts::list_sign_in_refusals))
+        .routes(routes!(
+            api_keys::create_instance_key,
+            api_keys::list_instance_keys
+        ))
+        .routes(routes!(
+            api_keys::get_instance_key,
+            api_keys::update_instance_key,
+            api_keys::revoke_instance_key
+        ))
+        .routes(routes!(api_keys::rotate_instance_key))
+        .routes(routes!(audit_events::list_instance_audit_events))
+        .routes(routes!(audit_events::export_instance_audit_events))
+        .routes(routes!(audit_events::get_instance_audit_event))
+}
+
+/// The operations about accounts and members.
+fn of_people() -> OpenApiRouter<Arc<Admin>> {
+    OpenApiRouter::new()
+        .routes(routes!(members::list_members, members::join_project))
+        .routes(routes!(members::list_member_grants, members::end_member_grants))
+        .routes(routes!(members::end_member_grant))
+        .routes(routes!(
+            members::get_member,
+            members::update_member,
+            members::remove_member
+        ))
+        .routes(routes!(
+            invitations::create_invitation,
+            invitations::list_invitations
+        ))
+        .routes(routes!(
+            invitations::get_invitation,
+            invitations::revoke_invitation
+        ))
+        .routes(routes!(accounts::list_accounts))
+        .routes(routes!(accounts::get_account, accounts::update_account))
+        .routes(routes!(accounts::make_password_link))
+        .routes(routes!(accounts::end_account_sessions))
+        .routes(routes!(
+            own_account::get_own_account,
+            own_account::update_own_account
+        ))
+        .routes(routes!(own_account::change_password))
+        .routes(routes!(own_account::list_own_memberships))
+        .routes(routes!(
+            own_account::list_sessions,
+            own_account::end_other_sessions
+        ))
+        .routes(routes!(own_account::end_session))
+}
+
+async fn openapi(Extension(document): Extension<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}
+
+async fn unknown() -> Problem {
+    Problem::unknown_route()
+}
+
+async fn wrong_method(method: Method) -> Problem {
+    Problem::method_not_allowed(&method)
+}

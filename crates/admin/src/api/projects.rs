@@ -1,0 +1,197 @@
+//! `/projects`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use gatewright_domain::{Timestamp, id::ProjectId, project::Project};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    authenticate::Caller,
+    input::{Ids, Input},
+    list::{List, Paging, Parameters},
+    problem::{Details, Problem},
+    version::{Created, Precondition, Versioned},
+};
+use crate::{
+    Admin,
+    service::projects::{self as service, NewProject, ProjectPatch},
+};
+
+/// A project: the unit of isolation and trust.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
+pub struct ProjectResource {
+    #[schema(value_type = String)]
+    id: ProjectId,
+    name: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn resource(project: Project) -> ProjectResource {
+    ProjectResource {
+        id: project.id,
+        name: project.name,
+        created_at: project.created_at,
+        updated_at: project.updated_at,
+    }
+}
+
+/// Create a project
+///
+/// Needs an instance key, which can then make the project's first key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects",
+    tag = "Projects",
+    request_body = NewProject,
+    responses((status = 201, body = ProjectResource, headers(("Location" = String, description = "Its path."))))
+)]
+pub(super) async fn create_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Input(new): Input<NewProject>,
+) -> Result<Created<Versioned<ProjectResource>>, Problem> {
+    let project = service::create(&app, &authority, new).await?;
+    Ok(Created {
+        location: format!("/api/v1/projects/{}", project.id),
+        content: versioned(project),
+    })
+}
+
+/// List projects, oldest first
+///
+/// All of them for an instance key; its own for a key of a project.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects",
+    tag = "Projects",
+    params(Paging),
+    responses((status = 200, body = List<ProjectResource>))
+)]
+pub(super) async fn list_projects(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<List<ProjectResource>, Problem> {
+    let page = Paging::request::<ProjectId>(paging.limit, paging.cursor)?;
+    let page = service::list(&app, &authority, &page).await?;
+    Ok(List::of(page, resource))
+}
+
+/// Read a project
+#[utoipa::path(get, path = "/api/v1/projects/{project}", tag = "Projects", responses((status = 200, body = ProjectResource)))]
+pub(super) async fn get_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids(project): Ids<ProjectId>,
+) -> Result<Versioned<ProjectResource>, Problem> {
+    Ok(versioned(service::find(&app, &authority, project).await?))
+}
+
+/// Rename a project
+#[utoipa::path(
+    patch,
+    path = "/api/v1/projects/{project}",
+    tag = "Projects",
+    request_body = ProjectPatch,
+    responses((status = 200, body = ProjectResource))
+)]
+pub(super) async fn update_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids(project): Ids<ProjectId>,
+    Precondition(if_match): Precondition,
+    Input(patch): Input<ProjectPatch>,
+) -> Result<Versioned<ProjectResource>, Problem> {
+    let project = service::update(&app, &authority, project, patch, &if_match).await?;
+    Ok(versioned(project))
+}
+
+/// What goes with a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectContents {
+    gateways: i64,
+    user_sources: i64,
+    servers: i64,
+    secrets: i64,
+    /// End users.
+    users: i64,
+    /// Grants that are live now.
+    live_grants: i64,
+    /// Grants that sleep while a gateway or User Source is inactive.
+    sleeping_grants: i64,
+    /// Keys that nobody has revoked.
+    api_keys: i64,
+    members: i64,
+}
+
+/// How to delete.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeletionQuery {
+    /// The name of the project, so that none is deleted by mistake.
+    confirm_name: Option<String>,
+    /// Delete nothing, and tell what would go.
+    dry_run: Option<bool>,
+}
+
+/// Delete a project with everything in it, its keys included
+///
+/// It asks for the project's name. With `dry_run` nothing is deleted, and the answer tells what would go.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}",
+    tag = "Projects",
+    params(DeletionQuery),
+    responses(
+        (status = 200, body = ProjectContents, description = "What would go; nothing is deleted."),
+        (status = 204, description = "Deleted."),
+        (status = 422, body = Details, content_type = "application/problem+json",
+         description = "`confirm_name` is not the name of the project."),
+    )
+)]
+pub(super) async fn delete_project(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids(project): Ids<ProjectId>,
+    Parameters(query): Parameters<DeletionQuery>,
+    Precondition(if_match): Precondition,
+) -> Result<Response, Problem> {
+    if query.dry_run == Some(true) {
+        let found = service::deletion(&app, &authority, project).await?;
+        let there = found.contents;
+        let contents = ProjectContents {
+            gateways: there.gateways,
+            user_sources: there.user_sources,
+            servers: there.servers,
+            secrets: there.secrets,
+            users: there.users,
+            live_grants: found.grants.live,
+            sleeping_grants: found.grants.asleep,
+            api_keys: there.api_keys,
+            members: there.members,
+        };
+        return Ok(Json(contents).into_response());
+    }
+    let confirm_name = query.confirm_name.unwrap_or_default();
+    service::delete(&app, &authority, project, &confirm_name, &if_match).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn versioned(project: Project) -> Versioned<ProjectResource> {
+    Versioned {
+        updated_at: project.updated_at,
+        resource: resource(project),
+    }
+}

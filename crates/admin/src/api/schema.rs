@@ -1,0 +1,230 @@
+//! Schemas of the document for what the domain defines, which knows nothing of OpenAPI.
+
+use gatewright_domain::sign_in_attempt::Step;
+use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Object, ObjectBuilder,
+        schema::{SchemaType, Type},
+    },
+};
+
+/// A header of the administrator's own.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CustomHeader {
+    /// The field name; not one of HTTP's own, the MCP transport's, or one that carries identity.
+    #[schema(required = true)]
+    pub name: String,
+    /// The value; `${secret:NAME}` stands for a secret of the project.
+    #[schema(required = true)]
+    pub value: String,
+}
+
+/// A client that skips the consent page.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrustedClient {
+    /// The Client ID Metadata Document URL, exactly as the client uses it.
+    #[schema(required = true, format = "uri")]
+    pub url: String,
+    /// Skip the page for loopback redirects too, which any local program can receive.
+    #[schema(required = false, default = false)]
+    pub allow_loopback: bool,
+}
+
+/// A tool a gateway offers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AllowedTool {
+    /// The id of the server that has it.
+    pub server: String,
+    /// Its name at that server.
+    pub tool: String,
+}
+
+/// Lifetimes and registration switches of a gateway.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GatewaySettings {
+    /// Life of an access token, in seconds.
+    #[schema(required = false, default = 3_600, minimum = 60, maximum = 86_400)]
+    pub access_token_seconds: u32,
+    /// A grant ends after this long without use, in seconds.
+    #[schema(required = false, default = 2_592_000, minimum = 3_600)]
+    pub grant_idle_seconds: u32,
+    /// A grant ends this long after it began, used or not, in seconds.
+    #[schema(required = false, default = 7_776_000, minimum = 3_600)]
+    pub grant_max_seconds: u32,
+    /// Accept dynamic client registration (RFC 7591).
+    #[schema(required = false, default = true)]
+    pub dynamic_registration: bool,
+    /// Accept Client ID Metadata Documents.
+    #[schema(required = false, default = true)]
+    pub metadata_documents: bool,
+    /// Accept clients that an administrator registered beforehand.
+    #[schema(required = false, default = true)]
+    pub preregistered_clients: bool,
+}
+
+fn one_of<const N: usize>(values: [&str; N]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(values))
+        .build()
+}
+
+/// `active` or `inactive`.
+pub fn status() -> Object {
+    one_of(["active", "inactive"])
+}
+
+/// `active` or `blocked`.
+pub fn user_status() -> Object {
+    one_of(["active", "blocked"])
+}
+
+/// The authentication mode of a gateway.
+pub fn mode() -> Object {
+    one_of(["project_members", "user_source", "headers"])
+}
+
+/// One of the two client secrets of a source.
+pub fn secret_slot() -> Object {
+    one_of(["current", "previous"])
+}
+
+/// How a client secret is presented to a provider.
+pub fn client_authentication() -> Object {
+    one_of(["automatic", "basic", "post"])
+}
+
+/// The same in a merge patch, where `null` resets it.
+pub fn client_authentication_or_null() -> Object {
+    one_of_or_null(["automatic", "basic", "post"])
+}
+
+/// A way to present a client secret, or null.
+pub fn secret_method() -> Object {
+    one_of_or_null(["basic", "post"])
+}
+
+/// What came of a check of a connection.
+pub fn test_outcome() -> Object {
+    one_of(["passed", "warning", "failed", "skipped"])
+}
+
+/// Whether the provider knows client id and secret.
+pub fn credentials_verdict() -> Object {
+    one_of(["right", "wrong", "cannot_tell"])
+}
+
+/// How far a test sign-in has come.
+pub fn test_status() -> Object {
+    one_of(["waiting", "at_provider", "succeeded", "failed"])
+}
+
+/// Whether a claim can say who somebody is.
+pub fn fit() -> Object {
+    one_of(["usable", "discouraged", "unusable"])
+}
+
+/// Where a provider sends people back to.
+pub fn callback() -> Object {
+    one_of(["shared", "own"])
+}
+
+/// The same where leaving it out, or null, stands for the shared one.
+pub fn callback_or_null() -> Object {
+    one_of_or_null(["shared", "own"])
+}
+
+/// The role of a project key.
+pub fn role() -> Object {
+    one_of(["viewer", "admin", "owner", "gateway"])
+}
+
+/// The same with `instance`, for keys that belong to no project.
+pub fn role_or_instance() -> Object {
+    one_of(["viewer", "admin", "owner", "gateway", "instance"])
+}
+
+/// How a client introduced itself.
+pub fn client_kind() -> Object {
+    one_of(["dynamic", "metadata_document", "preregistered"])
+}
+
+/// How a pre-registered client proves who it is.
+pub fn client_method() -> Object {
+    one_of([
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+    ])
+}
+
+/// What a server is told about the user.
+pub fn identity() -> Object {
+    one_of(["none", "assertion"])
+}
+
+/// The way in.
+pub fn origin() -> Object {
+    one_of(["dashboard", "api", "cli", "system"])
+}
+
+/// How an attempt to sign in stands.
+pub fn attempt_outcome() -> Object {
+    one_of(["in_progress", "succeeded", "failed", "abandoned"])
+}
+
+/// How a step of it went.
+pub fn step_outcome() -> Object {
+    one_of(["done", "failed"])
+}
+
+/// The steps of an attempt to sign in.
+pub fn attempt_step() -> Object {
+    one_of(Step::ALL.map(Step::as_str))
+}
+
+/// The same where none failed.
+pub fn attempt_step_or_null() -> Object {
+    one_of_or_null(Step::ALL.map(Step::as_str))
+}
+
+fn one_of_or_null<const N: usize>(values: [&str; N]) -> Object {
+    let values = values.map(serde_json::Value::from).into_iter();
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(values.chain([serde_json::Value::Null])))
+        .build()
+}
+
+/// What becomes of a stored client secret; null where there is none.
+pub fn secret_fate_or_null() -> Object {
+    one_of_or_null(["kept", "rotated", "replaced", "deleted"])
+}
+
+/// The same in a merge patch, where `null` resets it.
+pub fn identity_or_null() -> Object {
+    one_of_or_null(["none", "assertion"])
+}
+
+/// `active` or `inactive` where it may be left open.
+pub fn status_or_null() -> Object {
+    one_of_or_null(["active", "inactive"])
+}
+
+/// What has become of an invitation.
+pub fn invitation_status() -> Object {
+    one_of(["open", "accepted", "revoked", "expired"])
+}
+
+/// What a member may do.
+pub fn member_role() -> Object {
+    one_of(["viewer", "admin", "owner"])
+}
+
+/// Whether an account may sign in.
+pub fn account_status() -> Object {
+    one_of(["active", "disabled"])
+}

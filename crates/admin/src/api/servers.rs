@@ -1,0 +1,182 @@
+//! `/projects/{project}/servers`.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use gatewright_domain::{
+    Timestamp,
+    id::{ProjectId, ServerId},
+    server::{CustomHeader, IdentityForwarding, Server},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    authenticate::Caller,
+    input::{Ids, Input},
+    list::{List, Paging, Parameters},
+    problem::Problem,
+    schema,
+    user_sources::Warning,
+    version::{Created, Precondition, Versioned},
+};
+use crate::{
+    Admin,
+    service::servers::{self as service, NewServer, Saved, ServerPatch},
+};
+
+/// An upstream MCP server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Server)]
+pub struct ServerResource {
+    #[schema(value_type = String)]
+    id: ServerId,
+    #[schema(value_type = String)]
+    project_id: ProjectId,
+    /// The beginning of its tools' names where a gateway has several servers.
+    slug: String,
+    name: String,
+    url: String,
+    timeout_ms: u32,
+    retries: u8,
+    /// Values name secrets; the secrets' values are not in them.
+    #[schema(value_type = Vec<schema::CustomHeader>)]
+    headers: Vec<CustomHeader>,
+    #[schema(schema_with = schema::identity)]
+    identity: IdentityForwarding,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// A server that was just saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SavedServer {
+    #[serde(flatten)]
+    server: ServerResource,
+    /// What was found when the server was asked, that is no error and better known: that it does not answer, above all.
+    warnings: Vec<Warning>,
+}
+
+/// Which servers of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerQuery {
+    /// Items at most, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
+    cursor: Option<String>,
+    /// Only servers whose name, slug or URL contains this text.
+    search: Option<String>,
+}
+
+fn resource(_: &Admin, server: Server) -> ServerResource {
+    ServerResource {
+        id: server.id,
+        project_id: server.project_id,
+        slug: server.slug,
+        name: server.name,
+        url: server.url,
+        timeout_ms: server.timeout_ms,
+        retries: server.retries,
+        headers: server.headers,
+        identity: server.identity,
+        created_at: server.created_at,
+        updated_at: server.updated_at,
+    }
+}
+
+/// Create a server
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/servers",
+    tag = "Servers",
+    request_body = NewServer,
+    responses((status = 201, body = SavedServer, headers(("Location" = String, description = "Its path."))))
+)]
+pub(super) async fn create_server(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids(project): Ids<ProjectId>,
+    Input(new): Input<NewServer>,
+) -> Result<Created<Versioned<SavedServer>>, Problem> {
+    let saved = service::create(&app, &authority, project, new).await?;
+    Ok(Created {
+        location: format!("/api/v1/projects/{project}/servers/{}", saved.server.id),
+        content: saved_version(&app, saved),
+    })
+}
+
+/// List servers, oldest first
+#[utoipa::path(get, path = "/api/v1/projects/{project}/servers", tag = "Servers", params(ServerQuery), responses((status = 200, body = List<ServerResource>)))]
+pub(super) async fn list_servers(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids(project): Ids<ProjectId>,
+    Parameters(query): Parameters<ServerQuery>,
+) -> Result<List<ServerResource>, Problem> {
+    let page = Paging::request::<ServerId>(query.limit, query.cursor)?;
+    let page = match query.search {
+        Some(text) => service::search(&app, &authority, project, &text, &page).await?,
+        None => service::list(&app, &authority, project, &page).await?,
+    };
+    Ok(List::of(page, |server| resource(&app, server)))
+}
+
+/// Read a server
+#[utoipa::path(get, path = "/api/v1/projects/{project}/servers/{server}", tag = "Servers", responses((status = 200, body = ServerResource)))]
+pub(super) async fn get_server(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, id)): Ids<(ProjectId, ServerId)>,
+) -> Result<Versioned<ServerResource>, Problem> {
+    let server = service::find(&app, &authority, project, id).await?;
+    Ok(versioned(&app, server))
+}
+
+/// Change a server
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/servers/{server}", tag = "Servers", request_body = ServerPatch, responses((status = 200, body = SavedServer)))]
+pub(super) async fn update_server(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, id)): Ids<(ProjectId, ServerId)>,
+    Precondition(if_match): Precondition,
+    Input(patch): Input<ServerPatch>,
+) -> Result<Versioned<SavedServer>, Problem> {
+    let saved = service::update(&app, &authority, project, id, patch, &if_match).await?;
+    Ok(saved_version(&app, saved))
+}
+
+/// Delete a server
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/servers/{server}", tag = "Servers", responses((status = 204, description = "Deleted.")))]
+pub(super) async fn delete_server(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, id)): Ids<(ProjectId, ServerId)>,
+    Precondition(if_match): Precondition,
+) -> Result<StatusCode, Problem> {
+    service::delete(&app, &authority, project, id, &if_match).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn versioned(app: &Admin, server: Server) -> Versioned<ServerResource> {
+    Versioned {
+        updated_at: server.updated_at,
+        resource: resource(app, server),
+    }
+}
+
+fn saved_version(app: &Admin, saved: Saved) -> Versioned<SavedServer> {
+    let Versioned { updated_at, resource } = versioned(app, saved.server);
+    Versioned {
+        updated_at,
+        resource: SavedServer {
+            server: resource,
+            warnings: saved.warnings.into_iter().map(Warning::from).collect(),
+        },
+    }
+}

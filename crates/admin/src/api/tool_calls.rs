@@ -1,0 +1,125 @@
+//! `/projects/{project}/gateways/{gateway}/tool-calls`.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use gatewright_domain::id::{GatewayId, ProjectId, ServerId};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{
+    authenticate::Caller,
+    input::{Ids, Input},
+    problem::Problem,
+};
+use crate::{
+    Admin,
+    resource_server::{Outcome, Tried},
+    service::try_tool::{self as service, ToolCall},
+};
+
+/// What came of a call.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TriedTool)]
+pub struct TriedToolResource {
+    /// What the tool answered (MCP, `CallToolResult`), which may say that it failed; null where there was no answer.
+    #[schema(value_type = Option<Object>, required = true)]
+    result: Option<Value>,
+    /// Why there was no answer; null where there was one.
+    #[schema(required = true)]
+    error: Option<CallFailure>,
+    /// How long it took, milliseconds.
+    duration_ms: f64,
+    /// The server it went to; null where it went to none.
+    #[schema(required = true)]
+    server: Option<CalledServer>,
+    /// What that server was told.
+    told: ToldResource,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CallFailure {
+    /// The error code of JSON-RPC, where that is what came.
+    #[schema(required = true)]
+    code: Option<i64>,
+    /// What happened, in words.
+    message: String,
+}
+
+/// The server a call went to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CalledServer {
+    #[schema(value_type = String)]
+    id: ServerId,
+    slug: String,
+    name: String,
+}
+
+/// What a server was told beside the call.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ToldServer)]
+pub struct ToldResource {
+    /// The claims of the identity assertion, for a server that gets one. `act` names who called in the user's name
+    /// (RFC 8693 section 4.1).
+    #[schema(value_type = Option<Object>, required = true)]
+    claims: Option<Map<String, Value>>,
+    /// The headers that the gateway added, by name.
+    headers: Vec<String>,
+}
+
+fn resource(tried: Tried) -> TriedToolResource {
+    let (result, error) = match tried.outcome {
+        Outcome::Result(raw) => match serde_json::from_str(raw.get()) {
+            Ok(result) => (Some(result), None),
+            Err(_) => (
+                None,
+                Some((None, "The answer is nested too deeply to be shown.".to_owned())),
+            ),
+        },
+        Outcome::Error { code, message } => (None, Some((Some(code), message))),
+        Outcome::Late => (None, Some((None, "There was no answer in time.".to_owned()))),
+        Outcome::TooLarge => (None, Some((None, "The answer is larger than 4 MiB.".to_owned()))),
+        Outcome::Broken => (
+            None,
+            Some((None, "The answer broke off or is not MCP.".to_owned())),
+        ),
+    };
+    TriedToolResource {
+        result,
+        error: error.map(|(code, message)| CallFailure { code, message }),
+        duration_ms: (tried.duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0,
+        server: tried.server.map(|entry| CalledServer {
+            id: entry.server.id,
+            slug: entry.server.slug.clone(),
+            name: entry.server.name.clone(),
+        }),
+        told: ToldResource {
+            claims: tried.told.claims,
+            headers: tried.told.headers,
+        },
+    }
+}
+
+/// Call a tool of a gateway, as a client of one of its users would, and see what its server was told
+///
+/// It goes the way that requests of clients go: the same tools, the same servers, the same limits. Servers that are told who
+/// the user is, learn in the claim `act` who called in their name. The audit trail notes the tool and the user, and neither
+/// arguments nor results.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/gateways/{gateway}/tool-calls",
+    tag = "Tool calls",
+    request_body = ToolCall,
+    responses((status = 200, body = TriedToolResource))
+)]
+pub(super) async fn call_tool(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
+    Input(call): Input<ToolCall>,
+) -> Result<Json<TriedToolResource>, Problem> {
+    let tried = service::call(&app, &authority, project, gateway, call).await?;
+    Ok(Json(resource(tried)))
+}

@@ -1,0 +1,19 @@
+//! `/projects/{project}/audit`: who changed what.
+
+mod export;
+mod filter;
+mod list;
+mod words;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+
+use crate::Admin;
+
+/// Routes inside a project.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/audit", get(list::show))
+        .route("/audit/export", get(export::download))
+}

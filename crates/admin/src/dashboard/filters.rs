@@ -1,0 +1,108 @@
+//! Filters of a list. They stand in the URL, so that a view can be kept, shared and gone back to.
+
+use url::form_urlencoded;
+
+use super::{
+    error::PageError,
+    form::{Asked, Form},
+    session::InProject,
+};
+use crate::{
+    Admin,
+    service::names::{self, Choice, Kind},
+};
+
+/// What a list is filtered by.
+pub(super) struct Filters {
+    /// What stands in the fields.
+    pub(super) form: Form,
+    path: String,
+    names: &'static [&'static str],
+}
+
+impl Filters {
+    /// The filters of these names in the address of a page of a project.
+    pub(super) fn read(place: &InProject, path: &str, asked: &Asked, names: &'static [&'static str]) -> Self {
+        Self {
+            form: Form::asked(asked, names),
+            path: place.path(path),
+            names,
+        }
+    }
+
+    /// A filter that is set.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        Some(self.form.value(name)).filter(|text| !text.is_empty())
+    }
+
+    /// Whether any is set.
+    pub(super) fn is_set(&self) -> bool {
+        self.names.iter().any(|name| self.text(name).is_some())
+    }
+
+    /// The address without any of them.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The filters as they stand in an address, with the question mark; empty when none is set.
+    pub(super) fn query(&self, cursor: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for name in self.names {
+            if let Some(text) = self.text(name) {
+                query.append_pair(name, text);
+            }
+        }
+        if let Some(cursor) = cursor {
+            query.append_pair("cursor", cursor);
+        }
+        let query = query.finish();
+        if query.is_empty() {
+            query
+        } else {
+            format!("?{query}")
+        }
+    }
+
+    /// The address of a page of what they leave.
+    pub(super) fn address(&self, cursor: Option<&str>) -> String {
+        format!("{}{}", self.path, self.query(cursor))
+    }
+}
+
+/// What a filter by gateway offers: id and name of each, the chosen one always among them.
+pub(super) async fn gateways(
+    app: &Admin,
+    place: &InProject,
+    chosen: Option<&str>,
+) -> Result<Vec<(String, String)>, PageError> {
+    choices(app, place, Choice::Gateway, Kind::Gateway, chosen).await
+}
+
+/// What a filter by source offers, likewise.
+pub(super) async fn sources(
+    app: &Admin,
+    place: &InProject,
+    chosen: Option<&str>,
+) -> Result<Vec<(String, String)>, PageError> {
+    choices(app, place, Choice::UserSource, Kind::UserSource, chosen).await
+}
+
+async fn choices(
+    app: &Admin,
+    place: &InProject,
+    choice: Choice,
+    kind: Kind,
+    chosen: Option<&str>,
+) -> Result<Vec<(String, String)>, PageError> {
+    let (authority, project) = (&place.visit.authority, place.project.id);
+    let mut offered = names::to_choose_from(app, authority, project, choice).await?;
+    if let Some(id) = chosen
+        && !offered.iter().any(|(other, _)| other == id)
+    {
+        let named = names::of(app, authority, project, kind, [id.to_owned()]).await?;
+        offered.extend(named);
+    }
+    offered.sort_by_cached_key(|(_, name)| name.to_lowercase());
+    Ok(offered)
+}

@@ -1,0 +1,65 @@
+//! Gateways: the URLs that clients connect to.
+
+mod clients;
+mod connect;
+mod create;
+mod delete;
+mod detail;
+mod draft;
+mod edit;
+mod editor;
+mod fields;
+mod list;
+mod selection;
+mod status;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod try_tool;
+mod words;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use crate::Admin;
+
+pub(super) use self::{draft::Draft, words::mode_words};
+
+/// Routes inside a project.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/gateways", get(list::show))
+        .route("/gateways/new", get(create::show).post(create::create))
+        .route("/gateways/slug", get(editor::slug))
+        .route("/gateways/tools", post(editor::tools))
+        .route("/gateways/{gateway}", get(detail::show))
+        .route("/gateways/{gateway}/edit", get(edit::show).post(edit::save))
+        .route("/gateways/{gateway}/status", post(status::change))
+        .route("/gateways/{gateway}/connect", get(connect::show))
+        .route(
+            "/gateways/{gateway}/delete",
+            get(delete::show).post(delete::delete),
+        )
+        .route(
+            "/gateways/{gateway}/clients",
+            get(clients::show).post(clients::register),
+        )
+        .route("/gateways/{gateway}/clients/block", post(clients::block))
+        .route(
+            "/gateways/{gateway}/blocked-clients/{block}/unblock",
+            post(clients::unblock),
+        )
+        .route(
+            "/gateways/{gateway}/registered-clients/{client}/secret",
+            post(clients::rotate),
+        )
+        .route(
+            "/gateways/{gateway}/registered-clients/{client}/delete",
+            post(clients::delete),
+        )
+        .merge(try_tool::routes())
+}

@@ -1,0 +1,34 @@
+//! Secrets: values that headers of servers name and that nobody sees again.
+
+mod create;
+mod detail;
+mod list;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use super::form::Posted;
+use crate::Admin;
+
+/// Routes inside a project.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/secrets", get(list::show))
+        .route("/secrets/new", get(create::show).post(create::save))
+        .route("/secrets/{secret}", get(detail::show).post(detail::save))
+        .route("/secrets/{secret}/delete", post(detail::delete))
+}
+
+/// Origins as they are typed: one a line. Commas and spaces divide as well.
+fn origins(posted: &Posted) -> Vec<String> {
+    let typed = posted.text("origins");
+    typed
+        .split(|letter: char| letter.is_whitespace() || letter == ',')
+        .filter(|origin| !origin.is_empty())
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! `/projects/{project}/servers/{server}`: how a server is, which tools it has and who uses it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{extract::State as Shared, response::Response};
+use gatewright_domain::{gateway::GatewayStatus, id::ServerId, server::CustomHeader};
+use gatewright_store::server::UsingGateway;
+
+use super::{
+    fields::{self, RETRIES},
+    state::{self, State},
+    tools::{self, Tools},
+};
+use crate::{
+    Admin,
+    dashboard::{
+        error::PageError,
+        flash::Flash,
+        form::Asked,
+        moment::Moment,
+        page::{self, Frame, ProjectLink, Section},
+        session::InProject,
+    },
+    service::{
+        server_checks::{self, Answered},
+        servers as service,
+    },
+};
+
+/// A gateway that offers the server.
+pub(super) struct GatewayLink {
+    pub(super) href: String,
+    pub(super) name: String,
+    pub(super) is_active: bool,
+    /// Whether it names the server, or offers all of the project.
+    pub(super) names_it: bool,
+}
+
+/// A header as everybody may see it.
+struct HeaderLine {
+    name: String,
+    /// Its value where that is made of references to secrets; whatever was typed as it is may be a credential.
+    value: Option<String>,
+}
+
+/// What the server showed.
+struct Shown {
+    called: String,
+    protocol: &'static str,
+    listed_in: String,
+    tools: Tools,
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/servers/detail.html")]
+struct DetailPage {
+    frame: Frame,
+    project: ProjectLink,
+    may_change: bool,
+    path: String,
+    name: String,
+    slug: String,
+    id: ServerId,
+    url: String,
+    timeout: String,
+    retries: &'static str,
+    told: &'static str,
+    headers: Vec<HeaderLine>,
+    created: Moment,
+    updated: Moment,
+    state: State,
+    shown: Option<Shown>,
+    /// Where the page with the server asked is, while nothing is known of its tools.
+    ask: Option<String>,
+    gateways: Vec<GatewayLink>,
+}
+
+/// GET `/projects/{project}/servers/{server}`. It shows what is known; with `ask` the server is asked first, unless that was
+/// done a moment ago. A script asks for that by itself.
+pub(super) async fn show(
+    Shared(app): Shared<Arc<Admin>>,
+    place: InProject,
+    asked: Asked,
+) -> Result<Response, PageError> {
+    let id: ServerId = place.id("server", "server")?;
+    let (authority, project) = (&place.visit.authority, place.project.id);
+    let server = service::find(&app, authority, project, id).await?;
+    let is_asked = asked.text("ask").is_some();
+    let seen = if is_asked {
+        Some(server_checks::look(&app, authority, project, id).await?)
+    } else {
+        server_checks::last(&app, &server)
+    };
+    let using = service::gateways_of(&app, authority, project, id).await?;
+    let path = place.path(&format!("/servers/{id}"));
+    let search = asked.text("tool").unwrap_or_default().trim();
+    let from = asked
+        .text("from")
+        .and_then(|from| from.parse().ok())
+        .unwrap_or_default();
+    let shown = seen.as_ref().and_then(|check| check.outcome.as_ref().ok());
+    let shown = shown.map(|answered| shown_of(answered, &path, search, from));
+    let now = app.now();
+    Ok(page::show(&DetailPage {
+        frame: place.frame(Section::Servers),
+        project: place.project.clone(),
+        may_change: place.may_change(),
+        ask: seen.is_none().then(|| format!("{path}?ask=yes")),
+        shown,
+        state: state::of(server_checks::known(&app, &server), now),
+        timeout: fields::seconds(server.timeout_ms),
+        retries: RETRIES
+            .get(usize::from(server.retries))
+            .map_or("", |(_, word)| word),
+        told: state::told_about_the_user(server.identity),
+        headers: server.headers.iter().map(line).collect(),
+        created: Moment::new(server.created_at, now),
+        updated: Moment::new(server.updated_at, now),
+        gateways: links(&place, using),
+        name: server.name,
+        slug: server.slug,
+        url: server.url,
+        id,
+        path,
+    }))
+}
+
+/// POST `/projects/{project}/servers/{server}/check`.
+pub(super) async fn check(Shared(app): Shared<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
+    let id: ServerId = place.id("server", "server")?;
+    server_checks::check(&app, &place.visit.authority, place.project.id, id).await?;
+    Ok(page::done(
+        &place.path(&format!("/servers/{id}")),
+        Flash::ServerChecked,
+    ))
+}
+
+/// Gateways to go to.
+pub(super) fn links(place: &InProject, gateways: Vec<UsingGateway>) -> Vec<GatewayLink> {
+    gateways
+        .into_iter()
+        .map(|gateway| GatewayLink {
+            href: place.path(&format!("/gateways/{}", gateway.id)),
+            name: gateway.name,
+            is_active: gateway.status == GatewayStatus::Active,
+            names_it: gateway.names_it,
+        })
+        .collect()
+}
+
+fn shown_of(answered: &Answered, path: &str, search: &str, from: usize) -> Shown {
+    let millis = answered.listed_in.as_millis();
+    Shown {
+        called: [answered.called.as_str(), &answered.version]
+            .join(" ")
+            .trim()
+            .to_owned(),
+        protocol: answered.protocol.as_str(),
+        listed_in: if millis == 0 {
+            "under a millisecond".to_owned()
+        } else {
+            format!("{millis} ms")
+        },
+        tools: tools::page(answered, path, search, from),
+    }
+}
+
+fn line(header: &CustomHeader) -> HeaderLine {
+    let is_shown = service::is_reference(&header.value);
+    HeaderLine {
+        name: header.name.clone(),
+        value: is_shown.then(|| header.value.clone()),
+    }
+}

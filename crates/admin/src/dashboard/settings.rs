@@ -1,0 +1,137 @@
+//! `/projects/{project}/settings`: the name of the project, and its end.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use http::StatusCode;
+
+use super::{
+    counted::noun,
+    error::PageError,
+    flash::Flash,
+    form::{Form, Posted},
+    page::{self, Frame, ProjectLink, Section},
+    session::InProject,
+};
+use crate::{
+    Admin,
+    service::{
+        IfMatch, Patch,
+        projects::{self as service, ProjectPatch},
+    },
+};
+
+/// What goes with the project.
+struct Going {
+    count: i64,
+    label: String,
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/settings.html")]
+struct SettingsPage {
+    frame: Frame,
+    project: ProjectLink,
+    may_manage: bool,
+    form: Form,
+    delete_form: Form,
+    goes: Vec<Going>,
+}
+
+/// GET `/projects/{project}/settings`.
+pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
+    let form = Form::with([("name", &place.project.name)]);
+    render(&app, &place, form, Form::default()).await
+}
+
+/// POST `/projects/{project}/settings`.
+pub(super) async fn rename(
+    State(app): State<Arc<Admin>>,
+    place: InProject,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let patch = ProjectPatch {
+        name: Patch::Set(posted.text("name").to_owned()),
+    };
+    let (authority, id) = (&place.visit.authority, place.project.id);
+    match service::update(&app, authority, id, patch, &IfMatch::Any).await {
+        Ok(_) => Ok(page::done(&place.path("/settings"), Flash::ProjectRenamed)),
+        Err(error) => {
+            let form = Form::refused(&posted, &["name"], &[], error)?;
+            render(&app, &place, form, Form::default()).await
+        }
+    }
+}
+
+/// POST `/projects/{project}/settings/delete`: asks for the name, so that nobody deletes the wrong project.
+pub(super) async fn delete(
+    State(app): State<Arc<Admin>>,
+    place: InProject,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let (authority, id) = (&place.visit.authority, place.project.id);
+    let typed = posted.text("confirm_name");
+    match service::delete(&app, authority, id, typed, &IfMatch::Any).await {
+        Ok(()) => Ok(page::done("/projects", Flash::ProjectDeleted)),
+        Err(error) => {
+            let delete_form = Form::refused(&posted, &["confirm_name"], &[], error)?;
+            let form = Form::with([("name", &place.project.name)]);
+            render(&app, &place, form, delete_form).await
+        }
+    }
+}
+
+/// What goes with the project, for those who may delete it.
+async fn goes(app: &Admin, place: &InProject) -> Result<Vec<Going>, PageError> {
+    let found = service::deletion(app, &place.visit.authority, place.project.id).await?;
+    let (there, grants) = (found.contents, found.grants);
+    let asleep = match grants.asleep {
+        0 => String::new(),
+        asleep => format!(" ({asleep} paused)"),
+    };
+    let goes = [
+        (there.gateways, "gateway", ""),
+        (there.user_sources, "User Source", ""),
+        (there.servers, "server", ""),
+        (there.secrets, "secret", ""),
+        (there.users, "user", ""),
+        (grants.all(), "session", &asleep),
+        (there.api_keys, "API key", ""),
+        (there.members, "membership", ""),
+    ];
+    let going = |(count, one, more): (i64, &str, &str)| Going {
+        count,
+        label: format!("{}{more}", noun(count, one)),
+    };
+    Ok(goes.map(going).into())
+}
+
+async fn render(
+    app: &Admin,
+    place: &InProject,
+    form: Form,
+    delete_form: Form,
+) -> Result<Response, PageError> {
+    let goes = if place.is_owner() {
+        goes(app, place).await?
+    } else {
+        Vec::new()
+    };
+    let status = if form.is_refused() || delete_form.is_refused() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    Ok(page::show_with(
+        status,
+        &SettingsPage {
+            frame: place.frame(Section::Settings),
+            project: place.project.clone(),
+            may_manage: place.is_owner(),
+            form,
+            delete_form,
+            goes,
+        },
+    ))
+}

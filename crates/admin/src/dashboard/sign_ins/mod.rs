@@ -1,0 +1,21 @@
+//! The sign-in trace: what became of each attempt to sign in, step by step, and what to do about those that failed.
+
+mod detail;
+mod list;
+mod row;
+mod words;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+
+use crate::Admin;
+
+pub(super) use self::row::{AttemptRow, rows};
+
+/// Routes inside a project.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/sign-ins", get(list::show))
+        .route("/sign-ins/{attempt}", get(detail::show))
+}

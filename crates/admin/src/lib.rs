@@ -1,0 +1,21 @@
+//! What administrators meet: services with their permissions, the REST API and the dashboard.
+
+pub mod account;
+mod admin;
+mod api;
+pub mod client_setup;
+pub mod dashboard;
+pub mod router;
+pub mod service;
+#[cfg(any(test, feature = "testing"))]
+#[allow(missing_docs, clippy::unwrap_used, reason = "for tests")]
+pub mod testing;
+
+pub use admin::Admin;
+
+pub(crate) use gatewright_core::{
+    config, directory, fetch, jose, next, request, same_origin, session_cookie, telemetry,
+};
+pub(crate) use gatewright_gateway::{
+    authorization_server, front, page, relying_party, resource_server, sign_in_trace,
+};

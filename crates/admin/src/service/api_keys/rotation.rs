@@ -1,0 +1,115 @@
+//! Rotation: a new key takes the place of another, which keeps working for a while, so that no request fails meanwhile.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    Invalid, Timestamp,
+    api_key::ApiKey,
+    audit::ActorKind,
+    id::{ApiKeyId, ProjectId},
+};
+use gatewright_store::{api_key as rows, invitation, quota::Counted};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Authority, Change, CreatedKey, ServiceError, audited, check_expiry, existing, field, insert_over,
+    is_live, make, may_manage, object, quota, updated,
+};
+use crate::Admin;
+
+/// Time enough to put the new key wherever the old one is.
+const DEFAULT_OVERLAP_SECONDS: u32 = 24 * 60 * 60;
+/// A key that is to be replaced is not to stay for long.
+const MAX_OVERLAP_SECONDS: u32 = 7 * 24 * 60 * 60;
+
+/// How a key is rotated.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateApiKey {
+    /// For how long the old key works on, in seconds, a day when left out; 0 ends it at once.
+    #[schema(maximum = 604_800)]
+    #[serde(default)]
+    pub overlap_seconds: Option<u32>,
+    /// When the new key stops working by itself; when left out, as the old one would have.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes a key that takes the place of another: same name, role and gateway. The other one works on until the overlap
+/// ends, or its own end if that comes first; one that works no longer, or was rotated before, is refused. So is the newest
+/// while the one before it works: rotating in a loop must not give more keys than the quota.
+pub async fn rotate(
+    app: &Admin,
+    authority: &Authority,
+    project: Option<ProjectId>,
+    id: ApiKeyId,
+    how: RotateApiKey,
+) -> Result<CreatedKey, ServiceError> {
+    may_manage(authority, project)?;
+    let overlap = how.overlap_seconds.unwrap_or(DEFAULT_OVERLAP_SECONDS);
+    let mut invalid = Invalid::default();
+    if overlap > MAX_OVERLAP_SECONDS {
+        invalid.add(
+            "/overlap_seconds",
+            format!("The old key may work on for at most 7 days: type 0 to {MAX_OVERLAP_SECONDS}."),
+        );
+    }
+    if how.expires_at.is_some() {
+        invalid.take(check_expiry(app, authority, how.expires_at));
+    }
+    invalid.into_result()?;
+    let mut change = Change::begin(app, authority, project).await?;
+    let old = existing(&mut change.tx, project, id).await?;
+    let expires_at = how.expires_at.or(old.expires_at);
+    // That a key has ended is told as that, and not as an end its successor must not have.
+    if is_live(&old, change.now) {
+        check_expiry(app, authority, expires_at)?;
+    }
+    let now = change.now;
+    if is_live(&old, now)
+        && let Some(before) = rows::find_predecessor(&mut change.tx, project, id, now).await?
+    {
+        return Err(too_soon(&before));
+    }
+    let keys_before = match project {
+        Some(project) => quota::counted(&mut change, project, Counted::ApiKeys).await?,
+        None => 0,
+    };
+    let made = make(app, &change, old.scope, old.name.clone(), expires_at);
+    let ends_at = now.plus(Duration::from_secs(u64::from(overlap)));
+    if !rows::rotate(&mut change.tx, project, id, made.key.id, ends_at, now).await? {
+        return Err(refused(&old));
+    }
+    let next = existing(&mut change.tx, project, id).await?;
+    if let Some(end) = next.expires_at {
+        invitation::shorten_of(&mut change.tx, ActorKind::ApiKey(id), end).await?;
+    }
+    let mut changes = updated(&audited(&old), audited(&next));
+    changes.extend(updated(&Vec::new(), vec![field("successor_id", made.key.id)]));
+    change.record("rotated", object(&next), changes).await?;
+    insert_over(change, made, keys_before).await
+}
+
+fn too_soon(before: &ApiKey) -> ServiceError {
+    let until = before.expires_at.map_or_else(
+        || "until it is revoked".to_owned(),
+        |at| format!("until {}", at.to_rfc3339()),
+    );
+    ServiceError::conflict(format!(
+        "The key {} that this one replaces works on {until}. Rotate this one afterwards, or revoke the other first.",
+        before.id
+    ))
+}
+
+fn refused(old: &ApiKey) -> ServiceError {
+    match old.successor_id {
+        Some(successor) => ServiceError::conflict(format!(
+            "This key was rotated before: the key {successor} has taken its place. Rotate that one."
+        )),
+        None => {
+            ServiceError::conflict("This key works no longer: it was revoked or has expired. Make a new one.")
+        }
+    }
+}

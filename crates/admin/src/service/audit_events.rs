@@ -1,0 +1,119 @@
+//! The audit trail: list and read. Events are written by the changes they tell of; what may repeat without end is counted.
+
+use gatewright_domain::{
+    audit::{Actor, AuditEvent, FieldChange},
+    id::{EventId, ProjectId},
+};
+use gatewright_store::{
+    Page, PageRequest,
+    audit::{self as rows, AuditFilter},
+};
+
+use super::{Authority, ServiceError, change::Object};
+use crate::Admin;
+
+/// Events of a project (`None`: of the instance), newest first.
+pub async fn list(
+    app: &Admin,
+    authority: &Authority,
+    project: Option<ProjectId>,
+    filter: &AuditFilter,
+    page: &PageRequest,
+) -> Result<Page<AuditEvent>, ServiceError> {
+    may_read(authority, project)?;
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, project, filter, page).await?)
+}
+
+/// A further page of an export, which may go on for longer than the key or session it began with: asks again whether
+/// that is still good.
+pub async fn list_further(
+    app: &Admin,
+    authority: &Authority,
+    project: Option<ProjectId>,
+    filter: &AuditFilter,
+    page: &PageRequest,
+) -> Result<Page<AuditEvent>, ServiceError> {
+    may_read(authority, project)?;
+    let mut tx = app.store.read().await?;
+    if !authority.stands(&mut tx, project, app.now()).await? {
+        return Err(ServiceError::Forbidden(
+            "The key or session this export began with has ended meanwhile.".to_owned(),
+        ));
+    }
+    Ok(rows::list(&mut tx, project, filter, page).await?)
+}
+
+/// One event.
+pub async fn find(
+    app: &Admin,
+    authority: &Authority,
+    project: Option<ProjectId>,
+    id: EventId,
+) -> Result<AuditEvent, ServiceError> {
+    may_read(authority, project)?;
+    let mut tx = app.store.read().await?;
+    rows::find(&mut tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("audit event"))
+}
+
+/// Something to note in the trail.
+pub(crate) struct Entry<'a> {
+    /// The project, or `None` for the instance.
+    pub(crate) project: Option<ProjectId>,
+    /// Who, and from where.
+    pub(crate) actor: Actor,
+    /// What was done; with the object's kind before it, it is the action.
+    pub(crate) verb: &'a str,
+    /// To what.
+    pub(crate) object: Object<'a>,
+    /// Field by field, without secrets.
+    pub(crate) changes: Vec<FieldChange>,
+}
+
+impl Entry<'_> {
+    /// The event, as of now.
+    pub(super) fn event(self, app: &Admin) -> AuditEvent {
+        let now = app.now();
+        AuditEvent {
+            id: EventId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+            project_id: self.project,
+            at: now,
+            actor: self.actor,
+            action: format!("{}.{}", self.object.kind, self.verb),
+            object_type: self.object.kind.to_owned(),
+            object_id: self.object.id,
+            object_name: self.object.name.to_owned(),
+            changes: self.changes,
+            occurrences: 1,
+            last_at: now,
+        }
+    }
+}
+
+/// Notes what may repeat without end, such as a failed sign-in or a refused change, in a transaction of its own: within
+/// five minutes, entries of one project and action with the same `subject` are one event with a count. A trail that
+/// cannot be written is told in the log and stops nobody.
+pub(crate) async fn tally(app: &Admin, entry: Entry<'_>, subject: &str) {
+    let event = entry.event(app);
+    let noted = async {
+        let mut tx = app.store.write().await?;
+        rows::tally(&mut tx, &event, subject).await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::error!(
+            action = event.action,
+            error = &error as &dyn std::error::Error,
+            "an event is missing in the audit trail"
+        );
+    }
+}
+
+fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<(), ServiceError> {
+    match project {
+        Some(project) => authority.read(project),
+        None => authority.instance(),
+    }
+}

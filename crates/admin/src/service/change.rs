@@ -1,0 +1,319 @@
+//! One administrative change: a transaction that holds the change, its audit event and the new revision.
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    Timestamp,
+    audit::{AuditEvent, FieldChange},
+    id::ProjectId,
+};
+use gatewright_store::{PageRequest, Tx};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Authority, ServiceError,
+    audit_events::{self, Entry},
+    effects::Run,
+    error::Conflict,
+    turns::Turn,
+};
+use crate::{Admin, config::Config};
+
+/// How long a change waits for those of the same project.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Rows read at once where a whole list is needed.
+const BATCH: u32 = 200;
+
+/// A change under way. Dropped without [`Change::commit`], nothing happened.
+pub(super) struct Change<'a> {
+    app: &'a Admin,
+    authority: &'a Authority,
+    project: Option<ProjectId>,
+    run: Run,
+    /// Of a project one change is under way at a time: they wait for each other all the same, and so for a connection too
+    /// where many wait, which those need who sign in.
+    _turn: Turn<'a>,
+    /// The transaction.
+    pub(super) tx: Tx,
+    /// The moment of the change.
+    pub(super) now: Timestamp,
+}
+
+/// The thing a change is about, as the audit trail names it.
+pub(crate) struct Object<'a> {
+    /// Its kind, like `user_source`.
+    pub(crate) kind: &'static str,
+    /// Its id.
+    pub(crate) id: String,
+    /// What people call it.
+    pub(crate) name: &'a str,
+}
+
+impl<'a> Change<'a> {
+    /// Begins a change in a project (`None`: of the instance), which must exist.
+    pub(super) async fn begin(
+        app: &'a Admin,
+        authority: &'a Authority,
+        project: Option<ProjectId>,
+    ) -> Result<Self, ServiceError> {
+        Self::begin_as(Run::Change, app, authority, project).await
+    }
+
+    /// The same for a change that may only be tried out: in a rehearsal nothing is written, whatever is called.
+    pub(super) async fn begin_as(
+        run: Run,
+        app: &'a Admin,
+        authority: &'a Authority,
+        project: Option<ProjectId>,
+    ) -> Result<Self, ServiceError> {
+        app.pace.count(authority)?;
+        let turn = tokio::time::timeout(PATIENCE, app.changes.take(project)).await;
+        let turn = turn.ok().flatten().ok_or(ServiceError::TooManyChanges {
+            after: Duration::from_secs(1),
+        })?;
+        let mut tx = app.store.write().await?;
+        // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
+        // replica, and what a check has seen in here is still so when the change is written.
+        gatewright_store::revision::bump(&mut tx).await?;
+        if let Some(id) = project
+            && gatewright_store::project::find(&mut tx, id).await?.is_none()
+        {
+            return Err(ServiceError::not_found("project"));
+        }
+        let now = app.now();
+        if let Some(once) = authority.once() {
+            once.claim(&mut tx, now).await?;
+        }
+        Ok(Self {
+            app,
+            authority,
+            project,
+            run,
+            _turn: turn,
+            tx,
+            now,
+        })
+    }
+
+    /// The configuration of the instance.
+    pub(super) fn config(&self) -> &'a Config {
+        &self.app.config
+    }
+
+    /// A time for `updated_at` that is later than the one before, however fast changes follow each other.
+    pub(super) fn later_than(&self, before: Timestamp) -> Timestamp {
+        self.now.max(before.plus(Duration::from_millis(1)))
+    }
+
+    /// Notes in the audit trail what is done.
+    pub(super) async fn record(
+        &mut self,
+        verb: &str,
+        object: Object<'_>,
+        changes: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        self.record_in(self.project, verb, object, changes).await
+    }
+
+    /// The same in the trail of another project, or (`None`) of the instance.
+    pub(super) async fn record_in(
+        &mut self,
+        project: Option<ProjectId>,
+        verb: &str,
+        object: Object<'_>,
+        changes: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        let entry = Entry {
+            project,
+            ..self.entry(verb, object, changes)
+        };
+        let event = AuditEvent {
+            at: self.now,
+            last_at: self.now,
+            ..entry.event(self.app)
+        };
+        gatewright_store::audit::insert(&mut self.tx, &event).await?;
+        Ok(())
+    }
+
+    /// Gives the change up because something stands in the way, which the audit trail tells: in a transaction of its own,
+    /// because this one never happened, and once per object, actor and five minutes, because whoever is refused tries
+    /// again.
+    pub(super) async fn refuse(self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
+        if self.run == Run::Rehearsal {
+            return conflict.into();
+        }
+        let subject = format!("{} {}", object.id, self.authority.actor().kind);
+        let entry = self.entry(verb, object, in_the_way(&conflict));
+        let app = self.app;
+        // The one writer of SQLite is still held by the change.
+        drop(self.tx);
+        audit_events::tally(app, entry, &subject).await;
+        conflict.into()
+    }
+
+    fn entry<'b>(&self, verb: &'b str, object: Object<'b>, changes: Vec<FieldChange>) -> Entry<'b> {
+        Entry {
+            project: self.project,
+            actor: self.authority.actor().clone(),
+            verb,
+            object,
+            changes,
+        }
+    }
+
+    /// Makes it happen and lets requests see it. What happens once waits for its answer.
+    pub(super) async fn commit(self) -> Result<(), ServiceError> {
+        if self.run == Run::Rehearsal {
+            return Ok(());
+        }
+        if let Some(once) = self.authority.once() {
+            once.hold(self.tx);
+            return Ok(());
+        }
+        self.tx.commit().await?;
+        self.app
+            .refresh_directory()
+            .await
+            .map_err(ServiceError::NotConfirmed)
+    }
+}
+
+/// The fields of an object as the audit trail shows them. Secrets are never among them.
+pub(super) type Fields = Vec<(String, Value)>;
+
+/// One field of an object.
+pub(super) fn field(name: &str, value: impl Serialize) -> (String, Value) {
+    let value = serde_json::to_value(value).expect("fields of the audit trail are plain data");
+    (name.to_owned(), value)
+}
+
+/// The changes of a creation. Empty fields are left out.
+pub(super) fn created(after: Fields) -> Vec<FieldChange> {
+    let is_filled = |value: &Value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => true,
+    };
+    let change = |(field, value)| FieldChange {
+        field,
+        before: None,
+        after: Some(value),
+    };
+    after
+        .into_iter()
+        .filter(|(_, value)| is_filled(value))
+        .map(change)
+        .collect()
+}
+
+/// The changes of an update: what differs. Fields may come and go, such as single headers.
+pub(super) fn updated(before: &Fields, after: Fields) -> Vec<FieldChange> {
+    let gone = before
+        .iter()
+        .filter(|(name, _)| !after.iter().any(|(other, _)| other == name))
+        .map(|(name, value)| FieldChange {
+            field: name.clone(),
+            before: Some(value.clone()),
+            after: None,
+        })
+        .collect::<Vec<_>>();
+    let mut changes = Vec::new();
+    for (name, value) in after {
+        let old = before
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, value)| value);
+        if old != Some(&value) {
+            changes.push(FieldChange {
+                field: name,
+                before: old.cloned(),
+                after: Some(value),
+            });
+        }
+    }
+    changes.extend(gone);
+    changes
+}
+
+/// What stood in the way of a change, by id.
+fn in_the_way(conflict: &Conflict) -> Vec<FieldChange> {
+    fn ids<T: ToString>(items: &[(T, String)]) -> Vec<String> {
+        items.iter().map(|(id, _)| id.to_string()).collect()
+    }
+    created(vec![
+        field("active_gateways", ids(&conflict.active_gateways)),
+        field("gateways", ids(&conflict.gateways)),
+        field("servers", ids(&conflict.servers)),
+    ])
+}
+
+/// That a secret changed, and nothing about it.
+pub(super) fn secret_changed(field: &str) -> FieldChange {
+    FieldChange {
+        field: field.to_owned(),
+        before: None,
+        after: None,
+    }
+}
+
+/// Where reading a whole list begins.
+pub(super) const FIRST_PAGE: PageRequest = PageRequest {
+    after: None,
+    limit: BATCH,
+};
+
+/// Reads a whole list, page after page: `every!(page => list(&mut tx, &page))`. A macro, because the compiler cannot yet
+/// see that the future of an async closure which borrows its arguments may move between threads.
+macro_rules! every {
+    ($page:ident => $read:expr) => {{
+        let mut items = Vec::new();
+        let mut $page = $crate::service::change::FIRST_PAGE;
+        loop {
+            let read = $read.await?;
+            items.extend(read.items);
+            match read.next {
+                Some(next) => $page.after = Some(next),
+                None => break items,
+            }
+        }
+    }};
+}
+pub(super) use every;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_shows_what_differs_and_nothing_else() {
+        let before = vec![
+            field("name", "a"),
+            field("status", "active"),
+            field("headers.X-Old", "v"),
+        ];
+        let after = vec![
+            field("name", "b"),
+            field("status", "active"),
+            field("headers.X-New", "w"),
+        ];
+        let changes = updated(&before, after);
+        let named: Vec<_> = changes.iter().map(|change| change.field.as_str()).collect();
+        assert_eq!(named, ["name", "headers.X-New", "headers.X-Old"]);
+        assert_eq!(changes[0].before, Some("a".into()));
+        assert_eq!(changes[0].after, Some("b".into()));
+    }
+
+    #[test]
+    fn a_creation_leaves_out_what_is_empty() {
+        let changes = created(vec![
+            field("name", "a"),
+            field("description", ""),
+            field("servers", [0_u8; 0]),
+        ]);
+        assert_eq!(changes.len(), 1);
+    }
+}

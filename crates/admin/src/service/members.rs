@@ -1,0 +1,251 @@
+//! Members of a project: list, change roles, remove, leave. They come by invitation.
+
+use gatewright_domain::{
+    Invalid,
+    account::Account,
+    audit::ActorKind,
+    grant::{Grant, RevocationReason},
+    id::{AccountId, GrantId, ProjectId},
+    member::{Member, Role},
+};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    grant::Holder,
+    member::{self as rows, MemberWrite},
+    quota::Counted,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Authority, IfMatch, Patch, ServiceError, accounts,
+    change::{Change, Object, created, field, updated},
+    grants, invitations, quota,
+};
+use crate::{Admin, api::schema};
+
+/// A change of a member.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberPatch {
+    /// The new role. It ends the member's sessions; the last owner stays an owner.
+    #[schema(schema_with = schema::member_role)]
+    #[serde(default)]
+    pub role: Patch<Role>,
+}
+
+/// Members with their accounts, in the order in which the accounts were made.
+pub async fn list(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    page: &PageRequest,
+) -> Result<Page<(Member, Account)>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, project, page).await?)
+}
+
+/// One member.
+pub async fn find(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+) -> Result<(Member, Account), ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, account).await
+}
+
+/// Adds the signed-in administrator of the instance to a project as an owner. Everybody in the project can see it, in the
+/// list of members and in the audit trail.
+pub async fn join(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+) -> Result<(Member, Account), ServiceError> {
+    authority.instance()?;
+    let account = authority.account()?.account;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let now = change.now;
+    let member = Member {
+        project_id: project,
+        account_id: account,
+        role: Role::Owner,
+        created_at: now,
+        updated_at: now,
+    };
+    if !rows::insert(&mut change.tx, &member).await? {
+        return Err(ServiceError::conflict(
+            "You are a member of this project already. An owner can change your role.",
+        ));
+    }
+    quota::check(&mut change, project, Counted::Members).await?;
+    let (member, account) = existing(&mut change.tx, project, account).await?;
+    let changes = created(vec![field("role", member.role)]);
+    change.record("joined", object(&account), changes).await?;
+    change.commit().await?;
+    Ok((member, account))
+}
+
+/// Changes the role of a member, whose sessions end.
+pub async fn update(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+    patch: MemberPatch,
+    if_match: &IfMatch,
+) -> Result<(Member, Account), ServiceError> {
+    authority.own(project)?;
+    let mut invalid = Invalid::default();
+    let role = patch
+        .role
+        .required(&mut invalid, "/role", &["viewer", "admin", "owner"]);
+    invalid.into_result()?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let (current, person) = existing(&mut change.tx, project, account).await?;
+    if_match.holds(current.updated_at)?;
+    let Some(role) = role else {
+        return Ok((current, person));
+    };
+    if role > current.role {
+        authority.lasting("the higher role of a member")?;
+    }
+    let now = change.later_than(current.updated_at);
+    match rows::change_role(&mut change.tx, project, account, role, now).await? {
+        MemberWrite::Done => {}
+        MemberWrite::Same => return Ok((current, person)),
+        MemberWrite::Missing => return Err(ServiceError::not_found("member")),
+        MemberWrite::LastOwner => return Err(last_owner(change, &person, "role_refused").await),
+    }
+    accounts::end_sessions(&mut change, authority, account).await?;
+    if current.role == Role::Owner {
+        invitations::end_of(&mut change, Some(project), ActorKind::Account(account)).await?;
+    }
+    let changes = updated(&vec![field("role", current.role)], vec![field("role", role)]);
+    change.record("updated", object(&person), changes).await?;
+    change.commit().await?;
+    let next = Member {
+        role,
+        updated_at: now,
+        ..current
+    };
+    Ok((next, person))
+}
+
+/// Removes a member; everybody may remove themselves. Keys belong to the project and stay; grants the account has as a
+/// member end, and fail from the next request on.
+pub async fn remove(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
+    let is_oneself = authority
+        .account()
+        .is_ok_and(|signed_in| signed_in.account == account);
+    if is_oneself {
+        authority.read(project)?;
+    } else {
+        authority.own(project)?;
+    }
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let (current, person) = existing(&mut change.tx, project, account).await?;
+    if_match.holds(current.updated_at)?;
+    match rows::remove(&mut change.tx, project, account).await? {
+        MemberWrite::Done | MemberWrite::Same => {}
+        MemberWrite::Missing => return Err(ServiceError::not_found("member")),
+        MemberWrite::LastOwner => return Err(last_owner(change, &person, "removal_refused").await),
+    }
+    accounts::end_sessions(&mut change, authority, account).await?;
+    invitations::end_of(&mut change, Some(project), ActorKind::Account(account)).await?;
+    // The directory alone would end them too, until the account is a member again.
+    grants::end_all(
+        &mut change,
+        project,
+        Holder::Member(account),
+        RevocationReason::MemberRemoved,
+    )
+    .await?;
+    let changes = updated(&vec![field("role", current.role)], Vec::new());
+    let verb = if is_oneself { "left" } else { "removed" };
+    change.record(verb, object(&person), changes).await?;
+    change.commit().await
+}
+
+/// Live grants a member holds at the project's gateways for members, newest first.
+pub async fn grants(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+    page: &PageRequest,
+) -> Result<Page<Grant>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, account).await?;
+    grants::list(app, &mut tx, project, Holder::Member(account), page).await
+}
+
+/// Ends one grant of a member.
+pub async fn end_grant(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+    grant: GrantId,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    existing(&mut change.tx, project, account).await?;
+    grants::end(change, project, Holder::Member(account), grant).await
+}
+
+/// Ends all grants of a member; how many. They may sign in again.
+pub async fn end_grants(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    account: AccountId,
+) -> Result<u64, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let (_, person) = existing(&mut change.tx, project, account).await?;
+    let holder = Holder::Member(account);
+    let ended = grants::end_all(&mut change, project, holder, RevocationReason::Administrator).await?;
+    let changes = created(vec![field("grants_ended", ended)]);
+    change.record("grants_ended", object(&person), changes).await?;
+    change.commit().await?;
+    Ok(ended)
+}
+
+async fn last_owner(change: Change<'_>, person: &Account, verb: &str) -> ServiceError {
+    let conflict = super::error::Conflict {
+        detail: "This is the only owner of the project who can sign in: make another member an owner first, or delete the \
+                 project."
+            .to_owned(),
+        ..super::error::Conflict::default()
+    };
+    change.refuse(verb, object(person), conflict).await
+}
+
+pub(super) async fn existing(
+    tx: &mut Tx,
+    project: ProjectId,
+    account: AccountId,
+) -> Result<(Member, Account), ServiceError> {
+    rows::find(tx, project, account)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("member"))
+}
+
+pub(super) fn object(account: &Account) -> Object<'_> {
+    Object {
+        kind: "member",
+        id: account.id.to_string(),
+        name: account.email.as_str(),
+    }
+}

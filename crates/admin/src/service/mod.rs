@@ -1,0 +1,48 @@
+//! What administrators do, as functions that API, dashboard, CLI and demo share.
+//!
+//! Every change goes the same way: the caller's [`Authority`] is asked, the input is checked and all that is wrong with
+//! it is told at once, one transaction makes the change together with its audit event and the growth of the revision,
+//! and the directory is read anew before the answer, so that the very next request sees the change.
+
+pub mod account_sessions;
+pub mod accounts;
+pub mod api_keys;
+pub mod attention;
+pub mod audit_events;
+pub mod authority;
+mod change;
+pub mod clients;
+pub mod demo;
+pub mod effects;
+pub mod error;
+pub mod gateways;
+mod grants;
+pub mod instance;
+pub mod invitations;
+pub mod members;
+pub mod names;
+pub mod once;
+pub mod pace;
+pub mod password_reset;
+pub mod patch;
+pub mod preregistered_clients;
+pub mod projects;
+pub mod provider_presets;
+mod quota;
+pub mod secrets;
+pub mod server_checks;
+pub mod servers;
+pub mod setup;
+pub mod sign_in;
+pub mod sign_in_attempts;
+pub mod single_sign_on;
+#[cfg(test)]
+mod tests;
+pub mod try_tool;
+pub mod turns;
+pub mod user_sources;
+pub mod users;
+
+pub use authority::Authority;
+pub use error::ServiceError;
+pub use patch::{IfMatch, Patch, Version};

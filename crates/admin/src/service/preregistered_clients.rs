@@ -1,0 +1,378 @@
+//! Clients registered beforehand at a gateway: create, list, read, change, rotate the secret, delete.
+
+mod keys;
+
+use std::time::Duration;
+
+use gatewright_domain::{
+    Invalid, entropy,
+    grant::RevocationReason,
+    id::{ClientId, GatewayId, ProjectId},
+    preregistered_client::{
+        ClientProof, ClientSecretHashes, DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS, PreregisteredClient,
+        SecretPlace, check_fields,
+    },
+    secret::Secret,
+    token_hash::TokenHash,
+};
+use gatewright_oauth::client_authentication::Method;
+use gatewright_store::{Page, PageRequest, Tx, preregistered_client as rows, quota::Counted};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use self::keys::{check_keys, with_keys};
+use super::{
+    Authority, IfMatch, Patch, ServiceError,
+    change::{Change, Fields, Object, created, field, secret_changed, updated},
+    quota,
+};
+use crate::{Admin, api::schema};
+
+/// A client to register.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPreregisteredClient {
+    /// 1-80 characters, unique at the gateway; the consent page shows it.
+    #[schema(required = true, min_length = 1, max_length = 80)]
+    #[serde(default)]
+    pub name: String,
+    /// Where people may be sent back to, 1 to 10. On loopback any port matches.
+    #[schema(required = true, min_items = 1, max_items = 10)]
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// `none` for programs that cannot keep a secret, such as those on people's machines; `private_key_jwt` for those that sign with a key of their own; the others make a secret. It never changes.
+    #[schema(required = true, schema_with = schema::client_method)]
+    #[serde(default)]
+    pub token_endpoint_auth_method: String,
+    /// The public keys (a JWK set, RFC 7517) of a client that signs: for `private_key_jwt` only.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default)]
+    pub jwks: Option<Value>,
+}
+
+/// A change of a client. What is left out stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PreregisteredClientPatch {
+    /// 1-80 characters, unique at the gateway.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub name: Patch<String>,
+    /// All redirect URIs; the list is replaced as a whole.
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(default)]
+    pub redirect_uris: Patch<Vec<String>>,
+    /// All public keys of a client that signs; the set is replaced as a whole. List old and new keys while it changes over.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default)]
+    pub jwks: Patch<Value>,
+}
+
+/// How to rotate a secret.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRotation {
+    /// How long the old secret goes on working, in seconds: a day when left out, 0 to end it at once.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    #[serde(default)]
+    pub overlap_seconds: Option<u32>,
+}
+
+/// A client with the secret that was just made for it, which nobody can read again.
+#[derive(Debug)]
+pub struct WithSecret {
+    /// The client.
+    pub client: PreregisteredClient,
+    /// Its new secret; none for a public client.
+    pub secret: Option<Secret>,
+}
+
+/// Registers a client at a gateway.
+pub async fn create(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    new: NewPreregisteredClient,
+) -> Result<WithSecret, ServiceError> {
+    authority.change(project)?;
+    let mut invalid = Invalid::default();
+    let fields = invalid.take(check_fields(&new.name, &new.redirect_uris));
+    let method = Method::from_name(&new.token_endpoint_auth_method);
+    if method.is_none() {
+        invalid.add(
+            "/token_endpoint_auth_method",
+            "Type how the client proves who it is: `none` for a program that cannot keep a secret, \
+             `client_secret_basic` or `client_secret_post` for one that can, `private_key_jwt` for one that signs.",
+        );
+    }
+    let jwks = match (method, &new.jwks) {
+        (Some(Method::PrivateKeyJwt), keys) => invalid.take(check_keys(keys.as_ref())),
+        (Some(_), Some(_)) => {
+            invalid.add(
+                "/jwks",
+                "Only a client with `private_key_jwt` has keys: leave this out, or change the method.",
+            );
+            None
+        }
+        (Some(_) | None, _) => None,
+    };
+    invalid.into_result()?;
+    let (name, redirect_uris) = fields.expect("fields without a violation were read");
+    let method = method.expect("a method that is no violation was read");
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    existing_gateway(&mut change.tx, project, gateway).await?;
+    let (proof, secret) = make_proof(app, &change, method, jwks);
+    let client = PreregisteredClient {
+        id: ClientId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        project_id: project,
+        gateway_id: gateway,
+        name,
+        redirect_uris,
+        proof,
+        created_at: change.now,
+        updated_at: change.now,
+    };
+    rows::insert(&mut change.tx, &client)
+        .await
+        .map_err(|error| ServiceError::taken(error, "client"))?;
+    quota::check(&mut change, project, Counted::Clients).await?;
+    let mut changes = created(audited(&client));
+    changes.extend(secret.as_ref().map(|_| secret_changed("client_secret")));
+    change.record("created", object(&client), changes).await?;
+    change.commit().await?;
+    Ok(WithSecret { client, secret })
+}
+
+/// Clients of a gateway, oldest first.
+pub async fn list(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    page: &PageRequest,
+) -> Result<Page<PreregisteredClient>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing_gateway(&mut tx, project, gateway).await?;
+    Ok(rows::list(&mut tx, project, gateway, page).await?)
+}
+
+/// One client, without its secret.
+pub async fn find(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+) -> Result<PreregisteredClient, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, gateway, id).await
+}
+
+/// Changes name or redirect URIs. Grants go on.
+pub async fn update(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+    patch: PreregisteredClientPatch,
+    if_match: &IfMatch,
+) -> Result<PreregisteredClient, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let current = existing(&mut change.tx, project, gateway, id).await?;
+    if_match.holds(current.updated_at)?;
+    let texts = current.redirect_uri_texts().into_iter().map(str::to_owned);
+    let (name, redirect_uris) = check_fields(
+        &patch.name.over(&current.name),
+        &patch.redirect_uris.over(&texts.collect()),
+    )?;
+    let mut next = PreregisteredClient {
+        name,
+        redirect_uris,
+        proof: with_keys(&current.proof, patch.jwks)?,
+        ..current.clone()
+    };
+    if next == current {
+        return Ok(current);
+    }
+    next.updated_at = change.later_than(current.updated_at);
+    write(&mut change, &next, &current).await?;
+    let changes = updated(&audited(&current), audited(&next));
+    change.record("updated", object(&next), changes).await?;
+    change.commit().await?;
+    Ok(next)
+}
+
+/// Makes a new secret. The old one goes on working for the overlap; one that was still in its overlap ends.
+pub async fn rotate_secret(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+    rotation: SecretRotation,
+    if_match: &IfMatch,
+) -> Result<WithSecret, ServiceError> {
+    authority.change(project)?;
+    let overlap = rotation.overlap_seconds.unwrap_or(DEFAULT_OVERLAP_SECONDS);
+    if overlap > MAX_OVERLAP_SECONDS {
+        return Err(Invalid::one(
+            "/overlap_seconds",
+            format!("Type 0 to {MAX_OVERLAP_SECONDS} seconds: how long the old secret goes on working."),
+        )
+        .into());
+    }
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let current = existing(&mut change.tx, project, gateway, id).await?;
+    if_match.holds(current.updated_at)?;
+    let (place, hashes) = match &current.proof {
+        ClientProof::Secret { place, hashes } => (*place, hashes),
+        ClientProof::Public => {
+            return Err(ServiceError::conflict(
+                "This client is public and has no secret to rotate. Register another client with \
+                 `client_secret_basic` or `client_secret_post` where the program can keep one.",
+            ));
+        }
+        ClientProof::Key { .. } => {
+            return Err(ServiceError::conflict(
+                "This client signs with a key of its own and has no secret to rotate. Change its `jwks` instead: list \
+                 the old and the new key while it changes over.",
+            ));
+        }
+    };
+    let secret = Secret::new(entropy::token(app.entropy.as_ref()));
+    let overlap = Duration::from_secs(overlap.into());
+    let next = PreregisteredClient {
+        proof: ClientProof::Secret {
+            place,
+            hashes: hashes.rotated(TokenHash::of(secret.expose()), change.now, overlap),
+        },
+        updated_at: change.later_than(current.updated_at),
+        ..current.clone()
+    };
+    write(&mut change, &next, &current).await?;
+    let mut changes = created(vec![field("overlap_seconds", overlap.as_secs())]);
+    changes.push(secret_changed("client_secret"));
+    change.record("secret_rotated", object(&next), changes).await?;
+    change.commit().await?;
+    Ok(WithSecret {
+        client: next,
+        secret: Some(secret),
+    })
+}
+
+/// Deletes a client; its grants end, and its tokens fail from the next request on.
+pub async fn delete(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    // Held, so that no code becomes a grant between the end of the grants and the commit.
+    if !gatewright_store::gateway::hold(&mut change.tx, project, gateway).await? {
+        return Err(ServiceError::not_found("gateway"));
+    }
+    let client = existing(&mut change.tx, project, gateway, id).await?;
+    if_match.holds(client.updated_at)?;
+    if !rows::delete(&mut change.tx, project, gateway, id).await? {
+        return Err(ServiceError::not_found("client"));
+    }
+    let now = change.now;
+    let reason = RevocationReason::ClientRemoved;
+    let ended =
+        gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &id.to_string(), reason, now)
+            .await?;
+    let changes = created(vec![field("grants_ended", ended)]);
+    change.record("deleted", object(&client), changes).await?;
+    change.commit().await
+}
+
+/// How a new client proves who it is, and the secret made for that.
+fn make_proof(
+    app: &Admin,
+    change: &Change<'_>,
+    method: Method,
+    jwks: Option<String>,
+) -> (ClientProof, Option<Secret>) {
+    let place = match method {
+        Method::None => return (ClientProof::Public, None),
+        Method::PrivateKeyJwt => {
+            let jwks = jwks.expect("keys of a client that signs were checked");
+            return (ClientProof::Key { jwks }, None);
+        }
+        Method::ClientSecretBasic => SecretPlace::Header,
+        Method::ClientSecretPost => SecretPlace::Body,
+    };
+    let secret = Secret::new(entropy::token(app.entropy.as_ref()));
+    let hashes = ClientSecretHashes {
+        current: TokenHash::of(secret.expose()),
+        changed_at: change.now,
+        previous: None,
+    };
+    (ClientProof::Secret { place, hashes }, Some(secret))
+}
+
+async fn write(
+    change: &mut Change<'_>,
+    next: &PreregisteredClient,
+    current: &PreregisteredClient,
+) -> Result<(), ServiceError> {
+    let written = rows::update(&mut change.tx, next, current.updated_at)
+        .await
+        .map_err(|error| ServiceError::taken(error, "client"))?;
+    if written {
+        Ok(())
+    } else {
+        Err(ServiceError::changed_meanwhile())
+    }
+}
+
+/// Fails unless the gateway is one of the project's.
+pub(super) async fn existing_gateway(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+) -> Result<(), ServiceError> {
+    match gatewright_store::gateway::find(tx, project, gateway).await? {
+        Some(_) => Ok(()),
+        None => Err(ServiceError::not_found("gateway")),
+    }
+}
+
+async fn existing(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+) -> Result<PreregisteredClient, ServiceError> {
+    rows::find(tx, project, gateway, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("client"))
+}
+
+fn object(client: &PreregisteredClient) -> Object<'_> {
+    Object {
+        kind: "preregistered_client",
+        id: client.id.to_string(),
+        name: &client.name,
+    }
+}
+
+fn audited(client: &PreregisteredClient) -> Fields {
+    vec![
+        field("name", &client.name),
+        field("gateway_id", client.gateway_id),
+        field("redirect_uris", client.redirect_uri_texts()),
+        field("token_endpoint_auth_method", client.proof.method().as_str()),
+        field("jwks", client.proof.jwks()),
+    ]
+}

@@ -1,0 +1,228 @@
+//! Projects: create, list, read, rename, delete.
+
+use gatewright_domain::{
+    Invalid,
+    id::ProjectId,
+    member::{Member, Role},
+    project::{Project, check_name},
+};
+use gatewright_store::{
+    Page, PageRequest, StoreError, Tx,
+    held_grants::{self, HeldGrants},
+    project as rows,
+    project_contents::{self, ProjectContents},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Authority, IfMatch, Patch, ServiceError,
+    authority::Visible,
+    change::{Change, Fields, Object, created, field, updated},
+};
+use crate::Admin;
+
+/// A project to create.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProject {
+    /// 1-80 characters, unique in the instance.
+    #[schema(required = true, min_length = 1, max_length = 80)]
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A change of a project.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectPatch {
+    /// 1-80 characters, unique in the instance.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub name: Patch<String>,
+}
+
+/// Creates a project.
+pub async fn create(app: &Admin, authority: &Authority, new: NewProject) -> Result<Project, ServiceError> {
+    authority.instance()?;
+    let name = check_name("/name", &new.name)?;
+    let mut change = Change::begin(app, authority, None).await?;
+    let project = Project {
+        id: ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        name,
+        created_at: change.now,
+        updated_at: change.now,
+    };
+    rows::insert(&mut change.tx, &project).await.map_err(taken)?;
+    change
+        .record("created", object(&project), created(audited(&project)))
+        .await?;
+    // Whoever makes a project as a person owns it; a key belongs to nobody who could.
+    if let Ok(signed_in) = authority.account() {
+        let owner = Member {
+            project_id: project.id,
+            account_id: signed_in.account,
+            role: Role::Owner,
+            created_at: change.now,
+            updated_at: change.now,
+        };
+        gatewright_store::member::insert(&mut change.tx, &owner).await?;
+    }
+    change.commit().await?;
+    Ok(project)
+}
+
+/// The projects that are open to the caller, oldest first: all for instance keys and administrators of the instance, its
+/// own for a project key, those it is a member of for an account.
+pub async fn list(
+    app: &Admin,
+    authority: &Authority,
+    page: &PageRequest,
+) -> Result<Page<Project>, ServiceError> {
+    let mut tx = app.store.read().await?;
+    let own = match authority.visible_projects() {
+        Visible::All => return Ok(rows::list(&mut tx, page).await?),
+        Visible::OfAccount(account) => return Ok(rows::list_of_account(&mut tx, account, page).await?),
+        Visible::Only(own) => own,
+    };
+    let is_on_page = page.after.as_ref().is_none_or(|after| *after < own.to_string());
+    let found = if is_on_page {
+        rows::find(&mut tx, own).await?
+    } else {
+        None
+    };
+    Ok(Page {
+        items: found.into_iter().collect(),
+        next: None,
+    })
+}
+
+/// One project.
+pub async fn find(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Project, ServiceError> {
+    authority.read_project(id)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, id).await
+}
+
+/// How much there is in a project.
+pub async fn contents(
+    app: &Admin,
+    authority: &Authority,
+    id: ProjectId,
+) -> Result<ProjectContents, ServiceError> {
+    authority.read(id)?;
+    let mut tx = app.store.read().await?;
+    Ok(project_contents::count(&mut tx, id).await?)
+}
+
+/// Renames a project.
+pub async fn update(
+    app: &Admin,
+    authority: &Authority,
+    id: ProjectId,
+    patch: ProjectPatch,
+    if_match: &IfMatch,
+) -> Result<Project, ServiceError> {
+    authority.manage_project(id)?;
+    let mut change = Change::begin(app, authority, Some(id)).await?;
+    let current = existing(&mut change.tx, id).await?;
+    if_match.holds(current.updated_at)?;
+    let mut next = Project {
+        name: check_name("/name", &patch.name.over(&current.name))?,
+        ..current.clone()
+    };
+    if next == current {
+        return Ok(current);
+    }
+    next.updated_at = change.later_than(current.updated_at);
+    if !rows::update(&mut change.tx, &next, current.updated_at)
+        .await
+        .map_err(taken)?
+    {
+        return Err(ServiceError::changed_meanwhile());
+    }
+    let changes = updated(&audited(&current), audited(&next));
+    change.record("updated", object(&next), changes).await?;
+    change.commit().await?;
+    Ok(next)
+}
+
+/// What goes with a project.
+#[derive(Debug, Clone, Copy)]
+pub struct Deletion {
+    /// What is in it.
+    pub contents: ProjectContents,
+    /// Grants of its users and members.
+    pub grants: HeldGrants,
+}
+
+/// What would go with a project, for whoever is about to delete it.
+pub async fn deletion(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Deletion, ServiceError> {
+    authority.manage_project(id)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, id).await?;
+    Ok(Deletion {
+        contents: project_contents::count(&mut tx, id).await?,
+        grants: held_grants::count_of_project(&mut tx, id, app.now()).await?,
+    })
+}
+
+/// Deletes a project with everything in it, its keys included, when its name was typed. Its audit trail stays, and the deletion itself is noted
+/// in the trail of the instance.
+pub async fn delete(
+    app: &Admin,
+    authority: &Authority,
+    id: ProjectId,
+    confirm_name: &str,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
+    authority.manage_project(id)?;
+    let mut change = Change::begin(app, authority, None).await?;
+    let project = existing(&mut change.tx, id).await?;
+    if_match.holds(project.updated_at)?;
+    if confirm_name != project.name {
+        return Err(Invalid::one(
+            "/confirm_name",
+            format!(
+                "This is not the name of the project. Everything in it goes with it, for good: type `{}` to confirm. Nothing \
+                 was deleted.",
+                project.name
+            ),
+        )
+        .into());
+    }
+    if !rows::delete(&mut change.tx, id).await? {
+        return Err(ServiceError::not_found("project"));
+    }
+    change.record("deleted", object(&project), Vec::new()).await?;
+    change.commit().await
+}
+
+async fn existing(tx: &mut Tx, id: ProjectId) -> Result<Project, ServiceError> {
+    rows::find(tx, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("project"))
+}
+
+fn taken(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::Taken { field } => Invalid::one(
+            format!("/{field}"),
+            format!("Another project has this {field} already: choose another."),
+        )
+        .into(),
+        other => other.into(),
+    }
+}
+
+fn object(project: &Project) -> Object<'_> {
+    Object {
+        kind: "project",
+        id: project.id.to_string(),
+        name: &project.name,
+    }
+}
+
+fn audited(project: &Project) -> Fields {
+    vec![field("name", &project.name)]
+}

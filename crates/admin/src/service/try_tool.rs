@@ -1,0 +1,284 @@
+//! Trying a gateway out: an administrator calls one of its tools, as themselves or as one of its users. Each call stands in
+//! the audit trail before it is made, with the tool and the user and never with arguments or results, and a server that is
+//! told who the user is, is also told who acts for them.
+
+use std::sync::Arc;
+
+use gatewright_domain::{
+    Invalid,
+    account::Account,
+    audit::ActorKind,
+    gateway::{Authentication, Gateway, GatewayStatus},
+    grant::Person,
+    id::{AccountId, GatewayId, ProjectId, UserId, UserSourceId},
+    principal::{Principal, Proof, Trial, TriedAs},
+    user::UserStatus,
+    user_source::UserSourceStatus,
+};
+use gatewright_mcp::own_client::OfferedTool;
+use gatewright_store::{StoreError, account as accounts, audit};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{
+    Authority, ServiceError,
+    audit_events::Entry,
+    change::{Object, created, field},
+    gateways, members, users,
+};
+use crate::{
+    Admin,
+    directory::GatewayEntry,
+    resource_server::{Tried, trial, user_id},
+};
+
+/// No tool that a gateway offers has a longer name, in bytes.
+const NAME_MAX: usize = 512;
+
+/// A call to try.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCall {
+    /// The tool, by the name that clients see.
+    #[schema(required = true, min_length = 1, max_length = 512)]
+    #[serde(default)]
+    pub tool: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub arguments: Map<String, Value>,
+    /// For whom: the id of a user (`usr_…`) of the gateway's User Source, in the mode *Project members* the account of a
+    /// member (`acc_…`), in Headers mode the user id as a client would send it. Left out, an account calls as itself; an
+    /// API key belongs to nobody and must say.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+/// What a call is made for, when nothing stands in its way.
+struct Way {
+    gateway: Gateway,
+    entry: Arc<GatewayEntry>,
+}
+
+/// The tools that a gateway offers to the signed-in account.
+pub async fn tools(
+    app: &Arc<Admin>,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+) -> Result<Vec<OfferedTool>, ServiceError> {
+    authority.change(project)?;
+    let way = way(app, authority, project, gateway).await?;
+    let account = own_account(app, authority).await?;
+    let principal = as_oneself(&way, account);
+    let listed = trial::tools(&app.gateways(), &way.entry, principal).await;
+    listed.map_err(|why| ServiceError::conflict(why.to_string()))
+}
+
+/// Calls a tool. What the tool makes of it is no error here.
+pub async fn call(
+    app: &Arc<Admin>,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    call: ToolCall,
+) -> Result<Tried, ServiceError> {
+    authority.change(project)?;
+    let way = way(app, authority, project, gateway).await?;
+    if call.tool.is_empty() || call.tool.len() > NAME_MAX {
+        return Err(Invalid::one("/tool", "Name a tool of the gateway, as its clients see it.").into());
+    }
+    let principal = match call.user.as_deref() {
+        None => as_oneself(&way, own_account(app, authority).await?),
+        Some(user) => as_user(app, authority, &way, user).await?,
+    };
+    let arguments = Value::Object(call.arguments).to_string();
+    note(app, authority, &way.gateway, &call.tool, &principal).await?;
+    Ok(trial::call(&app.gateways(), &way.entry, principal, &call.tool, &arguments).await)
+}
+
+/// The gateway as requests of clients find it.
+async fn way(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: GatewayId,
+) -> Result<Way, ServiceError> {
+    let gateway = gateways::find(app, authority, project, id).await?;
+    let directory = app.directory.current().map_err(|_| StoreError::Busy)?;
+    let entry = directory.gateway_by_id(id).cloned();
+    match entry.filter(|_| gateway.status == GatewayStatus::Active) {
+        Some(entry) => Ok(Way { gateway, entry }),
+        None => Err(ServiceError::conflict(
+            "This gateway is inactive, so no one can call its tools. Activate it first.",
+        )),
+    }
+}
+
+async fn own_account(app: &Admin, authority: &Authority) -> Result<Account, ServiceError> {
+    let Ok(signed_in) = authority.account() else {
+        return Err(Invalid::one(
+            "/user",
+            "An API key does not belong to a person, so name the user of the gateway to call for.",
+        )
+        .into());
+    };
+    let mut tx = app.store.read().await?;
+    let account = accounts::find(&mut tx, signed_in.account).await?;
+    account.ok_or_else(|| ServiceError::not_found("account"))
+}
+
+fn as_oneself(way: &Way, account: Account) -> Principal {
+    as_member(way, account, None)
+}
+
+/// An account, as servers hear of it from the clients of its owner.
+fn as_member(way: &Way, account: Account, actor: Option<ActorKind>) -> Principal {
+    let who = TriedAs::Person(Person::Member(account.id));
+    let email = account.proven_email().map(str::to_owned);
+    principal(way, who, actor, account.id.to_string(), email, Some(account.name))
+}
+
+async fn as_user(
+    app: &Admin,
+    authority: &Authority,
+    way: &Way,
+    user: &str,
+) -> Result<Principal, ServiceError> {
+    let actor = Some(authority.actor().kind);
+    match way.gateway.authentication {
+        Authentication::UserSource(source) => {
+            as_user_of_source(app, authority, way, source, user, actor).await
+        }
+        Authentication::ProjectMembers => {
+            let id: AccountId = user
+                .parse()
+                .map_err(|_| ServiceError::unknown("member", "/user"))?;
+            let project = way.gateway.project_id;
+            let found = members::find(app, authority, project, id).await;
+            let (_, account) = found.map_err(at_user)?;
+            let directory = app.directory.current().map_err(|_| StoreError::Busy)?;
+            if !directory.is_member(project, id) {
+                return Err(ServiceError::conflict(
+                    "The account of this member is disabled: it cannot use the gateway, and no one can call in its name.",
+                ));
+            }
+            Ok(as_member(way, account, actor))
+        }
+        Authentication::Headers => {
+            user_id::check(user).map_err(|error| Invalid::one("/user", error.to_string()))?;
+            Ok(principal(
+                way,
+                TriedAs::HeaderUser,
+                actor,
+                user.to_owned(),
+                None,
+                None,
+            ))
+        }
+    }
+}
+
+async fn as_user_of_source(
+    app: &Admin,
+    authority: &Authority,
+    way: &Way,
+    source_id: UserSourceId,
+    user: &str,
+    actor: Option<ActorKind>,
+) -> Result<Principal, ServiceError> {
+    let id: UserId = user.parse().map_err(|_| ServiceError::unknown("user", "/user"))?;
+    let user = users::find(app, authority, way.gateway.project_id, id)
+        .await
+        .map_err(at_user)?;
+    let source = way.entry.source.as_ref();
+    let Some(source) = source.filter(|source| source.status == UserSourceStatus::Active) else {
+        return Err(ServiceError::conflict(
+            "The User Source of this gateway is inactive, so none of its users can call anything. Activate it first.",
+        ));
+    };
+    if user.key.user_source_id != source_id {
+        return Err(Invalid::one(
+            "/user",
+            "This user belongs to another User Source than the gateway. Choose one of the gateway's own.",
+        )
+        .into());
+    }
+    if user.status == UserStatus::Blocked {
+        return Err(ServiceError::conflict(
+            "This user is blocked: they cannot call anything, and no one can call in their name. Unblock them first.",
+        ));
+    }
+    if user.key.issuer != source.issuer || user.key.claim != source.subject_claim {
+        return Err(ServiceError::conflict(
+            "This user is known under an earlier issuer or subject claim of the User Source, and would be another person if \
+             they signed in now. Choose one who has signed in since.",
+        ));
+    }
+    let who = TriedAs::Person(Person::User {
+        user_id: id,
+        user_source_id: source_id,
+        identity_epoch: source.identity_epoch,
+    });
+    Ok(principal(
+        way,
+        who,
+        actor,
+        user.key.subject,
+        user.email,
+        user.display_name,
+    ))
+}
+
+/// Points at the member of the request that named what is not there.
+fn at_user(error: ServiceError) -> ServiceError {
+    match error {
+        ServiceError::NotFound { what } => ServiceError::unknown(what, "/user"),
+        other => other,
+    }
+}
+
+fn principal(
+    way: &Way,
+    who: TriedAs,
+    actor: Option<ActorKind>,
+    subject: String,
+    email: Option<String>,
+    display_name: Option<String>,
+) -> Principal {
+    Principal {
+        project_id: way.gateway.project_id,
+        gateway_id: way.gateway.id,
+        subject,
+        proof: Proof::Trial(Trial { who, actor }),
+        email,
+        display_name,
+    }
+}
+
+/// Writes the call into the audit trail. Without that there is no call.
+async fn note(
+    app: &Admin,
+    authority: &Authority,
+    gateway: &Gateway,
+    tool: &str,
+    principal: &Principal,
+) -> Result<(), ServiceError> {
+    let entry = Entry {
+        project: Some(gateway.project_id),
+        actor: authority.actor().clone(),
+        verb: "tool_tried",
+        object: Object {
+            kind: "gateway",
+            id: gateway.id.to_string(),
+            name: &gateway.name,
+        },
+        changes: created(vec![
+            field("tool", tool),
+            field("user", principal.assertion_subject()),
+        ]),
+    };
+    let mut tx = app.store.write().await?;
+    audit::insert(&mut tx, &entry.event(app)).await?;
+    Ok(tx.commit().await?)
+}

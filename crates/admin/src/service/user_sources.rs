@@ -1,0 +1,388 @@
+//! User Sources: create, list, read, change, deactivate, delete.
+
+mod connection_test;
+mod edit;
+mod input;
+mod issuer_check;
+mod overview;
+pub mod test_sign_ins;
+
+pub use self::connection_test::test_connection;
+use self::edit::{Edited, carry_notes, check_fields, edit, seal};
+pub use self::input::{NewUserSource, UserSourceCandidate, UserSourcePatch};
+pub use self::issuer_check::{CheckLimits, check_provider};
+pub use self::overview::{Listed, Usage, search, usage};
+use super::{
+    Authority, IfMatch, ServiceError,
+    change::{Change, Fields, Object, created, field, secret_changed, updated},
+    effects::{Done, Effects, Run, SecretFate, names},
+    error::Conflict,
+    quota,
+};
+use crate::{
+    Admin,
+    relying_party::check::{self, Candidate, Finding},
+};
+use gatewright_domain::{
+    Invalid, Timestamp,
+    id::{ProjectId, UserSourceId},
+    secret::Secret,
+    user_source::{
+        ClientAuthentication, ClientSecretSlots, ConnectionTest, UserSource, UserSourceFields,
+        UserSourceStatus, check_client_secret,
+    },
+};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    quota::Counted,
+    user_source::{self as rows, Guarded, UserSourceFilter},
+};
+
+/// A source that was created or changed.
+#[derive(Debug)]
+pub struct Saved {
+    /// The source.
+    pub source: UserSource,
+    /// What the provider was found to do that is no error and better known. Empty when it was not asked.
+    pub warnings: Vec<Finding>,
+}
+
+/// Creates a source, after asking the provider unless that is to be skipped.
+pub async fn create(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    new: NewUserSource,
+) -> Result<Saved, ServiceError> {
+    authority.change(project)?;
+    let mut invalid = Invalid::default();
+    let fields = UserSourceFields {
+        name: new.name,
+        description: new.description,
+        issuer: new.issuer,
+        client_id: new.client_id,
+        scopes: new.scopes.unwrap_or_default(),
+        subject_claim: new.subject_claim.unwrap_or_default(),
+    };
+    let fields = invalid.take(check_fields(app, fields));
+    let secret = new.client_secret.unwrap_or_else(|| Secret::new(""));
+    invalid.take(check_client_secret("/client_secret", &secret));
+    invalid.into_result()?;
+    let fields = fields.expect("fields without a violation were taken");
+    let now = app.now();
+    let id = UserSourceId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let mut source = UserSource {
+        id,
+        project_id: project,
+        name: fields.name,
+        description: fields.description,
+        issuer: fields.issuer,
+        client_id: fields.client_id,
+        client_secret: ClientSecretSlots::fresh(seal(app, id, &secret), now),
+        client_authentication: ClientAuthentication {
+            choice: new.client_authentication.unwrap_or_default(),
+            worked: None,
+        },
+        scopes: fields.scopes,
+        subject_claim: fields.subject_claim,
+        callback: new.callback.unwrap_or_default(),
+        status: UserSourceStatus::Active,
+        identity_epoch: 1,
+        verified_at: None,
+        last_test: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let warnings = if new.skip_validation {
+        Vec::new()
+    } else {
+        ask_provider(app, &mut source).await?
+    };
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    rows::insert(&mut change.tx, &source)
+        .await
+        .map_err(|error| ServiceError::taken(error, "User Source"))?;
+    quota::check(&mut change, project, Counted::UserSources).await?;
+    let mut changes = created(audited(&source));
+    changes.push(secret_changed("client_secret"));
+    change.record("created", object(&source), changes).await?;
+    change.commit().await?;
+    Ok(Saved { source, warnings })
+}
+
+/// Sources of a project, oldest first.
+pub async fn list(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    page: &PageRequest,
+) -> Result<Page<UserSource>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(rows::list(&mut tx, project, &UserSourceFilter::default(), page).await?)
+}
+
+/// One source.
+pub async fn find(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserSourceId,
+) -> Result<UserSource, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, id).await
+}
+
+/// Changes a source, or says what that would touch. The provider is asked when something changed that it can judge.
+pub async fn update(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserSourceId,
+    patch: UserSourcePatch,
+    if_match: &IfMatch,
+    run: Run,
+) -> Result<Done<Saved>, ServiceError> {
+    authority.change(project)?;
+    let mut tx = app.store.read().await?;
+    let mut current = existing(&mut tx, project, id).await?;
+    drop(tx);
+    if_match.holds(current.updated_at)?;
+    let skip_validation = patch.skip_validation;
+    let Edited {
+        mut next,
+        status,
+        new_secret,
+    } = edit(app, &current, patch)?;
+    let judged = new_secret
+        || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
+        || current.scopes != next.scopes;
+    let outdates_test = judged
+        || current.callback != next.callback
+        || current.client_authentication.choice != next.client_authentication.choice;
+    if outdates_test {
+        next.last_test = None;
+    }
+    let asks = !skip_validation.unwrap_or(!judged);
+    let warnings = if asks {
+        let warnings = ask_provider(app, &mut next).await?;
+        unverify_refused(&mut next);
+        warnings
+    } else {
+        if judged {
+            next.verified_at = None;
+        }
+        Vec::new()
+    };
+
+    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
+    let changes_row = next != current;
+    // While the provider was asked, somebody else may have edited it, or a sign-in may have noted something about its secret.
+    let present = held(&mut change.tx, project, id).await?;
+    if_match.holds(present.updated_at)?;
+    if present.updated_at == current.updated_at {
+        carry_notes(&mut next, &present, new_secret);
+        if !outdates_test {
+            next.last_test.clone_from(&present.last_test);
+        }
+        if !asks && !judged {
+            next.verified_at = present.verified_at;
+        }
+        unverify_refused(&mut next);
+    } else if changes_row {
+        return Err(ServiceError::changed_meanwhile());
+    } else {
+        next = present.clone();
+    }
+    current = present;
+    let effects = match run {
+        Run::Change => None,
+        Run::Rehearsal => Some(Effects {
+            ends_sessions: current.identity_epoch != next.identity_epoch,
+            client_secret: Some(fate(&current, &next)),
+            warnings: warnings.clone(),
+            ..Effects::of_source(&mut change.tx, project, id, change.now).await?
+        }),
+    };
+    if changes_row {
+        next.updated_at = change.later_than(current.updated_at);
+        let written = rows::update(&mut change.tx, &next, &current)
+            .await
+            .map_err(|error| ServiceError::taken(error, "User Source"))?;
+        if !written {
+            return Err(ServiceError::changed_meanwhile());
+        }
+    }
+    let changes_status = status.is_some_and(|status| status != current.status);
+    if let Some(status) = status.filter(|_| changes_status) {
+        let guarded = set_status(&mut change, project, id, status, next.updated_at).await?;
+        if let Some(conflict) = unguarded(guarded, "deactivated")? {
+            return Err(change
+                .refuse("deactivation_refused", object(&current), conflict)
+                .await);
+        }
+    }
+    if !changes_row && !changes_status {
+        let source = current;
+        return Ok(effects.map_or(Done::Changed(Saved { source, warnings }), Done::WouldTouch));
+    }
+    let next = existing(&mut change.tx, project, id).await?;
+    let mut changes = updated(&audited(&current), audited(&next));
+    if new_secret {
+        changes.push(secret_changed("client_secret"));
+    }
+    if let Some(effects) = effects {
+        let changes = names(changes);
+        return Ok(Done::WouldTouch(Effects { changes, ..effects }));
+    }
+    change.record("updated", object(&next), changes).await?;
+    change.commit().await?;
+    Ok(Done::Changed(Saved {
+        source: next,
+        warnings,
+    }))
+}
+
+/// Deletes a source with its users and grants, unless an active gateway uses it; or says what would go.
+pub async fn delete(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserSourceId,
+    if_match: &IfMatch,
+    run: Run,
+) -> Result<Done<()>, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
+    let source = existing(&mut change.tx, project, id).await?;
+    if_match.holds(source.updated_at)?;
+    let effects = match run {
+        Run::Change => None,
+        Run::Rehearsal => Some(Effects {
+            ends_sessions: true,
+            client_secret: Some(SecretFate::Deleted),
+            ..Effects::of_source(&mut change.tx, project, id, change.now).await?
+        }),
+    };
+    let guarded = rows::delete(&mut change.tx, project, id).await?;
+    if let Some(conflict) = unguarded(guarded, "deleted")? {
+        return Err(change.refuse("deletion_refused", object(&source), conflict).await);
+    }
+    if let Some(effects) = effects {
+        return Ok(Done::WouldTouch(effects));
+    }
+    change.record("deleted", object(&source), Vec::new()).await?;
+    change.commit().await.map(Done::Changed)
+}
+
+/// What becomes of the stored client secret. A rotated one is the fallback of the new one.
+fn fate(current: &UserSource, next: &UserSource) -> SecretFate {
+    let (now, then) = (&current.client_secret, &next.client_secret);
+    if now.current == then.current {
+        SecretFate::Kept
+    } else if then.previous.is_some() {
+        SecretFate::Rotated
+    } else {
+        SecretFate::Replaced
+    }
+}
+
+async fn existing(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {
+    rows::find(tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("User Source"))
+}
+
+/// The same, held until the end of the change.
+async fn held(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {
+    rows::find_and_hold(tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("User Source"))
+}
+
+/// Asks the provider; gives what it was found to do that is better known.
+async fn ask_provider(app: &Admin, source: &mut UserSource) -> Result<Vec<Finding>, ServiceError> {
+    let candidate = Candidate {
+        issuer: &source.issuer,
+        scopes: &source.scopes,
+        subject_claim: &source.subject_claim,
+        callback: source.callback,
+        client_authentication: source.client_authentication.choice,
+    };
+    let results = check::check_for(app, Some(source.project_id), candidate).await;
+    check::into_result(&results)?;
+    source.verified_at = check::verified_at(&results, app.now());
+    Ok(check::warnings(&results))
+}
+
+/// What the last test found out about the client still holds where nothing changed that it was about: a source whose client
+/// the provider refused is not verified.
+fn unverify_refused(source: &mut UserSource) {
+    let test = source.last_test.as_ref();
+    if test.is_some_and(ConnectionTest::refused_client) {
+        source.verified_at = None;
+    }
+}
+
+async fn set_status(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: UserSourceId,
+    status: UserSourceStatus,
+    before: Timestamp,
+) -> Result<Guarded, ServiceError> {
+    let at = change.later_than(before);
+    Ok(match status {
+        UserSourceStatus::Active if rows::activate(&mut change.tx, project, id, at).await? => Guarded::Done,
+        UserSourceStatus::Active => Guarded::NotFound,
+        UserSourceStatus::Inactive => rows::deactivate(&mut change.tx, project, id, at).await?,
+    })
+}
+
+/// What stands in the way, if the guard found something.
+fn unguarded(guarded: Guarded, what: &str) -> Result<Option<Conflict>, ServiceError> {
+    match guarded {
+        Guarded::Done => Ok(None),
+        Guarded::NotFound => Err(ServiceError::not_found("User Source")),
+        Guarded::InUse(active_gateways) => {
+            let count = active_gateways.len();
+            let (use_it, them) = if count == 1 {
+                ("gateway uses it", "it")
+            } else {
+                ("gateways use it", "them")
+            };
+            Ok(Some(Conflict {
+                detail: format!(
+                    "This User Source cannot be {what} while {count} active {use_it}. First deactivate or delete {them}, or \
+                     choose another User Source for {them}."
+                ),
+                active_gateways,
+                ..Conflict::default()
+            }))
+        }
+    }
+}
+
+fn object(source: &UserSource) -> Object<'_> {
+    Object {
+        kind: "user_source",
+        id: source.id.to_string(),
+        name: &source.name,
+    }
+}
+
+fn audited(source: &UserSource) -> Fields {
+    vec![
+        field("name", &source.name),
+        field("description", &source.description),
+        field("issuer", &source.issuer),
+        field("client_id", &source.client_id),
+        field("client_authentication", source.client_authentication.choice),
+        field("scopes", &source.scopes),
+        field("subject_claim", &source.subject_claim),
+        field("callback", source.callback),
+        field("status", source.status),
+        field("verified_at", source.verified_at),
+    ]
+}

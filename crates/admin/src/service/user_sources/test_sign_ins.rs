@@ -1,0 +1,84 @@
+//! Test sign-ins of a User Source: started here, gone through in a browser, read by whoever started them.
+
+use gatewright_domain::{
+    id::{ProjectId, TestSignInId, UserSourceId},
+    test_sign_in::TestSignIn,
+};
+use gatewright_store::test_sign_in as rows;
+
+use super::{existing, object};
+use crate::{
+    Admin,
+    relying_party::test_sign_in::{self as relying_party, Report},
+    service::{Authority, ServiceError, change::Change},
+};
+
+/// Tests of one project at a time: more than its administrators start by hand, and each keeps some kB of claims.
+const MAX_PER_PROJECT: u32 = 50;
+
+/// A test that was just started.
+#[derive(Debug)]
+pub struct Started {
+    /// The test.
+    pub test: TestSignIn,
+    /// The address of its page. It is told this one time.
+    pub url: String,
+}
+
+/// A test and what came of it so far.
+#[derive(Debug)]
+pub struct Read {
+    /// The test.
+    pub test: TestSignIn,
+    /// How it ended, where it has.
+    pub report: Option<Report>,
+}
+
+/// Starts a test of a source, whatever the source's status.
+pub async fn start(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    source: UserSourceId,
+) -> Result<Started, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let source = existing(&mut change.tx, project, source).await?;
+    let starter = authority.actor().kind.to_string();
+    let (test, url) = relying_party::prepare(app, &source, starter, change.now);
+    if !rows::insert(&mut change.tx, &test, MAX_PER_PROJECT).await? {
+        return Err(ServiceError::conflict(format!(
+            "This project has {MAX_PER_PROJECT} test sign-ins open, and no more are kept at a time. Wait: each is forgotten \
+             after ten minutes."
+        )));
+    }
+    change
+        .record("test_sign_in_started", object(&source), Vec::new())
+        .await?;
+    change.commit().await?;
+    Ok(Started { test, url })
+}
+
+/// Reads a test. To anybody but its starter it is not there, because it says who the person is that signed in.
+pub async fn find(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    source: UserSourceId,
+    id: TestSignInId,
+) -> Result<Read, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    let test = rows::find(&mut tx, project, source, id, app.now()).await?;
+    let own = authority.actor().kind.to_string();
+    let test = test
+        .filter(|test| test.started_by == own)
+        .ok_or_else(|| ServiceError::not_found("test sign-in"))?;
+    let report = relying_party::report_of(app, &test).map_err(|_| {
+        ServiceError::conflict(
+            "The report of this test cannot be opened with the master key of this instance. Check that all replicas have \
+             the same master keys, and start another test.",
+        )
+    })?;
+    Ok(Read { test, report })
+}

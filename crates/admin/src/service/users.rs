@@ -1,0 +1,248 @@
+//! End users and their grants: list, read, block, delete, end grants. They create themselves by signing in.
+
+use std::collections::{HashMap, HashSet, hash_map::Entry};
+
+use gatewright_domain::{
+    Invalid,
+    grant::{Grant, RevocationReason},
+    id::{GrantId, ProjectId, UserId, UserSourceId},
+    user::{User, UserStatus},
+};
+use gatewright_store::{
+    Page, PageRequest, Tx,
+    grant::Holder,
+    held_grants::{self, HeldGrants},
+    user as rows, user_source,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Authority, IfMatch, Patch, ServiceError, Version,
+    change::{Change, Object, created, field, updated},
+    grants,
+};
+use crate::{Admin, api::schema};
+
+pub use gatewright_store::user::UserFilter;
+
+/// A change of a user.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserPatch {
+    /// `blocked` refuses every request of the user from the next one on, and ends their grants.
+    #[schema(schema_with = schema::user_status)]
+    #[serde(default)]
+    pub status: Patch<UserStatus>,
+}
+
+/// Users of a project, newest first.
+pub async fn list(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    filter: &UserFilter,
+    page: &PageRequest,
+) -> Result<Page<User>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    let search = filter.search.as_deref().map(str::trim);
+    let filter = UserFilter {
+        search: search.filter(|text| !text.is_empty()).map(str::to_owned),
+        ..filter.clone()
+    };
+    Ok(rows::list(&mut tx, project, &filter, page).await?)
+}
+
+/// One user.
+pub async fn find(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+) -> Result<User, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, id).await
+}
+
+/// Which of some users are known under an earlier issuer or subject claim of their source. No one can sign in as them: the
+/// same person is another user now.
+pub async fn former(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    users: &[User],
+) -> Result<HashSet<UserId>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    let mut present: HashMap<UserSourceId, Option<(String, String)>> = HashMap::new();
+    let mut former = HashSet::new();
+    for user in users {
+        let key = &user.key;
+        let identity = match present.entry(key.user_source_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let source = user_source::find(&mut tx, project, key.user_source_id).await?;
+                unknown.insert(source.map(|source| (source.issuer, source.subject_claim)))
+            }
+        };
+        if identity
+            .as_ref()
+            .is_some_and(|(issuer, claim)| *issuer != key.issuer || *claim != key.claim)
+        {
+            former.insert(user.id);
+        }
+    }
+    Ok(former)
+}
+
+/// Blocks or unblocks a user.
+pub async fn update(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+    patch: UserPatch,
+    if_match: &IfMatch,
+) -> Result<User, ServiceError> {
+    authority.change(project)?;
+    let mut invalid = Invalid::default();
+    let status = patch
+        .status
+        .required(&mut invalid, "/status", &["active", "blocked"]);
+    invalid.into_result()?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let current = existing(&mut change.tx, project, id).await?;
+    if_match.holds(version(&current))?;
+    let Some(status) = status.filter(|status| *status != current.status) else {
+        return Ok(current);
+    };
+    if !rows::set_status(&mut change.tx, project, id, status).await? {
+        return Err(ServiceError::not_found("user"));
+    }
+    let mut changes = updated(
+        &vec![field("status", current.status)],
+        vec![field("status", status)],
+    );
+    if status == UserStatus::Blocked {
+        let ended = grants::end_all(
+            &mut change,
+            project,
+            Holder::User(id),
+            RevocationReason::UserRemoved,
+        )
+        .await?;
+        changes.extend(created(vec![field("grants_ended", ended)]));
+    }
+    let next = User { status, ..current };
+    let verb = match status {
+        UserStatus::Active => "unblocked",
+        UserStatus::Blocked => "blocked",
+    };
+    change.record(verb, object(&next), changes).await?;
+    change.commit().await?;
+    Ok(next)
+}
+
+/// Deletes a user with their grants; their tokens fail from the next request on. Signing in again makes a new user.
+pub async fn delete(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let user = existing(&mut change.tx, project, id).await?;
+    if_match.holds(version(&user))?;
+    let now = change.now;
+    if !rows::delete(&mut change.tx, project, id, now).await? {
+        return Err(ServiceError::not_found("user"));
+    }
+    change.record("deleted", object(&user), Vec::new()).await?;
+    change.commit().await
+}
+
+/// Live grants of a user, newest first.
+pub async fn grants(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+    page: &PageRequest,
+) -> Result<Page<Grant>, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    existing(&mut tx, project, id).await?;
+    grants::list(app, &mut tx, project, Holder::User(id), page).await
+}
+
+/// What a user holds now, and loses when blocked.
+pub async fn held(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+) -> Result<HeldGrants, ServiceError> {
+    authority.read(project)?;
+    let mut tx = app.store.read().await?;
+    Ok(held_grants::count_of_user(&mut tx, project, id, app.now()).await?)
+}
+
+/// Ends one grant of a user.
+pub async fn end_grant(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+    grant: GrantId,
+) -> Result<(), ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    existing(&mut change.tx, project, id).await?;
+    grants::end(change, project, Holder::User(id), grant).await
+}
+
+/// Ends all grants of a user; how many. The user may sign in again.
+pub async fn end_grants(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+    id: UserId,
+) -> Result<u64, ServiceError> {
+    authority.change(project)?;
+    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let user = existing(&mut change.tx, project, id).await?;
+    let ended = grants::end_all(
+        &mut change,
+        project,
+        Holder::User(id),
+        RevocationReason::Administrator,
+    )
+    .await?;
+    let changes = created(vec![field("grants_ended", ended)]);
+    change.record("grants_ended", object(&user), changes).await?;
+    change.commit().await?;
+    Ok(ended)
+}
+
+async fn existing(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<User, ServiceError> {
+    rows::find(tx, project, id)
+        .await?
+        .ok_or_else(|| ServiceError::not_found("user"))
+}
+
+/// The version of a user: what administrators change of it. Signing in changes nothing of that.
+pub fn version(user: &User) -> Version {
+    Version::of(&user.status)
+}
+
+fn object(user: &User) -> Object<'_> {
+    Object {
+        kind: "user",
+        id: user.id.to_string(),
+        name: &user.key.subject,
+    }
+}
