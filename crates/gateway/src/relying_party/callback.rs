@@ -282,7 +282,9 @@ impl Arrival {
             .keys(app, &provider, KeysWanted::Any, self.budget)
             .await
             .map_err(|error| {
-                app.relying_party.forget(&source.issuer);
+                if error.is_of_provider() {
+                    app.relying_party.forget(&source.issuer);
+                }
                 Failure::Keys(error)
             })?;
         trace.leave();

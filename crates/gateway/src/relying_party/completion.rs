@@ -121,7 +121,9 @@ impl Claimed {
         let vouched = match tokens {
             Ok(tokens) => self.identify(&tokens).await,
             Err(error) => {
-                if let TokenError::Provider(_) = error {
+                if let TokenError::Provider(cause) = &error
+                    && cause.is_of_provider()
+                {
                     self.app.relying_party.forget(&self.source.issuer);
                 }
                 Err(error.into())

@@ -108,6 +108,13 @@ pub enum ProviderError {
     Waited(Resource),
 }
 
+impl ProviderError {
+    /// Whether it says anything about the provider, and not only that those who ask here have no room for another request.
+    pub(super) const fn is_of_provider(&self) -> bool {
+        !matches!(self, Self::Fetch(_, FetchError::Limited(_)) | Self::Waited(_))
+    }
+}
+
 /// Discovery documents by issuer, and key sets by their address.
 #[derive(Debug, Default)]
 pub struct RelyingParty {

@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, poll};
-use gatewright_domain::user_source::{AuthenticationChoice, Callback};
+use gatewright_domain::{
+    id::ProjectId,
+    token_hash::TokenHash,
+    user_source::{AuthenticationChoice, Callback},
+};
+use gatewright_store::claimed_sign_in;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use rstest::rstest;
@@ -269,22 +274,28 @@ async fn a_check_passes_for_a_good_provider_and_names_what_is_wrong_with_a_bad_o
     );
 }
 
-#[tokio::test]
-async fn addresses_that_hang_at_a_providers_domain_leave_the_project_its_own_checks() {
-    let world = World::new().await;
+/// Requests that hang, more than any share: of a project, or of the domain of the provider.
+async fn use_up(world: &World, project: Option<ProjectId>) -> Vec<impl Future> {
     let url = format!("{}/hangs", world.source.issuer);
     let limits = Limits {
         deadline: Duration::from_mins(1),
         body: 1_000,
     };
-    // More than any share. Each is looked at once, so that it holds its place in the share of the domain and goes no further.
+    // Each is looked at once, so that it holds its place in the share and goes no further.
     let mut hanging = Vec::new();
     for _ in 0..1_200 {
         let request = Request::get(&url).body(Full::default()).unwrap();
-        let mut asking = Box::pin(world.app.fetch.for_project(None, request, limits));
+        let mut asking = Box::pin(world.app.fetch.for_project(project, request, limits));
         assert!(poll!(&mut asking).is_pending());
         hanging.push(asking);
     }
+    hanging
+}
+
+#[tokio::test]
+async fn addresses_that_hang_at_a_providers_domain_leave_the_project_its_own_checks() {
+    let world = World::new().await;
+    let _hanging = use_up(&world, None).await;
     let candidate = Candidate {
         issuer: &world.source.issuer,
         scopes: &world.source.scopes,
@@ -312,4 +323,33 @@ async fn people_of_a_project_whose_providers_hang_sign_in_by_what_is_at_hand() {
     }
     assert!(!turns.is_empty());
     world.sign_in().await.code();
+}
+
+#[tokio::test]
+async fn a_project_without_a_share_left_does_not_have_the_document_of_a_provider_fetched_again() {
+    let world = Arc::new(World::new().await);
+    world.sign_in().await.code();
+    let sign_in = world.allow().await;
+    let state = TokenHash::of(&sign_in.parameter("state"));
+    let hanging = use_up(&world, Some(world.source.project_id)).await;
+    let arrival = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.come_back(&sign_in).await })
+    };
+    let is_claimed = async || {
+        let mut tx = world.app.store.read().await.unwrap();
+        claimed_sign_in::find(&mut tx, state).await.unwrap().is_some()
+    };
+    while !is_claimed().await {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    let seen = arrival.await.unwrap();
+    assert_eq!(seen.status, AWAY, "{seen:?}");
+    world.refusal(seen.reference()).await;
+    drop(hanging);
+    world.sign_in().await.code();
+    assert_eq!(world.provider.asked("openid-configuration"), 1);
 }
