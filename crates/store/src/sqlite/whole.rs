@@ -65,6 +65,7 @@ impl Queue {
             body: Some(body),
             stage: Arc::clone(&stage),
             outcome: None,
+            ended_all: false,
             reply,
         };
         self.waiting
@@ -94,6 +95,8 @@ struct Work<T, E, F> {
     body: Option<F>,
     stage: Arc<AtomicU8>,
     outcome: Option<Ended<T, E>>,
+    /// Whether SQLite rolled back everything while it ran.
+    ended_all: bool,
     reply: oneshot::Sender<Ended<T, E>>,
 }
 
@@ -127,16 +130,56 @@ where
             self.outcome = Some(panic::catch_unwind(run));
         }
         let keeps = matches!(self.outcome, Some(Ok(Ok(_))));
-        (tx.into_connection(), keeps)
+        let connection = tx.into_connection();
+        self.ended_all = connection.as_ref().is_some_and(Connection::is_autocommit);
+        (connection, keeps)
     }
 
     fn tell(self: Box<Self>, committed: Result<(), StoreError>) {
+        let ended_all = self.ended_all;
         let outcome = match (self.outcome, committed) {
-            (Some(Ok(Ok(_))) | None, Err(error)) => Ok(Err(error.into())),
+            // It alone knows why nothing was committed.
+            (Some(Ok(Err(cause))), Err(_)) if ended_all => Ok(Err(cause)),
+            // A refusal may rest on what others of the batch had written, and that is undone.
+            (Some(Ok(_)) | None, Err(error)) => Ok(Err(error.into())),
             (Some(outcome), _) => outcome,
             (None, Ok(())) => return,
         };
         // Its owner may be gone; what was committed stays.
         let _ = self.reply.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Body = for<'t> fn(&'t mut Tx) -> Steps<'t, (), StoreError>;
+
+    /// What the owner of a refused transaction gets.
+    fn refused(ended_all: bool, committed: Result<(), StoreError>) -> StoreError {
+        let (reply, mut told) = oneshot::channel();
+        let work: Work<(), StoreError, Body> = Work {
+            body: None,
+            stage: Arc::default(),
+            outcome: Some(Ok(Err(StoreError::ReadOnly))),
+            ended_all,
+            reply,
+        };
+        Box::new(work).tell(committed);
+        told.try_recv().unwrap().unwrap().unwrap_err()
+    }
+
+    #[test]
+    fn a_refusal_in_a_batch_that_was_not_committed_is_a_failure_of_the_store() {
+        let failed = || StoreError::Database(EngineError::Commit(Arc::new(StoreError::Busy)));
+        assert!(matches!(refused(false, Ok(())), StoreError::ReadOnly));
+        let told = refused(false, Err(failed()));
+        assert!(
+            matches!(told, StoreError::Database(EngineError::Commit(_))),
+            "{told:?}"
+        );
+        // What made SQLite roll back everything says why.
+        assert!(matches!(refused(true, Err(failed())), StoreError::ReadOnly));
     }
 }
