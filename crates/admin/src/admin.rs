@@ -25,7 +25,7 @@ pub struct Admin {
     pub issuer_checks: CheckLimits,
     /// What administrators last saw of servers.
     pub server_checks: ServerChecks,
-    /// Whose turn it is to change something: of a project one change at a time, of all a few.
+    /// Whose turn it is to change something: of a project, and of a caller, one at a time, of all a few.
     pub changes: Turns,
     /// How often callers change something.
     pub pace: Pace,

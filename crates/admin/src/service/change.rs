@@ -16,7 +16,7 @@ use super::{
     audit_events::{self, Entry},
     effects::Run,
     error::Conflict,
-    turns::Turn,
+    turns::{Payer, Turn},
 };
 use crate::{Admin, config::Config};
 
@@ -33,7 +33,8 @@ pub(super) struct Change<'a> {
     project: Option<ProjectId>,
     run: Run,
     /// Of a project one change is under way at a time: they wait for each other all the same, and so for a connection too
-    /// where many wait, which those need who sign in.
+    /// where many wait, which those need who sign in. Of a caller it is one as well, so that a program which sends many at
+    /// once keeps neither the owner of its project nor other projects waiting.
     _turn: Turn<'a>,
     /// The transaction.
     pub(super) tx: Tx,
@@ -69,7 +70,9 @@ impl<'a> Change<'a> {
         project: Option<ProjectId>,
     ) -> Result<Self, ServiceError> {
         app.pace.count(authority)?;
-        let turn = tokio::time::timeout(PATIENCE, app.changes.take(project)).await;
+        let caller = Payer::of_caller(authority.actor().kind);
+        let payers: Vec<Payer> = caller.into_iter().chain(project.map(Payer::Project)).collect();
+        let turn = tokio::time::timeout(PATIENCE, app.changes.take(&payers)).await;
         let turn = turn.ok().flatten().ok_or(ServiceError::TooManyChanges {
             after: Duration::from_secs(1),
         })?;

@@ -19,7 +19,10 @@ use moka::sync::Cache;
 use tokio::time::Instant;
 
 pub use self::tools::{LeftOut, Tool};
-use super::{Authority, ServiceError, servers, turns::Turns};
+use super::{
+    Authority, ServiceError, servers,
+    turns::{Payer, Turns},
+};
 use crate::{Admin, directory::ServerEntry, relying_party::check::Finding};
 
 /// A page waits so long for what a server shows, and a check at least.
@@ -268,7 +271,8 @@ async fn inspect(app: &Admin, entry: &ServerEntry, occasion: Occasion) -> Result
         Occasion::Save | Occasion::Look => &checks.turns,
         Occasion::Check => &checks.patient_turns,
     };
-    let waiting = tokio::time::timeout(deadline, turns.take(Some(entry.server.project_id))).await;
+    let payer = [Payer::Project(entry.server.project_id)];
+    let waiting = tokio::time::timeout(deadline, turns.take(&payer)).await;
     let Ok(Some(_turn)) = waiting else {
         return Err(told::busy());
     };
