@@ -260,15 +260,15 @@ impl Counts {
         self.hosts.len() < MAX_HOSTS
     }
 
-    /// Makes room for newcomers: of the domain with the most hosts, those go that were asked the least. So whoever makes up
-    /// names below a domain pushes out their own, and a host whose fetches are used up stays remembered.
+    /// Makes room for newcomers: of the domain, or project, with the most hosts, those go that were asked the least. So whoever
+    /// makes up names below a domain pushes out their own, and a host whose fetches are used up stays remembered.
     fn forget_hosts(&mut self) {
-        let mut of_domain: HashMap<&str, usize> = HashMap::new();
+        let mut of_owner: HashMap<&str, usize> = HashMap::new();
         for name in self.hosts.keys() {
-            *of_domain.entry(domain_of(name)).or_default() += 1;
+            *of_owner.entry(owner_of(name)).or_default() += 1;
         }
         let ranked = self.hosts.iter().filter_map(|(name, known)| {
-            let many = of_domain.get(domain_of(name)).copied().unwrap_or_default();
+            let many = of_owner.get(owner_of(name)).copied().unwrap_or_default();
             let is_idle = Arc::strong_count(&known.turn) == 1;
             is_idle.then(|| (Reverse(many), known.begun, name.clone()))
         });
@@ -298,6 +298,12 @@ impl Counts {
         }
         Arc::clone(&known.turn)
     }
+}
+
+/// Who made up a name: those whose domain it is, or the project before a URL that is counted for one.
+fn owner_of(name: &str) -> &str {
+    name.split_once(' ')
+        .map_or_else(|| domain_of(name), |(project, _)| project)
 }
 
 /// A panic while the counts were held leaves them whole: nothing is done by halves.

@@ -140,6 +140,23 @@ async fn made_up_names_below_a_domain_push_out_their_own_and_no_newcomer_is_refu
 }
 
 #[tokio::test(start_paused = true)]
+async fn urls_without_end_of_one_project_push_out_its_own() {
+    let gate = Gate::default();
+    let usual = |number| format!("prj_good https://app{number}.example/client.json");
+    for number in 0..MAX_HOSTS / FORGOTTEN {
+        drop(gate.enter(&usual(number), None).await.unwrap());
+    }
+    for number in 0..MAX_HOSTS {
+        // Each ends otherwise, as if it were a domain of its own.
+        let url = format!("prj_evil https://h.example/client.x{number}");
+        assert!(gate.enter(&url, None).await.is_ok(), "{url}");
+    }
+    let counts = gate.counts.lock().unwrap();
+    assert!(counts.hosts.len() <= MAX_HOSTS);
+    assert!((0..MAX_HOSTS / FORGOTTEN).all(|number| counts.hosts.contains_key(&usual(number))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn networks_without_end_are_forgotten_and_those_that_ask_much_are_not() {
     let gate = Gate::default();
     let busy = asker("198.51.100.7");
