@@ -1,6 +1,9 @@
 //! A server on loopback that keeps what it was sent.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -36,7 +39,7 @@ pub enum Mood {
     Breaks,
     /// With a notification, and then the connection breaks.
     BreaksEvents,
-    /// With what is no JSON, and says it is.
+    /// With half a result, and then with what is not JSON.
     Garbage,
 }
 
@@ -99,14 +102,25 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
         Mood::Fails if is_call => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Mood::Breaks if is_call => {
             let half = answer.to_string()[..20].to_owned();
-            return breaking(upstream, "application/json", half);
+            return breaking(upstream, "application/json", half, Err(broken()));
         }
         Mood::BreaksEvents if is_call => {
             let event = r#"data: {"jsonrpc":"2.0","method":"notifications/example"}"#;
-            return breaking(upstream, "text/event-stream", format!("{event}\n\n"));
+            return breaking(
+                upstream,
+                "text/event-stream",
+                format!("{event}\n\n"),
+                Err(broken()),
+            );
         }
         Mood::Garbage if is_call => {
-            return ([("content-type", "application/json")], "<html>oh no</html>").into_response();
+            let half = answer.to_string()[..20].to_owned();
+            return breaking(
+                upstream,
+                "application/json",
+                half,
+                Ok("<html>oh no</html>".to_owned()),
+            );
         }
         _ => {}
     }
@@ -129,12 +143,22 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
     (smuggled, answer.to_string()).into_response()
 }
 
-/// A beginning of an answer, whose connection breaks when the test says so.
-fn breaking(upstream: Arc<Upstream>, kind: &'static str, beginning: String) -> Response {
+/// A beginning of an answer, which ends like this when the test says so.
+fn breaking(
+    upstream: Arc<Upstream>,
+    kind: &'static str,
+    beginning: String,
+    end: io::Result<String>,
+) -> Response {
     let end = stream::once(async move {
         upstream.breaks.notified().await;
-        Err(std::io::Error::other("broken"))
+        end
     });
     let body = Body::from_stream(stream::iter([Ok(beginning)]).chain(end));
     ([("content-type", kind)], body).into_response()
+}
+
+/// Why a connection breaks.
+fn broken() -> io::Error {
+    io::Error::other("broken")
 }

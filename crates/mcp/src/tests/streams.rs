@@ -50,8 +50,27 @@ struct Open {
 
 async fn open(kind: &'static str, user: &Revocable) -> Open {
     let (pieces, body) = FakeBody::open();
+    if kind == "application/json" {
+        // The head goes to the client once the answer has begun.
+        pieces.send(Bytes::from_static(b"{")).unwrap();
+    }
     let dropped = Arc::clone(&body.dropped);
-    let held = Mutex::new(Some(body));
+    let answer = answered(kind, body, user, &mut Reached::default()).await;
+    Open {
+        pieces,
+        dropped,
+        answer,
+    }
+}
+
+/// The answer to a call whose server sends this body.
+async fn answered(
+    kind: &'static str,
+    sent: FakeBody,
+    user: &Revocable,
+    reached: &mut Reached,
+) -> Response<Answer<FakeBody>> {
+    let held = Mutex::new(Some(sent));
     let server = FakeServer::new(move |received| {
         Ok(match received.method() {
             "tools/call" => answer(200, kind, held.lock().unwrap().take().unwrap()),
@@ -69,15 +88,10 @@ async fn open(kind: &'static str, user: &Revocable) -> Open {
         meta("")
     ));
     let headers = modern_headers("tools/call", Some("t"));
-    let answer = world
+    world
         .federation
-        .post(&plan, caller, &headers, &body, &mut Reached::default())
-        .await;
-    Open {
-        pieces,
-        dropped,
-        answer,
-    }
+        .post(&plan, caller, &headers, &body, reached)
+        .await
 }
 
 fn last() -> Bytes {
@@ -86,19 +100,12 @@ fn last() -> Bytes {
 
 #[tokio::test(start_paused = true)]
 async fn a_revocation_ends_open_answers_whether_the_server_talks_or_not() {
-    for kind in ["text/event-stream", "application/json"] {
+    for (kind, nothing) in [("text/event-stream", ":\n\n"), ("application/json", " ")] {
         for talks in [false, true] {
             let user = Revocable::default();
             let call = open(kind, &user).await;
             let mut body = call.answer.into_body();
-            // A comment of a stream, white space of JSON.
-            let piece = || {
-                Bytes::from_static(if kind == "application/json" {
-                    b"  \n"
-                } else {
-                    b":\n\n"
-                })
-            };
+            let piece = || Bytes::from_static(nothing.as_bytes());
             call.pieces.send(piece()).unwrap();
             // It goes on while the grant does, well beyond one look.
             let waited = tokio::time::timeout(Duration::from_secs(7), async {
@@ -211,51 +218,84 @@ async fn a_server_that_must_know_the_user_is_not_called_without() {
     }
 }
 
-/// What is wrong with an answer whose server sends this, and then ends it unless it `stays`.
-async fn fault(kind: &'static str, pieces: &[Bytes], stays: bool) -> Option<&'static str> {
-    let call = open(kind, &Revocable::default()).await;
-    let mut body = call.answer.into_body();
+/// When the server ends its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With the last piece.
+    With,
+    /// After the client got the head.
+    After,
+    Never,
+}
+
+/// What is wrong with an answer whose server sends this: as counted before the client got the head, and after.
+async fn faults(
+    kind: &'static str,
+    pieces: &[Bytes],
+    end: End,
+) -> (Option<&'static str>, Option<&'static str>) {
+    let (sender, sent) = FakeBody::open();
     for piece in pieces {
-        // What is no answer is given up before the rest of it comes.
-        let _ = call.pieces.send(piece.clone());
+        sender.send(piece.clone()).unwrap();
     }
-    if stays {
-        std::mem::forget(call.pieces);
-    } else {
-        drop(call.pieces);
+    let mut sender = Some(sender);
+    if end == End::With {
+        drop(sender.take());
     }
+    let mut reached = Reached::default();
+    let answer = answered(kind, sent, &Revocable::default(), &mut reached).await;
+    if end == End::After {
+        drop(sender.take());
+    }
+    let mut body = answer.into_body();
     while let Some(Ok(_)) = body.frame().await {}
     let told = body.take_fault();
     assert_eq!(body.take_fault(), None, "it is told once");
-    told
+    (reached.failure, told)
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_after_the_head_is_told_in_a_word() {
+async fn what_is_wrong_with_an_answer_is_told_in_a_word_before_its_head_or_after() {
     const JSON: &str = "application/json";
     const EVENTS: &str = "text/event-stream";
+    const PROTOCOL: Option<&str> = Some("protocol");
     let text = |text: &'static str| Bytes::from_static(text.as_bytes());
     let mut endless = vec![Bytes::from_static(b"data: ")];
     endless.resize(34, vec![b'x'; 1 << 20].into());
-    for (kind, pieces, stays, told) in [
+    for (kind, pieces, end, before, after) in [
         (
             JSON,
             vec![text(" {\"result\""), text(":{}}\n"), text(" ")],
-            false,
+            End::After,
+            None,
             None,
         ),
-        (JSON, vec![text("{\"result\":{}")], false, Some("protocol")),
-        (JSON, vec![text("<html>oh no</html>")], false, Some("protocol")),
-        (JSON, vec![text("oh no}")], false, Some("protocol")),
-        (JSON, vec![], false, Some("protocol")),
-        (JSON, vec![text("{")], true, Some("timeout")),
-        (EVENTS, vec![last()], false, None),
-        (EVENTS, vec![text(": hello\n\n")], false, Some("broken")),
-        (EVENTS, vec![text("data: oh no\n\n")], false, Some("broken")),
-        (EVENTS, vec![text("data: oh")], true, Some("timeout")),
-        (EVENTS, endless, true, Some("too_large")),
+        (JSON, vec![text("{\"result\":{}")], End::After, None, PROTOCOL),
+        (JSON, vec![text("{"), text("oh no}")], End::After, None, PROTOCOL),
+        (JSON, vec![text("<html>oh no</html>")], End::After, PROTOCOL, None),
+        (JSON, vec![text("oh no}")], End::After, PROTOCOL, None),
+        (JSON, vec![], End::With, PROTOCOL, None),
+        (JSON, vec![], End::Never, Some("timeout"), None),
+        (JSON, vec![text("{")], End::Never, None, Some("timeout")),
+        (EVENTS, vec![last()], End::After, None, None),
+        (
+            EVENTS,
+            vec![text(": hello\n\n")],
+            End::After,
+            None,
+            Some("broken"),
+        ),
+        (
+            EVENTS,
+            vec![text("data: oh no\n\n")],
+            End::After,
+            None,
+            Some("broken"),
+        ),
+        (EVENTS, vec![text("data: oh")], End::Never, None, Some("timeout")),
+        (EVENTS, endless, End::Never, None, Some("too_large")),
     ] {
-        let what = format!("{kind}, {told:?}");
-        assert_eq!(fault(kind, &pieces, stays).await, told, "{what}");
+        let what = format!("{kind}, {end:?}, {before:?}, {after:?}");
+        assert_eq!(faults(kind, &pieces, end).await, (before, after), "{what}");
     }
 }
