@@ -101,11 +101,9 @@ where
             }
             let piece = match frame {
                 None => {
-                    self.complete();
-                    let whole = self.splicer.as_ref().map_or(Ok(()), |splicer| splicer.finish());
-                    return match whole {
+                    return match self.complete() {
                         Ok(()) => Poll::Ready(None),
-                        Err(error) => self.fail(error.into()),
+                        Err(why) => self.fail(why),
                     };
                 }
                 Some(Err(error)) => {
@@ -138,14 +136,9 @@ where
                     }
                 },
             };
-            // One that ends in its middle is refused when its end is read.
-            if is_last
-                && self
-                    .splicer
-                    .as_ref()
-                    .is_none_or(|splicer| splicer.finish().is_ok())
-            {
-                self.complete();
+            // No one asks for more after the last byte of a known length: what ends in its middle is refused with that.
+            if is_last && let Err(why) = self.complete() {
+                return self.fail(why);
             }
             if !piece.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
@@ -159,14 +152,18 @@ where
         Poll::Ready(Some(Err(why)))
     }
 
-    /// All of it is here. What passes as it came is not read, so that it costs nothing; whether an object begins and ends it
-    /// is seen all the same.
-    fn complete(&mut self) {
+    /// All of it is here; fails if its JSON ends in the middle. What passes as it came is not read, so that it costs nothing;
+    /// whether an object begins and ends it is seen all the same.
+    fn complete(&mut self) -> Result<(), AnswerError> {
         self.ended = true;
         self.guard.complete();
         if self.edges != Some((b'{', b'}')) {
             self.fault = Some("protocol");
         }
+        if let Some(splicer) = &self.splicer {
+            splicer.finish()?;
+        }
+        Ok(())
     }
 
     fn note_edges(&mut self, piece: &[u8]) {

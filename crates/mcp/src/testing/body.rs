@@ -50,6 +50,11 @@ impl Body for FakeBody {
             .poll_recv(cx)
             .map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
+
+    /// Known with the last piece where no one can send another, as with a length that was told before.
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_closed() && self.pieces.is_empty()
+    }
 }
 
 impl Drop for FakeBody {
