@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 use rustix::process::{Resource, getrlimit};
 
-use super::metrics::UpstreamLabels;
+use super::by_server::ByServer;
 use crate::Core;
 
 /// The size of a page of memory as the kernel counts it in `/proc/self/statm`.
@@ -45,7 +45,7 @@ pub struct Condition {
     lists: Gauge,
     job_failing: Family<JobLabels, Gauge>,
     refused: Family<RouteLabels, Counter>,
-    broken: Family<UpstreamLabels, Counter>,
+    pub(super) broken: ByServer,
     watched_lists: WatchedLists,
 }
 
@@ -96,7 +96,7 @@ impl Condition {
             lists: Gauge::default(),
             job_failing: Family::default(),
             refused: Family::default(),
-            broken: Family::default(),
+            broken: ByServer::default(),
             watched_lists: WatchedLists::default(),
         };
         registry.register(
@@ -160,7 +160,7 @@ impl Condition {
         registry.register(
             "broken_answers",
             "Answers of MCP servers that broke after their head was sent, by server and reason",
-            condition.broken.clone(),
+            condition.broken.counters(),
         );
         condition
     }
@@ -203,9 +203,7 @@ impl Condition {
 
     /// Counts an answer that broke after its head.
     pub fn count_broken(&self, server: Option<ServerId>, reason: &'static str) {
-        self.broken
-            .get_or_create(&UpstreamLabels::new(server, reason))
-            .inc();
+        self.broken.count(server, reason);
     }
 
     /// Sets the gauges to what is so now.

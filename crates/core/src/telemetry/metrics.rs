@@ -1,7 +1,7 @@
 //! Metrics in the Prometheus text format.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Arc,
@@ -25,7 +25,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{RequestRecord, condition::Condition};
+use super::{RequestRecord, by_server::ByServer, condition::Condition};
 use crate::{
     Core,
     request::{RequestContext, is_address_known},
@@ -46,23 +46,9 @@ pub struct Telemetry {
     pub connections: Gauge,
     /// The condition of the process.
     pub condition: Condition,
-    upstream_errors: Family<UpstreamLabels, Counter>,
+    upstream_errors: ByServer,
     sign_ins: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct UpstreamLabels {
-    /// The id of the server; empty where a request failed before one was chosen.
-    server: String,
-    reason: &'static str,
-}
-
-impl UpstreamLabels {
-    pub(super) fn new(server: Option<ServerId>, reason: &'static str) -> Self {
-        let server = server.map(|id| id.to_string()).unwrap_or_default();
-        Self { server, reason }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -79,7 +65,7 @@ impl Default for Telemetry {
             routes,
             connections: Gauge::default(),
             condition: Condition::register(&mut registry),
-            upstream_errors: Family::default(),
+            upstream_errors: ByServer::default(),
             sign_ins: Family::default(),
             tokens: Family::default(),
             registry: Registry::default(),
@@ -92,7 +78,7 @@ impl Default for Telemetry {
         registry.register(
             "upstream_errors",
             "Requests to MCP servers that failed, by server and reason",
-            telemetry.upstream_errors.clone(),
+            telemetry.upstream_errors.counters(),
         );
         registry.register(
             "sign_ins",
@@ -122,9 +108,17 @@ impl Telemetry {
 
     /// Counts a failed request to an MCP server: `connect`, `timeout`, `protocol` and the like.
     pub fn count_upstream_error(&self, server: Option<ServerId>, reason: &'static str) {
-        self.upstream_errors
-            .get_or_create(&UpstreamLabels::new(server, reason))
-            .inc();
+        self.upstream_errors.count(server, reason);
+    }
+
+    /// Forgets what was counted of servers that are not there any more.
+    fn forget_deleted(&self, core: &Core) {
+        if let Ok(directory) = core.directory.current() {
+            let servers: HashSet<ServerId> =
+                directory.servers().iter().map(|entry| entry.server.id).collect();
+            self.upstream_errors.keep(&servers);
+            self.condition.broken.keep(&servers);
+        }
     }
 
     /// Counts a step of sign-ins: `begun`, `completed`, `refused`, `failed`.
@@ -258,6 +252,7 @@ pub(super) async fn scrape(
         return StatusCode::NOT_FOUND.into_response();
     }
     core.telemetry.condition.look(&core);
+    core.telemetry.forget_deleted(&core);
     match core.telemetry.encode() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -293,6 +288,20 @@ fn may_scrape(core: &Core, context: &RequestContext, record: &RequestRecord, hea
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TestCore;
+
+    #[tokio::test]
+    async fn a_deleted_server_is_in_no_metric() {
+        let test = TestCore::new().await;
+        let telemetry = &test.core.telemetry;
+        let deleted = ServerId::of_number(7);
+        telemetry.count_upstream_error(Some(deleted), "timeout");
+        telemetry.condition.count_broken(Some(deleted), "broken");
+        let name = deleted.to_string();
+        assert_eq!(telemetry.encode().unwrap().matches(&name).count(), 2);
+        telemetry.forget_deleted(&test.core);
+        assert_eq!(telemetry.encode().unwrap().matches(&name).count(), 0);
+    }
 
     #[test]
     fn requests_are_counted_by_route_and_class_and_their_time_adds_up() {

@@ -1,5 +1,6 @@
 //! What the process tells about itself: log lines, metrics, health.
 
+mod by_server;
 pub mod condition;
 #[cfg(test)]
 mod faults;
