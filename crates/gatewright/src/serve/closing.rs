@@ -48,18 +48,28 @@ fn attach(_listener: &SockRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes the listener, after it has taken the connections that wait behind it: their clients may have sent a request.
+/// Closes the listener, after it has taken the connections that wait behind it: their clients may have sent a request. One that
+/// cannot be taken is lost by itself; those that are open go on.
 pub(super) fn accept_the_last(
     listener: TcpListener,
     slots: &Arc<Semaphore>,
     begin: impl Fn(TcpStream, IpAddr, OwnedSemaphorePermit),
 ) -> io::Result<()> {
     let listener = listener.into_std()?;
-    while let Ok(slot) = Arc::clone(slots).try_acquire_owned()
-        && let Ok((stream, peer)) = listener.accept()
-    {
-        stream.set_nonblocking(true)?;
-        begin(TcpStream::from_std(stream)?, peer.ip(), slot);
+    while let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        match listener.accept() {
+            Ok((stream, peer)) => match taken(stream) {
+                Ok(stream) => begin(stream, peer.ip(), slot),
+                Err(error) => tracing::warn!(%error, "a last connection cannot be taken"),
+            },
+            Err(error) if super::is_of_one_connection(&error) => {}
+            Err(_) => break,
+        }
     }
     Ok(())
+}
+
+fn taken(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
