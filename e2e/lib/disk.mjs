@@ -1,10 +1,12 @@
 // A disk that a test can fill without filling the machine's.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "./process.mjs";
+import { atExit, run } from "./process.mjs";
 
 /**
  * A small separate file system of this many megabytes; if none can be mounted, a limit on file sizes. `kind` says which.
@@ -29,6 +31,11 @@ export async function smallDisk({ megabytes = 8 } = {}) {
       stop: remove,
     };
   }
+  const removed = atExit(() => {
+    // Also while a process that was just killed still has files open on it.
+    spawnSync("umount", ["--lazy", folder]);
+    rmSync(folder, { recursive: true, force: true });
+  });
   return {
     kind: "a full file system",
     isMounted: true,
@@ -39,6 +46,7 @@ export async function smallDisk({ megabytes = 8 } = {}) {
     stop: async () => {
       await run("umount", [folder]);
       await remove();
+      removed();
     },
   };
 }

@@ -1,9 +1,10 @@
 // A separate PostgreSQL for one test, which can be taken away and brought back.
 
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { readFileSync, rmSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, run } from "./process.mjs";
+import { atExit, freePort, run } from "./process.mjs";
 
 const INSTALLED = "/usr/lib/postgresql";
 
@@ -26,19 +27,29 @@ export async function startPostgres() {
   const control = (...args) => as("pg_ctl", ["-D", data, "-w", ...args]);
   const begin = () => control("-l", join(folder, "log"), "-o", options, "start");
   const end = () => control("-m", "fast", "stop");
-  await begin();
   /** The process that accepts connections, and those it has started, including one for each connection. */
-  const processes = async () => {
-    const main = Number((await readFile(join(data, "postmaster.pid"), "utf8")).split("\n")[0]);
-    const begun = await readFile(`/proc/${main}/task/${main}/children`, "utf8");
+  const processes = () => {
+    const main = Number(readFileSync(join(data, "postmaster.pid"), "utf8").split("\n")[0]);
+    const begun = readFileSync(`/proc/${main}/task/${main}/children`, "utf8");
     return [main, ...begun.trim().split(" ").filter(Boolean).map(Number)];
   };
-  const signal = async (name) => {
-    const [main] = await processes();
+  const signal = (name) => {
+    const [main] = processes();
     // The first one first, so that it starts no others in the meantime.
     process.kill(main, name);
-    for (const pid of (await processes()).slice(1)) process.kill(pid, name);
+    for (const pid of processes().slice(1)) process.kill(pid, name);
   };
+  // It runs apart from this process, and may be stopped in the middle of a test.
+  const removed = atExit(() => {
+    try {
+      // All at once: without the first one, the others are not found any more.
+      for (const pid of processes()) process.kill(pid, "SIGKILL");
+    } catch {
+      // It is not running.
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await begin();
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     takeAway: end,
@@ -51,6 +62,7 @@ export async function startPostgres() {
     stop: async () => {
       await end();
       await rm(folder, { recursive: true, force: true });
+      removed();
     },
   };
 }

@@ -5,11 +5,28 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 
 const alive = new Set();
+const leftovers = new Set();
 
-// Everything that this process started stops when it exits.
+// Everything that this process started stops when it exits, whatever ends it.
 process.once("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
+  for (const remove of leftovers) {
+    try {
+      remove();
+    } catch (error) {
+      console.error(error);
+    }
+  }
 });
+
+/**
+ * Removes, without waiting for anything, what is not a child of this process, if it exits before that was done in order: then call
+ * what this returns.
+ */
+export function atExit(remove) {
+  leftovers.add(remove);
+  return () => leftovers.delete(remove);
+}
 
 /** A port that was free a moment ago. */
 export async function freePort() {
@@ -35,7 +52,14 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
     stream.setEncoding("utf8");
     stream.on("data", (text) => kept.forEach((texts) => texts.push(text)));
   }
-  const exited = new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
+  const exited = new Promise((done) => {
+    child.once("exit", (code, signal) => done(code ?? signal));
+    // It could not be started.
+    child.once("error", (error) => {
+      output.push(error.message);
+      done(error.code);
+    });
+  });
   let ended = null;
   alive.add(child);
   exited.then((how) => {
