@@ -73,10 +73,6 @@ async fn what_is_no_mcp_server_is_not_quoted(
     let told = listed_and_called(&everywhere).await;
     assert!(!told.contains("canary"), "{told}");
     assert!(everywhere.count() > 0);
-    if status == 200 && text.starts_with('{') {
-        // A call's answer passes as it comes, and until its end an object may be one.
-        return;
-    }
     // One that lists its tools as it should, and then answers a call like that.
     let at_calls = legacy_server(vec![tool("t")], move |_| page(status, content_type, text));
     let told = listed_and_called(&at_calls).await;

@@ -21,7 +21,7 @@ const ESCAPE: usize = 6;
 /// Why an answer cannot be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SpliceError {
-    /// It is not a JSON object, or its `id` is no id.
+    /// It is not a JSON object, it has neither a result nor an error, or its `id` is no id.
     #[error("the answer is not a JSON-RPC response")]
     Malformed,
     /// It answers another request.
@@ -84,6 +84,8 @@ pub struct Splicer {
     before: Before,
     /// Whether the member under way can still be taken out, with the comma before it.
     removable: bool,
+    /// Whether there is a result or an error.
+    answers: bool,
 }
 
 /// What stands before the member under way, and so whether a comma goes between.
@@ -109,6 +111,7 @@ impl Splicer {
             value_at: 0,
             before: Before::Nothing,
             removable: false,
+            answers: false,
         }
     }
 
@@ -147,9 +150,10 @@ impl Splicer {
         }))
     }
 
-    /// Whether the answer came to its end.
+    /// Whether the answer came to its end, and was one: with a result or an error.
     pub fn finish(&self) -> Result<(), SpliceError> {
         match self.state {
+            State::End if self.changes.id.is_some() && !self.answers => Err(SpliceError::Malformed),
             State::End | State::Passing => Ok(()),
             State::Start if self.changes.id.is_none() && self.changes.is_empty() => Ok(()),
             _ => Err(SpliceError::Truncated),
@@ -234,7 +238,11 @@ impl Splicer {
         }
         let changes_type = self.changes.result_type != ResultType::Keep;
         let name = std::mem::take(&mut self.name);
-        match (&*plain(&name), self.in_result) {
+        let name = plain(&name);
+        if !self.in_result && byte != b'n' && matches!(&*name, b"error" | b"result") {
+            self.answers = true;
+        }
+        match (&*name, self.in_result) {
             // A request or notification in the place of the answer.
             (b"method", false) if self.changes.id.is_some() => return Err(SpliceError::Malformed),
             (b"id", false) if self.changes.id.is_some() => {

@@ -90,6 +90,9 @@ fn kept() -> Changes {
     r#"{"id":17,"method":"sampling/createMessage","params":{}}"#,
     SpliceError::Malformed
 )]
+#[case(r#"{"id":17,"secret":{"result":{}}}"#, SpliceError::Malformed)]
+#[case(r#"{"id":17,"result":null}"#, SpliceError::Malformed)]
+#[case("{}", SpliceError::Malformed)]
 #[case("", SpliceError::Truncated)]
 fn what_could_answer_another_call_is_refused_also_where_nothing_changes(
     #[case] input: &str,
@@ -273,9 +276,17 @@ proptest::proptest! {
                     let whole = splice(wanted.clone(), input, usize::MAX);
                     proptest::prop_assert_eq!(splice(wanted.clone(), input, size), whole);
                 }
-                let whole = splice(wanted, &object, usize::MAX).unwrap();
-                let parsed = serde_json::from_str::<serde_json::Value>(&whole);
-                proptest::prop_assert!(parsed.is_ok(), "{} became {}", object, whole);
+                let checked = wanted.id.is_some();
+                match splice(wanted, &object, usize::MAX) {
+                    Ok(whole) => {
+                        let parsed = serde_json::from_str::<serde_json::Value>(&whole);
+                        proptest::prop_assert!(parsed.is_ok(), "{} became {}", object, whole);
+                    }
+                    Err(why) => {
+                        proptest::prop_assert_eq!(why, SpliceError::Malformed);
+                        proptest::prop_assert!(checked && !object.contains(r#""result":{"#), "{}", object);
+                    }
+                }
             }
         }
     }
