@@ -69,8 +69,8 @@ impl<B> Answer<B> {
         Self(Kind::Json(json))
     }
 
-    pub(crate) fn events(events: EventsAnswer<B>) -> Self {
-        Self(Kind::Events(Box::new(events)))
+    pub(crate) const fn events(events: Box<EventsAnswer<B>>) -> Self {
+        Self(Kind::Events(events))
     }
 
     pub(crate) const fn listening(listening: Listening) -> Self {

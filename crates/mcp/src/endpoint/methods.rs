@@ -4,36 +4,36 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gatewright_domain::id::GatewayId;
-use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
-    header::{ALLOW, RETRY_AFTER},
+use http::{HeaderMap, Response, StatusCode};
+
+use super::{
+    answer::Answer,
+    reply,
+    service::{Endpoint, Reached},
+    session::Session,
 };
-
-use tokio_util::sync::CancellationToken;
-
-use super::{answer::Answer, listen::Listening, reply, session::Session};
 use crate::{
     federation::{
+        call::{Call, CallError},
         catalogs::Freshness,
         merge,
-        outgoing::{Call, CallError, Client},
         plan::Plan,
-        servers::Federation,
     },
     peer::{
-        caller::{Busy, Caller, Runs},
+        call_guard::CallGuard,
+        caller::{Caller, Runs},
+        incoming::Answered,
+        outgoing,
         transport::Transport,
         upstream::Upstream,
     },
     wire::{
         envelope::{self, Limits, Message, Notification, Request},
         headers,
-        id::RequestId,
         json::json_string,
         jsonrpc::{ErrorCode, Refusal},
         media_type::{MediaType, media_type},
-        meta::{self, Dialect},
+        meta::{self, Dialect, ModernMeta, header_era},
         meta_keys,
         scan::{self, Kind},
         version::{Era, ProtocolVersion},
@@ -43,13 +43,29 @@ use crate::{
 /// How long clients may keep what `server/discover` says, milliseconds.
 const DISCOVER_TTL_MS: u32 = 60_000;
 
-/// What became of a request upstream, for the request log and metrics.
-#[derive(Debug, Default)]
-pub struct Reached {
-    /// The server it went to.
-    pub server: Option<Arc<Upstream>>,
-    /// Why there was no usable answer, in a word.
-    pub failure: Option<&'static str>,
+/// How a client speaks.
+enum Client {
+    /// Stateless; what its `_meta` says.
+    Modern(ModernMeta),
+    /// Within a session.
+    Legacy(Arc<Session>),
+}
+
+impl Client {
+    const fn era(&self) -> Era {
+        match self {
+            Self::Modern(_) => Era::Modern,
+            Self::Legacy(_) => Era::Legacy,
+        }
+    }
+
+    const fn wants_logs(&self) -> bool {
+        match self {
+            Self::Modern(meta) => meta.log_level.is_some(),
+            // The `logging` capability is not offered to sessions.
+            Self::Legacy(_) => false,
+        }
+    }
 }
 
 /// What is served to clients. Prompts, resources, completions and logging will stand beside these.
@@ -80,10 +96,7 @@ impl Feature {
     }
 }
 
-/// The answer to what is refused.
-pub type Refused<T> = Box<Response<Answer<<T as Transport>::Body>>>;
-
-impl<T: Transport> Federation<T> {
+impl<T: Transport> Endpoint<T> {
     /// Answers a POST. `reached` is told what became of the request upstream.
     pub async fn post(
         &self,
@@ -123,56 +136,6 @@ impl<T: Transport> Federation<T> {
         }
     }
 
-    /// Answers a GET: a stream that lasts while `alive` says so, until the session ends or the process stops.
-    pub fn get(
-        &self,
-        gateway_id: GatewayId,
-        caller: Caller<'_>,
-        headers: &HeaderMap,
-        shutdown: CancellationToken,
-        alive: impl Fn() -> bool + Send + Sync + 'static,
-    ) -> Response<Answer<T::Body>> {
-        match self.session_for_method(gateway_id, caller, headers) {
-            Err(refusal) => not_for_method(&refusal, headers),
-            Ok(session) => {
-                if let Err(busy) = caller.identity.admit(Runs::Stream) {
-                    return busy_now(busy, None, header_era(headers));
-                }
-                let Some(place) = self.sessions.listen(&session) else {
-                    let refusal = Refusal::new(
-                        ErrorCode::INVALID_REQUEST,
-                        "Too many streams are listening already; close some of them first.",
-                    );
-                    return not_for_method(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), headers);
-                };
-                let sessions = Arc::clone(&self.sessions);
-                let listening = Listening::new(shutdown, move || {
-                    // Held for as long as the stream lasts.
-                    let _place = &place;
-                    !sessions.has_ended(&session) && alive()
-                });
-                reply::events(Answer::listening(listening))
-            }
-        }
-    }
-
-    /// The session that a DELETE is to end, or the refusal. It goes on until [`Federation::end`].
-    pub fn ending(
-        &self,
-        gateway_id: GatewayId,
-        caller: Caller<'_>,
-        headers: &HeaderMap,
-    ) -> Result<Arc<Session>, Refused<T>> {
-        self.session_for_method(gateway_id, caller, headers)
-            .map_err(|refusal| Box::new(not_for_method(&refusal, headers)))
-    }
-
-    /// Answers a DELETE: the session ends here, after all other replicas can know of it.
-    pub fn end(&self, session: &Session) -> Response<Answer<T::Body>> {
-        self.sessions.end(session);
-        reply::bare(StatusCode::NO_CONTENT)
-    }
-
     async fn request(
         &self,
         plan: &Plan,
@@ -207,7 +170,7 @@ impl<T: Transport> Federation<T> {
         if matches!(feature, Feature::ListTools | Feature::CallTool)
             && let Err(busy) = caller.identity.admit(Runs::Request)
         {
-            return busy_now(busy, Some(&request.id.to_owned()), era);
+            return reply::busy(busy, Some(&request.id.to_owned()), era);
         }
         match feature {
             Feature::Discover => reply::result(request.id.raw, discover(plan)),
@@ -216,22 +179,54 @@ impl<T: Transport> Federation<T> {
             Feature::CallTool => {
                 let call = Call {
                     plan,
-                    caller,
-                    client,
                     headers,
-                    body,
-                    request,
+                    message: outgoing::Call {
+                        caller,
+                        client_era: era,
+                        wants_logs: client.wants_logs(),
+                        body,
+                        request,
+                    },
                 };
-                match self.call(&call, &mut reached.server).await {
-                    Ok(answer) => answer,
+                match self.call(&call, &client, &mut reached.server).await {
+                    Ok(answer) => reply::answered(answer),
                     // Nothing is sent for a cancelled request; a stream without a message says just that.
-                    Err(CallError::Cancelled) => reply::events(Answer::empty()),
+                    Err(error) if error.is_cancelled() => reply::events(Answer::empty()),
                     Err(error) => {
-                        if let CallError::Unavailable(why) | CallError::Unanswered(why) = &error {
+                        if let Some(why) = error.unavailable() {
                             reached.failure = Some(why.reason());
                         }
                         refuse(&Refusal::from(&error), era)
                     }
+                }
+            }
+        }
+    }
+
+    /// Makes a call. That of a client with a session can be cancelled from when it is known where it leads.
+    async fn call(
+        &self,
+        call: &Call<'_>,
+        client: &Client,
+        noted: &mut Option<Arc<Upstream>>,
+    ) -> Result<Answered<T::Body>, CallError> {
+        let found = self.federation.find(call).await?;
+        let caller = call.message.caller.key;
+        match client {
+            Client::Modern(_) => {
+                let guard = CallGuard::new(caller, None);
+                self.federation.call(call, found, noted, guard, None).await
+            }
+            Client::Legacy(session) => {
+                let id = call.message.request.id.to_owned();
+                let running = session.run(id.to_json().into_owned().into());
+                let token = running.token.clone();
+                let guard = CallGuard::new(caller, Some(Box::new(running)));
+                // Dropping the call drops the guard, which tells the server.
+                tokio::select! {
+                    biased;
+                    () = token.cancelled() => Err(CallError::cancelled()),
+                    answer = self.federation.call(call, found, noted, guard, Some(&token)) => answer,
                 }
             }
         }
@@ -257,12 +252,12 @@ impl<T: Transport> Federation<T> {
         let Some(page) = page else {
             return refuse(&unknown());
         };
-        match self.view(plan, caller, Freshness::Fresh, None).await {
+        match self.federation.view(plan, caller, Freshness::Fresh, None).await {
             Err(why) => {
                 reached.failure = Some(why.reason());
                 refuse(&Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string()))
             }
-            Ok(view) => match view.result(era, page, self.net.now()) {
+            Ok(view) => match view.result(era, page, self.federation.now()) {
                 Some(result) => reply::result(request.id.raw, result),
                 None => refuse(&unknown()),
             },
@@ -330,77 +325,6 @@ impl<T: Transport> Federation<T> {
                 reply::bare(StatusCode::ACCEPTED)
             }
         }
-    }
-
-    /// The session a request of the session-based era names.
-    fn session_of(
-        &self,
-        gateway_id: GatewayId,
-        caller: Caller<'_>,
-        headers: &HeaderMap,
-    ) -> Result<Arc<Session>, Refusal> {
-        let id = headers::single(headers, &headers::SESSION_ID)
-            .ok()
-            .flatten()
-            .and_then(|value| value.to_str().ok())
-            .ok_or_else(|| {
-                Refusal::new(
-                    ErrorCode::INVALID_REQUEST,
-                    "Mcp-Session-Id is missing; begin with `initialize` and send the id it answers with.",
-                )
-                .with_status(StatusCode::BAD_REQUEST)
-            })?;
-        self.sessions.open(id, gateway_id, caller.key).map_err(|_| {
-            Refusal::new(
-                ErrorCode::INVALID_REQUEST,
-                "This session is unknown or has ended; begin a new one with `initialize`.",
-            )
-            .with_status(StatusCode::NOT_FOUND)
-        })
-    }
-
-    /// The same for GET and DELETE, which exist in the session-based era only.
-    fn session_for_method(
-        &self,
-        gateway_id: GatewayId,
-        caller: Caller<'_>,
-        headers: &HeaderMap,
-    ) -> Result<Arc<Session>, Refusal> {
-        if header_era(headers) == Era::Modern {
-            let refusal = Refusal::new(ErrorCode::INVALID_REQUEST, "This version of MCP uses POST only.");
-            return Err(refusal.with_status(StatusCode::METHOD_NOT_ALLOWED));
-        }
-        self.session_of(gateway_id, caller, headers)
-    }
-}
-
-/// A refusal of what may run later (RFC 6585 section 4).
-fn busy_now<B>(busy: Busy, id: Option<&RequestId>, era: Era) -> Response<Answer<B>> {
-    let refusal = Refusal::new(ErrorCode::INTERNAL_ERROR, busy.to_string());
-    let mut response = reply::refusal(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), id, era);
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-/// A refusal of GET or DELETE, in the words of the era whose header stands there.
-fn not_for_method<B>(refusal: &Refusal, request: &HeaderMap) -> Response<Answer<B>> {
-    let mut response = reply::refusal(refusal, None, header_era(request));
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("POST"));
-    }
-    response
-}
-
-/// The era by the version header alone, for answers to what could not be read further.
-pub fn header_era(headers: &HeaderMap) -> Era {
-    match meta::header_version(headers) {
-        Ok(Some(version)) => version.era(),
-        Ok(None) => Era::Legacy,
-        Err(_) => Era::Modern,
     }
 }
 

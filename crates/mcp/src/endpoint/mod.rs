@@ -2,10 +2,15 @@
 //! what answers are made of.
 
 pub(crate) mod answer;
+mod in_session;
 mod listen;
-pub(crate) mod methods;
+mod methods;
 pub mod own_client;
-pub(crate) mod reply;
+mod reply;
+pub(crate) mod service;
 pub mod session;
 
-pub use methods::{Reached, Refused, header_era};
+pub use in_session::Refused;
+pub use service::{Endpoint, Reached};
+
+pub use crate::wire::meta::header_era;

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
-use super::{answer::Answer, methods::Reached};
+use super::{
+    answer::Answer,
+    service::{Endpoint, Reached},
+};
 use crate::{
-    federation::{catalogs::Freshness, plan::Plan, servers::Federation},
+    federation::{catalogs::Freshness, plan::Plan},
     peer::{
         about::CLIENT_INFO, caller::Caller, transport::Transport, unavailable::Unavailable,
         upstream::Upstream,
@@ -36,7 +39,7 @@ impl OfferedTool {
     }
 }
 
-impl<T: Transport> Federation<T> {
+impl<T: Transport> Endpoint<T> {
     /// The tools a gateway offers a user, in the order in which clients get them. Servers that are down are left out; when
     /// all are, why.
     pub async fn offered_tools(
@@ -44,7 +47,11 @@ impl<T: Transport> Federation<T> {
         plan: &Plan,
         caller: Caller<'_>,
     ) -> Result<Vec<OfferedTool>, Unavailable> {
-        let view = self.view(plan, caller, Freshness::Fresh, None).await?.view;
+        let view = self
+            .federation
+            .view(plan, caller, Freshness::Fresh, None)
+            .await?
+            .view;
         let tools = view
             .tools(plan.naming, &plan.servers)
             .map(|(name, offered, entry)| OfferedTool {
@@ -70,7 +77,10 @@ impl<T: Transport> Federation<T> {
         map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers::write(&mut map, ProtocolVersion::LATEST_MODERN, "tools/call", Some(name));
         // What is wrong with the list or the arguments is told by the call itself.
-        if let Ok(seen) = self.view(plan, caller, Freshness::Any, Some(name)).await
+        if let Ok(seen) = self
+            .federation
+            .view(plan, caller, Freshness::Any, Some(name))
+            .await
             && let Some(entry) = seen.view.entry(name)
             && let Ok(mirrored) = entry.param_headers.derive(Some(arguments.as_bytes()))
         {

@@ -3,22 +3,29 @@
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
 
 use super::answer::Answer;
-use crate::wire::{id::RequestId, jsonrpc::Refusal, version::Era};
+use crate::{
+    peer::{caller::Busy, incoming::Answered},
+    wire::{
+        id::RequestId,
+        jsonrpc::{ErrorCode, Refusal},
+        version::Era,
+    },
+};
 
 /// Tells proxies such as nginx to pass events on at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// One JSON message.
-pub(crate) fn json<B>(status: StatusCode, body: Answer<B>) -> Response<Answer<B>> {
+pub(super) fn json<B>(status: StatusCode, body: Answer<B>) -> Response<Answer<B>> {
     head(status, HeaderValue::from_static("application/json"), body)
 }
 
 /// A stream of events.
-pub(crate) fn events<B>(body: Answer<B>) -> Response<Answer<B>> {
+pub(super) fn events<B>(body: Answer<B>) -> Response<Answer<B>> {
     let mut response = head(
         StatusCode::OK,
         HeaderValue::from_static("text/event-stream"),
@@ -31,7 +38,7 @@ pub(crate) fn events<B>(body: Answer<B>) -> Response<Answer<B>> {
 }
 
 /// A result around JSON text that may be shared between many answers; it is not copied.
-pub(crate) fn result<B>(id: &str, result: Bytes) -> Response<Answer<B>> {
+pub(super) fn result<B>(id: &str, result: Bytes) -> Response<Answer<B>> {
     const BEFORE: &str = r#"{"jsonrpc":"2.0","id":"#;
     const BETWEEN: &str = r#","result":"#;
     let mut start = Vec::with_capacity(BEFORE.len() + id.len() + BETWEEN.len());
@@ -45,7 +52,7 @@ pub(crate) fn result<B>(id: &str, result: Bytes) -> Response<Answer<B>> {
 }
 
 /// A refusal.
-pub(crate) fn refusal<B>(refusal: &Refusal, id: Option<&RequestId>, era: Era) -> Response<Answer<B>> {
+pub(super) fn refusal<B>(refusal: &Refusal, id: Option<&RequestId>, era: Era) -> Response<Answer<B>> {
     json(
         refusal.http_status(era),
         Answer::full(refusal.to_response(id, era)),
@@ -53,12 +60,31 @@ pub(crate) fn refusal<B>(refusal: &Refusal, id: Option<&RequestId>, era: Era) ->
 }
 
 /// A status without content.
-pub(crate) fn bare<B>(status: StatusCode) -> Response<Answer<B>> {
+pub(super) fn bare<B>(status: StatusCode) -> Response<Answer<B>> {
     let mut response = Response::new(Answer::empty());
     *response.status_mut() = status;
     response
         .headers_mut()
         .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The answer of a server to a call.
+pub(super) fn answered<B>(answer: Answered<B>) -> Response<Answer<B>> {
+    match answer {
+        Answered::Json(body) => json(StatusCode::OK, Answer::json(body)),
+        Answered::Events(body) => events(Answer::events(body)),
+        Answered::Whole(status, body) => json(status, Answer::full(body)),
+    }
+}
+
+/// A refusal of what may run later (RFC 6585 section 4).
+pub(super) fn busy<B>(why: Busy, id: Option<&RequestId>, era: Era) -> Response<Answer<B>> {
+    let told = Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string());
+    let mut response = refusal(&told.with_status(StatusCode::TOO_MANY_REQUESTS), id, era);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

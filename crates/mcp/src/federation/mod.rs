@@ -14,12 +14,11 @@ mod lists;
 pub mod merge;
 pub mod naming;
 mod offered;
-pub(crate) mod outgoing;
 pub(crate) mod plan;
+mod resolved;
 mod server;
 pub(crate) mod servers;
 mod under_way;
 mod view;
 
 pub use plan::{GatewayConfig, Plan};
-pub use servers::Federation;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use gatewright_domain::{Clock, Entropy, Timestamp, id::ServerId, sealed::Keyring};
+use gatewright_domain::{Clock, Timestamp, id::ServerId};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
@@ -20,10 +20,7 @@ use super::{
     server::Server,
     view::{Made, View},
 };
-use crate::{
-    endpoint::session::Sessions,
-    peer::{config::UpstreamConfig, net::Net, session::FAREWELLS_AT_ONCE, transport::Transport},
-};
+use crate::peer::{config::UpstreamConfig, net::Net, session::FAREWELLS_AT_ONCE, transport::Transport};
 
 /// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.
 const VIEWS_MAX: u64 = 50_000;
@@ -32,13 +29,11 @@ const VIEW_IDLE: Duration = Duration::from_mins(10);
 /// A server no gateway has used for so long is forgotten.
 const UNUSED_FOR: Duration = Duration::from_mins(10);
 
-/// The upstream side of the process and the sessions of its clients.
+/// The servers of the process, and what is made of their lists.
 #[derive(Debug)]
 pub struct Federation<T> {
     pub(crate) net: Arc<Net<T>>,
     pub(super) lists: Arc<Lists<T>>,
-    /// Sessions of clients of the session-based revisions.
-    pub sessions: Arc<Sessions>,
     /// Merged lists by the plan and what they were made of.
     pub(crate) views: Cache<(u64, Made), Arc<Kept<View>>>,
     next_serial: AtomicU64,
@@ -61,21 +56,14 @@ impl Known {
 
 impl<T: Transport> Federation<T> {
     /// A federation without servers; plans bring them in.
-    pub fn new(
-        transport: T,
-        keyring: Keyring,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        lists: ListLimits,
-    ) -> Self {
+    pub(crate) fn new(transport: T, clock: Arc<dyn Clock>, lists: ListLimits) -> Self {
         let net = Arc::new(Net {
             transport,
-            clock: Arc::clone(&clock),
+            clock,
             budget: Arc::default(),
             farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
         });
         Self {
-            sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
             lists: Arc::new(Lists {
                 net: Arc::clone(&net),
                 memory: Arc::new(ListMemory::new(lists)),
@@ -89,6 +77,10 @@ impl<T: Transport> Federation<T> {
             next_serial: AtomicU64::new(0),
             servers: Mutex::default(),
         }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.net.now()
     }
 
     /// Makes the plan of a gateway. What is known of its servers is kept where their configuration is the same.

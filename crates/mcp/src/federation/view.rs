@@ -152,11 +152,6 @@ impl View {
             .result(ListKind::Tools, era, told, &self.server_info, page)
     }
 
-    /// The server that has a tool of this name.
-    pub(crate) fn target<'a>(&self, servers: &'a [Offered], name: &str) -> Option<&'a Offered> {
-        servers.get(self.selected(name)?.server)
-    }
-
     /// Where a name leads.
     pub(crate) fn selected(&self, name: &str) -> Option<&Target> {
         self.merged.selection.resolve(name)
@@ -165,7 +160,12 @@ impl View {
     /// The tool as its server lists it.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
         let target = self.selected(name)?;
-        self.lists.get(target.server)?.as_ref()?.entries.get(target.entry)
+        self.entry_at(target.server, target.entry)
+    }
+
+    /// The tool at this place of the list of a server.
+    pub(super) fn entry_at(&self, server: usize, entry: usize) -> Option<&Entry> {
+        self.lists.get(server)?.as_ref()?.entries.get(entry)
     }
 
     /// Every tool it offers, in the order in which clients get them: its name here, its server, and it as listed there.

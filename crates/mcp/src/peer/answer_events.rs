@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::{
     answer_error::AnswerError,
     budget::{BUSY, Share},
-    call_guard::{CallGuard, Lists},
+    call_guard::CallGuard,
     upstream::Upstream,
     watch::Watch,
     whole::DRAIN_MAX,
@@ -38,7 +38,6 @@ pub(crate) struct EventsAnswer<B> {
     decoder: Decoder,
     bridge: Bridge,
     upstream: Arc<Upstream>,
-    lists: Arc<dyn Lists>,
     watch: Watch,
     /// When something was passed on last.
     passed_at: Instant,
@@ -66,15 +65,10 @@ impl<B> EventsAnswer<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a part of one exchange, and is named where it is made"
-    )]
     pub(crate) fn new(
         body: B,
         bridge: Bridge,
         upstream: Arc<Upstream>,
-        lists: Arc<dyn Lists>,
         watch: Watch,
         share: Share,
         cancelled: Option<CancellationToken>,
@@ -85,7 +79,6 @@ where
             decoder: Decoder::new(EVENT_MAX),
             bridge,
             upstream,
-            lists,
             watch,
             passed_at: Instant::now(),
             share,
@@ -178,7 +171,7 @@ where
                     return;
                 }
                 Step::Drop => {}
-                Step::ToolsChanged => self.guard.tools_changed(&*self.lists),
+                Step::ToolsChanged => self.guard.tools_changed(),
                 Step::Reply(message) => self.guard.reply(message),
             }
         }

@@ -13,18 +13,23 @@ use super::{
     transport::Transport,
     upstream::{ASSERTION, Upstream},
 };
-use crate::{endpoint::session::Running, wire::jsonrpc};
+use crate::wire::jsonrpc;
 
 /// How long a notice to a server may take; nobody waits for it.
 const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
 /// Requests of a server answered within one call; what comes beyond is ignored.
 const REPLIES_MAX: u32 = 64;
 
+/// What is held for as long as a call runs.
+pub(crate) type Held = Box<dyn Send + Sync>;
+
 /// Kept with a call until its answer is complete. Dropped earlier, it cancels the call at a server with sessions.
 pub(crate) struct CallGuard {
     caller: CallerKey,
-    /// The entry that lets the client cancel the call by id.
-    running: Option<Running>,
+    /// What is held for as long as the call runs: the entry that lets the client cancel it by id.
+    held: Option<Held>,
+    /// Who keeps what the server lists.
+    lists: Option<Arc<dyn Lists>>,
     channel: Option<Box<dyn Backchannel>>,
     replies: u32,
 }
@@ -32,20 +37,26 @@ pub(crate) struct CallGuard {
 impl fmt::Debug for CallGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallGuard")
-            .field("running", &self.running.is_some())
+            .field("held", &self.held.is_some())
             .finish_non_exhaustive()
     }
 }
 
 impl CallGuard {
     /// For a call towards a stateless server.
-    pub(crate) const fn new(caller: CallerKey, running: Option<Running>) -> Self {
+    pub(crate) fn new(caller: CallerKey, held: Option<Held>) -> Self {
         Self {
             caller,
-            running,
+            held,
+            lists: None,
             channel: None,
             replies: 0,
         }
+    }
+
+    /// From here on it is a call to the server whose lists are kept there.
+    pub(crate) fn keep_informed(&mut self, lists: Arc<dyn Lists>) {
+        self.lists = Some(lists);
     }
 
     /// From here on the call runs within a session with a server. Boxed because the guard outlives the code that knows
@@ -62,7 +73,7 @@ impl CallGuard {
     /// The server has answered, or never got the call: there is nothing to cancel.
     pub(crate) fn complete(&mut self) {
         self.channel = None;
-        self.running = None;
+        self.held = None;
     }
 
     /// Answers a request of the server.
@@ -76,8 +87,10 @@ impl CallGuard {
     }
 
     /// The server says that its list has changed.
-    pub(crate) fn tools_changed(&self, lists: &dyn Lists) {
-        lists.have_changed(self.caller);
+    pub(crate) fn tools_changed(&self) {
+        if let Some(lists) = &self.lists {
+            lists.have_changed(self.caller);
+        }
     }
 }
 

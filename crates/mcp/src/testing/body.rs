@@ -1,4 +1,4 @@
-//! A body in memory, for the tests of the federation.
+//! A body in memory, for the tests through all layers.
 
 use std::{
     convert::Infallible,

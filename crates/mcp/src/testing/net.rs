@@ -1,4 +1,4 @@
-//! Servers of both eras in memory, for the tests of the federation.
+//! Servers of both eras in memory, for the tests through all layers.
 
 use std::{
     collections::HashMap,
@@ -27,12 +27,14 @@ pub(crate) use crate::testing::{
     words::{events, legacy_headers, meta, modern_headers, read},
 };
 use crate::{
-    endpoint::{answer::Answer, methods::Reached},
+    endpoint::{
+        answer::Answer,
+        service::{Endpoint, Reached},
+    },
     federation::{
         list_memory::ListLimits,
         naming::Naming,
         plan::{GatewayConfig, Plan},
-        servers::Federation,
     },
     peer::{
         caller::{Alive, Caller, CallerKey, Identify},
@@ -307,9 +309,9 @@ impl Identify for User {
     }
 }
 
-/// A federation over servers in memory and one gateway.
+/// An endpoint over servers in memory and one gateway.
 pub(crate) struct World {
-    pub(crate) federation: Federation<FakeNet>,
+    pub(crate) endpoint: Endpoint<FakeNet>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) gateway_id: GatewayId,
     ids: Vec<ServerId>,
@@ -343,7 +345,7 @@ impl World {
             slugs: servers.iter().map(|(slug, _)| (*slug).to_owned()).collect(),
             project_id: ProjectId::generate(of_clock, of_entropy),
             key_id: ApiKeyId::generate(of_clock, of_entropy),
-            federation: Federation::new(
+            endpoint: Endpoint::new(
                 net,
                 keyring,
                 Arc::clone(&clock) as Arc<dyn Clock>,
@@ -385,7 +387,7 @@ impl World {
             change(&mut config);
             config
         };
-        self.federation.plan(GatewayConfig {
+        self.endpoint.plan(GatewayConfig {
             id: self.gateway_id,
             project: self.project_id,
             name: "Tools \"R\" us".to_owned(),
@@ -426,7 +428,7 @@ impl World {
     ) -> Response<Answer<FakeBody>> {
         let caller = self.caller(user);
         let body = Bytes::copy_from_slice(body.as_bytes());
-        self.federation
+        self.endpoint
             .post(plan, caller, headers, &body, &mut Reached::default())
             .await
     }

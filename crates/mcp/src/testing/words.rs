@@ -1,4 +1,4 @@
-//! What clients say and read, for the tests of the federation.
+//! What clients say and read, for the tests through all layers.
 
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt as _;

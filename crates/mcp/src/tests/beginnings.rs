@@ -237,7 +237,7 @@ async fn the_oldest_version_is_spoken_over_the_newer_transport() {
         .config
         .clone();
     let seen = world
-        .federation
+        .endpoint
         .inspect(config, Duration::from_secs(8))
         .await
         .unwrap();
@@ -346,7 +346,7 @@ async fn a_tool_that_works_only_as_a_task_is_not_offered() {
     assert_eq!(names, ["optional", "forbidden", "t"]);
     let config = plan.servers[0].server.upstream.config.clone();
     let seen = world
-        .federation
+        .endpoint
         .inspect(config, Duration::from_secs(8))
         .await
         .unwrap();

@@ -160,14 +160,11 @@ async fn an_ended_session_ends_its_calls_and_streams() {
         key: world.key(&ADA),
         identity: &ADA,
     };
-    let ended = world.federation.delete(world.gateway_id, caller, &headers);
+    let ended = world.endpoint.delete(world.gateway_id, caller, &headers);
     assert_eq!(ended.status(), 204);
     assert_eq!(read(response).await.1, "");
     assert_eq!(
-        world
-            .federation
-            .delete(world.gateway_id, caller, &headers)
-            .status(),
+        world.endpoint.delete(world.gateway_id, caller, &headers).status(),
         404
     );
     assert_eq!(read(world.post(&plan, &ADA, &headers, call).await).await.0, 404);
@@ -216,12 +213,11 @@ async fn a_listening_stream_lives_while_it_may() {
         let shutdown = tokio_util::sync::CancellationToken::new();
         let alive = Arc::new(std::sync::atomic::AtomicBool::new(true));
         let still = Arc::clone(&alive);
-        let response =
-            world
-                .federation
-                .get(world.gateway_id, caller, &headers, shutdown.clone(), move || {
-                    still.load(Ordering::SeqCst)
-                });
+        let response = world
+            .endpoint
+            .get(world.gateway_id, caller, &headers, shutdown.clone(), move || {
+                still.load(Ordering::SeqCst)
+            });
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut stream = response.into_body();
         for _ in 0..3 {
@@ -251,7 +247,7 @@ async fn only_so_many_streams_listen_at_once() {
     let listen = |headers: &http::HeaderMap| {
         let shutdown = tokio_util::sync::CancellationToken::new();
         world
-            .federation
+            .endpoint
             .get(world.gateway_id, caller, headers, shutdown, || true)
     };
     let mut open = Vec::new();

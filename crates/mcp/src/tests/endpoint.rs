@@ -107,7 +107,7 @@ async fn a_session_begins_with_a_version_both_speak() {
         };
         let never = tokio_util::sync::CancellationToken::new();
         let stream = world
-            .federation
+            .endpoint
             .get(world.gateway_id, caller, &headers, never, || true);
         assert_eq!(stream.status(), 404);
     }
@@ -221,9 +221,9 @@ async fn without_a_session_older_clients_are_told_to_begin_one() {
     let modern = modern_headers("tools/list", None);
     let never = tokio_util::sync::CancellationToken::new();
     for response in [
-        world.federation.delete(world.gateway_id, caller, &modern),
+        world.endpoint.delete(world.gateway_id, caller, &modern),
         world
-            .federation
+            .endpoint
             .get(world.gateway_id, caller, &modern, never, || true),
     ] {
         assert_eq!(response.headers()["allow"], "POST");

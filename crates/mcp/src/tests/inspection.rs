@@ -45,7 +45,7 @@ async fn both_eras_show_what_they_are_and_what_they_have() {
     ] {
         let world = World::new(&[("tools", server)]);
         let config = config(&world, IdentityForwarding::Assertion);
-        let seen = world.federation.inspect(config, DEADLINE).await.unwrap();
+        let seen = world.endpoint.inspect(config, DEADLINE).await.unwrap();
         assert_eq!(seen.version, version);
         let about = seen.about.unwrap();
         assert_eq!((about.name.as_str(), about.version.as_str()), called);
@@ -73,7 +73,7 @@ async fn why_a_server_cannot_be_reached_is_told_and_not_tried_twice() {
     let server = FakeServer::new(|_| Err(TransportError::Unreachable("the port is closed".to_owned())));
     let world = World::new(&[("tools", &server)]);
     let config = config(&world, IdentityForwarding::None);
-    let unwell = world.federation.inspect(config, DEADLINE).await.unwrap_err();
+    let unwell = world.endpoint.inspect(config, DEADLINE).await.unwrap_err();
     assert!(
         matches!(unwell.why, Unavailable::Unreachable { .. }),
         "{unwell:?}"
@@ -88,7 +88,7 @@ async fn a_server_that_hangs_is_left_at_the_deadline() {
     let world = World::new(&[("tools", &server)]);
     let config = config(&world, IdentityForwarding::None);
     let began = tokio::time::Instant::now();
-    let unwell = world.federation.inspect(config, DEADLINE).await.unwrap_err();
+    let unwell = world.endpoint.inspect(config, DEADLINE).await.unwrap_err();
     assert!(matches!(unwell.why, Unavailable::Timeout { .. }), "{unwell:?}");
     assert_eq!(unwell.cause, None);
     assert_eq!(began.elapsed(), DEADLINE);
@@ -108,7 +108,7 @@ async fn a_server_that_answers_again_is_not_down_for_gateways_either() {
     let world = World::new(&[("tools", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
     let UpstreamConfig { id, audience, .. } = plan.servers[0].server.upstream.config.clone();
-    let health = || world.federation.health(id, &audience);
+    let health = || world.endpoint.health(id, &audience);
     assert!(health().unwrap().failure.is_none(), "nobody has asked yet");
     let why = Unavailable::Unreachable {
         server: "tools".to_owned(),
@@ -116,19 +116,19 @@ async fn a_server_that_answers_again_is_not_down_for_gateways_either() {
     plan.servers[0]
         .server
         .upstream
-        .note_failure(&why, world.federation.net.now());
+        .note_failure(&why, world.endpoint.federation.net.now());
     let (at, told) = health().unwrap().failure.unwrap();
-    assert_eq!((at, told.as_ref()), (world.federation.net.now(), &why));
+    assert_eq!((at, told.as_ref()), (world.endpoint.federation.net.now(), &why));
     let config = plan.servers[0].server.upstream.config.clone();
     world
-        .federation
+        .endpoint
         .inspect(config.clone(), DEADLINE)
         .await
         .unwrap_err();
     assert!(health().unwrap().failure.is_some());
     works.store(true, std::sync::atomic::Ordering::SeqCst);
-    world.federation.inspect(config, DEADLINE).await.unwrap();
+    world.endpoint.inspect(config, DEADLINE).await.unwrap();
     assert!(health().unwrap().failure.is_none());
-    let elsewhere = world.federation.health(id, "http://elsewhere.example/mcp");
+    let elsewhere = world.endpoint.health(id, "http://elsewhere.example/mcp");
     assert!(elsewhere.is_none(), "of a server that moved nothing is known");
 }

@@ -39,7 +39,7 @@ async fn a_list_beyond_its_bound_is_cut_and_what_was_taken_works() {
     let answer = list(&world, &plan, &ADA).await;
     let taken = names(&answer).len();
     assert!((10..25).contains(&taken), "{taken}");
-    assert!(world.federation.list_bytes() <= LIMITS.of_project);
+    assert!(world.endpoint.list_bytes() <= LIMITS.of_project);
     assert_eq!(call(&world, &plan, &ADA, "t3").await["result"]["tool"], "t3");
 }
 
@@ -50,7 +50,7 @@ async fn a_page_that_does_not_fit_is_cut_off_while_it_arrives() {
     let world = World::with_list_limits(&[("one", &server), ("two", &small)], LIMITS);
     let plan = world.plan(IdentityForwarding::None, &[]);
     assert_eq!(names(&list(&world, &plan, &ADA).await), ["two_small"]);
-    assert!(world.federation.list_bytes() <= LIMITS.of_project);
+    assert!(world.endpoint.list_bytes() <= LIMITS.of_project);
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_server_whose_list_did_not_fit_is_asked_again_without_a_pause() {
     let world = World::with_list_limits(&[("one", &server), ("two", &small)], LIMITS);
     let plan = world.plan(IdentityForwarding::None, &[]);
     assert_eq!(names(&list(&world, &plan, &ADA).await), ["two_small"]);
-    let now = world.federation.net.now();
+    let now = world.endpoint.federation.net.now();
     assert!(plan.servers[0].server.upstream.failure(now).is_none());
     assert_eq!(names(&list(&world, &plan, &BOB).await), ["one_tool", "two_small"]);
 }
@@ -88,7 +88,7 @@ async fn lists_that_gave_way_are_read_again_when_they_are_wanted() {
         for (user, name) in [(&ADA, "of-ada"), (&BOB, "of-bob"), (&cyd, "of-cyd")] {
             assert_eq!(names(&list(&world, &plan, user).await), [name]);
             assert_eq!(call(&world, &plan, user, name).await["result"]["tool"], name);
-            assert!(world.federation.list_bytes() <= LIMITS.of_project);
+            assert!(world.endpoint.list_bytes() <= LIMITS.of_project);
         }
     }
 }
@@ -112,16 +112,16 @@ async fn what_was_read_in_a_session_is_given_back_while_the_session_lives() {
         let answer = list(&world, &plan, user).await;
         assert_eq!(names(&answer), [format!("of-{}", user.0)]);
     }
-    let (now, server) = (world.federation.net.now(), &plan.servers[0].server);
+    let (now, server) = (world.endpoint.federation.net.now(), &plan.servers[0].server);
     let upstream = &server.upstream;
     let lists = users.iter().map(|user| {
         assert!(upstream.sessions.slot(world.key(user)).get().is_some());
         bytes_of(&server.catalogs.last(upstream, world.key(user), now).unwrap().list)
     });
-    let views = world.federation.views.iter();
+    let views = world.endpoint.federation.views.iter();
     let views = views.map(|(_, kept)| kept.get(now).unwrap().weight());
     assert_eq!(
-        world.federation.list_bytes(),
+        world.endpoint.list_bytes(),
         lists.sum::<usize>() + views.sum::<usize>()
     );
 }

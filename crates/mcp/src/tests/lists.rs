@@ -321,8 +321,8 @@ async fn equal_private_lists_of_many_users_are_kept_once_and_cost_calls_nothing(
         assert_eq!(call(&world, &plan, user, "a").await["result"]["tool"], "a");
     }
     assert_eq!(server.count(), before + 300, "one request per call");
-    world.federation.views.run_pending_tasks();
-    assert_eq!(world.federation.views.entry_count(), 1);
+    world.endpoint.federation.views.run_pending_tasks();
+    assert_eq!(world.endpoint.federation.views.entry_count(), 1);
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn a_session_that_nobody_uses_any_more_is_ended_at_its_server() {
     // The server was changed: no plan leads to what it was before.
     let changed = world.plan_with(IdentityForwarding::None, &[], |server| server.retries = 3);
     drop(plan);
-    world.federation.views.run_pending_tasks();
+    world.endpoint.federation.views.run_pending_tasks();
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }

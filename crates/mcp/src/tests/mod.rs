@@ -20,12 +20,11 @@ use gatewright_domain::id::GatewayId;
 use http::{HeaderMap, Response};
 
 use crate::{
-    endpoint::answer::Answer,
-    federation::servers::Federation,
+    endpoint::{answer::Answer, service::Endpoint},
     peer::{caller::Caller, transport::Transport},
 };
 
-impl<T: Transport> Federation<T> {
+impl<T: Transport> Endpoint<T> {
     /// Answers a DELETE where no other replica need know.
     fn delete(
         &self,

@@ -4,7 +4,7 @@ use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
 use crate::{
-    endpoint::methods::Reached,
+    endpoint::service::Reached,
     testing::net::{User, World, echo, json_answer, legacy_server, modern_server, raw_param, read, tool},
 };
 
@@ -17,7 +17,7 @@ async fn tools_are_listed_and_called_under_the_names_that_clients_see_in_both_er
     let world = World::new(&[("one", &modern), ("two", &legacy)]);
     let plan = world.plan(IdentityForwarding::None, &[(0, "a"), (1, "b")]);
     let caller = world.caller(&ADA);
-    let tools = world.federation.offered_tools(&plan, caller).await.unwrap();
+    let tools = world.endpoint.offered_tools(&plan, caller).await.unwrap();
     let names: Vec<_> = tools
         .iter()
         .map(|tool| (tool.name.as_str(), tool.server.config.slug.as_str()))
@@ -28,7 +28,7 @@ async fn tools_are_listed_and_called_under_the_names_that_clients_see_in_both_er
     for (name, server) in [("one_a", "one"), ("two_b", "two")] {
         let mut reached = Reached::default();
         let answer = world
-            .federation
+            .endpoint
             .call_tool(&plan, caller, name, r#"{"x":1.0}"#, &mut reached)
             .await;
         let (status, text) = read(answer).await;
@@ -41,7 +41,7 @@ async fn tools_are_listed_and_called_under_the_names_that_clients_see_in_both_er
     );
     let mut reached = Reached::default();
     let answer = world
-        .federation
+        .endpoint
         .call_tool(&plan, caller, "one_hidden", "{}", &mut reached)
         .await;
     let (_, text) = read(answer).await;
@@ -64,7 +64,7 @@ async fn mirrored_parameters_are_sent_as_a_client_must() {
     let mut reached = Reached::default();
     let arguments = r#"{"region":"eu"}"#;
     let answer = world
-        .federation
+        .endpoint
         .call_tool(&plan, world.caller(&ADA), "t", arguments, &mut reached)
         .await;
     assert_eq!(read(answer).await.0, 200);

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    endpoint::{answer::Answer, methods::Reached},
+    endpoint::{answer::Answer, service::Reached},
     peer::{
         caller::{Alive, Caller, Identify},
         config::UpstreamConfig,
@@ -88,10 +88,7 @@ async fn answered(
         meta("")
     ));
     let headers = modern_headers("tools/call", Some("t"));
-    world
-        .federation
-        .post(&plan, caller, &headers, &body, reached)
-        .await
+    world.endpoint.post(&plan, caller, &headers, &body, reached).await
 }
 
 fn last() -> Bytes {
@@ -209,7 +206,7 @@ async fn a_server_that_must_know_the_user_is_not_called_without() {
         ));
         let mut reached = Reached::default();
         let answer = world
-            .federation
+            .endpoint
             .post(&plan, caller, &headers, &body, &mut reached)
             .await;
         assert_eq!(reached.failure, (!called).then_some("configuration"));

@@ -197,6 +197,15 @@ pub fn modern_meta(facts: &ClientFacts<'_>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
+/// The era by the version header alone, for answers to what could not be read further.
+pub fn header_era(headers: &HeaderMap) -> Era {
+    match header_version(headers) {
+        Ok(Some(version)) => version.era(),
+        Ok(None) => Era::Legacy,
+        Err(_) => Era::Modern,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

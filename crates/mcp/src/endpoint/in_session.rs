@@ -1,0 +1,128 @@
+//! What only clients of the session-based era ask: streams that listen, and the end of a session.
+
+use std::sync::Arc;
+
+use gatewright_domain::id::GatewayId;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::ALLOW};
+use tokio_util::sync::CancellationToken;
+
+use super::{answer::Answer, listen::Listening, reply, service::Endpoint, session::Session};
+use crate::{
+    peer::{
+        caller::{Caller, Runs},
+        transport::Transport,
+    },
+    wire::{
+        headers,
+        jsonrpc::{ErrorCode, Refusal},
+        meta::header_era,
+        version::Era,
+    },
+};
+
+/// The answer to what is refused.
+pub type Refused<T> = Box<Response<Answer<<T as Transport>::Body>>>;
+
+impl<T: Transport> Endpoint<T> {
+    /// Answers a GET: a stream that lasts while `alive` says so, until the session ends or the process stops.
+    pub fn get(
+        &self,
+        gateway_id: GatewayId,
+        caller: Caller<'_>,
+        headers: &HeaderMap,
+        shutdown: CancellationToken,
+        alive: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Response<Answer<T::Body>> {
+        match self.session_for_method(gateway_id, caller, headers) {
+            Err(refusal) => not_for_method(&refusal, headers),
+            Ok(session) => {
+                if let Err(busy) = caller.identity.admit(Runs::Stream) {
+                    return reply::busy(busy, None, header_era(headers));
+                }
+                let Some(place) = self.sessions.listen(&session) else {
+                    let refusal = Refusal::new(
+                        ErrorCode::INVALID_REQUEST,
+                        "Too many streams are listening already; close some of them first.",
+                    );
+                    return not_for_method(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), headers);
+                };
+                let sessions = Arc::clone(&self.sessions);
+                let listening = Listening::new(shutdown, move || {
+                    // Held for as long as the stream lasts.
+                    let _place = &place;
+                    !sessions.has_ended(&session) && alive()
+                });
+                reply::events(Answer::listening(listening))
+            }
+        }
+    }
+
+    /// The session that a DELETE is to end, or the refusal. It goes on until [`Federation::end`].
+    pub fn ending(
+        &self,
+        gateway_id: GatewayId,
+        caller: Caller<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Session>, Refused<T>> {
+        self.session_for_method(gateway_id, caller, headers)
+            .map_err(|refusal| Box::new(not_for_method(&refusal, headers)))
+    }
+
+    /// Answers a DELETE: the session ends here, after all other replicas can know of it.
+    pub fn end(&self, session: &Session) -> Response<Answer<T::Body>> {
+        self.sessions.end(session);
+        reply::bare(StatusCode::NO_CONTENT)
+    }
+
+    /// The session a request of the session-based era names.
+    pub(super) fn session_of(
+        &self,
+        gateway_id: GatewayId,
+        caller: Caller<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Session>, Refusal> {
+        let id = headers::single(headers, &headers::SESSION_ID)
+            .ok()
+            .flatten()
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(|| {
+                Refusal::new(
+                    ErrorCode::INVALID_REQUEST,
+                    "Mcp-Session-Id is missing; begin with `initialize` and send the id it answers with.",
+                )
+                .with_status(StatusCode::BAD_REQUEST)
+            })?;
+        self.sessions.open(id, gateway_id, caller.key).map_err(|_| {
+            Refusal::new(
+                ErrorCode::INVALID_REQUEST,
+                "This session is unknown or has ended; begin a new one with `initialize`.",
+            )
+            .with_status(StatusCode::NOT_FOUND)
+        })
+    }
+
+    /// The same for GET and DELETE, which exist in the session-based era only.
+    fn session_for_method(
+        &self,
+        gateway_id: GatewayId,
+        caller: Caller<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Session>, Refusal> {
+        if header_era(headers) == Era::Modern {
+            let refusal = Refusal::new(ErrorCode::INVALID_REQUEST, "This version of MCP uses POST only.");
+            return Err(refusal.with_status(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        self.session_of(gateway_id, caller, headers)
+    }
+}
+
+/// A refusal of GET or DELETE, in the words of the era whose header stands there.
+fn not_for_method<B>(refusal: &Refusal, request: &HeaderMap) -> Response<Answer<B>> {
+    let mut response = reply::refusal(refusal, None, header_era(request));
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}

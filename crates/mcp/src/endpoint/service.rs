@@ -1,0 +1,70 @@
+//! The MCP endpoint of all gateways of the process.
+
+use std::{sync::Arc, time::Duration};
+
+use gatewright_domain::{Clock, Entropy, id::ServerId, sealed::Keyring};
+
+use super::session::Sessions;
+use crate::{
+    federation::{
+        inspection::{Health, Seen, Unwell},
+        list_memory::ListLimits,
+        plan::{GatewayConfig, Plan},
+        servers::Federation,
+    },
+    peer::{config::UpstreamConfig, transport::Transport, upstream::Upstream},
+};
+
+/// The MCP endpoint of all gateways of the process: the servers they federate, and the sessions of their clients.
+#[derive(Debug)]
+pub struct Endpoint<T> {
+    pub(crate) federation: Federation<T>,
+    /// Sessions of clients of the session-based revisions.
+    pub sessions: Arc<Sessions>,
+}
+
+/// What became of a request upstream, for the request log and metrics.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// The server it went to.
+    pub server: Option<Arc<Upstream>>,
+    /// Why there was no usable answer, in a word.
+    pub failure: Option<&'static str>,
+}
+
+impl<T: Transport> Endpoint<T> {
+    /// An endpoint without gateways; plans bring them in, and their servers with them.
+    pub fn new(
+        transport: T,
+        keyring: Keyring,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        lists: ListLimits,
+    ) -> Self {
+        Self {
+            federation: Federation::new(transport, Arc::clone(&clock), lists),
+            sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
+        }
+    }
+
+    /// Makes the plan of a gateway. What is known of its servers is kept where their configuration is the same.
+    pub fn plan(&self, config: GatewayConfig) -> Plan {
+        self.federation.plan(config)
+    }
+
+    /// Bytes that lists of tools hold.
+    pub fn list_bytes(&self) -> usize {
+        self.federation.list_bytes()
+    }
+
+    /// What is known of a server at this URL without asking it; nothing while no gateway has used it.
+    pub fn health(&self, id: ServerId, url: &str) -> Option<Health> {
+        self.federation.health(id, url)
+    }
+
+    /// Looks at a server within `deadline`: finds out what it speaks and lists its tools. It is sent its custom headers
+    /// and no identity assertion, and nothing is tried twice.
+    pub async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
+        self.federation.inspect(config, deadline).await
+    }
+}

@@ -1,0 +1,173 @@
+//! A call within one server: sent in the server's era, its answer streamed back in the client's.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    call_guard::CallGuard,
+    caller::Caller,
+    era::{SessionLoss, denies_modern, may_be_other_era},
+    exchange::SMALL_ANSWER,
+    incoming::{Answered, Sent, stream},
+    net::Net,
+    outgoing::{Call, CallError, Outgoing, To, modern, within_session},
+    session::UpstreamSession,
+    transport::Transport,
+    unavailable::Unavailable,
+    upstream::Upstream,
+    whole::whole,
+};
+use crate::wire::{jsonrpc::ErrorCode, version::Era};
+
+/// A server that is ready for a call.
+pub(crate) enum Line {
+    /// It is stateless.
+    Modern,
+    /// The session of the user.
+    Legacy(Arc<UpstreamSession>),
+}
+
+/// What one attempt led to.
+pub(crate) enum Attempt<B> {
+    /// The server has answered.
+    Answered(Answered<B>),
+    /// By the standard nothing was done, and the call may be sent once more. Why it was refused.
+    Again(CallGuard, Unavailable),
+    /// The server refuses the headers that its own list asks for.
+    HeadersRefused {
+        guard: CallGuard,
+        /// The mirrored parameters it was sent with.
+        mirrored: Vec<(HeaderName, HeaderValue)>,
+        /// Whether by the standard nothing was done.
+        surely_undone: bool,
+    },
+}
+
+impl<T: Transport> Net<T> {
+    /// Finds out what a call to a server needs: its era, and a session where it has such.
+    pub(crate) async fn line(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> Result<Line, Unavailable> {
+        Ok(match self.era(upstream, caller).await? {
+            Era::Modern => Line::Modern,
+            Era::Legacy => Line::Legacy(self.session(upstream, caller).await?),
+        })
+    }
+
+    /// Sends a call once and begins to read its answer.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        line: Line,
+        call: &Call<'_>,
+        to: To<'_>,
+        mut guard: CallGuard,
+        cancelled: Option<&CancellationToken>,
+    ) -> Result<Attempt<T::Body>, CallError> {
+        let upstream = to.upstream;
+        let Outgoing {
+            request,
+            bridge,
+            session,
+        } = match line {
+            Line::Modern => modern(call, &to)?,
+            Line::Legacy(session) => within_session(self, call, &to, session, &mut guard)?,
+        };
+        let answer = match self.send(upstream, request, upstream.config.timeout).await {
+            Ok(answer) => answer,
+            Err(why) => {
+                if matches!(why, Unavailable::Unreachable { .. }) {
+                    guard.unwatch();
+                }
+                return Err(CallError::Unanswered(why));
+            }
+        };
+        let sent = Sent { bridge, session };
+        if answer.status().is_success() {
+            let streamed = stream(self, upstream, answer, sent, call.caller, guard, cancelled);
+            return streamed.await.map(Attempt::Answered);
+        }
+        // Boxed because it is rare and large.
+        Box::pin(self.refused(answer, &sent, call, to, guard)).await
+    }
+
+    /// A status that is no success: what it means for the call, which may have been carried out all the same. Two things
+    /// only are known to have done nothing: a session that is over, told with 404 and not as the answer to the call, and
+    /// mirrored headers that differ from what the server's list asks for now.
+    async fn refused(
+        &self,
+        answer: Response<T::Body>,
+        sent: &Sent,
+        call: &Call<'_>,
+        to: To<'_>,
+        mut guard: CallGuard,
+    ) -> Result<Attempt<T::Body>, CallError> {
+        let Sent { bridge, session } = sent;
+        let (upstream, session) = (to.upstream, session.as_ref());
+        // A refusal is a whole answer: there is nothing left to cancel.
+        guard.unwatch();
+        let reading = whole::<T>(upstream, answer, SMALL_ANSWER, None);
+        let answer = tokio::time::timeout(upstream.config.timeout, reading)
+            .await
+            .unwrap_or_else(|_| Err(upstream.timed_out()))
+            .map_err(CallError::Unanswered)?;
+        let id = bridge.server_id.as_ref().unwrap_or(&bridge.client_id);
+        let (error, is_ours) = answer.error(id).unzip();
+        let loss = session.map_or(SessionLoss::No, |session| answer.session_loss(session, id));
+        if let Some(session) = session
+            && loss != SessionLoss::No
+        {
+            upstream.sessions.slot(call.caller.key).forget(session);
+            if may_be_other_era(answer.status) {
+                // A server that has moved to the other era refuses sessions too; the next request finds out.
+                upstream.forget_era(Era::Legacy);
+            }
+            if loss == SessionLoss::Surely {
+                session.is_over();
+                return Ok(Attempt::Again(guard, upstream.session_ended(answer.status)));
+            }
+            if is_ours != Some(true) {
+                return Err(CallError::Unanswered(upstream.lost_in_session(answer.status)));
+            }
+        }
+        let Some(error) = error else {
+            if may_be_other_era(answer.status) {
+                upstream.forget_era(bridge.server_era);
+            }
+            let why = upstream.bad_status(answer.status, &answer.headers);
+            return Err(CallError::Unanswered(why));
+        };
+        match (bridge.server_era, error.code) {
+            (Era::Modern, ErrorCode::HEADER_MISMATCH) => {
+                // The tool's mirrored parameters may have changed since its list was read.
+                Ok(Attempt::HeadersRefused {
+                    guard,
+                    mirrored: to.mirrored,
+                    surely_undone: answer.status == StatusCode::BAD_REQUEST,
+                })
+            }
+            (Era::Modern, ErrorCode::UNSUPPORTED_PROTOCOL_VERSION) => {
+                upstream.forget_era(Era::Modern);
+                Err(CallError::Unanswered(upstream.other_version()))
+            }
+            (Era::Legacy, code) if code.proves_modern() => {
+                if let Some(session) = session {
+                    upstream.sessions.slot(call.caller.key).forget(session);
+                }
+                upstream.forget_era(Era::Legacy);
+                Err(CallError::Unanswered(upstream.other_version()))
+            }
+            (era, code) => {
+                if era == Era::Modern && denies_modern(answer.status, code) {
+                    upstream.forget_era(Era::Modern);
+                }
+                let status = code.relayed_status(bridge.client_era);
+                let body = bridge.error(answer.error_object());
+                Ok(Attempt::Answered(Answered::Whole(status, body)))
+            }
+        }
+    }
+}

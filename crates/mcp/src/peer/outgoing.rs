@@ -1,0 +1,204 @@
+//! The form a call takes for its server: renamed, with ids and metadata of the server's era, everything else as it came.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request};
+
+use super::{
+    about::CLIENT_INFO,
+    budget::BUSY,
+    call_guard::{CallGuard, SessionCall},
+    caller::Caller,
+    net::Net,
+    session::{UpstreamSession, session_headers},
+    transport::Transport,
+    unavailable::Unavailable,
+    upstream::{ASSERTION, Upstream},
+};
+use crate::wire::{
+    bridge::Bridge,
+    envelope, headers,
+    id::number,
+    jsonrpc::{ErrorCode, Refusal},
+    meta::{self, ClientFacts},
+    splice::{Splice, SpliceError},
+    version::{Era, ProtocolVersion},
+};
+
+/// A call of a client.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    /// Whose it is.
+    pub(crate) caller: Caller<'a>,
+    /// The era the client speaks.
+    pub(crate) client_era: Era,
+    /// Whether the client asked for log messages.
+    pub(crate) wants_logs: bool,
+    /// The message as it came.
+    pub(crate) body: &'a Bytes,
+    /// The same, read.
+    pub(crate) request: &'a envelope::Request<'a>,
+}
+
+/// Where a call goes.
+pub(crate) struct To<'a> {
+    /// The server.
+    pub(crate) upstream: &'a Arc<Upstream>,
+    /// The name the tool has there.
+    pub(crate) name: &'a str,
+    /// The parameters that a stateless server wants mirrored.
+    pub(crate) mirrored: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Why a call got no answer of its server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CallError {
+    /// Nothing was sent, because what must be known of the server could not be found out.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The call was sent, and no usable answer came.
+    #[error("{}", .0.of_call())]
+    Unanswered(Unavailable),
+    /// The body could not be rewritten for the server.
+    #[error(transparent)]
+    Splice(#[from] SpliceError),
+    /// There is no room for the answer.
+    #[error("too many large answers at once")]
+    Busy,
+    /// The client has cancelled it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl From<&CallError> for Refusal {
+    fn from(error: &CallError) -> Self {
+        match error {
+            CallError::Unavailable(why) => Self::new(ErrorCode::INTERNAL_ERROR, why.to_string()),
+            CallError::Unanswered(why) => Self::new(ErrorCode::INTERNAL_ERROR, why.of_call()),
+            CallError::Splice(_) => Self::new(ErrorCode::INVALID_REQUEST, "The request could not be read."),
+            CallError::Busy => Self::new(ErrorCode::INTERNAL_ERROR, BUSY),
+            CallError::Cancelled => Self::new(ErrorCode::INTERNAL_ERROR, "The request was cancelled."),
+        }
+    }
+}
+
+/// A call in the form its server takes.
+pub(super) struct Outgoing {
+    pub(super) request: Request<Bytes>,
+    pub(super) bridge: Bridge,
+    pub(super) session: Option<Arc<UpstreamSession>>,
+}
+
+/// The call as a server with sessions takes it: with an id no other request of the session has.
+pub(super) fn within_session<T: Transport>(
+    net: &Arc<Net<T>>,
+    call: &Call<'_>,
+    to: &To<'_>,
+    session: Arc<UpstreamSession>,
+    guard: &mut CallGuard,
+) -> Result<Outgoing, CallError> {
+    let id = number(session.next_id());
+    let params = call.request.params.as_ref();
+    let token = params
+        .and_then(|params| params.meta.as_ref())
+        .and_then(|meta| meta.progress_token);
+    let mut splice = Splice::new(call.body);
+    splice.replace(call.request.id.span, id.to_vec());
+    if let Some(token) = token {
+        splice.replace(token.span, id.to_vec());
+    }
+    rename(&mut splice, call, to);
+    if call.client_era == Era::Modern {
+        let edits = meta::legacy_edits(params);
+        if !edits.is_empty() {
+            splice.edit_meta(call.request.object, params, edits);
+        }
+    }
+    let assertion = to.upstream.assertion(call.caller)?;
+    let mut request = to.upstream.bare_request(Method::POST, splice.finish()?);
+    if let Some(assertion) = &assertion {
+        request.headers_mut().insert(ASSERTION, assertion.clone());
+    }
+    session_headers(&mut request, &session);
+    guard.watch(SessionCall {
+        net: Arc::clone(net),
+        upstream: Arc::clone(to.upstream),
+        session: Arc::clone(&session),
+        assertion,
+        id: id.clone(),
+    });
+    Ok(Outgoing {
+        request,
+        bridge: bridge(call, Era::Legacy, Some(id)),
+        session: Some(session),
+    })
+}
+
+/// The call as a stateless server takes it: unchanged but for a renamed tool, and the metadata of an older client.
+pub(super) fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError> {
+    let mut splice = Splice::new(call.body);
+    rename(&mut splice, call, to);
+    if call.client_era == Era::Legacy {
+        let facts = ClientFacts {
+            version: ProtocolVersion::LATEST_MODERN,
+            client_info: Some(CLIENT_INFO),
+            // What the client could do within its session cannot be passed on to a stateless server.
+            client_capabilities: "{}",
+            log_level: None,
+        };
+        splice.edit_meta(
+            call.request.object,
+            call.request.params.as_ref(),
+            meta::modern_edits(&facts),
+        );
+    }
+    let body = if splice.is_empty() {
+        call.body.clone()
+    } else {
+        splice.finish()?
+    };
+    let mut request = to.upstream.request(Method::POST, call.caller, body)?;
+    let map = request.headers_mut();
+    headers::write(map, ProtocolVersion::LATEST_MODERN, "tools/call", Some(to.name));
+    for (name, value) in &to.mirrored {
+        map.insert(name, value.clone());
+    }
+    Ok(Outgoing {
+        request,
+        bridge: bridge(call, Era::Modern, None),
+        session: None,
+    })
+}
+
+/// Puts the name the tool has at its server where the client's is.
+fn rename(splice: &mut Splice<'_>, call: &Call<'_>, to: &To<'_>) {
+    let name = call
+        .request
+        .params
+        .as_ref()
+        .and_then(|params| params.name.as_ref());
+    if let Some(text) = name
+        && *text.value != *to.name
+    {
+        splice.replace_string(text.span, to.name);
+    }
+}
+
+fn bridge(call: &Call<'_>, server_era: Era, server_id: Option<Bytes>) -> Bridge {
+    let meta = call
+        .request
+        .params
+        .as_ref()
+        .and_then(|params| params.meta.as_ref());
+    Bridge {
+        client_era: call.client_era,
+        server_era,
+        client_id: Bytes::copy_from_slice(call.request.id.raw.as_bytes()),
+        server_id,
+        progress_token: meta
+            .and_then(|meta| meta.progress_token)
+            .map(|token| Bytes::copy_from_slice(token.raw.as_bytes())),
+        wants_logs: call.wants_logs,
+    }
+}
