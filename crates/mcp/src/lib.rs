@@ -5,6 +5,8 @@
 //! what is known of them, the sessions of clients, and the bridge between the eras. It reaches servers through a
 //! [`upstream_transport::Transport`] and knows neither axum nor the program around it.
 
+#![warn(unreachable_pub)]
+
 pub mod endpoint;
 pub mod federation;
 mod peer;

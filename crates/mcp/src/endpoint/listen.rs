@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const LOOKS_PER_COMMENT: u8 = 8;
 
 /// A listening stream.
-pub struct Listening {
+pub(crate) struct Listening {
     /// Whether the client may still listen.
     alive: Box<dyn Fn() -> bool + Send + Sync>,
     // Boxed because a timer must not move once it runs.

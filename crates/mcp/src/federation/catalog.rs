@@ -12,7 +12,7 @@ pub(crate) type Fingerprint = [u8; 32];
 
 /// The tools of one server, as one user or all users see them.
 #[derive(Debug, Clone)]
-pub struct Catalog {
+pub(crate) struct Catalog {
     /// The list.
     pub list: Arc<ServerList>,
     pub(crate) fingerprint: Fingerprint,

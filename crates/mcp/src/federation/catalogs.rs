@@ -65,7 +65,7 @@ pub(crate) struct Slot {
 
 /// The catalogs of one server.
 #[derive(Debug)]
-pub struct Catalogs {
+pub(crate) struct Catalogs {
     shared: Arc<Slot>,
     of_users: Cache<CallerKey, Arc<Slot>>,
     /// Users with equal lists share one.
@@ -93,7 +93,7 @@ impl Default for Catalogs {
 
 /// How old a catalog may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
+pub(crate) enum Freshness {
     /// Fresh by the server's own hint.
     Fresh,
     /// Whatever there is.
@@ -116,12 +116,12 @@ impl Freshness {
 
 impl Catalogs {
     /// Whether its lists are kept apart by user.
-    pub fn is_private(&self, upstream: &Upstream) -> bool {
+    pub(crate) fn is_private(&self, upstream: &Upstream) -> bool {
         upstream.knows_users() || self.private.load(Ordering::Acquire)
     }
 
     /// Says that the list may have changed: the next request for it asks the server.
-    pub fn invalidate(&self, upstream: &Upstream, caller: CallerKey) {
+    pub(crate) fn invalidate(&self, upstream: &Upstream, caller: CallerKey) {
         // The catalog stays in use for calls; only its freshness ends.
         if let Some(noted) = self.slot(upstream, caller).current.load().as_ref() {
             noted.fresh_until.store(0, Ordering::Release);

@@ -101,7 +101,7 @@ impl<T: Transport> Transport for Witness<T> {
 
 impl<T: Transport> Federation<T> {
     /// What is known of a server at this URL without asking it; nothing while no gateway has used it.
-    pub fn health(&self, id: ServerId, url: &str) -> Option<Health> {
+    pub(crate) fn health(&self, id: ServerId, url: &str) -> Option<Health> {
         let upstream = &self.known(id)?.upstream;
         (upstream.config.audience == url).then(|| Health {
             era: upstream.era(),
@@ -112,7 +112,7 @@ impl<T: Transport> Federation<T> {
 
     /// Looks at a server within `deadline`: finds out what it speaks and lists its tools. It is sent its custom headers
     /// and no identity assertion, and nothing is tried twice.
-    pub async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
+    pub(crate) async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
         let id = config.id;
         let upstream = Upstream::new(UpstreamConfig {
             identity: IdentityForwarding::None,

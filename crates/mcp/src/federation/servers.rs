@@ -31,7 +31,7 @@ const UNUSED_FOR: Duration = Duration::from_mins(10);
 
 /// The servers of the process, and what is made of their lists.
 #[derive(Debug)]
-pub struct Federation<T> {
+pub(crate) struct Federation<T> {
     pub(crate) net: Arc<Net<T>>,
     pub(super) lists: Arc<Lists<T>>,
     /// Merged lists by the plan and what they were made of.
@@ -84,13 +84,13 @@ impl<T: Transport> Federation<T> {
     }
 
     /// Makes the plan of a gateway. What is known of its servers is kept where their configuration is the same.
-    pub fn plan(&self, config: GatewayConfig) -> Plan {
+    pub(crate) fn plan(&self, config: GatewayConfig) -> Plan {
         let serial = self.next_serial.fetch_add(1, Ordering::Relaxed);
         Plan::new(serial, config, |server| self.server(server))
     }
 
     /// Bytes that lists of tools hold.
-    pub fn list_bytes(&self) -> usize {
+    pub(crate) fn list_bytes(&self) -> usize {
         self.lists.memory.bytes()
     }
 

@@ -28,7 +28,7 @@ const WRITTEN_FOR: Duration = Duration::from_secs(1);
 
 /// A merged list of a gateway. Users whose lists are equal share it.
 #[derive(Debug)]
-pub struct View {
+pub(crate) struct View {
     /// Names and where they lead.
     pub(crate) merged: Merged,
     /// What it was made of, in the order of the plan's servers.

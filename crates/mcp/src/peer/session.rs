@@ -27,7 +27,7 @@ pub(crate) const FAREWELLS_AT_ONCE: usize = 16;
 
 /// A session with a server. When nobody uses it any more, the server is told that it is over
 /// (2025-11-25 basic/transports, "Session Management").
-pub struct UpstreamSession {
+pub(crate) struct UpstreamSession {
     /// Its id; a server without one keeps no state.
     pub id: Option<HeaderValue>,
     /// The version the server chose.
@@ -49,7 +49,7 @@ impl fmt::Debug for UpstreamSession {
 
 impl UpstreamSession {
     /// A session the server has just begun.
-    pub const fn new(id: Option<HeaderValue>, version: ProtocolVersion) -> Self {
+    pub(crate) const fn new(id: Option<HeaderValue>, version: ProtocolVersion) -> Self {
         Self {
             id,
             version,
@@ -75,7 +75,7 @@ impl UpstreamSession {
     }
 
     /// An id no other request of this session has; it serves as progress token too.
-    pub fn next_id(&self) -> u64 {
+    pub(crate) fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 }

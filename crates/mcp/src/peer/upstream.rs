@@ -30,7 +30,7 @@ use super::{
 use crate::wire::version::Era;
 
 /// The header that carries the signed identity assertion.
-pub const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
+pub(crate) const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
 /// After a server could not be used, lists leave it out this long without asking again, so that one dead server does not
 /// make every list wait for its time limit. Each further failure doubles it, twice at most. Calls always ask.
 const DOWN_FOR: Duration = Duration::from_secs(15);

@@ -15,7 +15,7 @@ use super::{
 
 /// One call between one client and one server.
 #[derive(Debug, Clone)]
-pub struct Bridge {
+pub(crate) struct Bridge {
     /// The era the client speaks.
     pub client_era: Era,
     /// The era the server speaks.
@@ -33,7 +33,7 @@ pub struct Bridge {
 
 /// What to do with a message of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Pass this on.
     Forward(Bytes),
     /// Pass this on; it is the answer, and nothing follows it.
@@ -48,7 +48,7 @@ pub enum Step {
 
 impl Bridge {
     /// Decides on one message of the server's stream.
-    pub fn translate(&self, data: &Bytes) -> Step {
+    pub(crate) fn translate(&self, data: &Bytes) -> Step {
         match envelope::parse(data, &Limits::default()) {
             Ok(Message::Response(response)) => self.response(data, &response),
             Ok(Message::Notification(notification)) => self.notification(data, &notification),
@@ -61,7 +61,7 @@ impl Bridge {
     }
 
     /// The answer of the server as the client gets it; `Drop` when it answers another request.
-    pub fn response(&self, data: &Bytes, response: &Response<'_>) -> Step {
+    pub(crate) fn response(&self, data: &Bytes, response: &Response<'_>) -> Step {
         let expected = self.server_id.as_ref().unwrap_or(&self.client_id);
         let id = match response.id {
             Some(id) if same_id(id.raw, expected) => Some(id),
@@ -120,13 +120,13 @@ impl Bridge {
     }
 
     /// Our own error in the place of the server's answer.
-    pub fn refuse(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> Bytes {
+    pub(crate) fn refuse(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> Bytes {
         let refusal = Refusal::new(ErrorCode::INTERNAL_ERROR, message);
         self.error(&error_object(&refusal))
     }
 
     /// An error response to the client around an `error` object, JSON text.
-    pub fn error(&self, error: &[u8]) -> Bytes {
+    pub(crate) fn error(&self, error: &[u8]) -> Bytes {
         let mut body = Vec::with_capacity(error.len() + self.client_id.len() + 40);
         body.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
         body.extend_from_slice(&self.client_id);

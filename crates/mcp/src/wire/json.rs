@@ -7,7 +7,7 @@ const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
 const MAX_SAFE_DIGITS: usize = 16;
 
 /// A string as JSON text, quoted and escaped.
-pub fn json_string(text: &str) -> String {
+pub(crate) fn json_string(text: &str) -> String {
     serde_json::to_string(text).expect("every string can be written as JSON")
 }
 

@@ -17,7 +17,7 @@ use super::{
 
 /// The era in which a request is to be served, as the client opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// With sessions. The header's version, where there is one; the session knows better.
     Legacy(Option<ProtocolVersion>),
     /// Stateless.
@@ -26,7 +26,7 @@ pub enum Dialect {
 
 /// What the `_meta` of a modern request says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModernMeta {
+pub(crate) struct ModernMeta {
     /// The protocol version, equal to the header's.
     pub version: ProtocolVersion,
     /// `clientInfo`, an object, as written.
@@ -42,7 +42,7 @@ pub struct ModernMeta {
 ///
 /// A request is of the modern era when its header names a modern version or its `_meta` a protocol version.
 /// `initialize` without such a `_meta` opens a session whatever its header says.
-pub fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dialect, Refusal> {
+pub(crate) fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dialect, Refusal> {
     let header = version_header(headers)?;
     let meta = request.meta();
     let in_body = meta.and_then(|meta| meta.protocol_version);
@@ -98,7 +98,7 @@ pub fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dialect, Re
 }
 
 /// The version a notification or response names, which carry no `_meta` of their own: only the header counts.
-pub fn header_version(headers: &HeaderMap) -> Result<Option<ProtocolVersion>, Refusal> {
+pub(crate) fn header_version(headers: &HeaderMap) -> Result<Option<ProtocolVersion>, Refusal> {
     match version_header(headers)? {
         None => Ok(None),
         Some(name) => ProtocolVersion::parse(name)
@@ -132,7 +132,7 @@ fn malformed(key: &str, problem: &str) -> Refusal {
 
 /// What a session of the legacy era knows about its client, for requests to a modern upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientFacts<'a> {
+pub(crate) struct ClientFacts<'a> {
     /// The version spoken upstream.
     pub version: ProtocolVersion,
     /// `clientInfo` as JSON text of an object.
@@ -144,11 +144,11 @@ pub struct ClientFacts<'a> {
 }
 
 /// Edits of a `_meta` object: a value to set, or `None` to remove.
-pub type MetaEdits<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, [u8]>>)>;
+pub(crate) type MetaEdits<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, [u8]>>)>;
 
 /// The edits that make a request modern for an upstream. What the facts lack is removed, so that nothing of another
 /// client remains.
-pub fn modern_edits<'a>(facts: &ClientFacts<'a>) -> MetaEdits<'a> {
+pub(crate) fn modern_edits<'a>(facts: &ClientFacts<'a>) -> MetaEdits<'a> {
     let quoted = |text: &str| Cow::Owned(json_string(text).into_bytes());
     vec![
         (PROTOCOL_VERSION.into(), Some(quoted(facts.version.as_str()))),
@@ -165,7 +165,7 @@ pub fn modern_edits<'a>(facts: &ClientFacts<'a>) -> MetaEdits<'a> {
 }
 
 /// The edits that take the modern members out for a legacy upstream. Empty where there is nothing to take out.
-pub fn legacy_edits(params: Option<&Params<'_>>) -> MetaEdits<'static> {
+pub(crate) fn legacy_edits(params: Option<&Params<'_>>) -> MetaEdits<'static> {
     let Some(meta) = params.and_then(|params| params.meta.as_ref()) else {
         return Vec::new();
     };
@@ -182,7 +182,7 @@ pub fn legacy_edits(params: Option<&Params<'_>>) -> MetaEdits<'static> {
 }
 
 /// The `_meta` object of [`modern_edits`] as JSON text, for requests of our own.
-pub fn modern_meta(facts: &ClientFacts<'_>) -> String {
+pub(crate) fn modern_meta(facts: &ClientFacts<'_>) -> String {
     let members: Vec<String> = modern_edits(facts)
         .into_iter()
         .filter_map(|(name, value)| {
