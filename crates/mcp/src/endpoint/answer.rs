@@ -61,19 +61,19 @@ impl<B> Answer<B> {
         }
     }
 
-    pub(crate) const fn pieces(pieces: [Bytes; 3]) -> Self {
+    pub(super) const fn pieces(pieces: [Bytes; 3]) -> Self {
         Self(Kind::Memory { pieces, next: 0 })
     }
 
-    pub(crate) const fn json(json: JsonAnswer<B>) -> Self {
+    pub(super) const fn json(json: JsonAnswer<B>) -> Self {
         Self(Kind::Json(json))
     }
 
-    pub(crate) const fn events(events: Box<EventsAnswer<B>>) -> Self {
+    pub(super) const fn events(events: Box<EventsAnswer<B>>) -> Self {
         Self(Kind::Events(events))
     }
 
-    pub(crate) const fn listening(listening: Listening) -> Self {
+    pub(super) const fn listening(listening: Listening) -> Self {
         Self(Kind::Listening(listening))
     }
 }

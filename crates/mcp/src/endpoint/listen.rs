@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const LOOKS_PER_COMMENT: u8 = 8;
 
 /// A listening stream.
-pub(crate) struct Listening {
+pub(super) struct Listening {
     /// Whether the client may still listen.
     alive: Box<dyn Fn() -> bool + Send + Sync>,
     // Boxed because a timer must not move once it runs.
@@ -41,7 +41,7 @@ impl fmt::Debug for Listening {
 
 impl Listening {
     /// A stream that ends once `alive` says no or the process stops.
-    pub(crate) fn new(shutdown: CancellationToken, alive: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+    pub(super) fn new(shutdown: CancellationToken, alive: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self {
             shutdown: Box::pin(shutdown.cancelled_owned()),
             alive: Box::new(alive),
@@ -51,7 +51,7 @@ impl Listening {
         }
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if self.ended {
                 return Poll::Ready(None);

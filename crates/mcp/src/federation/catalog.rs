@@ -8,24 +8,24 @@ use sha2::{Digest as _, Sha256};
 use crate::wire::listing::ServerList;
 
 /// Tells lists apart by their content: SHA-256 of their entries.
-pub(crate) type Fingerprint = [u8; 32];
+pub(super) type Fingerprint = [u8; 32];
 
 /// The tools of one server, as one user or all users see them.
 #[derive(Debug, Clone)]
 pub(crate) struct Catalog {
     /// The list.
     pub list: Arc<ServerList>,
-    pub(crate) fingerprint: Fingerprint,
+    pub(super) fingerprint: Fingerprint,
     /// Until when it need not be asked for again.
     pub fresh_until: Timestamp,
 }
 
 /// A list just read.
-pub(crate) struct Fetched {
-    pub(crate) list: ServerList,
-    pub(crate) private: bool,
-    pub(crate) read_at: Timestamp,
-    pub(crate) fresh_until: Timestamp,
+pub(super) struct Fetched {
+    pub(super) list: ServerList,
+    pub(super) private: bool,
+    pub(super) read_at: Timestamp,
+    pub(super) fresh_until: Timestamp,
 }
 
 /// Bytes a list holds, roughly.

@@ -43,7 +43,7 @@ const TTL_MAX: Duration = Duration::from_mins(5);
 const LIST_REQUESTS: u32 = 3;
 
 /// What there is to answer a list with.
-pub(crate) enum Found {
+pub(super) enum Found {
     /// This is good enough, or no better is to be had now.
     Now(Result<Catalog, Unavailable>),
     /// The list is being read; `last` is what to answer with where that takes too long.
@@ -57,7 +57,7 @@ pub(crate) enum Found {
 
 /// Looks for the list of a user, and has it read where what is in memory is not good enough. While a server is down its
 /// last list is given for a while.
-pub(super) fn find<T: Transport>(
+pub(crate) fn find<T: Transport>(
     lists: &Arc<Lists<T>>,
     server: &Arc<Server>,
     caller: Caller<'_>,
@@ -178,7 +178,7 @@ impl Identify for Introduced {
 }
 
 /// Reads the list once, whatever is in memory, and keeps nothing.
-pub(crate) async fn read_list<T: Transport>(
+pub(super) async fn read_list<T: Transport>(
     net: &Arc<Net<T>>,
     memory: &Arc<ListMemory>,
     upstream: &Upstream,

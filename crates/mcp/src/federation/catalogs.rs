@@ -34,9 +34,9 @@ const USER_IDLE: Duration = Duration::from_hours(1);
 
 /// What is known of a list without having it at hand.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Glance {
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) fresh_until: Timestamp,
+pub(super) struct Glance {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) fresh_until: Timestamp,
 }
 
 /// What was read last.
@@ -57,10 +57,10 @@ impl Noted {
 
 /// What is known of one list.
 #[derive(Debug, Default)]
-pub(crate) struct Slot {
+pub(super) struct Slot {
     current: ArcSwapOption<Noted>,
     /// The reading that is under way, so that requests arriving together read the list once. Never locked while it is fresh.
-    pub(crate) reading: Mutex<Option<UnderWay>>,
+    pub(super) reading: Mutex<Option<UnderWay>>,
 }
 
 /// The catalogs of one server.
@@ -116,12 +116,12 @@ impl Freshness {
 
 impl Catalogs {
     /// Whether its lists are kept apart by user.
-    pub(crate) fn is_private(&self, upstream: &Upstream) -> bool {
+    pub(super) fn is_private(&self, upstream: &Upstream) -> bool {
         upstream.knows_users() || self.private.load(Ordering::Acquire)
     }
 
     /// Says that the list may have changed: the next request for it asks the server.
-    pub(crate) fn invalidate(&self, upstream: &Upstream, caller: CallerKey) {
+    pub(super) fn invalidate(&self, upstream: &Upstream, caller: CallerKey) {
         // The catalog stays in use for calls; only its freshness ends.
         if let Some(noted) = self.slot(upstream, caller).current.load().as_ref() {
             noted.fresh_until.store(0, Ordering::Release);
@@ -129,7 +129,7 @@ impl Catalogs {
     }
 
     /// Where the list of a user lies or will lie.
-    pub(crate) fn slot(&self, upstream: &Upstream, caller: CallerKey) -> Arc<Slot> {
+    pub(super) fn slot(&self, upstream: &Upstream, caller: CallerKey) -> Arc<Slot> {
         if self.is_private(upstream) {
             self.of_users.get_with(caller, Arc::default)
         } else {
@@ -146,7 +146,7 @@ impl Catalogs {
     }
 
     /// Which list is in memory for a user, however old.
-    pub(crate) fn glance(&self, upstream: &Upstream, caller: CallerKey) -> Option<Glance> {
+    pub(super) fn glance(&self, upstream: &Upstream, caller: CallerKey) -> Option<Glance> {
         let noted = self.noted(upstream, caller)?;
         Some(Glance {
             fingerprint: noted.fingerprint,
@@ -155,7 +155,7 @@ impl Catalogs {
     }
 
     /// What is in memory, if that is good enough.
-    pub(crate) fn peek(
+    pub(super) fn peek(
         &self,
         upstream: &Upstream,
         caller: CallerKey,
@@ -187,12 +187,12 @@ impl Catalogs {
     }
 
     /// Whether a list that lies here is everybody's.
-    pub(crate) fn is_shared(&self, slot: &Arc<Slot>) -> bool {
+    pub(super) fn is_shared(&self, slot: &Arc<Slot>) -> bool {
         Arc::ptr_eq(slot, &self.shared)
     }
 
     /// Keeps what a user was given.
-    pub(crate) fn keep(
+    pub(super) fn keep(
         &self,
         memory: &Arc<ListMemory>,
         upstream: &Upstream,

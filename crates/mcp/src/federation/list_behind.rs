@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How many lists are read on now, by project.
 #[derive(Debug, Default)]
-pub(crate) struct Behind(Mutex<HashMap<ProjectId, usize>>);
+pub(super) struct Behind(Mutex<HashMap<ProjectId, usize>>);
 
 /// The place of one list that is read on.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Behind {
 
     /// Waits until a reading is to be given up: all who waited for the outcome have left, and nothing lets it go on, or
     /// too many of its project go on already. With `goes_on` they were answered without it, and the next list needs it.
-    pub(crate) async fn given_up<V>(
+    pub(super) async fn given_up<V>(
         self: &Arc<Self>,
         project: ProjectId,
         outcome: &watch::Sender<V>,

@@ -24,7 +24,7 @@ use crate::peer::{
 
 /// What is read of one list, by all requests that it takes.
 #[derive(Debug, Clone)]
-pub(crate) struct Counter(Arc<Shared>);
+pub(super) struct Counter(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -35,7 +35,7 @@ struct Shared {
 }
 
 impl Counter {
-    pub(crate) fn new(reading: Reading) -> Self {
+    pub(super) fn new(reading: Reading) -> Self {
         Self(Arc::new(Shared {
             reading: Mutex::new(Some(reading)),
             full: AtomicBool::new(false),
@@ -43,12 +43,12 @@ impl Counter {
     }
 
     /// Whether the list was cut off for want of room.
-    pub(crate) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.0.full.load(Ordering::Acquire)
     }
 
     /// Holds `bytes` from now on: of the page that was read, what was taken is left.
-    pub(crate) fn settle(&self, bytes: usize) -> bool {
+    pub(super) fn settle(&self, bytes: usize) -> bool {
         self.change(|reading| reading.resize(bytes))
     }
 
@@ -70,7 +70,7 @@ impl Counter {
 /// Ends the counting when it is dropped, however the reading ended. A session that began in it sends its end through the
 /// counter and keeps that for as long as it lives; what was read must not stay counted so long.
 #[derive(Debug)]
-pub(crate) struct Ending(pub(crate) Counter);
+pub(super) struct Ending(pub(super) Counter);
 
 impl Drop for Ending {
     fn drop(&mut self) {
@@ -87,9 +87,9 @@ impl Drop for Ending {
 
 /// Sends requests and counts what is answered.
 #[derive(Debug)]
-pub(crate) struct Counting<T> {
+pub(super) struct Counting<T> {
     pub(crate) net: Arc<Net<T>>,
-    pub(crate) counter: Counter,
+    pub(super) counter: Counter,
 }
 
 impl<T: Transport> Transport for Counting<T> {
@@ -114,14 +114,14 @@ impl<T: Transport> Transport for Counting<T> {
 
 /// A body whose bytes are counted as they arrive.
 #[derive(Debug)]
-pub(crate) struct CountedBody<B> {
+pub(super) struct CountedBody<B> {
     inner: B,
     counter: Counter,
 }
 
 /// Why a body ended early.
 #[derive(Debug)]
-pub(crate) enum CountedError {
+pub(super) enum CountedError {
     Full,
     Broken(String),
 }

@@ -14,7 +14,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use gatewright_domain::{Timestamp, id::ProjectId};
 
-pub(crate) use reading::Reading;
+pub(super) use reading::Reading;
 
 use crate::wire::listing::MAX_BYTES_PER_SERVER;
 
@@ -47,12 +47,12 @@ impl Default for ListLimits {
 impl ListLimits {
     /// Bytes of the lists that one gateway merges, at most. A merged list holds them, and its first page as it is
     /// written for each era, so three times as much fits into a share.
-    pub(crate) const fn of_view(self) -> usize {
+    pub(super) const fn of_view(self) -> usize {
         self.of_project / 16 * 5
     }
 
     /// Bytes of entries taken from one server, at most.
-    pub(crate) fn of_server(self) -> usize {
+    pub(super) fn of_server(self) -> usize {
         MAX_BYTES_PER_SERVER.min(self.of_project / LISTS_IN_A_SHARE)
     }
 }
@@ -145,14 +145,14 @@ impl<V: std::fmt::Debug + Send + Sync> Drop for Kept<V> {
 
 impl ListMemory {
     /// Nothing is kept yet.
-    pub(crate) fn new(limits: ListLimits) -> Self {
+    pub(super) fn new(limits: ListLimits) -> Self {
         Self {
             limits,
             state: Mutex::default(),
         }
     }
 
-    pub(crate) const fn limits(&self) -> ListLimits {
+    pub(super) const fn limits(&self) -> ListLimits {
         self.limits
     }
 
@@ -163,7 +163,7 @@ impl ListMemory {
 
     /// Keeps a value of a project, which counts with `bytes`. Where that does not fit even after everything else of the
     /// project has gone, it is not kept.
-    pub(crate) fn keep<V: std::fmt::Debug + Send + Sync + 'static>(
+    pub(super) fn keep<V: std::fmt::Debug + Send + Sync + 'static>(
         self: &Arc<Self>,
         project: ProjectId,
         value: Arc<V>,
@@ -191,7 +191,7 @@ impl ListMemory {
     }
 
     /// Counts what is read of a list of a project.
-    pub(crate) fn reading(self: &Arc<Self>, project: ProjectId) -> Reading {
+    pub(super) fn reading(self: &Arc<Self>, project: ProjectId) -> Reading {
         Reading {
             memory: Arc::clone(self),
             project,

@@ -8,7 +8,7 @@ use crate::peer::net::Net;
 /// What it takes to read the lists of servers.
 #[derive(Debug)]
 pub(super) struct Lists<T> {
-    pub(super) net: Arc<Net<T>>,
+    pub(crate) net: Arc<Net<T>>,
     /// What lists hold.
     pub(super) memory: Arc<ListMemory>,
     /// Lists that are read on after those who waited have gone.

@@ -9,12 +9,12 @@ use super::{naming::Naming, server::Server};
 pub(crate) struct Offered {
     pub(crate) server: Arc<Server>,
     /// The tools offered; `None` means all.
-    pub(crate) allowed: Option<HashSet<String>>,
+    pub(super) allowed: Option<HashSet<String>>,
 }
 
 impl Offered {
     /// The name a tool would have at this server; `None` when it could not be of this server.
-    pub(crate) fn own_name<'n>(&self, naming: Naming, name: &'n str) -> Option<&'n str> {
+    pub(super) fn own_name<'n>(&self, naming: Naming, name: &'n str) -> Option<&'n str> {
         match naming {
             Naming::Plain => Some(name),
             // A slug holds no underscore, so the first one ends it.

@@ -42,16 +42,16 @@ pub struct GatewayConfig {
 pub struct Plan {
     /// The gateway.
     pub gateway_id: GatewayId,
-    pub(crate) project: ProjectId,
+    pub(super) project: ProjectId,
     /// Tells plans of one gateway apart: what was made for an earlier configuration is not used for a later one.
-    pub(crate) serial: u64,
+    pub(super) serial: u64,
     /// Who answers (`serverInfo`), as JSON text.
     pub(crate) server_info: Arc<str>,
     pub(crate) instructions: String,
     pub(crate) naming: Naming,
     pub(crate) servers: Vec<Offered>,
     /// The merged list made last: where lists do not differ between users, the one all of them have.
-    pub(crate) last: arc_swap::ArcSwapOption<Kept<View>>,
+    pub(super) last: arc_swap::ArcSwapOption<Kept<View>>,
 }
 
 impl Plan {

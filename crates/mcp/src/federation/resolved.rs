@@ -28,7 +28,7 @@ impl Resolved {
     }
 
     /// The server that has the tool; `servers` are those of the plan.
-    pub(super) fn server<'a>(&self, servers: &'a [Offered]) -> &'a Arc<Server> {
+    pub(crate) fn server<'a>(&self, servers: &'a [Offered]) -> &'a Arc<Server> {
         &servers[self.server].server
     }
 

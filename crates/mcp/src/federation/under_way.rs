@@ -12,7 +12,7 @@ use crate::peer::{caller::CallerKey, unavailable::Unavailable, upstream::Upstrea
 
 /// A list while it is read, for those who come to wait for it. Who waits holds the other end.
 #[derive(Debug)]
-pub(crate) struct UnderWay {
+pub(super) struct UnderWay {
     began: Instant,
     /// Whom it is read for.
     of: CallerKey,
@@ -23,9 +23,9 @@ pub(crate) struct UnderWay {
 
 /// A list while it is read, for one who waits for it. Without any it is given up after a while.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(super) struct Reading {
     /// When it began.
-    pub(crate) began: Instant,
+    pub(super) began: Instant,
     of: CallerKey,
     outcome: watch::Receiver<Option<Outcome>>,
     behind: GoesOn,
@@ -33,11 +33,11 @@ pub(crate) struct Reading {
 
 /// Lets a reading go on without anyone who waits.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct GoesOn(pub(super) Arc<AtomicBool>);
+pub(super) struct GoesOn(pub(super) Arc<AtomicBool>);
 
 impl GoesOn {
     /// Who waited was answered without it, and the next list needs it.
-    pub(crate) fn goes_on(&self) {
+    pub(super) fn goes_on(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
@@ -54,7 +54,7 @@ pub(super) enum Outcome {
 }
 
 /// What a reading is for one of those who wait for it.
-pub(crate) enum Awaited {
+pub(super) enum Awaited {
     Ours(Result<Catalog, Unavailable>),
     /// It has to be read again: it turned out to be the list of another user, or the reading was given up just before.
     Again,
@@ -96,12 +96,12 @@ impl UnderWay {
 }
 
 impl Reading {
-    pub(crate) fn behind(&self) -> GoesOn {
+    pub(super) fn behind(&self) -> GoesOn {
         self.behind.clone()
     }
 
     /// Waits for its end.
-    pub(crate) async fn wait(mut self, upstream: &Upstream, caller: CallerKey) -> Awaited {
+    pub(super) async fn wait(mut self, upstream: &Upstream, caller: CallerKey) -> Awaited {
         let Ok(outcome) = self.outcome.wait_for(Option::is_some).await else {
             return Awaited::Ours(Err(upstream.unreachable()));
         };

@@ -30,7 +30,7 @@ const WRITTEN_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct View {
     /// Names and where they lead.
-    pub(crate) merged: Merged,
+    pub(super) merged: Merged,
     /// What it was made of, in the order of the plan's servers.
     lists: Vec<Option<Arc<ServerList>>>,
     made_of: Made,
@@ -41,7 +41,7 @@ pub(crate) struct View {
 }
 
 /// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
-pub(crate) type Made = Box<[Option<Fingerprint>]>;
+pub(super) type Made = Box<[Option<Fingerprint>]>;
 
 /// A view as one user has it.
 #[derive(Debug, Clone)]
@@ -153,7 +153,7 @@ impl View {
     }
 
     /// Where a name leads.
-    pub(crate) fn selected(&self, name: &str) -> Option<&Target> {
+    pub(super) fn selected(&self, name: &str) -> Option<&Target> {
         self.merged.selection.resolve(name)
     }
 
@@ -186,7 +186,7 @@ impl View {
     }
 
     /// The server that would have this tool by its prefix, offers such a name, and is down.
-    pub(crate) fn missing_server<'a>(
+    pub(super) fn missing_server<'a>(
         &self,
         naming: Naming,
         servers: &'a [Offered],

@@ -27,7 +27,7 @@ pub struct About {
 
 impl About {
     /// Read from the result of `server/discover` (2026-07-28: `_meta`) or `initialize` (2025-11-25: `serverInfo`).
-    pub(crate) fn read(body: &[u8], result: Span) -> Option<Self> {
+    pub(super) fn read(body: &[u8], result: Span) -> Option<Self> {
         let object = |object: Span, name: &str| {
             let [member] = scan::pick(body, object, [name]).ok()?;
             Some(member.filter(|member| member.kind == Kind::Object)?.value)

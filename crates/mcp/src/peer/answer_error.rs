@@ -21,7 +21,7 @@ pub enum AnswerError {
 
 impl AnswerError {
     /// One word for metrics; nothing where the user is at the end of it, and nothing is wrong.
-    pub(crate) const fn word(&self) -> Option<&'static str> {
+    pub(super) const fn word(&self) -> Option<&'static str> {
         match self {
             Self::Broken => Some("broken"),
             Self::Timeout => Some("timeout"),

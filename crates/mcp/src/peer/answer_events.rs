@@ -28,7 +28,7 @@ use crate::wire::{
 };
 
 /// One event of a server, at most: it must be whole before it can be passed on.
-pub(crate) const EVENT_MAX: usize = 32 * 1024 * 1024;
+pub(super) const EVENT_MAX: usize = 32 * 1024 * 1024;
 /// While a server sends what is not passed on, such as comments, the client gets a comment this often.
 const QUIET_MAX: Duration = Duration::from_secs(15);
 
@@ -65,7 +65,7 @@ impl<B> EventsAnswer<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
-    pub(crate) fn new(
+    pub(super) fn new(
         body: B,
         bridge: Bridge,
         upstream: Arc<Upstream>,

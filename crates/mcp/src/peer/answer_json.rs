@@ -32,7 +32,7 @@ impl<B> JsonAnswer<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
-    pub(crate) fn new(body: B, splicer: Option<Splicer>, watch: Watch, guard: CallGuard) -> Self {
+    pub(super) fn new(body: B, splicer: Option<Splicer>, watch: Watch, guard: CallGuard) -> Self {
         Self {
             body,
             splicer: splicer.map(Box::new),
@@ -46,7 +46,7 @@ where
     }
 
     /// Waits for the beginning of the answer and checks it, while an error can still be told in its place.
-    pub(crate) async fn look_at_first(&mut self) -> Result<(), AnswerError> {
+    pub(super) async fn look_at_first(&mut self) -> Result<(), AnswerError> {
         if let Some(first) = self.next_piece().await? {
             self.first = first;
         }
@@ -54,12 +54,12 @@ where
     }
 
     /// What was looked at and not passed on yet.
-    pub(crate) const fn first(&self) -> &Bytes {
+    pub(super) const fn first(&self) -> &Bytes {
         &self.first
     }
 
     /// The next piece, as it goes to the client.
-    pub(crate) async fn next_piece(&mut self) -> Result<Option<Bytes>, AnswerError> {
+    pub(super) async fn next_piece(&mut self) -> Result<Option<Bytes>, AnswerError> {
         let frame = std::future::poll_fn(|cx| self.poll(cx)).await.transpose()?;
         Ok(frame.and_then(|frame| frame.into_data().ok()))
     }

@@ -25,7 +25,7 @@ use crate::wire::{
 };
 
 /// Bytes of one page of a list.
-pub(crate) const PAGE_ANSWER: usize = 16 * 1024 * 1024;
+pub(super) const PAGE_ANSWER: usize = 16 * 1024 * 1024;
 /// Why a request of our own has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AskError {

@@ -17,21 +17,21 @@ use crate::wire::{bridge, envelope, headers};
 /// How long a reply may take; the answer that is read meanwhile waits for it.
 const REPLY_DEADLINE: Duration = Duration::from_secs(2);
 /// Requests of a server that are answered while one answer is read; what comes beyond is ignored.
-pub(crate) const REPLIES_MAX: u32 = 16;
+pub(super) const REPLIES_MAX: u32 = 16;
 
 /// The way back to a server with sessions.
 #[derive(Debug)]
-pub(crate) struct Back<'a, T> {
+pub(super) struct Back<'a, T> {
     pub(crate) net: &'a Net<T>,
     pub(crate) upstream: &'a Upstream,
     pub(crate) caller: Caller<'a>,
     /// The session; none while it begins.
-    pub(crate) session: Option<&'a UpstreamSession>,
+    pub(super) session: Option<&'a UpstreamSession>,
 }
 
 impl<T: Transport> Back<'_, T> {
     /// Answers a request that came in an answer with the head `head`.
-    pub(crate) async fn reply(&self, head: &HeaderMap, request: &envelope::Request<'_>) {
+    pub(super) async fn reply(&self, head: &HeaderMap, request: &envelope::Request<'_>) {
         let body = bridge::reply_to(request);
         let Ok(mut reply) = self.upstream.request(Method::POST, self.caller, body) else {
             return;

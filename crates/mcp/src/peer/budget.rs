@@ -9,7 +9,7 @@ use std::sync::{
 /// Bytes held at once: eight of the largest events, or thousands of usual ones.
 const HELD_MAX: usize = 256 * 1024 * 1024;
 /// What is told when there is no share left.
-pub(crate) const BUSY: &str = "The gateway is passing on too many large answers right now, so it dropped this one. The server may have carried the call out: check before you try again, and ask for less at once.";
+pub(super) const BUSY: &str = "The gateway is passing on too many large answers right now, so it dropped this one. The server may have carried the call out: check before you try again, and ask for less at once.";
 
 /// What is held by all answers together.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// A share for one answer, still empty.
-    pub(crate) fn share(self: &Arc<Self>) -> Share {
+    pub(super) fn share(self: &Arc<Self>) -> Share {
         Share {
             budget: Arc::clone(self),
             held: 0,
@@ -29,14 +29,14 @@ impl Budget {
 
 /// What one answer holds; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub(super) struct Share {
     budget: Arc<Budget>,
     held: usize,
 }
 
 impl Share {
     /// Holds `bytes` from now on; `false` when there is no room for that, and then it holds what it held.
-    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
+    pub(super) fn resize(&mut self, bytes: usize) -> bool {
         if bytes > self.held {
             let more = bytes - self.held;
             let before = self.budget.held.fetch_add(more, Ordering::AcqRel);

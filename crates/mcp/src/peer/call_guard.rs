@@ -21,7 +21,7 @@ const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
 const REPLIES_MAX: u32 = 64;
 
 /// What is held for as long as a call runs.
-pub(crate) type Held = Box<dyn Send + Sync>;
+pub(super) type Held = Box<dyn Send + Sync>;
 
 /// Kept with a call until its answer is complete. Dropped earlier, it cancels the call at a server with sessions.
 pub(crate) struct CallGuard {
@@ -61,23 +61,23 @@ impl CallGuard {
 
     /// From here on the call runs within a session with a server. Boxed because the guard outlives the code that knows
     /// the transport's type, and only calls to servers with sessions pay for it.
-    pub(crate) fn watch<T: Transport>(&mut self, call: SessionCall<T>) {
+    pub(super) fn watch<T: Transport>(&mut self, call: SessionCall<T>) {
         self.channel = Some(Box::new(call));
     }
 
     /// There is nothing to cancel at the server, but the call goes on.
-    pub(crate) fn unwatch(&mut self) {
+    pub(super) fn unwatch(&mut self) {
         self.channel = None;
     }
 
     /// The server has answered, or never got the call: there is nothing to cancel.
-    pub(crate) fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         self.channel = None;
         self.held = None;
     }
 
     /// Answers a request of the server.
-    pub(crate) fn reply(&mut self, message: Bytes) {
+    pub(super) fn reply(&mut self, message: Bytes) {
         self.replies += 1;
         if self.replies <= REPLIES_MAX
             && let Some(channel) = &self.channel
@@ -87,7 +87,7 @@ impl CallGuard {
     }
 
     /// The server says that its list has changed.
-    pub(crate) fn tools_changed(&self) {
+    pub(super) fn tools_changed(&self) {
         if let Some(lists) = &self.lists {
             lists.have_changed(self.caller);
         }
@@ -115,13 +115,13 @@ trait Backchannel: Send + Sync {
 }
 
 /// A call within a session with a server.
-pub(crate) struct SessionCall<T> {
+pub(super) struct SessionCall<T> {
     pub(crate) net: Arc<Net<T>>,
     pub(crate) upstream: Arc<Upstream>,
-    pub(crate) session: Arc<UpstreamSession>,
-    pub(crate) assertion: Option<HeaderValue>,
+    pub(super) session: Arc<UpstreamSession>,
+    pub(super) assertion: Option<HeaderValue>,
     /// The id the server knows the call by, JSON text.
-    pub(crate) id: Bytes,
+    pub(super) id: Bytes,
 }
 
 impl<T: Transport> SessionCall<T> {

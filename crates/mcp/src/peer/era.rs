@@ -12,7 +12,7 @@ use crate::wire::{
 };
 
 /// Whether a status without a JSON-RPC message means that the server does not speak the era it was thought to speak.
-pub(crate) fn may_be_other_era(status: StatusCode) -> bool {
+pub(super) fn may_be_other_era(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::BAD_REQUEST
@@ -24,13 +24,13 @@ pub(crate) fn may_be_other_era(status: StatusCode) -> bool {
 
 /// Whether an error shows that a server thought to be stateless is not: it speaks no version of that era, or refuses in
 /// the words of older implementations, whose codes no newer one uses (2026-07-28 basic, error codes).
-pub(crate) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
+pub(super) fn denies_modern(status: StatusCode, code: ErrorCode) -> bool {
     code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION || (may_be_other_era(status) && is_of_older_sdks(code))
 }
 
 /// What an answer says of the session its request was sent in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SessionLoss {
+pub(super) enum SessionLoss {
     /// Nothing: it goes on.
     No,
     /// It is over, and by the standard nothing was done with the request.
@@ -42,7 +42,7 @@ pub(crate) enum SessionLoss {
 /// Whether an answer means that the server has forgotten the session. 404 by the standard, as long as it is no answer to
 /// the request itself; servers in use say it with other statuses too, and with codes of the older SDKs. `error` is the
 /// JSON-RPC error in its body, and `is_ours` tells whether that bears the id of the request.
-pub(crate) fn session_loss(
+pub(super) fn session_loss(
     status: StatusCode,
     session: &UpstreamSession,
     error: Option<&SaidError>,
@@ -82,15 +82,15 @@ pub(crate) fn session_loss(
 
 /// What matters of a JSON-RPC error a server answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SaidError {
+pub(super) struct SaidError {
     /// Its code.
-    pub(crate) code: ErrorCode,
+    pub(super) code: ErrorCode,
     /// Whether its message speaks of a session.
-    pub(crate) names_session: bool,
+    pub(super) names_session: bool,
 }
 
 impl SaidError {
-    pub(crate) fn of(error: &ErrorMembers<'_>) -> Self {
+    pub(super) fn of(error: &ErrorMembers<'_>) -> Self {
         let message = error.message.as_ref().map_or("", |message| &*message.value);
         Self {
             code: error.code,
@@ -105,14 +105,14 @@ const fn is_of_older_sdks(code: ErrorCode) -> bool {
 }
 
 /// The text of a member of an object, where it is a string.
-pub(crate) fn text_member(body: &[u8], object: Span, name: &str) -> Option<String> {
+pub(super) fn text_member(body: &[u8], object: Span, name: &str) -> Option<String> {
     let [member] = scan::pick(body, object, [name]).ok()?;
     let member = member.filter(|member| member.kind == Kind::String)?;
     scan::decode_string(member.value.of(body)).map(std::borrow::Cow::into_owned)
 }
 
 /// The versions spoken here that a member of an object lists.
-pub(crate) fn listed_versions(body: &[u8], object: Span, name: &str) -> Vec<ProtocolVersion> {
+pub(super) fn listed_versions(body: &[u8], object: Span, name: &str) -> Vec<ProtocolVersion> {
     let Ok([Some(list)]) = scan::pick(body, object, [name]) else {
         return Vec::new();
     };
@@ -129,7 +129,7 @@ pub(crate) fn listed_versions(body: &[u8], object: Span, name: &str) -> Vec<Prot
 
 /// The versions spoken here that a refusal of a version offers in its place: in `data` as the standard has it, or in the
 /// words of the message, as the older SDKs do.
-pub(crate) fn offered_versions(body: &[u8], error: &ErrorMembers<'_>) -> Vec<ProtocolVersion> {
+pub(super) fn offered_versions(body: &[u8], error: &ErrorMembers<'_>) -> Vec<ProtocolVersion> {
     let in_data = |name| {
         error
             .data

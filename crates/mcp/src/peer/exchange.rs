@@ -21,11 +21,11 @@ use crate::wire::{
 };
 
 /// Bytes of an answer to `server/discover` or `initialize`, and of a refusal.
-pub(crate) const SMALL_ANSWER: usize = 1024 * 1024;
+pub(super) const SMALL_ANSWER: usize = 1024 * 1024;
 
 impl<T: Transport> Net<T> {
     /// Sends a request of our own and reads the whole answer within the time limit of the server.
-    pub(crate) async fn ask_once(
+    pub(super) async fn ask_once(
         &self,
         upstream: &Upstream,
         request: Request<Bytes>,
@@ -50,7 +50,7 @@ impl<T: Transport> Net<T> {
 }
 
 /// A request of our own in the stateless era; it claims no capability of a client.
-pub(crate) fn modern_request(
+pub(super) fn modern_request(
     upstream: &Upstream,
     caller: Caller<'_>,
     method: &str,

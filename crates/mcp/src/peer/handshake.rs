@@ -220,7 +220,7 @@ impl<T: Transport> Net<T> {
     }
 
     /// The session of a user with a server, begun where there is none.
-    pub(crate) async fn session(
+    pub(super) async fn session(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,

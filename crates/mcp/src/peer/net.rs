@@ -42,7 +42,7 @@ impl<T: Transport> Net<T> {
     }
 
     /// Sends a request, again where it surely was not processed, and waits for the head of the answer.
-    pub(crate) async fn send(
+    pub(super) async fn send(
         &self,
         upstream: &Upstream,
         request: Request<Bytes>,

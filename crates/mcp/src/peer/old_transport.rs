@@ -20,7 +20,7 @@ const FIRST_EVENT_MAX: usize = 16 * 1024;
 
 /// Whether a server that refused both eras answers GET with a stream whose first event is `endpoint`, as servers of
 /// 2024-11-05 do. Where that leads is not read.
-pub(crate) async fn speaks_old_transport<T: Transport>(
+pub(super) async fn speaks_old_transport<T: Transport>(
     net: &Net<T>,
     upstream: &Upstream,
     caller: Caller<'_>,

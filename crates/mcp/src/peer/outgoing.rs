@@ -85,7 +85,7 @@ impl From<&CallError> for Refusal {
 
 /// A call in the form its server takes.
 pub(super) struct Outgoing {
-    pub(super) request: Request<Bytes>,
+    pub(crate) request: Request<Bytes>,
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
 }

@@ -49,7 +49,7 @@ impl fmt::Debug for UpstreamSession {
 
 impl UpstreamSession {
     /// A session the server has just begun.
-    pub(crate) const fn new(id: Option<HeaderValue>, version: ProtocolVersion) -> Self {
+    pub(super) const fn new(id: Option<HeaderValue>, version: ProtocolVersion) -> Self {
         Self {
             id,
             version,
@@ -60,7 +60,7 @@ impl UpstreamSession {
     }
 
     /// From here on it ends with this.
-    pub(crate) fn ends_with(&self, farewell: impl FnOnce() + Send + 'static) {
+    pub(super) fn ends_with(&self, farewell: impl FnOnce() + Send + 'static) {
         *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(farewell));
     }
 
@@ -75,7 +75,7 @@ impl UpstreamSession {
     }
 
     /// An id no other request of this session has; it serves as progress token too.
-    pub(crate) fn next_id(&self) -> u64 {
+    pub(super) fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 }
@@ -108,7 +108,7 @@ pub(crate) fn session_headers<B>(request: &mut Request<B>, session: &UpstreamSes
 pub(crate) struct Slot {
     current: ArcSwapOption<UpstreamSession>,
     /// Held while a session begins, so that requests arriving together begin one. Never taken while there is one.
-    pub(crate) beginning: tokio::sync::Mutex<()>,
+    pub(super) beginning: tokio::sync::Mutex<()>,
 }
 
 impl Slot {
@@ -118,12 +118,12 @@ impl Slot {
     }
 
     /// Notes a session that has begun.
-    pub(crate) fn set(&self, session: Arc<UpstreamSession>) {
+    pub(super) fn set(&self, session: Arc<UpstreamSession>) {
         self.current.store(Some(session));
     }
 
     /// Forgets `dead`, unless another has taken its place already.
-    pub(crate) fn forget(&self, dead: &Arc<UpstreamSession>) {
+    pub(super) fn forget(&self, dead: &Arc<UpstreamSession>) {
         self.current.compare_and_swap(&Some(Arc::clone(dead)), None);
     }
 }
@@ -152,7 +152,7 @@ impl UpstreamSessions {
     }
 
     /// Lets go of those that are idle: nothing else does while no session is used.
-    pub(crate) fn tidy(&self) {
+    pub(super) fn tidy(&self) {
         self.slots.run_pending_tasks();
     }
 }

@@ -197,7 +197,7 @@ impl fmt::Display for Happened<'_> {
 }
 
 /// Where a redirect leads, in words that are safe to show: the host of another origin, and nothing of its path or query.
-pub(crate) fn redirect_target(from: &Uri, location: Option<&HeaderValue>) -> String {
+pub(super) fn redirect_target(from: &Uri, location: Option<&HeaderValue>) -> String {
     const UNKNOWN: &str = "an address that is not shown";
     let Some(location) = location.and_then(|value| value.to_str().ok()) else {
         return "nowhere".to_owned();

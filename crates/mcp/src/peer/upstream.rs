@@ -30,7 +30,7 @@ use super::{
 use crate::wire::version::Era;
 
 /// The header that carries the signed identity assertion.
-pub(crate) const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
+pub(super) const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
 /// After a server could not be used, lists leave it out this long without asking again, so that one dead server does not
 /// make every list wait for its time limit. Each further failure doubles it, twice at most. Calls always ask.
 const DOWN_FOR: Duration = Duration::from_secs(15);
@@ -52,7 +52,7 @@ pub struct Upstream {
     /// What it called itself when its era was found out or a session began.
     about: ArcSwapOption<About>,
     /// Held while the era is found out, so that a hundred first requests probe once. Never taken once it is known.
-    pub(crate) probing: Mutex<()>,
+    pub(super) probing: Mutex<()>,
     down_until: AtomicI64,
     failed_at: AtomicI64,
     /// Failures in a row, each after the pause that the one before brought.
@@ -138,14 +138,14 @@ impl Upstream {
     }
 
     /// Notes what it calls itself.
-    pub(crate) fn note_about(&self, about: Option<About>) {
+    pub(super) fn note_about(&self, about: Option<About>) {
         if let Some(about) = about {
             self.about.store(Some(Arc::new(about)));
         }
     }
 
     /// Notes the era.
-    pub(crate) fn set_era(&self, era: Era) {
+    pub(super) fn set_era(&self, era: Era) {
         let value = match era {
             Era::Modern => MODERN,
             Era::Legacy => LEGACY,
@@ -154,7 +154,7 @@ impl Upstream {
     }
 
     /// Forgets the era `was`, because an answer contradicts it: the next request finds it out anew.
-    pub(crate) fn forget_era(&self, was: Era) {
+    pub(super) fn forget_era(&self, was: Era) {
         let value = match was {
             Era::Modern => MODERN,
             Era::Legacy => LEGACY,
@@ -185,19 +185,19 @@ impl Upstream {
 
     /// Notes an answer that shows that the server cannot be used. One that may be about a single user, or about what the
     /// gateway is allowed, says nothing for others.
-    pub(crate) fn note_refusal(&self, why: &Unavailable, now: Timestamp) {
+    pub(super) fn note_refusal(&self, why: &Unavailable, now: Timestamp) {
         if !self.knows_users() && !matches!(why, Unavailable::Refused { .. }) {
             self.note_failure(why, now);
         }
     }
 
     /// How many failures were noted so far.
-    pub(crate) fn failures(&self) -> u64 {
+    pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Acquire)
     }
 
     /// The failure noted since there were `before` of them, unless the server has answered since.
-    pub(crate) fn failed_since(&self, before: u64) -> Option<Unavailable> {
+    pub(super) fn failed_since(&self, before: u64) -> Option<Unavailable> {
         if self.failures() == before {
             return None;
         }
@@ -255,7 +255,7 @@ impl Upstream {
 
     /// The identity assertion for this server, where it gets one. A server that is to be told who the user is, is not
     /// called without.
-    pub(crate) fn assertion(&self, caller: Caller<'_>) -> Result<Option<HeaderValue>, Unavailable> {
+    pub(super) fn assertion(&self, caller: Caller<'_>) -> Result<Option<HeaderValue>, Unavailable> {
         match self.config.identity {
             IdentityForwarding::None => Ok(None),
             IdentityForwarding::Assertion => match caller.identity.assertion(&self.config) {
@@ -279,7 +279,7 @@ impl Upstream {
         }
     }
 
-    pub(crate) fn lost(&self) -> Unavailable {
+    pub(super) fn lost(&self) -> Unavailable {
         Unavailable::Lost {
             server: self.config.slug.clone(),
         }
@@ -292,7 +292,7 @@ impl Upstream {
     }
 
     /// What an HTTP answer says that carries no JSON-RPC message. `headers` are its own.
-    pub(crate) fn bad_status(&self, status: StatusCode, headers: &HeaderMap) -> Unavailable {
+    pub(super) fn bad_status(&self, status: StatusCode, headers: &HeaderMap) -> Unavailable {
         let server = self.config.slug.clone();
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Unavailable::Refused {
@@ -313,7 +313,7 @@ impl Upstream {
     }
 
     /// The server has ended the session; `status` is what it answered with.
-    pub(crate) fn session_ended(&self, status: StatusCode) -> Unavailable {
+    pub(super) fn session_ended(&self, status: StatusCode) -> Unavailable {
         Unavailable::SessionEnded {
             server: self.config.slug.clone(),
             status: status.as_u16(),
@@ -321,7 +321,7 @@ impl Upstream {
     }
 
     /// What the loss of a session means for the request that found out.
-    pub(crate) fn lost_in_session(&self, status: StatusCode) -> Unavailable {
+    pub(super) fn lost_in_session(&self, status: StatusCode) -> Unavailable {
         match status {
             StatusCode::UNAUTHORIZED
             | StatusCode::INTERNAL_SERVER_ERROR
@@ -331,7 +331,7 @@ impl Upstream {
     }
 
     /// The server refuses the version of MCP it spoke before.
-    pub(crate) fn other_version(&self) -> Unavailable {
+    pub(super) fn other_version(&self) -> Unavailable {
         Unavailable::OtherVersion {
             server: self.config.slug.clone(),
         }

@@ -17,7 +17,7 @@ const CALL_MAX: Duration = Duration::from_hours(1);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Watches one answer. The timer is made at the first pause only: most answers come in one piece.
-pub(crate) struct Watch {
+pub(super) struct Watch {
     /// How long the server may pause.
     allowed: Duration,
     alive: Alive,
@@ -31,7 +31,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(allowed: Duration, alive: Alive) -> Self {
+    pub(super) fn new(allowed: Duration, alive: Alive) -> Self {
         let now = Instant::now();
         Self {
             allowed,
@@ -45,7 +45,7 @@ impl Watch {
     }
 
     /// Something came from the server, at the time this gives.
-    pub(crate) fn moved(&mut self) -> Result<Instant, AnswerError> {
+    pub(super) fn moved(&mut self) -> Result<Instant, AnswerError> {
         let now = Instant::now();
         self.moved_at = now;
         self.moved = true;
@@ -54,7 +54,7 @@ impl Watch {
     }
 
     /// Nothing came; ready with the reason to end.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AnswerError> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AnswerError> {
         loop {
             let ends = (self.began + CALL_MAX).min(self.moved_at + self.allowed);
             let until = ends.min(self.looked_at + LOOK);

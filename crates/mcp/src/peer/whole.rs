@@ -23,10 +23,10 @@ use crate::wire::{
 };
 
 /// How long a server may take to end its stream after its answer before the connection is given up.
-pub(crate) const DRAIN_MAX: Duration = Duration::from_millis(200);
+pub(super) const DRAIN_MAX: Duration = Duration::from_millis(200);
 
 /// Refuses an answer in an encoding: none was asked for, and its bytes must be read here.
-pub(crate) fn refuse_encoded(upstream: &Upstream, headers: &HeaderMap) -> Result<(), Unavailable> {
+pub(super) fn refuse_encoded(upstream: &Upstream, headers: &HeaderMap) -> Result<(), Unavailable> {
     match headers.get(CONTENT_ENCODING) {
         Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
             Err(upstream.not_mcp("a compressed answer that was not asked for"))
@@ -37,18 +37,18 @@ pub(crate) fn refuse_encoded(upstream: &Upstream, headers: &HeaderMap) -> Result
 
 /// An answer read to its end.
 #[derive(Debug)]
-pub(crate) struct Whole {
+pub(super) struct Whole {
     /// The HTTP status.
-    pub(crate) status: StatusCode,
+    pub(super) status: StatusCode,
     /// Its headers.
     pub(crate) headers: HeaderMap,
     /// The JSON-RPC response in it, when there is one.
-    pub(crate) response: Option<Bytes>,
+    pub(super) response: Option<Bytes>,
 }
 
 impl Whole {
     /// The JSON-RPC error in it, when it is one, and whether it bears this id, JSON text.
-    pub(crate) fn error(&self, id: &[u8]) -> Option<(SaidError, bool)> {
+    pub(super) fn error(&self, id: &[u8]) -> Option<(SaidError, bool)> {
         let Ok(Message::Response(response)) = envelope::parse(self.response.as_ref()?, &Limits::default())
         else {
             return None;
@@ -63,7 +63,7 @@ impl Whole {
     }
 
     /// The `error` object in it as JSON text; empty where there is none.
-    pub(crate) fn error_object(&self) -> &[u8] {
+    pub(super) fn error_object(&self) -> &[u8] {
         let Some(body) = &self.response else {
             return &[];
         };
@@ -77,7 +77,7 @@ impl Whole {
     }
 
     /// What it says of the session its request, which had this id, was sent in.
-    pub(crate) fn session_loss(&self, session: &UpstreamSession, id: &[u8]) -> SessionLoss {
+    pub(super) fn session_loss(&self, session: &UpstreamSession, id: &[u8]) -> SessionLoss {
         let (error, is_ours) = match self.error(id) {
             Some((error, is_ours)) => (Some(error), is_ours),
             // A result is an answer to the request, whatever its status.
@@ -90,7 +90,7 @@ impl Whole {
 /// Reads the JSON-RPC response out of an answer: the body, or the first response in a stream of events. A body that is
 /// no JSON-RPC response gives none. `cap` bounds the bytes read. With `back` the server's own requests that come before
 /// are answered.
-pub(crate) async fn whole<T: Transport>(
+pub(super) async fn whole<T: Transport>(
     upstream: &Upstream,
     answer: Response<T::Body>,
     cap: usize,

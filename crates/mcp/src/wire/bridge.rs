@@ -61,7 +61,7 @@ impl Bridge {
     }
 
     /// The answer of the server as the client gets it; `Drop` when it answers another request.
-    pub(crate) fn response(&self, data: &Bytes, response: &Response<'_>) -> Step {
+    pub(super) fn response(&self, data: &Bytes, response: &Response<'_>) -> Step {
         let expected = self.server_id.as_ref().unwrap_or(&self.client_id);
         let id = match response.id {
             Some(id) if same_id(id.raw, expected) => Some(id),

@@ -13,7 +13,7 @@ pub(crate) fn json_string(text: &str) -> String {
 
 /// The integer a JSON number stands for, exactly, whatever its notation: `42`, `42.0` and `4.2e1` are the same. `None`
 /// outside the range JavaScript keeps exact, and for everything else.
-pub(crate) fn safe_integer(text: &str) -> Option<i64> {
+pub(super) fn safe_integer(text: &str) -> Option<i64> {
     let (is_negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),

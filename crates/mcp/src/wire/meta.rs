@@ -144,7 +144,7 @@ pub(crate) struct ClientFacts<'a> {
 }
 
 /// Edits of a `_meta` object: a value to set, or `None` to remove.
-pub(crate) type MetaEdits<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, [u8]>>)>;
+pub(super) type MetaEdits<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, [u8]>>)>;
 
 /// The edits that make a request modern for an upstream. What the facts lack is removed, so that nothing of another
 /// client remains.
