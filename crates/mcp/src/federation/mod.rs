@@ -6,7 +6,7 @@ pub(crate) mod catalog;
 mod catalog_read;
 pub(crate) mod catalogs;
 pub(crate) mod inspection;
-pub(crate) mod list;
+mod list;
 mod list_behind;
 mod list_counting;
 pub mod list_memory;
