@@ -1,9 +1,15 @@
-//! MCP on the wire: messages read and rewritten without changing a byte that need not change, the mirrored headers,
-//! Server-Sent Events, lists of tools merged across servers, and the two eras of the protocol.
+//! MCP: messages on the wire, the servers that speak it, the federation of them, and the endpoint that clients meet.
 //!
-//! The wire modules are pure: no I/O, no clock, no randomness. On them stands the federation: the upstream servers and
-//! what is known of them, the sessions of clients, and the bridge between the eras. It reaches servers through a
-//! [`upstream_transport::Transport`] and knows neither axum nor the program around it.
+//! Four layers, each a folder, and each knows only those before it:
+//!
+//! - `wire`: messages read and rewritten without changing a byte that need not change, headers, Server-Sent Events, pages of
+//!   lists, the translation between the eras. No I/O, no clock, no randomness.
+//! - `peer`: one server. What is known of it, its sessions and its era, requests of our own, and one call of a client sent
+//!   there. Servers are reached through a [`upstream_transport::Transport`].
+//! - `federation`: what gateways offer of several servers. Plans, lists and the memory for them, names, and where a call goes.
+//! - `endpoint`: what clients meet. The methods of both eras, sessions of clients, and the answers they get.
+//!
+//! None of them knows the web framework or the program around it.
 
 #![warn(unreachable_pub)]
 
