@@ -12,13 +12,13 @@ use crate::{
         plan::{GatewayConfig, Plan},
         servers::Federation,
     },
-    peer::{config::UpstreamConfig, transport::Transport, upstream::Upstream},
+    peer::{config::UpstreamConfig, net::Net, transport::Transport, upstream::Upstream},
 };
 
 /// The MCP endpoint of all gateways of the process: the servers they federate, and the sessions of their clients.
 #[derive(Debug)]
 pub struct Endpoint<T> {
-    pub(crate) federation: Federation<T>,
+    pub(crate) federation: Federation<Net<T>>,
     /// Sessions of clients of the session-based revisions.
     pub sessions: Arc<Sessions>,
 }
@@ -42,7 +42,7 @@ impl<T: Transport> Endpoint<T> {
         lists: ListLimits,
     ) -> Self {
         Self {
-            federation: Federation::new(transport, Arc::clone(&clock), lists),
+            federation: Federation::new(Net::new(transport, Arc::clone(&clock)), lists),
             sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
         }
     }

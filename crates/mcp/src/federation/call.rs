@@ -16,7 +16,7 @@ use crate::{
         call_guard::{CallGuard, Lists as _},
         incoming::Answered,
         outgoing::To,
-        transport::Transport,
+        peers::Peers,
         unavailable::Unavailable,
         upstream::Upstream,
     },
@@ -124,7 +124,7 @@ impl Call<'_> {
     }
 }
 
-impl<T: Transport> Federation<T> {
+impl<P: Peers> Federation<P> {
     /// Where a call leads.
     pub(crate) async fn find(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
         let name = call.name()?;
@@ -151,7 +151,7 @@ impl<T: Transport> Federation<T> {
         }
         match seen.view.missing_server(plan.naming, &plan.servers, name) {
             Some(upstream) => {
-                let why = upstream.failure(self.net.now());
+                let why = upstream.failure(self.peers.now());
                 Err(why
                     .map_or_else(|| upstream.unreachable(), |why| Unavailable::clone(&why))
                     .into())
@@ -168,7 +168,7 @@ impl<T: Transport> Federation<T> {
         noted: &mut Option<Arc<Upstream>>,
         mut guard: CallGuard,
         cancelled: Option<&CancellationToken>,
-    ) -> Result<Answered<T::Body>, CallError> {
+    ) -> Result<Answered<P::Body>, CallError> {
         // Where nothing is to be sent twice, not even what surely did nothing is.
         let mut repeats = true;
         let mut may_repeat =
@@ -177,7 +177,7 @@ impl<T: Transport> Federation<T> {
             let server = found.server(&call.plan.servers);
             let upstream = &server.upstream;
             *noted = Some(Arc::clone(upstream));
-            let line = self.net.line(upstream, call.message.caller).await?;
+            let line = self.peers.line(upstream, call.message.caller).await?;
             let entry = found.entry();
             let to = To {
                 upstream,
@@ -185,7 +185,7 @@ impl<T: Transport> Federation<T> {
                 mirrored: call.mirrored(entry)?,
             };
             guard.keep_informed(Arc::clone(server) as _);
-            let attempt = self.net.call(line, &call.message, to, guard, cancelled).await?;
+            let attempt = self.peers.call(line, &call.message, to, guard, cancelled).await?;
             let (kept, why) = match attempt {
                 Attempt::Answered(answer) => return Ok(answer),
                 Attempt::Again(guard, why) => (guard, why),

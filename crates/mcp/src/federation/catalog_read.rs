@@ -11,7 +11,7 @@ use http::HeaderValue;
 use super::{
     catalog::{Catalog, Fetched, bytes_of},
     catalogs::{Freshness, Slot},
-    list_counting::{Counter, Counting, Ending},
+    list_counting::{Counter, Ending},
     list_memory::ListMemory,
     lists::Lists,
     server::Server,
@@ -22,8 +22,8 @@ use crate::{
         ask::AskError,
         caller::{Alive, Caller, CallerKey, Identify},
         config::UpstreamConfig,
-        net::Net,
-        transport::Transport,
+        metered::Meter,
+        peers::Peers,
         unavailable::Unavailable,
         upstream::Upstream,
     },
@@ -31,7 +31,6 @@ use crate::{
         json::json_string,
         jsonrpc::ErrorCode,
         listing::{self, CacheScope, ListKind, ServerList},
-        version::Era,
     },
 };
 
@@ -57,13 +56,13 @@ pub(super) enum Found {
 
 /// Looks for the list of a user, and has it read where what is in memory is not good enough. While a server is down its
 /// last list is given for a while.
-pub(crate) fn find<T: Transport>(
-    lists: &Arc<Lists<T>>,
+pub(crate) fn find<P: Peers>(
+    lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Found {
-    let now = lists.net.now();
+    let now = lists.peers.now();
     let (upstream, catalogs) = (&*server.upstream, &server.catalogs);
     if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
         return Found::Now(Ok(catalog));
@@ -77,14 +76,14 @@ pub(crate) fn find<T: Transport>(
 }
 
 /// The catalog of a server for a user, waited for where what is in memory is not good enough.
-pub(super) async fn catalog<T: Transport>(
-    lists: &Arc<Lists<T>>,
+pub(super) async fn catalog<P: Peers>(
+    lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Result<Catalog, Unavailable> {
     loop {
-        let now = lists.net.now();
+        let now = lists.peers.now();
         let (upstream, catalogs) = (&*server.upstream, &server.catalogs);
         if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
             return Ok(catalog);
@@ -103,8 +102,8 @@ pub(super) async fn catalog<T: Transport>(
 }
 
 /// The reading of a list that is under way, begun where there is none.
-fn read<T: Transport>(
-    lists: &Arc<Lists<T>>,
+fn read<P: Peers>(
+    lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
     caller: Caller<'_>,
     slot: &Arc<Slot>,
@@ -131,7 +130,7 @@ fn read<T: Transport>(
         let upstream = &server.upstream;
         let fetched = tokio::select! {
             biased;
-            fetched = fetch_in_time(&lists.net, &lists.memory, upstream, caller) => Some(fetched),
+            fetched = fetch_in_time(&lists.peers, &lists.memory, upstream, caller) => Some(fetched),
             () = lists.behind.given_up(upstream.config.project, &told, &behind.0) => None,
         };
         let outcome = match fetched {
@@ -145,8 +144,8 @@ fn read<T: Transport>(
 }
 
 /// Keeps what a reading led to.
-fn keep<T>(
-    lists: &Lists<T>,
+fn keep<P>(
+    lists: &Lists<P>,
     server: &Server,
     caller: CallerKey,
     slot: &Arc<Slot>,
@@ -178,30 +177,30 @@ impl Identify for Introduced {
 }
 
 /// Reads the list once, whatever is in memory, and keeps nothing.
-pub(super) async fn read_list<T: Transport>(
-    net: &Arc<Net<T>>,
+pub(super) async fn read_list<P: Peers>(
+    peers: &Arc<P>,
     memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<ServerList, Unavailable> {
-    fetch(net, memory, upstream, caller)
+    fetch(peers, memory, upstream, caller)
         .await
         .map(|fetched| fetched.list)
 }
 
-async fn fetch_in_time<T: Transport>(
-    net: &Arc<Net<T>>,
+async fn fetch_in_time<P: Peers>(
+    peers: &Arc<P>,
     memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
     let deadline = upstream.config.timeout.saturating_mul(LIST_REQUESTS);
-    let fetching = fetch(net, memory, upstream, caller);
+    let fetching = fetch(peers, memory, upstream, caller);
     tokio::time::timeout(deadline, fetching)
         .await
         .unwrap_or_else(|_| {
             let why = upstream.timed_out();
-            upstream.note_failure(&why, net.now());
+            upstream.note_failure(&why, peers.now());
             Err(why)
         })
 }
@@ -210,26 +209,21 @@ fn no_room(upstream: &Upstream) -> Unavailable {
     upstream.not_mcp("a list of tools that does not fit into the memory for lists of its project")
 }
 
-async fn fetch<T: Transport>(
-    net: &Arc<Net<T>>,
+async fn fetch<P: Peers>(
+    peers: &Arc<P>,
     memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
     let counter = Counter::new(memory.reading(upstream.config.project));
     let _ending = Ending(counter.clone());
-    let counting = Arc::new(net.through(Counting {
-        net: Arc::clone(net),
-        counter: counter.clone(),
-    }));
+    let meter: Arc<dyn Meter> = Arc::new(counter.clone());
     let mut list = ServerList::within(memory.limits().of_server());
     let mut private = upstream.knows_users();
     let mut members = String::new();
     loop {
-        let result = match counting
-            .ask(upstream, caller, ListKind::Tools.method(), &members)
-            .await
-        {
+        let method = ListKind::Tools.method();
+        let result = match peers.ask(upstream, caller, method, &members, &meter).await {
             Ok(result) => result,
             // A server without tools need not know the method.
             Err(AskError::Refused(ErrorCode::METHOD_NOT_FOUND)) => break,
@@ -262,14 +256,13 @@ async fn fetch<T: Transport>(
             "a server lists more tools than are taken from one server"
         );
     }
-    let read_at = net.now();
+    let read_at = peers.now();
     let ttl = list
         .ttl_ms
         .map_or(TTL_DEFAULT, Duration::from_millis)
         .min(TTL_MAX);
     // A server that keeps a state for the user may list what only they may see, and says nothing of it.
-    private |= upstream.era() != Some(Era::Modern)
-        && (upstream.sessions.slot(caller.key).get()).is_none_or(|session| session.id.is_some());
+    private |= upstream.may_keep_state(caller.key);
     Ok(Fetched {
         list,
         private,

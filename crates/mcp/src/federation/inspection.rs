@@ -1,14 +1,10 @@
 //! Looking at a server for the people who administer: everything is asked anew, for nobody, and told as it is. What
 //! gateways keep of the server is neither used nor touched, but that a server which answers is not down.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
-use http::{HeaderValue, Method, Request, Response};
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::{catalog_read, list_memory::ListMemory, servers::Federation};
@@ -17,9 +13,7 @@ use crate::{
         about::About,
         caller::{Alive, Caller, CallerKey, Identify},
         config::UpstreamConfig,
-        net::Net,
-        session::session_headers,
-        transport::{Transport, TransportError},
+        peers::Peers,
         unavailable::Unavailable,
         upstream::Upstream,
     },
@@ -28,9 +22,6 @@ use crate::{
         version::{Era, ProtocolVersion},
     },
 };
-
-/// A session that was begun for looking is ended; nobody waits longer for that.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What is known of a server from serving gateways, without asking it.
 #[derive(Debug, Clone)]
@@ -78,28 +69,7 @@ impl Identify for Nobody {
     }
 }
 
-/// Keeps what the connection said, which users of gateways are not told.
-struct Witness<T> {
-    net: Arc<Net<T>>,
-    said: Mutex<Option<String>>,
-}
-
-impl<T: Transport> Transport for Witness<T> {
-    type Body = T::Body;
-
-    async fn send(
-        &self,
-        request: Request<Bytes>,
-        head_deadline: Duration,
-    ) -> Result<Response<Self::Body>, TransportError> {
-        let sent = self.net.transport.send(request, head_deadline).await;
-        let said = sent.as_ref().err().map(ToString::to_string);
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
-        sent
-    }
-}
-
-impl<T: Transport> Federation<T> {
+impl<P: Peers> Federation<P> {
     /// What is known of a server at this URL without asking it; nothing while no gateway has used it.
     pub(crate) fn health(&self, id: ServerId, url: &str) -> Option<Health> {
         let upstream = &self.known(id)?.upstream;
@@ -119,28 +89,22 @@ impl<T: Transport> Federation<T> {
             retries: 0,
             ..config
         });
-        let net = Arc::new(self.net.through(Witness {
-            net: Arc::clone(&self.net),
-            said: Mutex::default(),
-        }));
+        let (peers, said) = self.peers.witnessed();
         let caller = Caller {
             key: CallerKey::NOBODY,
             identity: &Nobody,
         };
-        let looking = tokio::time::timeout(deadline, look(&net, &self.lists.memory, &upstream, caller)).await;
+        let looking =
+            tokio::time::timeout(deadline, look(&peers, &self.lists.memory, &upstream, caller)).await;
         let outcome = looking.unwrap_or_else(|_| Err(upstream.timed_out()));
-        say_goodbye(&net, &upstream, caller).await;
+        self.peers.leave(&upstream, caller.key).await;
         if outcome.is_ok() {
             self.note_answer(id, &upstream.config.audience);
         }
-        let said = net
-            .transport
-            .said
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
         outcome.map_err(|why| Unwell {
-            cause: said.filter(|_| matches!(why, Unavailable::Unreachable { .. } | Unavailable::Lost { .. })),
+            cause: said
+                .take()
+                .filter(|_| matches!(why, Unavailable::Unreachable { .. } | Unavailable::Lost { .. })),
             why,
         })
     }
@@ -155,22 +119,21 @@ impl<T: Transport> Federation<T> {
     }
 }
 
-async fn look<T: Transport>(
-    net: &Arc<Net<T>>,
+async fn look<P: Peers>(
+    peers: &Arc<P>,
     memory: &Arc<ListMemory>,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Seen, Unavailable> {
-    let era = net.era(upstream, caller).await?;
+    let era = peers.era(upstream, caller).await?;
     let began = Instant::now();
-    let tools = catalog_read::read_list(net, memory, upstream, caller).await?;
+    let tools = catalog_read::read_list(peers, memory, upstream, caller).await?;
     let listed_in = began.elapsed();
     let version = match era {
         Era::Modern => ProtocolVersion::LATEST_MODERN,
-        Era::Legacy => {
-            let session = upstream.sessions.slot(caller.key).get();
-            session.map_or(ProtocolVersion::LATEST_LEGACY, |session| session.version)
-        }
+        Era::Legacy => upstream
+            .session_version(caller.key)
+            .unwrap_or(ProtocolVersion::LATEST_LEGACY),
     };
     Ok(Seen {
         version,
@@ -178,21 +141,4 @@ async fn look<T: Transport>(
         tools,
         listed_in,
     })
-}
-
-/// Ends the session that was begun, where one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.
-async fn say_goodbye<T: Transport>(net: &Net<Witness<T>>, upstream: &Upstream, caller: Caller<'_>) {
-    let Some(session) = upstream.sessions.slot(caller.key).get() else {
-        return;
-    };
-    session.is_over();
-    if session.id.is_none() {
-        return;
-    }
-    let mut request = upstream.bare_request(Method::DELETE, Bytes::new());
-    session_headers(&mut request, &session);
-    // Past the witness: why this fails is not why the server cannot be used.
-    if let Err(error) = net.transport.net.transport.send(request, GOODBYE).await {
-        tracing::debug!(server = upstream.slug(), %error, "a session begun for looking was not ended");
-    }
 }

@@ -15,12 +15,12 @@ use super::{
     under_way::Awaited,
     view::{CLIENT_TTL_MAX, Hint, Made, Seen, View},
 };
-use crate::peer::{caller::Caller, transport::Transport, unavailable::Unavailable};
+use crate::peer::{caller::Caller, peers::Peers, unavailable::Unavailable};
 
 /// Once there is something to answer a list with, servers that are being asked get this much longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl<T: Transport> Federation<T> {
+impl<P: Peers> Federation<P> {
     /// The merged list for a user. Servers that are down are left out; when all are, why. With `name` only the server
     /// that could have such a tool is asked and waited for.
     pub(crate) async fn view(
@@ -30,7 +30,7 @@ impl<T: Transport> Federation<T> {
         freshness: Freshness,
         name: Option<&str>,
     ) -> Result<Seen, Unavailable> {
-        let now = self.net.now();
+        let now = self.peers.now();
         if freshness != Freshness::LookAgain
             && let Some(kept) = plan.last.load_full()
             && let Some(view) = kept.get(now)
@@ -72,7 +72,7 @@ impl<T: Transport> Federation<T> {
         {
             return Err(why);
         }
-        let now = self.net.now();
+        let now = self.peers.now();
         let fresh_until = catalogs
             .iter()
             .map(|catalog| catalog.as_ref().map_or(now, |catalog| catalog.fresh_until))
@@ -124,7 +124,7 @@ impl<T: Transport> Federation<T> {
                 return catalog(&self.lists, server, caller, freshness).await.map(Some);
             }
             // A hung server must not hold up the calls of others.
-            Ok((server.catalogs).peek(&server.upstream, caller.key, Freshness::Any, self.net.now()))
+            Ok((server.catalogs).peek(&server.upstream, caller.key, Freshness::Any, self.peers.now()))
         });
         join_all(asked).await
     }

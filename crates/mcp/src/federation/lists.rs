@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{list_behind::Behind, list_memory::ListMemory};
-use crate::peer::net::Net;
 
 /// What it takes to read the lists of servers.
 #[derive(Debug)]
-pub(super) struct Lists<T> {
-    pub(crate) net: Arc<Net<T>>,
+pub(super) struct Lists<P> {
+    pub(crate) peers: Arc<P>,
     /// What lists hold.
     pub(super) memory: Arc<ListMemory>,
     /// Lists that are read on after those who waited have gone.

@@ -9,9 +9,8 @@ use std::{
     time::Duration,
 };
 
-use gatewright_domain::{Clock, Timestamp, id::ServerId};
+use gatewright_domain::{Timestamp, id::ServerId};
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 
 use super::{
     list_memory::{Kept, ListLimits, ListMemory},
@@ -20,7 +19,7 @@ use super::{
     server::Server,
     view::{Made, View},
 };
-use crate::peer::{config::UpstreamConfig, net::Net, session::FAREWELLS_AT_ONCE, transport::Transport};
+use crate::peer::{config::UpstreamConfig, peers::Peers};
 
 /// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.
 const VIEWS_MAX: u64 = 50_000;
@@ -31,9 +30,9 @@ const UNUSED_FOR: Duration = Duration::from_mins(10);
 
 /// The servers of the process, and what is made of their lists.
 #[derive(Debug)]
-pub(crate) struct Federation<T> {
-    pub(crate) net: Arc<Net<T>>,
-    pub(super) lists: Arc<Lists<T>>,
+pub(crate) struct Federation<P> {
+    pub(crate) peers: Arc<P>,
+    pub(super) lists: Arc<Lists<P>>,
     /// Merged lists by the plan and what they were made of.
     pub(crate) views: Cache<(u64, Made), Arc<Kept<View>>>,
     next_serial: AtomicU64,
@@ -54,22 +53,17 @@ impl Known {
     }
 }
 
-impl<T: Transport> Federation<T> {
+impl<P: Peers> Federation<P> {
     /// A federation without servers; plans bring them in.
-    pub(crate) fn new(transport: T, clock: Arc<dyn Clock>, lists: ListLimits) -> Self {
-        let net = Arc::new(Net {
-            transport,
-            clock,
-            budget: Arc::default(),
-            farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
-        });
+    pub(crate) fn new(peers: P, lists: ListLimits) -> Self {
+        let peers = Arc::new(peers);
         Self {
             lists: Arc::new(Lists {
-                net: Arc::clone(&net),
+                peers: Arc::clone(&peers),
                 memory: Arc::new(ListMemory::new(lists)),
                 behind: Arc::default(),
             }),
-            net,
+            peers,
             views: Cache::builder()
                 .max_capacity(VIEWS_MAX)
                 .time_to_idle(VIEW_IDLE)
@@ -80,7 +74,7 @@ impl<T: Transport> Federation<T> {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.net.now()
+        self.peers.now()
     }
 
     /// Makes the plan of a gateway. What is known of its servers is kept where their configuration is the same.
@@ -101,7 +95,7 @@ impl<T: Transport> Federation<T> {
     }
 
     fn server(&self, config: UpstreamConfig) -> Arc<Server> {
-        let now = self.net.now();
+        let now = self.peers.now();
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         // Only the map holds a server that no plan offers any more, and that no call waits for.
         servers.retain(|_, known| known.is_held() || now.since(known.used_at) < UNUSED_FOR);

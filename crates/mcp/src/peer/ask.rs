@@ -47,7 +47,7 @@ impl<T: Transport> Net<T> {
     /// Asks for a result, in whatever era the server speaks. What is asked so changes nothing at the server, so it is asked
     /// once more where the first answer shows another era or a session that is over. `members` are further members of
     /// `params` as JSON text without braces, like `"cursor":"x"`.
-    pub(crate) async fn ask(
+    pub(super) async fn ask_for(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
@@ -56,7 +56,11 @@ impl<T: Transport> Net<T> {
     ) -> Result<Bytes, AskError> {
         let mut second = false;
         loop {
-            let attempt = match self.era(upstream, caller).await.map_err(AskError::Unavailable)? {
+            let attempt = match self
+                .era_of(upstream, caller)
+                .await
+                .map_err(AskError::Unavailable)?
+            {
                 Era::Modern => self.ask_modern(upstream, caller, method, members).await,
                 Era::Legacy => self.ask_legacy(upstream, caller, method, members).await,
             };

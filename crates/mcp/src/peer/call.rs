@@ -47,19 +47,19 @@ pub(crate) enum Attempt<B> {
 
 impl<T: Transport> Net<T> {
     /// Finds out what a call to a server needs: its era, and a session where it has such.
-    pub(crate) async fn line(
+    pub(super) async fn begin_line(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
     ) -> Result<Line, Unavailable> {
-        Ok(match self.era(upstream, caller).await? {
+        Ok(match self.era_of(upstream, caller).await? {
             Era::Modern => Line::Modern,
             Era::Legacy => Line::Legacy(self.session(upstream, caller).await?),
         })
     }
 
     /// Sends a call once and begins to read its answer.
-    pub(crate) async fn call(
+    pub(super) async fn send_call(
         self: &Arc<Self>,
         line: Line,
         call: &Call<'_>,

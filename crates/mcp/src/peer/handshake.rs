@@ -70,7 +70,7 @@ impl From<Unavailable> for NoSession {
 
 impl<T: Transport> Net<T> {
     /// The era of a server, found out where it is not known.
-    pub(crate) async fn era(
+    pub(super) async fn era_of(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,

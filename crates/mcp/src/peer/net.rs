@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     budget::Budget,
+    session::FAREWELLS_AT_ONCE,
     transport::{Transport, TransportError},
     unavailable::Unavailable,
     upstream::Upstream,
@@ -25,6 +26,16 @@ pub(crate) struct Net<T> {
 }
 
 impl<T> Net<T> {
+    /// What sends with this transport, by this clock.
+    pub(crate) fn new(transport: T, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            transport,
+            clock,
+            budget: Arc::default(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS_AT_ONCE)),
+        }
+    }
+
     /// The same with another transport, usually one that goes through this.
     pub(crate) fn through<U>(&self, transport: U) -> Net<U> {
         Net {

@@ -22,12 +22,12 @@ use tokio::sync::Mutex;
 
 use super::{
     about::About,
-    caller::Caller,
+    caller::{Caller, CallerKey},
     config::UpstreamConfig,
     session::UpstreamSessions,
     unavailable::{Unavailable, redirect_target},
 };
-use crate::wire::version::Era;
+use crate::wire::version::{Era, ProtocolVersion};
 
 /// The header that carries the signed identity assertion.
 pub(super) const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
@@ -266,6 +266,17 @@ impl Upstream {
                 }),
             },
         }
+    }
+
+    /// The version of the session of a user, where there is one.
+    pub(crate) fn session_version(&self, caller: CallerKey) -> Option<ProtocolVersion> {
+        self.sessions.slot(caller).get().map(|session| session.version)
+    }
+
+    /// Whether it may keep a state for a user: it does not say that it is stateless.
+    pub(crate) fn may_keep_state(&self, caller: CallerKey) -> bool {
+        self.era() != Some(Era::Modern)
+            && (self.sessions.slot(caller).get()).is_none_or(|session| session.id.is_some())
     }
 
     /// Whether what it lists may differ between users: it is told who they are.

@@ -304,7 +304,7 @@ async fn a_slow_tool_does_not_mark_its_server_as_down() {
         let noted = plan.servers[0]
             .server
             .upstream
-            .failure(world.endpoint.federation.net.now());
+            .failure(world.endpoint.federation.now());
         assert_eq!(noted.is_some(), down);
     }
 }

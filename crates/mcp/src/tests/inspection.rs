@@ -116,9 +116,9 @@ async fn a_server_that_answers_again_is_not_down_for_gateways_either() {
     plan.servers[0]
         .server
         .upstream
-        .note_failure(&why, world.endpoint.federation.net.now());
+        .note_failure(&why, world.endpoint.federation.now());
     let (at, told) = health().unwrap().failure.unwrap();
-    assert_eq!((at, told.as_ref()), (world.endpoint.federation.net.now(), &why));
+    assert_eq!((at, told.as_ref()), (world.endpoint.federation.now(), &why));
     let config = plan.servers[0].server.upstream.config.clone();
     world
         .endpoint

@@ -65,7 +65,7 @@ async fn a_server_whose_list_did_not_fit_is_asked_again_without_a_pause() {
     let world = World::with_list_limits(&[("one", &server), ("two", &small)], LIMITS);
     let plan = world.plan(IdentityForwarding::None, &[]);
     assert_eq!(names(&list(&world, &plan, &ADA).await), ["two_small"]);
-    let now = world.endpoint.federation.net.now();
+    let now = world.endpoint.federation.now();
     assert!(plan.servers[0].server.upstream.failure(now).is_none());
     assert_eq!(names(&list(&world, &plan, &BOB).await), ["one_tool", "two_small"]);
 }
@@ -112,7 +112,7 @@ async fn what_was_read_in_a_session_is_given_back_while_the_session_lives() {
         let answer = list(&world, &plan, user).await;
         assert_eq!(names(&answer), [format!("of-{}", user.0)]);
     }
-    let (now, server) = (world.endpoint.federation.net.now(), &plan.servers[0].server);
+    let (now, server) = (world.endpoint.federation.now(), &plan.servers[0].server);
     let upstream = &server.upstream;
     let lists = users.iter().map(|user| {
         assert!(upstream.sessions.slot(world.key(user)).get().is_some());

@@ -1,0 +1,91 @@
+//! Servers that are reached over HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use gatewright_domain::Timestamp;
+use http::Method;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ask::AskError,
+    call::{Attempt, Line},
+    call_guard::CallGuard,
+    caller::{Caller, CallerKey},
+    metered::{Meter, Metered},
+    net::Net,
+    outgoing::{Call, CallError, To},
+    peers::Peers,
+    session::session_headers,
+    transport::Transport,
+    unavailable::Unavailable,
+    upstream::Upstream,
+    witness::{Said, Witness},
+};
+use crate::wire::version::Era;
+
+/// A session that was begun for looking is ended; nobody waits longer for that.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+impl<T: Transport> Peers for Net<T> {
+    type Body = T::Body;
+    type Witnessed = Net<Witness<T>>;
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        method: &str,
+        members: &str,
+        meter: &Arc<dyn Meter>,
+    ) -> Result<Bytes, AskError> {
+        let metered = Arc::new(self.through(Metered {
+            net: Arc::clone(self),
+            meter: Arc::clone(meter),
+        }));
+        metered.ask_for(upstream, caller, method, members).await
+    }
+
+    async fn era(self: &Arc<Self>, upstream: &Upstream, caller: Caller<'_>) -> Result<Era, Unavailable> {
+        self.era_of(upstream, caller).await
+    }
+
+    async fn line(self: &Arc<Self>, upstream: &Upstream, caller: Caller<'_>) -> Result<Line, Unavailable> {
+        self.begin_line(upstream, caller).await
+    }
+
+    async fn call(
+        self: &Arc<Self>,
+        line: Line,
+        call: &Call<'_>,
+        to: To<'_>,
+        guard: CallGuard,
+        cancelled: Option<&CancellationToken>,
+    ) -> Result<Attempt<T::Body>, CallError> {
+        self.send_call(line, call, to, guard, cancelled).await
+    }
+
+    /// Ends the session that was begun, where one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.
+    async fn leave(&self, upstream: &Upstream, caller: CallerKey) {
+        let Some(session) = upstream.sessions.slot(caller).get() else {
+            return;
+        };
+        session.is_over();
+        if session.id.is_none() {
+            return;
+        }
+        let mut request = upstream.bare_request(Method::DELETE, Bytes::new());
+        session_headers(&mut request, &session);
+        if let Err(error) = self.transport.send(request, GOODBYE).await {
+            tracing::debug!(server = upstream.slug(), %error, "a session begun for looking was not ended");
+        }
+    }
+
+    fn witnessed(self: &Arc<Self>) -> (Arc<Net<Witness<T>>>, Said) {
+        self.with_witness()
+    }
+}

@@ -1,0 +1,72 @@
+//! What the layers above ask of servers, however these are reached.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatewright_domain::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ask::AskError,
+    call::{Attempt, Line},
+    call_guard::CallGuard,
+    caller::{Caller, CallerKey},
+    metered::Meter,
+    outgoing::{Call, CallError, To},
+    unavailable::Unavailable,
+    upstream::Upstream,
+    witness::Said,
+};
+use crate::wire::version::Era;
+
+/// Speaks with servers. What is known of a server lies in its [`Upstream`], which every method is given.
+pub(crate) trait Peers: Send + Sync + Sized + 'static {
+    /// What the answer to a call is read from.
+    type Body;
+    /// The same, with a witness.
+    type Witnessed: Peers;
+
+    /// The time by its clock.
+    fn now(&self) -> Timestamp;
+
+    /// Asks for a result, in whatever era the server speaks. What is asked so changes nothing at the server. `members` are
+    /// further members of `params` as JSON text without braces, like `"cursor":"x"`.
+    fn ask(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        method: &str,
+        members: &str,
+        meter: &Arc<dyn Meter>,
+    ) -> impl Future<Output = Result<Bytes, AskError>> + Send;
+
+    /// The era of a server, found out where it is not known.
+    fn era(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> impl Future<Output = Result<Era, Unavailable>> + Send;
+
+    /// Finds out what a call to a server needs, and begins it.
+    fn line(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> impl Future<Output = Result<Line, Unavailable>> + Send;
+
+    /// Sends a call once and begins to read its answer.
+    fn call(
+        self: &Arc<Self>,
+        line: Line,
+        call: &Call<'_>,
+        to: To<'_>,
+        guard: CallGuard,
+        cancelled: Option<&CancellationToken>,
+    ) -> impl Future<Output = Result<Attempt<Self::Body>, CallError>> + Send;
+
+    /// Ends the session of a user where there is one, and waits a moment for that.
+    fn leave(&self, upstream: &Upstream, caller: CallerKey) -> impl Future<Output = ()> + Send;
+
+    /// The same, and what connections say is kept.
+    fn witnessed(self: &Arc<Self>) -> (Arc<Self::Witnessed>, Said);
+}
