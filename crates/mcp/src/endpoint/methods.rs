@@ -32,6 +32,7 @@ use crate::{
         headers,
         json::json_string,
         jsonrpc::{ErrorCode, Refusal},
+        listing::ListKind,
         media_type::{MediaType, media_type},
         meta::{self, Dialect, ModernMeta, header_era},
         meta_keys,
@@ -252,7 +253,11 @@ impl<T: Transport> Endpoint<T> {
         let Some(page) = page else {
             return refuse(&unknown());
         };
-        match self.federation.view(plan, caller, Freshness::Fresh, None).await {
+        match self
+            .federation
+            .view(plan, ListKind::Tools, caller, Freshness::Fresh, None)
+            .await
+        {
             Err(why) => {
                 reached.failure = Some(why.reason());
                 refuse(&Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string()))

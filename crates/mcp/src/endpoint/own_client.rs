@@ -16,7 +16,7 @@ use crate::{
         about::CLIENT_INFO, caller::Caller, transport::Transport, unavailable::Unavailable,
         upstream::Upstream,
     },
-    wire::{headers, json::json_string, meta_keys, scan::Span, version::ProtocolVersion},
+    wire::{headers, json::json_string, listing::ListKind, meta_keys, scan::Span, version::ProtocolVersion},
 };
 
 /// A tool that a gateway offers.
@@ -49,7 +49,7 @@ impl<T: Transport> Endpoint<T> {
     ) -> Result<Vec<OfferedTool>, Unavailable> {
         let view = self
             .federation
-            .view(plan, caller, Freshness::Fresh, None)
+            .view(plan, ListKind::Tools, caller, Freshness::Fresh, None)
             .await?
             .view;
         let tools = view
@@ -79,7 +79,7 @@ impl<T: Transport> Endpoint<T> {
         // What is wrong with the list or the arguments is told by the call itself.
         if let Ok(seen) = self
             .federation
-            .view(plan, caller, Freshness::Any, Some(name))
+            .view(plan, ListKind::Tools, caller, Freshness::Any, Some(name))
             .await
             && let Some(entry) = seen.view.entry(name)
             && let Ok(mirrored) = entry.param_headers.derive(Some(arguments.as_bytes()))

@@ -23,7 +23,7 @@ use crate::{
     wire::{
         headers::HeaderMismatch,
         jsonrpc::{ErrorCode, Refusal},
-        listing::Entry,
+        listing::{Entry, ListKind},
         version::Era,
     },
 };
@@ -137,7 +137,13 @@ impl<P: Peers> Federation<P> {
     async fn resolve(&self, call: &Call<'_>, freshness: Freshness) -> Result<Option<Resolved>, CallError> {
         let name = call.name()?;
         let seen = self
-            .view(call.plan, call.message.caller, freshness, Some(name))
+            .view(
+                call.plan,
+                ListKind::Tools,
+                call.message.caller,
+                freshness,
+                Some(name),
+            )
             .await?;
         Ok(Resolved::of(&seen.view, name))
     }
@@ -145,7 +151,9 @@ impl<P: Peers> Federation<P> {
     /// Asks again what tools there are, because none of this name was known.
     async fn look_again(&self, call: &Call<'_>, name: &str) -> Result<Resolved, CallError> {
         let (plan, caller) = (call.plan, call.message.caller);
-        let seen = self.view(plan, caller, Freshness::LookAgain, Some(name)).await?;
+        let seen = self
+            .view(plan, ListKind::Tools, caller, Freshness::LookAgain, Some(name))
+            .await?;
         if let Some(found) = Resolved::of(&seen.view, name) {
             return Ok(found);
         }
@@ -223,8 +231,8 @@ impl<P: Peers> Federation<P> {
         may_be_sent: bool,
     ) -> Result<Option<Vec<(HeaderName, HeaderValue)>>, CallError> {
         let caller = call.message.caller;
-        server.have_changed(caller.key);
-        catalog(&self.lists, server, caller, Freshness::Fresh).await?;
+        server.has_changed(ListKind::Tools, caller.key);
+        catalog(&self.lists, server, ListKind::Tools, caller, Freshness::Fresh).await?;
         let found = self.resolve(call, Freshness::Any).await?;
         if !may_be_sent {
             return Ok(None);

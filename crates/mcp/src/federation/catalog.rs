@@ -1,4 +1,4 @@
-//! The tools of one server, as they were read.
+//! A list of one server, as it was read.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::wire::listing::ServerList;
 /// Tells lists apart by their content: SHA-256 of their entries.
 pub(super) type Fingerprint = [u8; 32];
 
-/// The tools of one server, as one user or all users see them.
+/// A list of one server, as one user or all users see it.
 #[derive(Debug, Clone)]
 pub(crate) struct Catalog {
     /// The list.

@@ -59,11 +59,12 @@ pub(super) enum Found {
 pub(crate) fn find<P: Peers>(
     lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
+    kind: ListKind,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Found {
     let now = lists.peers.now();
-    let (upstream, catalogs) = (&*server.upstream, &server.catalogs);
+    let (upstream, catalogs) = (&*server.upstream, server.catalogs.of(kind));
     if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
         return Found::Now(Ok(catalog));
     }
@@ -71,7 +72,7 @@ pub(crate) fn find<P: Peers>(
     if let Some(why) = upstream.failure(now) {
         return Found::Now(last.ok_or_else(|| Unavailable::clone(&why)));
     }
-    let reading = read(lists, server, caller, &catalogs.slot(upstream, caller.key));
+    let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, caller.key));
     Found::Reading { reading, last }
 }
 
@@ -79,12 +80,13 @@ pub(crate) fn find<P: Peers>(
 pub(super) async fn catalog<P: Peers>(
     lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
+    kind: ListKind,
     caller: Caller<'_>,
     freshness: Freshness,
 ) -> Result<Catalog, Unavailable> {
     loop {
         let now = lists.peers.now();
-        let (upstream, catalogs) = (&*server.upstream, &server.catalogs);
+        let (upstream, catalogs) = (&*server.upstream, server.catalogs.of(kind));
         if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
             return Ok(catalog);
         }
@@ -92,7 +94,7 @@ pub(super) async fn catalog<P: Peers>(
         if let Some(why) = upstream.failure(now) {
             return last.ok_or_else(|| Unavailable::clone(&why));
         }
-        let reading = read(lists, server, caller, &catalogs.slot(upstream, caller.key));
+        let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, caller.key));
         match reading.wait(upstream, caller.key).await {
             Awaited::Ours(outcome) => return outcome.or_else(|why| last.ok_or(why)),
             // Where the server has turned out to tell users apart, the next reading is this user's own.
@@ -105,6 +107,7 @@ pub(super) async fn catalog<P: Peers>(
 fn read<P: Peers>(
     lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
+    kind: ListKind,
     caller: Caller<'_>,
     slot: &Arc<Slot>,
 ) -> Reading {
@@ -130,11 +133,11 @@ fn read<P: Peers>(
         let upstream = &server.upstream;
         let fetched = tokio::select! {
             biased;
-            fetched = fetch_in_time(&lists.peers, &lists.memory, upstream, caller) => Some(fetched),
+            fetched = fetch_in_time(&lists.peers, &lists.memory, kind, upstream, caller) => Some(fetched),
             () = lists.behind.given_up(upstream.config.project, &told, &behind.0) => None,
         };
         let outcome = match fetched {
-            Some(fetched) => keep(&lists, &server, key, &slot, fetched),
+            Some(fetched) => keep(&lists, &server, kind, key, &slot, fetched),
             None => Outcome::GivenUp,
         };
         *slot.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -147,18 +150,17 @@ fn read<P: Peers>(
 fn keep<P>(
     lists: &Lists<P>,
     server: &Server,
+    kind: ListKind,
     caller: CallerKey,
     slot: &Arc<Slot>,
     fetched: Result<Fetched, Unavailable>,
 ) -> Outcome {
-    let private = fetched.as_ref().is_ok_and(|fetched| fetched.private) && server.catalogs.is_shared(slot);
-    let catalog = fetched.map(|fetched| {
-        server
-            .catalogs
-            .keep(&lists.memory, &server.upstream, caller, slot, fetched)
-    });
+    let catalogs = server.catalogs.of(kind);
+    let private = fetched.as_ref().is_ok_and(|fetched| fetched.private) && catalogs.is_shared(slot);
+    let catalog =
+        fetched.map(|fetched| catalogs.keep(&lists.memory, &server.upstream, caller, slot, fetched));
     if let Err(why) = &catalog {
-        tracing::warn!(server = server.slug(), %why, "the tools of a server could not be listed");
+        tracing::warn!(server = server.slug(), %why, "the {} of a server could not be listed", kind.noun());
     }
     Outcome::Read { catalog, private }
 }
@@ -180,10 +182,11 @@ impl Identify for Introduced {
 pub(super) async fn read_list<P: Peers>(
     peers: &Arc<P>,
     memory: &Arc<ListMemory>,
+    kind: ListKind,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<ServerList, Unavailable> {
-    fetch(peers, memory, upstream, caller)
+    fetch(peers, memory, kind, upstream, caller)
         .await
         .map(|fetched| fetched.list)
 }
@@ -191,11 +194,12 @@ pub(super) async fn read_list<P: Peers>(
 async fn fetch_in_time<P: Peers>(
     peers: &Arc<P>,
     memory: &Arc<ListMemory>,
+    kind: ListKind,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
     let deadline = upstream.config.timeout.saturating_mul(LIST_REQUESTS);
-    let fetching = fetch(peers, memory, upstream, caller);
+    let fetching = fetch(peers, memory, kind, upstream, caller);
     tokio::time::timeout(deadline, fetching)
         .await
         .unwrap_or_else(|_| {
@@ -205,13 +209,17 @@ async fn fetch_in_time<P: Peers>(
         })
 }
 
-fn no_room(upstream: &Upstream) -> Unavailable {
-    upstream.not_mcp("a list of tools that does not fit into the memory for lists of its project")
+fn no_room(upstream: &Upstream, kind: ListKind) -> Unavailable {
+    upstream.not_mcp(format!(
+        "a list of {} that does not fit into the memory for lists of its project",
+        kind.noun()
+    ))
 }
 
 async fn fetch<P: Peers>(
     peers: &Arc<P>,
     memory: &Arc<ListMemory>,
+    kind: ListKind,
     upstream: &Upstream,
     caller: Caller<'_>,
 ) -> Result<Fetched, Unavailable> {
@@ -222,19 +230,20 @@ async fn fetch<P: Peers>(
     let mut private = upstream.knows_users();
     let mut members = String::new();
     loop {
-        let method = ListKind::Tools.method();
+        let method = kind.method();
         let result = match peers.ask(upstream, caller, method, &members, &meter).await {
             Ok(result) => result,
-            // A server without tools need not know the method.
+            // A server without such a list need not know the method.
             Err(AskError::Refused(ErrorCode::METHOD_NOT_FOUND)) => break,
             Err(AskError::Refused(code)) => {
-                return Err(upstream.not_mcp(format!("error {} to `tools/list`", code.0)));
+                return Err(upstream.not_mcp(format!("error {} to `{method}`", code.0)));
             }
-            Err(AskError::Unavailable(_)) if counter.is_full() => return Err(no_room(upstream)),
+            Err(AskError::Unavailable(_)) if counter.is_full() => return Err(no_room(upstream, kind)),
             Err(AskError::Unavailable(why)) => return Err(why),
         };
-        let page = listing::parse_page(ListKind::Tools, &result)
-            .map_err(|error| upstream.not_mcp(format!("a list of tools that cannot be read: {error}")))?;
+        let page = listing::parse_page(kind, &result).map_err(|error| {
+            upstream.not_mcp(format!("a list of {} that cannot be read: {error}", kind.noun()))
+        })?;
         private |= page.cache_scope == Some(CacheScope::Private);
         for invalid in &page.invalid {
             tracing::warn!(server = upstream.slug(), tool = invalid.key.as_deref(), reason = %invalid.reason, "a tool is left out");
@@ -242,7 +251,7 @@ async fn fetch<P: Peers>(
         let further = list.push(page);
         drop(result);
         if !counter.settle(bytes_of(&list)) {
-            return Err(no_room(upstream));
+            return Err(no_room(upstream, kind));
         }
         let Some(cursor) = further else {
             break;

@@ -1,5 +1,5 @@
-//! What is known of the tools each server has: kept as long as the server says, shared between users only where the server
-//! may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`super::catalog_read`].
+//! What is known of a server's lists of one kind: kept as long as the server says, shared between users only where the
+//! server may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`super::catalog_read`].
 
 use std::{
     sync::{

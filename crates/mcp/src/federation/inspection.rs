@@ -18,7 +18,7 @@ use crate::{
         upstream::Upstream,
     },
     wire::{
-        listing::ServerList,
+        listing::{ListKind, ServerList},
         version::{Era, ProtocolVersion},
     },
 };
@@ -127,7 +127,7 @@ async fn look<P: Peers>(
 ) -> Result<Seen, Unavailable> {
     let era = peers.era(upstream, caller).await?;
     let began = Instant::now();
-    let tools = catalog_read::read_list(peers, memory, upstream, caller).await?;
+    let tools = catalog_read::read_list(peers, memory, ListKind::Tools, upstream, caller).await?;
     let listed_in = began.elapsed();
     let version = match era {
         Era::Modern => ProtocolVersion::LATEST_MODERN,

@@ -1,4 +1,4 @@
-//! `tools/list` of a gateway: the lists of its servers merged in a stable order, written once and served from memory.
+//! Lists of a gateway: the lists of its servers merged in a stable order, written once and served from memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,9 +13,12 @@ use super::{
     plan::Plan,
     servers::Federation,
     under_way::Awaited,
-    view::{CLIENT_TTL_MAX, Hint, Made, Seen, View},
+    view::{CLIENT_TTL_MAX, Hint, Made, Seen, View, ViewKey},
 };
-use crate::peer::{caller::Caller, peers::Peers, unavailable::Unavailable};
+use crate::{
+    peer::{caller::Caller, peers::Peers, unavailable::Unavailable},
+    wire::listing::ListKind,
+};
 
 /// Once there is something to answer a list with, servers that are being asked get this much longer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -26,30 +29,32 @@ impl<P: Peers> Federation<P> {
     pub(crate) async fn view(
         &self,
         plan: &Plan,
+        kind: ListKind,
         caller: Caller<'_>,
         freshness: Freshness,
         name: Option<&str>,
     ) -> Result<Seen, Unavailable> {
         let now = self.peers.now();
         if freshness != Freshness::LookAgain
-            && let Some(kept) = plan.last.load_full()
+            && let Some(kept) = plan.last.of(kind).load_full()
             && let Some(view) = kept.get(now)
             && let Some(fresh_until) = view.fresh_until(&plan.servers, caller, now)
             && (freshness == Freshness::Any || now < fresh_until)
         {
             let hint = Hint {
                 fresh_until,
-                scope: plan.scope(),
+                scope: plan.scope(kind),
             };
             return Ok(Seen { view, hint });
         }
         // Boxed because it is rare and large.
-        Box::pin(self.make_view(plan, caller, freshness, name)).await
+        Box::pin(self.make_view(plan, kind, caller, freshness, name)).await
     }
 
     async fn make_view(
         &self,
         plan: &Plan,
+        kind: ListKind,
         caller: Caller<'_>,
         freshness: Freshness,
         name: Option<&str>,
@@ -57,9 +62,9 @@ impl<P: Peers> Federation<P> {
         let mut catalogs = Vec::with_capacity(plan.servers.len());
         let mut failure = None;
         let answers = if freshness == Freshness::Fresh && name.is_none() {
-            self.gather(plan, caller).await
+            self.gather(plan, kind, caller).await
         } else {
-            self.ask_for(plan, caller, freshness, name).await
+            self.ask_for(plan, kind, caller, freshness, name).await
         };
         for answer in answers {
             catalogs.push(answer.unwrap_or_else(|why| {
@@ -85,13 +90,18 @@ impl<P: Peers> Federation<P> {
             .into_iter()
             .map(|catalog| catalog.map(|catalog| catalog.list))
             .collect();
-        plan.leave_out_what_does_not_fit(&mut lists, self.lists.memory.limits().of_view());
-        let key = (plan.serial, made_of.clone());
+        plan.leave_out_what_does_not_fit(kind, &mut lists, self.lists.memory.limits().of_view());
+        let key = ViewKey {
+            serial: plan.serial,
+            kind,
+            made_of: made_of.clone(),
+        };
         let known = self.views.get(&key);
         let known = known.and_then(|kept| Some((kept.get(now)?, kept)));
         let (view, kept) = known.unwrap_or_else(|| {
             let view = Arc::new(View::merge(
                 plan.gateway_id,
+                kind,
                 plan.naming,
                 &plan.servers,
                 lists,
@@ -102,10 +112,10 @@ impl<P: Peers> Federation<P> {
             self.views.insert(key, Arc::clone(&kept));
             (view, kept)
         });
-        plan.last.store(Some(kept));
+        plan.last.of(kind).store(Some(kept));
         let hint = Hint {
             fresh_until,
-            scope: plan.scope(),
+            scope: plan.scope(kind),
         };
         Ok(Seen { view, hint })
     }
@@ -114,6 +124,7 @@ impl<P: Peers> Federation<P> {
     async fn ask_for(
         &self,
         plan: &Plan,
+        kind: ListKind,
         caller: Caller<'_>,
         freshness: Freshness,
         name: Option<&str>,
@@ -121,10 +132,17 @@ impl<P: Peers> Federation<P> {
         let asked = plan.servers.iter().map(async |offered| {
             let server = &offered.server;
             if name.is_none_or(|name| offered.own_name(plan.naming, name).is_some()) {
-                return catalog(&self.lists, server, caller, freshness).await.map(Some);
+                return catalog(&self.lists, server, kind, caller, freshness)
+                    .await
+                    .map(Some);
             }
             // A hung server must not hold up the calls of others.
-            Ok((server.catalogs).peek(&server.upstream, caller.key, Freshness::Any, self.peers.now()))
+            Ok((server.catalogs.of(kind)).peek(
+                &server.upstream,
+                caller.key,
+                Freshness::Any,
+                self.peers.now(),
+            ))
         });
         join_all(asked).await
     }
@@ -132,14 +150,19 @@ impl<P: Peers> Federation<P> {
     /// The lists of all servers. Once there is something to answer with, what is being read is waited for a moment more,
     /// and not again by those who ask while it still is; what was known of it before takes its place. It goes on behind,
     /// and the next list has it.
-    async fn gather(&self, plan: &Plan, caller: Caller<'_>) -> Vec<Result<Option<Catalog>, Unavailable>> {
+    async fn gather(
+        &self,
+        plan: &Plan,
+        kind: ListKind,
+        caller: Caller<'_>,
+    ) -> Vec<Result<Option<Catalog>, Unavailable>> {
         let mut answers = Vec::with_capacity(plan.servers.len());
         let mut waiting = FuturesUnordered::new();
         let mut behind = Vec::new();
         let mut until: Option<Instant> = None;
         for (index, offered) in plan.servers.iter().enumerate() {
             let server = &offered.server;
-            answers.push(match find(&self.lists, server, caller, Freshness::Fresh) {
+            answers.push(match find(&self.lists, server, kind, caller, Freshness::Fresh) {
                 Found::Now(answer) => answer.map(Some),
                 Found::Reading { reading, last } => {
                     until = until.max(Some(reading.began + PATIENCE));
@@ -148,7 +171,9 @@ impl<P: Peers> Federation<P> {
                         let awaited = reading.wait(&server.upstream, caller.key).await;
                         let answer = match awaited {
                             Awaited::Ours(answer) => answer,
-                            Awaited::Again => catalog(&self.lists, server, caller, Freshness::Fresh).await,
+                            Awaited::Again => {
+                                catalog(&self.lists, server, kind, caller, Freshness::Fresh).await
+                            }
                         };
                         (index, answer)
                     });

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwapOption;
 use gatewright_domain::id::{GatewayId, ProjectId, ServerId};
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
     peer::config::UpstreamConfig,
     wire::{
         json::json_string,
-        listing::{CacheScope, ServerList},
+        listing::{ByKind, CacheScope, ListKind, ServerList},
     },
 };
 
@@ -51,7 +52,7 @@ pub struct Plan {
     pub(crate) naming: Naming,
     pub(crate) servers: Vec<Offered>,
     /// The merged list made last: where lists do not differ between users, the one all of them have.
-    pub(super) last: arc_swap::ArcSwapOption<Kept<View>>,
+    pub(super) last: ByKind<ArcSwapOption<Kept<View>>>,
 }
 
 impl Plan {
@@ -82,30 +83,32 @@ impl Plan {
             instructions: config.instructions,
             naming: config.naming,
             servers,
-            last: arc_swap::ArcSwapOption::empty(),
+            last: ByKind::default(),
         }
     }
 
     /// Leaves out servers whose lists would make the merged list larger than what is kept of one.
-    pub(super) fn leave_out_what_does_not_fit(&self, lists: &mut [Option<Arc<ServerList>>], bytes: usize) {
+    pub(super) fn leave_out_what_does_not_fit(
+        &self,
+        kind: ListKind,
+        lists: &mut [Option<Arc<ServerList>>],
+        bytes: usize,
+    ) {
         let mut left = bytes;
         for (offered, slot) in self.servers.iter().zip(lists) {
             let Some(list) = slot else { continue };
             if let Some(rest) = left.checked_sub(bytes_of(list)) {
                 left = rest;
             } else {
-                tracing::warn!(gateway = %self.gateway_id, server = offered.server.slug(), "the tools of a server are left out: the lists of all servers of the gateway together are too large");
+                tracing::warn!(gateway = %self.gateway_id, server = offered.server.slug(), "the {} of a server are left out: the lists of all servers of the gateway together are too large", kind.noun());
                 *slot = None;
             }
         }
     }
 
-    /// Whether its lists may differ between users.
-    pub(super) fn scope(&self) -> CacheScope {
-        let private = self
-            .servers
-            .iter()
-            .any(|offered| offered.server.catalogs.is_private(&offered.server.upstream));
+    /// Whether its lists of this kind may differ between users.
+    pub(super) fn scope(&self, kind: ListKind) -> CacheScope {
+        let private = self.servers.iter().any(|offered| offered.server.is_private(kind));
         if private {
             CacheScope::Private
         } else {

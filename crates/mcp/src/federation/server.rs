@@ -4,23 +4,31 @@
 use std::sync::Arc;
 
 use super::catalogs::Catalogs;
-use crate::peer::{call_guard::Lists, caller::CallerKey, config::UpstreamConfig, upstream::Upstream};
+use crate::{
+    peer::{call_guard::Lists, caller::CallerKey, config::UpstreamConfig, upstream::Upstream},
+    wire::listing::{ByKind, ListKind},
+};
 
 /// A server and what is known of its lists.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// The server itself.
     pub(crate) upstream: Arc<Upstream>,
-    /// Its tools.
-    pub(crate) catalogs: Catalogs,
+    /// Its lists.
+    pub(crate) catalogs: ByKind<Catalogs>,
 }
 
 impl Server {
+    /// Whether its lists of this kind are kept apart by user.
+    pub(super) fn is_private(&self, kind: ListKind) -> bool {
+        self.catalogs.of(kind).is_private(&self.upstream)
+    }
+
     /// A server of which nothing is known yet.
     pub(super) fn new(config: UpstreamConfig) -> Self {
         Self {
             upstream: Arc::new(Upstream::new(config)),
-            catalogs: Catalogs::default(),
+            catalogs: ByKind::default(),
         }
     }
 
@@ -30,8 +38,8 @@ impl Server {
 }
 
 impl Lists for Server {
-    /// The next request for one asks the server.
-    fn have_changed(&self, caller: CallerKey) {
-        self.catalogs.invalidate(&self.upstream, caller);
+    /// The next request for it asks the server.
+    fn has_changed(&self, kind: ListKind, caller: CallerKey) {
+        self.catalogs.of(kind).invalidate(&self.upstream, caller);
     }
 }

@@ -17,7 +17,7 @@ use super::{
     lists::Lists,
     plan::{GatewayConfig, Plan},
     server::Server,
-    view::{Made, View},
+    view::{View, ViewKey},
 };
 use crate::peer::{config::UpstreamConfig, peers::Peers};
 
@@ -34,7 +34,7 @@ pub(crate) struct Federation<P> {
     pub(crate) peers: Arc<P>,
     pub(super) lists: Arc<Lists<P>>,
     /// Merged lists by the plan and what they were made of.
-    pub(crate) views: Cache<(u64, Made), Arc<Kept<View>>>,
+    pub(crate) views: Cache<ViewKey, Arc<Kept<View>>>,
     next_serial: AtomicU64,
     /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
     servers: Mutex<HashMap<ServerId, Known>>,

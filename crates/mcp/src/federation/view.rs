@@ -33,6 +33,7 @@ pub(crate) struct View {
     pub(super) merged: Merged,
     /// What it was made of, in the order of the plan's servers.
     lists: Vec<Option<Arc<ServerList>>>,
+    kind: ListKind,
     made_of: Made,
     /// Who answers, as stateless clients are told it: the plan's.
     server_info: Arc<str>,
@@ -42,6 +43,16 @@ pub(crate) struct View {
 
 /// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
 pub(super) type Made = Box<[Option<Fingerprint>]>;
+
+/// What tells merged lists apart. Where rules decide who is offered what, the class of users that they make alike belongs
+/// here too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ViewKey {
+    /// The plan.
+    pub(super) serial: u64,
+    pub(super) kind: ListKind,
+    pub(super) made_of: Made,
+}
 
 /// A view as one user has it.
 #[derive(Debug, Clone)]
@@ -77,6 +88,7 @@ impl View {
     /// The lists of a gateway's servers as one.
     pub(super) fn merge(
         gateway: GatewayId,
+        kind: ListKind,
         naming: Naming,
         servers: &[Offered],
         lists: Vec<Option<Arc<ServerList>>>,
@@ -92,7 +104,7 @@ impl View {
                 allowed: offered.allowed.as_ref(),
             })
             .collect();
-        let merged = Merged::new(ListKind::Tools, naming, &sources);
+        let merged = Merged::new(kind, naming, &sources);
         let mut reported = HashSet::new();
         for report in &merged.reports {
             if reported.insert((report.server, &report.upstream_name)) {
@@ -102,6 +114,7 @@ impl View {
         Self {
             merged,
             lists,
+            kind,
             made_of,
             server_info,
             written: ArcSwapOption::empty(),
@@ -148,8 +161,7 @@ impl View {
 
     /// Writes one page.
     fn page(&self, era: Era, told: CacheHint, page: usize) -> Option<Bytes> {
-        self.merged
-            .result(ListKind::Tools, era, told, &self.server_info, page)
+        self.merged.result(self.kind, era, told, &self.server_info, page)
     }
 
     /// Where a name leads.
@@ -213,7 +225,10 @@ impl View {
         let mut until = now.plus(CLIENT_TTL_MAX);
         for (offered, ours) in servers.iter().zip(&self.made_of) {
             let server = &offered.server;
-            until = match (ours, server.catalogs.glance(&server.upstream, caller.key)) {
+            until = match (
+                ours,
+                server.catalogs.of(self.kind).glance(&server.upstream, caller.key),
+            ) {
                 (Some(ours), Some(theirs)) if *ours == theirs.fingerprint => until.min(theirs.fresh_until),
                 // A server without a list is asked again as soon as its pause is over.
                 (None, None) => until.min(now),

@@ -171,7 +171,7 @@ where
                     return;
                 }
                 Step::Drop => {}
-                Step::ToolsChanged => self.guard.tools_changed(),
+                Step::ListChanged(kind) => self.guard.list_changed(kind),
                 Step::Reply(message) => self.guard.reply(message),
             }
         }

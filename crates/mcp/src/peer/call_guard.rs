@@ -13,7 +13,7 @@ use super::{
     transport::Transport,
     upstream::{ASSERTION, Upstream},
 };
-use crate::wire::jsonrpc;
+use crate::wire::{jsonrpc, listing::ListKind};
 
 /// How long a notice to a server may take; nobody waits for it.
 const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
@@ -86,10 +86,10 @@ impl CallGuard {
         }
     }
 
-    /// The server says that its list has changed.
-    pub(super) fn tools_changed(&self) {
+    /// The server says that a list of it has changed.
+    pub(super) fn list_changed(&self, kind: ListKind) {
         if let Some(lists) = &self.lists {
-            lists.have_changed(self.caller);
+            lists.has_changed(kind, self.caller);
         }
     }
 }
@@ -104,8 +104,8 @@ impl Drop for CallGuard {
 
 /// Who keeps what a server lists.
 pub(crate) trait Lists: Send + Sync {
-    /// The server says to this user that its lists have changed.
-    fn have_changed(&self, caller: CallerKey);
+    /// The server says to this user that a list of it has changed.
+    fn has_changed(&self, kind: ListKind, caller: CallerKey);
 }
 
 /// The way back to a server while a call runs.

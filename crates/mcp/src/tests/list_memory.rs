@@ -9,6 +9,7 @@ use super::lists::{ADA, BOB, call, list, names};
 use crate::{
     federation::{catalog::bytes_of, list_memory::ListLimits},
     testing::net::{FakeServer, User, World, json_answer, legacy_server, modern_reply, modern_server, tool},
+    wire::listing::ListKind,
 };
 
 const LIMITS: ListLimits = ListLimits {
@@ -116,7 +117,14 @@ async fn what_was_read_in_a_session_is_given_back_while_the_session_lives() {
     let upstream = &server.upstream;
     let lists = users.iter().map(|user| {
         assert!(upstream.sessions.slot(world.key(user)).get().is_some());
-        bytes_of(&server.catalogs.last(upstream, world.key(user), now).unwrap().list)
+        bytes_of(
+            &server
+                .catalogs
+                .of(ListKind::Tools)
+                .last(upstream, world.key(user), now)
+                .unwrap()
+                .list,
+        )
     });
     let views = world.endpoint.federation.views.iter();
     let views = views.map(|(_, kept)| kept.get(now).unwrap().weight());

@@ -8,6 +8,7 @@ use super::{
     id::same_id,
     json::json_string,
     jsonrpc::{self, ErrorCode, Refusal},
+    listing::ListKind,
     scan,
     splice::Splice,
     version::Era,
@@ -40,8 +41,8 @@ pub(crate) enum Step {
     Last(Bytes),
     /// Nothing for the client.
     Drop,
-    /// Nothing for the client: the server's list of tools has changed.
-    ToolsChanged,
+    /// Nothing for the client: a list of the server has changed.
+    ListChanged(ListKind),
     /// Nothing for the client: send this back to the server as the answer to a request of its own.
     Reply(Bytes),
 }
@@ -140,7 +141,7 @@ impl Bridge {
         match notification.method.value.as_ref() {
             "notifications/progress" => self.progress(data, notification),
             "notifications/message" if !self.wants_logs => Step::Drop,
-            "notifications/tools/list_changed" => Step::ToolsChanged,
+            "notifications/tools/list_changed" => Step::ListChanged(ListKind::Tools),
             // They concern requests, lists and subscriptions of ours with the server, not of this client.
             "notifications/cancelled"
             | "notifications/initialized"

@@ -1,7 +1,7 @@
 //! Lists of tools, prompts, resources and templates, as an upstream gives them: read page by page without losing a byte,
 //! within caps.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::OnceLock};
 
 use bytes::Bytes;
 
@@ -55,6 +55,16 @@ impl ListKind {
         }
     }
 
+    /// What people call what is listed.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::ResourceTemplates => "resource templates",
+        }
+    }
+
     /// The member of the result that holds the list.
     pub const fn member(self) -> &'static str {
         match self {
@@ -77,6 +87,23 @@ impl ListKind {
     /// Whether entries are named by us where several servers are chosen; URIs stay as they are.
     pub const fn is_named(self) -> bool {
         matches!(self, Self::Tools | Self::Prompts)
+    }
+}
+
+/// Something for each kind of list, made when it is first needed: kinds that nobody asks for cost nothing.
+#[derive(Debug)]
+pub(crate) struct ByKind<V>([OnceLock<V>; 4]);
+
+impl<V> Default for ByKind<V> {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; 4])
+    }
+}
+
+impl<V: Default> ByKind<V> {
+    /// That of this kind.
+    pub(crate) fn of(&self, kind: ListKind) -> &V {
+        self.0[kind as usize].get_or_init(V::default)
     }
 }
 
