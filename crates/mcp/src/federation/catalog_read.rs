@@ -56,7 +56,7 @@ pub(super) enum Found {
 
 /// Looks for the list of a user, and has it read where what is in memory is not good enough. While a server is down its
 /// last list is given for a while.
-pub(crate) fn find<P: Peers>(
+pub(super) fn find<P: Peers>(
     lists: &Arc<Lists<P>>,
     server: &Arc<Server>,
     kind: ListKind,

@@ -31,7 +31,7 @@ const UNUSED_FOR: Duration = Duration::from_mins(10);
 /// The servers of the process, and what is made of their lists.
 #[derive(Debug)]
 pub(crate) struct Federation<P> {
-    pub(crate) peers: Arc<P>,
+    pub(super) peers: Arc<P>,
     pub(super) lists: Arc<Lists<P>>,
     /// Merged lists by the plan and what they were made of.
     pub(crate) views: Cache<ViewKey, Arc<Kept<View>>>,

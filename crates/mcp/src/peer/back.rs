@@ -22,7 +22,7 @@ pub(super) const REPLIES_MAX: u32 = 16;
 /// The way back to a server with sessions.
 #[derive(Debug)]
 pub(super) struct Back<'a, T> {
-    pub(crate) net: &'a Net<T>,
+    pub(super) net: &'a Net<T>,
     pub(crate) upstream: &'a Upstream,
     pub(crate) caller: Caller<'a>,
     /// The session; none while it begins.

@@ -13,7 +13,7 @@ pub(super) const BUSY: &str = "The gateway is passing on too many large answers 
 
 /// What is held by all answers together.
 #[derive(Debug, Default)]
-pub(crate) struct Budget {
+pub(super) struct Budget {
     held: AtomicUsize,
 }
 

@@ -116,7 +116,7 @@ trait Backchannel: Send + Sync {
 
 /// A call within a session with a server.
 pub(super) struct SessionCall<T> {
-    pub(crate) net: Arc<Net<T>>,
+    pub(super) net: Arc<Net<T>>,
     pub(crate) upstream: Arc<Upstream>,
     pub(super) session: Arc<UpstreamSession>,
     pub(super) assertion: Option<HeaderValue>,

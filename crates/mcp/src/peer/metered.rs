@@ -29,7 +29,7 @@ pub(crate) trait Meter: Send + Sync + 'static {
 
 /// Sends requests and meters what is answered.
 pub(super) struct Metered<T> {
-    pub(crate) net: Arc<Net<T>>,
+    pub(super) net: Arc<Net<T>>,
     pub(super) meter: Arc<dyn Meter>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) mod net;
 mod old_transport;
 pub(crate) mod outgoing;
 pub(crate) mod peers;
-pub(crate) mod session;
+mod session;
 pub mod transport;
 pub(crate) mod unavailable;
 pub(crate) mod upstream;

@@ -18,11 +18,11 @@ use super::{
 /// What sends and what tells the time.
 #[derive(Debug)]
 pub(crate) struct Net<T> {
-    pub(crate) transport: T,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) budget: Arc<Budget>,
+    pub(super) transport: T,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) budget: Arc<Budget>,
     /// How many sessions are ended at once.
-    pub(crate) farewells: Arc<Semaphore>,
+    pub(super) farewells: Arc<Semaphore>,
 }
 
 impl<T> Net<T> {
@@ -37,7 +37,7 @@ impl<T> Net<T> {
     }
 
     /// The same with another transport, usually one that goes through this.
-    pub(crate) fn through<U>(&self, transport: U) -> Net<U> {
+    pub(super) fn through<U>(&self, transport: U) -> Net<U> {
         Net {
             transport,
             clock: Arc::clone(&self.clock),
@@ -48,7 +48,7 @@ impl<T> Net<T> {
 }
 
 impl<T: Transport> Net<T> {
-    pub(crate) fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 

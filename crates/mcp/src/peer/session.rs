@@ -23,7 +23,7 @@ const SESSIONS_MAX: u64 = 10_000;
 const IDLE: Duration = Duration::from_mins(30);
 
 /// Sessions ended at once, in the whole process: a changed server may end thousands.
-pub(crate) const FAREWELLS_AT_ONCE: usize = 16;
+pub(super) const FAREWELLS_AT_ONCE: usize = 16;
 
 /// A session with a server. When nobody uses it any more, the server is told that it is over
 /// (2025-11-25 basic/transports, "Session Management").
@@ -65,7 +65,7 @@ impl UpstreamSession {
     }
 
     /// It is over at the server, which need not be told.
-    pub(crate) fn is_over(&self) {
+    pub(super) fn is_over(&self) {
         drop(
             self.farewell
                 .lock()
@@ -90,7 +90,7 @@ impl Drop for UpstreamSession {
 }
 
 /// Writes the headers of a request within a session.
-pub(crate) fn session_headers<B>(request: &mut Request<B>, session: &UpstreamSession) {
+pub(super) fn session_headers<B>(request: &mut Request<B>, session: &UpstreamSession) {
     let map = request.headers_mut();
     if session.version.has_version_header() {
         map.insert(

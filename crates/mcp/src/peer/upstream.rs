@@ -245,7 +245,7 @@ impl Upstream {
     }
 
     /// The same without the identity assertion.
-    pub(crate) fn bare_request<B>(&self, method: Method, body: B) -> Request<B> {
+    pub(super) fn bare_request<B>(&self, method: Method, body: B) -> Request<B> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = self.config.url.clone();
