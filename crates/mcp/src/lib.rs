@@ -5,12 +5,13 @@
 //! - `wire`: messages read and rewritten without changing a byte that need not change, headers, Server-Sent Events, pages of
 //!   lists, the translation between the eras. No I/O, no clock, no randomness.
 //! - `peer`: one server. What is known of it, its sessions and its era, requests of our own, and one call of a client sent
-//!   there. Servers are reached through a [`upstream_transport::Transport`].
+//!   there. The layers above use a trait; behind it is HTTP, over a [`upstream_transport::Transport`].
 //! - `federation`: what gateways offer of several servers. Plans, lists and the memory for them, names, and where a call goes.
 //! - `endpoint`: what clients meet. The methods of both eras, sessions of clients, and the answers they get.
 //!
 //! None of them knows the web framework or the program around it.
 
+// What is `pub` is for other crates; everything else says how far it reaches.
 #![warn(unreachable_pub)]
 
 pub mod endpoint;

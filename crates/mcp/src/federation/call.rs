@@ -11,11 +11,10 @@ use super::{
 };
 use crate::{
     peer::{
-        self,
         call::Attempt,
         call_guard::{CallGuard, Lists as _},
         incoming::Answered,
-        outgoing::To,
+        outgoing::{self, To},
         peers::Peers,
         unavailable::Unavailable,
         upstream::Upstream,
@@ -42,32 +41,32 @@ pub(crate) enum CallError {
     Headers(#[from] HeaderMismatch),
     /// It led to a server, and no further.
     #[error(transparent)]
-    Server(#[from] peer::outgoing::CallError),
+    Server(#[from] outgoing::CallError),
 }
 
 impl CallError {
     /// Why a server gave no usable answer, where it was asked for one.
     pub(crate) const fn unavailable(&self) -> Option<&Unavailable> {
         match self {
-            Self::Server(
-                peer::outgoing::CallError::Unavailable(why) | peer::outgoing::CallError::Unanswered(why),
-            ) => Some(why),
+            Self::Server(outgoing::CallError::Unavailable(why) | outgoing::CallError::Unanswered(why)) => {
+                Some(why)
+            }
             _ => None,
         }
     }
 
     /// Whether the client has cancelled it.
     pub(crate) const fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Server(peer::outgoing::CallError::Cancelled))
+        matches!(self, Self::Server(outgoing::CallError::Cancelled))
     }
 
     /// The client has cancelled it.
     pub(crate) const fn cancelled() -> Self {
-        Self::Server(peer::outgoing::CallError::Cancelled)
+        Self::Server(outgoing::CallError::Cancelled)
     }
 
     const fn unanswered(why: Unavailable) -> Self {
-        Self::Server(peer::outgoing::CallError::Unanswered(why))
+        Self::Server(outgoing::CallError::Unanswered(why))
     }
 }
 
@@ -98,7 +97,7 @@ pub(crate) struct Call<'a> {
     pub(crate) plan: &'a Plan,
     /// The headers it came with.
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) message: peer::outgoing::Call<'a>,
+    pub(crate) message: outgoing::Call<'a>,
 }
 
 impl Call<'_> {
@@ -223,7 +222,7 @@ impl<P: Peers> Federation<P> {
         }
     }
 
-    /// Reads the list of a server anew, and derives from it the mirrored parameters of a call that may be sent once more.
+    /// Reads the list of a server once more, and derives from it the mirrored parameters of a call that may be sent once more.
     async fn mirrored_now(
         &self,
         call: &Call<'_>,

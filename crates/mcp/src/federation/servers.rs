@@ -1,4 +1,4 @@
-//! The federation: the upstream servers of the process, and for each gateway the plan of which of them it offers.
+//! The federation: the servers of the process, and what is made of their lists.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
 //! Requests of our own to a server, in whatever era it speaks; lists are read so. How the era is found out and sessions
-//! begin is in [`crate::peer::handshake`].
+//! begin is in [`super::handshake`].
 
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ use crate::wire::{
 
 /// Bytes of one page of a list.
 pub(super) const PAGE_ANSWER: usize = 16 * 1024 * 1024;
+
 /// Why a request of our own has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AskError {

@@ -1,5 +1,6 @@
 //! One server and how it is spoken with: its configuration and what is known of it, the requests of our own, sessions,
-//! and which era it speaks. It is reached through a [`transport::Transport`].
+//! and which era it speaks. The layers above speak with servers through [`peers::Peers`]; HTTP is its one implementation,
+//! over a [`transport::Transport`].
 
 pub(crate) mod about;
 pub(crate) mod answer_error;
