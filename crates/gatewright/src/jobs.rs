@@ -45,39 +45,32 @@ pub fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
     tracker.spawn(until_shutdown(app(), hear(app())));
     tracker.spawn(until_shutdown(app(), probe(app())));
     tracker.spawn(until_shutdown(app(), prune(app())));
-    let tracing_app = app();
-    tracker.spawn(async move {
-        until_shutdown(Arc::clone(&tracing_app), trace(Arc::clone(&tracing_app))).await;
-        // What was noted since the last round.
-        if let Err(error) = sign_in_trace::flush(&tracing_app).await {
+    tracker.spawn(until_shutdown(app(), trace(app())));
+    tracker.spawn(until_shutdown(app(), see(app())));
+    tracker.spawn(until_shutdown(app(), flush(app())));
+}
+
+/// Writes what was noted since the last round, and what requests noted while the process was stopping. Called once the last
+/// connection has ended: the first use of an access token that is not written here would not end the overlap of its
+/// refresh token.
+pub async fn write_last(app: &Admin) {
+    let tell = |result: Result<usize, StoreError>, what: &'static str| {
+        if let Err(error) = result {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the last steps of the sign-in trace were not written"
+                "{what} were not written"
             );
         }
-    });
-    let seeing_app = app();
-    tracker.spawn(async move {
-        until_shutdown(Arc::clone(&seeing_app), see(Arc::clone(&seeing_app))).await;
-        // What was noted since the last round.
-        if let Err(error) = seen_tokens::flush(&seeing_app).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the last first uses of access tokens were not written"
-            );
-        }
-    });
-    let app = app();
-    tracker.spawn(async move {
-        until_shutdown(Arc::clone(&app), flush(Arc::clone(&app))).await;
-        // What was noted since the last round.
-        if let Err(error) = last_used::flush(&app).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the last uses of API keys were not written"
-            );
-        }
-    });
+    };
+    tell(
+        sign_in_trace::flush(app).await,
+        "the last steps of the sign-in trace",
+    );
+    tell(
+        seen_tokens::flush(app).await,
+        "the last first uses of access tokens",
+    );
+    tell(last_used::flush(app).await, "the last uses of API keys");
 }
 
 async fn until_shutdown(app: Arc<Admin>, job: impl Future<Output = ()>) {

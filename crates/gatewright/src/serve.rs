@@ -52,6 +52,8 @@ const H2_PING_EVERY: Duration = Duration::from_secs(30);
 const H2_PING_DEADLINE: Duration = Duration::from_secs(20);
 /// How long an HTTP/2 client may take to hear that its idle connection ends.
 const H2_GOODBYE: Duration = Duration::from_secs(2);
+/// What was noted last is written within this time, or not at all.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 /// After running out of file descriptors, accepting waits this long for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -114,6 +116,10 @@ async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> any
             open = connections.len(),
             "the grace is over; what still runs is cut off"
         );
+    }
+    let writing = crate::jobs::write_last(&app);
+    if tokio::time::timeout(LAST_WRITES, writing).await.is_err() {
+        tracing::warn!("the database takes too long; what was noted last is not written");
     }
     app.store.close().await;
     Ok(())

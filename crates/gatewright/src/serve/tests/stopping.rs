@@ -6,6 +6,13 @@ use {
     std::sync::atomic::AtomicUsize,
 };
 
+use gatewright_domain::{
+    api_key::{ApiKey, KeyScope},
+    id::ApiKeyId,
+    token_hash::TokenHash,
+};
+use gatewright_store::api_key;
+
 use super::*;
 
 const ASK: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -119,4 +126,35 @@ async fn a_listener_that_closes_takes_who_has_connected_and_refuses_who_begins()
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn what_a_request_notes_while_the_process_stops_is_written() {
+    let server = Server::start().await;
+    let app = Arc::clone(&server.test.app);
+    let key = ApiKey {
+        id: ApiKeyId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        scope: KeyScope::Instance,
+        name: "key".to_owned(),
+        hash: TokenHash::of("key"),
+        expires_at: None,
+        created_at: app.now(),
+        last_used_at: None,
+        revoked_at: None,
+        successor_id: None,
+    };
+    let mut tx = app.store.write().await.unwrap();
+    api_key::insert(&mut tx, &key).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut made = server.connect().await;
+    let (address, again) = (server.address, server.test.another());
+    app.shutdown.cancel();
+    while TcpStream::connect(address).await.is_ok() {}
+    app.last_used.note(key.id, app.now());
+    ask(&mut made).await;
+    server.running.await.unwrap().unwrap();
+    let again = again.await.unwrap();
+    let mut tx = again.store.read().await.unwrap();
+    let written = api_key::find(&mut tx, None, key.id).await.unwrap().unwrap();
+    assert_eq!(written.last_used_at, Some(app.now()));
 }
