@@ -1,6 +1,7 @@
 //! Gatewright: a self-hosted MCP gateway that sends every end user to the customer's own identity provider.
 //!
-//! One folder per part the process plays; `app` holds what they share, `router` says which path leads where.
+//! The program: the command line, the listener, background jobs and the demo. What it serves is in the crates below:
+//! `admin`, `gateway` and `core`.
 
 pub mod cli;
 pub mod demo;
