@@ -248,7 +248,8 @@ impl Connection {
                     stopping = true;
                     if activity.is_idle() {
                         waits = true;
-                        look.as_mut().reset(activity.last_request_deadline());
+                        let drain = Duration::from_secs(self.app.config.server.drain_seconds.into());
+                        look.as_mut().reset(activity.last_request_deadline(drain));
                     } else {
                         connection.as_mut().graceful_shutdown();
                     }

@@ -74,11 +74,13 @@ impl Activity {
         self.running.load(Ordering::Acquire) == 0
     }
 
-    /// Until when a connection that is idle when the process stops may bring a request.
-    pub(super) fn last_request_deadline(&self) -> Instant {
+    /// Until when a connection that is idle when the process stops may bring a request. One whose last response was begun
+    /// before the drain and ended in it has not been told that it closes: it is given what the drain gives to others.
+    pub(super) fn last_request_deadline(&self, drain: Duration) -> Instant {
         let soon = Instant::now() + LAST_REQUEST_WAIT;
         if self.had_request.load(Ordering::Relaxed) {
-            soon
+            let quiet = Duration::from_millis(self.quiet_since.load(Ordering::Relaxed));
+            soon.max(self.accepted + quiet + drain)
         } else {
             soon.max(self.accepted + ONLY_REQUEST_WAIT)
         }

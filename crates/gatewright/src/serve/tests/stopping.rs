@@ -89,7 +89,11 @@ async fn a_connection_made_before_the_stop_is_answered_after_it() {
 async fn a_connection_that_was_made_just_now_is_waited_for_longer() {
     let (made, used) = (Activity::new(), Activity::new());
     drop(used.begin());
-    assert!(used.last_request_deadline() < made.last_request_deadline());
+    let none = Duration::ZERO;
+    assert!(used.last_request_deadline(none) < made.last_request_deadline(none));
+    // With a drain, one that was used just now is idle for as long as that before it closes.
+    let drain = Duration::from_secs(5);
+    assert!(used.last_request_deadline(drain) > Instant::now() + Duration::from_secs(4));
 }
 
 /// A connection that is begun and not waited for.
