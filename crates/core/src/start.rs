@@ -1,6 +1,6 @@
 //! The core, and how it is built at start-up.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use anyhow::Context as _;
 use gatewright_domain::{Clock, Entropy, Timestamp, sealed::Keyring};
@@ -42,6 +42,8 @@ pub struct Core {
     /// Cancelled when the process has been told to stop: readiness says so, while connections are still taken until
     /// `shutdown`.
     pub stopping: CancellationToken,
+    /// Whether the stop begins with a drain, as SIGTERM and SIGQUIT do.
+    pub drains: AtomicBool,
     /// Cancelled when the process stops: a long stream ends then.
     pub shutdown: CancellationToken,
 }
@@ -67,6 +69,7 @@ impl Core {
             last_used: LastUsed::default(),
             telemetry: Telemetry::default(),
             stopping: shutdown.child_token(),
+            drains: AtomicBool::new(false),
             shutdown,
             config,
             store,

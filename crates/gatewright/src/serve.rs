@@ -52,6 +52,8 @@ const H2_PING_EVERY: Duration = Duration::from_secs(30);
 const H2_PING_DEADLINE: Duration = Duration::from_secs(20);
 /// How long an HTTP/2 client may take to hear that its idle connection ends.
 const H2_GOODBYE: Duration = Duration::from_secs(2);
+/// How often a connection that is busy when the process stops is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What was noted last is written within this time, or not at all.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 /// After running out of file descriptors, accepting waits this long for some to come free.
@@ -192,6 +194,23 @@ struct Connection {
 }
 
 impl Connection {
+    /// When to look again at a connection of HTTP/1.1 that leaves; `None` when it may close. A stream that ends because the
+    /// process stops was begun without the word that its connection closes, so a proxy may send its next request on it.
+    fn goodbye(&self, activity: &Activity, idle_until: &mut Option<Instant>) -> Option<Instant> {
+        let now = Instant::now();
+        if !activity.is_idle() {
+            *idle_until = None;
+            return Some(now + LOOK_AGAIN);
+        }
+        let drain = if self.app.drains.load(Ordering::Relaxed) {
+            Duration::from_secs(self.app.config.server.drain_seconds.into())
+        } else {
+            Duration::ZERO
+        };
+        let until = *idle_until.get_or_insert_with(|| activity.last_request_deadline(drain));
+        (now < until).then_some(until)
+    }
+
     async fn serve(self, stream: TcpStream, _slot: OwnedSemaphorePermit) {
         let _open = Open::new(&self.app);
         let activity = Activity::new();
@@ -224,18 +243,21 @@ impl Connection {
         tokio::pin!(connection);
         let look = tokio::time::sleep(FIRST_REQUEST_DEADLINE);
         tokio::pin!(look);
-        let (mut stopping, mut waits, mut said_goodbye) = (false, false, false);
+        let (mut stopping, mut leaves, mut said_goodbye) = (false, false, false);
+        let mut idle_until = None;
         loop {
             tokio::select! {
                 // What went wrong on a connection is between hyper and the peer; requests have their own log lines.
                 _ = connection.as_mut() => return,
                 () = look.as_mut() => match activity.judge() {
-                    _ if waits => {
-                        waits = false;
-                        connection.as_mut().graceful_shutdown();
-                        look.as_mut().reset(Instant::now() + H2_GOODBYE);
-                    }
-
+                    _ if leaves => match self.goodbye(&activity, &mut idle_until) {
+                        Some(until) => look.as_mut().reset(until),
+                        None => {
+                            leaves = false;
+                            connection.as_mut().graceful_shutdown();
+                            look.as_mut().reset(Instant::now() + H2_GOODBYE);
+                        }
+                    },
                     Verdict::Wait(until) => look.as_mut().reset(until),
                     Verdict::Close if is_http2.load(Ordering::Relaxed) && !said_goodbye => {
                         said_goodbye = true;
@@ -246,12 +268,11 @@ impl Connection {
                 },
                 () = shutdown.cancelled(), if !stopping => {
                     stopping = true;
-                    if activity.is_idle() {
-                        waits = true;
-                        let drain = Duration::from_secs(self.app.config.server.drain_seconds.into());
-                        look.as_mut().reset(activity.last_request_deadline(drain));
-                    } else {
+                    if is_http2.load(Ordering::Relaxed) {
                         connection.as_mut().graceful_shutdown();
+                    } else {
+                        leaves = true;
+                        look.as_mut().reset(Instant::now());
                     }
                 }
             }

@@ -26,7 +26,7 @@ pub(super) const NEXT_HEAD_DEADLINE: Duration = Duration::from_secs(65);
 /// A client that takes not one byte for this long is not coming back for the rest.
 pub(super) const STALL_DEADLINE: Duration = Duration::from_mins(1);
 /// When the process stops, an idle connection is closed this much later: a request that is on its way gets its answer.
-const LAST_REQUEST_WAIT: Duration = Duration::from_millis(300);
+pub(super) const LAST_REQUEST_WAIT: Duration = Duration::from_millis(300);
 /// The same for a connection that was made just now, counted from then: few are made without a request to send.
 const ONLY_REQUEST_WAIT: Duration = Duration::from_secs(2);
 

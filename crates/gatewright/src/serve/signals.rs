@@ -1,6 +1,10 @@
 //! What signals ask of the process: to stop, at once or after load balancers have seen it, and to read the configuration again.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -82,6 +86,7 @@ pub async fn watch_signals(
 /// Says by `/readyz` that the process stops, and goes on serving until load balancers have had the time to ask.
 pub(super) async fn drain(app: &Admin) {
     let time = Duration::from_secs(app.config.server.drain_seconds.into());
+    app.drains.store(true, Ordering::Relaxed);
     app.stopping.cancel();
     tracing::info!(
         seconds = time.as_secs(),

@@ -162,3 +162,43 @@ async fn what_a_request_notes_while_the_process_stops_is_written() {
     let written = api_key::find(&mut tx, None, key.id).await.unwrap().unwrap();
     assert_eq!(written.last_used_at, Some(app.now()));
 }
+
+/// A stream whose head went out before the drain has not said that its connection closes.
+#[tokio::test]
+async fn after_a_stream_that_a_stop_ends_its_connection_takes_one_more_request() {
+    let shutdown = Arc::new(std::sync::OnceLock::<tokio_util::sync::CancellationToken>::new());
+    let told = Arc::clone(&shutdown);
+    let stream = async move || {
+        let over = told.get().unwrap().clone();
+        let first =
+            futures_util::stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"first")) });
+        let last = futures_util::stream::once(async move {
+            over.cancelled().await;
+            Ok(Bytes::from_static(b"last"))
+        });
+        axum::body::Body::from_stream(futures_util::StreamExt::chain(first, last))
+    };
+    let router = Router::new()
+        .route("/stream", get(stream))
+        .route("/healthz", get(async || STATUS));
+    let server = Server::with(|config| config.server.drain_seconds = 3, Some(router)).await;
+    shutdown.set(server.test.app.shutdown.clone()).unwrap();
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    read_until(&mut stream, "first").await;
+    server
+        .test
+        .app
+        .drains
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    let stopped = tokio::spawn(server.stop());
+    read_until(&mut stream, "last\r\n0\r\n\r\n").await;
+    // Longer than an idle connection is given without a drain.
+    tokio::time::sleep(2 * activity::LAST_REQUEST_WAIT).await;
+    let answer = ask(&mut stream).await;
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    stopped.await.unwrap().unwrap();
+}
