@@ -9,6 +9,7 @@ use gatewright_domain::{
     Timestamp,
     clock::FixedClock,
     entropy::SeededEntropy,
+    grant::Person,
     id::{GatewayId, GrantId, UserId, UserSourceId},
 };
 use libfuzzer_sys::fuzz_target;
@@ -27,7 +28,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let claims = AccessClaims {
         iss: "https://g.example/mcp/a".into(),
         aud: "https://g.example/mcp/a".into(),
-        sub: UserId::generate(&clock, &entropy),
+        person: Person::User {
+            user_id: UserId::generate(&clock, &entropy),
+            user_source_id: UserSourceId::generate(&clock, &entropy),
+            identity_epoch: 1,
+        },
         client_id: "client".into(),
         iat: NOW,
         exp: NOW + 60,
@@ -35,8 +40,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         scope: "mcp".into(),
         gateway: GatewayId::generate(&clock, &entropy),
         grant: GrantId::generate(&clock, &entropy),
-        source: UserSourceId::generate(&clock, &entropy),
-        epoch: 1,
+        generation: Some(1),
     };
     World {
         token: keys.sign_access_token(&claims),
