@@ -23,10 +23,7 @@ const ROUNDS = 3;
 /** How many calls complete before and after each step of a restart. */
 const SOME = 40;
 
-/**
- * Calls that may be lost in all of it, some 20,000: on a busy machine nginx now and then sees one connection end that had
- * just been made. Before connections were closed with a word it was dozens.
- */
+/** Calls that may be lost in all of it, some 20,000: a busy machine may delay a close by more than nginx waits. */
 const LOST_MAX = 2;
 
 /** Enough that nginx has several connections to each replica. */
