@@ -250,14 +250,15 @@ impl Connection {
                 // What went wrong on a connection is between hyper and the peer; requests have their own log lines.
                 _ = connection.as_mut() => return,
                 () = look.as_mut() => match activity.judge() {
-                    _ if leaves => match self.goodbye(&activity, &mut idle_until) {
-                        Some(until) => look.as_mut().reset(until),
-                        None => {
+                    _ if leaves => {
+                        if let Some(until) = self.goodbye(&activity, &mut idle_until) {
+                            look.as_mut().reset(until);
+                        } else {
                             leaves = false;
                             connection.as_mut().graceful_shutdown();
                             look.as_mut().reset(Instant::now() + H2_GOODBYE);
                         }
-                    },
+                    }
                     Verdict::Wait(until) => look.as_mut().reset(until),
                     Verdict::Close if is_http2.load(Ordering::Relaxed) && !said_goodbye => {
                         said_goodbye = true;
