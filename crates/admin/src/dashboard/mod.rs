@@ -159,7 +159,7 @@ async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    // A provider that posts its answer does so from its own site, and is told that answers are not read so.
+    // A provider that posts its answer does so from its own site, and the page says that such answers are not read.
     let is_ours = request.method().is_safe()
         || request.uri().path() == single_sign_on::CALLBACK
         || is_same_origin(request.headers(), app.config.public_url());

@@ -1,7 +1,7 @@
 //! How often one caller may change something: each change writes an event into the audit trail, takes the one turn to write and
-//! has every replica read anew, so a program in a loop would fill the disk and slow down all other projects.
+//! makes every replica read its configuration again, so a program in a loop would fill the disk and slow down all other projects.
 //!
-//! Callers are counted and not projects, so that whoever ends a runaway key is not kept from it by that key.
+//! Callers are counted and not projects, so that a runaway key cannot keep its owner from ending it.
 
 use std::{num::NonZeroU32, sync::Arc};
 
