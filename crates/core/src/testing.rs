@@ -1,9 +1,10 @@
 //! A core on a fresh SQLite database.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use gatewright_domain::{clock::FixedClock, entropy::SystemEntropy};
 use tempfile::TempDir;
+use tracing_subscriber::{filter::dynamic_filter_fn, layer::SubscriberExt, registry};
 
 use crate::{Core, config::Config};
 
@@ -26,6 +27,7 @@ impl TestCore {
 
     /// With changes to the configuration.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        keep_log_events();
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
         let mut config = Config::default();
@@ -46,4 +48,18 @@ impl TestCore {
         let (config, clock) = (self.core.config.clone(), self.clock.clone());
         Core::build(config, clock, Arc::new(SystemEntropy)).await
     }
+}
+
+/// Keeps every log event of this process within reach of a subscriber that one thread sets for itself.
+///
+/// Tracing remembers per event whether any subscriber wants it. A thread without one that reaches an event first, at the
+/// moment another thread sets its own, can leave "no" behind for both. A default that never decides ahead prevents that.
+pub fn keep_log_events() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let undecided = registry().with(dynamic_filter_fn(|_, _| false));
+        // Fails where a test program has a default of its own, which then decides.
+        let _ = tracing::subscriber::set_global_default(undecided);
+        tracing::callsite::rebuild_interest_cache();
+    });
 }

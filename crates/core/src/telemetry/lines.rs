@@ -147,6 +147,7 @@ mod tests {
         let sink = Arc::clone(&text);
         let layer =
             layer(format, false, move || Sink(Arc::clone(&sink))).with_filter(LevelFilter::from_level(level));
+        crate::testing::keep_log_events();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), happens);
         String::from_utf8(text.lock().unwrap().clone()).unwrap()
     }

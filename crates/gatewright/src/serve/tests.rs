@@ -16,6 +16,7 @@ use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
 use super::*;
 use gatewright_admin::testing::TestAdmin;
+use gatewright_core::testing::keep_log_events;
 
 use crate::{
     config::{Config, LogFormat},
@@ -303,6 +304,7 @@ async fn a_proxy_that_is_not_trusted_is_told_of_once() {
     let warnings = async |url: &str, proxies: &[&str]| {
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt().with_writer(lines.clone());
+        keep_log_events();
         let _guard = tracing::subscriber::set_default(subscriber.finish());
         let change = |config: &mut Config| {
             config.server.public_url = url.to_owned();
@@ -329,6 +331,7 @@ async fn a_proxy_that_is_not_trusted_is_told_of_once() {
 async fn each_request_has_one_line_without_its_query() {
     let lines = Lines::default();
     let layer = lines::layer(LogFormat::Json, false, lines.clone());
+    keep_log_events();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let note = async |Extension(record): Extension<Arc<RequestRecord>>| {
         record.set_client("client-1");

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use gatewright_core::testing::keep_log_events;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -19,6 +20,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub fn listen() -> Self {
+        keep_log_events();
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
