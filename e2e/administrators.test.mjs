@@ -51,7 +51,7 @@ for (const store of STORES) {
     });
 
     test("signing in again is the same account, and an invitation opens the project to it", async () => {
-      const { link } = await gateway.api("POST", `${gateway.project}/invitations`, { email: "ada@example.com", role: "admin" });
+      const { link } = await gateway.create("invitations", { email: "ada@example.com", role: "admin" });
       const browser = new Browser();
       const page = await signIn(browser, "ada", new URL(link).pathname);
       const joined = await browser.submit(page, { form: page.forms.find((form) => form.action.pathname === new URL(link).pathname) });

@@ -20,7 +20,7 @@ describe("the API matches its document", () => {
 
   before(async () => {
     gateway = await startGateway();
-    const make = async (kind, body) => (await gateway.api("POST", `${gateway.project}/${kind}`, body)).id;
+    const make = async (kind, body) => (await gateway.create(kind, body)).id;
     const user_source = await make("user-sources", {
       name: "Company",
       issuer: "http://127.0.0.1:9",

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { auth } from "@modelcontextprotocol/client";
+import { sourceFields } from "./lib/api.mjs";
 import { photograph, startChromium } from "./lib/chromium.mjs";
 import { memoryProvider, startCallback } from "./lib/client.mjs";
 import { startGateway } from "./lib/gateway.mjs";
@@ -15,13 +16,8 @@ describe("signing in by hand in Chromium", () => {
     chromium = await startChromium();
     gateway = await startGateway();
     provider = await startProvider({ redirectUri: gateway.callback });
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-    const source = await create("user-sources", {
-      name: "Company",
-      issuer: provider.issuer,
-      client_id: provider.client.client_id,
-      client_secret: provider.client.client_secret,
-    });
+    const { create } = gateway;
+    const source = await create("user-sources", sourceFields(provider));
     const made = await create("gateways", {
       name: "Acme tools",
       slug: "acme",

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
+import { sourceFields } from "./lib/api.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { freePort } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
@@ -18,13 +19,8 @@ describe("the conformance suite for authorization servers", () => {
   before(async () => {
     gateway = await startGateway();
     provider = await startProvider({ redirectUri: gateway.callback });
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-    const source = await create("user-sources", {
-      name: "Company",
-      issuer: provider.issuer,
-      client_id: provider.client.client_id,
-      client_secret: provider.client.client_secret,
-    });
+    const { create } = gateway;
+    const source = await create("user-sources", sourceFields(provider));
     ({ url } = await create("gateways", {
       name: "Conformance",
       slug: "conformance",

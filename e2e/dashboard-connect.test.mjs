@@ -11,6 +11,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { checkAccessibility } from "./lib/accessibility.mjs";
+import { sourceFields } from "./lib/api.mjs";
 import { photograph, startChromium } from "./lib/chromium.mjs";
 import { memoryProvider, startCallback } from "./lib/client.mjs";
 import { startGateway } from "./lib/gateway.mjs";
@@ -74,12 +75,7 @@ describe("connect and try", () => {
     rmcp = await startRmcp(gateway, { project: ada.project });
     await ada.api("POST", "servers", { slug: "everything", name: "Everything", url: everything.url });
     await ada.api("POST", "servers", { slug: "rmcp", name: "Identity desk", url: rmcp.url, identity: "assertion" });
-    const source = await ada.api("POST", "user-sources", {
-      name: "Company",
-      issuer: provider.issuer,
-      client_id: provider.client.client_id,
-      client_secret: provider.client.client_secret,
-    });
+    const source = await ada.api("POST", "user-sources", sourceFields(provider));
     gateways = {
       support: await ada.api("POST", "gateways", {
         name: "Support agents",

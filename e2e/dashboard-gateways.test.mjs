@@ -2,13 +2,13 @@
 // deactivated and deleted; with and without script, by keyboard, in every look.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { checkAccessibility } from "./lib/accessibility.mjs";
 import { startChromium } from "./lib/chromium.mjs";
 import { firstPerson, look } from "./lib/dashboard.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { freePort } from "./lib/process.mjs";
+import { startStatelessServer } from "./lib/stateless-server.mjs";
 import { startEverything } from "./lib/upstreams.mjs";
 
 /** A key for the signed-in person's project, to check what the pages created and to create what they need. */
@@ -35,20 +35,7 @@ async function startLarge(count) {
     description: `Reads record number ${number} of the archive, with everything that was ever noted beside it.`,
     inputSchema: { type: "object" },
   }));
-  const server = createServer(async (request, response) => {
-    let body = "";
-    for await (const part of request) body += part;
-    const { id, method } = JSON.parse(body || "{}");
-    const result =
-      method === "server/discover"
-        ? { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: { tools: {} } }
-        : { resultType: "complete", tools };
-    response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const stop = () => new Promise((resolve) => server.close(resolve).closeAllConnections());
-  return { url: `http://127.0.0.1:${server.address().port}/mcp`, stop };
+  return startStatelessServer({ list: () => ({ tools }) });
 }
 
 for (const javaScriptEnabled of [true, false]) {

@@ -5,62 +5,29 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { signedIn } from "./lib/access-token.mjs";
-import { Browser } from "./lib/browser.mjs";
+import { sourceFields } from "./lib/api.mjs";
 import { startChromium } from "./lib/chromium.mjs";
+import { browserOf } from "./lib/code.mjs";
 import { firstPerson, look } from "./lib/dashboard.mjs";
+import { authorizationRequest, register } from "./lib/flow.mjs";
 import { startGateway } from "./lib/gateway.mjs";
+import { toolCall } from "./lib/mcp.mjs";
 import { startProvider, signInAtProvider } from "./lib/provider.mjs";
 import { allowButton } from "./lib/sign-in.mjs";
 import { startRmcp } from "./lib/upstreams.mjs";
 
-const META = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "people", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
-};
 
 /** The status of a tool call with a token. */
 async function call(url, token) {
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: {
-      authorization: `Bearer ${token}`,
-      accept: "application/json, text/event-stream",
-      "content-type": "application/json",
-      "mcp-protocol-version": "2026-07-28",
-      "mcp-method": "tools/call",
-      "mcp-name": "whoami",
-    },
-    body: JSON.stringify({
-      jsonrpc: "2.0",
-      id: 1,
-      method: "tools/call",
-      params: { name: "whoami", arguments: {}, _meta: META },
-    }),
-  });
+  const answer = await fetch(url, toolCall({ bearer: token, name: "whoami" }));
   await answer.text();
   return answer.status;
 }
 
 /** A sign-in that ends on one of our pages; the reference on it. */
 async function failedSignIn(url) {
-  const redirect = "http://127.0.0.1:1/callback";
-  const registered = await fetch(`${url}/oauth2/register`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ client_name: "Cursor", redirect_uris: [redirect], token_endpoint_auth_method: "none" }),
-  });
-  const { client_id } = await registered.json();
-  const query = new URLSearchParams({
-    response_type: "code",
-    client_id,
-    redirect_uri: redirect,
-    state: "s",
-    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-    code_challenge_method: "S256",
-  });
-  const browser = new Browser({ stopAt: (at) => at.href.startsWith(redirect) });
-  const consent = await browser.open(`${url}/oauth2/authorize?${query}`);
+  const browser = browserOf();
+  const consent = await browser.open(authorizationRequest(url, await register(url)).at);
   const atProvider = await browser.submit(consent, { button: allowButton(consent) });
   const end = await signInAtProvider(browser, atProvider, "grace");
   assert.equal(end.status, 400, end.text);
@@ -95,13 +62,8 @@ for (const javaScriptEnabled of [true, false]) {
       provider = await startProvider({ redirectUri: gateway.callback });
       ada = await firstPerson(chromium, gateway, { javaScriptEnabled });
       rmcp = await startRmcp(gateway, { project: ada.project });
-      const registered = {
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      };
-      source = await create("user-sources", { name: "Company", ...registered });
-      const wrong = await create("user-sources", { name: "Staff numbers", subject_claim: "employee_id", ...registered });
+      source = await create("user-sources", sourceFields(provider));
+      const wrong = await create("user-sources", sourceFields(provider, { name: "Staff numbers", subject_claim: "employee_id" }));
       const server = await create("servers", { slug: "rmcp", name: "Rmcp", url: rmcp.url, identity: "assertion" });
       const make = (name, id) =>
         create("gateways", { name, authentication_mode: "user_source", user_source_id: id, servers: [server.id] });

@@ -2,14 +2,13 @@
 // and without script; what a server says does no harm; and how all of it looks.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { startChromium } from "./lib/chromium.mjs";
 import { firstPerson, look } from "./lib/dashboard.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { startHostileUpstream } from "./lib/hostile-upstream.mjs";
 import { freePort } from "./lib/process.mjs";
+import { startStatelessServer } from "./lib/stateless-server.mjs";
 import { startEverything, startRmcp } from "./lib/upstreams.mjs";
 
 const EVIL = '<img src=x onerror="document.title=\'pwned\'">';
@@ -17,28 +16,21 @@ const EVIL = '<img src=x onerror="document.title=\'pwned\'">';
 /** A stateless server that requires a key and has malicious tool descriptions. */
 async function startPicky(key) {
   const received = [];
-  const server = createServer(async (request, response) => {
-    let text = "";
-    for await (const part of request.setEncoding("utf8")) text += part;
-    received.push(request.headers);
-    if (request.headers["x-api-key"] !== key) return response.writeHead(401).end();
-    const { id, method } = JSON.parse(text);
-    const info = { "io.modelcontextprotocol/serverInfo": { name: `Picky ${EVIL}`, version: "4.2" } };
-    const tools = [
-      { name: "look_up", title: "Look something up", description: "Finds one record by its number.", annotations: { readOnlyHint: true } },
-      { name: "erase", description: `Erases a record. ${EVIL} ${"It cannot be brought back. ".repeat(20)}`, annotations: { destructiveHint: true } },
-      { name: "a_tool_with_a_very_long_name_that_nobody_would_type_by_hand_but_that_generators_like_to_make_from_paths" },
-    ];
-    const result =
-      method === "server/discover"
-        ? { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: { tools: {} }, _meta: info }
-        : { resultType: "complete", ttlMs: 1000, cacheScope: "public", tools: tools.map((tool) => ({ inputSchema: { type: "object" }, ...tool })) };
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+  const tools = [
+    { name: "look_up", title: "Look something up", description: "Finds one record by its number.", annotations: { readOnlyHint: true } },
+    { name: "erase", description: `Erases a record. ${EVIL} ${"It cannot be brought back. ".repeat(20)}`, annotations: { destructiveHint: true } },
+    { name: "a_tool_with_a_very_long_name_that_nobody_would_type_by_hand_but_that_generators_like_to_make_from_paths" },
+  ].map((tool) => ({ inputSchema: { type: "object" }, ...tool }));
+  const server = await startStatelessServer({
+    name: `Picky ${EVIL}`,
+    version: "4.2",
+    admit: (request) => {
+      received.push(request.headers);
+      return request.headers["x-api-key"] === key ? undefined : 401;
+    },
+    list: () => ({ ttlMs: 1000, cacheScope: "public", tools }),
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const origin = `http://127.0.0.1:${server.address().port}`;
-  return { origin, url: `${origin}/mcp`, received, stop: () => (server.closeAllConnections(), server.close()) };
+  return { ...server, received };
 }
 
 async function fillServer(page, { url, slug, name = "" }) {

@@ -9,6 +9,7 @@ import { checkAccessibility } from "./lib/accessibility.mjs";
 import { photograph, startChromium } from "./lib/chromium.mjs";
 import { BINARIES } from "./lib/gateway.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
+import { within } from "./lib/time.mjs";
 
 const program = join(BINARIES, "gatewright");
 /** What the pages of the example project show after the walkthrough. */
@@ -56,11 +57,7 @@ async function shows(page, section, content) {
 /** The demo, served until it is stopped, once it has printed everything. */
 async function serving(...more) {
   const running = await start(program, demo(...more), { readyUrl: `http://127.0.0.1:${port}/readyz` });
-  const deadline = Date.now() + 30_000;
-  while (!running.output().includes("Ctrl-C")) {
-    assert.ok(Date.now() < deadline, running.output());
-    await new Promise((done) => setTimeout(done, 50));
-  }
+  await within(30_000, () => running.output().includes("Ctrl-C"), running.output);
   return running;
 }
 

@@ -5,6 +5,7 @@ import { Agent } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { startGateway } from "./lib/gateway.mjs";
 import { callTool, startSlowServer } from "./lib/slow-server.mjs";
+import { pause } from "./lib/time.mjs";
 
 /** The limit of open files: a tenth of what the calls of one person would need. */
 const OPEN_FILES = 400;
@@ -21,13 +22,13 @@ describe("descriptors", () => {
   before(async () => {
     upstream = await startSlowServer();
     gateway = await startGateway({ wrapper: ["sh", "-c", `ulimit -n ${OPEN_FILES}; exec "$@"`, "sh"] });
-    await gateway.api("POST", `${gateway.project}/servers`, { slug: "slow", url: upstream.url, timeout_ms: 60_000 });
-    ({ url } = await gateway.api("POST", `${gateway.project}/gateways`, {
+    await gateway.create("servers", { slug: "slow", url: upstream.url, timeout_ms: 60_000 });
+    ({ url } = await gateway.create("gateways", {
       name: "Slow",
       slug: "slow",
       authentication_mode: "headers",
     }));
-    ({ key } = await gateway.api("POST", `${gateway.project}/api-keys`, { name: "slow", role: "gateway" }));
+    ({ key } = await gateway.create("api-keys", { name: "slow", role: "gateway" }));
     assert.equal((await call("bob", "quick")).status, 200);
   });
   after(async () => {
@@ -48,7 +49,7 @@ describe("descriptors", () => {
     const other = await call("bob", "quick");
     assert.equal(other.status, 200);
     assert.ok(performance.now() - began < 10_000, "another person waited");
-    while (answered.length < CALLS - 64 && Date.now() < deadline) await new Promise((done) => setTimeout(done, 50));
+    while (answered.length < CALLS - 64 && Date.now() < deadline) await pause(50);
     const refused = answered.filter(({ status }) => status === 429);
     assert.ok(refused.length >= CALLS - 72, `${refused.length} of ${CALLS} were refused`);
     assert.ok(refused.every(({ retryAfter }) => retryAfter === "1"));

@@ -12,10 +12,12 @@ import * as modern from "@modelcontextprotocol/client";
 import { Client as LegacyClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport as LegacyTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { sourceFields } from "./lib/api.mjs";
 import { memoryProvider } from "./lib/client.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
 import { signIn } from "./lib/sign-in.mjs";
+import { pause } from "./lib/time.mjs";
 import { startEverything } from "./lib/upstreams.mjs";
 
 /** The shortest lifetime of an access token, in seconds: all clients sign in within it, and the test waits for it once. */
@@ -32,13 +34,8 @@ describe("access tokens that expire", () => {
     gateway = await startGateway({ outbound: 'allow = ["127.0.0.0/8"]' });
     provider = await startProvider({ redirectUri: gateway.callback });
     everything = await startEverything();
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-    const source = await create("user-sources", {
-      name: "Company",
-      issuer: provider.issuer,
-      client_id: provider.client.client_id,
-      client_secret: provider.client.client_secret,
-    });
+    const { create } = gateway;
+    const source = await create("user-sources", sourceFields(provider));
     const server = await create("servers", { slug: "everything", name: "Everything", url: everything.url });
     const made = await create("gateways", {
       name: "Short",
@@ -72,7 +69,7 @@ describe("access tokens that expire", () => {
       const answer = await fetch(url, { headers: { authorization: `Bearer ${token}`, accept: "text/event-stream" } });
       await answer.body?.cancel();
       if (answer.status === 401) return;
-      await new Promise((done) => setTimeout(done, 500));
+      await pause(500);
     }
     assert.fail("the access token did not expire");
   }

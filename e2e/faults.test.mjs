@@ -5,39 +5,30 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { browserOf, codeOf, register, tokenRequest } from "./lib/code.mjs";
+import { createSignInGateway } from "./lib/api.mjs";
+import { browserOf, codeOf, tokenRequest } from "./lib/code.mjs";
 import { smallDisk } from "./lib/disk.mjs";
+import { refreshing, register } from "./lib/flow.mjs";
 import { STORES, configure, startGateway } from "./lib/gateway.mjs";
 import { startPostgres } from "./lib/postgres.mjs";
 import { run, start } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
+import { within } from "./lib/time.mjs";
 
 /** A gateway instance with a provider and one gateway where people sign in. */
 async function signInWorld(options) {
   const gateway = await startGateway({ logLevel: "warn", ...options });
   const provider = await startProvider({ redirectUri: gateway.callback });
-  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-  const source = await create("user-sources", {
-    name: "Company",
-    issuer: provider.issuer,
-    client_id: provider.client.client_id,
-    client_secret: provider.client.client_secret,
-  });
-  const made = await create("gateways", {
-    name: "Faults",
-    slug: "faults",
-    authentication_mode: "user_source",
-    user_source_id: source.id,
-  });
+  const { url } = await createSignInGateway(gateway, provider);
   const stop = async () => {
     await provider.stop();
     await gateway.stop();
   };
-  return { gateway, url: made.url, client: await register(made.url), browser: browserOf(), stop };
+  return { gateway, url, client: await register(url), browser: browserOf(), stop };
 }
 
 const refreshed = (url, tokens, client_id) =>
-  tokenRequest(url, { grant_type: "refresh_token", refresh_token: tokens.refresh_token, client_id });
+  tokenRequest(url, refreshing(client_id, tokens.refresh_token));
 
 for (const store of STORES) {
   describe(`killed on ${store}`, () => {
@@ -91,7 +82,7 @@ for (const store of STORES) {
         await Promise.all(
           Array.from({ length: 8 }, async (_, index) => {
             const name = `Key ${round} ${index}`;
-            const made = await gateway.api("POST", `${gateway.project}/api-keys`, { name, role: "viewer" }).catch(() => undefined);
+            const made = await gateway.create("api-keys", { name, role: "viewer" }).catch(() => undefined);
             if (made) saved.push(name);
             if (saved.length === round + 1) restarted ??= gateway.restart("SIGKILL");
           }),
@@ -214,12 +205,6 @@ describe("a database that is away", () => {
     await postgres?.stop();
   });
 
-  /** Polls until it holds, for at most as long as a person would wait. */
-  const within = async (seconds, condition, what) => {
-    const deadline = Date.now() + seconds * 1_000;
-    while (!(await condition())) assert.ok(Date.now() < deadline, what);
-  };
-
   test("requests get 503 with Retry-After everywhere, and it recovers without a restart", async () => {
     const { gateway, url, client, browser } = world;
     const held = await tokenRequest(url, await codeOf(url, client, { browser }));
@@ -232,7 +217,7 @@ describe("a database that is away", () => {
     await postgres.takeAway();
     for (const form of [
       waiting,
-      { grant_type: "refresh_token", refresh_token: held.refresh_token, client_id: client },
+      refreshing(client, held.refresh_token),
     ]) {
       const answer = await tokenRequest(url, form);
       assert.equal(answer.status, 503, JSON.stringify(answer));
@@ -244,12 +229,12 @@ describe("a database that is away", () => {
     assert.equal(list.status, 503, await list.text());
     assert.ok(Number(list.headers.get("retry-after")) > 0);
     // Configuration read before is trusted for five seconds, and no longer.
-    await within(10, async () => (await mcp()).status === 503, "a stale configuration keeps serving");
+    await within(10_000, async () => (await mcp()).status === 503, "a stale configuration keeps serving");
     assert.ok(!(await ready()));
     assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200, "the process itself is healthy");
 
     await postgres.bringBack();
-    await within(15, ready, "it does not recover");
+    await within(15_000, ready, "it does not recover");
     assert.equal(gateway.pid(), pid);
     assert.equal((await tokenRequest(url, waiting)).status, 200, "the code was not used up");
     assert.equal((await refreshed(url, held, client)).status, 200);

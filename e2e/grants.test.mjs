@@ -4,15 +4,18 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { signedIn } from "./lib/access-token.mjs";
+import { sourceFields } from "./lib/api.mjs";
+import { tokenRequest } from "./lib/code.mjs";
+import { refreshing } from "./lib/flow.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
+import { toolCall } from "./lib/mcp.mjs";
 import { startProvider } from "./lib/provider.mjs";
+import { within } from "./lib/time.mjs";
 import { startRmcp } from "./lib/upstreams.mjs";
 
-const META = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "grants", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
-};
+
+/** As long as a change may take to reach a replica. */
+const SPREAD = 2_000;
 
 for (const store of STORES) {
   describe(`grants on ${store}`, () => {
@@ -24,13 +27,8 @@ for (const store of STORES) {
       rmcp = await startRmcp(gateway);
       // SQLite has one process; there, both names refer to it.
       replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
-      const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-      source = await create("user-sources", {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      });
+      const { create } = gateway;
+      source = await create("user-sources", sourceFields(provider));
       const server = await create("servers", { slug: "rmcp", name: "Rmcp", url: rmcp.url, identity: "assertion" });
       const made = await create("gateways", {
         name: "Grants",
@@ -46,24 +44,7 @@ for (const store of STORES) {
       for (const each of [rmcp, provider, replica, gateway]) await each?.stop();
     });
 
-    const post = (origin, token, name = "whoami") =>
-      fetch(`${origin}${path}`, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${token}`,
-          accept: "application/json, text/event-stream",
-          "content-type": "application/json",
-          "mcp-protocol-version": "2026-07-28",
-          "mcp-method": "tools/call",
-          "mcp-name": name,
-        },
-        body: JSON.stringify({
-          jsonrpc: "2.0",
-          id: 1,
-          method: "tools/call",
-          params: { name, arguments: {}, _meta: META },
-        }),
-      });
+    const post = (origin, token, name = "whoami") => fetch(`${origin}${path}`, toolCall({ bearer: token, name }));
 
     /** The status of a call, once its response was read. */
     const call = async (origin, token) => {
@@ -73,23 +54,8 @@ for (const store of STORES) {
       return answer.status;
     };
 
-    const refresh = async (origin, { tokens, client }) => {
-      const answer = await fetch(`${origin}${path}/oauth2/token`, {
-        method: "POST",
-        body: new URLSearchParams({
-          grant_type: "refresh_token",
-          refresh_token: tokens.refresh_token,
-          client_id: client.client_id,
-        }),
-      });
-      return { status: answer.status, ...(await answer.json()) };
-    };
-
-    /** Polls until a condition holds, for at most two seconds: as long as a change may take to reach a replica. */
-    const within = async (condition, what) => {
-      const deadline = Date.now() + 2_000;
-      while (!(await condition())) assert.ok(Date.now() < deadline, what);
-    };
+    const refresh = (origin, { tokens, client }) =>
+      tokenRequest(`${origin}${path}`, refreshing(client.client_id, tokens.refresh_token));
 
     const usersOf = async () => (await gateway.api("GET", `${gateway.project}/users`)).items;
 
@@ -152,7 +118,7 @@ for (const store of STORES) {
       const grace = (await usersOf()).find((user) => user.subject === "grace");
       await gateway.api("PATCH", `${gateway.project}/users/${grace.id}`, { status: "blocked" });
       assert.equal(await call(gateway.url, person.tokens.access_token), 401);
-      await within(async () => (await call(replica.origin, person.tokens.access_token)) === 401, "still let in");
+      await within(SPREAD, async () => (await call(replica.origin, person.tokens.access_token)) === 401, "still let in");
       const refused = await refresh(replica.origin, person);
       assert.deepEqual([refused.status, refused.error], [400, "invalid_grant"]);
       await gateway.api("PATCH", `${gateway.project}/users/${grace.id}`, { status: "active" });
@@ -171,7 +137,7 @@ for (const store of STORES) {
       const challenge = answer.headers.get("www-authenticate");
       assert.match(challenge, /resource_metadata="[^"]+"/);
       assert.match(challenge, /error="invalid_token"/);
-      await within(async () => (await call(replica.origin, person.tokens.access_token)) === 401, "still let in");
+      await within(SPREAD, async () => (await call(replica.origin, person.tokens.access_token)) === 401, "still let in");
       assert.equal((await refresh(gateway.url, person)).error, "invalid_grant");
       await edit({ subject_claim: "sub" });
     });

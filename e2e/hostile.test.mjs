@@ -4,11 +4,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { auth } from "@modelcontextprotocol/client";
+import { sourceFields } from "./lib/api.mjs";
 import { Browser } from "./lib/browser.mjs";
 import { memoryProvider } from "./lib/client.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { keyedWith, newKey, signed, startHostileProvider } from "./lib/hostile-provider.mjs";
 import { allowButton } from "./lib/sign-in.mjs";
+import { within } from "./lib/time.mjs";
 
 const REDIRECT = "http://127.0.0.1:1/callback";
 
@@ -95,19 +97,9 @@ describe("a provider that misbehaves", () => {
 
   /** A gateway whose users sign in there; returns where a client sends them. */
   async function gatewayFor({ issuer }, slug, fields = {}) {
-    const source = await gateway.api("POST", `${gateway.project}/user-sources`, {
-      name: slug,
-      issuer,
-      client_id: "client-1",
-      client_secret: "secret",
-      ...fields,
-    });
-    const made = await gateway.api("POST", `${gateway.project}/gateways`, {
-      name: slug,
-      slug,
-      authentication_mode: "user_source",
-      user_source_id: source.id,
-    });
+    const registered = { client_id: "client-1", client_secret: "secret" };
+    const source = await gateway.create("user-sources", sourceFields({ issuer, client: registered }, { name: slug, ...fields }));
+    const made = await gateway.create("gateways", { name: slug, slug, authentication_mode: "user_source", user_source_id: source.id });
     const client = memoryProvider({ redirectUrl: REDIRECT, name: "End-to-end" });
     await auth(client, { serverUrl: made.url });
     return client.kept.authorizationUrl;
@@ -193,7 +185,7 @@ describe("a provider that misbehaves", () => {
     provider.script.faults.token = "hang";
     const began = Date.now();
     const waiting = signIn();
-    while (!provider.asked.includes("token")) await new Promise((done) => setTimeout(done, 10));
+    await within(10_000, () => provider.asked.includes("token"), "it was not asked for tokens");
     const others = await Promise.all(Array.from({ length: 10 }, () => signIn(neighboursUrl)));
     assert.ok(others.every((page) => page.redirectedTo?.searchParams.get("code")));
     assert.ok(Date.now() - began < 5_000, "others were as fast as before");

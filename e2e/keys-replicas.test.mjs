@@ -6,55 +6,34 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { signedIn } from "./lib/access-token.mjs";
-import { configure } from "./lib/gateway.mjs";
-import { freePort, run, start } from "./lib/process.mjs";
+import { createProject, createSignInGateway } from "./lib/api.mjs";
+import { adminInit, configure, startReplica } from "./lib/gateway.mjs";
+import { run } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
 /** Sign-ins at each step; their requests alternate between the replicas. */
 const SIGN_INS = 4;
 
 describe("a change of the master key of two replicas", () => {
-  let made, provider, url, listens;
+  let made, provider, url;
   const [old, fresh] = [0, 1].map(() => randomBytes(32).toString("base64"));
   const running = [];
 
-  /** Starts a replica, or the same with other keys. */
+  /** Starts a replica, or starts it again with other keys. */
   async function serve(index, keys) {
-    await running[index]?.stop();
-    const env = { GATEWRIGHT__SERVER__LISTEN: listens[index], GATEWRIGHT__KEYS__MASTER: JSON.stringify(keys) };
-    running[index] = await start(made.program, ["serve", ...made.config], { env, readyUrl: `http://${listens[index]}/readyz` });
+    const env = { GATEWRIGHT__KEYS__MASTER: JSON.stringify(keys) };
+    if (running[index]) await running[index].restart("SIGTERM", env);
+    else running[index] = await startReplica(made, { env });
   }
 
   before(async () => {
     made = await configure({ store: "postgres" });
-    listens = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
     const env = { GATEWRIGHT__KEYS__MASTER: JSON.stringify([old]) };
-    const key = (await run(made.program, ["admin", "init", ...made.config], { env })).match(/gwk_[\w-]+/)[0];
+    const key = await adminInit(made, { env });
     for (const index of [0, 1]) await serve(index, [old]);
     provider = await startProvider({ redirectUri: `${made.url}/oauth2/intermediate_callback` });
-    const ask = async (path, body, bearer) => {
-      const answer = await fetch(`http://${listens[0]}/api/v1${path}`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-        body: JSON.stringify(body),
-      });
-      assert.ok(answer.ok, `${path}: ${answer.status}`);
-      return answer.json();
-    };
-    const { id } = await ask("/projects", { name: "Acme" }, key);
-    const owner = (await ask(`/projects/${id}/api-keys`, { name: "tests", role: "owner" }, key)).key;
-    const source = await ask(
-      `/projects/${id}/user-sources`,
-      {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      },
-      owner,
-    );
-    const mode = { authentication_mode: "user_source", user_source_id: source.id };
-    url = (await ask(`/projects/${id}/gateways`, { name: "Keys", slug: "keys", ...mode }, owner)).url;
+    const project = await createProject(running[0].origin, key);
+    url = (await createSignInGateway(project, provider)).url;
     // The other replica sees it within two seconds; after a restart, it knows.
     await serve(1, [old]);
   });
@@ -71,7 +50,7 @@ describe("a change of the master key of two replicas", () => {
     return (input, options) => {
       const at = new URL(input);
       if (at.origin !== made.url) return fetch(at, options);
-      return fetch(`http://${listens[turn++ % 2]}${at.pathname}${at.search}`, options);
+      return fetch(`${running[turn++ % 2].origin}${at.pathname}${at.search}`, options);
     };
   }
 

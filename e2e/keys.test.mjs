@@ -7,11 +7,13 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
-import { browserOf, codeOf, register, tokenRequest } from "./lib/code.mjs";
+import { createSignInGateway } from "./lib/api.mjs";
+import { browserOf, codeOf, tokenRequest } from "./lib/code.mjs";
+import { refreshing, register } from "./lib/flow.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { start } from "./lib/process.mjs";
 import { startProvider } from "./lib/provider.mjs";
+import { within } from "./lib/time.mjs";
 
 /** Several times what a rotation writes in one transaction. */
 const SECRETS = 900;
@@ -23,17 +25,10 @@ for (const store of STORES) {
     before(async () => {
       gateway = await startGateway({ store, logLevel: "warn" });
       provider = await startProvider({ redirectUri: gateway.callback });
-      const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-      const source = await create("user-sources", {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      });
-      const made = await create("gateways", { name: "Keys", slug: "keys", authentication_mode: "user_source", user_source_id: source.id });
+      const made = await createSignInGateway(gateway, provider);
       for (let begun = 0; begun < SECRETS; begun += 10) {
         const ten = Array.from({ length: 10 }, (_, index) => `SECRET_${begun + index}`);
-        await Promise.all(ten.map((name) => create("secrets", { name, value: name, origins: ["https://mcp.example.com"] })));
+        await Promise.all(ten.map((name) => gateway.create("secrets", { name, value: name, origins: ["https://mcp.example.com"] })));
       }
       [url, client, browser] = [made.url, await register(made.url), browserOf()];
     });
@@ -95,7 +90,7 @@ for (const store of STORES) {
 
       await signsIn();
       await gateway.restart();
-      const next = await tokenRequest(url, { grant_type: "refresh_token", refresh_token: held.refresh_token, client_id: client });
+      const next = await tokenRequest(url, refreshing(client, held.refresh_token));
       assert.equal(next.status, 200, JSON.stringify(next));
 
       const again = await rotate();
@@ -130,8 +125,7 @@ describe("two processes on one SQLite folder", () => {
     assert.doesNotMatch(gateway.log(), warning);
     other = await gateway.replica();
     // It may respond before its output has come through the pipe.
-    for (let tries = 0; tries < 50 && !warning.test(other.log()); tries += 1) await delay(50);
-    assert.match(other.log(), warning);
+    await within(2_500, () => warning.test(other.log()), () => `it does not warn:\n${other.log()}`);
     assert.equal((await fetch(`${other.origin}/readyz`)).status, 200);
     await other.stop();
     await gateway.restart();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { start } from "./lib/process.mjs";
+import { pause } from "./lib/time.mjs";
 
 const SCRIPT = `
   import { smallDisk } from "./lib/disk.mjs";
@@ -25,13 +26,12 @@ test("a process that exits in the middle of a test leaves nothing behind", async
   const running = await start(process.execPath, ["--input-type=module", "--eval", SCRIPT], { cwd: import.meta.dirname });
   assert.equal(await running.exited, 0, running.output());
   const deadline = Date.now() + 10_000;
-  const pause = () => new Promise((done) => setTimeout(done, 20));
   // What it printed may arrive later than the news of its exit.
-  while (!running.output().includes("\n") && Date.now() < deadline) await pause();
+  while (!running.output().includes("\n") && Date.now() < deadline) await pause(20);
   const { folder, pids } = JSON.parse(running.output());
   assert.ok(pids.length > 1);
   // A signal takes a moment to end a process.
-  while (pids.some(runs) && Date.now() < deadline) await pause();
+  while (pids.some(runs) && Date.now() < deadline) await pause(20);
   assert.deepEqual(pids.filter(runs), []);
   assert.ok(!readFileSync("/proc/mounts", "utf8").includes(folder));
   assert.ok(!existsSync(folder));

@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import * as modern from "@modelcontextprotocol/client";
 import { Client as LegacyClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as LegacyTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { sourceFields } from "./lib/api.mjs";
 import { memoryProvider, startCallback } from "./lib/client.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startMetadataDocument } from "./lib/metadata-document.mjs";
@@ -71,13 +72,8 @@ for (const store of STORES) {
       });
       provider = await startProvider({ redirectUri: gateway.callback });
       [everything, rmcp] = [await startEverything(), await startRmcp(gateway)];
-      const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-      const source = await create("user-sources", {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      });
+      const { create } = gateway;
+      const source = await create("user-sources", sourceFields(provider));
       assert.equal(source.redirect_url, gateway.callback);
       assert.ok(!JSON.stringify(source).includes(provider.client.client_secret));
       const one = await create("servers", { slug: "everything", name: "Everything", url: everything.url });

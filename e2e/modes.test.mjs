@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { sourceFields } from "./lib/api.mjs";
 import { Browser } from "./lib/browser.mjs";
 import { memoryProvider, startCallback } from "./lib/client.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
@@ -19,7 +20,7 @@ for (const store of STORES) {
     let gateway, provider, rmcp, callback, project;
     const isClient = (url) => url.href.startsWith(callback.url);
     const browser = () => new Browser({ stopAt: isClient });
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const { create } = gateway;
 
     before(async () => {
       callback = await startCallback();
@@ -28,12 +29,7 @@ for (const store of STORES) {
       rmcp = await startRmcp(gateway);
       project = gateway.project.split("/").at(-1);
       await create("servers", { slug: "rmcp", name: "rmcp", url: rmcp.url, identity: "assertion" });
-      const source = await create("user-sources", {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      });
+      const source = await create("user-sources", sourceFields(provider));
       await create("gateways", { name: "Team", slug: "team", authentication_mode: "project_members" });
       await create("gateways", { name: "Staff", slug: "staff", authentication_mode: "user_source", user_source_id: source.id });
       await create("gateways", { name: "Agents", slug: "agents", authentication_mode: "headers" });

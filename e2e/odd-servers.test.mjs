@@ -7,6 +7,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { startGateway } from "./lib/gateway.mjs";
 import { startOddUpstream } from "./lib/odd-upstream.mjs";
+import { within } from "./lib/time.mjs";
 
 const UNSURE = /may have carried the call out/;
 
@@ -25,7 +26,7 @@ describe("odd servers", () => {
 
   after(() => gateway?.stop());
 
-  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+  const create = (...of) => gateway.create(...of);
   const headers = () => ({ authorization: `Bearer ${key}`, "gatewright-user-id": "ada" });
 
   /** A separate gateway for servers that behave this way; returns how to use it. */
@@ -166,9 +167,7 @@ describe("odd servers", () => {
     await gateway.api("PATCH", `${gateway.project}/servers/${servers[0]}`, { timeout_ms: 30_000 });
     await act();
     assert.notEqual(odd.seen.session, session);
-    const deadline = Date.now() + 5_000;
-    while (!odd.seen.ended.includes(session) && Date.now() < deadline) await new Promise((done) => setTimeout(done, 50));
-    assert.ok(odd.seen.ended.includes(session), odd.seen.ended.join());
+    await within(5_000, () => odd.seen.ended.includes(session), () => `the session is still there: ${odd.seen.ended.join()}`);
     assert.ok(!odd.seen.ended.includes(odd.seen.session));
   });
 });

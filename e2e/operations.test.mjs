@@ -9,9 +9,13 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { configure, freshDatabase } from "./lib/gateway.mjs";
+import { callApi } from "./lib/api.mjs";
+import { freshDatabase } from "./lib/database.mjs";
+import { adminInit, configure } from "./lib/gateway.mjs";
 import { blocks, filledIn } from "./lib/guide.mjs";
+import { startNginx } from "./lib/nginx.mjs";
 import { freePort, run, start } from "./lib/process.mjs";
+import { within } from "./lib/time.mjs";
 import { startEverything } from "./lib/upstreams.mjs";
 
 /** An instance that is started and stopped by hand, with the master key in its default place. */
@@ -25,16 +29,8 @@ async function instance(options = {}) {
   const env = { PATH: `${dirname(made.program)}:${process.env.PATH}` };
   const serve = (more = {}) => start(made.program, ["serve", ...made.config], { env: { ...env, ...more }, readyUrl: `${made.url}/readyz` });
   const shell = (script, more = {}) => run("sh", ["-ec", script], { cwd: made.folder, env: { ...env, ...more } });
-  const key = (await run(made.program, ["admin", "init", ...made.config])).match(/gwk_[\w-]+/)[0];
-  const api = async (method, path, body) => {
-    const answer = await fetch(`${made.url}/api/v1${path}`, {
-      method,
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-      body: body && JSON.stringify(body),
-    });
-    assert.ok(answer.ok, `${path}: ${answer.status}`);
-    return answer.json();
-  };
+  const key = await adminInit(made);
+  const api = (method, path, body) => callApi(made.url, key, method, path, body);
   const names = async () => (await api("GET", "/projects")).items.map((project) => project.name);
   return { ...made, serve, shell, api, names };
 }
@@ -134,18 +130,11 @@ describe("nginx with TLS in front, as the guide says", () => {
       "/etc/ssl/mcp.example.com.key": secret,
       "http://127.0.0.1:8080": made.url,
     });
-    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${folder}/${each};`);
-    await writeFile(
-      join(folder, "nginx.conf"),
-      `daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
-       http { access_log off; ${temporary.join(" ")} ${filled} }`,
-    );
-    const printed = await run(made.program, ["admin", "init", ...made.config]);
+    const instanceKey = await adminInit(made);
     running = await start(made.program, ["serve", ...made.config], { readyUrl: `${made.url}/readyz` });
-    nginx = await start("/usr/sbin/nginx", ["-c", join(folder, "nginx.conf"), "-p", folder], {});
+    nginx = await startNginx(filled);
     everything = await startEverything();
     await answering();
-    const instanceKey = printed.match(/gwk_[\w-]+/)[0];
     const project = await ask("POST", "/projects", { name: "Acme" }, { key: instanceKey });
     const path = `/projects/${project.id}`;
     owner = (await ask("POST", `${path}/api-keys`, { name: "tests", role: "owner" }, { key: instanceKey })).key;
@@ -180,13 +169,12 @@ describe("nginx with TLS in front, as the guide says", () => {
 
   /** Waits until the proxy forwards requests: unknown keys are refused by the API, not by nginx. */
   async function answering() {
-    const deadline = Date.now() + 10_000;
-    for (;;) {
-      const refused = await ask("GET", "/projects", undefined, { key: "none" }).catch((error) => error.message);
-      if (/: 401 /.test(refused)) return;
-      assert.ok(Date.now() < deadline, refused);
-      await new Promise((done) => setTimeout(done, 50));
-    }
+    let said;
+    const refused = async () => {
+      said = await ask("GET", "/projects", undefined, { key: "none" }).catch((error) => error.message);
+      return /: 401 /.test(said);
+    };
+    await within(10_000, refused, () => said);
   }
 
   test("the gateway's URL is the public one, and the doctor reaches it through the proxy", async () => {

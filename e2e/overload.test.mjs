@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { sourceFields } from "./lib/api.mjs";
 import { Browser } from "./lib/browser.mjs";
+import { MEGABYTE, memory } from "./lib/figures.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { startHostileUpstream } from "./lib/hostile-upstream.mjs";
+import { mcpHeaders, mcpMessage, toolCall } from "./lib/mcp.mjs";
 import { startProvider } from "./lib/provider.mjs";
 import { flood, hangUp, head, send, speak } from "./lib/raw.mjs";
 import { allowButton } from "./lib/sign-in.mjs";
 
-const MEGABYTE = 1 << 20;
 /** The most memory that the process may use above idle, over the whole suite. A result has 200 MB. */
 const GROWTH_MAX = 160 * MEGABYTE;
 /** Deadlines for heads and bodies are ten seconds, for MCP messages thirty; this much later they are missed. */
@@ -21,17 +23,9 @@ const TAKEN = 25 * MEGABYTE;
 const HELD = (await Promise.all(["rmem", "wmem"].map((name) => readFile(`/proc/sys/net/ipv4/tcp_${name}`, "utf8"))))
   .map((line) => Number(line.trim().split(/\s+/)[2]))
   .reduce((sum, most) => sum + most, 2 * MEGABYTE);
-const META = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "hostile", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
-};
 
 describe("overload", () => {
   let gateway, provider, upstream, endless, crowded, mcp, oauth, key, slow, atRest;
-
-  const memory = async (field) =>
-    Number((await readFile(`/proc/${gateway.pid()}/status`, "utf8")).match(new RegExp(`${field}:\\s+(\\d+)`))[1]) * 1024;
 
   /** Checks that the process is the same, responds immediately, and never used more than its share. */
   const lives = async () => {
@@ -39,23 +33,14 @@ describe("overload", () => {
     const small = await call("small");
     assert.match(small.text, /forty-two/);
     assert.ok(performance.now() - began < 2_000, "others wait");
-    const grown = (await memory("VmHWM")) - atRest;
+    const grown = (await memory(gateway.pid())).peak - atRest;
     assert.ok(grown < GROWTH_MAX, `it grew by ${Math.round(grown / MEGABYTE)} MB`);
   };
 
-  const headers = (method, name, token = key) => ({
-    authorization: `Bearer ${token}`,
-    "gatewright-user-id": "ada",
-    accept: "application/json, text/event-stream",
-    "content-type": "application/json",
-    "mcp-protocol-version": "2026-07-28",
-    "mcp-method": method,
-    ...(name && { "mcp-name": name }),
-  });
-  const message = (method, name) =>
-    JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...(name && { name, arguments: {} }), _meta: META } });
-  const call = (name) =>
-    send(mcp.url, { method: "POST", headers: headers("tools/call", name), body: message("tools/call", name) });
+  const headers = (method, name, token = key) => mcpHeaders({ bearer: token, user: "ada", method, name });
+  const calling = (name) => toolCall({ bearer: key, user: "ada", name });
+  const listing = () => ({ method: "POST", headers: headers("tools/list"), body: mcpMessage("tools/list") });
+  const call = (name) => send(mcp.url, calling(name));
 
   const FORM = { "content-type": "application/x-www-form-urlencoded" };
   const JSON_BODY = { "content-type": "application/json" };
@@ -66,13 +51,8 @@ describe("overload", () => {
     provider = await startProvider({ redirectUri: gateway.callback });
     [upstream, endless] = [await startHostileUpstream(), await startHostileUpstream({ endless: true })];
     crowded = await startHostileUpstream({ tools: 100_000 });
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-    const source = await create("user-sources", {
-      name: "Company",
-      issuer: provider.issuer,
-      client_id: provider.client.client_id,
-      client_secret: provider.client.client_secret,
-    });
+    const { create } = gateway;
+    const source = await create("user-sources", sourceFields(provider));
     const server = (slug, at) => create("servers", { slug, name: slug, url: at.url });
     const made = (slug, rest) => create("gateways", { name: slug, slug, ...rest });
     const one = await server("hostile", upstream);
@@ -85,7 +65,7 @@ describe("overload", () => {
     const metadata = `${gateway.url}/.well-known/oauth-authorization-server${new URL(signIn.url).pathname}`;
     oauth = JSON.parse((await send(metadata)).text);
     ({ key } = await create("api-keys", { name: "hostile", role: "gateway" }));
-    atRest = await memory("VmRSS");
+    atRest = (await memory(gateway.pid())).resident;
     // These take as long as their deadlines; they are checked at the end.
     const drip = (byte) => () => new Promise((next) => setTimeout(next, 400, byte));
     const trickle = (url, sent, byte = "a") => speak(gateway.url, head(url, { ...sent, "content-length": 1_000 }), drip(byte));
@@ -251,7 +231,7 @@ describe("overload", () => {
   });
 
   test("a result of 200 MB passes through and is not kept", async () => {
-    const answer = await fetch(mcp.url, { method: "POST", headers: headers("tools/call", "huge"), body: message("tools/call", "huge") });
+    const answer = await fetch(mcp.url, calling("huge"));
     assert.equal(answer.status, 200);
     let bytes = 0;
     for await (const part of answer.body) {
@@ -267,9 +247,7 @@ describe("overload", () => {
     const unread = await Promise.all(
       Array.from({ length: 8 }, () =>
         fetch(mcp.url, {
-          method: "POST",
-          headers: headers("tools/call", "huge"),
-          body: message("tools/call", "huge"),
+          ...calling("huge"),
           signal: stop.signal,
         }),
       ),
@@ -281,11 +259,7 @@ describe("overload", () => {
   });
 
   test("an event of 200 MB is given up", async () => {
-    const answer = await send(mcp.url, {
-      method: "POST",
-      headers: headers("tools/call", "huge_event"),
-      body: message("tools/call", "huge_event"),
-    });
+    const answer = await send(mcp.url, calling("huge_event"));
     assert.match(answer.text, /"error"/);
     assert.ok(answer.text.length < MEGABYTE);
     await lives();
@@ -294,7 +268,7 @@ describe("overload", () => {
   test("an endless list is read up to its limit while others are served", async () => {
     // It was also contacted when it was saved.
     const before = endless.seen.pages;
-    const list = send(mcp.both, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
+    const list = send(mcp.both, listing());
     await lives();
     const answer = await list;
     const { tools } = JSON.parse(answer.text).result;
@@ -307,7 +281,7 @@ describe("overload", () => {
 
   test("a bounded number of a hundred thousand tools is accepted while others are served", async () => {
     const before = crowded.seen.pages;
-    const list = send(mcp.crowded, { method: "POST", headers: headers("tools/list"), body: message("tools/list") });
+    const list = send(mcp.crowded, listing());
     await lives();
     const { tools } = JSON.parse((await list).text).result;
     assert.ok(tools.length > 1_000 && tools.length <= 5_000, `${tools.length} tools`);

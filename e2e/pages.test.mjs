@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { auth } from "@modelcontextprotocol/client";
 import { checkAccessibility } from "./lib/accessibility.mjs";
+import { sourceFields } from "./lib/api.mjs";
 import { photograph, startChromium } from "./lib/chromium.mjs";
 import { memoryProvider, startCallback } from "./lib/client.mjs";
 import { startGateway } from "./lib/gateway.mjs";
@@ -15,18 +16,13 @@ const PASSWORD = "violet harbour ninety";
 for (const javaScriptEnabled of [true, false]) {
   describe(`the pages of a sign-in ${javaScriptEnabled ? "with" : "without"} script`, () => {
     let gateway, provider, chromium, urls, looker;
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const { create } = gateway;
 
     before(async () => {
       chromium = await startChromium();
       gateway = await startGateway();
       provider = await startProvider({ redirectUri: gateway.callback });
-      const source = await create("user-sources", {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      });
+      const source = await create("user-sources", sourceFields(provider));
       const staff = await create("gateways", { name: "Acme tools", slug: "acme", authentication_mode: "user_source", user_source_id: source.id });
       const team = await create("gateways", { name: "Acme team", slug: "team", authentication_mode: "project_members" });
       urls = { staff: staff.url, team: team.url };

@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { auth } from "@modelcontextprotocol/client";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { sourceFields } from "./lib/api.mjs";
 import { signInAtCanaille, startCanaille } from "./lib/canaille.mjs";
 import { startChromium } from "./lib/chromium.mjs";
 import { memoryProvider, startCallback } from "./lib/client.mjs";
@@ -75,7 +76,7 @@ describe("independent providers", () => {
     gateway = await startGateway();
     rmcp = await startRmcp(gateway);
     const fields = { slug: "rmcp", name: "Rmcp", url: rmcp.url, identity: "assertion" };
-    server = await gateway.api("POST", `${gateway.project}/servers`, fields);
+    server = await gateway.create("servers", fields);
   });
 
   after(async () => {
@@ -84,17 +85,9 @@ describe("independent providers", () => {
 
   const sources = () => `${gateway.project}/user-sources`;
 
-  const fieldsOf = (provider, changes) => ({
-    name: "Provider",
-    issuer: provider.issuer,
-    client_id: provider.client.client_id,
-    client_secret: provider.client.client_secret,
-    ...changes,
-  });
-
   /** A gateway for the source, and a client that knows only its URL. */
   async function clientOf(source, name) {
-    const made = await gateway.api("POST", `${gateway.project}/gateways`, {
+    const made = await gateway.create("gateways", {
       name,
       slug: name.toLowerCase().replaceAll(/\W/g, "-"),
       authentication_mode: "user_source",
@@ -145,9 +138,9 @@ describe("independent providers", () => {
       after(() => provider?.stop());
 
       test("is saved after all checks, and a wrong issuer is refused", async () => {
-        const wrong = fieldsOf(provider, { name, issuer: `${provider.issuer}/` });
+        const wrong = sourceFields(provider, { name, issuer: `${provider.issuer}/` });
         await assert.rejects(gateway.api("POST", sources(), wrong), /slash/);
-        source = await gateway.api("POST", sources(), fieldsOf(provider, { name }));
+        source = await gateway.api("POST", sources(), sourceFields(provider, { name }));
         assert.ok(source.verified_at);
         assert.deepEqual(source.warnings.map((warning) => warning.pointer), warnings, JSON.stringify(source.warnings));
       });
@@ -156,7 +149,7 @@ describe("independent providers", () => {
         const right = await gateway.api("POST", `${sources()}/${source.id}/test-connection`);
         assert.equal(right.last_test.credentials.verdict, "right", right.last_test.credentials.detail);
         const changes = { name: `${name}, mistyped`, client_secret: "not the one" };
-        const other = await gateway.api("POST", sources(), fieldsOf(provider, changes));
+        const other = await gateway.api("POST", sources(), sourceFields(provider, changes));
         const mistyped = await gateway.api("POST", `${sources()}/${other.id}/test-connection`);
         assert.equal(mistyped.last_test.credentials.verdict, "wrong", mistyped.last_test.credentials.detail);
       });
@@ -180,7 +173,7 @@ describe("independent providers", () => {
       test(name, async () => {
         const provider = await startOidcProvider({ redirectUri: gateway.callback, ...settings });
         try {
-          const source = await gateway.api("POST", sources(), fieldsOf(provider, { name }));
+          const source = await gateway.api("POST", sources(), sourceFields(provider, { name }));
           await goesAllTheWay({ source, provider, name, signsIn: plainly(signInAtProvider) });
         } finally {
           await provider.stop();
@@ -195,7 +188,7 @@ describe("independent providers", () => {
         configure: { enabledJWA: { idTokenSigningAlgValues: ["RS256", "HS256"] } },
       });
       try {
-        const source = await gateway.api("POST", sources(), fieldsOf(provider, { name: "HS256" }));
+        const source = await gateway.api("POST", sources(), sourceFields(provider, { name: "HS256" }));
         const { client, callback } = await clientOf(source, "HS256");
         const signsIn = plainly(signInAtProvider)(client.kept.authorizationUrl, callback);
         await assert.rejects(signsIn, /You could not be signed in/);

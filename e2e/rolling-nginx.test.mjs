@@ -4,18 +4,19 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { createProject } from "./lib/api.mjs";
 import { continuously } from "./lib/continuous.mjs";
-import { configure } from "./lib/gateway.mjs";
+import { adminInit, configure, startReplica } from "./lib/gateway.mjs";
 import { blocks, filledIn } from "./lib/guide.mjs";
+import { startNginx } from "./lib/nginx.mjs";
 import { startOddUpstream } from "./lib/odd-upstream.mjs";
-import { freePort, run, start } from "./lib/process.mjs";
+import { freePort, start } from "./lib/process.mjs";
+import { within } from "./lib/time.mjs";
 
 /** How often each replica is restarted. */
 const ROUNDS = 3;
@@ -34,50 +35,29 @@ const DRAIN = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "5" };
 const NO_DRAIN = { GATEWRIGHT__SERVER__DRAIN_SECONDS: "0" };
 
 describe("a rolling restart behind the nginx of the guide", () => {
-  let folder, made, upstream, key, url;
+  let made, upstream, key, url;
   const replicas = [];
   const parts = [];
 
-  /** A replica on its own port; nginx has the port of the public URL. */
-  async function replica() {
-    const listen = `127.0.0.1:${await freePort()}`;
-    const each = { listen };
-    each.begin = async (env = DRAIN) => {
-      each.running = await start(made.program, ["serve", ...made.config], {
-        env: { ...env, GATEWRIGHT__SERVER__LISTEN: listen },
-        readyUrl: `http://${listen}/readyz`,
-      });
-    };
-    each.end = async (signal) => assert.equal(await each.running.stop(signal), 0, each.running.output());
-    await each.begin();
-    return each;
+  /** A replica with its own port; nginx has the port of the public URL. */
+  const replica = () => startReplica(made, { env: DRAIN });
+
+  async function end(each, signal) {
+    assert.equal(await each.stop(signal), 0, each.log());
   }
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "gatewright-rolling-"));
     made = await configure({ store: "postgres" });
     upstream = await startOddUpstream();
-    const instanceKey = (await run(made.program, ["admin", "init", ...made.config])).match(/gwk_[\w-]+/)[0];
+    const instanceKey = await adminInit(made);
     replicas.push(await replica(), await replica());
-    const ask = async (path, body, bearer) => {
-      const answer = await fetch(`http://${replicas[0].listen}/api/v1${path}`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-        body: JSON.stringify(body),
-      });
-      assert.ok(answer.ok, `${path}: ${answer.status}`);
-      return answer.json();
-    };
-    const { id } = await ask("/projects", { name: "Acme" }, instanceKey);
-    const owner = (await ask(`/projects/${id}/api-keys`, { name: "tests", role: "owner" }, instanceKey)).key;
-    const server = await ask(`/projects/${id}/servers`, { slug: "acts", name: "Acts", url: upstream.url }, owner);
-    const gateway = { name: "Agents", slug: "agents", authentication_mode: "headers", servers: [server.id] };
-    await ask(`/projects/${id}/gateways`, gateway, owner);
-    key = (await ask(`/projects/${id}/api-keys`, { name: "agents", role: "gateway" }, owner)).key;
+    const { create } = await createProject(replicas[0].origin, instanceKey);
+    const server = await create("servers", { slug: "acts", name: "Acts", url: upstream.url });
+    await create("gateways", { name: "Agents", slug: "agents", authentication_mode: "headers", servers: [server.id] });
+    ({ key } = await create("api-keys", { name: "agents", role: "gateway" }));
     url = `${made.url}/mcp/agents`;
     // The other replica has seen none of this, and knows it only after reading it.
-    await replicas[1].end();
-    await replicas[1].begin();
+    await replicas[1].restart();
   });
 
   /** Starts nginx with the guide's file, changed by `change`, at the port of `origin`. */
@@ -91,16 +71,9 @@ describe("a rolling restart behind the nginx of the guide", () => {
       "listen 443 ssl": `listen ${new URL(origin).host}`,
       "http://127.0.0.1:8080": "http://gatewright",
     });
-    const own = await mkdtemp(join(folder, "nginx-"));
-    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${own}/${each};`);
-    await writeFile(
-      join(own, "nginx.conf"),
-      `daemon off; pid ${own}/pid; error_log ${own}/error.log; events {}
-       http { access_log off; ${temporary.join(" ")} ${filled} }`,
-    );
-    const running = await start("/usr/sbin/nginx", ["-c", join(own, "nginx.conf"), "-p", own], { readyUrl: `${origin}/healthz` });
+    const running = await startNginx(filled, { readyUrl: `${origin}/healthz` });
     parts.push(() => running.stop());
-    return { errors: () => readFile(join(own, "error.log"), "utf8") };
+    return running;
   }
 
   /** Clients that call the tool repeatedly at this URL, and how often it has acted since. */
@@ -123,9 +96,9 @@ describe("a rolling restart behind the nginx of the guide", () => {
 
   after(async () => {
     for (const part of parts.reverse()) await part();
-    for (const each of replicas) await each.running?.stop();
+    for (const each of replicas) await each.stop();
     upstream?.stop();
-    for (const each of [folder, made?.folder]) if (each) await rm(each, { recursive: true, force: true });
+    if (made) await rm(made.folder, { recursive: true, force: true });
   });
 
   test("loses next to no call, and none acts twice", async () => {
@@ -134,7 +107,7 @@ describe("a rolling restart behind the nginx of the guide", () => {
     await calls.more(SOME);
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const each of replicas) {
-        await each.end(round === 1 ? "SIGQUIT" : "SIGTERM");
+        await end(each, round === 1 ? "SIGQUIT" : "SIGTERM");
         await calls.more(SOME);
         await each.begin();
         await calls.more(SOME);
@@ -154,12 +127,12 @@ describe("a rolling restart behind the nginx of the guide", () => {
     const origin = `http://127.0.0.1:${await freePort()}`;
     const proxy = await nginx(origin, (text) => text.replaceAll(" max_fails=0", ""));
     for (const each of replicas) {
-      await each.end();
+      await end(each);
       await each.begin(NO_DRAIN);
     }
     const calls = await calling(`${origin}/mcp/agents`);
     for (const each of replicas) {
-      await each.end();
+      await end(each);
       await calls.more(SOME);
       await each.begin();
     }
@@ -169,15 +142,11 @@ describe("a rolling restart behind the nginx of the guide", () => {
 
   test("SIGHUP never ends a replica and changes the level of its log", async () => {
     const [each] = replicas;
-    const before = each.running.output();
+    const before = each.log();
     assert.ok(!before.includes("the level of the log was read again"));
-    each.running.child.kill("SIGHUP");
-    const deadline = Date.now() + 5_000;
-    while (!each.running.output().includes("the level of the log was read again")) {
-      assert.ok(Date.now() < deadline, each.running.output());
-      await new Promise((done) => setTimeout(done, 20));
-    }
-    assert.equal((await fetch(`http://${each.listen}/readyz`)).status, 200);
+    each.running().child.kill("SIGHUP");
+    await within(5_000, () => each.log().includes("the level of the log was read again"), () => `it was not read:\n${each.log()}`);
+    assert.equal((await fetch(`${each.origin}/readyz`)).status, 200);
   });
 
   test("SIGHUP does not end a process that still waits for its database", async () => {
@@ -197,17 +166,16 @@ describe("a rolling restart behind the nginx of the guide", () => {
 
   test("while it drains it says so to load balancers and keeps serving", async () => {
     const [each] = replicas;
-    each.running.child.kill("SIGTERM");
+    each.running().child.kill("SIGTERM");
     const told = async () => {
-      const answer = await fetch(`http://${each.listen}/readyz`);
+      const answer = await fetch(`${each.origin}/readyz`);
       return [answer.status, (await answer.json()).status];
     };
-    const deadline = Date.now() + 2_000;
-    while ((await told())[0] === 200) assert.ok(Date.now() < deadline);
+    await within(2_000, async () => (await told())[0] !== 200, "it says that it is ready");
     assert.deepEqual(await told(), [503, "stopping"]);
-    assert.equal((await fetch(`http://${each.listen}/healthz`)).status, 200);
-    assert.match(await (await fetch(`http://${each.listen}/metrics`)).text(), /^gatewright_ready 0$/m);
-    assert.equal(await each.running.exited, 0, each.running.output());
+    assert.equal((await fetch(`${each.origin}/healthz`)).status, 200);
+    assert.match(await (await fetch(`${each.origin}/metrics`)).text(), /^gatewright_ready 0$/m);
+    assert.equal(await each.running().exited, 0, each.log());
     await each.begin();
   });
 });

@@ -4,8 +4,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { signedIn } from "./lib/access-token.mjs";
+import { createSignInGateway } from "./lib/api.mjs";
 import { continuously } from "./lib/continuous.mjs";
+import { refreshing } from "./lib/flow.mjs";
 import { startGateway } from "./lib/gateway.mjs";
+import { initialize } from "./lib/mcp.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
 /** How often each replica is restarted. */
@@ -23,18 +26,7 @@ describe("a rolling restart of two replicas", () => {
   before(async () => {
     gateway = await startGateway({ store: "postgres" });
     provider = await startProvider({ redirectUri: gateway.callback });
-    const source = await gateway.api("POST", `${gateway.project}/user-sources`, {
-      name: "Company",
-      issuer: provider.issuer,
-      client_id: provider.client.client_id,
-      client_secret: provider.client.client_secret,
-    });
-    const made = await gateway.api("POST", `${gateway.project}/gateways`, {
-      name: "Rolling",
-      authentication_mode: "user_source",
-      user_source_id: source.id,
-    });
-    url = made.url;
+    ({ url } = await createSignInGateway(gateway, provider));
     // Started last, it knows all of this from the start.
     replica = await gateway.replica();
     balanced = loadBalancer();
@@ -71,29 +63,9 @@ describe("a rolling restart of two replicas", () => {
   };
 
   const refresh = ({ tokens, client }) =>
-    json("/oauth2/token", {
-      body: new URLSearchParams({
-        grant_type: "refresh_token",
-        refresh_token: tokens.refresh_token,
-        client_id: client.client_id,
-      }),
-    });
+    json("/oauth2/token", { body: new URLSearchParams(refreshing(client.client_id, tokens.refresh_token)) });
 
-  const call = ({ tokens }) =>
-    json("", {
-      headers: {
-        authorization: `Bearer ${tokens.access_token}`,
-        accept: "application/json, text/event-stream",
-        "content-type": "application/json",
-        "mcp-protocol-version": "2025-11-25",
-      },
-      body: JSON.stringify({
-        jsonrpc: "2.0",
-        id: 1,
-        method: "initialize",
-        params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "rolling", version: "1" } },
-      }),
-    });
+  const call = ({ tokens }) => json("", initialize({ bearer: tokens.access_token }));
 
   let count = 0;
   /** Many people: one person may not sign in this often. */

@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { signedIn } from "./lib/access-token.mjs";
+import { createSignInGateway } from "./lib/api.mjs";
 import { continuously } from "./lib/continuous.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
+import { within } from "./lib/time.mjs";
 
 /** How many sign-ins have to complete between two changes. */
 const SOME = 8;
@@ -20,19 +22,9 @@ for (const store of STORES) {
       // Many providers accept two secrets for a while; this one accepts those of a set.
       provider.secrets = new Set(["first"]);
       provider.provider.Client.prototype.compareClientSecret = (secret) => provider.secrets.has(secret);
-      const source = await gateway.api("POST", `${gateway.project}/user-sources`, {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: "first",
-      });
-      path = `${gateway.project}/user-sources/${source.id}`;
-      const made = await gateway.api("POST", `${gateway.project}/gateways`, {
-        name: "Rotating",
-        slug: `rotating-${store}`,
-        authentication_mode: "user_source",
-        user_source_id: source.id,
-      });
+      const first = { ...provider, client: { ...provider.client, client_secret: "first" } };
+      const made = await createSignInGateway(gateway, first);
+      path = `${gateway.project}/user-sources/${made.source.id}`;
       url = made.url;
       // SQLite has one process; there, both names refer to it. Started last, the second knows all of this from the start.
       replica = store === "postgres" ? await gateway.replica() : { origin: gateway.url, stop: () => {} };
@@ -108,12 +100,8 @@ for (const store of STORES) {
       await gateway.said(/a sign-in failed.*the provider refused the client credentials \(HTTP 401, invalid_client\)/);
       // What the other process saw is here within two seconds.
       const failed = async () => (await gateway.api("GET", `${gateway.project}/sign-in-attempts?outcome=failed`)).items;
-      const deadline = Date.now() + 5_000;
-      let items = await failed();
-      while (items.length < 2 && Date.now() < deadline) {
-        await new Promise((done) => setTimeout(done, 100));
-        items = await failed();
-      }
+      let items;
+      await within(5_000, async () => (items = await failed()).length >= 2, "not every failed attempt is in the trace");
       assert.equal(items.length, 2, "each failed attempt is in the trace, whichever process saw its end");
       for (const attempt of items) {
         assert.equal(attempt.failed_step, "token_request");

@@ -4,19 +4,16 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { sourceFields } from "./lib/api.mjs";
 import { Browser } from "./lib/browser.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startHostileUpstream } from "./lib/hostile-upstream.mjs";
+import { toolCall } from "./lib/mcp.mjs";
 import { signInAtProvider, startProvider } from "./lib/provider.mjs";
 import { allowButton } from "./lib/sign-in.mjs";
 
 const REDIRECT = "http://127.0.0.1/callback";
 const PASSWORD = "violet harbour ninety canary";
-const META = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "canary", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
-};
 /** A sealed value: `v1.`, the ID of its key, and another dot. */
 const SEALED = /v1\.[0-9a-f]{8}\.[\w-]{8}/;
 /** The settings of the most verbose log, in either format. */
@@ -33,7 +30,7 @@ for (const store of STORES) {
       return value;
     };
     const canary = (name) => keep(name, `canary-${randomBytes(12).toString("hex")}`);
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const create = (...of) => gateway.create(...of);
 
     /** Records what a browser carries: states, codes, nonces, cookies, and sealed form values. */
     const noting = async (url, options = {}) => {
@@ -78,12 +75,7 @@ for (const store of STORES) {
       upstream = await startHostileUpstream();
       dead = await startHostileUpstream();
       dead.stop();
-      const source = await create("user-sources", {
-        name: "Company",
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-      });
+      const source = await create("user-sources", sourceFields(provider));
       const origins = [upstream.url, dead.url].map((url) => new URL(url).origin);
       await create("secrets", { name: "TOKEN", value: canary("secret for a header"), origins });
       const headers = [{ name: "x-api-key", value: "Key ${secret:TOKEN}" }];
@@ -103,24 +95,8 @@ for (const store of STORES) {
     });
 
     const call = async (url, bearer, { name = "good_small", headers = {}, query = "" } = {}) => {
-      const answer = await fetch(`${url}${query}`, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${bearer}`,
-          accept: "application/json, text/event-stream",
-          "content-type": "application/json",
-          "mcp-protocol-version": "2026-07-28",
-          "mcp-method": "tools/call",
-          "mcp-name": name,
-          ...headers,
-        },
-        body: JSON.stringify({
-          jsonrpc: "2.0",
-          id: 1,
-          method: "tools/call",
-          params: { name, arguments: { card: canary("argument of a tool") }, _meta: META },
-        }),
-      });
+      const { headers: usual, ...request } = toolCall({ bearer, name, arguments: { card: canary("argument of a tool") } });
+      const answer = await fetch(`${url}${query}`, { ...request, headers: { ...usual, ...headers } });
       await answer.text();
       return answer.status;
     };

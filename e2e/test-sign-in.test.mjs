@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { checkAccessibility } from "./lib/accessibility.mjs";
+import { sourceFields } from "./lib/api.mjs";
 import { photograph, startChromium } from "./lib/chromium.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
@@ -45,14 +46,7 @@ for (const store of STORES) {
       await chromium?.close();
     });
 
-    const source = (changes) =>
-      gateway.api("POST", path, {
-        issuer: provider.issuer,
-        client_id: provider.client.client_id,
-        client_secret: provider.client.client_secret,
-        skip_validation: true,
-        ...changes,
-      });
+    const source = (changes) => gateway.create("user-sources", sourceFields(provider, { skip_validation: true, ...changes }));
 
     /** Starts a test and opens its page in a separate browser. */
     async function begin(of) {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { sourceFields } from "./lib/api.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
@@ -13,20 +14,14 @@ for (const store of STORES) {
       gateway = await startGateway({ store });
       provider = await startProvider({ redirectUri: gateway.callback });
       path = `${gateway.project}/user-sources`;
-      source = await gateway.api("POST", path, fields({ name: "Company" }));
+      source = await gateway.api("POST", path, sourceFields(provider));
     });
 
     after(async () => {
       for (const each of [provider, gateway]) await each?.stop();
     });
 
-    const fields = (changes) => ({
-      name: "Another",
-      issuer: provider.issuer,
-      client_id: provider.client.client_id,
-      client_secret: provider.client.client_secret,
-      ...changes,
-    });
+    const fields = (changes) => sourceFields(provider, { name: "Another", ...changes });
 
     /** Sends a request that has to be refused; returns the problem. */
     const refused = async (status, method, at, body) => {

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { freePort, run, start } from "./process.mjs";
+import { pause } from "./time.mjs";
 
 const PERSON = { username: "ada", password: "analytical engine", name: "Ada Lovelace", email: "ada@example.com" };
 
@@ -78,7 +79,7 @@ async function register({ issuer, redirectUri }) {
  * person in the same second are equal, and it fails on the second one: so each sign-in gets its own second.
  */
 export async function signInAtCanaille(browser, page) {
-  await new Promise((done) => setTimeout(done, 1000 - (Date.now() % 1000)));
+  await pause(1000 - (Date.now() % 1000));
   let at = page;
   for (let step = 0; step < 3 && at.text !== undefined && /^\/(login|auth|oauth)\b/.test(new URL(at.url).pathname); step += 1) {
     at = await browser.submit(at, { values: { login: PERSON.username, password: PERSON.password }, button: "accept" });

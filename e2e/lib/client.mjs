@@ -1,26 +1,20 @@
 // What every OAuth client needs in addition to an SDK: storage, and a loopback listener for its redirect.
 
 import { createServer } from "node:http";
-import { once } from "node:events";
+import { listen } from "./listen.mjs";
 
 /** A loopback listener that returns the parameters of the one redirect it gets. */
 export async function startCallback(path = "/callback") {
   const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
+  const { origin, stop } = await listen(server);
   const arrived = new Promise((done) => {
     server.on("request", (request, response) => {
-      const url = new URL(request.url, `http://127.0.0.1:${port}`);
+      const url = new URL(request.url, origin);
       response.writeHead(url.pathname === path ? 200 : 404).end("You can close this window.");
       if (url.pathname === path) done(url.searchParams);
     });
   });
-  const stop = () => {
-    server.closeAllConnections();
-    server.close();
-  };
-  return { url: `http://127.0.0.1:${port}${path}`, arrived, stop };
+  return { url: `${origin}${path}`, arrived, stop };
 }
 
 /** An `OAuthClientProvider` of the SDKs that keeps everything in memory and remembers where it was sent. */

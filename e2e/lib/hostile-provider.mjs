@@ -1,8 +1,8 @@
 // An identity provider that behaves as a test says, right or wrong.
 
 import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import { once } from "node:events";
 import { createServer } from "node:http";
+import { bodyOf, listen } from "./listen.mjs";
 
 const encode = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
@@ -32,9 +32,7 @@ export function keyedWith(secret, header, claims) {
  */
 export async function startHostileProvider() {
   const server = createServer((request, response) => respond(request, response));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const { origin: issuer, stop } = await listen(server);
   const usualKey = newKey("usual");
   const usual = () => ({ discovery: {}, back: {}, claims: {}, header: {}, answer: {}, faults: {}, key: usualKey, keys: [usualKey.jwk] });
   const provider = {
@@ -45,10 +43,7 @@ export async function startHostileProvider() {
     behave: () => {
       [provider.script, provider.asked] = [usual(), []];
     },
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
+    stop,
   };
   const nonces = new Map();
 
@@ -103,13 +98,12 @@ export async function startHostileProvider() {
     const url = new URL(request.url, issuer);
     const endpoint = url.pathname.split("/").at(-1);
     provider.asked.push(endpoint);
-    const body = [];
-    for await (const chunk of request) body.push(chunk);
+    const body = await bodyOf(request);
     const fault = provider.script.faults[endpoint];
     if (fault) return faults[fault](response);
     const answer = endpoints[endpoint];
     if (!answer) return say(response, 404, {});
-    return answer(url, response, new URLSearchParams(Buffer.concat(body).toString()));
+    return answer(url, response, new URLSearchParams(body));
   }
 
   return provider;

@@ -1,10 +1,10 @@
 // A Client ID Metadata Document on loopback https, with the test's own certificate authority.
 
 import { createServer } from "node:https";
-import { once } from "node:events";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { listen } from "./listen.mjs";
 import { run } from "./process.mjs";
 
 /** Creates an authority and a certificate for 127.0.0.1; returns the files and their folder. */
@@ -37,15 +37,7 @@ export async function startMetadataDocument({ redirectUris, name = "Documented c
       }),
     );
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `https://127.0.0.1:${server.address().port}/client.json`,
-    authority,
-    fetched,
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
+  const { port, stop } = await listen(server);
+  const url = `https://127.0.0.1:${port}/client.json`;
+  return { url, authority, fetched, stop };
 }

@@ -1,7 +1,8 @@
 // An MCP server with sessions (2025-11-25) that can reproduce each report of an odd server.
 
 import { createServer } from "node:http";
-import { once } from "node:events";
+import { bodyOf, listen } from "./listen.mjs";
+import { pause } from "./time.mjs";
 
 const TOOLS = ["act", "echo"].map((name) => ({ name, inputSchema: { type: "object" } }));
 
@@ -25,8 +26,7 @@ export async function startOddUpstream(script = {}) {
   let ponged = () => {};
   const server = createServer(async (request, response) => {
     const { behaviour } = odd;
-    let text = "";
-    for await (const part of request.setEncoding("utf8")) text += part;
+    const text = await bodyOf(request);
     const say = (status, value, headers = {}) =>
       response.writeHead(status, { "content-type": "application/json", ...headers }).end(typeof value === "string" ? value : JSON.stringify(value));
     if (behaviour.redirect) return say(307, "", { location: behaviour.redirect });
@@ -73,7 +73,7 @@ export async function startOddUpstream(script = {}) {
     }
     if (method === "tools/list") {
       if (behaviour.list === "silence") return undefined;
-      if (behaviour.list) await new Promise((done) => setTimeout(done, behaviour.list));
+      if (behaviour.list) await pause(behaviour.list);
       if (!behaviour.ping) return answer({ tools: TOOLS });
       const answered = new Promise((done) => (ponged = done));
       response.writeHead(200, { "content-type": "text/event-stream" });
@@ -98,18 +98,14 @@ export async function startOddUpstream(script = {}) {
     return response.writeHead(200, { "content-type": "text/event-stream" }).write("event: endpoint\ndata: /messages?key=hush\n\n");
   }
 
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const { origin, stop } = await listen(server);
   const odd = {
-    url: `http://127.0.0.1:${server.address().port}/mcp`,
+    url: `${origin}/mcp`,
     seen,
     behaviour: script,
     /** Forgets all sessions, as a restart would. */
     restart: () => (sessions = new Map()),
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
+    stop,
   };
   return odd;
 }

@@ -3,6 +3,8 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { listen } from "./listen.mjs";
+import { pause } from "./time.mjs";
 
 const alive = new Set();
 const leftovers = new Set();
@@ -30,10 +32,8 @@ export function atExit(remove) {
 
 /** A port that was free a moment ago. */
 export async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
+  const { port, stop } = await listen(createServer());
+  await stop();
   return port;
 }
 
@@ -89,7 +89,7 @@ export async function start(program, args, { env = {}, cwd, readyUrl, seconds = 
       await running.stop("SIGKILL");
       throw new Error(`${program} did not answer at ${readyUrl}:\n${running.output()}`);
     }
-    await new Promise((done) => setTimeout(done, 50));
+    await pause(50);
   }
   return running;
 }

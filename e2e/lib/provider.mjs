@@ -1,8 +1,8 @@
 // The certified provider of npm `oidc-provider`, set up as a customer's: one confidential client, two users.
 
 import { createServer } from "node:http";
-import { once } from "node:events";
 import Provider from "oidc-provider";
+import { listen } from "./listen.mjs";
 
 export const USERS = {
   ada: { name: "Ada Lovelace", email: "ada@example.com", email_verified: true },
@@ -21,9 +21,8 @@ export async function startProvider({ redirectUri, path = "", client: changes = 
     listener(request, response);
   });
   let listener = (_, response) => response.writeHead(503).end();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const issuer = `http://127.0.0.1:${server.address().port}${path}`;
+  const { origin, stop } = await listen(server);
+  const issuer = `${origin}${path}`;
   const client = {
     client_id: "gatewright",
     client_secret: "a+secret/with:odd%characters-0123456789",
@@ -44,17 +43,7 @@ export async function startProvider({ redirectUri, path = "", client: changes = 
     ...configure,
   });
   listener = provider.callback();
-  return {
-    issuer,
-    client,
-    requests: [],
-    provider,
-    stop: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
+  return { issuer, client, provider, stop };
 }
 
 /** Signs in on the provider's own pages: name and password, then its consent. */

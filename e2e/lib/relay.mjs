@@ -1,58 +1,64 @@
-// A relay between a program and its database, which can go silent or away.
+// The network between a program and its database, which can go silent or break.
 
-import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { listen } from "./listen.mjs";
 
 /** Forwards connections to the host and port of `url`; its own `url` leads through it. */
 export async function startRelay(url) {
   const target = new URL(url);
   const open = new Set();
-  let silent = false;
+  let state = "whole";
   const accept = (client) => {
+    if (state === "broken") return void client.resetAndDestroy();
     const server = connect(Number(target.port), target.hostname);
     for (const [from, to] of [
       [client, server],
       [server, client],
     ]) {
       open.add(from);
-      from.on("data", (piece) => to.write(piece));
+      from.on("data", (piece) => {
+        if (!to.write(piece)) from.pause();
+      });
+      to.on("drain", () => state === "whole" && from.resume());
       from.on("error", () => {});
       from.on("close", () => {
         open.delete(from);
         to.destroy();
       });
-      if (silent) from.pause();
+      if (state === "silent") from.pause();
     }
+    return undefined;
   };
-  const relay = createServer(accept);
-  const begin = async (port) => {
-    relay.listen(port, "127.0.0.1");
-    await once(relay, "listening");
-  };
-  await begin(0);
-  const { port } = relay.address();
+  const begin = (port) => listen(createServer(accept), port);
+  let listening = await begin();
+  const { port } = listening;
   const through = new URL(url);
-  through.port = port;
-  through.hostname = "127.0.0.1";
-  const end = async () => {
-    const closed = once(relay, "close");
-    relay.close();
+  through.host = `127.0.0.1:${port}`;
+  const takeAway = async () => {
+    const stopped = listening.stop();
     for (const each of open) each.destroy();
-    await closed;
+    await stopped;
   };
   return {
     url: through.href,
-    /** Forwards nothing, and refuses nothing. */
+    /** Forwards nothing any more; connections stay open, and new ones are accepted and receive no data. */
     silence: () => {
-      silent = true;
+      state = "silent";
       for (const each of open) each.pause();
     },
-    speak: () => {
-      silent = false;
+    /** Resets every connection, including new ones. */
+    break: () => {
+      state = "broken";
+      for (const each of open) each.resetAndDestroy();
+    },
+    /** Forwards again. */
+    mend: () => {
+      state = "whole";
       for (const each of open) each.resume();
     },
-    takeAway: end,
-    bringBack: () => begin(port),
-    stop: end,
+    /** Closes every connection and refuses new ones. */
+    takeAway,
+    bringBack: async () => void (listening = await begin(port)),
+    stop: takeAway,
   };
 }

@@ -1,42 +1,22 @@
-// A stateless MCP server (2026-07-28) whose tool `slow` never responds, and calls of its tools through a gateway.
+// An MCP server whose tool `slow` never responds, and calls of its tools through a gateway.
 
-import { createServer, request } from "node:http";
-
-const META = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "slow", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
-};
+import { request } from "node:http";
+import { toolCall } from "./mcp.mjs";
+import { startStatelessServer } from "./stateless-server.mjs";
 
 /** Starts it on `port`, or on a free one; `waiting` holds its pending responses. */
 export async function startSlowServer(port = 0) {
   const waiting = new Set();
-  const server = createServer(async (incoming, answer) => {
-    let text = "";
-    for await (const piece of incoming) text += piece;
-    const { id, method, params } = JSON.parse(text);
-    const tool = (name) => ({ name, inputSchema: { type: "object" } });
-    const results = {
-      "server/discover": { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: {} },
-      "tools/list": { resultType: "complete", ttlMs: 60_000, cacheScope: "public", tools: [tool("slow"), tool("quick")] },
-      "tools/call": { resultType: "complete", content: [{ type: "text", text: "done" }] },
-    };
-    if (params?.name === "slow") {
-      waiting.add(answer);
-      return;
-    }
-    answer.setHeader("content-type", "application/json");
-    answer.end(JSON.stringify({ jsonrpc: "2.0", id, result: results[method] }));
-  });
-  await new Promise((done) => server.listen(port, "127.0.0.1", done));
-  return {
-    url: `http://127.0.0.1:${server.address().port}/mcp`,
-    waiting,
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
+  const tools = ["slow", "quick"].map((name) => ({ name, inputSchema: { type: "object" } }));
+  const server = await startStatelessServer({
+    port,
+    list: () => ({ ttlMs: 60_000, cacheScope: "public", tools }),
+    call: ({ params, response, reply }) => {
+      if (params.name === "slow") waiting.add(response);
+      else reply({ content: [{ type: "text", text: "done" }] });
     },
-  };
+  });
+  return { ...server, waiting };
 }
 
 /**
@@ -45,20 +25,8 @@ export async function startSlowServer(port = 0) {
  */
 export function callTool(url, { key, user, name, agent, open = [] }) {
   return new Promise((done) => {
-    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: {}, _meta: META } });
-    const sent = request(url, {
-      agent,
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${key}`,
-        "gatewright-user-id": user,
-        accept: "application/json, text/event-stream",
-        "content-type": "application/json",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call",
-        "mcp-name": name,
-      },
-    });
+    const { body, ...options } = toolCall({ bearer: key, user, name });
+    const sent = request(url, { ...options, agent });
     sent.on("response", (answer) => {
       let text = "";
       answer.setEncoding("utf8").on("data", (part) => (text += part));
