@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { send } from "../e2e/lib/raw.mjs";
-import { pause, within } from "./bounds.mjs";
+import { pause, within } from "../e2e/lib/time.mjs";
 
 export class Administrator {
   counts = { "changes saved": 0 };

@@ -4,12 +4,13 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { addressOf, code, tokens } from "../bench/flow.mjs";
+import { addressOf, refreshing, signInFast } from "../e2e/lib/flow.mjs";
+import { statusWith } from "../e2e/lib/mcp.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
-import { pause, seconds, within } from "./bounds.mjs";
+import { pause, seconds, within } from "../e2e/lib/time.mjs";
 import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
-import { ask, call, readiness, signInWorld } from "./world.mjs";
+import { ask, readiness, signInWorld } from "./world.mjs";
 
 const HOUR = 3_600;
 /** The offsets the clock is set to, one after the other, in seconds from the true time. */
@@ -49,15 +50,15 @@ async function jumps(bounds) {
     await bounds.each(async (round) => {
       const offset = JUMPS[round % JUMPS.length];
       const from = addressOf(round);
-      const held = await tokens(url, await code(url, client, from), from);
+      const held = await signInFast(world, from);
       await set(offset);
       const settled = async () =>
         (await readiness(gateway.url)) === 200 && Math.abs((await date()) - offset * 1_000) < 3_000;
       slowest.settled = Math.max(slowest.settled, await within(SETTLED, settled, "it is not ready, or reports another date"));
       // A refresh token outlives each of these jumps, and so does the person's access.
-      const refreshed = await ask(`${url}/oauth2/token`, { grant_type: "refresh_token", client_id: client, refresh_token: held.refresh_token }, from);
+      const refreshed = await ask(`${url}/oauth2/token`, refreshing(client, held.refresh_token), from);
       if (refreshed?.status !== 200) throw new Error(`after a jump to ${offset} s a refresh returns ${refreshed?.status} ${refreshed?.text}`);
-      const status = await call(url, refreshed.access_token, from);
+      const status = await statusWith(url, refreshed.access_token, from);
       if (status !== 200) throw new Error(`after a jump to ${offset} s a new access token returns ${status}`);
       people.begin();
       await pause(700);

@@ -1,14 +1,16 @@
 // PostgreSQL itself: silent with its connections open, read-only for a moment, and crashing.
 
-import { addressOf, code, tokens } from "../bench/flow.mjs";
+import { disconnectOthers, psql, setReadOnly } from "../e2e/lib/database.mjs";
+import { addressOf, refreshing, signInFast } from "../e2e/lib/flow.mjs";
+import { statusWith } from "../e2e/lib/mcp.mjs";
 import { startPostgres } from "../e2e/lib/postgres.mjs";
 import { run } from "../e2e/lib/process.mjs";
 import { hangUp } from "../e2e/lib/raw.mjs";
+import { pause, seconds, within } from "../e2e/lib/time.mjs";
 import { Administrator } from "./administrator.mjs";
-import { pause, seconds, within } from "./bounds.mjs";
 import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
-import { ask, call, readiness, signInWorld } from "./world.mjs";
+import { ask, readiness, signInWorld } from "./world.mjs";
 
 /** Configuration is trusted for five seconds, and writing is tried every five seconds; later than this much beyond that is too late. */
 const NOTICED = 6_500;
@@ -53,7 +55,7 @@ const unready = (world) => within(NOTICED, async () => (await readiness(world.ga
 
 /** How long the slowest of several requests that start now takes to get a response. */
 async function slowestEnd(world, round) {
-  const form = { grant_type: "refresh_token", client_id: world.client, refresh_token: "made-up" };
+  const form = refreshing(world.client, "made-up");
   const began = performance.now();
   const from = addressOf(round);
   await Promise.all(Array.from({ length: 20 }, () => ask(`${world.url}/oauth2/token`, form, from)));
@@ -79,23 +81,21 @@ async function silent({ world, postgres, people, note, round }) {
 
 async function readOnly({ world, postgres, note, round }) {
   const from = addressOf(round);
-  const held = await tokens(world.url, await code(world.url, world.client, from), from);
-  const env = { PGOPTIONS: "-c default_transaction_read_only=off" };
-  const sql = (text) => run("psql", [postgres.url, "-q", "-c", text], { env });
+  const held = await signInFast(world, from);
   // As after a failover: connections are closed, and new ones are read-only.
-  await sql("ALTER DATABASE postgres SET default_transaction_read_only = on");
-  await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+  await setReadOnly(postgres.url, true);
+  await disconnectOthers(postgres.url);
   note("not ready", await unready(world));
   await pause(1_000);
-  const known = await call(world.url, held.access_token, from);
+  const known = await statusWith(world.url, held.access_token, from);
   if (known !== 200) throw new Error(`a call with an earlier token returns ${known}`);
   // Existing connections stay as they are: the process has to notice itself.
-  await sql("ALTER DATABASE postgres SET default_transaction_read_only = off");
+  await setReadOnly(postgres.url, false);
 }
 
 async function crash({ postgres }) {
   const processes = await postgres.processes();
-  const backends = await run("psql", [postgres.url, "-Atc", "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"]);
+  const backends = await psql(postgres.url, ["SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"]);
   const [victim] = backends.trim().split("\n").map(Number);
   if (!processes.includes(victim)) throw new Error(`${victim} is not a process of the database`);
   // Killing one of its processes makes it end all others and recover from its log.

@@ -1,10 +1,10 @@
 // The process can open no more files or connections for a while.
 
-import { readFile, readdir } from "node:fs/promises";
 import { connect } from "node:net";
+import { openFiles, processorTime } from "../e2e/lib/figures.mjs";
 import { hangUp } from "../e2e/lib/raw.mjs";
 import { run } from "../e2e/lib/process.mjs";
-import { pause, seconds, within } from "./bounds.mjs";
+import { pause, seconds, within } from "../e2e/lib/time.mjs";
 import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
 import { readiness, signInWorld } from "./world.mjs";
@@ -12,14 +12,6 @@ import { readiness, signInWorld } from "./world.mjs";
 const EXHAUSTED = 3_000;
 const BACK = 5_000;
 const CONNECTIONS = 100;
-
-const open = async (pid) => (await readdir(`/proc/${pid}/fd`)).length;
-
-/** Processor time of a process so far, in milliseconds. */
-async function used(pid) {
-  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).replace(/^.*\) /, "").split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
 
 async function exhausted(bounds) {
   const world = await signInWorld();
@@ -29,19 +21,19 @@ async function exhausted(bounds) {
   const limits = await run("prlimit", ["--pid", String(pid), "--nofile", "--noheadings", "--output", "SOFT,HARD"]);
   const [soft, hard] = limits.trim().split(/\s+/);
   const limit = (most) => run("prlimit", ["--pid", String(pid), `--nofile=${most}:${hard}`]);
-  const atRest = await open(pid);
+  const atRest = await openFiles(pid);
   const slowest = { back: 0, busy: 0 };
   try {
     await bounds.each(async () => {
       people.begin();
       await pause(700);
-      await limit((await open(pid)) + 2);
-      const before = await used(pid);
+      await limit((await openFiles(pid)) + 2);
+      const before = await processorTime(pid);
       const strangers = Array.from({ length: CONNECTIONS }, () => connect(Number(new URL(gateway.url).port), "127.0.0.1").on("error", () => {}));
       // Everyone has to connect again.
       hangUp();
       await pause(EXHAUSTED);
-      slowest.busy = Math.max(slowest.busy, ((await used(pid)) - before) / EXHAUSTED);
+      slowest.busy = Math.max(slowest.busy, ((await processorTime(pid)) - before) / EXHAUSTED);
       await limit(soft);
       slowest.back = Math.max(slowest.back, await within(BACK, async () => (await readiness(gateway.url)) === 200, "it does not answer again"));
       await people.end();
@@ -52,7 +44,7 @@ async function exhausted(bounds) {
       await invariants(gateway, "sqlite");
     });
     hangUp();
-    await within(15_000, async () => (await open(pid)) <= atRest + 5, `it holds more than the ${atRest} files it began with`);
+    await within(15_000, async () => (await openFiles(pid)) <= atRest + 5, `it holds more than the ${atRest} files it began with`);
   } finally {
     hangUp();
     await world.stop();

@@ -1,15 +1,16 @@
 // The disk of a SQLite instance fills up under load, also while the process is killed and restarted.
 
 import { join } from "node:path";
-import { addressOf, code, tokens } from "../bench/flow.mjs";
+import { addressOf, signInFast } from "../e2e/lib/flow.mjs";
+import { statusWith } from "../e2e/lib/mcp.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
 import { run } from "../e2e/lib/process.mjs";
 import { smallDisk } from "../e2e/lib/disk.mjs";
+import { pause, seconds, within } from "../e2e/lib/time.mjs";
 import { Administrator } from "./administrator.mjs";
-import { pause, seconds, within } from "./bounds.mjs";
 import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
-import { call, readiness, signInWorld } from "./world.mjs";
+import { readiness, signInWorld } from "./world.mjs";
 
 /** Writing is tried every five seconds with a small change, which fits for longer than others do. */
 const NOTICED = 30_000;
@@ -38,7 +39,7 @@ async function full(bounds) {
     const load = [new People(world, { workers: 4 }), new Administrator(world)];
     await bounds.each(async (round) => {
       const from = addressOf(round);
-      const held = await tokens(world.url, await code(world.url, world.client, from), from);
+      const held = await signInFast(world, from);
       for (const each of load) each.begin();
       await pause(500);
       await disk.fill(gateway.pid());
@@ -46,7 +47,7 @@ async function full(bounds) {
         await untilRefused(world);
         const unready = await within(NOTICED, async () => (await readiness(gateway.url)) === 503, "it says that it is ready");
         slowest.unready = Math.max(slowest.unready, unready);
-        const known = await call(world.url, held.access_token, from);
+        const known = await statusWith(world.url, held.access_token, from);
         if (known !== 200) throw new Error(`a call with an earlier token returns ${known}`);
         if (disk.wrapper.length === 0) await doctorNamesIt(gateway);
       } finally {

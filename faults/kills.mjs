@@ -2,8 +2,8 @@
 
 import { STORES } from "../e2e/lib/gateway.mjs";
 import { hangUp } from "../e2e/lib/raw.mjs";
+import { pause, seconds } from "../e2e/lib/time.mjs";
 import { Administrator } from "./administrator.mjs";
-import { pause, seconds } from "./bounds.mjs";
 import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
 import { signInWorld } from "./world.mjs";

@@ -1,13 +1,14 @@
 // The gateway's peers stop responding: the identity provider while people sign in, a server while tools are called.
 
-import { addressOf, code, consentForm, tokens } from "../bench/flow.mjs";
+import { addressOf, backFromProvider, code, consentForm, refreshing, signInFast, tokens } from "../e2e/lib/flow.mjs";
 import { startGateway } from "../e2e/lib/gateway.mjs";
+import { statusWith } from "../e2e/lib/mcp.mjs";
 import { freePort, start } from "../e2e/lib/process.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
 import { callTool } from "../e2e/lib/slow-server.mjs";
-import { pause, seconds, within } from "./bounds.mjs";
+import { pause, seconds, within } from "../e2e/lib/time.mjs";
 import { People } from "./people.mjs";
-import { call, signInWorld } from "./world.mjs";
+import { signInWorld } from "./world.mjs";
 
 /** A sign-in is given up at the provider's deadlines; by then, the person gets a page. */
 const PAGE = 35_000;
@@ -16,11 +17,10 @@ const PAGE = 35_000;
 async function broughtBack(world, from) {
   const { form } = await consentForm(world.url, world.client, from);
   const begun = await send(form.url, { ...form, from });
-  const there = await send(begun.headers.location, { from });
-  const cookie = begun.headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
+  const { url, ...request } = await backFromProvider(begun, from);
   return async () => {
     const began = performance.now();
-    const answer = await send(there.headers.location, { headers: { cookie }, from });
+    const answer = await send(url, request);
     return { answer, took: performance.now() - began };
   };
 }
@@ -33,7 +33,7 @@ async function provider(bounds) {
   try {
     await bounds.each(async (round) => {
       const from = addressOf(4_000 + round);
-      const held = await tokens(world.url, await code(world.url, world.client, from), from);
+      const held = await signInFast(world, from);
       const returns = await Promise.all(Array.from({ length: 5 }, () => broughtBack(world, from)));
       people.begin();
       await pause(500);
@@ -42,13 +42,12 @@ async function provider(bounds) {
         const pages = Promise.all(returns.map((each) => each()));
         for (let count = 0; count < 20; count += 1) {
           const began = performance.now();
-          const status = await call(world.url, held.access_token, from);
+          const status = await statusWith(world.url, held.access_token, from);
           if (status !== 200) throw new Error(`a call of a signed-in person returns ${status}`);
           note("call", performance.now() - began);
           await pause(50);
         }
-        const form = { grant_type: "refresh_token", client_id: world.client, refresh_token: held.refresh_token };
-        Object.assign(held, await tokens(world.url, form, from));
+        Object.assign(held, await tokens(world.url, refreshing(world.client, held.refresh_token), from));
         for (const { answer, took } of await pages) {
           note("page", took);
           if (took > PAGE) throw new Error(`a person waits ${seconds(took)}`);
@@ -80,7 +79,7 @@ async function server(bounds) {
   const [TIMEOUT, LATE] = [2_000, 3_000];
   let others = 0;
   try {
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const { create } = gateway;
     const { key } = await create("api-keys", { name: "faults", role: "gateway" });
     const behind = async (slug) => {
       const upstream = await startSlowProcess();

@@ -1,9 +1,10 @@
 // People who sign in and clients that refresh and revoke, all at the same time, and what must hold afterwards, whatever happened to
 // the process. Everything answered with success was done; everything else was done completely or not at all.
 
-import { addressOf, code } from "../bench/flow.mjs";
-import { pause } from "./bounds.mjs";
-import { ask, call } from "./world.mjs";
+import { addressOf, code, refreshing } from "../e2e/lib/flow.mjs";
+import { statusWith } from "../e2e/lib/mcp.mjs";
+import { pause } from "../e2e/lib/time.mjs";
+import { ask } from "./world.mjs";
 
 /** Refusals that say to retry later: nothing was acknowledged, and they allow no conclusion. */
 const LATER = [429, 503];
@@ -88,7 +89,7 @@ export class People {
   }
 
   #refreshing(token) {
-    return { grant_type: "refresh_token", client_id: this.world.client, refresh_token: token };
+    return refreshing(this.world.client, token);
   }
 
   /** A token request; nothing if it got no response, or the response says to retry later. */
@@ -127,7 +128,7 @@ export class People {
       else must(refused(again), `a code without a response: ${again?.status} ${again?.text}`);
     } else if (entry.state === "revoked") {
       must(refused(await present(this.#refreshing(entry.refresh))), "a revoked refresh token works");
-      must((await call(this.world.url, entry.access, entry.from)) === 401, "a revoked access token works");
+      must((await statusWith(this.world.url, entry.access, entry.from)) === 401, "a revoked access token works");
     }
     if (entry.state === "doubted" || entry.state === "live") await this.#checkHeld(entry, must, present, refused);
     if (entry.state === "gone") return;
@@ -146,13 +147,13 @@ export class People {
     const form = this.#refreshing(entry.refresh);
     const answer = await present(form);
     if (entry.doubt === "revocation" && refused(answer)) {
-      must((await call(this.world.url, entry.access, entry.from)) === 401, "partly revoked");
+      must((await statusWith(this.world.url, entry.access, entry.from)) === 401, "partly revoked");
       return;
     }
     must(answer?.status === 200, `an acknowledged refresh token is lost: ${answer?.status} ${answer?.text}`);
     const again = await present(form);
     must(again?.refresh_token === answer?.refresh_token, `a refresh token returned two successors: ${again?.status}`);
-    must((await call(this.world.url, answer?.access_token, entry.from)) === 200, "a new access token does not work");
+    must((await statusWith(this.world.url, answer?.access_token, entry.from)) === 200, "a new access token does not work");
     entry.past.push([entry.refresh, answer?.refresh_token]);
   }
 

@@ -1,12 +1,13 @@
 // One of two replicas is cut off from the database, silently or by broken connections, while the other keeps serving.
 
-import { addressOf, code, tokens } from "../bench/flow.mjs";
-import { hangUp, send } from "../e2e/lib/raw.mjs";
-import { pause, seconds, within } from "./bounds.mjs";
+import { addressOf, postForm, signInFast } from "../e2e/lib/flow.mjs";
+import { statusWith } from "../e2e/lib/mcp.mjs";
+import { hangUp } from "../e2e/lib/raw.mjs";
+import { startRelay } from "../e2e/lib/relay.mjs";
+import { pause, seconds, within } from "../e2e/lib/time.mjs";
 import { invariants } from "./invariants.mjs";
-import { startLink } from "./link.mjs";
 import { People } from "./people.mjs";
-import { call, readiness, signInWorld } from "./world.mjs";
+import { readiness, signInWorld } from "./world.mjs";
 
 /** Configuration is trusted for five seconds; on a busy machine the response may come this much later. */
 const STALE = 5_000;
@@ -16,26 +17,22 @@ const BACK = 15_000;
 
 async function twoReplicas() {
   const world = await signInWorld({ store: "postgres" });
-  const database = new URL(world.gateway.databaseUrl);
-  const link = await startLink(Number(database.port));
+  const link = await startRelay(world.gateway.databaseUrl);
   world.running.push(link);
-  database.host = `127.0.0.1:${link.port}`;
-  const cut = await world.gateway.replica({ env: { GATEWRIGHT__DATABASE__URL: database.href } });
+  const cut = await world.gateway.replica({ env: { GATEWRIGHT__DATABASE__URL: link.url } });
   world.running.push(cut);
   return { world, link, cut, there: world.url.replace(world.gateway.url, cut.origin) };
 }
 
 /** A grant is revoked at the working replica: when the other replica allows a request with it for the last time. */
 async function lastYes({ world, there }, held) {
-  const form = new URLSearchParams({ client_id: world.client, token: held.refresh_token }).toString();
-  const headers = { "content-type": "application/x-www-form-urlencoded" };
-  const answer = await send(`${world.url}/oauth2/revoke`, { method: "POST", headers, body: form });
+  const answer = await postForm(`${world.url}/oauth2/revoke`, { client_id: world.client, token: held.refresh_token });
   if (answer.status !== 200) throw new Error(`the working replica does not revoke: ${answer.status} ${answer.text}`);
   const revoked = performance.now();
   let last = 0;
   while (performance.now() - revoked < STALE + LATE + 2_000) {
     const began = performance.now();
-    if ((await call(there, held.access_token)) === 200) last = began - revoked;
+    if ((await statusWith(there, held.access_token)) === 200) last = began - revoked;
     await pause(20);
   }
   return last;
@@ -51,14 +48,14 @@ async function cutOff(bounds) {
   try {
     await bounds.each(async (round) => {
       const from = addressOf(round);
-      const [held, kept] = [await newGrant(world, from), await newGrant(world, from)];
-      if ((await call(there, held.access_token)) !== 200) throw new Error("a valid token does not work at the second replica");
+      const [held, kept] = [await signInFast(world, from), await signInFast(world, from)];
+      if ((await statusWith(there, held.access_token)) !== 200) throw new Error("a valid token does not work at the second replica");
       people.begin();
       let serving = true;
       const others = (async () => {
         while (serving) {
           served.calls += 1;
-          if ((await call(world.url, kept.access_token)) !== 200) served.failed += 1;
+          if ((await statusWith(world.url, kept.access_token)) !== 200) served.failed += 1;
           await pause(20);
         }
       })();
@@ -71,8 +68,8 @@ async function cutOff(bounds) {
       if (yes > STALE + LATE) throw new Error(`a revoked token worked for ${seconds(yes)} at the disconnected replica`);
       link.mend();
       note("back", await within(BACK, async () => (await readiness(cut.origin)) === 200, "the replica is not back"));
-      if ((await call(there, kept.access_token)) !== 200) throw new Error("a valid token does not work once it is back");
-      if ((await call(there, held.access_token)) !== 401) throw new Error("a revoked token works once it is back");
+      if ((await statusWith(there, kept.access_token)) !== 200) throw new Error("a valid token does not work once it is back");
+      if ((await statusWith(there, held.access_token)) !== 401) throw new Error("a revoked token works once it is back");
       serving = false;
       await Promise.all([others, people.end()]);
       if (performance.now() - since > 60_000) throw new Error("running requests did not end");
@@ -88,10 +85,6 @@ async function cutOff(bounds) {
     `no revoked token accepted later than ${seconds(slowest.yes)}, not ready after at most ${seconds(slowest.unready)}, back ` +
     `within ${seconds(slowest.back)}; at the other replica ${served.calls} calls, none failed, and ${people}`
   );
-}
-
-async function newGrant(world, from) {
-  return tokens(world.url, await code(world.url, world.client, from), from);
 }
 
 export default [

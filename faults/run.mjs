@@ -5,7 +5,8 @@
 //   --short        a few rounds of those that no end-to-end test covers, for every run of the tests
 
 import { parseArgs } from "node:util";
-import { Bounds, seconds } from "./bounds.mjs";
+import { seconds } from "../e2e/lib/time.mjs";
+import { Bounds } from "./bounds.mjs";
 import clock from "./clock.mjs";
 import database from "./database.mjs";
 import descriptors from "./descriptors.mjs";

@@ -1,10 +1,10 @@
 // Continuous work: memory and descriptors stay constant.
 
-import { readFile, readdir } from "node:fs/promises";
 import { Agent } from "node:http";
+import { MEGABYTE, median, memory, openFiles } from "../e2e/lib/figures.mjs";
 import { hangUp } from "../e2e/lib/raw.mjs";
 import { callTool, startSlowServer } from "../e2e/lib/slow-server.mjs";
-import { pause } from "./bounds.mjs";
+import { pause } from "../e2e/lib/time.mjs";
 import { invariants } from "./invariants.mjs";
 import { People } from "./people.mjs";
 import { signInWorld } from "./world.mjs";
@@ -14,11 +14,7 @@ const ROUND = 5_000;
 const WARM = 0.4;
 /** The last rounds may use this many times the memory of those before them. */
 const GROWTH = 1.1;
-const MEGABYTE = 1 << 20;
 
-const memory = async (pid) => Number((await readFile(`/proc/${pid}/status`, "utf8")).match(/VmRSS:\s+(\d+)/)[1]) * 1024;
-const descriptors = async (pid) => (await readdir(`/proc/${pid}/fd`)).length;
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const megabytes = (bytes) => `${(bytes / MEGABYTE).toFixed(0)} MB`;
 
 async function soak(bounds) {
@@ -33,7 +29,7 @@ async function soak(bounds) {
     const { url } = await world.create("gateways", { name: "Soak", slug: "soak", authentication_mode: "headers", servers: [id] });
     const { key } = await world.create("api-keys", { name: "soak", role: "gateway" });
     const people = new People(world, { workers: 4 });
-    const atRest = await descriptors(gateway.pid());
+    const atRest = await openFiles(gateway.pid());
     const sizes = [];
     await bounds.each(async () => {
       const until = performance.now() + ROUND;
@@ -50,15 +46,15 @@ async function soak(bounds) {
       await Promise.all(Array.from({ length: 8 }, (_, number) => caller(number)));
       await people.end();
       await people.verify();
-      sizes.push(await memory(gateway.pid()));
+      sizes.push((await memory(gateway.pid())).resident);
     });
     await invariants(gateway, "sqlite");
     hangUp();
     agent.destroy();
-    let open = await descriptors(gateway.pid());
+    let open = await openFiles(gateway.pid());
     for (let waited = 0; open > atRest + 5 && waited < 100; waited += 1) {
       await pause(100);
-      open = await descriptors(gateway.pid());
+      open = await openFiles(gateway.pid());
     }
     if (open > atRest + 5) throw new Error(`${open} descriptors are open, ${atRest} were at first`);
     const warm = sizes.slice(Math.floor(sizes.length * WARM));
