@@ -2,14 +2,15 @@
 // downloads. The pages are found as a person finds them, by following links and filling in filters, so a new page is
 // measured as soon as something links to it.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { accessToken } from "../e2e/lib/access-token.mjs";
+import { sourceFields } from "../e2e/lib/api.mjs";
+import { median, percentile } from "../e2e/lib/figures.mjs";
 import { BINARIES, STORES, startGateway } from "../e2e/lib/gateway.mjs";
 import { freePort, start } from "../e2e/lib/process.mjs";
 import { startProvider } from "../e2e/lib/provider.mjs";
+import { within } from "../e2e/lib/time.mjs";
 import { seedDashboard } from "./seed-dashboard.mjs";
 import { Visitor } from "./visitor.mjs";
 
@@ -22,20 +23,14 @@ const running = [];
 
 /** Creates a project with one of each object, of which the rest are copies; returns a signed-in owner of it. */
 async function project(store) {
-  const folder = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
-  const gateway = await startGateway({ store, outputFile: join(folder, "gateway.log") });
+  const gateway = await startGateway({ store, logsToFile: true });
   const provider = await startProvider({ redirectUri: gateway.callback });
   const port = await freePort();
   const server = { url: `http://127.0.0.1:${port}/mcp` };
   const upstream = await start(join(BINARIES, "bench-upstream"), [String(port)], { readyUrl: server.url });
-  running.push({ stop: () => rm(folder, { recursive: true, force: true }) }, gateway, provider, upstream);
-  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-  const { id: source } = await create("user-sources", {
-    name: "Company",
-    issuer: provider.issuer,
-    client_id: provider.client.client_id,
-    client_secret: provider.client.client_secret,
-  });
+  running.push(gateway, provider, upstream);
+  const { create } = gateway;
+  const { id: source } = await create("user-sources", sourceFields(provider));
   await create("secrets", { name: "TOKEN", value: "a secret of some length", origins: [new URL(server.url).origin] });
   const { id } = await create("servers", { slug: "bench", name: "Bench", url: server.url });
   const settings = { user_source_id: source, authentication_mode: "user_source", servers: [id] };
@@ -52,16 +47,9 @@ async function project(store) {
 
 /** Steps of sign-ins are written two seconds after they happened. */
 async function settled(gateway) {
-  const deadline = Date.now() + 10_000;
-  for (;;) {
-    const [{ n }] = await gateway.rows("SELECT count(*) AS n FROM sign_in_attempts");
-    if (Number(n) >= 2) return;
-    if (Date.now() > deadline) throw new Error("the sign-ins were not recorded");
-    await new Promise((done) => setTimeout(done, 100));
-  }
+  const attempts = async () => Number((await gateway.rows("SELECT count(*) AS n FROM sign_in_attempts"))[0].n);
+  await within(10_000, async () => (await attempts()) >= 2, "the sign-ins are not recorded");
 }
-
-const rank = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 
 /** The pages of one store, in the order in which they were found. */
 async function measure(store) {
@@ -81,8 +69,7 @@ async function measure(store) {
     const { bytes } = await visitor.cold(path);
     const times = [];
     for (let count = 0; count < REQUESTS; count += 1) times.push((await visitor.get(path)).milliseconds);
-    times.sort((a, b) => a - b);
-    const [middle, late, kilobytes] = [rank(times, 0.5), rank(times, 0.95), bytes / 1000];
+    const [middle, late, kilobytes] = [median(times), percentile(times, 0.95), bytes / 1000];
     const wrong = [middle > GOAL.milliseconds && "slow", kilobytes > GOAL.kilobytes && "heavy"].filter(Boolean);
     over += wrong.length;
     const cells = [middle.toFixed(1), late.toFixed(1), GOAL.milliseconds, kilobytes.toFixed(1), GOAL.kilobytes, wrong.join(", ") || "good"];

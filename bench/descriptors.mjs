@@ -3,18 +3,17 @@
 
 import { Agent } from "node:http";
 import { parseArgs } from "node:util";
+import { percentile } from "../e2e/lib/figures.mjs";
 import { startGateway } from "../e2e/lib/gateway.mjs";
 import { send, hangUp } from "../e2e/lib/raw.mjs";
 import { callTool, startSlowServer } from "../e2e/lib/slow-server.mjs";
+import { pause } from "../e2e/lib/time.mjs";
 
 const { values: options } = parseArgs({ options: { calls: { type: "string", default: "500" }, probes: { type: "string", default: "400" } } });
 const CALLS = Number(options.calls);
 const PROBES = Number(options.probes);
 /** The limits of open files: this machine's, and a soft and a hard limit. */
 const LIMITS = { "as it is": [], "1,024, may be raised": ["-Sn 1024"], "400, hard limit": ["-n 400"] };
-
-const rank = (numbers, share) => numbers.toSorted((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * share))];
-const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function measure(title, limit) {
   const upstream = await startSlowServer();
@@ -23,7 +22,7 @@ async function measure(title, limit) {
   const open = [];
   const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
   try {
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+    const { create } = gateway;
     await create("servers", { slug: "slow", url: upstream.url, timeout_ms: 120_000 });
     const { url } = await create("gateways", { name: "Slow", slug: "slow", authentication_mode: "headers" });
     const { key } = await create("api-keys", { name: "slow", role: "gateway" });
@@ -51,9 +50,9 @@ async function measure(title, limit) {
     const until = performance.now() + 5_000;
     while (answers.length + upstream.waiting.size < CALLS && performance.now() < until) await pause(20);
     const refused = answers.filter(({ status }) => status === 429).length;
-    const ratio = (what) => (rank(during[what], 0.99) / rank(before[what], 0.99)).toFixed(2);
+    const ratio = (what) => (percentile(during[what], 0.99) / percentile(before[what], 0.99)).toFixed(2);
     const success = (100 * (1 - during.failed / (2 * PROBES))).toFixed(1);
-    const cells = [upstream.waiting.size, ((100 * refused) / CALLS).toFixed(0), success, rank(during.calls, 0.99).toFixed(1), ratio("calls"), ratio("ready")];
+    const cells = [upstream.waiting.size, ((100 * refused) / CALLS).toFixed(0), success, percentile(during.calls, 0.99).toFixed(1), ratio("calls"), ratio("ready")];
     console.log(`${title} | ${cells.join(" | ")}`);
   } finally {
     for (const each of open) each.destroy();

@@ -2,11 +2,10 @@
 // office of a thousand people behind one address that signs in at the same time.
 
 import { parseArgs } from "node:util";
-import { freePort, start } from "../e2e/lib/process.mjs";
-import { STORES, startGateway } from "../e2e/lib/gateway.mjs";
+import { addressOf, authorizationRequest, code, consentForm } from "../e2e/lib/flow.mjs";
+import { STORES } from "../e2e/lib/gateway.mjs";
+import { startSignInWorld } from "../e2e/lib/instant.mjs";
 import { flood, hangUp } from "../e2e/lib/raw.mjs";
-import { join } from "node:path";
-import { addressOf, code, consentForm, consentPage, register } from "./flow.mjs";
 
 const { values: options } = parseArgs({ options: { count: { type: "string", default: "100000" } } });
 const COUNT = Number(options.count);
@@ -39,27 +38,10 @@ async function office(url, client) {
 }
 
 try {
-  const port = await freePort();
-  const provider = await start(process.execPath, [join(import.meta.dirname, "instant-provider.mjs"), String(port)], {
-    readyUrl: `http://127.0.0.1:${port}/jwks`,
-  });
-  running.push(provider);
   for (const store of STORES) {
-    const gateway = await startGateway({ store, logLevel: "error" });
-    running.push(gateway);
-    const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-    const source = await create("user-sources", {
-      name: "Instant",
-      issuer: `http://127.0.0.1:${port}`,
-      client_id: "bench",
-      client_secret: "bench-secret-of-some-length",
-    });
-    const { url } = await create("gateways", {
-      name: "Floods",
-      slug: "floods",
-      authentication_mode: "user_source",
-      user_source_id: source.id,
-    });
+    const world = await startSignInWorld({ store, logLevel: "error" });
+    running.push(world);
+    const { gateway, url, client } = world;
     console.log(`${store}: ${await size(gateway, store)} at first`);
     const registrations = await flood(COUNT, (index) => ({
       url: `${url}/oauth2/register`,
@@ -69,8 +51,7 @@ try {
       from: addressOf(index % NETWORKS),
     }));
     console.log(`  ${COUNT} registrations ${JSON.stringify(registrations)}: ${await size(gateway, store)}`);
-    const client = await register(url);
-    const asked = await flood(COUNT, (index) => ({ url: consentPage(url, client), from: addressOf(index % NETWORKS) }));
+    const asked = await flood(COUNT, (index) => ({ url: authorizationRequest(url, client).at, from: addressOf(index % NETWORKS) }));
     console.log(`  ${COUNT} consent pages that no one answers ${JSON.stringify(asked)}: ${await size(gateway, store)}`);
     const forms = [];
     // One page allows ten sign-ins.

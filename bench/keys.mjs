@@ -2,20 +2,14 @@
 // request that is refused for an unknown code. Milliseconds of the whole process's processor time, and the ratio.
 
 import { createPrivateKey, generateKeyPair, generateKeyPairSync, sign } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { processorTime } from "../e2e/lib/figures.mjs";
+import { addressOf, postForm } from "../e2e/lib/flow.mjs";
 import { startGateway } from "../e2e/lib/gateway.mjs";
-import { hangUp, send } from "../e2e/lib/raw.mjs";
-import { addressOf } from "./flow.mjs";
+import { hangUp } from "../e2e/lib/raw.mjs";
 
 const REQUESTS = 150;
 const encode = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
-
-/** Processor time of a process so far, in milliseconds. */
-function used(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
 
 /** Large keys take seconds each: they are generated in parallel, so that no connection times out while waiting for them. */
 async function keys(count, bits) {
@@ -35,27 +29,25 @@ function assertion(client, audience, number) {
 
 const gateway = await startGateway({ store: "sqlite", logLevel: "error" });
 try {
-  const { id, url } = await gateway.api("POST", `${gateway.project}/gateways`, {
+  const { id, url } = await gateway.create("gateways", {
     name: "Keys",
     slug: "keys",
     authentication_mode: "project_members",
   });
   const client = (more) =>
-    gateway.api("POST", `${gateway.project}/gateways/${id}/preregistered-clients`, {
+    gateway.create(`gateways/${id}/preregistered-clients`, {
       name: `Client ${Math.random()}`,
       redirect_uris: ["https://app.example/cb"],
       ...more,
     });
   const measure = async (form) => {
     const statuses = {};
-    const before = used(gateway.pid());
+    const before = await processorTime(gateway.pid());
     for (let index = 0; index < REQUESTS; index++) {
-      const body = new URLSearchParams(form(index)).toString();
-      const headers = { "content-type": "application/x-www-form-urlencoded" };
-      const answer = await send(`${url}/oauth2/token`, { method: "POST", headers, body, from: addressOf(index) });
+      const answer = await postForm(`${url}/oauth2/token`, form(index), addressOf(index));
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
     }
-    return { each: (used(gateway.pid()) - before) / REQUESTS, statuses: JSON.stringify(statuses) };
+    return { each: ((await processorTime(gateway.pid())) - before) / REQUESTS, statuses: JSON.stringify(statuses) };
   };
   const code = { grant_type: "authorization_code", code: "made up", code_verifier: "v".repeat(43) };
   const open = await client({ token_endpoint_auth_method: "none" });

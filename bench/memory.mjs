@@ -5,8 +5,11 @@ import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { MEGABYTE, memory } from "../e2e/lib/figures.mjs";
 import { startGateway } from "../e2e/lib/gateway.mjs";
+import { toolCall } from "../e2e/lib/mcp.mjs";
 import { freePort, start } from "../e2e/lib/process.mjs";
+import { pause } from "../e2e/lib/time.mjs";
 
 const { values: options } = parseArgs({
   options: { streams: { type: "string", default: "8000" }, rounds: { type: "string", default: "2" } },
@@ -20,19 +23,11 @@ const PEOPLE = 500;
 const AT_ONCE = 100;
 /** Descriptors of the gateway in addition to the two of each stream. */
 const OTHERS = 500;
-const META = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
-};
-const BODY = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "stay", arguments: {}, _meta: META } });
-const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 /** Resident memory of a process, and its peak, in MB. */
-async function memory(pid) {
-  const text = await readFile(`/proc/${pid}/status`, "utf8");
-  const of = (field) => Number(text.match(new RegExp(`${field}:\\s+(\\d+)`))[1]) / 1024;
-  return { now: of("VmRSS"), peak: of("VmHWM") };
+async function megabytes(pid) {
+  const { resident, peak } = await memory(pid);
+  return { now: resident / MEGABYTE, peak: peak / MEGABYTE };
 }
 
 /** The number of descriptors allowed for this process and those it starts: Node raised the limit to the hard one at its start. */
@@ -43,24 +38,16 @@ async function descriptors() {
 
 /** A call; resolves with a function that ends it, once the head of its stream has arrived. */
 function call(url, key, user, agent) {
-  const headers = {
-    authorization: `Bearer ${key}`,
-    "gatewright-user-id": user,
-    accept: "application/json, text/event-stream",
-    "content-type": "application/json",
-    "mcp-protocol-version": "2026-07-28",
-    "mcp-method": "tools/call",
-    "mcp-name": "stay",
-  };
+  const { body, ...options } = toolCall({ bearer: key, user, name: "stay" });
   return new Promise((done, fail) => {
-    const stream = request(url, { method: "POST", headers, agent });
+    const stream = request(url, { ...options, agent });
     stream.on("error", fail);
     stream.on("response", (answer) => {
       answer.on("error", () => {}).resume();
       if (answer.statusCode !== 200) fail(new Error(`a call returned ${answer.statusCode}`));
       else done(stream);
     });
-    stream.end(BODY);
+    stream.end(body);
   });
 }
 
@@ -77,15 +64,15 @@ const gateway = await startGateway({ logLevel: "warn", env: { GATEWRIGHT__LIMITS
 const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
 let missed = false;
 try {
-  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
+  const { create } = gateway;
   const made = await create("servers", { slug: "streaming", name: "Streaming", url: `http://127.0.0.1:${port}/mcp` });
   const { url } = await create("gateways", { name: "Memory", slug: "memory", authentication_mode: "headers", servers: [made.id] });
   const { key } = await create("api-keys", { name: "memory", role: "gateway" });
   await gateway.restart();
   // What the very first call allocates, and what stays allocated.
   (await call(url, key, "person 0", agent)).destroy();
-  await pause(5);
-  const idle = (await memory(gateway.pid())).now;
+  await pause(5_000);
+  const idle = (await megabytes(gateway.pid())).now;
   console.log(`idle: ${idle.toFixed(1)} MB resident; a process that serves returns all but ${GOAL} times that\n`);
   console.log("round | streams | MB while they are open | MB ten seconds after | of idle\n--- | --- | --- | --- | ---");
   for (let round = 1; round <= ROUNDS; round += 1) {
@@ -95,14 +82,14 @@ try {
       const calls = Array.from({ length: some }, (_, index) => call(url, key, `person ${(open.length + index) % PEOPLE}`, agent));
       open.push(...(await Promise.all(calls)));
     }
-    const full = (await memory(gateway.pid())).now;
+    const full = (await megabytes(gateway.pid())).now;
     for (const stream of open) stream.removeAllListeners("error").on("error", () => {}).destroy();
-    await pause(10);
-    const after = (await memory(gateway.pid())).now;
+    await pause(10_000);
+    const after = (await megabytes(gateway.pid())).now;
     missed ||= after > idle * GOAL;
     console.log(`${round} | ${count} | ${full.toFixed(1)} | ${after.toFixed(1)} | ${(after / idle).toFixed(2)}`);
   }
-  console.log(`\nthe goal of ${GOAL} is ${missed ? "MISSED" : "met"}; at most ${(await memory(gateway.pid())).peak.toFixed(1)} MB were resident`);
+  console.log(`\nthe goal of ${GOAL} is ${missed ? "MISSED" : "met"}; at most ${(await megabytes(gateway.pid())).peak.toFixed(1)} MB were resident`);
 } finally {
   agent.destroy();
   await gateway.stop();

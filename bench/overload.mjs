@@ -2,15 +2,17 @@
 // refused and whether they get a `Retry-After`, and how calls with known tokens are affected.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { BINARIES, STORES, startGateway } from "../e2e/lib/gateway.mjs";
+import { percentile } from "../e2e/lib/figures.mjs";
+import { FORM, addressOf, authorizationRequest, backFromProvider, codeIn, formOf, redemption, refreshing, signInFast, tokens } from "../e2e/lib/flow.mjs";
+import { BINARIES, STORES } from "../e2e/lib/gateway.mjs";
+import { startSignInWorld } from "../e2e/lib/instant.mjs";
 import { freePort, start } from "../e2e/lib/process.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
-import { addressOf, authorizationRequest, code, formOf, perSecond, register, tokens } from "./flow.mjs";
+import { pause } from "../e2e/lib/time.mjs";
+import { perSecond } from "./wrk.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -31,14 +33,8 @@ const CALLS = 50;
 const [PAGES, SIGN_INS] = [0.1, 0.02];
 /** The maximum number of concurrent requests: above it, the driver would be measured instead of the gateway. */
 const UNDER_WAY_MAX = 3_000;
-const FORM = { "content-type": "application/x-www-form-urlencoded" };
 const running = [];
 
-const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-const percentile = (numbers, share) => {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-};
 const shown = (milliseconds) => (milliseconds === undefined || milliseconds === null ? "-" : milliseconds.toFixed(milliseconds < 10 ? 1 : 0));
 
 /** The results of the requests of one kind. */
@@ -67,37 +63,14 @@ class Kind {
   }
 }
 
-async function world(store, provider, upstream) {
-  const folder = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
-  const gateway = await startGateway({ store, logLevel: "warn", outputFile: join(folder, "gateway.log") });
-  running.push(gateway, { stop: () => rm(folder, { recursive: true, force: true }) });
-  const create = (kind, body) => gateway.api("POST", `${gateway.project}/${kind}`, body);
-  const source = await create("user-sources", {
-    name: "Instant",
-    issuer: provider,
-    client_id: "bench",
-    client_secret: "bench-secret-of-some-length",
-  });
-  const server = await create("servers", { slug: "bench", name: "Bench", url: upstream });
-  const { url } = await create("gateways", {
-    name: "Bench",
-    slug: "bench",
-    authentication_mode: "user_source",
-    user_source_id: source.id,
-    servers: [server.id],
-  });
-  return { gateway, url, client: await register(url) };
-}
-
 /** The tokens of this many sign-ins. */
-async function signIns({ url, client }, count) {
+async function signIns(world, count) {
   const held = [];
   let begun = 0;
   const work = async (worker) => {
     while (begun < count) {
       begun += 1;
-      const from = addressOf(worker);
-      held.push(await tokens(url, await code(url, client, from), from));
+      held.push(await signInFast(world, addressOf(worker)));
     }
   };
   await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
@@ -137,8 +110,7 @@ async function offer({ url, client, held }, rate) {
     const grant = free.pop();
     // All slots are in use: the driver has too few of them.
     if (!grant) return void (notSent += 1);
-    const form = { grant_type: "refresh_token", client_id: client, refresh_token: grant.refresh_token };
-    const answer = await kinds.refresh.send([200], token, post(form, from));
+    const answer = await kinds.refresh.send([200], token, post(refreshing(client, grant.refresh_token), from));
     free.unshift(answer ? JSON.parse(answer.text) : grant);
   };
   const page = (from, { at } = authorizationRequest(url, client)) => kinds.page.send([200], at, { from });
@@ -149,13 +121,10 @@ async function offer({ url, client, held }, rate) {
     const form = formOf(url, asked);
     const begun = await kinds.allow.send([303], form.url, { ...form, from });
     if (!begun) return;
-    const provider = await send(begun.headers.location, { from });
-    const cookie = begun.headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
-    const back = await kinds.callback.send([303], provider.headers.location, { headers: { cookie }, from });
-    const arrived = back && new URL(back.headers.location).searchParams.get("code");
-    if (!arrived) return;
-    const redemption = { grant_type: "authorization_code", client_id: client, code: arrived, code_verifier: request.verifier };
-    await kinds.code.send([200], token, post({ ...redemption, redirect_uri: "http://127.0.0.1/callback" }, from));
+    const { url: callback, ...returning } = await backFromProvider(begun, from);
+    const back = await kinds.callback.send([303], callback, returning);
+    if (!back || !codeIn(back)) return;
+    await kinds.code.send([200], token, post(redemption(client, codeIn(back), request.verifier), from));
   };
 
   const began = performance.now();
@@ -172,28 +141,29 @@ async function offer({ url, client, held }, rate) {
       const work = draw < SIGN_INS ? signIn(from) : draw < SIGN_INS + PAGES ? page(from) : refresh(from);
       work.catch(() => {}).finally(() => (underWay -= 1));
     }
-    await pause(0.005);
+    await pause(5);
   }
   const took = (performance.now() - began) / 1000;
-  while (underWay > 0) await pause(0.05);
+  while (underWay > 0) await pause(50);
   const sent = Object.values(kinds).reduce((sum, kind) => sum + kind.admitted.length + kind.refused.length + kind.failed, 0);
   return { kinds, sent: sent / took, notSent };
 }
 
-async function measure(store, provider, upstream) {
-  const bench = await world(store, provider, upstream);
+async function measure(store, upstream) {
+  const bench = await startSignInWorld({ store, logLevel: "warn", logsToFile: true, serverUrl: upstream });
+  running.push(bench);
   const held = await signIns(bench, GRANTS);
   const calls = toolCalls(bench.url, held[0].access_token);
   try {
-    await pause(1);
+    await pause(1_000);
     await calls.measured();
-    await pause(SECONDS);
+    await pause(SECONDS * 1000);
     const quiet = await calls.measured();
     const capacity = await perSecond(WORKERS, Math.min(SECONDS, 5), async (worker) => {
-      const form = { grant_type: "refresh_token", client_id: bench.client, refresh_token: held[worker].refresh_token };
+      const form = refreshing(bench.client, held[worker].refresh_token);
       held[worker] = await tokens(bench.url, form, addressOf(worker));
     });
-    await pause(1);
+    await pause(1_000);
     await calls.measured();
     const { kinds, sent, notSent } = await offer({ ...bench, held }, capacity * TIMES);
     const loaded = await calls.measured();
@@ -215,15 +185,11 @@ async function measure(store, provider, upstream) {
 }
 
 try {
-  const [port, upstreamPort] = [await freePort(), await freePort()];
-  const issuer = `http://127.0.0.1:${port}`;
-  const upstream = `http://127.0.0.1:${upstreamPort}/mcp`;
-  running.push(
-    await start(process.execPath, [join(import.meta.dirname, "instant-provider.mjs"), String(port)], { readyUrl: `${issuer}/jwks` }),
-    await start(join(BINARIES, "bench-upstream"), [String(upstreamPort)], { readyUrl: upstream }),
-  );
+  const port = await freePort();
+  const upstream = `http://127.0.0.1:${port}/mcp`;
+  running.push(await start(join(BINARIES, "bench-upstream"), [String(port)], { readyUrl: upstream }));
   console.log(`${SECONDS} s at ${TIMES} times the capacity; driver, provider and server run on the same processors.`);
-  for (const store of options.stores.split(",")) await measure(store, issuer, upstream);
+  for (const store of options.stores.split(",")) await measure(store, upstream);
 } finally {
   hangUp();
   for (const each of running.reverse()) await each.stop();

@@ -1,8 +1,5 @@
 // Thousands of rows written directly into the database: copies of rows that were created through the API or by signing in.
 
-import { DatabaseSync } from "node:sqlite";
-import { run } from "../e2e/lib/process.mjs";
-
 /** SQL that both stores accept, or one variant for each. `n` is the number of the copy. */
 export const sql = {
   /** Thirty-two hexadecimal digits that encode a number. */
@@ -49,15 +46,8 @@ export async function insertCopies(gateway, store, tables) {
         `JOIN ${originals(table, columns, where)} t ON t.place = c.n % t.places`,
     );
   }
-  if (store === "postgres") {
-    const each = statements.flatMap((one) => ["-c", one]);
-    await run("psql", [gateway.databaseUrl, "-q", "-v", "ON_ERROR_STOP=1", ...each, "-c", "ANALYZE"]);
-    return;
-  }
-  const database = new DatabaseSync(`${gateway.data}/gatewright.db`);
-  database.exec("PRAGMA busy_timeout = 20000");
-  for (const one of statements) database.exec(one);
-  database.close();
+  if (store === "postgres") statements.push("ANALYZE");
+  await gateway.execute(...statements);
 }
 
 /** Adds people with a grant each until there are `count`; `already` were added before. */
