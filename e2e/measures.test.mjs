@@ -59,7 +59,7 @@ async function before(gateway, upstream) {
   return { server, post };
 }
 
-test("a database that is away or silent", async (t) => {
+test("a database that is unavailable or silent", async (t) => {
   const relay = await startRelay(await freshDatabase());
   let gateway;
   t.after(async () => {
@@ -173,7 +173,7 @@ test("a database file that is deleted or replaced", async (t) => {
   }
 });
 
-test("answers that break off half way", async (t) => {
+test("responses that break off midway", async (t) => {
   const upstream = await startBreakingUpstream();
   t.after(upstream.stop);
   const gateway = await startGateway();

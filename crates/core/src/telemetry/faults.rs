@@ -21,8 +21,8 @@ const TOKENS: &str = "crates/gateway/src/authorization_server/tests/counting.rs"
 /// The faults of the table, in its order, and the tests that make them: file and name.
 const FAULTS: [(&str, &[(&str, &str)]); 12] = [
     (
-        "the database is away or silent",
-        &[(E2E, "a database that is away or silent"), CONDITION],
+        "the database is unavailable or silent",
+        &[(E2E, "a database that is unavailable or silent"), CONDITION],
     ),
     (
         "the database is read-only, or its disk is full",
@@ -35,7 +35,7 @@ const FAULTS: [(&str, &[(&str, &str)]); 12] = [
         "the SQLite file was deleted or replaced",
         &[(E2E, "a database file that is deleted or replaced"), CONDITION],
     ),
-    ("more transactions than the database takes", &[CONDITION]),
+    ("more transactions than the database can handle", &[CONDITION]),
     (
         "an identity provider fails",
         &[
@@ -55,13 +55,13 @@ const FAULTS: [(&str, &[(&str, &str)]); 12] = [
         &[(SERVERS, "a_server_that_fails_is_counted_by_its_id")],
     ),
     (
-        "answers break off half way",
+        "responses break off midway",
         &[
             (
                 SERVERS,
                 "an_answer_that_breaks_after_its_head_is_counted_and_told",
             ),
-            (E2E, "answers that break off half way"),
+            (E2E, "responses that break off midway"),
         ],
     ),
     (
@@ -79,7 +79,7 @@ const FAULTS: [(&str, &[(&str, &str)]); 12] = [
     ),
     ("open files run out", &[(E2E, "open files that run out")]),
     (
-        "more sign-ins and refreshes than this machine can do",
+        "more sign-ins and refreshes than this machine can handle",
         &[(OVERLOAD, "refusals_are_counted_with_those_of_other_limits")],
     ),
     ("memory grows", &[(E2E, "memory that grows with lists")]),
