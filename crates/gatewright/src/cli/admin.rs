@@ -16,50 +16,50 @@ use crate::{
     },
 };
 
-/// What somebody with a shell on this machine can do.
+/// Tasks for an operator with a shell on this machine.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make the first instance key and print it, once; with --email, make the first account and its project besides.
+    /// Create the first instance key and print it, once; with --email, also create the first account and its project.
     Init {
-        /// The address the first account signs in with. It administers the instance and owns the project.
+        /// The address that the first account signs in with. The account administers the instance and owns the project.
         #[arg(long)]
         email: Option<String>,
-        /// What to call the account. Without it, the part of the address before the @.
+        /// The name of the account. The default is the part of the address before the @.
         #[arg(long, requires = "email", default_value = "")]
         name: String,
-        /// What to call its project.
+        /// The name of its project.
         #[arg(long, requires = "email", default_value = "Default project")]
         project: String,
-        /// Read the password from the first line of standard input. Without it, a link to set one is printed.
+        /// Read the password from the first line of standard input. Without this option, a link to set one is printed.
         #[arg(long, requires = "email")]
         password_stdin: bool,
     },
-    /// Make another instance key, for when the first was lost.
+    /// Create another instance key, if the first one was lost.
     NewKey {
-        /// What to call it in lists and audit events.
+        /// The name of the key in lists and audit events.
         #[arg(long, default_value = "Instance key from the command line")]
         name: String,
     },
-    /// Make a key of a project, for when its last owner key was lost.
+    /// Create a key for a project, if its last owner key was lost.
     CreateKey {
-        /// The project, by id or by name.
+        /// The project, by ID or name.
         #[arg(long)]
         project: String,
-        /// What the key opens: `viewer`, `admin` or `owner`.
+        /// The role of the key: `viewer`, `admin` or `owner`.
         #[arg(long, default_value = "owner", value_parser = parse_role)]
         role: KeyRole,
-        /// What to call it in lists and audit events.
+        /// The name of the key in lists and audit events.
         #[arg(long, default_value = "Key from the command line")]
         name: String,
     },
-    /// Print a link to set a new password, for somebody who is locked out. It works once, for an hour, and enables the
-    /// account where it was disabled.
+    /// Print a link to set a new password, for a person who is locked out. The link works once and expires after an hour. It
+    /// also enables a disabled account.
     ResetPassword {
         /// The address of the account.
         #[arg(long)]
         email: String,
-        /// Make the account an administrator of the instance, where no one is left who could. If its address was not
-        /// proven, the password it had stops working at once.
+        /// Make the account an administrator of the instance, for when no administrator is left. If its address was not
+        /// proven, its current password stops working immediately.
         #[arg(long)]
         instance_admin: bool,
     },
@@ -68,13 +68,13 @@ pub(super) enum Command {
 fn parse_role(text: &str) -> Result<KeyRole, String> {
     let roles = [KeyRole::Viewer, KeyRole::Admin, KeyRole::Owner];
     let role = roles.into_iter().find(|role| role.as_str() == text);
-    role.ok_or_else(|| "type viewer, admin or owner".to_owned())
+    role.ok_or_else(|| "enter viewer, admin or owner".to_owned())
 }
 
-/// Which instance a command is about: two on one machine are easily taken for each other.
+/// Which instance a command works on: two instances on one machine are easily confused.
 pub(super) fn place(file: Option<&Path>, config: &Config) -> String {
     let file = file.map_or_else(
-        || "no file (only the environment and what is built in)".to_owned(),
+        || "no file (only the environment and the defaults)".to_owned(),
         |file| file.display().to_string(),
     );
     let data = if config.is_postgres() {
@@ -112,7 +112,7 @@ pub(super) async fn run(command: &Command, config: Config) -> anyhow::Result<Exi
         Command::CreateKey { project, role, name } => {
             let key = instance::new_project_key(&app, project, *role, name).await?;
             eprintln!(
-                "This is the only time the key is shown. It opens the project with the role `{}`:",
+                "This is the only time the key is shown. It has the role `{}` in the project:",
                 role.as_str()
             );
             println!("{}", key.expose());
@@ -131,15 +131,15 @@ async fn init(app: &Admin, new: NewInstance) -> anyhow::Result<ExitCode> {
     let needs_password = new.password.is_none();
     let Some(made) = setup::by_operator(app, new).await? else {
         eprintln!(
-            "This instance has its first account already, so no other was made. If nobody can sign in, run: gatewright \
+            "This instance already has its first account, so no other was created. If no one can sign in, run: gatewright \
              admin reset-password --email <address>"
         );
         return Ok(ExitCode::FAILURE);
     };
     let email = made.account.email.as_str();
-    eprintln!("The account {email} was made. It administers the instance and owns its first project.");
+    eprintln!("The account {email} was created. It administers the instance and owns its first project.");
     if needs_password && let Some(link) = password_reset::offer(app, email, false).await? {
-        eprintln!("Set its password here, within the hour:\n\n  {link}\n");
+        eprintln!("Set its password here. The link expires in an hour:\n\n  {link}\n");
     }
     match instance::init(app).await? {
         Some(text) => Ok(key(app, Some(text))),
@@ -150,17 +150,17 @@ async fn init(app: &Admin, new: NewInstance) -> anyhow::Result<ExitCode> {
 async fn reset(app: &Admin, email: &str, instance_admin: bool) -> anyhow::Result<ExitCode> {
     let Some(offer) = password_reset::offer_fully(app, email, instance_admin).await? else {
         bail!(
-            "there is no account of the address {email}. `gatewright admin init --email` makes the first one"
+            "there is no account with the address {email}. Create the first account with `gatewright admin init --email`"
         );
     };
     if offer.forgot_password {
         eprintln!(
-            "It was not proven that the account belongs to the owner of {email}: the password it had no longer works, and \
+            "It was not proven that the account belongs to the owner of {email}. Its current password no longer works, and \
              its sessions have ended."
         );
     }
     eprintln!(
-        "Anyone who opens this link can set a new password and is signed in. It works once, for an hour:"
+        "Anyone who opens this link can set a new password and sign in with it. The link works once and expires in an hour:"
     );
     println!("{}", offer.link);
     Ok(ExitCode::SUCCESS)
@@ -171,8 +171,8 @@ fn key(app: &Admin, made: Option<Secret>) -> ExitCode {
         eprintln!("{}", instance::ALREADY_INITIALISED);
         return ExitCode::FAILURE;
     };
-    // The key alone on standard output, so that a script can take it.
-    eprintln!("This is the only time the key is shown. It creates projects:");
+    // Only the key goes to standard output, so that a script can read it.
+    eprintln!("This is the only time the key is shown. It can create projects:");
     println!("{}", key.expose());
     eprintln!(
         "  curl -X POST {}/api/v1/projects -H 'Authorization: Bearer <key>' -H 'Content-Type: application/json' \\\n    -d '{{\"name\": \"My project\"}}'",
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(done, ExitCode::SUCCESS);
         assert!(
             instance::init(&test.app).await.unwrap().is_none(),
-            "the key was made too"
+            "the key was created too"
         );
         let visitor = Visitor {
             address: [127, 0, 0, 1].into(),

@@ -10,10 +10,10 @@ use crate::{
     fetch::Fetch,
 };
 
-/// What can be done with the configuration.
+/// Tasks with the configuration.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Say what is wrong with the configuration, or print the values in effect, without secrets.
+    /// Report what is wrong with the configuration, or print the values in effect, without secrets.
     Check,
     /// Print a documented example with every key.
     Example,
@@ -24,18 +24,18 @@ pub(super) fn run(command: &Command, source: &ConfigSource) -> anyhow::Result<Ex
         Command::Example => print!("{}", example::example()),
         Command::Check => {
             let config = config::load(source)?;
-            // The files it names must be good too.
+            // The files it names must be valid too.
             master_key::configured(&config)?;
             Fetch::new(&config)?;
             descriptors::raise();
             let fit = Fit::here(&config);
             fit.check()?;
             if let Some(warning) = fit.warning() {
-                eprintln!("warning, for a service under the limits of this shell: {warning}");
+                eprintln!("warning (a service may have other limits than this shell): {warning}");
             }
             match &source.file {
-                Some(path) => println!("# {} and the environment are good. In effect:", path.display()),
-                None => println!("# There is no file; the environment is good. In effect:"),
+                Some(path) => println!("# {} and the environment are valid. Values in effect:", path.display()),
+                None => println!("# No configuration file; the environment is valid. Values in effect:"),
             }
             print!("{}", example::effective(&config));
         }

@@ -1,4 +1,4 @@
-//! `gatewright doctor`: checks the whole installation and says what to do about each failure.
+//! `gatewright doctor`: checks the whole installation and says how to fix each failure.
 
 mod remote;
 mod report;
@@ -17,9 +17,9 @@ use gatewright_admin::Admin;
 use crate::config::{Config, SQLITE_FILE, master_key};
 use report::Report;
 
-/// With less than this SQLite cannot even write its log: the smallest write takes a few pages.
+/// With fewer bytes than this, SQLite cannot even write its log: the smallest write needs a few pages.
 const NO_ROOM: u64 = 1024 * 1024;
-/// With less than this a busy instance may run out within a day.
+/// With fewer bytes than this, the disk of a busy instance may fill up within a day.
 const LITTLE_ROOM: u64 = 200 * 1024 * 1024;
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -33,8 +33,8 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
     if config.public_url().starts_with("https:") && config.server.trusted_proxies.is_empty() {
         report.warn(
             "proxy",
-            "the public URL is https, so a reverse proxy is in front, and server.trusted_proxies is empty: all users \
-             count as one address, in limits and in the audit trail",
+            "the public URL is https, so there is a reverse proxy, but server.trusted_proxies is empty: all users share \
+             one address, in limits and in the audit trail",
             "Set server.trusted_proxies to the addresses of the reverse proxy",
         );
     }
@@ -48,7 +48,7 @@ async fn examine(report: &mut Report<impl Write>, config: Config) {
     }
 }
 
-/// Whether there is room where SQLite writes. A full disk lets everything be read, so nothing else would show it.
+/// Checks for free space where SQLite writes. On a full disk everything can still be read, so no other check would notice.
 fn disk(report: &mut Report<impl Write>, config: &Config) {
     if config.is_postgres() {
         return;
@@ -70,13 +70,13 @@ fn room(report: &mut Report<impl Write>, file: &Path, bytes: u64) {
     } else if bytes < LITTLE_ROOM {
         report.warn(
             "disk",
-            format!("only {megabytes} MB are left where {} lies", file.display()),
+            format!("only {megabytes} MB are free on the disk of {}", file.display()),
             "Free some space, or move database.data_dir to a larger disk",
         );
     }
 }
 
-/// Whether what is configured fits into what the system lets a process open.
+/// Checks whether the configured connections fit into the system's limit of open files.
 fn descriptors(report: &mut Report<impl Write>, config: &Config) {
     descriptors::raise();
     let fit = Fit::here(config);
@@ -84,18 +84,18 @@ fn descriptors(report: &mut Report<impl Write>, config: &Config) {
         report.bad(
             "open files",
             error.to_string(),
-            "Mend this first; `gatewright serve` would not start under the same limit",
+            "Fix this first: `gatewright serve` does not start with this limit",
         );
     } else if let Some(warning) = fit.warning() {
         report.warn(
             "open files",
             warning,
-            "Check the limit of the service too: it may differ from the one of this shell",
+            "Also check the limit of the service, which may differ from the limit of this shell",
         );
     }
 }
 
-/// Checks key and database; the app when both are good enough to go on.
+/// Checks key and database; returns the app if the other checks can use it.
 async fn local(report: &mut Report<impl Write>, config: Config) -> Option<Arc<Admin>> {
     let is_new = !config.is_postgres()
         && config.keys.master.is_empty()
@@ -117,7 +117,7 @@ async fn local(report: &mut Report<impl Write>, config: Config) -> Option<Arc<Ad
             report.bad(
                 "start",
                 format!("{error:#}"),
-                "Mend this first; `gatewright serve` would fail the same way",
+                "Fix this first: `gatewright serve` would fail for the same reason",
             );
             None
         }
@@ -131,7 +131,7 @@ fn keyring(report: &mut Report<impl Write>, config: &Config) -> Option<Keyring> 
             report.bad(
                 "master key",
                 format!("{error:#}"),
-                "Without it no stored secret can be read",
+                "Restore the key: without it, stored secrets cannot be read",
             );
             return None;
         }
@@ -147,7 +147,7 @@ fn keyring(report: &mut Report<impl Write>, config: &Config) -> Option<Keyring> 
         ),
         None => report.good(
             "master key",
-            format!("seals with key {}", keyring.sealing_key_id()),
+            format!("encrypts with key {}", keyring.sealing_key_id()),
         ),
     }
     let data_dir = &config.database.data_dir;
@@ -155,7 +155,7 @@ fn keyring(report: &mut Report<impl Write>, config: &Config) -> Option<Keyring> 
     if is_open && !config.is_postgres() {
         report.warn(
             "data folder",
-            format!("other users of this machine can look into {}", data_dir.display()),
+            format!("other users of this machine can read {}", data_dir.display()),
             &format!("Run: chmod 700 {}", data_dir.display()),
         );
     }
@@ -166,7 +166,7 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
     let store = match Core::open_store(config).await {
         Ok(store) => store,
         Err(error) => {
-            let remedy = "Check that it runs and that this user may use it";
+            let remedy = "Check that it is running and that this user has access to it";
             report.bad("database", format!("{error:#}"), remedy);
             return None;
         }
@@ -189,7 +189,7 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
             };
             report.good(
                 "database",
-                format!("{engine}, up to date, opens with the master key, takes writes"),
+                format!("{engine}, up to date, matches the master key, writable"),
             );
             if let Some(proof) = proof.filter(|_| config.keys.master.len() > 1) {
                 change_of_key(report, keyring, &proof);
@@ -218,28 +218,28 @@ async fn database(report: &mut Report<impl Write>, config: &Config, keyring: &Ke
             report.bad(
                 "database",
                 format!("{:#}", anyhow::Error::from(error)),
-                "Check that it runs, has space left, and that this user may use it",
+                "Check that it is running, that its disk has free space, and that this user has access to it",
             );
             None
         }
     }
 }
 
-/// Where a change of the master key stands, and the next step of it.
+/// The progress of a change of the master key, and its next step.
 fn change_of_key(report: &mut Report<impl Write>, keyring: &Keyring, proof: &SealedText) {
     if keyring.is_current(proof) {
         report.good(
             "change of the master key",
-            "the first key of keys.master has sealed everything. If the second is a new one, put it in front once every \
-             replica has it",
+            "everything is encrypted with the first key of keys.master. If the second key is a new one, move it to the front \
+             once every replica has it",
         );
         return;
     }
     report.warn(
         "change of the master key",
         format!(
-            "key {} is in front, and what is stored is sealed with another. A replica that does not have it, at least in \
-             second place, opens nothing that is sealed from now on: sign-ins that meet it fail",
+            "key {} is in front, but stored values are encrypted with another key. A replica that does not have the key in \
+             front, at least in second place, cannot decrypt new values, so sign-ins that reach it fail",
             keyring.sealing_key_id()
         ),
         "Restart every replica with both keys, then run: gatewright keys rotate",

@@ -13,16 +13,17 @@ use gatewright_store::keys::{purpose_of, reseal_all};
 
 use crate::config::{Config, master_key};
 
-/// Client ids and secrets are sealed with the key of the day and stored nowhere, so no rotation reaches them.
-const KEEP_THE_OLD_KEY: &str = "Keep the old key in keys.master, in second place, for as long as apps are in use that \
-    registered themselves under it (dynamic client registration): their ids open with no other key. Remove it and every \
-    one of them has to be removed and added again by its user. Where no app registers itself, remove it after an hour, \
-    when every sign-in begun before has ended.";
+/// Client IDs and secrets of apps that registered themselves are sealed and stored only with the app, so a rotation cannot
+/// reach them.
+const KEEP_THE_OLD_KEY: &str = "Keep the old key in keys.master, in second place, for as long as people use apps that \
+    registered themselves with it (dynamic client registration): their IDs can be decrypted only with that key. If you \
+    remove it, users have to remove each of these apps and add it again. If no app registers itself, remove the old key \
+    after an hour, when all sign-ins that began with it have ended.";
 
-/// What can be done with master keys.
+/// Tasks with master keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Seal every stored secret anew with the first key of keys.master. Apps that registered under another key need it
+    /// Re-encrypt every stored secret with the first key of keys.master. Apps that registered with another key need that key
     /// for as long as they are in use.
     Rotate,
 }
@@ -49,43 +50,43 @@ async fn rotate(config: &Config) -> anyhow::Result<ExitCode> {
     let unopened = unopened.into_inner();
     if unopened > 0 {
         bail!(
-            "{changed} stored secrets were sealed anew, but {unopened} open with none of the keys in keys.master. Add \
-             the key they were sealed with and run this again; remove no key before"
+            "{changed} stored secrets were re-encrypted, but {unopened} cannot be decrypted with any key in keys.master. Add \
+             the key they were encrypted with and run this again. Do not remove a key before that"
         );
     }
     if changed == 0 {
         println!(
-            "Every stored secret is sealed with key {} already.",
+            "Every stored secret is already encrypted with key {}.",
             keyring.sealing_key_id()
         );
         if config.keys.master.len() < 2 {
             println!(
                 "To replace the key, add the new one in second place, keys.master = [\"{0}\", \"<new key>\"], and restart \
-                 every replica. Then put it in front, keys.master = [\"<new key>\", \"{0}\"], restart every replica, and run \
-                 this again. A single process needs the second step only.",
+                 every replica. Then move it to the front, keys.master = [\"<new key>\", \"{0}\"], restart every replica, and run \
+                 this again. A single process needs only the second step.",
                 present_key(config)
             );
         } else {
             println!(
-                "If the second key is new: once every replica has it, put it in front, restart every replica, and run this \
+                "If the second key is new: once every replica has it, move it to the front, restart every replica, and run this \
                  again."
             );
         }
         return Ok(ExitCode::SUCCESS);
     }
     println!(
-        "{changed} stored secrets were sealed anew with key {}.",
+        "{changed} stored secrets were re-encrypted with key {}.",
         keyring.sealing_key_id()
     );
     println!("{KEEP_THE_OLD_KEY}");
     Ok(ExitCode::SUCCESS)
 }
 
-/// How to write the key in use, without telling it.
+/// How to write the current key in the configuration, without showing it.
 fn present_key(config: &Config) -> String {
     match master_key::files(config).first() {
         Some(path) => format!("{}{}", master_key::FILE_PREFIX, path.display()),
-        None => "<present key>".to_owned(),
+        None => "<current key>".to_owned(),
     }
 }
 
@@ -140,10 +141,10 @@ mod tests {
             ring(&[&new]),
         ];
         assert!(understand_each_other(&steps[0], &steps[1]) && understand_each_other(&steps[1], &steps[2]));
-        // The old key goes last, when nothing is sealed with it any more.
+        // The old key is removed last, when nothing is sealed with it any more.
         let sealed = steps[2].seal(&SystemEntropy, Purpose::StoredSecret, "context", b"plain");
         assert!(steps[3].open(Purpose::StoredSecret, "context", &sealed).is_ok());
-        // In front at once, while another replica does not know it yet.
+        // Immediately in front, while another replica does not have it yet.
         assert!(!understand_each_other(&steps[0], &steps[2]));
     }
 

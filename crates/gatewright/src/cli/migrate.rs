@@ -7,7 +7,7 @@ use gatewright_domain::entropy::SystemEntropy;
 
 use crate::config::{Config, master_key};
 
-/// Brings the database up to date, after the master key proved to be the right one.
+/// Brings the database up to date and checks that the master key is the right one.
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let keyring = master_key::keyring(config, &SystemEntropy)?;
     let store = Core::open_store(config).await?;
@@ -18,9 +18,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     println!(
         "{}",
         if was_migrated {
-            "The database was up to date."
+            "The database was already up to date."
         } else {
-            "The database is up to date now."
+            "The database is now up to date."
         }
     );
     Ok(ExitCode::SUCCESS)

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "gatewright", version, arg_required_else_help = true)]
 struct Cli {
-    /// The configuration file. Without it GATEWRIGHT_CONFIG names it, or ./gatewright.toml is read when it is there.
+    /// The configuration file. The default is the file named by GATEWRIGHT_CONFIG, or ./gatewright.toml if it exists.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -36,24 +36,24 @@ struct Cli {
 enum Command {
     /// Run the gateway.
     Serve,
-    /// Try it: gateway, identity provider and MCP server in one process, and the whole sign-in walked before your eyes.
+    /// Try it out: gateway, identity provider and MCP server in one process, and a complete sign-in shown step by step.
     Demo(DemoArguments),
-    /// Check the whole installation and say what to do about each failure.
+    /// Check the whole installation and say how to fix each failure.
     Doctor,
-    /// Bring the database up to date. `serve` does so too when it starts.
+    /// Bring the database up to date. `serve` also does this when it starts.
     Migrate,
-    /// Master keys.
+    /// Rotate master keys.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// The configuration.
+    /// Check the configuration, or print an example.
     #[command(subcommand)]
     Config(config::Command),
-    /// Tasks for whoever has a shell on this machine.
+    /// Create keys and accounts, and restore access.
     #[command(subcommand)]
     Admin(admin::Command),
 }
 
-/// Reads the command line and does what it asks. Exit code 1: it failed and said why; 2: the command line was wrong.
+/// Runs the command in the command line. Exit code 1: the command failed and printed why; 2: the command line is invalid.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     match execute(cli) {
@@ -98,7 +98,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The configuration for a command that a person waits for: only what deserves attention is logged.
+/// Loads the configuration for a command that a person runs: only warnings and errors are logged.
 fn load_for_tool(source: &ConfigSource) -> anyhow::Result<(Config, LogGuard)> {
     let config = crate::config::load(source)?;
     let log = logging::init(&LogConfig {

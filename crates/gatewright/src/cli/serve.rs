@@ -29,10 +29,10 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
         tracing::warn!("{warning}");
     }
     let listen = config.server.listen;
-    // First of all: whoever connects while the database is opened waits for an answer instead of being refused.
+    // This comes first, so that connections made while the database is opened wait instead of being refused.
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!(
-            "{listen} cannot be listened on. Stop what uses the port, or set server.listen to another address"
+            "cannot listen on {listen}. Stop the program that uses the port, or change server.listen"
         )
     })?;
     let app = super::build(config).await?;
@@ -44,13 +44,13 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
         "serving"
     );
     let _presence = announce(&app.config);
-    // On standard output, which the log does not use: who reads the log later must not find a way in.
+    // On standard output, which the log does not use, because readers of the log must not get access.
     let link = match setup::offer(&app).await {
         Err(ServiceError::Store(error)) => return Err(name_full_disk(error, &app.config)),
         offered => offered?,
     };
     if let Some(link) = link {
-        println!("This instance has no account yet. Make the first one here, within a day:\n\n  {link}\n");
+        println!("This instance has no account yet. Create the first one here. The link expires in a day:\n\n  {link}\n");
     }
     let reload = {
         let (app, source, level) = (Arc::clone(&app), source.clone(), log.level());
@@ -63,15 +63,15 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the configuration again, at SIGHUP. The level of the log is the one thing that takes effect; what else differs needs
-/// a restart, and is said. A configuration that cannot be read changes nothing.
+/// Reloads the configuration on SIGHUP. Only the log level takes effect; the log says if other changes need a restart. A
+/// configuration that cannot be read changes nothing.
 fn reload(running: &Config, source: &ConfigSource, level: &LogLevel) {
     let read = match config::load(source) {
         Ok(read) => read,
         Err(error) => {
             tracing::error!(
                 error = format!("{error:#}"),
-                "the configuration cannot be read and stays as it was"
+                "the configuration cannot be read, so the previous one stays in effect"
             );
             return;
         }
@@ -86,7 +86,7 @@ fn reload(running: &Config, source: &ConfigSource, level: &LogLevel) {
             log,
             ..config.clone()
         };
-        // Secrets are left out: whether one of them differs is not seen.
+        // Secrets are not serialized, so a change of a secret goes unnoticed.
         serde_json::to_string(&rest).unwrap_or_default()
     };
     if all_but_the_level(running) == all_but_the_level(&read) {
@@ -94,12 +94,12 @@ fn reload(running: &Config, source: &ConfigSource, level: &LogLevel) {
     } else {
         tracing::warn!(
             level = read.log.level,
-            "the level of the log was read again; other changes of the configuration need a restart"
+            "the level of the log was read again; other changes to the configuration need a restart"
         );
     }
 }
 
-/// Warns when another process serves from the same SQLite database. Two at once are no fault in a restart that overlaps.
+/// Warns if another process serves from the same SQLite database. In a restart, two processes may overlap.
 fn announce(config: &Config) -> Option<Presence> {
     if config.is_postgres() {
         return None;
@@ -110,16 +110,16 @@ fn announce(config: &Config) -> Option<Presence> {
             if presence.has_company {
                 tracing::warn!(
                     folder = %folder.display(),
-                    "another process serves from this data folder. Stop one of them, unless it is about to stop by \
-                     itself: on SQLite they wait for each other's writes, and each counts limits of its own. Replicas \
+                    "another process serves from this data folder. Stop one of them, unless it is already \
+                     stopping: on SQLite, they wait for each other's writes, and each counts limits separately. Replicas \
                      need PostgreSQL (database.url)"
                 );
             }
             Some(presence)
         }
-        // Some network file systems know no locks. Nothing depends on this one.
+        // Some network file systems do not support locks. Nothing depends on this lock.
         Err(error) => {
-            tracing::debug!(%error, "whether another process serves from the data folder is not known");
+            tracing::debug!(%error, "cannot determine whether another process serves from the data folder");
             None
         }
     }

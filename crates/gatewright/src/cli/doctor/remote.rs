@@ -36,7 +36,7 @@ fn get(url: &str) -> Result<Request<Full<Bytes>>, FetchError> {
         .map_err(|_| FetchError::Refused(format!("{url} is not a URL")))
 }
 
-/// Whether clients would find this instance under its public URL.
+/// Checks whether clients find this instance under its public URL.
 pub(super) async fn public_url(report: &mut Report<impl Write>, app: &Admin) {
     let url = format!("{}/healthz", app.config.public_url());
     let listen = app.config.server.listen;
@@ -46,25 +46,25 @@ pub(super) async fn public_url(report: &mut Report<impl Write>, app: &Admin) {
     };
     match answer {
         Ok(answer) if answer.status() == StatusCode::OK && answer.body().as_ref() == b"{\"status\":\"ok\"}" => {
-            report.good("public URL", format!("{} answers", app.config.public_url()));
+            report.good("public URL", format!("{} responds", app.config.public_url()));
         }
         Ok(answer) => report.bad(
             "public URL",
-            format!("{url} answers with status {}, but not as this program does", answer.status().as_u16()),
-            &format!("Something else has this address. Let the reverse proxy pass every path on to {listen}"),
+            format!("{url} returns status {}, but the response is not from this program", answer.status().as_u16()),
+            &format!("Another service uses this address. Configure the reverse proxy to forward every path to {listen}"),
         ),
         Err(error) => report.bad(
             "public URL",
             error.to_string(),
             &format!(
-                "Check that `gatewright serve` runs, that DNS and firewall lead to the reverse proxy, and that it \
-                 passes every path on to {listen}"
+                "Check that `gatewright serve` is running, that DNS and firewall lead to the reverse proxy, and that the proxy \
+                 forwards every path to {listen}"
             ),
         ),
     }
 }
 
-/// Each User Source's provider, and our clock against theirs.
+/// Checks the provider of each User Source, and compares our clock with theirs.
 pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &Admin) {
     let Ok(directory) = app.directory.current() else {
         return;
@@ -94,10 +94,10 @@ pub(super) async fn user_sources(report: &mut Report<impl Write>, app: &Admin) {
             Some(skew) if skew > MAX_SKEW => report.warn(
                 "clock",
                 format!("it differs from that of {issuer} by {} seconds", skew.as_secs()),
-                "Sign-ins fail when clocks are more than a minute apart. Let NTP or chrony set the clock of this machine",
+                "Sign-ins fail if the clocks differ by more than a minute. Set the clock of this machine with NTP or chrony",
             ),
-            Some(_) => report.good("clock", format!("agrees with that of {issuer}")),
-            // The provider is unreachable, which was told above, or it tells no time.
+            Some(_) => report.good("clock", format!("matches that of {issuer}")),
+            // The provider is unreachable, which was reported above, or it sends no date.
             None => {}
         }
     }
@@ -132,7 +132,7 @@ fn tell_source(report: &mut Report<impl Write>, source: &UserSource, results: &[
     }
 }
 
-/// How far our clock and the provider's are apart, by the `Date` of its discovery document (RFC 9110 section 6.6.1).
+/// The difference between our clock and the provider's, from the `Date` of its discovery document (RFC 9110 section 6.6.1).
 async fn clock_skew(app: &Admin, issuer: &str) -> Option<Duration> {
     let url = format!(
         "{}/.well-known/openid-configuration",
@@ -155,7 +155,7 @@ fn parse_http_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_seconds(at.unix_timestamp()))
 }
 
-/// Whether each server answers at all.
+/// Checks whether each server responds.
 pub(super) async fn servers(report: &mut Report<impl Write>, app: &Admin) {
     let Ok(directory) = app.directory.current() else {
         return;
@@ -171,12 +171,12 @@ pub(super) async fn servers(report: &mut Report<impl Write>, app: &Admin) {
             Err(error) => report.bad(
                 &subject,
                 error.to_string(),
-                "Check its URL, that it runs, and that a firewall lets this machine through",
+                "Check its URL, that it is running, and that firewalls allow connections from this machine",
             ),
             Ok(status) => tell_server(report, &subject, &entry.server.url, status),
         }
         if let Some(problem) = &entry.problem {
-            report.bad(&subject, problem, "Until then it is not called");
+            report.bad(&subject, problem, "Until this is fixed, gateways do not call it");
         }
     }
 }
@@ -185,29 +185,29 @@ fn tell_server(report: &mut Report<impl Write>, subject: &str, url: &str, status
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => report.warn(
             subject,
-            format!("{url} answers, but refuses us (status {})", status.as_u16()),
-            "Check the server's custom headers and the secrets they name",
+            format!("{url} responds, but refuses the request (status {})", status.as_u16()),
+            "Check the server's custom headers and the secrets they refer to",
         ),
         StatusCode::NOT_FOUND => report.warn(
             subject,
-            format!("its host answers, but has nothing at {url} for the request tried (status 404)"),
+            format!("its host responds, but returned 404 for the request to {url}"),
             "Check the path of the server's URL; it often ends in /mcp",
         ),
         _ if status.is_server_error() => report.bad(
             subject,
-            format!("{url} fails with status {}", status.as_u16()),
-            "Look into that server's own log",
+            format!("{url} returns status {}", status.as_u16()),
+            "Check the log of that server",
         ),
         _ if status.is_redirection() => report.bad(
             subject,
             format!("{url} redirects elsewhere, and redirects are not followed"),
             "Enter the URL it redirects to",
         ),
-        _ => report.good(subject, format!("{url} answers")),
+        _ => report.good(subject, format!("{url} responds")),
     }
 }
 
-/// A request that changes nothing: a stream is asked for and dropped. Servers without one answer 405.
+/// Sends a request that changes nothing: it asks for a stream and drops it. Servers without one return 405.
 async fn probe(app: &Admin, entry: &ServerEntry) -> Result<StatusCode, FetchError> {
     let mut request = get(&entry.server.url)?;
     let headers = request.headers_mut();

@@ -1,4 +1,4 @@
-//! What the doctor says.
+//! The report of the doctor.
 
 use std::{io::Write, process::ExitCode};
 
@@ -12,7 +12,7 @@ pub(super) struct Report<W: Write> {
 }
 
 impl<W: Write> Report<W> {
-    /// A report of nothing yet.
+    /// An empty report.
     pub(super) fn new(out: W) -> Self {
         Self {
             out,
@@ -22,13 +22,13 @@ impl<W: Write> Report<W> {
         }
     }
 
-    /// Something is as it should be.
+    /// Reports that something works.
     pub(super) fn good(&mut self, subject: &str, found: impl AsRef<str>) {
         self.good += 1;
         self.line(&format!("ok    {subject}: {}", found.as_ref()));
     }
 
-    /// Something works, but deserves attention.
+    /// Reports something that works but needs attention.
     pub(super) fn warn(&mut self, subject: &str, found: impl AsRef<str>, remedy: &str) {
         self.warnings += 1;
         self.line(&format!(
@@ -38,7 +38,7 @@ impl<W: Write> Report<W> {
         ));
     }
 
-    /// Something does not work.
+    /// Reports something that does not work.
     pub(super) fn bad(&mut self, subject: &str, found: impl AsRef<str>, remedy: &str) {
         self.failures += 1;
         self.line(&format!(
@@ -48,12 +48,12 @@ impl<W: Write> Report<W> {
         ));
     }
 
-    /// The last line, and the exit code: 1 when anything was bad.
+    /// Writes the last line and returns the exit code: 1 if there was a failure.
     pub(super) fn finish(mut self) -> ExitCode {
         let count =
             |number: u32, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
         let line = match (self.failures, self.warnings) {
-            (0, 0) => format!("Everything is as it should be ({}).", count(self.good, "check")),
+            (0, 0) => format!("Everything works ({}).", count(self.good, "check")),
             (failures, warnings) => {
                 format!("{}, {}.", count(failures, "failure"), count(warnings, "warning"))
             }
@@ -66,19 +66,19 @@ impl<W: Write> Report<W> {
         }
     }
 
-    /// How many things were bad.
+    /// The number of failures.
     #[cfg(test)]
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
     fn line(&mut self, line: &str) {
-        // Whoever closed the pipe has read enough; the exit code still tells.
+        // If the pipe is closed, its reader has read enough; the exit code still reports the result.
         let _ = writeln!(self.out, "{line}");
     }
 }
 
-/// With a full stop at the end, whoever wrote it.
+/// The text with a full stop at the end.
 fn sentence(text: &str) -> String {
     let text = text.trim_end();
     if text.ends_with(['.', '!', '?']) {

@@ -215,7 +215,7 @@ async fn a_change_of_the_master_key_is_told_step_by_step() {
     assert_eq!(failures, 0, "{text}");
     assert!(text.contains("ok    change of the master key: "), "{text}");
     assert!(
-        text.contains("put it in front once every replica has it"),
+        text.contains("move it to the front once every replica has it"),
         "{text}"
     );
     config.keys.master = vec![new, old];
