@@ -17,7 +17,7 @@ pub use check::{CHECKS, Check};
 /// `state` travels through our form, a cookie and two redirects: longer ones do not arrive.
 pub const MAX_STATE_BYTES: usize = 2_048;
 
-/// An authorization request as it arrived; nothing about it is trusted.
+/// An authorization request as it arrived. Nothing in it is trusted.
 #[derive(Debug, Clone)]
 pub struct UnverifiedRequest {
     parameters: Parameters,
@@ -38,11 +38,11 @@ pub enum LocalError {
     /// More than one `redirect_uri`.
     #[error("the request names more than one place to return to (redirect_uri is repeated)")]
     RedirectUriRepeated,
-    /// A `state` that cannot be carried: a redirect without it would answer nothing that the client asked.
-    #[error("what the app wants to get back (state) is longer than 2,048 bytes")]
+    /// A `state` that is too long to be returned: without it, the client could not match the response to its request.
+    #[error("the value that the app wants returned (state) is longer than 2,048 bytes")]
     StateTooLong,
     /// More than one `state`.
-    #[error("the request says more than once what the app wants to get back (state is repeated)")]
+    #[error("the request contains more than one value to return to the app (state is repeated)")]
     StateRepeated,
     /// A `redirect_uri` that no client may have.
     #[error("the place to return to (redirect_uri) cannot be used: {0}")]
@@ -117,7 +117,7 @@ impl VerifiedRedirect {
 pub struct AuthorizationRequest {
     /// Where the response goes.
     pub redirect: VerifiedRedirect,
-    /// Where that leads.
+    /// What kind of place that is.
     pub kind: Kind,
     /// The PKCE challenge.
     pub code_challenge: CodeChallenge,

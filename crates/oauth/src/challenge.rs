@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::ErrorCode;
 
-/// A Bearer challenge. `Display` returns the header's value, valid for HTTP whatever was put in.
+/// A Bearer challenge. `Display` returns the header's value, which is valid HTTP whatever its parts contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Challenge {
     resource_metadata: Option<String>,
@@ -27,7 +27,7 @@ impl Challenge {
         }
     }
 
-    /// Adds why the request was refused. Only if a token was sent: RFC 6750 section 3.1 asks for none otherwise.
+    /// Adds why the request was refused. Use it only if a token was sent: RFC 6750 section 3.1 asks for no error otherwise.
     #[must_use]
     pub fn because(mut self, code: ErrorCode, description: impl Into<String>) -> Self {
         self.error = Some((code, description.into()));

@@ -24,7 +24,7 @@ const MAX_ID_BYTES: usize = 256;
 /// The expected claims of an assertion.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
-    /// The client that claims to ask.
+    /// The client that claims to send it.
     pub client_id: &'a str,
     /// The gateway's URL.
     pub issuer: &'a str,
@@ -51,7 +51,7 @@ pub enum AssertionError {
     #[error("`iss` and `sub` must both be the client_id")]
     Client,
     /// `aud` is missing, another server, or several values.
-    #[error("`aud` must be the issuer of this gateway, or its token endpoint, and nothing else")]
+    #[error("`aud` must be only the issuer of this gateway or its token endpoint")]
     Audience,
     /// `exp` is missing or not a number.
     #[error("`exp` must be a time in seconds")]
@@ -63,10 +63,10 @@ pub enum AssertionError {
     #[error("`exp` may be at most ten minutes ahead")]
     LivesTooLong,
     /// `iat` or `nbf` is in the future.
-    #[error("it is from the future; check the clock")]
+    #[error("it is dated in the future; check the clock")]
     Future,
     /// `jti` is missing, empty or too long.
-    #[error("`jti` must be a text of 1 to 256 characters, another one each time")]
+    #[error("`jti` must be a string of 1 to 256 characters, different each time")]
     Id,
 }
 
@@ -129,7 +129,7 @@ fn seconds(value: Option<&Value>) -> Option<i64> {
     let value = value?;
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "`as` saturates, which is what is wanted of absurd times, and a JSON number is never NaN"
+        reason = "`as` saturates, which is right for absurd times, and a JSON number is never NaN"
     )]
     let whole = |number: f64| number.floor() as i64;
     value.as_i64().or_else(|| value.as_f64().map(whole))

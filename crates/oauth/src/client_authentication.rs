@@ -83,7 +83,7 @@ impl ClientCredentials {
             if secret_in_body.is_some() || authorization.and_then(basic).is_some() {
                 return Err(OAuthError::new(
                     ErrorCode::InvalidRequest,
-                    "The client authenticated by a secret and by an assertion. Do one of them.",
+                    "The client authenticated with a secret and with an assertion. Use only one of them.",
                 ));
             }
             return Self::from_assertion(in_body, assertion, parameters);
@@ -162,7 +162,7 @@ fn basic(header: &str) -> Option<Result<(String, Credential), OAuthError>> {
         Some((id, secret)) if !id.is_empty() => Ok((form_decoded(id), Credential::new(form_decoded(secret)))),
         _ => Err(OAuthError::new(
             ErrorCode::InvalidClient,
-            "The Authorization header is not Basic authentication with a client id and secret.",
+            "The Authorization header is not Basic authentication with a client ID and secret.",
         )),
     })
 }

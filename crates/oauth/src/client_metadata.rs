@@ -148,7 +148,7 @@ fn is_invisible(char: char) -> bool {
         )
 }
 
-/// The `redirect_uris` member: strict, so that developers learn about a mistake now and not at sign-in.
+/// The `redirect_uris` member: strict, so that developers find a mistake now and not at sign-in.
 fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, OAuthError> {
     let missing = || {
         OAuthError::new(
@@ -183,7 +183,7 @@ fn text<'a>(members: &'a Map<String, Value>, name: &'static str) -> Result<Optio
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(invalid(format!("The member {name} must be a text."))),
+        Some(_) => Err(invalid(format!("The member {name} must be a string."))),
     }
 }
 

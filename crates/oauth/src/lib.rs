@@ -1,5 +1,5 @@
-//! OAuth 2.1 for MCP clients: parsing, checking and rendering, and nothing else. No I/O, no
-//! clock, no randomness: everything here is a function of its arguments, which makes it easy to test completely.
+//! OAuth 2.1 for MCP clients: only parsing, checking and rendering. There is no I/O, no
+//! clock and no randomness: everything here is a function of its arguments, which makes it easy to test completely.
 
 pub mod authorize;
 pub mod challenge;

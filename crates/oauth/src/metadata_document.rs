@@ -16,10 +16,10 @@ const MAX_REDIRECT_URIS: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Not https, not a URL, or not in its usual form.
-    #[error("a client id of this kind must be an https URL in its usual form")]
+    #[error("a client ID of this kind must be an https URL in its usual form")]
     NotHttps,
     /// Longer than 512 bytes.
-    #[error("a client id of this kind must have at most 512 characters")]
+    #[error("a client ID of this kind must have at most 512 characters")]
     Length,
     /// No path.
     #[error("the URL must have a path")]
@@ -69,7 +69,7 @@ pub fn check_url(client_id: &str) -> Result<Url, UrlError> {
     if url.path() == "/" {
         return Err(UrlError::NoPath);
     }
-    // If the parser had to change it, two readers could take its form for two clients.
+    // If the parser had to change it, two readers could see two different clients.
     if url.as_str() != client_id {
         return Err(UrlError::NotHttps);
     }
@@ -117,7 +117,7 @@ pub enum DocumentError {
     RedirectUris,
     /// Only methods that this server does not support, or that need a shared secret.
     #[error(
-        "it names no client authentication method this server has for such clients (none, or private_key_jwt with keys)"
+        "it lists no client authentication method that this server supports for such clients (none, or private_key_jwt with keys)"
     )]
     Method,
 }

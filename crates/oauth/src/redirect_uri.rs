@@ -57,7 +57,7 @@ pub enum RedirectUriError {
     #[error("it must have 1 to 512 characters")]
     Length,
     /// Spaces, control characters, backslashes or anything outside ASCII.
-    #[error("it may hold only the printable ASCII characters of a URI; percent-encode others")]
+    #[error("it can contain only printable ASCII characters; percent-encode all others")]
     Characters,
     /// Not an absolute URI.
     #[error("it is not an absolute URI, like https://app.example.com/callback")]
@@ -70,7 +70,7 @@ pub enum RedirectUriError {
     Scheme,
     /// A parameter in its query that the response also carries.
     #[error(
-        "its query must not have code, state, iss, error, error_description or error_uri, which the answer adds"
+        "its query must not contain code, state, iss, error, error_description or error_uri, which the response adds"
     )]
     ReservedParameter,
     /// `#` and what follows (RFC 6749 section 3.1.2).
@@ -177,7 +177,7 @@ impl RedirectUri {
         }
     }
 
-    /// What a person sees of where it leads: the host of a website, the scheme of an app.
+    /// What a person sees as its target: the host of a website, the scheme of an app.
     pub fn destination(&self) -> String {
         let url = Url::parse(&self.text).ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();

@@ -31,7 +31,7 @@ pub fn check(parameters: &Parameters, canonical: &str) -> Result<(), OAuthError>
     Err(OAuthError::new(
         ErrorCode::InvalidTarget,
         format!(
-            "The resource asked for is not this gateway. Send resource={}, or leave it out.",
+            "The resource asked for is not this gateway. Send resource={}, or omit it.",
             crate::error::printable(canonical)
         ),
     ))

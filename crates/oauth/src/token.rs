@@ -13,7 +13,7 @@ use crate::{
 /// A well-formed token request, not yet trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// Who claims to ask.
+    /// The client that claims to send it.
     pub client: ClientCredentials,
     /// The code or refresh token.
     pub grant: GrantRequest,
@@ -126,7 +126,7 @@ impl TokenResponse {
 /// A revocation request (RFC 7009 section 2.1). `token_type_hint` is only a hint and is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevocationRequest {
-    /// Who claims to ask.
+    /// The client that claims to send it.
     pub client: ClientCredentials,
     /// The token to revoke, of either kind.
     pub token: Credential,

@@ -85,7 +85,7 @@ fn response_mode_is_query(parameters: &Parameters, _: &str) -> Result<(), OAuthE
         None | Some("query") => Ok(()),
         Some(_) => Err(OAuthError::new(
             ErrorCode::InvalidRequest,
-            "Only response_mode=query is supported. Leave the parameter out.",
+            "Only response_mode=query is supported. Omit the parameter.",
         )),
     }
 }
