@@ -1,7 +1,7 @@
 //! What `gatewright demo` and the tests need around a gateway, all on loopback: an OpenID provider with two people, an
-//! MCP server that says who called it, and a client that does everything from a URL to a tool call.
+//! MCP server that shows who called it, and a client that performs all steps from a URL to a tool call.
 //!
-//! Nothing here is for production, and `gatewright serve` uses none of it.
+//! None of this is for production, and `gatewright serve` does not use it.
 
 pub mod loopback;
 pub mod provider;

@@ -18,19 +18,19 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoopbackError {
     /// The URL leads to another machine, or is not `http`.
-    #[error("{0} is not an http URL on this machine, and this client dials nothing else")]
+    #[error("{0} is not an http URL on this machine, and this client connects to no other machine")]
     NotLoopback(String),
     /// The request cannot be expressed in HTTP.
     #[error("the request to {0} could not be formed: {1}")]
     Request(String, String),
     /// Nothing listens there.
-    #[error("nothing answers at {0}: {1}")]
+    #[error("nothing responds at {0}: {1}")]
     Connect(String, String),
     /// The connection broke, or the body was over 4 MiB.
-    #[error("the answer of {0} broke off: {1}")]
+    #[error("the response of {0} broke off: {1}")]
     Broken(String, String),
     /// Twenty seconds passed.
-    #[error("{0} did not answer within 20 seconds")]
+    #[error("{0} did not respond within 20 seconds")]
     Timeout(String),
 }
 
@@ -152,7 +152,7 @@ mod tests {
         drop(listener);
         let error = send(Method::GET, &url, &[], "").await.unwrap_err();
         assert!(
-            error.to_string().starts_with("nothing answers at 127.0.0.1:"),
+            error.to_string().starts_with("nothing responds at 127.0.0.1:"),
             "{error}"
         );
     }

@@ -51,7 +51,7 @@ enum AuthorizeError {
     #[error("The request could not be read: a parameter is repeated or is not text.")]
     Unreadable,
     /// Another client ID than the configured one.
-    #[error("The client id is not the one this provider was started with.")]
+    #[error("The client ID is not the one this provider was started with.")]
     UnknownClient,
     /// Another redirect URI: no response may go there (RFC 6749 section 4.1.2.1).
     #[error("The redirect URI is not the one this provider was started with.")]
@@ -146,13 +146,13 @@ fn verify(provider: &Provider, request: AuthenticationRequest) -> Result<Verifie
     let Some(code_challenge) = request.code_challenge.clone().filter(|text| text.len() == 43) else {
         return refuse(
             "invalid_request",
-            "The code_challenge is missing or has not 43 characters.",
+            "The code_challenge is missing or does not have 43 characters.",
         );
     };
     if request.prompt.as_deref() == Some("none") {
         return refuse(
             "login_required",
-            "No one stays signed in here between two requests.",
+            "This provider keeps no one signed in between two requests.",
         );
     }
     let scope = scope.join(" ");
@@ -198,7 +198,7 @@ fn answer(provider: &Provider, state: Option<String>, parameters: &[(&str, &str)
     let Ok(mut location) = Url::parse(&provider.client.redirect_uri) else {
         return pages::problem(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "This sign-in cannot end",
+            "This sign-in cannot be completed",
             "The redirect URI this provider was started with is not a URL.",
         );
     };

@@ -51,7 +51,7 @@ impl Issued {
         self.codes.put(code, sign_in, now + CODE_LIFE, now);
     }
 
-    /// Takes the sign-in behind a code; a second time there is nothing.
+    /// Takes the sign-in behind a code; the second time, nothing is left.
     pub(super) fn redeem(&mut self, code: &str, now: Instant) -> Option<SignIn> {
         self.codes.take(code, now)
     }

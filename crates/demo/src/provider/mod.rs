@@ -1,7 +1,7 @@
 //! The demo identity provider: a small OpenID provider with two people and no passwords.
 //!
-//! It speaks OpenID Connect Core 1.0 (code flow), Discovery 1.0, PKCE (RFC 7636, S256) and RFC 9207, for exactly one client with one
-//! redirect URI. State lives in memory, bounded, and ends with the process.
+//! It supports OpenID Connect Core 1.0 (code flow), Discovery 1.0, PKCE (RFC 7636, S256) and RFC 9207, for exactly one client with one
+//! redirect URI. Its state is in memory, is bounded, and is lost when the process exits.
 
 mod authorize;
 mod codes;

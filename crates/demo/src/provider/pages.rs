@@ -70,11 +70,11 @@ pub(super) async fn home() -> Response {
     page(StatusCode::OK, "Demo identity provider", body)
 }
 
-/// Anything else.
+/// The page for any other address.
 pub(super) async fn not_found() -> Response {
     problem(
         StatusCode::NOT_FOUND,
-        "Nothing here",
+        "Page not found",
         "The demo identity provider has no such page.",
     )
 }

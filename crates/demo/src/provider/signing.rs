@@ -23,7 +23,7 @@ impl SigningKey {
     /// Creates a key of 2048 bits.
     pub(super) fn generate() -> anyhow::Result<Self> {
         let pair =
-            KeyPair::generate(KeySize::Rsa2048).context("the demo provider's key could not be made")?;
+            KeyPair::generate(KeySize::Rsa2048).context("the demo provider's key could not be generated")?;
         let public = DecodingKey::from_rsa_der(pair.public_key().as_ref());
         let jwk = Jwk::from_decoding_key(&public, Some(Algorithm::RS256))
             .context("the demo provider's key could not be published")?;

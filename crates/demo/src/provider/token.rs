@@ -46,7 +46,7 @@ pub(super) enum TokenError {
     #[error("{0}")]
     InvalidRequest(&'static str),
     /// The client credentials are missing or wrong.
-    #[error("The client id or the client secret is wrong.")]
+    #[error("The client ID or the client secret is wrong.")]
     InvalidClient,
     /// The code is unknown, used, expired, or of another request.
     #[error("{0}")]
@@ -111,7 +111,7 @@ pub(super) async fn exchange(
         ))?;
     if request.redirect_uri.as_deref() != Some(&*provider.client.redirect_uri) {
         return Err(TokenError::InvalidGrant(
-            "The redirect_uri is not the one of the authentication request.",
+            "The redirect_uri differs from the one in the authentication request.",
         ));
     }
     let verifier = request.code_verifier.as_deref().unwrap_or_default();
@@ -145,7 +145,7 @@ fn authenticate(client: &Client, headers: &HeaderMap, request: &TokenRequest) ->
     let (id, secret) = match headers.get(header::AUTHORIZATION) {
         Some(_) if request.client_secret.is_some() => {
             return Err(TokenError::InvalidRequest(
-                "The client authenticates in two ways at once: use either the header or the form.",
+                "The client authenticates in two ways: use either the header or the form.",
             ));
         }
         Some(value) => basic(value).ok_or(TokenError::InvalidClient)?,

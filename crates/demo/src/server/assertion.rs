@@ -36,7 +36,7 @@ pub struct AssertionRules {
     pub audience: Option<String>,
 }
 
-/// The caller, as the gateway vouches.
+/// The caller, according to the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Caller {
     /// The user's ID at the gateway.
@@ -77,12 +77,12 @@ struct Claims {
     caller: Caller,
 }
 
-/// Why no one is vouched for, in words for the person who set up the server.
+/// Why the caller is not identified, in words for the person who set up the server.
 #[derive(Debug, thiserror::Error)]
 pub enum AssertionError {
     /// No header.
     #[error(
-        "This request carries no Gatewright-Assertion header, so this server does not know who called. Set the server's \
+        "This request has no Gatewright-Assertion header, so this server does not know who called. Set the server's \
          identity forwarding to \"assertion\" at the gateway, and call it through the gateway."
     )]
     Missing,
@@ -90,7 +90,7 @@ pub enum AssertionError {
     #[error("The Gatewright-Assertion header is repeated or is not text.")]
     Unreadable,
     /// Another kind of token.
-    #[error("The Gatewright-Assertion header holds another kind of token: {0}.")]
+    #[error("The Gatewright-Assertion header contains another kind of token: {0}.")]
     Foreign(&'static str),
     /// The keys could not be fetched.
     #[error("The gateway's keys could not be read from {url}: {reason}.")]
@@ -104,10 +104,10 @@ pub enum AssertionError {
     #[error("The assertion is not valid: {0}.")]
     Invalid(#[from] jsonwebtoken::errors::Error),
     /// About a user of another project.
-    #[error("The assertion is of another project than the one whose users this server knows.")]
+    #[error("The assertion belongs to another project than the one that this server serves.")]
     OtherProject,
     /// Its lifetime is too long.
-    #[error("The assertion is valid for {0} seconds; more than 60 is refused.")]
+    #[error("The assertion is valid for {0} seconds; the maximum is 60.")]
     TooLong(u64),
 }
 
@@ -144,7 +144,9 @@ impl Verifier {
         if header.typ.as_deref() != Some(TYPE) {
             return Err(AssertionError::Foreign("its typ is not gatewright-assertion+jwt"));
         }
-        let id = header.kid.ok_or(AssertionError::Foreign("it names no key"))?;
+        let id = header
+            .kid
+            .ok_or(AssertionError::Foreign("it does not name its key"))?;
         let key = self.key(&id).await?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)?.claims;
         let life = claims.exp.saturating_sub(claims.iat);
@@ -180,8 +182,8 @@ impl Verifier {
             .await
             .map_err(|error| failed(error.to_string()))?;
         if !answer.status().is_success() {
-            return Err(failed(format!("the answer was {}", answer.status())));
+            return Err(failed(format!("the response was {}", answer.status())));
         }
-        serde_json::from_slice(answer.body()).map_err(|_| failed("the answer is not a JWK set".into()))
+        serde_json::from_slice(answer.body()).map_err(|_| failed("the response is not a JWK set".into()))
     }
 }

@@ -178,7 +178,9 @@ impl DemoTools {
                     .with_total(f64::from(to))
                     .with_message(format!("{number} of {to}"));
                 if context.peer.notify_progress(progress).await.is_err() {
-                    return Ok(sorry("The count was cancelled: no one listens to its progress."));
+                    return Ok(sorry(
+                        "The count was cancelled, because no one listens to its progress.",
+                    ));
                 }
             }
             tokio::select! {

@@ -30,8 +30,8 @@ impl Calls {
             .filter_map(Value::as_str)
             .collect();
         if !versions.contains(&PROTOCOL_VERSION) {
-            let came = format!("it speaks {}", versions.join(", "));
-            let expected = format!("a gateway that speaks MCP {PROTOCOL_VERSION}");
+            let came = format!("it supports {}", versions.join(", "));
+            let expected = format!("a gateway that supports MCP {PROTOCOL_VERSION}");
             return Err(Mismatch::new(expected, came, "Update the gateway."));
         }
         let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"];
@@ -57,7 +57,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The purpose of it all: a server behind the gateway knows who called.
+    /// The purpose of the whole flow: a server behind the gateway knows who called.
     pub(super) async fn whoami(&self, notes: &mut Notes) -> Result<(), Mismatch> {
         let result = self.call("whoami", json!({})).await?;
         let caller = &result["structuredContent"];
@@ -71,7 +71,7 @@ impl Calls {
             ));
         }
         notes.add("the server says", words(&result));
-        notes.add("vouched for by", "a signed assertion, verified by the server");
+        notes.add("confirmed by", "a signed assertion, verified by the server");
         Ok(())
     }
 
@@ -80,7 +80,8 @@ impl Calls {
         let result = self.call("add", json!({ "a": 2, "b": 40 })).await?;
         let sum = &result["structuredContent"]["sum"];
         if sum.as_f64() != Some(42.0) {
-            let remedy = "Look at the gateway's log: it should forward arguments and results unchanged.";
+            let remedy =
+                "Check the gateway's log: the gateway should forward arguments and results unchanged.";
             return Err(Mismatch::new("2 + 40 = 42", format!("it was {sum}"), remedy));
         }
         notes.add("2 + 40", "42");
@@ -93,7 +94,8 @@ impl Calls {
         let result = self.call("echo", json!({ "message": message })).await?;
         let said = words(&result);
         if said != message {
-            let remedy = "Look at the gateway's log: it should forward arguments and results unchanged.";
+            let remedy =
+                "Check the gateway's log: the gateway should forward arguments and results unchanged.";
             return Err(Mismatch::new(
                 "the same words",
                 format!("it said \"{said}\""),
@@ -109,7 +111,7 @@ impl Calls {
         let result = self.request("tools/call", params).await?;
         if result["isError"] == true {
             let came = format!("it says: {}", words(&result));
-            let remedy = "The words are the server's: follow them, or look at the gateway's log.";
+            let remedy = "The message comes from the server: follow it, or check the gateway's log.";
             return Err(Mismatch::new(format!("a result of {tool}"), came, remedy));
         }
         Ok(result)
@@ -123,8 +125,8 @@ impl Calls {
                 McpError::Loopback(error) => error.into(),
                 McpError::Rpc { .. } | McpError::Status(_) | McpError::Unreadable => Mismatch::new(
                     format!("a result of {method}"),
-                    format!("the answer was {error}"),
-                    "Look at the gateway's log, and whether the demo server still answers.",
+                    format!("the response was {error}"),
+                    "Check the gateway's log, and that the demo server still responds.",
                 ),
             })
     }

@@ -120,14 +120,14 @@ pub(super) async fn register(server: &AuthorizationServer, notes: &mut Notes) ->
     )
     .await?;
     if answer.status() != StatusCode::CREATED {
-        let remedy = "Check that dynamic registration is switched on for the gateway.";
-        return Err(Mismatch::answer("201 and a client id", &answer, remedy));
+        let remedy = "Check that dynamic registration is turned on for the gateway.";
+        return Err(Mismatch::answer("201 and a client ID", &answer, remedy));
     }
     let id = text(&parse(&answer, "a registration")?, "/client_id")?;
     notes.add("client id", super::fingerprint(&id));
     notes.add(
         "stored for it",
-        "nothing: the client id carries its registration, sealed",
+        "nothing: the client ID contains its registration, sealed",
     );
     Ok(Client { id })
 }
@@ -141,10 +141,10 @@ async fn get(url: &Url, what: &str) -> Result<Value, Mismatch> {
     parse(&answer, what)
 }
 
-/// An answer's JSON.
+/// The JSON of a response.
 pub(super) fn parse(answer: &Response<Bytes>, what: &str) -> Result<Value, Mismatch> {
     serde_json::from_slice(answer.body()).map_err(|_| {
-        let remedy = "Something else than Gatewright may listen on that port.";
+        let remedy = "Another program than Gatewright may listen on that port.";
         Mismatch::answer(format!("{what} as JSON"), answer, remedy)
     })
 }

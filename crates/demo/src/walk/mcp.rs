@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::loopback::{self, LoopbackError};
 
-/// The revision spoken.
+/// The supported revision.
 pub(crate) const PROTOCOL_VERSION: &str = "2026-07-28";
 
 /// Why a request has no result.
@@ -28,7 +28,7 @@ pub(crate) enum McpError {
     #[error("HTTP {0}")]
     Status(http::StatusCode),
     /// Success that cannot be read.
-    #[error("an answer that is neither a JSON-RPC response nor an event stream with one")]
+    #[error("a response that is neither a JSON-RPC response nor an event stream with one")]
     Unreadable,
 }
 

@@ -91,7 +91,7 @@ pub async fn walk(gateway: &Url, mut report: impl FnMut(Step)) -> Result<(), Pro
         tokens::exchange(&server, &client, &sign_in, &code, notes)
     });
     let calls = calls::Calls::new(gateway, &tokens.access);
-    step!(report, "It asks the gateway what it is", |notes| calls
+    step!(report, "It asks the gateway what it supports", |notes| calls
         .discover(notes));
     step!(report, "It lists the tools", |notes| calls.list(notes));
     step!(report, "It calls the tool whoami", |notes| calls.whoami(notes));

@@ -15,9 +15,9 @@ const QUOTED: usize = 300;
 pub struct Problem {
     /// The step that failed.
     pub step: &'static str,
-    /// What should have come.
+    /// What was expected.
     pub expected: String,
-    /// What came.
+    /// What came instead.
     pub came: String,
     /// What to do.
     pub remedy: String,
@@ -64,9 +64,9 @@ impl Mismatch {
 impl From<LoopbackError> for Mismatch {
     fn from(error: LoopbackError) -> Self {
         Self::new(
-            "an answer",
+            "a response",
             error.to_string(),
-            "Look whether the process that should answer there is still running.",
+            "Check that the process that should respond there is still running.",
         )
     }
 }
@@ -86,9 +86,9 @@ fn describe(answer: &Response<Bytes>) -> String {
     // A full stop follows anyway.
     let said = said.trim_end_matches('.');
     if said.is_empty() {
-        format!("the answer was {} without a word", answer.status())
+        format!("the response was {} without an explanation", answer.status())
     } else {
-        format!("the answer was {}: {said}", answer.status())
+        format!("the response was {}: {said}", answer.status())
     }
 }
 
@@ -145,18 +145,18 @@ mod tests {
                 "application/json",
                 r#"{"error":"invalid_grant","error_description":"Used."}"#
             ),
-            "the answer was 400 Bad Request: invalid_grant: Used"
+            "the response was 400 Bad Request: invalid_grant: Used"
         );
         assert_eq!(
             answer(
                 "text/html; charset=utf-8",
                 "<h1>No</h1><p>Because <bdi>x</bdi>.</p>"
             ),
-            "the answer was 400 Bad Request: No: Because x"
+            "the response was 400 Bad Request: No: Because x"
         );
         assert_eq!(
             answer("text/plain", ""),
-            "the answer was 400 Bad Request without a word"
+            "the response was 400 Bad Request without an explanation"
         );
     }
 }

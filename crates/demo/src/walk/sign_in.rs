@@ -74,8 +74,8 @@ impl SignIn {
             let remedy = "Check that the gateway's User Source is active.";
             Mismatch::answer("a consent page", &answer, remedy)
         })?;
-        notes.add("shown", "who asks, for what, and where the answer goes");
-        notes.add("told to the provider", "nothing yet");
+        notes.add("shown", "who asks, for what, and where the response goes");
+        notes.add("sent to the provider", "nothing yet");
         Ok(Page {
             url: self.authorize.clone(),
             form,
@@ -84,7 +84,8 @@ impl SignIn {
 
     /// Presses *Allow*: the gateway binds the browser and sends it to the provider.
     pub(super) async fn allow(&mut self, consent: &Page, notes: &mut Notes) -> Result<Url, Mismatch> {
-        let remedy = "Check that the gateway's User Source is active and that its identity provider answers.";
+        let remedy =
+            "Check that the gateway's User Source is active and that its identity provider responds.";
         let (target, body) = press(consent, "allow")?;
         let answer = self.browser.submit(&target, body).await?;
         let location = redirect(&answer, &target, remedy)?;
@@ -101,7 +102,7 @@ impl SignIn {
     /// Signs in as Ada.
     pub(super) async fn at_provider(&mut self, authorize: &Url, notes: &mut Notes) -> Result<Url, Mismatch> {
         let remedy =
-            "Check that client id and redirect URL of the User Source are those of the demo provider.";
+            "Check that the Client ID and redirect URL of the User Source match those of the demo provider.";
         let answer = self.browser.open(authorize).await?;
         let html = String::from_utf8_lossy(answer.body()).into_owned();
         let form = Form::find(&html).ok_or_else(|| Mismatch::answer("a sign-in page", &answer, remedy))?;
@@ -118,9 +119,10 @@ impl SignIn {
         Ok(location)
     }
 
-    /// Brings the provider's answer to the gateway, which sends the client its own code.
+    /// Brings the provider's response to the gateway, which sends the client its own code.
     pub(super) async fn call_back(&mut self, callback: &Url, notes: &mut Notes) -> Result<String, Mismatch> {
-        let remedy = "Look at the gateway's log for the reason: it verifies the provider's ID token here.";
+        let remedy =
+            "Check the gateway's log for the reason: the gateway verifies the provider's ID token here.";
         let answer = self.browser.open(callback).await?;
         let location = redirect(&answer, callback, remedy)?;
         if before_query(&location) != REDIRECT_URI {

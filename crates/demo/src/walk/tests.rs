@@ -22,7 +22,7 @@ async fn an_open_server_is_not_a_gateway() {
     assert_eq!(steps, []);
     assert_eq!(problem.step, "The client calls the gateway without a token");
     assert_eq!(problem.expected, "401 with a challenge");
-    assert_eq!(problem.came, "the answer was 200 OK: hello");
+    assert_eq!(problem.came, "the response was 200 OK: hello");
 }
 
 #[tokio::test]

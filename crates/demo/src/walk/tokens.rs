@@ -14,7 +14,7 @@ use super::{
 };
 use crate::loopback;
 
-/// What the client holds.
+/// The tokens of the client.
 #[derive(Clone)]
 pub(super) struct Tokens {
     pub(super) access: String,
@@ -83,7 +83,7 @@ async fn request(server: &AuthorizationServer, form: &[(&str, &str)]) -> Result<
     )];
     let answer = loopback::send(Method::POST, &server.token_endpoint, &headers, body).await?;
     if answer.status() != StatusCode::OK {
-        let remedy = "Look at the gateway's log for the reason.";
+        let remedy = "Check the gateway's log for the reason.";
         return Err(Mismatch::answer("tokens", &answer, remedy));
     }
     parse(&answer, "tokens")
