@@ -1,4 +1,4 @@
-//! Accounts: administrators. Never end users.
+//! Accounts of administrators, never of end users.
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
@@ -28,7 +28,7 @@ pub struct Account {
     pub address_proven: bool,
     /// Whether it may sign in.
     pub status: AccountStatus,
-    /// Increases whenever sessions have to end: sessions of another epoch are refused.
+    /// Increases whenever all sessions have to end: sessions of another epoch are refused.
     pub session_epoch: i64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -51,7 +51,7 @@ impl Account {
 pub enum AccountStatus {
     /// It can sign in.
     Active,
-    /// It cannot sign in, and its sessions are ended.
+    /// It cannot sign in, and its sessions have ended.
     Disabled,
 }
 

@@ -6,7 +6,7 @@ use crate::{Timestamp, id::AccountId, token_hash::TokenHash};
 
 /// How long a setup link is valid. Each start of the program creates a new one.
 pub const SETUP_LIFE: Duration = Duration::from_hours(24);
-/// How long a link to set a password is valid. Someone with a shell on the machine, or an administrator, passes it on.
+/// How long a link to set a password is valid. An operator with a shell on the machine, or an administrator, sends it to the person.
 pub const RESET_LIFE: Duration = Duration::from_hours(1);
 
 /// A link as stored.
@@ -16,7 +16,7 @@ pub struct AccountLink {
     pub hash: TokenHash,
     /// What it is for.
     pub purpose: LinkPurpose,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it expires.
     pub expires_at: Timestamp,

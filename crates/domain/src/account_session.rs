@@ -1,4 +1,4 @@
-//! Sessions of accounts: rows, so that they can be listed and ended.
+//! Sessions of accounts. They are rows, so that they can be listed and ended.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::{
 
 /// A session expires after a working day without use.
 pub const IDLE_LIFE: Duration = Duration::from_hours(12);
-/// And in any case after a week (OWASP asks for an absolute limit).
+/// It expires after a week even if it is used (OWASP recommends an absolute limit).
 pub const MAX_LIFE: Duration = Duration::from_hours(7 * 24);
 /// The last use is recorded to within this time, so that a busy page does not mean a busy database.
 pub const SEEN_RESOLUTION: Duration = Duration::from_mins(5);
-/// The most sessions one account can have at once. The one unused for longest is ended.
+/// The maximum number of sessions of one account. Beyond it, the one unused for longest is ended.
 pub const MAX_PER_ACCOUNT: u32 = 50;
 
 /// The name of a browser is kept up to this many characters: enough to recognise it in a list.
@@ -50,7 +50,7 @@ impl AccountSession {
     }
 }
 
-/// What is stored of a `User-Agent` header: the start of it, without control characters.
+/// The part of a `User-Agent` header that is stored: its start, without control characters.
 pub fn shorten_user_agent(header: &str) -> String {
     header
         .chars()

@@ -35,7 +35,7 @@ pub struct ApiKey {
 /// What a key gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyScope {
-    /// The instance's projects, and nothing inside them.
+    /// The instance's projects, without access inside them.
     Instance,
     /// One project.
     Project {

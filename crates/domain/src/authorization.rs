@@ -1,4 +1,4 @@
-//! Pending sign-ins: what was consented to, and what is stored once a browser came back from the identity provider.
+//! Pending sign-ins: what the person consented to, and what is stored once the browser came back from the identity provider.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ pub struct ConsentedRequest {
     pub gateway_id: GatewayId,
     /// The client: in full inside the consent form, in its short form from *Allow* on.
     pub client_id: String,
-    /// What the client calls itself.
+    /// The name that the client gave itself.
     pub client_name: String,
     /// The redirect URI for the response; verified against the client.
     pub redirect_uri: String,
@@ -21,7 +21,7 @@ pub struct ConsentedRequest {
     pub code_challenge: String,
     /// Scopes granted, space separated.
     pub scope: String,
-    /// The consent page on which it was allowed, which is good for a few codes; `None` if no one was asked.
+    /// The consent page on which it was allowed, which can issue a few codes; `None` if consent was skipped.
     #[serde(default)]
     pub consent_id: Option<String>,
 }

@@ -20,7 +20,7 @@ pub const MAX_SEALED_CHARACTERS: usize = 1_024;
 /// The context of a sealed client ID. The gateway it is bound to is inside, because the ID must be opened to find it.
 const CONTEXT: &str = "client";
 
-/// The layout of [`RegisteredClient::encode`]; another layout gets another number.
+/// The layout of [`RegisteredClient::encode`]; each layout has its own number.
 const LAYOUT: u8 = 1;
 
 /// A dynamically registered client.
@@ -41,7 +41,7 @@ pub struct RegisteredClient {
 /// Name and redirect URIs together are too long to seal into an ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the redirect URIs and the name are together too long; register fewer or shorter ones (about 600 characters in all)"
+    "the redirect URIs and the name are too long together; register fewer or shorter ones (about 600 characters in total)"
 )]
 pub struct TooLong;
 

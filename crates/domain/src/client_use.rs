@@ -8,7 +8,7 @@ use crate::{
     id::{ClientBlockId, ClientId, GatewayId, ProjectId},
 };
 
-/// How a client introduced itself.
+/// How a client identified itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
@@ -38,9 +38,9 @@ impl ClientKind {
 pub struct ClientUse {
     /// Its id, in the short form tokens carry.
     pub client_id: String,
-    /// What it called itself.
+    /// The name it gave itself.
     pub client_name: String,
-    /// How it introduced itself.
+    /// How it identified itself.
     pub kind: ClientKind,
     /// Its live grants.
     pub grants: i64,

@@ -133,7 +133,7 @@ pub struct AllowedTool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GatewayStatus {
-    /// It answers.
+    /// It responds.
     Active,
     /// It returns 404 like an unknown one.
     Inactive,

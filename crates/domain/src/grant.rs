@@ -83,7 +83,7 @@ pub struct Grant {
     pub person: Person,
     /// The client, in the short form tokens carry.
     pub client_id: String,
-    /// What the client calls itself.
+    /// The name that the client gave itself.
     pub client_name: String,
     /// Scopes granted, space separated.
     pub scope: String,
@@ -91,7 +91,7 @@ pub struct Grant {
     pub begun_with_key: bool,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it expires, even if used daily.
+    /// When it expires, even if it is used every day.
     pub ends_at: Timestamp,
     /// When a token of it was last issued.
     pub last_used_at: Timestamp,
@@ -140,7 +140,7 @@ pub struct AuthorizationCode {
     pub person: Person,
     /// The client it was issued to, in full.
     pub client_id: String,
-    /// What the client calls itself.
+    /// The name that the client gave itself.
     pub client_name: String,
     /// The redirect URI of the authorization request, exactly.
     pub redirect_uri: String,

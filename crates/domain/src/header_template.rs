@@ -3,7 +3,7 @@
 
 use crate::{Invalid, server::CustomHeader, stored_secret::check_secret_name};
 
-/// More headers than this are a mistake, and every request carries them.
+/// The maximum number of headers. More would be a mistake, and every request carries them.
 pub const MAX_HEADERS: usize = 32;
 /// Servers commonly refuse header lines beyond 8 kB.
 pub const MAX_VALUE: usize = 4_096;
@@ -34,7 +34,7 @@ const RESERVED: [&str; 22] = [
     "via",
     "www-authenticate",
 ];
-/// Names that say who the user is: only the gateway may set them, or an upstream would believe a header typed by hand.
+/// Names that identify the user. Only the gateway may set them; otherwise an upstream would trust a header entered by hand.
 const IDENTITY: [&str; 1] = ["arcade-user-id"];
 const IDENTITY_PREFIX: &str = "gatewright-";
 const PROTOCOL_PREFIX: &str = "mcp-";
@@ -102,7 +102,7 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
     let folded = name.to_ascii_lowercase().replace('_', "-");
     if IDENTITY.contains(&folded.as_str()) || folded.starts_with(IDENTITY_PREFIX) {
         return Err(format!(
-            "`{name}` tells servers who the user is and is set by the gateway only: remove it, and choose `identity`: \
+            "`{name}` identifies the user to servers, and only the gateway sets it: remove it, and choose `identity`: \
              `assertion` to send a signed identity."
         ));
     }
@@ -151,7 +151,7 @@ pub fn check_headers(pointer: &str, headers: &[CustomHeader]) -> Result<(), Inva
         } else if !is_header_text(&header.value) || header.value.trim() != header.value {
             invalid.add(
                 value_pointer,
-                "The value has a character that no header may carry, such as a line break, a letter outside ASCII or a \
+                "The value contains a character that is not allowed in a header, such as a line break, a letter outside ASCII or a \
                  space at its end: remove it.",
             );
         } else if let Err(detail) = parse(&header.value) {

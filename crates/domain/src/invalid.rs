@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Violation {
     /// Where: a JSON pointer into the request (RFC 6901), like `/issuer`.
     pub pointer: String,
-    /// What is wrong and what to do, in a sentence or two.
+    /// What is wrong and what to enter, in a sentence or two.
     pub detail: String,
 }
 

@@ -26,7 +26,7 @@ pub struct Invitation {
     pub role: Role,
     /// SHA-256 of the token in the link.
     pub hash: TokenHash,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it expires.
     pub expires_at: Timestamp,

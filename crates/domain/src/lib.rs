@@ -1,5 +1,5 @@
 //! The rules of the product, free of I/O: what a project, User Source, gateway, server, user, grant and API key
-//! are, which changes they allow, and how values are sealed. Nothing here knows SQL or HTTP, or reads a clock.
+//! are, which changes they allow, and how values are sealed. Nothing here uses SQL or HTTP, or reads a clock.
 
 pub mod account;
 pub mod account_link;

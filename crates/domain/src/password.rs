@@ -9,15 +9,15 @@ use crate::{Invalid, account::Email, secret::Secret};
 
 /// Shorter passwords can be guessed offline once a hash leaks.
 pub const MIN_CHARACTERS: usize = 12;
-/// A sentence fits. More would only cost hashing time.
+/// Long enough for a sentence. More would only cost hashing time.
 pub const MAX_CHARACTERS: usize = 128;
-/// No character has more bytes in UTF-8, so longer texts are refused without a look.
+/// No character has more bytes in UTF-8, so longer texts are refused without further checks.
 const MAX_BYTES: usize = MAX_CHARACTERS * 4;
 /// A password with fewer different characters is a pattern.
 const MIN_DIFFERENT: usize = 5;
 
-/// What people choose when they are made to set a password. A password that contains one of these, and otherwise only digits
-/// and signs, is as good as known.
+/// Words that people choose when they have to set a password. A password that contains one of these, and otherwise only digits
+/// and symbols, is easy to guess.
 const COMMON_WORDS: [&str; 48] = [
     "abc",
     "abcd",
@@ -69,7 +69,7 @@ const COMMON_WORDS: [&str; 48] = [
     "welcome",
 ];
 
-/// Rows of keys and letters that people follow.
+/// Rows of keys and letters that people use in order.
 const RUNS: [&str; 7] = [
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
@@ -117,7 +117,7 @@ impl Password {
         let length = password.expose().chars().count();
         if length < MIN_CHARACTERS {
             return refuse(format!(
-                "The password has {length} characters: type at least {MIN_CHARACTERS}. A few words that only you would put \
+                "The password has {length} characters: enter at least {MIN_CHARACTERS}. A few words that only you would put \
                  together are easy to remember."
             ));
         }
@@ -126,7 +126,7 @@ impl Password {
         }
         if password.expose().chars().any(char::is_control) {
             return refuse(
-                "The password has a control character such as a line break: leave it out.".to_owned(),
+                "The password contains a control character such as a line break: remove it.".to_owned(),
             );
         }
         if let Some(reason) = known_bad(password.expose(), email) {

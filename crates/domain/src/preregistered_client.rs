@@ -1,5 +1,5 @@
-//! Clients that an administrator registered at a gateway, for programs that cannot introduce themselves and
-//! for gateways that accept no others.
+//! Clients that an administrator registered at a gateway, for programs that cannot register themselves and
+//! for gateways that accept no other clients.
 
 use std::time::Duration;
 
@@ -170,9 +170,7 @@ pub fn check_fields(name: &str, redirect_uris: &[String]) -> Result<(String, Vec
     if redirect_uris.is_empty() || redirect_uris.len() > MAX_REDIRECT_URIS {
         invalid.add(
             "/redirect_uris",
-            format!(
-                "Enter 1 to {MAX_REDIRECT_URIS} redirect URIs, as the client's documentation names them."
-            ),
+            format!("Enter 1 to {MAX_REDIRECT_URIS} redirect URIs, as listed in the client's documentation."),
         );
     }
     let mut read = Vec::new();
@@ -182,7 +180,7 @@ pub fn check_fields(name: &str, redirect_uris: &[String]) -> Result<(String, Vec
             Err(error) => invalid.add(
                 format!("/redirect_uris/{index}"),
                 format!(
-                    "This cannot be redirected to: {error}. Type it as the client uses it, like \
+                    "This cannot be used as a redirect URI: {error}. Enter it as the client uses it, like \
                      `https://app.example.com/callback` or `http://127.0.0.1/callback` (any port matches there)."
                 ),
             ),

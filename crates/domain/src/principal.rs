@@ -36,7 +36,7 @@ pub enum Proof {
         /// The client, in the short form tokens carry.
         client_id: String,
     },
-    /// A gateway API key that vouches for the user ID sent with it.
+    /// A gateway API key, whose holder is trusted for the user ID sent with it.
     Key(ApiKeyId),
     /// An administrator who tries the gateway out.
     Trial(Trial),
@@ -70,7 +70,7 @@ impl Principal {
         }
     }
 
-    /// The person, if known; in Headers mode only a key vouches for the user.
+    /// The person, if known. In Headers mode, only the holder of the key says who the user is.
     const fn person(&self) -> Option<&Person> {
         match &self.proof {
             Proof::Grant { person, .. }

@@ -36,7 +36,7 @@ pub fn check_name(pointer: &str, name: &str) -> Result<String, Invalid> {
     if trimmed.chars().any(char::is_control) {
         return Err(Invalid::one(
             pointer,
-            "The name has a control character such as a line break: remove it.",
+            "The name contains a control character such as a line break: remove it.",
         ));
     }
     Ok(trimmed.to_owned())
@@ -65,7 +65,7 @@ pub fn check_text_up_to(pointer: &str, text: &str, limit: usize) -> Result<(), I
     {
         return Err(Invalid::one(
             pointer,
-            "The text has a control character other than line breaks and tabs: remove it.",
+            "The text contains a control character other than line breaks and tabs: remove it.",
         ));
     }
     Ok(())

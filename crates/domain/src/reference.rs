@@ -1,4 +1,4 @@
-//! The short reference that a page shows to a person, and that leads an administrator to what happened. It is read
+//! The short reference that a page shows to a person, and with which an administrator finds out what happened. It is read
 //! aloud on the phone and typed by hand, so it is short and has no look-alike letters.
 
 use std::fmt;

@@ -77,7 +77,7 @@ pub enum MasterKeyError {
     Empty,
 }
 
-/// Why a sealed value did not open. Deliberately a single case: the reason would help attackers most.
+/// Why a sealed value did not open. Deliberately a single case, because the reason would mainly help attackers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the value was not sealed here for this purpose and context")]
 pub struct OpenError;
@@ -208,7 +208,7 @@ impl Keyring {
         String::from_utf8(bytes).map(Secret::new).map_err(|_| OpenError)
     }
 
-    /// Whether a value is sealed with the current sealing key; if not, a rotation has work to do.
+    /// Whether a value is sealed with the current sealing key; if not, a rotation re-encrypts it.
     pub fn is_current(&self, sealed: &SealedText) -> bool {
         sealed.0.split('.').nth(1) == Some(self.sealing_key_id())
     }

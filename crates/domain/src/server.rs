@@ -185,7 +185,7 @@ fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
         return Err(Invalid::one(
             pointer,
             format!(
-                "Enter 1 to {MAX_SLUG} lowercase letters, digits and dashes, like `github`: it begins the names of its tools."
+                "Enter 1 to {MAX_SLUG} lowercase letters, digits and dashes, like `github`: the names of its tools begin with it."
             ),
         ));
     }
@@ -200,23 +200,23 @@ fn check_url(pointer: &str, text: &str) -> Result<Url, Invalid> {
         );
     }
     if text.len() > MAX_URL || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return wrong("The URL is too long or has a space or line break in it: check what was pasted.");
+        return wrong("The URL is too long, or contains a space or line break: check what you pasted.");
     }
     let Ok(url) = Url::parse(text) else {
         return wrong("This is not a URL: enter it in full, like `https://mcp.example.com/mcp`.");
     };
     if origin_of(&url).is_none() {
         return wrong(
-            "The URL must begin with `https://` or `http://`: Gatewright speaks Streamable HTTP to servers.",
+            "The URL must begin with `https://` or `http://`: Gatewright connects to servers over Streamable HTTP.",
         );
     }
     if !url.username().is_empty() || url.password().is_some() {
         return wrong(
-            "The URL has a user name or password in it: remove them, and send a header with a secret instead.",
+            "The URL contains a user name or password: remove it, and send a header with a secret instead.",
         );
     }
     if url.fragment().is_some() {
-        return wrong("The URL has a fragment, which is never sent: remove everything from `#` on.");
+        return wrong("The URL has a fragment, which is never sent: remove everything from `#`.");
     }
     Ok(url)
 }

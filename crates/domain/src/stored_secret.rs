@@ -71,7 +71,7 @@ pub fn check_secret_value(pointer: &str, value: &Secret) -> Result<(), Invalid> 
         return Err(Invalid::one(
             pointer,
             format!(
-                "The value has more than {} characters, which servers refuse in a header: check what was pasted.",
+                "The value has more than {} characters, which servers refuse in a header: check what you pasted.",
                 header_template::MAX_VALUE
             ),
         ));
@@ -79,7 +79,7 @@ pub fn check_secret_value(pointer: &str, value: &Secret) -> Result<(), Invalid> 
     if text.trim() != text || !header_template::is_header_text(text) {
         return Err(Invalid::one(
             pointer,
-            "The value has a character that no header may carry, such as a line break or a space at its end: paste it \
+            "The value contains a character that is not allowed in a header, such as a line break or a space at its end: paste it \
              again without.",
         ));
     }

@@ -36,7 +36,7 @@ pub enum TestProgress {
     Waiting,
     /// A browser was sent to the provider.
     AtProvider,
-    /// The provider vouched for a person; what it said about them, sealed.
+    /// The provider identified a person; what it said about them, sealed.
     Succeeded(SealedText),
     /// It did not work; why, sealed.
     Failed(SealedText),

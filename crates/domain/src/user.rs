@@ -1,4 +1,4 @@
-//! End users. Never accounts: different people, managed by different identity systems.
+//! End users. They are never accounts: those are different people, managed by a different identity system.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::{
 pub struct UserKey {
     /// The source they sign in through.
     pub user_source_id: UserSourceId,
-    /// The issuer that vouched for them.
+    /// The issuer that identified them.
     pub issuer: String,
     /// The claim that identifies them.
     pub claim: String,

@@ -104,7 +104,7 @@ impl GatewayFields {
         match (self.mode, self.user_source_id) {
             (None, _) => Err(Invalid::one(
                 "/authentication_mode",
-                "Say who the users of this gateway are: `user_source` for the people of your identity provider, \
+                "Choose who the users of this gateway are: `user_source` for the people at your identity provider, \
                  `project_members` for the members of the project, or `headers` for clients that cannot run a browser.",
             )),
             (Some(Mode::UserSource), Some(id)) => Ok(Authentication::UserSource(id)),
@@ -142,7 +142,7 @@ impl GatewayFields {
             } else if !is_metadata_document_url(&client.url) {
                 invalid.add(
                     pointer,
-                    "Type the URL of a Client ID Metadata Document exactly as the client uses it, like \
+                    "Enter the URL of a Client ID Metadata Document exactly as the client uses it, like \
                      `https://claude.ai/oauth/mcp-oauth-client-metadata`: https, a path, no fragment. A dynamically \
                      registered client id cannot be trusted, because it is different for every installation.",
                 );
@@ -185,7 +185,7 @@ impl GatewayFields {
             if !self.servers.is_empty() && !self.servers.contains(&tool.server) {
                 invalid.add(
                     format!("/allowed_tools/{index}/server"),
-                    "This tool is of a server that the gateway does not federate: add the server to `servers`, or remove \
+                    "This tool belongs to a server that the gateway does not federate: add the server to `servers`, or remove \
                      the tool.",
                 );
             }

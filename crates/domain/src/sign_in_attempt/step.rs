@@ -13,7 +13,7 @@ const TEXT_MAX: usize = 300;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The app introduced itself: it registered, or its metadata document was read.
+    /// The app identified itself: it registered, or its metadata document was read.
     Registration,
     /// The app sent the browser with its request.
     Authorize,
@@ -181,7 +181,7 @@ pub(super) fn given_up_after(step: Step) -> StepFailure {
         ),
         Step::Code => (
             "the user signed in, but the app did not fetch its tokens",
-            "The app may have been closed, or its way back did not open. If it happens to everyone with this app, look at its log.",
+            "The app may have been closed, or its redirect URL did not open. If it happens to everyone with this app, check its log.",
         ),
         Step::Callback
         | Step::Discovery
@@ -195,7 +195,7 @@ pub(super) fn given_up_after(step: Step) -> StepFailure {
         | Step::RefreshedElsewhere
         | Step::GrantEnded => (
             "nothing happened after this step",
-            "The process may have been stopped at that moment; the user signs in again.",
+            "The process may have been stopped at that moment. The user has to sign in again.",
         ),
     };
     StepFailure {

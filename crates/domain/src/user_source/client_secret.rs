@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Timestamp, id::UserSourceId, stored_secret::SealedText};
 
 /// How long the newest secret is tried first without having been accepted. After a day it is more likely a typing
-/// error than a slow provider, and every sign-in would pay for the attempt.
+/// error than a slow provider, and the attempt would slow down every sign-in.
 const TRIAL: Duration = Duration::from_hours(24);
 
 /// One of the two secrets of a source.

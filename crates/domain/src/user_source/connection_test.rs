@@ -7,7 +7,7 @@ use crate::Timestamp;
 /// The last test of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionTest {
-    /// When it was made.
+    /// When it was run.
     pub tested_at: Timestamp,
     /// The checks, each depending on those before it.
     pub checks: Vec<TestedCheck>,
@@ -66,6 +66,6 @@ pub enum CredentialsVerdict {
     Right,
     /// The provider refuses them.
     Wrong,
-    /// Its responses do not tell.
+    /// Its responses do not show it.
     CannotTell,
 }

@@ -101,23 +101,23 @@ pub fn check_issuer(pointer: &str, issuer: &str) -> Result<(), Invalid> {
         ));
     }
     if issuer.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return wrong("The issuer has a space or a line break: remove it, because it is compared character by character.".into());
+        return wrong("The issuer contains a space or a line break: remove it, because it is compared character by character.".into());
     }
     if let Some(start) = issuer.strip_suffix(DISCOVERY_SUFFIX) {
         return wrong(format!(
-            "This is the address of the discovery document: type the issuer alone, `{start}`, with a slash at its end \
+            "This is the address of the discovery document: enter only the issuer, `{start}`, with a slash at its end \
              only if the document's `issuer` has one."
         ));
     }
     let Ok(url) = Url::parse(issuer) else {
-        return wrong("The issuer is no URL: type it in full, like `https://login.example.com`.".into());
+        return wrong("The issuer is not a URL: enter it in full, like `https://login.example.com`.".into());
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return wrong("The issuer has a user name or password in it: remove the part before `@`.".into());
+        return wrong("The issuer contains a user name or password: remove the part before `@`.".into());
     }
     if issuer.contains(['?', '#']) {
         return wrong(
-            "An issuer has no query and no fragment: remove everything from the first `?` or `#` on.".into(),
+            "An issuer has no query or fragment: remove everything from the first `?` or `#`.".into(),
         );
     }
     match url.scheme() {
@@ -153,7 +153,7 @@ fn check_client_id(pointer: &str, client_id: &str) -> Result<(), Invalid> {
         return Err(Invalid::one(
             pointer,
             format!(
-                "A client id has at most {MAX_CLIENT_ID} characters, without spaces at its ends or line breaks: copy it \
+                "A client ID has at most {MAX_CLIENT_ID} characters, without spaces at its ends or line breaks: copy it \
                  again."
             ),
         ));

@@ -123,7 +123,7 @@ async fn the_issuer_is_checked_while_it_is_typed_for_admins_only_and_not_without
         .post(&check, &[("issuer", "login.example.com")])
         .await
         .expect(200);
-    assert!(told.has("The issuer is no URL"));
+    assert!(told.has("The issuer is not a URL"));
     assert_eq!(ada.post(&check, &[("issuer", "")]).await.expect(200).body, "");
     let hostile = [("issuer", "http://127.0.0.1:1/<script>")];
     assert!(!ada.post(&check, &hostile).await.expect(200).has("<script>"));
