@@ -72,7 +72,7 @@ pub async fn insert(
     }
 }
 
-/// Records that this account is the first of the instance; `false` if there was one before, however many try at once.
+/// Records that this account is the first of the instance; `false` if there already is one. Of concurrent calls, one succeeds.
 pub async fn claim_first(tx: &mut Tx, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
     let sql = "INSERT INTO first_account (id, account_id, created_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
     Ok(tx.execute(sql, values![id, now]).await? > 0)
@@ -238,7 +238,7 @@ pub async fn set_status(
     Ok(AccountWrite::Done)
 }
 
-/// Makes an account an administrator of the instance, or ends that; either way its sessions end.
+/// Makes an account an administrator of the instance, or removes that role; its sessions end in both cases.
 pub async fn set_instance_admin(
     tx: &mut Tx,
     id: AccountId,
@@ -267,7 +267,7 @@ async fn is_only_admin(tx: &mut Tx, id: AccountId) -> Result<bool, StoreError> {
 async fn forget_sessions(tx: &mut Tx, id: AccountId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM account_sessions WHERE account_id = $1", values![id])
         .await?;
-    // Links to set a password are as powerful as a session, and those the account created for others end with its own power.
+    // Links to set a password are as powerful as a session. Those that the account created for others stop working with its rights.
     let sql = "DELETE FROM account_links WHERE account_id = $1 OR made_by = $1";
     tx.execute(sql, values![id]).await?;
     Ok(())

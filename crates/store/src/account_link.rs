@@ -12,8 +12,8 @@ use crate::{StoreError, Tx, row::Row, value::values};
 const SETUP: &str = "setup";
 const RESET_PASSWORD: &str = "reset_password";
 
-/// Adds a link of this creator. A new password link replaces older ones of the account. It ends when the sessions
-/// of its creator are ended (see [`account`](crate::account)), so someone who loses their power leaves no link behind.
+/// Adds a link of this creator. A new password link replaces older ones of the account. It stops working when the sessions
+/// of its creator are ended (see [`account`](crate::account)), so an administrator who loses their rights leaves no link behind.
 pub async fn insert(tx: &mut Tx, link: &AccountLink, maker: ActorKind) -> Result<(), StoreError> {
     let (purpose, account) = match link.purpose {
         LinkPurpose::Setup => (SETUP, None),

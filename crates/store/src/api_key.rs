@@ -125,8 +125,8 @@ pub async fn revoke(
     Ok(revoked)
 }
 
-/// Lets `successor` replace a key, which stays valid until `ends_at`, or its own expiry if that comes first. `false` if it
-/// is no longer valid at `now` or already has a successor; nothing is changed then.
+/// Lets `successor` replace a key, which stays valid until `ends_at`, or its own expiry if that comes first. `false`, with nothing
+/// changed, if it is no longer valid at `now` or already has a successor.
 pub async fn rotate(
     tx: &mut Tx,
     project: Option<ProjectId>,

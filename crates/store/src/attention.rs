@@ -26,7 +26,7 @@ pub async fn keys_ending(
     rows.iter().map(key).collect()
 }
 
-/// Active gateways that have no server to get tools from, oldest first, at most `limit`: they name none, and the project has
+/// Active gateways that have no server to get tools from, oldest first, at most `limit`: they list none, and the project has
 /// none.
 pub async fn gateways_without_servers(
     tx: &mut Tx,

@@ -14,7 +14,7 @@ pub async fn bring(
     state: TokenHash,
     now: Timestamp,
 ) -> Result<TokenHash, StoreError> {
-    // The update changes nothing. It makes the statement return the row, whichever transaction inserted it.
+    // The update changes nothing, but makes the statement return the row, whichever transaction inserted it.
     let sql = "INSERT INTO brought_codes (code_hash, state_hash, brought_at) VALUES ($1, $2, $3) \
                ON CONFLICT (code_hash) DO UPDATE SET state_hash = brought_codes.state_hash RETURNING state_hash";
     let row = tx.fetch_optional(sql, values![code, state, now]).await?;

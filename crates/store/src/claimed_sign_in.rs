@@ -1,4 +1,4 @@
-//! Sign-ins whose browser came back with a code: claimed once, and answered the same way again. Before that, a sign-in is
+//! Sign-ins whose browser came back with a code: each is claimed once, and repeated requests get the same response. Before that, a sign-in is
 //! only in its browser's cookie. No deletion removes a row, because its cookie could then be used again; rows expire.
 
 use gatewright_domain::{

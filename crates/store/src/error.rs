@@ -1,4 +1,4 @@
-//! What can go wrong with the store.
+//! Errors of the store.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::link;
 /// A failed store call. Lost races and missing rows are not errors: they are `None` or a typed outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, is full, or answered with an error.
-    #[error("the database did not answer as it should")]
+    /// The database cannot be reached, is full, or returned an error.
+    #[error("the database failed to respond correctly")]
     Database(#[source] EngineError),
     /// The migrations could not be applied.
     #[error("the database could not be brought up to date")]
     Migration(#[source] MigrateError),
-    /// The database has been busy for too long (five seconds): the caller answers 503.
+    /// The database has been busy for too long (five seconds): the caller responds with 503.
     #[error("the database is busy")]
     Busy,
     /// A unique name or slug is taken.
@@ -32,7 +32,7 @@ pub enum StoreError {
         what: &'static str,
     },
     /// The database is read-only, like a standby.
-    #[error("the database is read-only, as a standby is, and accepts no changes")]
+    #[error("the database is read-only, like a standby, and accepts no changes")]
     ReadOnly,
     /// The database file is no longer where it was when it was opened.
     #[error(
@@ -68,8 +68,8 @@ pub enum EngineError {
     /// The store was closed.
     #[error("the database was closed")]
     Closed,
-    /// The owner of a transaction did nothing with it for so long that it was rolled back, because others waited.
-    #[error("the transaction was undone because its next statement took too long to come")]
+    /// The owner of a transaction sent no statement for so long that it was rolled back, because others waited.
+    #[error("the transaction was rolled back because its next statement came too late")]
     TookTooLong,
     /// SQLite rolled back a transaction itself, as it does when the disk is full.
     #[error("the transaction was rolled back by the database")]

@@ -1,5 +1,5 @@
 //! The SQLite database file, as it was when it was opened. A file that is deleted or replaced under a running
-//! process continues to exist for that process alone: everything it saves would be lost when it exits.
+//! process continues to exist only for that process: everything it saves would be lost when it exits.
 
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc};
 

@@ -183,7 +183,7 @@ pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError>
 /// The holder of a slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlugHolder {
-    /// No one ever.
+    /// None: it was never used.
     Nobody,
     /// This project, whose gateway with this slug was deleted.
     Project(ProjectId),
@@ -268,7 +268,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bo
     Ok(true)
 }
 
-/// What forbids this gateway, which now has `stored_source`. Source and servers are locked, so the result stays true
+/// What prevents saving this gateway, which now has `stored_source`. Source and servers are locked, so the result stays true
 /// until the commit.
 async fn guard(
     tx: &mut Tx,

@@ -1,4 +1,4 @@
-//! Counts grants and the people who hold them, for pages that say in advance what a change ends.
+//! Counts grants and the people who hold them, for pages that show in advance what a change ends.
 
 use gatewright_domain::{
     Timestamp,

@@ -11,7 +11,7 @@ use crate::{Store, StoreError, Tx, value::values};
 /// The context under which the proof is sealed: table, column and row.
 pub(crate) const CONTEXT: &str = "meta/value/key_check";
 
-/// The sealed text; that it opens is the proof.
+/// The sealed text. The proof is that it can be opened.
 const PROOF: &[u8] = b"gatewright";
 
 impl Store {
@@ -36,8 +36,8 @@ impl Store {
             return Ok(());
         }
         Err(StoreError::Refused(
-            "This database was made with another master key, so its secrets cannot be opened. Nothing was changed. \
-             Configure the master key this database was made with (or restore it beside the database from the same \
+            "This database was created with another master key, so its secrets cannot be decrypted. Nothing was changed. \
+             Configure the master key that this database was created with (or restore it next to the database from the same \
              backup); to replace a key, keep the old one in keys.master beside the new one until `gatewright keys rotate` has run."
                 .to_owned(),
         ))

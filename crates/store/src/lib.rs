@@ -1,4 +1,4 @@
-//! Persistence on SQLite and PostgreSQL: the only crate that knows SQL. Every query is written once, in the module of
+//! Persistence on SQLite and PostgreSQL: the only crate that contains SQL. Every query is written once, in the module of
 //! its entity, and runs on both engines. Every query about an object of a project takes the project.
 
 pub mod account;

@@ -1,5 +1,5 @@
-//! Wraps every statement to PostgreSQL with a deadline on our side, because a server that has gone silent answers
-//! nothing at all, and watches for refused writes, because a connection opened while the server was read-only may stay
+//! Wraps every statement to PostgreSQL with a deadline on our side, because a silent server sends
+//! no response at all, and watches for refused writes, because a connection opened while the server was read-only may stay
 //! read-only.
 
 use std::{
@@ -101,5 +101,5 @@ pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
 }
 
 fn timed_out() -> sqlx::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time").into()
+    io::Error::new(io::ErrorKind::TimedOut, "the database did not respond in time").into()
 }

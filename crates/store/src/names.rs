@@ -26,7 +26,7 @@ pub enum Kind {
     User,
     /// API keys of the project.
     ApiKey,
-    /// Accounts of administrators, members or not: a reader of the audit trail learns who is in it.
+    /// Accounts of administrators, members or not, so that readers of the audit trail see their names.
     Account,
 }
 

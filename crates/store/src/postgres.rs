@@ -10,7 +10,7 @@ use sqlx::{
 
 use crate::{StoreError, link::Link};
 
-/// A database that is down is an error within this time, not a request that hangs.
+/// If the database is down, requests fail within this time instead of hanging.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// An unused connection is closed after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);

@@ -1,5 +1,5 @@
-//! Revocations: what was ended while its access tokens may still be in use. Each is kept until the last of those
-//! tokens has expired, and no longer.
+//! Revocations: what was ended while its access tokens may still be in use. Each is kept only until the last of those
+//! tokens has expired.
 
 use gatewright_domain::{
     Timestamp,

@@ -25,8 +25,8 @@ const LISTENED_FOR: Duration = Duration::from_mins(1);
 /// The steps of a transaction that runs completely on the thread.
 pub type Steps<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
 
-/// Who waits for a transaction. When there is more work than the database can handle, people go first, and programs are told
-/// early to retry later.
+/// What kind of caller waits for a transaction. When there is more work than the database can handle, people go first, and programs are refused
+/// early and retry later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
     /// A person, in front of a browser.

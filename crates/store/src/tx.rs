@@ -46,9 +46,9 @@ enum Inner {
 /// Which rows a statement locks until the end of the transaction. SQLite has one writer and needs no locks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lock {
-    /// No one else can lock or change them.
+    /// No other transaction can lock or change them.
     Update,
-    /// No one can change them.
+    /// No other transaction can change them.
     Share,
     /// Like `Update`, for the tables named in a join.
     UpdateOf(&'static str),
@@ -98,7 +98,7 @@ impl Tx {
         }
     }
 
-    /// The same, given back at the end.
+    /// The same, returned at the end.
     pub(crate) fn into_connection(self) -> Option<Connection> {
         match self.inner {
             Inner::Whole(connection) => Some(connection),
@@ -145,7 +145,7 @@ impl Tx {
         self.revision = Revision::HasGrown;
     }
 
-    /// Runs a statement; returns how many rows it touched.
+    /// Runs a statement; returns how many rows it changed.
     pub(crate) async fn execute(
         &mut self,
         sql: impl SqlSafeStr + Send,

@@ -5,7 +5,7 @@ use gatewright_domain::{Timestamp, id::GatewayId, token_hash::TokenHash};
 use crate::{StoreError, Tx, value::values};
 
 /// The number of assertions remembered per client and gateway. They live for minutes, so this is dozens of
-/// token requests per second; a client with more is broken, and its rows would get in the way of others.
+/// token requests per second; a client with more is broken, and its rows would slow down others.
 pub const MAX_PER_CLIENT: u32 = 10_000;
 
 /// An assertion whose signature and claims have been checked.

@@ -241,7 +241,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result
     Ok(Guarded::Done)
 }
 
-/// Locks the source for this transaction and returns what prevents taking it away. A gateway that is being saved locks
+/// Locks the source for this transaction and returns what prevents its deactivation or deletion. A gateway that is being saved locks
 /// it too, so neither can overlook the other.
 async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Option<Guarded>, StoreError> {
     let sql = "SELECT id FROM user_sources WHERE project_id = $1 AND id = $2";
@@ -299,7 +299,7 @@ pub async fn note_secret_refused(
 }
 
 /// The provider accepted the client with this method: records it if the choice is automatic, the source's identity is
-/// unchanged, and it is news. `updated_at` stays unchanged: this is not an edit.
+/// unchanged, and it differs from what is recorded. `updated_at` stays unchanged: this is not an edit.
 pub async fn note_method_worked(
     tx: &mut Tx,
     id: UserSourceId,

@@ -1,5 +1,5 @@
-//! The queue of a connection: first the transactions of people, then those of programs, which get a turn now and then
-//! however many people there are.
+//! The queue of a connection: first the transactions of people, then those of programs, which get a regular turn
+//! even if people keep coming.
 
 use std::{
     collections::VecDeque,
@@ -44,7 +44,7 @@ impl Waiting {
             Urgency::Person => (&mut lines.people, FULL_FOR_PEOPLE),
             Urgency::Program => (&mut lines.programs, FULL_FOR_PROGRAMS),
         };
-        // Transactions whose owners are gone keep no place.
+        // Transactions whose owners have left keep no place.
         while line.front().is_some_and(|(_, job)| job.is_abandoned()) {
             line.pop_front();
         }
@@ -79,13 +79,13 @@ impl Waiting {
         self.lines().next()
     }
 
-    /// How many wait.
+    /// The number of waiting transactions.
     pub(super) fn len(&self) -> u32 {
         let lines = self.lines();
         u32::try_from(lines.people.len() + lines.programs.len()).unwrap_or(u32::MAX)
     }
 
-    /// Accepts no more.
+    /// Closes the queue to new transactions.
     pub(super) fn close(&self) {
         self.lines().closed = true;
         self.0.1.notify_all();

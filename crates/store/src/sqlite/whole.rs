@@ -27,7 +27,7 @@ use crate::{
 const WAITING: u8 = 0;
 /// It runs, or has run: its owner waits for the result.
 const BEGUN: u8 = 1;
-/// Its owner was told that the database is busy, so it must not begin.
+/// Its owner got *busy*, so it must not begin.
 const ABANDONED: u8 = 2;
 
 impl Sqlite {
@@ -138,14 +138,14 @@ where
     fn tell(self: Box<Self>, committed: Result<(), StoreError>) {
         let ended_all = self.ended_all;
         let outcome = match (self.outcome, committed) {
-            // It alone knows why nothing was committed.
+            // Only this transaction knows why nothing was committed.
             (Some(Ok(Err(cause))), Err(_)) if ended_all => Ok(Err(cause)),
             // A refusal may rest on what others of the batch had written, and that is undone.
             (Some(Ok(_)) | None, Err(error)) => Ok(Err(error.into())),
             (Some(outcome), _) => outcome,
             (None, Ok(())) => return,
         };
-        // Its owner may be gone; what was committed stays.
+        // Its owner may have left; what was committed stays.
         let _ = self.reply.send(outcome);
     }
 }
@@ -179,7 +179,7 @@ mod tests {
             matches!(told, StoreError::Database(EngineError::Commit(_))),
             "{told:?}"
         );
-        // What made SQLite roll back everything says why.
+        // The error that made SQLite roll back everything contains the reason.
         assert!(matches!(refused(true, Err(failed())), StoreError::ReadOnly));
     }
 }

@@ -26,7 +26,7 @@ use crate::{StoreError, error::EngineError, file::DatabaseFile, row::SqliteRow, 
 /// The maximum number of whole transactions that share a commit: the first of them waits for the last.
 const BATCH: usize = 64;
 
-/// A session whose owner sends nothing for this long is given up: every other writer waits for it.
+/// A session whose owner sends nothing for this long is rolled back, because every other writer waits for it.
 pub(super) const SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// The work of a thread.
@@ -172,7 +172,7 @@ impl Worker {
         let connection = match self.begin() {
             Ok(connection) => connection,
             Err(error) => {
-                // The owner may be gone; then nothing is lost.
+                // The owner may have left; then nothing is lost.
                 let _ = session.begun.send(Err(error));
                 return;
             }
