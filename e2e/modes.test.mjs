@@ -20,7 +20,7 @@ for (const store of STORES) {
     let gateway, provider, rmcp, callback, project;
     const isClient = (url) => url.href.startsWith(callback.url);
     const browser = () => new Browser({ stopAt: isClient });
-    const { create } = gateway;
+    const create = (...of) => gateway.create(...of);
 
     before(async () => {
       callback = await startCallback();

@@ -16,7 +16,7 @@ const PASSWORD = "violet harbour ninety";
 for (const javaScriptEnabled of [true, false]) {
   describe(`the pages of a sign-in ${javaScriptEnabled ? "with" : "without"} script`, () => {
     let gateway, provider, chromium, urls, looker;
-    const { create } = gateway;
+    const create = (...of) => gateway.create(...of);
 
     before(async () => {
       chromium = await startChromium();
