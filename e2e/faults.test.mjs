@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { createSignInGateway } from "./lib/api.mjs";
+import { createSignInGateway, apiHeaders } from "./lib/api.mjs";
 import { browserOf, codeOf, tokenRequest } from "./lib/code.mjs";
 import { smallDisk } from "./lib/disk.mjs";
 import { refreshing, register } from "./lib/flow.mjs";
@@ -152,7 +152,7 @@ describe("a disk that is full", () => {
       const name = `Server ${names.length}`;
       const answer = await fetch(`${gateway.url}/api/v1${gateway.project}/servers`, {
         method: "POST",
-        headers: { authorization: `Bearer ${gateway.projectKey}`, "content-type": "application/json" },
+        headers: apiHeaders(gateway.projectKey),
         body: JSON.stringify({ slug: `s${names.length}`, name, url: `https://mcp.example.com/${"d".repeat(400)}` }),
       });
       const text = await answer.text();

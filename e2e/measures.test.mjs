@@ -6,6 +6,7 @@ import { copyFile, readdir, rename } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { apiHeaders } from "./lib/api.mjs";
 import { startBreakingUpstream } from "./lib/breaking-upstream.mjs";
 import { disconnectOthers, freshDatabase, setReadOnly } from "./lib/database.mjs";
 import { smallDisk } from "./lib/disk.mjs";
@@ -118,7 +119,7 @@ test("a disk that is full, also for the doctor and at start", async (t) => {
   const save = () =>
     fetch(`${gateway.url}/api/v1${gateway.project}/servers`, {
       method: "POST",
-      headers: { authorization: `Bearer ${gateway.projectKey}`, "content-type": "application/json" },
+      headers: apiHeaders(gateway.projectKey),
       body: JSON.stringify({ slug: `s${(saved += 1)}`, name: "Server", url: `https://mcp.example.com/${"d".repeat(400)}` }),
     }).then((answer) => answer.text());
   await until(gateway, writesNothing, { seconds: 90, meanwhile: save });

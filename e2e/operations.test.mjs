@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { callApi } from "./lib/api.mjs";
+import { callApi, apiHeaders } from "./lib/api.mjs";
 import { freshDatabase } from "./lib/database.mjs";
 import { adminInit, configure } from "./lib/gateway.mjs";
 import { blocks, filledIn } from "./lib/guide.mjs";
@@ -154,7 +154,7 @@ describe("nginx with TLS in front, as the guide says", () => {
   /** One API request through the proxy, from any address. */
   function ask(method, path, body, { key: bearer = owner, from = "127.0.0.1" } = {}) {
     return new Promise((done, fail) => {
-      const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json" };
+      const headers = apiHeaders(bearer);
       // This run created the certificate itself.
       const options = { method, headers, localAddress: from, rejectUnauthorized: false };
       const sent = request(`${url}/api/v1${path}`, options, (answer) => {

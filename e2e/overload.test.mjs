@@ -3,15 +3,14 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { sourceFields } from "./lib/api.mjs";
-import { Browser } from "./lib/browser.mjs";
+import { sourceFields, apiHeaders } from "./lib/api.mjs";
 import { MEGABYTE, memory } from "./lib/figures.mjs";
+import { FORM, REDIRECT, consentForm, register } from "./lib/flow.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { startHostileUpstream } from "./lib/hostile-upstream.mjs";
 import { mcpHeaders, mcpMessage, toolCall } from "./lib/mcp.mjs";
 import { startProvider } from "./lib/provider.mjs";
 import { flood, hangUp, head, send, speak } from "./lib/raw.mjs";
-import { allowButton } from "./lib/sign-in.mjs";
 
 /** The most memory that the process may use above idle, over the whole suite. A result has 200 MB. */
 const GROWTH_MAX = 160 * MEGABYTE;
@@ -25,7 +24,7 @@ const HELD = (await Promise.all(["rmem", "wmem"].map((name) => readFile(`/proc/s
   .reduce((sum, most) => sum + most, 2 * MEGABYTE);
 
 describe("overload", () => {
-  let gateway, provider, upstream, endless, crowded, mcp, oauth, key, slow, atRest;
+  let gateway, provider, upstream, endless, crowded, mcp, oauth, signInUrl, key, slow, atRest;
 
   /** Checks that the process is the same, responds immediately, and never used more than its share. */
   const lives = async () => {
@@ -42,9 +41,8 @@ describe("overload", () => {
   const listing = () => ({ method: "POST", headers: headers("tools/list"), body: mcpMessage("tools/list") });
   const call = (name) => send(mcp.url, calling(name));
 
-  const FORM = { "content-type": "application/x-www-form-urlencoded" };
   const JSON_BODY = { "content-type": "application/json" };
-  const CLIENT = { client_name: "Flood", redirect_uris: ["http://127.0.0.1/cb"], token_endpoint_auth_method: "none" };
+  const CLIENT = { client_name: "Flood", redirect_uris: [REDIRECT], token_endpoint_auth_method: "none" };
 
   before(async () => {
     gateway = await startGateway({ logLevel: "warn" });
@@ -61,8 +59,8 @@ describe("overload", () => {
     const third = await server("crowded", crowded);
     mcp.crowded = (await made("by-key-crowded", { authentication_mode: "headers", servers: [third.id] })).url;
     mcp.both = (await made("by-key-both", { authentication_mode: "headers", servers: [one.id, other.id] })).url;
-    const signIn = await made("sign-in", { authentication_mode: "user_source", user_source_id: source.id });
-    const metadata = `${gateway.url}/.well-known/oauth-authorization-server${new URL(signIn.url).pathname}`;
+    signInUrl = (await made("sign-in", { authentication_mode: "user_source", user_source_id: source.id })).url;
+    const metadata = `${gateway.url}/.well-known/oauth-authorization-server${new URL(signInUrl).pathname}`;
     oauth = JSON.parse((await send(metadata)).text);
     ({ key } = await create("api-keys", { name: "hostile", role: "gateway" }));
     atRest = (await memory(gateway.pid())).resident;
@@ -70,7 +68,7 @@ describe("overload", () => {
     const drip = (byte) => () => new Promise((next) => setTimeout(next, 400, byte));
     const trickle = (url, sent, byte = "a") => speak(gateway.url, head(url, { ...sent, "content-length": 1_000 }), drip(byte));
     const fromOurPage = { ...FORM, origin: gateway.url, "sec-fetch-site": "same-origin" };
-    const administrator = { ...JSON_BODY, authorization: `Bearer ${gateway.projectKey}` };
+    const administrator = apiHeaders(gateway.projectKey);
     slow = {
       "a head that never ends": [10, speak(gateway.url, "GET / HTTP/1.1\r\nx-slow: ", drip("a"))],
       "a body that trickles, of a client": [10, trickle(oauth.token_endpoint, FORM)],
@@ -91,7 +89,7 @@ describe("overload", () => {
     await lives();
     const deep = `${'{"a":['.repeat(50_000)}1${"]}".repeat(50_000)}`;
     const params = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"small","arguments":${deep}}}`;
-    const asAdministrator = { ...JSON_BODY, authorization: `Bearer ${gateway.projectKey}` };
+    const asAdministrator = apiHeaders(gateway.projectKey);
     const attempts = [
       [oauth.registration_endpoint, JSON_BODY, deep.slice(0, 60_000), 400],
       [`${gateway.url}/api/v1${gateway.project}/servers`, asAdministrator, `{"name":${deep}}`, 400],
@@ -109,7 +107,7 @@ describe("overload", () => {
     const doors = [
       [oauth.token_endpoint, FORM],
       [oauth.registration_endpoint, JSON_BODY],
-      [`${gateway.url}/api/v1${gateway.project}/servers`, { ...JSON_BODY, authorization: `Bearer ${gateway.projectKey}` }],
+      [`${gateway.url}/api/v1${gateway.project}/servers`, apiHeaders(gateway.projectKey)],
       [mcp.url, headers("tools/call", "small")],
     ];
     const chunk = `${MEGABYTE.toString(16)}\r\n${"a".repeat(MEGABYTE)}\r\n`;
@@ -160,30 +158,10 @@ describe("overload", () => {
   });
 
   test("thousands of abandoned sign-ins leave the database as it was, and an office of a thousand signs in", async () => {
-    const registered = await send(oauth.registration_endpoint, { method: "POST", headers: JSON_BODY, body: JSON.stringify(CLIENT) });
-    const query = new URLSearchParams({
-      response_type: "code",
-      client_id: JSON.parse(registered.text).client_id,
-      redirect_uri: "http://127.0.0.1/cb",
-      code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-      code_challenge_method: "S256",
-    });
-    /** What a click on *Allow* sends, from its own page. */
-    const consent = async () => {
-      const page = await new Browser().open(`${oauth.authorization_endpoint}?${query}`);
-      const [form] = page.forms;
-      const fields = form.fields.filter((field) => field.type === "hidden").map((field) => [field.name, field.value]);
-      const button = form.fields.find((field) => field.value === allowButton(page));
-      return {
-        url: form.action,
-        method: "POST",
-        headers: { ...FORM, origin: gateway.url, "sec-fetch-site": "same-origin" },
-        body: new URLSearchParams([...fields, [button.name, button.value]]).toString(),
-      };
-    };
+    const client = await register(signInUrl);
     // A page begins ten sign-ins.
     const pages = [];
-    for (let count = 0; count < 341; count += 1) pages.push(await consent());
+    for (let count = 0; count < 341; count += 1) pages.push((await consentForm(signInUrl, client)).form);
     let begun = 0;
     const approve = () => pages[Math.floor(begun++ / 10)];
     const begin = (from) => {
@@ -213,7 +191,7 @@ describe("overload", () => {
       const state = new URL(begun.headers.location).searchParams.get("state");
       const back = await send(`${gateway.callback}?${new URLSearchParams({ state, error: "access_denied", iss: provider.issuer })}`, { headers: { cookie }, from });
       assert.equal(back.status, 303, back.text);
-      return back.headers.location.startsWith("http://127.0.0.1/cb?");
+      return back.headers.location.startsWith(`${REDIRECT}?`);
     };
     const office = "127.3.0.2";
     const began = performance.now();

@@ -8,6 +8,7 @@ import { checkAccessibility } from "./lib/accessibility.mjs";
 import { sourceFields } from "./lib/api.mjs";
 import { photograph, startChromium } from "./lib/chromium.mjs";
 import { memoryProvider, startCallback } from "./lib/client.mjs";
+import { authorizationRequest } from "./lib/flow.mjs";
 import { startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
@@ -115,17 +116,11 @@ for (const javaScriptEnabled of [true, false]) {
         }),
       });
       const { client_id, redirect_uris } = await answer.json();
-      const query = new URLSearchParams({
-        response_type: "code",
-        client_id,
-        redirect_uri: redirect_uris[0],
-        code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-        code_challenge_method: "S256",
-      });
+      const { at } = authorizationRequest(urls.staff, client_id, { redirect_uri: redirect_uris[0] });
       const page = await person();
       const asked = [];
       page.on("request", (request) => asked.push(request.url()));
-      await page.goto(`${urls.staff}/oauth2/authorize?${query}`);
+      await page.goto(at);
       await heading(page, "Allow Cursor to use Acme tools?");
       await look(page, "consent-scheme");
       // A stranger's URLs are never loaded, especially not a logo. (Chromium requests an icon by itself.)

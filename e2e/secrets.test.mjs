@@ -2,17 +2,17 @@
 // refused, no line contains one of them, plain, encoded or sealed.
 
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { sourceFields } from "./lib/api.mjs";
 import { Browser } from "./lib/browser.mjs";
+import { REDIRECT, authorizationRequest } from "./lib/flow.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startHostileUpstream } from "./lib/hostile-upstream.mjs";
 import { toolCall } from "./lib/mcp.mjs";
 import { signInAtProvider, startProvider } from "./lib/provider.mjs";
 import { allowButton } from "./lib/sign-in.mjs";
 
-const REDIRECT = "http://127.0.0.1/callback";
 const PASSWORD = "violet harbour ninety canary";
 /** A sealed value: `v1.`, the ID of its key, and another dot. */
 const SEALED = /v1\.[0-9a-f]{8}\.[\w-]{8}/;
@@ -109,17 +109,10 @@ for (const store of STORES) {
 
     /** A sign-in of a confidential client, up to its tokens. */
     async function signIn(client, secret) {
-      const verifier = keep("code verifier", randomBytes(32).toString("base64url"));
-      const query = new URLSearchParams({
-        response_type: "code",
-        client_id: client,
-        redirect_uri: REDIRECT,
-        state: canary("state of a client"),
-        code_challenge: createHash("sha256").update(verifier).digest("base64url"),
-        code_challenge_method: "S256",
-      });
+      const { verifier, at } = authorizationRequest(made.staff.url, client, { state: canary("state of a client") });
+      keep("code verifier", verifier);
       const person = browser();
-      const consent = await person.open(`${made.staff.url}/oauth2/authorize?${query}`);
+      const consent = await person.open(at);
       const atProvider = await person.submit(consent, { button: allowButton(consent) });
       const end = await signInAtProvider(person, atProvider, "ada");
       assert.ok(end.redirectedTo, end.text);

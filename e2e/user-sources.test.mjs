@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { sourceFields } from "./lib/api.mjs";
+import { sourceFields, apiHeaders } from "./lib/api.mjs";
 import { STORES, startGateway } from "./lib/gateway.mjs";
 import { startProvider } from "./lib/provider.mjs";
 
@@ -27,7 +27,7 @@ for (const store of STORES) {
     const refused = async (status, method, at, body) => {
       const answer = await fetch(`${gateway.url}/api/v1${at}`, {
         method,
-        headers: { authorization: `Bearer ${gateway.projectKey}`, "content-type": "application/json" },
+        headers: apiHeaders(gateway.projectKey),
         body: body && JSON.stringify(body),
       });
       const text = await answer.text();

@@ -1,6 +1,7 @@
 // An administrator who adds, changes and deletes continuously, and what must hold afterwards.
 
 import { randomUUID } from "node:crypto";
+import { apiHeaders } from "../e2e/lib/api.mjs";
 import { send } from "../e2e/lib/raw.mjs";
 import { pause, within } from "../e2e/lib/time.mjs";
 
@@ -32,8 +33,7 @@ export class Administrator {
   async #ask(method, path, body, idempotencyKey) {
     const { gateway } = this.world;
     const headers = {
-      authorization: `Bearer ${gateway.projectKey}`,
-      "content-type": "application/json",
+      ...apiHeaders(gateway.projectKey),
       ...(idempotencyKey && { "idempotency-key": idempotencyKey }),
     };
     const url = `${gateway.url}/api/v1${gateway.project}${path}`;

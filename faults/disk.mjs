@@ -1,6 +1,7 @@
 // The disk of a SQLite instance fills up under load, also while the process is killed and restarted.
 
 import { join } from "node:path";
+import { apiHeaders } from "../e2e/lib/api.mjs";
 import { addressOf, signInFast } from "../e2e/lib/flow.mjs";
 import { statusWith } from "../e2e/lib/mcp.mjs";
 import { hangUp, send } from "../e2e/lib/raw.mjs";
@@ -19,7 +20,7 @@ const BACK = 10_000;
 /** Saves until the database's log has no room left: its contents are overwritten before it has to grow. */
 async function untilRefused({ gateway, gatewayId }) {
   const url = `${gateway.url}/api/v1${gateway.project}/gateways/${gatewayId}`;
-  const headers = { authorization: `Bearer ${gateway.projectKey}`, "content-type": "application/json" };
+  const headers = apiHeaders(gateway.projectKey);
   for (let count = 0; count < 3_000; count += 1) {
     const body = JSON.stringify({ instructions: `${count} ${"d".repeat(1_000)}` });
     const answer = await send(url, { method: "PATCH", headers, body });

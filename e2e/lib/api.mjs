@@ -1,10 +1,13 @@
 // The REST API, as an operator's scripts use it.
 
+/** The headers of a request to the API. */
+export const apiHeaders = (key) => ({ authorization: `Bearer ${key}`, "content-type": "application/json" });
+
 /** Calls the API of the process at `origin` with a key; throws the response on any error. */
 export async function callApi(origin, key, method, path, body) {
   const answer = await fetch(`${origin}/api/v1${path}`, {
     method,
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    headers: apiHeaders(key),
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await answer.text();

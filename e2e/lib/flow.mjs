@@ -32,8 +32,11 @@ export async function register(url) {
   return JSON.parse(answer.text).client_id;
 }
 
-/** The URL at which a client asks for a sign-in, which shows the consent page, and the verifier that redeems the code. */
-export function authorizationRequest(url, clientId) {
+/**
+ * The URL at which a client asks for a sign-in, which shows the consent page, and the verifier that redeems the code. `changes` replaces
+ * parameters.
+ */
+export function authorizationRequest(url, clientId, changes = {}) {
   const verifier = randomBytes(32).toString("base64url");
   const query = new URLSearchParams({
     response_type: "code",
@@ -42,6 +45,7 @@ export function authorizationRequest(url, clientId) {
     state: "tests",
     code_challenge: createHash("sha256").update(verifier).digest("base64url"),
     code_challenge_method: "S256",
+    ...changes,
   });
   return { verifier, at: `${url}/oauth2/authorize?${query}` };
 }
