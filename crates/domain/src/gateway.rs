@@ -51,7 +51,7 @@ pub enum Authentication {
     ProjectMembers,
     /// End users sign in at the identity provider of a User Source.
     UserSource(UserSourceId),
-    /// Every request carries a project API key and a user id.
+    /// Every request carries a project API key and a user ID.
     Headers,
 }
 
@@ -90,7 +90,7 @@ pub enum Mode {
     ProjectMembers,
     /// End users of an identity provider.
     UserSource,
-    /// A user id in a header, vouched for by an API key.
+    /// A user ID in a header, sent with an API key.
     Headers,
 }
 

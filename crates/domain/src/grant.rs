@@ -13,7 +13,7 @@ use crate::{
 /// their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Person {
-    /// A user whom a source's identity provider has vouched for.
+    /// A user whom a source's identity provider has identified.
     User {
         /// The user.
         user_id: UserId,
