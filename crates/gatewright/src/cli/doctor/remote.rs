@@ -21,7 +21,7 @@ use crate::{
     relying_party::check::{Candidate, CheckResult, Outcome, check},
 };
 
-/// Checks that run at once.
+/// The number of checks that run at the same time.
 const AT_ONCE: usize = 8;
 const LIMITS: Limits = Limits {
     deadline: Duration::from_secs(10),
