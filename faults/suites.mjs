@@ -45,7 +45,7 @@ export default [
     "a rolling restart",
     ["rolling.test.mjs", "rolling-nginx.test.mjs"],
     "two replicas are restarted one after the other, behind the nginx of the guide too",
-    "no sign-in and no grant is lost, and next to no call",
+    "no sign-in, no grant and no call is lost",
   ),
   suite(
     "rolling",
