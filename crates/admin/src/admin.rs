@@ -8,7 +8,9 @@ use gatewright_gateway::Gateways;
 
 use crate::{
     account::Accounts,
-    service::{pace::Pace, server_checks::ServerChecks, turns::Turns, user_sources::CheckLimits},
+    service::{
+        pace::Pace, server_checks::ServerChecks, store::Guarded, turns::Turns, user_sources::CheckLimits,
+    },
 };
 
 /// Changes of administrators under way at once. They wait for each other at the revision, so more of them only hold what
@@ -19,6 +21,8 @@ const CHANGES_AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub struct Admin {
     gateways: Arc<Gateways>,
+    /// The store, which opens for a permit only. In this crate it hides that of the core.
+    pub(crate) store: Guarded,
     /// State of signing in as an administrator: the pool that hashes passwords, limits.
     pub accounts: Accounts,
     /// How often administrators had identity providers checked.
@@ -56,6 +60,7 @@ impl Admin {
     /// What administrators meet, over what end users and clients meet.
     pub fn over(gateways: Arc<Gateways>) -> Self {
         Self {
+            store: Guarded::over(Arc::clone(&gateways)),
             gateways,
             accounts: Accounts::default(),
             issuer_checks: CheckLimits::default(),

@@ -14,7 +14,7 @@ use crate::{
     Admin,
     request::RequestContext,
     same_origin::{is_own_reading, is_same_origin},
-    service::{Authority, ServiceError, account_sessions, api_keys::is_live},
+    service::{Authority, ServiceError, account_sessions, api_keys},
     session_cookie as cookie,
 };
 
@@ -53,13 +53,7 @@ impl FromRequestParts<Arc<Admin>> for Caller {
         if attempts.is_some_and(|attempts| !attempts.may_try(&prefix, hash)) {
             return Err(Problem::too_many_attempts());
         }
-        let mut tx = app.store.read().await.map_err(ServiceError::from)?;
-        let key = gatewright_store::api_key::find_by_hash(&mut tx, hash)
-            .await
-            .map_err(ServiceError::from)?;
-        drop(tx);
-        let now = app.now();
-        let key = key.filter(|key| is_live(key, now));
+        let key = api_keys::find_live(app, hash).await?;
         if let Some(attempts) = attempts {
             attempts.note(&prefix, hash, key.is_some());
         }
@@ -69,7 +63,7 @@ impl FromRequestParts<Arc<Admin>> for Caller {
             )));
         };
         let authority = Authority::of_key(&key, context.map(|context| context.address.to_string()))?;
-        app.last_used.note(key.id, now);
+        app.last_used.note(key.id, app.now());
         Ok(Self(authority))
     }
 }

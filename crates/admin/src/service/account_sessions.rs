@@ -16,6 +16,7 @@ pub use gatewright_core::account_sessions::{Session, find};
 use super::{
     Authority, ServiceError,
     audit_events::Entry,
+    authority::before_sign_in,
     change::{Change, Object, created, field},
 };
 use crate::{Admin, account::visitor::Visitor};
@@ -36,7 +37,7 @@ pub async fn sign_out(app: &Admin, visitor: &Visitor) -> Result<(), ServiceError
     let Some(token) = &visitor.session else {
         return Ok(());
     };
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write(before_sign_in()).await?;
     let hash = TokenHash::of(token.expose());
     let Some(account) = rows::end_by_hash(&mut tx, hash).await? else {
         return Ok(());
@@ -51,15 +52,16 @@ pub async fn sign_out(app: &Admin, visitor: &Visitor) -> Result<(), ServiceError
 
 /// The sessions of the signed-in account, the one used last first.
 pub async fn list(app: &Admin, authority: &Authority) -> Result<Vec<AccountSession>, ServiceError> {
-    let account = authority.account()?.account;
-    let mut tx = app.store.read().await?;
-    Ok(rows::list(&mut tx, account, app.now()).await?)
+    let me = authority.oneself()?;
+    let mut tx = app.store.read(me).await?;
+    Ok(rows::list(&mut tx, me.account, app.now()).await?)
 }
 
 /// Ends one session of the signed-in account, which may be the one it asks through.
 pub async fn end(app: &Admin, authority: &Authority, id: AccountSessionId) -> Result<(), ServiceError> {
-    let account = authority.account()?.account;
-    let mut change = Change::begin(app, authority, None).await?;
+    let me = authority.oneself()?;
+    let account = me.account;
+    let mut change = Change::begin(app, me.change()).await?;
     let now = change.now;
     let sessions = rows::list(&mut change.tx, account, now).await?;
     let Some(session) = sessions.iter().find(|session| session.id == id) else {
@@ -79,9 +81,9 @@ pub async fn end(app: &Admin, authority: &Authority, id: AccountSessionId) -> Re
 
 /// Ends every session of the signed-in account but the one it asks through; how many.
 pub async fn end_others(app: &Admin, authority: &Authority) -> Result<u64, ServiceError> {
-    let signed_in = authority.account()?;
-    let (id, current) = (signed_in.account, signed_in.session);
-    let mut change = Change::begin(app, authority, None).await?;
+    let me = authority.oneself()?;
+    let (id, current) = (me.account, me.session);
+    let mut change = Change::begin(app, me.change()).await?;
     let Some(account) = gatewright_store::account::find(&mut change.tx, id).await? else {
         return Err(ServiceError::not_found("account"));
     };

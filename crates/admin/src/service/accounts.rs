@@ -93,15 +93,13 @@ pub async fn list(
     authority: &Authority,
     page: &PageRequest,
 ) -> Result<Page<Account>, ServiceError> {
-    authority.instance()?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.instance()?).await?;
     Ok(rows::list(&mut tx, page).await?)
 }
 
 /// One account.
 pub async fn find(app: &Admin, authority: &Authority, id: AccountId) -> Result<Account, ServiceError> {
-    authority.instance()?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.instance()?).await?;
     existing(&mut tx, id).await
 }
 
@@ -113,7 +111,7 @@ pub async fn update(
     patch: AccountPatch,
     if_match: &IfMatch,
 ) -> Result<Account, ServiceError> {
-    authority.instance_in_person()?;
+    let permit = authority.instance_in_person()?;
     let mut invalid = Invalid::default();
     let status = patch
         .status
@@ -125,7 +123,7 @@ pub async fn update(
         .address_proven
         .required(&mut invalid, "/address_proven", &["true"]);
     invalid.into_result()?;
-    let mut change = Change::begin(app, authority, None).await?;
+    let mut change = Change::begin(app, permit).await?;
     let current = existing(&mut change.tx, id).await?;
     if_match.holds(current.updated_at)?;
     if proven == Some(false) && current.address_proven {
@@ -208,9 +206,9 @@ async fn end_member_grants(change: &mut Change<'_>, id: AccountId) -> Result<(),
 
 /// The signed-in account.
 pub async fn own(app: &Admin, authority: &Authority) -> Result<Account, ServiceError> {
-    let id = authority.account()?.account;
-    let mut tx = app.store.read().await?;
-    existing(&mut tx, id).await
+    let me = authority.oneself()?;
+    let mut tx = app.store.read(me).await?;
+    existing(&mut tx, me.account).await
 }
 
 /// The projects of the signed-in account, by name.
@@ -218,9 +216,9 @@ pub async fn own_memberships(
     app: &Admin,
     authority: &Authority,
 ) -> Result<Vec<member::Membership>, ServiceError> {
-    let id = authority.account()?.account;
-    let mut tx = app.store.read().await?;
-    Ok(member::memberships(&mut tx, id).await?)
+    let me = authority.oneself()?;
+    let mut tx = app.store.read(me).await?;
+    Ok(member::memberships(&mut tx, me.account).await?)
 }
 
 /// Renames the signed-in account.
@@ -230,8 +228,9 @@ pub async fn update_own(
     patch: OwnAccountPatch,
     if_match: &IfMatch,
 ) -> Result<Account, ServiceError> {
-    let id = authority.account()?.account;
-    let mut change = Change::begin(app, authority, None).await?;
+    let me = authority.oneself()?;
+    let id = me.account;
+    let mut change = Change::begin(app, me.change()).await?;
     let current = existing(&mut change.tx, id).await?;
     if_match.holds(current.updated_at)?;
     let name = check_name("/name", &patch.name.over(&current.name))?;
@@ -260,11 +259,12 @@ pub async fn change_password(
     visitor: &Visitor,
     input: &PasswordChange,
 ) -> Result<Begun, ServiceError> {
-    let id = authority.account()?.account;
+    let me = authority.oneself()?;
+    let id = me.account;
     let Some(new_password) = &input.new_password else {
         return Err(Invalid::one("/new_password", "Type the password you want to have.").into());
     };
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(me).await?;
     let account = existing(&mut tx, id).await?;
     let hash = rows::find_password(&mut tx, id).await?;
     let now = app.now();
@@ -278,10 +278,9 @@ pub async fn change_password(
             return Err(Invalid::one("/current_password", "Type your present password.").into());
         }
         (None, _) => {
-            let current = authority.account()?.session;
             let is_fresh = sessions
                 .iter()
-                .any(|session| Some(session.id) == current && now.since(session.created_at) <= FRESH);
+                .any(|session| Some(session.id) == me.session && now.since(session.created_at) <= FRESH);
             if !is_fresh {
                 return Err(ServiceError::Forbidden(
                     "Your account has no password yet, and you signed in a while ago. Sign out, sign in again, and set a \
@@ -293,7 +292,7 @@ pub async fn change_password(
     }
     let password = Password::check("/new_password", new_password, &account.email)?;
     let hash = self::hash(app, &password).await?;
-    let mut change = Change::begin(app, authority, None).await?;
+    let mut change = Change::begin(app, me.change()).await?;
     let now = change.later_than(account.updated_at);
     let Some(epoch) = rows::set_password(&mut change.tx, id, &hash, now).await? else {
         return Err(ServiceError::not_found("account"));
@@ -354,13 +353,13 @@ pub(super) async fn own_session(
     authority: &Authority,
     id: AccountId,
 ) -> Result<Option<AccountSession>, ServiceError> {
-    let Ok(signed_in) = authority.account() else {
+    let Ok(me) = authority.oneself() else {
         return Ok(None);
     };
-    if signed_in.account != id {
+    if me.account != id {
         return Ok(None);
     }
-    let (current, now) = (signed_in.session, change.now);
+    let (current, now) = (me.session, change.now);
     let sessions = account_session::list(&mut change.tx, id, now).await?;
     Ok(sessions.into_iter().find(|session| Some(session.id) == current))
 }

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 pub use self::rotation::{RotateApiKey, rotate};
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
+    authority::{MayChange, MayRead, before_sign_in},
     change::{Change, Fields, Object, created, every, field, updated},
     invitations, quota,
 };
@@ -85,7 +86,7 @@ pub async fn create(
     project: ProjectId,
     new: NewApiKey,
 ) -> Result<CreatedKey, ServiceError> {
-    authority.own_or_begin(project)?;
+    let permit = authority.own_or_begin(project)?;
     let mut invalid = Invalid::default();
     let name = invalid.take(check_name("/name", &new.name));
     if new.role.is_none() {
@@ -103,7 +104,7 @@ pub async fn create(
     invalid.take(check_expiry(app, authority, new.expires_at));
     invalid.into_result()?;
     let role = new.role.expect("a role that is no violation was given");
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     if authority.is_instance_key() {
         may_make_first_owner(&mut change, project, role).await?;
     }
@@ -129,12 +130,12 @@ pub async fn create_for_instance(
     authority: &Authority,
     new: NewInstanceKey,
 ) -> Result<CreatedKey, ServiceError> {
-    authority.instance()?;
+    let permit = authority.instance()?;
     let mut invalid = Invalid::default();
     let name = invalid.take(check_name("/name", &new.name));
     invalid.take(check_expiry(app, authority, new.expires_at));
     invalid.into_result()?;
-    let change = Change::begin(app, authority, None).await?;
+    let change = Change::begin(app, permit).await?;
     let made = make(
         app,
         &change,
@@ -152,8 +153,7 @@ pub async fn list(
     project: Option<ProjectId>,
     page: &PageRequest,
 ) -> Result<Page<ApiKey>, ServiceError> {
-    may_read(authority, project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(may_read(authority, project)?).await?;
     Ok(rows::list(&mut tx, project, page).await?)
 }
 
@@ -164,8 +164,7 @@ pub async fn find(
     project: Option<ProjectId>,
     id: ApiKeyId,
 ) -> Result<ApiKey, ServiceError> {
-    may_read(authority, project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(may_read(authority, project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -178,8 +177,7 @@ pub async fn update(
     patch: ApiKeyPatch,
     if_match: &IfMatch,
 ) -> Result<ApiKey, ServiceError> {
-    may_manage(authority, project)?;
-    let mut change = Change::begin(app, authority, project).await?;
+    let mut change = Change::begin(app, may_manage(authority, project)?).await?;
     let current = existing(&mut change.tx, project, id).await?;
     if_match.holds(version(&current))?;
     let name = check_name("/name", &patch.name.over(&current.name))?;
@@ -207,8 +205,7 @@ pub async fn revoke(
     id: ApiKeyId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    may_manage(authority, project)?;
-    let mut change = Change::begin(app, authority, project).await?;
+    let mut change = Change::begin(app, may_manage(authority, project)?).await?;
     let key = existing(&mut change.tx, project, id).await?;
     if_match.holds(version(&key))?;
     let now = change.now;
@@ -225,14 +222,14 @@ pub fn version(key: &ApiKey) -> Version {
     Version::of(&(&key.name, key.expires_at, key.revoked_at, key.successor_id))
 }
 
-fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<(), ServiceError> {
+fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<MayRead, ServiceError> {
     match project {
         Some(project) => authority.read(project),
-        None => authority.instance(),
+        None => Ok(authority.instance()?.read()),
     }
 }
 
-fn may_manage(authority: &Authority, project: Option<ProjectId>) -> Result<(), ServiceError> {
+fn may_manage(authority: &Authority, project: Option<ProjectId>) -> Result<MayChange<'_>, ServiceError> {
     match project {
         Some(project) => authority.own(project),
         None => authority.instance(),
@@ -295,6 +292,14 @@ fn is_owner(key: &ApiKey) -> bool {
             ..
         }
     )
+}
+
+/// The key with this hash, if it works now: for finding out who asks.
+pub async fn find_live(app: &Admin, hash: TokenHash) -> Result<Option<ApiKey>, ServiceError> {
+    let mut tx = app.store.read(before_sign_in()).await?;
+    let key = rows::find_by_hash(&mut tx, hash).await?;
+    let now = app.now();
+    Ok(key.filter(|key| is_live(key, now)))
 }
 
 /// Whether a key works at `now`.

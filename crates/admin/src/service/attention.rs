@@ -94,9 +94,8 @@ pub enum Matter {
 
 /// All that is known of a project.
 pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Result<Vec<Matter>, ServiceError> {
-    authority.read(project)?;
     let now = app.now();
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     let sources = user_source::list_in_need(&mut tx, project, 2 * OF_A_SORT).await?;
     let lately = rows::sign_ins_since(&mut tx, project, now.minus(LATELY)).await?;
     let failing = failing(lately);

@@ -9,7 +9,11 @@ use gatewright_store::{
     audit::{self as rows, AuditFilter},
 };
 
-use super::{Authority, ServiceError, change::Object};
+use super::{
+    Authority, ServiceError,
+    authority::{MayRead, before_sign_in},
+    change::Object,
+};
 use crate::Admin;
 
 /// Events of a project (`None`: of the instance), newest first.
@@ -20,8 +24,7 @@ pub async fn list(
     filter: &AuditFilter,
     page: &PageRequest,
 ) -> Result<Page<AuditEvent>, ServiceError> {
-    may_read(authority, project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(may_read(authority, project)?).await?;
     Ok(rows::list(&mut tx, project, filter, page).await?)
 }
 
@@ -34,8 +37,7 @@ pub async fn list_further(
     filter: &AuditFilter,
     page: &PageRequest,
 ) -> Result<Page<AuditEvent>, ServiceError> {
-    may_read(authority, project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(may_read(authority, project)?).await?;
     if !authority.stands(&mut tx, project, app.now()).await? {
         return Err(ServiceError::Forbidden(
             "The key or session this export began with has ended meanwhile.".to_owned(),
@@ -51,8 +53,7 @@ pub async fn find(
     project: Option<ProjectId>,
     id: EventId,
 ) -> Result<AuditEvent, ServiceError> {
-    may_read(authority, project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(may_read(authority, project)?).await?;
     rows::find(&mut tx, project, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("audit event"))
@@ -98,7 +99,7 @@ impl Entry<'_> {
 pub(crate) async fn tally(app: &Admin, entry: Entry<'_>, subject: &str) {
     let event = entry.event(app);
     let noted = async {
-        let mut tx = app.store.write().await?;
+        let mut tx = app.store.write(before_sign_in()).await?;
         rows::tally(&mut tx, &event, subject).await?;
         tx.commit().await
     };
@@ -111,9 +112,9 @@ pub(crate) async fn tally(app: &Admin, entry: Entry<'_>, subject: &str) {
     }
 }
 
-fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<(), ServiceError> {
+fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<MayRead, ServiceError> {
     match project {
         Some(project) => authority.read(project),
-        None => authority.instance(),
+        None => Ok(authority.instance()?.read()),
     }
 }

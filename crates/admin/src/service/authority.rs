@@ -1,4 +1,5 @@
-//! Who asks for an administrative action, and what they may do. Every service function begins by asking.
+//! Who asks for an administrative action, and what they may do. Asking returns a permit, without which the store does not
+//! open and no change begins.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -13,7 +14,10 @@ use gatewright_domain::{
 use super::{ServiceError, account_sessions::Session, once::Once};
 
 mod bounds;
+mod permit;
 mod standing;
+
+pub(crate) use permit::{MayChange, MayRead, Reads, Writes, before_sign_in};
 
 /// Somebody who administers, and what is open to them.
 #[derive(Debug, Clone)]
@@ -39,11 +43,11 @@ enum Access {
 
 /// An account at the moment of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SignedIn {
+struct SignedIn {
     /// Which.
-    pub(super) account: AccountId,
+    account: AccountId,
     /// Through which session.
-    pub(super) session: Option<AccountSessionId>,
+    session: Option<AccountSessionId>,
     is_instance_admin: bool,
     roles: HashMap<ProjectId, Role>,
 }
@@ -168,18 +172,6 @@ impl Authority {
         &self.actor
     }
 
-    /// The signed-in account, which some things are about.
-    pub(super) fn account(&self) -> Result<&SignedIn, ServiceError> {
-        match &self.access {
-            Access::Account(signed_in) => Ok(signed_in),
-            Access::Everything | Access::Instance | Access::Project(..) => Err(ServiceError::Forbidden(
-                "This is about the account that is signed in, and an API key belongs to no account. Sign in to the \
-                 dashboard to do it."
-                    .to_owned(),
-            )),
-        }
-    }
-
     /// The session it asks through.
     pub fn session(&self) -> Option<AccountSessionId> {
         match &self.access {
@@ -208,26 +200,27 @@ impl Authority {
     }
 
     /// May look into a project.
-    pub(super) fn read(&self, project: ProjectId) -> Result<(), ServiceError> {
-        self.inside(project, KeyRole::Viewer)
+    pub(super) fn read(&self, project: ProjectId) -> Result<MayRead, ServiceError> {
+        self.inside(project, KeyRole::Viewer)?;
+        Ok(MayRead::granted())
     }
 
     /// May change what is in a project.
-    pub(super) fn change(&self, project: ProjectId) -> Result<(), ServiceError> {
+    pub(super) fn change(&self, project: ProjectId) -> Result<MayChange<'_>, ServiceError> {
         self.inside(project, KeyRole::Admin)?;
-        self.go_on()
+        self.go_on(Some(project))
     }
 
     /// May manage a project's keys and members.
-    pub(super) fn own(&self, project: ProjectId) -> Result<(), ServiceError> {
+    pub(super) fn own(&self, project: ProjectId) -> Result<MayChange<'_>, ServiceError> {
         self.inside(project, KeyRole::Owner)?;
-        self.go_on()
+        self.go_on(Some(project))
     }
 
     /// May create projects and manage keys and accounts of the instance.
-    pub(super) fn instance(&self) -> Result<(), ServiceError> {
+    pub(super) fn instance(&self) -> Result<MayChange<'_>, ServiceError> {
         if self.manages_instance() {
-            return self.go_on();
+            return self.go_on(None);
         }
         Err(ServiceError::Forbidden(match self.access {
             Access::Account(_) => "This needs an administrator of the instance. Ask one of them.".to_owned(),
@@ -238,29 +231,30 @@ impl Authority {
     }
 
     /// May read the project itself: its own members, and those who manage projects.
-    pub(super) fn read_project(&self, project: ProjectId) -> Result<(), ServiceError> {
+    pub(super) fn read_project(&self, project: ProjectId) -> Result<MayRead, ServiceError> {
         if self.manages_instance() {
-            return Ok(());
+            return Ok(MayRead::granted());
         }
         self.read(project)
     }
 
     /// May rename and delete the project itself.
-    pub(super) fn manage_project(&self, project: ProjectId) -> Result<(), ServiceError> {
+    pub(super) fn manage_project(&self, project: ProjectId) -> Result<MayChange<'_>, ServiceError> {
         if self.manages_instance() {
-            return Ok(());
+            return Ok(MayChange::of(self, Some(project)));
         }
         self.own(project)
     }
 
-    /// The projects that are open.
-    pub(super) fn visible_projects(&self) -> Visible {
-        match &self.access {
+    /// The projects that are open, and the permit to list them.
+    pub(super) fn visible_projects(&self) -> (Visible, MayRead) {
+        let visible = match &self.access {
             Access::Everything | Access::Instance => Visible::All,
             Access::Project(project, _) => Visible::Only(*project),
             Access::Account(signed_in) if signed_in.is_instance_admin => Visible::All,
             Access::Account(signed_in) => Visible::OfAccount(signed_in.account),
-        }
+        };
+        (visible, MayRead::granted())
     }
 
     /// Whether this is an instance key, which manages projects and nothing inside them.
@@ -402,10 +396,10 @@ mod tests {
 
     #[test]
     fn a_key_is_no_account_and_an_account_no_key() {
-        assert!(of_account(true, &[]).account().is_ok());
+        assert!(of_account(true, &[]).oneself().is_ok());
         assert!(!of_account(true, &[]).is_instance_key());
-        assert!(of_role(KeyRole::Owner).unwrap().account().is_err());
-        assert!(Authority::operator(Origin::Cli).account().is_err());
+        assert!(of_role(KeyRole::Owner).unwrap().oneself().is_err());
+        assert!(Authority::operator(Origin::Cli).oneself().is_err());
     }
 
     #[test]

@@ -12,8 +12,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Authority, ServiceError,
+    ServiceError,
     audit_events::{self, Entry},
+    authority::MayChange,
     effects::Run,
     error::Conflict,
     turns::{Payer, Turn},
@@ -29,8 +30,7 @@ const BATCH: u32 = 200;
 /// A change under way. Dropped without [`Change::commit`], nothing happened.
 pub(super) struct Change<'a> {
     app: &'a Admin,
-    authority: &'a Authority,
-    project: Option<ProjectId>,
+    permit: MayChange<'a>,
     run: Run,
     /// Of a project one change is under way at a time: they wait for each other all the same, and so for a connection too
     /// where many wait, which those need who sign in. Of a caller it is one as well, so that a program which sends many at
@@ -53,22 +53,18 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Begins a change in a project (`None`: of the instance), which must exist.
-    pub(super) async fn begin(
-        app: &'a Admin,
-        authority: &'a Authority,
-        project: Option<ProjectId>,
-    ) -> Result<Self, ServiceError> {
-        Self::begin_as(Run::Change, app, authority, project).await
+    /// Begins the change that a permit allows. Its project must exist.
+    pub(super) async fn begin(app: &'a Admin, permit: MayChange<'a>) -> Result<Self, ServiceError> {
+        Self::begin_as(Run::Change, app, permit).await
     }
 
     /// The same for a change that may only be tried out: in a rehearsal nothing is written, whatever is called.
     pub(super) async fn begin_as(
         run: Run,
         app: &'a Admin,
-        authority: &'a Authority,
-        project: Option<ProjectId>,
+        permit: MayChange<'a>,
     ) -> Result<Self, ServiceError> {
+        let (authority, project) = (permit.authority(), permit.project());
         app.pace.count(authority)?;
         let caller = Payer::of_caller(authority.actor().kind);
         let payers: Vec<Payer> = caller.into_iter().chain(project.map(Payer::Project)).collect();
@@ -76,7 +72,7 @@ impl<'a> Change<'a> {
         let turn = turn.ok().flatten().ok_or(ServiceError::TooManyChanges {
             after: Duration::from_secs(1),
         })?;
-        let mut tx = app.store.write().await?;
+        let mut tx = app.store.write(permit).await?;
         // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
         // replica, and what a check has seen in here is still so when the change is written.
         gatewright_store::revision::bump(&mut tx).await?;
@@ -91,8 +87,7 @@ impl<'a> Change<'a> {
         }
         Ok(Self {
             app,
-            authority,
-            project,
+            permit,
             run,
             _turn: turn,
             tx,
@@ -117,7 +112,7 @@ impl<'a> Change<'a> {
         object: Object<'_>,
         changes: Vec<FieldChange>,
     ) -> Result<(), ServiceError> {
-        self.record_in(self.project, verb, object, changes).await
+        self.record_in(self.permit.project(), verb, object, changes).await
     }
 
     /// The same in the trail of another project, or (`None`) of the instance.
@@ -148,7 +143,7 @@ impl<'a> Change<'a> {
         if self.run == Run::Rehearsal {
             return conflict.into();
         }
-        let subject = format!("{} {}", object.id, self.authority.actor().kind);
+        let subject = format!("{} {}", object.id, self.permit.authority().actor().kind);
         let entry = self.entry(verb, object, in_the_way(&conflict));
         let app = self.app;
         // The one writer of SQLite is still held by the change.
@@ -159,8 +154,8 @@ impl<'a> Change<'a> {
 
     fn entry<'b>(&self, verb: &'b str, object: Object<'b>, changes: Vec<FieldChange>) -> Entry<'b> {
         Entry {
-            project: self.project,
-            actor: self.authority.actor().clone(),
+            project: self.permit.project(),
+            actor: self.permit.authority().actor().clone(),
             verb,
             object,
             changes,
@@ -172,7 +167,7 @@ impl<'a> Change<'a> {
         if self.run == Run::Rehearsal {
             return Ok(());
         }
-        if let Some(once) = self.authority.once() {
+        if let Some(once) = self.permit.authority().once() {
             once.hold(self.tx);
             return Ok(());
         }

@@ -34,8 +34,7 @@ pub async fn list(
     gateway: GatewayId,
     page: &PageRequest,
 ) -> Result<Page<ClientUse>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing_gateway(&mut tx, project, gateway).await?;
     Ok(client_use::list(&mut tx, project, gateway, app.now(), page).await?)
 }
@@ -49,9 +48,9 @@ pub async fn block(
     gateway: GatewayId,
     new: NewClientBlock,
 ) -> Result<ClientBlock, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     check_short_id("/client_id", &new.client_id)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     // Held, so that no code becomes a grant between the end of the grants and the commit.
     if !gatewright_store::gateway::hold(&mut change.tx, project, gateway).await? {
         return Err(ServiceError::not_found("gateway"));
@@ -88,8 +87,7 @@ pub async fn list_blocked(
     gateway: GatewayId,
     page: &PageRequest,
 ) -> Result<Page<ClientBlock>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing_gateway(&mut tx, project, gateway).await?;
     Ok(blocks::list(&mut tx, project, gateway, page).await?)
 }
@@ -102,8 +100,7 @@ pub async fn unblock(
     gateway: GatewayId,
     id: ClientBlockId,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let not_found = || ServiceError::not_found("blocked client");
     let block = blocks::find(&mut change.tx, project, gateway, id)
         .await?

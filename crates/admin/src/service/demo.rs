@@ -13,6 +13,7 @@ use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun},
     accounts,
+    authority::before_sign_in,
     change::{Change, created, field},
     setup::{self, NewInstance},
 };
@@ -34,7 +35,7 @@ pub async fn account(app: &Admin, project: &str) -> Result<Account, ServiceError
     if let Some(made) = setup::by_operator(app, first).await? {
         return Ok(made.account);
     }
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     let found = rows::find_by_email(&mut tx, &Email::check("/email", EMAIL)?).await?;
     found.ok_or_else(|| ServiceError::not_found("account of the demo"))
 }
@@ -42,7 +43,7 @@ pub async fn account(app: &Admin, project: &str) -> Result<Account, ServiceError
 /// Sees to it that the account owns the project, which may have been deleted and made anew, or made before there were accounts.
 pub async fn own(app: &Admin, account: AccountId, project: ProjectId) -> Result<(), ServiceError> {
     let operator = Authority::operator(Origin::System);
-    let mut change = Change::begin(app, &operator, Some(project)).await?;
+    let mut change = Change::begin(app, operator.own(project)?).await?;
     let now = change.now;
     let owner = Member {
         project_id: project,
@@ -69,7 +70,7 @@ pub async fn sign_in(
     visitor: &Visitor,
     account: AccountId,
 ) -> Result<Option<Begun>, ServiceError> {
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write(before_sign_in()).await?;
     let Some(account) = rows::find(&mut tx, account).await? else {
         return Ok(None);
     };

@@ -37,7 +37,7 @@ pub async fn create(
     project: ProjectId,
     new: NewGateway,
 ) -> Result<Gateway, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let fields = GatewayFields {
         slug: slug_or_minted(app, new.slug, &new.name),
         name: new.name,
@@ -53,7 +53,7 @@ pub async fn create(
     };
     let (fields, authentication) = fields.check()?;
     let id = GatewayId::generate(app.clock.as_ref(), app.entropy.as_ref());
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     let now = change.now;
     let gateway = Gateway {
         id,
@@ -91,8 +91,7 @@ pub async fn list(
     filter: &GatewayFilter,
     page: &PageRequest,
 ) -> Result<Page<Gateway>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::list(&mut tx, project, filter, page).await?)
 }
 
@@ -103,8 +102,7 @@ pub async fn find(
     project: ProjectId,
     id: GatewayId,
 ) -> Result<Gateway, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -118,8 +116,7 @@ pub async fn update(
     if_match: &IfMatch,
     run: Run,
 ) -> Result<Done<Gateway>, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, authority.change(project)?).await?;
     let current = existing(&mut change.tx, project, id).await?;
     if_match.holds(current.updated_at)?;
     let mut next = edit(app, &current, patch)?;
@@ -174,8 +171,7 @@ pub async fn delete(
     if_match: &IfMatch,
     run: Run,
 ) -> Result<Done<()>, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, authority.change(project)?).await?;
     let gateway = existing(&mut change.tx, project, id).await?;
     if_match.holds(gateway.updated_at)?;
     if run == Run::Rehearsal {

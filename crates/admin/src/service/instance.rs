@@ -22,7 +22,7 @@ pub const ALREADY_INITIALISED: &str = "This instance has a key already, so no ot
 /// the same moment make one key between them.
 pub async fn init(app: &Admin) -> Result<Option<Secret>, ServiceError> {
     let authority = Authority::operator(Origin::Cli);
-    let mut change = Change::begin(app, &authority, None).await?;
+    let mut change = Change::begin(app, authority.instance()?).await?;
     let now = change.now;
     let keys = every!(page => gatewright_store::api_key::list(&mut change.tx, None, &page));
     if keys.iter().any(|key| is_live(key, now)) {
@@ -57,7 +57,7 @@ pub async fn new_project_key(
     name: &str,
 ) -> Result<Secret, ServiceError> {
     let authority = Authority::operator(Origin::Cli);
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.instance()?).await?;
     let projects = every!(page => gatewright_store::project::list(&mut tx, &page));
     drop(tx);
     let found = projects
@@ -110,7 +110,7 @@ mod tests {
             let key = new_project_key(app, &named, KeyRole::Owner, "Found again")
                 .await
                 .unwrap();
-            let mut tx = app.store.read().await.unwrap();
+            let mut tx = app.gateways().store.read().await.unwrap();
             let hash = gatewright_domain::token_hash::TokenHash::of(key.expose());
             let stored = gatewright_store::api_key::find_by_hash(&mut tx, hash)
                 .await
@@ -123,7 +123,7 @@ mod tests {
             };
             assert_eq!(stored.scope, scope);
         }
-        let mut tx = app.store.read().await.unwrap();
+        let mut tx = app.gateways().store.read().await.unwrap();
         let page = gatewright_store::PageRequest {
             after: None,
             limit: 1,

@@ -26,6 +26,7 @@ use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun, Session},
     accounts, api_keys,
+    authority::before_sign_in,
     change::{Change, Object, created, field},
     members, quota,
 };
@@ -88,7 +89,7 @@ pub async fn create(
     project: ProjectId,
     new: NewInvitation,
 ) -> Result<CreatedInvitation, ServiceError> {
-    authority.own_or_begin(project)?;
+    let permit = authority.own_or_begin(project)?;
     authority.lasting("the member that an invitation makes")?;
     let mut invalid = Invalid::default();
     let email = invalid.take(Email::check("/email", &new.email));
@@ -98,7 +99,7 @@ pub async fn create(
     invalid.into_result()?;
     let email = email.expect("an address that is no violation was given");
     let role = new.role.expect("a role that is no violation was given");
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     if authority.is_instance_key() {
         api_keys::may_make_first_owner(&mut change, project, role.into()).await?;
     }
@@ -151,8 +152,7 @@ pub async fn list(
     project: ProjectId,
     page: &PageRequest,
 ) -> Result<Page<Invitation>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::list(&mut tx, project, page).await?)
 }
 
@@ -163,8 +163,7 @@ pub async fn find(
     project: ProjectId,
     id: InvitationId,
 ) -> Result<Invitation, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -175,8 +174,7 @@ pub async fn revoke(
     project: ProjectId,
     id: InvitationId,
 ) -> Result<(), ServiceError> {
-    authority.own(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.own(project)?).await?;
     let invitation = existing(&mut change.tx, project, id).await?;
     let now = change.now;
     if !rows::revoke(&mut change.tx, project, id, now).await? {
@@ -188,7 +186,7 @@ pub async fn revoke(
 
 /// What a link offers; nothing when it never was one. Accepted by nobody yet.
 pub async fn look(app: &Admin, token: &str) -> Result<Option<Offer>, ServiceError> {
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     let Some(invitation) = rows::find_by_hash(&mut tx, TokenHash::of(token)).await? else {
         return Ok(None);
     };
@@ -236,7 +234,7 @@ pub async fn accept(
         )));
     }
     if !account.address_proven {
-        let mut tx = app.store.read().await?;
+        let mut tx = app.store.read(before_sign_in()).await?;
         let hash = gatewright_store::account::find_password(&mut tx, account.id).await?;
         drop(tx);
         let Some(hash) = hash else {
@@ -248,10 +246,11 @@ pub async fn accept(
         };
         accounts::prove(app, account, address, "/password", password, &hash).await?;
     }
-    let mut change = Change::begin(app, authority, Some(offer.project.id)).await?;
+    let project = offer.project.id;
+    let mut change = Change::begin(app, before_sign_in().redeem(authority, Some(project))).await?;
     admit(&mut change, token, account).await?;
     change.commit().await?;
-    Ok(offer.project.id)
+    Ok(project)
 }
 
 /// Accepts as someone who has no account yet, or whose address was used by someone else: makes an account of the invited
@@ -298,7 +297,8 @@ pub async fn accept_as_newcomer(
         last_sign_in_at: None,
     };
     let authority = Authority::of_newcomer(account.id, visitor.address);
-    let mut change = Change::begin(app, &authority, Some(offer.project.id)).await?;
+    let permit = before_sign_in().redeem(&authority, Some(offer.project.id));
+    let mut change = Change::begin(app, permit).await?;
     account_address::delete_empty(&mut change.tx, &account.email).await?;
     account_address::insert_unproven(&mut change.tx, &account, &hash)
         .await

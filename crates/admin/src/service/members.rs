@@ -41,8 +41,7 @@ pub async fn list(
     project: ProjectId,
     page: &PageRequest,
 ) -> Result<Page<(Member, Account)>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::list(&mut tx, project, page).await?)
 }
 
@@ -53,8 +52,7 @@ pub async fn find(
     project: ProjectId,
     account: AccountId,
 ) -> Result<(Member, Account), ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, account).await
 }
 
@@ -65,9 +63,9 @@ pub async fn join(
     authority: &Authority,
     project: ProjectId,
 ) -> Result<(Member, Account), ServiceError> {
-    authority.instance()?;
-    let account = authority.account()?.account;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let permit = authority.join(project)?;
+    let account = authority.oneself()?.account;
+    let mut change = Change::begin(app, permit).await?;
     let now = change.now;
     let member = Member {
         project_id: project,
@@ -98,13 +96,13 @@ pub async fn update(
     patch: MemberPatch,
     if_match: &IfMatch,
 ) -> Result<(Member, Account), ServiceError> {
-    authority.own(project)?;
+    let permit = authority.own(project)?;
     let mut invalid = Invalid::default();
     let role = patch
         .role
         .required(&mut invalid, "/role", &["viewer", "admin", "owner"]);
     invalid.into_result()?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     let (current, person) = existing(&mut change.tx, project, account).await?;
     if_match.holds(current.updated_at)?;
     let Some(role) = role else {
@@ -144,15 +142,13 @@ pub async fn remove(
     account: AccountId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    let is_oneself = authority
-        .account()
-        .is_ok_and(|signed_in| signed_in.account == account);
-    if is_oneself {
-        authority.read(project)?;
+    let is_oneself = authority.oneself().is_ok_and(|me| me.account == account);
+    let permit = if is_oneself {
+        authority.leave(project)?
     } else {
-        authority.own(project)?;
-    }
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+        authority.own(project)?
+    };
+    let mut change = Change::begin(app, permit).await?;
     let (current, person) = existing(&mut change.tx, project, account).await?;
     if_match.holds(current.updated_at)?;
     match rows::remove(&mut change.tx, project, account).await? {
@@ -184,8 +180,7 @@ pub async fn grants(
     account: AccountId,
     page: &PageRequest,
 ) -> Result<Page<Grant>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, account).await?;
     grants::list(app, &mut tx, project, Holder::Member(account), page).await
 }
@@ -198,8 +193,7 @@ pub async fn end_grant(
     account: AccountId,
     grant: GrantId,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     existing(&mut change.tx, project, account).await?;
     grants::end(change, project, Holder::Member(account), grant).await
 }
@@ -211,8 +205,7 @@ pub async fn end_grants(
     project: ProjectId,
     account: AccountId,
 ) -> Result<u64, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let (_, person) = existing(&mut change.tx, project, account).await?;
     let holder = Holder::Member(account);
     let ended = grants::end_all(&mut change, project, holder, RevocationReason::Administrator).await?;

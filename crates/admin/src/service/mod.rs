@@ -1,8 +1,9 @@
 //! What administrators do, as functions that API, dashboard, CLI and demo share.
 //!
-//! Every change goes the same way: the caller's [`Authority`] is asked, the input is checked and all that is wrong with
-//! it is told at once, one transaction makes the change together with its audit event and the growth of the revision,
-//! and the directory is read anew before the answer, so that the very next request sees the change.
+//! Every change goes the same way: the caller's [`Authority`] is asked and returns a permit, without which no transaction
+//! begins. The input is checked, and one error lists all that is wrong with it. One transaction makes the change, writes its
+//! audit event and advances the revision. The directory is read again before the response, so that the next request sees the
+//! change.
 
 pub mod account_sessions;
 pub mod accounts;
@@ -36,6 +37,7 @@ pub mod setup;
 pub mod sign_in;
 pub mod sign_in_attempts;
 pub mod single_sign_on;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 pub mod try_tool;

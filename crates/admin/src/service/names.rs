@@ -18,14 +18,14 @@ pub async fn of(
     kind: Kind,
     ids: impl IntoIterator<Item = String> + Send,
 ) -> Result<HashMap<String, String>, ServiceError> {
-    authority.read(project)?;
+    let permit = authority.read(project)?;
     let mut ids: Vec<_> = ids.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(permit).await?;
     Ok(rows::of(&mut tx, project, kind, &ids).await?)
 }
 
@@ -36,7 +36,6 @@ pub async fn to_choose_from(
     project: ProjectId,
     choice: Choice,
 ) -> Result<Vec<(String, String)>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::to_choose_from(&mut tx, project, choice).await?)
 }

@@ -16,7 +16,7 @@ use gatewright_store::{
     idempotency::{self as rows, Claim},
 };
 
-use super::ServiceError;
+use super::{ServiceError, authority::before_sign_in};
 use crate::Admin;
 
 /// How long an answer is remembered.
@@ -86,7 +86,7 @@ impl Once {
 
 /// Finds out whether the key was used before. The answer is not given yet: first the caller must be allowed to ask for it.
 pub async fn recognise(app: &Admin, once: &Once) -> Result<(), ServiceError> {
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     let done = rows::find(&mut tx, once.claim.key, app.now()).await?;
     once.is_known.store(done.is_some(), Ordering::SeqCst);
     Ok(())
@@ -94,7 +94,7 @@ pub async fn recognise(app: &Admin, once: &Once) -> Result<(), ServiceError> {
 
 /// The answer that was given to the same request before, if there was one.
 pub async fn look_up(app: &Admin, once: &Once) -> Result<Option<Vec<u8>>, ServiceError> {
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     let Some(done) = rows::find(&mut tx, once.claim.key, app.now()).await? else {
         return Ok(None);
     };

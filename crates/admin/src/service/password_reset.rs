@@ -15,6 +15,7 @@ use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun},
     accounts,
+    authority::before_sign_in,
     change::{Change, created, field, secret_changed},
 };
 use crate::{Admin, account::visitor::Visitor};
@@ -41,7 +42,7 @@ pub async fn offer(app: &Admin, email: &str, make_admin: bool) -> Result<Option<
 pub async fn offer_fully(app: &Admin, email: &str, make_admin: bool) -> Result<Option<Offer>, ServiceError> {
     let email = Email::check("/email", email)?;
     let authority = Authority::operator(Origin::Cli);
-    let mut change = Change::begin(app, &authority, None).await?;
+    let mut change = Change::begin(app, authority.instance_in_person()?).await?;
     let of_address = account_address::list(&mut change.tx, &email).await?;
     let Some(account) = of_address.first() else {
         return Ok(None);
@@ -91,7 +92,7 @@ pub async fn offer_fully(app: &Admin, email: &str, make_admin: bool) -> Result<O
 
 /// Whose password a link sets; nothing when it has run out, was used or never was.
 pub async fn look(app: &Admin, token: &str) -> Result<Option<Account>, ServiceError> {
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     let found = account_link::find(&mut tx, TokenHash::of(token), app.now()).await?;
     match found {
         Some(LinkPurpose::ResetPassword(account)) => Ok(rows::find(&mut tx, account).await?),
@@ -113,7 +114,7 @@ pub async fn complete(
     let password = Password::check("/password", password, &account.email)?;
     let hash = accounts::hash(app, &password).await?;
     let authority = Authority::of_newcomer(account.id, visitor.address);
-    let mut change = Change::begin(app, &authority, None).await?;
+    let mut change = Change::begin(app, before_sign_in().redeem(&authority, None)).await?;
     let now = change.now;
     let purpose = account_link::redeem(&mut change.tx, TokenHash::of(token), now).await?;
     if purpose != Some(LinkPurpose::ResetPassword(account.id)) {

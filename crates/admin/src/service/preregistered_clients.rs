@@ -96,7 +96,7 @@ pub async fn create(
     gateway: GatewayId,
     new: NewPreregisteredClient,
 ) -> Result<WithSecret, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let mut invalid = Invalid::default();
     let fields = invalid.take(check_fields(&new.name, &new.redirect_uris));
     let method = Method::from_name(&new.token_endpoint_auth_method);
@@ -121,7 +121,7 @@ pub async fn create(
     invalid.into_result()?;
     let (name, redirect_uris) = fields.expect("fields without a violation were read");
     let method = method.expect("a method that is no violation was read");
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     existing_gateway(&mut change.tx, project, gateway).await?;
     let (proof, secret) = make_proof(app, &change, method, jwks);
     let client = PreregisteredClient {
@@ -153,8 +153,7 @@ pub async fn list(
     gateway: GatewayId,
     page: &PageRequest,
 ) -> Result<Page<PreregisteredClient>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing_gateway(&mut tx, project, gateway).await?;
     Ok(rows::list(&mut tx, project, gateway, page).await?)
 }
@@ -167,8 +166,7 @@ pub async fn find(
     gateway: GatewayId,
     id: ClientId,
 ) -> Result<PreregisteredClient, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, gateway, id).await
 }
 
@@ -182,8 +180,7 @@ pub async fn update(
     patch: PreregisteredClientPatch,
     if_match: &IfMatch,
 ) -> Result<PreregisteredClient, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let current = existing(&mut change.tx, project, gateway, id).await?;
     if_match.holds(current.updated_at)?;
     let texts = current.redirect_uri_texts().into_iter().map(str::to_owned);
@@ -218,7 +215,7 @@ pub async fn rotate_secret(
     rotation: SecretRotation,
     if_match: &IfMatch,
 ) -> Result<WithSecret, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let overlap = rotation.overlap_seconds.unwrap_or(DEFAULT_OVERLAP_SECONDS);
     if overlap > MAX_OVERLAP_SECONDS {
         return Err(Invalid::one(
@@ -227,7 +224,7 @@ pub async fn rotate_secret(
         )
         .into());
     }
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     let current = existing(&mut change.tx, project, gateway, id).await?;
     if_match.holds(current.updated_at)?;
     let (place, hashes) = match &current.proof {
@@ -275,8 +272,7 @@ pub async fn delete(
     id: ClientId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     // Held, so that no code becomes a grant between the end of the grants and the commit.
     if !gatewright_store::gateway::hold(&mut change.tx, project, gateway).await? {
         return Err(ServiceError::not_found("gateway"));

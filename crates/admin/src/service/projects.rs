@@ -44,9 +44,9 @@ pub struct ProjectPatch {
 
 /// Creates a project.
 pub async fn create(app: &Admin, authority: &Authority, new: NewProject) -> Result<Project, ServiceError> {
-    authority.instance()?;
+    let permit = authority.instance()?;
     let name = check_name("/name", &new.name)?;
-    let mut change = Change::begin(app, authority, None).await?;
+    let mut change = Change::begin(app, permit).await?;
     let project = Project {
         id: ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         name,
@@ -58,10 +58,10 @@ pub async fn create(app: &Admin, authority: &Authority, new: NewProject) -> Resu
         .record("created", object(&project), created(audited(&project)))
         .await?;
     // Whoever makes a project as a person owns it; a key belongs to nobody who could.
-    if let Ok(signed_in) = authority.account() {
+    if let Ok(me) = authority.oneself() {
         let owner = Member {
             project_id: project.id,
-            account_id: signed_in.account,
+            account_id: me.account,
             role: Role::Owner,
             created_at: change.now,
             updated_at: change.now,
@@ -79,8 +79,9 @@ pub async fn list(
     authority: &Authority,
     page: &PageRequest,
 ) -> Result<Page<Project>, ServiceError> {
-    let mut tx = app.store.read().await?;
-    let own = match authority.visible_projects() {
+    let (visible, permit) = authority.visible_projects();
+    let mut tx = app.store.read(permit).await?;
+    let own = match visible {
         Visible::All => return Ok(rows::list(&mut tx, page).await?),
         Visible::OfAccount(account) => return Ok(rows::list_of_account(&mut tx, account, page).await?),
         Visible::Only(own) => own,
@@ -99,8 +100,7 @@ pub async fn list(
 
 /// One project.
 pub async fn find(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Project, ServiceError> {
-    authority.read_project(id)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read_project(id)?).await?;
     existing(&mut tx, id).await
 }
 
@@ -110,8 +110,7 @@ pub async fn contents(
     authority: &Authority,
     id: ProjectId,
 ) -> Result<ProjectContents, ServiceError> {
-    authority.read(id)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(id)?).await?;
     Ok(project_contents::count(&mut tx, id).await?)
 }
 
@@ -123,8 +122,7 @@ pub async fn update(
     patch: ProjectPatch,
     if_match: &IfMatch,
 ) -> Result<Project, ServiceError> {
-    authority.manage_project(id)?;
-    let mut change = Change::begin(app, authority, Some(id)).await?;
+    let mut change = Change::begin(app, authority.manage_project(id)?).await?;
     let current = existing(&mut change.tx, id).await?;
     if_match.holds(current.updated_at)?;
     let mut next = Project {
@@ -158,8 +156,7 @@ pub struct Deletion {
 
 /// What would go with a project, for whoever is about to delete it.
 pub async fn deletion(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Deletion, ServiceError> {
-    authority.manage_project(id)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.manage_project(id)?).await?;
     existing(&mut tx, id).await?;
     Ok(Deletion {
         contents: project_contents::count(&mut tx, id).await?,
@@ -176,8 +173,7 @@ pub async fn delete(
     confirm_name: &str,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    authority.manage_project(id)?;
-    let mut change = Change::begin(app, authority, None).await?;
+    let mut change = Change::begin(app, authority.delete_project(id)?).await?;
     let project = existing(&mut change.tx, id).await?;
     if_match.holds(project.updated_at)?;
     if confirm_name != project.name {

@@ -62,7 +62,7 @@ pub async fn create(
     project: ProjectId,
     new: NewSecret,
 ) -> Result<StoredSecret, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let mut invalid = Invalid::default();
     if !check_secret_name(&new.name) {
         invalid.add(
@@ -76,7 +76,7 @@ pub async fn create(
     let origins = invalid.take(check_origins("/origins", &new.origins));
     invalid.into_result()?;
     let id = SecretId::generate(app.clock.as_ref(), app.entropy.as_ref());
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     let secret = StoredSecret {
         id,
         project_id: project,
@@ -121,8 +121,7 @@ pub async fn list(
     project: ProjectId,
     page: &PageRequest,
 ) -> Result<Page<StoredSecret>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::list(&mut tx, project, page).await?)
 }
 
@@ -132,8 +131,7 @@ pub async fn usage(
     authority: &Authority,
     project: ProjectId,
 ) -> Result<HashMap<String, Vec<(ServerId, String)>>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     let servers = every!(page => gatewright_store::server::list(&mut tx, project, &page));
     let mut usage: HashMap<String, Vec<(ServerId, String)>> = HashMap::new();
     for server in &servers {
@@ -152,8 +150,7 @@ pub async fn find(
     project: ProjectId,
     id: SecretId,
 ) -> Result<StoredSecret, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -167,8 +164,7 @@ pub async fn update(
     patch: SecretPatch,
     if_match: &IfMatch,
 ) -> Result<StoredSecret, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let current = rows::find_and_hold(&mut change.tx, project, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("secret"))?;
@@ -255,8 +251,7 @@ pub async fn delete(
     id: SecretId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let secret = existing(&mut change.tx, project, id).await?;
     if_match.holds(secret.updated_at)?;
     let users = users_of(&mut change.tx, &secret).await?;

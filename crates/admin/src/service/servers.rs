@@ -121,7 +121,7 @@ pub async fn create(
     project: ProjectId,
     new: NewServer,
 ) -> Result<Saved, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let fields = ServerFields {
         slug: new.slug,
         name: new.name,
@@ -146,7 +146,7 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(permit).await?;
     if gatewright_store::project::find(&mut tx, project).await?.is_none() {
         return Err(ServiceError::not_found("project"));
     }
@@ -155,7 +155,7 @@ pub async fn create(
     // Nothing of the store is held while the server is waited for.
     drop(tx);
     let outcome = trial.run(app).await;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     check_secrets(&mut change.tx, &server, &url).await?;
     claim_origin(app, authority, &mut change.tx, None, &server).await?;
     server.created_at = change.now;
@@ -180,8 +180,7 @@ pub async fn list(
     project: ProjectId,
     page: &PageRequest,
 ) -> Result<Page<Server>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::list(&mut tx, project, page).await?)
 }
 
@@ -192,8 +191,7 @@ pub async fn find(
     project: ProjectId,
     id: ServerId,
 ) -> Result<Server, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -205,8 +203,7 @@ pub async fn search(
     text: &str,
     page: &PageRequest,
 ) -> Result<Page<Server>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::search(&mut tx, project, text, page).await?)
 }
 
@@ -219,8 +216,8 @@ pub async fn update(
     patch: ServerPatch,
     if_match: &IfMatch,
 ) -> Result<Saved, ServiceError> {
-    authority.change(project)?;
-    let mut tx = app.store.read().await?;
+    let permit = authority.change(project)?;
+    let mut tx = app.store.read(permit).await?;
     let seen = existing(&mut tx, project, id).await?;
     if_match.holds(seen.updated_at)?;
     let (mut next, url) = patched(app, &seen, patch)?;
@@ -242,7 +239,7 @@ pub async fn update(
         Some(trial) => Some(trial.run(app).await),
         None => None,
     };
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     let current = existing(&mut change.tx, project, id).await?;
     // The change was made from what was seen; while the server was asked somebody may have been faster.
     if current != seen {
@@ -304,8 +301,7 @@ pub async fn delete(
     id: ServerId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let server = existing(&mut change.tx, project, id).await?;
     if_match.holds(server.updated_at)?;
     match rows::delete(&mut change.tx, project, id).await? {

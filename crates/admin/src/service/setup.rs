@@ -20,6 +20,7 @@ use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun},
     accounts,
+    authority::before_sign_in,
     change::{Change, Object, created, field},
 };
 use crate::{Admin, account::visitor::Visitor};
@@ -63,7 +64,7 @@ pub struct MadeInstance {
 
 /// Whether nobody has made the first account yet.
 async fn is_needed(app: &Admin) -> Result<bool, ServiceError> {
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     Ok(!rows::has_first(&mut tx).await?)
 }
 
@@ -76,7 +77,7 @@ pub async fn has_nobody(app: &Admin) -> Result<bool, ServiceError> {
         after: None,
         limit: 1,
     };
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     Ok(rows::list(&mut tx, &one).await?.items.is_empty())
 }
 
@@ -94,7 +95,7 @@ pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
         created_at: now,
         expires_at: now.plus(SETUP_LIFE),
     };
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write(before_sign_in()).await?;
     account_link::insert(&mut tx, &link, ActorKind::System).await?;
     tx.commit().await?;
     Ok(Some(format!("{}/account/setup/{token}", app.config.public_url())))
@@ -102,7 +103,7 @@ pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
 
 /// What became of a setup link. Taken by nobody yet.
 pub async fn look(app: &Admin, token: &str) -> Result<SetupState, ServiceError> {
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     if rows::has_first(&mut tx).await? {
         return Ok(SetupState::Done);
     }
@@ -124,7 +125,7 @@ pub async fn complete(
     usable(look(app, token).await?)?;
     let prepared = prepare(app, new, app.config.administrators.password_sign_in).await?;
     let authority = Authority::of_newcomer(prepared.account.id, visitor.address);
-    let mut change = Change::begin(app, &authority, None).await?;
+    let mut change = Change::begin(app, before_sign_in().redeem(&authority, None)).await?;
     let (hash, now) = (TokenHash::of(token), change.now);
     if account_link::redeem(&mut change.tx, hash, now).await? != Some(LinkPurpose::Setup) {
         return Err(used());
@@ -143,7 +144,7 @@ pub async fn by_operator(app: &Admin, new: NewInstance) -> Result<Option<MadeIns
     }
     let prepared = prepare(app, new, false).await?;
     let authority = Authority::operator(Origin::Cli);
-    let mut change = Change::begin(app, &authority, None).await?;
+    let mut change = Change::begin(app, authority.instance()?).await?;
     match make(&mut change, &prepared).await {
         Ok(()) => {}
         Err(ServiceError::Conflict(_)) => return Ok(None),

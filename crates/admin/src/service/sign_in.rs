@@ -14,6 +14,7 @@ use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun},
     audit_events::{self, Entry},
+    authority::before_sign_in,
     change::Object,
 };
 use crate::{
@@ -114,14 +115,14 @@ enum Checked {
 /// Whether the right password of the account of this address was typed in this network lately; never while several accounts
 /// share the address.
 pub(super) async fn is_at_home(app: &Admin, email: &Email, prefix: &str) -> Result<bool, StoreError> {
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     sign_in_place::is_known(&mut tx, email, prefix, app.now()).await
 }
 
 async fn check(app: &Admin, email: Option<&Email>, password: &Secret) -> Result<Checked, SignInError> {
     let found = match email {
         Some(email) => {
-            let mut tx = app.store.read().await?;
+            let mut tx = app.store.read(before_sign_in()).await?;
             account_address::credentials(&mut tx, email).await?
         }
         None => Vec::new(),
@@ -169,7 +170,7 @@ async fn finish(
         }
         _ => None,
     };
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write(before_sign_in()).await?;
     if let Some((before, after)) = renewed {
         rows::rehash(&mut tx, account.id, before, &after).await?;
     }

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun},
+    authority::before_sign_in,
     sign_in,
 };
 use crate::{
@@ -109,7 +110,7 @@ async fn admit(
     visitor: &Visitor,
     person: &VerifiedAdministrator,
 ) -> Result<Begun, SingleSignOnError> {
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write(before_sign_in()).await?;
     let known = rows::find_by_identity(&mut tx, &person.issuer, &person.subject).await?;
     let account = match known {
         Some(account) => account,

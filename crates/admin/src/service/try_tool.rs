@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 use super::{
     Authority, ServiceError,
     audit_events::Entry,
+    authority::MayChange,
     change::{Object, created, field},
     gateways, members, users,
 };
@@ -83,7 +84,7 @@ pub async fn call(
     gateway: GatewayId,
     call: ToolCall,
 ) -> Result<Tried, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let way = way(app, authority, project, gateway).await?;
     if call.tool.is_empty() || call.tool.len() > NAME_MAX {
         return Err(Invalid::one("/tool", "Name a tool of the gateway, as its clients see it.").into());
@@ -93,7 +94,7 @@ pub async fn call(
         Some(user) => as_user(app, authority, &way, user).await?,
     };
     let arguments = Value::Object(call.arguments).to_string();
-    note(app, authority, &way.gateway, &call.tool, &principal).await?;
+    note(app, permit, &way.gateway, &call.tool, &principal).await?;
     Ok(trial::call(&app.gateways(), &way.entry, principal, &call.tool, &arguments).await)
 }
 
@@ -116,15 +117,15 @@ async fn way(
 }
 
 async fn own_account(app: &Admin, authority: &Authority) -> Result<Account, ServiceError> {
-    let Ok(signed_in) = authority.account() else {
+    let Ok(me) = authority.oneself() else {
         return Err(Invalid::one(
             "/user",
             "An API key does not belong to a person, so name the user of the gateway to call for.",
         )
         .into());
     };
-    let mut tx = app.store.read().await?;
-    let account = accounts::find(&mut tx, signed_in.account).await?;
+    let mut tx = app.store.read(me).await?;
+    let account = accounts::find(&mut tx, me.account).await?;
     account.ok_or_else(|| ServiceError::not_found("account"))
 }
 
@@ -259,14 +260,14 @@ fn principal(
 /// Writes the call into the audit trail. Without that there is no call.
 async fn note(
     app: &Admin,
-    authority: &Authority,
+    permit: MayChange<'_>,
     gateway: &Gateway,
     tool: &str,
     principal: &Principal,
 ) -> Result<(), ServiceError> {
     let entry = Entry {
         project: Some(gateway.project_id),
-        actor: authority.actor().clone(),
+        actor: permit.authority().actor().clone(),
         verb: "tool_tried",
         object: Object {
             kind: "gateway",
@@ -278,7 +279,7 @@ async fn note(
             field("user", principal.assertion_subject()),
         ]),
     };
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write(permit).await?;
     audit::insert(&mut tx, &entry.event(app)).await?;
     Ok(tx.commit().await?)
 }

@@ -54,7 +54,7 @@ pub async fn create(
     project: ProjectId,
     new: NewUserSource,
 ) -> Result<Saved, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let mut invalid = Invalid::default();
     let fields = UserSourceFields {
         name: new.name,
@@ -98,7 +98,7 @@ pub async fn create(
     } else {
         ask_provider(app, &mut source).await?
     };
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     rows::insert(&mut change.tx, &source)
         .await
         .map_err(|error| ServiceError::taken(error, "User Source"))?;
@@ -117,8 +117,7 @@ pub async fn list(
     project: ProjectId,
     page: &PageRequest,
 ) -> Result<Page<UserSource>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(rows::list(&mut tx, project, &UserSourceFilter::default(), page).await?)
 }
 
@@ -129,8 +128,7 @@ pub async fn find(
     project: ProjectId,
     id: UserSourceId,
 ) -> Result<UserSource, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -144,8 +142,8 @@ pub async fn update(
     if_match: &IfMatch,
     run: Run,
 ) -> Result<Done<Saved>, ServiceError> {
-    authority.change(project)?;
-    let mut tx = app.store.read().await?;
+    let permit = authority.change(project)?;
+    let mut tx = app.store.read(permit).await?;
     let mut current = existing(&mut tx, project, id).await?;
     drop(tx);
     if_match.holds(current.updated_at)?;
@@ -176,7 +174,7 @@ pub async fn update(
         Vec::new()
     };
 
-    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, permit).await?;
     let changes_row = next != current;
     // While the provider was asked, somebody else may have edited it, or a sign-in may have noted something about its secret.
     let present = held(&mut change.tx, project, id).await?;
@@ -253,8 +251,7 @@ pub async fn delete(
     if_match: &IfMatch,
     run: Run,
 ) -> Result<Done<()>, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin_as(run, app, authority, Some(project)).await?;
+    let mut change = Change::begin_as(run, app, authority.change(project)?).await?;
     let source = existing(&mut change.tx, project, id).await?;
     if_match.holds(source.updated_at)?;
     let effects = match run {

@@ -44,8 +44,7 @@ pub async fn list(
     filter: &UserFilter,
     page: &PageRequest,
 ) -> Result<Page<User>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     let search = filter.search.as_deref().map(str::trim);
     let filter = UserFilter {
         search: search.filter(|text| !text.is_empty()).map(str::to_owned),
@@ -61,8 +60,7 @@ pub async fn find(
     project: ProjectId,
     id: UserId,
 ) -> Result<User, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -74,8 +72,7 @@ pub async fn former(
     project: ProjectId,
     users: &[User],
 ) -> Result<HashSet<UserId>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     let mut present: HashMap<UserSourceId, Option<(String, String)>> = HashMap::new();
     let mut former = HashSet::new();
     for user in users {
@@ -106,13 +103,13 @@ pub async fn update(
     patch: UserPatch,
     if_match: &IfMatch,
 ) -> Result<User, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     let mut invalid = Invalid::default();
     let status = patch
         .status
         .required(&mut invalid, "/status", &["active", "blocked"]);
     invalid.into_result()?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     let current = existing(&mut change.tx, project, id).await?;
     if_match.holds(version(&current))?;
     let Some(status) = status.filter(|status| *status != current.status) else {
@@ -153,8 +150,7 @@ pub async fn delete(
     id: UserId,
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let user = existing(&mut change.tx, project, id).await?;
     if_match.holds(version(&user))?;
     let now = change.now;
@@ -173,8 +169,7 @@ pub async fn grants(
     id: UserId,
     page: &PageRequest,
 ) -> Result<Page<Grant>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await?;
     grants::list(app, &mut tx, project, Holder::User(id), page).await
 }
@@ -186,8 +181,7 @@ pub async fn held(
     project: ProjectId,
     id: UserId,
 ) -> Result<HeldGrants, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(held_grants::count_of_user(&mut tx, project, id, app.now()).await?)
 }
 
@@ -199,8 +193,7 @@ pub async fn end_grant(
     id: UserId,
     grant: GrantId,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     existing(&mut change.tx, project, id).await?;
     grants::end(change, project, Holder::User(id), grant).await
 }
@@ -212,8 +205,7 @@ pub async fn end_grants(
     project: ProjectId,
     id: UserId,
 ) -> Result<u64, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let user = existing(&mut change.tx, project, id).await?;
     let ended = grants::end_all(
         &mut change,

@@ -122,13 +122,13 @@ async fn a_hash_of_another_cost_is_renewed_at_sign_in() {
         argon2::PasswordHasher::hash_password_with_salt(&cheap, PASSWORD.as_bytes(), &[7; 16]).unwrap();
     let cheap = gatewright_domain::password::PasswordHash::new(cheap.to_string());
     let stored = async || {
-        let mut tx = world.app().store.read().await.unwrap();
+        let mut tx = world.app().gateways().store.read().await.unwrap();
         let found = rows::find_password(&mut tx, world.owner.account.id)
             .await
             .unwrap();
         found.unwrap()
     };
-    let mut tx = world.app().store.write().await.unwrap();
+    let mut tx = world.app().gateways().store.write().await.unwrap();
     let now = world.app().now();
     rows::set_password(&mut tx, world.owner.account.id, &cheap, now)
         .await

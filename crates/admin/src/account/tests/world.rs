@@ -133,7 +133,7 @@ impl World {
 
     /// The audit trail of the instance (`None`) or of a project, newest first.
     pub(super) async fn trail(&self, project: Option<ProjectId>) -> Vec<AuditEvent> {
-        let mut tx = self.app().store.read().await.unwrap();
+        let mut tx = self.app().gateways().store.read().await.unwrap();
         let filter = AuditFilter::default();
         gatewright_store::audit::list(&mut tx, project, &filter, &page())
             .await

@@ -148,7 +148,7 @@ async fn an_invitation_is_listed_without_its_link_and_revoked() {
         .expect(422);
     assert_eq!(wrong.pointers(), ["/email", "/role"]);
     // Only the hash is stored.
-    bench.app.store.close().await;
+    bench.app.gateways().store.close().await;
     let files: String = std::fs::read_dir(bench.folder.path())
         .unwrap()
         .map(|entry| String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap()).into_owned())

@@ -303,7 +303,7 @@ impl Bench {
             first_sign_in_at: now,
             last_sign_in_at: now,
         };
-        let mut tx = self.app.store.write().await.unwrap();
+        let mut tx = self.app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();
         tx.commit().await.unwrap();
         user.id
@@ -342,7 +342,7 @@ impl Bench {
             last_used_at: now,
             revoked: None,
         };
-        let mut tx = self.app.store.write().await.unwrap();
+        let mut tx = self.app.gateways().store.write().await.unwrap();
         gatewright_store::grant::insert(&mut tx, &grant).await.unwrap();
         tx.commit().await.unwrap();
         grant.id

@@ -63,7 +63,7 @@ async fn the_same_request_gets_the_same_answer_and_makes_nothing_again() {
 
     // The key lies nowhere.
     let key = first.text("key");
-    bench.app.store.close().await;
+    bench.app.gateways().store.close().await;
     let folder = std::fs::read_dir(bench.folder.path()).unwrap();
     for file in folder
         .map(|entry| entry.unwrap().path())

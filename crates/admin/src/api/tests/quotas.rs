@@ -191,7 +191,7 @@ async fn what_exists_works_on_when_a_quota_is_lowered() {
         created_at: bench.now(),
         updated_at: bench.now(),
     };
-    let mut tx = bench.app.store.write().await.unwrap();
+    let mut tx = bench.app.gateways().store.write().await.unwrap();
     gatewright_store::server::insert(&mut tx, &old).await.unwrap();
     tx.commit().await.unwrap();
     let id = old.id;

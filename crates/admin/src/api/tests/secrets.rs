@@ -106,7 +106,7 @@ async fn a_secret_goes_only_to_its_origins() {
         of("server."),
         ["server.updated", "server.updated", "server.created"]
     );
-    bench.app.store.close().await;
+    bench.app.gateways().store.close().await;
     assert!(!bench.everything_visible().contains("canary"));
 }
 

@@ -158,7 +158,7 @@ async fn projects_that_shared_an_origin_before_go_on_and_are_told() {
         .expect(201)
         .text("id");
     let (project, id) = (other.id.parse().unwrap(), plain.parse().unwrap());
-    let mut tx = bench.app.store.write().await.unwrap();
+    let mut tx = bench.app.gateways().store.write().await.unwrap();
     let before = gatewright_store::server::find(&mut tx, project, id)
         .await
         .unwrap()

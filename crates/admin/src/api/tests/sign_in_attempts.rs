@@ -184,7 +184,7 @@ async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
         .expect(404);
     // Another process on the same data has the stored one only.
     sign_in_trace::flush(&bench.app).await.unwrap();
-    let mut tx = bench.app.store.read().await.unwrap();
+    let mut tx = bench.app.gateways().store.read().await.unwrap();
     let filter = gatewright_store::sign_in_attempt::AttemptFilter::default();
     let page = gatewright_store::PageRequest {
         after: None,

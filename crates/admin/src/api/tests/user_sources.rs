@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use super::bench::{Bench, Tenant, new_source};
 
 async fn stored(bench: &Bench, acme: &Tenant, id: &str) -> user_source::UserSource {
-    let mut tx = bench.app.store.read().await.unwrap();
+    let mut tx = bench.app.gateways().store.read().await.unwrap();
     let found = gatewright_store::user_source::find(&mut tx, acme.project(), id.parse().unwrap()).await;
     found.unwrap().unwrap()
 }
@@ -219,7 +219,7 @@ async fn a_new_secret_keeps_the_old_one_as_fallback() {
     );
     assert_eq!(newest["actor"]["type"], "api_key");
     assert_eq!(newest["actor"]["address"], "127.0.0.1");
-    bench.app.store.close().await;
+    bench.app.gateways().store.close().await;
     let all = bench.everything_visible();
     assert!(
         all.contains("user_source.updated"),
@@ -399,7 +399,7 @@ async fn the_last_test_of_a_connection_is_kept_until_what_it_was_about_changes()
     let tests = acme.path("audit-events?action=user_source.tested");
     let events = bench.get(&acme.viewer, &tests).await.expect(200);
     assert_eq!(events.body["items"].as_array().unwrap().len(), 3);
-    bench.app.store.close().await;
+    bench.app.gateways().store.close().await;
     assert!(
         !bench.everything_visible().contains("canary"),
         "no secret anywhere"

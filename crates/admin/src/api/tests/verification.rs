@@ -178,7 +178,7 @@ async fn what_a_sign_in_notes_moves_no_version_and_no_edit_undoes_it() {
     let (tag, edited_at) = (rotated.etag().to_owned(), rotated.text("updated_at"));
     let id: gatewright_domain::id::UserSourceId = rotated.text("id").parse().unwrap();
     let stored = async || {
-        let mut tx = bench.app.store.read().await.unwrap();
+        let mut tx = bench.app.gateways().store.read().await.unwrap();
         let found = gatewright_store::user_source::find(&mut tx, acme.project(), id).await;
         found.unwrap().unwrap()
     };
@@ -190,7 +190,7 @@ async fn what_a_sign_in_notes_moves_no_version_and_no_edit_undoes_it() {
     let slow = bench.with(Method::PATCH, &path, Some(&acme.admin), &headers, Some(change));
     let meanwhile = async {
         provider.asked.notified().await;
-        let mut tx = bench.app.store.write().await.unwrap();
+        let mut tx = bench.app.gateways().store.write().await.unwrap();
         let now = bench.now();
         let accepted = gatewright_store::user_source::note_secret_accepted(&mut tx, id, &current, now);
         assert!(accepted.await.unwrap());
@@ -215,7 +215,7 @@ async fn what_a_sign_in_notes_moves_no_version_and_no_edit_undoes_it() {
     let slow = bench.with(Method::PATCH, &path, Some(&acme.admin), &[], Some(change));
     let meanwhile = async {
         provider.asked.notified().await;
-        let mut tx = bench.app.store.write().await.unwrap();
+        let mut tx = bench.app.gateways().store.write().await.unwrap();
         let now = bench.now();
         let refused = gatewright_store::user_source::note_secret_refused(&mut tx, id, &current, now);
         assert!(refused.await.unwrap());
@@ -237,7 +237,7 @@ async fn a_secret_the_provider_refuses_shows_in_the_answer() {
     let rotate = json!({"client_secret": "another", "skip_validation": true});
     let rotated = bench.patch(&acme.admin, &path, rotate).await.expect(200);
     assert_eq!(rotated.body["client_secret_in_use"], "current");
-    let mut tx = bench.app.store.write().await.unwrap();
+    let mut tx = bench.app.gateways().store.write().await.unwrap();
     let source = gatewright_store::user_source::find(&mut tx, acme.project(), id.parse().unwrap());
     let source = source.await.unwrap().unwrap();
     let current = &source.client_secret.current;

@@ -76,7 +76,7 @@ impl People {
             first_sign_in_at: app.now(),
             last_sign_in_at: app.now(),
         };
-        let mut tx = app.store.write().await.unwrap();
+        let mut tx = app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();
         tx.commit().await.unwrap();
         user.id
@@ -104,7 +104,7 @@ impl People {
             last_used_at: now,
             revoked: None,
         };
-        let mut tx = app.store.write().await.unwrap();
+        let mut tx = app.gateways().store.write().await.unwrap();
         gatewright_store::grant::insert(&mut tx, &grant).await.unwrap();
         tx.commit().await.unwrap();
         grant.id

@@ -70,7 +70,7 @@ impl Place {
             first_sign_in_at: now,
             last_sign_in_at: now,
         };
-        let mut tx = test.app.store.write().await.unwrap();
+        let mut tx = test.app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();
         tx.commit().await.unwrap();
         user.id.to_string()

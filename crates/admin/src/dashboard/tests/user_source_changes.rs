@@ -261,7 +261,7 @@ async fn a_refused_secret_is_told_with_what_to_do() {
     let path = ada.source(&project, "Okta").await;
     assert!(!ada.get(&path).await.has("Secret refused"));
     let stored = bench.stored(&path).await.unwrap();
-    let mut tx = bench.test.app.store.write().await.unwrap();
+    let mut tx = bench.test.app.gateways().store.write().await.unwrap();
     let now = bench.test.app.now();
     let noted = gatewright_store::user_source::note_secret_refused(
         &mut tx,
@@ -373,7 +373,7 @@ async fn a_test_sign_in_leads_to_its_page_and_is_its_starters_alone() {
     assert!(begin.starts_with("/oauth2/test-sign-in/"), "{begin}");
     let page = ada.get(&begin).await.expect(200);
     assert!(page.has("Where you sign in") && page.has("Okta"));
-    let mut tx = bench.test.app.store.read().await.unwrap();
+    let mut tx = bench.test.app.gateways().store.read().await.unwrap();
     let hash = TokenHash::of(begin.rsplit('/').next().unwrap());
     let test = test_sign_in::find_by_page(&mut tx, hash, bench.test.app.now()).await;
     drop(tx);

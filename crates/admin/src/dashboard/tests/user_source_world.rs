@@ -163,7 +163,7 @@ impl Bench {
             first_sign_in_at: now,
             last_sign_in_at: now,
         };
-        let mut tx = app.store.write().await.unwrap();
+        let mut tx = app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();
         let grant = Grant {
             id: GrantId::generate(clock, &SystemEntropy),

@@ -23,8 +23,7 @@ pub async fn search(
     text: &str,
     page: &PageRequest,
 ) -> Result<Page<Account>, ServiceError> {
-    authority.instance()?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.instance()?).await?;
     Ok(rows::search(&mut tx, text, page).await?)
 }
 
@@ -34,8 +33,7 @@ pub async fn others_of_address(
     authority: &Authority,
     account: &Account,
 ) -> Result<Vec<Account>, ServiceError> {
-    authority.instance()?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.instance()?).await?;
     let mut others = account_address::list(&mut tx, &account.email).await?;
     others.retain(|other| other.id != account.id);
     Ok(others)
@@ -47,16 +45,14 @@ pub async fn memberships_of(
     authority: &Authority,
     id: AccountId,
 ) -> Result<Vec<member::Membership>, ServiceError> {
-    authority.instance()?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.instance()?).await?;
     existing(&mut tx, id).await?;
     Ok(member::memberships(&mut tx, id).await?)
 }
 
 /// Ends every session of an account; the caller's own goes on. It can sign in again.
 pub async fn end_sessions_of(app: &Admin, authority: &Authority, id: AccountId) -> Result<(), ServiceError> {
-    authority.instance()?;
-    let mut change = Change::begin(app, authority, None).await?;
+    let mut change = Change::begin(app, authority.instance()?).await?;
     let account = existing(&mut change.tx, id).await?;
     end_sessions_in(&mut change, authority, id).await?;
     tell(&mut change, &account, "sessions_ended", Vec::new()).await?;
@@ -70,8 +66,7 @@ pub async fn offer_password(
     authority: &Authority,
     id: AccountId,
 ) -> Result<String, ServiceError> {
-    authority.instance_in_person()?;
-    let mut change = Change::begin(app, authority, None).await?;
+    let mut change = Change::begin(app, authority.instance_in_person()?).await?;
     let account = existing(&mut change.tx, id).await?;
     if account.status == AccountStatus::Disabled {
         return Err(ServiceError::conflict(

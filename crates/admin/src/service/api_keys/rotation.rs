@@ -47,7 +47,7 @@ pub async fn rotate(
     id: ApiKeyId,
     how: RotateApiKey,
 ) -> Result<CreatedKey, ServiceError> {
-    may_manage(authority, project)?;
+    let permit = may_manage(authority, project)?;
     let overlap = how.overlap_seconds.unwrap_or(DEFAULT_OVERLAP_SECONDS);
     let mut invalid = Invalid::default();
     if overlap > MAX_OVERLAP_SECONDS {
@@ -60,7 +60,7 @@ pub async fn rotate(
         invalid.take(check_expiry(app, authority, how.expires_at));
     }
     invalid.into_result()?;
-    let mut change = Change::begin(app, authority, project).await?;
+    let mut change = Change::begin(app, permit).await?;
     let old = existing(&mut change.tx, project, id).await?;
     let expires_at = how.expires_at.or(old.expires_at);
     // That a key has ended is told as that, and not as an end its successor must not have.

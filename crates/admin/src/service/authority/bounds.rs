@@ -2,29 +2,31 @@
 
 use gatewright_domain::id::ProjectId;
 
-use super::{Access, Authority};
-use crate::service::{ServiceError, once::Once};
+use super::{Access, Authority, MayChange};
+use crate::service::ServiceError;
 
 impl Authority {
     /// The same, or an instance key, which may do it for a project that has no owner: the caller finds out whether it has.
-    pub(in crate::service) fn own_or_begin(&self, project: ProjectId) -> Result<(), ServiceError> {
+    pub(in crate::service) fn own_or_begin(&self, project: ProjectId) -> Result<MayChange<'_>, ServiceError> {
         if self.is_instance_key() {
-            return self.go_on();
+            return self.go_on(Some(project));
         }
         self.own(project)
     }
 
     /// A creation that was done before ends once its caller is known to be allowed to do it.
-    pub(super) fn go_on(&self) -> Result<(), ServiceError> {
-        self.once().map_or(Ok(()), Once::go_on)
+    pub(super) fn go_on(&self, project: Option<ProjectId>) -> Result<MayChange<'_>, ServiceError> {
+        if let Some(once) = self.once() {
+            once.go_on()?;
+        }
+        Ok(MayChange::of(self, project))
     }
 
     /// May hand out credentials or powers of people: a signed-in administrator of the instance, or someone with a shell.
     /// Never a key: what a person can do would be in the hands of whoever holds it, with nothing that names a person.
-    pub(in crate::service) fn instance_in_person(&self) -> Result<(), ServiceError> {
+    pub(in crate::service) fn instance_in_person(&self) -> Result<MayChange<'_>, ServiceError> {
         match &self.access {
-            Access::Everything => Ok(()),
-            Access::Account(_) => self.instance(),
+            Access::Everything | Access::Account(_) => self.instance(),
             Access::Instance | Access::Project(..) => Err(ServiceError::Forbidden(
                 "An API key cannot make a password link, change who administers the instance, or enable and disable \
                  accounts. Sign in to the dashboard as an administrator of the instance to do it, or run `gatewright admin` \

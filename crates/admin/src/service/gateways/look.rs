@@ -29,8 +29,7 @@ pub async fn summaries(
     filter: &GatewayFilter,
     page: &PageRequest,
 ) -> Result<Page<GatewaySummary>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(gateway_list::list(&mut tx, project, filter, page).await?)
 }
 
@@ -43,9 +42,9 @@ pub async fn try_slug(
     own: Option<GatewayId>,
     slug: &str,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
+    let permit = authority.change(project)?;
     check_slug("/slug", slug)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(permit).await?;
     match rows::holder_of_slug(&mut tx, slug).await? {
         SlugHolder::Nobody => Ok(()),
         SlugHolder::Project(holder) if holder == project => Ok(()),
@@ -61,8 +60,7 @@ pub async fn servers_of(
     project: ProjectId,
     gateway: &Gateway,
 ) -> Result<Vec<Server>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     let all = every!(page => server::list(&mut tx, project, &page));
     if gateway.servers.is_empty() {
         return Ok(all);
@@ -78,8 +76,7 @@ pub async fn held_at(
     project: ProjectId,
     id: GatewayId,
 ) -> Result<HeldGrants, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(held_grants::count_of_gateway(&mut tx, project, id, app.now()).await?)
 }
 
@@ -90,7 +87,6 @@ pub async fn contents(
     project: ProjectId,
     id: GatewayId,
 ) -> Result<GatewayContents, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     Ok(project_contents::of_gateway(&mut tx, project, id).await?)
 }

@@ -22,8 +22,7 @@ pub async fn gateways_of(
     project: ProjectId,
     id: ServerId,
 ) -> Result<Vec<UsingGateway>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await?;
     Ok(rows::list_using_gateways(&mut tx, project, id, MAX_TOLD).await?)
 }
@@ -35,10 +34,10 @@ pub async fn count_gateways(
     project: ProjectId,
     page: &[Server],
 ) -> Result<Vec<(ServerId, i64)>, ServiceError> {
-    authority.read(project)?;
+    let permit = authority.read(project)?;
     let (Some(first), Some(last)) = (page.first(), page.last()) else {
         return Ok(Vec::new());
     };
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(permit).await?;
     Ok(rows::count_using_gateways(&mut tx, project, first.id, last.id).await?)
 }

@@ -24,13 +24,13 @@ pub async fn test_connection(
     project: ProjectId,
     id: UserSourceId,
 ) -> Result<UserSource, ServiceError> {
-    authority.change(project)?;
-    let mut tx = app.store.read().await?;
+    let permit = authority.change(project)?;
+    let mut tx = app.store.read(permit).await?;
     let tested = existing(&mut tx, project, id).await?;
     drop(tx);
     let Tested { test, verified_at } = connection::test(app, &tested).await;
 
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, permit).await?;
     // While the provider was asked, a sign-in may have noted something or somebody changed the source: the result is kept
     // as long as it is about what is stored.
     let current = held(&mut change.tx, project, id).await?;

@@ -53,8 +53,7 @@ pub async fn search(
     filter: &UserSourceFilter,
     page: &PageRequest,
 ) -> Result<Page<Listed>, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     let found = rows::list(&mut tx, project, filter, page).await?;
     let counts: HashMap<_, _> = match (found.items.first(), found.items.last()) {
         (Some(first), Some(last)) => gateway::count_of_user_sources(&mut tx, project, first.id, last.id)
@@ -80,8 +79,7 @@ pub async fn usage(
     project: ProjectId,
     id: UserSourceId,
 ) -> Result<Usage, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     existing(&mut tx, project, id).await?;
     let touched = Effects::of_source(&mut tx, project, id, app.now()).await?;
     Ok(Usage {

@@ -41,8 +41,7 @@ pub async fn start(
     project: ProjectId,
     source: UserSourceId,
 ) -> Result<Started, ServiceError> {
-    authority.change(project)?;
-    let mut change = Change::begin(app, authority, Some(project)).await?;
+    let mut change = Change::begin(app, authority.change(project)?).await?;
     let source = existing(&mut change.tx, project, source).await?;
     let starter = authority.actor().kind.to_string();
     let (test, url) = relying_party::prepare(app, &source, starter, change.now);
@@ -67,8 +66,7 @@ pub async fn find(
     source: UserSourceId,
     id: TestSignInId,
 ) -> Result<Read, ServiceError> {
-    authority.read(project)?;
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(authority.read(project)?).await?;
     let test = rows::find(&mut tx, project, source, id, app.now()).await?;
     let own = authority.actor().kind.to_string();
     let test = test

@@ -52,7 +52,7 @@ pub(super) async fn sign_in(bench: &Bench, gateway: &Gateway, client: &str) {
         last_used_at: app.now(),
         revoked: None,
     };
-    let mut tx = app.store.write().await.unwrap();
+    let mut tx = app.gateways().store.write().await.unwrap();
     grant::insert(&mut tx, &row).await.unwrap();
     tx.commit().await.unwrap();
 }

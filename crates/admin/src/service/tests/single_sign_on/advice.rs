@@ -82,7 +82,7 @@ async fn every_text_is_reached() {
     pages.push(refused(&world).await);
     world.person("sam", "sam@staff.example.com", true);
     let sam = world.sign_in().await.unwrap().begun.account.id;
-    let mut tx = world.app().store.write().await.unwrap();
+    let mut tx = world.app().gateways().store.write().await.unwrap();
     let (disabled, now) = (AccountStatus::Disabled, world.app().now());
     let written = account::set_status(&mut tx, sam, disabled, now).await.unwrap();
     assert!(matches!(written, AccountWrite::Done));

@@ -1,0 +1,29 @@
+//! The store as administrators reach it: it opens for a permit only.
+
+use std::sync::Arc;
+
+use gatewright_gateway::Gateways;
+use gatewright_store::{StoreError, Tx};
+
+use super::authority::{Reads, Writes};
+
+/// The store of the process, behind a check of who asks.
+#[derive(Debug)]
+pub(crate) struct Guarded(Arc<Gateways>);
+
+impl Guarded {
+    /// Guards the store of `gateways`.
+    pub(crate) const fn over(gateways: Arc<Gateways>) -> Self {
+        Self(gateways)
+    }
+
+    /// Begins a transaction that reads.
+    pub(crate) async fn read(&self, _permit: impl Reads) -> Result<Tx, StoreError> {
+        self.0.store.read().await
+    }
+
+    /// Begins a transaction that writes.
+    pub(in crate::service) async fn write(&self, _permit: impl Writes) -> Result<Tx, StoreError> {
+        self.0.store.write().await
+    }
+}
