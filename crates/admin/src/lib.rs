@@ -6,6 +6,7 @@ mod api;
 pub mod client_setup;
 pub mod dashboard;
 pub mod router;
+mod schema;
 pub mod service;
 #[cfg(any(test, feature = "testing"))]
 #[allow(missing_docs, clippy::unwrap_used, reason = "for tests")]

@@ -16,11 +16,10 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::{Precondition, Versioned},
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::accounts::{self as service, AccountPatch},
 };
 

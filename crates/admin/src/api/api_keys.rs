@@ -16,11 +16,10 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::{Created, Precondition, Tagged},
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::api_keys::{self as service, ApiKeyPatch, CreatedKey, NewApiKey, NewInstanceKey, RotateApiKey},
 };
 

@@ -26,10 +26,9 @@ use super::{
     input::Ids,
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::{Authority, ServiceError, audit_events as service},
 };
 

@@ -16,11 +16,10 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::Created,
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::clients::{self as service, NewClientBlock},
 };
 

@@ -8,8 +8,11 @@ use gatewright_domain::{gateway::GatewayStatus, id::GatewayId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{schema, user_sources::Warning};
-use crate::service::effects::{Effects, Run, SecretFate};
+use super::user_sources::Warning;
+use crate::{
+    schema,
+    service::effects::{Effects, Run, SecretFate},
+};
 
 /// Whether the request is a rehearsal. An unknown parameter is refused, so that a mistyped one changes nothing.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -22,11 +22,10 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::{
         effects::Done,
         gateways::{self as service, GatewayPatch, NewGateway},

@@ -18,11 +18,10 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::Created,
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::invitations::{self as service, NewInvitation},
 };
 

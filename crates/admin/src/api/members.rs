@@ -17,12 +17,11 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     users::{GrantResource, GrantsEnded, grant_resource},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::members::{self as service, MemberPatch},
 };
 

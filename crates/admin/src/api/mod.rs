@@ -20,7 +20,6 @@ pub mod own_account;
 pub mod preregistered_clients;
 pub mod problem;
 pub mod projects;
-pub mod schema;
 pub mod secrets;
 pub mod server_checks;
 pub mod servers;

@@ -23,13 +23,13 @@ use super::{
     input::{Ids, Input},
     list::List,
     problem::Problem,
-    schema,
     version::{Precondition, Versioned},
 };
 use crate::{
     Admin,
     account::visitor::Visitor,
     request::RequestContext,
+    schema,
     service::{
         account_sessions,
         accounts::{self as service, OwnAccountPatch, PasswordChange},

@@ -17,11 +17,10 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::preregistered_clients::{
         self as service, NewPreregisteredClient, PreregisteredClientPatch, SecretRotation, WithSecret,
     },

@@ -16,12 +16,11 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     user_sources::Warning,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::servers::{self as service, NewServer, Saved, ServerPatch},
 };
 

@@ -18,9 +18,8 @@ use super::{
     input::Ids,
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
 };
-use crate::{Admin, service::sign_in_attempts as service, sign_in_trace::before_allow::Stray};
+use crate::{Admin, schema, service::sign_in_attempts as service, sign_in_trace::before_allow::Stray};
 
 /// An attempt to sign in, step by step. Never a secret, code, token or claim value but the subject.
 #[derive(Debug, Serialize, ToSchema)]

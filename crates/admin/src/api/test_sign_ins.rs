@@ -12,12 +12,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{
-    authenticate::Caller, input::Ids, problem::Problem, schema, user_sources::Warning, version::Created,
-};
+use super::{authenticate::Caller, input::Ids, problem::Problem, user_sources::Warning, version::Created};
 use crate::{
     Admin,
     relying_party::test_sign_in::{Fit, Report, ReportedClaim},
+    schema,
     service::user_sources::test_sign_ins as service,
 };
 

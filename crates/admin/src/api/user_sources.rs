@@ -26,12 +26,12 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin,
     relying_party::check::Finding,
+    schema,
     service::{
         effects::Done,
         user_sources::{self as service, NewUserSource, Saved, UserSourceCandidate, UserSourcePatch},

@@ -17,11 +17,10 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    schema,
     version::{Precondition, Tagged},
 };
 use crate::{
-    Admin,
+    Admin, schema,
     service::{
         Authority,
         users::{self as service, UserFilter, UserPatch},

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     Admin,
     account::{passwords::Verdict, visitor::Visitor},
-    api::schema,
+    schema,
 };
 
 /// An account without password gets one only in a session that began this lately, because the session is all that proves

@@ -22,7 +22,7 @@ use super::{
     change::{Change, Fields, Object, created, every, field, updated},
     invitations, quota,
 };
-use crate::{Admin, api::schema};
+use crate::{Admin, schema};
 
 /// A key of a project to make.
 #[derive(Debug, Default, Deserialize, ToSchema)]

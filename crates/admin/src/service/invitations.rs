@@ -30,7 +30,7 @@ use super::{
     change::{Change, Object, created, field},
     members, quota,
 };
-use crate::{Admin, account::visitor::Visitor, api::schema};
+use crate::{Admin, account::visitor::Visitor, schema};
 
 /// An invitation to make.
 #[derive(Debug, Default, Deserialize, ToSchema)]

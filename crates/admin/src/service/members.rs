@@ -22,7 +22,7 @@ use super::{
     change::{Change, Object, created, field, updated},
     grants, invitations, quota,
 };
-use crate::{Admin, api::schema};
+use crate::{Admin, schema};
 
 /// A change of a member.
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -27,7 +27,7 @@ use super::{
     change::{Change, Fields, Object, created, field, secret_changed, updated},
     quota,
 };
-use crate::{Admin, api::schema};
+use crate::{Admin, schema};
 
 /// A client to register.
 #[derive(Debug, Default, Deserialize, ToSchema)]

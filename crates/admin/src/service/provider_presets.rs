@@ -7,7 +7,7 @@ use gatewright_domain::user_source::AuthenticationChoice;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Admin, api::schema};
+use crate::{Admin, schema};
 
 /// What stands for the redirect URL in the steps.
 const REDIRECT_URL: &str = "{redirect_url}";

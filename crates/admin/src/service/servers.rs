@@ -29,7 +29,7 @@ use super::{
     error::Conflict,
     quota, server_checks,
 };
-use crate::{Admin, api::schema, fetch::Policy, relying_party::check::Finding};
+use crate::{Admin, fetch::Policy, relying_party::check::Finding, schema};
 
 /// Projects named at most to who runs the instance, where they hold an origin.
 const PROJECTS_NAMED: u32 = 3;

@@ -22,7 +22,7 @@ use super::{
     change::{Change, Object, created, field, updated},
     grants,
 };
-use crate::{Admin, api::schema};
+use crate::{Admin, schema};
 
 pub use gatewright_store::user::UserFilter;
 

@@ -133,7 +133,10 @@ impl Authority {
     }
 
     /// May delete a project, which the trail of the instance shows, because the project's own is closed by it.
-    pub(in crate::service) fn delete_project(&self, project: ProjectId) -> Result<MayChange<'_>, ServiceError> {
+    pub(in crate::service) fn delete_project(
+        &self,
+        project: ProjectId,
+    ) -> Result<MayChange<'_>, ServiceError> {
         self.manage_project(project)?;
         Ok(MayChange::of(self, None))
     }

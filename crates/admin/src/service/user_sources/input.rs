@@ -7,7 +7,7 @@ use gatewright_domain::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{api::schema, service::Patch};
+use crate::{schema, service::Patch};
 
 /// A User Source to create.
 #[derive(Debug, Default, Deserialize, ToSchema)]

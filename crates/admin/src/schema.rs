@@ -72,87 +72,87 @@ fn one_of<const N: usize>(values: [&str; N]) -> Object {
 }
 
 /// `active` or `inactive`.
-pub fn status() -> Object {
+pub(crate) fn status() -> Object {
     one_of(["active", "inactive"])
 }
 
 /// `active` or `blocked`.
-pub fn user_status() -> Object {
+pub(crate) fn user_status() -> Object {
     one_of(["active", "blocked"])
 }
 
 /// The authentication mode of a gateway.
-pub fn mode() -> Object {
+pub(crate) fn mode() -> Object {
     one_of(["project_members", "user_source", "headers"])
 }
 
 /// One of the two client secrets of a source.
-pub fn secret_slot() -> Object {
+pub(crate) fn secret_slot() -> Object {
     one_of(["current", "previous"])
 }
 
 /// How a client secret is presented to a provider.
-pub fn client_authentication() -> Object {
+pub(crate) fn client_authentication() -> Object {
     one_of(["automatic", "basic", "post"])
 }
 
 /// The same in a merge patch, where `null` resets it.
-pub fn client_authentication_or_null() -> Object {
+pub(crate) fn client_authentication_or_null() -> Object {
     one_of_or_null(["automatic", "basic", "post"])
 }
 
 /// A way to present a client secret, or null.
-pub fn secret_method() -> Object {
+pub(crate) fn secret_method() -> Object {
     one_of_or_null(["basic", "post"])
 }
 
 /// What came of a check of a connection.
-pub fn test_outcome() -> Object {
+pub(crate) fn test_outcome() -> Object {
     one_of(["passed", "warning", "failed", "skipped"])
 }
 
 /// Whether the provider knows client id and secret.
-pub fn credentials_verdict() -> Object {
+pub(crate) fn credentials_verdict() -> Object {
     one_of(["right", "wrong", "cannot_tell"])
 }
 
 /// How far a test sign-in has come.
-pub fn test_status() -> Object {
+pub(crate) fn test_status() -> Object {
     one_of(["waiting", "at_provider", "succeeded", "failed"])
 }
 
 /// Whether a claim can say who somebody is.
-pub fn fit() -> Object {
+pub(crate) fn fit() -> Object {
     one_of(["usable", "discouraged", "unusable"])
 }
 
 /// Where a provider sends people back to.
-pub fn callback() -> Object {
+pub(crate) fn callback() -> Object {
     one_of(["shared", "own"])
 }
 
 /// The same where leaving it out, or null, stands for the shared one.
-pub fn callback_or_null() -> Object {
+pub(crate) fn callback_or_null() -> Object {
     one_of_or_null(["shared", "own"])
 }
 
 /// The role of a project key.
-pub fn role() -> Object {
+pub(crate) fn role() -> Object {
     one_of(["viewer", "admin", "owner", "gateway"])
 }
 
 /// The same with `instance`, for keys that belong to no project.
-pub fn role_or_instance() -> Object {
+pub(crate) fn role_or_instance() -> Object {
     one_of(["viewer", "admin", "owner", "gateway", "instance"])
 }
 
 /// How a client introduced itself.
-pub fn client_kind() -> Object {
+pub(crate) fn client_kind() -> Object {
     one_of(["dynamic", "metadata_document", "preregistered"])
 }
 
 /// How a pre-registered client proves who it is.
-pub fn client_method() -> Object {
+pub(crate) fn client_method() -> Object {
     one_of([
         "none",
         "client_secret_basic",
@@ -162,32 +162,32 @@ pub fn client_method() -> Object {
 }
 
 /// What a server is told about the user.
-pub fn identity() -> Object {
+pub(crate) fn identity() -> Object {
     one_of(["none", "assertion"])
 }
 
 /// The way in.
-pub fn origin() -> Object {
+pub(crate) fn origin() -> Object {
     one_of(["dashboard", "api", "cli", "system"])
 }
 
 /// How an attempt to sign in stands.
-pub fn attempt_outcome() -> Object {
+pub(crate) fn attempt_outcome() -> Object {
     one_of(["in_progress", "succeeded", "failed", "abandoned"])
 }
 
 /// How a step of it went.
-pub fn step_outcome() -> Object {
+pub(crate) fn step_outcome() -> Object {
     one_of(["done", "failed"])
 }
 
 /// The steps of an attempt to sign in.
-pub fn attempt_step() -> Object {
+pub(crate) fn attempt_step() -> Object {
     one_of(Step::ALL.map(Step::as_str))
 }
 
 /// The same where none failed.
-pub fn attempt_step_or_null() -> Object {
+pub(crate) fn attempt_step_or_null() -> Object {
     one_of_or_null(Step::ALL.map(Step::as_str))
 }
 
@@ -200,31 +200,31 @@ fn one_of_or_null<const N: usize>(values: [&str; N]) -> Object {
 }
 
 /// What becomes of a stored client secret; null where there is none.
-pub fn secret_fate_or_null() -> Object {
+pub(crate) fn secret_fate_or_null() -> Object {
     one_of_or_null(["kept", "rotated", "replaced", "deleted"])
 }
 
 /// The same in a merge patch, where `null` resets it.
-pub fn identity_or_null() -> Object {
+pub(crate) fn identity_or_null() -> Object {
     one_of_or_null(["none", "assertion"])
 }
 
 /// `active` or `inactive` where it may be left open.
-pub fn status_or_null() -> Object {
+pub(crate) fn status_or_null() -> Object {
     one_of_or_null(["active", "inactive"])
 }
 
 /// What has become of an invitation.
-pub fn invitation_status() -> Object {
+pub(crate) fn invitation_status() -> Object {
     one_of(["open", "accepted", "revoked", "expired"])
 }
 
 /// What a member may do.
-pub fn member_role() -> Object {
+pub(crate) fn member_role() -> Object {
     one_of(["viewer", "admin", "owner"])
 }
 
 /// Whether an account may sign in.
-pub fn account_status() -> Object {
+pub(crate) fn account_status() -> Object {
     one_of(["active", "disabled"])
 }
