@@ -18,6 +18,7 @@ use super::{
     audit_events::Entry,
     authority::before_sign_in,
     change::{Change, Object, created, field},
+    entity::Entity,
 };
 use crate::{Admin, account::visitor::Visitor};
 
@@ -84,9 +85,7 @@ pub async fn end_others(app: &Admin, authority: &Authority) -> Result<u64, Servi
     let me = authority.oneself()?;
     let (id, current) = (me.account, me.session);
     let mut change = Change::begin(app, me.change()).await?;
-    let Some(account) = gatewright_store::account::find(&mut change.tx, id).await? else {
-        return Err(ServiceError::not_found("account"));
-    };
+    let account = Account::found(gatewright_store::account::find(&mut change.tx, id).await?)?;
     let Some(current) = current else {
         return Ok(0);
     };
@@ -94,13 +93,8 @@ pub async fn end_others(app: &Admin, authority: &Authority) -> Result<u64, Servi
     if ended == 0 {
         return Ok(0);
     }
-    let object = Object {
-        kind: "account",
-        id: id.to_string(),
-        name: account.email.as_str(),
-    };
     let changes = created(vec![field("sessions_ended", ended)]);
-    change.record("sessions_ended", object, changes).await?;
+    change.record("sessions_ended", account.object(), changes).await?;
     change.commit().await?;
     Ok(ended)
 }
@@ -164,11 +158,7 @@ pub(super) async fn note_in(
         project,
         actor: authority.actor().clone(),
         verb,
-        object: Object {
-            kind: "account",
-            id: account.id.to_string(),
-            name: account.email.as_str(),
-        },
+        object: account.object(),
         changes: Vec::new(),
     };
     gatewright_store::audit::insert(tx, &entry.event(app)).await?;

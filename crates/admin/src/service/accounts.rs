@@ -30,7 +30,8 @@ pub use self::managed::{end_sessions_of, memberships_of, offer_password, others_
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     account_sessions::{self, Begun},
-    change::{Change, Fields, Object, field, secret_changed, updated},
+    change::{Change, Fields, field, secret_changed, updated},
+    entity::Entity,
     grants, invitations, sign_in,
 };
 use crate::{
@@ -168,7 +169,7 @@ pub async fn update(
     if let Some(own) = own {
         account_session::keep(&mut change.tx, &own, next.session_epoch).await?;
     }
-    let mut changes = updated(&audited(&current), audited(&next));
+    let mut changes = updated(&current.audited(), next.audited());
     if current.has_password && !next.has_password {
         changes.push(secret_changed("password"));
     }
@@ -188,10 +189,10 @@ pub(super) async fn tell(
     for membership in member::memberships(&mut change.tx, account.id).await? {
         let project = Some(membership.project_id);
         change
-            .record_in(project, verb, object(account), changes.clone())
+            .record_in(project, verb, account.object(), changes.clone())
             .await?;
     }
-    change.record_in(None, verb, object(account), changes).await
+    change.record_in(None, verb, account.object(), changes).await
 }
 
 /// Ends what a disabled account holds as a member, so that nothing of it comes back when it is enabled again.
@@ -246,8 +247,7 @@ pub async fn update_own(
         updated_at: now,
         ..current.clone()
     };
-    let changes = updated(&audited(&current), audited(&next));
-    change.record("updated", object(&next), changes).await?;
+    change.record_update(&current, &next, Vec::new()).await?;
     change.commit().await?;
     Ok(next)
 }
@@ -305,7 +305,7 @@ pub async fn change_password(
     };
     let changes = vec![secret_changed("password")];
     change
-        .record("password_changed", object(&account), changes)
+        .record("password_changed", account.object(), changes)
         .await?;
     let begun = account_sessions::begin(app, &mut change.tx, &account, visitor).await?;
     let begun = begun.ok_or_else(ServiceError::changed_meanwhile)?;
@@ -405,24 +405,27 @@ fn written(outcome: AccountWrite) -> Result<(), ServiceError> {
 }
 
 async fn existing(tx: &mut Tx, id: AccountId) -> Result<Account, ServiceError> {
-    rows::find(tx, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("account"))
+    Account::found(rows::find(tx, id).await?)
 }
 
-pub(super) fn object(account: &Account) -> Object<'_> {
-    Object {
-        kind: "account",
-        id: account.id.to_string(),
-        name: account.email.as_str(),
+impl Entity for Account {
+    const KIND: &'static str = "account";
+    const NOUN: &'static str = "account";
+
+    fn id(&self) -> String {
+        self.id.to_string()
     }
-}
 
-fn audited(account: &Account) -> Fields {
-    vec![
-        field("name", &account.name),
-        field("status", account.status),
-        field("address_proven", account.address_proven),
-        field("is_instance_admin", account.is_instance_admin),
-    ]
+    fn name(&self) -> &str {
+        self.email.as_str()
+    }
+
+    fn audited(&self) -> Fields {
+        vec![
+            field("name", &self.name),
+            field("status", self.status),
+            field("address_proven", self.address_proven),
+            field("is_instance_admin", self.is_instance_admin),
+        ]
+    }
 }

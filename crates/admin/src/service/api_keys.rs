@@ -19,7 +19,8 @@ pub use self::rotation::{RotateApiKey, rotate};
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
     authority::{MayChange, MayRead, before_sign_in},
-    change::{Change, Fields, Object, created, every, field, updated},
+    change::{Change, Fields, created, every, field, updated},
+    entity::Entity,
     invitations, quota,
 };
 use crate::{Admin, schema};
@@ -191,8 +192,7 @@ pub async fn update(
         name,
         ..current.clone()
     };
-    let changes = updated(&audited(&current), audited(&next));
-    change.record("updated", object(&next), changes).await?;
+    change.record_update(&current, &next, Vec::new()).await?;
     change.commit().await?;
     Ok(next)
 }
@@ -213,7 +213,7 @@ pub async fn revoke(
         return Ok(());
     }
     invitations::end_of(&mut change, None, ActorKind::ApiKey(id)).await?;
-    change.record("revoked", object(&key), Vec::new()).await?;
+    change.record("revoked", key.object(), Vec::new()).await?;
     change.commit().await
 }
 
@@ -345,34 +345,37 @@ async fn insert_over(
     if let KeyScope::Project { project_id, .. } = made.key.scope {
         quota::check_growth(&mut change, project_id, Counted::ApiKeys, before).await?;
     }
-    let changes = created(audited(&made.key));
-    change.record("created", object(&made.key), changes).await?;
+    let changes = created(made.key.audited());
+    change.record("created", made.key.object(), changes).await?;
     change.commit().await?;
     Ok(made)
 }
 
 async fn existing(tx: &mut Tx, project: Option<ProjectId>, id: ApiKeyId) -> Result<ApiKey, ServiceError> {
-    rows::find(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("API key"))
+    ApiKey::found(rows::find(tx, project, id).await?)
 }
 
-fn object(key: &ApiKey) -> Object<'_> {
-    Object {
-        kind: "api_key",
-        id: key.id.to_string(),
-        name: &key.name,
+impl Entity for ApiKey {
+    const KIND: &'static str = "api_key";
+    const NOUN: &'static str = "API key";
+
+    fn id(&self) -> String {
+        self.id.to_string()
     }
-}
 
-fn audited(key: &ApiKey) -> Fields {
-    let mut fields = vec![field("name", &key.name), field("expires_at", key.expires_at)];
-    match key.scope {
-        KeyScope::Instance => fields.push(field("scope", "instance")),
-        KeyScope::Project { role, gateway_id, .. } => {
-            fields.push(field("role", role));
-            fields.push(field("gateway_id", gateway_id));
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn audited(&self) -> Fields {
+        let mut fields = vec![field("name", &self.name), field("expires_at", self.expires_at)];
+        match self.scope {
+            KeyScope::Instance => fields.push(field("scope", "instance")),
+            KeyScope::Project { role, gateway_id, .. } => {
+                fields.push(field("role", role));
+                fields.push(field("gateway_id", gateway_id));
+            }
         }
+        fields
     }
-    fields
 }

@@ -96,11 +96,10 @@ impl Entry<'_> {
 /// Notes what may repeat without end, such as a failed sign-in or a refused change, in a transaction of its own: within
 /// five minutes, entries of one project and action with the same `subject` are one event with a count. A trail that
 /// cannot be written is told in the log and stops nobody.
-pub(crate) async fn tally(app: &Admin, entry: Entry<'_>, subject: &str) {
-    let event = entry.event(app);
+pub(crate) async fn tally(app: &Admin, event: &AuditEvent, subject: &str) {
     let noted = async {
         let mut tx = app.store.write(before_sign_in()).await?;
-        rows::tally(&mut tx, &event, subject).await?;
+        rows::tally(&mut tx, event, subject).await?;
         tx.commit().await
     };
     if let Err(error) = noted.await {

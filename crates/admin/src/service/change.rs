@@ -40,6 +40,10 @@ pub(super) struct Change<'a> {
     pub(super) tx: Tx,
     /// The moment of the change.
     pub(super) now: Timestamp,
+    /// Whether something was done that the audit trail tells.
+    has_recorded: bool,
+    /// What stood in the way, and under which subject it is counted.
+    refusal: Option<(AuditEvent, String)>,
 }
 
 /// The thing a change is about, as the audit trail names it.
@@ -92,7 +96,19 @@ impl<'a> Change<'a> {
             _turn: turn,
             tx,
             now,
+            has_recorded: false,
+            refusal: None,
         })
+    }
+
+    /// Where it is made.
+    pub(super) const fn app(&self) -> &'a Admin {
+        self.app
+    }
+
+    /// Whether it is made or only tried out.
+    pub(super) const fn run(&self) -> Run {
+        self.run
     }
 
     /// The configuration of the instance.
@@ -133,23 +149,37 @@ impl<'a> Change<'a> {
             ..entry.event(self.app)
         };
         gatewright_store::audit::insert(&mut self.tx, &event).await?;
+        self.has_recorded = true;
         Ok(())
     }
 
-    /// Gives the change up because something stands in the way, which the audit trail tells: in a transaction of its own,
-    /// because this one never happened, and once per object, actor and five minutes, because whoever is refused tries
-    /// again.
-    pub(super) async fn refuse(self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
-        if self.run == Run::Rehearsal {
-            return conflict.into();
+    /// Says that something stands in the way, and that the audit trail shall tell it when the change is given up: in a
+    /// transaction of its own, because this one never happened, and once per object, actor and five minutes, because
+    /// whoever is refused tries again.
+    pub(super) fn refused(&mut self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
+        if self.run == Run::Change {
+            let subject = format!("{} {}", object.id, self.permit.authority().actor().kind);
+            let event = self.entry(verb, object, in_the_way(&conflict)).event(self.app);
+            self.refusal = Some((event, subject));
         }
-        let subject = format!("{} {}", object.id, self.permit.authority().actor().kind);
-        let entry = self.entry(verb, object, in_the_way(&conflict));
-        let app = self.app;
-        // The one writer of SQLite is still held by the change.
-        drop(self.tx);
-        audit_events::tally(app, entry, &subject).await;
         conflict.into()
+    }
+
+    /// Ends the change: it is committed if all went well and something was done, and otherwise it never happened.
+    pub(super) async fn finish<T>(self, outcome: Result<T, ServiceError>) -> Result<T, ServiceError> {
+        match outcome {
+            Ok(done) if self.has_recorded => self.commit().await.map(|()| done),
+            Ok(unchanged) => Ok(unchanged),
+            Err(error) => {
+                let (app, refusal) = (self.app, self.refusal);
+                // The one writer of SQLite is still held by the change.
+                drop(self.tx);
+                if let Some((event, subject)) = refusal {
+                    audit_events::tally(app, &event, &subject).await;
+                }
+                Err(error)
+            }
+        }
     }
 
     fn entry<'b>(&self, verb: &'b str, object: Object<'b>, changes: Vec<FieldChange>) -> Entry<'b> {

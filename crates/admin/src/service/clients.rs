@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::{
     Authority, ServiceError,
-    change::{Change, Object, created, field},
+    change::{Change, Fields, created, field},
+    entity::Entity,
     preregistered_clients::existing_gateway,
 };
 use crate::Admin;
@@ -73,8 +74,9 @@ pub async fn block(
     let ended =
         gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &block.client_id, reason, now)
             .await?;
-    let changes = created(vec![field("gateway_id", gateway), field("grants_ended", ended)]);
-    change.record("blocked", object(&block), changes).await?;
+    let mut told = block.audited();
+    told.push(field("grants_ended", ended));
+    change.record("blocked", block.object(), created(told)).await?;
     change.commit().await?;
     Ok(block)
 }
@@ -101,15 +103,12 @@ pub async fn unblock(
     id: ClientBlockId,
 ) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.change(project)?).await?;
-    let not_found = || ServiceError::not_found("blocked client");
-    let block = blocks::find(&mut change.tx, project, gateway, id)
-        .await?
-        .ok_or_else(not_found)?;
+    let block = ClientBlock::found(blocks::find(&mut change.tx, project, gateway, id).await?)?;
     if !blocks::delete(&mut change.tx, project, gateway, id).await? {
-        return Err(not_found());
+        return Err(ServiceError::not_found(ClientBlock::NOUN));
     }
-    let changes = created(vec![field("gateway_id", gateway)]);
-    change.record("unblocked", object(&block), changes).await?;
+    let changes = created(block.audited());
+    change.record("unblocked", block.object(), changes).await?;
     change.commit().await
 }
 
@@ -129,10 +128,19 @@ async fn name_of(
     Ok(name.unwrap_or_default())
 }
 
-fn object(block: &ClientBlock) -> Object<'_> {
-    Object {
-        kind: "client",
-        id: block.client_id.clone(),
-        name: &block.client_name,
+impl Entity for ClientBlock {
+    const KIND: &'static str = "client";
+    const NOUN: &'static str = "blocked client";
+
+    fn id(&self) -> String {
+        self.client_id.clone()
+    }
+
+    fn name(&self) -> &str {
+        &self.client_name
+    }
+
+    fn audited(&self) -> Fields {
+        vec![field("gateway_id", self.gateway_id)]
     }
 }

@@ -12,9 +12,9 @@ use gatewright_store::{account as rows, member};
 use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun},
-    accounts,
     authority::before_sign_in,
     change::{Change, created, field},
+    entity::Entity,
     setup::{self, NewInstance},
 };
 use crate::{Admin, account::visitor::Visitor};
@@ -58,9 +58,7 @@ pub async fn own(app: &Admin, account: AccountId, project: ProjectId) -> Result<
     let account = rows::find(&mut change.tx, account).await?;
     let account = account.ok_or_else(|| ServiceError::not_found("account of the demo"))?;
     let changes = created(vec![field("role", owner.role)]);
-    change
-        .record("joined", accounts::object(&account), changes)
-        .await?;
+    change.record("joined", account.object(), changes).await?;
     change.commit().await
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use gatewright_domain::{
     Invalid,
-    gateway::{Gateway, GatewayFields, GatewaySettings, GatewayStatus, Mode, mint_slug},
+    gateway::{Authentication, Gateway, GatewayFields, GatewaySettings, GatewayStatus, Mode, mint_slug},
     grant::RevocationReason,
     id::{GatewayId, ProjectId, ServerId},
 };
@@ -24,8 +24,9 @@ pub use self::{
 };
 use super::{
     Authority, IfMatch, Patch, ServiceError,
-    change::{Change, Fields, Object, created, field, updated},
+    change::{Change, Fields, created, field, updated},
     effects::{Done, Effects, Run, names},
+    entity::{Entity, Stored, Written},
     quota,
 };
 use crate::Admin;
@@ -38,6 +39,14 @@ pub async fn create(
     new: NewGateway,
 ) -> Result<Gateway, ServiceError> {
     let permit = authority.change(project)?;
+    let new = check(app, new)?;
+    let mut change = Change::begin(app, permit).await?;
+    let gateway = create_in(&mut change, project, new).await;
+    change.finish(gateway).await
+}
+
+/// The fields of a new gateway, checked.
+pub(super) fn check(app: &Admin, new: NewGateway) -> Result<(GatewayFields, Authentication), Invalid> {
     let fields = GatewayFields {
         slug: slug_or_minted(app, new.slug, &new.name),
         name: new.name,
@@ -51,12 +60,18 @@ pub async fn create(
         status: new.status.unwrap_or(GatewayStatus::Active),
         settings: new.settings,
     };
-    let (fields, authentication) = fields.check()?;
-    let id = GatewayId::generate(app.clock.as_ref(), app.entropy.as_ref());
-    let mut change = Change::begin(app, permit).await?;
-    let now = change.now;
+    fields.check()
+}
+
+/// Creates a gateway in a change under way.
+pub(super) async fn create_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    (fields, authentication): (GatewayFields, Authentication),
+) -> Result<Gateway, ServiceError> {
+    let (app, now) = (change.app(), change.now);
     let gateway = Gateway {
-        id,
+        id: GatewayId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         project_id: project,
         name: fields.name,
         description: fields.description,
@@ -71,15 +86,9 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    check_tool_servers(&mut change.tx, &gateway).await?;
-    let slugs = quota::counted(&mut change, project, Counted::Slugs).await?;
-    written(&rows::insert(&mut change.tx, &gateway).await?, &gateway)?;
-    quota::check(&mut change, project, Counted::Gateways).await?;
-    quota::check_growth(&mut change, project, Counted::Slugs, slugs).await?;
-    change
-        .record("created", object(&gateway), created(audited(&gateway)))
-        .await?;
-    change.commit().await?;
+    let slugs = quota::counted(change, project, Counted::Slugs).await?;
+    change.create(&gateway, Vec::new()).await?;
+    quota::check_growth(change, project, Counted::Slugs, slugs).await?;
     Ok(gateway)
 }
 
@@ -117,10 +126,22 @@ pub async fn update(
     run: Run,
 ) -> Result<Done<Gateway>, ServiceError> {
     let mut change = Change::begin_as(run, app, authority.change(project)?).await?;
+    let done = update_in(&mut change, project, id, patch, if_match).await;
+    change.finish(done).await
+}
+
+/// The same in a change under way.
+pub(super) async fn update_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: GatewayId,
+    patch: GatewayPatch,
+    if_match: &IfMatch,
+) -> Result<Done<Gateway>, ServiceError> {
     let current = existing(&mut change.tx, project, id).await?;
     if_match.holds(current.updated_at)?;
-    let mut next = edit(app, &current, patch)?;
-    let effects = match run {
+    let mut next = edit(change.app(), &current, patch)?;
+    let effects = match change.run() {
         Run::Change => None,
         Run::Rehearsal => Some(Effects {
             ends_sessions: current.authentication != next.authentication,
@@ -132,33 +153,21 @@ pub async fn update(
         return Ok(effects.map_or(Done::Changed(current), Done::WouldTouch));
     }
     next.updated_at = change.later_than(current.updated_at);
-    check_tool_servers(&mut change.tx, &next).await?;
-    let slugs = quota::counted(&mut change, project, Counted::Slugs).await?;
-    let outcome = rows::update(&mut change.tx, &next, current.updated_at).await?;
-    if let Err(error) = written(&outcome, &next) {
-        return Err(match (outcome, error) {
-            (
-                GatewayWrite::SourceInactive | GatewayWrite::SourceDeleted,
-                ServiceError::Conflict(conflict),
-            ) => change.refuse("update_refused", object(&current), *conflict).await,
-            (_, error) => error,
-        });
-    }
-    quota::check_growth(&mut change, project, Counted::Slugs, slugs).await?;
-    let mut changes = updated(&audited(&current), audited(&next));
+    let slugs = quota::counted(change, project, Counted::Slugs).await?;
+    change.replace(&current, &next).await?;
+    quota::check_growth(change, project, Counted::Slugs, slugs).await?;
     if let Some(effects) = effects {
-        let changes = names(changes);
+        let changes = names(updated(&current.audited(), next.audited()));
         return Ok(Done::WouldTouch(Effects { changes, ..effects }));
     }
+    let mut more = Vec::new();
     if current.authentication != next.authentication {
-        let now = change.now;
-        let reason = RevocationReason::GatewayChanged;
+        let (reason, now) = (RevocationReason::GatewayChanged, change.now);
         let ended =
             gatewright_store::grant::revoke_of_gateway(&mut change.tx, project, id, reason, now).await?;
-        changes.extend(created(vec![field("grants_ended", ended)]));
+        more = created(vec![field("grants_ended", ended)]);
     }
-    change.record("updated", object(&next), changes).await?;
-    change.commit().await?;
+    change.record_update(&current, &next, more).await?;
     Ok(Done::Changed(next))
 }
 
@@ -172,25 +181,31 @@ pub async fn delete(
     run: Run,
 ) -> Result<Done<()>, ServiceError> {
     let mut change = Change::begin_as(run, app, authority.change(project)?).await?;
+    let done = delete_in(&mut change, project, id, if_match).await;
+    change.finish(done).await
+}
+
+/// The same in a change under way.
+pub(super) async fn delete_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: GatewayId,
+    if_match: &IfMatch,
+) -> Result<Done<()>, ServiceError> {
     let gateway = existing(&mut change.tx, project, id).await?;
     if_match.holds(gateway.updated_at)?;
-    if run == Run::Rehearsal {
+    if change.run() == Run::Rehearsal {
         return Ok(Done::WouldTouch(Effects {
             ends_sessions: true,
             ..Effects::of_gateway(&mut change.tx, &gateway, change.now).await?
         }));
     }
-    if !rows::delete(&mut change.tx, project, id).await? {
-        return Err(ServiceError::not_found("gateway"));
-    }
-    change.record("deleted", object(&gateway), Vec::new()).await?;
-    change.commit().await.map(Done::Changed)
+    change.delete(&gateway, Vec::new()).await?;
+    Ok(Done::Changed(()))
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Gateway, ServiceError> {
-    rows::find(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("gateway"))
+    Gateway::found(rows::find(tx, project, id).await?)
 }
 
 fn edit(app: &Admin, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, Invalid> {
@@ -305,26 +320,59 @@ fn taken(slug: &str) -> String {
     )
 }
 
-fn object(gateway: &Gateway) -> Object<'_> {
-    Object {
-        kind: "gateway",
-        id: gateway.id.to_string(),
-        name: &gateway.name,
+impl Entity for Gateway {
+    const KIND: &'static str = "gateway";
+    const NOUN: &'static str = "gateway";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn audited(&self) -> Fields {
+        vec![
+            field("name", &self.name),
+            field("description", &self.description),
+            field("instructions", &self.instructions),
+            field("slug", &self.slug),
+            field("authentication_mode", self.authentication.mode()),
+            field("user_source_id", self.authentication.user_source()),
+            field("trusted_clients", &self.trusted_clients),
+            field("servers", &self.servers),
+            field("allowed_tools", &self.allowed_tools),
+            field("status", self.status),
+            field("settings", &self.settings),
+        ]
     }
 }
 
-fn audited(gateway: &Gateway) -> Fields {
-    vec![
-        field("name", &gateway.name),
-        field("description", &gateway.description),
-        field("instructions", &gateway.instructions),
-        field("slug", &gateway.slug),
-        field("authentication_mode", gateway.authentication.mode()),
-        field("user_source_id", gateway.authentication.user_source()),
-        field("trusted_clients", &gateway.trusted_clients),
-        field("servers", &gateway.servers),
-        field("allowed_tools", &gateway.allowed_tools),
-        field("status", gateway.status),
-        field("settings", &gateway.settings),
-    ]
+impl Stored for Gateway {
+    fn counts(&self) -> Option<(ProjectId, Counted)> {
+        Some((self.project_id, Counted::Gateways))
+    }
+
+    async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
+        check_tool_servers(tx, self).await?;
+        written(&rows::insert(tx, self).await?, self)
+    }
+
+    async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
+        check_tool_servers(tx, self).await?;
+        let outcome = rows::update(tx, self, before.updated_at).await?;
+        match (written(&outcome, self), outcome) {
+            (Ok(()), _) => Ok(Written::Done),
+            (
+                Err(ServiceError::Conflict(conflict)),
+                GatewayWrite::SourceInactive | GatewayWrite::SourceDeleted,
+            ) => Ok(Written::Refused(*conflict)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {
+        Written::unless_missing::<Self>(rows::delete(tx, self.project_id, self.id).await?)
+    }
 }

@@ -27,7 +27,8 @@ use super::{
     account_sessions::{self, Begun, Session},
     accounts, api_keys,
     authority::before_sign_in,
-    change::{Change, Object, created, field},
+    change::{Change, Fields, created, field},
+    entity::Entity,
     members, quota,
 };
 use crate::{Admin, account::visitor::Visitor, schema};
@@ -132,11 +133,8 @@ pub async fn create(
             other => other.into(),
         })?;
     quota::check_growth(&mut change, project, Counted::Members, members).await?;
-    let changes = created(vec![
-        field("role", role),
-        field("expires_at", invitation.expires_at),
-    ]);
-    change.record("created", object(&invitation), changes).await?;
+    let changes = created(invitation.audited());
+    change.record("created", invitation.object(), changes).await?;
     change.commit().await?;
     let link = format!("{}/account/invitations/{token}", app.config.public_url());
     Ok(CreatedInvitation {
@@ -180,7 +178,7 @@ pub async fn revoke(
     if !rows::revoke(&mut change.tx, project, id, now).await? {
         return Ok(());
     }
-    change.record("revoked", object(&invitation), Vec::new()).await?;
+    change.record("revoked", invitation.object(), Vec::new()).await?;
     change.commit().await
 }
 
@@ -340,7 +338,7 @@ async fn admit(change: &mut Change<'_>, token: &str, account: &Account) -> Resul
             "You are a member of this project already.",
         ));
     }
-    change.record("accepted", object(&invitation), Vec::new()).await?;
+    change.record("accepted", invitation.object(), Vec::new()).await?;
     let changes = created(vec![field("role", member.role)]);
     change.record("added", members::object(account), changes).await
 }
@@ -356,7 +354,7 @@ pub(super) async fn end_of(
     for ended in rows::revoke_of(&mut change.tx, project, maker, now).await? {
         let project = Some(ended.project_id);
         change
-            .record_in(project, "revoked", object(&ended), Vec::new())
+            .record_in(project, "revoked", ended.object(), Vec::new())
             .await?;
     }
     Ok(())
@@ -370,15 +368,22 @@ async fn open(app: &Admin, token: &str) -> Result<Offer, ServiceError> {
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: InvitationId) -> Result<Invitation, ServiceError> {
-    rows::find(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("invitation"))
+    Invitation::found(rows::find(tx, project, id).await?)
 }
 
-fn object(invitation: &Invitation) -> Object<'_> {
-    Object {
-        kind: "invitation",
-        id: invitation.id.to_string(),
-        name: invitation.email.as_str(),
+impl Entity for Invitation {
+    const KIND: &'static str = "invitation";
+    const NOUN: &'static str = "invitation";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        self.email.as_str()
+    }
+
+    fn audited(&self) -> Fields {
+        vec![field("role", self.role), field("expires_at", self.expires_at)]
     }
 }

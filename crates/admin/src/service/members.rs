@@ -116,7 +116,7 @@ pub async fn update(
         MemberWrite::Done => {}
         MemberWrite::Same => return Ok((current, person)),
         MemberWrite::Missing => return Err(ServiceError::not_found("member")),
-        MemberWrite::LastOwner => return Err(last_owner(change, &person, "role_refused").await),
+        MemberWrite::LastOwner => return last_owner(change, &person, "role_refused").await,
     }
     accounts::end_sessions(&mut change, authority, account).await?;
     if current.role == Role::Owner {
@@ -154,7 +154,7 @@ pub async fn remove(
     match rows::remove(&mut change.tx, project, account).await? {
         MemberWrite::Done | MemberWrite::Same => {}
         MemberWrite::Missing => return Err(ServiceError::not_found("member")),
-        MemberWrite::LastOwner => return Err(last_owner(change, &person, "removal_refused").await),
+        MemberWrite::LastOwner => return last_owner(change, &person, "removal_refused").await,
     }
     accounts::end_sessions(&mut change, authority, account).await?;
     invitations::end_of(&mut change, Some(project), ActorKind::Account(account)).await?;
@@ -215,14 +215,15 @@ pub async fn end_grants(
     Ok(ended)
 }
 
-async fn last_owner(change: Change<'_>, person: &Account, verb: &str) -> ServiceError {
+async fn last_owner<T>(mut change: Change<'_>, person: &Account, verb: &str) -> Result<T, ServiceError> {
     let conflict = super::error::Conflict {
         detail: "This is the only owner of the project who can sign in: make another member an owner first, or delete the \
                  project."
             .to_owned(),
         ..super::error::Conflict::default()
     };
-    change.refuse(verb, object(person), conflict).await
+    let refused = change.refused(verb, object(person), conflict);
+    change.finish(Err(refused)).await
 }
 
 pub(super) async fn existing(

@@ -15,6 +15,7 @@ mod change;
 pub mod clients;
 pub mod demo;
 pub mod effects;
+mod entity;
 pub mod error;
 pub mod gateways;
 mod grants;

@@ -24,8 +24,8 @@ use utoipa::ToSchema;
 use self::keys::{check_keys, with_keys};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
-    change::{Change, Fields, Object, created, field, secret_changed, updated},
-    quota,
+    change::{Change, Fields, created, field, secret_changed},
+    entity::{Entity, Stored, Written},
 };
 use crate::{Admin, schema};
 
@@ -134,13 +134,8 @@ pub async fn create(
         created_at: change.now,
         updated_at: change.now,
     };
-    rows::insert(&mut change.tx, &client)
-        .await
-        .map_err(|error| ServiceError::taken(error, "client"))?;
-    quota::check(&mut change, project, Counted::Clients).await?;
-    let mut changes = created(audited(&client));
-    changes.extend(secret.as_ref().map(|_| secret_changed("client_secret")));
-    change.record("created", object(&client), changes).await?;
+    let more = secret.iter().map(|_| secret_changed("client_secret")).collect();
+    change.create(&client, more).await?;
     change.commit().await?;
     Ok(WithSecret { client, secret })
 }
@@ -198,9 +193,7 @@ pub async fn update(
         return Ok(current);
     }
     next.updated_at = change.later_than(current.updated_at);
-    write(&mut change, &next, &current).await?;
-    let changes = updated(&audited(&current), audited(&next));
-    change.record("updated", object(&next), changes).await?;
+    change.update(&current, &next, Vec::new()).await?;
     change.commit().await?;
     Ok(next)
 }
@@ -252,10 +245,10 @@ pub async fn rotate_secret(
         updated_at: change.later_than(current.updated_at),
         ..current.clone()
     };
-    write(&mut change, &next, &current).await?;
+    change.replace(&current, &next).await?;
     let mut changes = created(vec![field("overlap_seconds", overlap.as_secs())]);
     changes.push(secret_changed("client_secret"));
-    change.record("secret_rotated", object(&next), changes).await?;
+    change.record("secret_rotated", next.object(), changes).await?;
     change.commit().await?;
     Ok(WithSecret {
         client: next,
@@ -279,16 +272,13 @@ pub async fn delete(
     }
     let client = existing(&mut change.tx, project, gateway, id).await?;
     if_match.holds(client.updated_at)?;
-    if !rows::delete(&mut change.tx, project, gateway, id).await? {
-        return Err(ServiceError::not_found("client"));
-    }
     let now = change.now;
     let reason = RevocationReason::ClientRemoved;
     let ended =
         gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &id.to_string(), reason, now)
             .await?;
-    let changes = created(vec![field("grants_ended", ended)]);
-    change.record("deleted", object(&client), changes).await?;
+    let more = created(vec![field("grants_ended", ended)]);
+    change.delete(&client, more).await?;
     change.commit().await
 }
 
@@ -317,21 +307,6 @@ fn make_proof(
     (ClientProof::Secret { place, hashes }, Some(secret))
 }
 
-async fn write(
-    change: &mut Change<'_>,
-    next: &PreregisteredClient,
-    current: &PreregisteredClient,
-) -> Result<(), ServiceError> {
-    let written = rows::update(&mut change.tx, next, current.updated_at)
-        .await
-        .map_err(|error| ServiceError::taken(error, "client"))?;
-    if written {
-        Ok(())
-    } else {
-        Err(ServiceError::changed_meanwhile())
-    }
-}
-
 /// Fails unless the gateway is one of the project's.
 pub(super) async fn existing_gateway(
     tx: &mut Tx,
@@ -350,25 +325,52 @@ async fn existing(
     gateway: GatewayId,
     id: ClientId,
 ) -> Result<PreregisteredClient, ServiceError> {
-    rows::find(tx, project, gateway, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("client"))
+    PreregisteredClient::found(rows::find(tx, project, gateway, id).await?)
 }
 
-fn object(client: &PreregisteredClient) -> Object<'_> {
-    Object {
-        kind: "preregistered_client",
-        id: client.id.to_string(),
-        name: &client.name,
+impl Entity for PreregisteredClient {
+    const KIND: &'static str = "preregistered_client";
+    const NOUN: &'static str = "client";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn audited(&self) -> Fields {
+        vec![
+            field("name", &self.name),
+            field("gateway_id", self.gateway_id),
+            field("redirect_uris", self.redirect_uri_texts()),
+            field("token_endpoint_auth_method", self.proof.method().as_str()),
+            field("jwks", self.proof.jwks()),
+        ]
     }
 }
 
-fn audited(client: &PreregisteredClient) -> Fields {
-    vec![
-        field("name", &client.name),
-        field("gateway_id", client.gateway_id),
-        field("redirect_uris", client.redirect_uri_texts()),
-        field("token_endpoint_auth_method", client.proof.method().as_str()),
-        field("jwks", client.proof.jwks()),
-    ]
+impl Stored for PreregisteredClient {
+    fn counts(&self) -> Option<(ProjectId, Counted)> {
+        Some((self.project_id, Counted::Clients))
+    }
+
+    async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
+        rows::insert(tx, self)
+            .await
+            .map_err(|error| ServiceError::taken(error, Self::NOUN))
+    }
+
+    async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
+        let written = rows::update(tx, self, before.updated_at)
+            .await
+            .map_err(|error| ServiceError::taken(error, Self::NOUN))?;
+        Written::unless_stale(written)
+    }
+
+    async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {
+        let deleted = rows::delete(tx, self.project_id, self.gateway_id, self.id).await?;
+        Written::unless_missing::<Self>(deleted)
+    }
 }

@@ -18,7 +18,8 @@ use utoipa::ToSchema;
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     authority::Visible,
-    change::{Change, Fields, Object, created, field, updated},
+    change::{Change, Fields, field},
+    entity::{Entity, Stored, Written},
 };
 use crate::Admin;
 
@@ -53,10 +54,7 @@ pub async fn create(app: &Admin, authority: &Authority, new: NewProject) -> Resu
         created_at: change.now,
         updated_at: change.now,
     };
-    rows::insert(&mut change.tx, &project).await.map_err(taken)?;
-    change
-        .record("created", object(&project), created(audited(&project)))
-        .await?;
+    change.create(&project, Vec::new()).await?;
     // Whoever makes a project as a person owns it; a key belongs to nobody who could.
     if let Ok(me) = authority.oneself() {
         let owner = Member {
@@ -133,14 +131,7 @@ pub async fn update(
         return Ok(current);
     }
     next.updated_at = change.later_than(current.updated_at);
-    if !rows::update(&mut change.tx, &next, current.updated_at)
-        .await
-        .map_err(taken)?
-    {
-        return Err(ServiceError::changed_meanwhile());
-    }
-    let changes = updated(&audited(&current), audited(&next));
-    change.record("updated", object(&next), changes).await?;
+    change.update(&current, &next, Vec::new()).await?;
     change.commit().await?;
     Ok(next)
 }
@@ -187,17 +178,12 @@ pub async fn delete(
         )
         .into());
     }
-    if !rows::delete(&mut change.tx, id).await? {
-        return Err(ServiceError::not_found("project"));
-    }
-    change.record("deleted", object(&project), Vec::new()).await?;
+    change.delete(&project, Vec::new()).await?;
     change.commit().await
 }
 
 async fn existing(tx: &mut Tx, id: ProjectId) -> Result<Project, ServiceError> {
-    rows::find(tx, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("project"))
+    Project::found(rows::find(tx, id).await?)
 }
 
 fn taken(error: StoreError) -> ServiceError {
@@ -211,14 +197,34 @@ fn taken(error: StoreError) -> ServiceError {
     }
 }
 
-fn object(project: &Project) -> Object<'_> {
-    Object {
-        kind: "project",
-        id: project.id.to_string(),
-        name: &project.name,
+impl Entity for Project {
+    const KIND: &'static str = "project";
+    const NOUN: &'static str = "project";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn audited(&self) -> Fields {
+        vec![field("name", &self.name)]
     }
 }
 
-fn audited(project: &Project) -> Fields {
-    vec![field("name", &project.name)]
+impl Stored for Project {
+    async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
+        rows::insert(tx, self).await.map_err(taken)
+    }
+
+    async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
+        let written = rows::update(tx, self, before.updated_at).await.map_err(taken)?;
+        Written::unless_stale(written)
+    }
+
+    async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {
+        Written::unless_missing::<Self>(rows::delete(tx, self.id).await?)
+    }
 }

@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 
 use super::{
     Authority, IfMatch, Patch, ServiceError,
-    change::{Change, Fields, Object, created, every, field, secret_changed, updated},
+    change::{Change, Fields, every, field, secret_changed},
+    entity::{Entity, Stored, Written},
     error::Conflict,
-    quota,
 };
 use crate::{Admin, config::public_url::host_is_loopback, relying_party::check::Finding};
 
@@ -55,6 +55,36 @@ pub struct SecretPatch {
     pub origins: Patch<Vec<String>>,
 }
 
+/// A secret to store, checked.
+pub(super) struct CheckedSecret {
+    name: String,
+    value: Secret,
+    origins: Vec<String>,
+}
+
+impl NewSecret {
+    /// Checks all of it.
+    pub(super) fn check(self) -> Result<CheckedSecret, Invalid> {
+        let mut invalid = Invalid::default();
+        if !check_secret_name(&self.name) {
+            invalid.add(
+                "/name",
+                "Type 1 to 64 capital letters, digits and underscores, a letter first, like `API_KEY`: headers name it as \
+                 `${secret:API_KEY}`.",
+            );
+        }
+        let value = self.value.unwrap_or_else(|| Secret::new(""));
+        invalid.take(check_secret_value("/value", &value));
+        let origins = invalid.take(check_origins("/origins", &self.origins));
+        invalid.into_result()?;
+        Ok(CheckedSecret {
+            name: self.name,
+            value,
+            origins: origins.unwrap_or_default(),
+        })
+    }
+}
+
 /// Stores a secret.
 pub async fn create(
     app: &Admin,
@@ -63,37 +93,30 @@ pub async fn create(
     new: NewSecret,
 ) -> Result<StoredSecret, ServiceError> {
     let permit = authority.change(project)?;
-    let mut invalid = Invalid::default();
-    if !check_secret_name(&new.name) {
-        invalid.add(
-            "/name",
-            "Type 1 to 64 capital letters, digits and underscores, a letter first, like `API_KEY`: headers name it as \
-             `${secret:API_KEY}`.",
-        );
-    }
-    let value = new.value.unwrap_or_else(|| Secret::new(""));
-    invalid.take(check_secret_value("/value", &value));
-    let origins = invalid.take(check_origins("/origins", &new.origins));
-    invalid.into_result()?;
-    let id = SecretId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let new = new.check()?;
     let mut change = Change::begin(app, permit).await?;
+    let secret = create_in(&mut change, project, new).await;
+    change.finish(secret).await
+}
+
+/// Stores a secret in a change under way.
+pub(super) async fn create_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    new: CheckedSecret,
+) -> Result<StoredSecret, ServiceError> {
+    let app = change.app();
+    let id = SecretId::generate(app.clock.as_ref(), app.entropy.as_ref());
     let secret = StoredSecret {
         id,
         project_id: project,
         name: new.name,
-        value: seal(app, id, &value),
-        origins: origins.unwrap_or_default(),
+        value: seal(app, id, &new.value),
+        origins: new.origins,
         created_at: change.now,
         updated_at: change.now,
     };
-    rows::insert(&mut change.tx, &secret)
-        .await
-        .map_err(|error| ServiceError::taken(error, "secret"))?;
-    quota::check(&mut change, project, Counted::Secrets).await?;
-    let mut changes = created(audited(&secret));
-    changes.push(secret_changed("value"));
-    change.record("created", object(&secret), changes).await?;
-    change.commit().await?;
+    change.create(&secret, vec![secret_changed("value")]).await?;
     Ok(secret)
 }
 
@@ -165,10 +188,37 @@ pub async fn update(
     if_match: &IfMatch,
 ) -> Result<StoredSecret, ServiceError> {
     let mut change = Change::begin(app, authority.change(project)?).await?;
-    let current = rows::find_and_hold(&mut change.tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("secret"))?;
+    let secret = update_in(&mut change, project, id, patch, if_match).await;
+    change.finish(secret).await
+}
+
+/// The same in a change under way.
+pub(super) async fn update_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: SecretId,
+    patch: SecretPatch,
+    if_match: &IfMatch,
+) -> Result<StoredSecret, ServiceError> {
+    let current = StoredSecret::found(rows::find_and_hold(&mut change.tx, project, id).await?)?;
     if_match.holds(current.updated_at)?;
+    let (value, origins) = patched(&current, patch)?;
+    if value.is_none() && origins == current.origins {
+        return Ok(current);
+    }
+    let more = value.iter().map(|_| secret_changed("value")).collect();
+    let next = StoredSecret {
+        value: value.map_or_else(|| current.value.clone(), |value| seal(change.app(), id, &value)),
+        origins,
+        updated_at: change.later_than(current.updated_at),
+        ..current.clone()
+    };
+    change.update(&current, &next, more).await?;
+    Ok(next)
+}
+
+/// The new value, if there is one, and all origins after a patch, checked.
+fn patched(current: &StoredSecret, patch: SecretPatch) -> Result<(Option<Secret>, Vec<String>), Invalid> {
     let mut invalid = Invalid::default();
     let typed = match patch.value {
         Patch::Keep => None,
@@ -191,11 +241,8 @@ pub async fn update(
             .take(check_origins("/origins", &origins))
             .unwrap_or_default(),
     };
-    let added: Vec<_> = origins
-        .iter()
-        .filter(|origin| !current.origins.contains(origin))
-        .collect();
-    if let (Some(origin), None) = (added.first(), &typed) {
+    let added = origins.iter().find(|origin| !current.origins.contains(origin));
+    if let (Some(origin), None) = (added, &typed) {
         invalid.add(
             "/value",
             format!(
@@ -206,41 +253,7 @@ pub async fn update(
         );
     }
     invalid.into_result()?;
-    let new_value = typed.is_some();
-    if !new_value && origins == current.origins {
-        return Ok(current);
-    }
-    let users = users_of(&mut change.tx, &current).await?;
-    let is_cut_off = |server: &&Server| server.origin().is_none_or(|origin| !origins.contains(&origin));
-    let cut_off: Vec<_> = users.iter().filter(is_cut_off).collect();
-    if !cut_off.is_empty() {
-        let conflict = Conflict {
-            detail: format!(
-                "Headers of these servers send `{}` to an origin that would no longer be allowed: change the servers \
-                 first, or keep their origins.",
-                current.name
-            ),
-            servers: named(cut_off),
-            ..Conflict::default()
-        };
-        return Err(change.refuse("update_refused", object(&current), conflict).await);
-    }
-    let next = StoredSecret {
-        value: typed.map_or_else(|| current.value.clone(), |value| seal(app, id, &value)),
-        origins,
-        updated_at: change.later_than(current.updated_at),
-        ..current.clone()
-    };
-    if !rows::update(&mut change.tx, &next, &current).await? {
-        return Err(ServiceError::changed_meanwhile());
-    }
-    let mut changes = updated(&audited(&current), audited(&next));
-    if new_value {
-        changes.push(secret_changed("value"));
-    }
-    change.record("updated", object(&next), changes).await?;
-    change.commit().await?;
-    Ok(next)
+    Ok((typed, origins))
 }
 
 /// Deletes a secret, unless a server's headers name it.
@@ -252,25 +265,20 @@ pub async fn delete(
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.change(project)?).await?;
+    let deleted = delete_in(&mut change, project, id, if_match).await;
+    change.finish(deleted).await
+}
+
+/// The same in a change under way.
+pub(super) async fn delete_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: SecretId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
     let secret = existing(&mut change.tx, project, id).await?;
     if_match.holds(secret.updated_at)?;
-    let users = users_of(&mut change.tx, &secret).await?;
-    if !users.is_empty() {
-        let conflict = Conflict {
-            detail: format!(
-                "The secret `{}` cannot be deleted while headers of servers name it: remove it from them first.",
-                secret.name
-            ),
-            servers: named(users.iter()),
-            ..Conflict::default()
-        };
-        return Err(change.refuse("deletion_refused", object(&secret), conflict).await);
-    }
-    if !rows::delete(&mut change.tx, project, id).await? {
-        return Err(ServiceError::not_found("secret"));
-    }
-    change.record("deleted", object(&secret), Vec::new()).await?;
-    change.commit().await
+    change.delete(&secret, Vec::new()).await
 }
 
 /// The same when its name was typed, so that nobody deletes the wrong one.
@@ -294,9 +302,7 @@ pub async fn delete_confirmed(
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: SecretId) -> Result<StoredSecret, ServiceError> {
-    rows::find(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("secret"))
+    StoredSecret::found(rows::find(tx, project, id).await?)
 }
 
 /// The servers whose headers name a secret.
@@ -322,14 +328,67 @@ fn seal(app: &Admin, id: SecretId, value: &Secret) -> SealedText {
     )
 }
 
-fn object(secret: &StoredSecret) -> Object<'_> {
-    Object {
-        kind: "secret",
-        id: secret.id.to_string(),
-        name: &secret.name,
+impl Entity for StoredSecret {
+    const KIND: &'static str = "secret";
+    const NOUN: &'static str = "secret";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn audited(&self) -> Fields {
+        vec![field("name", &self.name), field("origins", &self.origins)]
     }
 }
 
-fn audited(secret: &StoredSecret) -> Fields {
-    vec![field("name", &secret.name), field("origins", &secret.origins)]
+impl Stored for StoredSecret {
+    fn counts(&self) -> Option<(ProjectId, Counted)> {
+        Some((self.project_id, Counted::Secrets))
+    }
+
+    async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
+        rows::insert(tx, self)
+            .await
+            .map_err(|error| ServiceError::taken(error, Self::NOUN))
+    }
+
+    async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
+        let mut cut_off = users_of(tx, self).await?;
+        cut_off.retain(|server| {
+            server
+                .origin()
+                .is_none_or(|origin| !self.origins.contains(&origin))
+        });
+        if !cut_off.is_empty() {
+            return Ok(Written::Refused(Conflict {
+                detail: format!(
+                    "Headers of these servers send `{}` to an origin that would no longer be allowed: change the servers \
+                     first, or keep their origins.",
+                    self.name
+                ),
+                servers: named(&cut_off),
+                ..Conflict::default()
+            }));
+        }
+        Written::unless_stale(rows::update(tx, self, before).await?)
+    }
+
+    async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {
+        let users = users_of(tx, self).await?;
+        if !users.is_empty() {
+            return Ok(Written::Refused(Conflict {
+                detail: format!(
+                    "The secret `{}` cannot be deleted while headers of servers name it: remove it from them first.",
+                    self.name
+                ),
+                servers: named(&users),
+                ..Conflict::default()
+            }));
+        }
+        Written::unless_missing::<Self>(rows::delete(tx, self.project_id, self.id).await?)
+    }
 }

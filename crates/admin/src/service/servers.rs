@@ -25,9 +25,10 @@ use audited::{audited, hidden_changes};
 
 use super::{
     Authority, IfMatch, Patch, ServiceError,
-    change::{Change, Object, created, every, updated},
+    change::{Change, Fields, every},
+    entity::{Entity, Stored, Written},
     error::Conflict,
-    quota, server_checks,
+    server_checks,
 };
 use crate::{Admin, fetch::Policy, relying_party::check::Finding, schema};
 
@@ -160,13 +161,7 @@ pub async fn create(
     claim_origin(app, authority, &mut change.tx, None, &server).await?;
     server.created_at = change.now;
     server.updated_at = change.now;
-    rows::insert(&mut change.tx, &server)
-        .await
-        .map_err(|error| ServiceError::taken(error, "server"))?;
-    quota::check(&mut change, project, Counted::Servers).await?;
-    change
-        .record("created", object(&server), created(audited(&server)))
-        .await?;
+    change.create(&server, Vec::new()).await?;
     change.commit().await?;
     let warnings = trial::warnings(&server, &outcome);
     server_checks::keep(app, &server, outcome);
@@ -248,15 +243,8 @@ pub async fn update(
     check_secrets(&mut change.tx, &next, &url).await?;
     claim_origin(app, authority, &mut change.tx, Some(&current), &next).await?;
     next.updated_at = change.later_than(current.updated_at);
-    let written = rows::update(&mut change.tx, &next, current.updated_at)
-        .await
-        .map_err(|error| ServiceError::taken(error, "server"))?;
-    if !written {
-        return Err(ServiceError::changed_meanwhile());
-    }
-    let mut changes = updated(&audited(&current), audited(&next));
-    changes.extend(hidden_changes(&current, &next));
-    change.record("updated", object(&next), changes).await?;
+    let hidden = hidden_changes(&current, &next).collect();
+    change.update(&current, &next, hidden).await?;
     change.commit().await?;
     let warnings = outcome.as_ref().map(|outcome| trial::warnings(&next, outcome));
     if let Some(outcome) = outcome {
@@ -302,26 +290,20 @@ pub async fn delete(
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.change(project)?).await?;
+    let deleted = delete_in(&mut change, project, id, if_match).await;
+    change.finish(deleted).await
+}
+
+/// The same in a change under way.
+pub(super) async fn delete_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: ServerId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
     let server = existing(&mut change.tx, project, id).await?;
     if_match.holds(server.updated_at)?;
-    match rows::delete(&mut change.tx, project, id).await? {
-        ServerDelete::Done => {}
-        ServerDelete::NotFound => return Err(ServiceError::not_found("server")),
-        ServerDelete::InUse(gateways) => {
-            let conflict = Conflict {
-                detail: format!(
-                    "The server `{}` cannot be deleted while gateways name it: remove it from their servers and allowed \
-                     tools first.",
-                    server.slug
-                ),
-                gateways,
-                ..Conflict::default()
-            };
-            return Err(change.refuse("deletion_refused", object(&server), conflict).await);
-        }
-    }
-    change.record("deleted", object(&server), Vec::new()).await?;
-    change.commit().await
+    change.delete(&server, Vec::new()).await
 }
 
 /// The same when its ID was typed, so that nobody deletes the wrong one.
@@ -345,9 +327,7 @@ pub async fn delete_confirmed(
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Server, ServiceError> {
-    rows::find(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("server"))
+    Server::found(rows::find(tx, project, id).await?)
 }
 
 /// Checks the fields, and that a server at this address may be contacted at all.
@@ -401,10 +381,54 @@ async fn claim_origin(
     Err(Invalid::one(pointer, detail).into())
 }
 
-fn object(server: &Server) -> Object<'_> {
-    Object {
-        kind: "server",
-        id: server.id.to_string(),
-        name: &server.name,
+impl Entity for Server {
+    const KIND: &'static str = "server";
+    const NOUN: &'static str = "server";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn audited(&self) -> Fields {
+        audited(self)
+    }
+}
+
+impl Stored for Server {
+    fn counts(&self) -> Option<(ProjectId, Counted)> {
+        Some((self.project_id, Counted::Servers))
+    }
+
+    async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
+        rows::insert(tx, self)
+            .await
+            .map_err(|error| ServiceError::taken(error, Self::NOUN))
+    }
+
+    async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
+        let written = rows::update(tx, self, before.updated_at)
+            .await
+            .map_err(|error| ServiceError::taken(error, Self::NOUN))?;
+        Written::unless_stale(written)
+    }
+
+    async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {
+        match rows::delete(tx, self.project_id, self.id).await? {
+            ServerDelete::Done => Ok(Written::Done),
+            ServerDelete::NotFound => Err(ServiceError::not_found(Self::NOUN)),
+            ServerDelete::InUse(gateways) => Ok(Written::Refused(Conflict {
+                detail: format!(
+                    "The server `{}` cannot be deleted while gateways name it: remove it from their servers and allowed \
+                     tools first.",
+                    self.slug
+                ),
+                gateways,
+                ..Conflict::default()
+            })),
+        }
     }
 }

@@ -21,7 +21,8 @@ use super::{
     account_sessions::{self, Begun},
     accounts,
     authority::before_sign_in,
-    change::{Change, Object, created, field},
+    change::{Change, created, field},
+    entity::Entity,
 };
 use crate::{Admin, account::visitor::Visitor};
 
@@ -253,17 +254,9 @@ async fn make(change: &mut Change<'_>, prepared: &Prepared) -> Result<(), Servic
         field("name", &account.name),
         field("is_instance_admin", true),
     ]);
-    change
-        .record("created", accounts::object(account), changes)
-        .await?;
-    let object = Object {
-        kind: "project",
-        id: project.id.to_string(),
-        name: &project.name,
-    };
-    change
-        .record("created", object, created(vec![field("name", &project.name)]))
-        .await
+    change.record("created", account.object(), changes).await?;
+    let changes = created(project.audited());
+    change.record("created", project.object(), changes).await
 }
 
 fn usable(state: SetupState) -> Result<(), ServiceError> {

@@ -203,5 +203,5 @@ pub(super) async fn note_failure(app: &Admin, visitor: &Visitor) {
         },
         changes: Vec::new(),
     };
-    audit_events::tally(app, entry, &prefix).await;
+    audit_events::tally(app, &entry.event(app), &prefix).await;
 }

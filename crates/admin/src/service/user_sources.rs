@@ -2,6 +2,7 @@
 
 mod connection_test;
 mod edit;
+mod entity;
 mod input;
 mod issuer_check;
 mod overview;
@@ -14,10 +15,10 @@ pub use self::issuer_check::{CheckLimits, check_provider};
 pub use self::overview::{Listed, Usage, search, usage};
 use super::{
     Authority, IfMatch, ServiceError,
-    change::{Change, Fields, Object, created, field, secret_changed, updated},
+    change::{Change, secret_changed, updated},
     effects::{Done, Effects, Run, SecretFate, names},
+    entity::Entity,
     error::Conflict,
-    quota,
 };
 use crate::{
     Admin,
@@ -34,7 +35,6 @@ use gatewright_domain::{
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
-    quota::Counted,
     user_source::{self as rows, Guarded, UserSourceFilter},
 };
 
@@ -99,13 +99,9 @@ pub async fn create(
         ask_provider(app, &mut source).await?
     };
     let mut change = Change::begin(app, permit).await?;
-    rows::insert(&mut change.tx, &source)
-        .await
-        .map_err(|error| ServiceError::taken(error, "User Source"))?;
-    quota::check(&mut change, project, Counted::UserSources).await?;
-    let mut changes = created(audited(&source));
-    changes.push(secret_changed("client_secret"));
-    change.record("created", object(&source), changes).await?;
+    change
+        .create(&source, vec![secret_changed("client_secret")])
+        .await?;
     change.commit().await?;
     Ok(Saved { source, warnings })
 }
@@ -144,57 +140,111 @@ pub async fn update(
 ) -> Result<Done<Saved>, ServiceError> {
     let permit = authority.change(project)?;
     let mut tx = app.store.read(permit).await?;
-    let mut current = existing(&mut tx, project, id).await?;
+    let current = existing(&mut tx, project, id).await?;
     drop(tx);
     if_match.holds(current.updated_at)?;
+    let judged = judge(app, current, patch).await?;
+    let mut change = Change::begin_as(run, app, permit).await?;
+    let done = update_in(&mut change, judged, if_match).await;
+    change.finish(done).await
+}
+
+/// A source after a change, as far as it can be judged without holding anything of the store.
+struct Judged {
+    /// What it was.
+    seen: UserSource,
+    /// What it becomes.
+    next: UserSource,
+    status: Option<UserSourceStatus>,
+    new_secret: bool,
+    /// Whether something changed that the provider can judge.
+    is_another: bool,
+    /// Whether the last test says nothing about it any more.
+    outdates_test: bool,
+    /// Whether the provider was asked.
+    was_asked: bool,
+    warnings: Vec<Finding>,
+}
+
+/// Checks a change, and asks the provider about it unless that is not needed or not wanted.
+async fn judge(app: &Admin, seen: UserSource, patch: UserSourcePatch) -> Result<Judged, ServiceError> {
     let skip_validation = patch.skip_validation;
     let Edited {
         mut next,
         status,
         new_secret,
-    } = edit(app, &current, patch)?;
-    let judged = new_secret
-        || current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
-        || current.scopes != next.scopes;
-    let outdates_test = judged
-        || current.callback != next.callback
-        || current.client_authentication.choice != next.client_authentication.choice;
+    } = edit(app, &seen, patch)?;
+    let is_another = new_secret
+        || seen.changes_identity(&next.issuer, &next.client_id, &next.subject_claim)
+        || seen.scopes != next.scopes;
+    let outdates_test = is_another
+        || seen.callback != next.callback
+        || seen.client_authentication.choice != next.client_authentication.choice;
     if outdates_test {
         next.last_test = None;
     }
-    let asks = !skip_validation.unwrap_or(!judged);
-    let warnings = if asks {
-        let warnings = ask_provider(app, &mut next).await?;
+    let was_asked = !skip_validation.unwrap_or(!is_another);
+    let mut warnings = Vec::new();
+    if was_asked {
+        warnings = ask_provider(app, &mut next).await?;
         unverify_refused(&mut next);
-        warnings
-    } else {
-        if judged {
-            next.verified_at = None;
-        }
-        Vec::new()
-    };
+    } else if is_another {
+        next.verified_at = None;
+    }
+    Ok(Judged {
+        seen,
+        next,
+        status,
+        new_secret,
+        is_another,
+        outdates_test,
+        was_asked,
+        warnings,
+    })
+}
 
-    let mut change = Change::begin_as(run, app, permit).await?;
-    let changes_row = next != current;
-    // While the provider was asked, somebody else may have edited it, or a sign-in may have noted something about its secret.
-    let present = held(&mut change.tx, project, id).await?;
-    if_match.holds(present.updated_at)?;
-    if present.updated_at == current.updated_at {
-        carry_notes(&mut next, &present, new_secret);
-        if !outdates_test {
+impl Judged {
+    /// What it becomes over what is stored now; and whether that is another row. While the provider was asked, somebody else
+    /// may have edited it, or a sign-in may have noted something about its secret.
+    fn over(&self, present: &UserSource) -> Result<(UserSource, bool), ServiceError> {
+        let changes_row = self.next != self.seen;
+        if present.updated_at != self.seen.updated_at {
+            return if changes_row {
+                Err(ServiceError::changed_meanwhile())
+            } else {
+                Ok((present.clone(), false))
+            };
+        }
+        let mut next = self.next.clone();
+        carry_notes(&mut next, present, self.new_secret);
+        if !self.outdates_test {
             next.last_test.clone_from(&present.last_test);
         }
-        if !asks && !judged {
+        if !self.was_asked && !self.is_another {
             next.verified_at = present.verified_at;
         }
         unverify_refused(&mut next);
-    } else if changes_row {
-        return Err(ServiceError::changed_meanwhile());
-    } else {
-        next = present.clone();
+        Ok((next, changes_row))
     }
-    current = present;
-    let effects = match run {
+}
+
+/// Changes a source in a change under way.
+async fn update_in(
+    change: &mut Change<'_>,
+    judged: Judged,
+    if_match: &IfMatch,
+) -> Result<Done<Saved>, ServiceError> {
+    let (project, id) = (judged.seen.project_id, judged.seen.id);
+    let current = held(&mut change.tx, project, id).await?;
+    if_match.holds(current.updated_at)?;
+    let (mut next, changes_row) = judged.over(&current)?;
+    let Judged {
+        status,
+        new_secret,
+        warnings,
+        ..
+    } = judged;
+    let effects = match change.run() {
         Run::Change => None,
         Run::Rehearsal => Some(Effects {
             ends_sessions: current.identity_epoch != next.identity_epoch,
@@ -205,20 +255,13 @@ pub async fn update(
     };
     if changes_row {
         next.updated_at = change.later_than(current.updated_at);
-        let written = rows::update(&mut change.tx, &next, &current)
-            .await
-            .map_err(|error| ServiceError::taken(error, "User Source"))?;
-        if !written {
-            return Err(ServiceError::changed_meanwhile());
-        }
+        change.replace(&current, &next).await?;
     }
     let changes_status = status.is_some_and(|status| status != current.status);
     if let Some(status) = status.filter(|_| changes_status) {
-        let guarded = set_status(&mut change, project, id, status, next.updated_at).await?;
+        let guarded = set_status(change, project, id, status, next.updated_at).await?;
         if let Some(conflict) = unguarded(guarded, "deactivated")? {
-            return Err(change
-                .refuse("deactivation_refused", object(&current), conflict)
-                .await);
+            return Err(change.refused("deactivation_refused", current.object(), conflict));
         }
     }
     if !changes_row && !changes_status {
@@ -226,16 +269,15 @@ pub async fn update(
         return Ok(effects.map_or(Done::Changed(Saved { source, warnings }), Done::WouldTouch));
     }
     let next = existing(&mut change.tx, project, id).await?;
-    let mut changes = updated(&audited(&current), audited(&next));
-    if new_secret {
-        changes.push(secret_changed("client_secret"));
-    }
+    let secret = new_secret.then(|| secret_changed("client_secret"));
     if let Some(effects) = effects {
-        let changes = names(changes);
+        let changes = updated(&current.audited(), next.audited());
+        let changes = names(changes.into_iter().chain(secret).collect());
         return Ok(Done::WouldTouch(Effects { changes, ..effects }));
     }
-    change.record("updated", object(&next), changes).await?;
-    change.commit().await?;
+    change
+        .record_update(&current, &next, Vec::from_iter(secret))
+        .await?;
     Ok(Done::Changed(Saved {
         source: next,
         warnings,
@@ -252,9 +294,20 @@ pub async fn delete(
     run: Run,
 ) -> Result<Done<()>, ServiceError> {
     let mut change = Change::begin_as(run, app, authority.change(project)?).await?;
+    let done = delete_in(&mut change, project, id, if_match).await;
+    change.finish(done).await
+}
+
+/// The same in a change under way.
+pub(super) async fn delete_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: UserSourceId,
+    if_match: &IfMatch,
+) -> Result<Done<()>, ServiceError> {
     let source = existing(&mut change.tx, project, id).await?;
     if_match.holds(source.updated_at)?;
-    let effects = match run {
+    let effects = match change.run() {
         Run::Change => None,
         Run::Rehearsal => Some(Effects {
             ends_sessions: true,
@@ -262,15 +315,8 @@ pub async fn delete(
             ..Effects::of_source(&mut change.tx, project, id, change.now).await?
         }),
     };
-    let guarded = rows::delete(&mut change.tx, project, id).await?;
-    if let Some(conflict) = unguarded(guarded, "deleted")? {
-        return Err(change.refuse("deletion_refused", object(&source), conflict).await);
-    }
-    if let Some(effects) = effects {
-        return Ok(Done::WouldTouch(effects));
-    }
-    change.record("deleted", object(&source), Vec::new()).await?;
-    change.commit().await.map(Done::Changed)
+    change.delete(&source, Vec::new()).await?;
+    Ok(effects.map_or(Done::Changed(()), Done::WouldTouch))
 }
 
 /// What becomes of the stored client secret. A rotated one is the fallback of the new one.
@@ -286,16 +332,12 @@ fn fate(current: &UserSource, next: &UserSource) -> SecretFate {
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {
-    rows::find(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("User Source"))
+    UserSource::found(rows::find(tx, project, id).await?)
 }
 
 /// The same, held until the end of the change.
 async fn held(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserSource, ServiceError> {
-    rows::find_and_hold(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("User Source"))
+    UserSource::found(rows::find_and_hold(tx, project, id).await?)
 }
 
 /// Asks the provider; gives what it was found to do that is better known.
@@ -359,27 +401,4 @@ fn unguarded(guarded: Guarded, what: &str) -> Result<Option<Conflict>, ServiceEr
             }))
         }
     }
-}
-
-fn object(source: &UserSource) -> Object<'_> {
-    Object {
-        kind: "user_source",
-        id: source.id.to_string(),
-        name: &source.name,
-    }
-}
-
-fn audited(source: &UserSource) -> Fields {
-    vec![
-        field("name", &source.name),
-        field("description", &source.description),
-        field("issuer", &source.issuer),
-        field("client_id", &source.client_id),
-        field("client_authentication", source.client_authentication.choice),
-        field("scopes", &source.scopes),
-        field("subject_claim", &source.subject_claim),
-        field("callback", source.callback),
-        field("status", source.status),
-        field("verified_at", source.verified_at),
-    ]
 }

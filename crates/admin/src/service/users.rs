@@ -19,7 +19,8 @@ use utoipa::ToSchema;
 
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
-    change::{Change, Object, created, field, updated},
+    change::{Change, Fields, created, field, updated},
+    entity::Entity,
     grants,
 };
 use crate::{Admin, schema};
@@ -118,10 +119,11 @@ pub async fn update(
     if !rows::set_status(&mut change.tx, project, id, status).await? {
         return Err(ServiceError::not_found("user"));
     }
-    let mut changes = updated(
-        &vec![field("status", current.status)],
-        vec![field("status", status)],
-    );
+    let next = User {
+        status,
+        ..current.clone()
+    };
+    let mut changes = updated(&current.audited(), next.audited());
     if status == UserStatus::Blocked {
         let ended = grants::end_all(
             &mut change,
@@ -132,12 +134,11 @@ pub async fn update(
         .await?;
         changes.extend(created(vec![field("grants_ended", ended)]));
     }
-    let next = User { status, ..current };
     let verb = match status {
         UserStatus::Active => "unblocked",
         UserStatus::Blocked => "blocked",
     };
-    change.record(verb, object(&next), changes).await?;
+    change.record(verb, next.object(), changes).await?;
     change.commit().await?;
     Ok(next)
 }
@@ -157,7 +158,7 @@ pub async fn delete(
     if !rows::delete(&mut change.tx, project, id, now).await? {
         return Err(ServiceError::not_found("user"));
     }
-    change.record("deleted", object(&user), Vec::new()).await?;
+    change.record("deleted", user.object(), Vec::new()).await?;
     change.commit().await
 }
 
@@ -215,15 +216,13 @@ pub async fn end_grants(
     )
     .await?;
     let changes = created(vec![field("grants_ended", ended)]);
-    change.record("grants_ended", object(&user), changes).await?;
+    change.record("grants_ended", user.object(), changes).await?;
     change.commit().await?;
     Ok(ended)
 }
 
 async fn existing(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<User, ServiceError> {
-    rows::find(tx, project, id)
-        .await?
-        .ok_or_else(|| ServiceError::not_found("user"))
+    User::found(rows::find(tx, project, id).await?)
 }
 
 /// The version of a user: what administrators change of it. Signing in changes nothing of that.
@@ -231,10 +230,19 @@ pub fn version(user: &User) -> Version {
     Version::of(&user.status)
 }
 
-fn object(user: &User) -> Object<'_> {
-    Object {
-        kind: "user",
-        id: user.id.to_string(),
-        name: &user.key.subject,
+impl Entity for User {
+    const KIND: &'static str = "user";
+    const NOUN: &'static str = "user";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.key.subject
+    }
+
+    fn audited(&self) -> Fields {
+        vec![field("status", self.status)]
     }
 }

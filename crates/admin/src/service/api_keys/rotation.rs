@@ -13,8 +13,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    Authority, Change, CreatedKey, ServiceError, audited, check_expiry, existing, field, insert_over,
-    is_live, make, may_manage, object, quota, updated,
+    Authority, Change, CreatedKey, Entity, ServiceError, check_expiry, existing, field, insert_over, is_live,
+    make, may_manage, quota, updated,
 };
 use crate::Admin;
 
@@ -86,9 +86,9 @@ pub async fn rotate(
     if let Some(end) = next.expires_at {
         invitation::shorten_of(&mut change.tx, ActorKind::ApiKey(id), end).await?;
     }
-    let mut changes = updated(&audited(&old), audited(&next));
+    let mut changes = updated(&old.audited(), next.audited());
     changes.extend(updated(&Vec::new(), vec![field("successor_id", made.key.id)]));
-    change.record("rotated", object(&next), changes).await?;
+    change.record("rotated", next.object(), changes).await?;
     insert_over(change, made, keys_before).await
 }
 

@@ -6,6 +6,7 @@ mod members;
 mod preregistering;
 mod single_sign_on;
 mod test_sign_ins;
+mod together;
 
 use std::sync::Arc;
 

@@ -6,13 +6,14 @@ use gatewright_domain::{
 };
 use gatewright_store::user_source as rows;
 
-use super::{audited, existing, held, object};
+use super::{existing, held};
 use crate::{
     Admin,
     relying_party::connection::{self, Tested},
     service::{
         Authority, ServiceError,
         change::{Change, field, updated},
+        entity::Entity,
     },
 };
 
@@ -51,10 +52,10 @@ pub async fn test_connection(
     if !rows::update(&mut change.tx, &next, &current).await? {
         return Err(ServiceError::changed_meanwhile());
     }
-    let mut after = audited(&next);
+    let mut after = next.audited();
     after.push(verdict);
-    let changes = updated(&audited(&current), after);
-    change.record("tested", object(&next), changes).await?;
+    let changes = updated(&current.audited(), after);
+    change.record("tested", next.object(), changes).await?;
     change.commit().await?;
     Ok(next)
 }

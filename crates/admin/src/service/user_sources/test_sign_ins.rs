@@ -6,11 +6,11 @@ use gatewright_domain::{
 };
 use gatewright_store::test_sign_in as rows;
 
-use super::{existing, object};
+use super::existing;
 use crate::{
     Admin,
     relying_party::test_sign_in::{self as relying_party, Report},
-    service::{Authority, ServiceError, change::Change},
+    service::{Authority, ServiceError, change::Change, entity::Entity},
 };
 
 /// Tests of one project at a time: more than its administrators start by hand, and each keeps some kB of claims.
@@ -52,7 +52,7 @@ pub async fn start(
         )));
     }
     change
-        .record("test_sign_in_started", object(&source), Vec::new())
+        .record("test_sign_in_started", source.object(), Vec::new())
         .await?;
     change.commit().await?;
     Ok(Started { test, url })

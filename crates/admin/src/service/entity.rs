@@ -1,0 +1,153 @@
+//! What entities have in common: how the audit trail and messages name them, and one way to write them. A change writes the
+//! row, the event with what differs, and nothing else needs to know how, so one change can write many entities and commits
+//! all of them or none.
+
+use gatewright_domain::{audit::FieldChange, id::ProjectId};
+use gatewright_store::{Tx, quota::Counted};
+
+use super::{
+    ServiceError,
+    change::{Change, Fields, Object, created, updated},
+    error::Conflict,
+    quota,
+};
+
+/// Something that administrators create, change or delete.
+pub(crate) trait Entity: Sized {
+    /// Its kind in the audit trail, like `user_source`.
+    const KIND: &'static str;
+    /// What messages call it, like `User Source`.
+    const NOUN: &'static str;
+
+    /// Its ID.
+    fn id(&self) -> String;
+
+    /// What people call it.
+    fn name(&self) -> &str;
+
+    /// Its fields as the audit trail shows them. No secret is among them.
+    fn audited(&self) -> Fields;
+
+    /// It, as an event names it.
+    fn object(&self) -> Object<'_> {
+        Object {
+            kind: Self::KIND,
+            id: self.id(),
+            name: self.name(),
+        }
+    }
+
+    /// What was looked up, or that there is no such thing.
+    fn found(found: Option<Self>) -> Result<Self, ServiceError> {
+        found.ok_or_else(|| ServiceError::not_found(Self::NOUN))
+    }
+}
+
+/// What became of writing a row.
+pub(super) enum Written {
+    /// It is written.
+    Done,
+    /// Something stands in the way, which the audit trail tells.
+    Refused(Conflict),
+}
+
+impl Written {
+    /// Done, unless a row that was seen a moment ago is another one now.
+    pub(super) fn unless_stale(is_written: bool) -> Result<Self, ServiceError> {
+        if is_written {
+            Ok(Self::Done)
+        } else {
+            Err(ServiceError::changed_meanwhile())
+        }
+    }
+
+    /// Done, unless there is no such row any more.
+    pub(super) fn unless_missing<E: Entity>(is_written: bool) -> Result<Self, ServiceError> {
+        if is_written {
+            Ok(Self::Done)
+        } else {
+            Err(ServiceError::not_found(E::NOUN))
+        }
+    }
+}
+
+/// An entity with a row that administrators write.
+pub(super) trait Stored: Entity + Sync {
+    /// Of what it takes a place in the quotas of its project.
+    fn counts(&self) -> Option<(ProjectId, Counted)> {
+        None
+    }
+
+    /// Inserts its row.
+    fn insert(&self, tx: &mut Tx) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    /// Puts it in the place of what it was `before`, unless that has changed meanwhile.
+    fn replace(
+        &self,
+        tx: &mut Tx,
+        before: &Self,
+    ) -> impl Future<Output = Result<Written, ServiceError>> + Send;
+
+    /// Deletes its row, with what depends on it.
+    fn remove(&self, tx: &mut Tx) -> impl Future<Output = Result<Written, ServiceError>> + Send;
+}
+
+impl Change<'_> {
+    /// Creates an entity: the row, its place in the quota, and the event. `more` is what the event tells beside its fields.
+    pub(super) async fn create<E: Stored>(
+        &mut self,
+        new: &E,
+        more: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        new.insert(&mut self.tx).await?;
+        if let Some((project, what)) = new.counts() {
+            quota::check(self, project, what).await?;
+        }
+        let mut changes = created(new.audited());
+        changes.extend(more);
+        self.record("created", new.object(), changes).await
+    }
+
+    /// Changes an entity: the row, and the event with what differs.
+    pub(super) async fn update<E: Stored>(
+        &mut self,
+        before: &E,
+        after: &E,
+        more: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        self.replace(before, after).await?;
+        self.record_update(before, after, more).await
+    }
+
+    /// Deletes an entity: the row, and the event.
+    pub(super) async fn delete<E: Stored>(
+        &mut self,
+        gone: &E,
+        more: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        match gone.remove(&mut self.tx).await? {
+            Written::Done => self.record("deleted", gone.object(), more).await,
+            Written::Refused(conflict) => Err(self.refused("deletion_refused", gone.object(), conflict)),
+        }
+    }
+
+    /// The row of a change, for one that does more before its event.
+    pub(super) async fn replace<E: Stored>(&mut self, before: &E, after: &E) -> Result<(), ServiceError> {
+        match after.replace(&mut self.tx, before).await? {
+            Written::Done => Ok(()),
+            Written::Refused(conflict) => Err(self.refused("update_refused", before.object(), conflict)),
+        }
+    }
+
+    /// The event of a change, with what differs.
+    pub(super) async fn record_update<E: Entity + Sync>(
+        &mut self,
+        before: &E,
+        after: &E,
+        more: Vec<FieldChange>,
+    ) -> Result<(), ServiceError> {
+        let mut changes = updated(&before.audited(), after.audited());
+        changes.extend(more);
+        self.record("updated", after.object(), changes).await
+    }
+}
