@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::{Invalid, Timestamp, id::AccountId};
+use crate::{Invalid, Timestamp, id::AccountId, words::worded};
 
 /// An address has at most this many characters (RFC 5321 section 4.5.3.1).
 const MAX_EMAIL: usize = 254;
@@ -45,14 +45,15 @@ impl Account {
     }
 }
 
-/// Whether an account may sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountStatus {
-    /// It can sign in.
-    Active,
-    /// It cannot sign in, and its sessions have ended.
-    Disabled,
+worded! {
+    /// Whether an account may sign in.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum AccountStatus {
+        /// It can sign in.
+        Active = "active", "Active";
+        /// It cannot sign in, and its sessions have ended.
+        Disabled = "disabled", "Disabled";
+    }
 }
 
 /// An e-mail address as typed. Two are the same when their [keys](Self::key) are.

@@ -7,6 +7,7 @@ use crate::{
     id::{ApiKeyId, GatewayId, ProjectId},
     secret::Secret,
     token_hash::TokenHash,
+    words::worded,
 };
 
 /// An API key as stored.
@@ -48,29 +49,18 @@ pub enum KeyScope {
     },
 }
 
-/// The role of a project key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyRole {
-    /// Acts for end users in Headers mode; no access to the API.
-    Gateway,
-    /// Reads.
-    Viewer,
-    /// Reads and changes.
-    Admin,
-    /// Reads, changes, and manages keys and members.
-    Owner,
-}
-
-impl KeyRole {
-    /// The name in API and database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Viewer => "viewer",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
+worded! {
+    /// The role of a project key.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    pub enum KeyRole {
+        /// Acts for end users in Headers mode; no access to the API.
+        Gateway = "gateway", "Gateway";
+        /// Reads.
+        Viewer = "viewer", "Viewer";
+        /// Reads and changes.
+        Admin = "admin", "Admin";
+        /// Reads, changes, and manages keys and members.
+        Owner = "owner", "Owner";
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     id::{AccountId, ApiKeyId, EventId, ProjectId},
+    words::worded,
 };
 
 /// Events that may repeat endlessly are counted in one event for this long, so that a loop cannot flood the trail.
@@ -78,18 +79,19 @@ impl fmt::Display for ActorKind {
     }
 }
 
-/// The way in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// The dashboard.
-    Dashboard,
-    /// The REST API.
-    Api,
-    /// The command line.
-    Cli,
-    /// The program itself.
-    System,
+worded! {
+    /// The way in.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Origin {
+        /// The dashboard.
+        Dashboard = "dashboard", "Dashboard";
+        /// The REST API.
+        Api = "api", "API";
+        /// The command line.
+        Cli = "cli", "Command line";
+        /// The program itself.
+        System = "system", "System";
+    }
 }
 
 /// What happened to one field.

@@ -9,6 +9,7 @@ pub use self::fields::{GatewayFields, MAX_ACCESS_TOKEN_SECONDS, REVOCATION_LEEWA
 use crate::{
     Timestamp,
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
+    words::worded,
 };
 
 /// A gateway as it is stored.
@@ -82,26 +83,16 @@ impl Authentication {
     }
 }
 
-/// The authentication mode of a gateway, as the API names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Members of the project.
-    ProjectMembers,
-    /// End users of an identity provider.
-    UserSource,
-    /// A user ID in a header, sent with an API key.
-    Headers,
-}
-
-impl Mode {
-    /// The name in API and database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ProjectMembers => "project_members",
-            Self::UserSource => "user_source",
-            Self::Headers => "headers",
-        }
+worded! {
+    /// The authentication mode of a gateway, as the API names it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    pub enum Mode {
+        /// Members of the project.
+        ProjectMembers = "project_members", "Project members";
+        /// End users of an identity provider.
+        UserSource = "user_source", "User Source";
+        /// A user ID in a header, sent with an API key.
+        Headers = "headers", "Headers";
     }
 }
 
@@ -129,14 +120,15 @@ pub struct AllowedTool {
     pub tool: String,
 }
 
-/// Whether a gateway is active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GatewayStatus {
-    /// It responds.
-    Active,
-    /// It returns 404 like an unknown one.
-    Inactive,
+worded! {
+    /// Whether a gateway is active.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum GatewayStatus {
+        /// It responds.
+        Active = "active", "Active";
+        /// It returns 404 like an unknown one.
+        Inactive = "inactive", "Inactive";
+    }
 }
 
 /// A gateway's settings in addition to its fields. All times in seconds.

@@ -32,6 +32,7 @@ pub mod test_sign_in;
 pub mod token_hash;
 pub mod user;
 pub mod user_source;
+pub mod words;
 
 pub use clock::{Clock, Timestamp};
 pub use entropy::Entropy;

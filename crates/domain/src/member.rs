@@ -6,6 +6,7 @@ use crate::{
     Timestamp,
     api_key::KeyRole,
     id::{AccountId, ProjectId},
+    words::worded,
 };
 
 /// An account in a project.
@@ -23,26 +24,16 @@ pub struct Member {
     pub updated_at: Timestamp,
 }
 
-/// The role of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Reads and changes.
-    Admin,
-    /// Reads, changes, and manages keys, members and the project itself.
-    Owner,
-}
-
-impl Role {
-    /// The name in API and database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-        }
+worded! {
+    /// The role of a member.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    pub enum Role {
+        /// Reads.
+        Viewer = "viewer", "Viewer";
+        /// Reads and changes.
+        Admin = "admin", "Admin";
+        /// Reads, changes, and manages keys, members and the project itself.
+        Owner = "owner", "Owner";
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     id::{ProjectId, ServerId},
     project::check_name,
     stored_secret::{StoredSecret, origin_of},
+    words::worded,
 };
 
 /// The default time limit of a request: tools that search or compile need time.
@@ -58,15 +59,16 @@ pub struct CustomHeader {
     pub value: String,
 }
 
-/// What a server learns about the user of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentityForwarding {
-    /// Nothing.
-    #[default]
-    None,
-    /// The header `Gatewright-Assertion` with a signed identity assertion.
-    Assertion,
+worded! {
+    /// What a server learns about the user of a request.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum IdentityForwarding {
+        /// Nothing.
+        #[default]
+        None = "none", "Nothing";
+        /// The header `Gatewright-Assertion` with a signed identity assertion.
+        Assertion = "assertion", "A signed assertion";
+    }
 }
 
 /// The fields that an administrator enters for a server.

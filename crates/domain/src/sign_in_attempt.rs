@@ -11,6 +11,7 @@ use crate::{
     Timestamp,
     id::{AttemptId, GatewayId, ProjectId, UserId, UserSourceId},
     reference::Reference,
+    words::worded,
 };
 
 pub use step::{Step, StepFailure, StepRecord};
@@ -65,18 +66,19 @@ impl Progress {
     }
 }
 
-/// The current state of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It is in progress.
-    InProgress,
-    /// The app has its tokens.
-    Succeeded,
-    /// It failed.
-    Failed,
-    /// There was no activity for longer than any step may take.
-    Abandoned,
+worded! {
+    /// The current state of an attempt.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Outcome {
+        /// It is in progress.
+        InProgress = "in_progress", "Under way";
+        /// The app has its tokens.
+        Succeeded = "succeeded", "Signed in";
+        /// It failed.
+        Failed = "failed", "Failed";
+        /// There was no activity for longer than any step may take.
+        Abandoned = "abandoned", "Given up";
+    }
 }
 
 /// A part of an attempt, as one process saw it; parts are merged.

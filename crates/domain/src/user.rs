@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     id::{ProjectId, UserId, UserSourceId},
+    words::worded,
 };
 
 /// The identity of an end user: equal values under another issuer or claim are another person.
@@ -41,12 +42,13 @@ pub struct User {
     pub last_sign_in_at: Timestamp,
 }
 
-/// Whether a user may use gateways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UserStatus {
-    /// They may use them.
-    Active,
-    /// All their requests are refused.
-    Blocked,
+worded! {
+    /// Whether a user may use gateways.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum UserStatus {
+        /// They may use them.
+        Active = "active", "Not blocked";
+        /// All their requests are refused.
+        Blocked = "blocked", "Blocked";
+    }
 }

@@ -19,6 +19,7 @@ pub use self::fields::{
 use crate::{
     Timestamp,
     id::{ProjectId, UserSourceId},
+    words::worded,
 };
 
 /// A User Source as it is stored.
@@ -60,26 +61,28 @@ pub struct UserSource {
     pub updated_at: Timestamp,
 }
 
-/// The redirect URL of a provider.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Callback {
-    /// The redirect URL that all sources share.
-    #[default]
-    Shared,
-    /// The source's own, so that an answer for it is not mistaken for one of another provider, nor the other
-    /// way round (RFC 9700 section 4.4.2.2).
-    Own,
+worded! {
+    /// The redirect URL of a provider.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Callback {
+        /// The redirect URL that all sources share.
+        #[default]
+        Shared = "shared", "Shared by all User Sources";
+        /// The source's own, so that an answer for it is not mistaken for one of another provider, nor the other
+        /// way round (RFC 9700 section 4.4.2.2).
+        Own = "own", "Its own";
+    }
 }
 
-/// Whether gateways may use a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UserSourceStatus {
-    /// Gateways may use it.
-    Active,
-    /// No active gateway uses it, and none can.
-    Inactive,
+worded! {
+    /// Whether gateways may use a source.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum UserSourceStatus {
+        /// Gateways may use it.
+        Active = "active", "Active";
+        /// No active gateway uses it, and none can.
+        Inactive = "inactive", "Inactive";
+    }
 }
 
 impl UserSource {

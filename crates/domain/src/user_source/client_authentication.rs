@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::worded;
+
 /// A method to send the client secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,17 +33,18 @@ impl SecretMethod {
     }
 }
 
-/// What an administrator chose.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthenticationChoice {
-    /// What worked last, or else what the provider lists; if that is refused, the other one once.
-    #[default]
-    Automatic,
-    /// Always in the `Authorization` header.
-    Basic,
-    /// Always in the body.
-    Post,
+worded! {
+    /// What an administrator chose.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum AuthenticationChoice {
+        /// What worked last, or else what the provider lists; if that is refused, the other one once.
+        #[default]
+        Automatic = "automatic", "Automatic";
+        /// Always in the `Authorization` header.
+        Basic = "basic", "In the Authorization header (client_secret_basic)";
+        /// Always in the body.
+        Post = "post", "In the body (client_secret_post)";
+    }
 }
 
 impl AuthenticationChoice {
