@@ -1,6 +1,17 @@
 //! Schemas of the document for what the domain defines, which knows nothing of OpenAPI.
 
-use gatewright_domain::sign_in_attempt::Step;
+use gatewright_domain::{
+    account::AccountStatus,
+    api_key::KeyRole,
+    audit::Origin,
+    gateway::{GatewayStatus, Mode},
+    member::Role,
+    server::IdentityForwarding,
+    sign_in_attempt::{Outcome, Step},
+    user::UserStatus,
+    user_source::{AuthenticationChoice, Callback},
+    words::Worded,
+};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -64,7 +75,7 @@ pub struct GatewaySettings {
     pub preregistered_clients: bool,
 }
 
-fn one_of<const N: usize>(values: [&str; N]) -> Object {
+fn one_of<'a>(values: impl IntoIterator<Item = &'a str>) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .enum_values(Some(values))
@@ -73,17 +84,17 @@ fn one_of<const N: usize>(values: [&str; N]) -> Object {
 
 /// `active` or `inactive`.
 pub(crate) fn status() -> Object {
-    one_of(["active", "inactive"])
+    one_of(GatewayStatus::words())
 }
 
 /// `active` or `blocked`.
 pub(crate) fn user_status() -> Object {
-    one_of(["active", "blocked"])
+    one_of(UserStatus::words())
 }
 
 /// The authentication mode of a gateway.
 pub(crate) fn mode() -> Object {
-    one_of(["project_members", "user_source", "headers"])
+    one_of(Mode::words())
 }
 
 /// One of the two client secrets of a source.
@@ -93,12 +104,12 @@ pub(crate) fn secret_slot() -> Object {
 
 /// How a client secret is presented to a provider.
 pub(crate) fn client_authentication() -> Object {
-    one_of(["automatic", "basic", "post"])
+    one_of(AuthenticationChoice::words())
 }
 
 /// The same in a merge patch, where `null` resets it.
 pub(crate) fn client_authentication_or_null() -> Object {
-    one_of_or_null(["automatic", "basic", "post"])
+    one_of_or_null(AuthenticationChoice::words())
 }
 
 /// A way to present a client secret, or null.
@@ -128,22 +139,27 @@ pub(crate) fn fit() -> Object {
 
 /// Where a provider sends people back to.
 pub(crate) fn callback() -> Object {
-    one_of(["shared", "own"])
+    one_of(Callback::words())
 }
 
 /// The same where leaving it out, or null, stands for the shared one.
 pub(crate) fn callback_or_null() -> Object {
-    one_of_or_null(["shared", "own"])
+    one_of_or_null(Callback::words())
 }
 
 /// The role of a project key.
 pub(crate) fn role() -> Object {
-    one_of(["viewer", "admin", "owner", "gateway"])
+    one_of(key_roles())
+}
+
+/// Roles that members have too, and the one that only keys have.
+fn key_roles() -> impl Iterator<Item = &'static str> {
+    Role::words().into_iter().chain([KeyRole::Gateway.as_str()])
 }
 
 /// The same with `instance`, for keys that belong to no project.
 pub(crate) fn role_or_instance() -> Object {
-    one_of(["viewer", "admin", "owner", "gateway", "instance"])
+    one_of(key_roles().chain(["instance"]))
 }
 
 /// How a client introduced itself.
@@ -163,17 +179,17 @@ pub(crate) fn client_method() -> Object {
 
 /// What a server is told about the user.
 pub(crate) fn identity() -> Object {
-    one_of(["none", "assertion"])
+    one_of(IdentityForwarding::words())
 }
 
 /// The way in.
 pub(crate) fn origin() -> Object {
-    one_of(["dashboard", "api", "cli", "system"])
+    one_of(Origin::words())
 }
 
 /// How an attempt to sign in stands.
 pub(crate) fn attempt_outcome() -> Object {
-    one_of(["in_progress", "succeeded", "failed", "abandoned"])
+    one_of(Outcome::words())
 }
 
 /// How a step of it went.
@@ -191,8 +207,8 @@ pub(crate) fn attempt_step_or_null() -> Object {
     one_of_or_null(Step::ALL.map(Step::as_str))
 }
 
-fn one_of_or_null<const N: usize>(values: [&str; N]) -> Object {
-    let values = values.map(serde_json::Value::from).into_iter();
+fn one_of_or_null<'a>(values: impl IntoIterator<Item = &'a str>) -> Object {
+    let values = values.into_iter().map(serde_json::Value::from);
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
         .enum_values(Some(values.chain([serde_json::Value::Null])))
@@ -206,12 +222,12 @@ pub(crate) fn secret_fate_or_null() -> Object {
 
 /// The same in a merge patch, where `null` resets it.
 pub(crate) fn identity_or_null() -> Object {
-    one_of_or_null(["none", "assertion"])
+    one_of_or_null(IdentityForwarding::words())
 }
 
 /// `active` or `inactive` where it may be left open.
 pub(crate) fn status_or_null() -> Object {
-    one_of_or_null(["active", "inactive"])
+    one_of_or_null(GatewayStatus::words())
 }
 
 /// What has become of an invitation.
@@ -221,10 +237,10 @@ pub(crate) fn invitation_status() -> Object {
 
 /// What a member may do.
 pub(crate) fn member_role() -> Object {
-    one_of(["viewer", "admin", "owner"])
+    one_of(Role::words())
 }
 
 /// Whether an account may sign in.
 pub(crate) fn account_status() -> Object {
-    one_of(["active", "disabled"])
+    one_of(AccountStatus::words())
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{
-    api_key::{ApiKey, KeyScope},
+    api_key::{ApiKey, KeyRole, KeyScope},
     gateway::{Authentication, Gateway},
     id::{ApiKeyId, GatewayId},
+    words::Worded,
 };
 use gatewright_store::{PageRequest, gateway_list::GatewayFilter};
 
@@ -17,7 +18,7 @@ use super::{
     form::{Asked, Form, Posted},
     key::{self, KeyRow, MadeKey},
     page::{self, Frame, ProjectLink, Section},
-    role::{self, KEY_ROLES, RoleChoice},
+    role::{KEY_ROLES, RoleChoice},
     session::InProject,
 };
 use crate::{
@@ -71,7 +72,7 @@ pub(super) async fn create(
 ) -> Result<Response, PageError> {
     let new = |gateway_id| NewApiKey {
         name: posted.text("name").to_owned(),
-        role: role::key_of_word(posted.text("role")),
+        role: KeyRole::of_word(posted.text("role")),
         gateway_id,
         expires_at: key::end_of_life(app.now(), posted.text("life")),
     };

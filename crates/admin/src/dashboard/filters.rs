@@ -23,9 +23,14 @@ pub(super) struct Filters {
 impl Filters {
     /// The filters of these names in the address of a page of a project.
     pub(super) fn read(place: &InProject, path: &str, asked: &Asked, names: &'static [&'static str]) -> Self {
+        Self::at(place.path(path), asked, names)
+    }
+
+    /// The same in the address of any page.
+    pub(super) fn at(path: String, asked: &Asked, names: &'static [&'static str]) -> Self {
         Self {
             form: Form::asked(asked, names),
-            path: place.path(path),
+            path,
             names,
         }
     }

@@ -8,7 +8,8 @@ use gatewright_domain::{
     account::Account,
     id::{AccountId, InvitationId},
     invitation::InvitationStatus,
-    member::Member,
+    member::{Member, Role},
+    words::Worded,
 };
 use gatewright_store::PageRequest;
 use http::StatusCode;
@@ -110,7 +111,7 @@ pub(super) async fn invite(
 ) -> Result<Response, PageError> {
     let new = NewInvitation {
         email: posted.text("email").to_owned(),
-        role: role::member_of_word(posted.text("role")),
+        role: Role::of_word(posted.text("role")),
     };
     let besides = match invitations::create(&app, &place.visit.authority, place.project.id, new).await {
         Ok(CreatedInvitation { invitation, link }) => Besides {
@@ -136,7 +137,7 @@ pub(super) async fn change_role(
     posted: Posted,
 ) -> Result<Response, PageError> {
     let account: AccountId = place.id("account", "member")?;
-    let Some(role) = role::member_of_word(posted.text("role")) else {
+    let Some(role) = Role::of_word(posted.text("role")) else {
         return Err(PageError::NotFound("role"));
     };
     let patch = MemberPatch {

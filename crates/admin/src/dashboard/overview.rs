@@ -14,7 +14,6 @@ use gatewright_store::{
 use super::{
     counted::noun,
     error::PageError,
-    gateways::mode_words,
     icon::Icon,
     matters::{self, MatterRow},
     page::{self, Frame, ProjectLink, Section},
@@ -113,7 +112,7 @@ fn gateway_row(app: &Admin, place: &InProject, gateway: Gateway) -> GatewayRow {
         href: place.path(&format!("/gateways/{}", gateway.id)),
         connect: place.path(&format!("/gateways/{}/connect", gateway.id)),
         url: app.config.gateway_url(&gateway.slug),
-        mode: mode_words(gateway.authentication.mode()),
+        mode: gateway.authentication.mode().label(),
         is_active: gateway.status == GatewayStatus::Active,
         name: gateway.name,
     }

@@ -16,18 +16,18 @@ pub(super) struct RoleChoice {
 /// Roles of members, the least first.
 pub(super) const MEMBER_ROLES: [RoleChoice; 3] = [
     RoleChoice {
-        value: "viewer",
-        label: "Viewer",
+        value: Role::Viewer.as_str(),
+        label: Role::Viewer.label(),
         means: "Sees everything in the project but secrets, and changes nothing.",
     },
     RoleChoice {
-        value: "admin",
-        label: "Admin",
+        value: Role::Admin.as_str(),
+        label: Role::Admin.label(),
         means: "Also changes gateways, User Sources, servers, secrets and users.",
     },
     RoleChoice {
-        value: "owner",
-        label: "Owner",
+        value: Role::Owner.as_str(),
+        label: Role::Owner.label(),
         means: "Also manages members, API keys and the project itself.",
     },
 ];
@@ -35,23 +35,23 @@ pub(super) const MEMBER_ROLES: [RoleChoice; 3] = [
 /// Roles of keys: those of members, and the one that opens gateways and nothing else.
 pub(super) const KEY_ROLES: [RoleChoice; 4] = [
     RoleChoice {
-        value: "gateway",
-        label: "Gateway",
+        value: KeyRole::Gateway.as_str(),
+        label: KeyRole::Gateway.label(),
         means: "Speaks for end users at gateways in Headers mode, and opens nothing in the API. The only role for client configurations.",
     },
     RoleChoice {
-        value: "viewer",
-        label: "Viewer",
+        value: KeyRole::Viewer.as_str(),
+        label: KeyRole::Viewer.label(),
         means: "Reads everything in the project but secrets.",
     },
     RoleChoice {
-        value: "admin",
-        label: "Admin",
+        value: KeyRole::Admin.as_str(),
+        label: KeyRole::Admin.label(),
         means: "Also changes gateways, User Sources, servers, secrets and users.",
     },
     RoleChoice {
-        value: "owner",
-        label: "Owner",
+        value: KeyRole::Owner.as_str(),
+        label: KeyRole::Owner.label(),
         means: "Also manages members, API keys and the project itself.",
     },
 ];
@@ -73,18 +73,4 @@ pub(super) const fn of_key(role: KeyRole) -> RoleChoice {
         KeyRole::Admin => KEY_ROLES[2],
         KeyRole::Owner => KEY_ROLES[3],
     }
-}
-
-/// The role of a member that a form names.
-pub(super) fn member_of_word(word: &str) -> Option<Role> {
-    [Role::Viewer, Role::Admin, Role::Owner]
-        .into_iter()
-        .find(|role| role.as_str() == word)
-}
-
-/// The role of a key that a form names.
-pub(super) fn key_of_word(word: &str) -> Option<KeyRole> {
-    [KeyRole::Gateway, KeyRole::Viewer, KeyRole::Admin, KeyRole::Owner]
-        .into_iter()
-        .find(|role| role.as_str() == word)
 }

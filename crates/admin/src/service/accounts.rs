@@ -114,9 +114,7 @@ pub async fn update(
 ) -> Result<Account, ServiceError> {
     let permit = authority.instance_in_person()?;
     let mut invalid = Invalid::default();
-    let status = patch
-        .status
-        .required(&mut invalid, "/status", &["active", "disabled"]);
+    let status = patch.status.required_word(&mut invalid, "/status");
     let is_admin = patch
         .is_instance_admin
         .required(&mut invalid, "/is_instance_admin", &["true", "false"]);

@@ -210,14 +210,11 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Gate
 
 fn edit(app: &Admin, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, Invalid> {
     let mut invalid = Invalid::default();
-    let modes = ["project_members", "user_source", "headers"];
     let mode = patch
         .authentication_mode
-        .required(&mut invalid, "/authentication_mode", &modes)
+        .required_word(&mut invalid, "/authentication_mode")
         .unwrap_or(current.authentication.mode());
-    let status = patch
-        .status
-        .required(&mut invalid, "/status", &["active", "inactive"]);
+    let status = patch.status.required_word(&mut invalid, "/status");
     let user_source_id = match (patch.user_source_id, mode) {
         (Patch::Set(id), _) => Some(id),
         (Patch::Keep, Mode::UserSource) => current.authentication.user_source(),

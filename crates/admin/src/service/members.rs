@@ -98,9 +98,7 @@ pub async fn update(
 ) -> Result<(Member, Account), ServiceError> {
     let permit = authority.own(project)?;
     let mut invalid = Invalid::default();
-    let role = patch
-        .role
-        .required(&mut invalid, "/role", &["viewer", "admin", "owner"]);
+    let role = patch.role.required_word(&mut invalid, "/role");
     invalid.into_result()?;
     let mut change = Change::begin(app, permit).await?;
     let (current, person) = existing(&mut change.tx, project, account).await?;

@@ -1,6 +1,6 @@
 //! How a change names what it changes: members of a JSON merge patch (RFC 7396), and the version it starts from.
 
-use gatewright_domain::{Invalid, Timestamp, token_hash::TokenHash};
+use gatewright_domain::{Invalid, Timestamp, token_hash::TokenHash, words::Worded};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ServiceError;
@@ -54,6 +54,14 @@ impl<T> Patch<T> {
             }
             Self::Set(value) => Some(value),
         }
+    }
+
+    /// The same for a member whose values are words.
+    pub(super) fn required_word(self, invalid: &mut Invalid, pointer: &str) -> Option<T>
+    where
+        T: Worded,
+    {
+        self.required(invalid, pointer, &T::words())
     }
 
     /// Whether it was not mentioned.

@@ -106,9 +106,7 @@ pub async fn update(
 ) -> Result<User, ServiceError> {
     let permit = authority.change(project)?;
     let mut invalid = Invalid::default();
-    let status = patch
-        .status
-        .required(&mut invalid, "/status", &["active", "blocked"]);
+    let status = patch.status.required_word(&mut invalid, "/status");
     invalid.into_result()?;
     let mut change = Change::begin(app, permit).await?;
     let current = existing(&mut change.tx, project, id).await?;

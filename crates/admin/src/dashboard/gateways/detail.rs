@@ -11,11 +11,7 @@ use gatewright_domain::{
     user_source::{UserSource, UserSourceStatus},
 };
 
-use super::{
-    fields::REGISTRATION,
-    selection::Selection,
-    words::{mode_words, status_badge},
-};
+use super::{fields::REGISTRATION, selection::Selection, words::status_badge};
 use gatewright_gateway::known_clients;
 
 use crate::{
@@ -132,7 +128,7 @@ pub(super) async fn render(
             action_form,
             url: app.config.gateway_url(&gateway.slug),
             status: status_badge(gateway.status),
-            mode: mode_words(gateway.authentication.mode()),
+            mode: gateway.authentication.mode().label(),
             source,
             signed_in: (held.live > 0).then(|| holders(held.live)),
             asleep: (held.asleep > 0).then(|| holders(held.asleep)),

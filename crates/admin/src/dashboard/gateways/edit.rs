@@ -12,7 +12,6 @@ use super::{
     editor::{self, After},
     fields,
     tree::Step,
-    words::mode_words,
 };
 use crate::{
     Admin,
@@ -203,8 +202,8 @@ async fn differences(
     let all = [
         (
             "Who its users are",
-            mode_words(mode).to_owned(),
-            mode_words(chosen).to_owned(),
+            mode.label().to_owned(),
+            chosen.label().to_owned(),
         ),
         ("User Source", before, source),
         ("URL", app.config.gateway_url(&gateway.slug), slug),

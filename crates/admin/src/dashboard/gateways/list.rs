@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::gateway::{GatewayStatus, Mode};
+use gatewright_domain::{
+    gateway::{GatewayStatus, Mode},
+    words::Worded,
+};
 use gatewright_store::{
     gateway_list::{GatewayFilter, GatewaySummary},
     project_contents::ProjectContents,
 };
-use url::form_urlencoded;
 
-use super::words::{mode_words, status_badge};
+use super::words::status_badge;
 use crate::{
     Admin,
     dashboard::{
         error::PageError,
-        form::{Asked, Form},
+        filters::Filters,
+        form::Asked,
         list::{self, Badge},
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
@@ -24,19 +27,7 @@ use crate::{
     service::{gateways as service, projects},
 };
 
-/// The filters, as they stand in the address.
-const FILTERS: [&str; 3] = ["search", "mode", "status"];
-
-/// What can be chosen of a filter: the value, and what it says.
-const MODE_CHOICES: [(Mode, &str, &str); 3] = [
-    (Mode::ProjectMembers, "project_members", "Project members"),
-    (Mode::UserSource, "user_source", "User Source"),
-    (Mode::Headers, "headers", "Headers"),
-];
-const STATUS_CHOICES: [(GatewayStatus, &str, &str); 2] = [
-    (GatewayStatus::Active, "active", "Active"),
-    (GatewayStatus::Inactive, "inactive", "Inactive"),
-];
+const FILTERS: &[&str] = &["search", "mode", "status"];
 
 struct GatewayRow {
     href: String,
@@ -54,9 +45,9 @@ struct ListPage {
     frame: Frame,
     project: ProjectLink,
     may_change: bool,
-    form: Form,
-    modes: &'static [(Mode, &'static str, &'static str)],
-    statuses: &'static [(GatewayStatus, &'static str, &'static str)],
+    filters: Filters,
+    modes: Vec<(&'static str, &'static str)>,
+    statuses: Vec<(&'static str, &'static str)>,
     gateways: Vec<GatewayRow>,
     first: Option<String>,
     next: Option<String>,
@@ -70,62 +61,41 @@ pub(super) async fn show(
     asked: Asked,
 ) -> Result<Response, PageError> {
     let (authority, project) = (&place.visit.authority, place.project.id);
-    let filter = filter(&asked);
+    let filters = Filters::read(&place, "/gateways", &asked, FILTERS);
     let request = list::request(&asked);
-    let read = service::summaries(&app, authority, project, &filter, &request).await?;
-    let form = Form::with(FILTERS.map(|name| (name, asked.text(name).unwrap_or_default())));
-    let first = address(&place, &form, None);
+    let read = service::summaries(&app, authority, project, &wanted(&filters), &request).await?;
     Ok(page::show(&ListPage {
         frame: place.frame(Section::Gateways),
         project: place.project.clone(),
         may_change: place.may_change(),
-        modes: &MODE_CHOICES,
-        statuses: &STATUS_CHOICES,
-        next: read.next.map(|next| address(&place, &form, Some(&next))),
-        first: request.after.map(|_| first),
-        form,
+        modes: Mode::choices(),
+        statuses: GatewayStatus::choices(),
+        first: request.after.is_some().then(|| filters.address(None)),
+        next: read.next.map(|next| filters.address(Some(&next))),
         gateways: read
             .items
             .into_iter()
             .map(|item| row(&app, &place, item))
             .collect(),
         contents: projects::contents(&app, authority, project).await?,
+        filters,
     }))
 }
 
-/// A word that is none of ours narrows nothing.
-fn filter(asked: &Asked) -> GatewayFilter {
-    let wanted = |name| asked.text(name).unwrap_or_default();
-    let mode = MODE_CHOICES.iter().find(|(_, value, _)| *value == wanted("mode"));
-    let status = STATUS_CHOICES
-        .iter()
-        .find(|(_, value, _)| *value == wanted("status"));
+/// What the address asks for. A word that is none of ours narrows nothing.
+fn wanted(filters: &Filters) -> GatewayFilter {
     GatewayFilter {
-        search: wanted("search").to_owned(),
-        mode: mode.map(|(mode, _, _)| *mode),
-        status: status.map(|(status, _, _)| *status),
+        search: filters.text("search").unwrap_or_default().to_owned(),
+        mode: filters.text("mode").and_then(Mode::of_word),
+        status: filters.text("status").and_then(GatewayStatus::of_word),
     }
-}
-
-/// The address of a page of these gateways.
-fn address(place: &InProject, form: &Form, cursor: Option<&str>) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    let filters = FILTERS.iter().map(|name| (*name, form.value(name)));
-    for (name, value) in filters.chain(cursor.map(|cursor| ("cursor", cursor))) {
-        if !value.is_empty() {
-            query.append_pair(name, value);
-        }
-    }
-    let query = query.finish();
-    let mark = if query.is_empty() { "" } else { "?" };
-    place.path(&format!("/gateways{mark}{query}"))
 }
 
 fn row(app: &Admin, place: &InProject, gateway: GatewaySummary) -> GatewayRow {
     GatewayRow {
         href: place.path(&format!("/gateways/{}", gateway.id)),
         url: app.config.gateway_url(&gateway.slug),
-        mode: mode_words(gateway.mode),
+        mode: gateway.mode.label(),
         source: gateway.user_source_id.map(|_| {
             gateway
                 .user_source_name

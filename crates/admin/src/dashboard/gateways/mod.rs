@@ -27,7 +27,7 @@ use axum::{
 
 use crate::Admin;
 
-pub(super) use self::{draft::Draft, words::mode_words};
+pub(super) use self::draft::Draft;
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {

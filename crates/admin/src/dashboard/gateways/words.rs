@@ -26,7 +26,7 @@ pub(super) const MODES: [ModeChoice; 3] = [
     ModeChoice {
         mode: Mode::ProjectMembers,
         value: Mode::ProjectMembers.as_str(),
-        label: mode_words(Mode::ProjectMembers),
+        label: Mode::ProjectMembers.label(),
         mark: "For development",
         who: "Members of this project sign in with their Gatewright account. For trying things out and for tools of your own team.",
         clients: "Clients open a browser once per person.",
@@ -34,7 +34,7 @@ pub(super) const MODES: [ModeChoice; 3] = [
     ModeChoice {
         mode: Mode::UserSource,
         value: Mode::UserSource.as_str(),
-        label: mode_words(Mode::UserSource),
+        label: Mode::UserSource.label(),
         mark: "Recommended for production",
         who: "Your end users sign in at your own identity provider. You do not have to add anyone here.",
         clients: "Clients open a browser once per person: Claude, Cursor, VS Code, ChatGPT and every other client with OAuth.",
@@ -42,21 +42,12 @@ pub(super) const MODES: [ModeChoice; 3] = [
     ModeChoice {
         mode: Mode::Headers,
         value: Mode::Headers.as_str(),
-        label: mode_words(Mode::Headers),
+        label: Mode::Headers.label(),
         mark: "Fallback",
         who: "Every request carries an API key of role Gateway and the ID of a user. Gatewright trusts the program that sends it.",
         clients: "For agents on servers that cannot open a browser. A person's own client needs the key in its configuration.",
     },
 ];
-
-/// Who the users of a gateway of this mode are, in words.
-pub(crate) const fn mode_words(mode: Mode) -> &'static str {
-    match mode {
-        Mode::ProjectMembers => "Project members",
-        Mode::UserSource => "User Source",
-        Mode::Headers => "Headers",
-    }
-}
 
 /// The badge of a status.
 pub(super) const fn status_badge(status: GatewayStatus) -> Badge {

@@ -9,13 +9,13 @@ use gatewright_domain::{
     account::{Account, AccountStatus},
 };
 use gatewright_store::PageRequest;
-use url::form_urlencoded;
 
 use super::{Administrator, ON_A_PAGE};
 use crate::{
     Admin,
     dashboard::{
         error::PageError,
+        filters::Filters,
         form::Asked,
         moment::Moment,
         page::{self, Frame, Section},
@@ -24,6 +24,7 @@ use crate::{
 };
 
 const PATH: &str = "/instance/accounts";
+const FILTERS: &[&str] = &["search"];
 
 struct Row {
     href: String,
@@ -40,7 +41,7 @@ struct Row {
 #[template(path = "dashboard/instance/accounts.html")]
 struct AccountsPage {
     frame: Frame,
-    search: String,
+    filters: Filters,
     accounts: Vec<Row>,
     first: Option<String>,
     next: Option<String>,
@@ -56,33 +57,21 @@ pub(super) async fn show(
         after: asked.text("cursor").map(str::to_owned),
         limit: ON_A_PAGE,
     };
-    let search = asked.text("search").unwrap_or_default().trim().to_owned();
-    let read = if search.is_empty() {
-        service::list(&app, &visit.authority, &request).await?
-    } else {
-        service::search(&app, &visit.authority, &search, &request).await?
+    let filters = Filters::at(PATH.to_owned(), &asked, FILTERS);
+    let read = match filters.text("search").map(str::trim) {
+        Some(search) if !search.is_empty() => {
+            service::search(&app, &visit.authority, search, &request).await?
+        }
+        _ => service::list(&app, &visit.authority, &request).await?,
     };
     let now = app.now();
     Ok(page::show(&AccountsPage {
         frame: visit.frame(Section::InstanceAccounts),
         accounts: read.items.into_iter().map(|account| row(account, now)).collect(),
-        first: request.after.map(|_| address(&search, None)),
-        next: read.next.map(|next| address(&search, Some(&next))),
-        search,
+        first: request.after.is_some().then(|| filters.address(None)),
+        next: read.next.map(|next| filters.address(Some(&next))),
+        filters,
     }))
-}
-
-fn address(search: &str, cursor: Option<&str>) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if !search.is_empty() {
-        query.append_pair("search", search);
-    }
-    if let Some(cursor) = cursor {
-        query.append_pair("cursor", cursor);
-    }
-    let query = query.finish();
-    let mark = if query.is_empty() { "" } else { "?" };
-    format!("{PATH}{mark}{query}")
 }
 
 fn row(account: Account, now: Timestamp) -> Row {

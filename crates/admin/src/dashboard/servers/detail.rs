@@ -113,7 +113,7 @@ pub(super) async fn show(
         retries: RETRIES
             .get(usize::from(server.retries))
             .map_or("", |(_, word)| word),
-        told: state::told_about_the_user(server.identity),
+        told: server.identity.label(),
         headers: server.headers.iter().map(line).collect(),
         created: Moment::new(server.created_at, now),
         updated: Moment::new(server.updated_at, now),

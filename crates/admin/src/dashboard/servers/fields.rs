@@ -4,6 +4,7 @@ use gatewright_domain::{
     header_template,
     server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server},
     stored_secret::{StoredSecret, origin_of},
+    words::Worded,
 };
 use gatewright_store::PageRequest;
 use url::{Url, form_urlencoded};
@@ -78,24 +79,20 @@ pub(super) async fn fresh(app: &Admin, place: &InProject) -> Result<Fields, Page
     let form = Form::with([
         ("timeout", &seconds(DEFAULT_TIMEOUT_MS)),
         ("retries", &DEFAULT_RETRIES.to_string()),
-        ("identity", "none"),
+        ("identity", IdentityForwarding::default().as_str()),
     ]);
     with(app, place, form, Vec::new()).await
 }
 
 /// The form of a server as it is stored.
 pub(super) async fn of_server(app: &Admin, place: &InProject, server: &Server) -> Result<Fields, PageError> {
-    let identity = match server.identity {
-        IdentityForwarding::None => "none",
-        IdentityForwarding::Assertion => "assertion",
-    };
     let form = Form::with([
         ("slug", server.slug.as_str()),
         ("name", &server.name),
         ("url", &server.url),
         ("timeout", &seconds(server.timeout_ms)),
         ("retries", &server.retries.to_string()),
-        ("identity", identity),
+        ("identity", server.identity.as_str()),
     ]);
     let rows = server
         .headers
@@ -213,10 +210,7 @@ pub(super) fn patch(posted: &Posted) -> ServerPatch {
 }
 
 fn identity(posted: &Posted) -> IdentityForwarding {
-    match posted.text("identity") {
-        "assertion" => IdentityForwarding::Assertion,
-        _ => IdentityForwarding::None,
-    }
+    IdentityForwarding::of_word(posted.text("identity")).unwrap_or_default()
 }
 
 /// What is no number is more than the service takes, which says so.

@@ -5,13 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use askama::Template;
 use axum::{extract::State as Shared, response::Response};
 use gatewright_domain::{Timestamp, id::ServerId, server::Server};
-use url::form_urlencoded;
 
 use super::state::{self, State};
 use crate::{
     Admin,
     dashboard::{
         error::PageError,
+        filters::Filters,
         form::Asked,
         list,
         page::{self, Frame, ProjectLink, Section},
@@ -19,6 +19,8 @@ use crate::{
     },
     service::{server_checks, servers as service},
 };
+
+const FILTERS: &[&str] = &["search"];
 
 struct Row {
     href: String,
@@ -36,7 +38,7 @@ struct ServersPage {
     frame: Frame,
     project: ProjectLink,
     may_change: bool,
-    search: String,
+    filters: Filters,
     servers: Vec<Row>,
     /// Where a script asks for the page with servers asked of which nothing is known.
     ask: Option<String>,
@@ -52,11 +54,12 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     let (authority, project) = (&place.visit.authority, place.project.id);
     let request = list::request(&asked);
-    let search = asked.text("search").unwrap_or_default().trim().to_owned();
-    let read = if search.is_empty() {
-        service::list(&app, authority, project, &request).await?
-    } else {
-        service::search(&app, authority, project, &search, &request).await?
+    let filters = Filters::read(&place, "/servers", &asked, FILTERS);
+    let read = match filters.text("search").map(str::trim) {
+        Some(search) if !search.is_empty() => {
+            service::search(&app, authority, project, search, &request).await?
+        }
+        _ => service::list(&app, authority, project, &request).await?,
     };
     let is_asked = asked.text("ask").is_some();
     if is_asked {
@@ -71,33 +74,23 @@ pub(super) async fn show(
         .map(|server| row(&app, &place, server, &counts, now))
         .collect();
     let unknown = servers.iter().any(|row| row.state.look.is_empty());
-    let here = |cursor: Option<&str>, ask: bool| address(&place, &search, cursor, ask);
     Ok(page::show(&ServersPage {
         frame: place.frame(Section::Servers),
         project: place.project.clone(),
         may_change: place.may_change(),
-        ask: (unknown && !is_asked).then(|| here(request.after.as_deref(), true)),
-        first: request.after.as_ref().map(|_| here(None, false)),
-        next: read.next.map(|next| here(Some(&next), false)),
+        ask: (unknown && !is_asked).then(|| ask(&filters, request.after.as_deref())),
+        first: request.after.is_some().then(|| filters.address(None)),
+        next: read.next.map(|next| filters.address(Some(&next))),
         servers,
-        search,
+        filters,
     }))
 }
 
-fn address(place: &InProject, search: &str, cursor: Option<&str>, ask: bool) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if !search.is_empty() {
-        query.append_pair("search", search);
-    }
-    if let Some(cursor) = cursor {
-        query.append_pair("cursor", cursor);
-    }
-    if ask {
-        query.append_pair("ask", "yes");
-    }
-    let query = query.finish();
-    let mark = if query.is_empty() { "" } else { "?" };
-    place.path(&format!("/servers{mark}{query}"))
+/// The address of the same page, with those asked of which nothing is known yet.
+fn ask(filters: &Filters, cursor: Option<&str>) -> String {
+    let address = filters.address(cursor);
+    let mark = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{mark}ask=yes")
 }
 
 fn row(
@@ -110,7 +103,7 @@ fn row(
     Row {
         href: place.path(&format!("/servers/{}", server.id)),
         state: state::of(server_checks::known(app, &server), now),
-        told: state::told_about_the_user(server.identity),
+        told: server.identity.label(),
         gateways: counts.get(&server.id).copied().unwrap_or_default(),
         name: server.name,
         slug: server.slug,

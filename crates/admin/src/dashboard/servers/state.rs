@@ -1,6 +1,6 @@
 //! How a server is, in words.
 
-use gatewright_domain::{Timestamp, server::IdentityForwarding};
+use gatewright_domain::Timestamp;
 
 use crate::{dashboard::moment::Moment, relying_party::check::Finding, service::server_checks::Known};
 
@@ -35,13 +35,5 @@ pub(super) fn of(known: Known, now: Timestamp) -> State {
             at: Some(Moment::new(at, now)),
             why: Some(why),
         },
-    }
-}
-
-/// What a server is told about the user.
-pub(super) const fn told_about_the_user(identity: IdentityForwarding) -> &'static str {
-    match identity {
-        IdentityForwarding::None => "Nothing",
-        IdentityForwarding::Assertion => "A signed assertion",
     }
 }

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::reference::Reference;
+use gatewright_domain::{reference::Reference, sign_in_attempt::Outcome, words::Worded};
 use gatewright_store::{Page, sign_in_attempt::AttemptFilter};
 
-use super::{
-    row::{AttemptRow, rows},
-    words::{OUTCOMES, outcome_of_word},
-};
+use super::row::{AttemptRow, rows};
 use crate::{
     Admin,
     dashboard::{
@@ -29,13 +26,21 @@ use crate::{
 
 const FILTERS: &[&str] = &["reference", "result", "gateway", "source", "user"];
 
+/// Outcomes to filter by, those that somebody looks for first.
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Failed,
+    Outcome::Succeeded,
+    Outcome::InProgress,
+    Outcome::Abandoned,
+];
+
 #[derive(Template)]
 #[template(path = "dashboard/sign_ins/list.html")]
 struct SignInsPage {
     frame: Frame,
     project: ProjectLink,
     filters: Filters,
-    outcomes: &'static [(&'static str, &'static str)],
+    outcomes: [(&'static str, &'static str); 4],
     gateways: Vec<(String, String)>,
     sources: Vec<(String, String)>,
     /// Whose sign-ins these are, where only theirs were asked for.
@@ -74,7 +79,7 @@ pub(super) async fn show(
     Ok(page::show(&SignInsPage {
         frame: place.frame(Section::SignIns),
         project: place.project.clone(),
-        outcomes: &OUTCOMES,
+        outcomes: OUTCOMES.map(|outcome| (outcome.as_str(), outcome.label())),
         gateways: filters::gateways(&app, &place, filters.text("gateway")).await?,
         sources: filters::sources(&app, &place, filters.text("source")).await?,
         person,
@@ -97,6 +102,6 @@ fn wanted(filters: &Filters) -> Option<AttemptFilter> {
         user_source_id: filters.text("source").map(str::parse).transpose().ok()?,
         user_id: filters.text("user").map(str::parse).transpose().ok()?,
         reference,
-        outcome: filters.text("result").and_then(outcome_of_word),
+        outcome: filters.text("result").and_then(Outcome::of_word),
     })
 }

@@ -114,11 +114,8 @@ pub(super) async fn show(
         ("issuer", issuer),
         ("scopes", &preset.scopes.join(" ")),
         ("subject_claim", &preset.subject_claim),
-        (
-            "client_authentication",
-            &fields::authentication_word(preset.client_authentication),
-        ),
-        ("callback", fields::callback_word(Callback::Shared)),
+        ("client_authentication", preset.client_authentication.as_str()),
+        ("callback", Callback::default().as_str()),
     ]);
     Ok(render(&app, &place, preset, form, draft))
 }

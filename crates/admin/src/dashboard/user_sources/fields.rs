@@ -1,6 +1,9 @@
 //! The fields of a source between form and service.
 
-use gatewright_domain::user_source::{AuthenticationChoice, Callback, UserSource};
+use gatewright_domain::{
+    user_source::{AuthenticationChoice, Callback, UserSource},
+    words::Worded,
+};
 
 use crate::{
     dashboard::form::{Form, Posted},
@@ -38,19 +41,7 @@ pub(super) fn skips_validation(posted: &Posted) -> bool {
 
 /// Where the provider shall send people back to.
 pub(super) fn callback(posted: &Posted) -> Callback {
-    if posted.text("callback") == callback_word(Callback::Own) {
-        Callback::Own
-    } else {
-        Callback::Shared
-    }
-}
-
-/// The value of a choice of the form.
-pub(super) const fn callback_word(callback: Callback) -> &'static str {
-    match callback {
-        Callback::Shared => "shared",
-        Callback::Own => "own",
-    }
+    Callback::of_word(posted.text("callback")).unwrap_or_default()
 }
 
 /// A form with what is stored in it.
@@ -62,18 +53,18 @@ pub(super) fn of_source(source: &UserSource) -> Form {
         ("client_id", &source.client_id),
         (
             "client_authentication",
-            &authentication_word(source.client_authentication.choice),
+            source.client_authentication.choice.as_str(),
         ),
         ("scopes", &source.scopes.join(" ")),
         ("subject_claim", &source.subject_claim),
-        ("callback", callback_word(source.callback)),
+        ("callback", source.callback.as_str()),
     ])
 }
 
 /// Gives what was not posted its stored value: a form may ask for one field only.
 pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
-    let (scopes, callback) = (source.scopes.join(" "), callback_word(source.callback).to_owned());
-    let authentication = authentication_word(source.client_authentication.choice);
+    let (scopes, callback) = (source.scopes.join(" "), source.callback.as_str().to_owned());
+    let authentication = source.client_authentication.choice.as_str().to_owned();
     for (name, value) in [
         ("name", &source.name),
         ("description", &source.description),
@@ -108,21 +99,7 @@ pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
 
 /// How the client secret is to be presented; what is no choice is the automatic one.
 pub(super) fn authentication(posted: &Posted) -> AuthenticationChoice {
-    match posted.text("client_authentication") {
-        "basic" => AuthenticationChoice::Basic,
-        "post" => AuthenticationChoice::Post,
-        _ => AuthenticationChoice::Automatic,
-    }
-}
-
-/// The word of a choice in forms.
-pub(super) fn authentication_word(choice: AuthenticationChoice) -> String {
-    match choice {
-        AuthenticationChoice::Automatic => "automatic",
-        AuthenticationChoice::Basic => "basic",
-        AuthenticationChoice::Post => "post",
-    }
-    .to_owned()
+    AuthenticationChoice::of_word(posted.text("client_authentication")).unwrap_or_default()
 }
 
 /// The client secret somebody typed, if any.

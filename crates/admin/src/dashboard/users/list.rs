@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::user::{User, UserStatus};
+use gatewright_domain::{
+    user::{User, UserStatus},
+    words::Worded,
+};
 
 use crate::{
     Admin,
@@ -25,12 +28,8 @@ use crate::{
 
 const FILTERS: &[&str] = &["search", "source", "status"];
 
-/// States to filter by, with what they are called.
-const STATES: [(&str, &str); 3] = [
-    ("active", "Not blocked"),
-    ("blocked", "Blocked"),
-    ("former", "Former identities"),
-];
+/// A state to filter by that is not one of theirs: known under an earlier issuer or subject claim.
+const FORMER: (&str, &str) = ("former", "Former identities");
 
 struct UserRow {
     href: String,
@@ -55,7 +54,7 @@ struct UsersPage {
     project: ProjectLink,
     filters: Filters,
     sources: Vec<(String, String)>,
-    states: &'static [(&'static str, &'static str)],
+    states: Vec<(&'static str, &'static str)>,
     users: Vec<UserRow>,
     first: Option<String>,
     next: Option<String>,
@@ -104,7 +103,7 @@ pub(super) async fn show(
         frame: place.frame(Section::Users),
         project: place.project.clone(),
         sources: filters::sources(&app, &place, filters.text("source")).await?,
-        states: &STATES,
+        states: UserStatus::choices().into_iter().chain([FORMER]).collect(),
         users: read.items.into_iter().map(row).collect(),
         first: request.after.is_some().then(|| filters.address(None)),
         next: read.next.map(|next| filters.address(Some(&next))),
@@ -116,12 +115,8 @@ pub(super) async fn show(
 fn wanted(filters: &Filters) -> Option<UserFilter> {
     Some(UserFilter {
         user_source_id: filters.text("source").map(str::parse).transpose().ok()?,
-        status: match filters.text("status") {
-            Some("blocked") => Some(UserStatus::Blocked),
-            Some("active") => Some(UserStatus::Active),
-            _ => None,
-        },
-        former: (filters.text("status") == Some("former")).then_some(true),
+        status: filters.text("status").and_then(UserStatus::of_word),
+        former: (filters.text("status") == Some(FORMER.0)).then_some(true),
         search: filters.text("search").map(str::to_owned),
     })
 }

@@ -52,9 +52,7 @@ pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) ->
             Some(secret)
         }
     };
-    let status = patch
-        .status
-        .required(&mut invalid, "/status", &["active", "inactive"]);
+    let status = patch.status.required_word(&mut invalid, "/status");
     let origin_stays = same_origin(&current.issuer, &fields.issuer);
     let readable = check_issuer("/issuer", &fields.issuer).is_ok();
     if readable && !origin_stays && typed.is_none() {
