@@ -6,9 +6,11 @@ use gatewright_domain::{
     Timestamp,
     audit::Origin,
     id::{AccountId, ApiKeyId},
+    words::Worded,
 };
 use gatewright_store::audit::AuditFilter;
 
+use super::words;
 use crate::{
     Admin,
     dashboard::{error::PageError, filters::Filters, form::Asked, session::InProject},
@@ -39,21 +41,6 @@ pub(super) const KINDS: [(&str, &str); 10] = [
     ("project", "The project"),
 ];
 
-/// Ways in, with what they are called.
-pub(super) const ORIGINS: [(&str, &str); 4] = [
-    ("dashboard", "Dashboard"),
-    ("api", "API"),
-    ("cli", "Command line"),
-    ("system", "System"),
-];
-
-/// Those who act and are neither account nor key.
-const OTHERS: [(&str, &str); 3] = [
-    ("system", "Gatewright itself"),
-    ("operator", "Someone with a shell on the machine"),
-    ("anonymous", "Someone who has not signed in"),
-];
-
 /// What stands in the address.
 pub(super) fn read(place: &InProject, asked: &Asked) -> Filters {
     Filters::read(place, "/audit", asked, FILTERS)
@@ -65,7 +52,7 @@ pub(super) fn wanted(filters: &Filters) -> Result<AuditFilter, &'static str> {
     let day = |name| filters.text(name).map(day).transpose();
     Ok(AuditFilter {
         actor: text("actor"),
-        origin: filters.text("origin").and_then(origin_of_word),
+        origin: filters.text("origin").and_then(Origin::of_word),
         from: day("from")?,
         // The last day counts whole.
         to: day("to")?.map(|day| day.plus(Duration::from_hours(24))),
@@ -82,16 +69,6 @@ fn day(text: &str) -> Result<Timestamp, &'static str> {
     serde_json::from_value(midnight).map_err(|_| "A day is written like 2026-03-01.")
 }
 
-fn origin_of_word(word: &str) -> Option<Origin> {
-    match word {
-        "dashboard" => Some(Origin::Dashboard),
-        "api" => Some(Origin::Api),
-        "cli" => Some(Origin::Cli),
-        "system" => Some(Origin::System),
-        _ => None,
-    }
-}
-
 /// Who may have acted: id and name of members and keys, the chosen one among them, and those who are neither.
 pub(super) async fn actors(
     app: &Admin,
@@ -102,7 +79,7 @@ pub(super) async fn actors(
     let mut offered = names::to_choose_from(app, authority, project, Choice::Member).await?;
     let keys = names::to_choose_from(app, authority, project, Choice::ApiKey).await?;
     offered.extend(keys.into_iter().map(|(id, name)| (id, key(&name))));
-    offered.extend(OTHERS.map(|(id, name)| (id.to_owned(), name.to_owned())));
+    offered.extend(words::WITHOUT_ID.map(|(id, name)| (id.to_owned(), name.to_owned())));
     if let Some(id) = chosen
         && !offered.iter().any(|(other, _)| other == id)
     {

@@ -6,7 +6,8 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{
     Timestamp,
-    audit::{AuditEvent, FieldChange},
+    audit::{AuditEvent, FieldChange, Origin},
+    words::Worded,
 };
 use gatewright_store::Page;
 use url::form_urlencoded::byte_serialize;
@@ -25,6 +26,9 @@ use crate::{
     },
     service::audit_events as service,
 };
+
+/// Longer values are cut. The export has all of them.
+const MAX_VALUE: usize = 300;
 
 struct ChangeRow {
     field: String,
@@ -53,7 +57,7 @@ struct AuditPage {
     project: ProjectLink,
     filters: Filters,
     kinds: &'static [(&'static str, &'static str)],
-    origins: &'static [(&'static str, &'static str)],
+    origins: Vec<(&'static str, &'static str)>,
     actors: Vec<(String, String)>,
     /// Whether the rarer filters are open.
     is_narrow: bool,
@@ -92,7 +96,7 @@ pub(super) async fn show(
         frame: place.frame(Section::Audit),
         project: place.project.clone(),
         kinds: &filter::KINDS,
-        origins: &filter::ORIGINS,
+        origins: Origin::choices(),
         actors: filter::actors(&app, &place, filters.text("actor")).await?,
         is_narrow: ["action", "object_id"]
             .iter()
@@ -121,7 +125,7 @@ fn row(event: AuditEvent, path: &str, names: &HashMap<String, String>, now: Time
         occurrences: event.occurrences,
         changes: event.changes.into_iter().map(change_row).collect(),
         who: called.unwrap_or_else(|| words::actor(kind).to_owned()),
-        origin: words::origin(event.actor.origin),
+        origin: event.actor.origin.label(),
         address: event.actor.address,
         action: event.action,
     }
@@ -130,7 +134,7 @@ fn row(event: AuditEvent, path: &str, names: &HashMap<String, String>, now: Time
 fn change_row(change: FieldChange) -> ChangeRow {
     ChangeRow {
         field: change.field,
-        before: change.before.map(|value| words::shown(&value)),
-        after: change.after.map(|value| words::shown(&value)),
+        before: change.before.map(|value| words::shown(&value, MAX_VALUE)),
+        after: change.after.map(|value| words::shown(&value, MAX_VALUE)),
     }
 }

@@ -3,7 +3,7 @@
 mod export;
 mod filter;
 mod list;
-mod words;
+pub(super) mod words;
 
 use std::sync::Arc;
 

@@ -6,15 +6,15 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{
     Timestamp,
-    audit::{ActorKind, AuditEvent, FieldChange, Origin},
+    audit::{AuditEvent, FieldChange},
 };
 use gatewright_store::{PageRequest, audit::AuditFilter};
-use serde_json::Value;
 
 use super::{Administrator, ON_A_PAGE};
 use crate::{
     Admin,
     dashboard::{
+        audit::words,
         error::PageError,
         form::Asked,
         moment::Moment,
@@ -97,51 +97,27 @@ fn row(event: AuditEvent, names: &HashMap<String, String>, now: Timestamp) -> Ev
     let called = |id: String| names.get(&id).cloned().unwrap_or(id);
     EventRow {
         at: Moment::new(event.last_at, now),
-        what: in_words(&event.action),
+        what: words::in_words(&event.action),
         object: event.object_name,
         occurrences: event.occurrences,
         changes: event.changes.iter().map(change).collect(),
-        who: match event.actor.kind {
-            ActorKind::ApiKey(id) => called(id.to_string()),
-            ActorKind::Account(id) => called(id.to_string()),
-            ActorKind::Anonymous => "Someone who has not signed in".to_owned(),
-            ActorKind::Operator => "Someone with a shell on the machine".to_owned(),
-            ActorKind::System => "Gatewright itself".to_owned(),
-        },
-        origin: match event.actor.origin {
-            Origin::Dashboard => "Dashboard",
-            Origin::Api => "API",
-            Origin::Cli => "Command line",
-            Origin::System => "System",
-        },
+        who: words::actor_id(&event.actor.kind)
+            .map_or_else(|| words::actor(&event.actor.kind).to_owned(), called),
+        origin: event.actor.origin.label(),
         address: event.actor.address,
     }
-}
-
-/// `account.sessions_ended` as "Account sessions ended".
-fn in_words(action: &str) -> String {
-    let words = action.replace(['_', '.'], " ").replace("api key", "API key");
-    let mut letters = words.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn change(change: &FieldChange) -> String {
     let field = &change.field;
     match (&change.before, &change.after) {
         (None, None) => format!("{field} changed"),
-        (None, Some(after)) => format!("{field}: {}", shown(after)),
-        (Some(before), None) => format!("{field}: {} taken away", shown(before)),
-        (Some(before), Some(after)) => format!("{field}: {} → {}", shown(before), shown(after)),
+        (None, Some(after)) => format!("{field}: {}", words::shown(after, MAX_VALUE)),
+        (Some(before), None) => format!("{field}: {} taken away", words::shown(before, MAX_VALUE)),
+        (Some(before), Some(after)) => format!(
+            "{field}: {} → {}",
+            words::shown(before, MAX_VALUE),
+            words::shown(after, MAX_VALUE)
+        ),
     }
-}
-
-fn shown(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    if text.chars().nth(MAX_VALUE).is_none() {
-        return text;
-    }
-    let cut: String = text.chars().take(MAX_VALUE).collect();
-    format!("{cut}…")
 }
