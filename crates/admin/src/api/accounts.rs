@@ -16,11 +16,15 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    resource::{Resource, listed, shown},
     version::{Precondition, Versioned},
 };
 use crate::{
     Admin, schema,
-    service::accounts::{self as service, AccountPatch},
+    service::{
+        Version,
+        accounts::{self as service, AccountPatch},
+    },
 };
 
 /// A person who administers.
@@ -72,25 +76,26 @@ pub(super) struct AccountQuery {
     search: Option<String>,
 }
 
-fn resource(account: Account) -> AccountResource {
-    AccountResource {
-        id: account.id,
-        email: account.email,
-        name: account.name,
-        has_password: account.has_password,
-        is_instance_admin: account.is_instance_admin,
-        address_proven: account.address_proven,
-        status: account.status,
-        created_at: account.created_at,
-        updated_at: account.updated_at,
-        last_sign_in_at: account.last_sign_in_at,
-    }
-}
+impl Resource for AccountResource {
+    type Of = Account;
 
-pub(super) fn versioned(account: Account) -> Versioned<AccountResource> {
-    Versioned {
-        updated_at: account.updated_at,
-        resource: resource(account),
+    fn version(account: &Account) -> Version {
+        account.updated_at.into()
+    }
+
+    fn of(_: &Admin, account: Account) -> Self {
+        Self {
+            id: account.id,
+            email: account.email,
+            name: account.name,
+            has_password: account.has_password,
+            is_instance_admin: account.is_instance_admin,
+            address_proven: account.address_proven,
+            status: account.status,
+            created_at: account.created_at,
+            updated_at: account.updated_at,
+            last_sign_in_at: account.last_sign_in_at,
+        }
     }
 }
 
@@ -114,7 +119,7 @@ pub(super) async fn list_accounts(
         Some(text) => service::search(&app, &authority, &text, &page).await?,
         None => service::list(&app, &authority, &page).await?,
     };
-    Ok(List::of(page, resource))
+    Ok(listed(&app, page))
 }
 
 /// Read an account
@@ -129,7 +134,7 @@ pub(super) async fn get_account(
     State(app): State<Arc<Admin>>,
     Ids(account): Ids<AccountId>,
 ) -> Result<Versioned<AccountResource>, Problem> {
-    Ok(versioned(service::find(&app, &authority, account).await?))
+    Ok(shown(&app, service::find(&app, &authority, account).await?))
 }
 
 /// Disable or enable an account, prove its address, or change whether it administers the instance
@@ -150,7 +155,7 @@ pub(super) async fn update_account(
     Input(patch): Input<AccountPatch>,
 ) -> Result<Versioned<AccountResource>, Problem> {
     let account = service::update(&app, &authority, account, patch, &if_match).await?;
-    Ok(versioned(account))
+    Ok(shown(&app, account))
 }
 
 /// Make a link with which the owner of an account chooses a new password

@@ -16,11 +16,15 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    version::{Created, Precondition, Tagged},
+    resource::{Resource, created, listed, shown},
+    version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin, schema,
-    service::api_keys::{self as service, ApiKeyPatch, CreatedKey, NewApiKey, NewInstanceKey, RotateApiKey},
+    service::{
+        Version,
+        api_keys::{self as service, ApiKeyPatch, CreatedKey, NewApiKey, NewInstanceKey, RotateApiKey},
+    },
 };
 
 /// An API key, without its text.
@@ -69,47 +73,50 @@ pub struct CreatedKeyResource {
     notice: Option<&'static str>,
 }
 
-fn resource(key: ApiKey) -> ApiKeyResource {
-    let (project_id, role, gateway_id) = match key.scope {
-        KeyScope::Instance => (None, "instance", None),
-        KeyScope::Project {
+impl Resource for ApiKeyResource {
+    type Of = ApiKey;
+
+    fn version(key: &ApiKey) -> Version {
+        service::version(key)
+    }
+
+    fn of(_: &Admin, key: ApiKey) -> Self {
+        let (project_id, role, gateway_id) = match key.scope {
+            KeyScope::Instance => (None, "instance", None),
+            KeyScope::Project {
+                project_id,
+                role,
+                gateway_id,
+            } => (Some(project_id), role.as_str(), gateway_id),
+        };
+        Self {
+            id: key.id,
             project_id,
+            name: key.name,
             role,
             gateway_id,
-        } => (Some(project_id), role.as_str(), gateway_id),
-    };
-    ApiKeyResource {
-        id: key.id,
-        project_id,
-        name: key.name,
-        role,
-        gateway_id,
-        expires_at: key.expires_at,
-        created_at: key.created_at,
-        last_used_at: key.last_used_at,
-        revoked_at: key.revoked_at,
-        successor_id: key.successor_id,
+            expires_at: key.expires_at,
+            created_at: key.created_at,
+            last_used_at: key.last_used_at,
+            revoked_at: key.revoked_at,
+            successor_id: key.successor_id,
+        }
     }
 }
 
-fn created(made: CreatedKey, place: &str) -> Created<Tagged<CreatedKeyResource>> {
-    Created {
-        location: format!("{place}/{}", made.key.id),
-        content: Tagged {
-            version: service::version(&made.key),
-            resource: CreatedKeyResource {
-                resource: resource(made.key),
-                key: made.text.expose().to_owned(),
-                notice: None,
-            },
-        },
-    }
-}
+impl Resource for CreatedKeyResource {
+    type Of = CreatedKey;
 
-fn tagged(key: ApiKey) -> Tagged<ApiKeyResource> {
-    Tagged {
-        version: service::version(&key),
-        resource: resource(key),
+    fn version(made: &CreatedKey) -> Version {
+        ApiKeyResource::version(&made.key)
+    }
+
+    fn of(app: &Admin, made: CreatedKey) -> Self {
+        Self {
+            resource: ApiKeyResource::of(app, made.key),
+            key: made.text.expose().to_owned(),
+            notice: None,
+        }
     }
 }
 
@@ -128,9 +135,10 @@ pub(super) async fn create_api_key(
     State(app): State<Arc<Admin>>,
     Ids(project): Ids<ProjectId>,
     Input(new): Input<NewApiKey>,
-) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
+) -> Result<Created<Versioned<CreatedKeyResource>>, Problem> {
     let made = service::create(&app, &authority, project, new).await?;
-    Ok(created(made, &format!("/api/v1/projects/{project}/api-keys")))
+    let list = format!("/api/v1/projects/{project}/api-keys");
+    Ok(created(&app, &list, made.key.id, made))
 }
 
 /// List API keys of a project, oldest first, revoked ones too
@@ -149,7 +157,7 @@ pub(super) async fn list_api_keys(
 ) -> Result<List<ApiKeyResource>, Problem> {
     let page = Paging::request::<ApiKeyId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, Some(project), &page).await?;
-    Ok(List::of(page, resource))
+    Ok(listed(&app, page))
 }
 
 /// Read an API key of a project
@@ -163,9 +171,9 @@ pub(super) async fn get_api_key(
     Caller(authority): Caller,
     State(app): State<Arc<Admin>>,
     Ids((project, key)): Ids<(ProjectId, ApiKeyId)>,
-) -> Result<Tagged<ApiKeyResource>, Problem> {
+) -> Result<Versioned<ApiKeyResource>, Problem> {
     let key = service::find(&app, &authority, Some(project), key).await?;
-    Ok(tagged(key))
+    Ok(shown(&app, key))
 }
 
 /// Rename an API key of a project
@@ -182,9 +190,9 @@ pub(super) async fn update_api_key(
     Ids((project, key)): Ids<(ProjectId, ApiKeyId)>,
     Precondition(if_match): Precondition,
     Input(patch): Input<ApiKeyPatch>,
-) -> Result<Tagged<ApiKeyResource>, Problem> {
+) -> Result<Versioned<ApiKeyResource>, Problem> {
     let key = service::update(&app, &authority, Some(project), key, patch, &if_match).await?;
-    Ok(tagged(key))
+    Ok(shown(&app, key))
 }
 
 /// Rotate an API key of a project
@@ -202,9 +210,10 @@ pub(super) async fn rotate_api_key(
     State(app): State<Arc<Admin>>,
     Ids((project, key)): Ids<(ProjectId, ApiKeyId)>,
     Input(how): Input<RotateApiKey>,
-) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
+) -> Result<Created<Versioned<CreatedKeyResource>>, Problem> {
     let made = service::rotate(&app, &authority, Some(project), key, how).await?;
-    Ok(created(made, &format!("/api/v1/projects/{project}/api-keys")))
+    let list = format!("/api/v1/projects/{project}/api-keys");
+    Ok(created(&app, &list, made.key.id, made))
 }
 
 /// Revoke an API key of a project
@@ -239,9 +248,9 @@ pub(super) async fn create_instance_key(
     Caller(authority): Caller,
     State(app): State<Arc<Admin>>,
     Input(new): Input<NewInstanceKey>,
-) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
+) -> Result<Created<Versioned<CreatedKeyResource>>, Problem> {
     let made = service::create_for_instance(&app, &authority, new).await?;
-    Ok(created(made, "/api/v1/api-keys"))
+    Ok(created(&app, "/api/v1/api-keys", made.key.id, made))
 }
 
 /// List API keys of the instance, oldest first, revoked ones too
@@ -259,7 +268,7 @@ pub(super) async fn list_instance_keys(
 ) -> Result<List<ApiKeyResource>, Problem> {
     let page = Paging::request::<ApiKeyId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, None, &page).await?;
-    Ok(List::of(page, resource))
+    Ok(listed(&app, page))
 }
 
 /// Read an API key of the instance
@@ -268,9 +277,9 @@ pub(super) async fn get_instance_key(
     Caller(authority): Caller,
     State(app): State<Arc<Admin>>,
     Ids(key): Ids<ApiKeyId>,
-) -> Result<Tagged<ApiKeyResource>, Problem> {
+) -> Result<Versioned<ApiKeyResource>, Problem> {
     let key = service::find(&app, &authority, None, key).await?;
-    Ok(tagged(key))
+    Ok(shown(&app, key))
 }
 
 /// Rename an API key of the instance
@@ -287,9 +296,9 @@ pub(super) async fn update_instance_key(
     Ids(key): Ids<ApiKeyId>,
     Precondition(if_match): Precondition,
     Input(patch): Input<ApiKeyPatch>,
-) -> Result<Tagged<ApiKeyResource>, Problem> {
+) -> Result<Versioned<ApiKeyResource>, Problem> {
     let key = service::update(&app, &authority, None, key, patch, &if_match).await?;
-    Ok(tagged(key))
+    Ok(shown(&app, key))
 }
 
 /// Rotate an API key of the instance
@@ -307,9 +316,9 @@ pub(super) async fn rotate_instance_key(
     State(app): State<Arc<Admin>>,
     Ids(key): Ids<ApiKeyId>,
     Input(how): Input<RotateApiKey>,
-) -> Result<Created<Tagged<CreatedKeyResource>>, Problem> {
+) -> Result<Created<Versioned<CreatedKeyResource>>, Problem> {
     let made = service::rotate(&app, &authority, None, key, how).await?;
-    Ok(created(made, "/api/v1/api-keys"))
+    Ok(created(&app, "/api/v1/api-keys", made.key.id, made))
 }
 
 /// Revoke an API key of the instance

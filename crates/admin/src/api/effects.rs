@@ -31,6 +31,28 @@ impl DryRun {
     }
 }
 
+/// Defines the two bodies that answer a change which may be a rehearsal. The document names them; a handler answers with
+/// one of them (`resource::changed`).
+macro_rules! changed {
+    ($(#[$doc:meta])* $name:ident, $saved:ty) => {
+        $(#[$doc])*
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        #[serde(untagged)]
+        #[allow(
+            clippy::large_enum_variant,
+            dead_code,
+            reason = "it names the two bodies in the document and is never made"
+        )]
+        pub enum $name {
+            /// The change is made.
+            Saved($saved),
+            /// `?dry_run=true`.
+            DryRun($crate::api::effects::EffectsResource),
+        }
+    };
+}
+pub(super) use changed;
+
 /// What a change would touch, by `?dry_run=true`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Effects)]

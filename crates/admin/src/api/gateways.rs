@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use axum::{extract::State, response::Response};
 use gatewright_domain::{
     Timestamp,
     gateway::{AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode, TrustedClient},
@@ -18,16 +14,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     authenticate::Caller,
-    effects::{DryRun, EffectsResource},
+    effects::{self, DryRun, EffectsResource},
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    resource::{Resource, changed, created, deleted, listed, shown},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin, schema,
     service::{
-        effects::Done,
+        Version,
         gateways::{self as service, GatewayPatch, NewGateway},
     },
 };
@@ -69,39 +66,37 @@ pub struct GatewayResource {
     updated_at: Timestamp,
 }
 
-/// A gateway that was changed, or what the change would touch.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[allow(
-    clippy::large_enum_variant,
-    dead_code,
-    reason = "it names the two bodies in the document and is never made"
-)]
-pub enum ChangedGateway {
-    /// The change is made.
-    Saved(GatewayResource),
-    /// `?dry_run=true`.
-    DryRun(EffectsResource),
+effects::changed! {
+    /// A gateway that was changed, or what the change would touch.
+    ChangedGateway, GatewayResource
 }
 
-fn resource(app: &Admin, gateway: Gateway) -> GatewayResource {
-    GatewayResource {
-        id: gateway.id,
-        project_id: gateway.project_id,
-        name: gateway.name,
-        description: gateway.description,
-        instructions: gateway.instructions,
-        url: app.config.gateway_url(&gateway.slug),
-        slug: gateway.slug,
-        authentication_mode: gateway.authentication.mode(),
-        user_source_id: gateway.authentication.user_source(),
-        trusted_clients: gateway.trusted_clients,
-        servers: gateway.servers,
-        allowed_tools: gateway.allowed_tools,
-        status: gateway.status,
-        settings: gateway.settings,
-        created_at: gateway.created_at,
-        updated_at: gateway.updated_at,
+impl Resource for GatewayResource {
+    type Of = Gateway;
+
+    fn version(gateway: &Gateway) -> Version {
+        gateway.updated_at.into()
+    }
+
+    fn of(app: &Admin, gateway: Gateway) -> Self {
+        Self {
+            id: gateway.id,
+            project_id: gateway.project_id,
+            name: gateway.name,
+            description: gateway.description,
+            instructions: gateway.instructions,
+            url: app.config.gateway_url(&gateway.slug),
+            slug: gateway.slug,
+            authentication_mode: gateway.authentication.mode(),
+            user_source_id: gateway.authentication.user_source(),
+            trusted_clients: gateway.trusted_clients,
+            servers: gateway.servers,
+            allowed_tools: gateway.allowed_tools,
+            status: gateway.status,
+            settings: gateway.settings,
+            created_at: gateway.created_at,
+            updated_at: gateway.updated_at,
+        }
     }
 }
 
@@ -120,10 +115,8 @@ pub(super) async fn create_gateway(
     Input(new): Input<NewGateway>,
 ) -> Result<Created<Versioned<GatewayResource>>, Problem> {
     let gateway = service::create(&app, &authority, project, new).await?;
-    Ok(Created {
-        location: format!("/api/v1/projects/{project}/gateways/{}", gateway.id),
-        content: versioned(&app, gateway),
-    })
+    let list = format!("/api/v1/projects/{project}/gateways");
+    Ok(created(&app, &list, gateway.id, gateway))
 }
 
 /// Which gateways to list.
@@ -162,7 +155,7 @@ pub(super) async fn list_gateways(
         status: query.status,
     };
     let page = service::list(&app, &authority, project, &filter, &page).await?;
-    Ok(List::of(page, |gateway| resource(&app, gateway)))
+    Ok(listed(&app, page))
 }
 
 /// Read a gateway
@@ -173,7 +166,7 @@ pub(super) async fn get_gateway(
     Ids((project, id)): Ids<(ProjectId, GatewayId)>,
 ) -> Result<Versioned<GatewayResource>, Problem> {
     let gateway = service::find(&app, &authority, project, id).await?;
-    Ok(versioned(&app, gateway))
+    Ok(shown(&app, gateway))
 }
 
 /// Change a gateway
@@ -187,10 +180,7 @@ pub(super) async fn update_gateway(
     Input(patch): Input<GatewayPatch>,
 ) -> Result<Response, Problem> {
     let done = service::update(&app, &authority, project, id, patch, &if_match, dry.run()).await?;
-    Ok(match done {
-        Done::Changed(gateway) => versioned(&app, gateway).into_response(),
-        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
-    })
+    Ok(changed::<GatewayResource>(&app, done))
 }
 
 /// Delete a gateway
@@ -203,15 +193,5 @@ pub(super) async fn delete_gateway(
     Parameters(dry): Parameters<DryRun>,
 ) -> Result<Response, Problem> {
     let done = service::delete(&app, &authority, project, id, &if_match, dry.run()).await?;
-    Ok(match done {
-        Done::Changed(()) => StatusCode::NO_CONTENT.into_response(),
-        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
-    })
-}
-
-fn versioned(app: &Admin, gateway: Gateway) -> Versioned<GatewayResource> {
-    Versioned {
-        updated_at: gateway.updated_at,
-        resource: resource(app, gateway),
-    }
+    Ok(deleted(done))
 }

@@ -17,12 +17,16 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    resource::{Resource, created, listed, shown},
     users::{GrantResource, GrantsEnded, grant_resource},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin, schema,
-    service::members::{self as service, MemberPatch},
+    service::{
+        Version,
+        members::{self as service, MemberPatch},
+    },
 };
 
 /// An account in a project.
@@ -52,24 +56,25 @@ pub struct MemberResource {
     updated_at: Timestamp,
 }
 
-fn resource((member, account): (Member, Account)) -> MemberResource {
-    MemberResource {
-        account_id: account.id,
-        email: account.email,
-        name: account.name,
-        role: member.role,
-        address_proven: account.address_proven,
-        status: account.status,
-        last_sign_in_at: account.last_sign_in_at,
-        created_at: member.created_at,
-        updated_at: member.updated_at,
-    }
-}
+impl Resource for MemberResource {
+    type Of = (Member, Account);
 
-fn versioned(found: (Member, Account)) -> Versioned<MemberResource> {
-    Versioned {
-        updated_at: found.0.updated_at,
-        resource: resource(found),
+    fn version(found: &(Member, Account)) -> Version {
+        found.0.updated_at.into()
+    }
+
+    fn of(_: &Admin, (member, account): (Member, Account)) -> Self {
+        Self {
+            account_id: account.id,
+            email: account.email,
+            name: account.name,
+            role: member.role,
+            address_proven: account.address_proven,
+            status: account.status,
+            last_sign_in_at: account.last_sign_in_at,
+            created_at: member.created_at,
+            updated_at: member.updated_at,
+        }
     }
 }
 
@@ -89,7 +94,7 @@ pub(super) async fn list_members(
 ) -> Result<List<MemberResource>, Problem> {
     let page = Paging::request::<AccountId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, &page).await?;
-    Ok(List::of(page, resource))
+    Ok(listed(&app, page))
 }
 
 /// Become an owner of a project
@@ -108,10 +113,8 @@ pub(super) async fn join_project(
     Ids(project): Ids<ProjectId>,
 ) -> Result<Created<Versioned<MemberResource>>, Problem> {
     let joined = service::join(&app, &authority, project).await?;
-    Ok(Created {
-        location: format!("/api/v1/projects/{project}/members/{}", joined.1.id),
-        content: versioned(joined),
-    })
+    let list = format!("/api/v1/projects/{project}/members");
+    Ok(created(&app, &list, joined.1.id, joined))
 }
 
 /// Read a member of a project
@@ -126,7 +129,8 @@ pub(super) async fn get_member(
     State(app): State<Arc<Admin>>,
     Ids((project, account)): Ids<(ProjectId, AccountId)>,
 ) -> Result<Versioned<MemberResource>, Problem> {
-    Ok(versioned(
+    Ok(shown(
+        &app,
         service::find(&app, &authority, project, account).await?,
     ))
 }
@@ -149,7 +153,7 @@ pub(super) async fn update_member(
     Input(patch): Input<MemberPatch>,
 ) -> Result<Versioned<MemberResource>, Problem> {
     let member = service::update(&app, &authority, project, account, patch, &if_match).await?;
-    Ok(versioned(member))
+    Ok(shown(&app, member))
 }
 
 /// Remove a member, or leave

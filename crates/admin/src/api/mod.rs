@@ -20,6 +20,7 @@ pub mod own_account;
 pub mod preregistered_clients;
 pub mod problem;
 pub mod projects;
+mod resource;
 pub mod secrets;
 pub mod server_checks;
 pub mod servers;

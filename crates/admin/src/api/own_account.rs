@@ -18,11 +18,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    accounts::{AccountResource, versioned},
+    accounts::AccountResource,
     authenticate::Caller,
     input::{Ids, Input},
     list::List,
     problem::Problem,
+    resource::shown,
     version::{Precondition, Versioned},
 };
 use crate::{
@@ -82,7 +83,7 @@ pub(super) async fn get_own_account(
     Caller(authority): Caller,
     State(app): State<Arc<Admin>>,
 ) -> Result<Versioned<AccountResource>, Problem> {
-    Ok(versioned(service::own(&app, &authority).await?))
+    Ok(shown(&app, service::own(&app, &authority).await?))
 }
 
 /// Rename one's own account
@@ -99,7 +100,8 @@ pub(super) async fn update_own_account(
     Precondition(if_match): Precondition,
     Input(patch): Input<OwnAccountPatch>,
 ) -> Result<Versioned<AccountResource>, Problem> {
-    Ok(versioned(
+    Ok(shown(
+        &app,
         service::update_own(&app, &authority, patch, &if_match).await?,
     ))
 }

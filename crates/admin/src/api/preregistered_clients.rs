@@ -17,12 +17,16 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    resource::{Resource, created, listed, shown},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin, schema,
-    service::preregistered_clients::{
-        self as service, NewPreregisteredClient, PreregisteredClientPatch, SecretRotation, WithSecret,
+    service::{
+        Version,
+        preregistered_clients::{
+            self as service, NewPreregisteredClient, PreregisteredClientPatch, SecretRotation, WithSecret,
+        },
     },
 };
 
@@ -73,29 +77,53 @@ pub struct WithSecretResource {
     notice: Option<&'static str>,
 }
 
-fn resource(app: &Admin, client: PreregisteredClient) -> PreregisteredClientResource {
-    let hashes = client.proof.hashes();
-    let previous = hashes.and_then(|hashes| hashes.previous);
-    let now = app.now();
-    PreregisteredClientResource {
-        id: client.id,
-        project_id: client.project_id,
-        gateway_id: client.gateway_id,
-        redirect_uris: client
-            .redirect_uri_texts()
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
-        token_endpoint_auth_method: client.proof.method().as_str(),
-        jwks: client
-            .proof
-            .jwks()
-            .and_then(|jwks| serde_json::from_str(jwks).ok()),
-        secret_changed_at: hashes.map(|hashes| hashes.changed_at),
-        previous_secret_until: previous.map(|(_, until)| until).filter(|until| now < *until),
-        name: client.name,
-        created_at: client.created_at,
-        updated_at: client.updated_at,
+impl Resource for PreregisteredClientResource {
+    type Of = PreregisteredClient;
+
+    fn version(client: &PreregisteredClient) -> Version {
+        client.updated_at.into()
+    }
+
+    fn of(app: &Admin, client: PreregisteredClient) -> Self {
+        let hashes = client.proof.hashes();
+        let previous = hashes.and_then(|hashes| hashes.previous);
+        let now = app.now();
+        Self {
+            id: client.id,
+            project_id: client.project_id,
+            gateway_id: client.gateway_id,
+            redirect_uris: client
+                .redirect_uri_texts()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            token_endpoint_auth_method: client.proof.method().as_str(),
+            jwks: client
+                .proof
+                .jwks()
+                .and_then(|jwks| serde_json::from_str(jwks).ok()),
+            secret_changed_at: hashes.map(|hashes| hashes.changed_at),
+            previous_secret_until: previous.map(|(_, until)| until).filter(|until| now < *until),
+            name: client.name,
+            created_at: client.created_at,
+            updated_at: client.updated_at,
+        }
+    }
+}
+
+impl Resource for WithSecretResource {
+    type Of = WithSecret;
+
+    fn version(made: &WithSecret) -> Version {
+        PreregisteredClientResource::version(&made.client)
+    }
+
+    fn of(app: &Admin, made: WithSecret) -> Self {
+        Self {
+            resource: PreregisteredClientResource::of(app, made.client),
+            client_secret: made.secret.map(|secret| secret.expose().to_owned()),
+            notice: None,
+        }
     }
 }
 
@@ -116,13 +144,8 @@ pub(super) async fn create_preregistered_client(
     Input(new): Input<NewPreregisteredClient>,
 ) -> Result<Created<Versioned<WithSecretResource>>, Problem> {
     let made = service::create(&app, &authority, project, gateway, new).await?;
-    Ok(Created {
-        location: format!(
-            "/api/v1/projects/{project}/gateways/{gateway}/preregistered-clients/{}",
-            made.client.id
-        ),
-        content: with_secret(&app, made),
-    })
+    let list = format!("/api/v1/projects/{project}/gateways/{gateway}/preregistered-clients");
+    Ok(created(&app, &list, made.client.id, made))
 }
 
 /// List pre-registered clients, oldest first
@@ -141,7 +164,7 @@ pub(super) async fn list_preregistered_clients(
 ) -> Result<List<PreregisteredClientResource>, Problem> {
     let page = Paging::request::<ClientId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, gateway, &page).await?;
-    Ok(List::of(page, |client| resource(&app, client)))
+    Ok(listed(&app, page))
 }
 
 /// Read a pre-registered client
@@ -157,7 +180,7 @@ pub(super) async fn get_preregistered_client(
     Ids((project, gateway, id)): Ids<(ProjectId, GatewayId, ClientId)>,
 ) -> Result<Versioned<PreregisteredClientResource>, Problem> {
     let client = service::find(&app, &authority, project, gateway, id).await?;
-    Ok(versioned(&app, client))
+    Ok(shown(&app, client))
 }
 
 /// Change a pre-registered client
@@ -176,7 +199,7 @@ pub(super) async fn update_preregistered_client(
     Input(patch): Input<PreregisteredClientPatch>,
 ) -> Result<Versioned<PreregisteredClientResource>, Problem> {
     let client = service::update(&app, &authority, project, gateway, id, patch, &if_match).await?;
-    Ok(versioned(&app, client))
+    Ok(shown(&app, client))
 }
 
 /// Delete a pre-registered client with its grants
@@ -214,23 +237,5 @@ pub(super) async fn rotate_client_secret(
     Input(rotation): Input<SecretRotation>,
 ) -> Result<Versioned<WithSecretResource>, Problem> {
     let made = service::rotate_secret(&app, &authority, project, gateway, id, rotation, &if_match).await?;
-    Ok(with_secret(&app, made))
-}
-
-fn versioned(app: &Admin, client: PreregisteredClient) -> Versioned<PreregisteredClientResource> {
-    Versioned {
-        updated_at: client.updated_at,
-        resource: resource(app, client),
-    }
-}
-
-fn with_secret(app: &Admin, made: WithSecret) -> Versioned<WithSecretResource> {
-    Versioned {
-        updated_at: made.client.updated_at,
-        resource: WithSecretResource {
-            resource: resource(app, made.client),
-            client_secret: made.secret.map(|secret| secret.expose().to_owned()),
-            notice: None,
-        },
-    }
+    Ok(shown(&app, made))
 }

@@ -17,11 +17,15 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::{Details, Problem},
+    resource::{Resource, created, listed, shown},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin,
-    service::projects::{self as service, NewProject, ProjectPatch},
+    service::{
+        Version,
+        projects::{self as service, NewProject, ProjectPatch},
+    },
 };
 
 /// A project: the unit of isolation and trust.
@@ -37,12 +41,20 @@ pub struct ProjectResource {
     updated_at: Timestamp,
 }
 
-fn resource(project: Project) -> ProjectResource {
-    ProjectResource {
-        id: project.id,
-        name: project.name,
-        created_at: project.created_at,
-        updated_at: project.updated_at,
+impl Resource for ProjectResource {
+    type Of = Project;
+
+    fn version(project: &Project) -> Version {
+        project.updated_at.into()
+    }
+
+    fn of(_: &Admin, project: Project) -> Self {
+        Self {
+            id: project.id,
+            name: project.name,
+            created_at: project.created_at,
+            updated_at: project.updated_at,
+        }
     }
 }
 
@@ -62,10 +74,7 @@ pub(super) async fn create_project(
     Input(new): Input<NewProject>,
 ) -> Result<Created<Versioned<ProjectResource>>, Problem> {
     let project = service::create(&app, &authority, new).await?;
-    Ok(Created {
-        location: format!("/api/v1/projects/{}", project.id),
-        content: versioned(project),
-    })
+    Ok(created(&app, "/api/v1/projects", project.id, project))
 }
 
 /// List projects, oldest first
@@ -85,7 +94,7 @@ pub(super) async fn list_projects(
 ) -> Result<List<ProjectResource>, Problem> {
     let page = Paging::request::<ProjectId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, &page).await?;
-    Ok(List::of(page, resource))
+    Ok(listed(&app, page))
 }
 
 /// Read a project
@@ -95,7 +104,7 @@ pub(super) async fn get_project(
     State(app): State<Arc<Admin>>,
     Ids(project): Ids<ProjectId>,
 ) -> Result<Versioned<ProjectResource>, Problem> {
-    Ok(versioned(service::find(&app, &authority, project).await?))
+    Ok(shown(&app, service::find(&app, &authority, project).await?))
 }
 
 /// Rename a project
@@ -114,7 +123,7 @@ pub(super) async fn update_project(
     Input(patch): Input<ProjectPatch>,
 ) -> Result<Versioned<ProjectResource>, Problem> {
     let project = service::update(&app, &authority, project, patch, &if_match).await?;
-    Ok(versioned(project))
+    Ok(shown(&app, project))
 }
 
 /// What goes with a project.
@@ -187,11 +196,4 @@ pub(super) async fn delete_project(
     let confirm_name = query.confirm_name.unwrap_or_default();
     service::delete(&app, &authority, project, &confirm_name, &if_match).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-fn versioned(project: Project) -> Versioned<ProjectResource> {
-    Versioned {
-        updated_at: project.updated_at,
-        resource: resource(project),
-    }
 }

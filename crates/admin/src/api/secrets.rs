@@ -16,12 +16,16 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    resource::{Resource, created, listed, shown},
     user_sources::Warning,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin,
-    service::secrets::{self as service, NewSecret, SecretPatch},
+    service::{
+        Version,
+        secrets::{self as service, NewSecret, SecretPatch},
+    },
 };
 
 /// A secret of a project, without its value.
@@ -52,14 +56,40 @@ pub struct SavedSecret {
     warnings: Vec<Warning>,
 }
 
-fn resource(_: &Admin, secret: StoredSecret) -> SecretResource {
-    SecretResource {
-        id: secret.id,
-        project_id: secret.project_id,
-        name: secret.name,
-        origins: secret.origins,
-        created_at: secret.created_at,
-        updated_at: secret.updated_at,
+impl Resource for SecretResource {
+    type Of = StoredSecret;
+
+    fn version(secret: &StoredSecret) -> Version {
+        secret.updated_at.into()
+    }
+
+    fn of(_: &Admin, secret: StoredSecret) -> Self {
+        Self {
+            id: secret.id,
+            project_id: secret.project_id,
+            name: secret.name,
+            origins: secret.origins,
+            created_at: secret.created_at,
+            updated_at: secret.updated_at,
+        }
+    }
+}
+
+impl Resource for SavedSecret {
+    type Of = StoredSecret;
+
+    fn version(secret: &StoredSecret) -> Version {
+        SecretResource::version(secret)
+    }
+
+    fn of(app: &Admin, secret: StoredSecret) -> Self {
+        Self {
+            warnings: service::warnings(&secret)
+                .into_iter()
+                .map(Warning::from)
+                .collect(),
+            secret: SecretResource::of(app, secret),
+        }
     }
 }
 
@@ -78,10 +108,8 @@ pub(super) async fn create_secret(
     Input(new): Input<NewSecret>,
 ) -> Result<Created<Versioned<SavedSecret>>, Problem> {
     let secret = service::create(&app, &authority, project, new).await?;
-    Ok(Created {
-        location: format!("/api/v1/projects/{project}/secrets/{}", secret.id),
-        content: saved(&app, secret),
-    })
+    let list = format!("/api/v1/projects/{project}/secrets");
+    Ok(created(&app, &list, secret.id, secret))
 }
 
 /// List secrets, oldest first
@@ -94,7 +122,7 @@ pub(super) async fn list_secrets(
 ) -> Result<List<SecretResource>, Problem> {
     let page = Paging::request::<SecretId>(paging.limit, paging.cursor)?;
     let page = service::list(&app, &authority, project, &page).await?;
-    Ok(List::of(page, |secret| resource(&app, secret)))
+    Ok(listed(&app, page))
 }
 
 /// Read a secret
@@ -105,7 +133,7 @@ pub(super) async fn get_secret(
     Ids((project, id)): Ids<(ProjectId, SecretId)>,
 ) -> Result<Versioned<SecretResource>, Problem> {
     let secret = service::find(&app, &authority, project, id).await?;
-    Ok(versioned(&app, secret))
+    Ok(shown(&app, secret))
 }
 
 /// Change a secret
@@ -118,7 +146,7 @@ pub(super) async fn update_secret(
     Input(patch): Input<SecretPatch>,
 ) -> Result<Versioned<SavedSecret>, Problem> {
     let secret = service::update(&app, &authority, project, id, patch, &if_match).await?;
-    Ok(saved(&app, secret))
+    Ok(shown(&app, secret))
 }
 
 /// Delete a secret
@@ -131,23 +159,4 @@ pub(super) async fn delete_secret(
 ) -> Result<StatusCode, Problem> {
     service::delete(&app, &authority, project, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn saved(app: &Admin, secret: StoredSecret) -> Versioned<SavedSecret> {
-    let warnings = service::warnings(&secret);
-    let Versioned { updated_at, resource } = versioned(app, secret);
-    Versioned {
-        updated_at,
-        resource: SavedSecret {
-            secret: resource,
-            warnings: warnings.into_iter().map(Warning::from).collect(),
-        },
-    }
-}
-
-fn versioned(app: &Admin, secret: StoredSecret) -> Versioned<SecretResource> {
-    Versioned {
-        updated_at: secret.updated_at,
-        resource: resource(app, secret),
-    }
 }

@@ -16,12 +16,16 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    resource::{Resource, created, listed, shown},
     user_sources::Warning,
     version::{Created, Precondition, Versioned},
 };
 use crate::{
     Admin, schema,
-    service::servers::{self as service, NewServer, Saved, ServerPatch},
+    service::{
+        Version,
+        servers::{self as service, NewServer, Saved, ServerPatch},
+    },
 };
 
 /// An upstream MCP server.
@@ -73,19 +77,42 @@ pub(super) struct ServerQuery {
     search: Option<String>,
 }
 
-fn resource(_: &Admin, server: Server) -> ServerResource {
-    ServerResource {
-        id: server.id,
-        project_id: server.project_id,
-        slug: server.slug,
-        name: server.name,
-        url: server.url,
-        timeout_ms: server.timeout_ms,
-        retries: server.retries,
-        headers: server.headers,
-        identity: server.identity,
-        created_at: server.created_at,
-        updated_at: server.updated_at,
+impl Resource for ServerResource {
+    type Of = Server;
+
+    fn version(server: &Server) -> Version {
+        server.updated_at.into()
+    }
+
+    fn of(_: &Admin, server: Server) -> Self {
+        Self {
+            id: server.id,
+            project_id: server.project_id,
+            slug: server.slug,
+            name: server.name,
+            url: server.url,
+            timeout_ms: server.timeout_ms,
+            retries: server.retries,
+            headers: server.headers,
+            identity: server.identity,
+            created_at: server.created_at,
+            updated_at: server.updated_at,
+        }
+    }
+}
+
+impl Resource for SavedServer {
+    type Of = Saved;
+
+    fn version(saved: &Saved) -> Version {
+        ServerResource::version(&saved.server)
+    }
+
+    fn of(app: &Admin, saved: Saved) -> Self {
+        Self {
+            server: ServerResource::of(app, saved.server),
+            warnings: saved.warnings.into_iter().map(Warning::from).collect(),
+        }
     }
 }
 
@@ -104,10 +131,8 @@ pub(super) async fn create_server(
     Input(new): Input<NewServer>,
 ) -> Result<Created<Versioned<SavedServer>>, Problem> {
     let saved = service::create(&app, &authority, project, new).await?;
-    Ok(Created {
-        location: format!("/api/v1/projects/{project}/servers/{}", saved.server.id),
-        content: saved_version(&app, saved),
-    })
+    let list = format!("/api/v1/projects/{project}/servers");
+    Ok(created(&app, &list, saved.server.id, saved))
 }
 
 /// List servers, oldest first
@@ -123,7 +148,7 @@ pub(super) async fn list_servers(
         Some(text) => service::search(&app, &authority, project, &text, &page).await?,
         None => service::list(&app, &authority, project, &page).await?,
     };
-    Ok(List::of(page, |server| resource(&app, server)))
+    Ok(listed(&app, page))
 }
 
 /// Read a server
@@ -134,7 +159,7 @@ pub(super) async fn get_server(
     Ids((project, id)): Ids<(ProjectId, ServerId)>,
 ) -> Result<Versioned<ServerResource>, Problem> {
     let server = service::find(&app, &authority, project, id).await?;
-    Ok(versioned(&app, server))
+    Ok(shown(&app, server))
 }
 
 /// Change a server
@@ -147,7 +172,7 @@ pub(super) async fn update_server(
     Input(patch): Input<ServerPatch>,
 ) -> Result<Versioned<SavedServer>, Problem> {
     let saved = service::update(&app, &authority, project, id, patch, &if_match).await?;
-    Ok(saved_version(&app, saved))
+    Ok(shown(&app, saved))
 }
 
 /// Delete a server
@@ -160,22 +185,4 @@ pub(super) async fn delete_server(
 ) -> Result<StatusCode, Problem> {
     service::delete(&app, &authority, project, id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn versioned(app: &Admin, server: Server) -> Versioned<ServerResource> {
-    Versioned {
-        updated_at: server.updated_at,
-        resource: resource(app, server),
-    }
-}
-
-fn saved_version(app: &Admin, saved: Saved) -> Versioned<SavedServer> {
-    let Versioned { updated_at, resource } = versioned(app, saved.server);
-    Versioned {
-        updated_at,
-        resource: SavedServer {
-            server: resource,
-            warnings: saved.warnings.into_iter().map(Warning::from).collect(),
-        },
-    }
 }

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, extract::State, response::Response};
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
@@ -22,10 +17,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     authenticate::Caller,
-    effects::{DryRun, EffectsResource},
+    effects::{self, DryRun, EffectsResource},
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
+    resource::{Resource, changed, created, deleted, shown},
     version::{Created, Precondition, Versioned},
 };
 use crate::{
@@ -33,7 +29,7 @@ use crate::{
     relying_party::check::Finding,
     schema,
     service::{
-        effects::Done,
+        Version,
         user_sources::{self as service, NewUserSource, Saved, UserSourceCandidate, UserSourcePatch},
     },
 };
@@ -160,19 +156,9 @@ pub struct SavedUserSource {
     warnings: Vec<Warning>,
 }
 
-/// A User Source that was changed, or what the change would touch.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[allow(
-    clippy::large_enum_variant,
-    dead_code,
-    reason = "it names the two bodies in the document and is never made"
-)]
-pub enum ChangedUserSource {
-    /// The change is made.
-    Saved(SavedUserSource),
-    /// `?dry_run=true`.
-    DryRun(EffectsResource),
+effects::changed! {
+    /// A User Source that was changed, or what the change would touch.
+    ChangedUserSource, SavedUserSource
 }
 
 /// Something to know about a field.
@@ -211,33 +197,56 @@ pub(super) struct UserSourceQuery {
     status: Option<UserSourceStatus>,
 }
 
-fn resource(app: &Admin, source: UserSource) -> UserSourceResource {
-    let secret = source.client_secret;
-    let now = app.now();
-    UserSourceResource {
-        id: source.id,
-        project_id: source.project_id,
-        name: source.name,
-        description: source.description,
-        issuer: source.issuer,
-        client_id: source.client_id,
-        client_secret_changed_at: secret.changed_at,
-        client_secret_confirmed_at: secret.confirmed_at,
-        client_secret_refused_at: secret.refused_at,
-        client_secret_has_fallback: secret.previous.is_some(),
-        client_secret_in_use: secret.in_use(now),
-        client_authentication: source.client_authentication.choice,
-        client_authentication_worked: source.client_authentication.worked,
-        needs_attention: secret.needs_attention(),
-        scopes: source.scopes,
-        subject_claim: source.subject_claim,
-        status: source.status,
-        verified_at: source.verified_at,
-        last_test: source.last_test.map(tested),
-        callback: source.callback,
-        redirect_url: app.config.redirect_url(source.id, source.callback),
-        created_at: source.created_at,
-        updated_at: source.updated_at,
+impl Resource for UserSourceResource {
+    type Of = UserSource;
+
+    fn version(source: &UserSource) -> Version {
+        source.updated_at.into()
+    }
+
+    fn of(app: &Admin, source: UserSource) -> Self {
+        let secret = source.client_secret;
+        let now = app.now();
+        Self {
+            id: source.id,
+            project_id: source.project_id,
+            name: source.name,
+            description: source.description,
+            issuer: source.issuer,
+            client_id: source.client_id,
+            client_secret_changed_at: secret.changed_at,
+            client_secret_confirmed_at: secret.confirmed_at,
+            client_secret_refused_at: secret.refused_at,
+            client_secret_has_fallback: secret.previous.is_some(),
+            client_secret_in_use: secret.in_use(now),
+            client_authentication: source.client_authentication.choice,
+            client_authentication_worked: source.client_authentication.worked,
+            needs_attention: secret.needs_attention(),
+            scopes: source.scopes,
+            subject_claim: source.subject_claim,
+            status: source.status,
+            verified_at: source.verified_at,
+            last_test: source.last_test.map(tested),
+            callback: source.callback,
+            redirect_url: app.config.redirect_url(source.id, source.callback),
+            created_at: source.created_at,
+            updated_at: source.updated_at,
+        }
+    }
+}
+
+impl Resource for SavedUserSource {
+    type Of = Saved;
+
+    fn version(saved: &Saved) -> Version {
+        UserSourceResource::version(&saved.source)
+    }
+
+    fn of(app: &Admin, saved: Saved) -> Self {
+        Self {
+            user_source: UserSourceResource::of(app, saved.source),
+            warnings: saved.warnings.into_iter().map(Warning::from).collect(),
+        }
     }
 }
 
@@ -256,10 +265,8 @@ pub(super) async fn create_user_source(
     Input(new): Input<NewUserSource>,
 ) -> Result<Created<Versioned<SavedUserSource>>, Problem> {
     let saved = service::create(&app, &authority, project, new).await?;
-    Ok(Created {
-        location: format!("/api/v1/projects/{project}/user-sources/{}", saved.source.id),
-        content: saved_version(&app, saved),
-    })
+    let list = format!("/api/v1/projects/{project}/user-sources");
+    Ok(created(&app, &list, saved.source.id, saved))
 }
 
 /// List User Sources, oldest first
@@ -276,7 +283,9 @@ pub(super) async fn list_user_sources(
         status: query.status,
     };
     let page = service::search(&app, &authority, project, &filter, &page).await?;
-    Ok(List::of(page, |listed| resource(&app, listed.source)))
+    Ok(List::of(page, |listed| {
+        UserSourceResource::of(&app, listed.source)
+    }))
 }
 
 /// Check a provider before a User Source is made of it
@@ -301,7 +310,7 @@ pub(super) async fn get_user_source(
     Ids((project, id)): Ids<(ProjectId, UserSourceId)>,
 ) -> Result<Versioned<UserSourceResource>, Problem> {
     let user_source = service::find(&app, &authority, project, id).await?;
-    Ok(versioned(&app, user_source))
+    Ok(shown(&app, user_source))
 }
 
 /// Change a User Source
@@ -315,10 +324,7 @@ pub(super) async fn update_user_source(
     Input(patch): Input<UserSourcePatch>,
 ) -> Result<Response, Problem> {
     let done = service::update(&app, &authority, project, id, patch, &if_match, dry.run()).await?;
-    Ok(match done {
-        Done::Changed(saved) => saved_version(&app, saved).into_response(),
-        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
-    })
+    Ok(changed::<SavedUserSource>(&app, done))
 }
 
 /// Delete a User Source
@@ -331,10 +337,7 @@ pub(super) async fn delete_user_source(
     Parameters(dry): Parameters<DryRun>,
 ) -> Result<Response, Problem> {
     let done = service::delete(&app, &authority, project, id, &if_match, dry.run()).await?;
-    Ok(match done {
-        Done::Changed(()) => StatusCode::NO_CONTENT.into_response(),
-        Done::WouldTouch(effects) => EffectsResource::from(effects).into_response(),
-    })
+    Ok(deleted(done))
 }
 
 /// Test the connection of a User Source: all checks again, and whether the provider knows client id and secret
@@ -345,23 +348,5 @@ pub(super) async fn test_connection(
     Ids((project, id)): Ids<(ProjectId, UserSourceId)>,
 ) -> Result<Versioned<UserSourceResource>, Problem> {
     let user_source = service::test_connection(&app, &authority, project, id).await?;
-    Ok(versioned(&app, user_source))
-}
-
-fn versioned(app: &Admin, user_source: UserSource) -> Versioned<UserSourceResource> {
-    Versioned {
-        updated_at: user_source.updated_at,
-        resource: resource(app, user_source),
-    }
-}
-
-fn saved_version(app: &Admin, saved: Saved) -> Versioned<SavedUserSource> {
-    let Versioned { updated_at, resource } = versioned(app, saved.source);
-    Versioned {
-        updated_at,
-        resource: SavedUserSource {
-            user_source: resource,
-            warnings: saved.warnings.into_iter().map(Warning::from).collect(),
-        },
-    }
+    Ok(shown(&app, user_source))
 }

@@ -17,12 +17,13 @@ use super::{
     input::{Ids, Input},
     list::{List, Paging, Parameters},
     problem::Problem,
-    version::{Precondition, Tagged},
+    resource::{Resource, shown},
+    version::{Precondition, Versioned},
 };
 use crate::{
     Admin, schema,
     service::{
-        Authority,
+        Authority, Version,
         users::{self as service, UserFilter, UserPatch},
     },
 };
@@ -57,20 +58,31 @@ pub struct UserResource {
     last_sign_in_at: Timestamp,
 }
 
-fn resource(user: User, former: bool) -> UserResource {
-    UserResource {
-        former,
-        id: user.id,
-        project_id: user.project_id,
-        user_source_id: user.key.user_source_id,
-        issuer: user.key.issuer,
-        subject_claim: user.key.claim,
-        subject: user.key.subject,
-        display_name: user.display_name,
-        email: user.email,
-        status: user.status,
-        first_sign_in_at: user.first_sign_in_at,
-        last_sign_in_at: user.last_sign_in_at,
+/// A user, and whether they are known under an earlier issuer or subject claim of their source.
+type Known = (User, bool);
+
+impl Resource for UserResource {
+    type Of = Known;
+
+    fn version((user, _): &Known) -> Version {
+        service::version(user)
+    }
+
+    fn of(_: &Admin, (user, former): Known) -> Self {
+        Self {
+            former,
+            id: user.id,
+            project_id: user.project_id,
+            user_source_id: user.key.user_source_id,
+            issuer: user.key.issuer,
+            subject_claim: user.key.claim,
+            subject: user.key.subject,
+            display_name: user.display_name,
+            email: user.email,
+            status: user.status,
+            first_sign_in_at: user.first_sign_in_at,
+            last_sign_in_at: user.last_sign_in_at,
+        }
     }
 }
 
@@ -180,7 +192,7 @@ pub(super) async fn list_users(
     let former = service::former(&app, &authority, project, &page.items).await?;
     Ok(List::of(page, |user| {
         let is_former = former.contains(&user.id);
-        resource(user, is_former)
+        UserResource::of(&app, (user, is_former))
     }))
 }
 
@@ -195,9 +207,9 @@ pub(super) async fn get_user(
     Caller(authority): Caller,
     State(app): State<Arc<Admin>>,
     Ids((project, user)): Ids<(ProjectId, UserId)>,
-) -> Result<Tagged<UserResource>, Problem> {
+) -> Result<Versioned<UserResource>, Problem> {
     let user = service::find(&app, &authority, project, user).await?;
-    tagged(&app, &authority, user).await
+    known(&app, &authority, user).await
 }
 
 /// Block or unblock a user
@@ -214,9 +226,9 @@ pub(super) async fn update_user(
     Ids((project, user)): Ids<(ProjectId, UserId)>,
     Precondition(if_match): Precondition,
     Input(patch): Input<UserPatch>,
-) -> Result<Tagged<UserResource>, Problem> {
+) -> Result<Versioned<UserResource>, Problem> {
     let user = service::update(&app, &authority, project, user, patch, &if_match).await?;
-    tagged(&app, &authority, user).await
+    known(&app, &authority, user).await
 }
 
 /// Delete a user with all grants
@@ -238,13 +250,10 @@ pub(super) async fn delete_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn tagged(app: &Admin, authority: &Authority, user: User) -> Result<Tagged<UserResource>, Problem> {
+async fn known(app: &Admin, authority: &Authority, user: User) -> Result<Versioned<UserResource>, Problem> {
     let former = service::former(app, authority, user.project_id, std::slice::from_ref(&user)).await?;
     let is_former = former.contains(&user.id);
-    Ok(Tagged {
-        version: service::version(&user),
-        resource: resource(user, is_former),
-    })
+    Ok(shown(app, (user, is_former)))
 }
 
 /// List a user's live grants, newest first

@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use gatewright_domain::Timestamp;
 use serde::Serialize;
 
 use crate::service::{IfMatch, Version};
@@ -53,26 +52,10 @@ fn tag_of(version: &Version) -> HeaderValue {
 /// An object with its version.
 pub(super) struct Versioned<T> {
     pub(super) resource: T,
-    pub(super) updated_at: Timestamp,
-}
-
-impl<T: Serialize> IntoResponse for Versioned<T> {
-    fn into_response(self) -> Response {
-        Tagged {
-            resource: self.resource,
-            version: self.updated_at.into(),
-        }
-        .into_response()
-    }
-}
-
-/// The same for an object that keeps no time of its last change.
-pub(super) struct Tagged<T> {
-    pub(super) resource: T,
     pub(super) version: Version,
 }
 
-impl<T: Serialize> IntoResponse for Tagged<T> {
+impl<T: Serialize> IntoResponse for Versioned<T> {
     fn into_response(self) -> Response {
         ([(header::ETAG, tag_of(&self.version))], Json(self.resource)).into_response()
     }
@@ -93,6 +76,8 @@ impl<T: IntoResponse> IntoResponse for Created<T> {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_domain::Timestamp;
+
     use super::*;
 
     fn read(values: &[&'static str]) -> IfMatch {
