@@ -8,6 +8,7 @@ mod audit;
 mod browser;
 mod compress;
 mod counted;
+mod deleting;
 mod error;
 mod filters;
 mod flash;
@@ -36,6 +37,7 @@ mod setup;
 mod sign_in;
 mod sign_ins;
 mod single_sign_on;
+mod switching;
 #[cfg(test)]
 mod tests;
 mod told;

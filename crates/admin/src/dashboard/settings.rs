@@ -7,7 +7,7 @@ use axum::{extract::State, response::Response};
 use http::StatusCode;
 
 use super::{
-    counted::noun,
+    deleting::Going,
     error::PageError,
     flash::Flash,
     form::{Form, Posted},
@@ -21,12 +21,6 @@ use crate::{
         projects::{self as service, ProjectPatch},
     },
 };
-
-/// What goes with the project.
-struct Going {
-    count: i64,
-    label: String,
-}
 
 #[derive(Template)]
 #[template(path = "dashboard/settings.html")]
@@ -86,25 +80,16 @@ pub(super) async fn delete(
 async fn goes(app: &Admin, place: &InProject) -> Result<Vec<Going>, PageError> {
     let found = service::deletion(app, &place.visit.authority, place.project.id).await?;
     let (there, grants) = (found.contents, found.grants);
-    let asleep = match grants.asleep {
-        0 => String::new(),
-        asleep => format!(" ({asleep} paused)"),
-    };
-    let goes = [
-        (there.gateways, "gateway", ""),
-        (there.user_sources, "User Source", ""),
-        (there.servers, "server", ""),
-        (there.secrets, "secret", ""),
-        (there.users, "user", ""),
-        (grants.all(), "session", &asleep),
-        (there.api_keys, "API key", ""),
-        (there.members, "membership", ""),
-    ];
-    let going = |(count, one, more): (i64, &str, &str)| Going {
-        count,
-        label: format!("{}{more}", noun(count, one)),
-    };
-    Ok(goes.map(going).into())
+    Ok(vec![
+        Going::of(there.gateways, "gateway", ""),
+        Going::of(there.user_sources, "User Source", ""),
+        Going::of(there.servers, "server", ""),
+        Going::of(there.secrets, "secret", ""),
+        Going::of(there.users, "user", ""),
+        Going::sessions(grants.all(), grants.asleep),
+        Going::of(there.api_keys, "API key", ""),
+        Going::of(there.members, "membership", ""),
+    ])
 }
 
 async fn render(

@@ -306,26 +306,6 @@ pub(super) async fn delete_in(
     change.delete(&server, Vec::new()).await
 }
 
-/// The same when its ID was typed, so that nobody deletes the wrong one.
-pub async fn delete_confirmed(
-    app: &Admin,
-    authority: &Authority,
-    project: ProjectId,
-    id: ServerId,
-    confirm_slug: &str,
-) -> Result<(), ServiceError> {
-    let server = find(app, authority, project, id).await?;
-    authority.change(project)?;
-    if confirm_slug != server.slug {
-        let detail = format!(
-            "This is not the ID of the server: type `{}` to confirm. Nothing was deleted.",
-            server.slug
-        );
-        return Err(Invalid::one("/confirm_slug", detail).into());
-    }
-    delete(app, authority, project, id, &IfMatch::Any).await
-}
-
 async fn existing(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Server, ServiceError> {
     Server::found(rows::find(tx, project, id).await?)
 }

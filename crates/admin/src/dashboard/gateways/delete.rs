@@ -1,18 +1,14 @@
-//! `/projects/{project}/gateways/{gateway}/delete`: what goes with it, and its name to confirm.
+//! `/projects/{project}/gateways/{gateway}/delete`: what goes with a gateway.
 
-use std::sync::Arc;
-
-use askama::Template;
-use axum::{extract::State, response::Response};
-use gatewright_domain::{Invalid, id::GatewayId};
+use gatewright_domain::id::GatewayId;
 
 use crate::{
     Admin,
     dashboard::{
+        deleting::{Deletable, Going, Told},
         error::PageError,
         flash::Flash,
-        form::{Form, Posted},
-        page::{self, Frame, ProjectLink, Section},
+        page::Section,
         session::InProject,
     },
     service::{
@@ -22,85 +18,65 @@ use crate::{
     },
 };
 
-#[derive(Template)]
-#[template(path = "dashboard/gateways/delete.html")]
-struct DeletePage {
-    frame: Frame,
-    project: ProjectLink,
-    form: Form,
-    path: String,
-    gateway_name: String,
-    url: String,
-    users: i64,
-    sessions: i64,
-    /// How many of them sleep.
-    asleep: i64,
-    registered_clients: i64,
-    /// Keys that open nothing but this gateway.
-    api_keys: i64,
-}
+/// Gateways.
+pub(super) struct Gateways;
 
-/// GET `/projects/{project}/gateways/{gateway}/delete`.
-pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
-    place.only_for_admins()?;
-    let id = place.id("gateway", "gateway")?;
-    render(&app, &place, id, Form::default()).await
-}
+impl Deletable for Gateways {
+    type Id = GatewayId;
 
-/// POST `/projects/{project}/gateways/{gateway}/delete`.
-pub(super) async fn delete(
-    State(app): State<Arc<Admin>>,
-    place: InProject,
-    posted: Posted,
-) -> Result<Response, PageError> {
-    place.only_for_admins()?;
-    let id: GatewayId = place.id("gateway", "gateway")?;
-    let (authority, project) = (&place.visit.authority, place.project.id);
-    let gateway = service::find(&app, authority, project, id).await?;
-    let deleted = if posted.text("confirm_name") == gateway.name {
-        service::delete(&app, authority, project, id, &IfMatch::Any, Run::Change)
-            .await
-            .map(|_| ())
-    } else {
-        Err(not_its_name(&gateway.name))
-    };
-    match deleted {
-        Ok(()) => Ok(page::done(&place.path("/gateways"), Flash::GatewayDeleted)),
-        Err(error) => {
-            let form = Form::refused(&posted, &["confirm_name"], &[], error)?;
-            render(&app, &place, id, form).await
+    const PARAMETER: &'static str = "gateway";
+    const NOUN: &'static str = "gateway";
+    const LIST: &'static str = "/gateways";
+    const SECTION: Section = Section::Gateways;
+    const DELETED: Flash = Flash::GatewayDeleted;
+
+    async fn told(app: &Admin, place: &InProject, id: GatewayId, _: bool) -> Result<Told, PageError> {
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        let gateway = service::find(app, authority, project, id).await?;
+        let rehearsed = service::delete(app, authority, project, id, &IfMatch::Any, Run::Rehearsal).await?;
+        let effects = match rehearsed {
+            Done::WouldTouch(effects) => effects,
+            Done::Changed(()) => Effects::default(),
+        };
+        let contents = service::contents(app, authority, project, id).await?;
+        let who = if effects.users == 1 {
+            " who is signed out"
+        } else {
+            " who are signed out"
+        };
+        let opens = if contents.api_keys == 1 {
+            " that opens nothing else"
+        } else {
+            " that open nothing else"
+        };
+        let mut goes = vec![
+            Going::sessions(effects.sessions(), effects.sleeping_grants),
+            Going::of(effects.users, "user", who),
+        ];
+        if contents.registered_clients > 0 {
+            goes.push(Going::of(contents.registered_clients, "registered client", ""));
         }
+        if contents.api_keys > 0 {
+            goes.push(Going::of(contents.api_keys, "API key", opens));
+        }
+        goes.push(Going::of(1, "URL", ""));
+        Ok(Told {
+            confirm: gateway.name.clone(),
+            name: gateway.name,
+            means: "Permanent. The audit log stays. To stop it for a while, deactivate it instead.",
+            in_the_way: None,
+            goes,
+            touched: None,
+            note: Some(format!(
+                "Clients that call `{}` get “not found” from the next request. Only this project can use that URL again.",
+                app.config.gateway_url(&gateway.slug)
+            )),
+        })
     }
-}
 
-fn not_its_name(name: &str) -> ServiceError {
-    let detail = format!("This is not the name of the gateway: type {name} to confirm. Nothing was deleted.");
-    Invalid::one("/confirm_name", detail).into()
-}
-
-async fn render(app: &Admin, place: &InProject, id: GatewayId, form: Form) -> Result<Response, PageError> {
-    let (authority, project) = (&place.visit.authority, place.project.id);
-    let gateway = service::find(app, authority, project, id).await?;
-    let rehearsed = service::delete(app, authority, project, id, &IfMatch::Any, Run::Rehearsal).await?;
-    let effects = match rehearsed {
-        Done::WouldTouch(effects) => effects,
-        Done::Changed(()) => Effects::default(),
-    };
-    let contents = service::contents(app, authority, project, id).await?;
-    Ok(page::show_with(
-        form.status(),
-        &DeletePage {
-            frame: place.frame(Section::Gateways),
-            project: place.project.clone(),
-            form,
-            path: place.path(&format!("/gateways/{id}")),
-            url: app.config.gateway_url(&gateway.slug),
-            gateway_name: gateway.name,
-            users: effects.users,
-            sessions: effects.sessions(),
-            asleep: effects.sleeping_grants,
-            registered_clients: contents.registered_clients,
-            api_keys: contents.api_keys,
-        },
-    ))
+    async fn delete(app: &Admin, place: &InProject, id: GatewayId) -> Result<(), ServiceError> {
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        let done = service::delete(app, authority, project, id, &IfMatch::Any, Run::Change).await;
+        done.map(|_| ())
+    }
 }

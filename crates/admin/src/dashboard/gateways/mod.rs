@@ -25,7 +25,10 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::Admin;
+use crate::{
+    Admin,
+    dashboard::{deleting, switching},
+};
 
 pub(super) use self::draft::Draft;
 
@@ -38,11 +41,14 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/gateways/tools", post(editor::tools))
         .route("/gateways/{gateway}", get(detail::show))
         .route("/gateways/{gateway}/edit", get(edit::show).post(edit::save))
-        .route("/gateways/{gateway}/status", post(status::change))
+        .route(
+            "/gateways/{gateway}/status",
+            post(switching::change::<delete::Gateways>),
+        )
         .route("/gateways/{gateway}/connect", get(connect::show))
         .route(
             "/gateways/{gateway}/delete",
-            get(delete::show).post(delete::delete),
+            get(deleting::show::<delete::Gateways>).post(deleting::delete::<delete::Gateways>),
         )
         .route(
             "/gateways/{gateway}/clients",

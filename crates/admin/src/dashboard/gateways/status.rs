@@ -1,48 +1,51 @@
 //! POST `/projects/{project}/gateways/{gateway}/status`: activate and deactivate.
 
-use std::sync::Arc;
-
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use gatewright_domain::{gateway::GatewayStatus, id::GatewayId};
 
-use super::detail;
+use super::{delete::Gateways, detail};
 use crate::{
     Admin,
-    dashboard::{
-        error::PageError,
-        flash::Flash,
-        form::{Form, Posted},
-        page,
-        session::InProject,
-    },
+    dashboard::{error::PageError, flash::Flash, form::Form, session::InProject, switching::Switchable},
     service::{
-        IfMatch, Patch,
+        IfMatch, Patch, ServiceError,
         effects::Run,
         gateways::{self as service, GatewayPatch},
     },
 };
 
-/// The handler. Where the source of the gateway forbids it, the page says so.
-pub(super) async fn change(
-    State(app): State<Arc<Admin>>,
-    place: InProject,
-    posted: Posted,
-) -> Result<Response, PageError> {
-    let id: GatewayId = place.id("gateway", "gateway")?;
-    let (status, flash) = match posted.text("status") {
-        "active" => (GatewayStatus::Active, Flash::GatewayActivated),
-        _ => (GatewayStatus::Inactive, Flash::GatewayDeactivated),
-    };
-    let patch = GatewayPatch {
-        status: Patch::Set(status),
-        ..GatewayPatch::default()
-    };
-    let (authority, project) = (&place.visit.authority, place.project.id);
-    match service::update(&app, authority, project, id, patch, &IfMatch::Any, Run::Change).await {
-        Ok(_) => Ok(page::done(&place.path(&format!("/gateways/{id}")), flash)),
-        Err(error) => {
-            let form = Form::refused(&posted, &[], &[], error)?;
-            detail::render(&app, &place, id, form).await
-        }
+impl Switchable for Gateways {
+    type Id = GatewayId;
+    type Status = GatewayStatus;
+
+    const PARAMETER: &'static str = "gateway";
+    const NOUN: &'static str = "gateway";
+    const LIST: &'static str = "/gateways";
+    const INACTIVE: GatewayStatus = GatewayStatus::Inactive;
+    const ACTIVATED: Flash = Flash::GatewayActivated;
+    const DEACTIVATED: Flash = Flash::GatewayDeactivated;
+
+    async fn set(
+        app: &Admin,
+        place: &InProject,
+        id: GatewayId,
+        status: GatewayStatus,
+    ) -> Result<(), ServiceError> {
+        let patch = GatewayPatch {
+            status: Patch::Set(status),
+            ..GatewayPatch::default()
+        };
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        let done = service::update(app, authority, project, id, patch, &IfMatch::Any, Run::Change).await;
+        done.map(|_| ())
+    }
+
+    async fn render(
+        app: &Admin,
+        place: &InProject,
+        id: GatewayId,
+        form: Form,
+    ) -> Result<Response, PageError> {
+        detail::render(app, place, id, form).await
     }
 }

@@ -1,80 +1,81 @@
-//! `/projects/{project}/servers/{server}/delete`: who would miss it, and the ID that confirms it.
+//! `/projects/{project}/servers/{server}/delete`: which gateways would miss a server.
 
-use std::sync::Arc;
-
-use askama::Template;
-use axum::{extract::State, response::Response};
 use gatewright_domain::id::ServerId;
 
-use super::detail::{self, GatewayLink};
+use super::detail;
 use crate::{
     Admin,
     dashboard::{
+        deleting::{Deletable, InTheWay, Told, Touched},
         error::PageError,
         flash::Flash,
-        form::{Form, Posted},
-        page::{self, Frame, ProjectLink, Section},
+        page::Section,
         session::InProject,
     },
-    service::servers as service,
+    service::{IfMatch, ServiceError, servers as service},
 };
 
-#[derive(Template)]
-#[template(path = "dashboard/servers/delete.html")]
-struct DeletePage {
-    frame: Frame,
-    project: ProjectLink,
-    form: Form,
-    path: String,
-    name: String,
-    slug: String,
-    /// Gateways that name it: they stand in the way.
-    naming: Vec<GatewayLink>,
-    /// Gateways that offer all servers: they offer one less.
-    offering: Vec<GatewayLink>,
-}
+/// Servers.
+pub(super) struct Servers;
 
-/// GET `/projects/{project}/servers/{server}/delete`.
-pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
-    place.only_for_admins()?;
-    let id = place.id("server", "server")?;
-    render(&app, &place, id, Form::default()).await
-}
+impl Deletable for Servers {
+    type Id = ServerId;
 
-/// POST `/projects/{project}/servers/{server}/delete`.
-pub(super) async fn delete(
-    State(app): State<Arc<Admin>>,
-    place: InProject,
-    posted: Posted,
-) -> Result<Response, PageError> {
-    let id: ServerId = place.id("server", "server")?;
-    let (authority, project) = (&place.visit.authority, place.project.id);
-    let typed = posted.text("confirm_slug");
-    match service::delete_confirmed(&app, authority, project, id, typed).await {
-        Ok(()) => Ok(page::done(&place.path("/servers"), Flash::ServerDeleted)),
-        Err(error) => {
-            let form = Form::refused(&posted, &["confirm_slug"], &[], error)?;
-            render(&app, &place, id, form).await
-        }
-    }
-}
+    const PARAMETER: &'static str = "server";
+    const NOUN: &'static str = "server";
+    const LIST: &'static str = "/servers";
+    const SECTION: Section = Section::Servers;
+    const DELETED: Flash = Flash::ServerDeleted;
+    const FIELD: &'static str = "confirm_slug";
+    const ASKS_FOR: &'static str = "ID";
 
-async fn render(app: &Admin, place: &InProject, id: ServerId, form: Form) -> Result<Response, PageError> {
-    let (authority, project) = (&place.visit.authority, place.project.id);
-    let server = service::find(app, authority, project, id).await?;
-    let using = service::gateways_of(app, authority, project, id).await?;
-    let (naming, offering): (Vec<_>, Vec<_>) = using.into_iter().partition(|gateway| gateway.names_it);
-    Ok(page::show_with(
-        form.status(),
-        &DeletePage {
-            frame: place.frame(Section::Servers),
-            project: place.project.clone(),
-            form,
-            path: place.path(&format!("/servers/{id}")),
+    async fn told(app: &Admin, place: &InProject, id: ServerId, is_refused: bool) -> Result<Told, PageError> {
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        let server = service::find(app, authority, project, id).await?;
+        let using = service::gateways_of(app, authority, project, id).await?;
+        let (naming, offering): (Vec<_>, Vec<_>) = using.into_iter().partition(|gateway| gateway.names_it);
+        let title = match naming.len() {
+            1 => "A gateway names it".to_owned(),
+            count => format!("{count} gateways name it"),
+        };
+        let in_the_way = (!naming.is_empty() && !is_refused).then(|| InTheWay {
+            title,
+            way_out: "It can be deleted once it is taken out of their servers and allowed tools.".to_owned(),
+            gateways: detail::links(place, naming),
+        });
+        let (title, note) = match offering.len() {
+            0 => (
+                None,
+                Some("No gateway that offers all servers of the project would lose its tools.".to_owned()),
+            ),
+            1 => (
+                Some("This gateway offers all servers of the project and loses its tools".to_owned()),
+                None,
+            ),
+            count => (
+                Some(format!(
+                    "These {count} gateways offer all servers of the project and lose its tools"
+                )),
+                None,
+            ),
+        };
+        Ok(Told {
             name: server.name,
-            slug: server.slug,
-            naming: detail::links(place, naming),
-            offering: detail::links(place, offering),
-        },
-    ))
+            confirm: server.slug,
+            means: "Removes the server from this project. The server itself and the audit log stay.",
+            in_the_way,
+            goes: Vec::new(),
+            touched: title.map(|title| Touched {
+                title,
+                gateways: detail::links(place, offering),
+                more: 0,
+            }),
+            note,
+        })
+    }
+
+    async fn delete(app: &Admin, place: &InProject, id: ServerId) -> Result<(), ServiceError> {
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        service::delete(app, authority, project, id, &IfMatch::Any).await
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State as Shared, response::Response};
-use gatewright_domain::{gateway::GatewayStatus, id::ServerId, server::CustomHeader};
+use gatewright_domain::{id::ServerId, server::CustomHeader};
 use gatewright_store::server::UsingGateway;
 
 use super::{
@@ -18,6 +18,7 @@ use crate::{
         error::PageError,
         flash::Flash,
         form::Asked,
+        list::GatewayLink,
         moment::Moment,
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
@@ -27,15 +28,6 @@ use crate::{
         servers as service,
     },
 };
-
-/// A gateway that offers the server.
-pub(super) struct GatewayLink {
-    pub(super) href: String,
-    pub(super) name: String,
-    pub(super) is_active: bool,
-    /// Whether it names the server, or offers all of the project.
-    pub(super) names_it: bool,
-}
 
 /// A header as everybody may see it.
 struct HeaderLine {
@@ -141,10 +133,12 @@ pub(super) fn links(place: &InProject, gateways: Vec<UsingGateway>) -> Vec<Gatew
     gateways
         .into_iter()
         .map(|gateway| GatewayLink {
-            href: place.path(&format!("/gateways/{}", gateway.id)),
-            name: gateway.name,
-            is_active: gateway.status == GatewayStatus::Active,
-            names_it: gateway.names_it,
+            more: if gateway.names_it {
+                ""
+            } else {
+                "offers all servers"
+            },
+            ..GatewayLink::new(place, gateway.id, gateway.name, gateway.status)
         })
         .collect()
 }

@@ -16,7 +16,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::Admin;
+use crate::{Admin, dashboard::deleting};
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {
@@ -26,5 +26,8 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/servers/{server}", get(detail::show))
         .route("/servers/{server}/edit", get(edit::show).post(edit::save))
         .route("/servers/{server}/check", post(detail::check))
-        .route("/servers/{server}/delete", get(delete::show).post(delete::delete))
+        .route(
+            "/servers/{server}/delete",
+            get(deleting::show::<delete::Servers>).post(deleting::delete::<delete::Servers>),
+        )
 }

@@ -5,13 +5,13 @@ use axum::response::Response;
 use gatewright_domain::user_source::UserSource;
 
 use super::{
-    detail::{self, GatewayLink},
-    edit,
+    detail, edit,
     fields::{SECRET, SHOWN},
 };
 use crate::{
     dashboard::{
         form::{Form, Posted},
+        list::GatewayLink,
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },

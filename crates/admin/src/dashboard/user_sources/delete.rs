@@ -1,101 +1,94 @@
-//! `/projects/{project}/user-sources/{source}/delete`: what goes, and the name that confirms it.
+//! `/projects/{project}/user-sources/{source}/delete`: what goes with a source.
 
-use std::sync::Arc;
+use gatewright_domain::id::UserSourceId;
 
-use askama::Template;
-use axum::{extract::State, response::Response};
-use gatewright_domain::{Invalid, id::UserSourceId};
-
-use super::detail::{self, GatewayLink};
+use super::detail;
 use crate::{
     Admin,
     dashboard::{
+        deleting::{Deletable, Going, InTheWay, Told, Touched},
         error::PageError,
         flash::Flash,
-        form::{Form, Posted},
-        page::{self, Frame, ProjectLink, Section},
+        page::Section,
         session::InProject,
     },
     service::{IfMatch, ServiceError, effects::Run, user_sources as service},
 };
 
-#[derive(Template)]
-#[template(path = "dashboard/user_sources/delete.html")]
-struct DeletePage {
-    frame: Frame,
-    project: ProjectLink,
-    form: Form,
-    path: String,
-    source_name: String,
-    users: i64,
-    /// Those under an earlier issuer or subject claim.
-    former_users: i64,
-    sessions: i64,
-    /// How many of them sleep because a gateway or the source is inactive.
-    asleep: i64,
-    gateways: Vec<GatewayLink>,
-    gateway_count: usize,
-    active_gateways: usize,
-}
+/// User Sources.
+pub(super) struct Sources;
 
-/// GET `/projects/{project}/user-sources/{source}/delete`.
-pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
-    place.only_for_admins()?;
-    let id = place.id("source", "User Source")?;
-    render(&app, &place, id, Form::default()).await
-}
+impl Deletable for Sources {
+    type Id = UserSourceId;
 
-/// POST `/projects/{project}/user-sources/{source}/delete`.
-pub(super) async fn delete(
-    State(app): State<Arc<Admin>>,
-    place: InProject,
-    posted: Posted,
-) -> Result<Response, PageError> {
-    place.only_for_admins()?;
-    let id: UserSourceId = place.id("source", "User Source")?;
-    let (authority, project) = (&place.visit.authority, place.project.id);
-    let source = service::find(&app, authority, project, id).await?;
-    let deleted = if posted.text("confirm_name") == source.name {
-        service::delete(&app, authority, project, id, &IfMatch::Any, Run::Change)
-            .await
-            .map(|_| ())
-    } else {
-        Err(not_its_name(&source.name))
-    };
-    match deleted {
-        Ok(()) => Ok(page::done(&place.path("/user-sources"), Flash::SourceDeleted)),
-        Err(error) => {
-            let form = Form::refused(&posted, &["confirm_name"], &[], error)?;
-            render(&app, &place, id, form).await
+    const PARAMETER: &'static str = "source";
+    const NOUN: &'static str = "User Source";
+    const LIST: &'static str = "/user-sources";
+    const SECTION: Section = Section::UserSources;
+    const DELETED: Flash = Flash::SourceDeleted;
+
+    async fn told(
+        app: &Admin,
+        place: &InProject,
+        id: UserSourceId,
+        is_refused: bool,
+    ) -> Result<Told, PageError> {
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        let source = service::find(app, authority, project, id).await?;
+        let usage = service::usage(app, authority, project, id).await?;
+        let active = detail::count_active(&usage.gateways);
+        let sessions = usage.live_grants + usage.sleeping_grants;
+        let mut goes = vec![Going::of(usage.users, "user", "")];
+        if usage.former_users > 0 {
+            goes.push(Going {
+                count: usage.former_users,
+                label: if usage.former_users == 1 {
+                    "former identity".to_owned()
+                } else {
+                    "former identities".to_owned()
+                },
+            });
         }
+        goes.push(Going::sessions(sessions, usage.sleeping_grants));
+        goes.push(Going::of(1, "client secret", ""));
+        let gateways = detail::links(place, &usage.gateways);
+        Ok(Told {
+            confirm: source.name.clone(),
+            name: source.name,
+            means: "Permanent. The audit log stays.",
+            in_the_way: (active > 0 && !is_refused).then(|| in_the_way(active)),
+            goes,
+            touched: (!gateways.is_empty()).then(|| Touched {
+                title: "Gateways that lose it".to_owned(),
+                more: usage.gateways.len() - gateways.len(),
+                gateways,
+            }),
+            note: None,
+        })
+    }
+
+    async fn delete(app: &Admin, place: &InProject, id: UserSourceId) -> Result<(), ServiceError> {
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        let done = service::delete(app, authority, project, id, &IfMatch::Any, Run::Change).await;
+        done.map(|_| ())
     }
 }
 
-fn not_its_name(name: &str) -> ServiceError {
-    let detail =
-        format!("This is not the name of the User Source: type {name} to confirm. Nothing was deleted.");
-    Invalid::one("/confirm_name", detail).into()
-}
-
-async fn render(app: &Admin, place: &InProject, id: UserSourceId, form: Form) -> Result<Response, PageError> {
-    let (authority, project) = (&place.visit.authority, place.project.id);
-    let source = service::find(app, authority, project, id).await?;
-    let usage = service::usage(app, authority, project, id).await?;
-    Ok(page::show_with(
-        form.status(),
-        &DeletePage {
-            frame: place.frame(Section::UserSources),
-            project: place.project.clone(),
-            form,
-            path: place.path(&format!("/user-sources/{id}")),
-            source_name: source.name,
-            users: usage.users,
-            former_users: usage.former_users,
-            sessions: usage.live_grants + usage.sleeping_grants,
-            asleep: usage.sleeping_grants,
-            gateway_count: usage.gateways.len(),
-            active_gateways: detail::count_active(&usage.gateways),
-            gateways: detail::links(place, &usage.gateways),
-        },
-    ))
+fn in_the_way(active: usize) -> InTheWay {
+    let (title, them) = if active == 1 {
+        (
+            "An active gateway uses it".to_owned(),
+            "that gateway, or choose another User Source for it",
+        )
+    } else {
+        (
+            format!("{active} active gateways use it"),
+            "them, or choose another User Source for them",
+        )
+    };
+    InTheWay {
+        title,
+        way_out: format!("It cannot be deleted until you deactivate or delete {them}."),
+        gateways: Vec::new(),
+    }
 }

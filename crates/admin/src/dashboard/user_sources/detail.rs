@@ -19,7 +19,7 @@ use crate::{
         flash::Flash,
         form::Form,
         icon::Icon,
-        list::Badge,
+        list::{Badge, GatewayLink},
         moment::Moment,
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
@@ -29,13 +29,6 @@ use crate::{
 
 /// Gateways that are named; of more the number is told.
 const NAMED: usize = 20;
-
-/// A gateway that uses the source.
-pub(super) struct GatewayLink {
-    pub(super) href: String,
-    pub(super) name: String,
-    pub(super) is_active: bool,
-}
 
 /// A line of what a test of the connection brought.
 struct CheckRow {
@@ -166,11 +159,8 @@ pub(super) async fn render(
 
 /// The first of some gateways, to go to.
 pub(super) fn links(place: &InProject, gateways: &[AffectedGateway]) -> Vec<GatewayLink> {
-    let link = |gateway: &AffectedGateway| GatewayLink {
-        href: place.path(&format!("/gateways/{}", gateway.id)),
-        name: gateway.name.clone(),
-        is_active: gateway.status == GatewayStatus::Active,
-    };
+    let link =
+        |gateway: &AffectedGateway| GatewayLink::new(place, gateway.id, gateway.name.clone(), gateway.status);
     gateways.iter().take(NAMED).map(link).collect()
 }
 

@@ -20,7 +20,10 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::Admin;
+use crate::{
+    Admin,
+    dashboard::{deleting, switching},
+};
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {
@@ -34,10 +37,13 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
             "/user-sources/{source}/secret",
             get(rotate::show).post(rotate::rotate),
         )
-        .route("/user-sources/{source}/status", post(status::change))
+        .route(
+            "/user-sources/{source}/status",
+            post(switching::change::<delete::Sources>),
+        )
         .route(
             "/user-sources/{source}/delete",
-            get(delete::show).post(delete::delete),
+            get(deleting::show::<delete::Sources>).post(deleting::delete::<delete::Sources>),
         )
         .route(
             "/user-sources/{source}/test-connection",
