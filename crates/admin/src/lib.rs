@@ -1,7 +1,6 @@
 //! What administrators meet: services with their permissions, the REST API and the dashboard.
 
 pub mod account;
-mod admin;
 mod api;
 pub mod client_setup;
 pub mod dashboard;
@@ -12,7 +11,7 @@ pub mod service;
 #[allow(missing_docs, clippy::unwrap_used, reason = "for tests")]
 pub mod testing;
 
-pub use admin::Admin;
+pub use service::Admin;
 
 pub(crate) use gatewright_core::{
     config, directory, fetch, jose, next, request, same_origin, session_cookie, telemetry,

@@ -51,14 +51,11 @@ pub struct Between {
     pub reason: &'static str,
 }
 
-const ADMIN: &str = "crates/admin";
-const APP: &str = "`Admin` owns the state of services, which need `Admin`: each is to own its state";
 const GATEWAY: &str = "crates/gateway";
 const GATEWAYS: &str = "`Gateways` owns this part, which needs `Gateways`: each is to own its state";
 const PARTS: &str = "to be split into crates";
 
 pub const CIRCLES: &[Between] = &[
-    between(ADMIN, "admin", "service", APP),
     between(GATEWAY, "gateways", "authorization_server", GATEWAYS),
     between(GATEWAY, "gateways", "relying_party", GATEWAYS),
     between(GATEWAY, "gateways", "resource_server", GATEWAYS),

@@ -38,6 +38,7 @@ pub mod setup;
 pub mod sign_in;
 pub mod sign_in_attempts;
 pub mod single_sign_on;
+mod state;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
@@ -49,3 +50,4 @@ pub mod users;
 pub use authority::Authority;
 pub use error::ServiceError;
 pub use patch::{IfMatch, Patch, Version};
+pub use state::Admin;

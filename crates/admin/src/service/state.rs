@@ -1,4 +1,5 @@
-//! The state of what administrators meet, composed once at start-up over what end users and clients meet.
+//! The state of the services, composed once at start-up over what end users and clients meet. The API and the dashboard have
+//! none beside it.
 
 use std::{ops::Deref, sync::Arc, time::Instant};
 
@@ -6,12 +7,10 @@ use gatewright_core::config::Config;
 use gatewright_domain::{Clock, Entropy};
 use gatewright_gateway::Gateways;
 
-use crate::{
-    account::Accounts,
-    service::{
-        pace::Pace, server_checks::ServerChecks, store::Guarded, turns::Turns, user_sources::CheckLimits,
-    },
+use super::{
+    pace::Pace, server_checks::ServerChecks, store::Guarded, turns::Turns, user_sources::CheckLimits,
 };
+use crate::account::Accounts;
 
 /// Changes of administrators under way at once. They wait for each other at the revision, so more of them only hold what
 /// others need.
