@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use gatewright_gateway::relying_party::fuzzing::{ISSUER, endpoints};
+use gatewright_identity::fuzzing::{ISSUER, endpoints};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|document: &[u8]| {

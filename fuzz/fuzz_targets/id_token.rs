@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use gatewright_gateway::relying_party::fuzzing::{Accepted, CLIENT_ID, ISSUER, NONCE, NOW, claims, id_token};
+use gatewright_identity::fuzzing::{Accepted, CLIENT_ID, ISSUER, NONCE, NOW, claims, id_token};
 use gatewright_fuzz::first_line;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

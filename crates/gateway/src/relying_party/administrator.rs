@@ -276,7 +276,8 @@ impl SigningIn<'_> {
         mut keys: Arc<KeySet>,
     ) -> Result<(IdToken, Arc<KeySet>), AdministratorError> {
         let token = UnverifiedToken::parse(tokens.id_token.expose())?;
-        let signed = match token.verify(self.app, &keys, self.budget).await {
+        let pool = self.app.relying_party.signatures();
+        let signed = match token.verify(pool, &keys, self.budget.until()).await {
             Err(error) if error.may_be_rotation() => {
                 let others = KeysWanted::OtherThan(&keys);
                 let again = self
@@ -288,7 +289,7 @@ impl SigningIn<'_> {
                     return Err(error.into());
                 }
                 keys = again;
-                token.verify(self.app, &keys, self.budget).await?
+                token.verify(pool, &keys, self.budget.until()).await?
             }
             outcome => outcome?,
         };

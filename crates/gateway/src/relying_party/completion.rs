@@ -165,7 +165,8 @@ impl Claimed {
     async fn verify(&self, tokens: &Tokens) -> Result<(IdToken, Arc<KeySet>), Failure> {
         let token = UnverifiedToken::parse(tokens.id_token.expose())?;
         let mut keys = Arc::clone(&self.keys);
-        let signed = match token.verify(&self.app, &keys, self.budget).await {
+        let pool = self.app.relying_party.signatures();
+        let signed = match token.verify(pool, &keys, self.budget.until()).await {
             Err(error) if error.may_be_rotation() => {
                 self.known
                     .trace
@@ -181,7 +182,7 @@ impl Claimed {
                     return Err(error.into());
                 }
                 keys = again;
-                token.verify(&self.app, &keys, self.budget).await?
+                token.verify(pool, &keys, self.budget.until()).await?
             }
             outcome => outcome?,
         };

@@ -10,19 +10,11 @@ mod brought;
 mod budget;
 mod callback;
 pub mod check;
-mod client_auth;
 mod completion;
 pub mod connection;
-mod cookie;
 pub mod credential_probe;
-mod discovery;
 mod ending;
-mod endpoint_error;
-mod excerpt;
 mod failure;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
-mod id_token;
 mod packed;
 mod pending;
 mod provider;
@@ -31,7 +23,6 @@ mod pushes;
 mod returned;
 mod secret_methods;
 mod start;
-mod subject;
 pub mod test_sign_in;
 #[cfg(any(test, feature = "testing"))]
 #[allow(missing_docs, clippy::unwrap_used, reason = "for tests")]
@@ -55,6 +46,8 @@ pub use token_request::TokenError;
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
+
+use gatewright_identity::{client_auth, cookie, discovery, endpoint_error, excerpt, id_token, subject};
 
 use crate::{Gateways, jose::key_set as jwks};
 

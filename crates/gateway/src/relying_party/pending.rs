@@ -22,6 +22,14 @@ use crate::Gateways;
 /// below what browsers keep of one cookie, 4,096 bytes (RFC 6265 section 6.1).
 const MAX_REQUEST_BYTES: usize = 2_200;
 
+/// What the cookies of sign-ins are called, one for each.
+const COOKIE: &str = "gatewright-sign-in-";
+
+/// How they are named and marked here.
+pub(super) fn cookie_style(app: &Gateways) -> CookieStyle {
+    CookieStyle::of(app.config.public_url(), COOKIE)
+}
+
 /// What a sign-in is for, in full. A test never ends in a code, nor does a client's sign-in in a report.
 #[derive(Debug, Clone)]
 pub(super) enum Aim {
@@ -124,7 +132,7 @@ pub(super) fn of_browser(
     headers: &HeaderMap,
     state: TokenHash,
 ) -> Result<PendingSignIn, Failure> {
-    let style = CookieStyle::of(app.config.public_url());
+    let style = cookie_style(app);
     let sealed = style.read(headers, state).ok_or(Failure::NoCookie)?;
     let plain = app.keyring.open(Purpose::SignIn, &context(state), &sealed);
     let plain = plain.map_err(|_| Failure::ForeignCookie)?;
@@ -142,7 +150,9 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::relying_party::cookie::MAX_COOKIE_BYTES;
+
+    /// Browsers keep a cookie of this length, name and attributes included (RFC 6265 section 6.1).
+    const MAX_COOKIE_BYTES: usize = 4_096;
 
     fn request(state: usize) -> ConsentedRequest {
         let (clock, entropy) = (FixedClock::at_seconds(1_800_000_000), SeededEntropy::new(3));
@@ -182,7 +192,7 @@ mod tests {
         let plain = packed::pack(&pending);
         let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
         let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
-        let style = CookieStyle::of("https://gw.example.com");
+        let style = CookieStyle::of("https://gw.example.com", COOKIE);
         let now = Timestamp::from_seconds(1_800_000_000);
         let cookies = style.bind(now, TokenHash::of("state"), &sealed, 3_600, &HeaderMap::new());
         assert!(cookies[0].len() <= MAX_COOKIE_BYTES, "{}", cookies[0].len());
@@ -194,7 +204,7 @@ mod tests {
         let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
         let plain = packed::pack(&packed::tests::usual());
         let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
-        let style = CookieStyle::of("https://gw.example.com");
+        let style = CookieStyle::of("https://gw.example.com", COOKIE);
         let now = Timestamp::from_seconds(1_800_000_000);
         let mut held: Vec<String> = Vec::new();
         for number in 0..10 {

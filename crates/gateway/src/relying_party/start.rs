@@ -10,7 +10,6 @@ use http::{HeaderMap, HeaderValue};
 use super::{
     authorization_request::{self, AuthorizationRequest},
     budget::Budget,
-    cookie::CookieStyle,
     failure::Failure,
     pending::{self, Aim, Begun, PendingSignIn},
     provider::{ProviderError, Resource},
@@ -150,8 +149,7 @@ pub(super) async fn send(
     let state = TokenHash::of(&state);
     let sealed = pending::seal(app, state, pending);
     let life = pending.expires_at.since(now).as_secs();
-    let style = CookieStyle::of(app.config.public_url());
-    let set_cookies = style.bind(now, state, &sealed, life, headers);
+    let set_cookies = pending::cookie_style(app).bind(now, state, &sealed, life, headers);
     Ok(Started {
         redirect,
         set_cookies,

@@ -165,7 +165,8 @@ pub(super) async fn claims(
     let claims = if signed {
         let text = std::str::from_utf8(&body).map_err(|_| unusable())?;
         let token = UnverifiedToken::parse(text.trim()).map_err(|_| unusable())?;
-        let verified = token.verify(app, keys, budget).await;
+        let pool = app.relying_party.signatures();
+        let verified = token.verify(pool, keys, budget.until()).await;
         verified
             .ok()
             .and_then(|signed| signed.into_userinfo(about.issuer, about.client_id))

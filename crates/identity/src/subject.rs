@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 const MAX_CHARACTERS: usize = 255;
 
 /// What speaks against `email` as the subject claim.
-pub(super) const EMAIL_CHANGES_HANDS: &str =
+pub const EMAIL_CHANGES_HANDS: &str =
     "E-mail addresses change hands: a person who gets someone's old address becomes that person here.";
 
 /// What to do about it.
-pub(super) const UNLESS_SURE: &str =
+pub const UNLESS_SURE: &str =
     "Use `sub` unless you are sure that the provider never gives an address to another person.";
 
 /// Why the configured claim does not identify the user.
@@ -44,7 +44,7 @@ pub enum SubjectError {
 
 /// Reads the subject out of the claims of a verified ID token: the value of `claim`, byte for byte, or an integer as
 /// its decimal string. Equal texts in another case are other people.
-pub(super) fn read(claims: &Map<String, Value>, claim: &str) -> Result<String, SubjectError> {
+pub fn read(claims: &Map<String, Value>, claim: &str) -> Result<String, SubjectError> {
     let wrong_kind = |kind| SubjectError::Kind {
         claim: claim.to_owned(),
         kind,
@@ -75,7 +75,7 @@ pub(super) fn read(claims: &Map<String, Value>, claim: &str) -> Result<String, S
 }
 
 /// Whether claims say that the address in them is not verified. Some providers send `email_verified` as a string.
-pub(super) fn is_email_unverified(claims: &Map<String, Value>) -> bool {
+pub fn is_email_unverified(claims: &Map<String, Value>) -> bool {
     match claims.get("email_verified") {
         Some(Value::Bool(verified)) => !verified,
         Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("false"),

@@ -9,16 +9,16 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatewright_domain::{Timestamp, token_hash::TokenHash};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
-use super::{
-    budget::Budget,
-    excerpt::excerpt,
-    jwks::{KeySet, SignatureAlgorithm, Verification},
-    subject::{self, SubjectError},
-};
 use crate::{
-    Gateways,
-    jose::compact::{Jws, JwsError},
+    excerpt::excerpt,
+    jose::{
+        compact::{Jws, JwsError},
+        key_set::{KeySet, SignatureAlgorithm, Verification},
+        signatures::Signatures,
+    },
+    subject::{self, SubjectError},
 };
 
 /// How far a provider's clock may be off. Machines that run a time service are within seconds.
@@ -124,7 +124,7 @@ impl From<JwsError> for IdTokenError {
 
 impl IdTokenError {
     /// Whether it may mean that the provider has rotated its keys.
-    pub(super) const fn may_be_rotation(&self) -> bool {
+    pub const fn may_be_rotation(&self) -> bool {
         matches!(
             self,
             Self::UnknownKey(_) | Self::UnreadKey { .. } | Self::Ambiguous | Self::Signature
@@ -157,7 +157,7 @@ pub enum IssuerDifference {
 
 impl IssuerDifference {
     /// How `found` differs from `configured`; nothing when they are equal byte for byte.
-    pub(super) fn between(configured: &str, found: Option<&str>) -> Option<Self> {
+    pub fn between(configured: &str, found: Option<&str>) -> Option<Self> {
         let Some(found) = found else {
             return Some(Self::Missing);
         };
@@ -179,42 +179,42 @@ impl IssuerDifference {
 
 /// What an ID token must say.
 #[derive(Debug)]
-pub(super) struct Expected<'a> {
+pub struct Expected<'a> {
     /// The configured issuer.
-    pub(super) issuer: &'a str,
+    pub issuer: &'a str,
     /// The client id registered at the provider.
-    pub(super) client_id: &'a str,
+    pub client_id: &'a str,
     /// The nonce sent.
-    pub(super) nonce: &'a str,
+    pub nonce: &'a str,
     /// The access token that came with the ID token, for `at_hash`.
-    pub(super) access_token: Option<&'a str>,
+    pub access_token: Option<&'a str>,
     /// The present moment.
-    pub(super) now: Timestamp,
+    pub now: Timestamp,
 }
 
 /// A token taken apart, with nothing proven yet.
 #[derive(Debug)]
-pub(super) struct UnverifiedToken<'a>(Jws<'a>);
+pub struct UnverifiedToken<'a>(Jws<'a>);
 
 /// Claims that a key of the provider has signed.
 #[derive(Debug)]
-pub(super) struct SignedClaims {
+pub struct SignedClaims {
     algorithm: SignatureAlgorithm,
     claims: Map<String, Value>,
 }
 
 /// The claims of an ID token that was meant for this sign-in.
 #[derive(Debug)]
-pub(super) struct IdToken {
+pub struct IdToken {
     /// All claims.
-    pub(super) claims: Map<String, Value>,
+    pub claims: Map<String, Value>,
     /// `sub`, for comparison with userinfo.
-    pub(super) sub: String,
+    pub sub: String,
 }
 
 impl<'a> UnverifiedToken<'a> {
     /// Takes a compact JWS apart and refuses algorithms that are not accepted.
-    pub(super) fn parse(token: &'a str) -> Result<Self, IdTokenError> {
+    pub fn parse(token: &'a str) -> Result<Self, IdTokenError> {
         let jws = Jws::parse(token)?;
         let is_kind = |kind: &&str| {
             let typ = jws.typ.as_deref().unwrap_or_default();
@@ -233,22 +233,21 @@ impl<'a> UnverifiedToken<'a> {
         }
     }
 
-    /// Checks the signature against the provider's keys, in the pool of the relying party. An error that
+    /// Checks the signature against the provider's keys, in a pool and before a deadline. An error that
     /// [may be a rotation](IdTokenError::may_be_rotation) is worth another look at the keys.
-    pub(super) async fn verify(
+    pub async fn verify(
         &self,
-        app: &Gateways,
+        pool: &Signatures,
         keys: &Arc<KeySet>,
-        budget: Budget,
+        until: Instant,
     ) -> Result<SignedClaims, IdTokenError> {
-        let pool = app.relying_party.signatures();
-        let verified = pool.verify(&self.0, keys, budget.until()).await;
+        let verified = pool.verify(&self.0, keys, until).await;
         self.judge(keys, verified.map_err(|_| IdTokenError::Busy)?)
     }
 
     /// The same on this thread.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn verify_here(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
+    pub fn verify_here(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
         self.judge(keys, self.0.signed().verify(keys))
     }
 
@@ -276,12 +275,12 @@ impl<'a> UnverifiedToken<'a> {
 impl SignedClaims {
     /// Claims that nobody has signed, for what checks claims alone.
     #[cfg(any(test, fuzzing))]
-    pub(super) const fn unproven(algorithm: SignatureAlgorithm, claims: Map<String, Value>) -> Self {
+    pub const fn unproven(algorithm: SignatureAlgorithm, claims: Map<String, Value>) -> Self {
         Self { algorithm, claims }
     }
 
     /// Checks the claims against what this sign-in expects.
-    pub(super) fn check(self, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
+    pub fn check(self, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
         let claims = self.claims;
         let iss = claims.get("iss").and_then(Value::as_str);
         if let Some(difference) = IssuerDifference::between(expected.issuer, iss) {
@@ -306,7 +305,7 @@ impl SignedClaims {
     }
 
     /// The claims of a signed userinfo answer (OpenID Connect Core section 5.3.2): `iss` and `aud` hold where present.
-    pub(super) fn into_userinfo(self, issuer: &str, client_id: &str) -> Option<Map<String, Value>> {
+    pub fn into_userinfo(self, issuer: &str, client_id: &str) -> Option<Map<String, Value>> {
         let claims = self.claims;
         let issuer_holds = claims.get("iss").is_none_or(|iss| iss == issuer);
         let audience_holds = !claims.contains_key("aud") || check_audience(&claims, client_id).is_ok();

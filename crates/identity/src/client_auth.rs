@@ -11,17 +11,17 @@ use url::{Url, form_urlencoded};
 
 /// A client as it presents itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Presented<'a> {
+pub struct Presented<'a> {
     /// The client id registered at the provider.
-    pub(super) id: &'a str,
+    pub id: &'a str,
     /// Its secret.
-    pub(super) secret: &'a Secret,
+    pub secret: &'a Secret,
     /// How the secret is sent.
-    pub(super) method: SecretMethod,
+    pub method: SecretMethod,
 }
 
 /// A form for an endpoint that authenticates clients.
-pub(super) fn request(
+pub fn request(
     endpoint: &Url,
     client: Presented<'_>,
     parameters: &[(&str, &str)],
@@ -57,7 +57,7 @@ const MISREAD: &AsciiSet = &CONTROLS.add(b'%').add(b'+').add(b':').add(b' ');
 
 /// The `Authorization` header of `client_secret_basic`: id and secret, encoded as far as anybody could misread them, so
 /// a colon in the id cannot move the boundary (RFC 6749 section 2.3.1). Marked sensitive.
-pub(super) fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
+pub fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
     let encode = |text| utf8_percent_encode(text, MISREAD).to_string();
     let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
     let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))

@@ -1,13 +1,10 @@
-//! The cookie that binds a sign-in to the browser that began it, and carries it: one of its own per sign-in.
+//! The cookie that binds a sign-in to the browser that began it, and carries it, sealed: one of its own per sign-in, or one
+//! per browser.
 
 use axum_extra::extract::CookieJar;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatewright_domain::{Timestamp, stored_secret::SealedText, token_hash::TokenHash};
 use http::{HeaderMap, HeaderValue};
-
-/// Browsers keep a cookie of this length, name and attributes included (RFC 6265 section 6.1).
-#[cfg(test)]
-pub(super) const MAX_COOKIE_BYTES: usize = 4_096;
 
 /// Sign-ins one browser may have under way.
 const MAX_PER_BROWSER: usize = 10;
@@ -15,26 +12,27 @@ const MAX_PER_BROWSER: usize = 10;
 /// What they may take of a request's head. Proxies cut heads at some 8 kB, and other cookies want room too.
 const MAX_BYTES_PER_BROWSER: usize = 6_000;
 
-const NAME: &str = "gatewright-sign-in-";
-
-/// How cookies are named and marked: with `__Host-` and `Secure`, or plainly on loopback without TLS, where browsers
-/// would not keep a `Secure` cookie.
+/// How the cookies of one kind of sign-in are named and marked: with `__Host-` and `Secure`, or plainly on loopback without
+/// TLS, where browsers would not keep a `Secure` cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CookieStyle {
+pub struct CookieStyle {
+    name: &'static str,
     secure: bool,
 }
 
 impl CookieStyle {
-    /// The style that belongs to a public URL.
-    pub(super) fn of(public_url: &str) -> Self {
+    /// The style that belongs to a public URL, of cookies with this name. Where a browser has one per sign-in, the name is
+    /// what they begin with.
+    pub fn of(public_url: &str, name: &'static str) -> Self {
         Self {
+            name,
             secure: !public_url.starts_with("http://"),
         }
     }
 
     /// Makes the cookie of the sign-in that `state` names. The browser's oldest ones give way when there are too many, or
     /// they are too long together. Returns `Set-Cookie`, one header each: the new cookie, then those that give way.
-    pub(super) fn bind(
+    pub fn bind(
         self,
         now: Timestamp,
         state: TokenHash,
@@ -52,10 +50,22 @@ impl CookieStyle {
     }
 
     /// What the cookie of the sign-in that `state` names carries.
-    pub(super) fn read(self, headers: &HeaderMap, state: TokenHash) -> Option<SealedText> {
+    pub fn read(self, headers: &HeaderMap, state: TokenHash) -> Option<SealedText> {
         let jar = CookieJar::from_headers(headers);
         let (_, sealed) = jar.get(&self.name(state))?.value().split_once('.')?;
         Some(SealedText(sealed.to_owned()))
+    }
+
+    /// Makes the one cookie of this name that a browser has, or, with a life of no seconds, removes it.
+    pub fn bind_only(self, sealed: &SealedText, life_seconds: u64) -> HeaderValue {
+        self.set(&self.prefix(), &sealed.0, life_seconds)
+    }
+
+    /// What the one cookie of this name carries.
+    pub fn read_only(self, headers: &HeaderMap) -> Option<SealedText> {
+        let jar = CookieJar::from_headers(headers);
+        let cookie = jar.get(&self.prefix())?;
+        Some(SealedText(cookie.value().to_owned()))
     }
 
     /// The names of the browser's oldest cookies beyond what leaves room for the new one, `name`, of this length.
@@ -99,7 +109,7 @@ impl CookieStyle {
     }
 
     fn prefix(self) -> String {
-        format!("{}{NAME}", if self.secure { "__Host-" } else { "" })
+        format!("{}{}", if self.secure { "__Host-" } else { "" }, self.name)
     }
 
     fn set(self, name: &str, value: &str, max_age: u64) -> HeaderValue {
@@ -129,6 +139,7 @@ mod tests {
 
     use super::*;
 
+    const NAME: &str = "gatewright-sign-in-";
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
     fn held(cookies: &[String]) -> HeaderMap {
@@ -151,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_cookie_comes_back_to_its_own_sign_in_only() {
-        let style = CookieStyle::of("https://gw.example.com");
+        let style = CookieStyle::of("https://gw.example.com", NAME);
         let state = TokenHash::of("state");
         let set = bind(style, &sealed(9), &[]);
         let text = set[0].to_str().unwrap();
@@ -167,7 +178,7 @@ mod tests {
 
     #[test]
     fn on_loopback_without_tls_the_name_is_plain_and_nothing_is_secure() {
-        let set = bind(CookieStyle::of("http://127.0.0.1:8080"), &sealed(9), &[]);
+        let set = bind(CookieStyle::of("http://127.0.0.1:8080", NAME), &sealed(9), &[]);
         let text = set[0].to_str().unwrap();
         assert!(
             text.starts_with("gatewright-sign-in-") && !text.contains("Secure"),
@@ -177,7 +188,7 @@ mod tests {
 
     #[test]
     fn beyond_ten_the_oldest_give_way() {
-        let style = CookieStyle::of("https://gw.example.com");
+        let style = CookieStyle::of("https://gw.example.com", NAME);
         let mut cookies: Vec<String> = (0..11)
             .map(|n| format!("__Host-gatewright-sign-in-0000000{n:x}={}.value", 2_000 - n))
             .collect();
@@ -197,7 +208,7 @@ mod tests {
 
     #[test]
     fn up_to_ten_short_ones_all_stay() {
-        let style = CookieStyle::of("https://gw.example.com");
+        let style = CookieStyle::of("https://gw.example.com", NAME);
         let cookies: Vec<String> = (0..9)
             .map(|n| format!("__Host-gatewright-sign-in-0000000{n}=1.value"))
             .collect();
@@ -206,7 +217,7 @@ mod tests {
 
     #[test]
     fn together_they_leave_room_in_the_head_of_a_request() {
-        let style = CookieStyle::of("https://gw.example.com");
+        let style = CookieStyle::of("https://gw.example.com", NAME);
         let mut cookies = vec!["theme=dark".to_owned()];
         for number in 0..20 {
             let state = TokenHash::of(&format!("state {number}"));

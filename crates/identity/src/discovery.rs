@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::id_token::IssuerDifference;
+use crate::id_token::IssuerDifference;
 
 /// Why a member of the document cannot be used. The detail is a sentence for an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,14 +20,14 @@ pub enum Unusable {
 
 /// Which URLs are good enough to send people and secrets to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct UrlRule {
+pub struct UrlRule {
     /// Whether plain http is allowed on loopback: only while our own public URL is loopback.
-    pub(super) loopback_http: bool,
+    pub loopback_http: bool,
 }
 
 impl UrlRule {
     /// Reads an endpoint or issuer.
-    pub(super) fn read(self, text: &str) -> Result<Url, Unusable> {
+    pub fn read(self, text: &str) -> Result<Url, Unusable> {
         let url = Url::parse(text).map_err(|_| Unusable::NotAUrl)?;
         let secure = match url.scheme() {
             "https" => url.host().is_some(),
@@ -56,36 +56,36 @@ fn is_loopback(url: &Url) -> bool {
 
 /// Where the discovery document of an issuer lies: one terminating slash of the issuer is removed before the path is
 /// appended (OpenID Connect Discovery 1.0 section 4.1).
-pub(super) fn document_url(issuer: &str) -> String {
+pub fn document_url(issuer: &str) -> String {
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{base}/.well-known/openid-configuration")
 }
 
 /// The member that says where authorization requests are pushed to (RFC 9126 section 5).
-pub(super) const PUSHED_REQUESTS: &str = "pushed_authorization_request_endpoint";
+pub const PUSHED_REQUESTS: &str = "pushed_authorization_request_endpoint";
 
 /// A discovery document as it came, with each member still to be judged.
 #[derive(Debug, Clone)]
-pub(super) struct Document(Map<String, Value>);
+pub struct Document(Map<String, Value>);
 
 impl Document {
     /// Reads a JSON object; nothing when it is not one.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    pub fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice(body).ok().map(Self)
     }
 
     /// How the document's issuer differs from the configured one; nothing when they are equal byte for byte.
-    pub(super) fn issuer_difference(&self, configured: &str) -> Option<IssuerDifference> {
+    pub fn issuer_difference(&self, configured: &str) -> Option<IssuerDifference> {
         IssuerDifference::between(configured, self.issuer())
     }
 
     /// The issuer as the document has it.
-    pub(super) fn issuer(&self) -> Option<&str> {
+    pub fn issuer(&self) -> Option<&str> {
         self.0.get("issuer").and_then(Value::as_str)
     }
 
     /// An endpoint by its member's name.
-    pub(super) fn endpoint(&self, member: &str, rule: UrlRule) -> Result<Url, Unusable> {
+    pub fn endpoint(&self, member: &str, rule: UrlRule) -> Result<Url, Unusable> {
         let text = self
             .0
             .get(member)
@@ -95,12 +95,12 @@ impl Document {
     }
 
     /// The member as it came, when it is a text.
-    pub(super) fn text(&self, member: &str) -> Option<&str> {
+    pub fn text(&self, member: &str) -> Option<&str> {
         self.0.get(member).and_then(Value::as_str)
     }
 
     /// A list of texts; `None` when the provider publishes none. Items that are no text are left out.
-    pub(super) fn list(&self, member: &str) -> Option<Vec<String>> {
+    pub fn list(&self, member: &str) -> Option<Vec<String>> {
         let items = self.0.get(member)?.as_array()?;
         Some(
             items
@@ -112,42 +112,38 @@ impl Document {
     }
 
     /// Whether authorization requests must be pushed (RFC 9126 section 5).
-    pub(super) fn requires_pushed_requests(&self) -> bool {
+    pub fn requires_pushed_requests(&self) -> bool {
         self.flag("require_pushed_authorization_requests")
     }
 
     /// Whether a member is `true`.
-    pub(super) fn flag(&self, member: &str) -> bool {
+    pub fn flag(&self, member: &str) -> bool {
         self.0.get(member) == Some(&Value::Bool(true))
     }
 }
 
 /// What a sign-in needs of a provider.
 #[derive(Debug, Clone)]
-pub(super) struct Provider {
+pub struct Provider {
     /// Where the browser is sent.
-    pub(super) authorization_endpoint: Url,
+    pub authorization_endpoint: Url,
     /// Where codes are redeemed.
-    pub(super) token_endpoint: Url,
+    pub token_endpoint: Url,
     /// Where the keys are.
-    pub(super) jwks_uri: Url,
+    pub jwks_uri: Url,
     /// Where name and e-mail may be asked for.
-    pub(super) userinfo_endpoint: Option<Url>,
+    pub userinfo_endpoint: Option<Url>,
     /// How its endpoints take the client secret, as far as it says (`token_endpoint_auth_methods_supported`).
-    pub(super) client_authentication: Option<Vec<String>>,
+    pub client_authentication: Option<Vec<String>>,
     /// Where authorization requests must be pushed to before the browser comes (RFC 9126); `None` where they need not.
-    pub(super) pushed_requests: Option<Url>,
+    pub pushed_requests: Option<Url>,
     /// Whether authorization responses must carry `iss` (RFC 9207 section 3).
-    pub(super) sends_issuer: bool,
+    pub sends_issuer: bool,
 }
 
 impl Provider {
     /// Takes from a document what a sign-in needs. The error names the first member that forbids it.
-    pub(super) fn from_document(
-        document: &Document,
-        issuer: &str,
-        rule: UrlRule,
-    ) -> Result<Self, UnusableDocument> {
+    pub fn from_document(document: &Document, issuer: &str, rule: UrlRule) -> Result<Self, UnusableDocument> {
         if let Some(difference) = document.issuer_difference(issuer) {
             return Err(UnusableDocument::Issuer(difference));
         }

@@ -3,23 +3,23 @@
 
 use serde_json::{Map, Value};
 
-use super::excerpt::excerpt;
+use crate::excerpt::excerpt;
 
 /// How much of an error code is repeated.
 const SHOWN: usize = 60;
 
 /// An error of an endpoint.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct EndpointError {
+pub struct EndpointError {
     /// Its code, made safe to show.
-    pub(super) code: String,
+    pub code: String,
     /// What it is about.
-    pub(super) kind: ErrorKind,
+    pub kind: ErrorKind,
 }
 
 /// What an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErrorKind {
+pub enum ErrorKind {
     /// The client: its id, its secret, or how that was sent.
     Client,
     /// The code.
@@ -33,7 +33,7 @@ pub(super) enum ErrorKind {
 impl EndpointError {
     /// The error of an answer, whatever its HTTP status: some providers send errors with 200. An empty `error` is none, and
     /// some put an object in its place or use another name.
-    pub(super) fn find(body: &Map<String, Value>) -> Option<Self> {
+    pub fn find(body: &Map<String, Value>) -> Option<Self> {
         let text = |from: &Map<String, Value>, name: &str| {
             let text = from.get(name)?.as_str()?;
             (!text.is_empty()).then(|| text.to_owned())
@@ -71,7 +71,7 @@ fn number(description: &str) -> Option<&str> {
 }
 
 /// Whether an error code, as it is shown, says that it passes by itself (RFC 6749 section 4.1.2.1).
-pub(super) fn is_passing(shown: &str) -> bool {
+pub fn is_passing(shown: &str) -> bool {
     let code = shown.split(',').next().unwrap_or_default();
     ErrorKind::of(code, "") == ErrorKind::Passing
 }

@@ -4,9 +4,9 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::relying_party::{
-    jwks::Owner,
-    testing::{Signer, SignerKind, encode},
+use crate::jose::{
+    key_set::Owner,
+    signer::{Signer, SignerKind, encode},
 };
 
 const NOW: i64 = 1_800_000_000;

@@ -4,10 +4,10 @@ use gatewright_domain::Timestamp;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{
+use crate::{
     discovery::{Document, Provider, UrlRule},
     id_token::{Expected, SignedClaims, UnverifiedToken},
-    jwks::{KeySet, Owner, SignatureAlgorithm},
+    jose::key_set::{KeySet, Owner, SignatureAlgorithm},
 };
 
 /// The issuer that tokens and documents must have.
@@ -67,7 +67,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::relying_party::testing::{Signer, SignerKind};
+    use crate::jose::signer::{Signer, SignerKind};
 
     /// A door that lets nothing through would make every run a success.
     #[test]
