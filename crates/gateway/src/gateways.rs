@@ -4,17 +4,18 @@ use std::{ops::Deref, sync::Arc};
 
 use gatewright_core::{Core, config::Config};
 use gatewright_domain::{Clock, Entropy};
+use gatewright_identity::Providers;
 use gatewright_store::{StoreError, assertion_origin};
 
 use crate::{
-    admission::Admission, authorization_server::AuthorizationServer, relying_party::RelyingParty,
-    resource_server::ResourceServer, sign_in_trace::SignInTrace,
+    admission::Admission, authorization_server::AuthorizationServer, resource_server::ResourceServer,
+    sign_in_trace::SignInTrace,
 };
 
 /// Origins named in the warning at start.
 const SHARED_ORIGINS_TOLD: u32 = 20;
 
-/// The authorization server, the relying party and the resource server of all gateways.
+/// The authorization server, the identity providers and the resource server of all gateways.
 #[derive(Debug)]
 pub struct Gateways {
     core: Arc<Core>,
@@ -22,8 +23,8 @@ pub struct Gateways {
     pub admission: Admission,
     /// State of the authorization server: metadata document cache, limits.
     pub authorization_server: AuthorizationServer,
-    /// State of the relying party: discovery and JWKS caches.
-    pub relying_party: RelyingParty,
+    /// What is known of identity providers: their documents and keys, and the limits of work there.
+    pub providers: Providers,
     /// State of the resource server: token cache, federation.
     pub resource_server: Arc<ResourceServer>,
     /// What became of attempts to sign in.
@@ -67,7 +68,7 @@ impl Gateways {
         Self {
             admission: Admission::of(&core.config),
             authorization_server: AuthorizationServer::default(),
-            relying_party: RelyingParty::default(),
+            providers: Providers::new(&core),
             resource_server,
             sign_in_trace: SignInTrace::new(Arc::clone(&core.clock)),
             core,

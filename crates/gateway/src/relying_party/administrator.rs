@@ -23,12 +23,12 @@ use super::{
     excerpt::excerpt,
     id_token::{Expected, IdToken, IdTokenError, IssuerDifference, UnverifiedToken},
     jwks::KeySet,
-    provider::{KeysWanted, ProviderError},
+    provider::ProviderError,
     secret_methods,
     token_request::{self, Client, Redemption, TokenError, Tokens},
     userinfo,
 };
-use crate::{Gateways, config::AdministratorProvider};
+use crate::{Gateways, config::AdministratorProvider, jose::key_cache::KeysWanted};
 
 const COOKIE: &str = "gatewright-administrator-sign-in";
 const CONTEXT: &str = "administrator-sign-in";
@@ -121,7 +121,7 @@ struct UnderWay {
 pub async fn begin(app: &Gateways, next: &str) -> Result<AdministratorStart, AdministratorError> {
     let configured = configured(app)?;
     let budget = Budget::start(None);
-    let provider = app.relying_party.provider(app, configured.issuer, budget).await?;
+    let provider = app.providers.provider(configured.issuer, budget).await?;
     let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
     let methods = secret_methods::of_administrators(app, &configured, &provider).await?;
     let redirect = authorization_request::redirect(
@@ -182,14 +182,11 @@ pub async fn finish(
     {
         return Err(AdministratorError::Issuer(difference));
     }
-    let provider = app.relying_party.provider(app, configured.issuer, budget).await?;
+    let provider = app.providers.provider(configured.issuer, budget).await?;
     if issuer.is_none() && provider.sends_issuer {
         return Err(AdministratorError::IssuerMissing);
     }
-    let keys = app
-        .relying_party
-        .keys(app, &provider, KeysWanted::Any, budget)
-        .await?;
+    let keys = app.providers.keys(&provider, KeysWanted::Any, budget).await?;
     let callback = app.config.administrator_callback_url();
     let methods = secret_methods::of_administrators(app, &configured, &provider).await?;
     let client = Client {
@@ -276,14 +273,14 @@ impl SigningIn<'_> {
         mut keys: Arc<KeySet>,
     ) -> Result<(IdToken, Arc<KeySet>), AdministratorError> {
         let token = UnverifiedToken::parse(tokens.id_token.expose())?;
-        let pool = self.app.relying_party.signatures();
+        let pool = self.app.providers.signatures();
         let signed = match token.verify(pool, &keys, self.budget.until()).await {
             Err(error) if error.may_be_rotation() => {
                 let others = KeysWanted::OtherThan(&keys);
                 let again = self
                     .app
-                    .relying_party
-                    .keys(self.app, self.provider, others, self.budget)
+                    .providers
+                    .keys(self.provider, others, self.budget)
                     .await?;
                 if Arc::ptr_eq(&keys, &again) {
                     return Err(error.into());

@@ -34,13 +34,13 @@ use super::{
     failure::Failure,
     id_token::IssuerDifference,
     pending::{self, Aim, PendingSignIn},
-    provider::KeysWanted,
     returned::{Outcome, Returned},
     test_sign_in,
 };
 use crate::{
     Gateways,
     authorization_server::{AuthorizationServer, Carried, code, form},
+    jose::key_cache::KeysWanted,
     request::RequestContext,
 };
 
@@ -251,7 +251,7 @@ impl Arrival {
             return Err(Failure::IssuerParameter(difference));
         }
         trace.enter(Step::Discovery);
-        let provider = app.relying_party.provider(app, &source.issuer, self.budget).await;
+        let provider = app.providers.provider(&source.issuer, self.budget).await;
         if issuer.is_none() && provider.as_ref().is_ok_and(|provider| provider.sends_issuer) {
             return Err(Failure::IssuerParameterMissing);
         }
@@ -278,12 +278,12 @@ impl Arrival {
         let provider = provider.map_err(Failure::Discovery)?;
         trace.enter(Step::Keys);
         let keys = app
-            .relying_party
-            .keys(app, &provider, KeysWanted::Any, self.budget)
+            .providers
+            .keys(&provider, KeysWanted::Any, self.budget)
             .await
             .map_err(|error| {
                 if error.is_of_provider() {
-                    app.relying_party.forget(&source.issuer);
+                    app.providers.forget(&source.issuer);
                 }
                 Failure::Keys(error)
             })?;

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::findings::unnamed;
 use self::report::{Report, finding, unreachable};
-use super::provider;
 use crate::{
     Gateways,
     fetch::{Limits, Policy},
@@ -175,7 +174,7 @@ pub async fn check_for(
     project: Option<ProjectId>,
     candidate: Candidate<'_>,
 ) -> Vec<CheckResult> {
-    let rule = provider::url_rule(app);
+    let rule = app.providers.url_rule();
     let mut report = Report::default();
     let Some(issuer) = report.issuer_url(candidate.issuer, rule) else {
         return report.finish();
@@ -192,7 +191,11 @@ pub async fn check_for(
         );
         return report.finish();
     }
-    let document = match provider::fetch_document(app, project, candidate.issuer, FETCH_LIMITS).await {
+    let document = match app
+        .providers
+        .fetch_document(project, candidate.issuer, FETCH_LIMITS)
+        .await
+    {
         Ok(document) => document,
         Err(error) => {
             report.fail(CheckName::Discovery, unreachable(candidate.issuer, &error));
@@ -203,10 +206,14 @@ pub async fn check_for(
     let has_neighbours = has_neighbours(app).await;
     report.document(&document, candidate, rule, has_neighbours);
     match document.endpoint("jwks_uri", rule) {
-        Ok(address) => report.keys(provider::fetch_keys(app, project, address.as_str(), FETCH_LIMITS).await),
+        Ok(address) => report.keys(
+            app.providers
+                .fetch_keys(project, address.as_str(), FETCH_LIMITS)
+                .await,
+        ),
         Err(_) => report.add(CheckName::Keys, Outcome::Skipped),
     }
-    app.relying_party.forget(candidate.issuer);
+    app.providers.forget(candidate.issuer);
     report.finish()
 }
 

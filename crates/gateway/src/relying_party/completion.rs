@@ -25,13 +25,12 @@ use super::{
     failure::Failure,
     id_token::{Expected, IdToken, UnverifiedToken},
     jwks::KeySet,
-    provider::KeysWanted,
     subject::{self, SubjectError},
     test_sign_in::{self, Report},
     token_request::{self, Redemption, SecretNews, TokenError, Tokens},
     userinfo::{self, Email, Profile},
 };
-use crate::{Gateways, authorization_server::code, directory::GatewayEntry};
+use crate::{Gateways, authorization_server::code, directory::GatewayEntry, jose::key_cache::KeysWanted};
 
 /// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
 #[derive(Debug)]
@@ -74,7 +73,7 @@ impl Claimed {
     /// fails is nothing kept.
     pub(super) async fn complete(self, page: impl FnOnce(&Failure) -> Answer) -> Result<Answer, Failure> {
         let (vouched, mut news) = self.vouch().await;
-        let verdicts = self.app.relying_party.verdicts();
+        let verdicts = self.app.providers.verdicts();
         if news != SecretNews::None && !verdicts.count(self.source.project_id) {
             news = SecretNews::None;
         }
@@ -124,7 +123,7 @@ impl Claimed {
                 if let TokenError::Provider(cause) = &error
                     && cause.is_of_provider()
                 {
-                    self.app.relying_party.forget(&self.source.issuer);
+                    self.app.providers.forget(&self.source.issuer);
                 }
                 Err(error.into())
             }
@@ -165,7 +164,7 @@ impl Claimed {
     async fn verify(&self, tokens: &Tokens) -> Result<(IdToken, Arc<KeySet>), Failure> {
         let token = UnverifiedToken::parse(tokens.id_token.expose())?;
         let mut keys = Arc::clone(&self.keys);
-        let pool = self.app.relying_party.signatures();
+        let pool = self.app.providers.signatures();
         let signed = match token.verify(pool, &keys, self.budget.until()).await {
             Err(error) if error.may_be_rotation() => {
                 self.known
@@ -174,8 +173,8 @@ impl Claimed {
                 let others = KeysWanted::OtherThan(&keys);
                 let again = self
                     .app
-                    .relying_party
-                    .keys(&self.app, &self.provider, others, self.budget)
+                    .providers
+                    .keys(&self.provider, others, self.budget)
                     .await
                     .map_err(Failure::Keys)?;
                 if Arc::ptr_eq(&keys, &again) {

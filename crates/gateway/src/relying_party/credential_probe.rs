@@ -39,7 +39,7 @@ const ALIKE: &str = "The provider answers alike to the stored client secret and 
 /// tried, and nothing about it is noted but the way it had to be sent.
 pub async fn probe(app: &Gateways, source: &UserSource) -> TestedCredentials {
     let budget = Budget::start(Some(source.project_id));
-    let provider = match app.relying_party.provider(app, &source.issuer, budget).await {
+    let provider = match app.providers.provider(&source.issuer, budget).await {
         Ok(provider) => provider,
         Err(error) => {
             return cannot_tell(&format!(

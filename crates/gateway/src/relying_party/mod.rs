@@ -7,7 +7,6 @@ pub mod administrator;
 mod answer;
 mod authorization_request;
 mod brought;
-mod budget;
 mod callback;
 pub mod check;
 mod completion;
@@ -17,9 +16,7 @@ mod ending;
 mod failure;
 mod packed;
 mod pending;
-mod provider;
 mod pushed_request;
-mod pushes;
 mod returned;
 mod secret_methods;
 mod start;
@@ -31,14 +28,13 @@ pub mod testing;
 mod tests;
 mod token_request;
 mod userinfo;
-mod verdicts;
 
 pub use check::{Candidate, CheckResult, check};
 pub use discovery::{Unusable, UnusableDocument};
 pub use failure::Failure;
 pub use id_token::{IdTokenError, IssuerDifference};
 pub use pending::fits;
-pub use provider::{ProviderError, RelyingParty, Resource};
+pub use provider::{ProviderError, Resource};
 pub use start::{StartError, Started, start};
 pub use subject::SubjectError;
 pub use token_request::TokenError;
@@ -47,7 +43,9 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 
-use gatewright_identity::{client_auth, cookie, discovery, endpoint_error, excerpt, id_token, subject};
+use gatewright_identity::{
+    budget, client_auth, cookie, discovery, endpoint_error, excerpt, id_token, providers as provider, subject,
+};
 
 use crate::{Gateways, jose::key_set as jwks};
 

@@ -45,7 +45,7 @@ pub(super) async fn push(
         let accepted = Resource::PushedRequest.accepted();
         let request = client_auth::request(endpoint, presented, parameters, accepted);
         let response = budget
-            .ask(app, request, DEADLINE, MAX_BODY)
+            .ask(&app.fetch, request, DEADLINE, MAX_BODY)
             .await
             .map_err(|error| ProviderError::Fetch(Resource::PushedRequest, error))?;
         match read(&response) {

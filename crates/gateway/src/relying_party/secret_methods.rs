@@ -17,7 +17,7 @@ use crate::{Gateways, config::AdministratorProvider};
 /// Notes with the source how its provider takes the client secret, unless that is tried first anyway. A sign-in does not
 /// fail for it.
 pub(super) async fn remember(app: &Gateways, source: &UserSource, provider: &Provider, method: SecretMethod) {
-    let verdicts = app.relying_party.verdicts();
+    let verdicts = app.providers.verdicts();
     if of(source, provider).first() == Some(&method) || !verdicts.count(source.project_id) {
         return;
     }

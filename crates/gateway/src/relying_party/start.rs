@@ -119,9 +119,9 @@ pub(super) async fn send(
     headers: &HeaderMap,
 ) -> Result<Started, ProviderError> {
     let budget = Budget::start(Some(source.project_id));
-    let provider = app.relying_party.provider(app, &source.issuer, budget).await?;
+    let provider = app.providers.provider(&source.issuer, budget).await?;
     if let Some(endpoint) = &provider.pushed_requests
-        && !app.relying_party.pushes().count(source.id)
+        && !app.providers.pushes().count(source.id.number())
     {
         let host = endpoint.host_str().unwrap_or("the provider").to_owned();
         return Err(ProviderError::Fetch(

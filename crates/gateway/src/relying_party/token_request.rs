@@ -357,7 +357,7 @@ async fn exchange(
         Resource::Token.accepted(),
     );
     let response = budget
-        .ask(app, request, DEADLINE, MAX_BODY)
+        .ask(&app.fetch, request, DEADLINE, MAX_BODY)
         .await
         .map_err(|error: FetchError| ProviderError::Fetch(Resource::Token, error))?;
     read(&response, client.presented.method)

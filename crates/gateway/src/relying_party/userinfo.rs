@@ -165,7 +165,7 @@ pub(super) async fn claims(
     let claims = if signed {
         let text = std::str::from_utf8(&body).map_err(|_| unusable())?;
         let token = UnverifiedToken::parse(text.trim()).map_err(|_| unusable())?;
-        let pool = app.relying_party.signatures();
+        let pool = app.providers.signatures();
         let verified = token.verify(pool, keys, budget.until()).await;
         verified
             .ok()
@@ -194,7 +194,7 @@ async fn fetch(
         .body(Full::new(Bytes::new()))
         .map_err(|_| unusable())?;
     let response = budget
-        .ask(app, request, DEADLINE, MAX_BODY)
+        .ask(&app.fetch, request, DEADLINE, MAX_BODY)
         .await
         .map_err(|error| ProviderError::Fetch(Resource::Userinfo, error))?;
     if response.status() != StatusCode::OK {

@@ -156,13 +156,13 @@ async fn too_many_requests_beforehand_are_not_sent() {
     let world = World::new().await;
     require_pushes(&world);
     world.allow().await;
-    world.app.relying_party.pushes().use_up(world.source.id);
+    world.app.providers.pushes().use_up(world.source.id.number());
     let refused = world.try_allow("").await.unwrap_err();
     assert!(refused.is_limited(), "{refused}");
     assert_eq!(world.provider.asked("par"), 1);
     // Where nothing is pushed, nothing is counted.
     let other = world.neighbour().await;
-    other.app.relying_party.pushes().use_up(other.source.id);
+    other.app.providers.pushes().use_up(other.source.id.number());
     other.allow().await;
 }
 

@@ -172,7 +172,7 @@ async fn a_secret_that_was_typed_for_another_provider_a_moment_ago_is_not_sent_t
 async fn a_provider_that_changes_its_mind_without_end_makes_nobody_read_the_configuration() {
     let world = World::new().await;
     world.sign_in().await.code();
-    world.app.relying_party.verdicts().use_up(world.source.project_id);
+    world.app.providers.verdicts().use_up(world.source.project_id);
     world.provider.script().secrets.clear();
     assert_eq!(world.sign_in().await.status, StatusCode::BAD_REQUEST);
     let slots = world.stored_source().await.client_secret;

@@ -222,7 +222,7 @@ async fn every_word_of_the_probe_is_reached() {
         .script()
         .faults
         .insert("openid-configuration", fault);
-    world.app.relying_party.forget(&world.source.issuer);
+    world.app.providers.forget(&world.source.issuer);
     let told = credential_probe::probe(&world.app, &world.source).await;
     assert!(told.detail.contains("Test again in a minute"), "{}", told.detail);
     said.insert(told.detail);

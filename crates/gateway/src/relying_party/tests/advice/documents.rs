@@ -158,7 +158,7 @@ async fn a_sign_in_that_cannot_begin_is_told_with_what_to_do() {
 async fn a_pushed_request_without_a_secret_or_beyond_the_limit_is_not_sent() {
     let world = World::new().await;
     push(&mut world.provider.script(), world.provider.issuer(), None);
-    world.app.relying_party.pushes().use_up(world.source.id);
+    world.app.providers.pushes().use_up(world.source.id.number());
     assert_does_not_begin(&world, "too many requests", LIMITED).await;
 
     let world = World::new().await;

@@ -225,7 +225,7 @@ async fn a_key_that_is_published_a_moment_late_works_in_a_minute_as_advised() {
 #[tokio::test]
 async fn signatures_that_wait_too_long_are_told_as_the_lack_of_time_they_are() {
     let world = World::new().await;
-    let held = world.app.relying_party.signatures().fill().await;
+    let held = world.app.providers.signatures().fill().await;
     let failure = refused(&world, |_, _| {}).await;
     assert_is(&failure, "too many signatures", BUSY);
     drop(held);

@@ -100,7 +100,7 @@ async fn an_answer_without_a_good_code_is_told_with_what_to_do(
     // A person who says no is sent back to the app, and a test is told.
     if advice == SAID_NO {
         world.provider.script().discovery = json!({});
-        world.app.relying_party.forget(world.provider.issuer());
+        world.app.providers.forget(world.provider.issuer());
         let test = world.start_test().await;
         let sign_in = world.click(&test).await;
         world.get(&sign_in.query(query), &sign_in.cookie).await;

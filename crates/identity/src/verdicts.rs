@@ -18,7 +18,7 @@ const FORGET_AFTER: Duration = Duration::from_mins(30);
 
 /// The counters.
 #[derive(Debug)]
-pub(super) struct Verdicts(Cache<ProjectId, Arc<DefaultDirectRateLimiter>>);
+pub struct Verdicts(Cache<ProjectId, Arc<DefaultDirectRateLimiter>>);
 
 impl Default for Verdicts {
     fn default() -> Self {
@@ -33,7 +33,7 @@ impl Default for Verdicts {
 
 impl Verdicts {
     /// Counts a change; `false` when there were enough for now. What is not noted is learnt again with the next sign-in.
-    pub(super) fn count(&self, project: ProjectId) -> bool {
+    pub fn count(&self, project: ProjectId) -> bool {
         let limiter = self.0.get_with(project, || {
             Arc::new(RateLimiter::direct(
                 Quota::per_minute(PER_MINUTE).allow_burst(BURST),
@@ -43,8 +43,8 @@ impl Verdicts {
     }
 
     /// Leaves a project nothing for the next hour, so that a test need not outrun its refilling.
-    #[cfg(test)]
-    pub(super) fn use_up(&self, project: ProjectId) {
+    #[cfg(any(test, feature = "testing"))]
+    pub fn use_up(&self, project: ProjectId) {
         let limiter = RateLimiter::direct(Quota::with_period(Duration::from_hours(1)).unwrap());
         limiter.check().unwrap();
         self.0.insert(project, Arc::new(limiter));

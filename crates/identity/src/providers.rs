@@ -3,28 +3,24 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_domain::id::ProjectId;
+use gatewright_core::Core;
+use gatewright_domain::{Clock, id::ProjectId};
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use url::Url;
 
-use super::{
+use crate::{
     budget::Budget,
     discovery::{self, Document, Provider, UnusableDocument, UrlRule},
-    jwks::{KeySet, Owner},
-    pushes::Pushes,
-    verdicts::Verdicts,
-};
-pub(super) use crate::jose::key_cache::KeysWanted;
-use crate::{
-    Gateways,
-    fetch::{FetchError, Limits, Turn},
+    fetch::{Fetch, FetchError, Limits, Turn},
     jose::{
-        key_cache::KeyCache,
-        key_set,
+        key_cache::{KeyCache, KeysWanted},
+        key_set::{self, KeySet, Owner},
         signatures::Signatures,
         single_flight::{Missed, SingleFlight, Verdict},
     },
+    pushes::Pushes,
+    verdicts::Verdicts,
 };
 
 /// How long a discovery document is used before it is fetched again.
@@ -54,7 +50,7 @@ pub enum Resource {
 impl Resource {
     /// What it may be, for `Accept`: a key set has a type of its own (RFC 7517 section 8.5.1), and userinfo may come signed
     /// (OpenID Connect Core section 5.3.2).
-    pub(super) const fn accepted(self) -> &'static str {
+    pub const fn accepted(self) -> &'static str {
         match self {
             Self::Discovery | Self::Token | Self::PushedRequest => "application/json",
             Self::Keys => key_set::ACCEPTED_TYPES,
@@ -110,14 +106,18 @@ pub enum ProviderError {
 
 impl ProviderError {
     /// Whether it says anything about the provider, and not only that those who ask here have no room for another request.
-    pub(super) const fn is_of_provider(&self) -> bool {
+    pub const fn is_of_provider(&self) -> bool {
         !matches!(self, Self::Fetch(_, FetchError::Limited(_)) | Self::Waited(_))
     }
 }
 
-/// Discovery documents by issuer, and key sets by their address.
-#[derive(Debug, Default)]
-pub struct RelyingParty {
+/// What is known of providers, and how much is asked of them: discovery documents by issuer, key sets by their address, and
+/// the limits of work at providers.
+#[derive(Debug)]
+pub struct Providers {
+    fetch: Fetch,
+    clock: Arc<dyn Clock>,
+    url_rule: UrlRule,
     documents: SingleFlight<Document, ProviderError>,
     keys: KeyCache<ProviderError>,
     signatures: Signatures,
@@ -125,64 +125,79 @@ pub struct RelyingParty {
     verdicts: Verdicts,
 }
 
-impl RelyingParty {
+impl Providers {
+    /// Over the outbound client and the clock of a core.
+    pub fn new(core: &Core) -> Self {
+        Self {
+            fetch: core.fetch.clone(),
+            clock: Arc::clone(&core.clock),
+            url_rule: UrlRule {
+                loopback_http: core.config.is_loopback(),
+            },
+            documents: SingleFlight::default(),
+            keys: KeyCache::default(),
+            signatures: Signatures::default(),
+            pushes: Pushes::default(),
+            verdicts: Verdicts::default(),
+        }
+    }
+
     /// How often providers were sent requests beforehand.
-    pub(super) fn pushes(&self) -> &Pushes {
+    pub fn pushes(&self) -> &Pushes {
         &self.pushes
     }
 
     /// How often providers changed their mind about a client secret.
-    pub(super) fn verdicts(&self) -> &Verdicts {
+    pub fn verdicts(&self) -> &Verdicts {
         &self.verdicts
     }
 
     /// The pool in which signatures of providers are checked.
-    pub(super) fn signatures(&self) -> &Signatures {
+    pub fn signatures(&self) -> &Signatures {
         &self.signatures
     }
 
+    /// Which URLs providers may have here.
+    pub fn url_rule(&self) -> UrlRule {
+        self.url_rule
+    }
+
     /// The provider of an issuer, as its discovery document describes it.
-    pub(super) async fn provider(
-        &self,
-        app: &Gateways,
-        issuer: &str,
-        budget: Budget,
-    ) -> Result<Provider, ProviderError> {
-        let now = app.now();
+    pub async fn provider(&self, issuer: &str, budget: Budget) -> Result<Provider, ProviderError> {
+        let (now, rule) = (self.clock.now(), self.url_rule);
         let judge = |at, _: &Arc<Document>, _| Verdict::by_age(at, now, FRESH);
         if let Some(document) = self.documents.at_hand(issuer, judge) {
-            return Ok(Provider::from_document(&document, issuer, url_rule(app))?);
+            return Ok(Provider::from_document(&document, issuer, rule)?);
         }
-        let _turn = turn(app, budget, Resource::Discovery).await?;
+        let _turn = self.turn(budget, Resource::Discovery).await?;
         let document = self
             .documents
             .get(issuer, now, budget.until(), judge, || async {
                 let limits = budget.limits(FETCH_DEADLINE, MAX_BODY);
-                let document = fetch_document(app, None, issuer, limits).await?;
+                let document = self.fetch_document(None, issuer, limits).await?;
                 // A document that cannot be used is not kept: the next sign-in looks again.
-                Provider::from_document(&document, issuer, url_rule(app))?;
+                Provider::from_document(&document, issuer, rule)?;
                 Ok(document)
             })
             .await
             .map_err(|error| missed(error, Resource::Discovery))?;
-        Ok(Provider::from_document(&document, issuer, url_rule(app))?)
+        Ok(Provider::from_document(&document, issuer, rule)?)
     }
 
     /// The provider's keys.
-    pub(super) async fn keys(
+    pub async fn keys(
         &self,
-        app: &Gateways,
         provider: &Provider,
         wanted: KeysWanted<'_>,
         budget: Budget,
     ) -> Result<Arc<KeySet>, ProviderError> {
-        let now = app.now();
+        let now = self.clock.now();
         let address = provider.jwks_uri.as_str();
         if let Some(keys) = self.keys.at_hand(address, now, wanted) {
             return Ok(keys);
         }
-        let _turn = turn(app, budget, Resource::Keys).await?;
-        let fetch = || fetch_keys(app, None, address, budget.limits(FETCH_DEADLINE, MAX_BODY));
+        let _turn = self.turn(budget, Resource::Keys).await?;
+        let fetch = || self.fetch_keys(None, address, budget.limits(FETCH_DEADLINE, MAX_BODY));
         self.keys
             .get(address, now, budget.until(), wanted, fetch)
             .await
@@ -190,79 +205,73 @@ impl RelyingParty {
     }
 
     /// Forgets what is known of a provider whose endpoint failed: the endpoint may have moved.
-    pub(super) fn forget(&self, issuer: &str) {
+    pub fn forget(&self, issuer: &str) {
         self.documents.forget(issuer);
     }
-}
 
-/// A turn to wait for something of a provider.
-async fn turn(app: &Gateways, budget: Budget, resource: Resource) -> Result<Turn, ProviderError> {
-    budget.turn(app).await.ok_or(ProviderError::Waited(resource))
+    /// Fetches and reads a discovery document, without judging it, at the expense of a project. What is fetched for all who
+    /// wait is at the expense of none.
+    pub async fn fetch_document(
+        &self,
+        project: Option<ProjectId>,
+        issuer: &str,
+        limits: Limits,
+    ) -> Result<Document, ProviderError> {
+        let url = discovery::document_url(issuer);
+        let body = self.get(project, Resource::Discovery, &url, limits).await?;
+        Document::parse(&body).ok_or(ProviderError::NotJson(Resource::Discovery))
+    }
+
+    /// The same for a key set.
+    pub async fn fetch_keys(
+        &self,
+        project: Option<ProjectId>,
+        address: &str,
+        limits: Limits,
+    ) -> Result<KeySet, ProviderError> {
+        let body = self.get(project, Resource::Keys, address, limits).await?;
+        KeySet::parse(Owner::Provider, &body).ok_or(ProviderError::NotJson(Resource::Keys))
+    }
+
+    /// A turn to wait for something of a provider.
+    async fn turn(&self, budget: Budget, resource: Resource) -> Result<Turn, ProviderError> {
+        let turn = budget.turn(&self.fetch).await;
+        turn.ok_or(ProviderError::Waited(resource))
+    }
+
+    async fn get(
+        &self,
+        project: Option<ProjectId>,
+        resource: Resource,
+        url: &str,
+        limits: Limits,
+    ) -> Result<Bytes, ProviderError> {
+        // An issuer is typed as people write it; on the wire its host is ASCII.
+        let request = Url::parse(url)
+            .ok()
+            .and_then(|url| {
+                let request = Request::get(url.as_str()).header(header::ACCEPT, resource.accepted());
+                request.body(Full::new(Bytes::new())).ok()
+            })
+            .ok_or_else(|| {
+                ProviderError::Fetch(resource, FetchError::Refused("the URL is not valid".to_owned()))
+            })?;
+        let response = self
+            .fetch
+            .for_project(project, request, limits)
+            .await
+            .map_err(|error| ProviderError::Fetch(resource, error))?;
+        if response.status() == StatusCode::OK {
+            Ok(response.into_body())
+        } else {
+            Err(ProviderError::Status(resource, response.status()))
+        }
+    }
 }
 
 fn missed(missed: Missed<ProviderError>, resource: Resource) -> ProviderError {
     match missed {
         Missed::Failed(error) => error,
         Missed::Waited => ProviderError::Waited(resource),
-    }
-}
-
-/// Which URLs providers may have here.
-pub(super) fn url_rule(app: &Gateways) -> UrlRule {
-    UrlRule {
-        loopback_http: app.config.is_loopback(),
-    }
-}
-
-/// Fetches and reads a discovery document, without judging it, at the expense of a project. What is fetched for all who
-/// wait is at the expense of none.
-pub(super) async fn fetch_document(
-    app: &Gateways,
-    project: Option<ProjectId>,
-    issuer: &str,
-    limits: Limits,
-) -> Result<Document, ProviderError> {
-    let url = discovery::document_url(issuer);
-    let body = get(app, project, Resource::Discovery, &url, limits).await?;
-    Document::parse(&body).ok_or(ProviderError::NotJson(Resource::Discovery))
-}
-
-/// The same for a key set.
-pub(super) async fn fetch_keys(
-    app: &Gateways,
-    project: Option<ProjectId>,
-    address: &str,
-    limits: Limits,
-) -> Result<KeySet, ProviderError> {
-    let body = get(app, project, Resource::Keys, address, limits).await?;
-    KeySet::parse(Owner::Provider, &body).ok_or(ProviderError::NotJson(Resource::Keys))
-}
-
-async fn get(
-    app: &Gateways,
-    project: Option<ProjectId>,
-    resource: Resource,
-    url: &str,
-    limits: Limits,
-) -> Result<Bytes, ProviderError> {
-    // An issuer is typed as people write it; on the wire its host is ASCII.
-    let request = Url::parse(url)
-        .ok()
-        .and_then(|url| {
-            let request = Request::get(url.as_str()).header(header::ACCEPT, resource.accepted());
-            request.body(Full::new(Bytes::new())).ok()
-        })
-        .ok_or_else(|| {
-            ProviderError::Fetch(resource, FetchError::Refused("the URL is not valid".to_owned()))
-        })?;
-    let response = app
-        .fetch
-        .for_project(project, request, limits)
-        .await
-        .map_err(|error| ProviderError::Fetch(resource, error))?;
-    if response.status() == StatusCode::OK {
-        Ok(response.into_body())
-    } else {
-        Err(ProviderError::Status(resource, response.status()))
     }
 }

@@ -9,24 +9,21 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tokio::time::Instant;
 
-use crate::{
-    Gateways,
-    fetch::{FetchError, Limits, Turn},
-};
+use crate::fetch::{Fetch, FetchError, Limits, Turn};
 
 /// All of it: people see a page within ten seconds whatever a provider does, and rendering and the store need a little.
 const WHOLE: Duration = Duration::from_secs(9);
 
 /// A deadline, and the project that pays.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Budget {
+pub struct Budget {
     until: Instant,
     project: Option<ProjectId>,
 }
 
 impl Budget {
     /// Starts the time of a request for a project; administrators sign in for none.
-    pub(super) fn start(project: Option<ProjectId>) -> Self {
+    pub fn start(project: Option<ProjectId>) -> Self {
         Self {
             until: Instant::now() + WHOLE,
             project,
@@ -34,25 +31,25 @@ impl Budget {
     }
 
     /// Sends a request whose answer is for this browser alone.
-    pub(super) async fn ask(
+    pub async fn ask(
         self,
-        app: &Gateways,
+        fetch: &Fetch,
         request: Request<Full<Bytes>>,
         longest: Duration,
         body: usize,
     ) -> Result<Response<Bytes>, FetchError> {
         let limits = self.limits(longest, body);
-        app.fetch.for_project(self.project, request, limits).await
+        fetch.for_project(self.project, request, limits).await
     }
 
     /// Waits until the project may wait for a fetch that several may wait for; `None` when that is not in time. One whose
     /// providers hang begins so few of those at once that others can begin theirs at the same domain.
-    pub(super) async fn turn(self, app: &Gateways) -> Option<Turn> {
-        app.fetch.turn(self.project, self.until).await
+    pub async fn turn(self, fetch: &Fetch) -> Option<Turn> {
+        fetch.turn(self.project, self.until).await
     }
 
     /// The limits of one fetch that several may wait for: at most `longest`, and never past the deadline.
-    pub(super) fn limits(self, longest: Duration, body: usize) -> Limits {
+    pub fn limits(self, longest: Duration, body: usize) -> Limits {
         Limits {
             deadline: self.remaining().min(longest),
             body,
@@ -60,12 +57,12 @@ impl Budget {
     }
 
     /// What is left.
-    pub(super) fn remaining(self) -> Duration {
+    pub fn remaining(self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
 
     /// The deadline itself.
-    pub(super) const fn until(self) -> Instant {
+    pub const fn until(self) -> Instant {
         self.until
     }
 }
