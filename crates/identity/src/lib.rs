@@ -1,20 +1,42 @@
 //! OAuth and OpenID Connect as a client, towards any provider: its documents and keys, what is sent to it, and what its
-//! answers prove. It returns a verified person; whom that makes of them, and what they get, is for the crates above.
+//! answers prove. A caller has a [`Registration`] and gets a verified person; whom that makes of them, and what they get, is
+//! for the crates above. [`Providers`] is all the state there is, and a [`Visit`] the one way through.
 
-pub mod budget;
-pub mod client_auth;
+mod authorization_request;
+mod budget;
+mod client_auth;
 pub mod cookie;
-pub mod discovery;
-pub mod endpoint_error;
-pub mod excerpt;
+pub mod credential_probe;
+mod discovery;
+mod endpoint_error;
+mod excerpt;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod id_token;
-pub mod providers;
-pub mod pushes;
+mod id_token;
+mod providers;
+mod pushed_request;
+mod pushes;
+mod registration;
+mod returned;
 pub mod subject;
-pub mod verdicts;
+mod token_request;
+mod userinfo;
+mod verdicts;
+mod visit;
 
-pub use providers::Providers;
+pub use authorization_request::Binding;
+pub use budget::Budget;
+#[cfg(any(test, feature = "testing"))]
+pub use client_auth::basic;
+pub use discovery::{Document, PUSHED_REQUESTS, Provider, Unusable, UnusableDocument, UrlRule, document_url};
+pub use endpoint_error::is_passing;
+pub use excerpt::excerpt;
+pub use id_token::{IdToken, IdTokenError, IssuerDifference};
+pub use providers::{ProviderError, Providers, Resource};
+pub use registration::{ClientSecrets, Registration};
+pub use returned::{Malformed, Outcome, Returned};
+pub use token_request::{Redeemed, Redemption, Sent, TokenError, Tokens, Tried};
+pub use userinfo::{Email, Profile};
+pub use visit::{VerifyError, Visit};
 
 pub(crate) use gatewright_core::{fetch, jose};

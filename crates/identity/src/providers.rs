@@ -4,12 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gatewright_core::Core;
-use gatewright_domain::{Clock, id::ProjectId};
+use gatewright_domain::{Clock, Entropy, Timestamp, entropy, id::ProjectId};
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use url::Url;
 
 use crate::{
+    authorization_request::Binding,
     budget::Budget,
     discovery::{self, Document, Provider, UnusableDocument, UrlRule},
     fetch::{Fetch, FetchError, Limits, Turn},
@@ -117,6 +118,7 @@ impl ProviderError {
 pub struct Providers {
     fetch: Fetch,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     url_rule: UrlRule,
     documents: SingleFlight<Document, ProviderError>,
     keys: KeyCache<ProviderError>,
@@ -126,11 +128,12 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// Over the outbound client and the clock of a core.
+    /// Over the outbound client, the clock and the randomness of a core.
     pub fn new(core: &Core) -> Self {
         Self {
             fetch: core.fetch.clone(),
             clock: Arc::clone(&core.clock),
+            entropy: Arc::clone(&core.entropy),
             url_rule: UrlRule {
                 loopback_http: core.config.is_loopback(),
             },
@@ -155,6 +158,26 @@ impl Providers {
     /// The pool in which signatures of providers are checked.
     pub fn signatures(&self) -> &Signatures {
         &self.signatures
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The random values of a new request.
+    pub fn bind(&self) -> Binding {
+        Binding::new(self.entropy.as_ref())
+    }
+
+    /// A random text.
+    pub(crate) fn token(&self) -> String {
+        entropy::token(self.entropy.as_ref())
+    }
+
+    /// The outbound client.
+    pub(crate) fn fetch(&self) -> &Fetch {
+        &self.fetch
     }
 
     /// Which URLs providers may have here.

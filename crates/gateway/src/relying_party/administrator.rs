@@ -4,31 +4,26 @@
 
 use std::sync::Arc;
 
-use axum_extra::extract::CookieJar;
 use gatewright_domain::{
-    Timestamp, entropy, sealed::Purpose, secret::Secret, stored_secret::SealedText, token_hash::TokenHash,
+    Timestamp,
+    sealed::Purpose,
+    stored_secret::SealedText,
+    token_hash::TokenHash,
+    user_source::{AuthenticationChoice, ClientAuthentication, SecretMethod},
+};
+use gatewright_identity::{
+    Binding, Budget, ClientSecrets, IdToken, IdTokenError, IssuerDifference, Malformed, Outcome,
+    ProviderError, Redemption, Registration, Returned, TokenError, Tokens, VerifyError, Visit,
+    cookie::CookieStyle,
 };
 use gatewright_oauth::parameters::Parameters;
-use gatewright_store::StoreError;
+use gatewright_store::{StoreError, administrator_provider};
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    authorization_request::{self, AuthorizationRequest},
-    brought::{self, Brought},
-    budget::Budget,
-    client_auth::Presented,
-    discovery::Provider,
-    excerpt::excerpt,
-    id_token::{Expected, IdToken, IdTokenError, IssuerDifference, UnverifiedToken},
-    jwks::KeySet,
-    provider::ProviderError,
-    secret_methods,
-    token_request::{self, Client, Redemption, TokenError, Tokens},
-    userinfo,
-};
-use crate::{Gateways, config::AdministratorProvider, jose::key_cache::KeysWanted};
+use super::brought::{self, Brought};
+use crate::{Gateways, config::AdministratorProvider, jose::key_set::KeySet};
 
 const COOKIE: &str = "gatewright-administrator-sign-in";
 const CONTEXT: &str = "administrator-sign-in";
@@ -83,6 +78,27 @@ pub enum AdministratorError {
     Store(#[from] StoreError),
 }
 
+impl From<Malformed> for AdministratorError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(match malformed {
+            Malformed::Repeated(_) => "a parameter stands there more than once",
+            Malformed::Code => "its `code` has characters that no code may have",
+            Malformed::Both => "it has both `code` and `error`",
+            Malformed::Neither => "it has neither `code` nor `error`",
+            Malformed::NoState => "it has no `state`",
+        })
+    }
+}
+
+impl From<VerifyError> for AdministratorError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Token(error) => Self::IdToken(error),
+            VerifyError::Keys(error) => Self::Provider(error),
+        }
+    }
+}
+
 /// A sign-in that began: where to send the browser, and the cookie that binds it.
 #[derive(Debug)]
 pub struct AdministratorStart {
@@ -122,27 +138,18 @@ pub async fn begin(app: &Gateways, next: &str) -> Result<AdministratorStart, Adm
     let configured = configured(app)?;
     let budget = Budget::start(None);
     let provider = app.providers.provider(configured.issuer, budget).await?;
-    let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(app.entropy.as_ref()));
-    let methods = secret_methods::of_administrators(app, &configured, &provider).await?;
-    let redirect = authorization_request::redirect(
-        app,
-        &provider,
-        &AuthorizationRequest {
-            client_id: configured.client_id,
-            redirect_uri: &app.config.administrator_callback_url(),
-            scopes: configured.scopes,
-            state: &state,
-            nonce: &nonce,
-            verifier: &verifier,
-        },
-        || {
-            let secret = configured.client_secret;
-            let with = |method| (secret.clone(), method);
-            methods.into_iter().map(with).collect()
-        },
-        budget,
-    )
-    .await?;
+    let registration = registration(app, &configured).await?;
+    let binding = app.providers.bind();
+    let redirect = app
+        .providers
+        .visit(&registration, &provider, budget)
+        .authorization_url(&binding)
+        .await?;
+    let Binding {
+        state,
+        nonce,
+        verifier,
+    } = binding;
     let under_way = UnderWay {
         state,
         nonce,
@@ -154,9 +161,10 @@ pub async fn begin(app: &Gateways, next: &str) -> Result<AdministratorStart, Adm
     let sealed = app
         .keyring
         .seal(app.entropy.as_ref(), Purpose::SignIn, CONTEXT, &plain);
+    let life = app.config.sign_in.at_provider().as_secs();
     Ok(AdministratorStart {
         redirect,
-        set_cookie: cookie(app, &sealed.0, app.config.sign_in.at_provider().as_secs()),
+        set_cookie: cookie_style(app).bind_only(&sealed, life),
     })
 }
 
@@ -171,48 +179,33 @@ pub async fn finish(
     let parameters = Parameters::parse(query);
     let brought = brought::bring(app, &parameters, brought::state(&parameters)).await?;
     let under_way = under_way(app, headers)?;
-    let (code, issuer) = returned(&parameters, &under_way)?;
+    let returned = Returned::read(&parameters)?;
+    let code = code(&returned, &under_way)?;
     if brought == Brought::Elsewhere {
         return Err(AdministratorError::CodeOfAnother);
     }
     let budget = Budget::start(None);
-    if let Some(difference) = issuer
-        .as_deref()
-        .and_then(|issuer| IssuerDifference::between(configured.issuer, Some(issuer)))
-    {
+    if let Some(difference) = returned.issuer_difference(configured.issuer) {
         return Err(AdministratorError::Issuer(difference));
     }
     let provider = app.providers.provider(configured.issuer, budget).await?;
-    if issuer.is_none() && provider.sends_issuer {
+    if returned.lacks_issuer(&provider) {
         return Err(AdministratorError::IssuerMissing);
     }
-    let keys = app.providers.keys(&provider, KeysWanted::Any, budget).await?;
-    let callback = app.config.administrator_callback_url();
-    let methods = secret_methods::of_administrators(app, &configured, &provider).await?;
-    let client = Client {
-        presented: Presented {
-            id: configured.client_id,
-            secret: configured.client_secret,
-            method: methods[0],
-        },
-        redirect_uri: &callback,
-    };
+    let registration = registration(app, &configured).await?;
+    let visit = app.providers.visit(&registration, &provider, budget);
+    let keys = visit.keys().await?;
     let redemption = Redemption {
         code: &code,
         verifier: &under_way.verifier,
-        redirect_uri: &callback,
     };
-    let tokens = token_request::exchange_by(app, client, &methods, &provider, &redemption, budget).await?;
-    secret_methods::remember_of_administrators(app, &configured, &methods, tokens.method()).await;
-    let signing_in = SigningIn {
-        app,
-        configured,
-        provider: &provider,
-        nonce: &under_way.nonce,
-        budget,
-    };
-    let (id_token, keys) = signing_in.verify(&tokens, keys).await?;
-    let claims = signing_in.claims(&tokens, &id_token, &keys).await;
+    let redeemed = visit.redeem(&redemption).await;
+    let tokens = redeemed.tokens?;
+    if let Some(method) = redeemed.other_method {
+        remember(app, &configured, method).await;
+    }
+    let (id_token, keys) = visit.verify(&tokens, keys, &under_way.nonce, || {}).await?;
+    let claims = claims(visit, &tokens, &id_token, &keys).await;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::trim);
     Ok(VerifiedAdministrator {
         issuer: configured.issuer.to_owned(),
@@ -254,73 +247,64 @@ pub fn carried(app: &Gateways, headers: &HeaderMap) -> Option<TokenHash> {
 
 /// `Set-Cookie` that ends what was under way.
 pub fn forget(app: &Gateways) -> HeaderValue {
-    cookie(app, "", 0)
+    cookie_style(app).bind_only(&SealedText(String::new()), 0)
 }
 
-struct SigningIn<'a> {
-    app: &'a Gateways,
-    configured: AdministratorProvider<'a>,
-    provider: &'a Provider,
-    nonce: &'a str,
-    budget: Budget,
+/// The registration of the instance at the administrators' provider. It has one secret, and how that was last accepted is
+/// remembered.
+async fn registration<'a>(
+    app: &Gateways,
+    configured: &AdministratorProvider<'a>,
+) -> Result<Registration<'a>, StoreError> {
+    let (issuer, client_id) = (configured.issuer, configured.client_id);
+    let mut tx = app.store.read().await?;
+    let worked = administrator_provider::find_method(&mut tx, issuer, client_id).await?;
+    Ok(Registration {
+        issuer,
+        client_id,
+        authentication: ClientAuthentication {
+            choice: AuthenticationChoice::Automatic,
+            worked,
+        },
+        secrets: ClientSecrets::one(configured.client_secret.clone()),
+        scopes: configured.scopes,
+        redirect_url: app.config.administrator_callback_url(),
+        pushes_counted_as: None,
+    })
 }
 
-impl SigningIn<'_> {
-    /// Checks the ID token; where no key fits, the provider may have rotated its keys, which are fetched once more.
-    async fn verify(
-        &self,
-        tokens: &Tokens,
-        mut keys: Arc<KeySet>,
-    ) -> Result<(IdToken, Arc<KeySet>), AdministratorError> {
-        let token = UnverifiedToken::parse(tokens.id_token.expose())?;
-        let pool = self.app.providers.signatures();
-        let signed = match token.verify(pool, &keys, self.budget.until()).await {
-            Err(error) if error.may_be_rotation() => {
-                let others = KeysWanted::OtherThan(&keys);
-                let again = self
-                    .app
-                    .providers
-                    .keys(self.provider, others, self.budget)
-                    .await?;
-                if Arc::ptr_eq(&keys, &again) {
-                    return Err(error.into());
-                }
-                keys = again;
-                token.verify(pool, &keys, self.budget.until()).await?
-            }
-            outcome => outcome?,
-        };
-        let id_token = signed.check(&Expected {
-            issuer: self.configured.issuer,
-            client_id: self.configured.client_id,
-            nonce: self.nonce,
-            access_token: tokens.access_token.as_ref().map(Secret::expose),
-            now: self.app.now(),
-        })?;
-        Ok((id_token, keys))
+/// Notes how the provider takes the secret, which is not the way that was tried first. A sign-in does not fail for it.
+async fn remember(app: &Gateways, configured: &AdministratorProvider<'_>, method: SecretMethod) {
+    let noted = async {
+        let mut tx = app.store.write().await?;
+        let (issuer, client_id) = (configured.issuer, configured.client_id);
+        administrator_provider::note_method(&mut tx, issuer, client_id, method).await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, "how the provider of the administrators takes the client secret was not noted");
     }
+}
 
-    /// The claims of the ID token, or those of userinfo where only that has the address. Address and its verification are
-    /// never mixed from two answers.
-    async fn claims(&self, tokens: &Tokens, id_token: &IdToken, keys: &Arc<KeySet>) -> Map<String, Value> {
-        let (Some(endpoint), Some(token)) = (&self.provider.userinfo_endpoint, &tokens.access_token) else {
-            return id_token.claims.clone();
-        };
-        if id_token.claims.contains_key("email") {
-            return id_token.claims.clone();
+/// The claims of the ID token, or those of userinfo where only that has the address. Address and its verification are never
+/// mixed from two answers.
+async fn claims(
+    visit: Visit<'_>,
+    tokens: &Tokens,
+    id_token: &IdToken,
+    keys: &Arc<KeySet>,
+) -> Map<String, Value> {
+    if id_token.claims.contains_key("email") {
+        return id_token.claims.clone();
+    }
+    let asked = visit.userinfo(id_token, tokens.access_token.as_ref(), keys).await;
+    match asked {
+        Some(Ok(claims)) => claims,
+        Some(Err(error)) => {
+            tracing::info!(%error, "an administrator signs in without userinfo");
+            id_token.claims.clone()
         }
-        let about = userinfo::About {
-            issuer: self.configured.issuer,
-            client_id: self.configured.client_id,
-            sub: &id_token.sub,
-        };
-        match userinfo::claims(self.app, endpoint.as_str(), token, keys, &about, self.budget).await {
-            Ok(claims) => claims,
-            Err(error) => {
-                tracing::info!(%error, "an administrator signs in without userinfo");
-                id_token.claims.clone()
-            }
-        }
+        None => id_token.claims.clone(),
     }
 }
 
@@ -332,9 +316,8 @@ fn configured(app: &Gateways) -> Result<AdministratorProvider<'_>, Administrator
 }
 
 fn under_way(app: &Gateways, headers: &HeaderMap) -> Result<UnderWay, AdministratorError> {
-    let jar = CookieJar::from_headers(headers);
-    let cookie = jar.get(&cookie_name(app)).ok_or(AdministratorError::NotBegun)?;
-    let sealed = SealedText(cookie.value().to_owned());
+    let sealed = cookie_style(app).read_only(headers);
+    let sealed = sealed.ok_or(AdministratorError::NotBegun)?;
     let plain = app.keyring.open(Purpose::SignIn, CONTEXT, &sealed);
     let plain = plain.map_err(|_| AdministratorError::NotBegun)?;
     let under_way: UnderWay = serde_json::from_slice(&plain).map_err(|_| AdministratorError::NotBegun)?;
@@ -344,44 +327,18 @@ fn under_way(app: &Gateways, headers: &HeaderMap) -> Result<UnderWay, Administra
     Ok(under_way)
 }
 
-/// The code and the issuer of the callback, once its state is the one that was sent.
-fn returned(
-    parameters: &Parameters,
-    under_way: &UnderWay,
-) -> Result<(String, Option<String>), AdministratorError> {
-    let one = |name| {
-        let value = parameters.one(name).map(|value| value.map(str::to_owned));
-        value.map_err(|_| AdministratorError::Malformed("a parameter stands there more than once"))
-    };
-    let (state, code, error, issuer) = (one("state")?, one("code")?, one("error")?, one("iss")?);
-    let state = state.ok_or(AdministratorError::Malformed("it has no `state`"))?;
-    if !TokenHash::of(&under_way.state).matches(&state) {
+/// The code of the callback, once its state is the one that was sent.
+fn code(returned: &Returned, under_way: &UnderWay) -> Result<String, AdministratorError> {
+    let state = returned.state.as_deref().ok_or(Malformed::NoState)?;
+    if !TokenHash::of(&under_way.state).matches(state) {
         return Err(AdministratorError::ForeignState);
     }
-    match (code, error) {
-        (Some(code), None) if brought::is_code(&code) => Ok((code, issuer)),
-        (Some(_), None) => Err(AdministratorError::Malformed(
-            "its `code` has characters that no code may have",
-        )),
-        (None, Some(error)) => Err(AdministratorError::Refused(excerpt(&error, 60))),
-        (Some(_), Some(_)) => Err(AdministratorError::Malformed("it has both `code` and `error`")),
-        (None, None) => Err(AdministratorError::Malformed("it has neither `code` nor `error`")),
+    match returned.outcome()? {
+        Outcome::Code(code) => Ok(code),
+        Outcome::Error(error) => Err(AdministratorError::Refused(error)),
     }
 }
 
-fn is_secure(app: &Gateways) -> bool {
-    !app.config.public_url().starts_with("http://")
-}
-
-fn cookie_name(app: &Gateways) -> String {
-    format!("{}{COOKIE}", if is_secure(app) { "__Host-" } else { "" })
-}
-
-/// `Lax`, because the provider sends the browser back by a link from its own site.
-fn cookie(app: &Gateways, value: &str, max_age: u64) -> HeaderValue {
-    let (name, secure) = (cookie_name(app), if is_secure(app) { "; Secure" } else { "" });
-    let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
-    let mut header = HeaderValue::try_from(text).expect("names and sealed values are base64url, `.` and `-`");
-    header.set_sensitive(true);
-    header
+fn cookie_style(app: &Gateways) -> CookieStyle {
+    CookieStyle::of(app.config.public_url(), COOKIE)
 }

@@ -63,11 +63,6 @@ pub(super) fn state(parameters: &Parameters) -> TokenHash {
     TokenHash::of(parameters.all("state").next().unwrap_or_default())
 }
 
-/// Whether a code has only characters that a code may have (RFC 6749 appendix A.11). Some providers read others as digits.
-pub(super) fn is_code(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
-}
-
 /// What all spellings have in common that a provider may take for the same code. Otherwise a code that was brought back could be
 /// spelled in another way and opened with another sign-in. Providers read hexadecimal digits in either case, and UUIDs with zeros
 /// and digits too many or too few; decoders of base64 skip padding and other marks, and ignore the spare bits of the last character.
@@ -150,11 +145,5 @@ mod tests {
         ];
         let forms: std::collections::HashSet<String> = codes.into_iter().map(canonical).collect();
         assert_eq!(forms.len(), codes.len());
-    }
-
-    #[test]
-    fn a_code_has_visible_characters_of_ascii_only() {
-        assert!(is_code("4/0AX~ y_-="));
-        assert!(!is_code("\u{ff11}23") && !is_code("a\n") && !is_code("\u{7f}"));
     }
 }

@@ -21,6 +21,7 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::{Callback, UserSource, UserSourceStatus},
 };
+use gatewright_identity::{Budget, Malformed, Outcome, Returned};
 use gatewright_oauth::{ErrorCode, parameters::Parameters};
 use gatewright_store::{StoreError, Tx, Urgency, authorization_code, claimed_sign_in, user_source};
 use http::HeaderMap;
@@ -29,12 +30,9 @@ use tracing::Instrument as _;
 use super::{
     answer::{self, Answer, Known},
     brought::{self, Brought},
-    budget::Budget,
     completion::{Claimed, Goal},
     failure::Failure,
-    id_token::IssuerDifference,
     pending::{self, Aim, PendingSignIn},
-    returned::{Outcome, Returned},
     test_sign_in,
 };
 use crate::{
@@ -113,7 +111,7 @@ async fn receive(
     let good = carried
         .as_ref()
         .ok()
-        .filter(|pending| pending.expires_at > app.now() && Returned::read(&parameters).is_ok())
+        .filter(|pending| pending.expires_at > app.now() && read(&parameters).is_ok())
         .map(|pending| Carried {
             state,
             gateway: pending.gateway_id(),
@@ -184,10 +182,21 @@ pub(super) async fn posted(
     answer::respond(&answer::failed(&app, &failure, context.id.reference(), None))
 }
 
+/// Reads the parameters of a callback.
+fn read(parameters: &Parameters) -> Result<(Returned, Outcome), Failure> {
+    let returned = Returned::read(parameters)?;
+    match returned.outcome()? {
+        outcome if returned.state.is_some() => Ok((returned, outcome)),
+        // Some providers leave `state` out when they refuse; their reason is still worth a log line.
+        Outcome::Error(error) => Err(Failure::ProviderAnswer(error)),
+        Outcome::Code(_) => Err(Malformed::NoState.into()),
+    }
+}
+
 /// Why an arrival of a browser fails that carries no sign-in of this state. A provider's error is worth more than that: some
 /// leave `state` out when they refuse.
 fn astray(parameters: &Parameters, store: Option<StoreError>, failure: Failure) -> Failure {
-    match (store, Returned::read(parameters)) {
+    match (store, read(parameters)) {
         (Some(error), _) => error.into(),
         (None, Err(malformed)) => malformed,
         (None, Ok(_)) => failure,
@@ -213,7 +222,7 @@ impl Arrival {
     }
 
     async fn try_answer(&self, parameters: &Parameters, brought: Brought) -> Result<Answer, Failure> {
-        let returned = Returned::read(parameters)?;
+        let (returned, outcome) = read(parameters)?;
         if brought == Brought::Elsewhere {
             return Err(Failure::CodeOfAnother);
         }
@@ -229,10 +238,10 @@ impl Arrival {
             .store
             .look(move |tx| Box::pin(claimed_sign_in::find(tx, state)))
             .await;
-        match (claimed?, returned.outcome) {
+        match (claimed?, outcome) {
             (None, outcome) => {
                 self.known.trace.enter(Step::Callback);
-                self.proceed(outcome, returned.issuer.as_deref()).await
+                self.proceed(outcome, &returned).await
             }
             (Some(_), Outcome::Code(code)) => self.repeat(&code).await,
             (Some(_), Outcome::Error(_)) => Err(Failure::OtherCode),
@@ -241,18 +250,19 @@ impl Arrival {
 
     /// The first arrival, so far as one can tell. Nothing is claimed before all that can be checked without the code
     /// has been, so that a reload helps when the provider was only away for a moment.
-    async fn proceed(&self, outcome: Outcome, issuer: Option<&str>) -> Result<Answer, Failure> {
+    async fn proceed(&self, outcome: Outcome, returned: &Returned) -> Result<Answer, Failure> {
         let app = &self.app;
         let Known { pending, trace, .. } = &self.known;
         let (goal, source) = self.still_good(pending).await?;
-        if issuer.is_some()
-            && let Some(difference) = IssuerDifference::between(&source.issuer, issuer)
-        {
+        if let Some(difference) = returned.issuer_difference(&source.issuer) {
             return Err(Failure::IssuerParameter(difference));
         }
         trace.enter(Step::Discovery);
         let provider = app.providers.provider(&source.issuer, self.budget).await;
-        if issuer.is_none() && provider.as_ref().is_ok_and(|provider| provider.sends_issuer) {
+        if provider
+            .as_ref()
+            .is_ok_and(|provider| returned.lacks_issuer(provider))
+        {
             return Err(Failure::IssuerParameterMissing);
         }
         let code = match outcome {

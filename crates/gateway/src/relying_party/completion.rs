@@ -7,30 +7,27 @@ use gatewright_domain::{
     authorization::ConsentedRequest,
     grant::Person,
     id::{GrantId, TestSignInId, UserId},
-    secret::Secret,
     sign_in_attempt::Step,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
     user_source::{Callback, UserSource},
+};
+use gatewright_identity::{
+    Budget, Email, Profile, Provider, Redemption, TokenError, Tokens,
+    subject::{self, SubjectError},
 };
 use gatewright_store::{StoreError, Urgency, project, test_sign_in as rows};
 use serde_json::{Map, Value};
 
 use super::{
     answer::{self, Answer, Known},
-    budget::Budget,
     check,
-    discovery::Provider,
     ending::{Ending, Issuing, NotIssued},
     failure::Failure,
-    id_token::{Expected, IdToken, UnverifiedToken},
-    jwks::KeySet,
-    subject::{self, SubjectError},
+    registration::{self, SecretNews},
     test_sign_in::{self, Report},
-    token_request::{self, Redemption, SecretNews, TokenError, Tokens},
-    userinfo::{self, Email, Profile},
 };
-use crate::{Gateways, authorization_server::code, directory::GatewayEntry, jose::key_cache::KeysWanted};
+use crate::{Gateways, authorization_server::code, directory::GatewayEntry, jose::key_set::KeySet};
 
 /// Everything a claimed sign-in needs to be completed, owned, because it goes on when the browser goes away.
 #[derive(Debug)]
@@ -103,17 +100,21 @@ impl Claimed {
 
     /// All that happens between us and the provider.
     async fn vouch(&self) -> (Result<Vouched, Failure>, SecretNews) {
+        let pending = &self.known.pending;
         let redemption = Redemption {
             code: &self.code,
-            verifier: &self.known.pending.verifier,
-            redirect_uri: &self
-                .app
-                .config
-                .redirect_url(self.source.id, self.known.pending.callback),
+            verifier: &pending.verifier,
         };
         self.known.trace.enter(Step::TokenRequest);
-        let (tokens, news) =
-            token_request::redeem(&self.app, &self.source, &self.provider, &redemption, self.budget).await;
+        let (tokens, news) = registration::redeem(
+            &self.app,
+            &self.source,
+            &self.provider,
+            pending.callback,
+            &redemption,
+            self.budget,
+        )
+        .await;
         if let Ok(tokens) = &tokens {
             self.known.trace.detail(tokens.secret_told());
         }
@@ -132,67 +133,35 @@ impl Claimed {
     }
 
     async fn identify(&self, tokens: &Tokens) -> Result<Vouched, Failure> {
-        let access_token = tokens.access_token.as_ref();
-        self.known.trace.enter(Step::IdToken);
-        let (id_token, keys) = self.verify(tokens).await?;
-        self.known.trace.enter(Step::Subject);
+        let Known { pending, trace, .. } = &self.known;
+        let registration = registration::of(&self.app, &self.source, pending.callback);
+        let visit = self
+            .app
+            .providers
+            .visit(&registration, &self.provider, self.budget);
+        trace.enter(Step::IdToken);
+        let reads_again = || trace.detail("no key fitted, so the provider's keys were read again");
+        let (id_token, keys) = visit
+            .verify(tokens, Arc::clone(&self.keys), &pending.nonce, reads_again)
+            .await?;
+        trace.enter(Step::Subject);
         let subject = subject::read(&id_token.claims, &self.source.subject_claim);
         if let (Goal::Client { .. }, Err(error)) = (&self.goal, &subject) {
             return Err(error.clone().into());
         }
-        self.known.trace.enter(Step::Profile);
-        let profile = userinfo::profile(
-            &self.app,
-            &self.source,
-            &self.provider,
-            &keys,
-            &id_token,
-            access_token,
-            self.budget,
-        )
-        .await;
-        self.known.trace.leave();
+        trace.enter(Step::Profile);
+        let (profile, missed) = visit
+            .profile(&id_token, tokens.access_token.as_ref(), &keys)
+            .await;
+        if let Some(error) = missed {
+            tracing::info!(user_source = %self.source.id, %error, "going on without userinfo");
+        }
+        trace.leave();
         Ok(Vouched {
             claims: id_token.claims,
             subject,
             profile,
         })
-    }
-
-    /// Checks the ID token. When no key fits or the signature does not verify, the provider may have rotated its
-    /// keys: they are fetched once more, unless that was done a moment ago.
-    async fn verify(&self, tokens: &Tokens) -> Result<(IdToken, Arc<KeySet>), Failure> {
-        let token = UnverifiedToken::parse(tokens.id_token.expose())?;
-        let mut keys = Arc::clone(&self.keys);
-        let pool = self.app.providers.signatures();
-        let signed = match token.verify(pool, &keys, self.budget.until()).await {
-            Err(error) if error.may_be_rotation() => {
-                self.known
-                    .trace
-                    .detail("no key fitted, so the provider's keys were read again");
-                let others = KeysWanted::OtherThan(&keys);
-                let again = self
-                    .app
-                    .providers
-                    .keys(&self.provider, others, self.budget)
-                    .await
-                    .map_err(Failure::Keys)?;
-                if Arc::ptr_eq(&keys, &again) {
-                    return Err(error.into());
-                }
-                keys = again;
-                token.verify(pool, &keys, self.budget.until()).await?
-            }
-            outcome => outcome?,
-        };
-        let id_token = signed.check(&Expected {
-            issuer: &self.source.issuer,
-            client_id: &self.source.client_id,
-            nonce: &self.known.pending.nonce,
-            access_token: tokens.access_token.as_ref().map(Secret::expose),
-            now: self.app.now(),
-        })?;
-        Ok((id_token, keys))
     }
 
     /// The transaction that makes it happen: user, code, answer, and what was learnt about the secret.

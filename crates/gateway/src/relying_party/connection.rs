@@ -2,12 +2,16 @@
 
 use gatewright_domain::{
     Timestamp,
-    user_source::{ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, UserSource},
+    user_source::{
+        ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials, UserSource,
+    },
 };
+
+use gatewright_identity::{Budget, credential_probe};
 
 use super::{
     check::{self, Candidate, CheckName, CheckResult, Outcome},
-    credential_probe,
+    registration,
 };
 use crate::Gateways;
 
@@ -31,7 +35,7 @@ pub async fn test(app: &Gateways, source: &UserSource) -> Tested {
     };
     let results = check::check_for(app, Some(source.project_id), candidate).await;
     let credentials = if can_be_asked(&results) {
-        credential_probe::probe(app, source).await
+        probe(app, source).await
     } else {
         credential_probe::cannot_tell(
             "The token endpoint was not asked, because the provider cannot be used as it is.",
@@ -47,6 +51,18 @@ pub async fn test(app: &Gateways, source: &UserSource) -> Tested {
         },
         verified_at,
     }
+}
+
+/// Asks the provider whether it knows the client of a source, within ten seconds. Nothing about the newest secret is noted but
+/// the way it had to be sent.
+pub(super) async fn probe(app: &Gateways, source: &UserSource) -> TestedCredentials {
+    let registration = registration::of(app, source, source.callback);
+    let budget = Budget::start(Some(source.project_id));
+    let probed = credential_probe::probe(&app.providers, &registration, budget).await;
+    if let Some(method) = probed.other_method {
+        registration::remember(app, source, method).await;
+    }
+    probed.credentials
 }
 
 /// Whether the provider is so far what it should be that a secret may be sent to its token endpoint.

@@ -10,7 +10,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{StoreError, Tx, authorization_code::Insertion, claimed_sign_in, user, user_source};
 
-use super::{failure::Failure, token_request::SecretNews};
+use super::{failure::Failure, registration::SecretNews};
 use crate::authorization_server::code::NewCode;
 
 /// What is kept of a sign-in, whatever came of it.

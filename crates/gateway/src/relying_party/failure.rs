@@ -6,15 +6,12 @@ mod advice;
 use std::borrow::Cow;
 
 use gatewright_domain::sign_in_attempt::Step;
+use gatewright_identity::{
+    IdTokenError, IssuerDifference, Malformed, ProviderError, TokenError, VerifyError, subject::SubjectError,
+};
 use gatewright_store::StoreError;
 use http::StatusCode;
 
-use super::{
-    id_token::{IdTokenError, IssuerDifference},
-    provider::ProviderError,
-    subject::SubjectError,
-    token_request::TokenError,
-};
 use crate::{directory::Stale, sign_in_trace::Trace};
 
 /// Why a sign-in did not go on. Display is for the log: exact, and without secret, code, token or claim value.
@@ -114,6 +111,21 @@ pub enum Failure {
     /// The sign-in broke off inside this process.
     #[error("the sign-in broke off inside this process")]
     Internal,
+}
+
+impl From<Malformed> for Failure {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.to_string())
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Token(error) => Self::IdToken(error),
+            VerifyError::Keys(error) => Self::Keys(error),
+        }
+    }
 }
 
 /// What a person is told.

@@ -5,20 +5,16 @@
 
 pub mod administrator;
 mod answer;
-mod authorization_request;
 mod brought;
 mod callback;
 pub mod check;
 mod completion;
 pub mod connection;
-pub mod credential_probe;
 mod ending;
 mod failure;
 mod packed;
 mod pending;
-mod pushed_request;
-mod returned;
-mod secret_methods;
+mod registration;
 mod start;
 pub mod test_sign_in;
 #[cfg(any(test, feature = "testing"))]
@@ -26,28 +22,17 @@ pub mod test_sign_in;
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod token_request;
-mod userinfo;
 
 pub use check::{Candidate, CheckResult, check};
-pub use discovery::{Unusable, UnusableDocument};
 pub use failure::Failure;
-pub use id_token::{IdTokenError, IssuerDifference};
 pub use pending::fits;
-pub use provider::{ProviderError, Resource};
 pub use start::{StartError, Started, start};
-pub use subject::SubjectError;
-pub use token_request::TokenError;
 
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
 
-use gatewright_identity::{
-    budget, client_auth, cookie, discovery, endpoint_error, excerpt, id_token, providers as provider, subject,
-};
-
-use crate::{Gateways, jose::key_set as jwks};
+use crate::Gateways;
 
 /// The path of the callback below the public URL; [`Config::callback_url`](crate::config::Config::callback_url) gives
 /// the whole of it.

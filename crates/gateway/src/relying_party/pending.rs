@@ -13,9 +13,10 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::Callback,
 };
+use gatewright_identity::cookie::CookieStyle;
 use http::HeaderMap;
 
-use super::{cookie::CookieStyle, failure::Failure, packed};
+use super::{failure::Failure, packed};
 use crate::Gateways;
 
 /// How long a request of a client may be as JSON. Packed it is never longer; with the rest of a sign-in and sealed it stays

@@ -2,18 +2,16 @@
 //! Nothing is written.
 
 use gatewright_domain::{
-    Timestamp, authorization::ConsentedRequest, entropy, id::AttemptId, sign_in_attempt::Step,
-    token_hash::TokenHash, user_source::UserSource,
+    Timestamp, authorization::ConsentedRequest, id::AttemptId, sign_in_attempt::Step, token_hash::TokenHash,
+    user_source::UserSource,
 };
+use gatewright_identity::{Binding, Budget, ProviderError};
 use http::{HeaderMap, HeaderValue};
 
 use super::{
-    authorization_request::{self, AuthorizationRequest},
-    budget::Budget,
     failure::Failure,
     pending::{self, Aim, Begun, PendingSignIn},
-    provider::{ProviderError, Resource},
-    secret_methods,
+    registration,
 };
 use crate::{Gateways, directory::GatewayEntry, fetch::FetchError, sign_in_trace::BeforeAllow};
 
@@ -54,8 +52,9 @@ pub async fn start(
         started_at: before.started_at,
     };
     let until = app.now().plus(app.config.sign_in.at_provider());
+    let binding = app.providers.bind();
     let pending = pending(
-        app,
+        &binding,
         source,
         Aim::Client(pending::carried(request)),
         Some(begun),
@@ -66,24 +65,26 @@ pub async fn start(
         None => app.sign_in_trace.resume(None),
     };
     trace.enter(Step::Redirect);
-    let started = send(app, source, &pending, headers).await.map_err(|error| {
-        let failure = Failure::Discovery(error.clone());
-        trace.fail(Step::Redirect, &failure.to_string(), failure.advice());
-        tracing::warn!(
-            reference = %before.reference,
-            step = Step::Redirect.as_str(),
-            gateway = %entry.gateway.id,
-            user_source = %source.id,
-            reason = %failure,
-            advice = failure.advice(),
-            "a sign-in could not begin"
-        );
-        let error = StartError(error);
-        if !error.is_limited() {
-            app.telemetry.count_sign_in("failed");
-        }
-        error
-    })?;
+    let started = send(app, source, &binding, &pending, headers)
+        .await
+        .map_err(|error| {
+            let failure = Failure::Discovery(error.clone());
+            trace.fail(Step::Redirect, &failure.to_string(), failure.advice());
+            tracing::warn!(
+                reference = %before.reference,
+                step = Step::Redirect.as_str(),
+                gateway = %entry.gateway.id,
+                user_source = %source.id,
+                reason = %failure,
+                advice = failure.advice(),
+                "a sign-in could not begin"
+            );
+            let error = StartError(error);
+            if !error.is_limited() {
+                app.telemetry.count_sign_in("failed");
+            }
+            error
+        })?;
     trace.leave();
     app.telemetry.count_sign_in("begun");
     Ok(started)
@@ -91,21 +92,20 @@ pub async fn start(
 
 /// A sign-in at a source, which has to be finished until then.
 pub(super) fn pending(
-    app: &Gateways,
+    binding: &Binding,
     source: &UserSource,
     aim: Aim,
     attempt: Option<Begun>,
     expires_at: Timestamp,
 ) -> PendingSignIn {
-    let [nonce, verifier] = [(); 2].map(|()| entropy::token(app.entropy.as_ref()));
     PendingSignIn {
         aim,
         project_id: source.project_id,
         user_source_id: source.id,
         callback: source.callback,
         identity_epoch: source.identity_epoch,
-        nonce,
-        verifier,
+        nonce: binding.nonce.clone(),
+        verifier: binding.verifier.clone(),
         attempt,
         expires_at,
     }
@@ -115,38 +115,17 @@ pub(super) fn pending(
 pub(super) async fn send(
     app: &Gateways,
     source: &UserSource,
+    binding: &Binding,
     pending: &PendingSignIn,
     headers: &HeaderMap,
 ) -> Result<Started, ProviderError> {
     let budget = Budget::start(Some(source.project_id));
     let provider = app.providers.provider(&source.issuer, budget).await?;
-    if let Some(endpoint) = &provider.pushed_requests
-        && !app.providers.pushes().count(source.id.number())
-    {
-        let host = endpoint.host_str().unwrap_or("the provider").to_owned();
-        return Err(ProviderError::Fetch(
-            Resource::PushedRequest,
-            FetchError::Limited(host),
-        ));
-    }
-    let state = entropy::token(app.entropy.as_ref());
-    let redirect = authorization_request::redirect(
-        app,
-        &provider,
-        &AuthorizationRequest {
-            client_id: &source.client_id,
-            redirect_uri: &app.config.redirect_url(source.id, pending.callback),
-            scopes: &source.scopes,
-            state: &state,
-            nonce: &pending.nonce,
-            verifier: &pending.verifier,
-        },
-        || secret_methods::credentials(app, source, &provider),
-        budget,
-    )
-    .await?;
+    let registration = registration::of(app, source, pending.callback);
+    let visit = app.providers.visit(&registration, &provider, budget);
+    let redirect = visit.authorization_url(binding).await?;
     let now = app.now();
-    let state = TokenHash::of(&state);
+    let state = TokenHash::of(&binding.state);
     let sealed = pending::seal(app, state, pending);
     let life = pending.expires_at.since(now).as_secs();
     let set_cookies = pending::cookie_style(app).bind(now, state, &sealed, life, headers);

@@ -199,8 +199,9 @@ async fn try_begin(
         .now()
         .plus(app.config.sign_in.at_provider())
         .min(test.expires_at);
-    let pending = start::pending(app, &source, Aim::Test(test.id), None, until);
-    let started = match start::send(app, &source, &pending, headers).await {
+    let binding = app.providers.bind();
+    let pending = start::pending(&binding, &source, Aim::Test(test.id), None, until);
+    let started = match start::send(app, &source, &binding, &pending, headers).await {
         Ok(started) => started,
         Err(error) => {
             let failure = Failure::Discovery(error);

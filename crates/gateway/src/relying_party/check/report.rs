@@ -1,6 +1,10 @@
 //! The checks one by one, each with its findings.
 
 use gatewright_domain::user_source::{AuthenticationChoice, Callback, SecretMethod};
+use gatewright_identity::{
+    Document, IssuerDifference, ProviderError, UrlRule, document_url, excerpt,
+    subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
+};
 use http::StatusCode;
 use url::Url;
 
@@ -10,14 +14,7 @@ use super::{
 };
 use crate::{
     fetch::FetchError,
-    relying_party::{
-        discovery::{self, Document, UrlRule},
-        excerpt::excerpt,
-        id_token::IssuerDifference,
-        jwks::{self, Owner, SignatureAlgorithm},
-        provider::ProviderError,
-        subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
-    },
+    jose::key_set::{self as jwks, Owner, SignatureAlgorithm},
 };
 
 /// How much of a value a provider publishes is repeated in a finding.
@@ -163,7 +160,7 @@ impl Report {
     fn endpoints(&mut self, document: &Document, rule: UrlRule) {
         let pushed = document
             .requires_pushed_requests()
-            .then_some(discovery::PUSHED_REQUESTS);
+            .then_some(gatewright_identity::PUSHED_REQUESTS);
         let findings = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
             .into_iter()
             .chain(pushed)
@@ -394,7 +391,7 @@ pub(super) fn unreachable(issuer: &str, error: &ProviderError) -> Finding {
         }
         ProviderError::Status(..) | ProviderError::NotJson(_) => format!(
             "Check the issuer: {} must answer with JSON and status 200.",
-            discovery::document_url(issuer)
+            document_url(issuer)
         ),
         ProviderError::Fetch(..)
         | ProviderError::Document(_)

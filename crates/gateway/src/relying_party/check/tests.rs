@@ -3,6 +3,7 @@
 mod reached;
 
 use gatewright_domain::user_source::Callback;
+use gatewright_identity::{Document, ProviderError, Resource, UrlRule};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -10,11 +11,9 @@ use super::{
     report::{ORDER, unreachable},
     *,
 };
-use crate::relying_party::{
-    discovery::{Document, UrlRule},
-    jwks,
-    provider::{ProviderError, Resource},
-    testing::{Signer, SignerKind},
+use crate::{
+    jose::key_set as jwks,
+    relying_party::testing::{Signer, SignerKind},
 };
 
 const RULE: UrlRule = UrlRule { loopback_http: false };

@@ -1,20 +1,13 @@
 //! What an administrator can do about a failed sign-in.
 
+use gatewright_identity::{
+    IdTokenError, IssuerDifference, ProviderError, Resource, TokenError, Tried, UnusableDocument, is_passing,
+    subject::SubjectError,
+};
 use http::StatusCode;
 
 use super::Failure;
-use crate::{
-    authorization_server::TOO_MANY_ADVICE,
-    fetch::FetchError,
-    relying_party::{
-        discovery::UnusableDocument,
-        endpoint_error::is_passing,
-        id_token::{IdTokenError, IssuerDifference},
-        provider::{ProviderError, Resource},
-        subject::SubjectError,
-        token_request::{TokenError, Tried},
-    },
-};
+use crate::{authorization_server::TOO_MANY_ADVICE, fetch::FetchError};
 
 impl Failure {
     /// What the administrator can do about it.

@@ -2,16 +2,14 @@
 //! and what failed.
 
 use gatewright_domain::{Timestamp, user_source::UserSource};
+use gatewright_identity::{
+    Email, Profile,
+    subject::{self, EMAIL_CHANGES_HANDS, SubjectError, UNLESS_SURE},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::relying_party::{
-    check::Finding,
-    failure::Failure,
-    subject::{self, EMAIL_CHANGES_HANDS, SubjectError, UNLESS_SURE},
-    token_request::SecretNews,
-    userinfo::{Email, Profile},
-};
+use crate::relying_party::{check::Finding, failure::Failure, registration::SecretNews};
 
 /// Claims that are reported; the ID tokens with the most have some dozens.
 const MAX_CLAIMS: usize = 100;

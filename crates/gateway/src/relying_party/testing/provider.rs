@@ -274,7 +274,7 @@ fn authorization(headers: &HeaderMap) -> Option<String> {
 fn knows(script: &Script, authorization: Option<&str>, form: &HashMap<String, String>) -> bool {
     script.secrets.iter().any(|secret| {
         let known = gatewright_domain::secret::Secret::new(secret.clone());
-        let basic = gatewright_identity::client_auth::basic("client-1", &known);
+        let basic = gatewright_identity::basic("client-1", &known);
         let in_header = authorization == basic.to_str().ok();
         let in_body = form.get("client_secret") == Some(secret);
         match script.method {

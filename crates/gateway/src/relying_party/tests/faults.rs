@@ -8,6 +8,7 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::{AuthenticationChoice, Callback},
 };
+use gatewright_identity::ProviderError;
 use gatewright_store::claimed_sign_in;
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use crate::{
     fetch::Limits,
     relying_party::{
-        CheckResult, ProviderError, StartError,
+        CheckResult, StartError,
         check::{Candidate, CheckName, Outcome, check, check_for},
         testing::{Fault, World},
     },

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use gatewright_domain::user_source::{AuthenticationChoice, Callback};
+use gatewright_identity::{ProviderError, Resource};
 use serde_json::{Value, json};
 
 use crate::relying_party::{
     check::{Candidate, CheckName, Finding, Outcome, check, report::unreachable},
-    provider::{ProviderError, Resource},
     testing::literals,
     testing::{Fault, Script, World},
 };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::relying_party::testing::literals;
 use crate::relying_party::{
-    credential_probe,
+    connection::probe,
     testing::tested,
     testing::{Fault, Script, TokenRule, World},
 };
@@ -223,10 +223,10 @@ async fn every_word_of_the_probe_is_reached() {
         .faults
         .insert("openid-configuration", fault);
     world.app.providers.forget(&world.source.issuer);
-    let told = credential_probe::probe(&world.app, &world.source).await;
+    let told = probe(&world.app, &world.source).await;
     assert!(told.detail.contains("Test again in a minute"), "{}", told.detail);
     said.insert(told.detail);
-    for text in literals(include_str!("../../credential_probe.rs")) {
+    for text in literals(include_str!("../../../../../identity/src/credential_probe.rs")) {
         let reached = said.iter().any(|detail| detail.contains(&text));
         assert!(reached, "no test reaches {text:?}");
     }

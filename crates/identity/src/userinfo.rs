@@ -4,20 +4,18 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_domain::{secret::Secret, user_source::UserSource};
+use gatewright_domain::secret::Secret;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Map, Value};
 
-use super::{
-    budget::Budget,
-    discovery::Provider,
+use crate::{
     id_token::{IdToken, UnverifiedToken},
-    jwks::KeySet,
-    provider::{ProviderError, Resource},
+    jose::key_set::KeySet,
+    providers::{ProviderError, Resource},
     subject,
+    visit::Visit,
 };
-use crate::Gateways;
 
 /// A person waits for this, and it is only for display.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -32,17 +30,17 @@ const MAX_EMAIL: usize = 254;
 
 /// What a provider says of a person beside who they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Profile {
+pub struct Profile {
     /// The name to show.
-    pub(super) name: Option<String>,
+    pub name: Option<String>,
     /// The address.
-    pub(super) email: Email,
+    pub email: Email,
 }
 
 /// What a provider says of a person's e-mail address. Addresses go into identity assertions, so one that anybody could
 /// have typed in about themselves must not pass for theirs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Email {
+pub enum Email {
     /// Nothing: what was said at an earlier sign-in stays.
     #[default]
     Unsaid,
@@ -63,7 +61,7 @@ impl Email {
     }
 
     /// The address to show.
-    pub(super) fn address(&self) -> Option<&str> {
+    pub fn address(&self) -> Option<&str> {
         match self {
             Self::Said(address) => Some(address),
             Self::Unsaid | Self::Unverified => None,
@@ -73,7 +71,7 @@ impl Email {
 
 impl Profile {
     /// From claims, of an ID token or of userinfo.
-    pub(super) fn from_claims(claims: &Map<String, Value>) -> Self {
+    pub fn from_claims(claims: &Map<String, Value>) -> Self {
         let text = |name: &str, max: usize| {
             let text: String = claims
                 .get(name)?
@@ -103,114 +101,115 @@ impl Profile {
     }
 }
 
-/// The profile of a person who has just signed in.
-pub(super) async fn profile(
-    app: &Gateways,
-    source: &UserSource,
-    provider: &Provider,
-    keys: &Arc<KeySet>,
-    id_token: &IdToken,
-    access_token: Option<&Secret>,
-    budget: Budget,
-) -> Profile {
-    let known = Profile::from_claims(&id_token.claims);
-    let (Some(endpoint), Some(token)) = (&provider.userinfo_endpoint, access_token) else {
-        return known;
-    };
-    if !known.lacks_what_was_asked_for(&source.scopes) {
-        return known;
-    }
-    let about = About {
-        issuer: &source.issuer,
-        client_id: &source.client_id,
-        sub: &id_token.sub,
-    };
-    match claims(app, endpoint.as_str(), token, keys, &about, budget).await {
-        Ok(claims) => {
-            let more = Profile::from_claims(&claims);
-            Profile {
-                name: known.name.or(more.name),
-                email: known.email.or(more.email),
-            }
-        }
-        Err(error) => {
-            tracing::info!(user_source = %source.id, %error, "going on without userinfo");
-            known
-        }
-    }
-}
-
 /// Whom a userinfo answer must be about.
 #[derive(Debug)]
-pub(super) struct About<'a> {
+struct About<'a> {
     /// The configured issuer.
-    pub(super) issuer: &'a str,
+    issuer: &'a str,
     /// The client id registered there.
-    pub(super) client_id: &'a str,
+    client_id: &'a str,
     /// `sub` of the ID token.
-    pub(super) sub: &'a str,
+    sub: &'a str,
 }
 
-/// The claims of the userinfo endpoint about somebody.
-pub(super) async fn claims(
-    app: &Gateways,
-    endpoint: &str,
-    token: &Secret,
-    keys: &Arc<KeySet>,
-    about: &About<'_>,
-    budget: Budget,
-) -> Result<Map<String, Value>, ProviderError> {
-    let unusable = || ProviderError::NotJson(Resource::Userinfo);
-    let (signed, body) = fetch(app, endpoint, token, budget).await?;
-    let claims = if signed {
-        let text = std::str::from_utf8(&body).map_err(|_| unusable())?;
-        let token = UnverifiedToken::parse(text.trim()).map_err(|_| unusable())?;
-        let pool = app.providers.signatures();
-        let verified = token.verify(pool, keys, budget.until()).await;
-        verified
-            .ok()
-            .and_then(|signed| signed.into_userinfo(about.issuer, about.client_id))
-    } else {
-        serde_json::from_slice(&body).ok()
-    };
-    claims
-        .filter(|claims| is_about(claims, about))
-        .ok_or_else(unusable)
-}
-
-/// Whether the body is a signed JWT, and the body.
-async fn fetch(
-    app: &Gateways,
-    endpoint: &str,
-    token: &Secret,
-    budget: Budget,
-) -> Result<(bool, Bytes), ProviderError> {
-    let unusable = || ProviderError::NotJson(Resource::Userinfo);
-    let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| unusable())?;
-    bearer.set_sensitive(true);
-    let request = Request::get(endpoint)
-        .header(header::ACCEPT, Resource::Userinfo.accepted())
-        .header(header::AUTHORIZATION, bearer)
-        .body(Full::new(Bytes::new()))
-        .map_err(|_| unusable())?;
-    let response = budget
-        .ask(&app.fetch, request, DEADLINE, MAX_BODY)
-        .await
-        .map_err(|error| ProviderError::Fetch(Resource::Userinfo, error))?;
-    if response.status() != StatusCode::OK {
-        return Err(ProviderError::Status(Resource::Userinfo, response.status()));
+impl Visit<'_> {
+    /// The profile of a person who has just signed in; and why userinfo, which could have added to it, did not.
+    pub async fn profile(
+        &self,
+        id_token: &IdToken,
+        access_token: Option<&Secret>,
+        keys: &Arc<KeySet>,
+    ) -> (Profile, Option<ProviderError>) {
+        let known = Profile::from_claims(&id_token.claims);
+        if !known.lacks_what_was_asked_for(self.registration.scopes) {
+            return (known, None);
+        }
+        match self.userinfo(id_token, access_token, keys).await {
+            None => (known, None),
+            Some(Ok(claims)) => {
+                let more = Profile::from_claims(&claims);
+                let both = Profile {
+                    name: known.name.or(more.name),
+                    email: known.email.or(more.email),
+                };
+                (both, None)
+            }
+            Some(Err(error)) => (known, Some(error)),
+        }
     }
-    let signed = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("application/jwt")
-        });
-    Ok((signed, response.into_body()))
+
+    /// The claims of the userinfo endpoint about the person of an ID token; `None` where there is no endpoint or nothing to
+    /// show there.
+    pub async fn userinfo(
+        &self,
+        id_token: &IdToken,
+        access_token: Option<&Secret>,
+        keys: &Arc<KeySet>,
+    ) -> Option<Result<Map<String, Value>, ProviderError>> {
+        let endpoint = self.provider.userinfo_endpoint.as_ref()?;
+        let about = About {
+            issuer: self.registration.issuer,
+            client_id: self.registration.client_id,
+            sub: &id_token.sub,
+        };
+        Some(self.claims(endpoint.as_str(), access_token?, keys, &about).await)
+    }
+
+    async fn claims(
+        &self,
+        endpoint: &str,
+        token: &Secret,
+        keys: &Arc<KeySet>,
+        about: &About<'_>,
+    ) -> Result<Map<String, Value>, ProviderError> {
+        let unusable = || ProviderError::NotJson(Resource::Userinfo);
+        let (signed, body) = self.fetch_userinfo(endpoint, token).await?;
+        let claims = if signed {
+            let text = std::str::from_utf8(&body).map_err(|_| unusable())?;
+            let token = UnverifiedToken::parse(text.trim()).map_err(|_| unusable())?;
+            let pool = self.providers.signatures();
+            let verified = token.verify(pool, keys, self.budget.until()).await;
+            verified
+                .ok()
+                .and_then(|signed| signed.into_userinfo(about.issuer, about.client_id))
+        } else {
+            serde_json::from_slice(&body).ok()
+        };
+        claims
+            .filter(|claims| is_about(claims, about))
+            .ok_or_else(unusable)
+    }
+
+    /// Whether the body is a signed JWT, and the body.
+    async fn fetch_userinfo(&self, endpoint: &str, token: &Secret) -> Result<(bool, Bytes), ProviderError> {
+        let unusable = || ProviderError::NotJson(Resource::Userinfo);
+        let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+        let mut bearer = bearer.map_err(|_| unusable())?;
+        bearer.set_sensitive(true);
+        let request = Request::get(endpoint)
+            .header(header::ACCEPT, Resource::Userinfo.accepted())
+            .header(header::AUTHORIZATION, bearer)
+            .body(Full::new(Bytes::new()))
+            .map_err(|_| unusable())?;
+        let response = self
+            .ask(request, DEADLINE, MAX_BODY)
+            .await
+            .map_err(|error| ProviderError::Fetch(Resource::Userinfo, error))?;
+        if response.status() != StatusCode::OK {
+            return Err(ProviderError::Status(Resource::Userinfo, response.status()));
+        }
+        let signed = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| {
+                value
+                    .trim_start()
+                    .to_ascii_lowercase()
+                    .starts_with("application/jwt")
+            });
+        Ok((signed, response.into_body()))
+    }
 }
 
 /// Whether an answer is about `sub` (OpenID Connect Core section 5.3.2: an answer about anyone else must not be used).

@@ -4,19 +4,17 @@
 //! redeeming it once more with a secret that is certainly wrong tells them apart.
 
 use gatewright_domain::{
-    entropy,
-    sealed::Purpose,
     secret::Secret,
-    user_source::{CredentialsVerdict, SecretMethod, TestedCredentials, UserSource, client_secret_context},
+    user_source::{CredentialsVerdict, SecretMethod, TestedCredentials},
 };
 
-use super::{
+use crate::{
     budget::Budget,
-    discovery::Provider,
-    secret_methods,
-    token_request::{self, Redemption, TokenError},
+    providers::Providers,
+    registration::Registration,
+    token_request::{Redemption, TokenError},
+    visit::Visit,
 };
-use crate::Gateways;
 
 /// What an answer of the token endpoint says of the client.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,55 +33,95 @@ enum Sign {
 const ALIKE: &str = "The provider answers alike to the stored client secret and to a wrong one: it looks at the code first, or \
                      refuses both. A test sign-in tells whether the secret is right.";
 
-/// Asks the provider of a source, as it is stored; takes ten seconds at most. The newest secret is the one that is
-/// tried, and nothing about it is noted but the way it had to be sent.
-pub async fn probe(app: &Gateways, source: &UserSource) -> TestedCredentials {
-    let budget = Budget::start(Some(source.project_id));
-    let provider = match app.providers.provider(&source.issuer, budget).await {
+/// What a probe showed.
+#[derive(Debug)]
+pub struct Probed {
+    /// Whether the provider knows the client.
+    pub credentials: TestedCredentials,
+    /// How the secret had to be sent, where that is not what was tried first.
+    pub other_method: Option<SecretMethod>,
+}
+
+impl From<TestedCredentials> for Probed {
+    fn from(credentials: TestedCredentials) -> Self {
+        Self {
+            credentials,
+            other_method: None,
+        }
+    }
+}
+
+/// Asks the provider of a registration; takes ten seconds at most. The newest secret is the one that is tried.
+pub async fn probe(providers: &Providers, registration: &Registration<'_>, budget: Budget) -> Probed {
+    let provider = match providers.provider(registration.issuer, budget).await {
         Ok(provider) => provider,
         Err(error) => {
             return cannot_tell(&format!(
                 "The token endpoint was not asked: {error}. Test again in a minute."
-            ));
+            ))
+            .into();
         }
     };
-    let opened = app.keyring.open_secret(
-        Purpose::StoredSecret,
-        &client_secret_context(source.id),
-        &source.client_secret.current,
-    );
-    let Ok(secret) = opened else {
+    let Some(secret) = registration.secrets.newest() else {
         return cannot_tell(
             "The stored client secret cannot be opened with the master key of this instance. Enter it again in the \
              User Source.",
-        );
+        )
+        .into();
     };
-    let methods = secret_methods::of(source, &provider);
-    let mut refused = None;
-    for method in &methods {
-        match ask(app, source, &provider, (&secret, *method), budget).await {
-            Sign::ClientRefused(status, error) => refused = Some((status, error)),
-            Sign::Silent(reason) => return cannot_tell(&reason),
-            first @ (Sign::OtherRefused | Sign::Unclear(..)) => {
-                let made_up = Secret::new(entropy::token(app.entropy.as_ref()));
-                let second = ask(app, source, &provider, (&made_up, *method), budget).await;
-                match (first, second) {
-                    (_, Sign::Silent(reason)) => return cannot_tell(&reason),
-                    (_, Sign::ClientRefused(status, error))
-                    | (Sign::OtherRefused, Sign::Unclear(status, error)) => {
-                        secret_methods::remember(app, source, &provider, *method).await;
-                        return right(*method, status, &error);
+    providers
+        .visit(registration, &provider, budget)
+        .probe(secret)
+        .await
+}
+
+impl Visit<'_> {
+    async fn probe(&self, secret: &Secret) -> Probed {
+        let methods = self.registration.methods(self.provider);
+        let mut refused = None;
+        for method in &methods {
+            match self.sign_of(secret, *method).await {
+                Sign::ClientRefused(status, error) => refused = Some((status, error)),
+                Sign::Silent(reason) => return cannot_tell(&reason).into(),
+                first @ (Sign::OtherRefused | Sign::Unclear(..)) => {
+                    let made_up = Secret::new(self.providers.token());
+                    let second = self.sign_of(&made_up, *method).await;
+                    match (first, second) {
+                        (_, Sign::Silent(reason)) => return cannot_tell(&reason).into(),
+                        (_, Sign::ClientRefused(status, error))
+                        | (Sign::OtherRefused, Sign::Unclear(status, error)) => {
+                            return Probed {
+                                credentials: right(*method, status, &error),
+                                other_method: Some(*method).filter(|_| methods.first() != Some(method)),
+                            };
+                        }
+                        // A provider that refused the other way looks at no secret that comes in this one.
+                        _ if refused.is_some() => {}
+                        _ => return cannot_tell(ALIKE).into(),
                     }
-                    // A provider that refused the other way looks at no secret that comes in this one.
-                    _ if refused.is_some() => {}
-                    _ => return cannot_tell(ALIKE),
                 }
             }
         }
+        match refused {
+            Some((status, error)) => wrong(&methods, status, &error),
+            None => cannot_tell(ALIKE),
+        }
+        .into()
     }
-    match refused {
-        Some((status, error)) => wrong(&methods, status, &error),
-        None => cannot_tell(ALIKE),
+
+    async fn sign_of(&self, secret: &Secret, method: SecretMethod) -> Sign {
+        let redemption = Redemption {
+            code: &self.providers.token(),
+            verifier: &self.providers.token(),
+        };
+        match self.exchange(&redemption, secret, method).await {
+            Ok(_) | Err(TokenError::NoIdToken) => Sign::Silent(
+                "The provider answered with success to a code it never issued, so its answers tell nothing. A test sign-in \
+                 tells whether the secret is right."
+                    .to_owned(),
+            ),
+            Err(error) => sign(error),
+        }
     }
 }
 
@@ -94,28 +132,6 @@ fn right(method: SecretMethod, status: u16, error: &str) -> TestedCredentials {
         detail: format!(
             "The provider takes client id and secret ({name}), and refuses a wrong secret (HTTP {status}, {error})."
         ),
-    }
-}
-
-async fn ask(
-    app: &Gateways,
-    source: &UserSource,
-    provider: &Provider,
-    presented: (&Secret, SecretMethod),
-    budget: Budget,
-) -> Sign {
-    let redemption = Redemption {
-        code: &entropy::token(app.entropy.as_ref()),
-        verifier: &entropy::token(app.entropy.as_ref()),
-        redirect_uri: &app.config.redirect_url(source.id, source.callback),
-    };
-    match token_request::send(app, source, provider, &redemption, presented, budget).await {
-        Ok(_) | Err(TokenError::NoIdToken) => Sign::Silent(
-            "The provider answered with success to a code it never issued, so its answers tell nothing. A test sign-in \
-             tells whether the secret is right."
-                .to_owned(),
-        ),
-        Err(error) => sign(error),
     }
 }
 

@@ -86,7 +86,6 @@ async fn sent(method: SecretMethod) -> (http::HeaderMap, String) {
     let redemption = Redemption {
         code: "c+d",
         verifier: "v",
-        redirect_uri: "https://gw.example.com/oauth2/intermediate_callback",
     };
     let presented = Presented {
         id: "the client",

@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_domain::{secret::Secret, user_source::SecretMethod};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{
-    budget::Budget,
+use crate::{
     client_auth::{self, Presented},
     endpoint_error::{EndpointError, ErrorKind},
-    provider::{ProviderError, Resource},
+    providers::{ProviderError, Resource},
+    visit::Visit,
 };
-use crate::Gateways;
 
 /// A person waits for it before they see the page of the provider.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -25,35 +23,34 @@ const MAX_BODY: usize = 64 * 1024;
 /// A reference is a URN of some hundred characters.
 const MAX_REFERENCE: usize = 1_000;
 
-/// Pushes a request and returns its reference (`request_uri`). The client authenticates as at the token endpoint, with each
-/// of these secrets and ways until one is accepted.
-pub(super) async fn push(
-    app: &Gateways,
-    endpoint: &Url,
-    client_id: &str,
-    credentials: &[(Secret, SecretMethod)],
-    parameters: &[(&str, &str)],
-    budget: Budget,
-) -> Result<String, ProviderError> {
-    let mut refused = ProviderError::SecretUnreadable;
-    for (secret, method) in credentials {
-        let presented = Presented {
-            id: client_id,
-            secret,
-            method: *method,
-        };
-        let accepted = Resource::PushedRequest.accepted();
-        let request = client_auth::request(endpoint, presented, parameters, accepted);
-        let response = budget
-            .ask(&app.fetch, request, DEADLINE, MAX_BODY)
-            .await
-            .map_err(|error| ProviderError::Fetch(Resource::PushedRequest, error))?;
-        match read(&response) {
-            Err(error @ ProviderError::Pushed { is_client: true, .. }) => refused = error,
-            outcome => return outcome,
+impl Visit<'_> {
+    /// Pushes a request and returns its reference (`request_uri`). The client authenticates as at the token endpoint, with
+    /// each of its secrets and ways until one is accepted.
+    pub(crate) async fn push(
+        &self,
+        endpoint: &Url,
+        parameters: &[(&str, &str)],
+    ) -> Result<String, ProviderError> {
+        let mut refused = ProviderError::SecretUnreadable;
+        for (secret, method) in self.registration.credentials(self.provider) {
+            let presented = Presented {
+                id: self.registration.client_id,
+                secret,
+                method,
+            };
+            let accepted = Resource::PushedRequest.accepted();
+            let request = client_auth::request(endpoint, presented, parameters, accepted);
+            let response = self
+                .ask(request, DEADLINE, MAX_BODY)
+                .await
+                .map_err(|error| ProviderError::Fetch(Resource::PushedRequest, error))?;
+            match read(&response) {
+                Err(error @ ProviderError::Pushed { is_client: true, .. }) => refused = error,
+                outcome => return outcome,
+            }
         }
+        Err(refused)
     }
-    Err(refused)
 }
 
 fn read(response: &Response<Bytes>) -> Result<String, ProviderError> {

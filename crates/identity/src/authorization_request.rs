@@ -1,51 +1,86 @@
 //! The authorization request to a provider: where the browser is sent (OpenID Connect Core section 3.1.2.1).
 
-use gatewright_domain::{secret::Secret, user_source::SecretMethod};
+use gatewright_domain::{Entropy, entropy};
 use gatewright_oauth::pkce::{self, CodeChallenge};
 use url::Url;
 
-use super::{budget::Budget, discovery::Provider, provider::ProviderError, pushed_request};
-use crate::Gateways;
+use crate::{
+    fetch::FetchError,
+    providers::{ProviderError, Resource},
+    visit::Visit,
+};
+
+/// The random values that bind an answer of a provider to the request it answers, and so to the browser that carries them.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// Names the sign-in; the provider sends it back.
+    pub state: String,
+    /// Binds the ID token to the request.
+    pub nonce: String,
+    /// The PKCE verifier (RFC 7636); only its challenge is sent.
+    pub verifier: String,
+}
+
+impl Binding {
+    /// New values.
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(entropy));
+        Self {
+            state,
+            nonce,
+            verifier,
+        }
+    }
+}
 
 /// What varies from one authorization request to the next.
 #[derive(Debug)]
-pub(super) struct AuthorizationRequest<'a> {
+struct AuthorizationRequest<'a> {
     /// The client id registered at the provider.
-    pub(super) client_id: &'a str,
+    client_id: &'a str,
     /// Our callback.
-    pub(super) redirect_uri: &'a str,
+    redirect_uri: &'a str,
     /// Scopes asked for, `openid` among them.
-    pub(super) scopes: &'a [String],
+    scopes: &'a [String],
     /// Names the pending sign-in.
-    pub(super) state: &'a str,
+    state: &'a str,
     /// Binds the ID token to this request.
-    pub(super) nonce: &'a str,
+    nonce: &'a str,
     /// The PKCE verifier (RFC 7636); only its challenge is sent.
-    pub(super) verifier: &'a str,
+    verifier: &'a str,
 }
 
-/// Where to send the browser. Where the provider requires it, the request is pushed first, authenticated with one of
-/// `credentials`, and the browser carries its reference alone (RFC 9126 section 4).
-pub(super) async fn redirect(
-    app: &Gateways,
-    provider: &Provider,
-    request: &AuthorizationRequest<'_>,
-    credentials: impl FnOnce() -> Vec<(Secret, SecretMethod)>,
-    budget: Budget,
-) -> Result<String, ProviderError> {
-    let endpoint = &provider.authorization_endpoint;
-    let Some(pushed) = &provider.pushed_requests else {
-        return Ok(url(endpoint, request));
-    };
-    let (scope, challenge) = (request.scopes.join(" "), CodeChallenge::of(request.verifier));
-    let parameters = request.parameters(&scope, &challenge);
-    let client_id = request.client_id;
-    let reference = pushed_request::push(app, pushed, client_id, &credentials(), &parameters, budget).await?;
-    let mut url = endpoint.clone();
-    url.query_pairs_mut()
-        .append_pair("client_id", client_id)
-        .append_pair("request_uri", &reference);
-    Ok(url.into())
+impl Visit<'_> {
+    /// Where to send the browser. Where the provider requires it, the request is pushed first, authenticated with one of the
+    /// client secrets, and the browser carries its reference alone (RFC 9126 section 4).
+    pub async fn authorization_url(&self, binding: &Binding) -> Result<String, ProviderError> {
+        let endpoint = &self.provider.authorization_endpoint;
+        let client_id = self.registration.client_id;
+        let request = AuthorizationRequest {
+            client_id,
+            redirect_uri: &self.registration.redirect_url,
+            scopes: self.registration.scopes,
+            state: &binding.state,
+            nonce: &binding.nonce,
+            verifier: &binding.verifier,
+        };
+        let Some(pushed) = &self.provider.pushed_requests else {
+            return Ok(url(endpoint, &request));
+        };
+        let counted_as = self.registration.pushes_counted_as;
+        if counted_as.is_some_and(|number| !self.providers.pushes().count(number)) {
+            let host = pushed.host_str().unwrap_or("the provider").to_owned();
+            let limited = FetchError::Limited(host);
+            return Err(ProviderError::Fetch(Resource::PushedRequest, limited));
+        }
+        let (scope, challenge) = (request.scopes.join(" "), CodeChallenge::of(request.verifier));
+        let reference = self.push(pushed, &request.parameters(&scope, &challenge)).await?;
+        let mut url = endpoint.clone();
+        url.query_pairs_mut()
+            .append_pair("client_id", client_id)
+            .append_pair("request_uri", &reference);
+        Ok(url.into())
+    }
 }
 
 /// The URL with the whole request. A query that the endpoint already has is kept (RFC 6749 section 3.1).
