@@ -4,6 +4,7 @@
 
 mod authorization_request;
 mod budget;
+pub mod check;
 mod client_auth;
 pub mod cookie;
 pub mod credential_probe;
@@ -19,6 +20,9 @@ mod pushes;
 mod registration;
 mod returned;
 pub mod subject;
+#[cfg(any(test, feature = "testing"))]
+#[allow(missing_docs, clippy::unwrap_used, reason = "for tests")]
+pub mod testing;
 mod token_request;
 mod userinfo;
 mod verdicts;
@@ -26,11 +30,8 @@ mod visit;
 
 pub use authorization_request::Binding;
 pub use budget::Budget;
-#[cfg(any(test, feature = "testing"))]
-pub use client_auth::basic;
-pub use discovery::{Document, PUSHED_REQUESTS, Provider, Unusable, UnusableDocument, UrlRule, document_url};
+pub use discovery::{Provider, Unusable, UnusableDocument};
 pub use endpoint_error::is_passing;
-pub use excerpt::excerpt;
 pub use id_token::{IdToken, IdTokenError, IssuerDifference};
 pub use providers::{ProviderError, Providers, Resource};
 pub use registration::{ClientSecrets, Registration};

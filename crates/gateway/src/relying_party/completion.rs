@@ -14,6 +14,7 @@ use gatewright_domain::{
 };
 use gatewright_identity::{
     Budget, Email, Profile, Provider, Redemption, TokenError, Tokens,
+    check::unnamed,
     subject::{self, SubjectError},
 };
 use gatewright_store::{StoreError, Urgency, project, test_sign_in as rows};
@@ -21,7 +22,6 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{self, Answer, Known},
-    check,
     ending::{Ending, Issuing, NotIssued},
     failure::Failure,
     registration::{self, SecretNews},
@@ -252,7 +252,7 @@ impl Claimed {
             let several: Result<_, StoreError> =
                 self.app.store.look(|tx| Box::pin(project::are_several(tx))).await;
             if several? {
-                report.warnings.push(check::unnamed(true));
+                report.warnings.push(unnamed(true));
             }
         }
         let answer = Answer::Tested(Box::new(report.clone()));

@@ -1,8 +1,7 @@
-//! What the tests of the relying party share: a provider that does as it is told, and an instance that uses it.
+//! What the tests of the relying party share: an instance that uses a provider which does as it is told.
 
 mod client;
 mod log;
-mod provider;
 mod test_sign_ins;
 mod world;
 
@@ -15,10 +14,11 @@ use gatewright_domain::{
     user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
 };
 
+pub use gatewright_identity::testing::{Fault, HostileProvider, SECRET, Script, TokenRule, literals};
+
 pub use crate::jose::signer::{Signer, SignerKind, encode};
 pub use client::{Client, VERIFIER};
 pub use log::Log;
-pub use provider::{Fault, HostileProvider, SECRET, Script, TokenRule};
 pub use test_sign_ins::Test;
 pub use world::{Seen, SignIn, World};
 
@@ -61,25 +61,6 @@ pub fn source(issuer: &str) -> UserSource {
         scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         ..user_source(project_id, Timestamp::from_seconds(1_800_000_000), issuer)
     }
-}
-
-/// The sentences in a source file, without what is filled in: of each text that begins with a capital letter and has
-/// several words, the longest piece between placeholders.
-pub fn literals(source: &str) -> Vec<String> {
-    let code: Vec<&str> = source
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with("//"))
-        .collect();
-    // A text that goes on in the next line ends with a backslash there.
-    let code = code.join("\n").replace("\\\n", "");
-    let quoted = code.split('"').skip(1).step_by(2);
-    let is_sentence = |text: &&str| text.contains(' ') && text.starts_with(char::is_uppercase);
-    let longest = |text: &str| {
-        let pieces = text.split(['{', '}']).step_by(2);
-        pieces.max_by_key(|piece| piece.len()).map(str::to_owned)
-    };
-    quoted.filter(is_sentence).filter_map(longest).collect()
 }
 
 /// The test of the connection of a world's source.

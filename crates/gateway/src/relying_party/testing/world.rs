@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 use url::Url;
 
-use super::provider::{HostileProvider, SECRET};
+use super::{HostileProvider, SECRET};
 use crate::{
     Gateways,
     config::Config,

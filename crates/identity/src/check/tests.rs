@@ -3,7 +3,6 @@
 mod reached;
 
 use gatewright_domain::user_source::Callback;
-use gatewright_identity::{Document, ProviderError, Resource, UrlRule};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -12,8 +11,12 @@ use super::{
     *,
 };
 use crate::{
-    jose::key_set as jwks,
-    relying_party::testing::{Signer, SignerKind},
+    discovery::{Document, UrlRule},
+    jose::{
+        key_set as jwks,
+        signer::{Signer, SignerKind},
+    },
+    providers::{ProviderError, Resource},
 };
 
 const RULE: UrlRule = UrlRule { loopback_http: false };

@@ -5,7 +5,7 @@ use url::Url;
 use super::{Finding, report::finding};
 
 /// What to know about a provider that does not name itself, where its source shares its redirect URL.
-pub(in crate::relying_party) fn unnamed(has_neighbours: bool) -> Finding {
+pub fn unnamed(has_neighbours: bool) -> Finding {
     let found = "The provider does not announce that it names itself when it sends people back (RFC 9207), and this User \
                  Source shares its redirect URL with others: a hostile provider that is connected to this instance too \
                  could be handed a code of this one.";

@@ -20,7 +20,10 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
 
-use super::{Signer, SignerKind, encode};
+use crate::{
+    client_auth,
+    jose::signer::{Signer, SignerKind, encode},
+};
 
 /// The client secret the provider knows at first.
 pub const SECRET: &str = "correct horse";
@@ -274,7 +277,7 @@ fn authorization(headers: &HeaderMap) -> Option<String> {
 fn knows(script: &Script, authorization: Option<&str>, form: &HashMap<String, String>) -> bool {
     script.secrets.iter().any(|secret| {
         let known = gatewright_domain::secret::Secret::new(secret.clone());
-        let basic = gatewright_identity::basic("client-1", &known);
+        let basic = client_auth::basic("client-1", &known);
         let in_header = authorization == basic.to_str().ok();
         let in_body = form.get("client_secret") == Some(secret);
         match script.method {

@@ -1,10 +1,6 @@
 //! The checks one by one, each with its findings.
 
 use gatewright_domain::user_source::{AuthenticationChoice, Callback, SecretMethod};
-use gatewright_identity::{
-    Document, IssuerDifference, ProviderError, UrlRule, document_url, excerpt,
-    subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
-};
 use http::StatusCode;
 use url::Url;
 
@@ -13,8 +9,13 @@ use super::{
     findings::{is_b2c, of_many_tenants, unnamed, without_document},
 };
 use crate::{
+    discovery::{Document, PUSHED_REQUESTS, UrlRule, document_url},
+    excerpt::excerpt,
     fetch::FetchError,
+    id_token::IssuerDifference,
     jose::key_set::{self as jwks, Owner, SignatureAlgorithm},
+    providers::ProviderError,
+    subject::{EMAIL_CHANGES_HANDS, UNLESS_SURE},
 };
 
 /// How much of a value a provider publishes is repeated in a finding.
@@ -158,9 +159,7 @@ impl Report {
     }
 
     fn endpoints(&mut self, document: &Document, rule: UrlRule) {
-        let pushed = document
-            .requires_pushed_requests()
-            .then_some(gatewright_identity::PUSHED_REQUESTS);
+        let pushed = document.requires_pushed_requests().then_some(PUSHED_REQUESTS);
         let findings = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
             .into_iter()
             .chain(pushed)
