@@ -22,12 +22,14 @@ use super::{
 use crate::{
     Admin,
     authorization_server::{Carried, form},
-    relying_party::administrator::{self, AdministratorError},
     request::RequestContext,
     same_origin::is_own_reading,
     service::{
         ServiceError,
-        single_sign_on::{self as service, SingleSignOnError},
+        single_sign_on::{
+            self as service, SingleSignOnError,
+            provider::{self, AdministratorError},
+        },
     },
     session_cookie as cookie,
 };
@@ -67,7 +69,7 @@ pub(super) async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let carried = administrator::carried(&app, &headers).map(|state| Carried { state, gateway: None });
+    let carried = provider::carried(&app, &headers).map(|state| Carried { state, gateway: None });
     if let Some(refused) = app.authorization_server.refuse_return(&context, carried) {
         return Ok(refused);
     }

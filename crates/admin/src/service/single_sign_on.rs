@@ -1,6 +1,8 @@
 //! Signing in as an administrator at the identity provider of the instance. Who somebody is there is (issuer, `sub`); their
 //! verified address only says which account that is, once.
 
+pub mod provider;
+
 use gatewright_domain::{
     account::{Account, AccountStatus, Email},
     id::AccountId,
@@ -9,18 +11,14 @@ use gatewright_domain::{
 use gatewright_store::{StoreError, Tx, account as rows, account_address, invitation, member};
 use http::{HeaderMap, HeaderValue};
 
+use self::provider::{AdministratorError, AdministratorStart, VerifiedAdministrator};
 use super::{
     Authority, ServiceError,
     account_sessions::{self, Begun},
     authority::before_sign_in,
     sign_in,
 };
-use crate::{
-    Admin,
-    account::visitor::Visitor,
-    next,
-    relying_party::administrator::{self, AdministratorError, AdministratorStart, VerifiedAdministrator},
-};
+use crate::{Admin, account::visitor::Visitor, next};
 
 /// Why somebody was not signed in.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +68,12 @@ pub fn label(app: &Admin) -> Option<&str> {
 
 /// Begins, after a click on a page of ours.
 pub async fn begin(app: &Admin, next_path: Option<&str>) -> Result<AdministratorStart, SingleSignOnError> {
-    Ok(administrator::begin(app, next::safe_path(next_path)).await?)
+    Ok(provider::begin(app, next::safe_path(next_path)).await?)
 }
 
 /// `Set-Cookie` that ends what was under way, for every answer of the callback.
 pub fn forget(app: &Admin) -> HeaderValue {
-    administrator::forget(app)
+    provider::forget(app)
 }
 
 /// Finishes what [`begin`] began, at the callback, with its query and the browser's headers.
@@ -85,7 +83,7 @@ pub async fn finish(
     query: &str,
     headers: &HeaderMap,
 ) -> Result<Finished, SingleSignOnError> {
-    let person = administrator::finish(app, query, headers).await?;
+    let person = provider::finish(app, query, headers).await?;
     match admit(app, visitor, &person).await {
         Ok(begun) => Ok(Finished {
             begun,
@@ -102,7 +100,7 @@ pub async fn finish(
 
 /// Why an answer that the provider had the browser post signs nobody in.
 pub async fn posted(app: &Admin, form: &str) -> SingleSignOnError {
-    administrator::posted(app, form).await.into()
+    provider::posted(app, form).await.into()
 }
 
 async fn admit(

@@ -21,7 +21,7 @@ const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
 
 /// Whose the codes of a callback are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Brought {
+pub enum Brought {
     /// They came with this state, now or before; or there are none.
     Here,
     /// One of them came with another state before.
@@ -29,11 +29,7 @@ pub(super) enum Brought {
 }
 
 /// Remembers the codes of a callback, whatever else it holds, in a transaction of its own.
-pub(super) async fn bring(
-    app: &Gateways,
-    parameters: &Parameters,
-    state: TokenHash,
-) -> Result<Brought, StoreError> {
+pub async fn bring(app: &Gateways, parameters: &Parameters, state: TokenHash) -> Result<Brought, StoreError> {
     let codes: Vec<TokenHash> = parameters
         .all("code")
         .take(MAX_CODES)
@@ -59,7 +55,7 @@ pub(super) async fn bring(
 }
 
 /// The state of a callback, also where it stands twice or not at all.
-pub(super) fn state(parameters: &Parameters) -> TokenHash {
+pub fn state(parameters: &Parameters) -> TokenHash {
     TokenHash::of(parameters.all("state").next().unwrap_or_default())
 }
 

@@ -3,9 +3,8 @@
 //! [`start`] begins a sign-in after *Allow*, the callback ends it, and [`check`](check::check) says beforehand whether a
 //! provider will do. The rules are pure and lie apart from what fetches and stores.
 
-pub mod administrator;
 mod answer;
-mod brought;
+pub mod brought;
 mod callback;
 pub mod check;
 mod completion;

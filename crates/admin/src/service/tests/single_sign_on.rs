@@ -15,8 +15,9 @@ use url::Url;
 
 use self::world::{Away, PASSWORD, World, visitor};
 use crate::{
-    relying_party::{administrator::AdministratorError, testing::TokenRule},
+    relying_party::testing::TokenRule,
     request::{RequestContext, RequestId},
+    service::single_sign_on::provider::AdministratorError,
     service::{
         Authority, account_sessions, sign_in,
         single_sign_on::{self, SingleSignOnError},

@@ -1,6 +1,6 @@
-//! Signing in as an administrator at the identity provider of the instance. It shares the protocol with the sign-ins of
-//! end users (discovery, PKCE, nonce, the checks of the ID token) and nothing else: no User Source, no user, another
-//! callback. What is under way is sealed in the browser's own cookie.
+//! The instance as a client of the administrators' identity provider. It goes through the same flow as the sign-ins of end
+//! users, with a registration of its own: no User Source, no user, another callback. What is under way is sealed in the
+//! browser's own cookie.
 
 use std::sync::Arc;
 
@@ -22,8 +22,12 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::brought::{self, Brought};
-use crate::{Gateways, config::AdministratorProvider, jose::key_set::KeySet};
+use crate::{
+    Admin,
+    config::AdministratorProvider,
+    jose::key_set::KeySet,
+    relying_party::brought::{self, Brought},
+};
 
 const COOKIE: &str = "gatewright-administrator-sign-in";
 const CONTEXT: &str = "administrator-sign-in";
@@ -134,7 +138,7 @@ struct UnderWay {
 }
 
 /// Begins, after a click on a page of ours. `next` is a path that was found safe.
-pub async fn begin(app: &Gateways, next: &str) -> Result<AdministratorStart, AdministratorError> {
+pub async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart, AdministratorError> {
     let configured = configured(app)?;
     let budget = Budget::start(None);
     let provider = app.providers.provider(configured.issuer, budget).await?;
@@ -171,7 +175,7 @@ pub async fn begin(app: &Gateways, next: &str) -> Result<AdministratorStart, Adm
 /// Finishes what [`begin`] began: the provider's answer becomes a verified person. A code is good once, at the provider;
 /// the cookie goes with the answer, see [`forget`].
 pub async fn finish(
-    app: &Gateways,
+    app: &Admin,
     query: &str,
     headers: &HeaderMap,
 ) -> Result<VerifiedAdministrator, AdministratorError> {
@@ -228,7 +232,7 @@ pub async fn finish(
 }
 
 /// Why an answer that the provider had the browser post signs nobody in. The code in it has been brought back all the same.
-pub async fn posted(app: &Gateways, form: &str) -> AdministratorError {
+pub async fn posted(app: &Admin, form: &str) -> AdministratorError {
     if let Err(error) = configured(app) {
         return error;
     }
@@ -240,20 +244,20 @@ pub async fn posted(app: &Gateways, form: &str) -> AdministratorError {
 }
 
 /// The state of the sign-in that this browser carries and may still finish.
-pub fn carried(app: &Gateways, headers: &HeaderMap) -> Option<TokenHash> {
+pub fn carried(app: &Admin, headers: &HeaderMap) -> Option<TokenHash> {
     let under_way = under_way(app, headers).ok()?;
     Some(TokenHash::of(&under_way.state))
 }
 
 /// `Set-Cookie` that ends what was under way.
-pub fn forget(app: &Gateways) -> HeaderValue {
+pub fn forget(app: &Admin) -> HeaderValue {
     cookie_style(app).bind_only(&SealedText(String::new()), 0)
 }
 
 /// The registration of the instance at the administrators' provider. It has one secret, and how that was last accepted is
 /// remembered.
 async fn registration<'a>(
-    app: &Gateways,
+    app: &Admin,
     configured: &AdministratorProvider<'a>,
 ) -> Result<Registration<'a>, StoreError> {
     let (issuer, client_id) = (configured.issuer, configured.client_id);
@@ -274,7 +278,7 @@ async fn registration<'a>(
 }
 
 /// Notes how the provider takes the secret, which is not the way that was tried first. A sign-in does not fail for it.
-async fn remember(app: &Gateways, configured: &AdministratorProvider<'_>, method: SecretMethod) {
+async fn remember(app: &Admin, configured: &AdministratorProvider<'_>, method: SecretMethod) {
     let noted = async {
         let mut tx = app.store.write().await?;
         let (issuer, client_id) = (configured.issuer, configured.client_id);
@@ -308,14 +312,14 @@ async fn claims(
     }
 }
 
-fn configured(app: &Gateways) -> Result<AdministratorProvider<'_>, AdministratorError> {
+fn configured(app: &Admin) -> Result<AdministratorProvider<'_>, AdministratorError> {
     app.config
         .administrators
         .provider()
         .ok_or(AdministratorError::NotConfigured)
 }
 
-fn under_way(app: &Gateways, headers: &HeaderMap) -> Result<UnderWay, AdministratorError> {
+fn under_way(app: &Admin, headers: &HeaderMap) -> Result<UnderWay, AdministratorError> {
     let sealed = cookie_style(app).read_only(headers);
     let sealed = sealed.ok_or(AdministratorError::NotBegun)?;
     let plain = app.keyring.open(Purpose::SignIn, CONTEXT, &sealed);
@@ -339,6 +343,6 @@ fn code(returned: &Returned, under_way: &UnderWay) -> Result<String, Administrat
     }
 }
 
-fn cookie_style(app: &Gateways) -> CookieStyle {
+fn cookie_style(app: &Admin) -> CookieStyle {
     CookieStyle::of(app.config.public_url(), COOKIE)
 }
