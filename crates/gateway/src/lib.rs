@@ -9,6 +9,7 @@ pub mod page;
 pub mod relying_party;
 pub mod resource_server;
 pub mod sign_in_trace;
+mod test_report;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

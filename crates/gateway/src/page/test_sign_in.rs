@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::{STYLE, render};
-use crate::relying_party::test_sign_in::{Fit, Report, ReportedClaim};
+use crate::test_report::{Fit, Report, ReportedClaim};
 
 /// How much of a value the table shows, in characters.
 const SHOWN: usize = 240;

@@ -105,11 +105,8 @@ pub(super) fn failed(app: &Gateways, failure: &Failure, request: Reference, know
         "a sign-in failed"
     );
     if test.is_some() {
-        return Answer::Tested(Box::new(Report::failed(
-            failure,
-            &reference.to_string(),
-            app.now(),
-        )));
+        let report = Report::failed(failure.reported(Some(reference)), app.now());
+        return Answer::Tested(Box::new(report));
     }
     let told = failure.told(app.config.sign_in.minutes_at_provider);
     Answer::Page {

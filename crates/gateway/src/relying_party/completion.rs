@@ -244,10 +244,20 @@ impl Claimed {
         let report = match &vouched.subject {
             Ok(subject) => Report::succeeded(&self.source, &vouched.claims, subject, &vouched.profile, now),
             Err(error) => {
-                Report::without_subject(&self.source, &vouched.claims, error, &vouched.profile, now)
+                let failure = Failure::Subject(error.clone()).reported(None);
+                Report::without_subject(&self.source, &vouched.claims, failure, &vouched.profile, now)
             }
         };
-        let mut report = report.with_news(&self.source, news);
+        let is_refused = match news {
+            SecretNews::Refused(_) => true,
+            SecretNews::Accepted(_) => false,
+            SecretNews::None => self.source.client_secret.needs_attention(),
+        };
+        let mut report = if is_refused {
+            report.with_refused_secret()
+        } else {
+            report
+        };
         if !self.provider.sends_issuer && self.known.pending.callback == Callback::Shared {
             let several: Result<_, StoreError> =
                 self.app.store.look(|tx| Box::pin(project::are_several(tx))).await;

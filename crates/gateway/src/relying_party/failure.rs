@@ -5,14 +5,14 @@ mod advice;
 
 use std::borrow::Cow;
 
-use gatewright_domain::sign_in_attempt::Step;
+use gatewright_domain::{reference::Reference, sign_in_attempt::Step};
 use gatewright_identity::{
     IdTokenError, IssuerDifference, Malformed, ProviderError, TokenError, VerifyError, subject::SubjectError,
 };
 use gatewright_store::StoreError;
 use http::StatusCode;
 
-use crate::{directory::Stale, sign_in_trace::Trace};
+use crate::{directory::Stale, sign_in_trace::Trace, test_report::ReportedFailure};
 
 /// Why a sign-in did not go on. Display is for the log: exact, and without secret, code, token or claim value.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +148,16 @@ impl Failure {
     /// Writes itself into the trace of its sign-in.
     pub(super) fn tell(&self, trace: &Trace) {
         trace.fail(self.step(), &self.to_string(), self.advice());
+    }
+
+    /// How the report of a test tells it, with the reference that finds the log entry.
+    pub(super) fn reported(&self, reference: Option<Reference>) -> ReportedFailure {
+        ReportedFailure {
+            step: self.step().as_str().to_owned(),
+            reason: self.to_string(),
+            advice: self.advice().to_owned(),
+            reference: reference.map(|reference| reference.to_string()),
+        }
     }
 
     /// The step that failed.

@@ -1,8 +1,6 @@
 //! Test sign-ins: the page on which one begins, and what is kept of how it ends. Between the two it is a sign-in like any
 //! other, through the same callback.
 
-mod report;
-
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -25,12 +23,12 @@ use gatewright_store::{StoreError, Urgency, test_sign_in as rows, user_source};
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-pub use self::report::{Fit, Report, ReportedClaim, ReportedFailure};
 use super::{
     failure::Failure,
     pending::{Aim, PendingSignIn},
     start::{self, Started},
 };
+pub use crate::test_report::{Fit, Report, ReportedClaim, ReportedFailure};
 use crate::{
     Gateways, account_sessions,
     authorization_server::{redirect, unavailable_page},
@@ -136,11 +134,10 @@ impl BeginError {
             ),
             Self::Limited(response) => *response,
             Self::Failed { home: Some(path), .. } => redirect(&path, Vec::new()),
-            Self::Failed { failure, home: None } => page::test_report(&Report::failed(
-                &failure,
-                &context.id.reference().to_string(),
-                app.now(),
-            )),
+            Self::Failed { failure, home: None } => {
+                let reported = failure.reported(Some(context.id.reference()));
+                page::test_report(&Report::failed(reported, app.now()))
+            }
             Self::Store(_) => unavailable_page(context.id.reference()),
         }
     }
@@ -205,7 +202,7 @@ async fn try_begin(
         Ok(started) => started,
         Err(error) => {
             let failure = Failure::Discovery(error);
-            let report = Report::failed(&failure, &context.id.reference().to_string(), app.now());
+            let report = Report::failed(failure.reported(Some(context.id.reference())), app.now());
             note(app, test.project_id, test.id, &report).await?;
             let named = (test.project_id, test.user_source_id, test.id);
             let home = home_of(app, headers, named, &report).await;

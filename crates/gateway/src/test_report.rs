@@ -4,12 +4,11 @@
 use gatewright_domain::{Timestamp, user_source::UserSource};
 use gatewright_identity::{
     Email, Profile,
+    check::Finding,
     subject::{self, EMAIL_CHANGES_HANDS, SubjectError, UNLESS_SURE},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::relying_party::{check::Finding, failure::Failure, registration::SecretNews};
 
 /// Claims that are reported; the ID tokens with the most have some dozens.
 const MAX_CLAIMS: usize = 100;
@@ -131,7 +130,7 @@ pub struct ReportedFailure {
 
 impl Report {
     /// The provider vouched for a person, and the subject claim says who it is.
-    pub(in crate::relying_party) fn succeeded(
+    pub(crate) fn succeeded(
         source: &UserSource,
         claims: &Map<String, Value>,
         subject: &str,
@@ -146,21 +145,21 @@ impl Report {
 
     /// The provider vouched for a person, and the subject claim does not say who it is: the claims are there to choose
     /// another from.
-    pub(in crate::relying_party) fn without_subject(
+    pub(crate) fn without_subject(
         source: &UserSource,
         claims: &Map<String, Value>,
-        error: &SubjectError,
+        failure: ReportedFailure,
         profile: &Profile,
         now: Timestamp,
     ) -> Self {
         Self {
-            failure: Some(ReportedFailure::of(&Failure::Subject(error.clone()), None)),
+            failure: Some(failure),
             ..Self::of_claims(source, claims, profile, now)
         }
     }
 
     /// It failed before there were claims.
-    pub(in crate::relying_party) fn failed(failure: &Failure, reference: &str, now: Timestamp) -> Self {
+    pub(crate) fn failed(failure: ReportedFailure, now: Timestamp) -> Self {
         Self {
             finished_at: now,
             subject_claim: None,
@@ -169,27 +168,20 @@ impl Report {
             email: None,
             claims: Vec::new(),
             warnings: Vec::new(),
-            failure: Some(ReportedFailure::of(failure, Some(reference))),
+            failure: Some(failure),
         }
     }
 
-    /// The same with what was learnt about the client secret.
-    pub(in crate::relying_party) fn with_news(mut self, source: &UserSource, news: &SecretNews) -> Self {
-        let is_refused = match news {
-            SecretNews::Refused(_) => true,
-            SecretNews::Accepted(_) => false,
-            SecretNews::None => source.client_secret.needs_attention(),
-        };
-        if is_refused {
-            self.warnings.insert(
-                0,
-                finding(
-                    "/client_secret",
-                    "The provider refused the newest client secret and accepted the one before it.",
-                    "Type the secret that is registered at the provider now.",
-                ),
-            );
-        }
+    /// The same where the provider refused the newest client secret.
+    pub(crate) fn with_refused_secret(mut self) -> Self {
+        self.warnings.insert(
+            0,
+            finding(
+                "/client_secret",
+                "The provider refused the newest client secret and accepted the one before it.",
+                "Type the secret that is registered at the provider now.",
+            ),
+        );
         self
     }
 
@@ -254,17 +246,6 @@ impl ReportedClaim {
             is_subject: name == subject_claim,
             fit,
             detail,
-        }
-    }
-}
-
-impl ReportedFailure {
-    fn of(failure: &Failure, reference: Option<&str>) -> Self {
-        Self {
-            step: failure.step().as_str().to_owned(),
-            reason: failure.to_string(),
-            advice: failure.advice().to_owned(),
-            reference: reference.map(str::to_owned),
         }
     }
 }
