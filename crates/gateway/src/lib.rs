@@ -2,6 +2,7 @@
 //! sign-ins, and the resource server with its federation.
 
 mod admission;
+mod authorization_endpoint;
 pub mod authorization_server;
 pub mod front;
 mod gateways;
@@ -29,6 +30,7 @@ pub(crate) use gatewright_core::{
 pub fn routes<S: Clone + Send + Sync + 'static>(gateways: Arc<Gateways>) -> Router<S> {
     Router::new()
         .merge(authorization_server::routes())
+        .merge(authorization_endpoint::routes())
         .merge(relying_party::routes())
         .with_state(gateways)
 }

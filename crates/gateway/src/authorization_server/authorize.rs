@@ -3,11 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension,
-    extract::{Path, RawQuery, State},
-    response::Response,
-};
+use axum::response::Response;
 use gatewright_domain::{
     authorization::ConsentedRequest, gateway::TrustedClient, reference::Reference, sign_in_attempt::Step,
 };
@@ -22,6 +18,7 @@ use super::{
     answer,
     client::{self, Client, ClientError, ClientKind},
     consent::{self, SignInError},
+    departure::{Outcome, fits},
     gateway::{self, GatewayError},
     limits::{self, Action, Limited, Whose},
     members::{self, Asked},
@@ -31,7 +28,6 @@ use crate::{
     Gateways,
     directory::GatewayEntry,
     page::{self, ErrorPage, RejectedPage},
-    relying_party,
     request::RequestContext,
     sign_in_trace::before_allow::Sort,
 };
@@ -211,22 +207,21 @@ pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
 }
 
 /// GET `/mcp/{slug}/oauth2/authorize`.
-pub(super) async fn show(
-    State(app): State<Arc<Gateways>>,
-    Extension(context): Extension<RequestContext>,
-    Path(slug): Path<String>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let query = query.unwrap_or_default();
-    let outcome = match gateway::by_slug(&app, &slug) {
-        Ok(entry) => begin(&app, &entry, &query, &context, &headers).await,
+pub async fn show(
+    app: &Gateways,
+    slug: &str,
+    query: &str,
+    context: &RequestContext,
+    headers: &HeaderMap,
+) -> Outcome {
+    let outcome = match gateway::by_slug(app, slug) {
+        Ok(entry) => begin(app, &entry, query, context, headers).await,
         Err(error) => {
-            opening::stray(&app, &context, Step::Authorize, &error.to_string());
+            opening::stray(app, context, Step::Authorize, &error.to_string());
             Err(error.into())
         }
     };
-    outcome.unwrap_or_else(|error| error.into_response(&context, context.id.reference()))
+    outcome.unwrap_or_else(|error| error.into_response(context, context.id.reference()).into())
 }
 
 /// Checks a request for a gateway and answers it with the consent page, or, for a trusted client, begins the sign-in.
@@ -237,7 +232,7 @@ pub(super) async fn begin(
     query: &str,
     context: &RequestContext,
     headers: &HeaderMap,
-) -> Result<Response, AuthorizeError> {
+) -> Result<Outcome, AuthorizeError> {
     let mut opening = Opening::new(app, entry, context);
     let outcome = check(&mut opening, query, context, headers).await;
     if let Err(error) = &outcome
@@ -253,7 +248,7 @@ async fn check(
     query: &str,
     context: &RequestContext,
     headers: &HeaderMap,
-) -> Result<Response, AuthorizeError> {
+) -> Result<Outcome, AuthorizeError> {
     let (app, entry) = (opening.app, opening.entry);
     app.authorization_server
         .limits
@@ -273,14 +268,14 @@ async fn check(
     let skips_page = is_trusted(entry, &client, request.kind);
     let kind = request.kind;
     let consented = consented(entry, &client, &request);
-    if !relying_party::fits(&consented) {
+    if !fits(&consented) {
         return Err(AuthorizeError::TooLong);
     }
     let asked = members::asked(app, entry, headers, query)
         .await
         .map_err(SignInError::Member)?;
     let member = match asked {
-        Asked::SignInFirst(redirect) => return Ok(redirect),
+        Asked::SignInFirst(redirect) => return Ok(redirect.into()),
         Asked::Member(account) => Some(account),
         Asked::Anybody => None,
     };
@@ -292,15 +287,8 @@ async fn check(
         return Ok(consent::begin_sign_in(app, entry, consented, member, before, context, headers).await?);
     }
     let before = opening.shows_consent();
-    Ok(consent::show(
-        app,
-        entry,
-        &client,
-        kind,
-        &consented,
-        member.as_ref(),
-        before,
-    ))
+    let page = consent::show(app, entry, &client, kind, &consented, member.as_ref(), before);
+    Ok(page.into())
 }
 
 fn consented(entry: &GatewayEntry, client: &Client, request: &AuthorizationRequest) -> ConsentedRequest {

@@ -5,12 +5,7 @@ mod caution;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Extension,
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{body::Body, response::Response};
 use gatewright_domain::{
     Timestamp,
     account::Account,
@@ -37,7 +32,9 @@ use super::{
     answer,
     authorize::{AuthorizeError, gateway_page, limited_page, listed, unavailable_page},
     client::{self, Client, ClientError, ClientKind},
-    code, gateway,
+    code,
+    departure::{Departure, Outcome, no_departure_page},
+    gateway,
     limits::{self, Action, Limited},
     members::{self, MemberError},
     often::consent_used_up_page,
@@ -48,7 +45,6 @@ use crate::{
     authorization_server::known_clients,
     directory::GatewayEntry,
     page::{self, ConsentPage, ErrorPage},
-    relying_party::{self, StartError},
     request::{BodyError, RequestContext},
     same_origin::is_same_origin,
     sign_in_trace::{BeforeAllow, before_allow::Sort},
@@ -80,9 +76,6 @@ pub(super) enum SignInError {
     /// The gateway's source is not there.
     #[error("the gateway has no active User Source")]
     NoSource,
-    /// The relying party could not begin.
-    #[error(transparent)]
-    Start(#[from] StartError),
     /// A member's sign-in does not go on.
     #[error(transparent)]
     Member(#[from] MemberError),
@@ -95,7 +88,6 @@ impl SignInError {
             Self::Limited(_) => (Sort::Limited, limits::ADVICE),
             Self::Client(error) => return Some(Refusal::of_client(error, Step::Redirect)),
             Self::NoSource => (Sort::Refused, "Activate the User Source of this gateway."),
-            Self::Start(_) => return None,
             Self::Member(error) => return error.traced(),
         };
         let step = Step::Redirect;
@@ -107,14 +99,7 @@ impl SignInError {
         match self {
             Self::Limited(limited) => limited_page(limited, reference),
             Self::Client(error) => AuthorizeError::Client(error).into_response(context, reference),
-            Self::Start(error) if error.is_limited() => limited_page(Limited::AT_PROVIDER, reference),
-            Self::NoSource | Self::Start(_) => page::error(&ErrorPage {
-                status: StatusCode::BAD_GATEWAY,
-                title: "Signing in is not possible right now".to_owned(),
-                explanation: "The sign-in service of your organization does not answer as it should. No access was given.".to_owned(),
-                advice: "Wait a minute and reload this page. If it stays like this, tell the people who run the gateway.".to_owned(),
-                reference,
-            }),
+            Self::NoSource => no_departure_page(false, reference),
             Self::Member(error) => error.into_response(context, reference),
         }
     }
@@ -266,27 +251,27 @@ pub(super) fn show(
 }
 
 /// POST `/mcp/{slug}/oauth2/authorize`: the answer of the person.
-pub(super) async fn decide(
-    State(app): State<Arc<Gateways>>,
-    Extension(context): Extension<RequestContext>,
-    Path(slug): Path<String>,
-    headers: HeaderMap,
+pub async fn decide(
+    app: &Gateways,
+    slug: &str,
+    context: &RequestContext,
+    headers: &HeaderMap,
     body: Body,
-) -> Response {
-    let entry = match gateway::by_slug(&app, &slug) {
+) -> Outcome {
+    let entry = match gateway::by_slug(app, slug) {
         Ok(entry) => entry,
         Err(error) => {
-            opening::stray(&app, &context, Step::Consent, &error.to_string());
-            return gateway_page(error, context.id.reference());
+            opening::stray(app, context, Step::Consent, &error.to_string());
+            return gateway_page(error, context.id.reference()).into();
         }
     };
-    let mut opening = Opening::new(&app, &entry, &context);
-    let outcome = act(&mut opening, &context, &headers, body).await;
+    let mut opening = Opening::new(app, &entry, context);
+    let outcome = act(&mut opening, context, headers, body).await;
     outcome.unwrap_or_else(|error| {
         if let Some(refusal) = error.traced() {
             opening.refused(&error.to_string(), refusal);
         }
-        error.into_response(&context, opening.reference())
+        error.into_response(context, opening.reference()).into()
     })
 }
 
@@ -295,7 +280,7 @@ async fn act(
     context: &RequestContext,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Response, ConsentError> {
+) -> Result<Outcome, ConsentError> {
     let (app, entry) = (opening.app, opening.entry);
     app.authorization_server
         .limits
@@ -343,23 +328,23 @@ async fn act(
                 ErrorCode::AccessDenied,
                 "The user did not allow access.",
             );
-            Ok(answer::redirect(&denied, Vec::new()))
+            Ok(answer::redirect(&denied, Vec::new()).into())
         }
         Ok(_) | Err(_) => Err(ConsentError::NoDecision),
     }
 }
 
-/// Begins a sign-in at the gateway's identity provider: this is where the browser gets its cookie. At a gateway for
-/// members it is over at once, because `member`, who was asked, is signed in already.
+/// Has a sign-in begin at the gateway's identity provider. At a gateway for members it is over at once, because `member`, who
+/// was asked, is signed in already.
 pub(super) async fn begin_sign_in(
     app: &Gateways,
-    entry: &GatewayEntry,
+    entry: &Arc<GatewayEntry>,
     request: ConsentedRequest,
     member: Option<AccountId>,
     before: BeforeAllow,
     context: &RequestContext,
     headers: &HeaderMap,
-) -> Result<Response, SignInError> {
+) -> Result<Outcome, SignInError> {
     app.authorization_server
         .limits
         .check(Action::BeginSignIn, context, Some(entry.gateway.id))?;
@@ -372,13 +357,18 @@ pub(super) async fn begin_sign_in(
     client::check_blocked(app, entry, &request.client_id)?;
     if entry.gateway.authentication == Authentication::ProjectMembers {
         let asked = member.ok_or(MemberError::SomebodyElse)?;
-        return Ok(members::allow(app, entry, request, asked, before, headers).await?);
+        let allowed = members::allow(app, entry, request, asked, before, headers).await?;
+        return Ok(allowed.into());
     }
     let source = entry.source.as_ref().ok_or(SignInError::NoSource)?;
     // The provider may have to be asked, and no one else shall wait for that.
     drop(place);
-    let started = relying_party::start(app, entry, source, request, before, headers).await?;
-    Ok(answer::redirect(&started.redirect, started.set_cookies))
+    Ok(Outcome::Departs(Box::new(Departure {
+        entry: Arc::clone(entry),
+        source: Arc::clone(source),
+        request,
+        before,
+    })))
 }
 
 /// A form of one gateway is not a form of another.

@@ -9,6 +9,7 @@ mod client_keys;
 pub mod code;
 mod code_grant;
 mod consent;
+mod departure;
 mod failed_proofs;
 mod gateway;
 pub mod known_clients;
@@ -34,9 +35,12 @@ mod token;
 
 pub use answer::{form, redirect, retry_later};
 pub use arrivals::Carried;
-pub use authorize::unavailable_page;
+pub use authorize::{show, unavailable_page};
+pub use consent::decide;
+pub use departure::{Departure, Outcome, carried, fits, no_departure_page};
 pub use limits::TOO_MANY_ADVICE;
 pub use metadata::first_asked;
+pub use root::authorize as show_at_root;
 
 use std::sync::Arc;
 
@@ -92,20 +96,10 @@ impl AuthorizationServer {
     }
 }
 
-/// Routes. What programs in browsers call answers any origin; what people see never does.
+/// Routes for programs, also in browsers: they answer any origin. What people see never does; that is the authorization
+/// endpoint, which has its own routes.
 pub fn routes() -> Router<Arc<Gateways>> {
-    Router::new()
-        .merge(pages())
-        .merge(open().layer(middleware::from_fn(answer::open_to_any_origin)))
-}
-
-fn pages() -> Router<Arc<Gateways>> {
-    Router::new()
-        .route(
-            "/mcp/{slug}/oauth2/authorize",
-            get(authorize::show).post(consent::decide),
-        )
-        .route("/authorize", get(root::authorize))
+    open().layer(middleware::from_fn(answer::open_to_any_origin))
 }
 
 fn open() -> Router<Arc<Gateways>> {

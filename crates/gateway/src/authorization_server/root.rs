@@ -22,6 +22,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     answer, authorize,
+    departure::Outcome,
     gateway::{self, GatewayError},
     opening, revoke,
     token::{self, Tally, TokenError},
@@ -34,21 +35,20 @@ use crate::{
 };
 
 /// GET `/authorize`.
-pub(super) async fn authorize(
-    State(app): State<Arc<Gateways>>,
-    Extension(context): Extension<RequestContext>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let query = query.unwrap_or_default();
-    let request = UnverifiedRequest::parse(&query);
+pub async fn authorize(
+    app: &Gateways,
+    query: &str,
+    context: &RequestContext,
+    headers: &HeaderMap,
+) -> Outcome {
+    let request = UnverifiedRequest::parse(query);
     let client_id = request.client_id().unwrap_or_default();
-    match meant(&app, request.resources(), client_id).await {
-        Ok(entry) => authorize::begin(&app, &entry, &query, &context, &headers)
+    match meant(app, request.resources(), client_id).await {
+        Ok(entry) => authorize::begin(app, &entry, query, context, headers)
             .await
-            .unwrap_or_else(|error| error.into_response(&context, context.id.reference())),
+            .unwrap_or_else(|error| error.into_response(context, context.id.reference()).into()),
         Err(MeantError::Gateway(error @ GatewayError::NotFound)) => {
-            opening::stray(&app, &context, Step::Authorize, &error.to_string());
+            opening::stray(app, context, Step::Authorize, &error.to_string());
             page::error(&ErrorPage {
                 status: StatusCode::BAD_REQUEST,
                 title: "Which gateway do you want to sign in to?".to_owned(),
@@ -60,9 +60,10 @@ pub(super) async fn authorize(
                         .to_owned(),
                 reference: context.id.reference(),
             })
+            .into()
         }
         Err(MeantError::Gateway(GatewayError::Stale(_)) | MeantError::Store(_)) => {
-            authorize::unavailable_page(context.id.reference())
+            authorize::unavailable_page(context.id.reference()).into()
         }
     }
 }

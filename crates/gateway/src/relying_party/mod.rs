@@ -24,7 +24,6 @@ mod tests;
 
 pub use check::{Candidate, CheckResult, check};
 pub use failure::Failure;
-pub use pending::fits;
 pub use start::{StartError, Started, start};
 
 use std::sync::Arc;

@@ -4,7 +4,6 @@
 use gatewright_domain::{
     Timestamp,
     authorization::ConsentedRequest,
-    client::short_id,
     id::{AttemptId, GatewayId, ProjectId, TestSignInId, UserSourceId},
     reference::Reference,
     sealed::Purpose,
@@ -18,10 +17,6 @@ use http::HeaderMap;
 
 use super::{failure::Failure, packed};
 use crate::Gateways;
-
-/// How long a request of a client may be as JSON. Packed it is never longer; with the rest of a sign-in and sealed it stays
-/// below what browsers keep of one cookie, 4,096 bytes (RFC 6265 section 6.1).
-const MAX_REQUEST_BYTES: usize = 2_200;
 
 /// What the cookies of sign-ins are called, one for each.
 const COOKIE: &str = "gatewright-sign-in-";
@@ -106,20 +101,6 @@ impl PendingSignIn {
     }
 }
 
-/// A request as it is carried: with the short form of the client, which is all that is needed from *Allow* on.
-pub(super) fn carried(request: ConsentedRequest) -> ConsentedRequest {
-    ConsentedRequest {
-        client_id: short_id(&request.client_id),
-        ..request
-    }
-}
-
-/// Whether a sign-in for this request fits into a cookie.
-pub fn fits(request: &ConsentedRequest) -> bool {
-    let plain = serde_json::to_vec(&carried(request.clone()));
-    plain.is_ok_and(|plain| plain.len() <= MAX_REQUEST_BYTES)
-}
-
 /// Seals a sign-in for the cookie of `state`.
 pub(super) fn seal(app: &Gateways, state: TokenHash, pending: &PendingSignIn) -> SealedText {
     let plain = packed::pack(pending);
@@ -151,6 +132,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::authorization_server::fits;
 
     /// Browsers keep a cookie of this length, name and attributes included (RFC 6265 section 6.1).
     const MAX_COOKIE_BYTES: usize = 4_096;

@@ -13,7 +13,10 @@ use super::{
     pending::{self, Aim, Begun, PendingSignIn},
     registration,
 };
-use crate::{Gateways, directory::GatewayEntry, fetch::FetchError, sign_in_trace::BeforeAllow};
+use crate::{
+    Gateways, authorization_server::carried, directory::GatewayEntry, fetch::FetchError,
+    sign_in_trace::BeforeAllow,
+};
 
 /// A sign-in that began: where to send the browser, and the cookies to set and to expire.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ pub async fn start(
     let pending = pending(
         &binding,
         source,
-        Aim::Client(pending::carried(request)),
+        Aim::Client(carried(request)),
         Some(begun),
         until,
     );
