@@ -53,15 +53,11 @@ pub struct Between {
 
 const GATEWAY: &str = "crates/gateway";
 const GATEWAYS: &str = "`Gateways` owns this part, which needs `Gateways`: each is to own its state";
-const PARTS: &str = "to be split into crates";
 
 pub const CIRCLES: &[Between] = &[
     between(GATEWAY, "gateways", "authorization_server", GATEWAYS),
-    between(GATEWAY, "gateways", "relying_party", GATEWAYS),
     between(GATEWAY, "gateways", "resource_server", GATEWAYS),
     between(GATEWAY, "gateways", "sign_in_trace", GATEWAYS),
-    between(GATEWAY, "authorization_server", "relying_party", PARTS),
-    between(GATEWAY, "page", "relying_party", PARTS),
     between(
         "crates/core",
         "config",
