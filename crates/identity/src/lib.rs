@@ -14,6 +14,7 @@ mod excerpt;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod id_token;
+pub mod packed;
 mod providers;
 mod pushed_request;
 mod pushes;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{
     Extension,
     body::Body,
-    extract::{RawQuery, State},
+    extract::State,
     response::Response,
 };
 use gatewright_domain::{client::RegisteredClient, id::ClientId, sign_in_attempt::Step};

@@ -1,15 +1,13 @@
 //! The short form in which a sign-in under way is sealed: a browser keeps ten of them, and proxies limit the head of a
-//! request. Identifiers and random values are bytes, and nothing has a name. Another version of this program that packs
-//! otherwise says so in the first byte.
+//! request. Another version of this program that packs otherwise says so in the first byte.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatewright_domain::{
-    Timestamp,
     authorization::ConsentedRequest,
     id::{AttemptId, ClientId, GatewayId, ProjectId, TestSignInId, UserSourceId},
     reference::Reference,
     user_source::Callback,
 };
+use gatewright_identity::packed::{Packer, Unpacker};
 
 use super::pending::{Aim, Begun, PendingSignIn};
 
@@ -18,11 +16,11 @@ const VERSION: u8 = 1;
 
 /// Packs a sign-in.
 pub(super) fn pack(pending: &PendingSignIn) -> Vec<u8> {
-    let mut packer = Packer(vec![VERSION]);
+    let mut packer = Packer::new(VERSION);
     match &pending.aim {
         Aim::Client(request) => {
             packer.number(0);
-            packer.request(request);
+            pack_request(&mut packer, request);
         }
         Aim::Test(id) => {
             packer.number(1);
@@ -44,19 +42,15 @@ pub(super) fn pack(pending: &PendingSignIn) -> Vec<u8> {
         packer.time(begun.started_at);
     });
     packer.time(pending.expires_at);
-    packer.0
+    packer.finish()
 }
 
 /// Reads what [`pack`] made; `None` for anything else.
 pub(super) fn unpack(packed: &[u8]) -> Option<PendingSignIn> {
-    let (version, rest) = packed.split_first()?;
-    if *version != VERSION {
-        return None;
-    }
-    let mut unpacker = Unpacker(rest);
+    let mut unpacker = Unpacker::new(packed, VERSION)?;
     let pending = PendingSignIn {
         aim: match unpacker.number()? {
-            0 => Aim::Client(unpacker.request()?),
+            0 => Aim::Client(unpack_request(&mut unpacker)?),
             1 => Aim::Test(TestSignInId::of_number(unpacker.id()?)),
             _ => return None,
         },
@@ -79,139 +73,48 @@ pub(super) fn unpack(packed: &[u8]) -> Option<PendingSignIn> {
         })?,
         expires_at: unpacker.time()?,
     };
-    unpacker.0.is_empty().then_some(pending)
+    unpacker.is_finished().then_some(pending)
 }
 
-struct Packer(Vec<u8>);
-
-impl Packer {
-    /// Seven bits a byte, the lowest first.
-    fn number(&mut self, number: u64) {
-        let mut rest = number;
-        loop {
-            let [low, ..] = (rest & 0x7f).to_le_bytes();
-            rest >>= 7;
-            if rest == 0 {
-                self.0.push(low);
-                return;
-            }
-            self.0.push(low | 0x80);
-        }
+fn pack_request(packer: &mut Packer, request: &ConsentedRequest) {
+    packer.id(request.gateway_id.number());
+    let id = request.client_id.parse::<ClientId>().ok();
+    let id = id.filter(|id| id.to_string() == request.client_id);
+    packer.option(id, |packer, id| packer.id(id.number()));
+    if id.is_none() {
+        packer.text(&request.client_id);
     }
-
-    fn id(&mut self, number: u128) {
-        self.0.extend_from_slice(&number.to_be_bytes());
-    }
-
-    fn time(&mut self, at: Timestamp) {
-        self.number(at.as_millis().cast_unsigned());
-    }
-
-    /// A text. Random values are base64url: their bytes are a quarter shorter, and give the same text back.
-    fn text(&mut self, text: &str) {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-        let (kind, bytes) = match &bytes {
-            Some(bytes) if URL_SAFE_NO_PAD.encode(bytes) == text => (1, bytes.as_slice()),
-            _ => (0, text.as_bytes()),
-        };
-        self.number(bytes.len() as u64 * 2 + kind);
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn option<T>(&mut self, value: Option<T>, pack: impl FnOnce(&mut Self, T)) {
-        self.number(u64::from(value.is_some()));
-        if let Some(value) = value {
-            pack(self, value);
-        }
-    }
-
-    fn request(&mut self, request: &ConsentedRequest) {
-        self.id(request.gateway_id.number());
-        let id = request.client_id.parse::<ClientId>().ok();
-        let id = id.filter(|id| id.to_string() == request.client_id);
-        self.option(id, |packer, id| packer.id(id.number()));
-        if id.is_none() {
-            self.text(&request.client_id);
-        }
-        self.text(&request.client_name);
-        self.text(&request.redirect_uri);
-        self.option(request.state.as_deref(), Self::text);
-        self.text(&request.code_challenge);
-        self.text(&request.scope);
-        self.option(request.consent_id.as_deref(), Self::text);
-    }
+    packer.text(&request.client_name);
+    packer.text(&request.redirect_uri);
+    packer.option(request.state.as_deref(), Packer::text);
+    packer.text(&request.code_challenge);
+    packer.text(&request.scope);
+    packer.option(request.consent_id.as_deref(), Packer::text);
 }
 
-struct Unpacker<'a>(&'a [u8]);
-
-impl<'a> Unpacker<'a> {
-    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let [byte] = *self.bytes(1)? else { return None };
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn id(&mut self) -> Option<u128> {
-        let bytes = self.bytes(size_of::<u128>())?;
-        Some(u128::from_be_bytes(bytes.try_into().ok()?))
-    }
-
-    fn time(&mut self) -> Option<Timestamp> {
-        Some(Timestamp::from_millis(self.number()?.cast_signed()))
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let head = self.number()?;
-        let bytes = self.bytes(usize::try_from(head / 2).ok()?)?;
-        if head % 2 == 1 {
-            return Some(URL_SAFE_NO_PAD.encode(bytes));
-        }
-        String::from_utf8(bytes.to_vec()).ok()
-    }
-
-    /// The outer `None` is a form that cannot be read.
-    #[expect(clippy::option_option, reason = "one of them says that the form is broken")]
-    fn option<T>(&mut self, unpack: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        match self.number()? {
-            0 => Some(None),
-            1 => unpack(self).map(Some),
-            _ => None,
-        }
-    }
-
-    fn request(&mut self) -> Option<ConsentedRequest> {
-        let gateway_id = GatewayId::of_number(self.id()?);
-        let id = self.option(|unpacker| Some(ClientId::of_number(unpacker.id()?).to_string()))?;
-        Some(ConsentedRequest {
-            gateway_id,
-            client_id: match id {
-                Some(id) => id,
-                None => self.text()?,
-            },
-            client_name: self.text()?,
-            redirect_uri: self.text()?,
-            state: self.option(Self::text)?,
-            code_challenge: self.text()?,
-            scope: self.text()?,
-            consent_id: self.option(Self::text)?,
-        })
-    }
+fn unpack_request(unpacker: &mut Unpacker<'_>) -> Option<ConsentedRequest> {
+    let gateway_id = GatewayId::of_number(unpacker.id()?);
+    let id = unpacker.option(|unpacker| Some(ClientId::of_number(unpacker.id()?).to_string()))?;
+    Some(ConsentedRequest {
+        gateway_id,
+        client_id: match id {
+            Some(id) => id,
+            None => unpacker.text()?,
+        },
+        client_name: unpacker.text()?,
+        redirect_uri: unpacker.text()?,
+        state: unpacker.option(Unpacker::text)?,
+        code_challenge: unpacker.text()?,
+        scope: unpacker.text()?,
+        consent_id: unpacker.option(Unpacker::text)?,
+    })
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use gatewright_domain::Timestamp;
+
     use super::*;
 
     /// A sign-in as an app on somebody's machine begins it.
