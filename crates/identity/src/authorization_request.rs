@@ -1,12 +1,11 @@
 //! The authorization request to a provider: where the browser is sent (OpenID Connect Core section 3.1.2.1).
 
-use gatewright_domain::{Entropy, entropy};
 use gatewright_oauth::pkce::{self, CodeChallenge};
 use url::Url;
 
 use crate::{
     fetch::FetchError,
-    providers::{ProviderError, Resource},
+    providers::{ProviderError, Providers, Resource},
     visit::Visit,
 };
 
@@ -21,11 +20,11 @@ pub struct Binding {
     pub verifier: String,
 }
 
-impl Binding {
-    /// New values.
-    pub fn new(entropy: &dyn Entropy) -> Self {
-        let [state, nonce, verifier] = [(); 3].map(|()| entropy::token(entropy));
-        Self {
+impl Providers {
+    /// The random values of a new request.
+    pub fn bind(&self) -> Binding {
+        let [state, nonce, verifier] = [(); 3].map(|()| self.token());
+        Binding {
             state,
             nonce,
             verifier,

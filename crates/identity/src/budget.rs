@@ -31,7 +31,7 @@ impl Budget {
     }
 
     /// Sends a request whose answer is for this browser alone.
-    pub async fn ask(
+    pub(crate) async fn ask(
         self,
         fetch: &Fetch,
         request: Request<Full<Bytes>>,
@@ -44,12 +44,12 @@ impl Budget {
 
     /// Waits until the project may wait for a fetch that several may wait for; `None` when that is not in time. One whose
     /// providers hang begins so few of those at once that others can begin theirs at the same domain.
-    pub async fn turn(self, fetch: &Fetch) -> Option<Turn> {
+    pub(crate) async fn turn(self, fetch: &Fetch) -> Option<Turn> {
         fetch.turn(self.project, self.until).await
     }
 
     /// The limits of one fetch that several may wait for: at most `longest`, and never past the deadline.
-    pub fn limits(self, longest: Duration, body: usize) -> Limits {
+    pub(crate) fn limits(self, longest: Duration, body: usize) -> Limits {
         Limits {
             deadline: self.remaining().min(longest),
             body,
@@ -62,7 +62,7 @@ impl Budget {
     }
 
     /// The deadline itself.
-    pub const fn until(self) -> Instant {
+    pub(crate) const fn until(self) -> Instant {
         self.until
     }
 }

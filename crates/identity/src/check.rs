@@ -161,8 +161,8 @@ pub struct Candidate<'a> {
     pub client_authentication: AuthenticationChoice,
 }
 
-/// Checks a User Source against its provider, within some ten seconds. Always fetches anew, at the expense of the project that
-/// asks, if it is one. Otherwise one could name addresses that hang at the domain of other projects' provider, and so take the
+/// Checks a User Source against its provider, within some ten seconds. Fetches each time, at the expense of the project that
+/// asks, if there is one. Otherwise one could name addresses that hang at the domain of other projects' provider, and so take the
 /// connections with which all of them sign in there. `has_neighbours` says whether the instance has several projects.
 pub async fn check(
     providers: &Providers,

@@ -11,17 +11,17 @@ use url::{Url, form_urlencoded};
 
 /// A client as it presents itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Presented<'a> {
+pub(crate) struct Presented<'a> {
     /// The client id registered at the provider.
-    pub id: &'a str,
+    pub(crate) id: &'a str,
     /// Its secret.
-    pub secret: &'a Secret,
+    pub(crate) secret: &'a Secret,
     /// How the secret is sent.
-    pub method: SecretMethod,
+    pub(crate) method: SecretMethod,
 }
 
 /// A form for an endpoint that authenticates clients.
-pub fn request(
+pub(crate) fn request(
     endpoint: &Url,
     client: Presented<'_>,
     parameters: &[(&str, &str)],
@@ -57,7 +57,7 @@ const MISREAD: &AsciiSet = &CONTROLS.add(b'%').add(b'+').add(b':').add(b' ');
 
 /// The `Authorization` header of `client_secret_basic`: id and secret, encoded as far as anybody could misread them, so
 /// a colon in the id cannot move the boundary (RFC 6749 section 2.3.1). Marked sensitive.
-pub fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
+pub(crate) fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
     let encode = |text| utf8_percent_encode(text, MISREAD).to_string();
     let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
     let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))

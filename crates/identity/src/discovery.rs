@@ -20,14 +20,14 @@ pub enum Unusable {
 
 /// Which URLs are good enough to send people and secrets to.
 #[derive(Debug, Clone, Copy)]
-pub struct UrlRule {
+pub(crate) struct UrlRule {
     /// Whether plain http is allowed on loopback: only while our own public URL is loopback.
-    pub loopback_http: bool,
+    pub(crate) loopback_http: bool,
 }
 
 impl UrlRule {
     /// Reads an endpoint or issuer.
-    pub fn read(self, text: &str) -> Result<Url, Unusable> {
+    pub(crate) fn read(self, text: &str) -> Result<Url, Unusable> {
         let url = Url::parse(text).map_err(|_| Unusable::NotAUrl)?;
         let secure = match url.scheme() {
             "https" => url.host().is_some(),
@@ -56,36 +56,36 @@ fn is_loopback(url: &Url) -> bool {
 
 /// Where the discovery document of an issuer lies: one terminating slash of the issuer is removed before the path is
 /// appended (OpenID Connect Discovery 1.0 section 4.1).
-pub fn document_url(issuer: &str) -> String {
+pub(crate) fn document_url(issuer: &str) -> String {
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{base}/.well-known/openid-configuration")
 }
 
 /// The member that says where authorization requests are pushed to (RFC 9126 section 5).
-pub const PUSHED_REQUESTS: &str = "pushed_authorization_request_endpoint";
+pub(crate) const PUSHED_REQUESTS: &str = "pushed_authorization_request_endpoint";
 
 /// A discovery document as it came, with each member still to be judged.
 #[derive(Debug, Clone)]
-pub struct Document(Map<String, Value>);
+pub(crate) struct Document(Map<String, Value>);
 
 impl Document {
     /// Reads a JSON object; nothing when it is not one.
-    pub fn parse(body: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice(body).ok().map(Self)
     }
 
     /// How the document's issuer differs from the configured one; nothing when they are equal byte for byte.
-    pub fn issuer_difference(&self, configured: &str) -> Option<IssuerDifference> {
+    pub(crate) fn issuer_difference(&self, configured: &str) -> Option<IssuerDifference> {
         IssuerDifference::between(configured, self.issuer())
     }
 
     /// The issuer as the document has it.
-    pub fn issuer(&self) -> Option<&str> {
+    pub(crate) fn issuer(&self) -> Option<&str> {
         self.0.get("issuer").and_then(Value::as_str)
     }
 
     /// An endpoint by its member's name.
-    pub fn endpoint(&self, member: &str, rule: UrlRule) -> Result<Url, Unusable> {
+    pub(crate) fn endpoint(&self, member: &str, rule: UrlRule) -> Result<Url, Unusable> {
         let text = self
             .0
             .get(member)
@@ -95,12 +95,12 @@ impl Document {
     }
 
     /// The member as it came, when it is a text.
-    pub fn text(&self, member: &str) -> Option<&str> {
+    pub(crate) fn text(&self, member: &str) -> Option<&str> {
         self.0.get(member).and_then(Value::as_str)
     }
 
     /// A list of texts; `None` when the provider publishes none. Items that are no text are left out.
-    pub fn list(&self, member: &str) -> Option<Vec<String>> {
+    pub(crate) fn list(&self, member: &str) -> Option<Vec<String>> {
         let items = self.0.get(member)?.as_array()?;
         Some(
             items
@@ -112,12 +112,12 @@ impl Document {
     }
 
     /// Whether authorization requests must be pushed (RFC 9126 section 5).
-    pub fn requires_pushed_requests(&self) -> bool {
+    pub(crate) fn requires_pushed_requests(&self) -> bool {
         self.flag("require_pushed_authorization_requests")
     }
 
     /// Whether a member is `true`.
-    pub fn flag(&self, member: &str) -> bool {
+    pub(crate) fn flag(&self, member: &str) -> bool {
         self.0.get(member) == Some(&Value::Bool(true))
     }
 }
@@ -143,7 +143,11 @@ pub struct Provider {
 
 impl Provider {
     /// Takes from a document what a sign-in needs. The error names the first member that forbids it.
-    pub fn from_document(document: &Document, issuer: &str, rule: UrlRule) -> Result<Self, UnusableDocument> {
+    pub(crate) fn from_document(
+        document: &Document,
+        issuer: &str,
+        rule: UrlRule,
+    ) -> Result<Self, UnusableDocument> {
         if let Some(difference) = document.issuer_difference(issuer) {
             return Err(UnusableDocument::Issuer(difference));
         }

@@ -10,16 +10,16 @@ const SHOWN: usize = 60;
 
 /// An error of an endpoint.
 #[derive(Debug, PartialEq, Eq)]
-pub struct EndpointError {
+pub(crate) struct EndpointError {
     /// Its code, made safe to show.
-    pub code: String,
+    pub(crate) code: String,
     /// What it is about.
-    pub kind: ErrorKind,
+    pub(crate) kind: ErrorKind,
 }
 
 /// What an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
+pub(crate) enum ErrorKind {
     /// The client: its id, its secret, or how that was sent.
     Client,
     /// The code.
@@ -33,7 +33,7 @@ pub enum ErrorKind {
 impl EndpointError {
     /// The error of an answer, whatever its HTTP status: some providers send errors with 200. An empty `error` is none, and
     /// some put an object in its place or use another name.
-    pub fn find(body: &Map<String, Value>) -> Option<Self> {
+    pub(crate) fn find(body: &Map<String, Value>) -> Option<Self> {
         let text = |from: &Map<String, Value>, name: &str| {
             let text = from.get(name)?.as_str()?;
             (!text.is_empty()).then(|| text.to_owned())

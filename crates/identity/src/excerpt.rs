@@ -1,7 +1,7 @@
 //! What a provider sent, made safe to show: short, on one line, and in plain characters.
 
 /// At most `max` characters of `text`; control characters and those that change the direction of writing become `?`.
-pub fn excerpt(text: &str, max: usize) -> String {
+pub(crate) fn excerpt(text: &str, max: usize) -> String {
     let mut shown: String = text.chars().take(max).map(plain).collect();
     if text.chars().nth(max).is_some() {
         shown.push('…');

@@ -124,7 +124,7 @@ impl From<JwsError> for IdTokenError {
 
 impl IdTokenError {
     /// Whether it may mean that the provider has rotated its keys.
-    pub const fn may_be_rotation(&self) -> bool {
+    pub(crate) const fn may_be_rotation(&self) -> bool {
         matches!(
             self,
             Self::UnknownKey(_) | Self::UnreadKey { .. } | Self::Ambiguous | Self::Signature
@@ -157,7 +157,7 @@ pub enum IssuerDifference {
 
 impl IssuerDifference {
     /// How `found` differs from `configured`; nothing when they are equal byte for byte.
-    pub fn between(configured: &str, found: Option<&str>) -> Option<Self> {
+    pub(crate) fn between(configured: &str, found: Option<&str>) -> Option<Self> {
         let Some(found) = found else {
             return Some(Self::Missing);
         };
@@ -179,26 +179,26 @@ impl IssuerDifference {
 
 /// What an ID token must say.
 #[derive(Debug)]
-pub struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// The configured issuer.
-    pub issuer: &'a str,
+    pub(crate) issuer: &'a str,
     /// The client id registered at the provider.
-    pub client_id: &'a str,
+    pub(crate) client_id: &'a str,
     /// The nonce sent.
-    pub nonce: &'a str,
+    pub(crate) nonce: &'a str,
     /// The access token that came with the ID token, for `at_hash`.
-    pub access_token: Option<&'a str>,
+    pub(crate) access_token: Option<&'a str>,
     /// The present moment.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// A token taken apart, with nothing proven yet.
 #[derive(Debug)]
-pub struct UnverifiedToken<'a>(Jws<'a>);
+pub(crate) struct UnverifiedToken<'a>(Jws<'a>);
 
 /// Claims that a key of the provider has signed.
 #[derive(Debug)]
-pub struct SignedClaims {
+pub(crate) struct SignedClaims {
     algorithm: SignatureAlgorithm,
     claims: Map<String, Value>,
 }
@@ -214,7 +214,7 @@ pub struct IdToken {
 
 impl<'a> UnverifiedToken<'a> {
     /// Takes a compact JWS apart and refuses algorithms that are not accepted.
-    pub fn parse(token: &'a str) -> Result<Self, IdTokenError> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, IdTokenError> {
         let jws = Jws::parse(token)?;
         let is_kind = |kind: &&str| {
             let typ = jws.typ.as_deref().unwrap_or_default();
@@ -235,7 +235,7 @@ impl<'a> UnverifiedToken<'a> {
 
     /// Checks the signature against the provider's keys, in a pool and before a deadline. An error that
     /// [may be a rotation](IdTokenError::may_be_rotation) is worth another look at the keys.
-    pub async fn verify(
+    pub(crate) async fn verify(
         &self,
         pool: &Signatures,
         keys: &Arc<KeySet>,
@@ -247,7 +247,7 @@ impl<'a> UnverifiedToken<'a> {
 
     /// The same on this thread.
     #[cfg(any(test, fuzzing))]
-    pub fn verify_here(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
+    pub(crate) fn verify_here(&self, keys: &KeySet) -> Result<SignedClaims, IdTokenError> {
         self.judge(keys, self.0.signed().verify(keys))
     }
 
@@ -275,12 +275,12 @@ impl<'a> UnverifiedToken<'a> {
 impl SignedClaims {
     /// Claims that nobody has signed, for what checks claims alone.
     #[cfg(any(test, fuzzing))]
-    pub const fn unproven(algorithm: SignatureAlgorithm, claims: Map<String, Value>) -> Self {
+    pub(crate) const fn unproven(algorithm: SignatureAlgorithm, claims: Map<String, Value>) -> Self {
         Self { algorithm, claims }
     }
 
     /// Checks the claims against what this sign-in expects.
-    pub fn check(self, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
+    pub(crate) fn check(self, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
         let claims = self.claims;
         let iss = claims.get("iss").and_then(Value::as_str);
         if let Some(difference) = IssuerDifference::between(expected.issuer, iss) {
@@ -305,7 +305,7 @@ impl SignedClaims {
     }
 
     /// The claims of a signed userinfo answer (OpenID Connect Core section 5.3.2): `iss` and `aud` hold where present.
-    pub fn into_userinfo(self, issuer: &str, client_id: &str) -> Option<Map<String, Value>> {
+    pub(crate) fn into_userinfo(self, issuer: &str, client_id: &str) -> Option<Map<String, Value>> {
         let claims = self.claims;
         let issuer_holds = claims.get("iss").is_none_or(|iss| iss == issuer);
         let audience_holds = !claims.contains_key("aud") || check_audience(&claims, client_id).is_ok();

@@ -1,6 +1,6 @@
-//! OAuth and OpenID Connect as a client, towards any provider: its documents and keys, what is sent to it, and what its
-//! answers prove. A caller has a [`Registration`] and gets a verified person; whom that makes of them, and what they get, is
-//! for the crates above. [`Providers`] is all the state there is, and a [`Visit`] the one way through.
+//! OAuth and OpenID Connect as a client, of any identity provider: its documents and keys, what is sent to it, and what its
+//! responses prove. A caller has a [`Registration`] and gets a verified person. Who that is here, and what they may do, is for
+//! the crates above. [`Providers`] is all the state, and a [`Visit`] the only way through the steps.
 
 mod authorization_request;
 mod budget;
@@ -27,6 +27,7 @@ pub mod testing;
 mod token_request;
 mod userinfo;
 mod verdicts;
+mod verify;
 mod visit;
 
 pub use authorization_request::Binding;
@@ -39,6 +40,7 @@ pub use registration::{ClientSecrets, Registration};
 pub use returned::{Malformed, Outcome, Returned};
 pub use token_request::{Redeemed, Redemption, Sent, TokenError, Tokens, Tried};
 pub use userinfo::{Email, Profile};
-pub use visit::{VerifyError, Visit};
+pub use verify::VerifyError;
+pub use visit::Visit;
 
 pub(crate) use gatewright_core::{fetch, jose};

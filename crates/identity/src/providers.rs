@@ -10,7 +10,6 @@ use http_body_util::Full;
 use url::Url;
 
 use crate::{
-    authorization_request::Binding,
     budget::Budget,
     discovery::{self, Document, Provider, UnusableDocument, UrlRule},
     fetch::{Fetch, FetchError, Limits, Turn},
@@ -165,11 +164,6 @@ impl Providers {
         self.clock.now()
     }
 
-    /// The random values of a new request.
-    pub fn bind(&self) -> Binding {
-        Binding::new(self.entropy.as_ref())
-    }
-
     /// A random text.
     pub(crate) fn token(&self) -> String {
         entropy::token(self.entropy.as_ref())
@@ -181,7 +175,7 @@ impl Providers {
     }
 
     /// Which URLs providers may have here.
-    pub fn url_rule(&self) -> UrlRule {
+    pub(crate) fn url_rule(&self) -> UrlRule {
         self.url_rule
     }
 
@@ -234,7 +228,7 @@ impl Providers {
 
     /// Fetches and reads a discovery document, without judging it, at the expense of a project. What is fetched for all who
     /// wait is at the expense of none.
-    pub async fn fetch_document(
+    pub(crate) async fn fetch_document(
         &self,
         project: Option<ProjectId>,
         issuer: &str,
@@ -246,7 +240,7 @@ impl Providers {
     }
 
     /// The same for a key set.
-    pub async fn fetch_keys(
+    pub(crate) async fn fetch_keys(
         &self,
         project: Option<ProjectId>,
         address: &str,

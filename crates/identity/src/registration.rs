@@ -1,4 +1,4 @@
-//! What a provider knows us by, and how we are to behave there.
+//! What a provider knows us by: the client that is registered there.
 
 use gatewright_domain::{
     secret::Secret,
@@ -16,7 +16,7 @@ pub struct Registration<'a> {
     pub client_id: &'a str,
     /// How the client secret is sent.
     pub authentication: ClientAuthentication,
-    /// The client secrets.
+    /// The client secrets, one or two.
     pub secrets: ClientSecrets,
     /// Scopes asked for, `openid` among them.
     pub scopes: &'a [String],
@@ -37,7 +37,7 @@ pub struct ClientSecrets {
 }
 
 impl ClientSecrets {
-    /// The one secret of a registration that never has two. Nothing is known of it.
+    /// The one secret of a registration that never has two.
     pub fn one(secret: Secret) -> Self {
         Self {
             in_turn: vec![(SecretSlot::Current, Some(secret))],

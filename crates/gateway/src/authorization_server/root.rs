@@ -3,12 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension,
-    body::Body,
-    extract::State,
-    response::Response,
-};
+use axum::{Extension, body::Body, extract::State, response::Response};
 use gatewright_domain::{client::RegisteredClient, id::ClientId, sign_in_attempt::Step};
 use gatewright_oauth::{
     ErrorCode, OAuthError,

@@ -9,7 +9,7 @@ pub use gatewright_identity::check::{
 
 use crate::Gateways;
 
-/// Checks a User Source against its provider, within some ten seconds. Always fetches anew.
+/// Checks a User Source against its provider, within some ten seconds. Fetches each time.
 pub async fn check(app: &Gateways, candidate: Candidate<'_>) -> Vec<CheckResult> {
     check_for(app, None, candidate).await
 }
