@@ -1,7 +1,7 @@
-//! The relying party: OpenID Connect towards identity providers, one fixed callback for all of them.
+//! The relying party: signing in with a User Source, with one fixed callback for all of them or one of its own.
 //!
-//! [`start`] begins a sign-in after *Allow*, the callback ends it, and [`check`](check::check) says beforehand whether a
-//! provider will do. The rules are pure and lie apart from what fetches and stores.
+//! [`start`] begins a sign-in after *Allow*, the callback completes it, and [`check`](check::check) says beforehand whether a
+//! provider can be used. The protocol itself is in `gatewright_identity`.
 
 mod answer;
 pub mod brought;
