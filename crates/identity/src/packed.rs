@@ -120,7 +120,6 @@ impl<'a> Unpacker<'a> {
     }
 
     /// What may be missing. The outer `None` is a form that cannot be read.
-    #[expect(clippy::option_option, reason = "one of them says that the form is broken")]
     pub fn option<T>(&mut self, unpack: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         match self.number()? {
             0 => Some(None),

@@ -44,8 +44,9 @@ impl Pushes {
     /// Leaves a registration nothing for the next hour, so that a test need not outrun its refilling.
     #[cfg(any(test, feature = "testing"))]
     pub fn use_up(&self, registration: u128) {
-        let limiter = RateLimiter::direct(Quota::with_period(Duration::from_hours(1)).unwrap());
-        limiter.check().unwrap();
+        let limiter =
+            RateLimiter::direct(Quota::with_period(Duration::from_hours(1)).expect("an hour is not zero"));
+        limiter.check().expect("nothing was taken yet");
         self.0.insert(registration, Arc::new(limiter));
     }
 }

@@ -45,8 +45,9 @@ impl Verdicts {
     /// Leaves a project nothing for the next hour, so that a test need not outrun its refilling.
     #[cfg(any(test, feature = "testing"))]
     pub fn use_up(&self, project: ProjectId) {
-        let limiter = RateLimiter::direct(Quota::with_period(Duration::from_hours(1)).unwrap());
-        limiter.check().unwrap();
+        let limiter =
+            RateLimiter::direct(Quota::with_period(Duration::from_hours(1)).expect("an hour is not zero"));
+        limiter.check().expect("nothing was taken yet");
         self.0.insert(project, Arc::new(limiter));
     }
 }
