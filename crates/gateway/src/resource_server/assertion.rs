@@ -13,6 +13,7 @@ use gatewright_domain::{
 };
 use gatewright_mcp::{
     caller::{Alive, Busy, CallerKey, Identify, Runs},
+    credentials::{Asked, Credentials, Granted, NoCredentials},
     upstream::UpstreamConfig,
 };
 use http::HeaderValue;
@@ -96,30 +97,20 @@ pub(super) struct Identity<'a> {
 }
 
 impl Identify for Identity<'_> {
-    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
-        let signed = &self.app.resource_server.assertions.signed;
-        let now = self.app.now();
-        if let Some(known) = signed.get(&(self.caller.key, server.id))
-            && now.since(known.at) < REUSED_FOR
-            && known.audience == server.audience
-            && says_the_same(&known.principal, &self.caller.principal)
-        {
-            return Some(known.value.clone());
-        }
-        let value = self.sign(server, now)?;
-        let fresh = Signed {
-            audience: server.audience.clone(),
-            principal: Arc::clone(&self.caller.principal),
-            at: now,
-            value: value.clone(),
-        };
-        signed.insert((self.caller.key, server.id), Arc::new(fresh));
-        Some(value)
+    fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a> {
+        Asked::Known(credentials(self.app, self.caller, server))
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        Arc::new(KeptIdentity {
+            app: Arc::clone(self.app),
+            caller: Arc::clone(self.caller),
+            gateway_id: self.gateway_id,
+        })
     }
 
     fn alive(&self) -> Alive {
-        let (app, caller, gateway_id) = (Arc::clone(self.app), Arc::clone(self.caller), self.gateway_id);
-        Box::new(move || is_still_good(&app, gateway_id, &caller))
+        alive(self.app, self.caller, self.gateway_id)
     }
 
     fn admit(&self, what: Runs) -> Result<(), Busy> {
@@ -131,6 +122,62 @@ impl Identify for Identity<'_> {
     }
 }
 
+/// The user of a request that may be over: what goes on for them takes no place among what runs.
+struct KeptIdentity {
+    app: Arc<Gateways>,
+    caller: Arc<Authenticated>,
+    gateway_id: GatewayId,
+}
+
+impl Identify for KeptIdentity {
+    fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a> {
+        Asked::Known(credentials(&self.app, &self.caller, server))
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        Arc::new(Self {
+            app: Arc::clone(&self.app),
+            caller: Arc::clone(&self.caller),
+            gateway_id: self.gateway_id,
+        })
+    }
+
+    fn alive(&self) -> Alive {
+        alive(&self.app, &self.caller, self.gateway_id)
+    }
+}
+
+fn alive(app: &Arc<Gateways>, caller: &Arc<Authenticated>, gateway_id: GatewayId) -> Alive {
+    let (app, caller) = (Arc::clone(app), Arc::clone(caller));
+    Box::new(move || is_still_good(&app, gateway_id, &caller))
+}
+
+/// What a server is told about a user: an assertion signed a moment ago, or a new one.
+fn credentials(app: &Gateways, caller: &Authenticated, server: &UpstreamConfig) -> Granted {
+    let signed = &app.resource_server.assertions.signed;
+    let now = app.now();
+    if let Some(known) = signed.get(&(caller.key, server.id))
+        && now.since(known.at) < REUSED_FOR
+        && known.audience == server.audience
+        && says_the_same(&known.principal, &caller.principal)
+    {
+        return Ok(Credentials {
+            assertion: Some(known.value.clone()),
+        });
+    }
+    let value = sign(app, &caller.principal, server, now).ok_or(NoCredentials::NotSigned)?;
+    let fresh = Signed {
+        audience: server.audience.clone(),
+        principal: Arc::clone(&caller.principal),
+        at: now,
+        value: value.clone(),
+    };
+    signed.insert((caller.key, server.id), Arc::new(fresh));
+    Ok(Credentials {
+        assertion: Some(value),
+    })
+}
+
 /// Whether two principals of one key are told to a server in the same words: two clients of one user are.
 fn says_the_same(one: &Principal, other: &Principal) -> bool {
     one.subject == other.subject
@@ -140,11 +187,14 @@ fn says_the_same(one: &Principal, other: &Principal) -> bool {
         && one.actor() == other.actor()
 }
 
-impl Identity<'_> {
-    fn sign(&self, server: &UpstreamConfig, now: Timestamp) -> Option<HeaderValue> {
-        let principal = &self.caller.principal;
+fn sign(
+    app: &Gateways,
+    principal: &Principal,
+    server: &UpstreamConfig,
+    now: Timestamp,
+) -> Option<HeaderValue> {
         let claims = Claims {
-            iss: self.app.config.public_url(),
+            iss: app.config.public_url(),
             aud: &server.audience,
             project: principal.project_id,
             sub: principal.assertion_subject(),
@@ -160,8 +210,7 @@ impl Identity<'_> {
                 sub: actor.to_string(),
             }),
         };
-        let mut value = HeaderValue::from_str(&self.app.signing.sign_assertion(&claims)).ok()?;
+        let mut value = HeaderValue::from_str(&app.signing.sign_assertion(&claims)).ok()?;
         value.set_sensitive(true);
         Some(value)
-    }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gatewright_mcp::{
-    caller::{Caller, Identify as _},
+    caller::{Caller, Identify as _, RuleClass},
     endpoint::{Reached, header_era},
 };
 use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
@@ -90,6 +90,7 @@ where
     };
     let caller = Caller {
         key: authenticated.key,
+        class: RuleClass::EVERYONE,
         identity: &identity,
     };
     let federation = &app.resource_server.federation;

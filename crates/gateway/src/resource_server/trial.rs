@@ -12,7 +12,8 @@ use bytes::Bytes;
 use gatewright_core::running::Place;
 use gatewright_domain::{id::ServerId, principal::Principal};
 use gatewright_mcp::{
-    caller::{Alive, Busy, Caller, Identify, Runs},
+    caller::{Alive, Busy, Caller, Identify, RuleClass, Runs},
+    credentials::{Asked, Credentials, Granted},
     endpoint::Reached,
     own_client::OfferedTool,
     sse,
@@ -82,19 +83,76 @@ pub enum Outcome {
     Broken,
 }
 
+/// The assertions that were handed out in a trial, by server.
+type HandedOut = Mutex<Vec<(ServerId, HeaderValue)>>;
+
 /// The caller of a trial, whose assertions are kept as they are handed out.
 struct Recording<'a> {
     identity: Identity<'a>,
-    handed_out: Mutex<Vec<(ServerId, HeaderValue)>>,
+    handed_out: Arc<HandedOut>,
+}
+
+/// The same for work that outlives the trial.
+struct KeptRecording {
+    identity: Arc<dyn Identify>,
+    handed_out: Arc<HandedOut>,
+}
+
+/// Notes what is handed out to a server.
+fn note(handed_out: &HandedOut, server: ServerId, granted: &Granted) {
+    let Ok(Credentials {
+        assertion: Some(assertion),
+    }) = granted
+    else {
+        return;
+    };
+    let mut handed_out = handed_out.lock().unwrap_or_else(PoisonError::into_inner);
+    handed_out.retain(|(id, _)| *id != server);
+    handed_out.push((server, assertion.clone()));
+}
+
+/// What is asked for, noted once it is here.
+fn noting<'a>(handed_out: &'a HandedOut, server: ServerId, asked: Asked<'a>) -> Asked<'a> {
+    match asked {
+        Asked::Known(granted) => {
+            note(handed_out, server, &granted);
+            Asked::Known(granted)
+        }
+        Asked::Awaited(waiting) => Asked::Awaited(Box::pin(async move {
+            let granted = waiting.await;
+            note(handed_out, server, &granted);
+            granted
+        })),
+    }
+}
+
+impl Identify for KeptRecording {
+    fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a> {
+        noting(&self.handed_out, server.id, self.identity.credentials(server))
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        Arc::new(Self {
+            identity: Arc::clone(&self.identity),
+            handed_out: Arc::clone(&self.handed_out),
+        })
+    }
+
+    fn alive(&self) -> Alive {
+        self.identity.alive()
+    }
 }
 
 impl Identify for Recording<'_> {
-    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
-        let assertion = self.identity.assertion(server)?;
-        let mut handed_out = self.handed_out.lock().unwrap_or_else(PoisonError::into_inner);
-        handed_out.retain(|(id, _)| *id != server.id);
-        handed_out.push((server.id, assertion.clone()));
-        Some(assertion)
+    fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a> {
+        noting(&self.handed_out, server.id, self.identity.credentials(server))
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        Arc::new(KeptRecording {
+            identity: self.identity.kept(),
+            handed_out: Arc::clone(&self.handed_out),
+        })
     }
 
     fn alive(&self) -> Alive {
@@ -115,25 +173,24 @@ impl<'a> Recording<'a> {
                 gateway_id: caller.principal.gateway_id,
                 place,
             },
-            handed_out: Mutex::default(),
+            handed_out: Arc::default(),
         }
     }
 
     fn caller(&self) -> Caller<'_> {
         Caller {
             key: self.identity.caller.key,
+            class: RuleClass::EVERYONE,
             identity: self,
         }
     }
 
     /// What a server was told with the last request.
-    fn told(self, server: &ServerEntry) -> Told {
-        let handed_out = self
-            .handed_out
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        let assertion = handed_out.into_iter().find(|(id, _)| *id == server.server.id);
+    fn told(&self, server: &ServerEntry) -> Told {
+        let handed_out = self.handed_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let assertion = handed_out.iter().find(|(id, _)| *id == server.server.id);
         let claims = assertion.and_then(|(_, value)| claims_of(value.to_str().ok()?));
+        drop(handed_out);
         let mut headers: Vec<_> = server.headers.iter().map(|(name, _)| name.to_string()).collect();
         if claims.is_some() {
             headers.push("gatewright-assertion".to_owned());

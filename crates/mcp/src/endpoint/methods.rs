@@ -8,31 +8,22 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::{
     answer::Answer,
+    feature::Feature,
     reply,
     service::{Endpoint, Reached},
     session::Session,
 };
 use crate::{
-    federation::{
-        call::{Call, CallError},
-        catalogs::Freshness,
-        merge,
-        plan::Plan,
-    },
+    federation::plan::Plan,
     peer::{
-        call_guard::CallGuard,
         caller::{Caller, Runs},
-        incoming::Answered,
-        outgoing,
         transport::Transport,
-        upstream::Upstream,
     },
     wire::{
         envelope::{self, Limits, Message, Notification, Request},
         headers,
         json::json_string,
         jsonrpc::{ErrorCode, Refusal},
-        listing::ListKind,
         media_type::{MediaType, media_type},
         meta::{self, Dialect, ModernMeta, header_era},
         meta_keys,
@@ -45,7 +36,7 @@ use crate::{
 const DISCOVER_TTL_MS: u32 = 60_000;
 
 /// How a client speaks.
-enum Client {
+pub(super) enum Client {
     /// Stateless; what its `_meta` says.
     Modern(ModernMeta),
     /// Within a session.
@@ -53,14 +44,14 @@ enum Client {
 }
 
 impl Client {
-    const fn era(&self) -> Era {
+    pub(super) const fn era(&self) -> Era {
         match self {
             Self::Modern(_) => Era::Modern,
             Self::Legacy(_) => Era::Legacy,
         }
     }
 
-    const fn wants_logs(&self) -> bool {
+    pub(super) const fn wants_logs(&self) -> bool {
         match self {
             Self::Modern(meta) => meta.log_level.is_some(),
             // The `logging` capability is not offered to sessions.
@@ -69,32 +60,17 @@ impl Client {
     }
 }
 
-/// What is served to clients. Prompts, resources, completions and logging will stand beside these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Feature {
-    Discover,
-    Ping,
-    ListTools,
-    CallTool,
-}
-
-impl Feature {
-    /// The methods of each era.
-    const TABLE: [(&'static str, Era, Self); 6] = [
-        ("tools/call", Era::Modern, Self::CallTool),
-        ("tools/list", Era::Modern, Self::ListTools),
-        ("server/discover", Era::Modern, Self::Discover),
-        ("tools/call", Era::Legacy, Self::CallTool),
-        ("tools/list", Era::Legacy, Self::ListTools),
-        ("ping", Era::Legacy, Self::Ping),
-    ];
-
-    fn find(method: &str, era: Era) -> Option<Self> {
-        Self::TABLE
-            .into_iter()
-            .find(|(name, of, _)| *name == method && *of == era)
-            .map(|(_, _, feature)| feature)
-    }
+/// A request of a client, and how it is to be answered.
+pub(super) struct Asking<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) caller: Caller<'a>,
+    pub(super) client: &'a Client,
+    /// The headers it came with, where they have to mirror what it says.
+    pub(super) headers: Option<&'a HeaderMap>,
+    /// The message as it came.
+    pub(super) body: &'a Bytes,
+    /// The same, read.
+    pub(super) request: &'a Request<'a>,
 }
 
 impl<T: Transport> Endpoint<T> {
@@ -163,109 +139,38 @@ impl<T: Transport> Endpoint<T> {
                 Err(refusal) => return refuse(&refusal, Era::Legacy),
             },
         };
-        let era = client.era();
+        let asking = Asking {
+            plan,
+            caller,
+            client: &client,
+            headers: Some(headers),
+            body,
+            request,
+        };
+        self.serve(&asking, reached).await
+    }
+
+    /// Answers a request of a client that is known to speak as it should.
+    pub(super) async fn serve(
+        &self,
+        asking: &Asking<'_>,
+        reached: &mut Reached,
+    ) -> Response<Answer<T::Body>> {
+        let (request, era) = (asking.request, asking.client.era());
         let Some(feature) = Feature::find(&request.method.value, era) else {
             let refusal = Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.");
-            return refuse(&refusal, era);
+            return reply::refusal(&refusal, Some(&request.id.to_owned()), era);
         };
-        if matches!(feature, Feature::ListTools | Feature::CallTool)
-            && let Err(busy) = caller.identity.admit(Runs::Request)
+        if feature.asks_servers()
+            && let Err(busy) = asking.caller.identity.admit(Runs::Request)
         {
             return reply::busy(busy, Some(&request.id.to_owned()), era);
         }
         match feature {
-            Feature::Discover => reply::result(request.id.raw, discover(plan)),
+            Feature::Discover => reply::result(request.id.raw, discover(asking.plan)),
             Feature::Ping => reply::result(request.id.raw, Bytes::from_static(b"{}")),
-            Feature::ListTools => self.list_tools(plan, caller, era, request, reached).await,
-            Feature::CallTool => {
-                let call = Call {
-                    plan,
-                    headers,
-                    message: outgoing::Call {
-                        caller,
-                        client_era: era,
-                        wants_logs: client.wants_logs(),
-                        body,
-                        request,
-                    },
-                };
-                match self.call(&call, &client, &mut reached.server).await {
-                    Ok(answer) => reply::answered(answer),
-                    // Nothing is sent for a cancelled request; a stream without a message says just that.
-                    Err(error) if error.is_cancelled() => reply::events(Answer::empty()),
-                    Err(error) => {
-                        if let Some(why) = error.unavailable() {
-                            reached.failure = Some(why.reason());
-                        }
-                        refuse(&Refusal::from(&error), era)
-                    }
-                }
-            }
-        }
-    }
-
-    /// Makes a call. That of a client with a session can be cancelled from when it is known where it leads.
-    async fn call(
-        &self,
-        call: &Call<'_>,
-        client: &Client,
-        noted: &mut Option<Arc<Upstream>>,
-    ) -> Result<Answered<T::Body>, CallError> {
-        let found = self.federation.find(call).await?;
-        let caller = call.message.caller.key;
-        match client {
-            Client::Modern(_) => {
-                let guard = CallGuard::new(caller, None);
-                self.federation.call(call, found, noted, guard, None).await
-            }
-            Client::Legacy(session) => {
-                let id = call.message.request.id.to_owned();
-                let running = session.run(id.to_json().into_owned().into());
-                let token = running.token.clone();
-                let guard = CallGuard::new(caller, Some(Box::new(running)));
-                // Dropping the call drops the guard, which tells the server.
-                tokio::select! {
-                    biased;
-                    () = token.cancelled() => Err(CallError::cancelled()),
-                    answer = self.federation.call(call, found, noted, guard, Some(&token)) => answer,
-                }
-            }
-        }
-    }
-
-    async fn list_tools(
-        &self,
-        plan: &Plan,
-        caller: Caller<'_>,
-        era: Era,
-        request: &Request<'_>,
-        reached: &mut Reached,
-    ) -> Response<Answer<T::Body>> {
-        let refuse = |refusal: &Refusal| reply::refusal(refusal, Some(&request.id.to_owned()), era);
-        let cursor = request.params.as_ref().and_then(|params| params.cursor.as_ref());
-        let page = cursor.map_or(Some(0), |cursor| merge::page_of_cursor(&cursor.value));
-        let unknown = || {
-            Refusal::new(
-                ErrorCode::INVALID_PARAMS,
-                "Unknown cursor; list again from the beginning.",
-            )
-        };
-        let Some(page) = page else {
-            return refuse(&unknown());
-        };
-        match self
-            .federation
-            .view(plan, ListKind::Tools, caller, Freshness::Fresh, None)
-            .await
-        {
-            Err(why) => {
-                reached.failure = Some(why.reason());
-                refuse(&Refusal::new(ErrorCode::INTERNAL_ERROR, why.to_string()))
-            }
-            Ok(view) => match view.result(era, page, self.federation.now()) {
-                Some(result) => reply::result(request.id.raw, result),
-                None => refuse(&unknown()),
-            },
+            Feature::List(kind) => self.list(asking, kind, reached).await,
+            Feature::Call => self.relay(asking, reached).await,
         }
     }
 

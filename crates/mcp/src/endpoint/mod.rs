@@ -2,6 +2,8 @@
 //! what answers are made of.
 
 pub(crate) mod answer;
+mod calls;
+mod feature;
 mod in_session;
 mod listen;
 mod methods;

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, Response};
 
 use super::{
     answer::Answer,
+    methods::{Asking, Client},
+    reply,
     service::{Endpoint, Reached},
 };
 use crate::{
@@ -16,7 +18,17 @@ use crate::{
         about::CLIENT_INFO, caller::Caller, transport::Transport, unavailable::Unavailable,
         upstream::Upstream,
     },
-    wire::{headers, json::json_string, listing::ListKind, meta_keys, scan::Span, version::ProtocolVersion},
+    wire::{
+        envelope::{self, Limits, Message},
+        headers,
+        json::json_string,
+        jsonrpc::{ErrorCode, Refusal},
+        listing::ListKind,
+        meta::{self, Dialect},
+        meta_keys,
+        scan::Span,
+        version::{Era, ProtocolVersion},
+    },
 };
 
 /// A tool that a gateway offers.
@@ -73,19 +85,6 @@ impl<T: Transport> Endpoint<T> {
         arguments: &str,
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
-        let mut map = HeaderMap::new();
-        map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers::write(&mut map, ProtocolVersion::LATEST_MODERN, "tools/call", Some(name));
-        // What is wrong with the list or the arguments is told by the call itself.
-        if let Ok(seen) = self
-            .federation
-            .view(plan, ListKind::Tools, caller, Freshness::Any, Some(name))
-            .await
-            && let Some(entry) = seen.view.entry(name)
-            && let Ok(mirrored) = entry.param_headers.derive(Some(arguments.as_bytes()))
-        {
-            map.extend(mirrored);
-        }
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{},"arguments":{arguments},"_meta":{{"{}":"{}","{}":{{}},"{}":{CLIENT_INFO}}}}}}}"#,
             json_string(name),
@@ -94,6 +93,36 @@ impl<T: Transport> Endpoint<T> {
             meta_keys::CLIENT_CAPABILITIES,
             meta_keys::CLIENT_INFO,
         );
-        self.post(plan, caller, &map, &Bytes::from(body), reached).await
+        let body = Bytes::from(body);
+        let refuse = |refusal: &Refusal| reply::refusal(refusal, None, Era::Modern);
+        let request = match envelope::parse(&body, &Limits::default()) {
+            Ok(Message::Request(request)) => request,
+            Ok(Message::Notification(_) | Message::Response(_)) => {
+                return refuse(&Refusal::new(
+                    ErrorCode::INVALID_REQUEST,
+                    "This is not a request.",
+                ));
+            }
+            Err(error) => return refuse(&Refusal::from(&error)),
+        };
+        let mut version = HeaderMap::new();
+        headers::write_version(&mut version, ProtocolVersion::LATEST_MODERN);
+        let client = match meta::dialect(&version, &request) {
+            Ok(Dialect::Modern(meta)) => Client::Modern(meta),
+            Ok(Dialect::Legacy(_)) => {
+                return refuse(&Refusal::unsupported_version(""));
+            }
+            Err(refusal) => return refuse(&refusal),
+        };
+        let asking = Asking {
+            plan,
+            caller,
+            client: &client,
+            // There is nothing between this client and the gateway that would read headers.
+            headers: None,
+            body: &body,
+            request: &request,
+        };
+        self.serve(&asking, reached).await
     }
 }

@@ -1,4 +1,4 @@
-//! `tools/call`: found in the gateway's selection, and sent to the server it leads to.
+//! A request that names something of a server: found in the gateway's selection, and sent to the server it leads to.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    catalog_read::catalog, catalogs::Freshness, plan::Plan, resolved::Resolved, server::Server,
+    aim::Aim, catalog_read::catalog, catalogs::Freshness, plan::Plan, resolved::Resolved, server::Server,
     servers::Federation,
 };
 use crate::{
@@ -30,12 +30,12 @@ use crate::{
 /// Why a call got no answer of its server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// The call has no name of a tool.
-    #[error("params.name is missing")]
-    NoName,
-    /// The gateway offers no tool of that name.
-    #[error("unknown tool")]
-    UnknownTool(String),
+    /// It names nothing of this kind: the member that should is missing.
+    #[error("{1} is missing")]
+    NoName(ListKind, &'static str),
+    /// The gateway offers nothing of this kind under that name.
+    #[error("unknown name")]
+    Unknown(ListKind, String),
     /// Mirrored headers and arguments differ.
     #[error(transparent)]
     Headers(#[from] HeaderMismatch),
@@ -79,13 +79,19 @@ impl From<Unavailable> for CallError {
 impl From<&CallError> for Refusal {
     fn from(error: &CallError) -> Self {
         match error {
-            CallError::NoName => Self::new(
+            CallError::NoName(kind, member) => Self::new(
                 ErrorCode::INVALID_PARAMS,
-                "params.name is missing; give the name of a tool from tools/list.",
+                format!(
+                    "{member} is missing; give the {} of a {} from {}.",
+                    kind.key(),
+                    kind.singular(),
+                    kind.method()
+                ),
             ),
-            CallError::UnknownTool(name) => {
-                Self::new(ErrorCode::INVALID_PARAMS, format!("Unknown tool: {name}"))
-            }
+            CallError::Unknown(kind, name) => Self::new(
+                ErrorCode::INVALID_PARAMS,
+                format!("Unknown {}: {name}", kind.singular()),
+            ),
             CallError::Headers(mismatch) => Self::from(mismatch),
             CallError::Server(error) => Self::from(error),
         }
@@ -95,18 +101,14 @@ impl From<&CallError> for Refusal {
 /// A call at a gateway.
 pub(crate) struct Call<'a> {
     pub(crate) plan: &'a Plan,
-    /// The headers it came with.
-    pub(crate) headers: &'a HeaderMap,
+    /// The headers it came with, where they have to mirror what the call says.
+    pub(crate) headers: Option<&'a HeaderMap>,
     pub(crate) message: outgoing::Call<'a>,
+    /// What it names.
+    pub(crate) aim: Aim<'a>,
 }
 
 impl Call<'_> {
-    fn name(&self) -> Result<&str, CallError> {
-        let params = self.message.request.params.as_ref();
-        let name = params.and_then(|params| params.name.as_ref());
-        name.map(|name| &*name.value).ok_or(CallError::NoName)
-    }
-
     /// Checks the mirrored parameters of a client that must send them, and derives them afresh for the server.
     fn mirrored(&self, entry: &Entry) -> Result<Vec<(HeaderName, HeaderValue)>, HeaderMismatch> {
         if entry.param_headers.is_empty() {
@@ -116,54 +118,49 @@ impl Call<'_> {
         let arguments = params
             .and_then(|params| params.arguments)
             .map(|span| span.of(self.message.body));
-        if self.message.client_era == Era::Modern {
-            entry.param_headers.check(self.headers, arguments)?;
+        if self.message.client_era == Era::Modern
+            && let Some(headers) = self.headers
+        {
+            entry.param_headers.check(headers, arguments)?;
         }
         entry.param_headers.derive(arguments)
     }
 }
 
 impl<P: Peers> Federation<P> {
-    /// Where a call leads.
+    /// Where a call leads. Its name is looked up here, once; what is found travels with the call.
     pub(crate) async fn find(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
-        let name = call.name()?;
         match self.resolve(call, Freshness::Any).await? {
             Some(found) => Ok(found),
-            None => Box::pin(self.look_again(call, name)).await,
+            None => Box::pin(self.look_again(call)).await,
         }
     }
 
     async fn resolve(&self, call: &Call<'_>, freshness: Freshness) -> Result<Option<Resolved>, CallError> {
-        let name = call.name()?;
-        let seen = self
-            .view(
-                call.plan,
-                ListKind::Tools,
-                call.message.caller,
-                freshness,
-                Some(name),
-            )
-            .await?;
+        let (plan, caller, Aim { kind, .. }) = (call.plan, call.message.caller, call.aim);
+        let name = call.aim.name();
+        let seen = self.view(plan, kind, caller, freshness, Some(name)).await?;
         Ok(Resolved::of(&seen.view, name))
     }
 
-    /// Asks again what tools there are, because none of this name was known.
-    async fn look_again(&self, call: &Call<'_>, name: &str) -> Result<Resolved, CallError> {
-        let (plan, caller) = (call.plan, call.message.caller);
+    /// Asks again what there is, because nothing of this name was known.
+    async fn look_again(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
+        let (plan, caller, Aim { kind, .. }) = (call.plan, call.message.caller, call.aim);
+        let name = call.aim.name();
         let seen = self
-            .view(plan, ListKind::Tools, caller, Freshness::LookAgain, Some(name))
+            .view(plan, kind, caller, Freshness::LookAgain, Some(name))
             .await?;
         if let Some(found) = Resolved::of(&seen.view, name) {
             return Ok(found);
         }
         match seen.view.missing_server(plan.naming, &plan.servers, name) {
-            Some(upstream) => {
-                let why = upstream.failure(self.peers.now());
-                Err(why
-                    .map_or_else(|| upstream.unreachable(), |why| Unavailable::clone(&why))
-                    .into())
+            Some((place, upstream)) => {
+                let just_now = seen.failure.filter(|(failed, _)| *failed == place);
+                let why = just_now.map(|(_, why)| why);
+                let why = why.or_else(|| Some(Unavailable::clone(&*upstream.failure(self.peers.now())?)));
+                Err(why.unwrap_or_else(|| upstream.unreachable()).into())
             }
-            None => Err(CallError::UnknownTool(name.to_owned())),
+            None => Err(CallError::Unknown(kind, name.to_owned())),
         }
     }
 
@@ -188,14 +185,15 @@ impl<P: Peers> Federation<P> {
             let entry = found.entry();
             let to = To {
                 upstream,
+                text: call.aim.text,
                 name: &entry.key,
                 mirrored: call.mirrored(entry)?,
             };
             guard.keep_informed(Arc::clone(server) as _);
             let attempt = self.peers.call(line, &call.message, to, guard, cancelled).await?;
-            let (kept, why) = match attempt {
+            let (kept, why, listed_now) = match attempt {
                 Attempt::Answered(answer) => return Ok(answer),
-                Attempt::Again(guard, why) => (guard, why),
+                Attempt::Again(guard, why) => (guard, why, None),
                 Attempt::HeadersRefused {
                     guard,
                     mirrored,
@@ -203,40 +201,33 @@ impl<P: Peers> Federation<P> {
                 } => {
                     let why = upstream.not_mcp("it refuses the headers that its own list asks for");
                     // Boxed because it is rare and large.
-                    let now = Box::pin(self.mirrored_now(call, server, surely_undone)).await?;
-                    if now.is_none_or(|now| now == mirrored) {
+                    let now = Box::pin(self.listed_now(call, server)).await?;
+                    let sent_now = now
+                        .as_ref()
+                        .map_or_else(|| Ok(Vec::new()), |now| call.mirrored(now.entry()));
+                    if !surely_undone || sent_now? == mirrored {
                         return Err(CallError::unanswered(why));
                     }
-                    (guard, why)
+                    (guard, why, Some(now))
                 }
             };
             if !may_repeat(upstream) {
                 return Err(CallError::unanswered(why));
             }
             guard = kept;
-            let again = self.resolve(call, Freshness::Any).await?;
-            found = match again {
-                Some(found) => found,
-                None => return Err(CallError::UnknownTool(call.name()?.to_owned())),
+            found = match listed_now {
+                None => found,
+                Some(Some(found)) => found,
+                Some(None) => return Err(CallError::Unknown(call.aim.kind, call.aim.name().to_owned())),
             };
         }
     }
 
-    /// Reads the list of a server once more, and derives from it the mirrored parameters of a call that may be sent once more.
-    async fn mirrored_now(
-        &self,
-        call: &Call<'_>,
-        server: &Arc<Server>,
-        may_be_sent: bool,
-    ) -> Result<Option<Vec<(HeaderName, HeaderValue)>>, CallError> {
-        let caller = call.message.caller;
-        server.has_changed(ListKind::Tools, caller.key);
-        catalog(&self.lists, server, ListKind::Tools, caller, Freshness::Fresh).await?;
-        let found = self.resolve(call, Freshness::Any).await?;
-        if !may_be_sent {
-            return Ok(None);
-        }
-        let mirrored = found.map_or_else(|| Ok(Vec::new()), |found| call.mirrored(found.entry()))?;
-        Ok(Some(mirrored))
+    /// Where a call leads by the list that its server has now.
+    async fn listed_now(&self, call: &Call<'_>, server: &Arc<Server>) -> Result<Option<Resolved>, CallError> {
+        let (kind, caller) = (call.aim.kind, call.message.caller);
+        server.has_changed(kind, caller.key);
+        catalog(&self.lists, server, kind, caller, Freshness::Fresh).await?;
+        self.resolve(call, Freshness::Any).await
     }
 }

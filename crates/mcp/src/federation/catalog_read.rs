@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
-
 use super::{
     catalog::{Catalog, Fetched, bytes_of},
     catalogs::{Freshness, Slot},
@@ -20,8 +18,7 @@ use super::{
 use crate::{
     peer::{
         ask::AskError,
-        caller::{Alive, Caller, CallerKey, Identify},
-        config::UpstreamConfig,
+        caller::{Caller, CallerKey},
         metered::Meter,
         peers::Peers,
         unavailable::Unavailable,
@@ -119,16 +116,13 @@ fn read<P: Peers>(
     *current = Some(under_way);
     drop(current);
     let (lists, server, slot) = (Arc::clone(lists), Arc::clone(server), Arc::clone(slot));
-    let (key, behind) = (caller.key, reading.behind());
-    let identity = Introduced(if server.upstream.knows_users() {
-        caller.identity.assertion(&server.upstream.config)
-    } else {
-        None
-    });
+    let (key, class, behind) = (caller.key, caller.class, reading.behind());
+    let identity = caller.identity.kept();
     tokio::spawn(async move {
         let caller = Caller {
+            identity: &*identity,
             key,
-            identity: &identity,
+            class,
         };
         let upstream = &server.upstream;
         let fetched = tokio::select! {
@@ -163,19 +157,6 @@ fn keep<P>(
         tracing::warn!(server = server.slug(), %why, "the {} of a server could not be listed", kind.noun());
     }
     Outcome::Read { catalog, private }
-}
-
-/// A user for one reading: the assertion that introduces them is made before it begins.
-struct Introduced(Option<HeaderValue>);
-
-impl Identify for Introduced {
-    fn assertion(&self, _: &UpstreamConfig) -> Option<HeaderValue> {
-        self.0.clone()
-    }
-
-    fn alive(&self) -> Alive {
-        Box::new(|| true)
-    }
 }
 
 /// Reads the list once, whatever is in memory, and keeps nothing.

@@ -4,15 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
-use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::{catalog_read, list_memory::ListMemory, servers::Federation};
 use crate::{
     peer::{
         about::About,
-        caller::{Alive, Caller, CallerKey, Identify},
+        caller::{Alive, Caller, CallerKey, Identify, RuleClass},
         config::UpstreamConfig,
+        credentials::{Asked, NoCredentials},
         peers::Peers,
         unavailable::Unavailable,
         upstream::Upstream,
@@ -60,8 +60,12 @@ pub struct Unwell {
 struct Nobody;
 
 impl Identify for Nobody {
-    fn assertion(&self, _: &UpstreamConfig) -> Option<HeaderValue> {
-        None
+    fn credentials<'a>(&'a self, _: &'a UpstreamConfig) -> Asked<'a> {
+        Asked::Known(Err(NoCredentials::NotSigned))
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        Arc::new(Self)
     }
 
     fn alive(&self) -> Alive {
@@ -92,6 +96,7 @@ impl<P: Peers> Federation<P> {
         let (peers, said) = self.peers.witnessed();
         let caller = Caller {
             key: CallerKey::NOBODY,
+            class: RuleClass::EVERYONE,
             identity: &Nobody,
         };
         let looking =

@@ -45,7 +45,11 @@ impl<P: Peers> Federation<P> {
                 fresh_until,
                 scope: plan.scope(kind),
             };
-            return Ok(Seen { view, hint });
+            return Ok(Seen {
+                view,
+                hint,
+                failure: None,
+            });
         }
         // Boxed because it is rare and large.
         Box::pin(self.make_view(plan, kind, caller, freshness, name)).await
@@ -66,14 +70,14 @@ impl<P: Peers> Federation<P> {
         } else {
             self.ask_for(plan, kind, caller, freshness, name).await
         };
-        for answer in answers {
+        for (place, answer) in answers.into_iter().enumerate() {
             catalogs.push(answer.unwrap_or_else(|why| {
-                failure = Some(why);
+                failure.get_or_insert((place, why));
                 None
             }));
         }
-        if let Some(why) = failure
-            && catalogs.iter().all(Option::is_none)
+        if catalogs.iter().all(Option::is_none)
+            && let Some((_, why)) = failure
         {
             return Err(why);
         }
@@ -93,6 +97,7 @@ impl<P: Peers> Federation<P> {
         plan.leave_out_what_does_not_fit(kind, &mut lists, self.lists.memory.limits().of_view());
         let key = ViewKey {
             serial: plan.serial,
+            class: caller.class,
             kind,
             made_of: made_of.clone(),
         };
@@ -101,7 +106,7 @@ impl<P: Peers> Federation<P> {
         let (view, kept) = known.unwrap_or_else(|| {
             let view = Arc::new(View::merge(
                 plan.gateway_id,
-                kind,
+                (kind, caller.class),
                 plan.naming,
                 &plan.servers,
                 lists,
@@ -117,7 +122,7 @@ impl<P: Peers> Federation<P> {
             fresh_until,
             scope: plan.scope(kind),
         };
-        Ok(Seen { view, hint })
+        Ok(Seen { view, hint, failure })
     }
 
     /// The lists of the servers that could have a tool of this name, waited for to the end; of all others what is known.

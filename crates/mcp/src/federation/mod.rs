@@ -1,6 +1,7 @@
 //! The servers of the process as gateways offer them: plans, what the servers list, lists merged across servers, names,
 //! and which server a call goes to.
 
+pub(crate) mod aim;
 pub(crate) mod call;
 pub(crate) mod catalog;
 mod catalog_read;

@@ -13,7 +13,11 @@ use super::{
     offered::Offered,
 };
 use crate::{
-    peer::{caller::Caller, upstream::Upstream},
+    peer::{
+        caller::{Caller, RuleClass},
+        unavailable::Unavailable,
+        upstream::Upstream,
+    },
     wire::{
         listing::{CacheScope, Entry, ListKind, ServerList},
         version::Era,
@@ -34,6 +38,7 @@ pub(crate) struct View {
     /// What it was made of, in the order of the plan's servers.
     lists: Vec<Option<Arc<ServerList>>>,
     kind: ListKind,
+    class: RuleClass,
     made_of: Made,
     /// Who answers, as stateless clients are told it: the plan's.
     server_info: Arc<str>,
@@ -44,12 +49,13 @@ pub(crate) struct View {
 /// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
 pub(super) type Made = Box<[Option<Fingerprint>]>;
 
-/// What tells merged lists apart. Where rules decide who is offered what, the class of users that they make alike belongs
-/// here too.
+/// What tells merged lists apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ViewKey {
     /// The plan.
     pub(super) serial: u64,
+    /// Whom it was made for: rules decide what a class of users is offered.
+    pub(super) class: RuleClass,
     pub(super) kind: ListKind,
     pub(super) made_of: Made,
 }
@@ -59,6 +65,8 @@ pub(crate) struct ViewKey {
 pub(crate) struct Seen {
     pub(crate) view: Arc<View>,
     pub(super) hint: Hint,
+    /// The first server that was asked and gave no list, by its place among the plan's, and why.
+    pub(super) failure: Option<(usize, Unavailable)>,
 }
 
 /// What clients are told about keeping a list.
@@ -88,7 +96,7 @@ impl View {
     /// The lists of a gateway's servers as one.
     pub(super) fn merge(
         gateway: GatewayId,
-        kind: ListKind,
+        (kind, class): (ListKind, RuleClass),
         naming: Naming,
         servers: &[Offered],
         lists: Vec<Option<Arc<ServerList>>>,
@@ -115,6 +123,7 @@ impl View {
             merged,
             lists,
             kind,
+            class,
             made_of,
             server_info,
             written: ArcSwapOption::empty(),
@@ -169,12 +178,6 @@ impl View {
         self.merged.selection.resolve(name)
     }
 
-    /// The tool as its server lists it.
-    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
-        let target = self.selected(name)?;
-        self.entry_at(target.server, target.entry)
-    }
-
     /// The tool at this place of the list of a server.
     pub(super) fn entry_at(&self, server: usize, entry: usize) -> Option<&Entry> {
         self.lists.get(server)?.as_ref()?.entries.get(entry)
@@ -197,24 +200,24 @@ impl View {
         })
     }
 
-    /// The server that would have this tool by its prefix, offers such a name, and is down.
+    /// The server that would have this name by its prefix, offers such a name, and is down; with its place in the plan.
     pub(super) fn missing_server<'a>(
         &self,
         naming: Naming,
         servers: &'a [Offered],
         name: &str,
-    ) -> Option<&'a Upstream> {
-        servers.iter().zip(&self.lists).find_map(|(offered, list)| {
+    ) -> Option<(usize, &'a Upstream)> {
+        servers.iter().zip(&self.lists).enumerate().find_map(|(place, (offered, list))| {
             let own = offered.own_name(naming, name)?;
             let offers = offered
                 .allowed
                 .as_ref()
                 .is_none_or(|allowed| allowed.contains(own));
-            (list.is_none() && offers).then_some(&*offered.server.upstream)
+            (list.is_none() && offers).then_some((place, &*offered.server.upstream))
         })
     }
 
-    /// Until when it need not be made again, where it is made of exactly what is in memory for this user. Costs a
+    /// Until when it need not be made again, where it was made for this user's class, of exactly what is in memory for them. Costs a
     /// comparison per server.
     pub(super) fn fresh_until(
         &self,
@@ -222,6 +225,9 @@ impl View {
         caller: Caller<'_>,
         now: Timestamp,
     ) -> Option<Timestamp> {
+        if self.class != caller.class {
+            return None;
+        }
         let mut until = now.plus(CLIENT_TTL_MAX);
         for (offered, ours) in servers.iter().zip(&self.made_of) {
             let server = &offered.server;

@@ -84,7 +84,7 @@ impl<T: Transport> Net<T> {
         method: &str,
         members: &str,
     ) -> Result<Attempt, Unavailable> {
-        let request = modern_request(upstream, caller, method, members)?;
+        let request = modern_request(upstream, caller, method, members).await?;
         let answer = self.ask_once(upstream, request, PAGE_ANSWER, None).await?;
         let Some(body) = &answer.response else {
             let why = upstream.bad_status(answer.status, &answer.headers);
@@ -116,7 +116,7 @@ impl<T: Transport> Net<T> {
         let id = RequestId::Integer(i64::try_from(session.next_id()).unwrap_or(i64::MAX));
         let params = format!("{{{members}}}");
         let body = jsonrpc::write_request(&id, method, Some(params.as_bytes()));
-        let mut request = upstream.request(Method::POST, caller, body)?;
+        let mut request = upstream.request(Method::POST, caller, body).await?;
         session_headers(&mut request, &session);
         let back = Back {
             net: self,

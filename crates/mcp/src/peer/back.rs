@@ -33,7 +33,7 @@ impl<T: Transport> Back<'_, T> {
     /// Answers a request that came in an answer with the head `head`.
     pub(super) async fn reply(&self, head: &HeaderMap, request: &envelope::Request<'_>) {
         let body = bridge::reply_to(request);
-        let Ok(mut reply) = self.upstream.request(Method::POST, self.caller, body) else {
+        let Ok(mut reply) = self.upstream.request(Method::POST, self.caller, body).await else {
             return;
         };
         match self.session {

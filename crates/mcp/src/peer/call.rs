@@ -73,8 +73,8 @@ impl<T: Transport> Net<T> {
             bridge,
             session,
         } = match line {
-            Line::Modern => modern(call, &to)?,
-            Line::Legacy(session) => within_session(self, call, &to, session, &mut guard)?,
+            Line::Modern => modern(call, &to).await?,
+            Line::Legacy(session) => within_session(self, call, &to, session, &mut guard).await?,
         };
         let answer = match self.send(upstream, request, upstream.config.timeout).await {
             Ok(answer) => answer,

@@ -4,14 +4,15 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{Method, Request};
 
 use super::{
     caller::CallerKey,
+    credentials::Credentials,
     net::Net,
     session::{UpstreamSession, session_headers},
     transport::Transport,
-    upstream::{ASSERTION, Upstream},
+    upstream::Upstream,
 };
 use crate::wire::{jsonrpc, listing::ListKind};
 
@@ -119,7 +120,7 @@ pub(super) struct SessionCall<T> {
     pub(super) net: Arc<Net<T>>,
     pub(crate) upstream: Arc<Upstream>,
     pub(super) session: Arc<UpstreamSession>,
-    pub(super) assertion: Option<HeaderValue>,
+    pub(super) credentials: Credentials,
     /// The id the server knows the call by, JSON text.
     pub(super) id: Bytes,
 }
@@ -133,9 +134,7 @@ impl<T: Transport> SessionCall<T> {
         };
         let mut request: Request<Bytes> = self.upstream.bare_request(Method::POST, body);
         session_headers(&mut request, &self.session);
-        if let Some(assertion) = &self.assertion {
-            request.headers_mut().insert(ASSERTION, assertion.clone());
-        }
+        self.credentials.write(request.headers_mut());
         let net = Arc::clone(&self.net);
         runtime.spawn(async move {
             let sent = net.transport.send(request, NOTICE_DEADLINE).await;

@@ -1,12 +1,11 @@
 //! Whom a request is made for, as far as the federation needs to know.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use gatewright_domain::principal::Principal;
-use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
-use super::config::UpstreamConfig;
+use super::{config::UpstreamConfig, credentials::Asked};
 
 /// Names one user at one gateway. Two users never share one, so what is kept under it is never served to another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +47,15 @@ impl fmt::Debug for CallerKey {
     }
 }
 
+/// The class of users that the rules of a gateway offer the same. What is made for one class is never served to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RuleClass(pub u64);
+
+impl RuleClass {
+    /// The one class of a gateway without rules.
+    pub const EVERYONE: Self = Self(0);
+}
+
 /// Whether a user may go on: their credentials are still good.
 pub type Alive = Box<dyn Fn() -> bool + Send + Sync>;
 
@@ -80,8 +88,12 @@ pub enum Busy {
 
 /// What depends on who the user is.
 pub trait Identify: Send + Sync {
-    /// The signed identity assertion for a server that is told who the user is: the value of `Gatewright-Assertion`.
-    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue>;
+    /// Asks for the credentials for a server that is told who the user is. What is in memory is answered at once.
+    fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a>;
+
+    /// The same user for work that outlives the request, such as a list that is read for all who wait for it. A request
+    /// borrows who its user is, so that it pays for no allocation; only what goes on behind it pays for this one.
+    fn kept(&self) -> Arc<dyn Identify>;
 
     /// Tells, for as long as an answer to the user streams, whether they may go on.
     fn alive(&self) -> Alive;
@@ -97,6 +109,8 @@ pub trait Identify: Send + Sync {
 pub struct Caller<'a> {
     /// Who it is.
     pub key: CallerKey,
+    /// Which class of users they belong to.
+    pub class: RuleClass,
     /// What servers are told about them.
     pub identity: &'a dyn Identify,
 }

@@ -50,7 +50,7 @@ impl<T: Transport> Net<T> {
 }
 
 /// A request of our own in the stateless era; it claims no capability of a client.
-pub(super) fn modern_request(
+pub(super) async fn modern_request(
     upstream: &Upstream,
     caller: Caller<'_>,
     method: &str,
@@ -65,7 +65,7 @@ pub(super) fn modern_request(
     let comma = if members.is_empty() { "" } else { "," };
     let params = format!(r#"{{{members}{comma}"_meta":{meta}}}"#);
     let body = jsonrpc::write_request(&RequestId::Integer(0), method, Some(params.as_bytes()));
-    let mut request = upstream.request(Method::POST, caller, body)?;
+    let mut request = upstream.request(Method::POST, caller, body).await?;
     headers::write(
         request.headers_mut(),
         ProtocolVersion::LATEST_MODERN,

@@ -136,6 +136,7 @@ impl<T: Transport> Net<T> {
             Ok(Err(
                 why @ (Unavailable::Unreachable { .. }
                 | Unavailable::Misconfigured { .. }
+                | Unavailable::ConnectFirst { .. }
                 | Unavailable::Refused { .. }
                 | Unavailable::Redirected { .. }),
             )) => return Err(why),
@@ -180,7 +181,7 @@ impl<T: Transport> Net<T> {
 
     /// Whether `server/discover` is answered as a server of the stateless era answers it.
     async fn discover(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<Discovered, Unavailable> {
-        let request = modern_request(upstream, caller, "server/discover", "")?;
+        let request = modern_request(upstream, caller, "server/discover", "").await?;
         let answer = self.ask_once(upstream, request, SMALL_ANSWER, None).await?;
         if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || answer.status.is_redirection()
@@ -278,7 +279,7 @@ impl<T: Transport> Net<T> {
         Ok(session)
     }
 
-    /// What ends a session: HTTP DELETE, without the identity assertion, which has expired by then. Servers may refuse.
+    /// What ends a session: HTTP DELETE, without the user's credentials, which have expired by then. Servers may refuse.
     fn farewell(
         self: &Arc<Self>,
         upstream: &Upstream,
@@ -312,7 +313,7 @@ impl<T: Transport> Net<T> {
         let params =
             format!(r#"{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{CLIENT_INFO}}}"#);
         let body = jsonrpc::write_request(&RequestId::Integer(0), "initialize", Some(params.as_bytes()));
-        let request = upstream.request(Method::POST, caller, body)?;
+        let request = upstream.request(Method::POST, caller, body).await?;
         let back = Back {
             net: self,
             upstream,
@@ -359,7 +360,7 @@ impl<T: Transport> Net<T> {
         session: &UpstreamSession,
     ) -> Result<(), Unavailable> {
         let done = jsonrpc::write_notification("notifications/initialized", None);
-        let mut request = upstream.request(Method::POST, caller, done)?;
+        let mut request = upstream.request(Method::POST, caller, done).await?;
         session_headers(&mut request, session);
         let sent = self.transport.send(request, NOTICE_DEADLINE);
         match tokio::time::timeout(NOTICE_DEADLINE, sent).await {

@@ -13,6 +13,7 @@ pub(crate) mod call;
 pub(crate) mod call_guard;
 pub mod caller;
 pub(crate) mod config;
+pub mod credentials;
 mod era;
 mod exchange;
 mod handshake;

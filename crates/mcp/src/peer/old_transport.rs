@@ -26,7 +26,7 @@ pub(super) async fn speaks_old_transport<T: Transport>(
     caller: Caller<'_>,
 ) -> bool {
     let looking = async {
-        let mut request = upstream.request(Method::GET, caller, Bytes::new()).ok()?;
+        let mut request = upstream.request(Method::GET, caller, Bytes::new()).await.ok()?;
         let map = request.headers_mut();
         map.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         map.remove(http::header::CONTENT_TYPE);

@@ -14,7 +14,7 @@ use super::{
     session::{UpstreamSession, session_headers},
     transport::Transport,
     unavailable::Unavailable,
-    upstream::{ASSERTION, Upstream},
+    upstream::Upstream,
 };
 use crate::wire::{
     bridge::Bridge,
@@ -45,7 +45,9 @@ pub(crate) struct Call<'a> {
 pub(crate) struct To<'a> {
     /// The server.
     pub(crate) upstream: &'a Arc<Upstream>,
-    /// The name the tool has there.
+    /// What the call names, as the client wrote it.
+    pub(crate) text: &'a envelope::Text<'a>,
+    /// The same as the server knows it.
     pub(crate) name: &'a str,
     /// The parameters that a stateless server wants mirrored.
     pub(crate) mirrored: Vec<(HeaderName, HeaderValue)>,
@@ -91,7 +93,7 @@ pub(super) struct Outgoing {
 }
 
 /// The call as a server with sessions takes it: with an id no other request of the session has.
-pub(super) fn within_session<T: Transport>(
+pub(super) async fn within_session<T: Transport>(
     net: &Arc<Net<T>>,
     call: &Call<'_>,
     to: &To<'_>,
@@ -108,24 +110,22 @@ pub(super) fn within_session<T: Transport>(
     if let Some(token) = token {
         splice.replace(token.span, id.to_vec());
     }
-    rename(&mut splice, call, to);
+    rename(&mut splice, to);
     if call.client_era == Era::Modern {
         let edits = meta::legacy_edits(params);
         if !edits.is_empty() {
             splice.edit_meta(call.request.object, params, edits);
         }
     }
-    let assertion = to.upstream.assertion(call.caller)?;
+    let credentials = to.upstream.credentials(call.caller).await?;
     let mut request = to.upstream.bare_request(Method::POST, splice.finish()?);
-    if let Some(assertion) = &assertion {
-        request.headers_mut().insert(ASSERTION, assertion.clone());
-    }
+    credentials.write(request.headers_mut());
     session_headers(&mut request, &session);
     guard.watch(SessionCall {
         net: Arc::clone(net),
         upstream: Arc::clone(to.upstream),
         session: Arc::clone(&session),
-        assertion,
+        credentials,
         id: id.clone(),
     });
     Ok(Outgoing {
@@ -135,10 +135,10 @@ pub(super) fn within_session<T: Transport>(
     })
 }
 
-/// The call as a stateless server takes it: unchanged but for a renamed tool, and the metadata of an older client.
-pub(super) fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError> {
+/// The call as a stateless server takes it: unchanged but for a name, and the metadata of an older client.
+pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError> {
     let mut splice = Splice::new(call.body);
-    rename(&mut splice, call, to);
+    rename(&mut splice, to);
     if call.client_era == Era::Legacy {
         let facts = ClientFacts {
             version: ProtocolVersion::LATEST_MODERN,
@@ -158,9 +158,10 @@ pub(super) fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError
     } else {
         splice.finish()?
     };
-    let mut request = to.upstream.request(Method::POST, call.caller, body)?;
+    let mut request = to.upstream.request(Method::POST, call.caller, body).await?;
     let map = request.headers_mut();
-    headers::write(map, ProtocolVersion::LATEST_MODERN, "tools/call", Some(to.name));
+    let method = &call.request.method.value;
+    headers::write(map, ProtocolVersion::LATEST_MODERN, method, Some(to.name));
     for (name, value) in &to.mirrored {
         map.insert(name, value.clone());
     }
@@ -171,17 +172,10 @@ pub(super) fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError
     })
 }
 
-/// Puts the name the tool has at its server where the client's is.
-fn rename(splice: &mut Splice<'_>, call: &Call<'_>, to: &To<'_>) {
-    let name = call
-        .request
-        .params
-        .as_ref()
-        .and_then(|params| params.name.as_ref());
-    if let Some(text) = name
-        && *text.value != *to.name
-    {
-        splice.replace_string(text.span, to.name);
+/// Puts the name that the server knows where the client's is.
+fn rename(splice: &mut Splice<'_>, to: &To<'_>) {
+    if *to.text.value != *to.name {
+        splice.replace_string(to.text.span, to.name);
     }
 }
 

@@ -14,6 +14,13 @@ pub enum Unavailable {
         /// What is wrong, without any secret.
         problem: String,
     },
+    /// The user has to connect their account there first; nothing was sent.
+    ConnectFirst {
+        /// Its slug.
+        server: String,
+        /// Where they connect it.
+        url: String,
+    },
     /// It cannot be reached: it got nothing of the request.
     Unreachable {
         /// Its slug.
@@ -88,6 +95,7 @@ impl Unavailable {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Misconfigured { .. } => "configuration",
+            Self::ConnectFirst { .. } => "account",
             Self::Unreachable { .. } => "connect",
             Self::Lost { .. } => "lost",
             Self::Timeout { .. } => "timeout",
@@ -106,6 +114,7 @@ impl Unavailable {
         match self {
             // It got nothing, or refused before it looked at the call.
             Self::Misconfigured { .. }
+            | Self::ConnectFirst { .. }
             | Self::Unreachable { .. }
             | Self::Refused { .. }
             | Self::Redirected { .. }
@@ -123,6 +132,7 @@ impl Unavailable {
     const fn advice(&self) -> &'static str {
         match self {
             Self::Misconfigured { .. } => "Ask the administrator of this gateway.",
+            Self::ConnectFirst { .. } => "Then try again.",
             Self::Unreachable { .. } | Self::Lost { .. } | Self::Timeout { .. } | Self::Failed { .. } => {
                 LATER
             }
@@ -157,6 +167,10 @@ impl fmt::Display for Happened<'_> {
             Unavailable::Misconfigured { server, problem } => {
                 write!(f, "The server `{server}` is not set up completely: {problem}.")
             }
+            Unavailable::ConnectFirst { server, url } => write!(
+                f,
+                "The server `{server}` needs your account there. Open {url} in your browser to connect it."
+            ),
             Unavailable::Unreachable { server } => {
                 write!(f, "The server `{server}` cannot be reached right now.")
             }

@@ -24,6 +24,7 @@ use super::{
     about::About,
     caller::{Caller, CallerKey},
     config::UpstreamConfig,
+    credentials::Credentials,
     session::UpstreamSessions,
     unavailable::{Unavailable, redirect_target},
 };
@@ -186,7 +187,12 @@ impl Upstream {
     /// Notes an answer that shows that the server cannot be used. One that may be about a single user, or about what the
     /// gateway is allowed, says nothing for others.
     pub(super) fn note_refusal(&self, why: &Unavailable, now: Timestamp) {
-        if !self.knows_users() && !matches!(why, Unavailable::Refused { .. }) {
+        if !self.knows_users()
+            && !matches!(
+                why,
+                Unavailable::Refused { .. } | Unavailable::ConnectFirst { .. }
+            )
+        {
             self.note_failure(why, now);
         }
     }
@@ -229,22 +235,20 @@ impl Upstream {
         Some((Timestamp::from_millis(at), why))
     }
 
-    /// A request to the server: its custom headers, the protocol's, and the identity assertion where it gets one.
+    /// A request to the server: its custom headers, the protocol's, and the user's credentials where it gets them.
     /// Nothing of the client's own headers is in it.
-    pub(crate) fn request<B>(
+    pub(crate) async fn request<B: Send>(
         &self,
         method: Method,
         caller: Caller<'_>,
         body: B,
     ) -> Result<Request<B>, Unavailable> {
         let mut request = self.bare_request(method, body);
-        if let Some(assertion) = self.assertion(caller)? {
-            request.headers_mut().insert(ASSERTION, assertion);
-        }
+        self.credentials(caller).await?.write(request.headers_mut());
         Ok(request)
     }
 
-    /// The same without the identity assertion.
+    /// The same without the user's credentials.
     pub(super) fn bare_request<B>(&self, method: Method, body: B) -> Request<B> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
@@ -253,18 +257,15 @@ impl Upstream {
         request
     }
 
-    /// The identity assertion for this server, where it gets one. A server that is to be told who the user is, is not
+    /// The user's credentials for this server, where it gets any. A server that is to be told who the user is, is not
     /// called without.
-    pub(super) fn assertion(&self, caller: Caller<'_>) -> Result<Option<HeaderValue>, Unavailable> {
+    pub(super) async fn credentials(&self, caller: Caller<'_>) -> Result<Credentials, Unavailable> {
         match self.config.identity {
-            IdentityForwarding::None => Ok(None),
-            IdentityForwarding::Assertion => match caller.identity.assertion(&self.config) {
-                Some(assertion) => Ok(Some(assertion)),
-                None => Err(Unavailable::Misconfigured {
-                    server: self.config.slug.clone(),
-                    problem: "the identity of its users cannot be signed".to_owned(),
-                }),
-            },
+            IdentityForwarding::None => Ok(Credentials::default()),
+            IdentityForwarding::Assertion => {
+                let granted = caller.identity.credentials(&self.config).await;
+                granted.map_err(|why| why.at(&self.config))
+            }
         }
     }
 

@@ -37,8 +37,9 @@ use crate::{
         plan::{GatewayConfig, Plan},
     },
     peer::{
-        caller::{Alive, Caller, CallerKey, Identify},
+        caller::{Alive, Caller, CallerKey, Identify, RuleClass},
         config::UpstreamConfig,
+        credentials::{Asked, Credentials},
         transport::{Transport, TransportError},
     },
 };
@@ -299,9 +300,15 @@ pub(crate) fn legacy_server(
 pub(crate) struct User(pub(crate) &'static str);
 
 impl Identify for User {
-    fn assertion(&self, server: &UpstreamConfig) -> Option<HeaderValue> {
+    fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a> {
         assert_eq!(server.audience, server.url.to_string());
-        HeaderValue::from_static(self.0).into()
+        Asked::Known(Ok(Credentials {
+            assertion: Some(HeaderValue::from_static(self.0)),
+        }))
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        Arc::new(Self(self.0))
     }
 
     fn alive(&self) -> Alive {
@@ -415,6 +422,7 @@ impl World {
     pub(crate) fn caller<'a>(&self, user: &'a User) -> Caller<'a> {
         Caller {
             key: self.key(user),
+            class: RuleClass::EVERYONE,
             identity: user,
         }
     }

@@ -156,10 +156,7 @@ async fn an_ended_session_ends_its_calls_and_streams() {
     let headers = world.begin(&plan, &ADA).await;
     let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait","arguments":{}}}"#;
     let response = world.post(&plan, &ADA, &headers, call).await;
-    let caller = crate::peer::caller::Caller {
-        key: world.key(&ADA),
-        identity: &ADA,
-    };
+    let caller = world.caller(&ADA);
     let ended = world.endpoint.delete(world.gateway_id, caller, &headers);
     assert_eq!(ended.status(), 204);
     assert_eq!(read(response).await.1, "");
@@ -205,10 +202,7 @@ async fn a_listening_stream_lives_while_it_may() {
     let world = World::new(&[("old", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
     let headers = world.begin(&plan, &ADA).await;
-    let caller = crate::peer::caller::Caller {
-        key: world.key(&ADA),
-        identity: &ADA,
-    };
+    let caller = world.caller(&ADA);
     for ends_by_shutdown in [false, true] {
         let shutdown = tokio_util::sync::CancellationToken::new();
         let alive = Arc::new(std::sync::atomic::AtomicBool::new(true));
@@ -240,10 +234,7 @@ async fn only_so_many_streams_listen_at_once() {
     let server = legacy_server(vec![], |_| json_answer(200, "{}"));
     let world = World::new(&[("old", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
-    let caller = crate::peer::caller::Caller {
-        key: world.key(&ADA),
-        identity: &ADA,
-    };
+    let caller = world.caller(&ADA);
     let listen = |headers: &http::HeaderMap| {
         let shutdown = tokio_util::sync::CancellationToken::new();
         world

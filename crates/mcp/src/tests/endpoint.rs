@@ -5,10 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::{
-    peer::caller::Caller,
-    testing::net::{User, World, legacy_headers, meta, modern_headers, modern_server, read, tool},
-};
+use crate::testing::net::{User, World, legacy_headers, meta, modern_headers, modern_server, read, tool};
 
 const ADA: User = User("ada");
 const BOB: User = User("bob");
@@ -101,10 +98,7 @@ async fn a_session_begins_with_a_version_both_speak() {
         // Another user has no use for it.
         let (status, text) = read(world.post(&plan, &BOB, &headers, ping).await).await;
         assert_eq!(status, 404, "{text}");
-        let caller = Caller {
-            key: world.key(&BOB),
-            identity: &BOB,
-        };
+        let caller = world.caller(&BOB);
         let never = tokio_util::sync::CancellationToken::new();
         let stream = world
             .endpoint
@@ -214,10 +208,7 @@ async fn without_a_session_older_clients_are_told_to_begin_one() {
     assert_eq!(status, 404);
     let server = modern_server(vec![], 0, "public");
     let world = World::new(&[("one", &server)]);
-    let caller = Caller {
-        key: world.key(&ADA),
-        identity: &ADA,
-    };
+    let caller = world.caller(&ADA);
     let modern = modern_headers("tools/list", None);
     let never = tokio_util::sync::CancellationToken::new();
     for response in [

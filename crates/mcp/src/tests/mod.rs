@@ -3,6 +3,7 @@
 mod beginnings;
 mod calls;
 mod cancellation;
+mod credentials;
 mod discretion;
 mod endpoint;
 mod eras;

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use gatewright_domain::server::IdentityForwarding;
-use http::{HeaderValue, Response};
+use http::Response;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 use tokio::time::Instant;
@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use crate::{
     endpoint::{answer::Answer, service::Reached},
     peer::{
-        caller::{Alive, Caller, Identify},
+        caller::{Alive, Caller, Identify, RuleClass},
         config::UpstreamConfig,
+        credentials::{Asked, NoCredentials},
     },
     testing::net::{
         FakeBody, FakeServer, Pieces, User, World, answer, event, meta, modern_headers, modern_reply, tool,
@@ -31,8 +32,12 @@ use crate::{
 struct Revocable(Arc<AtomicBool>);
 
 impl Identify for Revocable {
-    fn assertion(&self, _: &UpstreamConfig) -> Option<HeaderValue> {
-        None
+    fn credentials<'a>(&'a self, _: &'a UpstreamConfig) -> Asked<'a> {
+        Asked::Known(Err(NoCredentials::NotSigned))
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        Arc::new(Self(Arc::clone(&self.0)))
     }
 
     fn alive(&self) -> Alive {
@@ -81,6 +86,7 @@ async fn answered(
     let plan = world.plan(IdentityForwarding::None, &[]);
     let caller = Caller {
         key: world.key(&User("ada")),
+        class: RuleClass::EVERYONE,
         identity: user,
     };
     let body = Bytes::from(format!(
@@ -198,6 +204,7 @@ async fn a_server_that_must_know_the_user_is_not_called_without() {
         let plan = world.plan(identity, &[]);
         let caller = Caller {
             key: world.key(&User("ada")),
+            class: RuleClass::EVERYONE,
             identity: &user,
         };
         let body = Bytes::from(format!(

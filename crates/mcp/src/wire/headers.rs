@@ -154,10 +154,15 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), HeaderMismatch> {
     }
 }
 
+/// Writes the header of a version.
+pub fn write_version(headers: &mut HeaderMap, version: ProtocolVersion) {
+    headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
+}
+
 /// Writes the mirrored headers for an upstream of the modern era. `name` is what goes upstream, after renaming;
 /// it is written only for methods that mirror one.
 pub fn write(headers: &mut HeaderMap, version: ProtocolVersion, method: &str, name: Option<&str>) {
-    headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
+    write_version(headers, version);
     headers.insert(METHOD, encode_value(method));
     headers.remove(NAME);
     if let Some(name) = name.filter(|_| NameSource::of(method).is_some()) {

@@ -65,6 +65,16 @@ impl ListKind {
         }
     }
 
+    /// What people call one of them.
+    pub const fn singular(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Prompts => "prompt",
+            Self::Resources => "resource",
+            Self::ResourceTemplates => "resource template",
+        }
+    }
+
     /// The member of the result that holds the list.
     pub const fn member(self) -> &'static str {
         match self {

@@ -27,6 +27,12 @@ pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, w
             ),
             "Correct its headers.",
         ),
+        Unavailable::ConnectFirst { .. } => told(
+            "/identity",
+            "The server answers only users who have connected their account there, and a check is made for no user."
+                .to_owned(),
+            "If calls through a gateway work, all is well.",
+        ),
         Unavailable::Unreachable { .. } => told(
             "/url",
             match cause {

@@ -1,0 +1,35 @@
+//! What a request names: which kind of thing, and under which name or URI clients know it.
+
+use super::call::CallError;
+use crate::wire::{
+    envelope::{Params, Request, Text},
+    listing::ListKind,
+};
+
+/// What a request names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Aim<'a> {
+    /// In which list it is looked up.
+    pub(crate) kind: ListKind,
+    /// Its name or URI, as the client wrote it.
+    pub(crate) text: &'a Text<'a>,
+}
+
+impl<'a> Aim<'a> {
+    /// What a request of a method that names something names.
+    pub(crate) fn of(request: &'a Request<'a>) -> Result<Self, CallError> {
+        let params = request.params.as_ref();
+        let name = |params: &'a Params<'a>| params.name.as_ref();
+        let (kind, member, text) = match &*request.method.value {
+            "prompts/get" => (ListKind::Prompts, "params.name", params.and_then(name)),
+            _ => (ListKind::Tools, "params.name", params.and_then(name)),
+        };
+        text.map(|text| Self { kind, text })
+            .ok_or(CallError::NoName(kind, member))
+    }
+
+    /// The name or URI.
+    pub(crate) fn name(&self) -> &'a str {
+        &self.text.value
+    }
+}
