@@ -27,7 +27,8 @@ pub use endpoint::{own_client, session};
 pub use federation::{list_memory, merge, naming};
 pub use peer::{caller, credentials, transport as upstream_transport};
 pub use wire::{
-    bridge_splice, envelope, headers, id, jsonrpc, listing, param_headers, scan, splice, sse, version,
+    bridge_splice, capabilities, envelope, headers, id, jsonrpc, listing, param_headers, scan, splice, sse,
+    uri_template, version,
 };
 
 /// One server and what is known of it.

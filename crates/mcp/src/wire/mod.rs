@@ -4,6 +4,7 @@
 
 pub(crate) mod bridge;
 pub mod bridge_splice;
+pub mod capabilities;
 pub mod envelope;
 pub mod headers;
 pub mod id;
@@ -17,4 +18,5 @@ pub mod param_headers;
 pub mod scan;
 pub mod splice;
 pub mod sse;
+pub mod uri_template;
 pub mod version;
