@@ -193,24 +193,24 @@ fn sign(
     server: &UpstreamConfig,
     now: Timestamp,
 ) -> Option<HeaderValue> {
-        let claims = Claims {
-            iss: app.config.public_url(),
-            aud: &server.audience,
-            project: principal.project_id,
-            sub: principal.assertion_subject(),
-            iat: now.as_seconds(),
-            exp: now.plus(LIFE).as_seconds(),
-            subject: &principal.subject,
-            mode: principal.mode().as_str(),
-            user_source: principal.user_source_id(),
-            gateway: principal.gateway_id,
-            email: principal.email.as_deref(),
-            name: principal.display_name.as_deref(),
-            act: principal.actor().map(|actor| Actor {
-                sub: actor.to_string(),
-            }),
-        };
-        let mut value = HeaderValue::from_str(&app.signing.sign_assertion(&claims)).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+    let claims = Claims {
+        iss: app.config.public_url(),
+        aud: &server.audience,
+        project: principal.project_id,
+        sub: principal.assertion_subject(),
+        iat: now.as_seconds(),
+        exp: now.plus(LIFE).as_seconds(),
+        subject: &principal.subject,
+        mode: principal.mode().as_str(),
+        user_source: principal.user_source_id(),
+        gateway: principal.gateway_id,
+        email: principal.email.as_deref(),
+        name: principal.display_name.as_deref(),
+        act: principal.actor().map(|actor| Actor {
+            sub: actor.to_string(),
+        }),
+    };
+    let mut value = HeaderValue::from_str(&app.signing.sign_assertion(&claims)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

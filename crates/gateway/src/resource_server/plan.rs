@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use gatewright_mcp::{
-    federation::{GatewayConfig, Plan},
+    federation::{Choice, GatewayConfig, Plan},
     naming::Naming,
     upstream::UpstreamConfig,
 };
@@ -36,11 +36,14 @@ fn gateway_config(entry: &GatewayEntry) -> GatewayConfig {
             .iter()
             .map(|server| upstream_config(server))
             .collect(),
-        allowed_tools: gateway
-            .allowed_tools
-            .iter()
-            .map(|allowed| (allowed.server, allowed.tool.clone()))
-            .collect(),
+        tools: Choice::of_items(
+            gateway
+                .allowed_tools
+                .iter()
+                .map(|allowed| (allowed.server, allowed.tool.clone())),
+        ),
+        prompts: Choice::All,
+        resources: Choice::All,
     }
 }
 

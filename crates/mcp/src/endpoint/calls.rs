@@ -54,7 +54,7 @@ impl<T: Transport> Endpoint<T> {
         {
             return reply::result(request.id.raw, tool_error(&why.to_string(), era));
         }
-        reply::refusal(&Refusal::from(&error), Some(&request.id.to_owned()), era)
+        reply::refusal(&error.refusal(era), Some(&request.id.to_owned()), era)
     }
 
     /// Makes a call. That of a client with a session can be cancelled from when it is known where it leads.

@@ -16,21 +16,29 @@ pub(super) enum Feature {
 }
 
 impl Feature {
-    /// The methods of each era.
-    const TABLE: [(&'static str, Era, Self); 6] = [
-        ("tools/call", Era::Modern, Self::Call),
-        ("tools/list", Era::Modern, Self::List(ListKind::Tools)),
-        ("server/discover", Era::Modern, Self::Discover),
-        ("tools/call", Era::Legacy, Self::Call),
-        ("tools/list", Era::Legacy, Self::List(ListKind::Tools)),
-        ("ping", Era::Legacy, Self::Ping),
+    /// The methods, and the era of one that is not of both.
+    const TABLE: [(&'static str, Option<Era>, Self); 10] = [
+        ("tools/call", None, Self::Call),
+        ("tools/list", None, Self::List(ListKind::Tools)),
+        ("resources/read", None, Self::Call),
+        ("prompts/get", None, Self::Call),
+        ("completion/complete", None, Self::Call),
+        ("resources/list", None, Self::List(ListKind::Resources)),
+        (
+            "resources/templates/list",
+            None,
+            Self::List(ListKind::ResourceTemplates),
+        ),
+        ("prompts/list", None, Self::List(ListKind::Prompts)),
+        ("server/discover", Some(Era::Modern), Self::Discover),
+        ("ping", Some(Era::Legacy), Self::Ping),
     ];
 
     /// What a method of an era is.
     pub(super) fn find(method: &str, era: Era) -> Option<Self> {
         Self::TABLE
             .into_iter()
-            .find(|(name, of, _)| *name == method && *of == era)
+            .find(|(name, of, _)| *name == method && of.is_none_or(|of| of == era))
             .map(|(_, _, feature)| feature)
     }
 

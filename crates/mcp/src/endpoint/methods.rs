@@ -22,18 +22,12 @@ use crate::{
     wire::{
         envelope::{self, Limits, Message, Notification, Request},
         headers,
-        json::json_string,
         jsonrpc::{ErrorCode, Refusal},
         media_type::{MediaType, media_type},
         meta::{self, Dialect, ModernMeta, header_era},
-        meta_keys,
-        scan::{self, Kind},
-        version::{Era, ProtocolVersion},
+        version::Era,
     },
 };
-
-/// How long clients may keep what `server/discover` says, milliseconds.
-const DISCOVER_TTL_MS: u32 = 60_000;
 
 /// How a client speaks.
 pub(super) enum Client {
@@ -132,7 +126,7 @@ impl<T: Transport> Endpoint<T> {
                 Client::Modern(meta)
             }
             Ok(Dialect::Legacy(_)) if request.method.value == "initialize" => {
-                return self.initialize(plan, caller, body, request);
+                return self.initialize(plan, caller, body, request).await;
             }
             Ok(Dialect::Legacy(_)) => match self.session_of(plan.gateway_id, caller, headers) {
                 Ok(session) => Client::Legacy(session),
@@ -167,48 +161,11 @@ impl<T: Transport> Endpoint<T> {
             return reply::busy(busy, Some(&request.id.to_owned()), era);
         }
         match feature {
-            Feature::Discover => reply::result(request.id.raw, discover(asking.plan)),
+            Feature::Discover => self.discover(asking).await,
             Feature::Ping => reply::result(request.id.raw, Bytes::from_static(b"{}")),
             Feature::List(kind) => self.list(asking, kind, reached).await,
             Feature::Call => self.relay(asking, reached).await,
         }
-    }
-
-    fn initialize(
-        &self,
-        plan: &Plan,
-        caller: Caller<'_>,
-        body: &Bytes,
-        request: &Request<'_>,
-    ) -> Response<Answer<T::Body>> {
-        let object = request.params.as_ref().map(|params| params.span);
-        let [requested, capabilities] = object
-            .and_then(|object| scan::pick(body, object, ["protocolVersion", "capabilities"]).ok())
-            .unwrap_or_default();
-        let Some(requested) = requested.filter(|member| member.kind == Kind::String) else {
-            let refusal = Refusal::new(
-                ErrorCode::INVALID_PARAMS,
-                "params.protocolVersion is missing; give the newest version the client supports.",
-            );
-            return reply::refusal(&refusal, Some(&request.id.to_owned()), Era::Legacy);
-        };
-        let requested = scan::decode_string(requested.value.of(body)).unwrap_or_default();
-        let version = ProtocolVersion::negotiate_initialize(&requested);
-        let capabilities = capabilities
-            .filter(|member| member.kind == Kind::Object)
-            .and_then(|member| std::str::from_utf8(member.value.of(body)).ok());
-        let id = self
-            .sessions
-            .begin(plan.gateway_id, caller.key, version, capabilities);
-        let mut result = format!(
-            r#"{{"protocolVersion":"{version}","capabilities":{{"tools":{{}}}},"serverInfo":{}"#,
-            plan.server_info
-        );
-        push_instructions(&mut result, plan);
-        result.push('}');
-        let mut response = reply::result(request.id.raw, result.into());
-        response.headers_mut().insert(headers::SESSION_ID, id);
-        response
     }
 
     fn notification(
@@ -235,29 +192,5 @@ impl<T: Transport> Endpoint<T> {
                 reply::bare(StatusCode::ACCEPTED)
             }
         }
-    }
-}
-
-/// The result of `server/discover`. Its versions are those that -32022 names.
-fn discover(plan: &Plan) -> Bytes {
-    let versions = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
-    let mut result = format!(
-        r#"{{"resultType":"complete","supportedVersions":["{}"],"capabilities":{{"tools":{{}}}}"#,
-        versions.join(r#"",""#)
-    );
-    push_instructions(&mut result, plan);
-    let rest = format!(
-        r#","ttlMs":{DISCOVER_TTL_MS},"cacheScope":"public","_meta":{{"{}":{}}}}}"#,
-        meta_keys::SERVER_INFO,
-        plan.server_info
-    );
-    result.push_str(&rest);
-    result.into()
-}
-
-fn push_instructions(result: &mut String, plan: &Plan) {
-    if !plan.instructions.is_empty() {
-        result.push_str(",\"instructions\":");
-        result.push_str(&json_string(&plan.instructions));
     }
 }

@@ -2,6 +2,7 @@
 //! what answers are made of.
 
 pub(crate) mod answer;
+mod beginning;
 mod calls;
 mod feature;
 mod in_session;

@@ -65,7 +65,7 @@ impl<T: Transport> Endpoint<T> {
             .await?
             .view;
         let tools = view
-            .tools(plan.naming, &plan.servers)
+            .offered(plan.naming, &plan.servers)
             .map(|(name, offered, entry)| OfferedTool {
                 name,
                 server: Arc::clone(&offered.server.upstream),

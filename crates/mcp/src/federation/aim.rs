@@ -22,7 +22,31 @@ impl<'a> Aim<'a> {
         let name = |params: &'a Params<'a>| params.name.as_ref();
         let (kind, member, text) = match &*request.method.value {
             "prompts/get" => (ListKind::Prompts, "params.name", params.and_then(name)),
+            "resources/read" => (
+                ListKind::Resources,
+                "params.uri",
+                params.and_then(|params| params.uri.as_ref()),
+            ),
+            "completion/complete" => return Self::of_reference(params),
             _ => (ListKind::Tools, "params.name", params.and_then(name)),
+        };
+        text.map(|text| Self { kind, text })
+            .ok_or(CallError::NoName(kind, member))
+    }
+
+    /// What is completed (2026-07-28 server/utilities/completion, "Reference Types"): an argument of a prompt, or of a
+    /// resource template.
+    fn of_reference(params: Option<&'a Params<'a>>) -> Result<Self, CallError> {
+        let reference = params.and_then(|params| params.reference.as_ref());
+        let reference = reference.ok_or(CallError::NoReference)?;
+        let (kind, member, text) = match reference.kind.as_ref().map(|kind| &*kind.value) {
+            Some("ref/prompt") => (ListKind::Prompts, "params.ref.name", reference.name.as_ref()),
+            Some("ref/resource") => (
+                ListKind::ResourceTemplates,
+                "params.ref.uri",
+                reference.uri.as_ref(),
+            ),
+            Some(_) | None => return Err(CallError::NoReference),
         };
         text.map(|text| Self { kind, text })
             .ok_or(CallError::NoName(kind, member))

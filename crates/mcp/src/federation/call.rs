@@ -21,6 +21,7 @@ use crate::{
     },
     wire::{
         headers::HeaderMismatch,
+        json::json_string,
         jsonrpc::{ErrorCode, Refusal},
         listing::{Entry, ListKind},
         version::Era,
@@ -33,6 +34,9 @@ pub(crate) enum CallError {
     /// It names nothing of this kind: the member that should is missing.
     #[error("{1} is missing")]
     NoName(ListKind, &'static str),
+    /// It does not say what is to be completed.
+    #[error("params.ref is missing")]
+    NoReference,
     /// The gateway offers nothing of this kind under that name.
     #[error("unknown name")]
     Unknown(ListKind, String),
@@ -76,10 +80,15 @@ impl From<Unavailable> for CallError {
     }
 }
 
-impl From<&CallError> for Refusal {
-    fn from(error: &CallError) -> Self {
-        match error {
-            CallError::NoName(kind, member) => Self::new(
+impl CallError {
+    /// The same as a client of this era is told it.
+    pub(crate) fn refusal(&self, era: Era) -> Refusal {
+        match self {
+            Self::NoReference => Refusal::new(
+                ErrorCode::INVALID_PARAMS,
+                "params.ref is missing or of an unknown type; give a reference of type `ref/prompt` or `ref/resource`.",
+            ),
+            Self::NoName(kind, member) => Refusal::new(
                 ErrorCode::INVALID_PARAMS,
                 format!(
                     "{member} is missing; give the {} of a {} from {}.",
@@ -88,12 +97,21 @@ impl From<&CallError> for Refusal {
                     kind.method()
                 ),
             ),
-            CallError::Unknown(kind, name) => Self::new(
+            // The code of older revisions is one of their own (2025-11-25 server/resources, "Error Handling").
+            Self::Unknown(ListKind::Resources, uri) => {
+                let code = match era {
+                    Era::Modern => ErrorCode::INVALID_PARAMS,
+                    Era::Legacy => ErrorCode::LEGACY_RESOURCE_NOT_FOUND,
+                };
+                Refusal::new(code, "Resource not found")
+                    .with_data(format!(r#"{{"uri":{}}}"#, json_string(uri)))
+            }
+            Self::Unknown(kind, name) => Refusal::new(
                 ErrorCode::INVALID_PARAMS,
                 format!("Unknown {}: {name}", kind.singular()),
             ),
-            CallError::Headers(mismatch) => Self::from(mismatch),
-            CallError::Server(error) => Self::from(error),
+            Self::Headers(mismatch) => Refusal::from(mismatch),
+            Self::Server(error) => Refusal::from(error),
         }
     }
 }
@@ -110,10 +128,10 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     /// Checks the mirrored parameters of a client that must send them, and derives them afresh for the server.
-    fn mirrored(&self, entry: &Entry) -> Result<Vec<(HeaderName, HeaderValue)>, HeaderMismatch> {
-        if entry.param_headers.is_empty() {
+    fn mirrored(&self, entry: Option<&Entry>) -> Result<Vec<(HeaderName, HeaderValue)>, HeaderMismatch> {
+        let Some(entry) = entry.filter(|entry| !entry.param_headers.is_empty()) else {
             return Ok(Vec::new());
-        }
+        };
         let params = self.message.request.params.as_ref();
         let arguments = params
             .and_then(|params| params.arguments)
@@ -130,10 +148,28 @@ impl Call<'_> {
 impl<P: Peers> Federation<P> {
     /// Where a call leads. Its name is looked up here, once; what is found travels with the call.
     pub(crate) async fn find(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
+        if !call.aim.kind.is_named() {
+            return self.find_by_uri(call).await;
+        }
         match self.resolve(call, Freshness::Any).await? {
             Some(found) => Ok(found),
             None => Box::pin(self.look_again(call)).await,
         }
+    }
+
+    /// Where a URI leads; a template may be named as itself, where its variables are completed.
+    async fn find_by_uri(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
+        if call.aim.kind == ListKind::ResourceTemplates {
+            let (plan, caller) = (call.plan, call.message.caller);
+            let templates = self.view(plan, call.aim.kind, caller, Freshness::Any, None).await;
+            if let Some(found) = templates
+                .ok()
+                .and_then(|seen| Resolved::of(&seen.view, call.aim.name()))
+            {
+                return Ok(found);
+            }
+        }
+        self.find_resource(call).await
     }
 
     async fn resolve(&self, call: &Call<'_>, freshness: Freshness) -> Result<Option<Resolved>, CallError> {
@@ -186,7 +222,7 @@ impl<P: Peers> Federation<P> {
             let to = To {
                 upstream,
                 text: call.aim.text,
-                name: &entry.key,
+                name: entry.map_or(call.aim.name(), |entry| &*entry.key),
                 mirrored: call.mirrored(entry)?,
             };
             guard.keep_informed(Arc::clone(server) as _);

@@ -25,6 +25,7 @@ use crate::{
         upstream::Upstream,
     },
     wire::{
+        capabilities::Capability,
         json::json_string,
         jsonrpc::ErrorCode,
         listing::{self, CacheScope, ListKind, ServerList},
@@ -66,8 +67,8 @@ pub(super) fn find<P: Peers>(
         return Found::Now(Ok(catalog));
     }
     let last = catalogs.last(upstream, caller.key, now);
-    if let Some(why) = upstream.failure(now) {
-        return Found::Now(last.ok_or_else(|| Unavailable::clone(&why)));
+    if let Some(why) = catalogs.failure(upstream, caller.key, now) {
+        return Found::Now(last.ok_or(why));
     }
     let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, caller.key));
     Found::Reading { reading, last }
@@ -88,8 +89,8 @@ pub(super) async fn catalog<P: Peers>(
             return Ok(catalog);
         }
         let last = catalogs.last(upstream, caller.key, now);
-        if let Some(why) = upstream.failure(now) {
-            return last.ok_or_else(|| Unavailable::clone(&why));
+        if let Some(why) = catalogs.failure(upstream, caller.key, now) {
+            return last.ok_or(why);
         }
         let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, caller.key));
         match reading.wait(upstream, caller.key).await {
@@ -141,7 +142,7 @@ fn read<P: Peers>(
 }
 
 /// Keeps what a reading led to.
-fn keep<P>(
+fn keep<P: Peers>(
     lists: &Lists<P>,
     server: &Server,
     kind: ListKind,
@@ -154,6 +155,10 @@ fn keep<P>(
     let catalog =
         fetched.map(|fetched| catalogs.keep(&lists.memory, &server.upstream, caller, slot, fetched));
     if let Err(why) = &catalog {
+        // Tools speak for the whole server, which remembers by itself; and an account may be connected at any moment.
+        if kind != ListKind::Tools && !matches!(why, Unavailable::ConnectFirst { .. }) {
+            slot.note_failure(why, lists.peers.now());
+        }
         tracing::warn!(server = server.slug(), %why, "the {} of a server could not be listed", kind.noun());
     }
     Outcome::Read { catalog, private }
@@ -185,7 +190,9 @@ async fn fetch_in_time<P: Peers>(
         .await
         .unwrap_or_else(|_| {
             let why = upstream.timed_out();
-            upstream.note_failure(&why, peers.now());
+            if kind == ListKind::Tools {
+                upstream.note_failure(&why, peers.now());
+            }
             Err(why)
         })
 }
@@ -210,7 +217,12 @@ async fn fetch<P: Peers>(
     let mut list = ServerList::within(memory.limits().of_server());
     let mut private = upstream.knows_users();
     let mut members = String::new();
-    loop {
+    // What a server does not declare it need not know, and servers are in use that leave unknown methods without an answer.
+    let is_declared = match kind {
+        ListKind::Tools => true,
+        _ => (peers.capabilities(upstream, caller).await?).has(Capability::of_list(kind)),
+    };
+    while is_declared {
         let method = kind.method();
         let result = match peers.ask(upstream, caller, method, &members, &meter).await {
             Ok(result) => result,
@@ -227,7 +239,7 @@ async fn fetch<P: Peers>(
         })?;
         private |= page.cache_scope == Some(CacheScope::Private);
         for invalid in &page.invalid {
-            tracing::warn!(server = upstream.slug(), tool = invalid.key.as_deref(), reason = %invalid.reason, "a tool is left out");
+            tracing::warn!(server = upstream.slug(), name = invalid.key.as_deref(), reason = %invalid.reason, "a {} is left out", kind.singular());
         }
         let further = list.push(page);
         drop(result);
@@ -242,8 +254,9 @@ async fn fetch<P: Peers>(
     if list.truncated {
         tracing::warn!(
             server = upstream.slug(),
-            tools = list.entries.len(),
-            "a server lists more tools than are taken from one server"
+            taken = list.entries.len(),
+            "a server lists more {} than are taken from one server",
+            kind.noun()
         );
     }
     let read_at = peers.now();

@@ -19,7 +19,7 @@ use super::{
     under_way::UnderWay,
 };
 use crate::{
-    peer::{caller::CallerKey, upstream::Upstream},
+    peer::{caller::CallerKey, unavailable::Unavailable, upstream::Upstream},
     wire::listing::ServerList,
 };
 
@@ -27,6 +27,8 @@ use crate::{
 const STALE_MAX: Duration = Duration::from_mins(10);
 /// A name that is not in the list makes us ask again, but not more often than this.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// A list that could not be read, though the server can be used, is left out this long without asking again.
+const FAILED_FOR: Duration = Duration::from_secs(15);
 /// Users of whom it is known, per server, which list is theirs where lists may differ; some 400 bytes each.
 const USERS_MAX: u64 = 50_000;
 /// What is known of a user's list is forgotten after so long without a request of theirs.
@@ -59,8 +61,25 @@ impl Noted {
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     current: ArcSwapOption<Noted>,
+    /// Why it could not be read, and until when it is not asked for again.
+    failed: ArcSwapOption<(Timestamp, Unavailable)>,
     /// The reading that is under way, so that requests arriving together read the list once. Never locked while it is fresh.
     pub(super) reading: Mutex<Option<UnderWay>>,
+}
+
+impl Slot {
+    /// Notes that the list could not be read.
+    pub(super) fn note_failure(&self, why: &Unavailable, now: Timestamp) {
+        self.failed
+            .store(Some(Arc::new((now.plus(FAILED_FOR), why.clone()))));
+    }
+
+    /// Why the list could not be read a moment ago.
+    fn failure(&self, now: Timestamp) -> Option<Unavailable> {
+        let failed = self.failed.load();
+        let (until, why) = &**failed.as_ref()?;
+        (now < *until).then(|| why.clone())
+    }
 }
 
 /// The catalogs of one server.
@@ -186,6 +205,23 @@ impl Catalogs {
             .flatten()
     }
 
+    /// Why the list of a user could not be read a moment ago.
+    pub(super) fn failure(
+        &self,
+        upstream: &Upstream,
+        caller: CallerKey,
+        now: Timestamp,
+    ) -> Option<Unavailable> {
+        if let Some(why) = upstream.failure(now) {
+            return Some(Unavailable::clone(&why));
+        }
+        if self.is_private(upstream) {
+            self.of_users.get(&caller)?.failure(now)
+        } else {
+            self.shared.failure(now)
+        }
+    }
+
     /// Whether a list that lies here is everybody's.
     pub(super) fn is_shared(&self, slot: &Arc<Slot>) -> bool {
         Arc::ptr_eq(slot, &self.shared)
@@ -201,6 +237,7 @@ impl Catalogs {
         fetched: Fetched,
     ) -> Catalog {
         let fingerprint = fingerprint(&fetched.list);
+        slot.failed.store(None);
         // An equal list is kept once, whoever read it, and what was made of it stays good.
         let known = self.lists.get(&fingerprint);
         let known = known.and_then(|kept| Some((kept.get(fetched.read_at)?, kept)));

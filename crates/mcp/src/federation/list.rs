@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<P: Peers> Federation<P> {
     /// The merged list for a user. Servers that are down are left out; when all are, why. With `name` only the server
-    /// that could have such a tool is asked and waited for.
+    /// that could have something of that name is asked and waited for.
     pub(crate) async fn view(
         &self,
         plan: &Plan,
@@ -65,10 +65,9 @@ impl<P: Peers> Federation<P> {
     ) -> Result<Seen, Unavailable> {
         let mut catalogs = Vec::with_capacity(plan.servers.len());
         let mut failure = None;
-        let answers = if freshness == Freshness::Fresh && name.is_none() {
-            self.gather(plan, kind, caller).await
-        } else {
-            self.ask_for(plan, kind, caller, freshness, name).await
+        let answers = match name {
+            Some(name) => self.ask_for(plan, kind, caller, freshness, name).await,
+            None => self.gather(plan, kind, caller, freshness).await,
         };
         for (place, answer) in answers.into_iter().enumerate() {
             catalogs.push(answer.unwrap_or_else(|why| {
@@ -132,11 +131,11 @@ impl<P: Peers> Federation<P> {
         kind: ListKind,
         caller: Caller<'_>,
         freshness: Freshness,
-        name: Option<&str>,
+        name: &str,
     ) -> Vec<Result<Option<Catalog>, Unavailable>> {
         let asked = plan.servers.iter().map(async |offered| {
             let server = &offered.server;
-            if name.is_none_or(|name| offered.own_name(plan.naming, name).is_some()) {
+            if offered.own_name(plan.naming, name).is_some() {
                 return catalog(&self.lists, server, kind, caller, freshness)
                     .await
                     .map(Some);
@@ -160,6 +159,7 @@ impl<P: Peers> Federation<P> {
         plan: &Plan,
         kind: ListKind,
         caller: Caller<'_>,
+        freshness: Freshness,
     ) -> Vec<Result<Option<Catalog>, Unavailable>> {
         let mut answers = Vec::with_capacity(plan.servers.len());
         let mut waiting = FuturesUnordered::new();
@@ -167,7 +167,7 @@ impl<P: Peers> Federation<P> {
         let mut until: Option<Instant> = None;
         for (index, offered) in plan.servers.iter().enumerate() {
             let server = &offered.server;
-            answers.push(match find(&self.lists, server, kind, caller, Freshness::Fresh) {
+            answers.push(match find(&self.lists, server, kind, caller, freshness) {
                 Found::Now(answer) => answer.map(Some),
                 Found::Reading { reading, last } => {
                     until = until.max(Some(reading.began + PATIENCE));
@@ -176,9 +176,7 @@ impl<P: Peers> Federation<P> {
                         let awaited = reading.wait(&server.upstream, caller.key).await;
                         let answer = match awaited {
                             Awaited::Ours(answer) => answer,
-                            Awaited::Again => {
-                                catalog(&self.lists, server, kind, caller, Freshness::Fresh).await
-                            }
+                            Awaited::Again => catalog(&self.lists, server, kind, caller, freshness).await,
                         };
                         (index, answer)
                     });

@@ -1,11 +1,12 @@
 //! Lists of several servers as one: filtered, named, in a stable order, and written out page by page for each era.
 
-use std::collections::HashSet;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
-use super::naming::{NameReport, Naming, Selection};
+use super::{
+    choice::OfServer,
+    naming::{NameReport, Naming, Selection, Shared},
+};
 use crate::wire::{
     json::json_string,
     listing::{CacheScope, Entry, ListKind, ServerList},
@@ -28,8 +29,8 @@ pub struct Source<'a> {
     pub slug: &'a str,
     /// Its list; `None` while it is down.
     pub list: Option<&'a ServerList>,
-    /// The names offered; `None` means all.
-    pub allowed: Option<&'a HashSet<String>>,
+    /// Which of them are offered.
+    pub chosen: &'a OfServer,
 }
 
 /// A merged list.
@@ -62,9 +63,14 @@ impl Merged {
     }
 
     fn with_page_bytes(kind: ListKind, naming: Naming, sources: &[Source<'_>], page_bytes: usize) -> Self {
-        let naming = if kind.is_named() { naming } else { Naming::Plain };
+        let (naming, shared) = if kind.is_named() {
+            (naming, Shared::Neither)
+        } else {
+            (Naming::Plain, Shared::First)
+        };
         let (selection, reports) = Selection::build_indexed(
             naming,
+            shared,
             sources.iter().map(|source| {
                 (
                     source.slug,
@@ -163,12 +169,12 @@ impl Merged {
 
 /// The entries of a source that are offered, with their index in its list.
 fn offered<'a>(source: &Source<'a>) -> impl Iterator<Item = (usize, &'a Entry)> + use<'a> {
-    let allowed = source.allowed;
+    let chosen = source.chosen;
     source
         .list
         .into_iter()
         .flat_map(|list| list.entries.iter().enumerate())
-        .filter(move |(_, entry)| allowed.is_none_or(|allowed| allowed.contains(&*entry.key)))
+        .filter(move |(_, entry)| chosen.offers(&entry.key))
 }
 
 /// The entry under its exposed name, every other byte as it was.
@@ -197,6 +203,8 @@ pub fn page_of_cursor(cursor: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -221,7 +229,7 @@ mod tests {
         Source {
             slug,
             list,
-            allowed: None,
+            chosen: &OfServer::All,
         }
     }
 
@@ -271,25 +279,25 @@ mod tests {
             ListKind::Tools,
             r#"{"tools":[{"name":"a"},{"name":"b"},{"name":"B"}]}"#,
         );
-        let allowed = HashSet::from(["b".to_owned(), "gone".to_owned()]);
+        let allowed = OfServer::Items(HashSet::from(["b".to_owned(), "gone".to_owned()]));
         let sources = [Source {
-            allowed: Some(&allowed),
+            chosen: &allowed,
             ..source("s", Some(&one))
         }];
         let merged = Merged::new(ListKind::Tools, Naming::Plain, &sources);
         assert_eq!(result(&merged, Era::Legacy), r#"{"tools":[{"name":"b"}]}"#);
         assert_eq!(merged.selection.resolve("b").map(|target| target.entry), Some(1));
         assert_eq!(merged.selection.resolve("a"), None);
-        let none = HashSet::new();
+        let none = OfServer::nothing();
         let sources = [Source {
-            allowed: Some(&none),
+            chosen: &none,
             ..source("s", Some(&one))
         }];
         assert!(Merged::new(ListKind::Tools, Naming::Plain, &sources).is_empty());
     }
 
     #[test]
-    fn a_tool_listed_twice_is_offered_once_and_uris_that_collide_not_at_all() {
+    fn a_tool_listed_twice_is_offered_once_and_a_uri_of_two_servers_is_the_first_ones() {
         let one = list(
             ListKind::Tools,
             r#"{"tools":[{"name":"a","n":1},{"name":"a","n":2}]}"#,
@@ -309,13 +317,14 @@ mod tests {
             merged
                 .result(ListKind::Resources, Era::Legacy, HINT, INFO, 0)
                 .as_deref(),
-            Some(&br#"{"resources":[{"uri":"file:///b"}]}"#[..])
+            Some(&br#"{"resources":[{"uri":"file:///a"},{"uri":"file:///b"}]}"#[..])
         );
         assert!(
             merged
                 .reports
                 .iter()
-                .all(|report| report.finding == Finding::Collision)
+                .map(|report| (report.server, report.finding))
+                .eq([(1, Finding::ServedByFirst)])
         );
     }
 

@@ -3,9 +3,11 @@
 
 pub(crate) mod aim;
 pub(crate) mod call;
+pub(crate) mod capabilities;
 pub(crate) mod catalog;
 mod catalog_read;
 pub(crate) mod catalogs;
+mod choice;
 pub(crate) mod inspection;
 mod list;
 mod list_behind;
@@ -17,9 +19,12 @@ pub mod naming;
 mod offered;
 pub(crate) mod plan;
 mod resolved;
+mod resources;
+mod seen_uris;
 mod server;
 pub(crate) mod servers;
 mod under_way;
 mod view;
 
+pub use choice::{Choice, OfServer};
 pub use plan::{GatewayConfig, Plan};

@@ -72,8 +72,19 @@ pub enum Finding {
     Duplicate,
     /// Two servers would expose this name; none of them is offered.
     Collision,
+    /// A server before it in the gateway's order lists this URI too, and serves it.
+    ServedByFirst,
     /// Longer than the protocol recommends; offered, but some clients will refuse it.
     TooLong,
+}
+
+/// What becomes of a name that two servers would expose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// It is offered by neither: one could shadow the other.
+    Neither,
+    /// It is offered by the first: URIs stay as their servers wrote them, because links in results name them.
+    First,
 }
 
 /// Exposed names and where they lead: exact, and one to one.
@@ -94,12 +105,13 @@ impl Selection {
         let named = servers
             .into_iter()
             .map(|(slug, names)| (slug, names.into_iter().enumerate()));
-        Self::build_indexed(naming, named)
+        Self::build_indexed(naming, Shared::Neither, named)
     }
 
     /// The same where the entries offered are not all entries of a server's list: each comes with its index there.
     pub fn build_indexed<'a, N>(
         naming: Naming,
+        shared: Shared,
         servers: impl IntoIterator<Item = (&'a str, N)>,
     ) -> (Self, Vec<NameReport>)
     where
@@ -124,6 +136,10 @@ impl Selection {
                         report(server, name, Finding::Duplicate);
                         continue;
                     }
+                    Some(_) if shared == Shared::First => {
+                        report(server, name, Finding::ServedByFirst);
+                        continue;
+                    }
                     Some(other) => {
                         if collided.insert(exposed.clone()) {
                             report(other.server, &other.upstream_name, Finding::Collision);
@@ -133,7 +149,7 @@ impl Selection {
                     }
                     None => {}
                 }
-                if exposed.chars().count() > RECOMMENDED_NAME_CHARS {
+                if shared == Shared::Neither && exposed.chars().count() > RECOMMENDED_NAME_CHARS {
                     report(server, name, Finding::TooLong);
                 }
                 let target = Target {

@@ -1,15 +1,13 @@
 //! What a gateway offers: as it is configured, and ready for requests.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use gatewright_domain::id::{GatewayId, ProjectId, ServerId};
+use gatewright_domain::id::{GatewayId, ProjectId};
 
 use super::{
-    catalog::bytes_of, list_memory::Kept, naming::Naming, offered::Offered, server::Server, view::View,
+    catalog::bytes_of, choice::Choice, list_memory::Kept, naming::Naming, offered::Offered, server::Server,
+    view::View,
 };
 use crate::{
     peer::config::UpstreamConfig,
@@ -30,12 +28,16 @@ pub struct GatewayConfig {
     pub name: String,
     /// Returned to clients as `instructions`; empty for none.
     pub instructions: String,
-    /// How its tools are named.
+    /// How its tools and prompts are named.
     pub naming: Naming,
     /// Its servers, in order.
     pub servers: Vec<UpstreamConfig>,
-    /// The tools it offers by the names they have at their servers; empty means all.
-    pub allowed_tools: Vec<(ServerId, String)>,
+    /// The tools it offers.
+    pub tools: Choice,
+    /// The prompts it offers.
+    pub prompts: Choice,
+    /// The resources it offers, by URI, and the resource templates, by template.
+    pub resources: Choice,
 }
 
 /// What a gateway offers, ready for requests. Made once per configuration.
@@ -59,20 +61,17 @@ impl Plan {
     /// The plan of a configuration; `server` finds what is known of each of its servers.
     pub(super) fn new(
         serial: u64,
-        config: GatewayConfig,
+        mut config: GatewayConfig,
         server: impl Fn(UpstreamConfig) -> Arc<Server>,
     ) -> Self {
-        let narrowed = !config.allowed_tools.is_empty();
-        let mut allowed: HashMap<ServerId, HashSet<String>> = HashMap::new();
-        for (server, tool) in config.allowed_tools {
-            allowed.entry(server).or_default().insert(tool);
-        }
         let servers = config
             .servers
             .into_iter()
-            .map(|config| Offered {
-                allowed: narrowed.then(|| allowed.remove(&config.id).unwrap_or_default()),
-                server: server(config),
+            .map(|of_server| Offered {
+                tools: config.tools.take(of_server.id),
+                prompts: config.prompts.take(of_server.id),
+                resources: config.resources.take(of_server.id),
+                server: server(of_server),
             })
             .collect();
         Self {

@@ -1,18 +1,17 @@
-//! Where the name of a tool leads at a gateway.
+//! Where what a request names leads at a gateway.
 
 use std::sync::Arc;
 
 use super::{offered::Offered, server::Server, view::View};
 use crate::wire::listing::Entry;
 
-/// Where the name of a tool leads. A call looks its name up once, and this travels with it.
+/// Where a name or URI leads. A call looks it up once, and this travels with it.
 #[derive(Debug)]
 pub(crate) struct Resolved {
-    view: Arc<View>,
-    /// The server among those of the plan that the view is of.
+    /// The server among those of the plan.
     server: usize,
-    /// The tool in the server's list.
-    entry: usize,
+    /// Where it stands in the server's list; nothing for a URI that no list has.
+    listed: Option<(Arc<View>, usize)>,
 }
 
 impl Resolved {
@@ -21,20 +20,24 @@ impl Resolved {
         let target = view.selected(name)?;
         view.entry_at(target.server, target.entry)?;
         Some(Self {
-            view: Arc::clone(view),
             server: target.server,
-            entry: target.entry,
+            listed: Some((Arc::clone(view), target.entry)),
         })
     }
 
-    /// The server that has the tool; `servers` are those of the plan.
+    /// A URI that leads to this server, though it does not list it.
+    pub(super) const fn unlisted(server: usize) -> Self {
+        Self { server, listed: None }
+    }
+
+    /// The server; `servers` are those of the plan.
     pub(crate) fn server<'a>(&self, servers: &'a [Offered]) -> &'a Arc<Server> {
         &servers[self.server].server
     }
 
-    /// The tool as its server lists it.
-    pub(super) fn entry(&self) -> &Entry {
-        let entry = self.view.entry_at(self.server, self.entry);
-        entry.expect("it was there when the name was looked up, and views do not change")
+    /// As its server lists it, where it does.
+    pub(super) fn entry(&self) -> Option<&Entry> {
+        let (view, entry) = self.listed.as_ref()?;
+        view.entry_at(self.server, *entry)
     }
 }

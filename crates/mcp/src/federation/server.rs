@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::catalogs::Catalogs;
+use super::{catalogs::Catalogs, seen_uris::SeenUris};
 use crate::{
     peer::{call_guard::Lists, caller::CallerKey, config::UpstreamConfig, upstream::Upstream},
     wire::listing::{ByKind, ListKind},
@@ -16,6 +16,8 @@ pub(crate) struct Server {
     pub(crate) upstream: Arc<Upstream>,
     /// Its lists.
     pub(crate) catalogs: ByKind<Catalogs>,
+    /// What its answers named, and those of all others.
+    seen: Arc<SeenUris>,
 }
 
 impl Server {
@@ -25,10 +27,11 @@ impl Server {
     }
 
     /// A server of which nothing is known yet.
-    pub(super) fn new(config: UpstreamConfig) -> Self {
+    pub(super) fn new(config: UpstreamConfig, seen: Arc<SeenUris>) -> Self {
         Self {
             upstream: Arc::new(Upstream::new(config)),
             catalogs: ByKind::default(),
+            seen,
         }
     }
 
@@ -41,5 +44,9 @@ impl Lists for Server {
     /// The next request for it asks the server.
     fn has_changed(&self, kind: ListKind, caller: CallerKey) {
         self.catalogs.of(kind).invalidate(&self.upstream, caller);
+    }
+
+    fn has_shown(&self, uri: &str, caller: CallerKey) {
+        self.seen.note(caller, uri, self.upstream.config.id);
     }
 }

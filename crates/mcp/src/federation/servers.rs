@@ -16,6 +16,7 @@ use super::{
     list_memory::{Kept, ListLimits, ListMemory},
     lists::Lists,
     plan::{GatewayConfig, Plan},
+    seen_uris::SeenUris,
     server::Server,
     view::{View, ViewKey},
 };
@@ -36,6 +37,8 @@ pub(crate) struct Federation<P> {
     /// Merged lists by the plan and what they were made of.
     pub(crate) views: Cache<ViewKey, Arc<Kept<View>>>,
     next_serial: AtomicU64,
+    /// URIs that answers of servers named.
+    pub(super) seen: Arc<SeenUris>,
     /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
     servers: Mutex<HashMap<ServerId, Known>>,
 }
@@ -69,6 +72,7 @@ impl<P: Peers> Federation<P> {
                 .time_to_idle(VIEW_IDLE)
                 .build(),
             next_serial: AtomicU64::new(0),
+            seen: Arc::default(),
             servers: Mutex::default(),
         }
     }
@@ -106,7 +110,7 @@ impl<P: Peers> Federation<P> {
             return Arc::clone(&known.server);
         }
         let id = config.id;
-        let server = Arc::new(Server::new(config));
+        let server = Arc::new(Server::new(config, Arc::clone(&self.seen)));
         let known = Known {
             server: Arc::clone(&server),
             used_at: now,

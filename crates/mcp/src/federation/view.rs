@@ -1,6 +1,10 @@
 //! A merged list of a gateway: written once and served from memory.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -20,6 +24,7 @@ use crate::{
     },
     wire::{
         listing::{CacheScope, Entry, ListKind, ServerList},
+        uri_template::UriTemplate,
         version::Era,
     },
 };
@@ -27,6 +32,10 @@ use crate::{
 /// Clients are told to ask again after this long at the latest: an administrator's edit acts on the next request here,
 /// and a client that does not ask cannot notice.
 pub(super) const CLIENT_TTL_MAX: Duration = Duration::from_mins(1);
+/// Templates of one server that URIs are matched with; a server that has more can list what it has.
+const TEMPLATES_MAX: usize = 256;
+/// Matches that are looked at for one URI.
+const MATCHES_MAX: usize = 1_024;
 /// A written list is written anew after this long, so that the `ttlMs` in it stays true to a second.
 const WRITTEN_FOR: Duration = Duration::from_secs(1);
 
@@ -42,8 +51,18 @@ pub(crate) struct View {
     made_of: Made,
     /// Who answers, as stateless clients are told it: the plan's.
     server_info: Arc<str>,
+    /// Templates that URIs can be matched with, made when the first is.
+    templates: OnceLock<Box<[Template]>>,
     written: ArcSwapOption<Written>,
-    legacy: std::sync::OnceLock<Bytes>,
+    legacy: OnceLock<Bytes>,
+}
+
+/// A resource template of a server.
+#[derive(Debug)]
+struct Template {
+    server: usize,
+    is_offered: bool,
+    template: UriTemplate,
 }
 
 /// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
@@ -109,14 +128,14 @@ impl View {
             .map(|(offered, list)| Source {
                 slug: offered.server.slug(),
                 list: list.as_deref(),
-                allowed: offered.allowed.as_ref(),
+                chosen: offered.chosen(kind),
             })
             .collect();
         let merged = Merged::new(kind, naming, &sources);
         let mut reported = HashSet::new();
         for report in &merged.reports {
             if reported.insert((report.server, &report.upstream_name)) {
-                tracing::warn!(%gateway, tool = &*report.exposed, finding = ?report.finding, "a tool's name is not usable as it is");
+                tracing::warn!(%gateway, name = &*report.exposed, finding = ?report.finding, "the name of a {} is not usable as it is", kind.singular());
             }
         }
         Self {
@@ -126,8 +145,9 @@ impl View {
             class,
             made_of,
             server_info,
+            templates: OnceLock::new(),
             written: ArcSwapOption::empty(),
-            legacy: std::sync::OnceLock::new(),
+            legacy: OnceLock::new(),
         }
     }
 
@@ -183,8 +203,56 @@ impl View {
         self.lists.get(server)?.as_ref()?.entries.get(entry)
     }
 
-    /// Every tool it offers, in the order in which clients get them: its name here, its server, and it as listed there.
-    pub(crate) fn tools<'a>(
+    /// Whether a server lists this name or URI, offered or not; nothing where its list is not known.
+    pub(super) fn lists(&self, server: usize, key: &str) -> Option<bool> {
+        let list = self.lists.get(server)?.as_ref()?;
+        Some(list.entries.iter().any(|entry| *entry.key == *key))
+    }
+
+    /// The first server that offers a template which a URI matches, none that the URI matches is not offered, and that
+    /// `may_read` agrees to.
+    pub(super) fn matching_server(
+        &self,
+        servers: &[Offered],
+        uri: &str,
+        may_read: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let templates = self.templates.get_or_init(|| self.read_templates(servers));
+        let mut matched = templates
+            .iter()
+            .filter(|template| template.template.matches(uri))
+            .take(MATCHES_MAX)
+            .peekable();
+        while let Some(first) = matched.next() {
+            let mut all_offered = first.is_offered;
+            while let Some(next) = matched.next_if(|next| next.server == first.server) {
+                all_offered &= next.is_offered;
+            }
+            if all_offered && may_read(first.server) {
+                return Some(first.server);
+            }
+        }
+        None
+    }
+
+    /// The templates of all servers, offered or not.
+    fn read_templates(&self, servers: &[Offered]) -> Box<[Template]> {
+        let of_servers = servers.iter().zip(&self.lists).enumerate();
+        let templates = of_servers.flat_map(|(server, (offered, list))| {
+            let entries = list.iter().flat_map(|list| &list.entries).take(TEMPLATES_MAX);
+            entries.filter_map(move |entry| {
+                Some(Template {
+                    server,
+                    is_offered: offered.chosen(self.kind).offers(&entry.key),
+                    template: UriTemplate::parse(&entry.key)?,
+                })
+            })
+        });
+        templates.collect()
+    }
+
+    /// Everything it offers, in the order in which clients get it: its name here, its server, and it as listed there.
+    pub(crate) fn offered<'a>(
         &'a self,
         naming: Naming,
         servers: &'a [Offered],
@@ -207,14 +275,15 @@ impl View {
         servers: &'a [Offered],
         name: &str,
     ) -> Option<(usize, &'a Upstream)> {
-        servers.iter().zip(&self.lists).enumerate().find_map(|(place, (offered, list))| {
-            let own = offered.own_name(naming, name)?;
-            let offers = offered
-                .allowed
-                .as_ref()
-                .is_none_or(|allowed| allowed.contains(own));
-            (list.is_none() && offers).then_some((place, &*offered.server.upstream))
-        })
+        servers
+            .iter()
+            .zip(&self.lists)
+            .enumerate()
+            .find_map(|(place, (offered, list))| {
+                let own = offered.own_name(naming, name)?;
+                let offers = offered.chosen(self.kind).offers(own);
+                (list.is_none() && offers).then_some((place, &*offered.server.upstream))
+            })
     }
 
     /// Until when it need not be made again, where it was made for this user's class, of exactly what is in memory for them. Costs a

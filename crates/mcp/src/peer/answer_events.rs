@@ -164,6 +164,7 @@ where
             match self.bridge.translate(&event.data) {
                 Step::Forward(message) => self.ready.push_back(sse::encode_message(&message)),
                 Step::Last(message) => {
+                    self.guard.read(&message);
                     self.guard.complete();
                     self.ready.push_back(sse::encode_message(&message));
                     self.ended = true;

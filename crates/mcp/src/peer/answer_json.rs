@@ -126,6 +126,7 @@ where
                 self.splicer = None;
             }
             self.note_edges(&piece);
+            self.guard.read(&piece);
             let piece = match &mut self.splicer {
                 None => piece,
                 Some(splicer) => match splicer.push(piece) {

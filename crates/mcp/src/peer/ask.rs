@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
+use gatewright_domain::Timestamp;
+use http::{Method, Request};
 
 use super::{
     back::Back,
@@ -16,11 +17,13 @@ use super::{
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
+    whole::Whole,
 };
 use crate::wire::{
     envelope::{self, Limits, Message, Outcome},
     id::RequestId,
     jsonrpc::{self, ErrorCode},
+    listing::ListKind,
     version::Era,
 };
 
@@ -42,6 +45,27 @@ enum Attempt {
     Refused(ErrorCode),
     /// The server speaks the other era after all, or the session is over: asked once more it may answer. Why it did not.
     Again(Unavailable),
+}
+
+/// What is asked of which server.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    upstream: &'a Upstream,
+    method: &'a str,
+}
+
+impl Asking<'_> {
+    /// Whether a server that fails at it cannot be used. One that fails at its prompts or resources has tools all the same,
+    /// and who keeps its lists remembers which of them failed.
+    fn speaks_for_server(self) -> bool {
+        self.method == ListKind::Tools.method()
+    }
+
+    fn note_refusal(self, why: &Unavailable, now: Timestamp) {
+        if self.speaks_for_server() {
+            self.upstream.note_refusal(why, now);
+        }
+    }
 }
 
 impl<T: Transport> Net<T> {
@@ -69,11 +93,25 @@ impl<T: Transport> Net<T> {
                 Attempt::Result(result) => return Ok(result),
                 Attempt::Refused(code) => return Err(AskError::Refused(code)),
                 Attempt::Again(why) if second => {
-                    upstream.note_refusal(&why, self.now());
+                    Asking { upstream, method }.note_refusal(&why, self.now());
                     return Err(AskError::Unavailable(why));
                 }
                 Attempt::Again(_) => second = true,
             }
+        }
+    }
+
+    async fn ask_page(
+        &self,
+        asking: Asking<'_>,
+        request: Request<Bytes>,
+        back: Option<&Back<'_, T>>,
+    ) -> Result<Whole, Unavailable> {
+        if asking.speaks_for_server() {
+            self.ask_once(asking.upstream, request, PAGE_ANSWER, back).await
+        } else {
+            self.ask_quietly(asking.upstream, request, PAGE_ANSWER, back)
+                .await
         }
     }
 
@@ -85,14 +123,15 @@ impl<T: Transport> Net<T> {
         members: &str,
     ) -> Result<Attempt, Unavailable> {
         let request = modern_request(upstream, caller, method, members).await?;
-        let answer = self.ask_once(upstream, request, PAGE_ANSWER, None).await?;
+        let asking = Asking { upstream, method };
+        let answer = self.ask_page(asking, request, None).await?;
         let Some(body) = &answer.response else {
             let why = upstream.bad_status(answer.status, &answer.headers);
             if may_be_other_era(answer.status) {
                 upstream.forget_era(Era::Modern);
                 return Ok(Attempt::Again(why));
             }
-            upstream.note_refusal(&why, self.now());
+            asking.note_refusal(&why, self.now());
             return Err(why);
         };
         let attempt = outcome(upstream, body)?;
@@ -124,7 +163,8 @@ impl<T: Transport> Net<T> {
             caller,
             session: Some(&session),
         };
-        let answer = self.ask_once(upstream, request, PAGE_ANSWER, Some(&back)).await?;
+        let asking = Asking { upstream, method };
+        let answer = self.ask_page(asking, request, Some(&back)).await?;
         let loss = answer.session_loss(&session, id.to_json().as_bytes());
         if loss != SessionLoss::No {
             upstream.sessions.slot(caller.key).forget(&session);
@@ -143,7 +183,7 @@ impl<T: Transport> Net<T> {
                 upstream.forget_era(Era::Legacy);
                 return Ok(Attempt::Again(why));
             }
-            upstream.note_refusal(&why, self.now());
+            asking.note_refusal(&why, self.now());
             return Err(why);
         };
         let attempt = outcome(upstream, body)?;

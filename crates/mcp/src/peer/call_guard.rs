@@ -14,7 +14,7 @@ use super::{
     transport::Transport,
     upstream::Upstream,
 };
-use crate::wire::{jsonrpc, listing::ListKind};
+use crate::wire::{jsonrpc, listing::ListKind, uri_finder::UriFinder};
 
 /// How long a notice to a server may take; nobody waits for it.
 const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ pub(crate) struct CallGuard {
     lists: Option<Arc<dyn Lists>>,
     channel: Option<Box<dyn Backchannel>>,
     replies: u32,
+    /// Finds what the answer names.
+    uris: UriFinder,
 }
 
 impl fmt::Debug for CallGuard {
@@ -52,6 +54,7 @@ impl CallGuard {
             lists: None,
             channel: None,
             replies: 0,
+            uris: UriFinder::default(),
         }
     }
 
@@ -87,6 +90,13 @@ impl CallGuard {
         }
     }
 
+    /// Reads on in what the server answers, for the URIs it names.
+    pub(super) fn read(&mut self, piece: &[u8]) {
+        if let Some(lists) = &self.lists {
+            self.uris.read(piece, |uri| lists.has_shown(uri, self.caller));
+        }
+    }
+
     /// The server says that a list of it has changed.
     pub(super) fn list_changed(&self, kind: ListKind) {
         if let Some(lists) = &self.lists {
@@ -107,6 +117,9 @@ impl Drop for CallGuard {
 pub(crate) trait Lists: Send + Sync {
     /// The server says to this user that a list of it has changed.
     fn has_changed(&self, kind: ListKind, caller: CallerKey);
+
+    /// An answer of the server to this user names a URI.
+    fn has_shown(&self, uri: &str, caller: CallerKey);
 }
 
 /// The way back to a server while a call runs.

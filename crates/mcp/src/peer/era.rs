@@ -151,14 +151,16 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::wire::capabilities::Capabilities;
 
     #[test]
     fn a_session_is_over_by_what_servers_in_use_say() {
         let session = UpstreamSession::new(
             Some(HeaderValue::from_static("s")),
             ProtocolVersion::LATEST_LEGACY,
+            Capabilities::default(),
         );
-        let stateless = UpstreamSession::new(None, ProtocolVersion::LATEST_LEGACY);
+        let stateless = UpstreamSession::new(None, ProtocolVersion::LATEST_LEGACY, Capabilities::default());
         let error = |code, names_session| {
             Some(SaidError {
                 code: ErrorCode(code),

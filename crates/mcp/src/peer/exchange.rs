@@ -24,8 +24,26 @@ use crate::wire::{
 pub(super) const SMALL_ANSWER: usize = 1024 * 1024;
 
 impl<T: Transport> Net<T> {
-    /// Sends a request of our own and reads the whole answer within the time limit of the server.
+    /// Sends a request of our own and reads the whole answer within the time limit of the server. Where it fails, the server
+    /// cannot be used.
     pub(super) async fn ask_once(
+        &self,
+        upstream: &Upstream,
+        request: Request<Bytes>,
+        cap: usize,
+        back: Option<&Back<'_, T>>,
+    ) -> Result<Whole, Unavailable> {
+        let outcome = self.ask_quietly(upstream, request, cap, back).await;
+        if let Err(why) = &outcome
+            && !self.transport.has_cut_off()
+        {
+            upstream.note_failure(why, self.now());
+        }
+        outcome
+    }
+
+    /// The same, and where it fails that says nothing of the server beyond this request.
+    pub(super) async fn ask_quietly(
         &self,
         upstream: &Upstream,
         request: Request<Bytes>,
@@ -37,15 +55,9 @@ impl<T: Transport> Net<T> {
             let answer = self.send(upstream, request, deadline).await?;
             whole(upstream, answer, cap, back).await
         };
-        let outcome = tokio::time::timeout(deadline, reading)
+        tokio::time::timeout(deadline, reading)
             .await
-            .unwrap_or_else(|_| Err(upstream.timed_out()));
-        if let Err(why) = &outcome
-            && !self.transport.has_cut_off()
-        {
-            upstream.note_failure(why, self.now());
-        }
-        outcome
+            .unwrap_or_else(|_| Err(upstream.timed_out()))
     }
 }
 

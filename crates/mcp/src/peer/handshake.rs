@@ -23,6 +23,7 @@ use super::{
     whole::DRAIN_MAX,
 };
 use crate::wire::{
+    capabilities::Capabilities,
     envelope::{self, Limits, Message, Outcome},
     headers,
     id::RequestId,
@@ -34,6 +35,8 @@ use crate::wire::{
 /// A server that says nothing to `server/discover` for so long is asked to `initialize` too, and whatever it answers
 /// first counts: servers of the older era were seen to leave unknown methods without an answer.
 const SILENCE: Duration = Duration::from_secs(3);
+/// What a stateless server declares that it can do is believed this long.
+const DECLARED_FOR: Duration = Duration::from_mins(5);
 /// How long the answer to `notifications/initialized` is waited for; it has no content.
 const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -179,6 +182,25 @@ impl<T: Transport> Net<T> {
         }
     }
 
+    /// What a server declares to a user that it can do. A stateless server is asked again after a while.
+    pub(super) async fn capabilities_of(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> Result<Capabilities, Unavailable> {
+        if self.era_of(upstream, caller).await? == Era::Legacy {
+            return Ok(self.session(upstream, caller).await?.capabilities);
+        }
+        if self.now().since(upstream.declared_at()) >= DECLARED_FOR
+            && let Ok(Discovered::Legacy(_)) = self.discover(upstream, caller).await
+        {
+            // The next request finds out what it is now.
+            upstream.forget_era(Era::Modern);
+        }
+        // One that was found out to be stateless in another way than by its answer has declared nothing.
+        Ok(upstream.declared().unwrap_or(Capabilities::EVERYTHING))
+    }
+
     /// Whether `server/discover` is answered as a server of the stateless era answers it.
     async fn discover(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<Discovered, Unavailable> {
         let request = modern_request(upstream, caller, "server/discover", "").await?;
@@ -202,6 +224,7 @@ impl<T: Transport> Net<T> {
                 let modern = is_modern(&versions);
                 if modern {
                     upstream.note_about(About::read(body, result.span));
+                    upstream.note_declared(Capabilities::read(body, result.span), self.now());
                 }
                 (versions, modern)
             }
@@ -347,8 +370,10 @@ impl<T: Transport> Net<T> {
             .filter(|version| version.era() == Era::Legacy)
             .ok_or_else(|| upstream.not_mcp("a protocol version Gatewright does not speak"))?;
         upstream.note_about(About::read(body, result.span));
+        let capabilities = Capabilities::read(body, result.span);
+        upstream.note_declared(capabilities, self.now());
         let id = answer.headers.get(headers::SESSION_ID).cloned();
-        Ok(Begun::Session(UpstreamSession::new(id, version)))
+        Ok(Begun::Session(UpstreamSession::new(id, version, capabilities)))
     }
 
     /// Says that the session has begun. Only the head of the answer is waited for, because some servers answer with a

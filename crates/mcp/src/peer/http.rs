@@ -22,7 +22,7 @@ use super::{
     upstream::Upstream,
     witness::{Said, Witness},
 };
-use crate::wire::version::Era;
+use crate::wire::{capabilities::Capabilities, version::Era};
 
 /// A session that was begun for looking is ended; nobody waits longer for that.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -52,6 +52,14 @@ impl<T: Transport> Peers for Net<T> {
 
     async fn era(self: &Arc<Self>, upstream: &Upstream, caller: Caller<'_>) -> Result<Era, Unavailable> {
         self.era_of(upstream, caller).await
+    }
+
+    async fn capabilities(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> Result<Capabilities, Unavailable> {
+        self.capabilities_of(upstream, caller).await
     }
 
     async fn line(self: &Arc<Self>, upstream: &Upstream, caller: Caller<'_>) -> Result<Line, Unavailable> {

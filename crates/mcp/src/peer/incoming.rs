@@ -74,6 +74,7 @@ pub(super) async fn stream<T: Transport>(
                 id: Some((ours, bridge.client_id)),
                 result_type: match (bridge.client_era, bridge.server_era) {
                     (_, Era::Modern) => ResultType::Keep,
+                    (Era::Modern, Era::Legacy) if bridge.is_cacheable => ResultType::CompleteOnce,
                     (Era::Modern, Era::Legacy) => ResultType::Complete,
                     (Era::Legacy, Era::Legacy) => ResultType::Remove,
                 },

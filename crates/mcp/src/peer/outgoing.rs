@@ -194,5 +194,6 @@ fn bridge(call: &Call<'_>, server_era: Era, server_id: Option<Bytes>) -> Bridge 
             .and_then(|meta| meta.progress_token)
             .map(|token| Bytes::copy_from_slice(token.raw.as_bytes())),
         wants_logs: call.wants_logs,
+        is_cacheable: call.request.method.value == "resources/read",
     }
 }

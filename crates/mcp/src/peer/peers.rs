@@ -17,7 +17,7 @@ use super::{
     upstream::Upstream,
     witness::Said,
 };
-use crate::wire::version::Era;
+use crate::wire::{capabilities::Capabilities, version::Era};
 
 /// Speaks with servers. What is known of a server lies in its [`Upstream`], which every method is given.
 pub(crate) trait Peers: Send + Sync + Sized + 'static {
@@ -46,6 +46,13 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         upstream: &Upstream,
         caller: Caller<'_>,
     ) -> impl Future<Output = Result<Era, Unavailable>> + Send;
+
+    /// What a server declares to a user that it can do.
+    fn capabilities(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+    ) -> impl Future<Output = Result<Capabilities, Unavailable>> + Send;
 
     /// Finds out what a call to a server needs, and begins it.
     fn line(

@@ -15,7 +15,7 @@ use http::{HeaderValue, Request};
 use moka::sync::Cache;
 
 use super::caller::CallerKey;
-use crate::wire::{headers, version::ProtocolVersion};
+use crate::wire::{capabilities::Capabilities, headers, version::ProtocolVersion};
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
@@ -32,6 +32,8 @@ pub(crate) struct UpstreamSession {
     pub id: Option<HeaderValue>,
     /// The version the server chose.
     pub version: ProtocolVersion,
+    /// What the server declared that it can do.
+    pub capabilities: Capabilities,
     next_id: AtomicU64,
     farewell: Mutex<Option<Farewell>>,
 }
@@ -49,10 +51,15 @@ impl fmt::Debug for UpstreamSession {
 
 impl UpstreamSession {
     /// A session the server has just begun.
-    pub(super) const fn new(id: Option<HeaderValue>, version: ProtocolVersion) -> Self {
+    pub(super) const fn new(
+        id: Option<HeaderValue>,
+        version: ProtocolVersion,
+        capabilities: Capabilities,
+    ) -> Self {
         Self {
             id,
             version,
+            capabilities,
             // 0 was `initialize`.
             next_id: AtomicU64::new(1),
             farewell: Mutex::new(None),

@@ -28,7 +28,10 @@ use super::{
     session::UpstreamSessions,
     unavailable::{Unavailable, redirect_target},
 };
-use crate::wire::version::{Era, ProtocolVersion};
+use crate::wire::{
+    capabilities::Capabilities,
+    version::{Era, ProtocolVersion},
+};
 
 /// The header that carries the signed identity assertion.
 pub(super) const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
@@ -41,6 +44,9 @@ const UNKNOWN: u8 = 0;
 const MODERN: u8 = 1;
 const LEGACY: u8 = 2;
 
+/// No set of capabilities has these bits.
+const UNDECLARED: u8 = u8::MAX;
+
 /// A server and what is known of it.
 #[derive(Debug)]
 pub struct Upstream {
@@ -52,6 +58,9 @@ pub struct Upstream {
     era: AtomicU8,
     /// What it called itself when its era was found out or a session began.
     about: ArcSwapOption<About>,
+    /// What it declared last that it can do, as bits; [`UNDECLARED`] before it has.
+    declared: AtomicU8,
+    declared_at: AtomicI64,
     /// Held while the era is found out, so that a hundred first requests probe once. Never taken once it is known.
     pub(super) probing: Mutex<()>,
     down_until: AtomicI64,
@@ -110,6 +119,8 @@ impl Upstream {
             base_headers,
             era: AtomicU8::new(UNKNOWN),
             about: ArcSwapOption::empty(),
+            declared: AtomicU8::new(UNDECLARED),
+            declared_at: AtomicI64::new(0),
             probing: Mutex::new(()),
             down_until: AtomicI64::new(0),
             failed_at: AtomicI64::new(0),
@@ -143,6 +154,23 @@ impl Upstream {
         if let Some(about) = about {
             self.about.store(Some(Arc::new(about)));
         }
+    }
+
+    /// What it declared last that it can do, once it has. Users may be told different things; this is what any was told.
+    pub(crate) fn declared(&self) -> Option<Capabilities> {
+        let bits = self.declared.load(Ordering::Acquire);
+        (bits != UNDECLARED).then(|| Capabilities::from_bits(bits))
+    }
+
+    /// When it did.
+    pub(super) fn declared_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.declared_at.load(Ordering::Acquire))
+    }
+
+    /// Notes what it declares.
+    pub(super) fn note_declared(&self, capabilities: Capabilities, now: Timestamp) {
+        self.declared_at.store(now.as_millis(), Ordering::Release);
+        self.declared.store(capabilities.bits(), Ordering::Release);
     }
 
     /// Notes the era.

@@ -3,3 +3,4 @@
 mod body;
 pub(crate) mod net;
 mod words;
+mod world;

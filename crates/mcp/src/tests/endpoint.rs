@@ -108,7 +108,7 @@ async fn a_session_begins_with_a_version_both_speak() {
 }
 
 #[rstest]
-#[case::unknown_method("prompts/list", 404, -32601)]
+#[case::unknown_method("tasks/list", 404, -32601)]
 #[case::of_the_other_era("ping", 404, -32601)]
 #[case::initialize_is_none("initialize", 404, -32601)]
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn unknown_methods_of_older_clients_keep_their_session() {
     let world = World::new(&[("one", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
     let headers = world.begin(&plan, &ADA).await;
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tasks/list"}"#;
     let (status, text) = read(world.post(&plan, &ADA, &headers, body).await).await;
     assert_eq!(status, 200, "404 would end the session in these clients");
     assert!(text.contains("-32601"));

@@ -30,6 +30,8 @@ pub(crate) struct Bridge {
     pub progress_token: Option<Bytes>,
     /// Whether the client asked for log messages.
     pub wants_logs: bool,
+    /// Whether the result says how long it may be kept (2026-07-28 server/utilities/caching).
+    pub is_cacheable: bool,
 }
 
 /// What to do with a message of a server.
@@ -85,6 +87,10 @@ impl Bridge {
             match (self.client_era, kind) {
                 (Era::Modern, None) => {
                     splice.set_member(result.span, "resultType", &b"\"complete\""[..]);
+                    if self.is_cacheable {
+                        splice.set_member(result.span, "ttlMs", &b"0"[..]);
+                        splice.set_member(result.span, "cacheScope", &b"\"private\""[..]);
+                    }
                 }
                 (Era::Legacy, Some("input_required")) => {
                     return Step::Last(self.refuse(
@@ -94,6 +100,10 @@ impl Bridge {
                 // Older clients know no such member, and some refuse what they do not know.
                 (Era::Legacy, Some(_)) => {
                     splice.remove_member(result.span, "resultType");
+                    if self.is_cacheable {
+                        splice.remove_member(result.span, "ttlMs");
+                        splice.remove_member(result.span, "cacheScope");
+                    }
                 }
                 (Era::Modern, Some(_)) | (Era::Legacy, None) => {}
             }

@@ -62,7 +62,7 @@ enum Judged {
     Id,
     /// An `error` or `result` that is taken out when it is `null`.
     Null,
-    /// The `resultType`, which is taken out.
+    /// The `resultType`, or another member of the result that is taken out.
     Type,
 }
 
@@ -255,7 +255,11 @@ impl Splicer {
                 self.value_at = piece.held_until(at);
                 self.state = State::Judged(Judged::Null);
             }
-            (b"resultType", true) if !matches!(byte, b'{' | b'[') && piece.holds() => {
+            (name, true)
+                if self.changes.result_type.replaces(name)
+                    && !matches!(byte, b'{' | b'[')
+                    && piece.holds() =>
+            {
                 self.value_at = piece.held_until(at);
                 self.state = State::Judged(Judged::Type);
             }
@@ -280,8 +284,8 @@ impl Splicer {
         self.in_result = true;
         self.before = Before::Nothing;
         self.removable = true;
-        if self.changes.result_type == ResultType::Complete {
-            piece.insert(at, b"\"resultType\":\"complete\"");
+        if let Some(first) = self.changes.result_type.first_members() {
+            piece.insert(at, first);
             self.before = Before::Inserted;
         }
     }

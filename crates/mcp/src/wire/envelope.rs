@@ -181,6 +181,8 @@ pub struct Params<'a> {
 pub struct Reference<'a> {
     /// The object.
     pub span: Span,
+    /// `type`
+    pub kind: Option<Text<'a>>,
     /// `name` of a prompt.
     pub name: Option<Text<'a>>,
     /// `uri` of a resource or template.

@@ -18,5 +18,6 @@ pub mod param_headers;
 pub mod scan;
 pub mod splice;
 pub mod sse;
+pub(crate) mod uri_finder;
 pub mod uri_template;
 pub mod version;

@@ -23,6 +23,9 @@ pub enum ResultType {
     Remove,
     /// It becomes `complete` and the first member. Servers with sessions mean nothing else by a result.
     Complete,
+    /// The same, and it says that the result is not to be kept: what such a result must say of that, servers with sessions
+    /// do not.
+    CompleteOnce,
 }
 
 impl Changes {
@@ -33,5 +36,25 @@ impl Changes {
 
     fn keeps_id(&self) -> bool {
         self.id.as_ref().is_none_or(|(ours, theirs)| ours == theirs)
+    }
+}
+
+impl ResultType {
+    /// Whether a member of the result that has this name is taken out.
+    pub(super) fn replaces(self, name: &[u8]) -> bool {
+        match name {
+            b"resultType" => self != Self::Keep,
+            b"ttlMs" | b"cacheScope" => self == Self::CompleteOnce,
+            _ => false,
+        }
+    }
+
+    /// What becomes the first members of the result.
+    pub(super) const fn first_members(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Keep | Self::Remove => None,
+            Self::Complete => Some(br#""resultType":"complete""#),
+            Self::CompleteOnce => Some(br#""resultType":"complete","ttlMs":0,"cacheScope":"private""#),
+        }
     }
 }

@@ -294,9 +294,10 @@ impl<'a> Reader<'a> {
     }
 
     fn reference(&self, span: Span) -> Result<Reference<'a>, Wrong> {
-        let [_, name, uri] = self.reference;
+        let [kind, name, uri] = self.reference;
         Ok(Reference {
             span,
+            kind: self.required_text(Level::Reference, "type", kind)?,
             name: self.required_text(Level::Reference, "name", name)?,
             uri: self.required_text(Level::Reference, "uri", uri)?,
         })
