@@ -39,7 +39,7 @@ pub mod upstream {
 /// What a server shows when it is looked at.
 pub mod inspection {
     pub use crate::{
-        federation::inspection::{Health, Seen, Unwell},
+        federation::inspection::{Health, Seen, SharedUri, Unwell, shared_uris},
         peer::about::About,
     };
 }

@@ -62,7 +62,7 @@ impl<T: Transport> Endpoint<T> {
         self.federation.health(id, url)
     }
 
-    /// Looks at a server within `deadline`: finds out what it speaks and lists its tools. It is sent its custom headers
+    /// Looks at a server within `deadline`: finds out what it speaks and lists what it has. It is sent its custom headers
     /// and no identity assertion, and nothing is tried twice.
     pub async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
         self.federation.inspect(config, deadline).await

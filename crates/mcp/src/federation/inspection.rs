@@ -1,7 +1,7 @@
 //! Looking at a server for the people who administer: everything is asked anew, for nobody, and told as it is. What
 //! gateways keep of the server is neither used nor touched, but that a server which answers is not down.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use gatewright_domain::{Timestamp, id::ServerId, server::IdentityForwarding};
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use crate::{
         upstream::Upstream,
     },
     wire::{
+        capabilities::Capabilities,
         listing::{ListKind, ServerList},
         version::{Era, ProtocolVersion},
     },
@@ -41,10 +42,51 @@ pub struct Seen {
     pub version: ProtocolVersion,
     /// What it calls itself, where it says so.
     pub about: Option<Arc<About>>,
+    /// What it declares that it can do.
+    pub capabilities: Capabilities,
     /// Its tools.
     pub tools: ServerList,
     /// How long it took to list them.
     pub listed_in: Duration,
+    /// Its prompts; none where it declares none. A server whose tools can be used is well, whatever these say.
+    pub prompts: Result<ServerList, Unavailable>,
+    /// Its resources, likewise.
+    pub resources: Result<ServerList, Unavailable>,
+    /// Its resource templates, likewise.
+    pub resource_templates: Result<ServerList, Unavailable>,
+}
+
+/// A resource or resource template that several servers list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedUri {
+    /// Its URI or template.
+    pub uri: Box<str>,
+    /// The servers that list it, by their place among those given, in their order: the first serves it.
+    pub servers: Vec<usize>,
+}
+
+/// The URIs that several servers list, in the order in which they are first listed. `lists` are those of the servers of a
+/// gateway in the gateway's order; nothing for one whose list is not known.
+pub fn shared_uris(lists: &[Option<&ServerList>]) -> Vec<SharedUri> {
+    let mut by_uri: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut shared = Vec::new();
+    for (server, list) in lists.iter().enumerate() {
+        for entry in list.iter().flat_map(|list| &list.entries) {
+            let servers = by_uri.entry(&entry.key).or_default();
+            if servers.last() == Some(&server) {
+                continue;
+            }
+            servers.push(server);
+            if servers.len() == 2 {
+                shared.push(&*entry.key);
+            }
+        }
+    }
+    let with_servers = shared.into_iter().map(|uri| SharedUri {
+        uri: uri.into(),
+        servers: by_uri.remove(uri).unwrap_or_default(),
+    });
+    with_servers.collect()
 }
 
 /// Why a server could not be used.
@@ -84,7 +126,7 @@ impl<P: Peers> Federation<P> {
         })
     }
 
-    /// Looks at a server within `deadline`: finds out what it speaks and lists its tools. It is sent its custom headers
+    /// Looks at a server within `deadline`: finds out what it speaks and lists what it has. It is sent its custom headers
     /// and no identity assertion, and nothing is tried twice.
     pub(crate) async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
         let id = config.id;
@@ -99,9 +141,14 @@ impl<P: Peers> Federation<P> {
             class: RuleClass::EVERYONE,
             identity: &Nobody,
         };
-        let looking =
-            tokio::time::timeout(deadline, look(&peers, &self.lists.memory, &upstream, caller)).await;
-        let outcome = looking.unwrap_or_else(|_| Err(upstream.timed_out()));
+        let looking = Looking {
+            peers: &peers,
+            memory: &self.lists.memory,
+            upstream: &upstream,
+            caller,
+            until: Instant::now() + deadline,
+        };
+        let outcome = looking.look().await;
         self.peers.leave(&upstream, caller.key).await;
         if outcome.is_ok() {
             self.note_answer(id, &upstream.config.audience);
@@ -124,26 +171,58 @@ impl<P: Peers> Federation<P> {
     }
 }
 
-async fn look<P: Peers>(
-    peers: &Arc<P>,
-    memory: &Arc<ListMemory>,
-    upstream: &Upstream,
-    caller: Caller<'_>,
-) -> Result<Seen, Unavailable> {
-    let era = peers.era(upstream, caller).await?;
-    let began = Instant::now();
-    let tools = catalog_read::read_list(peers, memory, ListKind::Tools, upstream, caller).await?;
-    let listed_in = began.elapsed();
-    let version = match era {
-        Era::Modern => ProtocolVersion::LATEST_MODERN,
-        Era::Legacy => upstream
-            .session_version(caller.key)
-            .unwrap_or(ProtocolVersion::LATEST_LEGACY),
-    };
-    Ok(Seen {
-        version,
-        about: upstream.about(),
-        tools,
-        listed_in,
-    })
+/// A look at a server.
+struct Looking<'a, P> {
+    peers: &'a Arc<P>,
+    memory: &'a Arc<ListMemory>,
+    upstream: &'a Upstream,
+    caller: Caller<'a>,
+    until: Instant,
+}
+
+impl<P: Peers> Looking<'_, P> {
+    async fn look(&self) -> Result<Seen, Unavailable> {
+        let (upstream, caller) = (self.upstream, self.caller);
+        let looking = self.in_time(async {
+            let era = self.peers.era(upstream, caller).await?;
+            let began = Instant::now();
+            let tools = self.list(ListKind::Tools).await?;
+            Ok((era, tools, began.elapsed()))
+        });
+        let (era, tools, listed_in) = looking.await?;
+        // A server that fails at these is not unwell: each is looked at for itself.
+        let (prompts, resources, resource_templates) = tokio::join!(
+            self.in_time(self.list(ListKind::Prompts)),
+            self.in_time(self.list(ListKind::Resources)),
+            self.in_time(self.list(ListKind::ResourceTemplates)),
+        );
+        let version = match era {
+            Era::Modern => ProtocolVersion::LATEST_MODERN,
+            Era::Legacy => upstream
+                .session_version(caller.key)
+                .unwrap_or(ProtocolVersion::LATEST_LEGACY),
+        };
+        Ok(Seen {
+            version,
+            about: upstream.about(),
+            capabilities: upstream.declared().unwrap_or_default(),
+            tools,
+            listed_in,
+            prompts,
+            resources,
+            resource_templates,
+        })
+    }
+
+    async fn list(&self, kind: ListKind) -> Result<ServerList, Unavailable> {
+        catalog_read::read_list(self.peers, self.memory, kind, self.upstream, self.caller).await
+    }
+
+    async fn in_time<V>(
+        &self,
+        looking: impl Future<Output = Result<V, Unavailable>>,
+    ) -> Result<V, Unavailable> {
+        let looked = tokio::time::timeout_at(self.until, looking).await;
+        looked.unwrap_or_else(|_| Err(self.upstream.timed_out()))
+    }
 }

@@ -2,5 +2,6 @@
 
 mod body;
 pub(crate) mod net;
+pub(crate) mod offers;
 mod words;
 mod world;

@@ -15,6 +15,7 @@ mod lost_sessions;
 mod once;
 mod own_client;
 mod patience;
+mod primitives;
 mod streams;
 
 use gatewright_domain::id::GatewayId;
