@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -25,6 +28,8 @@ pub struct Upstream {
     /// An answer that breaks does so once it is notified: what is sent and broken at once may never leave.
     pub breaks: tokio::sync::Notify,
     mood: Mutex<Mood>,
+    /// Whether it has a prompt and a resource beside its tool.
+    has_more: AtomicBool,
 }
 
 /// How calls are answered.
@@ -47,6 +52,11 @@ impl Upstream {
     /// How calls are answered from now on.
     pub fn feel(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    /// From now on it declares and has a prompt and a resource too.
+    pub fn has_more(&self) {
+        self.has_more.store(true, Ordering::SeqCst);
     }
 
     /// The headers of each call.
@@ -83,8 +93,26 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
     let message: Value = serde_json::from_slice(&body).unwrap();
     let result = match message["method"].as_str().unwrap() {
         "server/discover" => {
-            json!({"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {}})
+            let capabilities = if upstream.has_more.load(Ordering::SeqCst) {
+                json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}})
+            } else {
+                json!({})
+            };
+            json!({"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": capabilities})
         }
+        "prompts/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
+            "prompts": [{"name": "ask"}]}),
+        "resources/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
+            "resources": [{"uri": "me://inbox", "name": "inbox"}]}),
+        "resources/templates/list" => {
+            json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
+            "resourceTemplates": []})
+        }
+        "resources/read" => json!({"resultType": "complete", "ttlMs": 1_000, "cacheScope": "private",
+            "contents": [{"uri": "me://inbox", "text": "read"}]}),
+        "prompts/get" => json!({"resultType": "complete",
+            "messages": [{"role": "user", "content": {"type": "text", "text": "got"}}]}),
+        "completion/complete" => json!({"resultType": "complete", "completion": {"values": ["completed"]}}),
         "tools/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
             "tools": [{"name": "tell", "description": "Tells </p><script>alert(1)</script>",
                 "inputSchema": {"type": "object", "properties": {
