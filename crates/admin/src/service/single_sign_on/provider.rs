@@ -27,6 +27,7 @@ use crate::{
     config::AdministratorProvider,
     jose::key_set::KeySet,
     relying_party::brought::{self, Brought},
+    service::authority::before_sign_in,
 };
 
 const COOKIE: &str = "gatewright-administrator-sign-in";
@@ -261,7 +262,7 @@ async fn registration<'a>(
     configured: &AdministratorProvider<'a>,
 ) -> Result<Registration<'a>, StoreError> {
     let (issuer, client_id) = (configured.issuer, configured.client_id);
-    let mut tx = app.store.read().await?;
+    let mut tx = app.store.read(before_sign_in()).await?;
     let worked = administrator_provider::find_method(&mut tx, issuer, client_id).await?;
     Ok(Registration {
         issuer,
@@ -280,7 +281,7 @@ async fn registration<'a>(
 /// Notes how the provider takes the secret, which is not the way that was tried first. A sign-in does not fail for it.
 async fn remember(app: &Admin, configured: &AdministratorProvider<'_>, method: SecretMethod) {
     let noted = async {
-        let mut tx = app.store.write().await?;
+        let mut tx = app.store.write(before_sign_in()).await?;
         let (issuer, client_id) = (configured.issuer, configured.client_id);
         administrator_provider::note_method(&mut tx, issuer, client_id, method).await?;
         tx.commit().await
