@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod gateway;
 pub mod grant;
 pub mod header_template;
+pub mod header_text;
 pub mod id;
 pub mod invalid;
 pub mod invitation;

@@ -115,18 +115,6 @@ pub const CIRCLES: &[Between] = &[
         "sqlite",
         "a transaction is on either engine",
     ),
-    between(
-        "crates/domain",
-        "server",
-        "header_template",
-        "a server checks its custom headers, which are defined beside it",
-    ),
-    between(
-        "crates/domain",
-        "stored_secret",
-        "header_template",
-        "a secret is bounded by the header it is put into",
-    ),
 ];
 
 /// An exception in one line.
