@@ -18,6 +18,7 @@ pub mod header_text;
 pub mod id;
 pub mod invalid;
 pub mod invitation;
+pub mod loopback;
 pub mod member;
 pub mod password;
 pub mod preregistered_client;
