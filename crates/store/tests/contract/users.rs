@@ -52,10 +52,6 @@ async fn a_second_sign_in_refreshes_and_forgets_nothing(world: World) {
     assert_eq!(stored, expected);
     assert_eq!(
         look!(world, tx => user::find(tx, setting.project.id, first.id)),
-        Some(expected.clone())
-    );
-    assert_eq!(
-        look!(world, tx => user::find_by_key(tx, setting.project.id, &first.key)),
         Some(expected)
     );
     // Signing in does not unblock.
@@ -123,10 +119,6 @@ async fn every_part_of_the_key_makes_another_person(world: World) {
     assert_eq!(commit!(world, tx => user::sign_in(tx, &shifted)).id, shifted.id);
     let elsewhere = world.project().await.id;
     assert_eq!(look!(world, tx => user::find(tx, elsewhere, first.id)), None);
-    assert_eq!(
-        look!(world, tx => user::find_by_key(tx, elsewhere, &first.key)),
-        None
-    );
 }
 
 async fn users_are_found_by_name(world: World) {
