@@ -87,12 +87,6 @@ pub const CIRCLES: &[Between] = &[
     ),
     between(
         "crates/store",
-        "link",
-        "error",
-        "a link returns the error of the crate, which names the link in its text",
-    ),
-    between(
-        "crates/store",
         "revocation",
         "client_block",
         "blocks are read as one kind of revocation",
