@@ -87,12 +87,6 @@ pub const CIRCLES: &[Between] = &[
     ),
     between(
         "crates/store",
-        "revocation",
-        "client_block",
-        "blocks are read as one kind of revocation",
-    ),
-    between(
-        "crates/store",
         "store",
         "sqlite",
         "the store opens the engine, which knows the store's urgency and patience",

@@ -14,7 +14,10 @@ use gatewright_store::{
     user_source,
 };
 
-use crate::world::{World, commit, contract, look};
+use crate::{
+    denials,
+    world::{World, commit, contract, look},
+};
 
 contract!(
     a_second_sign_in_refreshes_and_forgets_nothing,
@@ -359,12 +362,12 @@ async fn a_deleted_user_is_denied_while_tokens_may_be_in_use(world: World) {
         None
     );
     assert_eq!(
-        look!(world, tx => revocation::list(tx, world.now())),
+        look!(world, tx => denials::denied(tx, world.now())),
         [Denied::User(id)]
     );
     assert_eq!(commit!(world, tx => revocation::prune(tx, world.now(), 10)), 0);
     world.clock.advance(Duration::from_hours(1));
-    assert!(look!(world, tx => revocation::list(tx, world.now())).is_empty());
+    assert!(look!(world, tx => denials::denied(tx, world.now())).is_empty());
     assert_eq!(commit!(world, tx => revocation::prune(tx, world.now(), 10)), 1);
     // A person who signs in again with the same key is a new user.
     let mut again = world.new_user(project, setting.source.id);
