@@ -85,24 +85,6 @@ pub const CIRCLES: &[Between] = &[
         "start",
         "metrics and health are read off the whole core: to be given what they report",
     ),
-    between(
-        "crates/store",
-        "store",
-        "sqlite",
-        "the store opens the engine, which knows the store's urgency and patience",
-    ),
-    between(
-        "crates/store",
-        "tx",
-        "revision",
-        "a commit grows the revision, in its own transaction",
-    ),
-    between(
-        "crates/store",
-        "tx",
-        "sqlite",
-        "a transaction is on either engine",
-    ),
 ];
 
 /// An exception in one line.
