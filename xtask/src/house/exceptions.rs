@@ -69,12 +69,6 @@ pub const CIRCLES: &[Between] = &[
     between(GATEWAY, "page", "relying_party", PARTS),
     between(
         "crates/core",
-        "config",
-        "telemetry",
-        "the log filter is validated by the code that applies it",
-    ),
-    between(
-        "crates/core",
         "start",
         "last_used",
         "the uses that wait are written by the core: to own what it writes with",

@@ -5,6 +5,7 @@ pub mod example;
 pub mod known;
 pub mod limits;
 pub mod load;
+pub(crate) mod log_level;
 pub mod master_key;
 pub mod problem;
 pub mod public_url;
