@@ -11,7 +11,7 @@ pub mod headers;
 pub mod jose;
 mod keepalive;
 pub mod keys;
-pub mod last_used;
+mod last_used;
 pub mod next;
 pub mod request;
 pub mod running;

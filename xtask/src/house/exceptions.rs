@@ -69,12 +69,6 @@ pub const CIRCLES: &[Between] = &[
     between(GATEWAY, "page", "relying_party", PARTS),
     between(
         "crates/core",
-        "start",
-        "last_used",
-        "the uses that wait are written by the core: to own what it writes with",
-    ),
-    between(
-        "crates/core",
         "telemetry",
         "start",
         "metrics and health are read off the whole core: to be given what they report",
