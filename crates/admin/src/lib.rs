@@ -14,7 +14,7 @@ pub mod testing;
 pub use admin::Admin;
 
 pub(crate) use gatewright_core::{
-    config, directory, fetch, jose, next, request, same_origin, session_cookie, telemetry,
+    config, directory, fetch, jose, next, request, same_origin, session_cookie,
 };
 pub(crate) use gatewright_gateway::{
     authorization_server, front, page, relying_party, resource_server, sign_in_trace,

@@ -18,6 +18,7 @@ pub mod running;
 pub mod same_origin;
 pub mod session_cookie;
 mod start;
+pub mod status;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

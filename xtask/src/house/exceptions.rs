@@ -67,12 +67,6 @@ pub const CIRCLES: &[Between] = &[
     between(GATEWAY, "gateways", "sign_in_trace", GATEWAYS),
     between(GATEWAY, "authorization_server", "relying_party", PARTS),
     between(GATEWAY, "page", "relying_party", PARTS),
-    between(
-        "crates/core",
-        "telemetry",
-        "start",
-        "metrics and health are read off the whole core: to be given what they report",
-    ),
 ];
 
 /// An exception in one line.
