@@ -3,6 +3,7 @@
 
 pub mod account_sessions;
 pub mod config;
+pub mod cookie;
 pub mod date;
 pub mod descriptors;
 pub mod directory;
