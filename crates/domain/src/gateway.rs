@@ -11,6 +11,11 @@ use crate::{
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
 };
 
+/// Whether a gateway with this many servers names tools `{server}_{tool}`: with more than one, whatever their health.
+pub const fn names_tools_by_server(servers: usize) -> bool {
+    servers > 1
+}
+
 /// A gateway as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
