@@ -4,7 +4,7 @@ mod fields;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::fields::{GatewayFields, MAX_ACCESS_TOKEN_SECONDS, REVOCATION_LEEWAY, check_slug, mint_slug};
+pub use self::fields::{GatewayFields, REVOCATION_LEEWAY, check_slug, mint_slug};
 
 use crate::{
     Timestamp,
