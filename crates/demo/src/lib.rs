@@ -3,9 +3,9 @@
 //!
 //! Nothing here is for production, and `gatewright serve` uses none of it.
 
-pub mod loopback;
 pub mod provider;
 pub mod server;
 pub mod walk;
 
+mod loopback;
 mod random;
