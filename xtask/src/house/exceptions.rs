@@ -4,7 +4,7 @@
 
 /// The crates below `crates/`, highest first. Each may depend on those of the rows below its own and on no other. A crate
 /// that does not exist yet is no fault; one without a place here is.
-pub const ORDER: &[&[&str]] = &[
+pub(crate) const ORDER: &[&[&str]] = &[
     &["gatewright"],
     &["admin"],
     &["gateway"],
@@ -15,13 +15,13 @@ pub const ORDER: &[&[&str]] = &[
     &["oauth"],
 ];
 /// Crates that depend on no other of ours, and that only the first crate of the order may depend on.
-pub const BESIDE: &[&str] = &["demo"];
+pub(crate) const BESIDE: &[&str] = &["demo"];
 
 /// Layers inside a package, highest first: a folder may name those behind it, never one before it.
-pub const LAYERS: &[(&str, &[&str])] = &[("crates/mcp", &["endpoint", "federation", "peer", "wire"])];
+pub(crate) const LAYERS: &[(&str, &[&str])] = &[("crates/mcp", &["endpoint", "federation", "peer", "wire"])];
 
 /// A dependency of tests that goes against the order of the crates.
-pub struct TestHelper {
+pub(crate) struct TestHelper {
     /// The folder of the package whose tests need it.
     pub package: &'static str,
     /// The name of the package they need.
@@ -29,7 +29,7 @@ pub struct TestHelper {
     pub reason: &'static str,
 }
 
-pub const TEST_HELPERS: &[TestHelper] = &[
+pub(crate) const TEST_HELPERS: &[TestHelper] = &[
     TestHelper {
         package: "crates/gateway",
         needs: "gatewright-demo",
@@ -43,7 +43,7 @@ pub const TEST_HELPERS: &[TestHelper] = &[
 ];
 
 /// An arrow between two folders of a package that closes a circle.
-pub struct Between {
+pub(crate) struct Between {
     /// The folder of the package.
     pub package: &'static str,
     pub from: &'static str,
@@ -58,7 +58,7 @@ const GATEWAYS: &str = "`Gateways` owns this part, which needs `Gateways`: each 
 const PARTS: &str = "to be split into crates";
 const SCHEMA: &str = "services take the input types of the API: to be moved to the entities";
 
-pub const CIRCLES: &[Between] = &[
+pub(crate) const CIRCLES: &[Between] = &[
     between(ADMIN, "admin", "service", APP),
     between(ADMIN, "service", "api", SCHEMA),
     between(GATEWAY, "gateways", "authorization_server", GATEWAYS),
@@ -70,7 +70,7 @@ pub const CIRCLES: &[Between] = &[
 ];
 
 /// An exception in one line.
-pub const fn between(
+pub(crate) const fn between(
     package: &'static str,
     from: &'static str,
     to: &'static str,
@@ -85,14 +85,14 @@ pub const fn between(
 }
 
 /// A dependency that no source of its package names, or that only its tests name.
-pub struct Unnamed {
+pub(crate) struct Unnamed {
     /// The folder of the package.
     pub package: &'static str,
     pub dependency: &'static str,
     pub reason: &'static str,
 }
 
-pub const UNNAMED: &[Unnamed] = &[];
+pub(crate) const UNNAMED: &[Unnamed] = &[];
 
 #[cfg(test)]
 mod tests {
