@@ -9,7 +9,7 @@ async fn many_who_ask_at_once_are_served_by_a_few_readings() {
     // All of them ask while a reading is under way, so one more answers them all.
     let under_way = test.core.directory.turn.lock().await;
     let (asked, ()) = tokio::join!(join_all((0..100).map(|_| test.core.refresh_directory())), async {
-        drop(under_way)
+        drop(under_way);
     });
     assert!(asked.iter().all(Result::is_ok));
     let after = test.core.directory.readings();
