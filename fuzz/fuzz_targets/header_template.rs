@@ -3,7 +3,8 @@
 #![no_main]
 
 use gatewright_domain::{
-    header_template::{Part, check_header_name, is_header_text, parse},
+    header_template::{Part, check_header_name, parse},
+    header_text::is_header_text,
     stored_secret::check_secret_name,
 };
 use gatewright_fuzz::first_line;

@@ -13,7 +13,7 @@ use crate::{
 
 /// What to measure, and how much.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Run only this part; without it, all parts run one after the other.
     #[arg(long)]
     part: Option<Part>,
@@ -80,7 +80,7 @@ enum Part {
 }
 
 /// Builds everything optimised and runs the benchmark.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     install::debian(&[("nginx-light", &["/usr/sbin/nginx"]), ("wrk", &["wrk"])])?;
     install::node_packages()?;
     let profile = options.profile.as_str();

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Builds the programs and runs `e2e/*.test.mjs`, or only the tests that match `pattern`.
-pub fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> anyhow::Result<()> {
+pub(crate) fn run(postgres: &Postgres, pattern: &str, keep_pictures: bool) -> anyhow::Result<()> {
     install::node_packages()?;
     install::debian(&[
         ("chromium", &["chromium"]),

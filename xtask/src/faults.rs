@@ -10,7 +10,7 @@ use crate::{
 
 /// Which faults, and how many rounds of each.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Run only this part; without it, all parts run one after the other.
     #[arg(long)]
     part: Option<Part>,
@@ -50,7 +50,7 @@ enum Part {
 }
 
 /// Builds the programs and causes the faults; fails if a promise was broken.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     install::debian(&[
         ("openssl", &["openssl"]),
         ("nginx-light", &["/usr/sbin/nginx"]),
@@ -80,7 +80,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// A few rounds of the faults that no end-to-end test covers; needs what [`crate::end_to_end`] has built and installed.
-pub fn short(postgres: &Postgres) -> anyhow::Result<()> {
+pub(crate) fn short(postgres: &Postgres) -> anyhow::Result<()> {
     make(postgres, &["--short".to_owned()])
 }
 

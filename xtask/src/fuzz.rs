@@ -19,7 +19,7 @@ const LONGEST_INPUT: u32 = 8_192;
 
 /// What to fuzz, and for how long.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// A target of `fuzz/fuzz_targets/`; without it, all targets.
     target: Option<String>,
     /// Seconds per target.
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 /// Builds the targets and runs each; stops at the first that fails, with the failing input in `fuzz/artifacts/`.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let all = targets()?;
     let chosen: Vec<&String> = match &options.target {
         None => all.iter().collect(),

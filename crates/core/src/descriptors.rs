@@ -12,7 +12,7 @@ const PROVIDERS_MIN: u64 = 48;
 /// Connections to identity providers that are of use at most, so that those that hang leave some to the others.
 const PROVIDERS_MAX: u64 = 1_024;
 /// Connections that may be open for fetches of URLs that strangers sent: as many as the gates let through at once.
-pub const STRANGERS: u64 = 96;
+pub(crate) const STRANGERS: u64 = 96;
 /// Descriptors kept for everything that is not a connection of a client or to an MCP server: standard streams, the
 /// listener, event queues, addresses that are tried beside one another, and what is fetched from elsewhere.
 const RESERVE: u64 = 96 + PROVIDERS_MIN + STRANGERS;

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use gatewright_domain::{
     api_key::ApiKey,
-    gateway::Gateway,
+    gateway::{Gateway, names_tools_by_server},
     id::{AccountId, GatewayId, ProjectId, UserSourceId},
     sealed::{Keyring, Purpose},
     server::Server,
@@ -227,7 +227,7 @@ impl Configuration {
             let entry = Arc::new(GatewayEntry {
                 url: config.gateway_url(&gateway.slug),
                 source,
-                prefixed: chosen.len() > 1,
+                prefixed: names_tools_by_server(chosen.len()),
                 plan,
                 documents: Documents::default(),
                 servers: chosen,

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use gatewright_domain::{Timestamp, id::ApiKeyId};
-use gatewright_store::{StoreError, Urgency};
+use gatewright_store::{Store, StoreError, Urgency};
 use moka::sync::Cache;
 use tokio::sync::{Mutex, mpsc};
-
-use crate::Core;
 
 /// A key's last use is told to within this long, which keeps a busy key from filling the queue.
 const RESOLUTION: Duration = Duration::from_mins(1);
@@ -45,24 +43,24 @@ impl LastUsed {
             self.lately.insert(key, now);
         }
     }
-}
 
-/// Writes what was noted since the last time; how many uses. The periodic jobs and an orderly shutdown call this.
-pub async fn flush(core: &Core) -> Result<usize, StoreError> {
-    let mut receiver = core.last_used.receiver.lock().await;
-    if receiver.is_empty() {
-        return Ok(0);
+    /// Writes what was noted since the last time; returns how many uses. The periodic jobs and an orderly shutdown call this.
+    pub async fn flush(&self, store: &Store) -> Result<usize, StoreError> {
+        let mut receiver = self.receiver.lock().await;
+        if receiver.is_empty() {
+            return Ok(0);
+        }
+        // They wait where they are until there is a turn to write.
+        let mut tx = store.write_for(Urgency::Program).await?;
+        let mut uses = Vec::new();
+        while let Ok(used) = receiver.try_recv() {
+            uses.push(used);
+        }
+        drop(receiver);
+        gatewright_store::api_key::note_used(&mut tx, &uses).await?;
+        tx.commit().await?;
+        Ok(uses.len())
     }
-    // They wait where they are until there is a turn to write.
-    let mut tx = core.store.write_for(Urgency::Program).await?;
-    let mut uses = Vec::new();
-    while let Ok(used) = receiver.try_recv() {
-        uses.push(used);
-    }
-    drop(receiver);
-    gatewright_store::api_key::note_used(&mut tx, &uses).await?;
-    tx.commit().await?;
-    Ok(uses.len())
 }
 
 #[cfg(test)]

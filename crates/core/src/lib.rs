@@ -3,6 +3,7 @@
 
 pub mod account_sessions;
 pub mod config;
+pub mod cookie;
 pub mod date;
 pub mod descriptors;
 pub mod directory;
@@ -11,13 +12,14 @@ pub mod headers;
 pub mod jose;
 mod keepalive;
 pub mod keys;
-pub mod last_used;
+mod last_used;
 pub mod next;
 pub mod request;
 pub mod running;
 pub mod same_origin;
 pub mod session_cookie;
 mod start;
+pub mod status;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

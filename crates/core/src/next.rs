@@ -1,7 +1,7 @@
 //! Where a browser goes after signing in: a path of ours, and nothing else.
 
 /// Where it goes when it did not say.
-pub const HOME: &str = "/";
+const HOME: &str = "/";
 /// Longer paths are none that we made. The longest is an authorization request of a client with a sealed id, a long
 /// redirect URI and a long state, each percent-encoded.
 const MAX_LENGTH: usize = 8_000;

@@ -132,7 +132,7 @@ const PROXY_HEADERS: [&str; 10] = [
 
 /// Whether it is known from which address a request came: directly, or through trusted proxies that name the client as this
 /// program reads it. Any other proxy lends its own address, often loopback, to everyone behind it.
-pub fn is_address_known(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+pub(crate) fn is_address_known(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
     let came_through_proxy = headers
         .keys()
         .any(|name| name.as_str().starts_with("x-forwarded-") || PROXY_HEADERS.contains(&name.as_str()));

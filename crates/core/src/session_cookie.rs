@@ -4,6 +4,8 @@ use axum_extra::extract::CookieJar;
 use gatewright_domain::{account_session::MAX_LIFE, secret::Secret};
 use http::{HeaderMap, HeaderValue};
 
+use crate::cookie::CookieStyle;
+
 const NAME: &str = "gatewright-session";
 
 /// The cookie's value, as a browser sent it. Two cookies of the name are none: one of them was planted.
@@ -34,24 +36,11 @@ pub fn clear(public_url: &str) -> HeaderValue {
 }
 
 fn name(public_url: &str) -> String {
-    format!("{}{NAME}", if is_secure(public_url) { "__Host-" } else { "" })
+    CookieStyle::of(public_url).name(NAME)
 }
 
-/// On loopback without TLS browsers would not keep a `Secure` cookie.
-fn is_secure(public_url: &str) -> bool {
-    !public_url.starts_with("http://")
-}
-
-/// `Lax`, because a link from a chat or a mail into the dashboard should find its reader signed in; changes ask for the
-/// request's origin besides.
 fn header(public_url: &str, value: &str, max_age: u64) -> HeaderValue {
-    let secure = if is_secure(public_url) { "; Secure" } else { "" };
-    let name = name(public_url);
-    let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
-    let mut header =
-        HeaderValue::try_from(text).expect("names and tokens are made of letters, digits, `-` and `_`");
-    header.set_sensitive(true);
-    header
+    CookieStyle::of(public_url).set(&name(public_url), value, max_age)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //!
 //! None of this is for production, and `gatewright serve` does not use it.
 
-pub mod loopback;
 pub mod provider;
 pub mod server;
 pub mod walk;
 
+mod loopback;
 mod random;

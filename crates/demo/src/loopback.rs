@@ -16,7 +16,7 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Why a request got no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LoopbackError {
+pub(crate) enum LoopbackError {
     /// The URL leads to another machine, or is not `http`.
     #[error("{0} is not an http URL on this machine, and this client connects to no other machine")]
     NotLoopback(String),
@@ -35,7 +35,7 @@ pub enum LoopbackError {
 }
 
 /// Sends one request and reads the complete response. Redirects are responses like any other.
-pub async fn send(
+pub(crate) async fn send(
     method: Method,
     url: &Url,
     headers: &[(header::HeaderName, String)],

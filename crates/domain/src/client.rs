@@ -15,7 +15,7 @@ use crate::{
 
 /// The maximum length of a sealed client ID in characters: programs that start a browser cut URLs near 2 kB on some
 /// systems, and the ID is one of several parameters.
-pub const MAX_SEALED_CHARACTERS: usize = 1_024;
+const MAX_SEALED_CHARACTERS: usize = 1_024;
 
 /// The context of a sealed client ID. The gateway it is bound to is inside, because the ID must be opened to find it.
 const CONTEXT: &str = "client";

@@ -4,13 +4,18 @@ mod fields;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::fields::{GatewayFields, MAX_ACCESS_TOKEN_SECONDS, REVOCATION_LEEWAY, check_slug, mint_slug};
+pub use self::fields::{GatewayFields, REVOCATION_LEEWAY, check_slug, mint_slug};
 
 use crate::{
     Timestamp,
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     words::worded,
 };
+
+/// Whether a gateway with this many servers names tools `{server}_{tool}`: with more than one, whatever their health.
+pub const fn names_tools_by_server(servers: usize) -> bool {
+    servers > 1
+}
 
 /// A gateway as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

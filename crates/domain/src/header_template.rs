@@ -1,12 +1,16 @@
 //! Custom headers for upstream servers: which names are allowed, and values that refer to secrets as
 //! `${secret:NAME}`.
 
-use crate::{Invalid, server::CustomHeader, stored_secret::check_secret_name};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Invalid,
+    header_text::{MAX_VALUE, is_header_text},
+    stored_secret::check_secret_name,
+};
 
 /// The maximum number of headers. More would be a mistake, and every request carries them.
-pub const MAX_HEADERS: usize = 32;
-/// Servers commonly refuse header lines beyond 8 kB.
-pub const MAX_VALUE: usize = 4_096;
+const MAX_HEADERS: usize = 32;
 const MAX_NAME: usize = 100;
 
 /// Names reserved for HTTP itself or for the MCP transport (RFC 9110 section 7.6.1, MCP Streamable HTTP).
@@ -38,6 +42,16 @@ const RESERVED: [&str; 22] = [
 const IDENTITY: [&str; 1] = ["arcade-user-id"];
 const IDENTITY_PREFIX: &str = "gatewright-";
 const PROTOCOL_PREFIX: &str = "mcp-";
+
+/// A custom header, whose value may refer to secrets as `${secret:NAME}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `name` and `value`")]
+pub struct CustomHeader {
+    /// The field name.
+    pub name: String,
+    /// The value, with unresolved references.
+    pub value: String,
+}
 
 /// A part of a header value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,14 +128,8 @@ pub fn check_header_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a text can be a header value: visible ASCII with spaces and tabs inside (RFC 9110 section 5.5).
-pub fn is_header_text(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
-}
-
 /// Checks the headers of a server; error pointers begin with `pointer`.
-pub fn check_headers(pointer: &str, headers: &[CustomHeader]) -> Result<(), Invalid> {
+pub(crate) fn check_headers(pointer: &str, headers: &[CustomHeader]) -> Result<(), Invalid> {
     let mut invalid = Invalid::default();
     if headers.len() > MAX_HEADERS {
         invalid.add(

@@ -8,9 +8,9 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::{Invalid, account::Email, secret::Secret};
 
 /// Shorter passwords can be guessed offline once a hash leaks.
-pub const MIN_CHARACTERS: usize = 12;
+const MIN_CHARACTERS: usize = 12;
 /// Long enough for a sentence. More would only cost hashing time.
-pub const MAX_CHARACTERS: usize = 128;
+const MAX_CHARACTERS: usize = 128;
 /// No character has more bytes in UTF-8, so longer texts are refused without further checks.
 const MAX_BYTES: usize = MAX_CHARACTERS * 4;
 /// A password with fewer different characters is a pattern.

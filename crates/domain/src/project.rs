@@ -43,15 +43,15 @@ pub fn check_name(pointer: &str, name: &str) -> Result<String, Invalid> {
 }
 
 /// The maximum length of a description or similar free text in characters: it is shown, not stored as a document.
-pub const MAX_TEXT: usize = 2_000;
+const MAX_TEXT: usize = 2_000;
 
 /// Checks an optional free text.
-pub fn check_text(pointer: &str, text: &str) -> Result<(), Invalid> {
+pub(crate) fn check_text(pointer: &str, text: &str) -> Result<(), Invalid> {
     check_text_up_to(pointer, text, MAX_TEXT)
 }
 
 /// Checks an optional free text with its own length limit. Line breaks and tabs are allowed; other control characters are not.
-pub fn check_text_up_to(pointer: &str, text: &str, limit: usize) -> Result<(), Invalid> {
+pub(crate) fn check_text_up_to(pointer: &str, text: &str, limit: usize) -> Result<(), Invalid> {
     let length = text.chars().count();
     if length > limit {
         return Err(Invalid::one(

@@ -214,7 +214,11 @@ impl Keyring {
     }
 
     /// HMAC-SHA256 under every key's subkey of a purpose, the sealing key's first.
-    pub fn macs<'a>(&'a self, purpose: Purpose, message: &'a [u8]) -> impl Iterator<Item = [u8; 32]> + 'a {
+    pub(crate) fn macs<'a>(
+        &'a self,
+        purpose: Purpose,
+        message: &'a [u8],
+    ) -> impl Iterator<Item = [u8; 32]> + 'a {
         self.keys.iter().map(move |key| {
             let mut mac = Hmac::<Sha256>::new_from_slice(&key.subkey(purpose.label()))
                 .expect("HMAC takes keys of any length");

@@ -13,6 +13,8 @@ use crate::{
     words::worded,
 };
 
+pub use crate::header_template::CustomHeader;
+
 /// The default time limit of a request: tools that search or compile need time.
 pub const DEFAULT_TIMEOUT_MS: u32 = 60_000;
 /// The default number of retries; only for requests that were certainly not processed.
@@ -47,16 +49,6 @@ pub struct Server {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
-}
-
-/// A custom header, whose value may refer to secrets as `${secret:NAME}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `name` and `value`")]
-pub struct CustomHeader {
-    /// The field name.
-    pub name: String,
-    /// The value, with unresolved references.
-    pub value: String,
 }
 
 worded! {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    Invalid, Timestamp, header_template,
+    Invalid, Timestamp,
+    header_text::{MAX_VALUE, is_header_text},
     id::{ProjectId, SecretId},
     secret::Secret,
 };
@@ -67,16 +68,16 @@ pub fn check_secret_value(pointer: &str, value: &Secret) -> Result<(), Invalid> 
             "A value is required: enter or paste the secret.",
         ));
     }
-    if text.len() > header_template::MAX_VALUE {
+    if text.len() > MAX_VALUE {
         return Err(Invalid::one(
             pointer,
             format!(
                 "The value has more than {} characters, which servers refuse in a header: check what you pasted.",
-                header_template::MAX_VALUE
+                MAX_VALUE
             ),
         ));
     }
-    if text.trim() != text || !header_template::is_header_text(text) {
+    if text.trim() != text || !is_header_text(text) {
         return Err(Invalid::one(
             pointer,
             "The value contains a character that is not allowed in a header, such as a line break or a space at its end: paste it \

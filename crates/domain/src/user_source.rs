@@ -12,9 +12,7 @@ pub use self::client_secret::{ClientSecretSlots, SecretSlot, client_secret_conte
 pub use self::connection_test::{
     ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials,
 };
-pub use self::fields::{
-    DEFAULT_SCOPES, DEFAULT_SUBJECT_CLAIM, UserSourceFields, check_client_secret, check_issuer, same_origin,
-};
+pub use self::fields::{UserSourceFields, check_client_secret, check_issuer, same_origin};
 
 use crate::{
     Timestamp,

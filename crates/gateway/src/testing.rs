@@ -49,7 +49,7 @@ impl TestGateways {
 pub fn front(app: Arc<Gateways>) -> Front {
     let router = Router::new()
         .merge(crate::routes(Arc::clone(&app)))
-        .merge(gatewright_core::telemetry::routes(app.core()))
+        .merge(gatewright_core::status::routes(app.core()))
         .fallback(async |Extension(context): Extension<RequestContext>| {
             problem(
                 StatusCode::NOT_FOUND,

@@ -6,7 +6,6 @@ mod pruning;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use gatewright_core::last_used;
 use gatewright_store::{StoreError, Urgency};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
@@ -38,7 +37,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(10);
 const TRACE_EVERY: Duration = Duration::from_secs(2);
 
 /// Starts all jobs; they end when the app shuts down.
-pub fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
+pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
     let app = || Arc::clone(app);
     tracker.spawn(until_shutdown(app(), poll(app())));
     tracker.spawn(until_shutdown(app(), listen(app())));
@@ -53,7 +52,7 @@ pub fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
 /// Writes what was noted since the last round, and what requests noted while the process was stopping. Called once the last
 /// connection has ended: the first use of an access token that is not written here would not end the overlap of its
 /// refresh token.
-pub async fn write_last(app: &Admin) {
+pub(crate) async fn write_last(app: &Admin) {
     let tell = |result: Result<usize, StoreError>, what: &'static str| {
         if let Err(error) = result {
             tracing::warn!(
@@ -70,7 +69,7 @@ pub async fn write_last(app: &Admin) {
         seen_tokens::flush(app).await,
         "the last first uses of access tokens",
     );
-    tell(last_used::flush(app).await, "the last uses of API keys");
+    tell(app.last_used.flush(&app.store).await, "the last uses of API keys");
 }
 
 async fn until_shutdown(app: Arc<Admin>, job: impl Future<Output = ()>) {
@@ -191,7 +190,7 @@ async fn flush(app: Arc<Admin>) {
     let mut ticks = every(FLUSH_EVERY);
     loop {
         ticks.tick().await;
-        streak.note(&last_used::flush(&app).await);
+        streak.note(&app.last_used.flush(&app.store).await);
     }
 }
 

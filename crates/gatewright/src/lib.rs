@@ -3,10 +3,12 @@
 //! The program: the command line, the listener, background jobs and the demo. What it serves is in the crates below:
 //! `admin`, `gateway` and `core`.
 
-pub mod cli;
-pub mod demo;
-pub mod jobs;
-pub mod serve;
+mod cli;
+mod demo;
+mod jobs;
+mod serve;
+
+pub use cli::run;
 
 pub(crate) use gatewright_admin::{account, client_setup, dashboard, router, service};
 pub(crate) use gatewright_core::{config, directory, fetch, request, telemetry};

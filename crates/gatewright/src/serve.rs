@@ -2,7 +2,7 @@
 
 mod activity;
 mod closing;
-pub mod presence;
+pub(crate) mod presence;
 mod signals;
 mod unread;
 
@@ -34,7 +34,7 @@ use gatewright_admin::Admin;
 
 use crate::front::Front;
 
-pub use signals::{hangups, watch_signals};
+pub(crate) use signals::{hangups, watch_signals};
 
 use gatewright_core::{descriptors::Fit, keepalive};
 
@@ -60,7 +60,7 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `app.shutdown` is cancelled, then lets running requests end within the configured grace.
-pub async fn run(app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
+pub(crate) async fn run(app: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
     let front = crate::router::front(&app);
     run_behind(front, app, listener).await
 }

@@ -12,10 +12,10 @@ use crate::{
     scope::Scopes,
 };
 
-pub use check::{CHECKS, Check};
+use check::CHECKS;
 
 /// `state` travels through our form, a cookie and two redirects: longer ones do not arrive.
-pub const MAX_STATE_BYTES: usize = 2_048;
+const MAX_STATE_BYTES: usize = 2_048;
 
 /// An authorization request as it arrived. Nothing in it is trusted.
 #[derive(Debug, Clone)]
@@ -206,11 +206,11 @@ impl UnverifiedRequest {
 }
 
 impl RedirectableRequest {
-    /// Runs [`CHECKS`].
+    /// Runs every check; the first that refuses is what the client hears.
     pub fn check(self) -> Result<AuthorizationRequest, Rejection> {
         let outcome = CHECKS
             .iter()
-            .try_for_each(|check| (check.run)(&self.parameters, &self.redirect.issuer))
+            .try_for_each(|check| check(&self.parameters, &self.redirect.issuer))
             .and_then(|()| check::challenge(&self.parameters));
         match outcome {
             Ok(code_challenge) => Ok(AuthorizationRequest {

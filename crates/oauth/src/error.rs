@@ -143,7 +143,7 @@ impl OAuthError {
 
 /// Makes a text valid for `error_description`, whose characters RFC 6749 section 4.1.2.1 limits to printable ASCII
 /// without `"` and `\`; others become `'` or `?`.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|char| match char {
             '"' | '\\' => '\'',

@@ -21,7 +21,7 @@ pub fn names(presented: &str, canonical: &str) -> bool {
 }
 
 /// Checks every `resource` parameter of a request; none means this gateway, because it is its own issuer.
-pub fn check(parameters: &Parameters, canonical: &str) -> Result<(), OAuthError> {
+pub(crate) fn check(parameters: &Parameters, canonical: &str) -> Result<(), OAuthError> {
     if parameters
         .all("resource")
         .all(|resource| names(resource, canonical))

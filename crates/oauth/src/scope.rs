@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// Calls at this gateway on the user's behalf. The only scope of the protected resource.
-pub const MCP: &str = "mcp";
+const MCP: &str = "mcp";
 
 /// Staying signed in. A refresh token is issued with or without it; it is echoed because clients compare
 /// (OpenID Connect Core section 11).
@@ -29,11 +29,6 @@ impl Scopes {
     /// All scopes, for metadata.
     pub const fn all() -> Self {
         Self { offline_access: true }
-    }
-
-    /// Whether `offline_access` was asked for.
-    pub const fn has_offline_access(self) -> bool {
-        self.offline_access
     }
 
     /// The scopes as a list, for metadata.

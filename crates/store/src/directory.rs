@@ -10,9 +10,8 @@ use gatewright_domain::{
 };
 
 use crate::{
-    StoreError, Tx, api_key, gateway, member, revision,
-    revocation::{self, Denied},
-    secret, server, user_source,
+    StoreError, Tx, api_key, client_block, gateway, member, revision, revocation::Denied, row::Row, secret,
+    server, user_source,
 };
 
 /// A consistent snapshot of the configuration.
@@ -46,6 +45,17 @@ pub async fn read(tx: &mut Tx) -> Result<Reading, StoreError> {
         secrets: secret::list_all(tx).await?,
         gateway_keys: api_key::list_of_gateways(tx).await?,
         members: member::list_active(tx).await?,
-        denied: revocation::list_permanent(tx).await?,
+        denied: list_denied(tx).await?,
     })
+}
+
+/// What is denied until an administrator changes it: blocked users and blocked clients.
+async fn list_denied(tx: &mut Tx) -> Result<Vec<Denied>, StoreError> {
+    let rows = tx
+        .fetch_all("SELECT id FROM users WHERE status = 'blocked'", &[])
+        .await?;
+    let blocked = |row: &Row| row.id("id").map(Denied::User);
+    let mut denied = rows.iter().map(blocked).collect::<Result<Vec<_>, _>>()?;
+    denied.extend(client_block::list_all(tx).await?);
+    Ok(denied)
 }

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use rusqlite::ErrorCode;
 use sqlx::migrate::MigrateError;
 
-use crate::link;
-
 /// A failed store call. Lost races and missing rows are not errors: they are `None` or a typed outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -90,11 +88,22 @@ impl From<sqlx::Error> for StoreError {
         if code.is_some_and(|code| POSTGRES_BUSY.contains(&code.as_ref())) {
             return Self::Busy;
         }
-        if link::is_read_only(&error) {
+        if is_read_only(&error) {
             return Self::ReadOnly;
         }
         Self::Database(EngineError::Postgres(error))
     }
+}
+
+/// PostgreSQL's code for a write in a read-only transaction.
+const POSTGRES_READ_ONLY: &str = "25006";
+
+/// Whether an error says that the session is read-only.
+pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == POSTGRES_READ_ONLY)
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -15,14 +15,12 @@ use std::{
 use sqlx::{PgConnection, pool::PoolConnectionMetadata};
 use tokio::time::{Instant, timeout};
 
-use crate::StoreError;
+use crate::{StoreError, error::is_read_only};
 
 /// A statement without a response within this time will never get one: the server's own limit is below it.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(18);
 /// A connection that takes longer to become ready is closed instead of returned to the pool.
 const RETURN_DEADLINE: Duration = Duration::from_secs(2);
-/// SQLSTATE of a write in a read-only transaction.
-const READ_ONLY: &str = "25006";
 
 /// The connections to one PostgreSQL server.
 #[derive(Debug, Clone)]
@@ -90,14 +88,6 @@ impl Link {
     fn millis(&self) -> u64 {
         u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-/// Whether an error says that the session is read-only.
-pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == READ_ONLY)
 }
 
 fn timed_out() -> sqlx::Error {

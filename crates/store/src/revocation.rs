@@ -11,7 +11,7 @@ use gatewright_domain::{
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    StoreError, Tx, client_block,
+    StoreError, Tx,
     row::Row,
     value::{Value, places, values},
 };
@@ -49,25 +49,6 @@ impl Denied {
     pub fn client(gateway: GatewayId, short_id: &str) -> Self {
         Self::Client(gateway, TokenHash::of(short_id))
     }
-}
-
-/// Everything denied at `now`: unexpired revocations, blocked users, and blocked clients.
-pub async fn list(tx: &mut Tx, now: Timestamp) -> Result<Vec<Denied>, StoreError> {
-    let mut denied = Vec::new();
-    each_since(tx, None, now, &mut |what, _| denied.push(what)).await?;
-    denied.extend(list_permanent(tx).await?);
-    Ok(denied)
-}
-
-/// What is denied until an administrator changes it: blocked users and blocked clients. Part of the configuration.
-pub(crate) async fn list_permanent(tx: &mut Tx) -> Result<Vec<Denied>, StoreError> {
-    let rows = tx
-        .fetch_all("SELECT id FROM users WHERE status = 'blocked'", &[])
-        .await?;
-    let blocked = |row: &Row| row.id("id").map(Denied::User);
-    let mut denied = rows.iter().map(blocked).collect::<Result<Vec<_>, _>>()?;
-    denied.extend(client_block::list_all(tx).await?);
-    Ok(denied)
 }
 
 /// Where reading revocations continues.
@@ -125,20 +106,6 @@ pub async fn read_page(
         })),
         _ => Ok(None),
     }
-}
-
-/// Passes on all of them from a number on, page by page.
-pub async fn each_since(
-    tx: &mut Tx,
-    since: Option<i64>,
-    now: Timestamp,
-    each: &mut (dyn FnMut(Denied, Timestamp) + Send),
-) -> Result<(), StoreError> {
-    let mut place = Some(Place::after(since));
-    while let Some(page) = place {
-        place = read_page(tx, page, now, each).await?;
-    }
-    Ok(())
 }
 
 /// Denies a user who is about to be deleted, and whose grants are locked, until their last access token has

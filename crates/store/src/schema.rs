@@ -1,5 +1,7 @@
 //! The schema and its versions.
 
+mod on_sqlite;
+
 use std::{borrow::Cow, sync::LazyLock};
 
 use sqlx::{
@@ -7,7 +9,7 @@ use sqlx::{
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
-use crate::{Store, StoreError, assertion_origin, sqlite, store::Engine, value::values};
+use crate::{Store, StoreError, assertion_origin, store::Engine, value::values};
 
 /// Versions, descriptions and texts, in order.
 #[expect(clippy::unreadable_literal, reason = "versions are moments")]
@@ -36,7 +38,7 @@ impl Store {
     /// on SQLite in one write transaction. Values that SQL cannot compute from older rows are filled in afterwards.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.engine {
-            Engine::Sqlite { sqlite, .. } => sqlite::migrate(sqlite, &MIGRATIONS).await?,
+            Engine::Sqlite { .. } => on_sqlite::migrate(self, &MIGRATIONS).await?,
             Engine::Postgres { pool, .. } => {
                 // A separate connection, closed afterwards: an advisory lock lasts as long as its session.
                 let mut connection = pool.acquire().await?.detach();

@@ -49,19 +49,6 @@ pub async fn find(tx: &mut Tx, project: ProjectId, id: SecretId) -> Result<Optio
     row.as_ref().map(read).transpose()
 }
 
-/// Finds a secret by project and exact name.
-pub async fn find_by_name(
-    tx: &mut Tx,
-    project: ProjectId,
-    name: &str,
-) -> Result<Option<StoredSecret>, StoreError> {
-    let sql = select!("WHERE project_id = $1 AND name_key = $2 AND name = $3");
-    let row = tx
-        .fetch_optional(sql, values![project, name.to_lowercase(), name])
-        .await?;
-    row.as_ref().map(read).transpose()
-}
-
 /// All secrets of a project, oldest first.
 pub async fn list(
     tx: &mut Tx,

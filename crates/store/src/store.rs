@@ -1,9 +1,7 @@
 //! The store: connections to either engine, and the transactions on them.
 
 use std::{
-    future::Future,
     path::PathBuf,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -14,26 +12,13 @@ use std::{
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{StoreError, Tx, file::DatabaseFile, link::Link, postgres, revision, sqlite::Sqlite};
-
-/// How long a writer waits for its turn: after that, a "busy" response serves the caller better.
-pub(crate) const BUSY_AFTER: Duration = Duration::from_secs(5);
+use crate::{
+    Connections, Steps, StoreError, Tx, Urgency, file::DatabaseFile, link::Link, postgres, revision,
+    sqlite::Sqlite,
+};
 
 /// A listening connection is replaced after this long without a message.
 const LISTENED_FOR: Duration = Duration::from_mins(1);
-
-/// The steps of a transaction that runs completely on the thread.
-pub type Steps<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
-
-/// What kind of caller waits for a transaction. When there is more work than the database can handle, people go first, and programs are refused
-/// early and retry later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgency {
-    /// A person, in front of a browser.
-    Person,
-    /// A program that retries automatically, such as a client that refreshes its token.
-    Program,
-}
 
 /// The place of the data.
 #[derive(Debug, Clone)]
@@ -73,17 +58,6 @@ pub(crate) enum Engine {
         /// The connection that listens for changes, once there is a waiter.
         listener: Arc<Mutex<Option<PgListener>>>,
     },
-}
-
-/// How the connections of a store are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    /// Connections that are in a transaction.
-    pub in_use: u32,
-    /// Connections that wait for one.
-    pub idle: u32,
-    /// Transactions that wait for a connection, or for their turn to write.
-    pub waiting: u32,
 }
 
 /// Counts a waiting transaction.
@@ -136,7 +110,7 @@ impl Store {
         match &self.engine {
             Engine::Sqlite { sqlite, file } => {
                 file.check()?;
-                sqlite.write(urgency).await
+                sqlite.write(urgency).await.map(Tx::of_session)
             }
             Engine::Postgres { pool, link, .. } => {
                 let _waiting = Waiting::begin(&self.waiting);
@@ -154,7 +128,7 @@ impl Store {
             Engine::Sqlite { sqlite, file } => {
                 // No one else will ever see what is read from a deleted file.
                 file.check()?;
-                sqlite.read().await
+                sqlite.read().await.map(Tx::of_session)
             }
             Engine::Postgres { pool, link, .. } => {
                 let _waiting = Waiting::begin(&self.waiting);
@@ -181,7 +155,11 @@ impl Store {
     {
         if let Engine::Sqlite { sqlite, file } = &self.engine {
             file.check()?;
-            return sqlite.transact(urgency, body).await;
+            return sqlite
+                .transact(urgency, move |connection, runtime| {
+                    Tx::run_whole(connection, runtime, body)
+                })
+                .await;
         }
         let mut tx = self.write().await?;
         let value = body(&mut tx).await?;
@@ -198,7 +176,9 @@ impl Store {
     {
         if let Engine::Sqlite { sqlite, file } = &self.engine {
             file.check()?;
-            return sqlite.look(body).await;
+            return sqlite
+                .look(move |connection, runtime| Tx::run_whole(connection, runtime, body))
+                .await;
         }
         let mut tx = self.read().await?;
         body(&mut tx).await

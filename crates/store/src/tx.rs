@@ -1,5 +1,8 @@
 //! Transactions on either engine, and how statements run in them.
 
+pub mod revision;
+mod whole;
+
 use rusqlite::Connection;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Transaction, postgres::PgArguments, query::Query};
 
@@ -7,11 +10,12 @@ use crate::{
     StoreError,
     error::EngineError,
     link::Link,
-    revision,
     row::Row,
     sqlite::{self, SessionHandle},
     value::{Value, values},
 };
+
+pub use whole::Steps;
 
 /// A transaction. If it is dropped without `commit`, it is rolled back.
 #[derive(Debug)]
@@ -86,26 +90,6 @@ impl Tx {
         Self::new(Inner::Session(session))
     }
 
-    pub(crate) fn of_connection(connection: Connection) -> Self {
-        Self::new(Inner::Whole(connection))
-    }
-
-    /// The connection of a transaction that runs as a whole on SQLite.
-    pub(crate) fn connection(&self) -> Result<&Connection, StoreError> {
-        match &self.inner {
-            Inner::Whole(connection) => Ok(connection),
-            Inner::Session(_) | Inner::Postgres(..) => Err(EngineError::Closed.into()),
-        }
-    }
-
-    /// The same, returned at the end.
-    pub(crate) fn into_connection(self) -> Option<Connection> {
-        match self.inner {
-            Inner::Whole(connection) => Some(connection),
-            Inner::Session(_) | Inner::Postgres(..) => None,
-        }
-    }
-
     /// Commits the transaction.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.finish().await?;
@@ -118,7 +102,7 @@ impl Tx {
     }
 
     /// The last statements of a transaction that wrote something that requests must see.
-    pub(crate) async fn finish(&mut self) -> Result<(), StoreError> {
+    async fn finish(&mut self) -> Result<(), StoreError> {
         if self.revision == Revision::GrowsAtCommit {
             revision::bump_last(self).await?;
         }
@@ -141,7 +125,7 @@ impl Tx {
     }
 
     /// Records that the revision was just increased in this transaction.
-    pub(crate) fn revision_has_grown(&mut self) {
+    fn revision_has_grown(&mut self) {
         self.revision = Revision::HasGrown;
     }
 

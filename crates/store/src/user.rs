@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The number of users a search reads for one page. No index helps to find a text inside another; this many take about 20 ms.
-pub const SEARCHED_AT_ONCE: u32 = 20_000;
+const SEARCHED_AT_ONCE: u32 = 20_000;
 
 macro_rules! columns {
     () => {
@@ -83,14 +83,6 @@ pub async fn find(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<Option<
     row.as_ref().map(read).transpose()
 }
 
-/// Finds a user by identity.
-pub async fn find_by_key(tx: &mut Tx, project: ProjectId, key: &UserKey) -> Result<Option<User>, StoreError> {
-    let sql = select!("WHERE project_id = $1 AND user_source_id = $2 AND identity_key = $3");
-    let values = values![project, key.user_source_id, identity_key(key)];
-    let row = tx.fetch_optional(sql, values).await?;
-    row.as_ref().map(read).transpose()
-}
-
 /// Filters of a list of users.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
@@ -104,7 +96,7 @@ pub struct UserFilter {
     pub search: Option<String>,
 }
 
-/// All users of a project, newest first. A search reads [`SEARCHED_AT_ONCE`] users per page.
+/// All users of a project, newest first. A search reads 20,000 users per page.
 pub async fn list(
     tx: &mut Tx,
     project: ProjectId,

@@ -16,7 +16,7 @@ const PLACES_SHOWN: usize = 6;
 
 /// What is wrong between the folders of the package in `folder`: circles, arrows against its layers, and exceptions that
 /// are no longer needed.
-pub fn broken(folder: &str, arrows: &Arrows, exceptions: &[Between]) -> Vec<String> {
+pub(crate) fn broken(folder: &str, arrows: &Arrows, exceptions: &[Between]) -> Vec<String> {
     let mine: Vec<&Between> = exceptions
         .iter()
         .filter(|exception| exception.package == folder)
@@ -52,7 +52,7 @@ pub fn broken(folder: &str, arrows: &Arrows, exceptions: &[Between]) -> Vec<Stri
 }
 
 /// Exceptions for packages that do not exist.
-pub fn homeless(folders: &[&str], exceptions: &[Between]) -> Vec<String> {
+pub(crate) fn homeless(folders: &[&str], exceptions: &[Between]) -> Vec<String> {
     exceptions
         .iter()
         .filter(|exception| !folders.contains(&exception.package))

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The dependencies that nothing needs, and exceptions that are not needed.
-pub fn broken(packages: &[(Package, Sources)], shared: &Table, exceptions: &[Unnamed]) -> Vec<String> {
+pub(crate) fn broken(packages: &[(Package, Sources)], shared: &Table, exceptions: &[Unnamed]) -> Vec<String> {
     let mut broken = Vec::new();
     let mut unused: BTreeSet<usize> = (0..exceptions.len()).collect();
     for (package, sources) in packages {

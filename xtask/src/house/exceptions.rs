@@ -4,7 +4,7 @@
 
 /// The crates below `crates/`, highest first. Each may depend on those of the rows below its own and on no other. A crate
 /// that does not exist yet is no fault; one without a place here is.
-pub const ORDER: &[&[&str]] = &[
+pub(crate) const ORDER: &[&[&str]] = &[
     &["gatewright"],
     &["admin"],
     &["gateway"],
@@ -15,13 +15,13 @@ pub const ORDER: &[&[&str]] = &[
     &["oauth"],
 ];
 /// Crates that depend on no other of ours, and that only the first crate of the order may depend on.
-pub const BESIDE: &[&str] = &["demo"];
+pub(crate) const BESIDE: &[&str] = &["demo"];
 
 /// Layers inside a package, highest first: a folder may name those behind it, never one before it.
-pub const LAYERS: &[(&str, &[&str])] = &[("crates/mcp", &["endpoint", "federation", "peer", "wire"])];
+pub(crate) const LAYERS: &[(&str, &[&str])] = &[("crates/mcp", &["endpoint", "federation", "peer", "wire"])];
 
 /// A dependency of tests that goes against the order of the crates.
-pub struct TestHelper {
+pub(crate) struct TestHelper {
     /// The folder of the package whose tests need it.
     pub package: &'static str,
     /// The name of the package they need.
@@ -29,7 +29,7 @@ pub struct TestHelper {
     pub reason: &'static str,
 }
 
-pub const TEST_HELPERS: &[TestHelper] = &[
+pub(crate) const TEST_HELPERS: &[TestHelper] = &[
     TestHelper {
         package: "crates/gateway",
         needs: "gatewright-demo",
@@ -43,7 +43,7 @@ pub const TEST_HELPERS: &[TestHelper] = &[
 ];
 
 /// An arrow between two folders of a package that closes a circle.
-pub struct Between {
+pub(crate) struct Between {
     /// The folder of the package.
     pub package: &'static str,
     pub from: &'static str,
@@ -54,74 +54,14 @@ pub struct Between {
 const GATEWAY: &str = "crates/gateway";
 const GATEWAYS: &str = "`Gateways` owns this part, which needs `Gateways`: each is to own its state";
 
-pub const CIRCLES: &[Between] = &[
+pub(crate) const CIRCLES: &[Between] = &[
     between(GATEWAY, "gateways", "authorization_server", GATEWAYS),
     between(GATEWAY, "gateways", "resource_server", GATEWAYS),
     between(GATEWAY, "gateways", "sign_in_trace", GATEWAYS),
-    between(
-        "crates/core",
-        "config",
-        "telemetry",
-        "the log filter is validated by the code that applies it",
-    ),
-    between(
-        "crates/core",
-        "start",
-        "last_used",
-        "the uses that wait are written by the core: to own what it writes with",
-    ),
-    between(
-        "crates/core",
-        "telemetry",
-        "start",
-        "metrics and health are read off the whole core: to be given what they report",
-    ),
-    between(
-        "crates/store",
-        "link",
-        "error",
-        "a link returns the error of the crate, which names the link in its text",
-    ),
-    between(
-        "crates/store",
-        "revocation",
-        "client_block",
-        "blocks are read as one kind of revocation",
-    ),
-    between(
-        "crates/store",
-        "store",
-        "sqlite",
-        "the store opens the engine, which knows the store's urgency and patience",
-    ),
-    between(
-        "crates/store",
-        "tx",
-        "revision",
-        "a commit grows the revision, in its own transaction",
-    ),
-    between(
-        "crates/store",
-        "tx",
-        "sqlite",
-        "a transaction is on either engine",
-    ),
-    between(
-        "crates/domain",
-        "server",
-        "header_template",
-        "a server checks its custom headers, which are defined beside it",
-    ),
-    between(
-        "crates/domain",
-        "stored_secret",
-        "header_template",
-        "a secret is bounded by the header it is put into",
-    ),
 ];
 
 /// An exception in one line.
-pub const fn between(
+pub(crate) const fn between(
     package: &'static str,
     from: &'static str,
     to: &'static str,
@@ -136,14 +76,14 @@ pub const fn between(
 }
 
 /// A dependency that no source of its package names, or that only its tests name.
-pub struct Unnamed {
+pub(crate) struct Unnamed {
     /// The folder of the package.
     pub package: &'static str,
     pub dependency: &'static str,
     pub reason: &'static str,
 }
 
-pub const UNNAMED: &[Unnamed] = &[];
+pub(crate) const UNNAMED: &[Unnamed] = &[];
 
 #[cfg(test)]
 mod tests {

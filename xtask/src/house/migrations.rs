@@ -4,7 +4,7 @@ use super::workspace::{Files, MIGRATIONS};
 
 /// Migrations whose order is not certain. They are numbered by the time they were written (`20261123150000_what.sql`), and
 /// two that are written on two branches may get one number: sqlx would take the second for the first, changed.
-pub fn broken(files: &Files) -> Vec<String> {
+pub(crate) fn broken(files: &Files) -> Vec<String> {
     let number = |name: &str| {
         let (number, _) = name.strip_suffix(".sql")?.split_once('_')?;
         let is_number = number.len() == 14 && number.bytes().all(|byte| byte.is_ascii_digit());

@@ -19,7 +19,7 @@ use workspace::Files;
 const LONGEST_FILE: usize = 450;
 
 /// Checks every rule, and says all that is broken at once.
-pub fn check() -> anyhow::Result<()> {
+pub(crate) fn check() -> anyhow::Result<()> {
     let files = workspace::read()?;
     let (packages, shared) = workspace::packages(&files)?;
     let mut broken = too_long(&files);

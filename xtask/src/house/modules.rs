@@ -13,10 +13,10 @@ use super::{
 const ROOT: &str = "lib.rs";
 
 /// Which folder of a crate names which other, and the files and lines where it does.
-pub type Arrows = BTreeMap<(String, String), BTreeSet<(String, usize)>>;
+pub(crate) type Arrows = BTreeMap<(String, String), BTreeSet<(String, usize)>>;
 
 /// The files of a package, each as the rules see it.
-pub struct Sources {
+pub(crate) struct Sources {
     /// The files of its library (or program), reached from the root by `mod`; by path.
     pub reached: BTreeMap<String, Source>,
     /// All others: further programs, integration tests, `build.rs`.
@@ -24,13 +24,13 @@ pub struct Sources {
 }
 
 impl Sources {
-    pub fn all(&self) -> impl Iterator<Item = &Source> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Source> {
         self.reached.values().chain(self.others.values())
     }
 }
 
 /// Reads the package in a folder.
-pub fn read(files: &Files, folder: &str) -> anyhow::Result<Sources> {
+pub(crate) fn read(files: &Files, folder: &str) -> anyhow::Result<Sources> {
     let source = format!("{folder}/src");
     let mut reached = BTreeMap::new();
     let root = ["lib.rs", "main.rs"]
@@ -73,7 +73,7 @@ fn unreadable(path: &str, fault: &syn::Error) -> anyhow::Error {
 }
 
 /// The arrows between the folders of a library. Tests may name what they like.
-pub fn arrows(files: &Files, folder: &str, sources: &Sources) -> Arrows {
+pub(crate) fn arrows(files: &Files, folder: &str, sources: &Sources) -> Arrows {
     let names = Names::of(&sources.reached);
     let mut arrows = Arrows::new();
     let mut add = |from: &str, to: Option<&str>, file: &str, line: usize| {

@@ -35,7 +35,7 @@ impl Place {
 
 /// The dependencies between the packages that go against the order. Packages outside `crates/` (developer commands,
 /// benchmarks, fuzz targets) may depend on every crate, and no crate on them.
-pub fn broken(packages: &[Package], helpers: &[TestHelper]) -> Vec<String> {
+pub(crate) fn broken(packages: &[Package], helpers: &[TestHelper]) -> Vec<String> {
     let mut broken = Vec::new();
     let mut unused: BTreeSet<usize> = (0..helpers.len()).collect();
     for package in packages {

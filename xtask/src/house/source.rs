@@ -7,7 +7,7 @@ use syn::{
 };
 
 /// A path that a file names, such as `crate::keys::Keys` or `http::Method`.
-pub struct Mention {
+pub(crate) struct Mention {
     /// The module it stands in.
     pub module: Vec<String>,
     pub path: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Mention {
 }
 
 /// What a `use` adds to the names of its module.
-pub struct Import {
+pub(crate) struct Import {
     /// The name it has here; `*` for all names of a module.
     pub name: String,
     /// Whether others may import it from here.
@@ -25,14 +25,14 @@ pub struct Import {
 }
 
 /// A module in a file of its own: `mod name;`.
-pub struct Child {
+pub(crate) struct Child {
     pub module: Vec<String>,
     pub is_test: bool,
 }
 
 /// A file as the rules see it.
 #[derive(Default)]
-pub struct Source {
+pub(crate) struct Source {
     pub mentions: Vec<Mention>,
     pub children: Vec<Child>,
     /// The askama templates that its types render.
@@ -40,14 +40,14 @@ pub struct Source {
 }
 
 /// A template and the module of the type that renders it.
-pub struct Template {
+pub(crate) struct Template {
     pub module: Vec<String>,
     pub path: String,
     pub is_test: bool,
 }
 
 /// Reads the text of a file that is the module `module`.
-pub fn read(text: &str, module: &[String], is_test: bool) -> syn::Result<Source> {
+pub(crate) fn read(text: &str, module: &[String], is_test: bool) -> syn::Result<Source> {
     let file = syn::parse_file(text)?;
     let mut reader = Reader {
         module: module.to_vec(),

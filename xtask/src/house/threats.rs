@@ -9,7 +9,7 @@ use crate::shell::root;
 const DOCUMENTS: [&str; 3] = ["docs/threats.md", "docs/providers.md", "docs/clients.md"];
 
 /// The lines of the documents whose test is not there.
-pub fn missing(files: &Files) -> anyhow::Result<Vec<String>> {
+pub(crate) fn missing(files: &Files) -> anyhow::Result<Vec<String>> {
     let read = |path: &str| files.get(path).cloned().unwrap_or_default();
     let mut missing = Vec::new();
     for name in DOCUMENTS {

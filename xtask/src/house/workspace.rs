@@ -8,13 +8,13 @@ use toml::{Table, Value};
 use crate::shell::{capture, command, root};
 
 /// What the rules read, by path from the root of the workspace.
-pub type Files = BTreeMap<String, String>;
+pub(crate) type Files = BTreeMap<String, String>;
 
 /// The folder of the migrations.
-pub const MIGRATIONS: &str = "crates/store/migrations/";
+pub(crate) const MIGRATIONS: &str = "crates/store/migrations/";
 
 /// Reads every file that a rule looks at: those that git knows, and new ones that it does not ignore.
-pub fn read() -> anyhow::Result<Files> {
+pub(crate) fn read() -> anyhow::Result<Files> {
     let listed = capture(&mut command(
         "git",
         &[
@@ -36,13 +36,13 @@ pub fn read() -> anyhow::Result<Files> {
 }
 
 /// Whether a file has one of these endings.
-pub fn is_of_kind(path: &str, endings: &[&str]) -> bool {
+pub(crate) fn is_of_kind(path: &str, endings: &[&str]) -> bool {
     path.rsplit_once('.')
         .is_some_and(|(_, ending)| endings.contains(&ending))
 }
 
 /// A package: a folder with a `Cargo.toml`.
-pub struct Package {
+pub(crate) struct Package {
     /// From the root of the workspace, without a slash at the end: `crates/mcp`.
     pub folder: String,
     /// `gatewright-mcp`
@@ -51,7 +51,7 @@ pub struct Package {
 }
 
 /// One line of a `Cargo.toml`.
-pub struct Dependency {
+pub(crate) struct Dependency {
     /// As the manifest names it: `futures-util`.
     pub key: String,
     /// The package behind it; another name only where the manifest renames it.
@@ -62,7 +62,7 @@ pub struct Dependency {
 
 /// Where a dependency is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Section {
+pub(crate) enum Section {
     Normal,
     Dev,
     Build,
@@ -72,7 +72,7 @@ impl Section {
     const ALL: [Self; 3] = [Self::Normal, Self::Dev, Self::Build];
 
     /// The name of the table.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Normal => "dependencies",
             Self::Dev => "dev-dependencies",
@@ -83,13 +83,13 @@ impl Section {
 
 impl Dependency {
     /// The name in code: `futures_util`.
-    pub fn in_code(&self) -> String {
+    pub(crate) fn in_code(&self) -> String {
         self.key.replace('-', "_")
     }
 }
 
 /// The packages, and what the workspace offers them to depend on (`[workspace.dependencies]`).
-pub fn packages(files: &Files) -> anyhow::Result<(Vec<Package>, Table)> {
+pub(crate) fn packages(files: &Files) -> anyhow::Result<(Vec<Package>, Table)> {
     let mut manifests = Vec::new();
     let mut shared = Table::new();
     for (path, text) in files {
@@ -148,11 +148,11 @@ fn dependencies(manifest: &Table, shared: &Table) -> Vec<Dependency> {
 }
 
 #[cfg(test)]
-pub mod testing {
+pub(crate) mod testing {
     use super::Files;
 
     /// A workspace as text.
-    pub fn files(files: &[(&str, &str)]) -> Files {
+    pub(crate) fn files(files: &[(&str, &str)]) -> Files {
         let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
         files.iter().map(owned).collect()
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use gatewright_domain::{
     Invalid,
     id::{ProjectId, SecretId, ServerId},
+    loopback::is_loopback,
     sealed::Purpose,
     secret::Secret,
     server::Server,
@@ -21,7 +22,7 @@ use super::{
     entity::{Entity, Stored, Written},
     error::Conflict,
 };
-use crate::{Admin, config::public_url::host_is_loopback, relying_party::check::Finding};
+use crate::{Admin, relying_party::check::Finding};
 
 /// A secret to store.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -123,7 +124,7 @@ pub(super) async fn create_in(
 /// What is no error about a secret and better known: it crosses a network that is not this machine's as it is.
 pub fn warnings(secret: &StoredSecret) -> Vec<Finding> {
     let is_open =
-        |origin: &str| Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !host_is_loopback(&url));
+        |origin: &str| Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url));
     let origins = secret.origins.iter().enumerate();
     origins
         .filter(|(_, origin)| is_open(origin))

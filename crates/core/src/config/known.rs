@@ -9,7 +9,7 @@ use super::Config;
 
 /// A section of the file.
 #[derive(Debug)]
-pub struct Section {
+pub(super) struct Section {
     /// Its name in the file.
     pub name: String,
     /// What it is about.
@@ -20,7 +20,7 @@ pub struct Section {
 
 /// A key of a section.
 #[derive(Debug)]
-pub struct Key {
+pub(super) struct Key {
     /// Its name in the file.
     pub name: String,
     /// What it does.
@@ -35,7 +35,7 @@ pub struct Key {
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// `"text"`.
     Text,
     /// `12`.
@@ -48,7 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// What to write, for messages.
-    pub const fn expected(self) -> &'static str {
+    pub(super) const fn expected(self) -> &'static str {
         match self {
             Self::Text => "a text in quotes",
             Self::Integer => "a whole number",
@@ -59,19 +59,19 @@ impl Kind {
 }
 
 /// All sections.
-pub fn sections() -> &'static [Section] {
+pub(super) fn sections() -> &'static [Section] {
     static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(read);
     &SECTIONS
 }
 
 /// A key by section and name.
-pub fn key(section: &str, key: &str) -> Option<&'static Key> {
+pub(super) fn key(section: &str, key: &str) -> Option<&'static Key> {
     let section = sections().iter().find(|known| known.name == section)?;
     section.keys.iter().find(|known| known.name == key)
 }
 
 /// The remedy for an unknown name: the nearest known one, or all of them.
-pub fn suggest<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(super) fn suggest<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let nearest = known
         .clone()
         .map(|name| (strsim::damerau_levenshtein(unknown, name), name))

@@ -11,11 +11,11 @@ use super::{
 };
 
 /// The environment variable that names the file.
-pub const CONFIG_VARIABLE: &str = "GATEWRIGHT_CONFIG";
+const CONFIG_VARIABLE: &str = "GATEWRIGHT_CONFIG";
 /// What the environment variables of keys begin with.
-pub const PREFIX: &str = "GATEWRIGHT__";
+const PREFIX: &str = "GATEWRIGHT__";
 /// The file that is read when none is named and it is there.
-pub const DEFAULT_FILE: &str = "gatewright.toml";
+const DEFAULT_FILE: &str = "gatewright.toml";
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -136,7 +136,7 @@ fn list(value: &str) -> Option<toml::Value> {
 }
 
 /// The environment variable of a key.
-pub fn variable(section: &str, key: &str) -> String {
+pub(super) fn variable(section: &str, key: &str) -> String {
     format!(
         "{PREFIX}{}__{}",
         section.to_ascii_uppercase(),

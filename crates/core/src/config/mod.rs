@@ -2,13 +2,14 @@
 //! one; `docs/gatewright.example.toml` is generated from the types of `sections`.
 
 pub mod example;
-pub mod known;
-pub mod limits;
-pub mod load;
+mod known;
+mod limits;
+mod load;
+pub(crate) mod log_level;
 pub mod master_key;
-pub mod problem;
-pub mod public_url;
-pub mod sections;
+mod problem;
+mod public_url;
+mod sections;
 mod toml_file;
 mod validate;
 

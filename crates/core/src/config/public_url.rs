@@ -1,11 +1,10 @@
 //! The public URL: what it may look like, and when it is loopback.
 
-use std::net::IpAddr;
-
-use url::{Host, Url};
+use gatewright_domain::loopback;
+use url::Url;
 
 /// The normal form of a public URL, or what is wrong with it.
-pub fn normalize(text: &str) -> Result<String, String> {
+pub(super) fn normalize(text: &str) -> Result<String, String> {
     let url = Url::parse(text.trim()).map_err(|_| {
         format!("{text:?} is not a URL. Write scheme and host, like https://gateway.example.com")
     })?;
@@ -28,7 +27,7 @@ pub fn normalize(text: &str) -> Result<String, String> {
             url.path()
         ));
     }
-    if url.scheme() == "http" && !host_is_loopback(&url) {
+    if url.scheme() == "http" && !loopback::is_loopback(&url) {
         return Err("http is allowed for loopback hosts only (127.0.0.1, [::1], localhost). Write https:// and end TLS \
                     in a reverse proxy in front of this instance"
             .into());
@@ -36,19 +35,9 @@ pub fn normalize(text: &str) -> Result<String, String> {
     Ok(url.origin().ascii_serialization())
 }
 
-/// Whether a URL's host is this machine itself.
-pub fn is_loopback(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| host_is_loopback(&url))
-}
-
-/// Whether the host of a URL is loopback: the name `localhost` and below, or a loopback address (RFC 6761 section 6.3).
-pub fn host_is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
-        None => false,
-    }
+/// Whether the host of a URL is this machine itself; `false` for what is not a URL.
+pub(super) fn is_loopback(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| loopback::is_loopback(&url))
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use gatewright_domain::{account::Email, sealed::MasterKey, server::assertion_origin_of};
 
-use super::{Config, master_key, problem::Problem, public_url};
-use crate::telemetry::logging;
+use super::{Config, log_level, master_key, problem::Problem, public_url};
 
 /// An audit trail that is forgotten sooner tells nothing of a break-in that is found late.
 const MIN_RETENTION_DAYS: u32 = 30;
@@ -91,7 +90,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
     }
     check_limits(config, &mut refuse);
     check_administrators(config, &mut refuse);
-    if logging::parse_level(&config.log.level).is_none() {
+    if log_level::parse(&config.log.level).is_none() {
         refuse(
             "log.level",
             "it is no log level. Write error, warn, info, debug or trace; for single parts besides, like \

@@ -27,7 +27,7 @@ enum Class {
 
 /// The rules, from the configuration.
 #[derive(Debug)]
-pub struct AddressRules {
+pub(crate) struct AddressRules {
     allow_private: bool,
     allow_loopback: bool,
     allow: Vec<IpNet>,
@@ -36,7 +36,7 @@ pub struct AddressRules {
 
 impl AddressRules {
     /// The rules of an instance.
-    pub fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             allow_private: config.outbound.allow_private,
             allow_loopback: config.is_loopback(),
@@ -47,7 +47,7 @@ impl AddressRules {
 
     /// Whether an address may be dialled; the error names the host and the remedy, not the address, which a stranger
     /// could use to look into a network.
-    pub fn check(&self, policy: Policy, host: &str, address: IpAddr) -> Result<(), FetchError> {
+    pub(super) fn check(&self, policy: Policy, host: &str, address: IpAddr) -> Result<(), FetchError> {
         let reached = targets(address).into_iter().flatten().chain([address]);
         if reached.into_iter().any(|reached| self.denies(reached)) {
             return Err(FetchError::Refused(match policy {

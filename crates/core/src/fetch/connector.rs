@@ -30,7 +30,7 @@ const MAX_ADDRESSES: usize = 8;
 
 /// Dials vetted addresses, under the policy of its client.
 #[derive(Debug, Clone)]
-pub struct VettedConnector {
+pub(crate) struct VettedConnector {
     policy: Policy,
     rules: Arc<AddressRules>,
     resolver: Arc<dyn Resolve>,

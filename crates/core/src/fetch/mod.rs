@@ -2,13 +2,13 @@
 //! bodies and time bounded. It asks for answers without a coding and refuses those that have one, so a small answer
 //! cannot grow in memory.
 
-pub mod address;
-pub mod asker;
-pub mod connector;
-pub mod error;
+mod address;
+mod asker;
+mod connector;
+mod error;
 mod gate;
 mod held;
-pub mod resolver;
+mod resolver;
 mod servers;
 mod shares;
 mod tls;
@@ -156,7 +156,7 @@ impl Fetch {
     }
 
     /// Builds the client on another resolver of names.
-    pub fn with_resolver(config: &Config, resolver: &Arc<dyn Resolve>) -> anyhow::Result<Self> {
+    fn with_resolver(config: &Config, resolver: &Arc<dyn Resolve>) -> anyhow::Result<Self> {
         let fit = Fit::here(config);
         let bound = |number: u32| usize::try_from(number).unwrap_or(Semaphore::MAX_PERMITS);
         Self::bounded(config, resolver, bound(fit.upstream), bound(fit.providers))

@@ -3,17 +3,17 @@
 use std::{fmt, future::Future, io, net::IpAddr, pin::Pin};
 
 /// The addresses of a name, on their way.
-pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+pub(crate) type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 /// Finds the addresses of a name.
-pub trait Resolve: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Resolve: fmt::Debug + Send + Sync + 'static {
     /// All addresses of `name`, in the order to try them.
     fn resolve(&self, name: &str) -> Resolving;
 }
 
 /// The operating system's resolver.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemResolver;
+pub(crate) struct SystemResolver;
 
 impl Resolve for SystemResolver {
     fn resolve(&self, name: &str) -> Resolving {

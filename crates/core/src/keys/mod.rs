@@ -25,9 +25,9 @@ pub use claims::AccessClaims;
 use key::SigningKey;
 
 /// `typ` of access tokens (RFC 9068 section 2.1).
-pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// `typ` of identity assertions.
-pub const ASSERTION_TYPE: &str = "gatewright-assertion+jwt";
+const ASSERTION_TYPE: &str = "gatewright-assertion+jwt";
 
 /// Ours are around 800 bytes; more is not looked at.
 const MAX_TOKEN_BYTES: usize = 4_096;

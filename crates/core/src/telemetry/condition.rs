@@ -6,9 +6,11 @@ use std::{
         OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use gatewright_domain::id::ServerId;
+use gatewright_store::Connections;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -17,7 +19,6 @@ use prometheus_client::{
 use rustix::process::{Resource, getrlimit};
 
 use super::by_server::ByServer;
-use crate::Core;
 
 /// The size of a page of memory as the kernel counts it in `/proc/self/statm`.
 fn page_size() -> u64 {
@@ -47,6 +48,18 @@ pub struct Condition {
     refused: Family<RouteLabels, Counter>,
     pub(super) broken: ByServer,
     watched_lists: WatchedLists,
+}
+
+/// What the gauges are set to.
+pub(crate) struct Now {
+    /// Whether this process should get requests.
+    pub(crate) is_ready: bool,
+    /// How long ago the directory was last confirmed.
+    pub(crate) directory_age: Duration,
+    /// The connections to the database.
+    pub(crate) database: Connections,
+    /// Connections to MCP servers, idle ones included.
+    pub(crate) upstream_connections: usize,
 }
 
 /// Says how much memory lists of tools take, once a part that keeps lists has told how to ask it.
@@ -207,22 +220,19 @@ impl Condition {
     }
 
     /// Sets the gauges to what is so now.
-    pub fn look(&self, core: &Core) {
-        let ready = core.directory.current().is_ok() && self.takes_writes() && !core.stopping.is_cancelled();
-        self.ready.set(ready.into());
+    pub(crate) fn show(&self, now: &Now) {
+        self.ready.set(now.is_ready.into());
         self.writable.set(self.takes_writes().into());
-        self.directory_age.set(core.directory.age().as_secs_f64());
-        let connections = core.store.connections();
+        self.directory_age.set(now.directory_age.as_secs_f64());
         for (state, number) in [
-            ("in_use", connections.in_use),
-            ("idle", connections.idle),
-            ("waiting", connections.waiting),
+            ("in_use", now.database.in_use),
+            ("idle", now.database.idle),
+            ("waiting", now.database.waiting),
         ] {
             let gauge = self.database_connections.get_or_create(&StateLabels { state });
             gauge.set(number.into());
         }
-        self.upstream_connections
-            .set(number(core.fetch.open_to_servers()));
+        self.upstream_connections.set(number(now.upstream_connections));
         self.lists.set(number(self.watched_lists.bytes()));
         // Where there is no /proc, as on macOS, the two stay zero.
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {

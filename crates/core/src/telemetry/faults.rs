@@ -113,7 +113,7 @@ async fn measured() -> BTreeSet<String> {
     telemetry.count_token("code");
     telemetry.condition.count_broken(None, "broken");
     telemetry.condition.note_job("example", false);
-    telemetry.condition.look(&test.core);
+    crate::status::look(&test.core);
     let encoded = telemetry.encode().unwrap();
     let samples = encoded.lines().filter(|line| !line.starts_with('#'));
     let name = |line: &str| {

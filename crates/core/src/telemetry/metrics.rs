@@ -11,13 +11,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use axum::{
-    Extension,
-    extract::State,
-    response::{IntoResponse, Response},
-};
 use gatewright_domain::id::ServerId;
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
@@ -25,11 +20,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{RequestRecord, by_server::ByServer, condition::Condition};
-use crate::{
-    Core,
-    request::{RequestContext, is_address_known},
-};
+use super::{by_server::ByServer, condition::Condition};
 
 /// Upper bounds of the duration histogram, in microseconds.
 const BOUNDS_MICROS: [u64; 12] = [
@@ -111,14 +102,10 @@ impl Telemetry {
         self.upstream_errors.count(server, reason);
     }
 
-    /// Forgets what was counted of servers that are not there any more.
-    fn forget_deleted(&self, core: &Core) {
-        if let Ok(directory) = core.directory.current() {
-            let servers: HashSet<ServerId> =
-                directory.servers().iter().map(|entry| entry.server.id).collect();
-            self.upstream_errors.keep(&servers);
-            self.condition.broken.keep(&servers);
-        }
+    /// Forgets what was counted of servers that are not among these.
+    pub(crate) fn keep_servers(&self, servers: &HashSet<ServerId>) {
+        self.upstream_errors.keep(servers);
+        self.condition.broken.keep(servers);
     }
 
     /// Counts a step of sign-ins: `begun`, `completed`, `refused`, `failed`.
@@ -241,67 +228,9 @@ fn seconds(micros: u64) -> f64 {
     Duration::from_micros(micros).as_secs_f64()
 }
 
-/// `GET /metrics`, for allowed networks or with the configured token. Others hear that there is nothing.
-pub(super) async fn scrape(
-    State(core): State<Arc<Core>>,
-    Extension(context): Extension<RequestContext>,
-    Extension(record): Extension<Arc<RequestRecord>>,
-    headers: HeaderMap,
-) -> Response {
-    if !may_scrape(&core, &context, &record, &headers) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    core.telemetry.condition.look(&core);
-    core.telemetry.forget_deleted(&core);
-    match core.telemetry.encode() {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-fn may_scrape(core: &Core, context: &RequestContext, record: &RequestRecord, headers: &HeaderMap) -> bool {
-    let config = &core.config.metrics;
-    if let Some(bearer) = &config.bearer {
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        if given
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .is_some_and(|given| bearer.matches(given))
-        {
-            return true;
-        }
-    }
-    if !is_address_known(record.peer(), headers, &core.config.server.trusted_proxies) {
-        return false;
-    }
-    match &config.allow {
-        Some(allow) => allow.iter().any(|network| network.contains(&context.address)),
-        // Behind a proxy that sends no header at all, everyone seems to be on this machine.
-        None => core.config.is_loopback() && context.address.is_loopback(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestCore;
-
-    #[tokio::test]
-    async fn a_deleted_server_is_in_no_metric() {
-        let test = TestCore::new().await;
-        let telemetry = &test.core.telemetry;
-        let deleted = ServerId::of_number(7);
-        telemetry.count_upstream_error(Some(deleted), "timeout");
-        telemetry.condition.count_broken(Some(deleted), "broken");
-        let name = deleted.to_string();
-        assert_eq!(telemetry.encode().unwrap().matches(&name).count(), 2);
-        telemetry.forget_deleted(&test.core);
-        assert_eq!(telemetry.encode().unwrap().matches(&name).count(), 0);
-    }
 
     #[test]
     fn requests_are_counted_by_route_and_class_and_their_time_adds_up() {

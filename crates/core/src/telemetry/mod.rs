@@ -1,30 +1,14 @@
 //! What the process tells about itself: log lines, metrics, health.
 
 mod by_server;
-pub mod condition;
+pub(crate) mod condition;
 #[cfg(test)]
 mod faults;
-pub mod health;
 pub mod lines;
 pub mod logging;
-pub mod metrics;
+mod metrics;
 mod output;
-pub mod record;
-
-use std::sync::Arc;
-
-use axum::{Router, routing::get};
-
-use crate::Core;
+mod record;
 
 pub use metrics::Telemetry;
 pub use record::{RequestRecord, Route};
-
-/// Routes: `/healthz`, `/readyz`, `/metrics`.
-pub fn routes<S: Clone + Send + Sync + 'static>(core: Arc<Core>) -> Router<S> {
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::scrape))
-        .with_state(core)
-}

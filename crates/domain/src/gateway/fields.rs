@@ -20,7 +20,7 @@ const MAX_SERVERS: usize = 200;
 const MAX_TOOLS: usize = 10_000;
 const MAX_TOOL_NAME: usize = 200;
 /// Longest lifetime of an access token, in seconds.
-pub const MAX_ACCESS_TOKEN_SECONDS: u32 = 86_400;
+const MAX_ACCESS_TOKEN_SECONDS: u32 = 86_400;
 /// A revocation is kept until the last access token it must stop has expired, plus this time because the clocks of
 /// replicas differ.
 pub const REVOCATION_LEEWAY: Duration = Duration::from_mins(2);

@@ -1,17 +1,18 @@
 //! The fields that an administrator enters for a User Source, and their rules.
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::{
     Invalid,
+    loopback::is_loopback,
     project::{check_name, check_text},
     secret::Secret,
 };
 
 /// The scopes of a new source: who the user is, and name and e-mail address for display (OpenID Connect Core section 5.4).
-pub const DEFAULT_SCOPES: [&str; 3] = ["openid", "profile", "email"];
+const DEFAULT_SCOPES: [&str; 3] = ["openid", "profile", "email"];
 /// The default claim that identifies the user (OpenID Connect Core section 2).
-pub const DEFAULT_SUBJECT_CLAIM: &str = "sub";
+const DEFAULT_SUBJECT_CLAIM: &str = "sub";
 
 /// Browsers and servers cut URLs near 2 kB, and an issuer is only the beginning of one.
 const MAX_ISSUER: usize = 1_000;
@@ -127,15 +128,6 @@ pub fn check_issuer(pointer: &str, issuer: &str) -> Result<(), Invalid> {
             wrong("The issuer must begin with `https://`; `http://` is accepted only on loopback.".into())
         }
         _ => wrong("The issuer must begin with `https://`.".into()),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
     }
 }
 

@@ -34,7 +34,10 @@ pub(super) fn run(command: &Command, source: &ConfigSource) -> anyhow::Result<Ex
                 eprintln!("warning (a service may have other limits than this shell): {warning}");
             }
             match &source.file {
-                Some(path) => println!("# {} and the environment are valid. Values in effect:", path.display()),
+                Some(path) => println!(
+                    "# {} and the environment are valid. Values in effect:",
+                    path.display()
+                ),
                 None => println!("# No configuration file; the environment is valid. Values in effect:"),
             }
             print!("{}", example::effective(&config));

@@ -31,9 +31,7 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
     let listen = config.server.listen;
     // This comes first, so that connections made while the database is opened wait instead of being refused.
     let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!(
-            "cannot listen on {listen}. Stop the program that uses the port, or change server.listen"
-        )
+        format!("cannot listen on {listen}. Stop the program that uses the port, or change server.listen")
     })?;
     let app = super::build(config).await?;
     tracing::info!(
@@ -50,7 +48,9 @@ pub(super) async fn run(config: Config, source: &ConfigSource, log: &LogGuard) -
         offered => offered?,
     };
     if let Some(link) = link {
-        println!("This instance has no account yet. Create the first one here. The link expires in a day:\n\n  {link}\n");
+        println!(
+            "This instance has no account yet. Create the first one here. The link expires in a day:\n\n  {link}\n"
+        );
     }
     let reload = {
         let (app, source, level) = (Arc::clone(&app), source.clone(), log.level());

@@ -44,7 +44,7 @@ const SIGN_IN_HINT: &str =
 
 /// What `gatewright demo` takes.
 #[derive(Debug, Clone, Args)]
-pub struct DemoArguments {
+pub(crate) struct DemoArguments {
     /// End after the walk, with status 0 when it succeeded and 1 when it did not.
     #[arg(long)]
     pub once: bool,
@@ -64,7 +64,7 @@ pub struct DemoArguments {
 
 impl DemoArguments {
     /// How much is logged: only what deserves attention, unless more is asked for.
-    pub fn log(&self) -> LogConfig {
+    pub(crate) fn log(&self) -> LogConfig {
         let level = match self.verbose {
             0 => "warn",
             // The demo server tells about itself on every call; the gateway is what one wants to watch.
@@ -79,7 +79,7 @@ impl DemoArguments {
 }
 
 /// Runs the demo until it is interrupted, or until the walk is over.
-pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::stdout();
     let demo = Demo::start(arguments).await?;
     tokio::spawn(serve::watch_signals(

@@ -17,7 +17,7 @@ fn number(text: &str, name: &str) -> f64 {
 }
 
 fn look(test: &TestAdmin) -> String {
-    test.app.telemetry.condition.look(&test.app);
+    gatewright_core::status::look(&test.app);
     test.app.telemetry.encode().unwrap()
 }
 

@@ -13,14 +13,14 @@ const LOCK_FILE: &str = "gatewright.lock";
 
 /// Held for as long as a process serves; the system takes it back however the process ends.
 #[derive(Debug)]
-pub struct Presence {
+pub(crate) struct Presence {
     _held: File,
     /// Whether somebody served from the folder already.
     pub has_company: bool,
 }
 
 /// Says in a data folder that this process serves from it.
-pub fn announce(data_dir: &Path) -> io::Result<Presence> {
+pub(crate) fn announce(data_dir: &Path) -> io::Result<Presence> {
     let file = OpenOptions::new()
         .create(true)
         .append(true)

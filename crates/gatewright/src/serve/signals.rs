@@ -59,13 +59,13 @@ impl Signals {
 }
 
 /// SIGHUP from now on, for [`watch_signals`]: before anybody takes it, it ends a process, also one that still starts.
-pub fn hangups() -> io::Result<Signal> {
+pub(crate) fn hangups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
 /// Cancels `app.shutdown` at SIGINT, and at SIGTERM or SIGQUIT after [`drain`]; the second of these signals ends the process
 /// at once. SIGHUP never does: it calls `reload`.
-pub async fn watch_signals(
+pub(crate) async fn watch_signals(
     app: Arc<Admin>,
     hangups: Signal,
     mut reload: impl FnMut() + Send,

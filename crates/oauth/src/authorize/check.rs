@@ -7,41 +7,20 @@ use crate::{
     resource,
 };
 
-/// One check of an authorization request: its name, and what it refuses. `issuer` is the gateway.
-pub struct Check {
-    /// What it ensures.
-    pub name: &'static str,
-    pub(super) run: fn(&Parameters, issuer: &str) -> Result<(), OAuthError>,
-}
+/// One check of an authorization request: what it refuses. The second argument is the issuer, which is the gateway.
+pub(super) type Check = fn(&Parameters, &str) -> Result<(), OAuthError>;
 
 /// Every check of an authorization request after its redirect is verified, in order.
-pub const CHECKS: &[Check] = &[
-    Check {
-        name: "no parameter of ours is repeated",
-        run: not_repeated,
-    },
-    Check {
-        name: "no request object",
-        run: no_request_object,
-    },
-    Check {
-        name: "response_type is code",
-        run: response_type_is_code,
-    },
-    Check {
-        name: "response_mode is query",
-        run: response_mode_is_query,
-    },
-    Check {
-        name: "PKCE with S256",
-        run: pkce_is_s256,
-    },
-    Check {
-        name: "the resource is this gateway",
-        run: resource_is_here,
-    },
+pub(super) const CHECKS: &[Check] = &[
+    not_repeated,
+    no_request_object,
+    response_type_is_code,
+    response_mode_is_query,
+    pkce_is_s256,
+    resource_is_here,
 ];
 
+/// No parameter of ours is repeated.
 fn not_repeated(parameters: &Parameters, _: &str) -> Result<(), OAuthError> {
     const ONCE: &[&str] = &[
         "response_type",

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use rusqlite::{Connection, OpenFlags, Statement, types::ToSqlOutput, types::Value as Stored};
 
-use crate::{StoreError, row::SqliteRow, store::BUSY_AFTER, value::Value};
+use crate::{StoreError, row::SqliteRow, turn::BUSY_AFTER, value::Value};
 
 /// Page cache of a connection in KiB, as a negative number, as SQLite expects it. Memory matters more than
 /// speed here, and the operating system caches the file as well.
@@ -101,7 +101,7 @@ impl rusqlite::ToSql for Value {
 }
 
 /// Runs several statements without values.
-pub(super) fn execute_script(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+pub(crate) fn execute_script(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     connection.execute_batch(sql)?;
     Ok(())
 }

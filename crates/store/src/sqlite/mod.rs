@@ -1,7 +1,6 @@
 //! SQLite: one writer, a few readers, little memory. Each connection runs on its own thread.
 
 mod connection;
-mod migrate;
 mod queue;
 mod whole;
 mod worker;
@@ -27,17 +26,13 @@ use self::{
     worker::{Job, SESSION_IDLE_MAX, Session, Sql, Step, Worker},
 };
 use crate::{
-    StoreError, Tx,
-    error::EngineError,
-    file::DatabaseFile,
-    row::Row,
-    store::{BUSY_AFTER, Connections, Urgency},
+    Connections, StoreError, Urgency, error::EngineError, file::DatabaseFile, row::Row, turn::BUSY_AFTER,
     value::Value,
 };
 
 pub(crate) use self::{
-    connection::{execute, fetch_all},
-    migrate::migrate,
+    connection::{execute, execute_script, fetch_all},
+    whole::Returned,
 };
 
 /// The maximum number of readers. They serve the administrators' pages and the first request of a token, never the hot path.
@@ -72,12 +67,12 @@ impl Sqlite {
     }
 
     /// A transaction that may write, statement by statement.
-    pub(crate) async fn write(&self, urgency: Urgency) -> Result<Tx, StoreError> {
+    pub(crate) async fn write(&self, urgency: Urgency) -> Result<SessionHandle, StoreError> {
         self.writer.session(urgency).await
     }
 
     /// A transaction that only reads, statement by statement.
-    pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
+    pub(crate) async fn read(&self) -> Result<SessionHandle, StoreError> {
         self.readers.session(Urgency::Person).await
     }
 
@@ -145,7 +140,7 @@ impl Queue {
     }
 
     /// Begins a session; waiting for the connection and for another process together takes at most [`BUSY_AFTER`].
-    async fn session(&self, urgency: Urgency) -> Result<Tx, StoreError> {
+    async fn session(&self, urgency: Urgency) -> Result<SessionHandle, StoreError> {
         let (begun, told) = oneshot::channel();
         let (sender, receiver) = steps::channel();
         let session = Session {
@@ -155,7 +150,7 @@ impl Queue {
         self.waiting
             .push(Job::Session(session), urgency, Instant::now())?;
         match timeout(BUSY_AFTER, told).await {
-            Ok(Ok(Ok(()))) => Ok(Tx::of_session(SessionHandle { steps: sender })),
+            Ok(Ok(Ok(()))) => Ok(SessionHandle { steps: sender }),
             Ok(Ok(Err(error))) => Err(error),
             Ok(Err(_)) => Err(EngineError::Closed.into()),
             Err(_) => Err(StoreError::Busy),

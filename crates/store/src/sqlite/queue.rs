@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::worker::Job;
-use crate::{StoreError, error::EngineError, store::Urgency};
+use crate::{StoreError, Urgency, error::EngineError};
 
 /// If the first in the queue has waited this long, a program gets *busy* immediately: behind it, it would
 /// wait even longer, and programs retry automatically.

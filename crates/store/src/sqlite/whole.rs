@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    panic::{self, AssertUnwindSafe},
+    panic,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -17,11 +17,7 @@ use super::{
     Queue, Sqlite,
     worker::{Job, Whole},
 };
-use crate::{
-    StoreError, Tx,
-    error::EngineError,
-    store::{BUSY_AFTER, Steps, Urgency},
-};
+use crate::{StoreError, Urgency, error::EngineError, turn::BUSY_AFTER};
 
 /// It has not begun.
 const WAITING: u8 = 0;
@@ -36,7 +32,7 @@ impl Sqlite {
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T, E> + Send + 'static,
+        F: FnOnce(Connection, &Handle) -> Returned<T, E> + Send + 'static,
     {
         self.writer.whole(urgency, body).await
     }
@@ -46,7 +42,7 @@ impl Sqlite {
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T, E> + Send + 'static,
+        F: FnOnce(Connection, &Handle) -> Returned<T, E> + Send + 'static,
     {
         self.readers.whole(Urgency::Person, body).await
     }
@@ -57,7 +53,7 @@ impl Queue {
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T, E> + Send + 'static,
+        F: FnOnce(Connection, &Handle) -> Returned<T, E> + Send + 'static,
     {
         let stage = Arc::new(AtomicU8::new(WAITING));
         let (reply, mut told) = oneshot::channel();
@@ -90,6 +86,9 @@ impl Queue {
 /// How a body ended: with its outcome, or in a panic, which continues in its owner.
 type Ended<T, E> = Result<Result<T, E>, Box<dyn Any + Send>>;
 
+/// What a body returns: the connection that it was lent, and how it ended.
+pub(crate) type Returned<T, E> = (Option<Connection>, Ended<T, E>);
+
 /// A body on its way to the thread and back.
 struct Work<T, E, F> {
     body: Option<F>,
@@ -104,7 +103,7 @@ impl<T, E, F> Whole for Work<T, E, F>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T, E> + Send + 'static,
+    F: FnOnce(Connection, &Handle) -> Returned<T, E> + Send + 'static,
 {
     fn is_abandoned(&self) -> bool {
         self.stage.load(Ordering::Acquire) == ABANDONED || self.reply.is_closed()
@@ -118,19 +117,12 @@ where
     }
 
     fn run(&mut self, connection: Connection, runtime: &Handle) -> (Option<Connection>, bool) {
-        let mut tx = Tx::of_connection(connection);
-        if let Some(body) = self.body.take() {
-            let run = AssertUnwindSafe(|| {
-                runtime.block_on(async {
-                    let value = body(&mut tx).await?;
-                    tx.finish().await?;
-                    Ok(value)
-                })
-            });
-            self.outcome = Some(panic::catch_unwind(run));
-        }
-        let keeps = matches!(self.outcome, Some(Ok(Ok(_))));
-        let connection = tx.into_connection();
+        let Some(body) = self.body.take() else {
+            return (Some(connection), false);
+        };
+        let (connection, outcome) = body(connection, runtime);
+        let keeps = matches!(outcome, Ok(Ok(_)));
+        self.outcome = Some(outcome);
         self.ended_all = connection.as_ref().is_some_and(Connection::is_autocommit);
         (connection, keeps)
     }
@@ -154,7 +146,7 @@ where
 mod tests {
     use super::*;
 
-    type Body = for<'t> fn(&'t mut Tx) -> Steps<'t, (), StoreError>;
+    type Body = fn(Connection, &Handle) -> Returned<(), StoreError>;
 
     /// What the owner of a refused transaction gets.
     fn refused(ended_all: bool, committed: Result<(), StoreError>) -> StoreError {

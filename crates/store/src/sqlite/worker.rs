@@ -298,7 +298,7 @@ mod tests {
     use std::{sync::Mutex, time::Instant};
 
     use super::*;
-    use crate::store::Urgency;
+    use crate::Urgency;
 
     /// Writes a number, and commits it or rolls it back.
     struct Writes {

@@ -12,11 +12,12 @@ use gatewright_domain::{
 use gatewright_store::{
     PageRequest, StoreError, client_block, client_use, gateway, grant, preregistered_client,
     refresh_token::{self, Proposal, Rotation},
-    revocation::{self, Denied},
+    revocation::Denied,
     used_assertion::{self, AssertionUse, UsedAssertion},
 };
 
 use crate::{
+    denials,
     fixtures::{CLIENT, Setting},
     world::{World, commit, contract, look},
 };
@@ -196,7 +197,7 @@ async fn a_blocked_client_holds_no_live_grant(world: World) {
     let is_live =
         async || look!(world, tx => grant::find_live(tx, gateway, stored.id, world.now())).is_some();
     let denied = Denied::client(gateway, CLIENT);
-    let is_denied = async || look!(world, tx => revocation::list(tx, world.now())).contains(&denied);
+    let is_denied = async || look!(world, tx => denials::denied(tx, world.now())).contains(&denied);
     let sealed = gatewright_domain::stored_secret::SealedText("sealed".to_owned());
     let proposal = Proposal {
         hash: TokenHash::of("next"),
@@ -383,7 +384,7 @@ async fn only_the_grants_of_the_client_end(world: World) {
     let end = async || commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now));
     assert_eq!(end().await, 2);
     assert_eq!(end().await, 0);
-    let denied = look!(world, tx => revocation::list(tx, now));
+    let denied = look!(world, tx => denials::denied(tx, now));
     assert!(denied.contains(&Denied::Grant(first.id)) && denied.contains(&Denied::Grant(second.id)));
     assert!(!denied.contains(&Denied::Grant(other.id)));
     let ended = look!(world, tx => grant::find(tx, gateway, first.id)).unwrap();
@@ -409,7 +410,7 @@ async fn a_client_with_a_thousand_grants_loses_them_all(world: World) {
     let (now, reason) = (world.now(), RevocationReason::ClientBlocked);
     let ended = commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now));
     assert_eq!(ended, 1_001);
-    let denied = look!(world, tx => revocation::list(tx, now));
+    let denied = look!(world, tx => denials::denied(tx, now));
     assert!(
         grants
             .iter()

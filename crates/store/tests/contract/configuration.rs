@@ -69,10 +69,6 @@ async fn stored_configuration_is_read_back_and_seen_by_the_directory(world: Worl
         Some(&stored)
     );
     assert_eq!(
-        look!(world, tx => secret::find_by_name(tx, project.id, &stored.name)).as_ref(),
-        Some(&stored)
-    );
-    assert_eq!(
         look!(world, tx => api_key::find(tx, Some(project.id), key.id)).as_ref(),
         Some(&key)
     );
@@ -167,10 +163,6 @@ async fn another_project_sees_and_changes_nothing(world: World) {
     assert_eq!(look!(world, tx => gateway::find(tx, stranger, gateway.id)), None);
     assert_eq!(look!(world, tx => server::find(tx, stranger, server.id)), None);
     assert_eq!(look!(world, tx => secret::find(tx, stranger, stored.id)), None);
-    assert_eq!(
-        look!(world, tx => secret::find_by_name(tx, stranger, &stored.name)),
-        None
-    );
     for nobody in [None, Some(stranger)] {
         assert_eq!(look!(world, tx => api_key::find(tx, nobody, key.id)), None);
         assert!(!commit!(world, tx => api_key::revoke(tx, nobody, key.id, world.now())));

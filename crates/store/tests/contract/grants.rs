@@ -12,11 +12,12 @@ use gatewright_store::{
     grant::{self, Holder, Named},
     held_grants::{self, HeldGrants},
     refresh_token, revision,
-    revocation::{self, Denied},
+    revocation::Denied,
     user, user_source,
 };
 
 use crate::{
+    denials,
     fixtures::Setting,
     world::{World, commit, contract, look},
 };
@@ -134,7 +135,7 @@ async fn a_revoked_grant_is_denied_and_its_tokens_are_deleted(world: World) {
     assert_eq!(ended.revoked, Some((now, reason)));
     assert_eq!(look!(world, tx => refresh_token::find(tx, token.hash)), None);
     assert_eq!(
-        look!(world, tx => revocation::list(tx, now)),
+        look!(world, tx => denials::denied(tx, now)),
         [Denied::Grant(stored.id)]
     );
 }
@@ -175,7 +176,7 @@ async fn all_grants_of_a_user_or_gateway_end_together(world: World) {
         1
     );
     assert!(!is_live(&world, &setting, theirs).await);
-    assert_eq!(look!(world, tx => revocation::list(tx, now)).len(), 3);
+    assert_eq!(look!(world, tx => denials::denied(tx, now)).len(), 3);
 }
 
 async fn live_grants_of_a_user_are_listed_newest_first(world: World) {
@@ -396,7 +397,7 @@ async fn a_grant_that_expired_a_moment_ago_can_still_be_revoked(world: World) {
         commit!(world, tx => grant::revoke_of_gateway(tx, project, gateway, reason, now)),
         1
     );
-    let denied = look!(world, tx => revocation::list(tx, now));
+    let denied = look!(world, tx => denials::denied(tx, now));
     for grant in [one, of_user, of_gateway] {
         assert!(denied.contains(&Denied::Grant(grant.id)));
     }

@@ -9,11 +9,12 @@ use gatewright_domain::{
 use gatewright_store::{
     authorization_code::{self, Insertion, Redemption},
     grant::{self, Holder},
-    held_grants, refresh_token, revocation,
+    held_grants, refresh_token,
     revocation::Denied,
 };
 
 use crate::{
+    denials,
     fixtures::{CLIENT, Setting},
     races::all_at_once,
     world::{World, commit, contract, look},
@@ -132,7 +133,7 @@ async fn the_least_recently_used_grant_is_ended(world: World) {
     }
     let expected = Some((world.now(), RevocationReason::GaveWay));
     assert_eq!(of(grants[1].id).await, expected);
-    let denied = look!(world, tx => revocation::list(tx, world.now()));
+    let denied = look!(world, tx => denials::denied(tx, world.now()));
     assert_eq!(denied, [Denied::Grant(grants[1].id)]);
 }
 

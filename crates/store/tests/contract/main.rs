@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod account_fixtures;
+mod denials;
 mod fixtures;
 mod world;
 

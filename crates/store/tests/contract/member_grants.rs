@@ -13,10 +13,11 @@ use gatewright_store::{
     grant::{self, Holder},
     member::{self, MemberWrite},
     refresh_token::{self, Proposal, Rotation},
-    revocation::{self, Denied},
+    revocation::Denied,
 };
 
 use crate::{
+    denials,
     fixtures::{CLIENT, Setting},
     world::{World, commit, contract, look},
 };
@@ -165,7 +166,7 @@ async fn grants_of_members_and_users_are_listed_and_ended_separately(world: Worl
     let ended = commit!(world, tx => grant::revoke_of(tx, project, member, reason, now));
     assert_eq!(ended, 1);
     assert!(!is_live(&world, &of_member).await && is_live(&world, &of_user).await);
-    let denied = look!(world, tx => revocation::list(tx, now));
+    let denied = look!(world, tx => denials::denied(tx, now));
     assert!(denied.contains(&Denied::Grant(of_member.id)));
 }
 

@@ -18,6 +18,7 @@ use gatewright_store::{
 };
 
 use crate::{
+    denials,
     fixtures::{CLIENT, Setting},
     world::{World, commit, contract, look},
 };
@@ -65,12 +66,8 @@ async fn revoke(world: &World, setting: &Setting, grant: &Grant) {
 
 /// What a replica reads that has seen everything up to `since`.
 async fn since(store: &Store, since: Option<i64>, now: Timestamp) -> Vec<(Denied, Timestamp)> {
-    let mut read = Vec::new();
     let mut tx = store.read().await.unwrap();
-    revocation::each_since(&mut tx, since, now, &mut |what, until| read.push((what, until)))
-        .await
-        .unwrap();
-    read
+    denials::revoked_since(&mut tx, since, now).await.unwrap()
 }
 
 async fn number(world: &World) -> i64 {

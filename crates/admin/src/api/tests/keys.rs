@@ -177,7 +177,15 @@ async fn the_last_use_of_a_key_is_noted() {
     bench.clock.advance(Duration::from_hours(1));
     bench.stand_still();
     bench.get(&acme.viewer, &acme.path("servers")).await.expect(200);
-    assert!(gatewright_core::last_used::flush(&bench.app).await.unwrap() > 0);
+    assert!(
+        bench
+            .app
+            .last_used
+            .flush(&bench.app.gateways().store)
+            .await
+            .unwrap()
+            > 0
+    );
     let keys = bench.get(&acme.viewer, &acme.path("api-keys")).await.expect(200);
     let items = keys.body["items"].as_array().unwrap();
     let viewer = items.iter().find(|key| key["role"] == "viewer").unwrap();

@@ -185,7 +185,10 @@ fn tell_server(report: &mut Report<impl Write>, subject: &str, url: &str, status
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => report.warn(
             subject,
-            format!("{url} responds, but refuses the request (status {})", status.as_u16()),
+            format!(
+                "{url} responds, but refuses the request (status {})",
+                status.as_u16()
+            ),
             "Check the server's custom headers and the secrets they refer to",
         ),
         StatusCode::NOT_FOUND => report.warn(

@@ -46,7 +46,7 @@ pub async fn bump(tx: &mut Tx) -> Result<i64, StoreError> {
 }
 
 /// Increases the revision at the end of a transaction that did not [`bump`] it at its beginning.
-pub(crate) async fn bump_last(tx: &mut Tx) -> Result<(), StoreError> {
+pub(super) async fn bump_last(tx: &mut Tx) -> Result<(), StoreError> {
     tx.execute("UPDATE revision SET number = number + 1 WHERE id = 2", &[])
         .await?;
     tell(tx).await.map(drop)
@@ -54,7 +54,7 @@ pub(crate) async fn bump_last(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// Numbers the revocations of this transaction, at its end. The next transaction waits here for the commit, so numbers increase
 /// in the order of commits, and a replica that has seen one misses none below it.
-pub(crate) async fn number_revocations(tx: &mut Tx) -> Result<(), StoreError> {
+pub(super) async fn number_revocations(tx: &mut Tx) -> Result<(), StoreError> {
     let sql = "UPDATE revocation_number SET number = number + 1 WHERE id = 1 RETURNING number";
     let number = tx.fetch_one(sql, &[]).await?.int("number")?;
     // Those of other running transactions are not visible from here.

@@ -4,16 +4,15 @@ use std::fmt::Write as _;
 
 use sqlx::migrate::{MigrateError, Migrator};
 
-use super::{Sqlite, connection};
-use crate::{StoreError, store::Urgency, value::values};
+use crate::{Store, StoreError, Urgency, sqlite, value::values};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY, \
     description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, \
     checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
 /// Applies the missing ones, all in one transaction.
-pub(crate) async fn migrate(sqlite: &Sqlite, migrations: &'static Migrator) -> Result<(), StoreError> {
-    sqlite
+pub(super) async fn migrate(store: &Store, migrations: &'static Migrator) -> Result<(), StoreError> {
+    store
         .transact(Urgency::Person, move |tx| {
             Box::pin(async move {
                 tx.execute(TABLE, &[]).await?;
@@ -37,7 +36,7 @@ pub(crate) async fn migrate(sqlite: &Sqlite, migrations: &'static Migrator) -> R
                             return Err(StoreError::of_migration(error));
                         }
                         None => {
-                            connection::execute_script(tx.connection()?, migration.sql.as_str())?;
+                            sqlite::execute_script(tx.connection()?, migration.sql.as_str())?;
                             let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
                                        execution_time) VALUES ($1, $2, TRUE, unhex($3), 0)";
                             let values = values![migration.version, migration.description.as_ref(), checksum];
