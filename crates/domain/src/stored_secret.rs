@@ -72,8 +72,7 @@ pub fn check_secret_value(pointer: &str, value: &Secret) -> Result<(), Invalid> 
         return Err(Invalid::one(
             pointer,
             format!(
-                "The value has more than {} characters, which servers refuse in a header: check what you pasted.",
-                MAX_VALUE
+                "The value has more than {MAX_VALUE} characters, which servers refuse in a header: check what you pasted."
             ),
         ));
     }
