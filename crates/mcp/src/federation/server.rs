@@ -44,6 +44,12 @@ impl Lists for Server {
     /// The next request for it asks the server.
     fn has_changed(&self, kind: ListKind, caller: CallerKey) {
         self.catalogs.of(kind).invalidate(&self.upstream, caller);
+        // One notification speaks of resources and of their templates.
+        if kind == ListKind::Resources {
+            self.catalogs
+                .of(ListKind::ResourceTemplates)
+                .invalidate(&self.upstream, caller);
+        }
     }
 
     fn has_shown(&self, uri: &str, caller: CallerKey) {

@@ -152,11 +152,11 @@ impl Bridge {
             "notifications/progress" => self.progress(data, notification),
             "notifications/message" if !self.wants_logs => Step::Drop,
             "notifications/tools/list_changed" => Step::ListChanged(ListKind::Tools),
+            "notifications/prompts/list_changed" => Step::ListChanged(ListKind::Prompts),
+            "notifications/resources/list_changed" => Step::ListChanged(ListKind::Resources),
             // They concern requests, lists and subscriptions of ours with the server, not of this client.
             "notifications/cancelled"
             | "notifications/initialized"
-            | "notifications/prompts/list_changed"
-            | "notifications/resources/list_changed"
             | "notifications/resources/updated"
             | "notifications/subscriptions/acknowledged" => Step::Drop,
             _ => Step::Forward(data.clone()),

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use super::{ADA, BOB, BOTH, Client, bare};
 use crate::{
     testing::{
-        net::{FakeServer, World, json_answer, meta, modern_headers, raw_param, read},
-        offers::{Offers, prompt},
+        net::{
+            FakeBody, FakeServer, World, answer, event, json_answer, meta, modern_headers, raw_param, read,
+        },
+        offers::{Offers, prompt, resource},
     },
     wire::version::Era,
 };
@@ -200,5 +202,43 @@ async fn a_server_that_declares_no_prompts_is_not_asked_for_any() {
         assert_eq!(client.list("prompts/list", "prompts", "name").await, [""; 0]);
         assert_eq!(quiet.received("prompts/list").len(), 0);
         assert_eq!(client.list("tools/list", "tools", "name").await, ["t"]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_its_server_says_has_changed_is_read_again() {
+    let well = Offers {
+        prompts: vec![prompt("p")],
+        resources: vec![resource("a://1")],
+        ..Offers::default()
+    }
+    .server(Era::Modern);
+    let server = FakeServer::new(move |received| {
+        if received.method() != "tools/call" {
+            return (well.handler)(received);
+        }
+        let changed =
+            |what: &str| json!({"jsonrpc": "2.0", "method": format!("notifications/{what}/list_changed")});
+        let result = json!({"jsonrpc": "2.0", "id": received.json["id"], "result": {"resultType": "complete", "content": []}});
+        let stream: String = [changed("prompts"), changed("resources"), result]
+            .iter()
+            .map(|message| event(&message.to_string()))
+            .collect();
+        Ok(answer(200, "text/event-stream", FakeBody::of(&[&stream])))
+    });
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let client = Client::new(&world, &plan, &ADA, Era::Modern).await;
+    let lists = ["prompts/list", "resources/list", "resources/templates/list"];
+    for times in [1, 2] {
+        for _ in 0..2 {
+            for method in lists {
+                client.ask(method, "").await;
+            }
+        }
+        for method in lists {
+            assert_eq!(server.received(method).len(), times, "{method}");
+        }
+        client.text("tools/call", r#""name":"t","arguments":{}"#).await;
     }
 }
