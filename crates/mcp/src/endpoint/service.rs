@@ -65,6 +65,7 @@ impl<T: Transport> Endpoint<T> {
     /// Looks at a server within `deadline`: finds out what it speaks and lists what it has. It is sent its custom headers
     /// and no identity assertion, and nothing is tried twice.
     pub async fn inspect(&self, config: UpstreamConfig, deadline: Duration) -> Result<Seen, Unwell> {
-        self.federation.inspect(config, deadline).await
+        // Boxed because it is rare and large.
+        Box::pin(self.federation.inspect(config, deadline)).await
     }
 }

@@ -204,30 +204,23 @@ fn no_room(upstream: &Upstream, kind: ListKind) -> Unavailable {
     ))
 }
 
-async fn fetch<P: Peers>(
+/// Reads the pages of a list; whether the server calls it one user's own.
+async fn read_pages<P: Peers>(
     peers: &Arc<P>,
-    memory: &Arc<ListMemory>,
     kind: ListKind,
-    upstream: &Upstream,
-    caller: Caller<'_>,
-) -> Result<Fetched, Unavailable> {
-    let counter = Counter::new(memory.reading(upstream.config.project));
-    let _ending = Ending(counter.clone());
+    (upstream, caller): (&Upstream, Caller<'_>),
+    counter: &Counter,
+    list: &mut ServerList,
+) -> Result<bool, Unavailable> {
     let meter: Arc<dyn Meter> = Arc::new(counter.clone());
-    let mut list = ServerList::within(memory.limits().of_server());
-    let mut private = upstream.knows_users();
+    let mut private = false;
     let mut members = String::new();
-    // What a server does not declare it need not know, and servers are in use that leave unknown methods without an answer.
-    let is_declared = match kind {
-        ListKind::Tools => true,
-        _ => (peers.capabilities(upstream, caller).await?).has(Capability::of_list(kind)),
-    };
-    while is_declared {
+    loop {
         let method = kind.method();
         let result = match peers.ask(upstream, caller, method, &members, &meter).await {
             Ok(result) => result,
             // A server without such a list need not know the method.
-            Err(AskError::Refused(ErrorCode::METHOD_NOT_FOUND)) => break,
+            Err(AskError::Refused(ErrorCode::METHOD_NOT_FOUND)) => return Ok(private),
             Err(AskError::Refused(code)) => {
                 return Err(upstream.not_mcp(format!("error {} to `{method}`", code.0)));
             }
@@ -243,13 +236,34 @@ async fn fetch<P: Peers>(
         }
         let further = list.push(page);
         drop(result);
-        if !counter.settle(bytes_of(&list)) {
+        if !counter.settle(bytes_of(list)) {
             return Err(no_room(upstream, kind));
         }
         let Some(cursor) = further else {
-            break;
+            return Ok(private);
         };
         members = format!(r#""cursor":{}"#, json_string(&cursor));
+    }
+}
+
+async fn fetch<P: Peers>(
+    peers: &Arc<P>,
+    memory: &Arc<ListMemory>,
+    kind: ListKind,
+    upstream: &Upstream,
+    caller: Caller<'_>,
+) -> Result<Fetched, Unavailable> {
+    let counter = Counter::new(memory.reading(upstream.config.project));
+    let _ending = Ending(counter.clone());
+    let mut list = ServerList::within(memory.limits().of_server());
+    let mut private = upstream.knows_users();
+    // What a server does not declare it need not know, and servers are in use that leave unknown methods without an answer.
+    let is_declared = match kind {
+        ListKind::Tools => true,
+        _ => (peers.capabilities(upstream, caller).await?).has(Capability::of_list(kind)),
+    };
+    if is_declared {
+        private |= read_pages(peers, kind, (upstream, caller), &counter, &mut list).await?;
     }
     if list.truncated {
         tracing::warn!(

@@ -33,6 +33,10 @@ use crate::wire::{
 const SMALL_ERROR: usize = 4 * 1024;
 
 /// The answer to a call, in the client's era.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most answers are JSON, and each would cost an allocation if it were boxed"
+)]
 pub(crate) enum Answered<B> {
     /// JSON, as it arrives.
     Json(JsonAnswer<B>),

@@ -44,17 +44,16 @@ impl<'a> Client<'a> {
 
     /// The text of the answer to a request; `params` is the text of its members, without braces.
     async fn text(&self, method: &str, params: &str) -> String {
-        let (headers, params) = match &self.session {
-            Some(headers) => (headers.clone(), params.to_owned()),
-            None => {
-                let members: Value = serde_json::from_str(&format!("{{{params}}}")).unwrap();
-                let named = members.get("name").or_else(|| members.get("uri"));
-                let comma = if params.is_empty() { "" } else { "," };
-                (
-                    modern_headers(method, named.and_then(Value::as_str)),
-                    format!("{params}{comma}{}", meta("")),
-                )
-            }
+        let (headers, params) = if let Some(headers) = &self.session {
+            (headers.clone(), params.to_owned())
+        } else {
+            let members: Value = serde_json::from_str(&format!("{{{params}}}")).unwrap();
+            let named = members.get("name").or_else(|| members.get("uri"));
+            let comma = if params.is_empty() { "" } else { "," };
+            (
+                modern_headers(method, named.and_then(Value::as_str)),
+                format!("{params}{comma}{}", meta("")),
+            )
         };
         let body = format!(r#"{{"jsonrpc":"2.0","id":"i","method":"{method}","params":{{{params}}}}}"#);
         let answer = self.world.post(self.plan, self.user, &headers, &body).await;
