@@ -78,7 +78,9 @@ async fn there(app: &Admin, project: ProjectId) -> (usize, usize, Vec<String>) {
     let events = gatewright_store::audit::list(&mut tx, Some(project), &filter, &ALL)
         .await
         .unwrap();
-    let actions = events.items.into_iter().map(|event| event.action).collect();
+    // The clock stands still, so events have no order.
+    let mut actions: Vec<String> = events.items.into_iter().map(|event| event.action).collect();
+    actions.sort();
     (secrets.items.len(), gateways.items.len(), actions)
 }
 
@@ -87,8 +89,7 @@ async fn a_change_of_many_entities_commits_all_of_them() {
     let test = TestAdmin::new().await;
     let project = project(&test.app).await;
     apply(&test.app, project, ["support", "sales"]).await.unwrap();
-    let (secrets, gateways, mut actions) = there(&test.app, project).await;
-    actions.sort();
+    let (secrets, gateways, actions) = there(&test.app, project).await;
     assert_eq!((secrets, gateways), (1, 2));
     assert_eq!(actions, ["gateway.created", "gateway.created", "secret.created"]);
 }
@@ -129,6 +130,8 @@ async fn what_stood_in_the_way_of_a_change_is_told_although_the_change_never_hap
     assert!(matches!(refused, Err(ServiceError::Conflict(_))), "{refused:?}");
     let (secrets, gateways, actions) = there(app, project).await;
     assert_eq!((secrets, gateways), (1, 0));
-    assert_eq!(actions[0], "secret.deletion_refused");
-    assert!(!actions.contains(&"gateway.created".to_owned()), "{actions:?}");
+    assert_eq!(
+        actions,
+        ["secret.created", "secret.deletion_refused", "server.created"]
+    );
 }
