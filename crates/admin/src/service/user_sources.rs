@@ -157,12 +157,10 @@ struct Judged {
     next: UserSource,
     status: Option<UserSourceStatus>,
     new_secret: bool,
-    /// Whether something changed that the provider can judge.
-    is_another: bool,
     /// Whether the last test says nothing about it any more.
     outdates_test: bool,
-    /// Whether the provider was asked.
-    was_asked: bool,
+    /// Whether nothing changed that the provider can judge, and the provider was not asked: it is as verified as before.
+    keeps_verification: bool,
     warnings: Vec<Finding>,
 }
 
@@ -196,9 +194,8 @@ async fn judge(app: &Admin, seen: UserSource, patch: UserSourcePatch) -> Result<
         next,
         status,
         new_secret,
-        is_another,
         outdates_test,
-        was_asked,
+        keeps_verification: !was_asked && !is_another,
         warnings,
     })
 }
@@ -220,7 +217,7 @@ impl Judged {
         if !self.outdates_test {
             next.last_test.clone_from(&present.last_test);
         }
-        if !self.was_asked && !self.is_another {
+        if self.keeps_verification {
             next.verified_at = present.verified_at;
         }
         unverify_refused(&mut next);

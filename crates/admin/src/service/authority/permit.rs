@@ -64,10 +64,12 @@ impl<'a> MayChange<'a> {
     pub(in crate::service) const fn project(self) -> Option<ProjectId> {
         self.project
     }
+}
 
-    /// May read the same.
-    pub(in crate::service) const fn read(self) -> MayRead {
-        MayRead(())
+/// Who may change something may read it.
+impl From<MayChange<'_>> for MayRead {
+    fn from(_: MayChange<'_>) -> Self {
+        Self(())
     }
 }
 
@@ -97,6 +99,7 @@ impl BeforeSignIn {
         authority: &Authority,
         project: Option<ProjectId>,
     ) -> MayChange<'_> {
+        let Self(()) = self;
         MayChange::of(authority, project)
     }
 }
