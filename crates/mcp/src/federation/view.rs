@@ -34,8 +34,6 @@ use crate::{
 pub(super) const CLIENT_TTL_MAX: Duration = Duration::from_mins(1);
 /// Templates of one server that URIs are matched with; a server that has more can list what it has.
 const TEMPLATES_MAX: usize = 256;
-/// Matches that are looked at for one URI.
-const MATCHES_MAX: usize = 1_024;
 /// A written list is written anew after this long, so that the `ttlMs` in it stays true to a second.
 const WRITTEN_FOR: Duration = Duration::from_secs(1);
 
@@ -62,7 +60,18 @@ pub(crate) struct View {
 struct Template {
     server: usize,
     is_offered: bool,
-    template: UriTemplate,
+    /// Nothing for what cannot be matched.
+    pattern: Option<UriTemplate>,
+}
+
+impl Template {
+    /// Whether a URI may be an expansion. Of what cannot be matched it is not known, so it counts where it forbids.
+    fn matches(&self, uri: &str) -> bool {
+        match &self.pattern {
+            Some(pattern) => pattern.matches(uri),
+            None => !self.is_offered,
+        }
+    }
 }
 
 /// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
@@ -220,8 +229,7 @@ impl View {
         let templates = self.templates.get_or_init(|| self.read_templates(servers));
         let mut matched = templates
             .iter()
-            .filter(|template| template.template.matches(uri))
-            .take(MATCHES_MAX)
+            .filter(|template| template.matches(uri))
             .peekable();
         while let Some(first) = matched.next() {
             let mut all_offered = first.is_offered;
@@ -235,20 +243,28 @@ impl View {
         None
     }
 
-    /// The templates of all servers, offered or not.
+    /// The templates of all servers, offered or not. One stands for those of a server that are too many, if any of them is
+    /// not offered.
     fn read_templates(&self, servers: &[Offered]) -> Box<[Template]> {
-        let of_servers = servers.iter().zip(&self.lists).enumerate();
-        let templates = of_servers.flat_map(|(server, (offered, list))| {
-            let entries = list.iter().flat_map(|list| &list.entries).take(TEMPLATES_MAX);
-            entries.filter_map(move |entry| {
-                Some(Template {
-                    server,
-                    is_offered: offered.chosen(self.kind).offers(&entry.key),
-                    template: UriTemplate::parse(&entry.key)?,
-                })
-            })
-        });
-        templates.collect()
+        let mut templates = Vec::new();
+        for (server, (offered, list)) in servers.iter().zip(&self.lists).enumerate() {
+            let entries = list.iter().flat_map(|list| &list.entries);
+            for (number, entry) in entries.enumerate() {
+                let is_offered = offered.chosen(self.kind).offers(&entry.key);
+                let is_matched = number < TEMPLATES_MAX;
+                if is_matched || !is_offered {
+                    templates.push(Template {
+                        server,
+                        is_offered,
+                        pattern: UriTemplate::parse(&entry.key).filter(|_| is_matched),
+                    });
+                }
+                if !is_matched && !is_offered {
+                    break;
+                }
+            }
+        }
+        templates.into()
     }
 
     /// Everything it offers, in the order in which clients get it: its name here, its server, and it as listed there.

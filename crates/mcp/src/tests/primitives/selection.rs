@@ -112,6 +112,30 @@ async fn a_uri_that_matches_a_template_which_is_not_offered_is_not_read_by_anoth
 }
 
 #[tokio::test]
+async fn where_a_template_that_is_not_offered_cannot_be_matched_no_template_of_its_server_is_used() {
+    let many: Vec<_> = (0..300)
+        .map(|number| template(&format!("x{number}://{{a}}")))
+        .collect();
+    for hidden in [vec![template("db://{=secret}")], many] {
+        let templates = [vec![template("db://{+any}")], hidden].concat();
+        let one = Offers {
+            templates,
+            ..Offers::default()
+        }
+        .server(Era::Modern);
+        let world = World::new(&[("one", &one)]);
+        let chosen = world.choice(&[(0, "db://{+any}")]);
+        let plan = world.plan_of(IdentityForwarding::None, Choice::All, chosen);
+        let client = Client::new(&world, &plan, &ADA, Era::Modern).await;
+        assert_not_found(&client.read("db://x").await, Era::Modern, "db://x");
+        // Where all are offered, those that can be matched are used.
+        let plan = world.plan_of(IdentityForwarding::None, Choice::All, Choice::All);
+        let client = Client::new(&world, &plan, &ADA, Era::Modern).await;
+        assert_eq!(client.read("db://x").await["result"]["uri"], "db://x");
+    }
+}
+
+#[tokio::test]
 async fn what_is_chosen_of_one_server_may_be_all_of_it() {
     let [one, two] = [(); 2].map(|()| offers().server(Era::Modern));
     let world = World::new(&[("one", &one), ("two", &two)]);
