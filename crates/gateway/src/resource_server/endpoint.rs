@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gatewright_domain::id::GatewayId;
 use gatewright_mcp::{
-    caller::{Caller, Identify as _, RuleClass},
-    endpoint::{Reached, header_era},
+    caller::{Alive, Caller, Identify as _, RuleClass},
+    endpoint::{Lasting, PlanNow, Reached, header_era},
 };
 use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
 use http_body::Body;
@@ -94,17 +95,14 @@ where
         identity: &identity,
     };
     let federation = &app.resource_server.federation;
+    let gateway_id = entry.gateway.id;
+    let plan_now = || plan_now(Arc::clone(app), gateway_id, identity.alive());
+    let lasting = Lasting {
+        shutdown: &app.shutdown,
+        plan_now: &plan_now,
+    };
     Ok(match head.method {
-        Method::GET => {
-            let alive = identity.alive();
-            federation.get(
-                entry.gateway.id,
-                caller,
-                &head.headers,
-                app.shutdown.clone(),
-                alive,
-            )
-        }
+        Method::GET => federation.get(plan(&app.resource_server, entry), caller, &head.headers, &lasting),
         Method::DELETE => match federation.ending(entry.gateway.id, caller, &head.headers) {
             Ok(session) => {
                 // First where the other replicas read it: what fails here is tried again, and what is known here only
@@ -127,9 +125,28 @@ where
                 reached: Reached::default(),
             };
             federation
-                .post(plan, caller, &head.headers, &body, &mut noting.reached)
+                .post(
+                    plan,
+                    caller,
+                    &head.headers,
+                    &body,
+                    Some(&lasting),
+                    &mut noting.reached,
+                )
                 .await
         }
+    })
+}
+
+/// What tells the plan of a gateway as it is then, while its user may go on.
+fn plan_now(app: Arc<Gateways>, gateway_id: GatewayId, alive: Alive) -> PlanNow {
+    Box::new(move || {
+        if !alive() {
+            return None;
+        }
+        let directory = app.directory.current().ok()?;
+        let entry = directory.gateway_by_id(gateway_id)?;
+        Some(Arc::clone(plan(&app.resource_server, entry)))
     })
 }
 

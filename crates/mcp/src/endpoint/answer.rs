@@ -26,7 +26,8 @@ enum Kind<B> {
     Json(JsonAnswer<B>),
     // Boxed: its state is several times that of the others, and every answer would carry the room for it.
     Events(Box<EventsAnswer<B>>),
-    Listening(Listening),
+    // Boxed like those.
+    Listening(Box<Listening>),
 }
 
 impl<B> fmt::Debug for Answer<B> {
@@ -73,7 +74,7 @@ impl<B> Answer<B> {
         Self(Kind::Events(events))
     }
 
-    pub(super) const fn listening(listening: Listening) -> Self {
+    pub(super) const fn listening(listening: Box<Listening>) -> Self {
         Self(Kind::Listening(listening))
     }
 }

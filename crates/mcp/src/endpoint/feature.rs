@@ -11,13 +11,15 @@ pub(super) enum Feature {
     Ping,
     /// A list, merged of those of its servers.
     List(ListKind),
+    /// A stream of what changes.
+    Listen,
     /// A request that names something of one server, which answers it.
     Call,
 }
 
 impl Feature {
     /// The methods, and the era of one that is not of both.
-    const TABLE: [(&'static str, Option<Era>, Self); 10] = [
+    const TABLE: [(&'static str, Option<Era>, Self); 11] = [
         ("tools/call", None, Self::Call),
         ("tools/list", None, Self::List(ListKind::Tools)),
         ("resources/read", None, Self::Call),
@@ -31,6 +33,7 @@ impl Feature {
         ),
         ("prompts/list", None, Self::List(ListKind::Prompts)),
         ("server/discover", Some(Era::Modern), Self::Discover),
+        ("subscriptions/listen", Some(Era::Modern), Self::Listen),
         ("ping", Some(Era::Legacy), Self::Ping),
     ];
 

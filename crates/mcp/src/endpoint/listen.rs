@@ -1,9 +1,11 @@
-//! The stream a client of the session-based revisions opens with GET to hear from the server (2025-11-25
-//! basic/transports, listening for messages). It costs a timer and what is in this value.
+//! Streams that clients only listen to: what a client of the session-based revisions opens with GET (2025-11-25
+//! basic/transports, listening for messages), and `subscriptions/listen` (2026-07-28 basic/patterns/subscriptions).
 
 use std::{
+    collections::VecDeque,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,17 +14,100 @@ use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::wire::sse;
+use crate::{
+    federation::{
+        news::{ANNOUNCED, News},
+        plan::Plan,
+    },
+    wire::{jsonrpc, listing::ListKind, meta_keys::SUBSCRIPTION_ID, sse},
+};
 
-/// How often the stream looks whether it may go on: an ended grant or session ends it within this time.
+/// How often the stream looks whether it may go on: an ended grant or session ends it within this time, and a change of the
+/// gateway is told.
 const LOOK: Duration = Duration::from_secs(2);
 /// A comment is sent every so many looks, so that proxies do not take the stream for dead.
 const LOOKS_PER_COMMENT: u8 = 8;
 
-/// A listening stream.
+/// The plan of the gateway as it is now, for as long as the user may listen.
+pub type PlanNow = Box<dyn Fn() -> Option<Arc<Plan>> + Send + Sync>;
+
+/// In which words changes are told.
+pub(super) enum Words {
+    /// Those of a session.
+    Session,
+    /// Those of a subscription.
+    Subscription {
+        /// The id of its request, JSON text.
+        id: Bytes,
+        /// Which of the lists the client asked for.
+        asked: [bool; ANNOUNCED.len()],
+    },
+}
+
+impl Words {
+    /// The message that a list has changed, where the client wants it.
+    fn changed(&self, kind: ListKind) -> Option<Bytes> {
+        let method = match kind {
+            ListKind::Tools => "notifications/tools/list_changed",
+            ListKind::Prompts => "notifications/prompts/list_changed",
+            ListKind::Resources | ListKind::ResourceTemplates => "notifications/resources/list_changed",
+        };
+        match self {
+            Self::Session => Some(jsonrpc::write_notification(method, None)),
+            Self::Subscription { id, asked } => {
+                let at = ANNOUNCED.iter().position(|announced| *announced == kind)?;
+                asked[at].then(|| {
+                    let params = format!("{{{}}}", of_subscription(id));
+                    jsonrpc::write_notification(method, Some(params.as_bytes()))
+                })
+            }
+        }
+    }
+
+    /// The first message.
+    fn begun(&self) -> Option<Bytes> {
+        let Self::Subscription { id, asked } = self else {
+            return None;
+        };
+        let names = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"];
+        let honored = names.into_iter().zip(asked).filter(|(_, asked)| **asked);
+        let honored: Vec<_> = honored.map(|(name, _)| format!(r#""{name}":true"#)).collect();
+        let params = format!(
+            r#"{{{},"notifications":{{{}}}}}"#,
+            of_subscription(id),
+            honored.join(",")
+        );
+        let method = "notifications/subscriptions/acknowledged";
+        Some(jsonrpc::write_notification(method, Some(params.as_bytes())))
+    }
+
+    /// The last message, where the gateway ends the stream.
+    fn ended(&self) -> Option<Bytes> {
+        let Self::Subscription { id, .. } = self else {
+            return None;
+        };
+        let text = String::from_utf8_lossy(id);
+        let meta = of_subscription(id);
+        Some(format!(r#"{{"jsonrpc":"2.0","id":{text},"result":{{"resultType":"complete",{meta}}}}}"#).into())
+    }
+}
+
+/// The member `_meta` that says which subscription a message is of.
+fn of_subscription(id: &Bytes) -> String {
+    format!(
+        r#""_meta":{{"{SUBSCRIPTION_ID}":{}}}"#,
+        String::from_utf8_lossy(id)
+    )
+}
+
+/// A stream that a client listens to.
 pub(super) struct Listening {
-    /// Whether the client may still listen.
-    alive: Box<dyn Fn() -> bool + Send + Sync>,
+    plan_now: PlanNow,
+    news: News,
+    /// What is told once the gateway is another.
+    news_of: Box<dyn Fn(&Plan) -> News + Send + Sync>,
+    words: Words,
+    ready: VecDeque<Bytes>,
     // Boxed because a timer must not move once it runs.
     timer: Pin<Box<Sleep>>,
     looks: u8,
@@ -40,11 +125,25 @@ impl fmt::Debug for Listening {
 }
 
 impl Listening {
-    /// A stream that ends once `alive` says no or the process stops.
-    pub(super) fn new(shutdown: CancellationToken, alive: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+    /// A stream that ends once there is no plan for the user any more, or the process stops.
+    pub(super) fn new(
+        shutdown: CancellationToken,
+        plan: &Plan,
+        plan_now: PlanNow,
+        news_of: Box<dyn Fn(&Plan) -> News + Send + Sync>,
+        words: Words,
+    ) -> Self {
         Self {
+            news: news_of(plan),
+            ready: words
+                .begun()
+                .iter()
+                .map(|message| sse::encode_message(message))
+                .collect(),
             shutdown: Box::pin(shutdown.cancelled_owned()),
-            alive: Box::new(alive),
+            plan_now,
+            news_of,
+            words,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             looks: 0,
             ended: false,
@@ -53,19 +152,31 @@ impl Listening {
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Poll::Ready(Some(piece));
+            }
             if self.ended {
                 return Poll::Ready(None);
             }
             if self.shutdown.as_mut().poll(cx).is_ready() {
-                self.ended = true;
+                self.end();
+                continue;
+            }
+            if let Poll::Ready(changed) = self.news.poll(cx) {
+                let messages = changed.into_iter().filter_map(|kind| self.words.changed(kind));
+                let messages: Vec<_> = messages.map(|message| sse::encode_message(&message)).collect();
+                self.ready.extend(messages);
                 continue;
             }
             if self.timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if !(self.alive)() {
-                self.ended = true;
+            let Some(plan) = (self.plan_now)() else {
+                self.end();
                 continue;
+            };
+            if !self.news.is_of(&plan) {
+                self.news = (self.news_of)(&plan).with_all_changed();
             }
             self.timer.as_mut().reset(Instant::now() + LOOK);
             // The first look is at once, and its comment shows the client that the stream is open.
@@ -75,5 +186,11 @@ impl Listening {
                 return Poll::Ready(Some(Bytes::from_static(sse::KEEP_ALIVE)));
             }
         }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.ready
+            .extend(self.words.ended().map(|message| sse::encode_message(&message)));
     }
 }

@@ -10,7 +10,7 @@ use super::{
     answer::Answer,
     feature::Feature,
     reply,
-    service::{Endpoint, Reached},
+    service::{Endpoint, Lasting, Reached},
     session::Session,
 };
 use crate::{
@@ -61,6 +61,8 @@ pub(super) struct Asking<'a> {
     pub(super) client: &'a Client,
     /// The headers it came with, where they have to mirror what it says.
     pub(super) headers: Option<&'a HeaderMap>,
+    /// What an answer needs that lasts; nothing where none can.
+    pub(super) lasting: Option<&'a Lasting<'a>>,
     /// The message as it came.
     pub(super) body: &'a Bytes,
     /// The same, read.
@@ -75,6 +77,7 @@ impl<T: Transport> Endpoint<T> {
         caller: Caller<'_>,
         headers: &HeaderMap,
         body: &Bytes,
+        lasting: Option<&Lasting<'_>>,
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         if media_type(headers) != MediaType::Json {
@@ -94,7 +97,8 @@ impl<T: Transport> Endpoint<T> {
                 reply::refusal(&Refusal::from(&error), error.id.as_ref(), era)
             }
             Ok(Message::Request(request)) => {
-                self.request(plan, caller, headers, body, &request, reached).await
+                let came = (headers, body, lasting);
+                self.request(plan, caller, came, &request, reached).await
             }
             Ok(Message::Notification(notification)) => {
                 self.notification(plan, caller, headers, &notification)
@@ -111,8 +115,7 @@ impl<T: Transport> Endpoint<T> {
         &self,
         plan: &Plan,
         caller: Caller<'_>,
-        headers: &HeaderMap,
-        body: &Bytes,
+        (headers, body, lasting): (&HeaderMap, &Bytes, Option<&Lasting<'_>>),
         request: &Request<'_>,
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
@@ -138,6 +141,7 @@ impl<T: Transport> Endpoint<T> {
             caller,
             client: &client,
             headers: Some(headers),
+            lasting,
             body,
             request,
         };
@@ -165,6 +169,7 @@ impl<T: Transport> Endpoint<T> {
             Feature::Ping => reply::result(request.id.raw, Bytes::from_static(b"{}")),
             Feature::List(kind) => self.list(asking, kind, reached).await,
             Feature::Call => self.relay(asking, reached).await,
+            Feature::Listen => self.subscribe(asking),
         }
     }
 
@@ -178,7 +183,9 @@ impl<T: Transport> Endpoint<T> {
         match meta::header_version(headers) {
             Err(refusal) => return reply::refusal(&refusal, None, Era::Modern),
             // The stateless era defines none; a client that sends one all the same loses nothing.
-            Ok(Some(version)) if version.era() == Era::Modern => return reply::bare(StatusCode::ACCEPTED),
+            Ok(Some(version)) if version.era() == Era::Modern => {
+                return reply::bare(StatusCode::ACCEPTED);
+            }
             Ok(_) => {}
         }
         match self.session_of(plan.gateway_id, caller, headers) {

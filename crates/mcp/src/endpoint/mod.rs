@@ -14,6 +14,7 @@ pub(crate) mod service;
 pub mod session;
 
 pub use in_session::Refused;
-pub use service::{Endpoint, Reached};
+pub use listen::PlanNow;
+pub use service::{Endpoint, Lasting, Reached};
 
 pub use crate::wire::meta::header_era;

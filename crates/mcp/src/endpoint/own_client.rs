@@ -120,6 +120,7 @@ impl<T: Transport> Endpoint<T> {
             client: &client,
             // There is nothing between this client and the gateway that would read headers.
             headers: None,
+            lasting: None,
             body: &body,
             request: &request,
         };

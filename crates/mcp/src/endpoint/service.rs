@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use gatewright_domain::{Clock, Entropy, id::ServerId, sealed::Keyring};
 
-use super::session::Sessions;
+use tokio_util::sync::CancellationToken;
+
+use super::{listen::PlanNow, session::Sessions};
 use crate::{
     federation::{
         inspection::{Health, Seen, Unwell},
@@ -18,9 +20,24 @@ use crate::{
 /// The MCP endpoint of all gateways of the process: the servers they federate, and the sessions of their clients.
 #[derive(Debug)]
 pub struct Endpoint<T> {
-    pub(crate) federation: Federation<Net<T>>,
+    pub(crate) federation: Arc<Federation<Net<T>>>,
     /// Sessions of clients of the session-based revisions.
     pub sessions: Arc<Sessions>,
+}
+
+/// What an answer needs that may last: a stream that a client listens to.
+pub struct Lasting<'a> {
+    /// Ends it.
+    pub shutdown: &'a CancellationToken,
+    /// Makes what tells the plan of the gateway from then on. Only asked where a stream begins, so that no other request pays
+    /// for it.
+    pub plan_now: &'a (dyn Fn() -> PlanNow + Sync),
+}
+
+impl std::fmt::Debug for Lasting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lasting")
+    }
 }
 
 /// What became of a request upstream, for the request log and metrics.
@@ -42,7 +59,7 @@ impl<T: Transport> Endpoint<T> {
         lists: ListLimits,
     ) -> Self {
         Self {
-            federation: Federation::new(Net::new(transport, Arc::clone(&clock)), lists),
+            federation: Arc::new(Federation::new(Net::new(transport, Arc::clone(&clock)), lists)),
             sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
         }
     }

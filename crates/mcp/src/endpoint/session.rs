@@ -188,7 +188,24 @@ impl Sessions {
         users.insert(session.caller, of_user + 1);
         session.listening.fetch_add(1, Ordering::AcqRel);
         Some(Place {
-            session: Arc::clone(session),
+            caller: session.caller,
+            session: Some(Arc::clone(session)),
+            users: Arc::clone(&self.listening),
+        })
+    }
+
+    /// The same for a user without a session.
+    pub fn listen_alone(&self, caller: CallerKey) -> Option<Place> {
+        let caller = *caller.as_bytes();
+        let mut users = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_user = users.get(&caller).copied().unwrap_or(0);
+        if of_user >= USER_LISTENING_MAX {
+            return None;
+        }
+        users.insert(caller, of_user + 1);
+        Some(Place {
+            caller,
+            session: None,
             users: Arc::clone(&self.listening),
         })
     }
@@ -253,18 +270,21 @@ impl Session {
 /// The place of a stream that listens.
 #[derive(Debug)]
 pub struct Place {
-    session: Arc<Session>,
+    caller: [u8; 16],
+    session: Option<Arc<Session>>,
     users: Arc<Mutex<HashMap<[u8; 16], u32>>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        self.session.listening.fetch_sub(1, Ordering::AcqRel);
-        if let Some(count) = users.get_mut(&self.session.caller) {
+        if let Some(session) = &self.session {
+            session.listening.fetch_sub(1, Ordering::AcqRel);
+        }
+        if let Some(count) = users.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {
-                users.remove(&self.session.caller);
+                users.remove(&self.caller);
             }
         }
     }

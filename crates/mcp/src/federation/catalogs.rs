@@ -147,6 +147,16 @@ impl Catalogs {
         }
     }
 
+    /// Says that the lists of all users may have changed.
+    pub(super) fn invalidate_all(&self) {
+        let of_users = self.of_users.iter().map(|(_, slot)| slot);
+        for slot in of_users.chain([Arc::clone(&self.shared)]) {
+            if let Some(noted) = slot.current.load().as_ref() {
+                noted.fresh_until.store(0, Ordering::Release);
+            }
+        }
+    }
+
     /// Where the list of a user lies or will lie.
     pub(super) fn slot(&self, upstream: &Upstream, caller: CallerKey) -> Arc<Slot> {
         if self.is_private(upstream) {

@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{catalogs::Catalogs, seen_uris::SeenUris};
+use super::{
+    catalogs::Catalogs,
+    changes::{Change, Changes},
+    seen_uris::SeenUris,
+};
 use crate::{
     peer::{call_guard::Lists, caller::CallerKey, config::UpstreamConfig, upstream::Upstream},
     wire::listing::{ByKind, ListKind},
@@ -18,6 +22,8 @@ pub(crate) struct Server {
     pub(crate) catalogs: ByKind<Catalogs>,
     /// What its answers named, and those of all others.
     seen: Arc<SeenUris>,
+    /// What it announces.
+    pub(super) changes: Changes,
 }
 
 impl Server {
@@ -32,7 +38,16 @@ impl Server {
             upstream: Arc::new(Upstream::new(config)),
             catalogs: ByKind::default(),
             seen,
+            changes: Changes::default(),
         }
+    }
+
+    /// The server says to everybody that a list of it has changed.
+    pub(super) fn has_changed_for_all(&self, kind: ListKind) {
+        for kind in told_with(kind) {
+            self.catalogs.of(*kind).invalidate_all();
+        }
+        self.changes.tell(Change { kind, of: None });
     }
 
     pub(super) fn slug(&self) -> &str {
@@ -40,16 +55,27 @@ impl Server {
     }
 }
 
-impl Lists for Server {
-    /// The next request for it asks the server.
-    fn has_changed(&self, kind: ListKind, caller: CallerKey) {
-        self.catalogs.of(kind).invalidate(&self.upstream, caller);
-        // One notification speaks of resources and of their templates.
-        if kind == ListKind::Resources {
-            self.catalogs
-                .of(ListKind::ResourceTemplates)
-                .invalidate(&self.upstream, caller);
+/// The lists that one notification speaks of: there is one for resources and their templates.
+const fn told_with(kind: ListKind) -> &'static [ListKind] {
+    match kind {
+        ListKind::Tools => &[ListKind::Tools],
+        ListKind::Prompts => &[ListKind::Prompts],
+        ListKind::Resources | ListKind::ResourceTemplates => {
+            &[ListKind::Resources, ListKind::ResourceTemplates]
         }
+    }
+}
+
+impl Lists for Server {
+    /// The next request for it asks the server, and who listens is told.
+    fn has_changed(&self, kind: ListKind, caller: CallerKey) {
+        for kind in told_with(kind) {
+            self.catalogs.of(*kind).invalidate(&self.upstream, caller);
+        }
+        self.changes.tell(Change {
+            kind,
+            of: self.is_private(kind).then_some(caller),
+        });
     }
 
     fn has_shown(&self, uri: &str, caller: CallerKey) {

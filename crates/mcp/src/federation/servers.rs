@@ -11,8 +11,10 @@ use std::{
 
 use gatewright_domain::{Timestamp, id::ServerId};
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
 use super::{
+    changes,
     list_memory::{Kept, ListLimits, ListMemory},
     lists::Lists,
     plan::{GatewayConfig, Plan},
@@ -37,6 +39,8 @@ pub(crate) struct Federation<P> {
     /// Merged lists by the plan and what they were made of.
     pub(crate) views: Cache<ViewKey, Arc<Kept<View>>>,
     next_serial: AtomicU64,
+    /// Places for streams that servers are listened to with.
+    pub(super) listening: Arc<Semaphore>,
     /// URIs that answers of servers named.
     pub(super) seen: Arc<SeenUris>,
     /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
@@ -72,6 +76,7 @@ impl<P: Peers> Federation<P> {
                 .time_to_idle(VIEW_IDLE)
                 .build(),
             next_serial: AtomicU64::new(0),
+            listening: changes::places(),
             seen: Arc::default(),
             servers: Mutex::default(),
         }

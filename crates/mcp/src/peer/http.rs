@@ -12,6 +12,7 @@ use super::{
     call::{Attempt, Line},
     call_guard::CallGuard,
     caller::{Caller, CallerKey},
+    listening::Listened,
     metered::{Meter, Metered},
     net::Net,
     outgoing::{Call, CallError, To},
@@ -22,7 +23,7 @@ use super::{
     upstream::Upstream,
     witness::{Said, Witness},
 };
-use crate::wire::{capabilities::Capabilities, version::Era};
+use crate::wire::{capabilities::Capabilities, listing::ListKind, version::Era};
 
 /// A session that was begun for looking is ended; nobody waits longer for that.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -75,6 +76,15 @@ impl<T: Transport> Peers for Net<T> {
         cancelled: Option<&CancellationToken>,
     ) -> Result<Attempt<T::Body>, CallError> {
         self.send_call(line, call, to, guard, cancelled).await
+    }
+
+    async fn listen(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        changed: &(dyn Fn(ListKind) + Send + Sync),
+    ) -> Result<Listened, Unavailable> {
+        self.hear(upstream, caller, changed).await
     }
 
     /// Ends the session that was begun, where one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.

@@ -19,6 +19,7 @@ mod exchange;
 mod handshake;
 mod http;
 pub(crate) mod incoming;
+pub(crate) mod listening;
 pub(crate) mod metered;
 pub(crate) mod net;
 mod old_transport;

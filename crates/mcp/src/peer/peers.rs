@@ -11,13 +11,14 @@ use super::{
     call::{Attempt, Line},
     call_guard::CallGuard,
     caller::{Caller, CallerKey},
+    listening::Listened,
     metered::Meter,
     outgoing::{Call, CallError, To},
     unavailable::Unavailable,
     upstream::Upstream,
     witness::Said,
 };
-use crate::wire::{capabilities::Capabilities, version::Era};
+use crate::wire::{capabilities::Capabilities, listing::ListKind, version::Era};
 
 /// Speaks with servers. What is known of a server lies in its [`Upstream`], which every method is given.
 pub(crate) trait Peers: Send + Sync + Sized + 'static {
@@ -70,6 +71,14 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         guard: CallGuard,
         cancelled: Option<&CancellationToken>,
     ) -> impl Future<Output = Result<Attempt<Self::Body>, CallError>> + Send;
+
+    /// Listens to a server for a user until its stream ends. `changed` is told which lists have changed.
+    fn listen(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        changed: &(dyn Fn(ListKind) + Send + Sync),
+    ) -> impl Future<Output = Result<Listened, Unavailable>> + Send;
 
     /// Ends the session of a user where there is one, and waits a moment for that.
     fn leave(&self, upstream: &Upstream, caller: CallerKey) -> impl Future<Output = ()> + Send;

@@ -13,16 +13,18 @@ use gatewright_domain::{
     server::IdentityForwarding,
 };
 use http::{HeaderMap, HeaderValue, Response};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     body::FakeBody,
     net::{FakeNet, FakeServer},
-    words::{legacy_headers, read},
+    words::{legacy_headers, meta, modern_headers, read},
 };
 use crate::{
     endpoint::{
+        PlanNow,
         answer::Answer,
-        service::{Endpoint, Reached},
+        service::{Endpoint, Lasting, Reached},
     },
     federation::{
         Choice,
@@ -208,7 +210,50 @@ impl World {
         let caller = self.caller(user);
         let body = Bytes::copy_from_slice(body.as_bytes());
         self.endpoint
-            .post(plan, caller, headers, &body, &mut Reached::default())
+            .post(plan, caller, headers, &body, None, &mut Reached::default())
+            .await
+    }
+
+    /// Opens the stream of a session that listens.
+    pub(crate) fn get(
+        &self,
+        plan_now: impl Fn() -> Option<Arc<Plan>> + Clone + Send + Sync + 'static,
+        user: &User,
+        headers: &HeaderMap,
+        shutdown: &CancellationToken,
+    ) -> Response<Answer<FakeBody>> {
+        let plan = plan_now().unwrap();
+        let boxed = || -> PlanNow { Box::new(plan_now.clone()) };
+        let lasting = Lasting {
+            shutdown,
+            plan_now: &boxed,
+        };
+        self.endpoint.get(&plan, self.caller(user), headers, &lasting)
+    }
+
+    /// Opens the stream of a subscription; `filter` is the text of its object.
+    pub(crate) async fn subscribe(
+        &self,
+        plan_now: impl Fn() -> Option<Arc<Plan>> + Clone + Send + Sync + 'static,
+        user: &User,
+        filter: &str,
+        shutdown: &CancellationToken,
+    ) -> Response<Answer<FakeBody>> {
+        let plan = plan_now().unwrap();
+        let boxed = || -> PlanNow { Box::new(plan_now.clone()) };
+        let lasting = Lasting {
+            shutdown,
+            plan_now: &boxed,
+        };
+        let method = "subscriptions/listen";
+        let meta = meta("");
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":"s","method":"{method}","params":{{"notifications":{filter},{meta}}}}}"#
+        );
+        let (caller, headers, body) = (self.caller(user), modern_headers(method, None), Bytes::from(body));
+        let mut reached = Reached::default();
+        self.endpoint
+            .post(&plan, caller, &headers, &body, Some(&lasting), &mut reached)
             .await
     }
 

@@ -200,18 +200,14 @@ async fn a_server_that_falls_silent_is_given_up() {
 async fn a_listening_stream_lives_while_it_may() {
     let server = legacy_server(vec![], |_| json_answer(200, "{}"));
     let world = World::new(&[("old", &server)]);
-    let plan = world.plan(IdentityForwarding::None, &[]);
+    let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
     let headers = world.begin(&plan, &ADA).await;
-    let caller = world.caller(&ADA);
     for ends_by_shutdown in [false, true] {
         let shutdown = tokio_util::sync::CancellationToken::new();
         let alive = Arc::new(std::sync::atomic::AtomicBool::new(true));
-        let still = Arc::clone(&alive);
-        let response = world
-            .endpoint
-            .get(world.gateway_id, caller, &headers, shutdown.clone(), move || {
-                still.load(Ordering::SeqCst)
-            });
+        let (still, now) = (Arc::clone(&alive), Arc::clone(&plan));
+        let plan_now = move || still.load(Ordering::SeqCst).then(|| Arc::clone(&now));
+        let response = world.get(plan_now, &ADA, &headers, &shutdown);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut stream = response.into_body();
         for _ in 0..3 {
@@ -233,13 +229,11 @@ async fn a_listening_stream_lives_while_it_may() {
 async fn only_so_many_streams_listen_at_once() {
     let server = legacy_server(vec![], |_| json_answer(200, "{}"));
     let world = World::new(&[("old", &server)]);
-    let plan = world.plan(IdentityForwarding::None, &[]);
-    let caller = world.caller(&ADA);
+    let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
     let listen = |headers: &http::HeaderMap| {
         let shutdown = tokio_util::sync::CancellationToken::new();
-        world
-            .endpoint
-            .get(world.gateway_id, caller, headers, shutdown, || true)
+        let now = Arc::clone(&plan);
+        world.get(move || Some(Arc::clone(&now)), &ADA, headers, &shutdown)
     };
     let mut open = Vec::new();
     for session in 0..4 {

@@ -58,7 +58,7 @@ async fn post(world: &World, plan: &crate::federation::Plan, headers: &http::Hea
     let mut reached = crate::endpoint::service::Reached::default();
     let answer = world
         .endpoint
-        .post(plan, caller, headers, &body, &mut reached)
+        .post(plan, caller, headers, &body, None, &mut reached)
         .await;
     serde_json::from_str(&read(answer).await.1).unwrap()
 }
@@ -123,7 +123,7 @@ async fn a_client_with_a_session_is_told_where_to_connect_in_the_words_of_its_er
     let mut reached = crate::endpoint::service::Reached::default();
     let answer = world
         .endpoint
-        .post(&plan, caller, &legacy_headers(None), &body, &mut reached)
+        .post(&plan, caller, &legacy_headers(None), &body, None, &mut reached)
         .await;
     let session = answer.headers()["mcp-session-id"].to_str().unwrap().to_owned();
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b","arguments":{}}}"#;

@@ -1,5 +1,7 @@
 //! What the endpoint says to clients of both eras, and what it refuses.
 
+use std::sync::Arc;
+
 use gatewright_domain::server::IdentityForwarding;
 use http::{HeaderMap, HeaderValue};
 use rstest::rstest;
@@ -50,7 +52,7 @@ async fn discovery_says_who_and_what() {
     }
     let newest = result["supportedVersions"][0].as_str();
     assert_eq!(newest, Some("2026-07-28"));
-    assert_eq!(result["capabilities"], json!({"tools": {}}));
+    assert_eq!(result["capabilities"], json!({"tools": {"listChanged": true}}));
     assert_eq!(result["instructions"], "Be kind.");
     assert_eq!(result["cacheScope"], "public");
     assert!(result["ttlMs"].is_u64());
@@ -65,7 +67,7 @@ async fn discovery_says_who_and_what() {
 async fn a_session_begins_with_a_version_both_speak() {
     let server = modern_server(vec![], 0, "public");
     let world = World::new(&[("one", &server)]);
-    let plan = world.plan(IdentityForwarding::None, &[]);
+    let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
     for (asked, given) in [
         ("2025-03-26", "2025-03-26"),
         ("2025-06-18", "2025-06-18"),
@@ -98,11 +100,9 @@ async fn a_session_begins_with_a_version_both_speak() {
         // Another user has no use for it.
         let (status, text) = read(world.post(&plan, &BOB, &headers, ping).await).await;
         assert_eq!(status, 404, "{text}");
-        let caller = world.caller(&BOB);
         let never = tokio_util::sync::CancellationToken::new();
-        let stream = world
-            .endpoint
-            .get(world.gateway_id, caller, &headers, never, || true);
+        let now = Arc::clone(&plan);
+        let stream = world.get(move || Some(Arc::clone(&now)), &BOB, &headers, &never);
         assert_eq!(stream.status(), 404);
     }
 }
@@ -208,14 +208,14 @@ async fn without_a_session_older_clients_are_told_to_begin_one() {
     assert_eq!(status, 404);
     let server = modern_server(vec![], 0, "public");
     let world = World::new(&[("one", &server)]);
+    let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
     let caller = world.caller(&ADA);
     let modern = modern_headers("tools/list", None);
     let never = tokio_util::sync::CancellationToken::new();
+    let now = Arc::clone(&plan);
     for response in [
         world.endpoint.delete(world.gateway_id, caller, &modern),
-        world
-            .endpoint
-            .get(world.gateway_id, caller, &modern, never, || true),
+        world.get(move || Some(Arc::clone(&now)), &ADA, &modern, &never),
     ] {
         assert_eq!(response.headers()["allow"], "POST");
         let (status, text) = read(response).await;

@@ -10,6 +10,7 @@ mod eras;
 mod inspection;
 mod isolation;
 mod list_memory;
+mod listening;
 mod lists;
 mod lost_sessions;
 mod once;

@@ -94,7 +94,10 @@ async fn answered(
         meta("")
     ));
     let headers = modern_headers("tools/call", Some("t"));
-    world.endpoint.post(&plan, caller, &headers, &body, reached).await
+    world
+        .endpoint
+        .post(&plan, caller, &headers, &body, None, reached)
+        .await
 }
 
 fn last() -> Bytes {
@@ -214,7 +217,7 @@ async fn a_server_that_must_know_the_user_is_not_called_without() {
         let mut reached = Reached::default();
         let answer = world
             .endpoint
-            .post(&plan, caller, &headers, &body, &mut reached)
+            .post(&plan, caller, &headers, &body, None, &mut reached)
             .await;
         assert_eq!(reached.failure, (!called).then_some("configuration"));
         assert_eq!(server.count() > 0, called);

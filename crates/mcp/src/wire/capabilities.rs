@@ -90,13 +90,20 @@ impl Capabilities {
         Self(self.0 & !(capability as u8))
     }
 
-    /// The `capabilities` object that says so, as JSON text.
+    /// The `capabilities` object that says so, as JSON text. Changes of all lists are told: the gateway itself can change.
     pub fn to_json(self) -> String {
         let declared = Capability::ALL
             .into_iter()
             .filter(|capability| self.has(*capability));
         let members: Vec<_> = declared
-            .map(|one| format!(r#""{}":{{}}"#, one.as_str()))
+            .map(|one| {
+                let details = if one == Capability::Completions {
+                    ""
+                } else {
+                    r#""listChanged":true"#
+                };
+                format!(r#""{}":{{{details}}}"#, one.as_str())
+            })
             .collect();
         format!("{{{}}}", members.join(","))
     }
@@ -131,11 +138,11 @@ mod tests {
         for (result, read_as) in [
             (
                 r#"{"capabilities":{"resources":{"subscribe":true},"x":{},"prompts":{}}}"#,
-                r#"{"prompts":{},"resources":{}}"#,
+                r#"{"prompts":{"listChanged":true},"resources":{"listChanged":true}}"#,
             ),
             (
                 r#"{"capabilities":{"completions":{},"tools":{"listChanged":true}}}"#,
-                r#"{"tools":{},"completions":{}}"#,
+                r#"{"tools":{"listChanged":true},"completions":{}}"#,
             ),
             (r#"{"capabilities":{"tools":null,"prompts":false}}"#, "{}"),
             (r#"{"capabilities":[]}"#, "{}"),

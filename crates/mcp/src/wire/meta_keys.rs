@@ -9,6 +9,6 @@ pub(crate) const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapa
 /// Minimum log level for a request; optional.
 pub(super) const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// The subscription a notification belongs to.
-pub(super) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 /// Name and version of the server, in results.
 pub(crate) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";

@@ -48,7 +48,7 @@ async fn prompts_and_resources_are_offered_and_their_server_is_told_who_asks() {
         let discovered = ask(&world, token, "server/discover", json!({})).await;
         assert_eq!(
             discovered["result"]["capabilities"],
-            json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}})
+            json!({"tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"listChanged": true}, "completions": {}})
         );
         for (method, params, member) in [
             ("prompts/list", json!({}), "prompts"),

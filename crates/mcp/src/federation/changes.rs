@@ -1,0 +1,155 @@
+//! What servers announce of their lists, and who listens to it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
+    task::AbortHandle,
+    time::Instant,
+};
+
+use super::{server::Server, servers::Federation};
+use crate::{
+    peer::{
+        call_guard::Lists as _,
+        caller::{Caller, CallerKey, Identify, RuleClass},
+        listening::Listened,
+        peers::Peers,
+    },
+    wire::{listing::ListKind, version::Era},
+};
+
+/// Announcements of one server that wait for who listens; who is further behind takes it that everything has changed.
+const WAITING_MAX: usize = 64;
+/// Streams that the process listens to at once. Lists of a server that is not listened to are read again when they are old.
+pub(super) const STREAMS_MAX: usize = 1_024;
+/// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
+const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_mins(5);
+const LASTED: Duration = Duration::from_mins(1);
+
+/// A list of a server has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) kind: ListKind,
+    /// Whose list; everybody's where there is none.
+    pub(super) of: Option<CallerKey>,
+}
+
+/// What one server announces.
+#[derive(Debug)]
+pub(super) struct Changes {
+    told: broadcast::Sender<Change>,
+    /// The streams it is listened to with, by the user they are of; none for one that serves everybody.
+    streams: Mutex<HashMap<Option<CallerKey>, Weak<Stream>>>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self {
+            told: broadcast::channel(WAITING_MAX).0,
+            streams: Mutex::default(),
+        }
+    }
+}
+
+impl Changes {
+    /// Tells all who listen.
+    pub(super) fn tell(&self, change: Change) {
+        // No one need listen.
+        let _ = self.told.send(change);
+    }
+
+    /// Listens from now on.
+    pub(super) fn hear(&self) -> broadcast::Receiver<Change> {
+        self.told.subscribe()
+    }
+}
+
+/// A stream that a server is listened to with. It ends with the last who holds it.
+#[derive(Debug)]
+pub(super) struct Stream {
+    task: AbortHandle,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<P: Peers> Federation<P> {
+    /// Listens to a server for a user, with the stream that others of theirs hold already, or with one that serves all users
+    /// of a server that tells none apart. Nothing where as many streams are open as may be.
+    pub(super) fn listen_to(&self, server: &Arc<Server>, caller: Caller<'_>) -> Option<Arc<Stream>> {
+        let upstream = &server.upstream;
+        let is_shared = upstream.era() == Some(Era::Modern) && !upstream.knows_users();
+        let of = (!is_shared).then_some(caller.key);
+        let mut streams = (server.changes.streams.lock()).unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = streams.get(&of).and_then(Weak::upgrade) {
+            return Some(stream);
+        }
+        let place = Arc::clone(&self.listening).try_acquire_owned().ok()?;
+        let listening = listen(
+            Arc::clone(&self.peers),
+            Arc::clone(server),
+            of,
+            (caller.key, caller.class),
+            caller.identity.kept(),
+        );
+        let stream = Arc::new(Stream {
+            task: tokio::spawn(listening).abort_handle(),
+            _place: place,
+        });
+        streams.retain(|_, stream| stream.strong_count() > 0);
+        streams.insert(of, Arc::downgrade(&stream));
+        Some(stream)
+    }
+}
+
+/// Listens to a server until it turns out to announce nothing, or the user may not go on.
+async fn listen<P: Peers>(
+    peers: Arc<P>,
+    server: Arc<Server>,
+    of: Option<CallerKey>,
+    (key, class): (CallerKey, RuleClass),
+    identity: Arc<dyn Identify>,
+) {
+    let alive = identity.alive();
+    let caller = Caller {
+        key,
+        class,
+        identity: &*identity,
+    };
+    let changed = |kind| match of {
+        Some(user) => server.has_changed(kind, user),
+        None => server.has_changed_for_all(kind),
+    };
+    let mut pause = PAUSE;
+    // A stream that serves all users is not of the one who opened it.
+    while of.is_none() || alive() {
+        let began = Instant::now();
+        match peers.listen(&server.upstream, caller, &changed).await {
+            Ok(Listened::Never) => return,
+            Ok(Listened::Ended) => {}
+            Err(why) => {
+                tracing::debug!(server = server.slug(), %why, "a server is not listened to");
+            }
+        }
+        if began.elapsed() >= LASTED {
+            pause = PAUSE;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// How many streams may be listened to.
+pub(super) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(STREAMS_MAX))
+}
