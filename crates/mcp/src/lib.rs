@@ -12,7 +12,6 @@
 //! None of them knows the web framework or the program around it.
 
 // What is `pub` is for other crates; everything else says how far it reaches.
-#![warn(unreachable_pub)]
 
 pub mod endpoint;
 pub mod federation;
