@@ -15,6 +15,7 @@ pub mod keys;
 mod last_used;
 pub mod next;
 pub mod request;
+mod request_id;
 pub mod running;
 pub mod same_origin;
 pub mod session_cookie;

@@ -2,89 +2,65 @@
 //! every request; handlers take `Extension<RequestContext>`.
 
 use std::{
-    fmt,
     future::Future as _,
     net::IpAddr,
     pin::Pin,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
-use gatewright_domain::{
-    entropy::{SystemEntropy, bytes},
-    reference::Reference,
-};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use ipnet::IpNet;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
+pub use crate::request_id::RequestId;
+use crate::telemetry::RequestRecord;
+
 /// The header of proxies that names the client, the nearest proxy last.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Proxies in a row that are believed at most; more is a forgery or a loop.
 const MAX_PROXIES: usize = 16;
 
-/// The id of a request in logs and problem reports: sixteen hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RequestId(u64);
-
-impl RequestId {
-    /// An id: it tells requests apart and keeps nothing secret, so a scrambled counter with a random start will do.
-    pub fn next() -> Self {
-        static START: LazyLock<u64> = LazyLock::new(|| u64::from_be_bytes(bytes(&SystemEntropy)));
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut id = START.wrapping_add(
-            COUNT
-                .fetch_add(1, Ordering::Relaxed)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        );
-        // The finisher of SplitMix64: every bit of the counter touches every bit of the id, and no two ids are equal.
-        id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Self(id ^ (id >> 31))
-    }
-
-    /// The short form that pages show and people read out.
-    pub fn reference(self) -> Reference {
-        Reference::of(self.0)
-    }
-
-    /// A known id, for tests.
-    #[cfg(any(test, feature = "testing"))]
-    pub const fn known(id: u64) -> Self {
-        Self(id)
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// The id of a request, and the address it came from.
-#[derive(Debug, Clone, Copy)]
+/// The ID of a request, the address it came from, and its log line. A copy shares the line.
+#[derive(Debug, Clone)]
 pub struct RequestContext {
     /// Problem reports carry it, and error pages its short form.
     pub id: RequestId,
     /// The client's address: the peer's, or what trusted proxies say of it.
     pub address: IpAddr,
+    record: Arc<RequestRecord>,
 }
 
 impl RequestContext {
-    /// The context of a request from `peer`.
-    pub fn new(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+    /// The context of a request from `peer` that begins now.
+    pub fn new(peer: IpAddr, method: &Method, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        let id = RequestId::next();
         Self {
-            id: RequestId::next(),
+            id,
             address: client_address(peer, headers, trusted),
+            record: Arc::new(RequestRecord::new(id, method.clone(), peer)),
         }
+    }
+
+    /// A context with a known ID and address, for tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn known(id: RequestId, address: impl Into<IpAddr>) -> Self {
+        let address = address.into();
+        Self {
+            id,
+            address,
+            record: Arc::new(RequestRecord::new(id, Method::GET, address)),
+        }
+    }
+
+    /// What its log line says. Functions add what they learn: the gateway, the client.
+    pub fn record(&self) -> &Arc<RequestRecord> {
+        &self.record
     }
 
     /// The prefix that caps and limits count by: /24 for IPv4, /56 for IPv6.
@@ -377,17 +353,6 @@ mod tests {
         assert_eq!(address("10.0.0.1", &["[2a00::1]:5555"], trusted), "2a00::1");
         assert_eq!(address("10.0.0.1", &["[2a00::1]"], trusted), "2a00::1");
         assert_eq!(address("10.0.0.1", &["2a00::1"], trusted), "2a00::1");
-    }
-
-    #[test]
-    fn ids_are_sixteen_digits_and_differ() {
-        let ids: std::collections::HashSet<String> =
-            (0..1_000).map(|_| RequestId::next().to_string()).collect();
-        assert_eq!(ids.len(), 1_000);
-        assert!(
-            ids.iter()
-                .all(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        );
     }
 
     fn chunks(parts: &[&'static str]) -> impl Body<Data = Bytes, Error = std::convert::Infallible> + Unpin {

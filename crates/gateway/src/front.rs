@@ -93,9 +93,8 @@ impl Front {
         if names_one_host(&request) {
             return self.answer(peer, request).await;
         }
-        let context = RequestContext::new(peer, request.headers(), &self.app.config.server.trusted_proxies);
-        let record = Arc::new(RequestRecord::new(context.id, request.method().clone(), peer));
-        let line = Line::new(Arc::clone(&self.app), record);
+        let context = self.context(peer, &request);
+        let line = Line::new(Arc::clone(&self.app), Arc::clone(context.record()));
         let detail =
             "The request must have exactly one Host header, which holds a host and, if needed, a port.";
         let mut response = problem(StatusCode::BAD_REQUEST, detail, context.id);
@@ -110,16 +109,15 @@ impl Front {
         B::Error: Into<axum::BoxError>,
     {
         self.heed_proxy(peer, request.headers());
-        let context = RequestContext::new(peer, request.headers(), &self.app.config.server.trusted_proxies);
-        let record = Arc::new(RequestRecord::new(context.id, request.method().clone(), peer));
-        let line = Line::new(Arc::clone(&self.app), Arc::clone(&record));
-        let answered = AssertUnwindSafe(self.handle(context, record, request))
+        let context = self.context(peer, &request);
+        let id = context.id;
+        let line = Line::new(Arc::clone(&self.app), Arc::clone(context.record()));
+        let answered = AssertUnwindSafe(self.handle(context, request))
             .catch_unwind()
             .await;
         let mut response = match answered {
             Ok(response) => response,
             Err(panic) => {
-                let id = context.id;
                 let message = panic
                     .downcast_ref::<&str>()
                     .copied()
@@ -135,6 +133,11 @@ impl Front {
         };
         self.add_headers(response.headers_mut());
         line.answered(response)
+    }
+
+    fn context<B>(&self, peer: IpAddr, request: &Request<B>) -> RequestContext {
+        let trusted = &self.app.config.server.trusted_proxies;
+        RequestContext::new(peer, request.method(), request.headers(), trusted)
     }
 
     /// The headers of every answer.
@@ -155,7 +158,6 @@ impl Front {
     async fn handle<B>(
         &self,
         context: RequestContext,
-        record: Arc<RequestRecord>,
         request: Request<B>,
     ) -> Response<AnswerBody>
     where
@@ -164,20 +166,20 @@ impl Front {
     {
         // The path is shared memory: this copies no text.
         let uri = request.uri().clone();
+        let record = context.record();
         if let Some(slug) = gateway_slug(uri.path()) {
             record.set_route(Route::Known(GATEWAY_ROUTE));
-            let response = resource_server::answer(&self.app, slug, &record, request).await;
+            let response = resource_server::answer(&self.app, slug, record, request).await;
             return response.map(|inner| AnswerBody::Gateway { inner });
         }
         if request.method() == Method::GET
-            && let Some((route, response)) = authorization_server::first_asked(&self.app, uri.path())
+            && let Some((route, response)) = authorization_server::first_asked(&self.app, &context, uri.path())
         {
             record.set_route(Route::Known(route));
             return response.map(|inner| AnswerBody::Routed { inner });
         }
         let mut request = request.map(|body| Body::new(TimelyBody::new(body, BODY_DEADLINE)));
         request.extensions_mut().insert(context);
-        request.extensions_mut().insert(record);
         // Boxed, so that requests to gateways do not carry the room for it.
         let response = match Box::pin(self.router.clone().oneshot(request)).await {
             Ok(response) => response,
@@ -324,7 +326,7 @@ impl HttpBody for RecordedBody {
 }
 
 /// Notes the route in the request's record, and gives a request that came past [`Front`] (as tests send them) the
-/// extensions that handlers ask for.
+/// context that handlers ask for.
 #[derive(Debug, Clone, Copy)]
 pub struct RouteLayer;
 
@@ -355,21 +357,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> S::Future {
-        if request.extensions().get::<Arc<RequestRecord>>().is_none() {
+        if request.extensions().get::<RequestContext>().is_none() {
             let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let context = RequestContext::new(peer, request.headers(), &[]);
-            let record = RequestRecord::new(context.id, request.method().clone(), peer);
-            if request.extensions().get::<RequestContext>().is_none() {
-                request.extensions_mut().insert(context);
-            }
-            request.extensions_mut().insert(Arc::new(record));
+            let context = RequestContext::new(peer, request.method(), request.headers(), &[]);
+            request.extensions_mut().insert(context);
         }
         let extensions = request.extensions();
-        if let (Some(record), Some(path)) = (
-            extensions.get::<Arc<RequestRecord>>(),
+        if let (Some(context), Some(path)) = (
+            extensions.get::<RequestContext>(),
             extensions.get::<MatchedPath>(),
         ) {
-            record.set_route(Route::Matched(path.clone()));
+            context.record().set_route(Route::Matched(path.clone()));
         }
         self.inner.call(request)
     }

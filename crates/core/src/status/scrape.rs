@@ -13,17 +13,16 @@ use http::{HeaderMap, StatusCode, header};
 use crate::{
     Core,
     request::{RequestContext, is_address_known},
-    telemetry::{RequestRecord, condition::Now},
+    telemetry::condition::Now,
 };
 
 /// `GET /metrics`, for allowed networks or with the configured token. Others hear that there is nothing.
 pub(super) async fn scrape(
     State(core): State<Arc<Core>>,
     Extension(context): Extension<RequestContext>,
-    Extension(record): Extension<Arc<RequestRecord>>,
     headers: HeaderMap,
 ) -> Response {
-    if !may_scrape(&core, &context, &record, &headers) {
+    if !may_scrape(&core, &context, &headers) {
         return StatusCode::NOT_FOUND.into_response();
     }
     look(&core);
@@ -52,7 +51,7 @@ pub fn look(core: &Core) {
     }
 }
 
-fn may_scrape(core: &Core, context: &RequestContext, record: &RequestRecord, headers: &HeaderMap) -> bool {
+fn may_scrape(core: &Core, context: &RequestContext, headers: &HeaderMap) -> bool {
     let config = &core.config.metrics;
     if let Some(bearer) = &config.bearer {
         let given = headers
@@ -65,7 +64,11 @@ fn may_scrape(core: &Core, context: &RequestContext, record: &RequestRecord, hea
             return true;
         }
     }
-    if !is_address_known(record.peer(), headers, &core.config.server.trusted_proxies) {
+    if !is_address_known(
+        context.record().peer(),
+        headers,
+        &core.config.server.trusted_proxies,
+    ) {
         return false;
     }
     match &config.allow {

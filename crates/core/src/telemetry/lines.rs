@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        request::RequestId,
+        request_id::RequestId,
         telemetry::{RequestRecord, Route},
     };
 

@@ -1,4 +1,5 @@
-//! What the one log line of a request says. Handlers add what they learn: `Extension<Arc<RequestRecord>>`.
+//! What the one log line of a request says. Handlers add what they learn through
+//! [`RequestContext::record`](crate::request::RequestContext::record).
 
 use std::{
     fmt,
@@ -15,7 +16,7 @@ use gatewright_domain::{
 };
 use http::Method;
 
-use crate::{directory::ServerEntry, request::RequestId, running::Place};
+use crate::{directory::ServerEntry, request_id::RequestId, running::Place};
 
 /// The target of request lines, for `log.level`.
 pub(super) const TARGET: &str = "gatewright::request";
@@ -86,7 +87,7 @@ impl RequestRecord {
         let _ = self.principal.set(Arc::clone(principal));
     }
 
-    /// The OAuth client, in the short form grants carry, where no principal tells it.
+    /// The OAuth client, in the short form that grants carry. Without it, the line names the client of the principal.
     pub fn set_client(&self, client: impl Into<String>) {
         let _ = self.client.set(client.into());
     }

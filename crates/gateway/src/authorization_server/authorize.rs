@@ -214,7 +214,7 @@ pub async fn show(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Outcome {
-    let outcome = match gateway::by_slug(app, slug) {
+    let outcome = match gateway::by_slug(app, context, slug) {
         Ok(entry) => begin(app, &entry, query, context, headers).await,
         Err(error) => {
             opening::stray(app, context, Step::Authorize, &error.to_string());

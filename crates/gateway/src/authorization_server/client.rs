@@ -1,5 +1,6 @@
 //! Which client asks: one whose id is sealed by us, one whose id is the URL of its metadata document, or one that an
-//! administrator registered beforehand.
+//! administrator registered beforehand. The log line of a request names the client as soon as it is known, whatever comes
+//! of the request.
 
 use std::time::Duration;
 
@@ -107,9 +108,9 @@ pub(super) async fn find(
     context: &RequestContext,
     client_id: &str,
 ) -> Result<Client, ClientError> {
-    check_blocked(app, entry, client_id)?;
+    check_blocked(app, entry, context, client_id)?;
     if let Ok(id) = client_id.parse::<ClientId>() {
-        let found = preregistered(app, entry, id).await?;
+        let found = preregistered(app, entry, context, id).await?;
         return Ok(Client {
             id: client_id.to_owned(),
             name: found.name,
@@ -118,7 +119,7 @@ pub(super) async fn find(
         });
     }
     if !is_url(client_id) {
-        let registered = open(app, entry, client_id)?;
+        let registered = open(app, entry, context, client_id)?;
         return Ok(Client {
             id: client_id.to_owned(),
             name: registered.name,
@@ -218,12 +219,12 @@ async fn prove(
 ) -> Result<Option<UsedAssertion>, ClientError> {
     let id = &credentials.client_id;
     let secret = credentials.secret.as_ref();
-    check_blocked(app, entry, id)?;
+    check_blocked(app, entry, context, id)?;
     if is_url(id) {
         return prove_described(app, entry, context, credentials, purpose).await;
     }
     if let Ok(row) = id.parse::<ClientId>() {
-        match preregistered(app, entry, row).await?.proof {
+        match preregistered(app, entry, context, row).await?.proof {
             ClientProof::Public => {}
             ClientProof::Secret { hashes, .. } => {
                 check_secret(secret, |secret| hashes.accept(secret, app.now()))?;
@@ -235,7 +236,7 @@ async fn prove(
             }
         }
     } else {
-        match open(app, entry, id)?.method {
+        match open(app, entry, context, id)?.method {
             // A public client has no secret, and what it sends as one proves nothing either way.
             Method::None => {}
             Method::ClientSecretBasic | Method::ClientSecretPost => {
@@ -263,6 +264,7 @@ async fn prove_described(
     }
     check_url(id).map_err(FetchDocumentError::from)?;
     if credentials.assertion.is_none() && purpose == Purpose::GoOn {
+        note(context, id);
         return Ok(None);
     }
     let documents = &app.authorization_server.documents;
@@ -352,10 +354,12 @@ fn invalid_client(description: &'static str) -> TokenError {
 pub(super) fn check_blocked(
     app: &Gateways,
     entry: &GatewayEntry,
+    context: &RequestContext,
     client_id: &str,
 ) -> Result<(), ClientError> {
     let denied = Denied::client(entry.gateway.id, &client::short_id(client_id));
     if app.directory.current()?.denies(denied) {
+        note(context, client_id);
         return Err(ClientError::Blocked);
     }
     Ok(())
@@ -366,6 +370,7 @@ pub(super) fn check_blocked(
 async fn preregistered(
     app: &Gateways,
     entry: &GatewayEntry,
+    context: &RequestContext,
     id: ClientId,
 ) -> Result<PreregisteredClient, ClientError> {
     if !entry.gateway.settings.preregistered_clients {
@@ -376,14 +381,28 @@ async fn preregistered(
         .store
         .look(move |tx| Box::pin(preregistered_client::find(tx, project, gateway, id)))
         .await;
-    found?.ok_or(ClientError::Unknown)
+    let found = found?.ok_or(ClientError::Unknown)?;
+    context.record().set_client(id.to_string());
+    Ok(found)
 }
 
-fn open(app: &Gateways, entry: &GatewayEntry, client_id: &str) -> Result<RegisteredClient, ClientError> {
+fn open(
+    app: &Gateways,
+    entry: &GatewayEntry,
+    context: &RequestContext,
+    client_id: &str,
+) -> Result<RegisteredClient, ClientError> {
     if !entry.gateway.settings.dynamic_registration {
         return Err(ClientError::SwitchedOff);
     }
-    RegisteredClient::open(&app.keyring, client_id)
+    let client = RegisteredClient::open(&app.keyring, client_id)
         .filter(|client| client.gateway_id.is_none_or(|bound| bound == entry.gateway.id))
-        .ok_or(ClientError::Unknown)
+        .ok_or(ClientError::Unknown)?;
+    note(context, client_id);
+    Ok(client)
+}
+
+/// Has the log line of the request name a client.
+pub(super) fn note(context: &RequestContext, client_id: &str) {
+    context.record().set_client(client::short_id(client_id));
 }

@@ -258,7 +258,7 @@ pub async fn decide(
     headers: &HeaderMap,
     body: Body,
 ) -> Outcome {
-    let entry = match gateway::by_slug(app, slug) {
+    let entry = match gateway::by_slug(app, context, slug) {
         Ok(entry) => entry,
         Err(error) => {
             opening::stray(app, context, Step::Consent, &error.to_string());
@@ -300,6 +300,7 @@ async fn act(
         &SealedText(sealed.to_owned()),
     )?;
     let form: Form = serde_json::from_slice(&plain).map_err(|_| ConsentError::Foreign)?;
+    client::note(context, &form.request.client_id);
     let client = (form.request.client_id.clone(), form.request.client_name.clone());
     opening.goes_on(form.before, client);
     let asked = StepRecord::done(Step::Consent, form.shown_at).lasting(app.now().since(form.shown_at));
@@ -354,7 +355,7 @@ pub(super) async fn begin_sign_in(
         .await
         .map_err(Limited::from)?;
     // The page may have been open for minutes.
-    client::check_blocked(app, entry, &request.client_id)?;
+    client::check_blocked(app, entry, context, &request.client_id)?;
     if entry.gateway.authentication == Authentication::ProjectMembers {
         let asked = member.ok_or(MemberError::SomebodyElse)?;
         let allowed = members::allow(app, entry, request, asked, before, headers).await?;

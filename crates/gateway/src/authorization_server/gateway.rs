@@ -1,5 +1,6 @@
 //! Which gateway a request is for. Only an active gateway that people sign in to, at a User Source or as members, has an
-//! authorization server; of any other, nothing tells it from one that does not exist.
+//! authorization server; of any other, nothing tells it from one that does not exist. The log line of a request names the
+//! gateway that is found here.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use gatewright_domain::id::GatewayId;
 use crate::{
     Gateways,
     directory::{GatewayEntry, Stale},
+    request::RequestContext,
 };
 
 /// Why there is no gateway to answer for.
@@ -22,28 +24,47 @@ pub(super) enum GatewayError {
 }
 
 /// The gateway of a slug.
-pub(super) fn by_slug(app: &Gateways, slug: &str) -> Result<Arc<GatewayEntry>, GatewayError> {
+pub(super) fn by_slug(
+    app: &Gateways,
+    context: &RequestContext,
+    slug: &str,
+) -> Result<Arc<GatewayEntry>, GatewayError> {
     let directory = app.directory.current()?;
-    signs_in(directory.gateway(slug))
+    Ok(found(context, signs_in(directory.gateway(slug))?))
 }
 
 /// The gateway of an id.
-pub(super) fn by_id(app: &Gateways, id: GatewayId) -> Result<Arc<GatewayEntry>, GatewayError> {
+pub(super) fn by_id(
+    app: &Gateways,
+    context: &RequestContext,
+    id: GatewayId,
+) -> Result<Arc<GatewayEntry>, GatewayError> {
     let directory = app.directory.current()?;
-    signs_in(directory.gateway_by_id(id))
+    Ok(found(context, signs_in(directory.gateway_by_id(id))?))
 }
 
 /// The gateway a resource indicator names (RFC 8707), for requests that came to the root.
-pub(super) fn by_resource(app: &Gateways, resource: &str) -> Result<Arc<GatewayEntry>, GatewayError> {
+pub(super) fn by_resource(
+    app: &Gateways,
+    context: &RequestContext,
+    resource: &str,
+) -> Result<Arc<GatewayEntry>, GatewayError> {
     let path = resource.split(['?', '#']).next().unwrap_or_default();
     let path = path.strip_suffix('/').unwrap_or(path);
     let slug = path.rsplit('/').next().unwrap_or_default();
-    let entry = by_slug(app, slug)?;
+    let directory = app.directory.current()?;
+    let entry = signs_in(directory.gateway(slug))?;
     if gatewright_oauth::resource::names(resource, &entry.url) {
-        Ok(entry)
+        Ok(found(context, entry))
     } else {
         Err(GatewayError::NotFound)
     }
+}
+
+/// Has the log line of the request name the gateway.
+fn found(context: &RequestContext, entry: Arc<GatewayEntry>) -> Arc<GatewayEntry> {
+    context.record().set_gateway(entry.gateway.id);
+    entry
 }
 
 fn signs_in(entry: Option<&Arc<GatewayEntry>>) -> Result<Arc<GatewayEntry>, GatewayError> {

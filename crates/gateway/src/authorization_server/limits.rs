@@ -249,10 +249,10 @@ mod tests {
     ];
 
     fn from(address: &str) -> RequestContext {
-        RequestContext {
-            id: crate::request::RequestId::next(),
-            address: address.parse().unwrap(),
-        }
+        RequestContext::known(
+            crate::request::RequestId::next(),
+            address.parse::<std::net::IpAddr>().unwrap(),
+        )
     }
 
     #[test]

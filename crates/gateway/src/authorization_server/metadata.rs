@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::{
+    Extension,
     extract::{Path, State},
     response::Response,
 };
@@ -17,12 +18,12 @@ use super::{
     answer,
     gateway::{self, GatewayError},
 };
-use crate::{Gateways, directory::Documents};
+use crate::{Gateways, directory::Documents, request::RequestContext};
 
 /// The document at this path, with the template of its route, where it is the first that clients ask for: the well-known
 /// name inserted before the gateway's path (RFC 8414 section 3.1, RFC 9728 section 3.1). Every client reads these before
 /// anything else, and finding the way through the router costs more than the answer, so [`crate::front`] asks here before.
-pub fn first_asked(app: &Gateways, path: &str) -> Option<(&'static str, Response)> {
+pub fn first_asked(app: &Gateways, context: &RequestContext, path: &str) -> Option<(&'static str, Response)> {
     let (name, slug) = path.strip_prefix("/.well-known/")?.split_once("/mcp/")?;
     // A slug needs no percent-encoding, and every other form of the path is the router's.
     if slug.is_empty() || slug.contains(['/', '%']) {
@@ -33,6 +34,7 @@ pub fn first_asked(app: &Gateways, path: &str) -> Option<(&'static str, Response
             "/.well-known/oauth-protected-resource/mcp/{slug}",
             document(
                 app,
+                context,
                 slug,
                 |kept| &kept.protected_resource,
                 ProtectedResourceMetadata::new,
@@ -42,6 +44,7 @@ pub fn first_asked(app: &Gateways, path: &str) -> Option<(&'static str, Response
             "/.well-known/oauth-authorization-server/mcp/{slug}",
             document(
                 app,
+                context,
                 slug,
                 |kept| &kept.authorization_server,
                 AuthorizationServerMetadata::new,
@@ -55,10 +58,12 @@ pub fn first_asked(app: &Gateways, path: &str) -> Option<(&'static str, Response
 /// `oauth-protected-resource`.
 pub(super) async fn protected_resource(
     State(app): State<Arc<Gateways>>,
+    Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
 ) -> Response {
     document(
         &app,
+        &context,
         &slug,
         |kept| &kept.protected_resource,
         ProtectedResourceMetadata::new,
@@ -68,10 +73,12 @@ pub(super) async fn protected_resource(
 /// `oauth-authorization-server`.
 pub(super) async fn authorization_server(
     State(app): State<Arc<Gateways>>,
+    Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
 ) -> Response {
     document(
         &app,
+        &context,
         &slug,
         |kept| &kept.authorization_server,
         AuthorizationServerMetadata::new,
@@ -81,10 +88,12 @@ pub(super) async fn authorization_server(
 /// `openid-configuration`.
 pub(super) async fn openid_configuration(
     State(app): State<Arc<Gateways>>,
+    Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
 ) -> Response {
     document(
         &app,
+        &context,
         &slug,
         |kept| &kept.openid_configuration,
         OpenIdConfiguration::new,
@@ -104,11 +113,12 @@ pub(super) async fn unknown() -> Response {
 /// The document of a gateway, as it was written at the first request since the configuration changed.
 fn document<D: Serialize>(
     app: &Gateways,
+    context: &RequestContext,
     slug: &str,
     kept: fn(&Documents) -> &OnceLock<Bytes>,
     build: fn(&Facts<'_>) -> D,
 ) -> Response {
-    let entry = match gateway::by_slug(app, slug) {
+    let entry = match gateway::by_slug(app, context, slug) {
         Ok(entry) => entry,
         Err(GatewayError::NotFound) => return answer::not_found(),
         Err(GatewayError::Stale(_)) => return answer::unavailable(),

@@ -13,7 +13,10 @@ use http::{
 use http_body_util::Full;
 use moka::future::Cache;
 
-use super::known_documents::{self, Notes};
+use super::{
+    client,
+    known_documents::{self, Notes},
+};
 use crate::{
     Gateways,
     directory::GatewayEntry,
@@ -128,6 +131,7 @@ impl Documents {
         client_id: &str,
     ) -> Result<MetadataDocument, FetchDocumentError> {
         let url = check_url(client_id)?;
+        client::note(context, client_id);
         let now = app.now();
         let project = entry.gateway.project_id;
         if let Some(kept) = self.fresh_one(project, client_id, now).await {

@@ -90,7 +90,7 @@ pub(super) async fn at_gateway(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let outcome = match gateway::by_slug(&app, &slug) {
+    let outcome = match gateway::by_slug(&app, &context, &slug) {
         Ok(entry) => {
             let outcome = register(&app, &context, Some(&entry), &headers, body).await;
             trace(&app, &entry, &context, &outcome);
@@ -177,6 +177,7 @@ async fn register(
     let client_id = client
         .seal(&app.keyring, app.entropy.as_ref())
         .map_err(|too_long| OAuthError::new(ErrorCode::InvalidClientMetadata, format!("{too_long}.")))?;
+    context.record().set_client(client::short_id(&client_id));
     let secret = if registration.method.has_secret() {
         client::secret(&app.keyring, &client_id).map(|secret| secret.expose().to_owned())
     } else {

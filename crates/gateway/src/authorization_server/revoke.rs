@@ -35,7 +35,7 @@ pub(super) async fn revoke(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let outcome = match gateway::by_slug(&app, &slug) {
+    let outcome = match gateway::by_slug(&app, &context, &slug) {
         Ok(entry) => at_gateway(&app, &entry, &context, &headers, body).await,
         Err(error) => Err(error.into()),
     };

@@ -38,7 +38,7 @@ pub async fn authorize(
 ) -> Outcome {
     let request = UnverifiedRequest::parse(query);
     let client_id = request.client_id().unwrap_or_default();
-    match meant(app, request.resources(), client_id).await {
+    match meant(app, context, request.resources(), client_id).await {
         Ok(entry) => authorize::begin(app, &entry, query, context, headers)
             .await
             .unwrap_or_else(|error| error.into_response(context, context.id.reference()).into()),
@@ -76,7 +76,7 @@ pub(super) async fn token(
         let request = TokenRequest::parse(answer::authorization(&headers), &form)
             .map_err(|problem| answer::unusable(problem, &headers, answer::FORM))?;
         let client_id = &request.client.client_id;
-        let entry = meant(&app, request.resources(), client_id)
+        let entry = meant(&app, &context, request.resources(), client_id)
             .await
             .map_err(|error| unclear(&app, client_id, error))?;
         token::grant(&app, &entry, &context, request).await
@@ -97,7 +97,7 @@ pub(super) async fn revoke(
             .map_err(|problem| answer::unusable(problem, &headers, answer::FORM))?;
         let resources = Parameters::parse(&form);
         let client_id = &request.client.client_id;
-        let entry = meant(&app, resources.all("resource"), client_id)
+        let entry = meant(&app, &context, resources.all("resource"), client_id)
             .await
             .map_err(|error| unclear(&app, client_id, error))?;
         revoke::end(&app, &entry, &context, &request).await
@@ -119,11 +119,12 @@ enum MeantError {
 /// The gateway a request at the root means.
 async fn meant<'a>(
     app: &Gateways,
+    context: &RequestContext,
     mut resources: impl Iterator<Item = &'a str>,
     client_id: &str,
 ) -> Result<Arc<GatewayEntry>, MeantError> {
     if let Some(resource) = resources.next() {
-        return Ok(gateway::by_resource(app, resource)?);
+        return Ok(gateway::by_resource(app, context, resource)?);
     }
     let bound = match client_id.parse::<ClientId>() {
         Ok(id) => {
@@ -135,7 +136,11 @@ async fn meant<'a>(
         }
         Err(_) => RegisteredClient::open(&app.keyring, client_id).and_then(|client| client.gateway_id),
     };
-    Ok(gateway::by_id(app, bound.ok_or(GatewayError::NotFound)?)?)
+    Ok(gateway::by_id(
+        app,
+        context,
+        bound.ok_or(GatewayError::NotFound)?,
+    )?)
 }
 
 /// What to say when no gateway is meant: a client that is not known anywhere is told that, so that it registers again.

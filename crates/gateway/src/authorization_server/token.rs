@@ -97,7 +97,7 @@ pub(super) async fn exchange(
     body: Body,
 ) -> Response {
     let tally = Tally::new(&app);
-    let outcome = match gateway::by_slug(&app, &slug) {
+    let outcome = match gateway::by_slug(&app, &context, &slug) {
         Ok(entry) => at_gateway(&app, &entry, &context, &headers, body).await,
         Err(error) => Err(error.into()),
     };

@@ -107,6 +107,14 @@ async fn receive(
     let parameters = Parameters::parse(query.unwrap_or_default());
     let state = brought::state(&parameters);
     let carried = pending::of_browser(&app, headers, state);
+    if let Ok(pending) = &carried
+        && let Aim::Client(request) = &pending.aim
+    {
+        let record = context.record();
+        record.set_gateway(request.gateway_id);
+        // It is carried in the short form.
+        record.set_client(request.client_id.clone());
+    }
     // What can finish nothing any more counts as if it carried nothing.
     let good = carried
         .as_ref()

@@ -21,7 +21,8 @@ use gatewright_core::testing::keep_log_events;
 use crate::{
     config::{Config, LogFormat},
     front::RouteLayer,
-    telemetry::{RequestRecord, lines},
+    request::RequestContext,
+    telemetry::lines,
 };
 
 mod deadlines;
@@ -333,8 +334,8 @@ async fn each_request_has_one_line_without_its_query() {
     let layer = lines::layer(LogFormat::Json, false, lines.clone());
     keep_log_events();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-    let note = async |Extension(record): Extension<Arc<RequestRecord>>| {
-        record.set_client("client-1");
+    let note = async |Extension(context): Extension<RequestContext>| {
+        context.record().set_client("client-1");
         StatusCode::NO_CONTENT
     };
     let router = Router::new().route("/things/{id}", get(note));

@@ -1,7 +1,7 @@
 //! What the tests of the API share: an instance on a folder of its own, and callers with keys.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::Ipv4Addr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -102,10 +102,10 @@ impl Answer {
 }
 
 fn routes(app: &Arc<Admin>) -> Router {
-    let context = RequestContext {
-        id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    };
+    let context = RequestContext::known(
+        crate::request::RequestId::known(0x0123_4567_89ab_cdef),
+        Ipv4Addr::LOCALHOST,
+    );
     super::super::routes(app)
         .layer(Extension(context))
         .with_state(Arc::clone(app))

@@ -297,10 +297,7 @@ async fn a_code_that_came_back_for_an_end_user_opens_no_account() {
     let world = World::new().await;
     world.person("ada", "ada@example.com", true);
     let away = world.leave("/").await;
-    let context = RequestContext {
-        id: RequestId::known(1),
-        address: [192, 0, 2, 7].into(),
-    };
+    let context = RequestContext::known(RequestId::known(1), [192, 0, 2, 7]);
     let request = Request::get("/oauth2/intermediate_callback?code=passed-on&state=of-a-hostile-tenant")
         .extension(context)
         .body(Body::empty())
@@ -323,10 +320,7 @@ async fn the_pages_lead_there_and_back() {
     let world = World::new().await;
     world.person("ada", "ada@example.com", true);
     let get = async |path: &str, cookie: &str, site: &str| {
-        let context = RequestContext {
-            id: RequestId::known(1),
-            address: [192, 0, 2, 7].into(),
-        };
+        let context = RequestContext::known(RequestId::known(1), [192, 0, 2, 7]);
         let request = Request::get(path)
             .header(header::COOKIE, cookie)
             .header("sec-fetch-site", site)
@@ -382,10 +376,7 @@ async fn an_answer_that_is_posted_signs_nobody_in_and_names_a_reference() {
         .header(header::ORIGIN, "https://login.example.com")
         .header("sec-fetch-site", "cross-site")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .extension(RequestContext {
-            id: RequestId::known(2),
-            address: [192, 0, 2, 7].into(),
-        })
+        .extension(RequestContext::known(RequestId::known(2), [192, 0, 2, 7]))
         .body(Body::from(format!("code=c&state={}", away.state())))
         .unwrap();
     let router = crate::router::router(Arc::clone(&world.test.app));

@@ -133,10 +133,10 @@ async fn a_double_click_begins_two_sign_ins_that_are_told_apart() {
 async fn too_many_sign_ins_from_one_network_are_slowed_before_anything_is_written() {
     let world = World::new().await;
     let form = form(&world).await;
-    let context = RequestContext {
-        id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
-        address: std::net::Ipv4Addr::LOCALHOST.into(),
-    };
+    let context = RequestContext::known(
+        crate::request::RequestId::known(0x0123_4567_89ab_cdef),
+        std::net::Ipv4Addr::LOCALHOST,
+    );
     assert_eq!(
         decide(&world, &form, "allow", OURS).await.status,
         StatusCode::SEE_OTHER

@@ -34,6 +34,18 @@ impl<'a> Client<'a> {
         Self { world, id }
     }
 
+    /// An app that never registered.
+    pub fn with_id(world: &'a World, id: &str) -> Self {
+        Self {
+            world,
+            id: id.to_owned(),
+        }
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     fn query(&self) -> String {
         form_urlencoded::Serializer::new(String::new())
             .extend_pairs([
@@ -108,6 +120,17 @@ impl<'a> Client<'a> {
             ])
             .finish();
         self.token(form).await
+    }
+
+    pub async fn revoke(&self, token: &str) -> StatusCode {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("client_id", self.id.as_str()), ("token", token)])
+            .finish();
+        let request = Request::post("/mcp/acme/oauth2/revoke")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form)
+            .unwrap();
+        self.world.through_front(request).await.status
     }
 
     async fn token(&self, form: String) -> (StatusCode, Value) {

@@ -37,6 +37,13 @@ impl Log {
         String::from_utf8(self.lines.0.lock().unwrap().clone()).unwrap()
     }
 
+    /// The lines of requests, oldest first.
+    pub fn requests(&self) -> Vec<String> {
+        let text = self.text();
+        let requests = text.lines().filter(|line| line.contains("gatewright::request"));
+        requests.map(str::to_owned).collect()
+    }
+
     /// The line of the one sign-in that failed, with its reason and the advice.
     pub fn failure(&self) -> String {
         let text = self.text();

@@ -269,10 +269,7 @@ impl World {
 
     /// Any request.
     pub async fn send(&self, request: Request<Body>) -> Seen {
-        let context = RequestContext {
-            id: RequestId::known(0x0123_4567_89ab_cdef),
-            address: Ipv4Addr::LOCALHOST.into(),
-        };
+        let context = RequestContext::known(RequestId::known(0x0123_4567_89ab_cdef), Ipv4Addr::LOCALHOST);
         let router = crate::routes(Arc::clone(&self.app)).layer(Extension(context));
         Seen::of(router.oneshot(request).await.unwrap()).await
     }

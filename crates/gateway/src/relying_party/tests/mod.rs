@@ -4,6 +4,7 @@ pub(super) mod advice;
 mod brought_codes;
 mod client_authentication;
 mod faults;
+mod logged;
 mod office;
 mod reasons;
 mod redirect_urls;

@@ -70,10 +70,10 @@ async fn a_code_that_was_brought_back_for_another_sign_in_opens_nothing() {
 
 /// Leaves the network of the browsers no returns that carry a sign-in.
 fn use_up_returns(world: &World) {
-    let context = RequestContext {
-        id: crate::request::RequestId::known(0x0123_4567_89ab_cdef),
-        address: std::net::Ipv4Addr::LOCALHOST.into(),
-    };
+    let context = RequestContext::known(
+        crate::request::RequestId::known(0x0123_4567_89ab_cdef),
+        std::net::Ipv4Addr::LOCALHOST,
+    );
     world.app.authorization_server.use_up_returns(&context);
 }
 

@@ -37,10 +37,9 @@ async fn posted(world: &World) -> String {
 }
 
 async fn answer(world: &World, mut request: Request<Body>) -> String {
-    request.extensions_mut().insert(RequestContext {
-        id: RequestId::known(1),
-        address: [192, 0, 2, 7].into(),
-    });
+    request
+        .extensions_mut()
+        .insert(RequestContext::known(RequestId::known(1), [192, 0, 2, 7]));
     let router = crate::router::router(Arc::clone(&world.test.app));
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 422);
