@@ -1,5 +1,6 @@
 //! A provider's discovery document (OpenID Connect Discovery 1.0 section 3), read strictly where sign-ins depend on it.
 
+use gatewright_domain::loopback::is_loopback;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -41,16 +42,6 @@ impl UrlRule {
             return Err(Unusable::Decorated);
         }
         Ok(url)
-    }
-}
-
-/// Whether a URL names this machine itself.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 
@@ -287,6 +278,8 @@ mod tests {
     #[case("http://127.0.0.1:9000/authorize", true)]
     #[case("http://[::1]:9000/authorize", true)]
     #[case("http://localhost:9000/authorize", true)]
+    #[case("http://app.localhost:9000/authorize", true)]
+    #[case("http://[::ffff:127.0.0.1]:9000/authorize", false)]
     #[case("http://localhost.example.com/authorize", false)]
     #[case("http://10.0.0.1/authorize", false)]
     fn plain_http_is_for_loopback_only(#[case] url: &str, #[case] allowed: bool) {

@@ -88,7 +88,7 @@ mod tests {
     fn loopback_is_the_machine_itself_only() {
         assert!(is_loopback("http://localhost:1"));
         assert!(is_loopback("https://127.9.9.9"));
-        assert!(is_loopback("http://[::ffff:127.0.0.1]"));
+        assert!(!is_loopback("http://[::ffff:127.0.0.1]"));
         assert!(!is_loopback("https://localhost.example.com"));
         assert!(!is_loopback("https://192.168.0.1"));
         assert!(!is_loopback("nonsense"));
