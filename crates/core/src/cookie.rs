@@ -17,6 +17,9 @@ impl CookieStyle {
         }
     }
 
+    /// The style of a cookie that opens nothing: without prefix and `Secure` everywhere.
+    pub const PLAIN: Self = Self { secure: false };
+
     /// The full name of a cookie. Cookies are shared between the ports of a host, so `name` must be distinctive.
     pub fn name(self, name: &str) -> String {
         format!("{}{name}", if self.secure { "__Host-" } else { "" })

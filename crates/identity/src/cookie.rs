@@ -3,6 +3,7 @@
 
 use axum_extra::extract::CookieJar;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use gatewright_core::cookie::CookieStyle;
 use gatewright_domain::{Timestamp, stored_secret::SealedText, token_hash::TokenHash};
 use http::{HeaderMap, HeaderValue};
 
@@ -12,21 +13,20 @@ const MAX_PER_BROWSER: usize = 10;
 /// What they may take of a request's head. Proxies cut heads at some 8 kB, and other cookies want room too.
 const MAX_BYTES_PER_BROWSER: usize = 6_000;
 
-/// How the cookies of one kind of sign-in are named and marked: with `__Host-` and `Secure`, or plainly on loopback without
-/// TLS, where browsers would not keep a `Secure` cookie.
+/// The cookies of one kind of sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CookieStyle {
+pub struct SignInCookies {
     name: &'static str,
-    secure: bool,
+    style: CookieStyle,
 }
 
-impl CookieStyle {
-    /// The style that belongs to a public URL, of cookies with this name. Where a browser has one per sign-in, the name is
-    /// what they begin with.
+impl SignInCookies {
+    /// The cookies with this name of the instance at a public URL. Where a browser has one per sign-in, the name is what they
+    /// begin with.
     pub fn of(public_url: &str, name: &'static str) -> Self {
         Self {
             name,
-            secure: !public_url.starts_with("http://"),
+            style: CookieStyle::of(public_url),
         }
     }
 
@@ -43,9 +43,9 @@ impl CookieStyle {
         // The time in front tells which of a browser's cookies is the oldest; it proves nothing and need not.
         let value = format!("{}.{}", now.as_seconds(), sealed.0);
         let name = self.name(state);
-        let mut set_cookies = vec![self.set(&name, &value, life_seconds)];
+        let mut set_cookies = vec![self.style.set(&name, &value, life_seconds)];
         let excess = self.excess(headers, &name, length(&name, &value));
-        set_cookies.extend(excess.iter().map(|old| self.set(old, "", 0)));
+        set_cookies.extend(excess.iter().map(|old| self.style.set(old, "", 0)));
         set_cookies
     }
 
@@ -58,7 +58,7 @@ impl CookieStyle {
 
     /// Makes the one cookie of this name that a browser has, or, with a life of no seconds, removes it.
     pub fn bind_only(self, sealed: &SealedText, life_seconds: u64) -> HeaderValue {
-        self.set(&self.prefix(), &sealed.0, life_seconds)
+        self.style.set(&self.prefix(), &sealed.0, life_seconds)
     }
 
     /// What the one cookie of this name carries.
@@ -109,16 +109,7 @@ impl CookieStyle {
     }
 
     fn prefix(self) -> String {
-        format!("{}{}", if self.secure { "__Host-" } else { "" }, self.name)
-    }
-
-    fn set(self, name: &str, value: &str, max_age: u64) -> HeaderValue {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
-        let mut header = HeaderValue::try_from(text)
-            .expect("names and sealed values are base64url, digits, `-`, `_` and `.`");
-        header.set_sensitive(true);
-        header
+        self.style.name(self.name)
     }
 }
 
@@ -156,13 +147,13 @@ mod tests {
         SealedText(format!("v1.k.{}", "x".repeat(length)))
     }
 
-    fn bind(style: CookieStyle, sealed: &SealedText, cookies: &[String]) -> Vec<HeaderValue> {
+    fn bind(style: SignInCookies, sealed: &SealedText, cookies: &[String]) -> Vec<HeaderValue> {
         style.bind(NOW, TokenHash::of("state"), sealed, 600, &held(cookies))
     }
 
     #[test]
     fn a_cookie_comes_back_to_its_own_sign_in_only() {
-        let style = CookieStyle::of("https://gw.example.com", NAME);
+        let style = SignInCookies::of("https://gw.example.com", NAME);
         let state = TokenHash::of("state");
         let set = bind(style, &sealed(9), &[]);
         let text = set[0].to_str().unwrap();
@@ -178,7 +169,7 @@ mod tests {
 
     #[test]
     fn on_loopback_without_tls_the_name_is_plain_and_nothing_is_secure() {
-        let set = bind(CookieStyle::of("http://127.0.0.1:8080", NAME), &sealed(9), &[]);
+        let set = bind(SignInCookies::of("http://127.0.0.1:8080", NAME), &sealed(9), &[]);
         let text = set[0].to_str().unwrap();
         assert!(
             text.starts_with("gatewright-sign-in-") && !text.contains("Secure"),
@@ -188,7 +179,7 @@ mod tests {
 
     #[test]
     fn beyond_ten_the_oldest_give_way() {
-        let style = CookieStyle::of("https://gw.example.com", NAME);
+        let style = SignInCookies::of("https://gw.example.com", NAME);
         let mut cookies: Vec<String> = (0..11)
             .map(|n| format!("__Host-gatewright-sign-in-0000000{n:x}={}.value", 2_000 - n))
             .collect();
@@ -208,7 +199,7 @@ mod tests {
 
     #[test]
     fn up_to_ten_short_ones_all_stay() {
-        let style = CookieStyle::of("https://gw.example.com", NAME);
+        let style = SignInCookies::of("https://gw.example.com", NAME);
         let cookies: Vec<String> = (0..9)
             .map(|n| format!("__Host-gatewright-sign-in-0000000{n}=1.value"))
             .collect();
@@ -217,7 +208,7 @@ mod tests {
 
     #[test]
     fn together_they_leave_room_in_the_head_of_a_request() {
-        let style = CookieStyle::of("https://gw.example.com", NAME);
+        let style = SignInCookies::of("https://gw.example.com", NAME);
         let mut cookies = vec!["theme=dark".to_owned()];
         for number in 0..20 {
             let state = TokenHash::of(&format!("state {number}"));

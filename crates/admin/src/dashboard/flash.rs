@@ -2,10 +2,13 @@
 //! anything else.
 
 use axum_extra::extract::CookieJar;
+use gatewright_core::cookie::CookieStyle;
 use http::{HeaderMap, HeaderValue};
 
 /// Cookies are shared between the ports of a host, so the name is distinctive. It opens nothing, so it needs no prefix.
 const NAME: &str = "gatewright-done";
+/// The page that says it comes at once, or not at all.
+const SECONDS: u64 = 60;
 
 macro_rules! flashes {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)*) => {
@@ -144,16 +147,12 @@ impl Flash {
 
     /// The cookie that makes the next page say so.
     pub(super) fn cookie(self) -> HeaderValue {
-        let text = format!(
-            "{NAME}={}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
-            self.word()
-        );
-        HeaderValue::try_from(text).expect("the words are letters and hyphens")
+        CookieStyle::PLAIN.set(NAME, self.word(), SECONDS)
     }
 
     /// The cookie that says it once.
-    pub(super) const fn said() -> HeaderValue {
-        HeaderValue::from_static("gatewright-done=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
+    pub(super) fn said() -> HeaderValue {
+        CookieStyle::PLAIN.set(NAME, "", 0)
     }
 }
 
@@ -175,7 +174,13 @@ mod tests {
         assert_eq!(said("gatewright-done=Call 0800 1234 now"), None);
         assert_eq!(said("done=left"), None);
         let cookie = Flash::Left.cookie();
-        assert!(cookie.to_str().unwrap().starts_with("gatewright-done=left;"));
-        assert!(Flash::said().to_str().unwrap().starts_with("gatewright-done=;"));
+        assert_eq!(
+            cookie.to_str().unwrap(),
+            "gatewright-done=left; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(
+            Flash::said().to_str().unwrap(),
+            "gatewright-done=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+        );
     }
 }

@@ -12,7 +12,7 @@ use gatewright_domain::{
     token_hash::TokenHash,
     user_source::Callback,
 };
-use gatewright_identity::cookie::CookieStyle;
+use gatewright_identity::cookie::SignInCookies;
 use http::HeaderMap;
 
 use super::{failure::Failure, packed};
@@ -21,9 +21,9 @@ use crate::Gateways;
 /// What the cookies of sign-ins are called, one for each.
 const COOKIE: &str = "gatewright-sign-in-";
 
-/// How they are named and marked here.
-pub(super) fn cookie_style(app: &Gateways) -> CookieStyle {
-    CookieStyle::of(app.config.public_url(), COOKIE)
+/// The cookies of sign-ins here.
+pub(super) fn cookies(app: &Gateways) -> SignInCookies {
+    SignInCookies::of(app.config.public_url(), COOKIE)
 }
 
 /// What a sign-in is for, in full. A test never ends in a code, nor does a client's sign-in in a report.
@@ -114,8 +114,7 @@ pub(super) fn of_browser(
     headers: &HeaderMap,
     state: TokenHash,
 ) -> Result<PendingSignIn, Failure> {
-    let style = cookie_style(app);
-    let sealed = style.read(headers, state).ok_or(Failure::NoCookie)?;
+    let sealed = cookies(app).read(headers, state).ok_or(Failure::NoCookie)?;
     let plain = app.keyring.open(Purpose::SignIn, &context(state), &sealed);
     let plain = plain.map_err(|_| Failure::ForeignCookie)?;
     packed::unpack(&plain).ok_or(Failure::ForeignCookie)
@@ -175,7 +174,7 @@ mod tests {
         let plain = packed::pack(&pending);
         let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
         let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
-        let style = CookieStyle::of("https://gw.example.com", COOKIE);
+        let style = SignInCookies::of("https://gw.example.com", COOKIE);
         let now = Timestamp::from_seconds(1_800_000_000);
         let cookies = style.bind(now, TokenHash::of("state"), &sealed, 3_600, &HeaderMap::new());
         assert!(cookies[0].len() <= MAX_COOKIE_BYTES, "{}", cookies[0].len());
@@ -187,7 +186,7 @@ mod tests {
         let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
         let plain = packed::pack(&packed::tests::usual());
         let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
-        let style = CookieStyle::of("https://gw.example.com", COOKIE);
+        let style = SignInCookies::of("https://gw.example.com", COOKIE);
         let now = Timestamp::from_seconds(1_800_000_000);
         let mut held: Vec<String> = Vec::new();
         for number in 0..10 {

@@ -131,7 +131,7 @@ pub(super) async fn send(
     let state = TokenHash::of(&binding.state);
     let sealed = pending::seal(app, state, pending);
     let life = pending.expires_at.since(now).as_secs();
-    let set_cookies = pending::cookie_style(app).bind(now, state, &sealed, life, headers);
+    let set_cookies = pending::cookies(app).bind(now, state, &sealed, life, headers);
     Ok(Started {
         redirect,
         set_cookies,

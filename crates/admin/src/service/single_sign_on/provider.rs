@@ -14,7 +14,7 @@ use gatewright_domain::{
 use gatewright_identity::{
     Binding, Budget, ClientSecrets, IdToken, IdTokenError, IssuerDifference, Malformed, Outcome,
     ProviderError, Redemption, Registration, Returned, TokenError, Tokens, VerifyError, Visit,
-    cookie::CookieStyle,
+    cookie::SignInCookies,
 };
 use gatewright_oauth::parameters::Parameters;
 use gatewright_store::{StoreError, administrator_provider};
@@ -169,7 +169,7 @@ pub async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart, Admini
     let life = app.config.sign_in.at_provider().as_secs();
     Ok(AdministratorStart {
         redirect,
-        set_cookie: cookie_style(app).bind_only(&sealed, life),
+        set_cookie: cookies(app).bind_only(&sealed, life),
     })
 }
 
@@ -252,7 +252,7 @@ pub fn carried(app: &Admin, headers: &HeaderMap) -> Option<TokenHash> {
 
 /// `Set-Cookie` that ends what was under way.
 pub fn forget(app: &Admin) -> HeaderValue {
-    cookie_style(app).bind_only(&SealedText(String::new()), 0)
+    cookies(app).bind_only(&SealedText(String::new()), 0)
 }
 
 /// The registration of the instance at the administrators' provider. It has one secret, and how that was last accepted is
@@ -321,7 +321,7 @@ fn configured(app: &Admin) -> Result<AdministratorProvider<'_>, AdministratorErr
 }
 
 fn under_way(app: &Admin, headers: &HeaderMap) -> Result<UnderWay, AdministratorError> {
-    let sealed = cookie_style(app).read_only(headers);
+    let sealed = cookies(app).read_only(headers);
     let sealed = sealed.ok_or(AdministratorError::NotBegun)?;
     let plain = app.keyring.open(Purpose::SignIn, CONTEXT, &sealed);
     let plain = plain.map_err(|_| AdministratorError::NotBegun)?;
@@ -344,6 +344,6 @@ fn code(returned: &Returned, under_way: &UnderWay) -> Result<String, Administrat
     }
 }
 
-fn cookie_style(app: &Admin) -> CookieStyle {
-    CookieStyle::of(app.config.public_url(), COOKIE)
+fn cookies(app: &Admin) -> SignInCookies {
+    SignInCookies::of(app.config.public_url(), COOKIE)
 }
