@@ -19,6 +19,7 @@ mod request_id;
 pub mod running;
 pub mod same_origin;
 pub mod session_cookie;
+pub mod single_flight;
 mod start;
 pub mod status;
 pub mod telemetry;

@@ -28,7 +28,7 @@ pub use gateways::Gateways;
 
 pub(crate) use gatewright_core::{
     account_sessions, config, date, directory, fetch, jose, keys, next, request, same_origin, session_cookie,
-    telemetry,
+    single_flight, telemetry,
 };
 
 /// The routes of the authorization server and of signing in.

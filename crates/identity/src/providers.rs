@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gatewright_core::Core;
+use gatewright_core::{
+    Core,
+    single_flight::{Missed, SingleFlight, Verdict},
+};
 use gatewright_domain::{Clock, Entropy, Timestamp, entropy, id::ProjectId};
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
@@ -17,7 +20,6 @@ use crate::{
         key_cache::{KeyCache, KeysWanted},
         key_set::{self, KeySet, Owner},
         signatures::Signatures,
-        single_flight::{Missed, SingleFlight, Verdict},
     },
     pushes::Pushes,
     verdicts::Verdicts,

@@ -5,10 +5,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use gatewright_domain::Timestamp;
 use tokio::time::Instant;
 
-use super::{
-    key_set::KeySet,
-    single_flight::{Missed, SingleFlight, Verdict},
-};
+use super::key_set::KeySet;
+use crate::single_flight::{Missed, SingleFlight, Verdict};
 
 /// How long a key set is used before it is fetched again.
 const FRESH: Duration = Duration::from_mins(10);

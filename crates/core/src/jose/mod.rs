@@ -7,4 +7,3 @@ pub mod key_set;
 pub mod signatures;
 #[cfg(any(test, feature = "testing"))]
 pub mod signer;
-pub mod single_flight;

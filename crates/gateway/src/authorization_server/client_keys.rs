@@ -25,9 +25,9 @@ use crate::{
         key_cache::{KeyCache, KeysWanted},
         key_set::{self, KeySet, Owner, Verification},
         signatures::{self, Overloaded, Signatures},
-        single_flight::Missed,
     },
     request::RequestContext,
+    single_flight::Missed,
 };
 
 /// A token request waits for the keys, so they must come soon; a set has a few kilobytes.
