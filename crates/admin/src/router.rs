@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use axum::{Extension, Router, response::Response};
-use http::{HeaderMap, StatusCode};
+use gatewright_core::problem::Kind;
+use http::HeaderMap;
 
 use crate::{
     Admin,
-    front::{Front, RouteLayer, problem},
+    front::{Front, RouteLayer},
     request::RequestContext,
 };
 
@@ -43,19 +44,10 @@ pub(crate) fn router_with(app: Arc<Admin>, more: Router<Arc<Admin>>) -> Router {
 
 /// A page for browsers, a problem for everybody else.
 async fn not_found(Extension(context): Extension<RequestContext>, headers: HeaderMap) -> Response {
-    crate::dashboard::missing_page(&context, &headers).unwrap_or_else(|| {
-        problem(
-            StatusCode::NOT_FOUND,
-            "There is nothing at this path.",
-            context.id,
-        )
-    })
+    crate::dashboard::missing_page(&context, &headers)
+        .unwrap_or_else(|| Kind::NOT_FOUND.respond("There is nothing at this path.", context.id))
 }
 
 async fn method_not_allowed(Extension(context): Extension<RequestContext>) -> Response {
-    problem(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "This path does not take this method.",
-        context.id,
-    )
+    Kind::METHOD_NOT_ALLOWED.respond("This path does not take this method.", context.id)
 }

@@ -14,6 +14,7 @@ mod keepalive;
 pub mod keys;
 mod last_used;
 pub mod next;
+pub mod problem;
 pub mod request;
 mod request_id;
 pub mod running;

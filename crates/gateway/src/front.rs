@@ -18,15 +18,10 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    extract::MatchedPath,
-    response::{IntoResponse, Response},
-};
+use axum::{Router, body::Body, extract::MatchedPath, response::Response};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::{Layer, Service, ServiceExt as _};
 
@@ -34,7 +29,8 @@ use self::host::names_one_host;
 use crate::{
     Gateways, authorization_server,
     date::DateHeader,
-    request::{RequestContext, RequestId, TimelyBody, names_client_without_trust},
+    problem::Kind,
+    request::{RequestContext, TimelyBody, names_client_without_trust},
     resource_server,
     telemetry::{RequestRecord, Route},
 };
@@ -97,7 +93,7 @@ impl Front {
         let line = Line::new(Arc::clone(&self.app), Arc::clone(context.record()));
         let detail =
             "The request must have exactly one Host header, which holds a host and, if needed, a port.";
-        let mut response = problem(StatusCode::BAD_REQUEST, detail, context.id);
+        let mut response = Kind::BAD_REQUEST.respond(detail, context.id);
         self.add_headers(response.headers_mut());
         line.answered(response.map(|inner| AnswerBody::Routed { inner }))
     }
@@ -123,12 +119,10 @@ impl Front {
                     .copied()
                     .or(panic.downcast_ref::<String>().map(String::as_str));
                 tracing::error!(request_id = %id, panic = ?message, "a request handler panicked");
-                problem(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "Something went wrong in this instance, not in your request.",
-                    id,
-                )
-                .map(|inner| AnswerBody::Routed { inner })
+                let detail = "Something went wrong in this instance, not in your request.";
+                Kind::INTERNAL
+                    .respond(detail, id)
+                    .map(|inner| AnswerBody::Routed { inner })
             }
         };
         self.add_headers(response.headers_mut());
@@ -155,11 +149,7 @@ impl Front {
             .or_insert(HeaderValue::from_static("no-store"));
     }
 
-    async fn handle<B>(
-        &self,
-        context: RequestContext,
-        request: Request<B>,
-    ) -> Response<AnswerBody>
+    async fn handle<B>(&self, context: RequestContext, request: Request<B>) -> Response<AnswerBody>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
@@ -173,7 +163,8 @@ impl Front {
             return response.map(|inner| AnswerBody::Gateway { inner });
         }
         if request.method() == Method::GET
-            && let Some((route, response)) = authorization_server::first_asked(&self.app, &context, uri.path())
+            && let Some((route, response)) =
+                authorization_server::first_asked(&self.app, &context, uri.path())
         {
             record.set_route(Route::Known(route));
             return response.map(|inner| AnswerBody::Routed { inner });
@@ -195,25 +186,6 @@ fn gateway_slug(path: &str) -> Option<&str> {
     path.strip_prefix("/mcp/")
         .map(|rest| rest.strip_suffix('/').unwrap_or(rest))
         .filter(|slug| !slug.is_empty() && !slug.contains('/'))
-}
-
-/// An error as `application/problem+json` (RFC 9457), for answers that no handler gives; in the form of the API's.
-pub fn problem(status: StatusCode, detail: &str, request_id: RequestId) -> Response {
-    let (kind, title) = match status {
-        StatusCode::NOT_FOUND => ("urn:gatewright:problem:not-found", "Not found"),
-        StatusCode::METHOD_NOT_ALLOWED => ("urn:gatewright:problem:method-not-allowed", "Method not allowed"),
-        StatusCode::INTERNAL_SERVER_ERROR => ("urn:gatewright:problem:internal", "A fault of ours"),
-        _ => ("about:blank", status.canonical_reason().unwrap_or_default()),
-    };
-    let body = serde_json::json!({
-        "type": kind,
-        "title": title,
-        "status": status.as_u16(),
-        "detail": detail,
-        "instance": request_id.to_string(),
-    });
-    let kind = HeaderValue::from_static("application/problem+json");
-    (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
 }
 
 /// Writes the log line when it is dropped: after the last byte of the answer, or when the client went away.

@@ -27,8 +27,8 @@ pub use authorization_server::known_clients;
 pub use gateways::Gateways;
 
 pub(crate) use gatewright_core::{
-    account_sessions, config, date, directory, fetch, jose, keys, next, request, same_origin, session_cookie,
-    single_flight, telemetry,
+    account_sessions, config, date, directory, fetch, jose, keys, next, problem, request, same_origin,
+    session_cookie, single_flight, telemetry,
 };
 
 /// The routes of the authorization server and of signing in.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::{Extension, Router};
 use gatewright_core::{config::Config, request::RequestContext, testing::TestCore};
 use gatewright_domain::clock::FixedClock;
-use http::StatusCode;
 
 use crate::{
     Gateways,
-    front::{Front, RouteLayer, problem},
+    front::{Front, RouteLayer},
+    problem::Kind,
 };
 
 /// Gateways, their clock and their folder.
@@ -51,11 +51,7 @@ pub fn front(app: Arc<Gateways>) -> Front {
         .merge(crate::routes(Arc::clone(&app)))
         .merge(gatewright_core::status::routes(app.core()))
         .fallback(async |Extension(context): Extension<RequestContext>| {
-            problem(
-                StatusCode::NOT_FOUND,
-                "There is nothing at this path.",
-                context.id,
-            )
+            Kind::NOT_FOUND.respond("There is nothing at this path.", context.id)
         })
         .layer(RouteLayer);
     Front::new(app, router)

@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use gatewright_core::problem::{self, Kind};
 use gatewright_domain::{Invalid, Violation};
 use gatewright_store::StoreError;
 use serde::Serialize;
@@ -101,6 +102,11 @@ impl Problem {
         }))
     }
 
+    /// A problem of a kind that other parts report too.
+    fn of(kind: Kind, detail: impl Into<String>) -> Self {
+        Self::new(kind.status, kind.uri, kind.title, detail)
+    }
+
     /// The request has no usable credentials.
     pub(super) fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(
@@ -118,20 +124,13 @@ impl Problem {
 
     /// Something does not exist.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "urn:gatewright:problem:not-found",
-            "Not found",
-            detail,
-        )
+        Self::of(Kind::NOT_FOUND, detail)
     }
 
     /// The path is right and the method is not.
     pub(super) fn method_not_allowed(method: &Method) -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "urn:gatewright:problem:method-not-allowed",
-            "Method not allowed",
+        Self::of(
+            Kind::METHOD_NOT_ALLOWED,
             format!("{method} does nothing here. The `Allow` header says which methods do."),
         )
     }
@@ -257,10 +256,8 @@ impl Problem {
     }
 
     pub(super) fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "urn:gatewright:problem:internal",
-            "A fault of ours",
+        Self::of(
+            Kind::INTERNAL,
             "This request could not be done because of a fault in Gatewright or its data. The log has the cause under \
              this request's id.",
         )
@@ -416,19 +413,12 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
         .get::<RequestContext>()
         .map(|context| context.id.to_string());
     let mut response = next.run(request).await;
-    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
+    let Some(Problem(details)) = response.extensions_mut().remove() else {
         return response;
     };
     let details = Details {
         instance: id,
-        ..*problem.0
+        ..*details
     };
-    let body = serde_json::to_vec(&details).expect("a problem is plain data");
-    let (mut parts, _) = response.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    Response::from_parts(parts, body.into())
+    problem::write(response, &details)
 }

@@ -1,5 +1,6 @@
 //! What holds for every request and every answer.
 
+use http::StatusCode;
 use http_body_util::{BodyExt as _, Empty};
 
 use super::*;
