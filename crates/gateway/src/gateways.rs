@@ -20,7 +20,7 @@ const SHARED_ORIGINS_TOLD: u32 = 20;
 pub struct Gateways {
     core: Arc<Core>,
     /// How much work of signing in and refreshing is done at once.
-    pub admission: Admission,
+    pub(crate) admission: Admission,
     /// State of the authorization server: metadata document cache, limits.
     pub authorization_server: AuthorizationServer,
     /// What is known of identity providers: their documents and keys, and the limits of work there.
@@ -70,7 +70,11 @@ impl Gateways {
             authorization_server: AuthorizationServer::default(),
             providers: Providers::new(&core),
             resource_server,
-            sign_in_trace: SignInTrace::new(Arc::clone(&core.clock)),
+            sign_in_trace: SignInTrace::new(
+                core.store.clone(),
+                Arc::clone(&core.clock),
+                Arc::clone(&core.entropy),
+            ),
             core,
         }
     }

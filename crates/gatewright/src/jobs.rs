@@ -12,10 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
 
-use crate::{
-    resource_server::{seen_tokens, sessions},
-    sign_in_trace,
-};
+use crate::resource_server::{seen_tokens, sessions};
 
 /// How often the revision is read: a change elsewhere acts within two seconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -62,7 +59,7 @@ pub(crate) async fn write_last(app: &Admin) {
         }
     };
     tell(
-        sign_in_trace::flush(app).await,
+        app.sign_in_trace.flush().await,
         "the last steps of the sign-in trace",
     );
     tell(
@@ -208,6 +205,6 @@ async fn trace(app: Arc<Admin>) {
     let mut ticks = every(TRACE_EVERY);
     loop {
         ticks.tick().await;
-        streak.note(&sign_in_trace::flush_for(&app, Urgency::Program).await);
+        streak.note(&app.sign_in_trace.flush_for(Urgency::Program).await);
     }
 }

@@ -57,7 +57,6 @@ const GATEWAYS: &str = "`Gateways` owns this part, which needs `Gateways`: each 
 pub(crate) const CIRCLES: &[Between] = &[
     between(GATEWAY, "gateways", "authorization_server", GATEWAYS),
     between(GATEWAY, "gateways", "resource_server", GATEWAYS),
-    between(GATEWAY, "gateways", "sign_in_trace", GATEWAYS),
 ];
 
 /// An exception in one line.

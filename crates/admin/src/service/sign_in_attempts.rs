@@ -7,13 +7,7 @@ use gatewright_domain::{
 use gatewright_store::{Page, PageRequest, sign_in_attempt::AttemptFilter};
 
 use super::{Authority, ServiceError};
-use crate::{
-    Admin,
-    sign_in_trace::{
-        before_allow::{self, Stray},
-        reading,
-    },
-};
+use crate::{Admin, sign_in_trace::before_allow::Stray};
 
 /// Attempts of a project, newest first. Those before *Allow* are of this process only.
 pub async fn list(
@@ -24,7 +18,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<SignInAttempt>, ServiceError> {
     authority.read(project)?;
-    Ok(reading::list(app, project, filter, page).await?)
+    Ok(app.sign_in_trace.list(project, filter, page).await?)
 }
 
 /// One attempt.
@@ -35,7 +29,8 @@ pub async fn find(
     id: AttemptId,
 ) -> Result<SignInAttempt, ServiceError> {
     authority.read(project)?;
-    reading::find(app, project, id)
+    app.sign_in_trace
+        .find(project, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("sign-in attempt"))
 }
@@ -44,5 +39,5 @@ pub async fn find(
 /// gateways that are not there. For those who run the instance; of this process only.
 pub fn strays(app: &Admin, authority: &Authority) -> Result<Vec<Stray>, ServiceError> {
     authority.instance()?;
-    Ok(before_allow::strays(app))
+    Ok(app.sign_in_trace.strays())
 }

@@ -16,7 +16,7 @@ use crate::{
     request::RequestContext,
     sign_in_trace::{
         BeforeAllow,
-        before_allow::{self, KnownClient, Sort},
+        before_allow::{KnownClient, Sort},
     },
 };
 
@@ -151,7 +151,9 @@ impl<'a> Opening<'a> {
 
     fn note(&self, sort: Sort) {
         let client = self.client.as_ref().map(|(id, name)| KnownClient { id, name });
-        before_allow::note(self.app, self.entry, sort, client, &self.before);
+        self.app
+            .sign_in_trace
+            .note(self.entry, sort, client, &self.before);
     }
 
     fn elapsed(&self) -> Duration {
@@ -162,5 +164,6 @@ impl<'a> Opening<'a> {
 /// A request that means no gateway.
 pub(super) fn stray(app: &Gateways, context: &RequestContext, step: Step, reason: &str) {
     let advice = "Compare the address in the app with the gateway's, and see that the gateway is active.";
-    before_allow::note_stray(app, context.id.reference(), step, reason, advice);
+    app.sign_in_trace
+        .note_stray(context.id.reference(), step, reason, advice);
 }

@@ -29,7 +29,7 @@ use crate::{
     request::{BodyError, RequestContext},
     sign_in_trace::{
         BeforeAllow,
-        before_allow::{self, KnownClient, Sort},
+        before_allow::{KnownClient, Sort},
     },
 };
 
@@ -139,7 +139,7 @@ fn trace(
         }
     };
     before.steps.push(record);
-    before_allow::note(app, entry, sort, client, &before);
+    app.sign_in_trace.note(entry, sort, client, &before);
 }
 
 async fn register(

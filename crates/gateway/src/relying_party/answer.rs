@@ -17,7 +17,7 @@ use crate::{
     Gateways,
     authorization_server::retry_later,
     page::{self, DonePage, ErrorPage},
-    sign_in_trace::{Trace, before_allow},
+    sign_in_trace::Trace,
 };
 
 /// When a page that says to wait a moment is worth reloading.
@@ -91,7 +91,8 @@ pub(super) fn failed(app: &Gateways, failure: &Failure, request: Reference, know
             failure.tell(trace);
         } else {
             let reason = failure.to_string();
-            before_allow::note_stray(app, reference, failure.step(), &reason, failure.advice());
+            app.sign_in_trace
+                .note_stray(reference, failure.step(), &reason, failure.advice());
         }
     }
     tracing::warn!(

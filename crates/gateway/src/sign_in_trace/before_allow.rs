@@ -16,7 +16,8 @@ use gatewright_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Gateways, directory::GatewayEntry};
+use super::SignInTrace;
+use crate::directory::GatewayEntry;
 
 /// Entries of one sort per gateway.
 const PER_GATEWAY: usize = 50;
@@ -92,67 +93,69 @@ struct Entries {
     count: usize,
 }
 
-/// Notes what happened at a gateway before *Allow*. Steps of the same reference join what is there; those of a client
-/// that has just registered join its registration.
-pub fn note(
-    app: &Gateways,
-    entry: &GatewayEntry,
-    sort: Sort,
-    client: Option<KnownClient<'_>>,
-    before: &BeforeAllow,
-) {
-    let client_id = client.map(|client| short_id(client.id)).unwrap_or_default();
-    let mut part = AttemptPart {
-        head: AttemptHead {
-            id: AttemptId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-            project_id: entry.gateway.project_id,
-            gateway_id: entry.gateway.id,
-            user_source_id: entry.gateway.authentication.user_source(),
-            reference: Some(before.reference),
-            client_id,
-            client_name: client.map(|client| client.name.to_owned()).unwrap_or_default(),
-            started_at: before.started_at,
-        },
-        user_id: None,
-        progress: Progress::InProgress,
-        updated_at: before.started_at,
-        steps: Vec::new(),
-    };
-    for record in &before.steps {
-        part.add(record.clone());
+impl SignInTrace {
+    /// Notes what happened at a gateway before *Allow*. Steps of the same reference join what is there; those of a client
+    /// that has just registered join its registration.
+    pub fn note(
+        &self,
+        entry: &GatewayEntry,
+        sort: Sort,
+        client: Option<KnownClient<'_>>,
+        before: &BeforeAllow,
+    ) {
+        let client_id = client.map(|client| short_id(client.id)).unwrap_or_default();
+        let mut part = AttemptPart {
+            head: AttemptHead {
+                id: AttemptId::generate(self.clock.as_ref(), self.entropy.as_ref()),
+                project_id: entry.gateway.project_id,
+                gateway_id: entry.gateway.id,
+                user_source_id: entry.gateway.authentication.user_source(),
+                reference: Some(before.reference),
+                client_id,
+                client_name: client.map(|client| client.name.to_owned()).unwrap_or_default(),
+                started_at: before.started_at,
+            },
+            user_id: None,
+            progress: Progress::InProgress,
+            updated_at: before.started_at,
+            steps: Vec::new(),
+        };
+        for record in &before.steps {
+            part.add(record.clone());
+        }
+        part.put_in_order();
+        self.ring.push(sort, part);
     }
-    part.put_in_order();
-    app.sign_in_trace.ring.push(sort, part);
-}
 
-/// Notes a refusal that belongs to no gateway.
-pub fn note_stray(app: &Gateways, reference: Reference, step: Step, reason: &str, advice: &str) {
-    let record = StepRecord::done(step, app.now()).failed(reason, advice);
-    let mut strays = app.sign_in_trace.ring.strays();
-    if strays.len() >= STRAYS {
-        strays.pop_front();
+    /// Notes a refusal that belongs to no gateway.
+    pub fn note_stray(&self, reference: Reference, step: Step, reason: &str, advice: &str) {
+        let record = StepRecord::done(step, self.clock.now()).failed(reason, advice);
+        let mut strays = self.ring.strays();
+        if strays.len() >= STRAYS {
+            strays.pop_front();
+        }
+        strays.push_back(Stray { reference, record });
     }
-    strays.push_back(Stray { reference, record });
-}
 
-/// What happened at the gateways of a project before *Allow*, newest first.
-pub fn of_project(app: &Gateways, project: ProjectId) -> Vec<SignInAttempt> {
-    let entries = app.sign_in_trace.ring.entries();
-    let mut found: Vec<_> = entries
-        .by_gateway
-        .values()
-        .flatten()
-        .filter(|attempt| attempt.part.head.project_id == project)
-        .cloned()
-        .collect();
-    drop(entries);
-    found.sort_by_key(|attempt| std::cmp::Reverse(attempt.part.head.id));
-    found
-}
+    /// What happened at the gateways of a project before *Allow*, newest first.
+    pub(super) fn of_project(&self, project: ProjectId) -> Vec<SignInAttempt> {
+        let entries = self.ring.entries();
+        let mut found: Vec<_> = entries
+            .by_gateway
+            .values()
+            .flatten()
+            .filter(|attempt| attempt.part.head.project_id == project)
+            .cloned()
+            .collect();
+        drop(entries);
+        found.sort_by_key(|attempt| std::cmp::Reverse(attempt.part.head.id));
+        found
+    }
 
-/// What was refused and belongs to no gateway, newest first.
-pub fn strays(app: &Gateways) -> Vec<Stray> {
-    app.sign_in_trace.ring.strays().iter().rev().cloned().collect()
+    /// What was refused and belongs to no gateway, newest first.
+    pub fn strays(&self) -> Vec<Stray> {
+        self.ring.strays().iter().rev().cloned().collect()
+    }
 }
 
 impl Ring {

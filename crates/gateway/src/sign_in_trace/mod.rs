@@ -1,12 +1,12 @@
 //! The sign-in trace: what became of each attempt to sign in, step by step, for the administrator who is asked.
 //!
-//! From *Allow* on, steps are noted in memory without waiting and written in batches ([`flush`]), so that the sign-in
+//! From *Allow* on, steps are noted in memory without waiting and written in batches ([`SignInTrace::flush`]), so that the sign-in
 //! itself commits nothing for its trace. An attempt's head travels with the sign-in (sealed, then as the number of its
 //! grant), so that any process can go on with the trace. Before *Allow*, where strangers can make entries at will, they
 //! stay in a bounded ring in memory ([`before_allow`]).
 
 pub mod before_allow;
-pub mod reading;
+mod reading;
 mod recorder;
 
 use std::{
@@ -15,16 +15,16 @@ use std::{
 };
 
 use gatewright_domain::{
-    Clock,
+    Clock, Entropy,
     client::short_id,
     grant::{AuthorizationCode, Grant, Person},
     id::{AttemptId, UserId},
     reference::Reference,
     sign_in_attempt::{AttemptHead, AttemptPart, Progress, Step, StepRecord},
 };
+use gatewright_store::Store;
 
 pub use before_allow::BeforeAllow;
-pub use recorder::{flush, flush_for};
 
 /// A grant that is older has had its first call, or it is no longer of interest.
 const FIRST_CALL_WITHIN: Duration = Duration::from_hours(1);
@@ -32,7 +32,9 @@ const FIRST_CALL_WITHIN: Duration = Duration::from_hours(1);
 /// State: steps that wait to be written, and what happened before *Allow*.
 #[derive(Debug)]
 pub struct SignInTrace {
+    store: Store,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     recorder: recorder::Recorder,
     ring: before_allow::Ring,
 }
@@ -57,9 +59,11 @@ struct Running {
 
 impl SignInTrace {
     /// Nothing has happened.
-    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Arc<Self> {
         Arc::new(Self {
+            store,
             clock,
+            entropy,
             recorder: recorder::Recorder::default(),
             ring: before_allow::Ring::default(),
         })
@@ -76,7 +80,7 @@ impl SignInTrace {
     }
 
     /// Goes on with an attempt; silent where there is none.
-    pub fn resume(self: &Arc<Self>, head: Option<AttemptHead>) -> Trace {
+    pub(crate) fn resume(self: &Arc<Self>, head: Option<AttemptHead>) -> Trace {
         Trace(head.map(|head| {
             Arc::new(Inner {
                 trace: Arc::clone(self),
@@ -87,7 +91,7 @@ impl SignInTrace {
     }
 
     /// Goes on with the attempt that a code came of.
-    pub fn of_code(self: &Arc<Self>, code: &AuthorizationCode) -> Trace {
+    pub(crate) fn of_code(self: &Arc<Self>, code: &AuthorizationCode) -> Trace {
         let id = AttemptId::of_grant(code.grant_id);
         let trace = self.resume(Some(AttemptHead {
             id,
@@ -104,7 +108,7 @@ impl SignInTrace {
     }
 
     /// Goes on with the attempt that a grant came of.
-    pub fn of_grant(self: &Arc<Self>, grant: &Grant) -> Trace {
+    pub(crate) fn of_grant(self: &Arc<Self>, grant: &Grant) -> Trace {
         let id = AttemptId::of_grant(grant.id);
         let trace = self.resume(Some(AttemptHead {
             id,
@@ -122,7 +126,7 @@ impl SignInTrace {
 
     /// Notes a token that this process sees for the first time. Whether it is the first of its grant is not asked here:
     /// each process notes its own first sight of a young grant, and the reader takes the earliest.
-    pub fn first_sight(self: &Arc<Self>, grant: &Grant) {
+    pub(crate) fn first_sight(self: &Arc<Self>, grant: &Grant) {
         let now = self.clock.now();
         if now.since(grant.created_at) < FIRST_CALL_WITHIN {
             self.of_grant(grant).note(StepRecord::done(Step::FirstCall, now));
@@ -132,17 +136,17 @@ impl SignInTrace {
 
 impl Trace {
     /// Whether it writes nothing.
-    pub const fn is_silent(&self) -> bool {
+    pub(crate) const fn is_silent(&self) -> bool {
         self.0.is_none()
     }
 
     /// Which attempt it is of.
-    pub fn attempt(&self) -> Option<AttemptId> {
+    pub(crate) fn attempt(&self) -> Option<AttemptId> {
         self.0.as_ref().map(|inner| inner.head.id)
     }
 
     /// What pages show.
-    pub fn reference(&self) -> Option<Reference> {
+    pub(crate) fn reference(&self) -> Option<Reference> {
         self.0.as_ref()?.head.reference
     }
 
@@ -158,7 +162,7 @@ impl Trace {
     }
 
     /// Something worth knowing about the running step. Never a secret, code, token or claim value.
-    pub fn detail(&self, text: &str) {
+    pub(crate) fn detail(&self, text: &str) {
         if let Some(inner) = &self.0
             && let Some(running) = inner.running().as_mut()
         {
@@ -167,7 +171,7 @@ impl Trace {
     }
 
     /// The running step is done.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         if let Some(inner) = &self.0
             && let Some(record) = inner.stop()
         {
@@ -204,7 +208,7 @@ impl Trace {
 
     /// The app asked for tokens it had been given before, from another network than the first time. What the sign-in came
     /// to stays as it is.
-    pub fn refreshed_elsewhere(&self, before: &str, now: &str) {
+    pub(crate) fn refreshed_elsewhere(&self, before: &str, now: &str) {
         let Some(inner) = &self.0 else { return };
         let record = StepRecord::done(Step::RefreshedElsewhere, inner.trace.clock.now());
         let detail = format!("first from {before}, then from {now}");

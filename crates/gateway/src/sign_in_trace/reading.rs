@@ -11,66 +11,63 @@ use gatewright_store::{
     sign_in_attempt::{self as rows, AttemptFilter},
 };
 
-use super::before_allow;
-use crate::Gateways;
+use super::SignInTrace;
 
-/// Attempts of a project, newest first. Those before *Allow* are of this process only.
-pub async fn list(
-    app: &Gateways,
-    project: ProjectId,
-    filter: &AttemptFilter,
-    page: &PageRequest,
-) -> Result<Page<SignInAttempt>, StoreError> {
-    write_down(app).await;
-    let now = app.now();
-    let mut tx = app.store.read().await?;
-    let stored = rows::list(&mut tx, project, filter, now, page).await?;
-    let known = |attempt: &SignInAttempt| {
-        let reference = attempt.part.head.reference;
-        stored
-            .items
-            .iter()
-            .any(|other| other.part.head.reference == reference)
-    };
-    let mut in_memory = before_allow::of_project(app, project);
-    in_memory.retain(|attempt| page.comes_after(&attempt.part.head.id.to_string()));
-    in_memory.retain(|attempt| {
-        let head = &attempt.part.head;
-        filter.user_id.is_none()
-            && filter.gateway_id.is_none_or(|id| id == head.gateway_id)
-            && filter.user_source_id.is_none_or(|id| Some(id) == head.user_source_id)
-            && filter.reference.is_none_or(|reference| Some(reference) == head.reference)
-            && filter.outcome.is_none_or(|outcome| outcome == attempt.outcome(now))
-            // It was allowed at another process.
-            && !known(attempt)
-    });
-    let in_memory = of_gateways_that_are(&mut tx, project, in_memory).await?;
-    Ok(together(stored, in_memory, page))
-}
-
-/// One attempt; `None` where there is none.
-pub async fn find(
-    app: &Gateways,
-    project: ProjectId,
-    id: AttemptId,
-) -> Result<Option<SignInAttempt>, StoreError> {
-    write_down(app).await;
-    let mut tx = app.store.read().await?;
-    if let Some(stored) = rows::find(&mut tx, project, id).await? {
-        return Ok(Some(stored));
+impl SignInTrace {
+    /// Attempts of a project, newest first. Those before *Allow* are of this process only.
+    pub async fn list(
+        &self,
+        project: ProjectId,
+        filter: &AttemptFilter,
+        page: &PageRequest,
+    ) -> Result<Page<SignInAttempt>, StoreError> {
+        self.write_down().await;
+        let now = self.clock.now();
+        let mut tx = self.store.read().await?;
+        let stored = rows::list(&mut tx, project, filter, now, page).await?;
+        let known = |attempt: &SignInAttempt| {
+            let reference = attempt.part.head.reference;
+            stored
+                .items
+                .iter()
+                .any(|other| other.part.head.reference == reference)
+        };
+        let mut in_memory = self.of_project(project);
+        in_memory.retain(|attempt| page.comes_after(&attempt.part.head.id.to_string()));
+        in_memory.retain(|attempt| {
+            let head = &attempt.part.head;
+            filter.user_id.is_none()
+                && filter.gateway_id.is_none_or(|id| id == head.gateway_id)
+                && filter.user_source_id.is_none_or(|id| Some(id) == head.user_source_id)
+                && filter.reference.is_none_or(|reference| Some(reference) == head.reference)
+                && filter.outcome.is_none_or(|outcome| outcome == attempt.outcome(now))
+                // It was allowed at another process.
+                && !known(attempt)
+        });
+        let in_memory = of_gateways_that_are(&mut tx, project, in_memory).await?;
+        Ok(together(stored, in_memory, page))
     }
-    let mut in_memory = before_allow::of_project(app, project);
-    in_memory.retain(|attempt| attempt.part.head.id == id);
-    Ok(of_gateways_that_are(&mut tx, project, in_memory).await?.pop())
-}
 
-/// What this process has seen up to now shall be in the answer. When that cannot be, the rest is worth having.
-async fn write_down(app: &Gateways) {
-    if let Err(error) = super::flush(app).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "the sign-in trace was not written before it was read"
-        );
+    /// One attempt; `None` where there is none.
+    pub async fn find(&self, project: ProjectId, id: AttemptId) -> Result<Option<SignInAttempt>, StoreError> {
+        self.write_down().await;
+        let mut tx = self.store.read().await?;
+        if let Some(stored) = rows::find(&mut tx, project, id).await? {
+            return Ok(Some(stored));
+        }
+        let mut in_memory = self.of_project(project);
+        in_memory.retain(|attempt| attempt.part.head.id == id);
+        Ok(of_gateways_that_are(&mut tx, project, in_memory).await?.pop())
+    }
+
+    /// What this process has seen up to now shall be in the answer. When that cannot be, the rest is worth having.
+    async fn write_down(&self) {
+        if let Err(error) = self.flush().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the sign-in trace was not written before it was read"
+            );
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use gatewright_domain::{
 };
 use gatewright_store::{StoreError, Urgency, sign_in_attempt as rows};
 
-use crate::Gateways;
+use super::SignInTrace;
 
 /// Attempts that may wait: some 4 kB each. Beyond it steps are dropped, because a sign-in must not wait for its trace.
 const WAITING_MAX: usize = 5_000;
@@ -110,48 +110,50 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Writes what was noted since the last time; how many attempts. An orderly shutdown and whoever reads the trace call this.
-pub async fn flush(app: &Gateways) -> Result<usize, StoreError> {
-    flush_for(app, Urgency::Person).await
-}
+impl SignInTrace {
+    /// Writes what was noted since the last time; how many attempts. An orderly shutdown and whoever reads the trace call this.
+    pub async fn flush(&self) -> Result<usize, StoreError> {
+        self.flush_for(Urgency::Person).await
+    }
 
-/// The same, for whoever waits: the periodic job comes back by itself.
-pub async fn flush_for(app: &Gateways, urgency: Urgency) -> Result<usize, StoreError> {
-    let recorder = &app.sign_in_trace.recorder;
-    let turn = recorder.turn.lock().await;
-    let mut taken = recorder.take();
-    let mut written = 0;
-    while !taken.parts.is_empty() {
-        let batch = taken.parts.len().min(BATCH);
-        let mut gateways = BTreeSet::new();
-        let mut tx = app.store.write_for(urgency).await?;
-        for part in &taken.parts[..batch] {
-            if rows::add(&mut tx, part).await? {
-                gateways.insert(part.head.gateway_id);
+    /// The same, for whoever waits: the periodic job comes back by itself.
+    pub async fn flush_for(&self, urgency: Urgency) -> Result<usize, StoreError> {
+        let recorder = &self.recorder;
+        let turn = recorder.turn.lock().await;
+        let mut taken = recorder.take();
+        let mut written = 0;
+        while !taken.parts.is_empty() {
+            let batch = taken.parts.len().min(BATCH);
+            let mut gateways = BTreeSet::new();
+            let mut tx = self.store.write_for(urgency).await?;
+            for part in &taken.parts[..batch] {
+                if rows::add(&mut tx, part).await? {
+                    gateways.insert(part.head.gateway_id);
+                }
             }
-        }
-        tx.commit().await?;
-        taken.parts.drain(..batch);
-        written += batch;
-        if gateways.is_empty() {
-            continue;
-        }
-        // In a transaction of its own, which holds nothing yet, so that two processes do not wait in a circle.
-        let mut tx = app.store.write_for(urgency).await?;
-        for gateway in gateways {
-            for (progress, keep) in KEEP {
-                rows::evict(&mut tx, gateway, progress, keep, EVICT_MAX).await?;
+            tx.commit().await?;
+            taken.parts.drain(..batch);
+            written += batch;
+            if gateways.is_empty() {
+                continue;
             }
+            // In a transaction of its own, which holds nothing yet, so that two processes do not wait in a circle.
+            let mut tx = self.store.write_for(urgency).await?;
+            for gateway in gateways {
+                for (progress, keep) in KEEP {
+                    rows::evict(&mut tx, gateway, progress, keep, EVICT_MAX).await?;
+                }
+            }
+            tx.commit().await?;
         }
-        tx.commit().await?;
+        drop(turn);
+        let dropped = recorder.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!(
+                dropped,
+                "the sign-in trace lacks steps, because too many sign-ins were going on"
+            );
+        }
+        Ok(written)
     }
-    drop(turn);
-    let dropped = recorder.dropped.swap(0, Ordering::Relaxed);
-    if dropped > 0 {
-        tracing::warn!(
-            dropped,
-            "the sign-in trace lacks steps, because too many sign-ins were going on"
-        );
-    }
-    Ok(written)
 }

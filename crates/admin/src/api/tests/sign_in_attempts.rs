@@ -10,10 +10,7 @@ use gatewright_domain::{
 use serde_json::json;
 
 use super::bench::{Bench, Tenant};
-use crate::sign_in_trace::{
-    self, BeforeAllow,
-    before_allow::{self, Sort},
-};
+use crate::sign_in_trace::{BeforeAllow, before_allow::Sort};
 
 /// An attempt that failed at the ID token, of this user if there is one.
 fn failed(bench: &Bench, tenant: &Tenant, source: &str, gateway: &str, user: Option<UserId>) -> AttemptId {
@@ -152,7 +149,7 @@ async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
     before
         .steps
         .push(record.failed("the redirect URI is another", "Tell its makers."));
-    before_allow::note(&bench.app, &entry, Sort::Refused, None, &before);
+    bench.app.sign_in_trace.note(&entry, Sort::Refused, None, &before);
     let path = acme.path("sign-in-attempts");
     let found = listed(&bench, &acme.viewer, &path).await;
     assert_eq!((found.len(), &found[1]), (2, &stored.to_string()));
@@ -183,7 +180,7 @@ async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
         .await
         .expect(404);
     // Another process on the same data has the stored one only.
-    sign_in_trace::flush(&bench.app).await.unwrap();
+    bench.app.sign_in_trace.flush().await.unwrap();
     let mut tx = bench.app.gateways().store.read().await.unwrap();
     let filter = gatewright_store::sign_in_attempt::AttemptFilter::default();
     let page = gatewright_store::PageRequest {
@@ -216,19 +213,14 @@ async fn refusals_of_no_gateway_are_for_those_who_run_the_instance() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let reference = Reference::of(7 << 40);
-    before_allow::note_stray(
-        &bench.app,
-        reference,
-        Step::Callback,
-        "no such sign-in",
-        "Nothing.",
-    );
+    let trace = &bench.app.sign_in_trace;
+    trace.note_stray(reference, Step::Callback, "no such sign-in", "Nothing.");
     let refusals = bench.get(&bench.instance, "/sign-in-refusals").await.expect(200);
     assert_eq!(refusals.body["items"][0]["reference"], reference.to_string());
     assert_eq!(refusals.body["items"][0]["reason"], "no such sign-in");
     bench.get(&acme.owner, "/sign-in-refusals").await.expect(403);
     for _ in 0..1_000 {
-        before_allow::note_stray(&bench.app, Reference::of(0), Step::Callback, "flood", "Nothing.");
+        trace.note_stray(Reference::of(0), Step::Callback, "flood", "Nothing.");
     }
     let refusals = bench.get(&bench.instance, "/sign-in-refusals").await.expect(200);
     assert_eq!(refusals.body["items"].as_array().unwrap().len(), 200);

@@ -16,7 +16,7 @@ use super::{
     members::call,
     world::{Answer, World, encode},
 };
-use crate::{Gateways, resource_server::seen_tokens, sign_in_trace};
+use crate::{Gateways, resource_server::seen_tokens};
 
 fn tokens(answer: &Answer) -> (String, String) {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -175,7 +175,7 @@ async fn a_repeat_from_another_network_is_in_the_trace() {
         tokens(&world.send_from(address.parse().unwrap(), request).await)
     };
     let told = async || {
-        sign_in_trace::flush(&world.app).await.unwrap();
+        world.app.sign_in_trace.flush().await.unwrap();
         let mut tx = world.app.store.read().await.unwrap();
         let page = PageRequest {
             after: None,

@@ -34,11 +34,10 @@ use crate::{
     relying_party::{self, StartError},
     request::{RequestContext, RequestId},
     sign_in_trace::BeforeAllow,
-    sign_in_trace::{before_allow, reading},
 };
 
 /// When every test begins, in seconds since the epoch.
-pub const NOW: i64 = 1_800_000_000;
+pub(crate) const NOW: i64 = 1_800_000_000;
 
 /// The instance and its provider.
 pub struct World {
@@ -334,7 +333,7 @@ impl World {
             return attempt.failure(self.now()).unwrap();
         }
         assert!(found.is_empty(), "{found:?}");
-        let strays = before_allow::strays(&self.app);
+        let strays = self.app.sign_in_trace.strays();
         let stray = strays.into_iter().find(|stray| stray.reference == reference);
         let record = stray.expect("the reference of a page finds something").record;
         (record.step, record.failure.unwrap())
@@ -350,7 +349,9 @@ impl World {
             after: None,
             limit: 200,
         };
-        reading::list(&self.app, self.source.project_id, &filter, &page)
+        self.app
+            .sign_in_trace
+            .list(self.source.project_id, &filter, &page)
             .await
             .unwrap()
             .items

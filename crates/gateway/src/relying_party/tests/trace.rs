@@ -18,7 +18,6 @@ use url::Url;
 use crate::{
     Gateways,
     relying_party::testing::{Client, Fault, SECRET, VERIFIER, World},
-    sign_in_trace,
 };
 
 fn steps(attempt: &SignInAttempt) -> Vec<Step> {
@@ -371,7 +370,7 @@ async fn a_sign_in_that_ends_at_another_process_is_one_whole_attempt() {
     let returned = front.answer(Ipv4Addr::LOCALHOST.into(), request).await;
     let location = returned.headers()[header::LOCATION].to_str().unwrap().to_owned();
     // The later part is written first, as it may happen.
-    sign_in_trace::flush(&other).await.unwrap();
+    other.sign_in_trace.flush().await.unwrap();
     let url = Url::parse(&location).unwrap();
     let code = url.query_pairs().find(|(name, _)| name == "code").unwrap().1;
     let (status, tokens) = client.redeem(&code, VERIFIER).await;
