@@ -22,5 +22,5 @@ pub(crate) use gatewright_core::{
     config, directory, fetch, jose, next, request, same_origin, session_cookie,
 };
 pub(crate) use gatewright_gateway::{
-    authorization_server, front, page, relying_party, resource_server, sign_in_trace,
+    authorization_server, front, relying_party, resource_server, sign_in_trace,
 };

@@ -61,14 +61,14 @@ const fn patience(urgency: Urgency) -> Patience {
 /// There is more to do than this process can: come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is more to do than this process can do at once")]
-pub struct Overloaded {
+pub(crate) struct Overloaded {
     /// When.
-    pub after: Duration,
+    pub(crate) after: Duration,
 }
 
 /// The way in. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Admission(Arc<Inner>);
+pub(crate) struct Admission(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -95,14 +95,14 @@ struct Waiter {
 /// A place, held while work is done. Dropping it lets the next one in.
 #[derive(Debug)]
 #[must_use = "the place is given back as soon as this is dropped"]
-pub struct Place {
+pub(crate) struct Place {
     /// `None` once it was passed on.
     of: Option<Admission>,
 }
 
 impl Admission {
     /// As many places as the store of a configuration can make use of.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let connections = usize::try_from(config.database.max_connections).unwrap_or(usize::MAX);
         Self::with(if config.is_postgres() {
             connections.saturating_mul(2).max(4)
@@ -120,7 +120,7 @@ impl Admission {
     }
 
     /// Waits for a place, for a bounded time, or is refused.
-    pub async fn enter(&self, urgency: Urgency) -> Result<Place, Overloaded> {
+    pub(crate) async fn enter(&self, urgency: Urgency) -> Result<Place, Overloaded> {
         let patience = patience(urgency);
         let now = Instant::now();
         let turn = {
@@ -168,7 +168,7 @@ impl Admission {
 
     /// Takes every place that is free.
     #[cfg(test)]
-    pub fn take_all(&self) -> Vec<Place> {
+    pub(crate) fn take_all(&self) -> Vec<Place> {
         let mut lines = self.lines();
         let free = self.0.places - lines.taken;
         lines.taken = self.0.places;

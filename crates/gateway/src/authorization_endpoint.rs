@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The routes, of each gateway and of the instance.
-pub fn routes() -> Router<Arc<Gateways>> {
+pub(crate) fn routes() -> Router<Arc<Gateways>> {
     Router::new()
         .route("/mcp/{slug}/oauth2/authorize", get(show).post(decide))
         .route("/authorize", get(show_at_root))

@@ -1,17 +1,15 @@
 //! What end users and MCP clients meet: the authorization server, signing in at an identity provider, the trace of
 //! sign-ins, and the resource server with its federation.
-
-#![allow(
-    unreachable_pub,
-    reason = "its modules are still open: to be closed like those of the other crates"
-)]
+//!
+//! [`Gateways`] is the state, [`front`] receives every request and [`routes`] has those of this crate. Beyond that, other
+//! crates see what administrators check, try and read: in [`relying_party`], [`resource_server`] and [`sign_in_trace`].
 
 mod admission;
 mod authorization_endpoint;
 pub mod authorization_server;
 pub mod front;
 mod gateways;
-pub mod page;
+mod page;
 pub mod relying_party;
 pub mod resource_server;
 pub mod sign_in_trace;

@@ -122,7 +122,7 @@ pub(super) fn body_error(error: BodyError) -> Response {
 }
 
 /// Adds `Retry-After`, in whole seconds and at least one.
-pub fn retry_later(mut response: Response, after: Duration) -> Response {
+pub(crate) fn retry_later(mut response: Response, after: Duration) -> Response {
     let seconds = after.as_secs_f64().ceil().max(1.0);
     if let Ok(value) = HeaderValue::from_str(&format!("{seconds:.0}")) {
         response.headers_mut().insert(RETRY_AFTER, value);
@@ -131,7 +131,7 @@ pub fn retry_later(mut response: Response, after: Duration) -> Response {
 }
 
 /// Sends the browser on, with what it shall remember. 303, so that a form is never posted again elsewhere.
-pub fn redirect(location: &str, cookies: Vec<HeaderValue>) -> Response {
+pub(crate) fn redirect(location: &str, cookies: Vec<HeaderValue>) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         // Redirect URIs are printable ASCII and everything appended to them is encoded.
         tracing::error!("a redirect could not be sent as a header");

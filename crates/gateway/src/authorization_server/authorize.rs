@@ -175,7 +175,7 @@ pub(super) fn gateway_page(error: GatewayError, reference: Reference) -> Respons
 }
 
 /// The page for a gateway that cannot answer now.
-pub fn unavailable_page(reference: Reference) -> Response {
+pub(crate) fn unavailable_page(reference: Reference) -> Response {
     let page = page::error(&ErrorPage {
         status: StatusCode::SERVICE_UNAVAILABLE,
         title: "The gateway cannot answer right now".to_owned(),
@@ -207,7 +207,7 @@ pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
 }
 
 /// GET `/mcp/{slug}/oauth2/authorize`.
-pub async fn show(
+pub(crate) async fn show(
     app: &Gateways,
     slug: &str,
     query: &str,

@@ -24,7 +24,7 @@ const CODE_LIFE: Duration = Duration::from_mins(1);
 
 /// A code that is made and not yet stored.
 #[derive(Debug)]
-pub struct NewCode {
+pub(crate) struct NewCode {
     row: AuthorizationCode,
     location: String,
 }
@@ -32,7 +32,7 @@ pub struct NewCode {
 /// Makes a code for a sign-in that is about to be completed, and the redirect that takes it to the client with `code`,
 /// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin. `None`: the request
 /// is one of another gateway.
-pub fn prepare(
+pub(crate) fn prepare(
     app: &Gateways,
     entry: &GatewayEntry,
     request: &ConsentedRequest,
@@ -65,25 +65,25 @@ pub fn prepare(
 
 impl NewCode {
     /// The redirect to the client.
-    pub fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         &self.location
     }
 
     /// The user is known already, by this id and not the proposed one.
-    pub fn is_of(&mut self, user: UserId) {
+    pub(crate) fn is_of(&mut self, user: UserId) {
         if let Person::User { user_id, .. } = &mut self.row.person {
             *user_id = user;
         }
     }
 
     /// Issues the code, in the transaction that completes the sign-in.
-    pub async fn issue(&self, tx: &mut Tx) -> Result<Insertion, StoreError> {
+    pub(crate) async fn issue(&self, tx: &mut Tx) -> Result<Insertion, StoreError> {
         authorization_code::insert(tx, &self.row).await
     }
 }
 
 /// The code in a redirect that [`prepare`] made. What the client registered comes first, so the last one is ours.
-pub fn of_redirect(location: &str) -> Option<TokenHash> {
+pub(crate) fn of_redirect(location: &str) -> Option<TokenHash> {
     let url = url::Url::parse(location).ok()?;
     let codes = url.query_pairs().filter(|(name, _)| name == "code");
     codes.last().map(|(_, code)| TokenHash::of(&code))
@@ -92,7 +92,7 @@ pub fn of_redirect(location: &str) -> Option<TokenHash> {
 /// The redirect that tells the client of an error (RFC 6749 section 4.1.2.1), with `state` and `iss`. A
 /// `ConsentedRequest` exists only after client and redirect URI were verified. `description` may not contain what a
 /// stranger chose.
-pub fn error_redirect(
+pub(crate) fn error_redirect(
     entry: &GatewayEntry,
     request: &ConsentedRequest,
     code: ErrorCode,

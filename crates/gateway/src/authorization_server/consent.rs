@@ -251,7 +251,7 @@ pub(super) fn show(
 }
 
 /// POST `/mcp/{slug}/oauth2/authorize`: the answer of the person.
-pub async fn decide(
+pub(crate) async fn decide(
     app: &Gateways,
     slug: &str,
     context: &RequestContext,

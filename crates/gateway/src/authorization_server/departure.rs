@@ -22,7 +22,7 @@ const MAX_REQUEST_BYTES: usize = 2_200;
 
 /// What comes of a request.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// This answer.
     Answered(Response),
     /// A sign-in at an identity provider.
@@ -31,7 +31,7 @@ pub enum Outcome {
 
 /// A sign-in that is to begin at an identity provider.
 #[derive(Debug)]
-pub struct Departure {
+pub(crate) struct Departure {
     /// The gateway.
     pub entry: Arc<GatewayEntry>,
     /// Its User Source.
@@ -50,7 +50,7 @@ impl From<Response> for Outcome {
 
 /// A request as it is carried through a sign-in: with the short form of the client, which is all that is needed from *Allow*
 /// on.
-pub fn carried(request: ConsentedRequest) -> ConsentedRequest {
+pub(crate) fn carried(request: ConsentedRequest) -> ConsentedRequest {
     ConsentedRequest {
         client_id: short_id(&request.client_id),
         ..request
@@ -58,13 +58,13 @@ pub fn carried(request: ConsentedRequest) -> ConsentedRequest {
 }
 
 /// Whether a sign-in for this request fits into a cookie.
-pub fn fits(request: &ConsentedRequest) -> bool {
+pub(crate) fn fits(request: &ConsentedRequest) -> bool {
     let plain = serde_json::to_vec(&carried(request.clone()));
     plain.is_ok_and(|plain| plain.len() <= MAX_REQUEST_BYTES)
 }
 
 /// The page for a person whose sign-in cannot begin at the provider now; `is_limited` where too much is asked of it at once.
-pub fn no_departure_page(is_limited: bool, reference: Reference) -> Response {
+pub(crate) fn no_departure_page(is_limited: bool, reference: Reference) -> Response {
     if is_limited {
         return limited_page(Limited::AT_PROVIDER, reference);
     }

@@ -74,7 +74,7 @@ impl std::fmt::Display for Whose {
 pub(super) const ADVICE: &str = "Usually nothing: it passes within a minute. If everyone has the same address, name the proxies in front of the gateway (`server.trusted_proxies`).";
 
 /// What an administrator can do when one person signs in too often.
-pub const TOO_MANY_ADVICE: &str = "Usually an app that signs in again and again: the person quits it. If they do not know of any, look at who uses their account.";
+pub(crate) const TOO_MANY_ADVICE: &str = "Usually an app that signs in again and again: the person quits it. If they do not know of any, look at who uses their account.";
 
 /// What is counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

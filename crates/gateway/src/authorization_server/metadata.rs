@@ -23,7 +23,11 @@ use crate::{Gateways, directory::Documents, request::RequestContext};
 /// The document at this path, with the template of its route, where it is the first that clients ask for: the well-known
 /// name inserted before the gateway's path (RFC 8414 section 3.1, RFC 9728 section 3.1). Every client reads these before
 /// anything else, and finding the way through the router costs more than the answer, so [`crate::front`] asks here before.
-pub fn first_asked(app: &Gateways, context: &RequestContext, path: &str) -> Option<(&'static str, Response)> {
+pub(crate) fn first_asked(
+    app: &Gateways,
+    context: &RequestContext,
+    path: &str,
+) -> Option<(&'static str, Response)> {
     let (name, slug) = path.strip_prefix("/.well-known/")?.split_once("/mcp/")?;
     // A slug needs no percent-encoding, and every other form of the path is the router's.
     if slug.is_empty() || slug.contains(['/', '%']) {

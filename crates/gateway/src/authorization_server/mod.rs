@@ -6,7 +6,7 @@ mod arrivals;
 mod authorize;
 mod client;
 mod client_keys;
-pub mod code;
+pub(crate) mod code;
 mod code_grant;
 mod consent;
 mod departure;
@@ -33,14 +33,17 @@ pub mod testing;
 mod tests;
 mod token;
 
-pub use answer::{form, redirect, retry_later};
+pub use answer::form;
+pub(crate) use answer::{redirect, retry_later};
 pub use arrivals::Carried;
-pub use authorize::{show, unavailable_page};
-pub use consent::decide;
-pub use departure::{Departure, Outcome, carried, fits, no_departure_page};
-pub use limits::TOO_MANY_ADVICE;
-pub use metadata::first_asked;
-pub use root::authorize as show_at_root;
+pub(crate) use authorize::{show, unavailable_page};
+pub(crate) use consent::decide;
+#[cfg(test)]
+pub(crate) use departure::fits;
+pub(crate) use departure::{Departure, Outcome, carried, no_departure_page};
+pub(crate) use limits::TOO_MANY_ADVICE;
+pub(crate) use metadata::first_asked;
+pub(crate) use root::authorize as show_at_root;
 
 use std::sync::Arc;
 
@@ -76,12 +79,12 @@ impl AuthorizationServer {
     }
 
     /// The page for a browser that cannot be served now because there is more to do than this process can.
-    pub fn overloaded_page(overloaded: Overloaded, context: &RequestContext) -> Response {
+    pub(crate) fn overloaded_page(overloaded: Overloaded, context: &RequestContext) -> Response {
         authorize::limited_page(overloaded.into(), context.id.reference())
     }
 
     /// The page for a browser that is about to begin a sign-in which is no gateway's, when too many from its network do.
-    pub fn refuse_begin(&self, context: &RequestContext) -> Option<Response> {
+    pub(crate) fn refuse_begin(&self, context: &RequestContext) -> Option<Response> {
         let limited = self
             .limits
             .check(limits::Action::BeginSignIn, context, None)
@@ -98,7 +101,7 @@ impl AuthorizationServer {
 
 /// Routes for programs, also in browsers: they answer any origin. What people see never does; that is the authorization
 /// endpoint, which has its own routes.
-pub fn routes() -> Router<Arc<Gateways>> {
+pub(crate) fn routes() -> Router<Arc<Gateways>> {
     open().layer(middleware::from_fn(answer::open_to_any_origin))
 }
 

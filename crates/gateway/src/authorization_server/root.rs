@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// GET `/authorize`.
-pub async fn authorize(
+pub(crate) async fn authorize(
     app: &Gateways,
     query: &str,
     context: &RequestContext,

@@ -10,7 +10,7 @@ use super::{STYLE, render};
 /// What the consent page shows. Texts a stranger chose are escaped and their direction isolated by the template; the
 /// client's name was made harmless and cut when the client was read.
 #[derive(Debug, Clone)]
-pub struct ConsentPage<'a> {
+pub(crate) struct ConsentPage<'a> {
     /// What the client calls itself, if anything.
     pub client_name: Option<&'a str>,
     /// How far that name can be believed, in a sentence.
@@ -37,7 +37,7 @@ pub struct ConsentPage<'a> {
 
 /// A warning on the consent page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Warning {
+pub(crate) struct Warning {
     /// In a few words.
     pub title: &'static str,
     /// In one or two sentences, with what to do.
@@ -62,7 +62,7 @@ struct ConsentTemplate<'a> {
 }
 
 /// Renders the consent page.
-pub fn consent(page: &ConsentPage<'_>) -> Response {
+pub(crate) fn consent(page: &ConsentPage<'_>) -> Response {
     let template = ConsentTemplate {
         style: STYLE,
         client_name: page.client_name,

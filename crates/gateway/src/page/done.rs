@@ -8,7 +8,7 @@ use super::{STYLE, render};
 
 /// A page that says what is done.
 #[derive(Debug, Clone)]
-pub struct DonePage {
+pub(crate) struct DonePage {
     /// What is done, in a few words.
     pub title: String,
     /// What that means, in one or two plain sentences. Escaped when rendered.
@@ -24,7 +24,7 @@ struct DoneTemplate<'a> {
 }
 
 /// Renders a page that says a thing is done.
-pub fn done(page: &DonePage) -> Response {
+pub(crate) fn done(page: &DonePage) -> Response {
     let template = DoneTemplate {
         style: STYLE,
         title: &page.title,

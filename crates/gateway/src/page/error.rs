@@ -9,7 +9,7 @@ use super::{STYLE, render};
 
 /// A page that says what happened, why, and what to do next.
 #[derive(Debug, Clone)]
-pub struct ErrorPage {
+pub(crate) struct ErrorPage {
     /// The HTTP status.
     pub status: StatusCode,
     /// What happened, in a few words.
@@ -33,7 +33,7 @@ struct ErrorTemplate<'a> {
 }
 
 /// Renders an error page.
-pub fn error(page: &ErrorPage) -> Response {
+pub(crate) fn error(page: &ErrorPage) -> Response {
     let template = ErrorTemplate {
         style: STYLE,
         title: &page.title,

@@ -20,11 +20,12 @@ use http::{
 };
 use sha2::{Digest as _, Sha256};
 
-pub use consent::{ConsentPage, Warning, consent};
-pub use done::{DonePage, done};
-pub use error::{ErrorPage, error};
-pub use rejected::{RejectedPage, rejected};
-pub use test_sign_in::{TestPage, sentence, shown_value, test_report, test_sign_in};
+pub(crate) use consent::{ConsentPage, Warning, consent};
+pub(crate) use done::{DonePage, done};
+pub(crate) use error::{ErrorPage, error};
+pub(crate) use rejected::{RejectedPage, rejected};
+pub(crate) use test_sign_in::{TestPage, test_report, test_sign_in};
+pub use test_sign_in::{sentence, shown_value};
 
 /// The one stylesheet, on the design tokens that the dashboard shares. It stands in every page, so that a page needs
 /// nothing else.

@@ -10,7 +10,7 @@ use super::{STYLE, render};
 
 /// What the page shows.
 #[derive(Debug, Clone)]
-pub struct RejectedPage<'a> {
+pub(crate) struct RejectedPage<'a> {
     /// What is wrong, in a sentence of ours.
     pub description: &'a str,
     /// The error code of OAuth.
@@ -31,6 +31,6 @@ struct RejectedTemplate<'a> {
 }
 
 /// Renders the page.
-pub fn rejected(page: &RejectedPage<'_>) -> Response {
+pub(crate) fn rejected(page: &RejectedPage<'_>) -> Response {
     render(StatusCode::BAD_REQUEST, &RejectedTemplate { style: STYLE, page })
 }

@@ -13,7 +13,7 @@ const SHOWN: usize = 240;
 
 /// What the page says on which a test begins.
 #[derive(Debug, Clone)]
-pub struct TestPage<'a> {
+pub(crate) struct TestPage<'a> {
     /// The source's name.
     pub source_name: &'a str,
     /// Its issuer.
@@ -72,12 +72,12 @@ struct Row<'a> {
 }
 
 /// Renders the page on which a test begins.
-pub fn test_sign_in(page: &TestPage<'_>) -> Response {
+pub(crate) fn test_sign_in(page: &TestPage<'_>) -> Response {
     render(StatusCode::OK, &TestTemplate { style: STYLE, page })
 }
 
 /// Renders the report of a test.
-pub fn test_report(report: &Report) -> Response {
+pub(crate) fn test_report(report: &Report) -> Response {
     let status = match report.failure {
         Some(_) => StatusCode::BAD_REQUEST,
         None => StatusCode::OK,

@@ -16,7 +16,7 @@ use crate::{directory::Stale, sign_in_trace::Trace, test_report::ReportedFailure
 
 /// Why a sign-in did not go on. Display is for the log: exact, and without secret, code, token or claim value.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The callback's parameters cannot be read.
     #[error("the callback is malformed: {0}")]
     Malformed(String),
@@ -161,7 +161,7 @@ impl Failure {
     }
 
     /// The step that failed.
-    pub fn step(&self) -> Step {
+    pub(crate) fn step(&self) -> Step {
         match self {
             Self::Malformed(_)
             | Self::FormPost

@@ -22,9 +22,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Candidate, CheckResult, check};
-pub use failure::Failure;
-pub use start::{StartError, Started, start};
+pub(crate) use start::{StartError, start};
 
 use std::sync::Arc;
 
@@ -40,7 +38,7 @@ const CALLBACK_PATH: &str = "/oauth2/intermediate_callback";
 const OWN_CALLBACK_PATH: &str = "/oauth2/intermediate_callback/{source}";
 
 /// The callbacks, and the page on which a test sign-in begins.
-pub fn routes() -> Router<Arc<Gateways>> {
+pub(crate) fn routes() -> Router<Arc<Gateways>> {
     Router::new()
         .route(CALLBACK_PATH, get(callback::shared).post(callback::posted))
         .route(OWN_CALLBACK_PATH, get(callback::own).post(callback::posted))

@@ -20,7 +20,7 @@ use crate::{
 
 /// A sign-in that began: where to send the browser, and the cookies to set and to expire.
 #[derive(Debug)]
-pub struct Started {
+pub(crate) struct Started {
     /// The provider's authorization endpoint with our parameters.
     pub redirect: String,
     /// `Set-Cookie`, one header each: the cookie that binds the browser, then those of older sign-ins that give way.
@@ -34,14 +34,14 @@ pub struct StartError(pub ProviderError);
 
 impl StartError {
     /// Whether it is only that too much is asked of the provider at once.
-    pub const fn is_limited(&self) -> bool {
+    pub(crate) const fn is_limited(&self) -> bool {
         matches!(self.0, ProviderError::Fetch(_, FetchError::Limited(_)))
     }
 }
 
 /// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request:
 /// the cookies among them tell how many sign-ins it has under way. A failure is logged here with its reason.
-pub async fn start(
+pub(crate) async fn start(
     app: &Gateways,
     entry: &GatewayEntry,
     source: &UserSource,

@@ -28,6 +28,7 @@ use super::{
     pending::{Aim, PendingSignIn},
     start::{self, Started},
 };
+pub use crate::page::{sentence, shown_value};
 pub use crate::test_report::{Fit, Report, ReportedClaim, ReportedFailure};
 use crate::{
     Gateways, account_sessions,
@@ -311,7 +312,7 @@ pub(super) async fn note_failure(
 }
 
 /// Opens the report of a test.
-pub fn open(app: &Gateways, id: TestSignInId, sealed: &SealedText) -> Result<Report, OpenError> {
+fn open(app: &Gateways, id: TestSignInId, sealed: &SealedText) -> Result<Report, OpenError> {
     let plain = app.keyring.open(Purpose::SignIn, &context(id), sealed)?;
     serde_json::from_slice(&plain).map_err(|_| OpenError)
 }

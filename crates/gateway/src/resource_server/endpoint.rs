@@ -37,11 +37,11 @@ const THROWN_AWAY_MAX: u64 = 16 * 1024 * 1024;
 const THROWN_AWAY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The body of an answer: a server's, as it comes, or what is in memory.
-pub type Answer = gatewright_mcp::answer::Answer<Incoming>;
+pub(crate) type Answer = gatewright_mcp::answer::Answer<Incoming>;
 
 /// Answers a request to the gateway of a slug. Which methods exist is no business of who is not known, so all of them
 /// come here.
-pub async fn answer<B>(
+pub(crate) async fn answer<B>(
     app: &Arc<Gateways>,
     slug: &str,
     record: &RequestRecord,

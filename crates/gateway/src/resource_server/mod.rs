@@ -33,7 +33,7 @@ use seen_tokens::SeenTokens;
 use sessions::EndedElsewhere;
 use transport::Outbound;
 
-pub use endpoint::{Answer, answer};
+pub(crate) use endpoint::{Answer, answer};
 pub use trial::PATIENCE as TRIAL_PATIENCE;
 pub use trial::{Outcome, Told, Tried};
 
@@ -69,17 +69,17 @@ fn list_limits(config: &Config) -> ListLimits {
 
 impl ResourceServer {
     /// Bytes that lists of tools hold.
-    pub fn list_bytes(&self) -> usize {
+    pub(crate) fn list_bytes(&self) -> usize {
         self.federation.list_bytes()
     }
 
     /// Forgets which tokens were verified: each is looked up once more.
-    pub fn forget_tokens(&self) {
+    pub(crate) fn forget_tokens(&self) {
         self.tokens.forget();
     }
 
     /// Nothing is known yet of tokens and servers.
-    pub fn new(
+    pub(crate) fn new(
         config: &Config,
         fetch: Fetch,
         keyring: Keyring,

@@ -43,7 +43,7 @@ impl SeenTokens {
     }
 
     /// What waits to be written of a grant.
-    pub fn of(&self, grant: GrantId) -> Option<Seen> {
+    pub(crate) fn of(&self, grant: GrantId) -> Option<Seen> {
         self.waiting().get(&grant).copied()
     }
 

@@ -19,8 +19,7 @@ use crate::{
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
-    page as pages,
-    relying_party::test_sign_in::{Fit, Report, ReportedClaim},
+    relying_party::test_sign_in::{Fit, Report, ReportedClaim, sentence, shown_value},
     service::user_sources::{self as sources, test_sign_ins as service},
 };
 
@@ -113,7 +112,7 @@ fn result(report: Report, subject_claim: &str) -> Outcome {
         display_name: report.display_name,
         email: report.email,
         failure: report.failure.map(|failure| Failure {
-            reason: pages::sentence(&failure.reason),
+            reason: sentence(&failure.reason),
             advice: failure.advice,
             reference: failure.reference,
         }),
@@ -138,7 +137,7 @@ fn row(claim: ReportedClaim, subject_claim: &str) -> ClaimRow {
     };
     let is_subject = claim.name == subject_claim;
     ClaimRow {
-        value: pages::shown_value(&claim),
+        value: shown_value(&claim),
         is_choice: !is_subject && claim.fit != Fit::Unusable,
         is_subject,
         look,

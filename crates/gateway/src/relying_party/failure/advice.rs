@@ -11,7 +11,7 @@ use crate::{authorization_server::TOO_MANY_ADVICE, fetch::FetchError};
 
 impl Failure {
     /// What the administrator can do about it.
-    pub fn advice(&self) -> &'static str {
+    pub(crate) fn advice(&self) -> &'static str {
         match self {
             Self::Malformed(_) => {
                 "Nothing, unless it happens often: then look for a proxy before this gateway that changes or cuts the query of its addresses."

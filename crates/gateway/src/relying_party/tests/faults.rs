@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use crate::{
     fetch::Limits,
     relying_party::{
-        CheckResult, StartError,
-        check::{Candidate, CheckName, Outcome, check, check_for},
+        StartError,
+        check::{Candidate, CheckName, CheckResult, Outcome, check, check_for},
         testing::{Fault, World},
     },
 };
