@@ -13,7 +13,6 @@ import { startProvider } from "./lib/provider.mjs";
 import { within } from "./lib/time.mjs";
 import { startRmcp } from "./lib/upstreams.mjs";
 
-
 /** As long as a change may take to reach a replica. */
 const SPREAD = 2_000;
 
@@ -38,6 +37,8 @@ for (const store of STORES) {
         servers: [server.id],
       });
       path = new URL(made.url).pathname;
+      const metadata = `${replica.origin}/.well-known/oauth-authorization-server${path}`;
+      await within(SPREAD, async () => (await fetch(metadata)).ok, "the other replica does not know the gateway");
     });
 
     after(async () => {
