@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask <command>`.
 
 mod bench;
+mod conformance;
 mod end_to_end;
 mod faults;
 mod fuzz;
@@ -31,6 +32,8 @@ enum Command {
     Bench(bench::Options),
     /// Causes kills, outages and other faults, and checks what is promised.
     Faults(faults::Options),
+    /// Runs the official conformance suite for servers directly and through gateways, and writes docs/conformance.md.
+    Conformance,
     /// Fuzzes every parser of untrusted input.
     Fuzz(fuzz::Options),
 }
@@ -41,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         Command::Lint(options) => lint::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Faults(options) => faults::run(&options),
+        Command::Conformance => conformance::run(),
         Command::Fuzz(options) => fuzz::run(&options),
     }
 }
