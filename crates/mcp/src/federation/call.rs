@@ -97,11 +97,12 @@ impl CallError {
                     kind.method()
                 ),
             ),
-            // The code of older revisions is one of their own (2025-11-25 server/resources, "Error Handling").
-            Self::Unknown(ListKind::Resources, uri) => {
-                let code = match era {
-                    Era::Modern => ErrorCode::INVALID_PARAMS,
-                    Era::Legacy => ErrorCode::LEGACY_RESOURCE_NOT_FOUND,
+            // The code of older revisions is one of their own (2025-11-25 server/resources, "Error Handling"), though not for
+            // what a reference names (server/utilities/completion, "Error Handling").
+            Self::Unknown(kind @ (ListKind::Resources | ListKind::ResourceTemplates), uri) => {
+                let code = match (era, kind) {
+                    (Era::Legacy, ListKind::Resources) => ErrorCode::LEGACY_RESOURCE_NOT_FOUND,
+                    _ => ErrorCode::INVALID_PARAMS,
                 };
                 Refusal::new(code, "Resource not found")
                     .with_data(format!(r#"{{"uri":{}}}"#, json_string(uri)))

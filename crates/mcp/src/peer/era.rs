@@ -99,9 +99,10 @@ impl SaidError {
     }
 }
 
-/// The codes older implementations refuse a request with before they look at it; no newer one uses them.
+/// The codes older implementations refuse a request with before they look at it; no newer one uses them. One of them has a
+/// meaning of its own: a resource that was not found (2025-11-25 server/resources, "Error Handling").
 const fn is_of_older_sdks(code: ErrorCode) -> bool {
-    -32_019 <= code.0 && code.0 <= -32_000
+    -32_019 <= code.0 && code.0 <= -32_000 && code.0 != ErrorCode::LEGACY_RESOURCE_NOT_FOUND.0
 }
 
 /// The text of a member of an object, where it is a string.
@@ -187,6 +188,8 @@ mod tests {
             (500, error(-32_603, false), true, SessionLoss::No),
             (200, error(-32_000, true), true, SessionLoss::Maybe),
             (200, error(-32_000, false), true, SessionLoss::No),
+            (200, error(-32_002, true), true, SessionLoss::No),
+            (400, error(-32_002, false), true, SessionLoss::No),
             (403, None, false, SessionLoss::No),
             (429, None, false, SessionLoss::No),
             (502, None, false, SessionLoss::No),
