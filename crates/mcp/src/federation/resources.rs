@@ -21,6 +21,31 @@ use crate::{
     wire::listing::ListKind,
 };
 
+/// Steps that matching one URI with the templates of all servers of a gateway may take, a few milliseconds in all.
+const MATCHING_STEPS_MAX: usize = 2_000_000;
+
+/// Whether a URI has no second spelling that its server may read as another resource: no dot segments, no empty ones, no
+/// backslash, and nothing percent-encoded that could stand as itself or as a delimiter (RFC 3986 section 6.2.2). Where not
+/// all resources of a server are offered, another spelling of one that is not would be read by a template.
+fn is_in_normal_form(uri: &str) -> bool {
+    let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    // The authority may be empty: `file:///a`.
+    let path = path.split_once('/').map_or("", |(_, path)| path);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let mut segments = path.split('/').rev().skip_while(|segment| segment.is_empty());
+    let encodes_nothing_plain = uri.split('%').skip(1).all(|rest| {
+        let byte = rest
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_some_and(|byte| !byte.is_ascii_graphic() && !byte.is_ascii_control())
+    });
+    encodes_nothing_plain
+        && !uri.contains('\\')
+        && !scheme.bytes().any(|byte| byte.is_ascii_uppercase())
+        && segments.all(|segment| !matches!(segment, "" | "." | ".."))
+}
+
 /// The resources and templates of a gateway, as far as they are known.
 struct Known {
     resources: Result<Seen, Unavailable>,
@@ -33,13 +58,13 @@ fn view(seen: &Result<Seen, Unavailable>) -> Option<&Arc<View>> {
 
 impl Known {
     /// Where the lists say that a URI leads.
-    fn find(&self, plan: &Plan, uri: &str) -> Option<Resolved> {
+    fn find(&self, plan: &Plan, uri: &str, budget: &mut usize) -> Option<Resolved> {
         let listed = view(&self.resources).and_then(|resources| Resolved::of(resources, uri));
         listed.or_else(|| {
             let may_read = |server| self.may_read(plan, server, uri);
             let templates = view(&self.templates)?;
             templates
-                .matching_server(&plan.servers, uri, may_read)
+                .matching_server(&plan.servers, uri, budget, may_read)
                 .map(Resolved::unlisted)
         })
     }
@@ -50,7 +75,8 @@ impl Known {
         match plan.servers[server].chosen(ListKind::Resources) {
             OfServer::All => true,
             OfServer::Items(_) => {
-                view(&self.resources).and_then(|view| view.lists(server, uri)) == Some(false)
+                let listed = view(&self.resources).and_then(|view| view.lists(server, uri));
+                listed == Some(false) && is_in_normal_form(uri)
             }
         }
     }
@@ -76,7 +102,9 @@ impl<P: Peers> Federation<P> {
     /// Where the resource that a call names leads.
     pub(super) async fn find_resource(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
         let (plan, caller, uri) = (call.plan, call.message.caller, call.aim.name());
-        if let Some(found) = self.what_is_listed(call, Freshness::Any).await.find(plan, uri) {
+        let mut budget = MATCHING_STEPS_MAX;
+        let known = self.what_is_listed(call, Freshness::Any).await;
+        if let Some(found) = known.find(plan, uri, &mut budget) {
             return Ok(found);
         }
         let seen_at = self.seen.server_of(caller.key, uri).and_then(|id| {
@@ -90,11 +118,11 @@ impl<P: Peers> Federation<P> {
         }
         // Boxed because it is rare and large.
         let now = Box::pin(self.what_is_listed(call, Freshness::LookAgain)).await;
-        match now.find(plan, uri) {
+        match now.find(plan, uri, &mut budget) {
             Some(found) => Ok(found),
             None => Err(match now.failure(plan) {
                 Some(why) => why.into(),
-                None => CallError::Unknown(ListKind::Resources, uri.to_owned()),
+                None => CallError::Unknown(call.aim.kind, uri.to_owned()),
             }),
         }
     }
@@ -106,5 +134,40 @@ impl<P: Peers> Federation<P> {
             self.view(plan, ListKind::ResourceTemplates, caller, freshness, None),
         );
         Known { resources, templates }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_in_normal_form;
+
+    #[test]
+    fn another_spelling_of_a_resource_is_not_in_normal_form() {
+        for plain in [
+            "file:///a/b.txt",
+            "file:///a%20b",
+            "file:///caf%C3%A9/",
+            "db://users/7?x=1",
+            "ui://a",
+            "note:a",
+            "file:///a/..b",
+        ] {
+            assert!(is_in_normal_form(plain), "{plain}");
+        }
+        for other in [
+            "file:///a/./b.txt",
+            "file:///a/../b.txt",
+            "file:///a/..",
+            "file:///a//b.txt",
+            "file:///a/%62.txt",
+            "file:///a%2Fb.txt",
+            "file:///a%5cb.txt",
+            "file:///a/b.txt%00",
+            "file:///a/b%",
+            "file:///a\\b.txt",
+            "FILE:///a/b.txt",
+        ] {
+            assert!(!is_in_normal_form(other), "{other}");
+        }
     }
 }

@@ -65,12 +65,14 @@ struct Template {
 }
 
 impl Template {
-    /// Whether a URI may be an expansion. Of what cannot be matched it is not known, so it counts where it forbids.
-    fn matches(&self, uri: &str) -> bool {
-        match &self.pattern {
-            Some(pattern) => pattern.matches(uri),
-            None => !self.is_offered,
-        }
+    /// Whether a URI may be an expansion. Of what cannot be matched, or not with what is left of the budget, it is not known,
+    /// so it counts where it forbids.
+    fn matches(&self, uri: &str, budget: &mut usize) -> bool {
+        let known = self
+            .pattern
+            .as_ref()
+            .and_then(|pattern| pattern.matches_within(uri, budget));
+        known.unwrap_or(!self.is_offered)
     }
 }
 
@@ -212,10 +214,11 @@ impl View {
         self.lists.get(server)?.as_ref()?.entries.get(entry)
     }
 
-    /// Whether a server lists this name or URI, offered or not; nothing where its list is not known.
+    /// Whether a server lists this name or URI, offered or not; nothing where its list is not known, or not all of it.
     pub(super) fn lists(&self, server: usize, key: &str) -> Option<bool> {
         let list = self.lists.get(server)?.as_ref()?;
-        Some(list.entries.iter().any(|entry| *entry.key == *key))
+        let is_listed = list.entries.iter().any(|entry| *entry.key == *key);
+        (is_listed || !list.truncated).then_some(is_listed)
     }
 
     /// The first server that offers a template which a URI matches, none that the URI matches is not offered, and that
@@ -224,12 +227,13 @@ impl View {
         &self,
         servers: &[Offered],
         uri: &str,
+        budget: &mut usize,
         may_read: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let templates = self.templates.get_or_init(|| self.read_templates(servers));
         let mut matched = templates
             .iter()
-            .filter(|template| template.matches(uri))
+            .filter(|template| template.matches(uri, budget))
             .peekable();
         while let Some(first) = matched.next() {
             let mut all_offered = first.is_offered;

@@ -81,12 +81,18 @@ impl UriTemplate {
         })
     }
 
-    /// Whether a URI can be an expansion of the template.
-    pub fn matches(&self, uri: &str) -> bool {
+    /// Whether a URI can be an expansion of the template; `None` if it would take more steps than are left of `budget`.
+    pub fn matches_within(&self, uri: &str, budget: &mut usize) -> Option<bool> {
         let uri = uri.as_bytes();
         let Some(rest) = uri.strip_prefix(&*self.prefix).filter(|_| uri.len() <= URI_MAX) else {
-            return false;
+            return Some(false);
         };
+        let steps = (rest.len() + 1) * (self.parts.len() - self.prefix.len() + 1);
+        *budget = budget.checked_sub(steps)?;
+        Some(self.matches_after_prefix(rest))
+    }
+
+    fn matches_after_prefix(&self, rest: &[u8]) -> bool {
         // All places of the template that the URI may have come to, instead of one after the other: no template can make
         // it try again and again.
         let end = self.parts.len();
@@ -94,7 +100,8 @@ impl UriTemplate {
         self.reach(&mut at, self.prefix.len());
         for &byte in rest {
             next.fill(false);
-            for (place, part) in self.parts.iter().enumerate().filter(|(place, _)| at[*place]) {
+            let parts = self.parts.iter().enumerate().skip(self.prefix.len());
+            for (place, part) in parts.filter(|(place, _)| at[*place]) {
                 match *part {
                     Part::Byte(wanted) if wanted == byte => self.reach(&mut next, place + 1),
                     Part::One(class) if class.has(byte) => self.reach(&mut next, place + 1),
@@ -159,7 +166,9 @@ mod tests {
     use super::*;
 
     fn matches(template: &str, uri: &str) -> bool {
-        UriTemplate::parse(template).expect("a template").matches(uri)
+        let template = UriTemplate::parse(template).expect("a template");
+        let mut budget = usize::MAX;
+        template.matches_within(uri, &mut budget).expect("steps enough")
     }
 
     #[test]
@@ -226,6 +235,17 @@ mod tests {
         assert!(began.elapsed().as_secs() < 5);
     }
 
+    #[test]
+    fn no_more_steps_are_taken_than_are_left() {
+        let template = UriTemplate::parse("x://{a}/{b}").unwrap();
+        let mut budget = 60;
+        assert_eq!(template.matches_within("y://1/2", &mut budget), Some(false));
+        assert_eq!(budget, 60);
+        assert_eq!(template.matches_within("x://1/2", &mut budget), Some(true));
+        assert!(budget < 60);
+        assert_eq!(template.matches_within(&"x://1/2".repeat(10), &mut budget), None);
+    }
+
     proptest! {
         /// What simple and reserved variables expand to matches, whatever stands between them.
         #[test]
@@ -239,7 +259,7 @@ mod tests {
         #[test]
         fn nothing_panics(template in "[a-z{}+#./;?&*,:é]{0,40}", uri in any::<String>()) {
             if let Some(template) = UriTemplate::parse(&template) {
-                let _ = template.matches(&uri);
+                let _ = template.matches_within(&uri, &mut 10_000);
             }
         }
     }

@@ -88,8 +88,9 @@ async fn no_read_escapes_what_is_offered() {
             let params = format!(
                 r#""ref":{{"type":"ref/resource","uri":"{reference}"}},"argument":{{"name":"t","value":""}}"#
             );
+            // What a reference names has no code of its own in either revision.
             let answer = client.ask("completion/complete", &params).await;
-            assert_not_found(&answer, era, reference);
+            assert_not_found(&answer, Era::Modern, reference);
         }
         assert_eq!(one.received("resources/read").len(), 2);
         assert_eq!(two.received("resources/read").len(), 0);
@@ -196,7 +197,7 @@ proptest! {
                 assert_eq!(answer.get("result").is_some(), read[0] || read[1]);
                 for n in [0, 1].into_iter().filter(|n| read[*n]) {
                     let of_server = of_server(n);
-                    let matching: Vec<_> = templates[n].iter().filter(|one| UriTemplate::parse(one).unwrap().matches(uri)).collect();
+                    let matching: Vec<_> = templates[n].iter().filter(|one| UriTemplate::parse(one).unwrap().matches_within(uri, &mut 100_000).unwrap()).collect();
                     let is_listed = listed[n].contains(&uri);
                     let covered = if is_listed {
                         of_server.offers(uri)
