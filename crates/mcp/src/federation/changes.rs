@@ -2,15 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
-    task::AbortHandle,
-    time::Instant,
-};
+use gatewright_domain::id::ProjectId;
+use tokio::{sync::broadcast, task::AbortHandle, time::Instant};
 
 use super::{server::Server, servers::Federation};
 use crate::{
@@ -25,8 +25,6 @@ use crate::{
 
 /// Announcements of one server that wait for who listens; who is further behind takes it that everything has changed.
 const WAITING_MAX: usize = 64;
-/// Streams that the process listens to at once. Lists of a server that is not listened to are read again when they are old.
-pub(super) const STREAMS_MAX: usize = 1_024;
 /// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
 const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(5);
@@ -74,7 +72,15 @@ impl Changes {
 #[derive(Debug)]
 pub(super) struct Stream {
     task: AbortHandle,
-    _place: OwnedSemaphorePermit,
+    /// Whether the server turned out to announce nothing.
+    is_needless: Arc<AtomicBool>,
+}
+
+impl Stream {
+    /// Whether others of its user may hold it too. One whose user may not go on is over, and another of theirs opens anew.
+    fn serves(&self) -> bool {
+        !self.task.is_finished() || self.is_needless.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Stream {
@@ -86,15 +92,21 @@ impl Drop for Stream {
 impl<P: Peers> Federation<P> {
     /// Listens to a server for a user, with the stream that others of theirs hold already, or with one that serves all users
     /// of a server that tells none apart. Nothing where as many streams are open as may be.
-    pub(super) fn listen_to(&self, server: &Arc<Server>, caller: Caller<'_>) -> Option<Arc<Stream>> {
+    pub(super) fn listen_to(
+        &self,
+        project: ProjectId,
+        server: &Arc<Server>,
+        caller: Caller<'_>,
+    ) -> Option<Arc<Stream>> {
         let upstream = &server.upstream;
         let is_shared = upstream.era() == Some(Era::Modern) && !upstream.knows_users();
         let of = (!is_shared).then_some(caller.key);
         let mut streams = (server.changes.streams.lock()).unwrap_or_else(PoisonError::into_inner);
-        if let Some(stream) = streams.get(&of).and_then(Weak::upgrade) {
+        let known = streams.get(&of).and_then(Weak::upgrade);
+        if let Some(stream) = known.filter(|stream| stream.serves()) {
             return Some(stream);
         }
-        let place = Arc::clone(&self.listening).try_acquire_owned().ok()?;
+        let place = self.listening.take(project, caller.key)?;
         let listening = listen(
             Arc::clone(&self.peers),
             Arc::clone(server),
@@ -102,9 +114,17 @@ impl<P: Peers> Federation<P> {
             (caller.key, caller.class),
             caller.identity.kept(),
         );
+        let is_needless = Arc::new(AtomicBool::new(false));
+        let found = Arc::clone(&is_needless);
+        let task = tokio::spawn(async move {
+            let listened = listening.await;
+            found.store(listened == Listened::Never, Ordering::Relaxed);
+            // Given back with the end of the task, not with the last who would have listened.
+            drop(place);
+        });
         let stream = Arc::new(Stream {
-            task: tokio::spawn(listening).abort_handle(),
-            _place: place,
+            task: task.abort_handle(),
+            is_needless,
         });
         streams.retain(|_, stream| stream.strong_count() > 0);
         streams.insert(of, Arc::downgrade(&stream));
@@ -119,7 +139,7 @@ async fn listen<P: Peers>(
     of: Option<CallerKey>,
     (key, class): (CallerKey, RuleClass),
     identity: Arc<dyn Identify>,
-) {
+) -> Listened {
     let alive = identity.alive();
     let caller = Caller {
         key,
@@ -131,12 +151,16 @@ async fn listen<P: Peers>(
         None => server.has_changed_for_all(kind),
     };
     let mut pause = PAUSE;
+    let mut missed = false;
     // A stream that serves all users is not of the one who opened it.
     while of.is_none() || alive() {
         let began = Instant::now();
-        match peers.listen(&server.upstream, caller, &changed).await {
-            Ok(Listened::Never) => return,
-            Ok(Listened::Ended) => {}
+        let listened = peers.listen(&server.upstream, caller, missed, &changed).await;
+        match listened {
+            Ok(Listened::Never) => return Listened::Never,
+            // What changes until it is open again is announced to no one.
+            Ok(Listened::Ended) => missed = true,
+            Ok(Listened::Refused) => {}
             Err(why) => {
                 tracing::debug!(server = server.slug(), %why, "a server is not listened to");
             }
@@ -147,9 +171,5 @@ async fn listen<P: Peers>(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
-}
-
-/// How many streams may be listened to.
-pub(super) fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(STREAMS_MAX))
+    Listened::Refused
 }

@@ -19,6 +19,7 @@ pub mod merge;
 pub mod naming;
 pub(crate) mod news;
 mod offered;
+mod places;
 pub(crate) mod plan;
 mod resolved;
 mod resources;

@@ -30,11 +30,10 @@ use crate::{
     wire::listing::ListKind,
 };
 
+pub(crate) use crate::peer::listening::ANNOUNCED;
+
 /// A client is told of changes no more often.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// The lists that change apart: templates change with the resources.
-pub(crate) const ANNOUNCED: [ListKind; 3] = [ListKind::Tools, ListKind::Prompts, ListKind::Resources];
 
 /// What one client is told.
 pub(crate) struct News {
@@ -60,7 +59,7 @@ impl<P: Peers> Federation<P> {
                 .map(|server| changes(server.changes.hear()).boxed())
                 .collect(),
             _streams: servers()
-                .filter_map(|server| self.listen_to(server, caller))
+                .filter_map(|server| self.listen_to(plan.project, server, caller))
                 .collect(),
             changed: [false; 3],
             quiet: None,

@@ -11,12 +11,11 @@ use std::{
 
 use gatewright_domain::{Timestamp, id::ServerId};
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 
 use super::{
-    changes,
     list_memory::{Kept, ListLimits, ListMemory},
     lists::Lists,
+    places::Places,
     plan::{GatewayConfig, Plan},
     seen_uris::SeenUris,
     server::Server,
@@ -40,7 +39,7 @@ pub(crate) struct Federation<P> {
     pub(crate) views: Cache<ViewKey, Arc<Kept<View>>>,
     next_serial: AtomicU64,
     /// Places for streams that servers are listened to with.
-    pub(super) listening: Arc<Semaphore>,
+    pub(super) listening: Arc<Places>,
     /// URIs that answers of servers named.
     pub(super) seen: Arc<SeenUris>,
     /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
@@ -76,7 +75,7 @@ impl<P: Peers> Federation<P> {
                 .time_to_idle(VIEW_IDLE)
                 .build(),
             next_serial: AtomicU64::new(0),
-            listening: changes::places(),
+            listening: Arc::default(),
             seen: Arc::default(),
             servers: Mutex::default(),
         }

@@ -35,6 +35,14 @@ impl CallerKey {
         Self(key)
     }
 
+    /// A key that is known, for tests.
+    #[cfg(test)]
+    pub(crate) fn known(number: u64) -> Self {
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        Self(key)
+    }
+
     /// The key as bytes, for sealing into a session id.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

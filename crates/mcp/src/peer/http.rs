@@ -82,9 +82,10 @@ impl<T: Transport> Peers for Net<T> {
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
+        missed: bool,
         changed: &(dyn Fn(ListKind) + Send + Sync),
     ) -> Result<Listened, Unavailable> {
-        self.hear(upstream, caller, changed).await
+        self.hear(upstream, caller, missed, changed).await
     }
 
     /// Ends the session that was begun, where one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.

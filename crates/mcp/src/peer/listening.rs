@@ -9,6 +9,7 @@ use http::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 use http_body_util::BodyExt as _;
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     answer_events::EVENT_MAX,
@@ -34,6 +35,12 @@ const FILTER: &str =
     r#""notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true}"#;
 /// A stream on which nothing comes for so long, not even a comment, is opened again.
 const SILENCE_MAX: Duration = Duration::from_mins(30);
+/// The lists that change apart: templates change with the resources.
+pub(crate) const ANNOUNCED: [ListKind; 3] = [ListKind::Tools, ListKind::Prompts, ListKind::Resources];
+/// A list is said to have changed no more often.
+const QUIET: Duration = Duration::from_secs(1);
+/// Requests of the server that are answered on one stream, pings above all; later ones are not.
+const REPLIES_MAX: usize = 64;
 /// Events of what is listened to are small; a stream with a larger one ends.
 const ANNOUNCED_MAX: usize = 64 * 1024;
 const _: () = assert!(ANNOUNCED_MAX < EVENT_MAX);
@@ -43,16 +50,51 @@ const _: () = assert!(ANNOUNCED_MAX < EVENT_MAX);
 pub(crate) enum Listened {
     /// The server announces nothing.
     Never,
+    /// It refused for now.
+    Refused,
     /// Its stream has ended.
     Ended,
 }
 
+/// Which lists have changed, each told at most once a second, however often the server says it: what is told makes every
+/// list of the server be read again.
+struct Announced<'a> {
+    changed: &'a (dyn Fn(ListKind) + Send + Sync),
+    waiting: [bool; ANNOUNCED.len()],
+    told: Option<Instant>,
+}
+
+impl Announced<'_> {
+    fn note(&mut self, kind: ListKind) {
+        if let Some(at) = ANNOUNCED.iter().position(|announced| *announced == kind) {
+            self.waiting[at] = true;
+        }
+    }
+
+    /// When what waits is to be told; nothing while nothing waits.
+    fn due(&self) -> Option<Instant> {
+        let waits = self.waiting.contains(&true);
+        waits.then(|| self.told.map_or_else(Instant::now, |told| told + QUIET))
+    }
+
+    fn tell(&mut self) {
+        self.told = Some(Instant::now());
+        for (kind, waiting) in ANNOUNCED.into_iter().zip(std::mem::take(&mut self.waiting)) {
+            if waiting {
+                (self.changed)(kind);
+            }
+        }
+    }
+}
+
 impl<T: Transport> Net<T> {
-    /// Listens to a server until its stream ends. `changed` is told which lists have changed.
+    /// Listens to a server until its stream ends. `changed` is told which lists have changed: all of them once the stream is
+    /// open, where some may have been `missed`.
     pub(super) async fn hear(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
+        missed: bool,
         changed: &(dyn Fn(ListKind) + Send + Sync),
     ) -> Result<Listened, Unavailable> {
         let (request, session) = match self.era_of(upstream, caller).await? {
@@ -70,26 +112,57 @@ impl<T: Transport> Net<T> {
             return Err(upstream.unreachable());
         };
         if !answer.status().is_success() {
-            // The session may be over, which the next request in it finds out.
-            let again = session.is_some() && answer.status() == StatusCode::NOT_FOUND
-                || answer.status().is_server_error();
-            return Ok(if again { Listened::Ended } else { Listened::Never });
+            return Ok(match (answer.status(), &session) {
+                (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED, _)
+                | (StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, None) => Listened::Never,
+                // The session is over (2025-11-25 basic/transports, "Session Management"): another one begins.
+                (StatusCode::NOT_FOUND, Some(session)) => {
+                    upstream.sessions.slot(caller.key).forget(session);
+                    session.is_over();
+                    Listened::Refused
+                }
+                // A proxy that has enough for now, or a server that has not noticed that an earlier stream broke.
+                _ => Listened::Refused,
+            });
         }
         if media_type(answer.headers()) != MediaType::EventStream {
             return Ok(Listened::Never);
         }
         let (head, mut body) = answer.into_parts();
         let mut decoder = Decoder::new(ANNOUNCED_MAX);
-        while let Some(data) = next_data(&mut body).await {
+        let mut announced = Announced {
+            changed,
+            waiting: [missed; ANNOUNCED.len()],
+            told: None,
+        };
+        let mut replies = 0;
+        loop {
+            let due = announced.due();
+            let data = tokio::select! {
+                data = next_data(&mut body) => data,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    announced.tell();
+                    continue;
+                }
+            };
+            let Some(data) = data else {
+                return Ok(Listened::Ended);
+            };
             decoder.push(data);
-            while let Ok(Some(event)) = decoder.next_event() {
+            loop {
+                let event = match decoder.next_event() {
+                    Ok(Some(event)) => event,
+                    Ok(None) => break,
+                    Err(_) => return Ok(Listened::Ended),
+                };
                 match envelope::parse(&event.data, &Limits::default()) {
                     Ok(Message::Notification(notification)) => {
                         if let Some(kind) = changed_list(&notification.method.value) {
-                            changed(kind);
+                            announced.note(kind);
                         }
                     }
-                    Ok(Message::Request(request)) if session.is_some() => {
+                    Ok(Message::Request(request)) if session.is_some() && replies < REPLIES_MAX => {
+                        replies += 1;
                         let back = Back {
                             net: &**self,
                             upstream,
@@ -103,7 +176,6 @@ impl<T: Transport> Net<T> {
                 }
             }
         }
-        Ok(Listened::Ended)
     }
 }
 

@@ -72,11 +72,13 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         cancelled: Option<&CancellationToken>,
     ) -> impl Future<Output = Result<Attempt<Self::Body>, CallError>> + Send;
 
-    /// Listens to a server for a user until its stream ends. `changed` is told which lists have changed.
+    /// Listens to a server for a user until its stream ends. `changed` is told which lists have changed: all of them once it
+    /// is open, where some may have been `missed`.
     fn listen(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
+        missed: bool,
         changed: &(dyn Fn(ListKind) + Send + Sync),
     ) -> impl Future<Output = Result<Listened, Unavailable>> + Send;
 

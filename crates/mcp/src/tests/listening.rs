@@ -1,7 +1,10 @@
 //! What servers announce, and what is changed of the gateway, reaches the clients that listen.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,7 +19,7 @@ use crate::{
     endpoint::answer::Answer,
     federation::Plan,
     testing::{
-        net::{FakeBody, FakeServer, Pieces, User, World, answer, event},
+        net::{FakeBody, FakeServer, Pieces, User, World, answer, event, json_answer},
         offers::{Offers, prompt},
     },
     wire::version::Era,
@@ -243,7 +246,11 @@ async fn a_stream_that_ends_is_opened_again_and_a_server_without_one_is_left_alo
     let mut stream = body(world.get(always(&plan), &ADA, &headers, &shutdown));
     tell(&open, 1, &[]).await;
     open.lock().unwrap().clear();
-    assert_eq!(next(&mut stream).await, None);
+    // Changes in between are told by no one, so all lists count as changed once the server is listened to again.
+    for what in ["tools", "prompts", "resources"] {
+        let told = next(&mut stream).await.unwrap();
+        assert_eq!(told["method"], format!("notifications/{what}/list_changed"));
+    }
     tell(&open, 1, &[changed("tools")]).await;
     assert!(next(&mut stream).await.is_some());
     assert_eq!(silent.received("subscriptions/listen").len(), 1);
@@ -254,6 +261,47 @@ async fn a_stream_that_ends_is_opened_again_and_a_server_without_one_is_left_alo
         tokio::task::yield_now().await;
     }
     assert!(ended.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_with_an_event_that_is_too_large_is_left() {
+    let (server, open) = announcing(Era::Modern);
+    let world = World::new(&[("one", &server)]);
+    let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
+    let headers = world.begin(&plan, &ADA).await;
+    let shutdown = CancellationToken::new();
+    let mut stream = body(world.get(always(&plan), &ADA, &headers, &shutdown));
+    tell(&open, 1, &[Bytes::from(vec![b'x'; 100_000])]).await;
+    let endless = open.lock().unwrap().remove(0).1;
+    assert_eq!(
+        next(&mut stream).await.unwrap()["method"],
+        "notifications/tools/list_changed"
+    );
+    assert!(endless.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_for_a_moment_is_asked_again_and_one_that_cannot_is_not() {
+    for (status, asked_again) in [(429, true), (409, true), (403, true), (405, false), (501, false)] {
+        let well = Offers::default().server(Era::Legacy);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let asks = Arc::clone(&asked);
+        let server = FakeServer::new(move |received| match received.verb {
+            http::Method::GET => {
+                asks.fetch_add(1, Ordering::Relaxed);
+                Ok(json_answer(status, "{}"))
+            }
+            _ => (well.handler)(received),
+        });
+        let world = World::new(&[("one", &server)]);
+        let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
+        let headers = world.begin(&plan, &ADA).await;
+        let shutdown = CancellationToken::new();
+        let mut stream = body(world.get(always(&plan), &ADA, &headers, &shutdown));
+        assert_eq!(next(&mut stream).await, None);
+        let asked = asked.load(Ordering::Relaxed);
+        assert_eq!(asked > 1, asked_again, "{status}: {asked}");
+    }
 }
 
 #[tokio::test]

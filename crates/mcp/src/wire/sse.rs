@@ -111,8 +111,12 @@ impl Decoder {
         }
     }
 
-    /// Takes the next chunk. Call [`Self::next_event`] until it has none before the next one.
+    /// Takes the next chunk. Call [`Self::next_event`] until it has none before the next one. After an error nothing is kept.
     pub fn push(&mut self, chunk: Bytes) {
+        if self.failed {
+            self.chunk = Bytes::new();
+            return;
+        }
         if self.chunk.is_empty() {
             self.chunk = chunk;
         } else {

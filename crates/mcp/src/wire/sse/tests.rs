@@ -140,6 +140,16 @@ fn nothing_in_an_event_makes_another() {
     );
 }
 
+#[test]
+fn after_an_event_that_is_too_large_nothing_is_kept() {
+    let mut decoder = Decoder::new(10);
+    for _ in 0..100 {
+        decoder.push(Bytes::from_static(b"xxxxxxxxxxxxxxxxxxxx"));
+        assert_eq!(decoder.next_event(), Err(SseError::TooLarge(10)));
+    }
+    assert!(decoder.buffered() <= 20, "{}", decoder.buffered());
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded_however_it_is_cut(

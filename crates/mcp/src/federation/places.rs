@@ -1,0 +1,114 @@
+//! How many streams servers are listened to with at once: in all, of one project and of one user, so that no tenant takes
+//! the places of the others.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gatewright_domain::id::ProjectId;
+
+use crate::peer::caller::CallerKey;
+
+/// In all. Lists of a server that is not listened to are read again when they are old.
+const IN_ALL: usize = 256;
+/// Of one project.
+const OF_PROJECT: usize = IN_ALL / 4;
+/// Of one user.
+const OF_USER: usize = 16;
+
+/// The streams that are open, counted.
+#[derive(Debug, Default)]
+pub(super) struct Places(Mutex<Taken>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    in_all: usize,
+    of_projects: HashMap<ProjectId, usize>,
+    of_users: HashMap<CallerKey, usize>,
+}
+
+/// A place of one stream, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    project: ProjectId,
+    user: CallerKey,
+}
+
+impl Places {
+    /// A place for a stream that a user of a project opens; nothing where there are as many as may be.
+    pub(super) fn take(self: &Arc<Self>, project: ProjectId, user: CallerKey) -> Option<Place> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |of: Option<&usize>| of.copied().unwrap_or_default();
+        if taken.in_all >= IN_ALL
+            || count(taken.of_projects.get(&project)) >= OF_PROJECT
+            || count(taken.of_users.get(&user)) >= OF_USER
+        {
+            return None;
+        }
+        taken.in_all += 1;
+        *taken.of_projects.entry(project).or_default() += 1;
+        *taken.of_users.entry(user).or_default() += 1;
+        drop(taken);
+        let places = Arc::clone(self);
+        Some(Place {
+            places,
+            project,
+            user,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.in_all -= 1;
+        give_back(&mut taken.of_projects, &self.project);
+        give_back(&mut taken.of_users, &self.user);
+    }
+}
+
+fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{clock::FixedClock, entropy::SystemEntropy};
+
+    use super::*;
+
+    fn project() -> ProjectId {
+        ProjectId::generate(&FixedClock::at_seconds(1_800_000_000), &SystemEntropy)
+    }
+
+    fn user(number: u64) -> CallerKey {
+        CallerKey::known(number)
+    }
+
+    #[test]
+    fn no_user_and_no_project_takes_the_places_of_others() {
+        let places = Arc::new(Places::default());
+        let (busy, calm) = (project(), project());
+        let of_one: Vec<_> = (0..100).map_while(|_| places.take(busy, user(0))).collect();
+        assert_eq!(of_one.len(), OF_USER);
+        let of_others: Vec<_> = (1..1_000)
+            .map_while(|number| places.take(busy, user(number)))
+            .collect();
+        assert_eq!(of_one.len() + of_others.len(), OF_PROJECT);
+        assert!(places.take(calm, user(1_000)).is_some());
+        drop((of_one, of_others));
+        let taken = places.0.lock().unwrap();
+        assert_eq!(
+            (taken.in_all, taken.of_projects.len(), taken.of_users.len()),
+            (0, 0, 0)
+        );
+    }
+}
