@@ -7,12 +7,12 @@ import { RUNS, nameOf, runSuite } from "./suite.mjs";
 
 const LIST = join(import.meta.dirname, "differences.json");
 
-/** Makes every run at every place, one after the other: `[{ run, direct, places }]`, each as {@link runSuite} returns it. */
-export async function measure({ told = () => {} } = {}) {
+/** Makes these runs at every place, one after the other: `[{ run, direct, places }]`, each as {@link runSuite} returns it. */
+export async function measure({ runs = RUNS, told = () => {} } = {}) {
   const places = await startPlaces();
   try {
     const measured = [];
-    for (const run of RUNS) {
+    for (const run of runs) {
       told(nameOf(run));
       const direct = await runSuite(run, places.directly(run.revision));
       const through = {};
@@ -62,4 +62,17 @@ export const writeKnown = (list) => writeFile(LIST, `${JSON.stringify(list, null
 export function compare(found, listed) {
   const [now, before] = [new Set(found), new Set(listed)];
   return { added: found.filter((each) => !before.has(each)), mended: listed.filter((each) => !now.has(each)) };
+}
+
+/** Measures everything, and once more the runs that are not as the list says: the suite waits for some answers for only half a second. */
+export async function measureTwice() {
+  const listed = await known();
+  const isAsListed = (each) => {
+    const { added, mended } = compare(differences([each]), listed.filter((line) => line.startsWith(`${nameOf(each.run)} | `)));
+    return added.length + mended.length === 0;
+  };
+  const first = await measure();
+  const odd = first.filter((each) => !isAsListed(each)).map(({ run }) => run);
+  const again = odd.length > 0 ? await measure({ runs: odd }) : [];
+  return first.map((each) => again.find(({ run }) => run === each.run) ?? each);
 }
