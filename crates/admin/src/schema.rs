@@ -52,6 +52,39 @@ pub struct AllowedTool {
     pub tool: String,
 }
 
+/// A prompt a gateway offers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AllowedPrompt {
+    /// The id of the server that has it.
+    pub server: String,
+    /// Its name at that server.
+    pub prompt: String,
+}
+
+/// A resource or resource template a gateway offers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AllowedResource {
+    /// The id of the server that has it.
+    pub server: String,
+    /// The URI of a resource, or the URI template of a resource template, exactly as that server writes it. A template
+    /// stands for all URIs that match it.
+    pub uri: String,
+}
+
+/// Which kinds of things a gateway offers. Of a kind that is turned off it offers nothing, whatever its list names.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OfferedKinds {
+    /// Offer tools.
+    #[schema(required = false, default = true)]
+    pub tools: bool,
+    /// Offer prompts.
+    #[schema(required = false, default = true)]
+    pub prompts: bool,
+    /// Offer resources and resource templates.
+    #[schema(required = false, default = true)]
+    pub resources: bool,
+}
+
 /// Lifetimes and registration switches of a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GatewaySettings {

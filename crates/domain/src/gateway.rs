@@ -1,10 +1,16 @@
 //! Gateways: an MCP endpoint that federates tools of several servers for the users of one mode.
 
 mod fields;
+mod offer;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::fields::{GatewayFields, REVOCATION_LEEWAY, check_slug, mint_slug};
+pub use self::{
+    fields::{GatewayFields, REVOCATION_LEEWAY, check_slug, mint_slug},
+    offer::{Allowed, AllowedPrompt, AllowedResource, AllowedTool, MAX_RESOURCE_URI, OfferedKinds},
+};
 
 use crate::{
     Timestamp,
@@ -38,8 +44,14 @@ pub struct Gateway {
     pub trusted_clients: Vec<TrustedClient>,
     /// The servers it federates, in order; empty means all servers of the project.
     pub servers: Vec<ServerId>,
+    /// Which kinds of things it offers.
+    pub offers: OfferedKinds,
     /// The tools it offers; empty means all tools of those servers.
     pub allowed_tools: Vec<AllowedTool>,
+    /// The prompts it offers; empty means all prompts of those servers.
+    pub allowed_prompts: Vec<AllowedPrompt>,
+    /// The resources and resource templates it offers; empty means all of those servers.
+    pub allowed_resources: Vec<AllowedResource>,
     /// Whether it is active.
     pub status: GatewayStatus,
     /// Lifetimes and registration switches.
@@ -48,6 +60,16 @@ pub struct Gateway {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Gateway {
+    /// The servers that its tools, prompts and resources name.
+    pub fn servers_of_choices(&self) -> BTreeSet<ServerId> {
+        let tools = self.allowed_tools.iter().map(Allowed::server);
+        let prompts = self.allowed_prompts.iter().map(Allowed::server);
+        let resources = self.allowed_resources.iter().map(Allowed::server);
+        tools.chain(prompts).chain(resources).collect()
+    }
 }
 
 /// Who the users of a gateway are: exactly one mode.
@@ -113,16 +135,6 @@ pub struct TrustedClient {
     /// Skip the page for loopback redirects too, which any local program can receive (RFC 8252 section 8.6).
     #[serde(default)]
     pub allow_loopback: bool,
-}
-
-/// A tool that a gateway offers, identified by its server and its name there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `server` and `tool`")]
-pub struct AllowedTool {
-    /// The server.
-    pub server: ServerId,
-    /// The tool's name at that server.
-    pub tool: String,
 }
 
 worded! {

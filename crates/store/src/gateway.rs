@@ -1,7 +1,5 @@
 //! Gateways and the slugs they hold.
 
-use std::collections::BTreeSet;
-
 use gatewright_domain::{
     Timestamp,
     gateway::{Authentication, Gateway, GatewayStatus, Mode},
@@ -23,7 +21,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, project_id, name, description, instructions, slug, mode, user_source_id, trusted_clients, \
-             allowed_tools, status, settings, created_at, updated_at FROM gateways ",
+             offers, allowed_tools, allowed_prompts, allowed_resources, status, settings, created_at, updated_at \
+             FROM gateways ",
             $rest
         )
     };
@@ -58,8 +57,9 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
         return Ok(GatewayWrite::SlugTaken);
     }
     let sql = "INSERT INTO gateways (id, project_id, name, description, instructions, slug, slug_key, mode, \
-               user_source_id, trusted_clients, allowed_tools, status, settings, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+               user_source_id, trusted_clients, offers, allowed_tools, allowed_prompts, allowed_resources, status, \
+               settings, created_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
                ON CONFLICT (slug_key) DO NOTHING";
     let values = values![
         gateway.id,
@@ -72,7 +72,10 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
         gateway.authentication.mode().as_str(),
         gateway.authentication.user_source().map(|id| id.to_string()),
         to_json(&gateway.trusted_clients),
+        to_json(&gateway.offers),
         to_json(&gateway.allowed_tools),
+        to_json(&gateway.allowed_prompts),
+        to_json(&gateway.allowed_resources),
         to_word(&gateway.status),
         to_json(&gateway.settings),
         gateway.created_at,
@@ -220,8 +223,9 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
         return Ok(GatewayWrite::SlugTaken);
     }
     let sql = "UPDATE gateways SET name = $1, description = $2, instructions = $3, slug = $4, slug_key = $5, \
-               mode = $6, user_source_id = $7, trusted_clients = $8, allowed_tools = $9, status = $10, \
-               settings = $11, updated_at = $12 WHERE project_id = $13 AND id = $14";
+               mode = $6, user_source_id = $7, trusted_clients = $8, offers = $9, allowed_tools = $10, \
+               allowed_prompts = $11, allowed_resources = $12, status = $13, settings = $14, updated_at = $15 \
+               WHERE project_id = $16 AND id = $17";
     let values = values![
         &gateway.name,
         &gateway.description,
@@ -231,7 +235,10 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
         gateway.authentication.mode().as_str(),
         gateway.authentication.user_source().map(|id| id.to_string()),
         to_json(&gateway.trusted_clients),
+        to_json(&gateway.offers),
         to_json(&gateway.allowed_tools),
+        to_json(&gateway.allowed_prompts),
+        to_json(&gateway.allowed_resources),
         to_word(&gateway.status),
         to_json(&gateway.settings),
         gateway.updated_at,
@@ -290,8 +297,8 @@ async fn guard(
             None | Some(UserSourceStatus::Inactive | UserSourceStatus::Active) => {}
         }
     }
-    let named_by_tools = gateway.allowed_tools.iter().map(|tool| tool.server);
-    let servers: BTreeSet<ServerId> = gateway.servers.iter().copied().chain(named_by_tools).collect();
+    let mut servers = gateway.servers_of_choices();
+    servers.extend(&gateway.servers);
     for server in servers {
         let sql = "SELECT id FROM servers WHERE project_id = $1 AND id = $2";
         let values = values![gateway.project_id, server];
@@ -323,8 +330,7 @@ async fn write_servers(tx: &mut Tx, gateway: &Gateway) -> Result<(), StoreError>
     for (position, server) in (0_u32..).zip(&gateway.servers) {
         tx.execute(sql, values![gateway.id, *server, position]).await?;
     }
-    let named_by_tools: BTreeSet<ServerId> = gateway.allowed_tools.iter().map(|tool| tool.server).collect();
-    for server in named_by_tools {
+    for server in gateway.servers_of_choices() {
         tx.execute(sql, values![gateway.id, server, None::<Timestamp>])
             .await?;
     }
@@ -358,7 +364,10 @@ fn read(row: &Row) -> Result<Gateway, StoreError> {
         authentication,
         trusted_clients: row.json("trusted_clients")?,
         servers: Vec::new(),
+        offers: row.json("offers")?,
         allowed_tools: row.json("allowed_tools")?,
+        allowed_prompts: row.json("allowed_prompts")?,
+        allowed_resources: row.json("allowed_resources")?,
         status: row.word("status")?,
         settings: row.json("settings")?,
         created_at: row.time("created_at")?,

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{
     Timestamp,
-    gateway::{AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode, TrustedClient},
+    gateway::{
+        AllowedPrompt, AllowedResource, AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode,
+        OfferedKinds, TrustedClient,
+    },
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
 };
 use gatewright_store::gateway_list::GatewayFilter;
@@ -53,9 +56,18 @@ pub struct GatewayResource {
     /// Empty means all of the project.
     #[schema(value_type = Vec<String>)]
     servers: Vec<ServerId>,
+    /// Which kinds of things it offers. Of a kind that is turned off it offers nothing, whatever its list names.
+    #[schema(value_type = schema::OfferedKinds)]
+    offers: OfferedKinds,
     /// Empty means all tools of those servers.
     #[schema(value_type = Vec<schema::AllowedTool>)]
     allowed_tools: Vec<AllowedTool>,
+    /// Empty means all prompts of those servers.
+    #[schema(value_type = Vec<schema::AllowedPrompt>)]
+    allowed_prompts: Vec<AllowedPrompt>,
+    /// Empty means all resources and resource templates of those servers.
+    #[schema(value_type = Vec<schema::AllowedResource>)]
+    allowed_resources: Vec<AllowedResource>,
     #[schema(schema_with = schema::status)]
     status: GatewayStatus,
     #[schema(value_type = schema::GatewaySettings)]
@@ -91,7 +103,10 @@ impl Resource for GatewayResource {
             user_source_id: gateway.authentication.user_source(),
             trusted_clients: gateway.trusted_clients,
             servers: gateway.servers,
+            offers: gateway.offers,
             allowed_tools: gateway.allowed_tools,
+            allowed_prompts: gateway.allowed_prompts,
+            allowed_resources: gateway.allowed_resources,
             status: gateway.status,
             settings: gateway.settings,
             created_at: gateway.created_at,

@@ -3,11 +3,12 @@
 mod input;
 mod look;
 
-use std::collections::BTreeSet;
-
 use gatewright_domain::{
     Invalid,
-    gateway::{Authentication, Gateway, GatewayFields, GatewaySettings, GatewayStatus, Mode, mint_slug},
+    gateway::{
+        Allowed, Authentication, Gateway, GatewayFields, GatewaySettings, GatewayStatus, Mode, OfferedKinds,
+        mint_slug,
+    },
     grant::RevocationReason,
     id::{GatewayId, ProjectId, ServerId},
 };
@@ -19,7 +20,7 @@ use gatewright_store::{
 };
 
 pub use self::{
-    input::{GatewayPatch, NewGateway, SettingsPatch},
+    input::{GatewayPatch, NewGateway, OffersPatch, SettingsPatch},
     look::{contents, held_at, servers_of, summaries, try_slug},
 };
 use super::{
@@ -56,7 +57,10 @@ pub(super) fn check(app: &Admin, new: NewGateway) -> Result<(GatewayFields, Auth
         user_source_id: new.user_source_id,
         trusted_clients: new.trusted_clients,
         servers: new.servers,
+        offers: new.offers,
         allowed_tools: new.allowed_tools,
+        allowed_prompts: new.allowed_prompts,
+        allowed_resources: new.allowed_resources,
         status: new.status.unwrap_or(GatewayStatus::Active),
         settings: new.settings,
     };
@@ -80,7 +84,10 @@ pub(super) async fn create_in(
         authentication,
         trusted_clients: fields.trusted_clients,
         servers: fields.servers,
+        offers: fields.offers,
         allowed_tools: fields.allowed_tools,
+        allowed_prompts: fields.allowed_prompts,
+        allowed_resources: fields.allowed_resources,
         status: fields.status,
         settings: fields.settings,
         created_at: now,
@@ -228,6 +235,11 @@ fn edit(app: &Admin, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, 
         Patch::Clear => GatewaySettings::default(),
         Patch::Set(settings) => settings.over(&current.settings),
     };
+    let offers = match patch.offers {
+        Patch::Keep => current.offers,
+        Patch::Clear => OfferedKinds::default(),
+        Patch::Set(offers) => offers.over(current.offers),
+    };
     let fields = GatewayFields {
         name,
         description: patch.description.over(&current.description),
@@ -237,7 +249,10 @@ fn edit(app: &Admin, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, 
         user_source_id,
         trusted_clients: patch.trusted_clients.over(&current.trusted_clients),
         servers: patch.servers.over(&current.servers),
+        offers,
         allowed_tools: patch.allowed_tools.over(&current.allowed_tools),
+        allowed_prompts: patch.allowed_prompts.over(&current.allowed_prompts),
+        allowed_resources: patch.allowed_resources.over(&current.allowed_resources),
         status: status.unwrap_or(current.status),
         settings,
     };
@@ -252,7 +267,10 @@ fn edit(app: &Admin, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, 
         authentication,
         trusted_clients: fields.trusted_clients,
         servers: fields.servers,
+        offers: fields.offers,
         allowed_tools: fields.allowed_tools,
+        allowed_prompts: fields.allowed_prompts,
+        allowed_resources: fields.allowed_resources,
         status: fields.status,
         settings: fields.settings,
         ..current.clone()
@@ -267,26 +285,28 @@ fn slug_or_minted(app: &Admin, slug: String, name: &str) -> String {
     }
 }
 
-/// The servers of allowed tools must be of the project; those of `servers` are guarded where the row is written.
-async fn check_tool_servers(tx: &mut Tx, gateway: &Gateway) -> Result<(), ServiceError> {
-    let distinct: BTreeSet<ServerId> = gateway.allowed_tools.iter().map(|tool| tool.server).collect();
-    for server in distinct {
+/// The servers that tools, prompts and resources name must be of the project; those of `servers` are guarded where the row
+/// is written.
+async fn check_servers_of_choices(tx: &mut Tx, gateway: &Gateway) -> Result<(), ServiceError> {
+    for server in gateway.servers_of_choices() {
         if gatewright_store::server::find(tx, gateway.project_id, server)
             .await?
             .is_none()
         {
-            let index = gateway
-                .allowed_tools
-                .iter()
-                .position(|tool| tool.server == server);
-            let index = index.expect("the server comes from this list");
-            return Err(ServiceError::unknown(
-                "server",
-                format!("/allowed_tools/{index}/server"),
-            ));
+            let pointer = first_naming(server, &gateway.allowed_tools)
+                .or_else(|| first_naming(server, &gateway.allowed_prompts))
+                .or_else(|| first_naming(server, &gateway.allowed_resources));
+            let pointer = pointer.expect("the server comes from one of these lists");
+            return Err(ServiceError::unknown("server", pointer));
         }
     }
     Ok(())
+}
+
+/// Where a list names a server first, as a JSON pointer.
+fn first_naming<A: Allowed>(server: ServerId, allowed: &[A]) -> Option<String> {
+    let index = allowed.iter().position(|allowed| allowed.server() == server)?;
+    Some(format!("/{}/{index}/server", A::LIST))
 }
 
 fn written(outcome: &GatewayWrite, gateway: &Gateway) -> Result<(), ServiceError> {
@@ -339,7 +359,10 @@ impl Entity for Gateway {
             field("user_source_id", self.authentication.user_source()),
             field("trusted_clients", &self.trusted_clients),
             field("servers", &self.servers),
+            field("offers", self.offers),
             field("allowed_tools", &self.allowed_tools),
+            field("allowed_prompts", &self.allowed_prompts),
+            field("allowed_resources", &self.allowed_resources),
             field("status", self.status),
             field("settings", &self.settings),
         ]
@@ -352,12 +375,12 @@ impl Stored for Gateway {
     }
 
     async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
-        check_tool_servers(tx, self).await?;
+        check_servers_of_choices(tx, self).await?;
         written(&rows::insert(tx, self).await?, self)
     }
 
     async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
-        check_tool_servers(tx, self).await?;
+        check_servers_of_choices(tx, self).await?;
         let outcome = rows::update(tx, self, before.updated_at).await?;
         match (written(&outcome, self), outcome) {
             (Ok(()), _) => Ok(Written::Done),

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{AllowedTool, Authentication, GatewaySettings, GatewayStatus, Mode, TrustedClient};
+use super::{
+    AllowedPrompt, AllowedResource, AllowedTool, Authentication, GatewaySettings, GatewayStatus, Mode,
+    OfferedKinds, TrustedClient, offer,
+};
 use crate::{
     Entropy, Invalid, entropy,
     id::{ServerId, UserSourceId},
@@ -17,8 +20,6 @@ const MAX_SLUG: usize = 64;
 const MAX_TRUSTED_CLIENTS: usize = 50;
 const MAX_CLIENT_URL: usize = 500;
 const MAX_SERVERS: usize = 200;
-const MAX_TOOLS: usize = 10_000;
-const MAX_TOOL_NAME: usize = 200;
 /// Longest lifetime of an access token, in seconds.
 const MAX_ACCESS_TOKEN_SECONDS: u32 = 86_400;
 /// A revocation is kept until the last access token it must stop has expired, plus this time because the clocks of
@@ -71,8 +72,14 @@ pub struct GatewayFields {
     pub trusted_clients: Vec<TrustedClient>,
     /// Servers in order; empty means all.
     pub servers: Vec<ServerId>,
+    /// Which kinds of things it offers.
+    pub offers: OfferedKinds,
     /// Tools; empty means all.
     pub allowed_tools: Vec<AllowedTool>,
+    /// Prompts; empty means all.
+    pub allowed_prompts: Vec<AllowedPrompt>,
+    /// Resources and resource templates; empty means all.
+    pub allowed_resources: Vec<AllowedResource>,
     /// Whether it is active.
     pub status: GatewayStatus,
     /// Lifetimes and registration switches.
@@ -164,32 +171,9 @@ impl GatewayFields {
                 );
             }
         }
-        if self.allowed_tools.len() > MAX_TOOLS {
-            invalid.add("/allowed_tools", format!("Choose at most {MAX_TOOLS} tools."));
-            return invalid.into_result();
-        }
-        let mut seen = std::collections::HashSet::new();
-        for (index, tool) in self.allowed_tools.iter().enumerate() {
-            let length = tool.tool.chars().count();
-            if length == 0 || length > MAX_TOOL_NAME || tool.tool.chars().any(char::is_control) {
-                invalid.add(
-                    format!("/allowed_tools/{index}/tool"),
-                    format!("Enter the tool's name as its server lists it, 1 to {MAX_TOOL_NAME} characters."),
-                );
-            } else if !seen.insert(tool) {
-                invalid.add(
-                    format!("/allowed_tools/{index}"),
-                    "This tool is chosen twice: remove one of them.",
-                );
-            }
-            if !self.servers.is_empty() && !self.servers.contains(&tool.server) {
-                invalid.add(
-                    format!("/allowed_tools/{index}/server"),
-                    "This tool belongs to a server that the gateway does not federate: add the server to `servers`, or remove \
-                     the tool.",
-                );
-            }
-        }
+        invalid.take(offer::check(&self.allowed_tools, &self.servers));
+        invalid.take(offer::check(&self.allowed_prompts, &self.servers));
+        invalid.take(offer::check(&self.allowed_resources, &self.servers));
         invalid.into_result()
     }
 }
@@ -261,7 +245,10 @@ mod tests {
             user_source_id: None,
             trusted_clients: Vec::new(),
             servers: Vec::new(),
+            offers: OfferedKinds::default(),
             allowed_tools: Vec::new(),
+            allowed_prompts: Vec::new(),
+            allowed_resources: Vec::new(),
             status: GatewayStatus::Active,
             settings: GatewaySettings::default(),
         }

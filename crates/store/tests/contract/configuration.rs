@@ -264,11 +264,22 @@ async fn a_server_that_gateways_name_stays(world: World) {
     let source = world.source(project.id).await;
     let server = world.server(project.id).await;
     let mut gateway = world.new_gateway(project.id, source.id);
+    gateway.allowed_resources = vec![gatewright_domain::gateway::AllowedResource {
+        server: server.id,
+        uri: "file:///a".to_owned(),
+    }];
+    commit!(world, tx => gateway::insert(tx, &gateway));
+    assert_eq!(
+        commit!(world, tx => server::delete(tx, project.id, server.id)),
+        ServerDelete::InUse(vec![(gateway.id, gateway.name.clone())])
+    );
+    let seen = gateway.updated_at;
+    gateway.allowed_resources.clear();
     gateway.allowed_tools = vec![gatewright_domain::gateway::AllowedTool {
         server: server.id,
         tool: "search".to_owned(),
     }];
-    commit!(world, tx => gateway::insert(tx, &gateway));
+    commit!(world, tx => gateway::update(tx, &gateway, seen));
     // Named only by a tool, it is not among the chosen servers.
     let stored = look!(world, tx => gateway::find(tx, project.id, gateway.id));
     assert_eq!(stored.unwrap(), gateway);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatewright_domain::{
     api_key::{ApiKey, KeyScope},
-    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, TrustedClient},
+    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, TrustedClient},
     grant::{AuthorizationCode, Grant, Person, RefreshToken},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
     project::Project,
@@ -113,7 +113,10 @@ impl World {
                 allow_loopback: true,
             }],
             servers: Vec::new(),
+            offers: OfferedKinds::default(),
             allowed_tools: Vec::new(),
+            allowed_prompts: Vec::new(),
+            allowed_resources: Vec::new(),
             status: GatewayStatus::Active,
             settings: GatewaySettings::default(),
             created_at: self.now(),

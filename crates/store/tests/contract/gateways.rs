@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    gateway::{AllowedTool, Authentication, GatewayStatus},
+    gateway::{AllowedPrompt, AllowedResource, AllowedTool, Authentication, GatewayStatus},
     id::ServerId,
 };
 use gatewright_store::{
@@ -108,8 +108,20 @@ async fn source_and_servers_must_be_of_the_project(world: World) {
             tool: "search".to_owned(),
         }];
         assert_eq!(commit!(world, tx => gateway::insert(tx, &gateway)), refused);
+        gateway.allowed_tools = Vec::new();
+        gateway.allowed_prompts = vec![AllowedPrompt {
+            server,
+            prompt: "ask".to_owned(),
+        }];
+        assert_eq!(commit!(world, tx => gateway::insert(tx, &gateway)), refused);
+        gateway.allowed_prompts = Vec::new();
+        gateway.allowed_resources = vec![AllowedResource {
+            server,
+            uri: "file:///a".to_owned(),
+        }];
+        assert_eq!(commit!(world, tx => gateway::insert(tx, &gateway)), refused);
+        gateway.allowed_resources = Vec::new();
     }
-    gateway.allowed_tools = Vec::new();
     gateway.servers = vec![world.server(here.project.id).await.id];
     assert_eq!(
         commit!(world, tx => gateway::insert(tx, &gateway)),
@@ -160,6 +172,15 @@ async fn an_edit_replaces_everything_or_nothing(world: World) {
     edited.allowed_tools = vec![AllowedTool {
         server: servers[0],
         tool: "search".to_owned(),
+    }];
+    edited.offers.prompts = false;
+    edited.allowed_prompts = vec![AllowedPrompt {
+        server: servers[1],
+        prompt: "ask".to_owned(),
+    }];
+    edited.allowed_resources = vec![AllowedResource {
+        server: servers[1],
+        uri: "db://{table}/{row}".to_owned(),
     }];
     edited.settings.access_token_seconds = 600;
     edited.trusted_clients = Vec::new();

@@ -49,6 +49,7 @@ const HARMLESS: &[&str] = &[
     "redirect_uris",
     "redirect_url",
     "secrets",
+    "uri",
     "url",
 ];
 

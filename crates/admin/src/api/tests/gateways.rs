@@ -253,11 +253,15 @@ async fn an_unknown_id_in_a_body_is_a_violation_of_its_member_and_an_unknown_id_
     };
     let of_source = json!({"authentication_mode": "user_source", "user_source_id": source});
     let of_tools = json!({"allowed_tools": [{"server": server, "tool": "search"}]});
+    let of_prompts = json!({"allowed_prompts": [{"server": server, "prompt": "ask"}]});
+    let of_resources = json!({"allowed_resources": [{"server": server, "uri": "file:///a"}]});
     let key = json!({"name": "bound", "role": "gateway", "gateway_id": gateway});
     for (path, body, pointer) in [
         ("gateways", with(of_source), "/user_source_id"),
         ("gateways", with(json!({"servers": [server]})), "/servers/0"),
         ("gateways", with(of_tools), "/allowed_tools/0/server"),
+        ("gateways", with(of_prompts), "/allowed_prompts/0/server"),
+        ("gateways", with(of_resources), "/allowed_resources/0/server"),
         ("api-keys", key, "/gateway_id"),
     ] {
         let refused = bench.post(&acme.owner, &acme.path(path), body).await.expect(422);

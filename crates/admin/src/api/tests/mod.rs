@@ -13,6 +13,7 @@ mod gateways;
 mod idempotency;
 mod input;
 mod keys;
+mod offering;
 mod people;
 mod quotas;
 mod rehearsals;

@@ -307,6 +307,7 @@ async fn what_belongs_to_another_project_is_not_there() {
             .extend(members.as_object().unwrap().clone());
         new
     };
+    let named = |list: &str, key: &str| json!({list: [{"server": server, key: "search"}]});
     let gateways = other.path("gateways");
     for (members, pointer) in [
         (
@@ -314,10 +315,9 @@ async fn what_belongs_to_another_project_is_not_there() {
             "/user_source_id",
         ),
         (json!({"servers": [server]}), "/servers/0"),
-        (
-            json!({"allowed_tools": [{"server": server, "tool": "search"}]}),
-            "/allowed_tools/0/server",
-        ),
+        (named("allowed_tools", "tool"), "/allowed_tools/0/server"),
+        (named("allowed_prompts", "prompt"), "/allowed_prompts/0/server"),
+        (named("allowed_resources", "uri"), "/allowed_resources/0/server"),
     ] {
         let answer = bench
             .post(&other.admin, &gateways, with(members))

@@ -161,8 +161,8 @@ pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
         trusted_clients: trusted_clients(posted),
         servers: servers(posted),
         allowed_tools: tools(posted, None),
-        status: None,
         settings: settings(posted),
+        ..NewGateway::default()
     }
 }
 
@@ -181,7 +181,6 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
         trusted_clients: Patch::Set(trusted_clients(posted)),
         servers: Patch::Set(servers(posted)),
         allowed_tools: Patch::Set(tools(posted, Some(gateway))),
-        status: Patch::Keep,
         settings: Patch::Set(SettingsPatch {
             access_token_seconds: Patch::Set(settings.access_token_seconds),
             grant_idle_seconds: Patch::Set(settings.grant_idle_seconds),
@@ -190,6 +189,7 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
             metadata_documents: Patch::Set(settings.metadata_documents),
             preregistered_clients: Patch::Set(settings.preregistered_clients),
         }),
+        ..GatewayPatch::default()
     }
 }
 

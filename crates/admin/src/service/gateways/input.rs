@@ -1,7 +1,10 @@
 //! What the API takes for a gateway.
 
 use gatewright_domain::{
-    gateway::{AllowedTool, GatewaySettings, GatewayStatus, Mode, TrustedClient},
+    gateway::{
+        AllowedPrompt, AllowedResource, AllowedTool, GatewaySettings, GatewayStatus, Mode, OfferedKinds,
+        TrustedClient,
+    },
     id::{ServerId, UserSourceId},
 };
 use serde::Deserialize;
@@ -43,10 +46,22 @@ pub struct NewGateway {
     #[schema(value_type = Vec<String>)]
     #[serde(default)]
     pub servers: Vec<ServerId>,
+    /// Which kinds of things it offers at all; what is left out is offered.
+    #[schema(value_type = schema::OfferedKinds)]
+    #[serde(default)]
+    pub offers: OfferedKinds,
     /// The tools it offers; empty means all of its servers.
     #[schema(value_type = Vec<schema::AllowedTool>)]
     #[serde(default)]
     pub allowed_tools: Vec<AllowedTool>,
+    /// The prompts it offers; empty means all of its servers.
+    #[schema(value_type = Vec<schema::AllowedPrompt>)]
+    #[serde(default)]
+    pub allowed_prompts: Vec<AllowedPrompt>,
+    /// The resources and resource templates it offers; empty means all of its servers.
+    #[schema(value_type = Vec<schema::AllowedResource>)]
+    #[serde(default)]
+    pub allowed_resources: Vec<AllowedResource>,
     /// `active` when left out.
     #[schema(schema_with = schema::status_or_null)]
     #[serde(default)]
@@ -93,10 +108,22 @@ pub struct GatewayPatch {
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub servers: Patch<Vec<ServerId>>,
+    /// Which kinds of things it offers at all, merged member by member.
+    #[schema(value_type = Option<OffersPatch>)]
+    #[serde(default)]
+    pub offers: Patch<OffersPatch>,
     /// All tools; the list is replaced as a whole.
     #[schema(value_type = Option<Vec<schema::AllowedTool>>)]
     #[serde(default)]
     pub allowed_tools: Patch<Vec<AllowedTool>>,
+    /// All prompts; the list is replaced as a whole.
+    #[schema(value_type = Option<Vec<schema::AllowedPrompt>>)]
+    #[serde(default)]
+    pub allowed_prompts: Patch<Vec<AllowedPrompt>>,
+    /// All resources and resource templates; the list is replaced as a whole.
+    #[schema(value_type = Option<Vec<schema::AllowedResource>>)]
+    #[serde(default)]
+    pub allowed_resources: Patch<Vec<AllowedResource>>,
     /// `active` is refused while its User Source is inactive or gone.
     #[schema(schema_with = schema::status)]
     #[serde(default)]
@@ -105,6 +132,36 @@ pub struct GatewayPatch {
     #[serde(default)]
     #[schema(value_type = Option<SettingsPatch>)]
     pub settings: Patch<SettingsPatch>,
+}
+
+/// A change of which kinds of things a gateway offers, merged member by member.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OffersPatch {
+    /// Offer tools.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub tools: Patch<bool>,
+    /// Offer prompts.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub prompts: Patch<bool>,
+    /// Offer resources and resource templates.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub resources: Patch<bool>,
+}
+
+impl OffersPatch {
+    /// The kinds after the change.
+    pub(super) fn over(self, current: OfferedKinds) -> OfferedKinds {
+        let default = OfferedKinds::default();
+        OfferedKinds {
+            tools: self.tools.over_or(&current.tools, default.tools),
+            prompts: self.prompts.over_or(&current.prompts, default.prompts),
+            resources: self.resources.over_or(&current.resources, default.resources),
+        }
+    }
 }
 
 /// A change of a gateway's settings, merged member by member.
