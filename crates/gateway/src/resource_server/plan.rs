@@ -1,7 +1,8 @@
 //! A gateway of the directory as the federation wants it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use gatewright_domain::gateway::Allowed;
 use gatewright_mcp::{
     federation::{Choice, GatewayConfig, Plan},
     naming::Naming,
@@ -36,15 +37,22 @@ fn gateway_config(entry: &GatewayEntry) -> GatewayConfig {
             .iter()
             .map(|server| upstream_config(server))
             .collect(),
-        tools: Choice::of_items(
-            gateway
-                .allowed_tools
-                .iter()
-                .map(|allowed| (allowed.server, allowed.tool.clone())),
-        ),
-        prompts: Choice::All,
-        resources: Choice::All,
+        tools: choice(gateway.offers.tools, &gateway.allowed_tools),
+        prompts: choice(gateway.offers.prompts, &gateway.allowed_prompts),
+        resources: choice(gateway.offers.resources, &gateway.allowed_resources),
     }
+}
+
+/// What is offered of a kind.
+fn choice<A: Allowed>(is_offered: bool, allowed: &[A]) -> Choice {
+    if !is_offered {
+        return Choice::Only(HashMap::new());
+    }
+    Choice::of_items(
+        allowed
+            .iter()
+            .map(|allowed| (allowed.server(), allowed.key().to_owned())),
+    )
 }
 
 /// A server with its headers filled in, as the federation calls it.

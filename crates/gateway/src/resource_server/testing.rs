@@ -28,7 +28,7 @@ pub struct Upstream {
     /// An answer that breaks does so once it is notified: what is sent and broken at once may never leave.
     pub breaks: tokio::sync::Notify,
     mood: Mutex<Mood>,
-    /// Whether it has a prompt and a resource beside its tool.
+    /// Whether it has a prompt, a resource and a resource template beside its tool.
     has_more: AtomicBool,
 }
 
@@ -54,7 +54,8 @@ impl Upstream {
         *self.mood.lock().unwrap() = mood;
     }
 
-    /// From now on it declares and has a prompt and a resource too.
+    /// From now on it declares and has a prompt, a resource and a resource template too, and its calls name a resource that
+    /// it does not list.
     pub fn has_more(&self) {
         self.has_more.store(true, Ordering::SeqCst);
     }
@@ -106,7 +107,7 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
             "resources": [{"uri": "me://inbox", "name": "inbox"}]}),
         "resources/templates/list" => {
             json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
-            "resourceTemplates": []})
+            "resourceTemplates": [{"uriTemplate": "you://{box}", "name": "boxes"}]})
         }
         "resources/read" => json!({"resultType": "complete", "ttlMs": 1_000, "cacheScope": "private",
             "contents": [{"uri": "me://inbox", "text": "read"}]}),
@@ -117,6 +118,8 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
             "tools": [{"name": "tell", "description": "Tells </p><script>alert(1)</script>",
                 "inputSchema": {"type": "object", "properties": {
                     "text": {"type": "string"}, "count": {"type": "integer", "description": "How \"often\""}}}}]}),
+        _ if upstream.has_more.load(Ordering::SeqCst) => json!({"resultType": "complete", "content": [
+            {"type": "text", "text": "told"}, {"type": "resource_link", "uri": "seen://once", "name": "seen"}]}),
         _ => json!({"resultType": "complete", "content": [{"type": "text", "text": "told"}]}),
     };
     let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});

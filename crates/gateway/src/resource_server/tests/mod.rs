@@ -7,4 +7,5 @@ mod measures;
 mod primitives;
 mod refusing;
 mod running;
+mod selecting;
 mod world;

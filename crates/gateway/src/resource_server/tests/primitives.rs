@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::world::World;
 
 /// Asks a gateway in the stateless era.
-async fn ask(world: &World, token: &str, method: &str, mut params: Value) -> Value {
+pub(super) async fn ask(world: &World, token: &str, method: &str, mut params: Value) -> Value {
     let mut request = Request::post("/mcp/acme")
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")
