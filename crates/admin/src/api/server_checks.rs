@@ -13,7 +13,10 @@ use utoipa::ToSchema;
 use super::{authenticate::Caller, input::Ids, problem::Problem, user_sources::Warning};
 use crate::{
     Admin,
-    service::server_checks::{self as service, LeftOut, ServerCheck, Tool},
+    relying_party::check::Finding,
+    service::server_checks::{
+        self as service, Answered, LeftOut, Listed, Prompt, PromptArgument, Resource, ServerCheck, Tool,
+    },
 };
 
 /// What came of asking a server what it is. It is asked without any user, so what it shows to single users only is not here.
@@ -37,6 +40,8 @@ pub struct ServerCheckResource {
     /// Its own version.
     #[schema(required = true)]
     server_version: Option<String>,
+    /// What it declares that it can do: some of `tools`, `prompts`, `resources` and `completions`.
+    capabilities: Vec<&'static str>,
     /// How long it took to list its tools, in milliseconds.
     #[schema(required = true)]
     listed_in_ms: Option<u64>,
@@ -46,6 +51,14 @@ pub struct ServerCheckResource {
     left_out: Vec<LeftOutTool>,
     /// Whether it lists more tools than are taken from one server.
     truncated: bool,
+    /// Its prompts, in its order; none where it declares none.
+    prompts: Vec<ServerPrompt>,
+    /// Its resources, likewise.
+    resources: Vec<ServerResource>,
+    /// Its resource templates, likewise.
+    resource_templates: Vec<ServerResourceTemplate>,
+    /// Why its prompts, resources or resource templates could not be listed, although it can be used.
+    warnings: Vec<Warning>,
 }
 
 /// A tool of a server. What is said of it are claims of the server.
@@ -65,6 +78,54 @@ pub struct ServerTool {
     /// It says whether it reaches beyond itself; null when it does not say.
     #[schema(required = true)]
     open_world: Option<bool>,
+}
+
+/// A prompt of a server. What is said of it are claims of the server.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServerPrompt {
+    name: String,
+    #[schema(required = true)]
+    title: Option<String>,
+    description: String,
+    /// What it can be filled in with.
+    arguments: Vec<ServerPromptArgument>,
+}
+
+/// An argument of a prompt.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServerPromptArgument {
+    name: String,
+    description: String,
+    /// It says that it must be given.
+    required: bool,
+}
+
+/// A resource of a server. What is said of it are claims of the server.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServerResource {
+    /// Its URI, as `allowed_resources` of a gateway names it.
+    uri: String,
+    name: String,
+    #[schema(required = true)]
+    title: Option<String>,
+    description: String,
+    /// What it says is in it, like `text/plain`.
+    #[schema(required = true)]
+    mime_type: Option<String>,
+}
+
+/// A resource template of a server: it stands for every URI that matches it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServerResourceTemplate {
+    /// Its URI template (RFC 6570), as `uri` in `allowed_resources` of a gateway names it.
+    uri_template: String,
+    name: String,
+    #[schema(required = true)]
+    title: Option<String>,
+    description: String,
+    /// What it says is in them, like `text/plain`.
+    #[schema(required = true)]
+    mime_type: Option<String>,
 }
 
 /// An entry that is no usable tool.
@@ -101,14 +162,13 @@ pub(super) async fn check_server(
 
 fn resource(check: &ServerCheck) -> ServerCheckResource {
     let answered = check.outcome.as_ref().ok();
-    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     ServerCheckResource {
         checked_at: check.at,
         answers: check.answers(),
         problem: check.outcome.as_ref().err().cloned().map(Warning::from),
         protocol_version: answered.map(|answered| answered.protocol.as_str()),
-        server_name: answered.and_then(|answered| text(&answered.called)),
-        server_version: answered.and_then(|answered| text(&answered.version)),
+        server_name: answered.and_then(|answered| said(&answered.called)),
+        server_version: answered.and_then(|answered| said(&answered.version)),
         listed_in_ms: answered
             .map(|answered| u64::try_from(answered.listed_in.as_millis()).unwrap_or(u64::MAX)),
         tools: answered.map_or_else(Vec::new, |answered| answered.tools.iter().map(tool).collect()),
@@ -116,7 +176,63 @@ fn resource(check: &ServerCheck) -> ServerCheckResource {
             answered.left_out.iter().map(left_out).collect()
         }),
         truncated: answered.is_some_and(|answered| answered.is_cut),
+        capabilities: answered.map_or_else(Vec::new, |answered| answered.declares().collect()),
+        prompts: each(answered, |answered| &answered.prompts, prompt),
+        resources: each(answered, |answered| &answered.resources, of_resource),
+        resource_templates: each(answered, |answered| &answered.resource_templates, template),
+        warnings: answered.map_or_else(Vec::new, |answered| {
+            answered.problems().cloned().map(Warning::from).collect()
+        }),
     }
+}
+
+/// What a server lists of a kind; nothing where that is not known.
+fn each<T, R>(
+    answered: Option<&Answered>,
+    list: impl Fn(&Answered) -> &Result<Listed<T>, Finding>,
+    shown: impl Fn(&T) -> R,
+) -> Vec<R> {
+    let list = answered.and_then(|answered| list(answered).as_ref().ok());
+    list.map_or_else(Vec::new, |list| list.items.iter().map(shown).collect())
+}
+
+fn prompt(prompt: &Prompt) -> ServerPrompt {
+    let argument = |argument: &PromptArgument| ServerPromptArgument {
+        name: argument.name.clone(),
+        description: argument.description.clone(),
+        required: argument.is_required,
+    };
+    ServerPrompt {
+        name: prompt.name.clone(),
+        title: prompt.title.clone(),
+        description: prompt.description.clone(),
+        arguments: prompt.arguments.iter().map(argument).collect(),
+    }
+}
+
+fn of_resource(resource: &Resource) -> ServerResource {
+    ServerResource {
+        uri: resource.uri.clone(),
+        name: resource.name.clone(),
+        title: resource.title.clone(),
+        description: resource.description.clone(),
+        mime_type: said(&resource.mime_type),
+    }
+}
+
+fn template(template: &Resource) -> ServerResourceTemplate {
+    ServerResourceTemplate {
+        uri_template: template.uri.clone(),
+        name: template.name.clone(),
+        title: template.title.clone(),
+        description: template.description.clone(),
+        mime_type: said(&template.mime_type),
+    }
+}
+
+/// A text that may be empty where a server does not say.
+fn said(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn tool(tool: &Tool) -> ServerTool {

@@ -1,6 +1,8 @@
-//! Checks of servers: whether one answers, what it is and which tools it has. What was seen last is kept in memory, so
+//! Checks of servers: whether one answers, what it is and which tools, prompts and resources it has. What was seen last is kept in memory, so
 //! that pages need not ask; nothing of it is stored.
 
+mod answered;
+mod listed;
 #[cfg(test)]
 pub(crate) mod testing;
 mod told;
@@ -14,11 +16,15 @@ use gatewright_domain::{
     id::{ProjectId, ServerId},
     server::Server,
 };
-use gatewright_mcp::version::{Era, ProtocolVersion};
+use gatewright_mcp::version::Era;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-pub use self::tools::{LeftOut, Tool};
+pub use self::{
+    answered::Answered,
+    listed::{Listed, Prompt, PromptArgument, Resource},
+    tools::{LeftOut, Tool},
+};
 use super::{
     Authority, ServiceError, servers,
     turns::{Payer, Turns},
@@ -104,25 +110,6 @@ pub struct ServerCheck {
     pub outcome: Result<Answered, Finding>,
 }
 
-/// What a server that can be used showed.
-#[derive(Debug)]
-pub struct Answered {
-    /// The revision of MCP it speaks with us.
-    pub protocol: ProtocolVersion,
-    /// What it calls itself, harmless to show; empty where it does not say.
-    pub called: String,
-    /// Its own version, harmless to show; empty where it does not say.
-    pub version: String,
-    /// How long it took to list its tools.
-    pub listed_in: Duration,
-    /// Its tools, in its order.
-    pub tools: Vec<Tool>,
-    /// Entries of its list that are no usable tools, the first hundred of them.
-    pub left_out: Vec<LeftOut>,
-    /// Whether it lists more than is taken from one server.
-    pub is_cut: bool,
-}
-
 /// What is known of a server without asking it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
@@ -141,8 +128,7 @@ pub enum Known {
 
 impl ServerCheck {
     fn weight(&self) -> usize {
-        let tools = self.outcome.as_ref().map(|answered| answered.tools.iter());
-        512 + tools.into_iter().flatten().map(Tool::weight).sum::<usize>()
+        512 + self.outcome.as_ref().map_or(0, Answered::weight)
     }
 
     /// Whether the server answered.
@@ -279,7 +265,9 @@ async fn inspect(app: &Admin, entry: &ServerEntry, occasion: Occasion) -> Result
     let began = Instant::now();
     let seen = app.resource_server.inspect(entry, deadline).await;
     match seen {
-        Ok(seen) => Ok(tools::answered(&seen)),
+        Ok(seen) => Ok(Answered::read(&seen, |why| {
+            told::finding(&entry.server, why, None, began.elapsed())
+        })),
         Err(unwell) => Err(told::finding(
             &entry.server,
             &unwell.why,

@@ -50,6 +50,7 @@ const HARMLESS: &[&str] = &[
     "redirect_url",
     "secrets",
     "uri",
+    "uri_template",
     "url",
 ];
 

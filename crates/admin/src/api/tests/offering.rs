@@ -135,3 +135,39 @@ async fn what_is_wrong_with_a_choice_is_named_with_its_remedy() {
     let refused = create(json!({"offers": {"prompts": "no"}})).await;
     assert_eq!(refused.pointers(), ["/offers/prompts"]);
 }
+
+#[tokio::test]
+async fn a_check_says_which_prompts_and_resources_a_server_has() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let listening = TestServer::having(json!({
+        "tools": [],
+        "prompts": [{"name": "summarize", "title": "Summarize", "arguments": [{"name": "length", "required": true}]}],
+        "resources": [{"uri": "file:///notes.txt", "name": "notes", "mimeType": "text/plain"}],
+        "resourceTemplates": [{"uriTemplate": "db://{table}", "name": "tables"}],
+    }))
+    .await;
+    let new = json!({"slug": "notes", "url": listening.url});
+    let saved = bench
+        .post(&acme.admin, &acme.path("servers"), new)
+        .await
+        .expect(201);
+    assert_eq!(saved.body["warnings"], json!([]), "it has something to offer");
+    let path = acme.path(&format!("servers/{}/check", saved.text("id")));
+    let seen = bench.get(&acme.viewer, &path).await.expect(200).body;
+    assert_eq!(seen["capabilities"], json!(["tools", "prompts", "resources"]));
+    assert_eq!(
+        seen["prompts"],
+        json!([{"name": "summarize", "title": "Summarize", "description": "",
+            "arguments": [{"name": "length", "description": "", "required": true}]}])
+    );
+    assert_eq!(
+        seen["resources"],
+        json!([{"uri": "file:///notes.txt", "name": "notes", "title": null, "description": "", "mime_type": "text/plain"}])
+    );
+    assert_eq!(
+        seen["resource_templates"],
+        json!([{"uri_template": "db://{table}", "name": "tables", "title": null, "description": "", "mime_type": null}])
+    );
+    assert_eq!(seen["warnings"], json!([]));
+}

@@ -1,4 +1,4 @@
-//! `/projects/{project}/servers/{server}`: how a server is, which tools it has and who uses it.
+//! `/projects/{project}/servers/{server}`: how a server is, what it has and who uses it.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use gatewright_store::server::UsingGateway;
 
 use super::{
     fields::{self, RETRIES},
+    lists::{self, List, PROMPTS_FROM, RESOURCES_FROM},
     state::{self, State},
     tools::{self, Tools},
 };
@@ -42,6 +43,10 @@ struct Shown {
     protocol: &'static str,
     listed_in: String,
     tools: Tools,
+    /// What it declares that it can do.
+    declares: String,
+    prompts: List,
+    resources: List,
 }
 
 #[derive(Template)]
@@ -87,12 +92,17 @@ pub(super) async fn show(
     let using = service::gateways_of(&app, authority, project, id).await?;
     let path = place.path(&format!("/servers/{id}"));
     let search = asked.text("tool").unwrap_or_default().trim();
-    let from = asked
-        .text("from")
-        .and_then(|from| from.parse().ok())
-        .unwrap_or_default();
+    let from = |parameter| {
+        let from = asked.text(parameter).and_then(|from| from.parse().ok());
+        from.unwrap_or_default()
+    };
+    let turned = Turned {
+        tools: from("from"),
+        prompts: from(PROMPTS_FROM),
+        resources: from(RESOURCES_FROM),
+    };
     let shown = seen.as_ref().and_then(|check| check.outcome.as_ref().ok());
-    let shown = shown.map(|answered| shown_of(answered, &path, search, from));
+    let shown = shown.map(|answered| shown_of(answered, &path, search, &turned));
     let now = app.now();
     Ok(page::show(&DetailPage {
         frame: place.frame(Section::Servers),
@@ -143,7 +153,14 @@ pub(super) fn links(place: &InProject, gateways: Vec<UsingGateway>) -> Vec<Gatew
         .collect()
 }
 
-fn shown_of(answered: &Answered, path: &str, search: &str, from: usize) -> Shown {
+/// After how many of each kind to begin.
+struct Turned {
+    tools: usize,
+    prompts: usize,
+    resources: usize,
+}
+
+fn shown_of(answered: &Answered, path: &str, search: &str, from: &Turned) -> Shown {
     let millis = answered.listed_in.as_millis();
     Shown {
         called: [answered.called.as_str(), &answered.version]
@@ -156,7 +173,10 @@ fn shown_of(answered: &Answered, path: &str, search: &str, from: usize) -> Shown
         } else {
             format!("{millis} ms")
         },
-        tools: tools::page(answered, path, search, from),
+        tools: tools::page(answered, path, search, from.tools),
+        declares: answered.declares().collect::<Vec<_>>().join(", "),
+        prompts: lists::prompts(answered, path, from.prompts),
+        resources: lists::resources(answered, path, from.resources),
     }
 }
 

@@ -6,6 +6,7 @@ mod detail;
 mod edit;
 mod fields;
 mod list;
+mod lists;
 mod state;
 mod tools;
 

@@ -1,22 +1,24 @@
 //! The tools of a server as its page shows them: a part of them, found by a text.
 
+use std::borrow::Cow;
+
 use url::form_urlencoded;
 
-use crate::service::server_checks::{Answered, Tool};
+use crate::service::server_checks::{Answered, LeftOut, Tool};
 
-/// Tools on a page.
-const ON_A_PAGE: usize = 50;
+/// Tools on a page, and as many prompts and resources.
+pub(super) const ON_A_PAGE: usize = 50;
 /// A longer description opens on demand.
 const SHORT: usize = 240;
 
-/// What a server claims of a tool, for a badge.
+/// What a server claims of something it lists, for a badge.
 pub(super) struct Claim {
     pub(super) look: &'static str,
-    pub(super) word: &'static str,
+    pub(super) word: Cow<'static, str>,
 }
 
-/// A tool on the page.
-pub(super) struct ToolRow {
+/// Something that the server lists, on the page.
+pub(super) struct Row {
     pub(super) name: String,
     pub(super) title: Option<String>,
     /// The beginning of its description.
@@ -29,7 +31,7 @@ pub(super) struct ToolRow {
 /// The tools that are shown.
 pub(super) struct Tools {
     pub(super) search: String,
-    pub(super) rows: Vec<ToolRow>,
+    pub(super) rows: Vec<Row>,
     /// How many there are in all.
     pub(super) count: usize,
     /// How many the search finds.
@@ -69,7 +71,7 @@ pub(super) fn page(answered: &Answered, path: &str, search: &str, from: usize) -
             .get(start..end)
             .unwrap_or_default()
             .iter()
-            .map(|tool| row(tool))
+            .map(|tool| Row::new(&tool.name, tool.title.clone(), &tool.description, claims(tool)))
             .collect(),
         count: answered.tools.len(),
         found: found.len(),
@@ -77,30 +79,35 @@ pub(super) fn page(answered: &Answered, path: &str, search: &str, from: usize) -
         to: end,
         before: (start > 0).then(|| address(start.saturating_sub(ON_A_PAGE))),
         after: (end < found.len()).then(|| address(end)),
-        left_out: answered
-            .left_out
-            .iter()
-            .map(|entry| {
-                let name = entry.name.clone().unwrap_or_else(|| "(no name)".to_owned());
-                (name, entry.reason.clone())
-            })
-            .collect(),
+        left_out: left_out(&answered.left_out),
         is_cut: answered.is_cut,
     }
 }
 
-fn row(tool: &Tool) -> ToolRow {
-    let is_long = tool.description.chars().nth(SHORT).is_some();
-    let mut short: String = tool.description.chars().take(SHORT).collect();
-    if is_long {
-        short.push('…');
-    }
-    ToolRow {
-        name: tool.name.clone(),
-        title: tool.title.clone().filter(|title| *title != tool.name),
-        short,
-        whole: is_long.then(|| tool.description.clone()),
-        claims: claims(tool),
+/// Names of entries that cannot be used, and why.
+pub(super) fn left_out(entries: &[LeftOut]) -> Vec<(String, String)> {
+    let told = |entry: &LeftOut| {
+        let name = entry.name.clone().unwrap_or_else(|| "(no name)".to_owned());
+        (name, entry.reason.clone())
+    };
+    entries.iter().map(told).collect()
+}
+
+impl Row {
+    /// A row; a long description opens on demand.
+    pub(super) fn new(name: &str, title: Option<String>, description: &str, claims: Vec<Claim>) -> Self {
+        let is_long = description.chars().nth(SHORT).is_some();
+        let mut short: String = description.chars().take(SHORT).collect();
+        if is_long {
+            short.push('…');
+        }
+        Self {
+            name: name.to_owned(),
+            title: title.filter(|title| *title != name),
+            short,
+            whole: is_long.then(|| description.to_owned()),
+            claims,
+        }
     }
 }
 
@@ -108,7 +115,10 @@ fn claims(tool: &Tool) -> Vec<Claim> {
     let mut claims = Vec::new();
     let mut claim = |is_so: bool, look, word| {
         if is_so {
-            claims.push(Claim { look, word });
+            claims.push(Claim {
+                look,
+                word: Cow::Borrowed(word),
+            });
         }
     };
     claim(tool.is_read_only, "good", "Only reads");
@@ -127,9 +137,10 @@ fn claims(tool: &Tool) -> Vec<Claim> {
 mod tests {
     use std::time::Duration;
 
-    use gatewright_mcp::version::ProtocolVersion;
+    use gatewright_mcp::{capabilities::Capabilities, version::ProtocolVersion};
 
     use super::*;
+    use crate::service::server_checks::Listed;
 
     fn answered(count: usize) -> Answered {
         Answered {
@@ -146,6 +157,10 @@ mod tests {
                 .collect(),
             left_out: Vec::new(),
             is_cut: false,
+            capabilities: Capabilities::EVERYTHING,
+            prompts: Ok(Listed::default()),
+            resources: Ok(Listed::default()),
+            resource_templates: Ok(Listed::default()),
         }
     }
 

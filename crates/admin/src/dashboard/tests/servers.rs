@@ -94,6 +94,34 @@ async fn a_server_is_asked_when_it_is_added_and_its_page_shows_what_it_said() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_server_shows_its_prompts_resources_and_templates_and_what_it_declares() {
+    let (_bench, mut ada, project) = Bench::with_ada().await;
+    let resources: Vec<_> = (0..60)
+        .map(|number| json!({"uri": format!("file:///{number:02}"), "name": "n", "mimeType": "text/plain"}))
+        .collect();
+    let server = TestServer::having(json!({
+        "tools": [{"name": "find_book", "inputSchema": {"type": "object"}}],
+        "prompts": [{"name": "recommend", "description": "<i>Asks</i> for a book.",
+            "arguments": [{"name": "genre", "required": true}]}, {"title": "without a name"}],
+        "resources": resources,
+        "resourceTemplates": [{"uriTemplate": "book://{isbn}", "name": "books"}],
+    }))
+    .await;
+    let path = add(&mut ada, &project, "shelf", &server.url).await;
+    let page = ada.get(&path).await.expect(200);
+    assert!(page.has("<dd>tools, prompts, resources</dd>") && page.has("find_book"));
+    assert!(page.has("recommend") && page.has("genre") && page.has("&#60;i&#62;Asks") && !page.has("<i>"));
+    assert!(page.has("One entry of this list cannot be used"));
+    assert!(page.has("1 to 50 of 61") && page.has("file:///49") && !page.has("file:///50"));
+    let next = ada.get(&format!("{path}?resources_from=50")).await.expect(200);
+    assert!(next.has("file:///50") && next.has("book://{isbn}") && next.has(">Template<"));
+    let bare = shelf().await;
+    let path = add(&mut ada, &project, "bare", &bare.url).await;
+    let page = ada.get(&path).await.expect(200);
+    assert!(!page.has("id=\"prompts\"") && !page.has("id=\"resources\""));
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_answer_is_saved_and_its_page_says_so() {
     let (_bench, mut ada, project) = Bench::with_ada().await;
     let path = add(&mut ada, &project, "dead", &dead_url().await).await;

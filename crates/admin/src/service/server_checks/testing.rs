@@ -16,7 +16,8 @@ pub(crate) struct TestServer {
 }
 
 struct Shared {
-    tools: Value,
+    /// What it lists, by the member of the result that holds the list.
+    lists: Value,
     status: AtomicU16,
     received: Mutex<Vec<HeaderMap>>,
 }
@@ -24,8 +25,13 @@ struct Shared {
 impl TestServer {
     /// One with these tools.
     pub(crate) async fn with(tools: Value) -> Self {
+        Self::having(json!({"tools": tools})).await
+    }
+
+    /// One with these `tools`, `prompts`, `resources` and `resourceTemplates`. It declares what it has.
+    pub(crate) async fn having(lists: Value) -> Self {
         let shared = Arc::new(Shared {
-            tools,
+            lists,
             status: AtomicU16::new(200),
             received: Mutex::default(),
         });
@@ -71,12 +77,28 @@ async fn answer(
         return status.into_response();
     }
     let asked: Value = serde_json::from_str(&body).unwrap_or_default();
-    let result = match asked["method"].as_str() {
-        Some("server/discover") => json!({
-            "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}},
+    let member = match asked["method"].as_str() {
+        Some("prompts/list") => "prompts",
+        Some("resources/list") => "resources",
+        Some("resources/templates/list") => "resourceTemplates",
+        _ => "tools",
+    };
+    let result = if asked["method"] == "server/discover" {
+        let declared = ["tools", "prompts", "resources"];
+        let declared = declared.iter().filter(|name| !shared.lists[**name].is_null());
+        let capabilities: serde_json::Map<_, _> =
+            declared.map(|name| ((*name).to_owned(), json!({}))).collect();
+        json!({
+            "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": capabilities,
             "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "Shelf <b>", "version": "3.1"}},
-        }),
-        _ => json!({"resultType": "complete", "tools": shared.tools, "ttlMs": 1_000, "cacheScope": "public"}),
+        })
+    } else {
+        let mut listed = json!({"resultType": "complete", "ttlMs": 1_000, "cacheScope": "public"});
+        listed[member] = match &shared.lists[member] {
+            Value::Null => json!([]),
+            list => list.clone(),
+        };
+        listed
     };
     Json(json!({"jsonrpc": "2.0", "id": asked["id"], "result": result})).into_response()
 }

@@ -3,18 +3,13 @@
 
 use std::borrow::Cow;
 
-use gatewright_mcp::{
-    inspection::Seen,
-    listing::{Entry, InvalidEntry},
-};
+use gatewright_mcp::listing::{Entry, InvalidEntry};
 use serde::Deserialize;
 
-use super::Answered;
-
 /// A longer name or title says no more on a page.
-const MAX_NAME: usize = 200;
+pub(super) const MAX_NAME: usize = 200;
 /// A longer description is cut; the server's own is sent to clients whole.
-const MAX_DESCRIPTION: usize = 2_000;
+pub(super) const MAX_DESCRIPTION: usize = 2_000;
 
 /// A tool of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,7 +30,7 @@ pub struct Tool {
     pub is_open_world: Option<bool>,
 }
 
-/// An entry that is no usable tool.
+/// An entry of a list that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// Its name, where it has one.
@@ -76,7 +71,7 @@ impl Tool {
         128 + self.name.len() + title + self.description.len()
     }
 
-    fn read(entry: &Entry) -> Self {
+    pub(super) fn read(entry: &Entry) -> Self {
         // What is not as it should be is left out of what is shown; clients get the entry as it is.
         let raw: Raw<'_> = serde_json::from_slice(&entry.raw).unwrap_or_default();
         let annotations = raw.annotations.unwrap_or_default();
@@ -95,24 +90,7 @@ impl Tool {
     }
 }
 
-pub(super) fn answered(seen: &Seen) -> Answered {
-    let about = |text: fn(&gatewright_mcp::inspection::About) -> &str| {
-        seen.about
-            .as_ref()
-            .map_or_else(String::new, |about| plain(text(about), MAX_NAME))
-    };
-    Answered {
-        protocol: seen.version,
-        called: about(|about| &about.name),
-        version: about(|about| &about.version),
-        listed_in: seen.listed_in,
-        tools: seen.tools.entries.iter().map(Tool::read).collect(),
-        left_out: seen.tools.invalid.iter().map(left_out).collect(),
-        is_cut: seen.tools.truncated,
-    }
-}
-
-fn left_out(entry: &InvalidEntry) -> LeftOut {
+pub(super) fn left_out(entry: &InvalidEntry) -> LeftOut {
     LeftOut {
         name: entry.key.as_deref().map(|key| plain(key, MAX_NAME)),
         reason: entry.reason.to_string(),
@@ -121,7 +99,7 @@ fn left_out(entry: &InvalidEntry) -> LeftOut {
 
 /// At most `max` characters of a text of the server: line breaks stay, whatever else is invisible or turns the direction of
 /// writing becomes `?`, because it could make a reader see another text than clients get.
-fn plain(text: &str, max: usize) -> String {
+pub(super) fn plain(text: &str, max: usize) -> String {
     let shown = |character: char| {
         let hides = matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

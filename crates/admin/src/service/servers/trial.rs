@@ -59,9 +59,12 @@ impl Trial {
 /// What is worth knowing about a server that is saved all the same.
 pub(super) fn warnings(server: &Server, outcome: &Result<Answered, Finding>) -> Vec<Finding> {
     match outcome {
-        Ok(answered) if answered.tools.is_empty() => vec![Finding {
+        Ok(answered) if answered.has_nothing() => vec![Finding {
             pointer: "/url".to_owned(),
-            found: format!("The server `{}` answers and has no tools.", server.slug),
+            found: format!(
+                "The server `{}` answers and has no tools, prompts or resources.",
+                server.slug
+            ),
             remedy: "Gateways have nothing to offer of it until it has some.".to_owned(),
         }],
         Ok(_) => Vec::new(),
