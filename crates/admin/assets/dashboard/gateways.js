@@ -5,16 +5,16 @@ document.addEventListener("input", (event) => {
   preview.textContent = event.target.value.trim() || "…";
 });
 
-// How many tools of a server are chosen: those ticked here, and those that are not shown.
-function countTools(node) {
+// How many tools, prompts or resources of a server are chosen: those ticked here, and those that are not shown.
+function countChosen(node) {
   const body = node.querySelector("[data-unseen]");
-  const count = Number(body.dataset.unseen) + body.querySelectorAll("input[name=tool]:checked").length;
+  const count = Number(body.dataset.unseen) + body.querySelectorAll(".pick input:checked").length;
   const badge = node.querySelector("[data-count]");
   badge.textContent = `${count} chosen`;
   badge.classList.toggle("accent", count > 0);
 }
 
-// Servers that are not ticked offer no tools.
+// Servers that are not ticked offer nothing.
 function hideUntickedServers(form) {
   const all = !form.querySelector("#servers-chosen")?.checked;
   for (const node of form.querySelectorAll("details[data-server]")) {
@@ -26,14 +26,14 @@ document.addEventListener("change", (event) => {
   const form = event.target.closest?.("[data-gateway-form]");
   if (!form) return;
   const node = event.target.closest("details[data-server]");
-  if (node) countTools(node);
+  if (node) countChosen(node);
   hideUntickedServers(form);
 });
 
 document.addEventListener("htmx:afterSettle", () => {
   const form = document.querySelector("[data-gateway-form]");
   if (!form) return;
-  form.querySelectorAll("details[data-server]").forEach(countTools);
+  form.querySelectorAll("details[data-server]").forEach(countChosen);
   hideUntickedServers(form);
 });
 

@@ -65,20 +65,20 @@ pub struct SharedUri {
     pub servers: Vec<usize>,
 }
 
-/// The URIs that several servers list, in the order in which they are first listed. `lists` are those of the servers of a
-/// gateway in the gateway's order; nothing for one whose list is not known.
-pub fn shared_uris(lists: &[Option<&ServerList>]) -> Vec<SharedUri> {
+/// The URIs that several servers list, in the order in which a second server is found to list them. `lists` are those of the
+/// servers of a gateway in the gateway's order; empty for one whose list is not known.
+pub fn shared_uris(lists: &[Vec<&str>]) -> Vec<SharedUri> {
     let mut by_uri: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut shared = Vec::new();
     for (server, list) in lists.iter().enumerate() {
-        for entry in list.iter().flat_map(|list| &list.entries) {
-            let servers = by_uri.entry(&entry.key).or_default();
+        for uri in list.iter().copied() {
+            let servers = by_uri.entry(uri).or_default();
             if servers.last() == Some(&server) {
                 continue;
             }
             servers.push(server);
             if servers.len() == 2 {
-                shared.push(&*entry.key);
+                shared.push(uri);
             }
         }
     }

@@ -11,7 +11,13 @@ use gatewright_domain::{
     user_source::{UserSource, UserSourceStatus},
 };
 
-use super::{fields::REGISTRATION, selection::Selection, words::status_badge};
+use super::{
+    fields::REGISTRATION,
+    kind::Kind,
+    selection::Selection,
+    shared_uris::{self, SharedUris},
+    words::status_badge,
+};
 use gatewright_gateway::known_clients;
 
 use crate::{
@@ -19,7 +25,7 @@ use crate::{
     dashboard::{
         counted::counted,
         error::PageError,
-        form::Form,
+        form::{Asked, Form},
         list::Badge,
         moment::Moment,
         page::{self, Frame, ProjectLink, Section},
@@ -30,16 +36,23 @@ use crate::{
 
 /// Servers named; a gateway takes no more, and of a project with more the first say enough.
 const SERVERS: usize = 200;
-/// Chosen tools named at each server. The form has all of them.
-const TOOLS: usize = 50;
+/// Chosen tools, prompts and resources named at each server. The form has all of them.
+const NAMED: usize = 50;
 
 /// A server of the gateway.
 struct ServerRow {
     id: ServerId,
     name: String,
     slug: String,
+    /// What is offered of each kind.
+    offered: Vec<Offered>,
+}
+
+/// What a gateway offers of a server, of one kind.
+struct Offered {
+    heading: &'static str,
     /// "All its tools", or how many.
-    tools: String,
+    count: String,
     /// The names of some, where they were chosen.
     chosen: Vec<String>,
     /// How many more there are.
@@ -76,16 +89,30 @@ struct DetailPage {
     /// The same for sessions that sleep while the gateway is inactive.
     asleep: Option<String>,
     servers: Vec<ServerRow>,
+    /// Resources that several servers list.
+    shared: SharedUris,
     trusted: Vec<TrustedRow>,
     registration: Vec<&'static str>,
     created: Moment,
     updated: Moment,
 }
 
-/// GET `/projects/{project}/gateways/{gateway}`.
-pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
+/// GET `/projects/{project}/gateways/{gateway}`. With `ask`, servers whose resources are not known are asked for them first. A
+/// script asks for that by itself.
+pub(super) async fn show(
+    State(app): State<Arc<Admin>>,
+    place: InProject,
+    asked: Asked,
+) -> Result<Response, PageError> {
     let id: GatewayId = place.id("gateway", "gateway")?;
-    render(&app, &place, id, Form::default()).await
+    let is_asked = asked.text("ask").is_some();
+    if is_asked {
+        let (authority, project) = (&place.visit.authority, place.project.id);
+        let gateway = service::find(&app, authority, project, id).await?;
+        let servers = service::servers_of(&app, authority, project, &gateway).await?;
+        shared_uris::ask(&app, &place, &servers).await?;
+    }
+    render_after(&app, &place, id, Form::default(), is_asked).await
 }
 
 /// The page, with what is wrong with something that was asked of it.
@@ -94,6 +121,16 @@ pub(super) async fn render(
     place: &InProject,
     id: GatewayId,
     action_form: Form,
+) -> Result<Response, PageError> {
+    render_after(app, place, id, action_form, false).await
+}
+
+async fn render_after(
+    app: &Admin,
+    place: &InProject,
+    id: GatewayId,
+    action_form: Form,
+    were_asked: bool,
 ) -> Result<Response, PageError> {
     let (authority, project) = (&place.visit.authority, place.project.id);
     let gateway = service::find(app, authority, project, id).await?;
@@ -107,8 +144,11 @@ pub(super) async fn render(
             counted(sessions, "session")
         )
     };
-    let selection = Selection::stored(&gateway);
-    let is_narrowed = !gateway.allowed_tools.is_empty();
+    let path = place.path(&format!("/gateways/{id}"));
+    let mut shared = shared_uris::of(app, &gateway, &servers, &path);
+    // A server that could not be asked now is not asked again by the page that says so.
+    shared.ask = shared.ask.filter(|_| !were_asked);
+    let selections = Kind::ALL.map(|kind| (kind, Selection::stored(&gateway, kind)));
     let servers = servers.into_iter().take(SERVERS);
     let settings = &gateway.settings;
     let switches = [
@@ -124,7 +164,7 @@ pub(super) async fn render(
             frame: place.frame(Section::Gateways),
             project: place.project.clone(),
             may_change: place.may_change(),
-            path: place.path(&format!("/gateways/{id}")),
+            path,
             action_form,
             url: app.config.gateway_url(&gateway.slug),
             status: status_badge(gateway.status),
@@ -133,8 +173,9 @@ pub(super) async fn render(
             signed_in: (held.live > 0).then(|| holders(held.live)),
             asleep: (held.asleep > 0).then(|| holders(held.asleep)),
             servers: servers
-                .map(|server| server_row(server, &selection, is_narrowed))
+                .map(|server| server_row(server, &gateway, &selections))
                 .collect(),
+            shared,
             trusted: gateway.trusted_clients.iter().map(trusted).collect(),
             registration: accepted.map(|((_, label, _), _)| *label).collect(),
             created: Moment::new(gateway.created_at, now),
@@ -144,19 +185,35 @@ pub(super) async fn render(
     ))
 }
 
-fn server_row(server: Server, selection: &Selection, is_narrowed: bool) -> ServerRow {
-    let count = selection.count_at(server.id);
+fn server_row(server: Server, gateway: &Gateway, selections: &[(Kind, Selection)]) -> ServerRow {
+    let offered = selections
+        .iter()
+        .map(|(kind, selection)| offered(*kind, selection, server.id, gateway));
     ServerRow {
-        tools: match (is_narrowed, count) {
-            (false, _) => "All its tools".to_owned(),
-            (true, 0) => "None of its tools".to_owned(),
-            (true, count) => counted(i64::try_from(count).unwrap_or(i64::MAX), "tool"),
-        },
-        chosen: selection.at(server.id).take(TOOLS).map(str::to_owned).collect(),
-        more: count.saturating_sub(TOOLS),
+        offered: offered.collect(),
         id: server.id,
         name: server.name,
         slug: server.slug,
+    }
+}
+
+fn offered(kind: Kind, selection: &Selection, server: ServerId, gateway: &Gateway) -> Offered {
+    let is_narrowed = !kind.named(gateway).is_empty();
+    let chosen = if kind.is_offered(gateway) {
+        selection.count_at(server)
+    } else {
+        0
+    };
+    let shown = selection.at(server).take(chosen.min(NAMED));
+    Offered {
+        heading: kind.heading(),
+        count: match (kind.is_offered(gateway), is_narrowed, chosen) {
+            (true, false, _) => format!("All its {}", kind.plural()),
+            (false, ..) | (true, true, 0) => format!("None of its {}", kind.plural()),
+            (true, true, count) => counted(i64::try_from(count).unwrap_or(i64::MAX), kind.singular()),
+        },
+        chosen: shown.map(str::to_owned).collect(),
+        more: chosen.saturating_sub(NAMED),
     }
 }
 

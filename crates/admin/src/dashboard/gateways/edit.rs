@@ -11,6 +11,7 @@ use super::{
     draft,
     editor::{self, After},
     fields,
+    kind::Kind,
     tree::Step,
 };
 use crate::{
@@ -31,7 +32,16 @@ use crate::{
 };
 
 /// Fields of the form that say what is done with it, not what it holds.
-const STEPS: [&str; 4] = ["confirmed", "back", "look", "choose"];
+const STEPS: [&str; 8] = [
+    "confirmed",
+    "back",
+    Kind::Tools.names().look,
+    Kind::Tools.names().choose,
+    Kind::Prompts.names().look,
+    Kind::Prompts.names().choose,
+    Kind::Resources.names().look,
+    Kind::Resources.names().choose,
+];
 
 /// What differs, before and after.
 struct Difference {

@@ -18,6 +18,7 @@ use http::StatusCode;
 
 use super::{
     fields::{self, REGISTRATION},
+    kind::Kind,
     tree::{Node, Step, Tree},
     words::{MODES, ModeChoice},
 };
@@ -73,7 +74,8 @@ struct FormPage {
     /// Where there is nothing to choose: sources that could be activated, by id and name.
     inactive: Vec<(UserSourceId, String)>,
     servers: Vec<Server>,
-    tree: Tree,
+    /// What there is to choose from of each kind.
+    trees: Vec<Tree>,
     known: &'static [KnownClient],
     own: Vec<OwnClient>,
     registration: &'static [(&'static str, &'static str, &'static str)],
@@ -84,13 +86,16 @@ struct FormPage {
 }
 
 #[derive(Template)]
-#[template(path = "dashboard/gateways/tools_part.html")]
-struct ToolsPart {
+#[template(path = "dashboard/gateways/choices_part.html")]
+struct ChoicesPart {
     tree: Tree,
     /// The one node to show.
     node: Option<Node>,
-    prefix: String,
-    action: String,
+    /// Whether the tree is shown for the first time.
+    is_unfolded: bool,
+    /// Where parts of the form are asked for, and where it is sent.
+    part: &'static str,
+    here: &'static str,
 }
 
 #[derive(Template)]
@@ -106,8 +111,8 @@ pub(super) struct After<'a> {
     pub(super) gateway: Option<&'a Gateway>,
     /// What was posted, if anything.
     pub(super) posted: Option<&'a Posted>,
-    /// The step in the tree of tools.
-    pub(super) step: Option<Step>,
+    /// The step in the tree of a kind.
+    pub(super) step: Option<(Kind, Step)>,
     /// Whether it came with an address, which anyone can write.
     pub(super) is_from_link: bool,
 }
@@ -178,10 +183,16 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     let gateway = after.gateway;
     let servers = all_servers(app, place).await?;
-    let tree = match after.posted {
-        Some(posted) => Tree::after(app, place, &servers, gateway, posted, after.step).await?,
-        None => Tree::closed(&servers, gateway),
-    };
+    let mut trees = Vec::with_capacity(Kind::ALL.len());
+    for kind in Kind::ALL {
+        trees.push(match after.posted {
+            Some(posted) => {
+                let step = after.step.filter(|(of, _)| *of == kind).map(|(_, step)| step);
+                Tree::after(app, place, &servers, gateway, posted, (kind, step)).await?
+            }
+            None => Tree::closed(&servers, gateway, kind),
+        });
+    }
     let present = gateway.and_then(|gateway| gateway.authentication.user_source());
     let all = sources(app, place).await?;
     let is_inactive = |source: &&UserSource| source.status == UserSourceStatus::Inactive;
@@ -204,7 +215,7 @@ pub(super) async fn show(
             sources,
             inactive,
             servers,
-            tree,
+            trees,
             known: &KNOWN_CLIENTS,
             own: own_clients(&form),
             registration: &REGISTRATION,
@@ -250,13 +261,13 @@ pub(super) async fn from_link(
     show(app, place, form, after).await
 }
 
-/// The form again as it was typed, after a step in the tree of tools.
+/// The form again as it was typed, after a step in the tree of a kind.
 pub(super) async fn again(
     app: &Admin,
     place: &InProject,
     posted: &Posted,
     gateway: Option<&Gateway>,
-    step: Option<Step>,
+    step: Option<(Kind, Step)>,
 ) -> Result<Response, PageError> {
     let form = Form::again(posted, &fields::SHOWN);
     let after = After {
@@ -282,7 +293,7 @@ fn own_clients(form: &Form) -> Vec<OwnClient> {
 }
 
 /// POST `/projects/{project}/gateways/tools`: a part of the form, for a script. It changes nothing; it is a POST because it
-/// brings along which tools are chosen, which may be thousands.
+/// brings along what is chosen, which may be thousands of tools.
 pub(super) async fn tools(
     State(app): State<Arc<Admin>>,
     place: InProject,
@@ -293,23 +304,24 @@ pub(super) async fn tools(
         Ok(id) => Some(service::find(&app, &place.visit.authority, place.project.id, id).await?),
         Err(_) => None,
     };
-    let step = Step::of(&posted);
+    let (kind, step) = match Step::of(&posted) {
+        Some((kind, step)) => (kind, Some(step)),
+        None => (Kind::Tools, None),
+    };
     let only = step.and_then(Step::server);
     let mut servers = all_servers(&app, &place).await?;
     if let Some(only) = only {
         servers.retain(|server| server.id == only);
     }
-    let mut tree = Tree::after(&app, &place, &servers, gateway.as_ref(), &posted, step).await?;
+    let mut tree = Tree::after(&app, &place, &servers, gateway.as_ref(), &posted, (kind, step)).await?;
     let node = if only.is_some() { tree.nodes.pop() } else { None };
-    let action = match &gateway {
-        Some(gateway) => place.path(&format!("/gateways/{}/edit", gateway.id)),
-        None => place.path("/gateways/new"),
-    };
-    Ok(page::show(&ToolsPart {
+    let (part, here) = paths(gateway.is_some());
+    Ok(page::show(&ChoicesPart {
         tree,
         node,
-        prefix: place.path("/gateways/tools"),
-        action,
+        is_unfolded: step == Some(Step::Unfold),
+        part,
+        here,
     }))
 }
 
@@ -343,7 +355,21 @@ impl FormPage {
     }
 
     /// Where parts of the form are asked for.
-    fn tools_path(&self) -> String {
-        format!("/projects/{}/gateways/tools", self.project.id)
+    const fn part(&self) -> &'static str {
+        paths(self.made_from.is_some()).0
+    }
+
+    /// Where the form is sent.
+    const fn here(&self) -> &'static str {
+        paths(self.made_from.is_some()).1
+    }
+}
+
+/// Where parts of a form are asked for and where it is sent, from its own address: each server has several of these.
+const fn paths(is_of_a_gateway: bool) -> (&'static str, &'static str) {
+    if is_of_a_gateway {
+        ("../tools", "edit")
+    } else {
+        ("tools", "new")
     }
 }

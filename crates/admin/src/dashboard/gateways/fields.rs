@@ -1,12 +1,15 @@
 //! The fields of the form of a gateway, and how they become what the service takes.
 
+use std::collections::BTreeSet;
+
 use gatewright_domain::{
-    gateway::{AllowedTool, Gateway, GatewaySettings, Mode, TrustedClient},
+    gateway::{Allowed, Gateway, GatewaySettings, Mode, OfferedKinds, TrustedClient},
     id::{ServerId, UserSourceId},
 };
 
 use super::{
-    selection::{self, Selection},
+    kind::{Kind, Names},
+    selection::Selection,
     words::MODES,
 };
 use gatewright_gateway::known_clients::KNOWN_CLIENTS;
@@ -15,7 +18,7 @@ use crate::{
     dashboard::form::{Form, Posted},
     service::{
         Patch,
-        gateways::{GatewayPatch, NewGateway, SettingsPatch},
+        gateways::{GatewayPatch, NewGateway, OffersPatch, SettingsPatch},
     },
 };
 
@@ -24,8 +27,15 @@ pub(super) const ALL: &str = "all";
 /// The value of a choice that goes by what is ticked.
 pub(super) const CHOSEN: &str = "chosen";
 
+/// The value of a choice that offers nothing of a kind.
+pub(super) const NONE: &str = "none";
+
+const TOOLS: &Names = Kind::Tools.names();
+const PROMPTS: &Names = Kind::Prompts.names();
+const RESOURCES: &Names = Kind::Resources.names();
+
 /// Fields that are shown again as they were typed.
-pub(super) const SHOWN: [&str; 22] = [
+pub(super) const SHOWN: [&str; 34] = [
     "name",
     "description",
     "instructions",
@@ -34,12 +44,24 @@ pub(super) const SHOWN: [&str; 22] = [
     "user_source_id",
     "which_servers",
     "servers",
-    "which_tools",
-    selection::TOOL,
-    selection::TOOLS,
-    selection::KEPT,
-    selection::OPEN,
-    selection::FILTER,
+    TOOLS.which,
+    TOOLS.tick,
+    TOOLS.carried,
+    TOOLS.kept,
+    TOOLS.open,
+    TOOLS.filter,
+    PROMPTS.which,
+    PROMPTS.tick,
+    PROMPTS.carried,
+    PROMPTS.kept,
+    PROMPTS.open,
+    PROMPTS.filter,
+    RESOURCES.which,
+    RESOURCES.tick,
+    RESOURCES.carried,
+    RESOURCES.kept,
+    RESOURCES.open,
+    RESOURCES.filter,
     "trusted",
     "trusted_loopback",
     "own_client",
@@ -54,7 +76,13 @@ pub(super) const SHOWN: [&str; 22] = [
 pub(super) const TRUST: [&str; 4] = ["trusted", "trusted_loopback", "own_client", "own_loopback"];
 
 /// What the service calls the fields of which several of ours are made.
-pub(super) const HIDDEN: [&str; 3] = ["trusted_clients", "allowed_tools", "settings"];
+pub(super) const HIDDEN: [&str; 5] = [
+    "trusted_clients",
+    Kind::Tools.list(),
+    Kind::Prompts.list(),
+    Kind::Resources.list(),
+    "settings",
+];
 
 /// The ways a client may introduce itself, each with its switch.
 pub(super) const REGISTRATION: [(&str, &str, &str); 3] = [
@@ -81,8 +109,8 @@ pub(super) fn fresh(only_source: Option<UserSourceId>) -> Form {
     let mut values = vec![
         ("authentication_mode", Mode::UserSource.as_str().to_owned()),
         ("which_servers", ALL.to_owned()),
-        ("which_tools", ALL.to_owned()),
     ];
+    values.extend(Kind::ALL.map(|kind| (kind.names().which, ALL.to_owned())));
     values.extend(only_source.map(|id| ("user_source_id", id.to_string())));
     values.extend(values_of(&settings));
     Form::of(values)
@@ -90,7 +118,6 @@ pub(super) fn fresh(only_source: Option<UserSourceId>) -> Form {
 
 /// A form with what a gateway has.
 pub(super) fn of_gateway(gateway: &Gateway) -> Form {
-    let which = |is_all| if is_all { ALL } else { CHOSEN }.to_owned();
     let mut values = vec![
         ("name", gateway.name.clone()),
         ("description", gateway.description.clone()),
@@ -100,17 +127,25 @@ pub(super) fn of_gateway(gateway: &Gateway) -> Form {
             "authentication_mode",
             gateway.authentication.mode().as_str().to_owned(),
         ),
-        ("which_servers", which(gateway.servers.is_empty())),
-        ("which_tools", which(gateway.allowed_tools.is_empty())),
+        (
+            "which_servers",
+            if gateway.servers.is_empty() { ALL } else { CHOSEN }.to_owned(),
+        ),
     ];
     let source = gateway.authentication.user_source();
     values.extend(source.map(|id| ("user_source_id", id.to_string())));
     values.extend(gateway.servers.iter().map(|id| ("servers", id.to_string())));
-    let named = gateway.allowed_tools.iter().map(|tool| tool.server);
-    let mut kept: Vec<ServerId> = named.collect();
-    kept.sort_unstable();
-    kept.dedup();
-    values.extend(kept.into_iter().map(|id| (selection::KEPT, id.to_string())));
+    for kind in Kind::ALL {
+        let (chosen, names) = (kind.named(gateway), kind.names());
+        let which = match (kind.is_offered(gateway), chosen.is_empty()) {
+            (false, _) => NONE,
+            (true, true) => ALL,
+            (true, false) => CHOSEN,
+        };
+        values.push((names.which, which.to_owned()));
+        let kept: BTreeSet<ServerId> = chosen.into_iter().map(|(server, _)| server).collect();
+        values.extend(kept.into_iter().map(|id| (names.kept, id.to_string())));
+    }
     let mut own = 0;
     for client in &gateway.trusted_clients {
         if KNOWN_CLIENTS.iter().any(|known| known.url == client.url) {
@@ -151,6 +186,9 @@ fn values_of(settings: &GatewaySettings) -> Vec<(&'static str, String)> {
 /// A gateway to create.
 pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
     let mode = mode(posted);
+    let (tools, allowed_tools) = offered(posted, None, Kind::Tools, &[]);
+    let (prompts, allowed_prompts) = offered(posted, None, Kind::Prompts, &[]);
+    let (resources, allowed_resources) = offered(posted, None, Kind::Resources, &[]);
     NewGateway {
         name: posted.text("name").to_owned(),
         description: posted.text("description").to_owned(),
@@ -160,9 +198,16 @@ pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
         user_source_id: source(posted, mode),
         trusted_clients: trusted_clients(posted),
         servers: servers(posted),
-        allowed_tools: tools(posted, None),
+        offers: OfferedKinds {
+            tools,
+            prompts,
+            resources,
+        },
+        allowed_tools,
+        allowed_prompts,
+        allowed_resources,
+        status: None,
         settings: settings(posted),
-        ..NewGateway::default()
     }
 }
 
@@ -171,6 +216,10 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
     let mode = mode(posted);
     let source = source(posted, mode);
     let settings = settings(posted);
+    let from = Some(gateway);
+    let (tools, allowed_tools) = offered(posted, from, Kind::Tools, &gateway.allowed_tools);
+    let (prompts, allowed_prompts) = offered(posted, from, Kind::Prompts, &gateway.allowed_prompts);
+    let (resources, allowed_resources) = offered(posted, from, Kind::Resources, &gateway.allowed_resources);
     GatewayPatch {
         name: Patch::Set(posted.text("name").to_owned()),
         description: Patch::Set(posted.text("description").to_owned()),
@@ -180,7 +229,15 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
         user_source_id: source.map_or(Patch::Clear, Patch::Set),
         trusted_clients: Patch::Set(trusted_clients(posted)),
         servers: Patch::Set(servers(posted)),
-        allowed_tools: Patch::Set(tools(posted, Some(gateway))),
+        offers: Patch::Set(OffersPatch {
+            tools: Patch::Set(tools),
+            prompts: Patch::Set(prompts),
+            resources: Patch::Set(resources),
+        }),
+        allowed_tools: Patch::Set(allowed_tools),
+        allowed_prompts: Patch::Set(allowed_prompts),
+        allowed_resources: Patch::Set(allowed_resources),
+        status: Patch::Keep,
         settings: Patch::Set(SettingsPatch {
             access_token_seconds: Patch::Set(settings.access_token_seconds),
             grant_idle_seconds: Patch::Set(settings.grant_idle_seconds),
@@ -189,7 +246,6 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
             metadata_documents: Patch::Set(settings.metadata_documents),
             preregistered_clients: Patch::Set(settings.preregistered_clients),
         }),
-        ..GatewayPatch::default()
     }
 }
 
@@ -214,17 +270,26 @@ pub(super) fn servers(posted: &Posted) -> Vec<ServerId> {
     posted.all("servers").filter_map(|id| id.parse().ok()).collect()
 }
 
-/// The tools that were ticked, at the servers that were ticked; none where all are meant.
-fn tools(posted: &Posted, gateway: Option<&Gateway>) -> Vec<AllowedTool> {
-    if posted.text("which_tools") != CHOSEN {
-        return Vec::new();
+/// Whether a kind is offered, and which of it were ticked, at the servers that were ticked; the list is empty where all are
+/// meant. `present` are those the gateway has.
+fn offered<A: Allowed>(
+    posted: &Posted,
+    gateway: Option<&Gateway>,
+    kind: Kind,
+    present: &[A],
+) -> (bool, Vec<A>) {
+    let which = posted.text(kind.names().which);
+    if which != CHOSEN && which != NONE {
+        return (true, Vec::new());
     }
     let servers = servers(posted);
-    let mut selection = Selection::of(posted, gateway);
+    let mut selection = Selection::of(posted, gateway, kind);
     if !servers.is_empty() {
         selection.keep_servers(&servers);
     }
-    selection.into_tools(gateway)
+    let allowed = selection.into_allowed(present);
+    // An empty list means all, so where nothing was ticked the kind is turned off.
+    (which == CHOSEN && !allowed.is_empty(), allowed)
 }
 
 fn trusted_clients(posted: &Posted) -> Vec<TrustedClient> {

@@ -9,8 +9,11 @@ mod draft;
 mod edit;
 mod editor;
 mod fields;
+mod kind;
 mod list;
+mod listed;
 mod selection;
+mod shared_uris;
 mod status;
 #[cfg(test)]
 mod tests;

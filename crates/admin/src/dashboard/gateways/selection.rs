@@ -1,27 +1,17 @@
-//! Which tools are chosen in a form. A form shows a few of thousands at a time, so it carries the others along: what is
+//! Which things of one kind are chosen in a form. A form shows a few of thousands at a time, so it carries the others along: what is
 //! chosen and not shown is named in one hidden field per server, and what was never opened stays what the gateway has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gatewright_domain::{
-    gateway::{AllowedTool, Gateway},
+    gateway::{Allowed, Gateway},
     id::ServerId,
 };
 
+use super::kind::Kind;
 use crate::dashboard::form::Posted;
 
-/// A box beside a tool that is shown: the server's id, a space, the tool's name.
-pub(super) const TOOL: &str = "tool";
-/// What is chosen at a server and not shown: its id, then the names, each on a line. No name has a line break in it.
-pub(super) const TOOLS: &str = "tools";
-/// A server at which what the gateway has stays chosen.
-pub(super) const KEPT: &str = "kept";
-/// A server whose tools are shown, and after how many of them: its id, a space, a number.
-pub(super) const OPEN: &str = "open";
-/// What tools are looked for by.
-pub(super) const FILTER: &str = "tool_filter";
-
-/// The tools chosen at each server.
+/// What is chosen at each server: names of tools or prompts, or URIs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Selection {
     chosen: BTreeMap<ServerId, BTreeSet<String>>,
@@ -29,32 +19,32 @@ pub(super) struct Selection {
 
 impl Selection {
     /// What a gateway has.
-    pub(super) fn stored(gateway: &Gateway) -> Self {
+    pub(super) fn stored(gateway: &Gateway, kind: Kind) -> Self {
         let mut selection = Self::default();
-        for tool in &gateway.allowed_tools {
-            selection.add(tool.server, &tool.tool);
+        for (server, name) in kind.named(gateway) {
+            selection.add(server, name);
         }
         selection
     }
 
     /// What a form says. `gateway` is the one it was made from.
-    pub(super) fn of(posted: &Posted, gateway: Option<&Gateway>) -> Self {
-        let mut selection = Self::default();
-        for (server, tool) in posted.all(TOOL).filter_map(|value| value.split_once(' ')) {
+    pub(super) fn of(posted: &Posted, gateway: Option<&Gateway>, kind: Kind) -> Self {
+        let (mut selection, names) = (Self::default(), kind.names());
+        for (server, name) in posted.all(names.tick).filter_map(|value| value.split_once(' ')) {
             if let Ok(server) = server.parse() {
-                selection.add(server, tool);
+                selection.add(server, name);
             }
         }
-        for field in posted.all(TOOLS) {
+        for field in posted.all(names.carried) {
             let mut lines = field.lines();
             if let Some(Ok(server)) = lines.next().map(str::parse) {
-                lines.for_each(|tool| selection.add(server, tool));
+                lines.for_each(|name| selection.add(server, name));
             }
         }
-        let kept: Vec<ServerId> = posted.all(KEPT).filter_map(|id| id.parse().ok()).collect();
-        for tool in gateway.iter().flat_map(|gateway| &gateway.allowed_tools) {
-            if kept.contains(&tool.server) {
-                selection.add(tool.server, &tool.tool);
+        let kept: Vec<ServerId> = posted.all(names.kept).filter_map(|id| id.parse().ok()).collect();
+        for (server, name) in gateway.iter().flat_map(|gateway| kind.named(gateway)) {
+            if kept.contains(&server) {
+                selection.add(server, name);
             }
         }
         selection
@@ -70,20 +60,20 @@ impl Selection {
         self.chosen.get(&server).map_or(0, BTreeSet::len)
     }
 
-    /// Whether a tool is chosen.
-    pub(super) fn holds(&self, server: ServerId, tool: &str) -> bool {
-        self.chosen.get(&server).is_some_and(|tools| tools.contains(tool))
+    /// Whether this one is chosen.
+    pub(super) fn holds(&self, server: ServerId, name: &str) -> bool {
+        self.chosen.get(&server).is_some_and(|names| names.contains(name))
     }
 
-    /// Chooses a tool.
-    pub(super) fn add(&mut self, server: ServerId, tool: &str) {
-        self.chosen.entry(server).or_default().insert(tool.to_owned());
+    /// Chooses this one.
+    pub(super) fn add(&mut self, server: ServerId, name: &str) {
+        self.chosen.entry(server).or_default().insert(name.to_owned());
     }
 
-    /// Chooses a tool no longer.
-    pub(super) fn remove(&mut self, server: ServerId, tool: &str) {
-        if let Some(tools) = self.chosen.get_mut(&server) {
-            tools.remove(tool);
+    /// Chooses this one no longer.
+    pub(super) fn remove(&mut self, server: ServerId, name: &str) {
+        if let Some(names) = self.chosen.get_mut(&server) {
+            names.remove(name);
         }
     }
 
@@ -92,20 +82,21 @@ impl Selection {
         self.chosen.retain(|server, _| servers.contains(server));
     }
 
-    /// As a gateway lists them: those it has already in its order, so that saving without a change changes nothing.
-    pub(super) fn into_tools(mut self, gateway: Option<&Gateway>) -> Vec<AllowedTool> {
-        let mut tools = Vec::new();
-        for tool in gateway.iter().flat_map(|gateway| &gateway.allowed_tools) {
-            if self.holds(tool.server, &tool.tool) {
-                self.remove(tool.server, &tool.tool);
-                tools.push(tool.clone());
+    /// As a gateway lists them: those it has already (`present`) in its order, so that saving without a change changes
+    /// nothing.
+    pub(super) fn into_allowed<A: Allowed>(mut self, present: &[A]) -> Vec<A> {
+        let mut allowed = Vec::new();
+        for one in present {
+            if self.holds(one.server(), one.key()) {
+                self.remove(one.server(), one.key());
+                allowed.push(one.clone());
             }
         }
-        let new = self.chosen.into_iter().flat_map(|(server, names)| {
-            let tool = move |tool| AllowedTool { server, tool };
-            names.into_iter().map(tool)
-        });
-        tools.extend(new);
-        tools
+        let new = self
+            .chosen
+            .into_iter()
+            .flat_map(|(server, names)| names.into_iter().map(move |name| A::new(server, name)));
+        allowed.extend(new);
+        allowed
     }
 }

@@ -1,22 +1,19 @@
-//! The tools to choose from, by server. A server is asked for its tools when somebody opens it or looks for something; a
-//! page shows a bounded number of them, and what is chosen elsewhere is carried along unseen.
+//! What there is to choose from, by server: tools, prompts, or resources. A server is asked for them when somebody opens it
+//! or looks for something; a page shows a bounded number of them, and what is chosen elsewhere is carried along unseen.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use gatewright_domain::{gateway::Gateway, id::ServerId, server::Server};
 
-use super::{
-    fields,
-    selection::{self, Selection},
-};
+use super::{fields, kind::Kind, listed::Listed, selection::Selection};
 use crate::{
     Admin,
     dashboard::{error::PageError, form::Posted, session::InProject},
-    service::server_checks::{self, ServerCheck, Tool},
+    service::server_checks::{self, ServerCheck},
 };
 
-/// Tools of one server shown at a time. More are a click or a word in the filter away.
+/// Entries of one server shown at a time. More are a click or a word in the filter away.
 const SHOWN_AT_ONCE: usize = 100;
 /// The same while something is looked for, at each server that has it.
 const FOUND_AT_ONCE: usize = 25;
@@ -25,22 +22,24 @@ const AT_ONCE: usize = 8;
 /// What a server listed is looked through this long without asking it again: people type one letter after the other.
 const STILL_GOOD: Duration = Duration::from_mins(1);
 
-/// A tool to choose.
-pub(super) struct ToolRow {
+/// Something to choose.
+pub(super) struct Row {
+    /// Its name, or the URI of a resource or resource template.
     pub(super) name: String,
     pub(super) title: String,
     pub(super) description: String,
+    pub(super) is_template: bool,
     pub(super) is_chosen: bool,
     /// It is chosen, and its server does not list it.
     pub(super) is_gone: bool,
 }
 
-/// A server with its tools.
+/// A server with what it has of a kind.
 pub(super) struct Node {
     pub(super) id: ServerId,
     pub(super) name: String,
     pub(super) slug: String,
-    /// How many of its tools are chosen.
+    /// How many are chosen.
     pub(super) count: usize,
     /// How many of these are not among the rows.
     pub(super) unseen: usize,
@@ -48,16 +47,16 @@ pub(super) struct Node {
     pub(super) is_kept: bool,
     /// What is chosen and not among the rows, each on a line after the server's id.
     pub(super) carried: String,
-    /// Its tools, once it was opened.
+    /// What it has, once it was opened.
     pub(super) opened: Option<Opened>,
 }
 
-/// The tools of a server that was opened.
+/// What a server that was opened has.
 pub(super) struct Opened {
-    pub(super) rows: Vec<ToolRow>,
+    pub(super) rows: Vec<Row>,
     /// Why the server cannot say what it has.
     pub(super) problem: Option<(String, String)>,
-    /// How many tools there are, or as many as were found.
+    /// How many there are, or as many as were found.
     pub(super) total: usize,
     /// How many of them come before the rows.
     pub(super) after: usize,
@@ -68,31 +67,48 @@ pub(super) struct Opened {
 
 /// The tree of a form.
 pub(super) struct Tree {
+    pub(super) kind: Kind,
     pub(super) nodes: Vec<Node>,
     /// What is looked for.
     pub(super) filter: String,
-    /// How many tools were found.
+    /// How many were found.
     pub(super) found: usize,
+    /// Whether it is shown only when it is asked for: of a kind of which nothing is chosen, with many servers, it would be
+    /// most of the page.
+    pub(super) is_folded: bool,
 }
 
 /// What is done in a tree besides saving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Shows tools of a server, after so many of them.
+    /// Shows what a server has, after so many of them.
     Open(ServerId, usize),
     /// Looks for what stands in the filter.
     Find,
-    /// Chooses all tools of a server, or all that were found.
+    /// Shows the servers to choose from.
+    Unfold,
+    /// Chooses all of a server, or all that were found.
     ChooseAll(ServerId),
     /// Chooses none of them.
     ChooseNone(ServerId),
 }
 
 impl Step {
-    /// The step a form asks for; none where it is to be saved. A filter that was typed and not yet looked for is looked
-    /// for, because Enter in its field sends the form.
-    pub(super) fn of(posted: &Posted) -> Option<Self> {
-        if let Some((server, how)) = posted.text("choose").split_once(' ') {
+    /// The step a form asks for, and the kind it is about; none where it is to be saved. A filter that was typed and not yet
+    /// looked for is looked for, because Enter in its field sends the form.
+    pub(super) fn of(posted: &Posted) -> Option<(Kind, Self)> {
+        let asked = |kind: Kind| Self::asked(posted, kind).map(|step| (kind, step));
+        let typed = |kind: &Kind| posted.text(kind.names().filter) != posted.text(kind.names().filtered_by);
+        Kind::ALL.into_iter().find_map(asked).or_else(|| {
+            let kind = Kind::ALL.into_iter().find(typed)?;
+            Some((kind, Self::Find))
+        })
+    }
+
+    /// The step that a button asks for.
+    fn asked(posted: &Posted, kind: Kind) -> Option<Self> {
+        let (choose, look) = (posted.text(kind.names().choose), posted.text(kind.names().look));
+        if let Some((server, how)) = choose.split_once(' ') {
             let server = server.parse().ok()?;
             return match how {
                 "all" => Some(Self::ChooseAll(server)),
@@ -100,24 +116,26 @@ impl Step {
                 _ => None,
             };
         }
-        if let Some((server, after)) = opened(posted.text("look")) {
+        if let Some((server, after)) = opened(look) {
             return Some(Self::Open(server, after));
         }
-        let is_asked = posted.text("look") == "find";
-        let is_new = posted.text(selection::FILTER) != posted.text("filtered_by");
-        (is_asked || is_new).then_some(Self::Find)
+        match look {
+            "find" => Some(Self::Find),
+            "servers" => Some(Self::Unfold),
+            _ => None,
+        }
     }
 
     /// The one server it is about.
     pub(super) const fn server(self) -> Option<ServerId> {
         match self {
             Self::Open(server, _) | Self::ChooseAll(server) | Self::ChooseNone(server) => Some(server),
-            Self::Find => None,
+            Self::Find | Self::Unfold => None,
         }
     }
 }
 
-/// A server's id and after how many of its tools to begin.
+/// A server's id and after how many to begin.
 fn opened(value: &str) -> Option<(ServerId, usize)> {
     let (server, after) = value.split_once(' ')?;
     Some((server.parse().ok()?, after.parse().ok()?))
@@ -125,11 +143,15 @@ fn opened(value: &str) -> Option<(ServerId, usize)> {
 
 impl Tree {
     /// A tree of which nothing is open, made from a gateway or for a new one.
-    pub(super) fn closed(servers: &[Server], gateway: Option<&Gateway>) -> Self {
-        let selection = gateway.map(Selection::stored).unwrap_or_default();
+    pub(super) fn closed(servers: &[Server], gateway: Option<&Gateway>, kind: Kind) -> Self {
+        let selection = gateway.map(|gateway| Selection::stored(gateway, kind));
+        let selection = selection.unwrap_or_default();
         let node = |server: &Server| Node::closed(server, &selection, true);
+        let nodes: Vec<Node> = servers.iter().map(node).collect();
         Self {
-            nodes: servers.iter().map(node).collect(),
+            kind,
+            is_folded: is_folded(kind, &nodes),
+            nodes,
             filter: String::new(),
             found: 0,
         }
@@ -142,17 +164,14 @@ impl Tree {
         servers: &[Server],
         gateway: Option<&Gateway>,
         posted: &Posted,
-        step: Option<Step>,
+        (kind, step): (Kind, Option<Step>),
     ) -> Result<Self, PageError> {
-        let mut selection = Selection::of(posted, gateway);
-        let kept: BTreeSet<ServerId> = posted
-            .all(selection::KEPT)
-            .filter_map(|id| id.parse().ok())
-            .collect();
-        let filter = posted.text(selection::FILTER).to_lowercase();
+        let (mut selection, names) = (Selection::of(posted, gateway, kind), kind.names());
+        let kept: BTreeSet<ServerId> = posted.all(names.kept).filter_map(|id| id.parse().ok()).collect();
+        let filter = posted.text(names.filter).to_lowercase();
         let ticked = fields::servers(posted);
         let is_looked_through = |id| !filter.is_empty() && (ticked.is_empty() || ticked.contains(&id));
-        let was_open: Vec<(ServerId, usize)> = posted.all(selection::OPEN).filter_map(opened).collect();
+        let was_open: Vec<(ServerId, usize)> = posted.all(names.open).filter_map(opened).collect();
         let begin = |id: ServerId| match step {
             Some(Step::Open(server, after)) if server == id => Some(after),
             Some(Step::ChooseAll(server) | Step::ChooseNone(server)) if server == id => Some(0),
@@ -174,16 +193,17 @@ impl Tree {
             let id = server.id;
             let node = match (begin, check?) {
                 (Some(after), Some(check)) => {
+                    let listed = Listed::of(&check, kind);
                     match step {
                         Some(Step::ChooseAll(one)) if one == id => {
-                            choose_all(&mut selection, id, &check, &filter);
+                            choose_all(&mut selection, id, &listed, &filter);
                         }
                         Some(Step::ChooseNone(one)) if one == id => {
-                            choose_none(&mut selection, id, &check, &filter);
+                            choose_none(&mut selection, id, &listed, &filter);
                         }
                         _ => {}
                     }
-                    Node::opened(server, &selection, &check, &filter, after)
+                    Node::opened(server, &selection, &listed, &filter, after)
                 }
                 _ => Node::closed(server, &selection, kept.contains(&id)),
             };
@@ -198,12 +218,21 @@ impl Tree {
                 },
             );
         }
+        let is_asked_for = step.is_some() || posted.text(names.which) == fields::CHOSEN;
         Ok(Self {
+            kind,
+            is_folded: !is_asked_for && is_folded(kind, &nodes),
             nodes,
-            filter: posted.text(selection::FILTER).to_owned(),
+            filter: posted.text(names.filter).to_owned(),
             found,
         })
     }
+}
+
+/// Whether the servers of a kind can wait until somebody wants to choose. With script that is one request more, and without it
+/// one button.
+fn is_folded(kind: Kind, nodes: &[Node]) -> bool {
+    kind != Kind::Tools && nodes.iter().all(|node| node.count == 0 && node.opened.is_none())
 }
 
 /// What a server lists, if one is to be looked at: as it was seen a moment ago, or asked now.
@@ -225,36 +254,21 @@ async fn look_at(
     ))
 }
 
-fn tools(check: &ServerCheck) -> &[Tool] {
-    check
-        .outcome
-        .as_ref()
-        .map_or(&[], |answered| answered.tools.as_slice())
-}
-
-fn matches(tool: &Tool, filter: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(filter);
-    filter.is_empty()
-        || has(&tool.name)
-        || has(tool.title.as_deref().unwrap_or_default())
-        || has(&tool.description)
-}
-
-fn choose_all(selection: &mut Selection, server: ServerId, check: &ServerCheck, filter: &str) {
-    for tool in tools(check).iter().filter(|tool| matches(tool, filter)) {
-        selection.add(server, &tool.name);
+fn choose_all(selection: &mut Selection, server: ServerId, listed: &Listed<'_>, filter: &str) {
+    for item in listed.items.iter().filter(|item| item.matches(filter)) {
+        selection.add(server, item.key);
     }
 }
 
-fn choose_none(selection: &mut Selection, server: ServerId, check: &ServerCheck, filter: &str) {
+fn choose_none(selection: &mut Selection, server: ServerId, listed: &Listed<'_>, filter: &str) {
     if filter.is_empty() {
         let all: Vec<String> = selection.at(server).map(str::to_owned).collect();
-        for tool in &all {
-            selection.remove(server, tool);
+        for name in &all {
+            selection.remove(server, name);
         }
     }
-    for tool in tools(check).iter().filter(|tool| matches(tool, filter)) {
-        selection.remove(server, &tool.name);
+    for item in listed.items.iter().filter(|item| item.matches(filter)) {
+        selection.remove(server, item.key);
     }
 }
 
@@ -276,31 +290,34 @@ impl Node {
     fn opened(
         server: &Server,
         selection: &Selection,
-        check: &ServerCheck,
+        listed: &Listed<'_>,
         filter: &str,
         after: usize,
     ) -> Self {
-        let listed: BTreeSet<&str> = tools(check).iter().map(|tool| tool.name.as_str()).collect();
-        let is_gone = check.outcome.is_ok();
+        let known: BTreeSet<&str> = listed.items.iter().map(|item| item.key).collect();
+        let is_gone = listed.problem.is_none();
         // What is chosen and not listed comes first: it may need somebody.
         let missing = selection
             .at(server.id)
-            .filter(|name| !listed.contains(name) && name.to_lowercase().contains(filter))
-            .map(|name| ToolRow {
+            .filter(|name| !known.contains(name) && name.to_lowercase().contains(filter))
+            .map(|name| Row {
                 name: name.to_owned(),
                 title: String::new(),
                 description: String::new(),
+                is_template: false,
                 is_chosen: true,
                 is_gone,
             });
-        let there = tools(check)
+        let there = listed
+            .items
             .iter()
-            .filter(|tool| matches(tool, filter))
-            .map(|tool| ToolRow {
-                name: tool.name.clone(),
-                title: tool.title.clone().unwrap_or_default(),
-                description: tool.description.clone(),
-                is_chosen: selection.holds(server.id, &tool.name),
+            .filter(|item| item.matches(filter))
+            .map(|item| Row {
+                name: item.key.to_owned(),
+                title: item.title.to_owned(),
+                description: item.description.to_owned(),
+                is_template: item.is_template,
+                is_chosen: selection.holds(server.id, item.key),
                 is_gone: false,
             });
         let most = if filter.is_empty() {
@@ -308,10 +325,10 @@ impl Node {
         } else {
             FOUND_AT_ONCE
         };
-        let all: Vec<ToolRow> = missing.chain(there).collect();
+        let all: Vec<Row> = missing.chain(there).collect();
         let total = all.len();
         let after = if after < total { after } else { 0 };
-        let rows: Vec<ToolRow> = all.into_iter().skip(after).take(most).collect();
+        let rows: Vec<Row> = all.into_iter().skip(after).take(most).collect();
         let seen: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         let count = selection.count_at(server.id);
         let unseen = selection.at(server.id).filter(|name| !seen.contains(name));
@@ -328,11 +345,7 @@ impl Node {
             carried,
             opened: Some(Opened {
                 rows,
-                problem: check
-                    .outcome
-                    .as_ref()
-                    .err()
-                    .map(|why| (why.found.clone(), why.remedy.clone())),
+                problem: listed.problem.map(|why| (why.found.clone(), why.remedy.clone())),
                 total,
                 after,
                 previous: (after > 0).then(|| after.saturating_sub(most)),

@@ -13,7 +13,8 @@ use crate::{
         net::{FakeBody, FakeServer, World, answer, event},
         offers::{Offers, resource, template},
     },
-    wire::version::Era,
+    upstream::Unavailable,
+    wire::{listing::ServerList, version::Era},
 };
 
 fn resources(uris: &[&str], templates: &[&str]) -> Offers {
@@ -114,17 +115,18 @@ async fn of_two_servers_that_list_one_uri_the_first_serves_it_and_the_page_can_t
                 .unwrap(),
         );
     }
-    let lists: Vec<_> = seen.iter().map(|seen| seen.resources.as_ref().ok()).collect();
+    fn uris(list: &Result<ServerList, Unavailable>) -> Vec<&str> {
+        let entries = &list.as_ref().unwrap().entries;
+        entries.iter().map(|entry| &*entry.key).collect()
+    }
+    let lists: Vec<_> = seen.iter().map(|seen| uris(&seen.resources)).collect();
     let shared = shared_uris(&lists);
     assert_eq!(shared.len(), 1);
     assert_eq!(
         (&*shared[0].uri, &shared[0].servers[..]),
         ("file:///b", &[0, 1][..])
     );
-    let lists: Vec<_> = seen
-        .iter()
-        .map(|seen| seen.resource_templates.as_ref().ok())
-        .collect();
+    let lists: Vec<_> = seen.iter().map(|seen| uris(&seen.resource_templates)).collect();
     assert_eq!(shared_uris(&lists)[0].servers, [0, 1]);
 }
 

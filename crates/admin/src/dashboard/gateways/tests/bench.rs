@@ -52,7 +52,12 @@ pub(super) async fn gateway(bench: &Bench, project: &str, new: NewGateway) -> Ga
 
 /// A server on loopback that lists these tools.
 pub(super) async fn server(bench: &Bench, project: &str, slug: &str, tools: Vec<Value>) -> Server {
-    let listening = TestServer::with(Value::Array(tools)).await;
+    having(bench, project, slug, json!({"tools": tools})).await
+}
+
+/// A server on loopback that lists these `tools`, `prompts`, `resources` and `resourceTemplates`.
+pub(super) async fn having(bench: &Bench, project: &str, slug: &str, lists: Value) -> Server {
+    let listening = TestServer::having(lists).await;
     server_at(bench, project, slug, &listening.url).await
 }
 

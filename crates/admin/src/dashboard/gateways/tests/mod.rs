@@ -7,3 +7,4 @@ mod drafting;
 mod editing;
 mod looking;
 mod lost_source;
+mod offering;
