@@ -25,6 +25,11 @@ fn resources(uris: &[&str], templates: &[&str]) -> Offers {
     }
 }
 
+fn uris(list: &Result<ServerList, Unavailable>) -> Vec<&str> {
+    let entries = &list.as_ref().unwrap().entries;
+    entries.iter().map(|entry| &*entry.key).collect()
+}
+
 #[rstest]
 #[tokio::test]
 async fn resources_pass_between_clients_and_servers_of_any_era(
@@ -114,10 +119,6 @@ async fn of_two_servers_that_list_one_uri_the_first_serves_it_and_the_page_can_t
                 .await
                 .unwrap(),
         );
-    }
-    fn uris(list: &Result<ServerList, Unavailable>) -> Vec<&str> {
-        let entries = &list.as_ref().unwrap().entries;
-        entries.iter().map(|entry| &*entry.key).collect()
     }
     let lists: Vec<_> = seen.iter().map(|seen| uris(&seen.resources)).collect();
     let shared = shared_uris(&lists);
