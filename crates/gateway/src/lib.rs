@@ -4,6 +4,15 @@
 //! [`Gateways`] is the state, [`front`] receives every request and [`routes`] has those of this crate. Beyond that, other
 //! crates see what administrators check, try and read: in [`relying_party`], [`resource_server`] and [`sign_in_trace`].
 
+#![cfg_attr(
+    not(any(test, feature = "testing")),
+    allow(
+        unreachable_pub,
+        unused_imports,
+        reason = "some things are reached by the test helpers of other crates only"
+    )
+)]
+
 mod admission;
 mod authorization_endpoint;
 pub mod authorization_server;
