@@ -155,7 +155,7 @@ impl<'a> Change<'a> {
 
     /// Says that something stands in the way, and that the audit trail shall tell it when the change is given up: in a
     /// transaction of its own, because this one never happened, and once per object, actor and five minutes, because
-    /// whoever is refused tries again.
+    /// people who are refused try again.
     pub(super) fn refused(&mut self, verb: &str, object: Object<'_>, conflict: Conflict) -> ServiceError {
         if self.run == Run::Change {
             let subject = format!("{} {}", object.id, self.permit.authority().actor().kind);

@@ -37,7 +37,7 @@ pub(crate) trait Entity: Sized {
         }
     }
 
-    /// What was looked up, or that there is no such thing.
+    /// What was looked up, or an error that it does not exist.
     fn found(found: Option<Self>) -> Result<Self, ServiceError> {
         found.ok_or_else(|| ServiceError::not_found(Self::NOUN))
     }
@@ -61,7 +61,7 @@ impl Written {
         }
     }
 
-    /// Done, unless there is no such row any more.
+    /// Done, unless the row no longer exists.
     pub(super) fn unless_missing<E: Entity>(is_written: bool) -> Result<Self, ServiceError> {
         if is_written {
             Ok(Self::Done)

@@ -16,7 +16,7 @@ pub(in crate::dashboard) fn in_words(action: &str) -> String {
 }
 
 /// A value as people read it: texts without quotation marks, everything else as JSON. What is longer than `max` characters is
-/// cut: a list of a thousand tools says no more for being whole.
+/// cut: a whole list of a thousand tools helps no one.
 pub(in crate::dashboard) fn shown(value: &Value, max: usize) -> String {
     let text = match value {
         Value::String(text) if text.is_empty() => "(empty)".to_owned(),

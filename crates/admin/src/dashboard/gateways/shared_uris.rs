@@ -40,7 +40,7 @@ pub(super) struct SharedUris {
     pub(super) ask: Option<String>,
 }
 
-/// Those of a gateway whose page is at `path`, of what was last seen of its servers. Asks nobody.
+/// Those of a gateway whose page is at `path`, of what was last seen of its servers. Sends no request.
 pub(super) fn of(app: &Admin, gateway: &Gateway, servers: &[Server], path: &str) -> SharedUris {
     if !gateway.offers.resources || servers.len() < 2 {
         return SharedUris::default();

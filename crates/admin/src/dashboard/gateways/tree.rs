@@ -43,7 +43,7 @@ pub(super) struct Node {
     pub(super) count: usize,
     /// How many of these are not among the rows.
     pub(super) unseen: usize,
-    /// Whether what the gateway has stays chosen, because nobody has looked.
+    /// Whether what the gateway has stays chosen, because the list was not opened.
     pub(super) is_kept: bool,
     /// What is chosen and not among the rows, each on a line after the server's id.
     pub(super) carried: String,
@@ -229,7 +229,7 @@ impl Tree {
     }
 }
 
-/// Whether the servers of a kind can wait until somebody wants to choose. With script that is one request more, and without it
+/// Whether the servers of a kind can wait until an administrator wants to choose. With script that is one request more, and without it
 /// one button.
 fn is_folded(kind: Kind, nodes: &[Node]) -> bool {
     kind != Kind::Tools && nodes.iter().all(|node| node.count == 0 && node.opened.is_none())
@@ -296,7 +296,7 @@ impl Node {
     ) -> Self {
         let known: BTreeSet<&str> = listed.items.iter().map(|item| item.key).collect();
         let is_gone = listed.problem.is_none();
-        // What is chosen and not listed comes first: it may need somebody.
+        // What is chosen and not listed comes first: it may need attention.
         let missing = selection
             .at(server.id)
             .filter(|name| !known.contains(name) && name.to_lowercase().contains(filter))

@@ -26,7 +26,7 @@ use crate::{
 
 const FILTERS: &[&str] = &["reference", "result", "gateway", "source", "user"];
 
-/// Outcomes to filter by, those that somebody looks for first.
+/// Outcomes to filter by, most wanted first.
 const OUTCOMES: [Outcome; 4] = [
     Outcome::Failed,
     Outcome::Succeeded,

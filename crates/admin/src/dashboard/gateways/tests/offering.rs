@@ -101,7 +101,7 @@ async fn prompts_and_resources_are_opened_ticked_and_saved_like_tools() {
     ] {
         assert!(detail.has(text), "{text}");
     }
-    // What nobody opened stays, and saving without a change changes nothing.
+    // What was not opened stays, and saving without a change changes nothing.
     let edit = format!("{project}/gateways/{}/edit", saved.id);
     let page = ada.get(&edit).await.expect(200);
     assert!(page.has("name=\"kept_prompts\"") && page.has("name=\"kept_resources\""));
@@ -194,7 +194,7 @@ async fn a_gateway_says_which_of_its_servers_serves_a_resource_that_several_list
     assert!(shared.contains("file:///shared") && !shared.contains("file:///one"));
     let (first, second) = (shared.find("<bdi>two").unwrap(), shared.find("<bdi>one").unwrap());
     assert!(first < second, "the first in the gateway's order serves it");
-    // What one of them may not offer is no collision.
+    // What one of them may not offer does not collide.
     let new = NewGateway {
         name: "Narrow".to_owned(),
         authentication_mode: Some(Mode::ProjectMembers),
