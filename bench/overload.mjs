@@ -2,6 +2,7 @@
 // refused and whether they get a `Retry-After`, and how calls with known tokens are affected.
 
 import { spawn } from "node:child_process";
+import { setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -20,11 +21,14 @@ const { values: options } = parseArgs({
     times: { type: "string", default: "5" },
     stores: { type: "string", default: STORES.join(",") },
     grants: { type: "string", default: "400" },
+    niceness: { type: "string", default: "10" },
   },
 });
 const SECONDS = Number(options.seconds);
 const TIMES = Number(options.times);
 const GRANTS = Number(options.grants);
+/** The driver and the provider stand for other machines: while they send, the process that calls tools and the MCP server go first. */
+const NICENESS = Number(options.niceness);
 /** Workers that refresh, each after its last response, while capacity is measured. */
 const WORKERS = 32;
 /** Tool calls per second, the whole time. */
@@ -78,8 +82,8 @@ async function signIns(world, count) {
 }
 
 /** The process that calls tools; `measured()` ends a period. */
-function toolCalls(url, token) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "tool-calls.mjs"), url, String(CALLS)], {
+function toolCalls(url, serverUrl, token) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "tool-calls.mjs"), url, serverUrl, String(CALLS)], {
     env: { ...process.env, TOKEN: token },
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -153,7 +157,7 @@ async function measure(store, upstream) {
   const bench = await startSignInWorld({ store, logLevel: "warn", logsToFile: true, serverUrl: upstream });
   running.push(bench);
   const held = await signIns(bench, GRANTS);
-  const calls = toolCalls(bench.url, held[0].access_token);
+  const calls = toolCalls(bench.url, upstream, held[0].access_token);
   try {
     await pause(1_000);
     await calls.measured();
@@ -165,6 +169,7 @@ async function measure(store, upstream) {
     });
     await pause(1_000);
     await calls.measured();
+    for (const pid of [process.pid, bench.provider.child.pid]) setPriority(pid, NICENESS);
     const { kinds, sent, notSent } = await offer({ ...bench, held }, capacity * TIMES);
     const loaded = await calls.measured();
     const factor = (sent / capacity).toFixed(1);
@@ -177,8 +182,11 @@ async function measure(store, upstream) {
       const times = [shown(percentile(kind.admitted, 0.99)), shown(percentile(kind.refused, 0.99))];
       console.log(`${[name, admitted, refused, share, ...times, kind.silent, kind.failed].join(" | ")}`);
     }
-    const ratio = (loaded.p99 / quiet.p99).toFixed(1);
-    console.log(`\ntool calls: p99 ${shown(quiet.p99)} ms without load, ${shown(loaded.p99)} ms under it (${ratio} times); failed ${quiet.failed + loaded.failed}`);
+    for (const [way, name] of [["gateway", "tool calls"], ["direct", "the same, straight to the MCP server"]]) {
+      const [before, under] = [quiet[way], loaded[way]];
+      const ratio = (under.p99 / before.p99).toFixed(1);
+      console.log(`\n${name}: p99 ${shown(before.p99)} ms without load, ${shown(under.p99)} ms under it (${ratio} times); failed ${before.failed + under.failed}`);
+    }
   } finally {
     await calls.stop();
   }
