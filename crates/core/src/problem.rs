@@ -39,6 +39,12 @@ impl Kind {
         "urn:gatewright:problem:internal",
         "A fault of ours",
     );
+    /// The instance cannot answer now (RFC 9457 section 4.2.1: the status says all).
+    pub const UNAVAILABLE: Self = Self::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "about:blank",
+        "Service Unavailable",
+    );
     /// A request that HTTP itself does not allow, about which the status says all (RFC 9457 section 4.2.1).
     pub const BAD_REQUEST: Self = Self::new(StatusCode::BAD_REQUEST, "about:blank", "Bad Request");
 

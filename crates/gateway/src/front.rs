@@ -3,6 +3,7 @@
 //! Requests to gateways, by far the most, go straight to their handler, and so do those for the metadata that every client
 //! reads first; all others go through the router.
 
+mod aside;
 mod host;
 
 use std::{
@@ -25,7 +26,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::{Layer, Service, ServiceExt as _};
 
-use self::host::names_one_host;
+pub use self::aside::AsideThreads;
+use self::{
+    aside::{Aside, Stopped},
+    host::names_one_host,
+};
 use crate::{
     Gateways, authorization_server,
     date::DateHeader,
@@ -46,6 +51,7 @@ const GATEWAY_ROUTE: &str = "/mcp/{slug}";
 pub struct Front {
     app: Arc<Gateways>,
     router: Router,
+    aside: Aside,
     warns_of_proxy: Arc<AtomicBool>,
     date: Arc<DateHeader>,
 }
@@ -58,9 +64,17 @@ impl Front {
         Self {
             app,
             router,
+            aside: Aside::default(),
             warns_of_proxy,
             date: Arc::default(),
         }
+    }
+
+    /// Answers all requests but those to gateways and for metadata on these threads.
+    #[must_use]
+    pub fn with_threads(mut self, threads: &AsideThreads) -> Self {
+        self.aside = Aside(threads.handle());
+        self
     }
 
     /// Says once that a proxy is not trusted which seems to be the one in front.
@@ -170,11 +184,14 @@ impl Front {
             return response.map(|inner| AnswerBody::Routed { inner });
         }
         let mut request = request.map(|body| Body::new(TimelyBody::new(body, BODY_DEADLINE)));
+        let id = context.id;
         request.extensions_mut().insert(context);
         // Boxed, so that requests to gateways do not carry the room for it.
-        let response = match Box::pin(self.router.clone().oneshot(request)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        let answering = Box::pin(self.aside.run(self.router.clone().oneshot(request)));
+        let response = match answering.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(Stopped) => Kind::UNAVAILABLE.respond("This instance is stopping.", id),
         };
         response.map(|inner| AnswerBody::Routed { inner })
     }

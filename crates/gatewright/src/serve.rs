@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use axum::Router;
 use http::{HeaderValue, header};
 use hyper_util::{
@@ -32,7 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
 
-use crate::front::Front;
+use crate::front::{AsideThreads, Front};
 
 pub(crate) use signals::{hangups, watch_signals};
 
@@ -80,7 +81,8 @@ async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> any
     crate::jobs::spawn(&app, &jobs);
     let connections = TaskTracker::new();
     let grace = Duration::from_secs(app.config.server.shutdown_grace_seconds.into());
-    let front = Arc::new(front);
+    let threads = AsideThreads::start().context("the process could not start its threads")?;
+    let front = Arc::new(front.with_threads(&threads));
     let builder = Arc::new(builder());
     let slots = Arc::new(Semaphore::new(
         usize::try_from(Fit::here(&app.config).connections)
