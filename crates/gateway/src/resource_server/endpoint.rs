@@ -7,6 +7,7 @@ use gatewright_domain::id::GatewayId;
 use gatewright_mcp::{
     caller::{Alive, Caller, Identify as _, RuleClass},
     endpoint::{Lasting, PlanNow, Reached, header_era},
+    http_sse::HttpSseBody,
 };
 use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
 use http_body::Body;
@@ -37,7 +38,7 @@ const THROWN_AWAY_MAX: u64 = 16 * 1024 * 1024;
 const THROWN_AWAY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The body of an answer: a server's, as it comes, or what is in memory.
-pub(crate) type Answer = gatewright_mcp::answer::Answer<Incoming>;
+pub(crate) type Answer = gatewright_mcp::answer::Answer<HttpSseBody<Incoming>>;
 
 /// Answers a request to the gateway of a slug. Which methods exist is no business of who is not known, so all of them
 /// come here.

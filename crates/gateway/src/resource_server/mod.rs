@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use gatewright_core::{descriptors::Fit, running::Running};
 use gatewright_domain::{Clock, Entropy, sealed::Keyring};
-use gatewright_mcp::{endpoint::Endpoint, list_memory::ListLimits};
+use gatewright_mcp::{endpoint::Endpoint, http_sse::HttpSse, list_memory::ListLimits};
 
 use crate::{config::Config, fetch::Fetch};
 
@@ -40,7 +40,7 @@ pub use trial::{Outcome, Told, Tried};
 /// What the resource server keeps in memory.
 #[derive(Debug)]
 pub struct ResourceServer {
-    federation: Endpoint<Outbound>,
+    federation: Endpoint<HttpSse<Outbound>>,
     tokens: TokenCache,
     assertions: Assertions,
     /// First uses of access tokens that wait to be written.
@@ -87,7 +87,13 @@ impl ResourceServer {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self {
-            federation: Endpoint::new(Outbound::new(fetch), keyring, clock, entropy, list_limits(config)),
+            federation: Endpoint::new(
+                HttpSse::over(Outbound::new(fetch)),
+                keyring,
+                clock,
+                entropy,
+                list_limits(config),
+            ),
             tokens: TokenCache::default(),
             assertions: Assertions::default(),
             seen_tokens: SeenTokens::default(),

@@ -40,6 +40,8 @@ pub struct Health {
 pub struct Seen {
     /// The revision it speaks with us.
     pub version: ProtocolVersion,
+    /// Whether it is reached over the HTTP+SSE transport of 2024-11-05, which is deprecated.
+    pub is_over_http_sse: bool,
     /// What it calls itself, where it says so.
     pub about: Option<Arc<About>>,
     /// What it declares that it can do.
@@ -204,6 +206,7 @@ impl<P: Peers> Looking<'_, P> {
         };
         Ok(Seen {
             version,
+            is_over_http_sse: upstream.is_over_http_sse(),
             about: upstream.about(),
             capabilities: upstream.declared().unwrap_or_default(),
             tools,

@@ -5,8 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
-use http_body_util::BodyExt as _;
+use http::{Method, StatusCode};
 
 use super::{
     about::{About, CLIENT_INFO},
@@ -14,13 +13,13 @@ use super::{
     caller::Caller,
     era::{listed_versions, offered_versions, text_member},
     exchange::{SMALL_ANSWER, modern_request},
+    http_sse::speaks_http_sse,
     net::Net,
-    old_transport::speaks_old_transport,
     session::{UpstreamSession, session_headers},
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
-    whole::DRAIN_MAX,
+    whole::read_rest,
 };
 use crate::wire::{
     capabilities::Capabilities,
@@ -28,7 +27,6 @@ use crate::wire::{
     headers,
     id::RequestId,
     jsonrpc::{self, ErrorCode},
-    media_type::{MediaType, media_type},
     version::{Era, ProtocolVersion},
 };
 
@@ -131,6 +129,8 @@ impl<T: Transport> Net<T> {
         caller: Caller<'_>,
         silence: Duration,
     ) -> Result<Era, Unavailable> {
+        // It may have been updated.
+        upstream.set_over_http_sse(false);
         let mut discovering = std::pin::pin!(self.discover(upstream, caller));
         let begun = match tokio::time::timeout(silence, discovering.as_mut()).await {
             Ok(Ok(Discovered::Modern)) => return Ok(Era::Modern),
@@ -171,12 +171,22 @@ impl<T: Transport> Net<T> {
             Ok(_) => Ok(Era::Legacy),
             Err(NoSession::Modern) => Ok(Era::Modern),
             Err(NoSession::Unavailable(why @ Unavailable::NotMcp { .. }))
-                if speaks_old_transport(self, upstream, caller).await =>
+                if speaks_http_sse(self, upstream, caller).await =>
             {
-                tracing::info!(server = upstream.slug(), %why, "a server speaks the old HTTP+SSE transport");
-                Err(Unavailable::OldTransport {
-                    server: upstream.slug().to_owned(),
-                })
+                tracing::info!(
+                    server = upstream.slug(),
+                    %why,
+                    "a server is reached over the deprecated HTTP+SSE transport"
+                );
+                upstream.set_over_http_sse(true);
+                match self
+                    .begin(upstream, caller, Some(ProtocolVersion::V2024_11_05))
+                    .await
+                {
+                    Ok(_) => Ok(Era::Legacy),
+                    Err(NoSession::Modern) => Err(upstream.other_version()),
+                    Err(NoSession::Unavailable(why)) => Err(why),
+                }
             }
             Err(NoSession::Unavailable(why)) => Err(why),
         }
@@ -256,7 +266,13 @@ impl<T: Transport> Net<T> {
         // Boxed because it is rare and large.
         match Box::pin(self.begin(upstream, caller, None)).await {
             Ok(session) => Ok(session),
-            Err(NoSession::Unavailable(why)) => Err(why),
+            Err(NoSession::Unavailable(why)) => {
+                // A server that was updated may not have the older transport any more.
+                if upstream.is_over_http_sse() && matches!(why, Unavailable::NotMcp { .. }) {
+                    upstream.forget_era(Era::Legacy);
+                }
+                Err(why)
+            }
             Err(NoSession::Modern) => {
                 upstream.forget_era(Era::Legacy);
                 Err(upstream.other_version())
@@ -402,19 +418,6 @@ impl<T: Transport> Net<T> {
         }
         Ok(())
     }
-}
-
-/// Reads an answer that should be empty, so that its connection serves the next request; a stream is let go of.
-async fn read_rest<B>(answer: Response<B>)
-where
-    B: http_body::Body<Error: std::fmt::Display> + Unpin,
-{
-    if media_type(answer.headers()) == MediaType::EventStream {
-        return;
-    }
-    let mut body = answer.into_body();
-    let rest = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
-    let _ = tokio::time::timeout(DRAIN_MAX, rest).await;
 }
 
 fn newest_legacy(versions: &[ProtocolVersion]) -> Option<ProtocolVersion> {

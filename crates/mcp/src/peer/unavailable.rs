@@ -71,11 +71,6 @@ pub enum Unavailable {
         /// Its slug.
         server: String,
     },
-    /// It speaks only the transport that Streamable HTTP replaced.
-    OldTransport {
-        /// Its slug.
-        server: String,
-    },
     /// What it answered is not MCP.
     NotMcp {
         /// Its slug.
@@ -102,10 +97,7 @@ impl Unavailable {
             Self::Refused { .. } => "refused",
             Self::Failed { .. } => "failed",
             Self::SessionEnded { .. } => "session",
-            Self::Redirected { .. }
-            | Self::OtherVersion { .. }
-            | Self::OldTransport { .. }
-            | Self::NotMcp { .. } => "protocol",
+            Self::Redirected { .. } | Self::OtherVersion { .. } | Self::NotMcp { .. } => "protocol",
         }
     }
 
@@ -119,7 +111,6 @@ impl Unavailable {
             | Self::Refused { .. }
             | Self::Redirected { .. }
             | Self::OtherVersion { .. }
-            | Self::OldTransport { .. }
             | Self::SessionEnded { status: 404, .. } => self.to_string(),
             Self::Lost { .. }
             | Self::Timeout { .. }
@@ -142,9 +133,6 @@ impl Unavailable {
             }
             Self::SessionEnded { .. } => "Try again: a new session begins with the next request.",
             Self::OtherVersion { .. } => "Try again: the next request finds out which version it speaks now.",
-            Self::OldTransport { .. } => {
-                "Ask the administrator of this gateway for the server's Streamable HTTP endpoint, which often ends in /mcp."
-            }
             Self::NotMcp { .. } => "Tell the administrator of this gateway.",
         }
     }
@@ -197,10 +185,6 @@ impl fmt::Display for Happened<'_> {
             Unavailable::OtherVersion { server } => write!(
                 f,
                 "The server `{server}` refused the version of MCP it spoke before."
-            ),
-            Unavailable::OldTransport { server } => write!(
-                f,
-                "The server `{server}` speaks only the HTTP+SSE transport of MCP 2024-11-05, which Gatewright does not support."
             ),
             Unavailable::NotMcp { server, what } => write!(
                 f,

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -25,6 +25,7 @@ use super::{
     caller::{Caller, CallerKey},
     config::UpstreamConfig,
     credentials::Credentials,
+    http_sse::OverHttpSse,
     session::UpstreamSessions,
     unavailable::{Unavailable, redirect_target},
 };
@@ -56,6 +57,8 @@ pub struct Upstream {
     pub sessions: UpstreamSessions,
     base_headers: HeaderMap,
     era: AtomicU8,
+    /// Whether it is reached over the HTTP+SSE transport of 2024-11-05.
+    over_http_sse: AtomicBool,
     /// What it called itself when its era was found out or a session began.
     about: ArcSwapOption<About>,
     /// What it declared last that it can do, as bits; [`UNDECLARED`] before it has.
@@ -118,6 +121,7 @@ impl Upstream {
             sessions: UpstreamSessions::default(),
             base_headers,
             era: AtomicU8::new(UNKNOWN),
+            over_http_sse: AtomicBool::new(false),
             about: ArcSwapOption::empty(),
             declared: AtomicU8::new(UNDECLARED),
             declared_at: AtomicI64::new(0),
@@ -142,6 +146,16 @@ impl Upstream {
             LEGACY => Some(Era::Legacy),
             _ => None,
         }
+    }
+
+    /// Whether it is reached over the HTTP+SSE transport of 2024-11-05, which is deprecated.
+    pub fn is_over_http_sse(&self) -> bool {
+        self.over_http_sse.load(Ordering::Acquire)
+    }
+
+    /// Notes whether it is.
+    pub(super) fn set_over_http_sse(&self, is_over_http_sse: bool) {
+        self.over_http_sse.store(is_over_http_sse, Ordering::Release);
     }
 
     /// What the server calls itself, once it has said so.
@@ -282,6 +296,9 @@ impl Upstream {
         *request.method_mut() = method;
         *request.uri_mut() = self.config.url.clone();
         *request.headers_mut() = self.base_headers.clone();
+        if self.is_over_http_sse() {
+            request.extensions_mut().insert(OverHttpSse);
+        }
         request
     }
 

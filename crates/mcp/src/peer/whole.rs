@@ -183,3 +183,16 @@ fn is_response(text: &[u8]) -> bool {
             Ok(Message::Response(_))
         )
 }
+
+/// Reads an answer that should be empty, so that its connection serves the next request; a stream is let go of.
+pub(super) async fn read_rest<B>(answer: Response<B>)
+where
+    B: http_body::Body<Error: std::fmt::Display> + Unpin,
+{
+    if media_type(answer.headers()) == MediaType::EventStream {
+        return;
+    }
+    let mut body = answer.into_body();
+    let rest = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    let _ = tokio::time::timeout(DRAIN_MAX, rest).await;
+}

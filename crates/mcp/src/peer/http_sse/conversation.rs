@@ -1,0 +1,258 @@
+//! One conversation with a server: its stream, the address for messages, and who waits for what.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Uri;
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{body::Routed, conversations::Conversations};
+use crate::{
+    peer::{answer_events::EVENT_MAX, listening::changed_list},
+    wire::{
+        envelope::{self, Limits, Message},
+        sse::{self, Decoder},
+    },
+};
+
+/// Events that wait for a reader. More, and the stream of the server is not read on.
+const EVENTS_MAX: usize = 16;
+/// A reader that takes nothing for so long loses its part, so that the others of its conversation go on.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// A conversation in which nothing is asked and no one listens ends after this time. The session it stands for is
+/// forgotten earlier.
+const IDLE: Duration = Duration::from_mins(35);
+
+/// Its state, while its stream is open.
+pub(super) struct Conversation {
+    /// What the session is called by.
+    pub(super) number: u64,
+    /// Where messages are POSTed to.
+    pub(super) address: Uri,
+    readers: Mutex<Readers>,
+    ended: CancellationToken,
+    all: Arc<Conversations>,
+}
+
+/// Who waits for events.
+#[derive(Default)]
+struct Readers {
+    /// By the id of the request, as written: those that wait for an answer, and how many came before.
+    requests: HashMap<Box<str>, Reader>,
+    /// Who listens.
+    listener: Option<mpsc::Sender<Bytes>>,
+    begun: u64,
+    used_at: Option<Instant>,
+}
+
+struct Reader {
+    events: mpsc::Sender<Bytes>,
+    was_answered: Arc<AtomicBool>,
+    turn: u64,
+}
+
+/// A request that waits for its answer.
+pub(super) struct Pending {
+    /// What comes for it.
+    pub(super) events: mpsc::Receiver<Bytes>,
+    /// Keeps its place.
+    pub(super) waits: Waits,
+}
+
+/// Keeps the place of a request among those that wait. Dropping it gives the request up.
+pub(super) struct Waits {
+    id: Box<str>,
+    was_answered: Arc<AtomicBool>,
+    conversation: Arc<Conversation>,
+}
+
+impl Waits {
+    /// Whether its answer has come.
+    pub(super) fn was_answered(&self) -> bool {
+        self.was_answered.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waits")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let mut readers = self.conversation.readers();
+        // Another request may bear the same id by now.
+        if readers
+            .requests
+            .get(&self.id)
+            .is_some_and(|reader| Arc::ptr_eq(&reader.was_answered, &self.was_answered))
+        {
+            readers.requests.remove(&self.id);
+        }
+    }
+}
+
+impl Conversation {
+    pub(super) fn new(number: u64, address: Uri, all: Arc<Conversations>) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            address,
+            readers: Mutex::default(),
+            ended: CancellationToken::new(),
+            all,
+        })
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the answer to the request with this id from now on.
+    pub(super) fn expect(self: &Arc<Self>, id: &str) -> Pending {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let was_answered = Arc::<AtomicBool>::default();
+        let mut readers = self.readers();
+        readers.begun += 1;
+        readers.used_at = Some(Instant::now());
+        let reader = Reader {
+            events: sender,
+            was_answered: Arc::clone(&was_answered),
+            turn: readers.begun,
+        };
+        if !self.ended.is_cancelled() {
+            readers.requests.insert(id.into(), reader);
+        }
+        drop(readers);
+        Pending {
+            events,
+            waits: Waits {
+                id: id.into(),
+                was_answered,
+                conversation: Arc::clone(self),
+            },
+        }
+    }
+
+    /// Listens to what belongs to no request from now on, in place of who did before.
+    pub(super) fn listen(&self) -> Routed {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let mut readers = self.readers();
+        if !self.ended.is_cancelled() {
+            readers.listener = Some(sender);
+        }
+        Routed::announcements(events)
+    }
+
+    /// Ends it: its stream is closed, and who waits is told so.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
+        self.all.forget(self.number);
+        *self.readers() = Readers::default();
+    }
+
+    /// Reads the stream to its end and hands its events on.
+    pub(super) async fn read<B>(
+        self: Arc<Self>,
+        mut body: B,
+        mut decoder: Decoder,
+        place: OwnedSemaphorePermit,
+    ) where
+        B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+    {
+        let reading = async {
+            loop {
+                while let Ok(Some(event)) = decoder.next_event() {
+                    if event.event.is_none_or(|kind| &*kind == b"message") {
+                        self.hand_on(&event.data).await;
+                    }
+                }
+                match timeout(IDLE, body.frame()).await {
+                    Ok(Some(Ok(frame))) => decoder.push(frame.into_data().unwrap_or_default()),
+                    Err(_) if !self.is_idle() => {}
+                    Ok(None | Some(Err(_))) | Err(_) => return,
+                }
+                // A server that only says that it is there keeps no conversation open.
+                if self.is_idle() {
+                    return;
+                }
+            }
+        };
+        let _ = self.ended.run_until_cancelled(reading).await;
+        self.end();
+        drop(place);
+    }
+
+    fn is_idle(&self) -> bool {
+        let readers = self.readers();
+        readers.requests.is_empty()
+            && readers.listener.as_ref().is_none_or(mpsc::Sender::is_closed)
+            && readers.used_at.is_some_and(|at| at.elapsed() >= IDLE)
+    }
+
+    /// Hands a message to the one it is for.
+    async fn hand_on(&self, data: &[u8]) {
+        let Some((reader, id)) = self.reader_of(data) else {
+            return;
+        };
+        let event = sse::encode_message(data);
+        if !matches!(timeout(STUCK_AFTER, reader.send(event)).await, Ok(Ok(()))) {
+            let mut readers = self.readers();
+            match id {
+                Some(id) => drop(readers.requests.remove(&id)),
+                None => readers.listener = None,
+            }
+        }
+    }
+
+    /// Who a message is for, and the id of the request that waits there; none for who listens. With an answer, its request
+    /// stops waiting. What names no request goes to the newest one, as servers of Streamable HTTP send it on the
+    /// stream of the call it comes from, unless it announces a change.
+    fn reader_of(&self, data: &[u8]) -> Option<(mpsc::Sender<Bytes>, Option<Box<str>>)> {
+        let message = envelope::parse(data, &Limits::default()).ok()?;
+        let mut readers = self.readers();
+        let announces = match &message {
+            Message::Response(response) => {
+                let reader = readers.requests.remove(response.id.as_ref()?.raw)?;
+                reader.was_answered.store(true, Ordering::Release);
+                return Some((reader.events, None));
+            }
+            Message::Notification(notification) => {
+                let params = notification.params.as_ref();
+                if let Some(token) = params.and_then(|params| params.progress_token.as_ref()) {
+                    let (id, reader) = readers.requests.get_key_value(token.raw)?;
+                    return Some((reader.events.clone(), Some(id.clone())));
+                }
+                let method = &*notification.method.value;
+                changed_list(method).is_some() || method == "notifications/resources/updated"
+            }
+            Message::Request(_) => false,
+        };
+        let newest = readers.requests.iter().max_by_key(|(_, reader)| reader.turn);
+        match newest.filter(|_| !announces) {
+            Some((id, reader)) => Some((reader.events.clone(), Some(id.clone()))),
+            None => Some((readers.listener.clone()?, None)),
+        }
+    }
+}
+
+/// Reads the events of a conversation: everything must be whole before it can be handed on.
+pub(super) fn decoder() -> Decoder {
+    Decoder::new(EVENT_MAX)
+}
