@@ -57,7 +57,7 @@ pub struct ServerCheckResource {
     resources: Vec<ServerResource>,
     /// Its resource templates, likewise.
     resource_templates: Vec<ServerResourceTemplate>,
-    /// Why its prompts, resources or resource templates could not be listed, although it can be used.
+    /// What to improve although it can be used: a deprecated transport, and why its prompts, resources or resource templates could not be listed.
     warnings: Vec<Warning>,
 }
 
@@ -181,7 +181,13 @@ fn resource(check: &ServerCheck) -> ServerCheckResource {
         resources: each(answered, |answered| &answered.resources, of_resource),
         resource_templates: each(answered, |answered| &answered.resource_templates, template),
         warnings: answered.map_or_else(Vec::new, |answered| {
-            answered.problems().cloned().map(Warning::from).collect()
+            let problems = answered.problems().cloned();
+            answered
+                .deprecation()
+                .into_iter()
+                .chain(problems)
+                .map(Warning::from)
+                .collect()
         }),
     }
 }

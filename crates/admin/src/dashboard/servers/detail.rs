@@ -41,6 +41,7 @@ struct HeaderLine {
 struct Shown {
     called: String,
     protocol: &'static str,
+    is_over_http_sse: bool,
     listed_in: String,
     tools: Tools,
     /// What it declares that it can do.
@@ -168,6 +169,7 @@ fn shown_of(answered: &Answered, path: &str, search: &str, from: &Turned) -> Sho
             .trim()
             .to_owned(),
         protocol: answered.protocol.as_str(),
+        is_over_http_sse: answered.is_over_http_sse,
         listed_in: if millis == 0 {
             "under a millisecond".to_owned()
         } else {

@@ -145,6 +145,7 @@ mod tests {
     fn answered(count: usize) -> Answered {
         Answered {
             protocol: ProtocolVersion::V2026_07_28,
+            is_over_http_sse: false,
             called: String::new(),
             version: String::new(),
             listed_in: Duration::ZERO,

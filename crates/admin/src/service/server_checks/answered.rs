@@ -12,6 +12,7 @@ use gatewright_mcp::{
 
 use super::{
     listed::{Listed, Prompt, Resource},
+    told,
     tools::{self, LeftOut, MAX_NAME, Tool, plain},
 };
 use crate::relying_party::check::Finding;
@@ -21,6 +22,8 @@ use crate::relying_party::check::Finding;
 pub struct Answered {
     /// The revision of MCP it speaks with us.
     pub protocol: ProtocolVersion,
+    /// Whether it is reached over the HTTP+SSE transport of 2024-11-05, which is deprecated.
+    pub is_over_http_sse: bool,
     /// What it calls itself, harmless to show; empty where it does not say.
     pub called: String,
     /// Its own version, harmless to show; empty where it does not say.
@@ -60,6 +63,7 @@ impl Answered {
         };
         Self {
             protocol: seen.version,
+            is_over_http_sse: seen.is_over_http_sse,
             called: about(|about| &about.name),
             version: about(|about| &about.version),
             capabilities: seen.capabilities,
@@ -92,6 +96,11 @@ impl Answered {
             .into_iter()
             .filter(|capability| self.capabilities.has(*capability));
         declared.map(Capability::as_str)
+    }
+
+    /// What to do about a transport that is deprecated.
+    pub fn deprecation(&self) -> Option<Finding> {
+        self.is_over_http_sse.then(told::over_http_sse)
     }
 
     /// Why some of its lists are not known, each reason once.

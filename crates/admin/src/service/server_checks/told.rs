@@ -16,6 +16,15 @@ fn told(pointer: &str, found: String, remedy: &str) -> Finding {
     }
 }
 
+/// What to do about a server that is reached over the transport that Streamable HTTP replaced.
+pub(super) fn over_http_sse() -> Finding {
+    told(
+        "/url",
+        "The server uses the HTTP+SSE transport of MCP 2024-11-05, which is deprecated.".to_owned(),
+        "It works. If the server also has a Streamable HTTP endpoint, which often ends in /mcp instead of /sse, enter that one.",
+    )
+}
+
 /// What happened and what to do. `cause` is what the connection said, and `waited` how long the server had.
 pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, waited: Duration) -> Finding {
     match why {
@@ -72,13 +81,6 @@ pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, w
             "/url",
             format!("The server redirects to {to} (HTTP {status}), and redirects are not followed."),
             "Enter the URL the server has now. A slash at the end counts.",
-        ),
-        Unavailable::OldTransport { .. } => told(
-            "/url",
-            "The server speaks the HTTP+SSE transport of MCP 2024-11-05, which Gatewright does not support."
-                .to_owned(),
-            "Enter the server's Streamable HTTP endpoint, which often ends in /mcp instead of /sse. If it has none, update \
-             the server.",
         ),
         Unavailable::SessionEnded { status, .. } => told(
             "/url",
