@@ -129,11 +129,10 @@ describe("odd servers", () => {
     assert.equal(odd.seen.acted, 1);
   });
 
-  test("errors name a redirect and the old transport, to users and to administrators", async () => {
+  test("errors name a redirect, to users and to administrators", async () => {
     for (const [script, words] of [
       [{ redirect: "https://elsewhere.example.com/in?token=hush" }, /https:\/\/elsewhere\.example\.com/],
       [{ redirect: "/mcp/" }, /slash at its end/],
-      [{ sse: true }, /HTTP\+SSE transport/],
     ]) {
       const { names, servers } = await behind(script);
       const told = await refused(names());

@@ -17,7 +17,6 @@ const TOOLS = ["act", "echo"].map((name) => ({ name, inputSchema: { type: "objec
  *   call         `{ status, body }` after the tool has acted; `break` cuts the stream of its answer
  *   forget       the status with which it says that it does not know a session
  *   redirect     where it redirects every request
- *   sse          it speaks only the HTTP+SSE transport of 2024-11-05
  */
 export async function startOddUpstream(script = {}) {
   const seen = { acted: 0, calls: 0, initialized: 0, ended: [], pongs: 0 };
@@ -30,7 +29,6 @@ export async function startOddUpstream(script = {}) {
     const say = (status, value, headers = {}) =>
       response.writeHead(status, { "content-type": "application/json", ...headers }).end(typeof value === "string" ? value : JSON.stringify(value));
     if (behaviour.redirect) return say(307, "", { location: behaviour.redirect });
-    if (behaviour.sse) return oldTransport(request, response);
     const session = request.headers["mcp-session-id"];
     if (request.method === "DELETE") {
       seen.ended.push(session);
@@ -92,11 +90,6 @@ export async function startOddUpstream(script = {}) {
     if (behaviour.call) return say(behaviour.call.status, behaviour.call.body?.replace("ID", JSON.stringify(id)) ?? "");
     return answer({ content: [{ type: "text", text: `done ${seen.calls}` }] });
   });
-
-  function oldTransport(request, response) {
-    if (request.method !== "GET") return response.writeHead(405).end();
-    return response.writeHead(200, { "content-type": "text/event-stream" }).write("event: endpoint\ndata: /messages?key=hush\n\n");
-  }
 
   const { origin, stop } = await listen(server);
   const odd = {
