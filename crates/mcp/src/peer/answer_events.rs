@@ -18,6 +18,7 @@ use super::{
     answer_error::AnswerError,
     budget::{BUSY, Share},
     call_guard::CallGuard,
+    resume::{Resume, Resumed},
     upstream::Upstream,
     watch::Watch,
     whole::DRAIN_MAX,
@@ -38,6 +39,8 @@ pub(crate) struct EventsAnswer<B> {
     decoder: Decoder,
     bridge: Bridge,
     upstream: Arc<Upstream>,
+    /// How it goes on where the server closes it before the answer; nothing where it cannot.
+    resume: Option<Resume<B>>,
     watch: Watch,
     /// When something was passed on last.
     passed_at: Instant,
@@ -79,6 +82,7 @@ where
             decoder: Decoder::new(EVENT_MAX),
             bridge,
             upstream,
+            resume: None,
             watch,
             passed_at: Instant::now(),
             share,
@@ -88,6 +92,15 @@ where
             ended: false,
             fault: None,
             draining: Draining::No,
+        }
+    }
+
+    /// The same, which goes on where the server closes it before the answer.
+    #[must_use]
+    pub(super) fn resumed_with(self, resume: Resume<B>) -> Self {
+        Self {
+            resume: Some(resume),
+            ..self
         }
     }
 
@@ -106,7 +119,7 @@ where
                 self.ended = true;
                 continue;
             }
-            match Pin::new(&mut self.body).poll_frame(cx) {
+            match self.poll_server(cx) {
                 Poll::Pending => match self.watch.poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(end) => self.end(&end),
@@ -126,15 +139,52 @@ where
                     }
                 }
                 Poll::Ready(None) => {
-                    self.guard.complete();
-                    self.give_up("broken", self.upstream.lost().of_call());
+                    if !self.goes_on() {
+                        // One that says where its stream stands may still be at it, and is told that no one waits.
+                        if self.resume.is_none() || self.decoder.last_event_id().is_none() {
+                            self.guard.complete();
+                        }
+                        self.give_up("broken", self.upstream.lost().of_call());
+                    }
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::info!(%error, server = self.upstream.slug(), "the stream of a server broke off");
-                    self.give_up("broken", self.upstream.lost().of_call());
+                    if !self.goes_on() {
+                        self.give_up("broken", self.upstream.lost().of_call());
+                    }
                 }
             }
         }
+    }
+
+    /// What comes from the server, also on a stream that goes on in another's place.
+    fn poll_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let resumed = self
+            .resume
+            .as_mut()
+            .map_or(Poll::Ready(Resumed::No), |resume| resume.poll(cx));
+        match std::task::ready!(resumed) {
+            Resumed::No => {}
+            Resumed::With(body) => {
+                self.body = body;
+                self.decoder = self.decoder.reconnected();
+                // A stream that was opened shows that the server is there.
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::new()))));
+            }
+            Resumed::Never => {
+                self.resume = None;
+                self.give_up("broken", self.upstream.lost().of_call());
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::new()))));
+            }
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    /// Whether the stream that was closed goes on.
+    fn goes_on(&mut self) -> bool {
+        self.resume
+            .as_mut()
+            .is_some_and(|resume| resume.begin(&self.decoder))
     }
 
     fn take_events(&mut self) {
@@ -160,6 +210,9 @@ where
             // Servers prime streams with events that have no data.
             if event.data.is_empty() {
                 continue;
+            }
+            if let Some(resume) = &mut self.resume {
+                resume.has_brought();
             }
             match self.bridge.translate(&event.data) {
                 Step::Forward(message) => self.ready.push_back(sse::encode_message(&message)),

@@ -15,6 +15,7 @@ use super::{
     era::{SaidError, SessionLoss, session_loss},
     net::Net,
     outgoing::CallError,
+    resume::Resume,
     session::UpstreamSession,
     transport::Transport,
     upstream::Upstream,
@@ -54,7 +55,7 @@ pub(super) struct Sent {
 
 /// A success as it streams to the client.
 pub(super) async fn stream<T: Transport>(
-    net: &Net<T>,
+    net: &Arc<Net<T>>,
     upstream: &Arc<Upstream>,
     answer: Response<T::Body>,
     sent: Sent,
@@ -104,6 +105,10 @@ pub(super) async fn stream<T: Transport>(
                 cancelled.cloned(),
                 guard,
             );
+            let events = match &session {
+                Some(session) => events.resumed_with(Resume::new(net, upstream, session, caller)),
+                None => events,
+            };
             Ok(Answered::Events(Box::new(events)))
         }
         MediaType::Other => Err(CallError::Unanswered(

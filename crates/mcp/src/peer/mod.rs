@@ -25,6 +25,7 @@ pub(crate) mod metered;
 pub(crate) mod net;
 pub(crate) mod outgoing;
 pub(crate) mod peers;
+mod resume;
 mod session;
 pub mod transport;
 pub(crate) mod unavailable;

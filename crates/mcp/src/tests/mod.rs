@@ -17,6 +17,7 @@ mod once;
 mod own_client;
 mod patience;
 mod primitives;
+mod resuming;
 mod streams;
 
 use gatewright_domain::id::GatewayId;

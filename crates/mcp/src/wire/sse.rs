@@ -49,7 +49,11 @@ pub struct Decoder {
     event: Option<Bytes>,
     data: Data,
     retry: Option<Duration>,
+    /// The last `retry` of all.
+    reconnection_time: Option<Duration>,
     id: Option<Bytes>,
+    /// The same as of the last whole event: what broke off was not received.
+    last_event_id: Option<Bytes>,
     failed: bool,
 }
 
@@ -106,7 +110,9 @@ impl Decoder {
             event: None,
             data: Data::None,
             retry: None,
+            reconnection_time: None,
             id: None,
+            last_event_id: None,
             failed: false,
         }
     }
@@ -152,9 +158,25 @@ impl Decoder {
         self.line.len() + self.chunk.len() + self.data.len()
     }
 
-    /// The last event id of the stream, for a reconnection.
+    /// The id of the last event that is complete, for a reconnection.
     pub const fn last_event_id(&self) -> Option<&Bytes> {
-        self.id.as_ref()
+        self.last_event_id.as_ref()
+    }
+
+    /// How long to wait before a reconnection, where the stream has said so.
+    pub const fn reconnection_time(&self) -> Option<Duration> {
+        self.reconnection_time
+    }
+
+    /// A decoder for the rest of the stream, which a new connection brings: what is incomplete is discarded.
+    #[must_use]
+    pub fn reconnected(&self) -> Self {
+        Self {
+            reconnection_time: self.reconnection_time,
+            id: self.last_event_id.clone(),
+            last_event_id: self.last_event_id.clone(),
+            ..Self::new(self.limit)
+        }
     }
 
     fn next_line(&mut self) -> Result<Option<Bytes>, SseError> {
@@ -218,6 +240,7 @@ impl Decoder {
                     .ok()
                     .and_then(|digits| digits.parse().ok())
                     .map(Duration::from_millis);
+                self.reconnection_time = self.retry.or(self.reconnection_time);
             }
             // Comments (an empty name) and fields of nobody are ignored.
             _ => {}
@@ -227,6 +250,7 @@ impl Decoder {
     /// The event that an empty line completes; one without data is none.
     fn dispatch(&mut self) -> Option<Event> {
         let event = self.event.take();
+        self.last_event_id.clone_from(&self.id);
         let data = self.data.take()?;
         Some(Event {
             event,

@@ -89,6 +89,24 @@ fn an_id_without_data_still_counts() {
 }
 
 #[test]
+fn a_reconnection_begins_after_the_last_whole_event() {
+    let mut decoder = Decoder::new(100);
+    decoder.push(Bytes::from_static(
+        b"id: 1\nretry: 50\ndata: x\n\nid: 2\ndata: broken of",
+    ));
+    assert!(decoder.next_event().unwrap().is_some());
+    assert_eq!(decoder.next_event(), Ok(None));
+    let mut decoder = decoder.reconnected();
+    assert_eq!(decoder.last_event_id(), Some(&Bytes::from_static(b"1")));
+    assert_eq!(decoder.reconnection_time(), Some(Duration::from_millis(50)));
+    assert!(!decoder.is_mid_event());
+    // The id stays until the new connection brings another.
+    decoder.push(Bytes::from_static(b"data: y\n\n"));
+    assert_eq!(decoder.next_event().unwrap().unwrap().id, Some("1".into()));
+    assert_eq!(decoder.last_event_id(), Some(&Bytes::from_static(b"1")));
+}
+
+#[test]
 fn events_are_bounded_and_streams_are_not() {
     assert_eq!(decode(&[b"data: 1234\n\n"], 10).map(|events| events.len()), Ok(1));
     assert_eq!(decode(&[b"data: 12345\n\n"], 10), Err(SseError::TooLarge(10)));
