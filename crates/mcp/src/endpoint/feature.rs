@@ -13,13 +13,17 @@ pub(super) enum Feature {
     List(ListKind),
     /// A stream of what changes.
     Listen,
+    /// Being told that a resource changes.
+    Subscribe,
+    /// Not being told any longer.
+    Unsubscribe,
     /// A request that names something of one server, which answers it.
     Call,
 }
 
 impl Feature {
     /// The methods, and the era of one that is not of both.
-    const TABLE: [(&'static str, Option<Era>, Self); 11] = [
+    const TABLE: [(&'static str, Option<Era>, Self); 13] = [
         ("tools/call", None, Self::Call),
         ("tools/list", None, Self::List(ListKind::Tools)),
         ("resources/read", None, Self::Call),
@@ -35,6 +39,8 @@ impl Feature {
         ("server/discover", Some(Era::Modern), Self::Discover),
         ("subscriptions/listen", Some(Era::Modern), Self::Listen),
         ("ping", Some(Era::Legacy), Self::Ping),
+        ("resources/subscribe", Some(Era::Legacy), Self::Subscribe),
+        ("resources/unsubscribe", Some(Era::Legacy), Self::Unsubscribe),
     ];
 
     /// What a method of an era is.
@@ -47,6 +53,6 @@ impl Feature {
 
     /// Whether it takes a place among what runs at once: servers may have to be asked for it.
     pub(super) const fn asks_servers(self) -> bool {
-        matches!(self, Self::List(_) | Self::Call)
+        matches!(self, Self::List(_) | Self::Call | Self::Subscribe)
     }
 }

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use gatewright_domain::id::GatewayId;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::ALLOW};
 
 use super::{
     answer::Answer,
-    listen::{Listening, PlanNow, Words},
-    methods::Asking,
+    listen::{Listening, Words},
     reply,
     service::{Endpoint, Lasting},
     session::Session,
 };
 use crate::{
-    federation::{news::ANNOUNCED, plan::Plan},
+    federation::plan::Plan,
     peer::{
         caller::{Caller, Runs},
         transport::Transport,
@@ -24,7 +22,6 @@ use crate::{
         headers,
         jsonrpc::{ErrorCode, Refusal},
         meta::header_era,
-        scan::{self, Kind},
         version::Era,
     },
 };
@@ -54,6 +51,7 @@ impl<T: Transport> Endpoint<T> {
                     );
                     return not_for_method(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), headers);
                 };
+                let client = Arc::clone(&session.subscribed);
                 let sessions = Arc::clone(&self.sessions);
                 let plan_now = (lasting.plan_now)();
                 let plan_now = Box::new(move || {
@@ -61,78 +59,12 @@ impl<T: Transport> Endpoint<T> {
                     let _place = &place;
                     plan_now().filter(|_| !sessions.has_ended(&session))
                 });
-                self.listening(plan, caller, lasting, plan_now, Words::Session)
+                let (listener, news) = self.listener(plan, caller, &client);
+                let shutdown = lasting.shutdown.clone();
+                let listening = Listening::new(shutdown, news, plan_now, listener, Words::Session);
+                reply::events(Answer::listening(Box::new(listening)))
             }
         }
-    }
-
-    /// Answers `subscriptions/listen`.
-    pub(super) fn subscribe(&self, asking: &Asking<'_>) -> Response<Answer<T::Body>> {
-        let (request, caller) = (asking.request, asking.caller);
-        let id = request.id.to_owned();
-        let Some(lasting) = asking.lasting else {
-            let refusal = Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.");
-            return reply::refusal(&refusal, Some(&id), Era::Modern);
-        };
-        if let Err(busy) = caller.identity.admit(Runs::Stream) {
-            return reply::busy(busy, Some(&id), Era::Modern);
-        }
-        let Some(place) = self.sessions.listen_alone(caller.key) else {
-            let refusal = Refusal::new(
-                ErrorCode::INVALID_REQUEST,
-                "Too many streams are listening already; close some of them first.",
-            );
-            return reply::refusal(
-                &refusal.with_status(StatusCode::TOO_MANY_REQUESTS),
-                Some(&id),
-                Era::Modern,
-            );
-        };
-        let Some(asked) = asked(asking) else {
-            let refusal = Refusal::new(
-                ErrorCode::INVALID_PARAMS,
-                "params.notifications is missing; say in it which changes to tell, like `\"toolsListChanged\":true`.",
-            );
-            return reply::refusal(&refusal, Some(&id), Era::Modern);
-        };
-        let plan_now = (lasting.plan_now)();
-        let plan_now = Box::new(move || {
-            // Held for as long as the stream lasts.
-            let _place = &place;
-            plan_now()
-        });
-        let id = Bytes::copy_from_slice(request.id.raw.as_bytes());
-        self.listening(
-            asking.plan,
-            caller,
-            lasting,
-            plan_now,
-            Words::Subscription { id, asked },
-        )
-    }
-
-    fn listening(
-        &self,
-        plan: &Plan,
-        caller: Caller<'_>,
-        lasting: &Lasting<'_>,
-        plan_now: PlanNow,
-        words: Words,
-    ) -> Response<Answer<T::Body>> {
-        let (federation, key, class) = (Arc::clone(&self.federation), caller.key, caller.class);
-        let identity = caller.identity.kept();
-        let news_of = Box::new(move |plan: &Plan| {
-            let caller = Caller {
-                key,
-                class,
-                identity: &*identity,
-            };
-            federation.news(plan, caller)
-        });
-        let shutdown = lasting.shutdown.clone();
-        reply::events(Answer::listening(Box::new(Listening::new(
-            shutdown, plan, plan_now, news_of, words,
-        ))))
     }
 
     /// The session that a DELETE is to end, or the refusal. It goes on until [`Federation::end`].
@@ -192,16 +124,6 @@ impl<T: Transport> Endpoint<T> {
         }
         self.session_of(gateway_id, caller, headers)
     }
-}
-
-/// Which lists a subscription asks for; nothing where it does not say.
-fn asked(asking: &Asking<'_>) -> Option<[bool; ANNOUNCED.len()]> {
-    let params = asking.request.params.as_ref()?.span;
-    let [filter] = scan::pick(asking.body, params, ["notifications"]).ok()?;
-    let filter = filter.filter(|filter| filter.kind == Kind::Object)?.value;
-    let names = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"];
-    let members = scan::pick(asking.body, filter, names).ok()?;
-    Some(members.map(|member| member.is_some_and(|member| member.value.of(asking.body) == b"true")))
 }
 
 /// A refusal of GET or DELETE, in the words of the era whose header stands there.

@@ -11,15 +11,18 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::subscribing::Listener;
 use crate::{
     federation::{
         news::{ANNOUNCED, News},
         plan::Plan,
     },
-    wire::{jsonrpc, listing::ListKind, meta_keys::SUBSCRIPTION_ID, sse},
+    peer::announced,
+    wire::{json::json_string, jsonrpc, listing::ListKind, meta_keys::SUBSCRIPTION_ID, sse},
 };
 
 /// How often the stream looks whether it may go on: an ended grant or session ends it within this time, and a change of the
@@ -41,12 +44,29 @@ pub(super) enum Words {
         id: Bytes,
         /// Which of the lists the client asked for.
         asked: [bool; ANNOUNCED.len()],
+        /// The resources whose changes are told.
+        resources: Vec<Arc<str>>,
     },
 }
 
 impl Words {
-    /// The message that a list has changed, where the client wants it.
-    fn changed(&self, kind: ListKind) -> Option<Bytes> {
+    /// The message that something has changed, where the client wants it.
+    fn changed(&self, news: &announced::News) -> Option<Bytes> {
+        match news {
+            announced::News::List(kind) => self.list_changed(*kind),
+            announced::News::Resource(uri) => {
+                let uri = json_string(uri);
+                let params = match self {
+                    Self::Session => format!(r#"{{"uri":{uri}}}"#),
+                    Self::Subscription { id, .. } => format!(r#"{{{},"uri":{uri}}}"#, of_subscription(id)),
+                };
+                let method = "notifications/resources/updated";
+                Some(jsonrpc::write_notification(method, Some(params.as_bytes())))
+            }
+        }
+    }
+
+    fn list_changed(&self, kind: ListKind) -> Option<Bytes> {
         let method = match kind {
             ListKind::Tools => "notifications/tools/list_changed",
             ListKind::Prompts => "notifications/prompts/list_changed",
@@ -54,7 +74,7 @@ impl Words {
         };
         match self {
             Self::Session => Some(jsonrpc::write_notification(method, None)),
-            Self::Subscription { id, asked } => {
+            Self::Subscription { id, asked, .. } => {
                 let at = ANNOUNCED.iter().position(|announced| *announced == kind)?;
                 asked[at].then(|| {
                     let params = format!("{{{}}}", of_subscription(id));
@@ -66,12 +86,16 @@ impl Words {
 
     /// The first message.
     fn begun(&self) -> Option<Bytes> {
-        let Self::Subscription { id, asked } = self else {
+        let Self::Subscription { id, asked, resources } = self else {
             return None;
         };
         let names = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"];
         let honored = names.into_iter().zip(asked).filter(|(_, asked)| **asked);
-        let honored: Vec<_> = honored.map(|(name, _)| format!(r#""{name}":true"#)).collect();
+        let mut honored: Vec<_> = honored.map(|(name, _)| format!(r#""{name}":true"#)).collect();
+        if !resources.is_empty() {
+            let uris: Vec<_> = resources.iter().map(|uri| json_string(uri)).collect();
+            honored.push(format!(r#""resourceSubscriptions":[{}]"#, uris.join(",")));
+        }
         let params = format!(
             r#"{{{},"notifications":{{{}}}}}"#,
             of_subscription(id),
@@ -104,13 +128,16 @@ fn of_subscription(id: &Bytes) -> String {
 pub(super) struct Listening {
     plan_now: PlanNow,
     news: News,
-    /// What is told once the gateway is another.
-    news_of: Box<dyn Fn(&Plan) -> News + Send + Sync>,
+    /// Who listens.
+    listener: Arc<dyn Listener>,
+    /// Finds out where what the client wants leads.
+    settling: Option<BoxFuture<'static, ()>>,
     words: Words,
     ready: VecDeque<Bytes>,
     // Boxed because a timer must not move once it runs.
     timer: Pin<Box<Sleep>>,
     looks: u8,
+    has_looked: bool,
     // Boxed for the same reason.
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     ended: bool,
@@ -128,13 +155,13 @@ impl Listening {
     /// A stream that ends once there is no plan for the user any more, or the process stops.
     pub(super) fn new(
         shutdown: CancellationToken,
-        plan: &Plan,
+        news: News,
         plan_now: PlanNow,
-        news_of: Box<dyn Fn(&Plan) -> News + Send + Sync>,
+        listener: Arc<dyn Listener>,
         words: Words,
     ) -> Self {
         Self {
-            news: news_of(plan),
+            news,
             ready: words
                 .begun()
                 .iter()
@@ -142,10 +169,12 @@ impl Listening {
                 .collect(),
             shutdown: Box::pin(shutdown.cancelled_owned()),
             plan_now,
-            news_of,
+            listener,
+            settling: None,
             words,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             looks: 0,
+            has_looked: false,
             ended: false,
         }
     }
@@ -162,8 +191,14 @@ impl Listening {
                 self.end();
                 continue;
             }
+            if let Some(settling) = &mut self.settling
+                && settling.as_mut().poll(cx).is_ready()
+            {
+                self.settling = None;
+                self.news.note_settled();
+            }
             if let Poll::Ready(changed) = self.news.poll(cx) {
-                let messages = changed.into_iter().filter_map(|kind| self.words.changed(kind));
+                let messages = changed.iter().filter_map(|news| self.words.changed(news));
                 let messages: Vec<_> = messages.map(|message| sse::encode_message(&message)).collect();
                 self.ready.extend(messages);
                 continue;
@@ -175,8 +210,14 @@ impl Listening {
                 self.end();
                 continue;
             };
-            if !self.news.is_of(&plan) {
-                self.news = (self.news_of)(&plan).with_all_changed();
+            let is_another = !self.news.is_of(&plan);
+            if is_another {
+                self.news.client().unwatch_all();
+                self.news = self.listener.news(&plan).with_all_changed();
+            }
+            let is_first = !std::mem::replace(&mut self.has_looked, true);
+            if is_another || is_first && matches!(self.words, Words::Session) {
+                self.settling = Arc::clone(&self.listener).settle(plan);
             }
             self.timer.as_mut().reset(Instant::now() + LOOK);
             // The first look is at once, and its comment shows the client that the stream is open.

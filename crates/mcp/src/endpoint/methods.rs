@@ -169,7 +169,9 @@ impl<T: Transport> Endpoint<T> {
             Feature::Ping => reply::result(request.id.raw, Bytes::from_static(b"{}")),
             Feature::List(kind) => self.list(asking, kind, reached).await,
             Feature::Call => self.relay(asking, reached).await,
-            Feature::Listen => self.subscribe(asking),
+            Feature::Listen => self.subscribe(asking).await,
+            Feature::Subscribe => self.subscribe_to_resource(asking, reached).await,
+            Feature::Unsubscribe => Self::unsubscribe_from_resource(asking),
         }
     }
 

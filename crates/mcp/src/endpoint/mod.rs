@@ -12,6 +12,7 @@ pub mod own_client;
 mod reply;
 pub(crate) mod service;
 pub mod session;
+mod subscribing;
 
 pub use in_session::Refused;
 pub use listen::PlanNow;

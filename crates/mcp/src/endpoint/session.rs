@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use crate::{peer::caller::CallerKey, wire::version::ProtocolVersion};
+use crate::{federation::subscribed::Subscribed, peer::caller::CallerKey, wire::version::ProtocolVersion};
 
 pub use ending::Ending;
 
@@ -81,6 +81,8 @@ pub struct Session {
     next_call: AtomicU64,
     /// Streams that listen.
     listening: AtomicU32,
+    /// The resources whose changes the client wants.
+    pub(super) subscribed: Arc<Subscribed>,
 }
 
 /// There is no such session, or it is not this caller's: HTTP 404, the client begins anew.
@@ -167,6 +169,7 @@ impl Sessions {
     /// Ends a session (HTTP DELETE): its id is unknown from now on, and its running calls are cancelled.
     pub fn end(&self, session: &Session) {
         self.ended.insert(session.id, ());
+        session.subscribed.clear();
         let running = std::mem::take(&mut *session.lock());
         for (_, token) in running.into_values() {
             token.cancel();
@@ -228,6 +231,7 @@ impl Sessions {
             running: Mutex::default(),
             next_call: AtomicU64::new(0),
             listening: AtomicU32::new(0),
+            subscribed: Arc::default(),
         };
         // Two first requests at once must end up with one session, or a cancellation would miss its call.
         Ok(self.opened.get_with(id.into(), || Arc::new(session)))

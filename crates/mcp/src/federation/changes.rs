@@ -1,4 +1,4 @@
-//! What servers announce of their lists, and who listens to it.
+//! What servers announce of their lists and resources, and who listens to it.
 
 use std::{
     collections::HashMap,
@@ -15,12 +15,14 @@ use tokio::{sync::broadcast, task::AbortHandle, time::Instant};
 use super::{server::Server, servers::Federation};
 use crate::{
     peer::{
+        announced::News,
         call_guard::Lists as _,
         caller::{Caller, CallerKey, Identify, RuleClass},
-        listening::Listened,
+        listening::{Ear, Listened},
         peers::Peers,
+        wanted::{Want, Wanted},
     },
-    wire::{listing::ListKind, version::Era},
+    wire::version::Era,
 };
 
 /// Announcements of one server that wait for who listens; who is further behind takes it that everything has changed.
@@ -30,11 +32,11 @@ const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(5);
 const LASTED: Duration = Duration::from_mins(1);
 
-/// A list of a server has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Something of a server has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
-    pub(super) kind: ListKind,
-    /// Whose list; everybody's where there is none.
+    pub(super) what: News,
+    /// Whose; everybody's where there is none.
     pub(super) of: Option<CallerKey>,
 }
 
@@ -62,6 +64,20 @@ impl Changes {
         let _ = self.told.send(change);
     }
 
+    /// What is wanted of which a change of this URI is one that a server tells this user, and whose that is.
+    pub(super) fn wanted_by(&self, uri: &str, caller: CallerKey) -> Vec<(Option<CallerKey>, Arc<str>)> {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = [Some(caller), None].map(|of| Some((of, streams.get(&of)?.upgrade()?)));
+        drop(streams);
+        let wanted = wanted.into_iter().flatten();
+        wanted
+            .flat_map(|(of, stream)| {
+                let uris = stream.wanted.touched_by(uri);
+                uris.into_iter().map(move |uri| (of, uri))
+            })
+            .collect()
+    }
+
     /// Listens from now on.
     pub(super) fn hear(&self) -> broadcast::Receiver<Change> {
         self.told.subscribe()
@@ -74,6 +90,22 @@ pub(super) struct Stream {
     task: AbortHandle,
     /// Whether the server turned out to announce nothing.
     is_needless: Arc<AtomicBool>,
+    /// The resources whose changes are wanted.
+    wanted: Arc<Wanted>,
+}
+
+/// A resource whose changes a server is asked for, as long as this is held.
+#[derive(Debug)]
+pub(super) struct Watched {
+    want: Want,
+    _stream: Arc<Stream>,
+}
+
+impl Watched {
+    /// Waits until the server has been asked.
+    pub(super) fn heard(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.want.heard()
+    }
 }
 
 impl Stream {
@@ -107,9 +139,11 @@ impl<P: Peers> Federation<P> {
             return Some(stream);
         }
         let place = self.listening.take(project, caller.key)?;
+        let wanted = Arc::new(Wanted::default());
         let listening = listen(
             Arc::clone(&self.peers),
             Arc::clone(server),
+            Arc::clone(&wanted),
             of,
             (caller.key, caller.class),
             caller.identity.kept(),
@@ -125,10 +159,27 @@ impl<P: Peers> Federation<P> {
         let stream = Arc::new(Stream {
             task: task.abort_handle(),
             is_needless,
+            wanted,
         });
         streams.retain(|_, stream| stream.strong_count() > 0);
         streams.insert(of, Arc::downgrade(&stream));
         Some(stream)
+    }
+
+    /// Asks a server for the changes of a resource, over the stream it is listened to with.
+    pub(super) fn watch(
+        &self,
+        project: ProjectId,
+        server: &Arc<Server>,
+        caller: Caller<'_>,
+        uri: &Arc<str>,
+    ) -> Option<Watched> {
+        let stream = self.listen_to(project, server, caller)?;
+        let want = stream.wanted.want(uri)?;
+        Some(Watched {
+            want,
+            _stream: stream,
+        })
     }
 }
 
@@ -136,6 +187,7 @@ impl<P: Peers> Federation<P> {
 async fn listen<P: Peers>(
     peers: Arc<P>,
     server: Arc<Server>,
+    wanted: Arc<Wanted>,
     of: Option<CallerKey>,
     (key, class): (CallerKey, RuleClass),
     identity: Arc<dyn Identify>,
@@ -146,16 +198,22 @@ async fn listen<P: Peers>(
         class,
         identity: &*identity,
     };
-    let changed = |kind| match of {
-        Some(user) => server.has_changed(kind, user),
-        None => server.has_changed_for_all(kind),
+    let told = |news| match (news, of) {
+        (News::List(kind), Some(user)) => server.has_changed(kind, user),
+        (News::List(kind), None) => server.has_changed_for_all(kind),
+        (what @ News::Resource(_), of) => server.changes.tell(Change { what, of }),
     };
     let mut pause = PAUSE;
     let mut missed = false;
     // A stream that serves all users is not of the one who opened it.
     while of.is_none() || alive() {
         let began = Instant::now();
-        let listened = peers.listen(&server.upstream, caller, missed, &changed).await;
+        let ear = Ear {
+            missed,
+            wanted: &wanted,
+            told: &told,
+        };
+        let listened = peers.listen(&server.upstream, caller, ear).await;
         match listened {
             Ok(Listened::Never) => return Listened::Never,
             // What changes until it is open again is announced to no one.

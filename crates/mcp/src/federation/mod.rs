@@ -26,7 +26,9 @@ mod resources;
 mod seen_uris;
 mod server;
 pub(crate) mod servers;
+pub(crate) mod subscribed;
 mod under_way;
+pub(crate) mod updates;
 mod view;
 
 pub use choice::{Choice, OfServer};

@@ -1,7 +1,8 @@
-//! What one client is told of the changes of a gateway's lists: what the servers announce, and what is changed of the gateway.
-//! Of a storm it hears once a second.
+//! What one client is told of the changes of a gateway: what the servers announce of their lists and of the resources that
+//! the client wants, and what is changed of the gateway. Of a storm it hears once a second.
 
 use std::{
+    collections::HashSet,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -12,6 +13,7 @@ use futures_util::{
     StreamExt as _,
     stream::{self, BoxStream, SelectAll},
 };
+use gatewright_domain::id::ServerId;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::Sleep,
@@ -21,16 +23,15 @@ use super::{
     changes::{Change, Stream},
     plan::Plan,
     servers::Federation,
+    subscribed::{Listens, Subscribed},
 };
-use crate::{
-    peer::{
-        caller::{Caller, CallerKey},
-        peers::Peers,
-    },
-    wire::listing::ListKind,
+use crate::peer::{
+    announced,
+    caller::{Caller, CallerKey},
+    peers::Peers,
 };
 
-pub(crate) use crate::peer::listening::ANNOUNCED;
+pub(crate) use crate::peer::announced::ANNOUNCED;
 
 /// A client is told of changes no more often.
 const QUIET: Duration = Duration::from_secs(1);
@@ -39,40 +40,52 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(crate) struct News {
     caller: CallerKey,
     serial: u64,
-    heard: SelectAll<BoxStream<'static, Option<Change>>>,
+    heard: SelectAll<BoxStream<'static, (ServerId, Option<Change>)>>,
     /// Held so that the servers are listened to.
     _streams: Vec<Arc<Stream>>,
+    listens: Listens,
     /// Which of [`ANNOUNCED`] have changed.
     changed: [bool; 3],
+    /// Which resources that the client wants have changed.
+    updated: HashSet<Arc<str>>,
     // Boxed because a timer must not move once it runs.
     quiet: Option<Pin<Box<Sleep>>>,
 }
 
 impl<P: Peers> Federation<P> {
-    /// What this user is told of a gateway from now on.
-    pub(crate) fn news(&self, plan: &Plan, caller: Caller<'_>) -> News {
+    /// What this client of a user is told of a gateway from now on. Of the resources it wants, once it is known where they
+    /// lead.
+    pub(crate) fn news(&self, plan: &Plan, caller: Caller<'_>, client: &Arc<Subscribed>) -> News {
         let servers = || plan.servers.iter().map(|offered| &offered.server);
         News {
             caller: caller.key,
             serial: plan.serial,
             heard: servers()
-                .map(|server| changes(server.changes.hear()).boxed())
+                .map(|server| changes(server.upstream.config.id, server.changes.hear()).boxed())
                 .collect(),
             _streams: servers()
                 .filter_map(|server| self.listen_to(plan.project, server, caller))
                 .collect(),
+            listens: client.listen(),
             changed: [false; 3],
+            updated: HashSet::new(),
             quiet: None,
         }
     }
 }
 
 /// What a server announces; nothing stands for what was missed.
-fn changes(receiver: Receiver<Change>) -> impl stream::Stream<Item = Option<Change>> + Send {
-    stream::unfold(receiver, async |mut receiver| match receiver.recv().await {
-        Ok(change) => Some((Some(change), receiver)),
-        Err(RecvError::Lagged(_)) => Some((None, receiver)),
-        Err(RecvError::Closed) => None,
+fn changes(
+    server: ServerId,
+    receiver: Receiver<Change>,
+) -> impl stream::Stream<Item = (ServerId, Option<Change>)> + Send {
+    stream::unfold((server, receiver), async |(server, mut receiver)| {
+        let change = match receiver.recv().await {
+            Ok(change) => Some(change),
+            Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => return None,
+        };
+        Some(((server, change), (server, receiver)))
     })
 }
 
@@ -90,33 +103,72 @@ impl News {
         }
     }
 
-    /// Ready with the lists that have changed since.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Vec<ListKind>> {
-        while let Poll::Ready(Some(change)) = self.heard.poll_next_unpin(cx) {
-            match change {
-                None => self.changed = [true; 3],
-                Some(change) if change.of.is_none_or(|of| of == self.caller) => {
-                    let at = ANNOUNCED.iter().position(|kind| *kind == change.kind);
-                    if let Some(at) = at {
-                        self.changed[at] = true;
-                    }
+    /// It is known now where what the client wants leads. Where it listened before, changes may have been missed.
+    pub(crate) fn note_settled(&mut self) {
+        if self.listens.missed {
+            self.updated.extend(self.client().watched());
+        }
+    }
+
+    /// What the client wants.
+    pub(crate) const fn client(&self) -> &Arc<Subscribed> {
+        self.listens.to()
+    }
+
+    fn note(&mut self, server: ServerId, change: Option<Change>) {
+        let Some(change) = change else {
+            self.changed = [true; 3];
+            self.updated.extend(self.client().watched());
+            return;
+        };
+        if change.of.is_some_and(|of| of != self.caller) {
+            return;
+        }
+        match change.what {
+            announced::News::List(kind) => {
+                let at = ANNOUNCED.iter().position(|announced| *announced == kind);
+                if let Some(at) = at {
+                    self.changed[at] = true;
                 }
-                Some(_) => {}
+            }
+            announced::News::Resource(uri) => {
+                if self.client().wants(&uri, server) {
+                    self.updated.insert(uri);
+                }
             }
         }
-        if let Some(quiet) = &mut self.quiet {
-            std::task::ready!(quiet.as_mut().poll(cx));
-            self.quiet = None;
+    }
+
+    /// Ready with what has changed since.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Vec<announced::News>> {
+        loop {
+            while let Poll::Ready(Some((server, change))) = self.heard.poll_next_unpin(cx) {
+                self.note(server, change);
+            }
+            if let Some(quiet) = &mut self.quiet {
+                std::task::ready!(quiet.as_mut().poll(cx));
+                self.quiet = None;
+            }
+            if self.changed == [false; 3] && self.updated.is_empty() {
+                return Poll::Pending;
+            }
+            let changed = std::mem::take(&mut self.changed);
+            let updated = std::mem::take(&mut self.updated);
+            self.quiet = Some(Box::pin(tokio::time::sleep(QUIET)));
+            if !self.listens.is_newest() {
+                continue;
+            }
+            // What the gateway offers may have changed since it was noted.
+            let wanted: HashSet<_> = self.client().watched().into_iter().collect();
+            let lists = ANNOUNCED
+                .into_iter()
+                .zip(changed)
+                .filter_map(|(kind, changed)| changed.then_some(announced::News::List(kind)));
+            let resources = updated.into_iter().filter(|uri| wanted.contains(uri));
+            let news: Vec<_> = lists.chain(resources.map(announced::News::Resource)).collect();
+            if !news.is_empty() {
+                return Poll::Ready(news);
+            }
         }
-        if self.changed == [false; 3] {
-            return Poll::Pending;
-        }
-        let changed = std::mem::take(&mut self.changed);
-        self.quiet = Some(Box::pin(tokio::time::sleep(QUIET)));
-        let kinds = ANNOUNCED
-            .into_iter()
-            .zip(changed)
-            .filter_map(|(kind, changed)| changed.then_some(kind));
-        Poll::Ready(kinds.collect())
     }
 }

@@ -51,7 +51,9 @@ impl Offered {
             passed = passed.without(Capability::Prompts);
         }
         if self.resources.is_nothing() {
-            passed = passed.without(Capability::Resources);
+            passed = passed
+                .without(Capability::Resources)
+                .without(Capability::Subscribe);
         }
         if self.prompts.is_nothing() && self.resources.is_nothing() {
             passed = passed.without(Capability::Completions);

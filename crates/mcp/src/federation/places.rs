@@ -1,5 +1,5 @@
-//! How many streams servers are listened to with at once: in all, of one project and of one user, so that no tenant takes
-//! the places of the others.
+//! How many of something there are at once, such as streams that servers are listened to with: in all, of one project and of
+//! one user, so that no tenant takes the places of the others.
 
 use std::{
     collections::HashMap,
@@ -11,16 +11,35 @@ use gatewright_domain::id::ProjectId;
 
 use crate::peer::caller::CallerKey;
 
-/// In all. Lists of a server that is not listened to are read again when they are old.
-const IN_ALL: usize = 256;
-/// Of one project.
-const OF_PROJECT: usize = IN_ALL / 4;
-/// Of one user.
-const OF_USER: usize = 16;
+/// How many places there are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) in_all: usize,
+    pub(super) of_project: usize,
+    pub(super) of_user: usize,
+}
 
-/// The streams that are open, counted.
-#[derive(Debug, Default)]
-pub(super) struct Places(Mutex<Taken>);
+impl Bounds {
+    /// Streams that servers are listened to with. Lists of a server that is not listened to are read again when they are old.
+    pub(super) const STREAMS: Self = Self {
+        in_all: 256,
+        of_project: 64,
+        of_user: 16,
+    };
+    /// Resources whose changes clients want; a few hundred bytes each, and 2 kB at most.
+    pub(super) const RESOURCES: Self = Self {
+        in_all: 16_384,
+        of_project: 4_096,
+        of_user: 512,
+    };
+}
+
+/// What there is, counted.
+#[derive(Debug)]
+pub(super) struct Places {
+    bounds: Bounds,
+    taken: Mutex<Taken>,
+}
 
 #[derive(Debug, Default)]
 struct Taken {
@@ -29,7 +48,7 @@ struct Taken {
     of_users: HashMap<CallerKey, usize>,
 }
 
-/// A place of one stream, given back when it is dropped.
+/// A place of one, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -38,13 +57,22 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// A place for a stream that a user of a project opens; nothing where there are as many as may be.
+    /// None taken.
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// A place for one of a user of a project; nothing where there are as many as may be.
     pub(super) fn take(self: &Arc<Self>, project: ProjectId, user: CallerKey) -> Option<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bounds = self.bounds;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = |of: Option<&usize>| of.copied().unwrap_or_default();
-        if taken.in_all >= IN_ALL
-            || count(taken.of_projects.get(&project)) >= OF_PROJECT
-            || count(taken.of_users.get(&user)) >= OF_USER
+        if taken.in_all >= bounds.in_all
+            || count(taken.of_projects.get(&project)) >= bounds.of_project
+            || count(taken.of_users.get(&user)) >= bounds.of_user
         {
             return None;
         }
@@ -63,7 +91,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.in_all -= 1;
         give_back(&mut taken.of_projects, &self.project);
         give_back(&mut taken.of_users, &self.user);
@@ -95,17 +123,17 @@ mod tests {
 
     #[test]
     fn no_user_and_no_project_takes_the_places_of_others() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(Places::new(Bounds::STREAMS));
         let (busy, calm) = (project(), project());
         let of_one: Vec<_> = (0..100).map_while(|_| places.take(busy, user(0))).collect();
-        assert_eq!(of_one.len(), OF_USER);
+        assert_eq!(of_one.len(), Bounds::STREAMS.of_user);
         let of_others: Vec<_> = (1..1_000)
             .map_while(|number| places.take(busy, user(number)))
             .collect();
-        assert_eq!(of_one.len() + of_others.len(), OF_PROJECT);
+        assert_eq!(of_one.len() + of_others.len(), Bounds::STREAMS.of_project);
         assert!(places.take(calm, user(1_000)).is_some());
         drop((of_one, of_others));
-        let taken = places.0.lock().unwrap();
+        let taken = places.taken.lock().unwrap();
         assert_eq!(
             (taken.in_all, taken.of_projects.len(), taken.of_users.len()),
             (0, 0, 0)

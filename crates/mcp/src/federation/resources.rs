@@ -17,7 +17,7 @@ use super::{
     view::{Seen, View},
 };
 use crate::{
-    peer::{peers::Peers, unavailable::Unavailable},
+    peer::{caller::Caller, peers::Peers, unavailable::Unavailable},
     wire::listing::ListKind,
 };
 
@@ -101,34 +101,75 @@ impl Known {
 impl<P: Peers> Federation<P> {
     /// Where the resource that a call names leads.
     pub(super) async fn find_resource(&self, call: &Call<'_>) -> Result<Resolved, CallError> {
-        let (plan, caller, uri) = (call.plan, call.message.caller, call.aim.name());
+        let (plan, caller) = (call.plan, call.message.caller);
+        self.find_uri(plan, caller, call.aim.kind, call.aim.name()).await
+    }
+
+    /// Where a URI leads.
+    pub(super) async fn find_uri(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        kind: ListKind,
+        uri: &str,
+    ) -> Result<Resolved, CallError> {
         let mut budget = MATCHING_STEPS_MAX;
-        let known = self.what_is_listed(call, Freshness::Any).await;
+        let known = self.what_is_listed(plan, caller, Freshness::Any).await;
         if let Some(found) = known.find(plan, uri, &mut budget) {
             return Ok(found);
         }
-        let seen_at = self.seen.server_of(caller.key, uri).and_then(|id| {
-            let is_it = |server: &usize| plan.servers[*server].server.upstream.config.id == id;
-            (0..plan.servers.len()).find(is_it)
-        });
-        if let Some(server) = seen_at
-            && *plan.servers[server].chosen(ListKind::Resources) == OfServer::All
-        {
-            return Ok(Resolved::unlisted(server));
+        if let Some(found) = self.seen_resource(plan, caller, uri) {
+            return Ok(found);
         }
         // Boxed because it is rare and large.
-        let now = Box::pin(self.what_is_listed(call, Freshness::LookAgain)).await;
+        let now = Box::pin(self.what_is_listed(plan, caller, Freshness::LookAgain)).await;
         match now.find(plan, uri, &mut budget) {
             Some(found) => Ok(found),
             None => Err(match now.failure(plan) {
                 Some(why) => why.into(),
-                None => CallError::Unknown(call.aim.kind, uri.to_owned()),
+                None => CallError::Unknown(kind, uri.to_owned()),
             }),
         }
     }
 
-    async fn what_is_listed(&self, call: &Call<'_>, freshness: Freshness) -> Known {
-        let (plan, caller) = (call.plan, call.message.caller);
+    /// Where each of these URIs leads. Servers are asked again at most once for all of them.
+    pub(super) async fn find_uris(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        uris: &[Arc<str>],
+    ) -> Vec<Option<Resolved>> {
+        let mut budget = MATCHING_STEPS_MAX;
+        let known = self.what_is_listed(plan, caller, Freshness::Any).await;
+        let mut found: Vec<_> = uris
+            .iter()
+            .map(|uri| {
+                let listed = known.find(plan, uri, &mut budget);
+                listed.or_else(|| self.seen_resource(plan, caller, uri))
+            })
+            .collect();
+        if found.iter().any(Option::is_none) {
+            // Boxed because it is rare and large.
+            let now = Box::pin(self.what_is_listed(plan, caller, Freshness::LookAgain)).await;
+            for (uri, found) in uris.iter().zip(&mut found) {
+                if found.is_none() {
+                    *found = now.find(plan, uri, &mut budget);
+                }
+            }
+        }
+        found
+    }
+
+    /// The server whose answer named a URI to this user, where all its resources are offered.
+    fn seen_resource(&self, plan: &Plan, caller: Caller<'_>, uri: &str) -> Option<Resolved> {
+        let id = self.seen.server_of(caller.key, uri)?;
+        let is_it = |server: &usize| plan.servers[*server].server.upstream.config.id == id;
+        let server = (0..plan.servers.len()).find(is_it)?;
+        let offers_all = *plan.servers[server].chosen(ListKind::Resources) == OfServer::All;
+        offers_all.then(|| Resolved::unlisted(server))
+    }
+
+    async fn what_is_listed(&self, plan: &Plan, caller: Caller<'_>, freshness: Freshness) -> Known {
         let (resources, templates) = tokio::join!(
             self.view(plan, ListKind::Resources, caller, freshness, None),
             self.view(plan, ListKind::ResourceTemplates, caller, freshness, None),

@@ -9,7 +9,9 @@ use super::{
     seen_uris::SeenUris,
 };
 use crate::{
-    peer::{call_guard::Lists, caller::CallerKey, config::UpstreamConfig, upstream::Upstream},
+    peer::{
+        announced::News, call_guard::Lists, caller::CallerKey, config::UpstreamConfig, upstream::Upstream,
+    },
     wire::listing::{ByKind, ListKind},
 };
 
@@ -47,7 +49,10 @@ impl Server {
         for kind in told_with(kind) {
             self.catalogs.of(*kind).invalidate_all();
         }
-        self.changes.tell(Change { kind, of: None });
+        self.changes.tell(Change {
+            what: News::List(kind),
+            of: None,
+        });
     }
 
     pub(super) fn slug(&self) -> &str {
@@ -73,9 +78,18 @@ impl Lists for Server {
             self.catalogs.of(*kind).invalidate(&self.upstream, caller);
         }
         self.changes.tell(Change {
-            kind,
+            what: News::List(kind),
             of: self.is_private(kind).then_some(caller),
         });
+    }
+
+    fn has_updated(&self, uri: &str, caller: CallerKey) {
+        for (of, uri) in self.changes.wanted_by(uri, caller) {
+            self.changes.tell(Change {
+                what: News::Resource(uri),
+                of,
+            });
+        }
     }
 
     fn has_shown(&self, uri: &str, caller: CallerKey) {

@@ -15,10 +15,11 @@ use moka::sync::Cache;
 use super::{
     list_memory::{Kept, ListLimits, ListMemory},
     lists::Lists,
-    places::Places,
+    places::{Bounds, Places},
     plan::{GatewayConfig, Plan},
     seen_uris::SeenUris,
     server::Server,
+    subscribed::Subscriptions,
     view::{View, ViewKey},
 };
 use crate::peer::{config::UpstreamConfig, peers::Peers};
@@ -40,6 +41,8 @@ pub(crate) struct Federation<P> {
     next_serial: AtomicU64,
     /// Places for streams that servers are listened to with.
     pub(super) listening: Arc<Places>,
+    /// The resources whose changes clients want.
+    pub(super) subscriptions: Subscriptions,
     /// URIs that answers of servers named.
     pub(super) seen: Arc<SeenUris>,
     /// Locked only while a plan is made, which is once per configuration, and where an administrator looks at a server.
@@ -75,7 +78,8 @@ impl<P: Peers> Federation<P> {
                 .time_to_idle(VIEW_IDLE)
                 .build(),
             next_serial: AtomicU64::new(0),
-            listening: Arc::default(),
+            listening: Arc::new(Places::new(Bounds::STREAMS)),
+            subscriptions: Subscriptions::default(),
             seen: Arc::default(),
             servers: Mutex::default(),
         }

@@ -226,6 +226,7 @@ where
                 }
                 Step::Drop => {}
                 Step::ListChanged(kind) => self.guard.list_changed(kind),
+                Step::Updated(uri) => self.guard.updated(&uri),
                 Step::Reply(message) => self.guard.reply(message),
             }
         }

@@ -103,6 +103,13 @@ impl CallGuard {
             lists.has_changed(kind, self.caller);
         }
     }
+
+    /// The server says that a resource has changed.
+    pub(super) fn updated(&self, uri: &str) {
+        if let Some(lists) = &self.lists {
+            lists.has_updated(uri, self.caller);
+        }
+    }
 }
 
 impl Drop for CallGuard {
@@ -117,6 +124,9 @@ impl Drop for CallGuard {
 pub(crate) trait Lists: Send + Sync {
     /// The server says to this user that a list of it has changed.
     fn has_changed(&self, kind: ListKind, caller: CallerKey);
+
+    /// The server says to this user that a resource has changed.
+    fn has_updated(&self, uri: &str, caller: CallerKey);
 
     /// An answer of the server to this user names a URI.
     fn has_shown(&self, uri: &str, caller: CallerKey);

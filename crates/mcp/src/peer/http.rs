@@ -12,7 +12,7 @@ use super::{
     call::{Attempt, Line},
     call_guard::CallGuard,
     caller::{Caller, CallerKey},
-    listening::Listened,
+    listening::{Ear, Listened},
     metered::{Meter, Metered},
     net::Net,
     outgoing::{Call, CallError, To},
@@ -23,7 +23,7 @@ use super::{
     upstream::Upstream,
     witness::{Said, Witness},
 };
-use crate::wire::{capabilities::Capabilities, listing::ListKind, version::Era};
+use crate::wire::{capabilities::Capabilities, version::Era};
 
 /// A session that was begun for looking is ended; nobody waits longer for that.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -82,10 +82,18 @@ impl<T: Transport> Peers for Net<T> {
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
-        missed: bool,
-        changed: &(dyn Fn(ListKind) + Send + Sync),
+        ear: Ear<'_>,
     ) -> Result<Listened, Unavailable> {
-        self.hear(upstream, caller, missed, changed).await
+        self.hear(upstream, caller, ear).await
+    }
+
+    async fn subscribe(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        uri: &Arc<str>,
+    ) -> Result<(), AskError> {
+        self.subscribe_to(upstream, caller, uri).await
     }
 
     /// Ends the session that was begun, where one was (2025-11-25 basic/transports, "Session Management"). Servers may refuse.

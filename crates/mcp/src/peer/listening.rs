@@ -1,44 +1,38 @@
 //! Listening to what a server announces: the GET stream of a session (2025-11-25 basic/transports, "Listening for Messages from
 //! the Server"), or `subscriptions/listen` of a stateless one (2026-07-28 basic/patterns/subscriptions).
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
+    announced::{Announced, Told},
     answer_events::EVENT_MAX,
     back::Back,
     caller::Caller,
-    exchange::modern_request,
     net::Net,
     session::{UpstreamSession, session_headers},
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
+    wanted::Wanted,
 };
 use crate::wire::{
-    envelope::{self, Limits, Message},
+    envelope::{self, Limits, Message, Notification},
     listing::ListKind,
     media_type::{MediaType, media_type},
     sse::Decoder,
     version::Era,
 };
 
-/// What a stateless server is asked for.
-const FILTER: &str =
-    r#""notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true}"#;
 /// A stream on which nothing comes for so long, not even a comment, is opened again.
 const SILENCE_MAX: Duration = Duration::from_mins(30);
-/// The lists that change apart: templates change with the resources.
-pub(crate) const ANNOUNCED: [ListKind; 3] = [ListKind::Tools, ListKind::Prompts, ListKind::Resources];
-/// A list is said to have changed no more often.
-const QUIET: Duration = Duration::from_secs(1);
 /// Requests of the server that are answered on one stream, pings above all; later ones are not.
 const REPLIES_MAX: usize = 64;
 /// Events of what is listened to are small; a stream with a larger one ends.
@@ -56,110 +50,118 @@ pub(crate) enum Listened {
     Ended,
 }
 
-/// Which lists have changed, each told at most once a second, however often the server says it: what is told makes every
-/// list of the server be read again.
-struct Announced<'a> {
-    changed: &'a (dyn Fn(ListKind) + Send + Sync),
-    waiting: [bool; ANNOUNCED.len()],
-    told: Option<Instant>,
+/// What is listened for.
+#[derive(Clone, Copy)]
+pub(crate) struct Ear<'a> {
+    /// Whether some change may have been missed.
+    pub(crate) missed: bool,
+    /// The resources whose changes are wanted.
+    pub(crate) wanted: &'a Wanted,
+    /// Who is told.
+    pub(crate) told: &'a Told<'a>,
 }
 
-impl Announced<'_> {
-    fn note(&mut self, kind: ListKind) {
-        if let Some(at) = ANNOUNCED.iter().position(|announced| *announced == kind) {
-            self.waiting[at] = true;
-        }
-    }
+/// A stream that announces.
+pub(super) struct Heard<B> {
+    head: HeaderMap,
+    body: B,
+    decoder: Decoder,
+    /// The change of what is wanted by which it was asked for.
+    asked: u64,
+    /// Of how many resources it tells.
+    resources: usize,
+}
 
-    /// When what waits is to be told; nothing while nothing waits.
-    fn due(&self) -> Option<Instant> {
-        let waits = self.waiting.contains(&true);
-        waits.then(|| self.told.map_or_else(Instant::now, |told| told + QUIET))
-    }
-
-    fn tell(&mut self) {
-        self.told = Some(Instant::now());
-        for (kind, waiting) in ANNOUNCED.into_iter().zip(std::mem::take(&mut self.waiting)) {
-            if waiting {
-                (self.changed)(kind);
-            }
+impl<B> Heard<B> {
+    /// What a server has answered that was asked for so many resources.
+    pub(super) fn new(answer: Response<B>, asked: u64, resources: usize) -> Self {
+        let (head, body) = answer.into_parts();
+        Self {
+            head: head.headers,
+            body,
+            decoder: Decoder::new(ANNOUNCED_MAX),
+            asked,
+            resources,
         }
     }
 }
+
+/// What a server is asked for while it is listened to: in a session, what remains to be asked is done then; a stateless one
+/// answers with another stream.
+type Adjusting<'a, B> = Pin<Box<dyn Future<Output = Option<Heard<B>>> + Send + 'a>>;
 
 impl<T: Transport> Net<T> {
-    /// Listens to a server until its stream ends. `changed` is told which lists have changed: all of them once the stream is
-    /// open, where some may have been `missed`.
+    /// Listens to a server until its stream ends. Who listens is told which lists and resources have changed: all of them
+    /// once the stream is open, where some may have been missed.
     pub(super) async fn hear(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
-        missed: bool,
-        changed: &(dyn Fn(ListKind) + Send + Sync),
+        ear: Ear<'_>,
     ) -> Result<Listened, Unavailable> {
-        let (request, session) = match self.era_of(upstream, caller).await? {
-            Era::Modern => {
-                let request = modern_request(upstream, caller, "subscriptions/listen", FILTER).await?;
-                (request, None)
-            }
+        let (answer, session) = match self.era_of(upstream, caller).await? {
+            // What is wanted is asked for once it is known that the server can be listened to at all.
+            Era::Modern => (self.subscription(upstream, caller, &[]).await?, None),
             Era::Legacy => {
                 let session = self.session(upstream, caller).await?;
-                (in_session(upstream, caller, &session).await?, Some(session))
+                let request = in_session(upstream, caller, &session).await?;
+                let sent = self.transport.send(request, upstream.config.timeout).await;
+                (sent.map_err(|_| upstream.unreachable())?, Some(session))
             }
         };
-        let sent = self.transport.send(request, upstream.config.timeout).await;
-        let Ok(answer) = sent else {
-            return Err(upstream.unreachable());
-        };
-        if !answer.status().is_success() {
-            return Ok(match (answer.status(), &session) {
-                (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED, _)
-                | (StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, None) => Listened::Never,
-                // The session is over (2025-11-25 basic/transports, "Session Management"): another one begins.
-                (StatusCode::NOT_FOUND, Some(session)) => {
-                    upstream.sessions.slot(caller.key).forget(session);
-                    session.is_over();
-                    Listened::Refused
-                }
-                // A proxy that has enough for now, or a server that has not noticed that an earlier stream broke.
-                _ => Listened::Refused,
-            });
+        if let Some(refused) = refused(upstream, caller, &answer, session.as_ref()) {
+            return Ok(refused);
         }
-        if media_type(answer.headers()) != MediaType::EventStream {
-            return Ok(Listened::Never);
+        let mut heard = Heard::new(answer, 0, 0);
+        let mut changes = ear.wanted.changes();
+        changes.mark_changed();
+        let mut adjusting: Option<Adjusting<'_, T::Body>> = None;
+        let mut announced = Announced::new(ear.told, ear.missed);
+        if ear.missed {
+            announced.note_resources(ear.wanted.now().1);
         }
-        let (head, mut body) = answer.into_parts();
-        let mut decoder = Decoder::new(ANNOUNCED_MAX);
-        let mut announced = Announced {
-            changed,
-            waiting: [missed; ANNOUNCED.len()],
-            told: None,
-        };
         let mut replies = 0;
         loop {
             let due = announced.due();
             let data = tokio::select! {
-                data = next_data(&mut body) => data,
+                data = next_data(&mut heard.body) => data,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     announced.tell();
+                    continue;
+                }
+                _ = changes.changed(), if adjusting.is_none() => {
+                    adjusting = Some(match &session {
+                        None => {
+                            let told = (heard.asked, heard.resources);
+                            Box::pin(self.subscription_of_wanted(upstream, caller, ear.wanted, told))
+                        }
+                        Some(session) => {
+                            Box::pin(self.subscribe_to_wanted(upstream, caller, session, ear.wanted))
+                        }
+                    });
+                    continue;
+                }
+                adjusted = adjusted(&mut adjusting), if adjusting.is_some() => {
+                    adjusting = None;
+                    if let Some(next) = adjusted {
+                        heard = next;
+                    }
                     continue;
                 }
             };
             let Some(data) = data else {
                 return Ok(Listened::Ended);
             };
-            decoder.push(data);
+            heard.decoder.push(data);
             loop {
-                let event = match decoder.next_event() {
+                let event = match heard.decoder.next_event() {
                     Ok(Some(event)) => event,
                     Ok(None) => break,
                     Err(_) => return Ok(Listened::Ended),
                 };
                 match envelope::parse(&event.data, &Limits::default()) {
                     Ok(Message::Notification(notification)) => {
-                        if let Some(kind) = changed_list(&notification.method.value) {
-                            announced.note(kind);
-                        }
+                        note(&mut announced, ear.wanted, heard.asked, &notification);
                     }
                     Ok(Message::Request(request)) if session.is_some() && replies < REPLIES_MAX => {
                         replies += 1;
@@ -169,13 +171,63 @@ impl<T: Transport> Net<T> {
                             caller,
                             session: session.as_deref(),
                         };
-                        back.reply(&head.headers, &request).await;
+                        back.reply(&heard.head, &request).await;
                     }
                     Ok(Message::Response(_)) => return Ok(Listened::Ended),
                     Ok(Message::Request(_)) | Err(_) => {}
                 }
             }
         }
+    }
+}
+
+/// Why there is nothing to listen to; nothing where there is.
+fn refused<B>(
+    upstream: &Upstream,
+    caller: Caller<'_>,
+    answer: &Response<B>,
+    session: Option<&Arc<UpstreamSession>>,
+) -> Option<Listened> {
+    if answer.status().is_success() {
+        let is_stream = media_type(answer.headers()) == MediaType::EventStream;
+        return (!is_stream).then_some(Listened::Never);
+    }
+    Some(match (answer.status(), session) {
+        (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED, _)
+        | (StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, None) => Listened::Never,
+        // The session is over (2025-11-25 basic/transports, "Session Management"): another one begins.
+        (StatusCode::NOT_FOUND, Some(session)) => {
+            upstream.sessions.slot(caller.key).forget(session);
+            session.is_over();
+            Listened::Refused
+        }
+        // A proxy that has enough for now, or a server that has not noticed that an earlier stream broke.
+        _ => Listened::Refused,
+    })
+}
+
+fn note(announced: &mut Announced<'_>, wanted: &Wanted, asked: u64, notification: &Notification<'_>) {
+    match &*notification.method.value {
+        "notifications/resources/updated" => {
+            let params = notification.params.as_ref();
+            if let Some(uri) = params.and_then(|params| params.uri.as_ref()) {
+                announced.note_resources(wanted.touched_by(&uri.value));
+            }
+        }
+        "notifications/subscriptions/acknowledged" => wanted.note_heard(asked),
+        method => {
+            if let Some(kind) = changed_list(method) {
+                announced.note_list(kind);
+            }
+        }
+    }
+}
+
+/// What became of what a server is asked for, where it is.
+async fn adjusted<B>(adjusting: &mut Option<Adjusting<'_, B>>) -> Option<Heard<B>> {
+    match adjusting {
+        Some(adjusting) => adjusting.as_mut().await,
+        None => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! over a [`transport::Transport`].
 
 pub(crate) mod about;
+pub(crate) mod announced;
 pub(crate) mod answer_error;
 pub(crate) mod answer_events;
 pub(crate) mod answer_json;
@@ -27,9 +28,11 @@ pub(crate) mod outgoing;
 pub(crate) mod peers;
 mod resume;
 mod session;
+mod subscribing;
 pub mod transport;
 pub(crate) mod unavailable;
 pub(crate) mod upstream;
+pub(crate) mod wanted;
 mod watch;
 mod whole;
 mod witness;

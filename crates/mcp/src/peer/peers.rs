@@ -11,14 +11,14 @@ use super::{
     call::{Attempt, Line},
     call_guard::CallGuard,
     caller::{Caller, CallerKey},
-    listening::Listened,
+    listening::{Ear, Listened},
     metered::Meter,
     outgoing::{Call, CallError, To},
     unavailable::Unavailable,
     upstream::Upstream,
     witness::Said,
 };
-use crate::wire::{capabilities::Capabilities, listing::ListKind, version::Era};
+use crate::wire::{capabilities::Capabilities, version::Era};
 
 /// Speaks with servers. What is known of a server lies in its [`Upstream`], which every method is given.
 pub(crate) trait Peers: Send + Sync + Sized + 'static {
@@ -72,15 +72,22 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         cancelled: Option<&CancellationToken>,
     ) -> impl Future<Output = Result<Attempt<Self::Body>, CallError>> + Send;
 
-    /// Listens to a server for a user until its stream ends. `changed` is told which lists have changed: all of them once it
-    /// is open, where some may have been `missed`.
+    /// Listens to a server for a user until its stream ends. Who listens is told which lists and resources have changed: all
+    /// of them once it is open, where some may have been missed.
     fn listen(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
-        missed: bool,
-        changed: &(dyn Fn(ListKind) + Send + Sync),
+        ear: Ear<'_>,
     ) -> impl Future<Output = Result<Listened, Unavailable>> + Send;
+
+    /// Asks for the changes of a resource, where that is a request of its own.
+    fn subscribe(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        uri: &Arc<str>,
+    ) -> impl Future<Output = Result<(), AskError>> + Send;
 
     /// Ends the session of a user where there is one, and waits a moment for that.
     fn leave(&self, upstream: &Upstream, caller: CallerKey) -> impl Future<Output = ()> + Send;

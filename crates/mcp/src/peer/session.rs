@@ -2,9 +2,10 @@
 //! anew when the server has forgotten it. A session never serves two users.
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -35,6 +36,8 @@ pub(crate) struct UpstreamSession {
     /// What the server declared that it can do.
     pub capabilities: Capabilities,
     next_id: AtomicU64,
+    /// The resources whose changes the server is asked for. Held for single operations on the set only.
+    subscribed: Mutex<HashSet<Arc<str>>>,
     farewell: Mutex<Option<Farewell>>,
 }
 
@@ -51,17 +54,14 @@ impl fmt::Debug for UpstreamSession {
 
 impl UpstreamSession {
     /// A session the server has just begun.
-    pub(super) const fn new(
-        id: Option<HeaderValue>,
-        version: ProtocolVersion,
-        capabilities: Capabilities,
-    ) -> Self {
+    pub(super) fn new(id: Option<HeaderValue>, version: ProtocolVersion, capabilities: Capabilities) -> Self {
         Self {
             id,
             version,
             capabilities,
             // 0 was `initialize`.
             next_id: AtomicU64::new(1),
+            subscribed: Mutex::new(HashSet::new()),
             farewell: Mutex::new(None),
         }
     }
@@ -79,6 +79,30 @@ impl UpstreamSession {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
+    }
+
+    fn subscriptions(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+        self.subscribed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the server is asked for the changes of a resource.
+    pub(super) fn has_subscribed(&self, uri: &str) -> bool {
+        self.subscriptions().contains(uri)
+    }
+
+    /// From now on it is.
+    pub(super) fn note_subscribed(&self, uri: &Arc<str>) {
+        self.subscriptions().insert(Arc::clone(uri));
+    }
+
+    /// It is no longer.
+    pub(super) fn forget_subscribed(&self, uri: &str) {
+        self.subscriptions().remove(uri);
+    }
+
+    /// All of them.
+    pub(super) fn subscribed(&self) -> Vec<Arc<str>> {
+        self.subscriptions().iter().cloned().collect()
     }
 
     /// An id no other request of this session has; it serves as progress token too.

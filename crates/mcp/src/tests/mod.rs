@@ -19,6 +19,7 @@ mod patience;
 mod primitives;
 mod resuming;
 mod streams;
+mod subscribing;
 
 use gatewright_domain::id::GatewayId;
 use http::{HeaderMap, Response};

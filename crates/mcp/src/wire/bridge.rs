@@ -45,6 +45,8 @@ pub(crate) enum Step {
     Drop,
     /// Nothing for the client: a list of the server has changed.
     ListChanged(ListKind),
+    /// Nothing for the client of the call: a resource of the server has changed.
+    Updated(Box<str>),
     /// Nothing for the client: send this back to the server as the answer to a request of its own.
     Reply(Bytes),
 }
@@ -155,9 +157,13 @@ impl Bridge {
             "notifications/prompts/list_changed" => Step::ListChanged(ListKind::Prompts),
             "notifications/resources/list_changed" => Step::ListChanged(ListKind::Resources),
             // They concern requests, lists and subscriptions of ours with the server, not of this client.
+            "notifications/resources/updated" => {
+                let params = notification.params.as_ref();
+                let uri = params.and_then(|params| params.uri.as_ref());
+                uri.map_or(Step::Drop, |uri| Step::Updated(uri.value.as_ref().into()))
+            }
             "notifications/cancelled"
             | "notifications/initialized"
-            | "notifications/resources/updated"
             | "notifications/subscriptions/acknowledged" => Step::Drop,
             _ => Step::Forward(data.clone()),
         }

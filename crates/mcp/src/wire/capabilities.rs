@@ -17,10 +17,12 @@ pub enum Capability {
     Resources = 4,
     /// `completions`
     Completions = 8,
+    /// `subscribe` of `resources`: whether it tells when a resource has changed.
+    Subscribe = 16,
 }
 
 impl Capability {
-    /// All of them, in the order in which they are written.
+    /// Those that are objects of their own, in the order in which they are written.
     pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Completions];
 
     /// The name on the wire.
@@ -30,6 +32,7 @@ impl Capability {
             Self::Prompts => "prompts",
             Self::Resources => "resources",
             Self::Completions => "completions",
+            Self::Subscribe => "subscribe",
         }
     }
 
@@ -49,7 +52,7 @@ pub struct Capabilities(u8);
 
 impl Capabilities {
     /// Everything that can be passed on.
-    pub const EVERYTHING: Self = Self(15);
+    pub const EVERYTHING: Self = Self(31);
 
     /// Read from the result of `server/discover` or `initialize` in a message.
     pub fn read(body: &[u8], result: Span) -> Self {
@@ -66,10 +69,16 @@ impl Capabilities {
                 .is_some_and(|member| member.kind == Kind::Object)
                 .then_some(capability)
         };
+        let resources = found[2].filter(|member| member.kind == Kind::Object);
+        let subscribe = resources.and_then(|resources| {
+            let [subscribe] = scan::pick(body, resources.value, [Capability::Subscribe.as_str()]).ok()?;
+            (subscribe?.value.of(body) == b"true").then_some(Capability::Subscribe)
+        });
         Capability::ALL
             .into_iter()
             .zip(found)
             .filter_map(is_declared)
+            .chain(subscribe)
             .collect()
     }
 
@@ -97,10 +106,12 @@ impl Capabilities {
             .filter(|capability| self.has(*capability));
         let members: Vec<_> = declared
             .map(|one| {
-                let details = if one == Capability::Completions {
-                    ""
-                } else {
-                    r#""listChanged":true"#
+                let details = match one {
+                    Capability::Completions | Capability::Subscribe => "",
+                    Capability::Resources if self.has(Capability::Subscribe) => {
+                        r#""listChanged":true,"subscribe":true"#
+                    }
+                    _ => r#""listChanged":true"#,
                 };
                 format!(r#""{}":{{{details}}}"#, one.as_str())
             })
@@ -138,7 +149,11 @@ mod tests {
         for (result, read_as) in [
             (
                 r#"{"capabilities":{"resources":{"subscribe":true},"x":{},"prompts":{}}}"#,
-                r#"{"prompts":{"listChanged":true},"resources":{"listChanged":true}}"#,
+                r#"{"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true}}"#,
+            ),
+            (
+                r#"{"capabilities":{"resources":{"subscribe":"true"}}}"#,
+                r#"{"resources":{"listChanged":true}}"#,
             ),
             (
                 r#"{"capabilities":{"completions":{},"tools":{"listChanged":true}}}"#,
@@ -150,7 +165,8 @@ mod tests {
         ] {
             assert_eq!(read(result), read_as);
         }
-        assert_eq!(Capabilities::EVERYTHING, Capability::ALL.into_iter().collect());
+        let all = Capability::ALL.into_iter().chain([Capability::Subscribe]);
+        assert_eq!(Capabilities::EVERYTHING, all.collect());
     }
 
     #[test]

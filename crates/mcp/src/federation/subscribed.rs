@@ -1,0 +1,345 @@
+//! The resources whose changes clients want, and what leads there while they listen.
+//!
+//! A client within a session asks for one resource after the other, and listens apart from that; a stateless one says with
+//! its listening stream which it wants. In both cases a server is only asked while the client listens.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use gatewright_domain::id::{ProjectId, ServerId};
+use tokio::time::Instant;
+
+use super::{
+    changes::Watched,
+    places::{Bounds, Place, Places},
+};
+use crate::peer::caller::CallerKey;
+
+/// Resources of one client.
+pub(crate) const RESOURCES_MAX: usize = 256;
+/// The length of a URI, bytes.
+pub(crate) const URI_MAX: usize = 2_048;
+/// What a client asked for that has not listened for so long gives way where places are wanted by others.
+const IDLE: Duration = Duration::from_mins(10);
+
+/// The resources whose changes one client wants.
+#[derive(Debug)]
+pub(crate) struct Subscribed(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    resources: HashMap<Arc<str>, Resource>,
+    /// The streams it listens with, by their numbers, the newest last.
+    streams: Vec<u64>,
+    next_stream: u64,
+    /// Whether it listened before, so that changes may have been missed.
+    has_listened: bool,
+    idle_since: Instant,
+}
+
+#[derive(Debug)]
+struct Resource {
+    _place: Place,
+    /// The server and what leads there, while the client listens.
+    watched: Option<(ServerId, Watched)>,
+}
+
+impl Default for Subscribed {
+    fn default() -> Self {
+        Self(Mutex::new(State {
+            resources: HashMap::new(),
+            streams: Vec::new(),
+            next_stream: 0,
+            has_listened: false,
+            idle_since: Instant::now(),
+        }))
+    }
+}
+
+impl Subscribed {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of them.
+    pub(crate) fn uris(&self) -> Vec<Arc<str>> {
+        self.lock().resources.keys().cloned().collect()
+    }
+
+    /// No longer.
+    pub(crate) fn remove(&self, uri: &str) {
+        let removed = self.lock().resources.remove(uri);
+        drop(removed);
+    }
+
+    /// None any more: the client is gone.
+    pub(crate) fn clear(&self) {
+        let all = std::mem::take(&mut self.lock().resources);
+        drop(all);
+    }
+
+    /// Whether it listens.
+    pub(crate) fn is_listening(&self) -> bool {
+        !self.lock().streams.is_empty()
+    }
+
+    /// What leads to the server of a resource from now on. Let go of at once where the client does not listen, or does not
+    /// want it any more.
+    pub(super) fn watch(&self, uri: &str, server: ServerId, watched: Watched) {
+        let mut state = self.lock();
+        let is_listening = !state.streams.is_empty();
+        let resource = state.resources.get_mut(uri).filter(|_| is_listening);
+        let before = match resource {
+            Some(resource) => resource.watched.replace((server, watched)),
+            None => Some((server, watched)),
+        };
+        drop(state);
+        drop(before);
+    }
+
+    /// No resource is told of until it is known where it leads.
+    pub(crate) fn unwatch_all(&self) {
+        let mut state = self.lock();
+        let watched: Vec<_> = state
+            .resources
+            .values_mut()
+            .filter_map(|resource| resource.watched.take())
+            .collect();
+        drop(state);
+        drop(watched);
+    }
+
+    /// Of what the client asked for, only that which is told: where it has been told what that is.
+    pub(crate) fn keep_watched(&self) {
+        let mut state = self.lock();
+        let left: Vec<_> = state
+            .resources
+            .extract_if(|_, resource| resource.watched.is_none())
+            .collect();
+        drop(state);
+        drop(left);
+    }
+
+    /// Whether the client wants the changes of a resource that this server has.
+    pub(super) fn wants(&self, uri: &str, server: ServerId) -> bool {
+        let state = self.lock();
+        let watched = state.resources.get(uri).and_then(|found| found.watched.as_ref());
+        watched.is_some_and(|(of, _)| *of == server)
+    }
+
+    /// Resources that servers are asked for.
+    pub(crate) fn watched(&self) -> Vec<Arc<str>> {
+        let state = self.lock();
+        let watched = state.resources.iter().filter(|(_, one)| one.watched.is_some());
+        watched.map(|(uri, _)| Arc::clone(uri)).collect()
+    }
+
+    /// Listens with another stream until the value is dropped.
+    pub(super) fn listen(self: &Arc<Self>) -> Listens {
+        let mut state = self.lock();
+        let number = state.next_stream;
+        state.next_stream += 1;
+        state.streams.push(number);
+        let missed = std::mem::replace(&mut state.has_listened, true);
+        drop(state);
+        Listens {
+            of: Arc::clone(self),
+            number,
+            missed,
+        }
+    }
+}
+
+/// A stream that a client listens with.
+#[derive(Debug)]
+pub(super) struct Listens {
+    of: Arc<Subscribed>,
+    number: u64,
+    /// Whether the client listened before.
+    pub(super) missed: bool,
+}
+
+impl Listens {
+    /// What the client wants.
+    pub(super) const fn to(&self) -> &Arc<Subscribed> {
+        &self.of
+    }
+
+    /// Whether it is the one on which the client is told: a message goes to one stream only (2025-11-25 basic/transports,
+    /// "Multiple Connections"), and the newest is the one that surely has not broken.
+    pub(super) fn is_newest(&self) -> bool {
+        self.of.lock().streams.last() == Some(&self.number)
+    }
+}
+
+impl Drop for Listens {
+    fn drop(&mut self) {
+        let mut state = self.of.lock();
+        state.streams.retain(|number| *number != self.number);
+        if state.streams.is_empty() {
+            state.idle_since = Instant::now();
+            drop(state);
+            self.of.unwatch_all();
+        }
+    }
+}
+
+/// Why the changes of one more resource cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TooMany {
+    /// The client has asked for as many as it may.
+    #[error("A client can subscribe to {RESOURCES_MAX} resources; unsubscribe from some first.")]
+    OfClient,
+    /// All clients of the user or project have.
+    #[error("Too many resources are subscribed to already; unsubscribe from some first.")]
+    OfAll,
+    /// The URI is too long.
+    #[error(
+        "params.uri is longer than {URI_MAX} bytes; the gateway cannot tell of changes of this resource."
+    )]
+    Long,
+}
+
+/// What all clients want.
+#[derive(Debug)]
+pub(crate) struct Subscriptions {
+    places: Arc<Places>,
+    /// Those who want anything, by user.
+    clients: Mutex<Vec<(CallerKey, Weak<Subscribed>)>>,
+}
+
+impl Default for Subscriptions {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Places::new(Bounds::RESOURCES)),
+            clients: Mutex::default(),
+        }
+    }
+}
+
+impl Subscriptions {
+    /// Notes that a client wants the changes of a resource; nothing happens where it does already.
+    pub(crate) fn add(
+        &self,
+        project: ProjectId,
+        caller: CallerKey,
+        client: &Arc<Subscribed>,
+        uri: &Arc<str>,
+    ) -> Result<(), TooMany> {
+        if uri.len() > URI_MAX {
+            return Err(TooMany::Long);
+        }
+        let (is_known, count) = {
+            let state = client.lock();
+            (state.resources.contains_key(uri), state.resources.len())
+        };
+        if is_known {
+            return Ok(());
+        }
+        if count >= RESOURCES_MAX {
+            return Err(TooMany::OfClient);
+        }
+        let take = || self.places.take(project, caller);
+        let place = take().or_else(|| {
+            self.let_go_of_idle(caller, client);
+            take()
+        });
+        let place = place.ok_or(TooMany::OfAll)?;
+        if count == 0 {
+            let mut clients = self.lock();
+            clients.retain(|(_, known)| {
+                known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(client))
+            });
+            clients.push((caller, Arc::downgrade(client)));
+        }
+        let resource = Resource {
+            _place: place,
+            watched: None,
+        };
+        client.lock().resources.insert(Arc::clone(uri), resource);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(CallerKey, Weak<Subscribed>)>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what clients want that do not listen: those that have not for long, and all others of the same user.
+    fn let_go_of_idle(&self, caller: CallerKey, but: &Arc<Subscribed>) {
+        let clients: Vec<_> = self
+            .lock()
+            .iter()
+            .filter_map(|(of, client)| Some((*of, client.upgrade()?)))
+            .collect();
+        for (of, client) in clients {
+            let state = client.lock();
+            let is_idle = state.streams.is_empty() && (of == caller || state.idle_since.elapsed() >= IDLE);
+            drop(state);
+            if is_idle && !Arc::ptr_eq(&client, but) {
+                client.clear();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_domain::{clock::FixedClock, entropy::SystemEntropy};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_clients_want_is_bounded_and_who_listens_no_more_gives_way() {
+        let all = Subscriptions::default();
+        let project = ProjectId::generate(&FixedClock::at_seconds(1_800_000_000), &SystemEntropy);
+        let (ada, bob) = (CallerKey::known(1), CallerKey::known(2));
+        let fill = |caller, client: &Arc<Subscribed>| {
+            (0..=RESOURCES_MAX)
+                .map(|number| all.add(project, caller, client, &format!("a://{number}").into()))
+                .collect::<Vec<_>>()
+        };
+        let clients: Vec<_> = (0..3).map(|_| Arc::new(Subscribed::default())).collect();
+        let of_bob = Arc::new(Subscribed::default());
+        assert_eq!(fill(bob, &of_bob).pop(), Some(Err(TooMany::OfClient)));
+        let _first = clients[0].listen();
+        for client in &clients {
+            let added = fill(ada, client);
+            assert!(added[..RESOURCES_MAX].iter().all(Result::is_ok));
+        }
+        // The third takes the places of the second, which does not listen.
+        assert_eq!(
+            clients
+                .iter()
+                .map(|client| client.uris().len())
+                .collect::<Vec<_>>(),
+            [RESOURCES_MAX, 0, RESOURCES_MAX]
+        );
+        let _third = clients[2].listen();
+        assert_eq!(fill(ada, &clients[1])[0], Err(TooMany::OfAll));
+        assert_eq!(
+            of_bob.uris().len(),
+            RESOURCES_MAX,
+            "another user keeps what they have"
+        );
+        let long = "a".repeat(URI_MAX + 1);
+        assert_eq!(
+            all.add(project, bob, &clients[1], &long.into()),
+            Err(TooMany::Long)
+        );
+    }
+
+    #[tokio::test]
+    async fn the_newest_stream_is_told_and_then_the_one_before() {
+        let client = Arc::new(Subscribed::default());
+        let (one, other) = (client.listen(), client.listen());
+        assert!(!one.missed && other.missed);
+        assert!(!one.is_newest() && other.is_newest());
+        drop(other);
+        assert!(one.is_newest() && client.is_listening());
+        drop(one);
+        assert!(!client.is_listening());
+    }
+}

@@ -1,0 +1,126 @@
+//! Telling clients that resources have changed: where each leads, and the servers that are asked for it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    call::CallError,
+    plan::Plan,
+    server::Server,
+    servers::Federation,
+    subscribed::{Subscribed, TooMany},
+};
+use crate::{
+    peer::{ask::AskError, caller::Caller, peers::Peers, unavailable::Unavailable},
+    wire::{capabilities::Capability, jsonrpc::ErrorCode, listing::ListKind},
+};
+
+/// A client is told after so long at most that changes are told, even where a server has not said so yet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why the changes of a resource are not told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSubscribed {
+    /// The gateway does not offer it.
+    #[error(transparent)]
+    Unknown(#[from] CallError),
+    /// Its server does not tell of changes.
+    #[error("The server `{0}` does not tell when this resource changes.")]
+    NotTold(String),
+    /// There are too many.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// The server refused.
+    #[error("The server `{0}` refused to tell when this resource changes.")]
+    Refused(String, ErrorCode),
+    /// The server cannot be asked.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl<P: Peers> Federation<P> {
+    /// Tells a client of the changes of one more resource.
+    pub(crate) async fn subscribe(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        client: &Arc<Subscribed>,
+        uri: &str,
+    ) -> Result<(), NotSubscribed> {
+        let found = self.find_uri(plan, caller, ListKind::Resources, uri).await?;
+        let server = found.server(&plan.servers);
+        let uri: Arc<str> = uri.into();
+        let before = client.uris().contains(&uri);
+        self.note_wanted(plan, caller, client, &uri)?;
+        let asked = self.ask_for_changes(plan, caller, client, server, &uri).await;
+        if asked.is_err() && !before {
+            client.remove(&uri);
+        }
+        asked
+    }
+
+    /// Notes that a client wants the changes of a resource, wherever it leads.
+    pub(crate) fn note_wanted(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        client: &Arc<Subscribed>,
+        uri: &Arc<str>,
+    ) -> Result<(), TooMany> {
+        self.subscriptions.add(plan.project, caller.key, client, uri)
+    }
+
+    async fn ask_for_changes(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        client: &Arc<Subscribed>,
+        server: &Arc<Server>,
+        uri: &Arc<str>,
+    ) -> Result<(), NotSubscribed> {
+        if !self.tells_of_changes(server, caller).await? {
+            return Err(NotSubscribed::NotTold(server.slug().to_owned()));
+        }
+        let asked = self.peers.subscribe(&server.upstream, caller, uri).await;
+        asked.map_err(|why| match why {
+            AskError::Unavailable(why) => NotSubscribed::Unavailable(why),
+            AskError::Refused(code) => NotSubscribed::Refused(server.slug().to_owned(), code),
+        })?;
+        if client.is_listening() {
+            let watched = self
+                .watch(plan.project, server, caller, uri)
+                .ok_or(TooMany::OfAll)?;
+            let heard = watched.heard();
+            client.watch(uri, server.upstream.config.id, watched);
+            let _ = tokio::time::timeout(PATIENCE, heard).await;
+        }
+        Ok(())
+    }
+
+    async fn tells_of_changes(&self, server: &Server, caller: Caller<'_>) -> Result<bool, Unavailable> {
+        let declared = self.peers.capabilities(&server.upstream, caller).await?;
+        Ok(declared.has(Capability::Subscribe))
+    }
+
+    /// Finds where all that a client wants leads, and has the servers asked for it; the client must listen. What leads nowhere
+    /// now is not told.
+    pub(crate) async fn resubscribe(&self, plan: &Plan, caller: Caller<'_>, client: &Arc<Subscribed>) {
+        let uris = client.uris();
+        if uris.is_empty() {
+            return;
+        }
+        let found = self.find_uris(plan, caller, &uris).await;
+        let mut waiting = Vec::new();
+        for (uri, found) in uris.iter().zip(found) {
+            let Some(server) = found.as_ref().map(|found| found.server(&plan.servers)) else {
+                continue;
+            };
+            if let Ok(true) = self.tells_of_changes(server, caller).await
+                && let Some(watched) = self.watch(plan.project, server, caller, uri)
+            {
+                waiting.push(watched.heard());
+                client.watch(uri, server.upstream.config.id, watched);
+            }
+        }
+        let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(waiting)).await;
+    }
+}
