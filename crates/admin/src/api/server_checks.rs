@@ -40,7 +40,7 @@ pub struct ServerCheckResource {
     /// Its own version.
     #[schema(required = true)]
     server_version: Option<String>,
-    /// What it declares that it can do: some of `tools`, `prompts`, `resources` and `completions`.
+    /// What it declares that it can do: some of `tools`, `prompts`, `resources`, `completions` and `logging`.
     capabilities: Vec<&'static str>,
     /// How long it took to list its tools, in milliseconds.
     #[schema(required = true)]

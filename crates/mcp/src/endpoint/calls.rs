@@ -71,7 +71,7 @@ impl<T: Transport> Endpoint<T> {
             message: outgoing::Call {
                 caller,
                 client_era: asking.client.era(),
-                wants_logs: asking.client.wants_logs(),
+                logs: asking.client.logs(),
                 body: asking.body,
                 request: asking.request,
             },

@@ -13,6 +13,8 @@ pub(super) enum Feature {
     List(ListKind),
     /// A stream of what changes.
     Listen,
+    /// Which log messages are wanted.
+    SetLevel,
     /// Being told that a resource changes.
     Subscribe,
     /// Not being told any longer.
@@ -23,7 +25,7 @@ pub(super) enum Feature {
 
 impl Feature {
     /// The methods, and the era of one that is not of both.
-    const TABLE: [(&'static str, Option<Era>, Self); 13] = [
+    const TABLE: [(&'static str, Option<Era>, Self); 14] = [
         ("tools/call", None, Self::Call),
         ("tools/list", None, Self::List(ListKind::Tools)),
         ("resources/read", None, Self::Call),
@@ -39,6 +41,7 @@ impl Feature {
         ("server/discover", Some(Era::Modern), Self::Discover),
         ("subscriptions/listen", Some(Era::Modern), Self::Listen),
         ("ping", Some(Era::Legacy), Self::Ping),
+        ("logging/setLevel", Some(Era::Legacy), Self::SetLevel),
         ("resources/subscribe", Some(Era::Legacy), Self::Subscribe),
         ("resources/unsubscribe", Some(Era::Legacy), Self::Unsubscribe),
     ];

@@ -51,7 +51,7 @@ impl<T: Transport> Endpoint<T> {
                     );
                     return not_for_method(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), headers);
                 };
-                let client = Arc::clone(&session.subscribed);
+                let client = Arc::clone(&session.wishes.subscribed);
                 let sessions = Arc::clone(&self.sessions);
                 let plan_now = (lasting.plan_now)();
                 let plan_now = Box::new(move || {

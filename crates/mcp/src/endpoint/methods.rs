@@ -23,6 +23,7 @@ use crate::{
         envelope::{self, Limits, Message, Notification, Request},
         headers,
         jsonrpc::{ErrorCode, Refusal},
+        log_level::Logs,
         media_type::{MediaType, media_type},
         meta::{self, Dialect, ModernMeta, header_era},
         version::Era,
@@ -45,11 +46,12 @@ impl Client {
         }
     }
 
-    pub(super) const fn wants_logs(&self) -> bool {
+    /// Which log messages of a call it wants. Where a session has not said, servers decide (2025-11-25
+    /// server/utilities/logging).
+    pub(super) fn logs(&self) -> Logs {
         match self {
-            Self::Modern(meta) => meta.log_level.is_some(),
-            // The `logging` capability is not offered to sessions.
-            Self::Legacy(_) => false,
+            Self::Modern(meta) => meta.log_level.map_or(Logs::None, Logs::From),
+            Self::Legacy(session) => session.wishes.log_level().map_or(Logs::Any, Logs::From),
         }
     }
 }
@@ -170,6 +172,7 @@ impl<T: Transport> Endpoint<T> {
             Feature::List(kind) => self.list(asking, kind, reached).await,
             Feature::Call => self.relay(asking, reached).await,
             Feature::Listen => self.subscribe(asking).await,
+            Feature::SetLevel => Self::set_level(asking),
             Feature::Subscribe => self.subscribe_to_resource(asking, reached).await,
             Feature::Unsubscribe => Self::unsubscribe_from_resource(asking),
         }

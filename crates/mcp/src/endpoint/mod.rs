@@ -7,6 +7,7 @@ mod calls;
 mod feature;
 mod in_session;
 mod listen;
+mod logging;
 mod methods;
 pub mod own_client;
 mod reply;

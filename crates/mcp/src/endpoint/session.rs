@@ -3,6 +3,7 @@
 //! cancelled, and tombstones of sessions that were ended here or, as the other replicas tell, elsewhere.
 
 mod ending;
+mod wishes;
 
 use std::{
     collections::HashMap,
@@ -26,9 +27,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use crate::{federation::subscribed::Subscribed, peer::caller::CallerKey, wire::version::ProtocolVersion};
+use crate::{peer::caller::CallerKey, wire::version::ProtocolVersion};
 
 pub use ending::Ending;
+use wishes::Wishes;
 
 /// A session ends after this long whatever happens: clients on a desktop keep one for weeks, and most do not recover
 /// from losing it. Tombstones are kept as long.
@@ -81,8 +83,8 @@ pub struct Session {
     next_call: AtomicU64,
     /// Streams that listen.
     listening: AtomicU32,
-    /// The resources whose changes the client wants.
-    pub(super) subscribed: Arc<Subscribed>,
+    /// What the client wants.
+    pub(super) wishes: Wishes,
 }
 
 /// There is no such session, or it is not this caller's: HTTP 404, the client begins anew.
@@ -169,7 +171,7 @@ impl Sessions {
     /// Ends a session (HTTP DELETE): its id is unknown from now on, and its running calls are cancelled.
     pub fn end(&self, session: &Session) {
         self.ended.insert(session.id, ());
-        session.subscribed.clear();
+        session.wishes.subscribed.clear();
         let running = std::mem::take(&mut *session.lock());
         for (_, token) in running.into_values() {
             token.cancel();
@@ -231,7 +233,7 @@ impl Sessions {
             running: Mutex::default(),
             next_call: AtomicU64::new(0),
             listening: AtomicU32::new(0),
-            subscribed: Arc::default(),
+            wishes: Wishes::default(),
         };
         // Two first requests at once must end up with one session, or a cancellation would miss its call.
         Ok(self.opened.get_with(id.into(), || Arc::new(session)))

@@ -165,7 +165,7 @@ impl<T: Transport> Endpoint<T> {
             Ok(found) => found,
             Err(refusal) => return refused(asking, &refusal),
         };
-        let (federation, client) = (&self.federation, &session.subscribed);
+        let (federation, client) = (&self.federation, &session.wishes.subscribed);
         // Boxed because it is rare and large.
         let subscribing = Box::pin(federation.subscribe(asking.plan, asking.caller, client, uri));
         match subscribing.await {
@@ -183,7 +183,7 @@ impl<T: Transport> Endpoint<T> {
     pub(super) fn unsubscribe_from_resource(asking: &Asking<'_>) -> Response<Answer<T::Body>> {
         match of_resource(asking) {
             Ok((uri, session)) => {
-                session.subscribed.remove(uri);
+                session.wishes.subscribed.remove(uri);
                 reply::result(asking.request.id.raw, Bytes::from_static(b"{}"))
             }
             Err(refusal) => refused(asking, &refusal),

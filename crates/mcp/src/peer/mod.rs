@@ -22,6 +22,7 @@ mod http;
 pub mod http_sse;
 pub(crate) mod incoming;
 pub(crate) mod listening;
+mod logging;
 pub(crate) mod metered;
 pub(crate) mod net;
 pub(crate) mod outgoing;

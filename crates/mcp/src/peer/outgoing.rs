@@ -21,6 +21,7 @@ use crate::wire::{
     envelope, headers,
     id::number,
     jsonrpc::{ErrorCode, Refusal},
+    log_level::{LogLevel, Logs},
     meta::{self, ClientFacts},
     splice::{Splice, SpliceError},
     version::{Era, ProtocolVersion},
@@ -33,8 +34,8 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller<'a>,
     /// The era the client speaks.
     pub(crate) client_era: Era,
-    /// Whether the client asked for log messages.
-    pub(crate) wants_logs: bool,
+    /// Which log messages the client wants.
+    pub(crate) logs: Logs,
     /// The message as it came.
     pub(crate) body: &'a Bytes,
     /// The same, read.
@@ -100,6 +101,9 @@ pub(super) async fn within_session<T: Transport>(
     session: Arc<UpstreamSession>,
     guard: &mut CallGuard,
 ) -> Result<Outgoing, CallError> {
+    if let Some(level) = call.logs.level() {
+        net.want_logs(to.upstream, call.caller, &session, level).await;
+    }
     let id = number(session.next_id());
     let params = call.request.params.as_ref();
     let token = params
@@ -145,7 +149,7 @@ pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, Cal
             client_info: Some(CLIENT_INFO),
             // What the client could do within its session cannot be passed on to a stateless server.
             client_capabilities: "{}",
-            log_level: None,
+            log_level: call.logs.level().map(LogLevel::as_str),
         };
         splice.edit_meta(
             call.request.object,
@@ -193,7 +197,7 @@ fn bridge(call: &Call<'_>, server_era: Era, server_id: Option<Bytes>) -> Bridge 
         progress_token: meta
             .and_then(|meta| meta.progress_token)
             .map(|token| Bytes::copy_from_slice(token.raw.as_bytes())),
-        wants_logs: call.wants_logs,
+        logs: call.logs,
         is_cacheable: call.request.method.value == "resources/read",
     }
 }

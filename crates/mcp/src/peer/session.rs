@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,7 @@ use http::{HeaderValue, Request};
 use moka::sync::Cache;
 
 use super::caller::CallerKey;
-use crate::wire::{capabilities::Capabilities, headers, version::ProtocolVersion};
+use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, version::ProtocolVersion};
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
@@ -36,6 +36,8 @@ pub(crate) struct UpstreamSession {
     /// What the server declared that it can do.
     pub capabilities: Capabilities,
     next_id: AtomicU64,
+    /// The level of log messages that the server was told, as a number; 0 while it was told none.
+    log_level: AtomicU8,
     /// The resources whose changes the server is asked for. Held for single operations on the set only.
     subscribed: Mutex<HashSet<Arc<str>>>,
     farewell: Mutex<Option<Farewell>>,
@@ -61,6 +63,7 @@ impl UpstreamSession {
             capabilities,
             // 0 was `initialize`.
             next_id: AtomicU64::new(1),
+            log_level: AtomicU8::new(0),
             subscribed: Mutex::new(HashSet::new()),
             farewell: Mutex::new(None),
         }
@@ -79,6 +82,14 @@ impl UpstreamSession {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
+    }
+
+    /// Notes that the server is told to send messages of this level; `false` where it was told that or more already.
+    pub(super) fn lower_log_level(&self, level: LogLevel) -> bool {
+        let lower = |known: u8| (known == 0 || level.number() < known).then_some(level.number());
+        self.log_level
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, lower)
+            .is_ok()
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {

@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderValue};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::testing::net::{User, World, legacy_headers, meta, modern_headers, modern_server, read, tool};
+use crate::testing::net::{
+    FakeServer, User, World, legacy_headers, meta, modern_headers, modern_server, read, tool,
+};
 
 const ADA: User = User("ada");
 const BOB: User = User("bob");
@@ -242,4 +244,26 @@ async fn unknown_methods_of_older_clients_keep_their_session() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"made up"}}"#;
     let (_, text) = read(world.post(&plan, &ADA, &headers, body).await).await;
     assert!(text.contains("-32602"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_is_answered_while_the_list_of_its_session_is_waited_for() {
+    let server = FakeServer::slow(
+        modern_server(vec![tool("t")], 60_000, "public"),
+        &[("tools/list", std::time::Duration::from_secs(30))],
+    );
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let headers = world.begin(&plan, &ADA).await;
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let mut listing = std::pin::pin!(world.post(&plan, &ADA, &headers, list));
+    let ping = r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#;
+    tokio::select! {
+        biased;
+        _ = &mut listing => panic!("the list is not there yet"),
+        answer = world.post(&plan, &ADA, &headers, ping) => {
+            assert_eq!(read(answer).await.1, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+        }
+    }
+    assert!(read(listing.await).await.1.contains(r#""name":"t""#));
 }

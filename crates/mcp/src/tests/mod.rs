@@ -12,6 +12,7 @@ mod isolation;
 mod list_memory;
 mod listening;
 mod lists;
+mod logging;
 mod lost_sessions;
 mod once;
 mod own_client;

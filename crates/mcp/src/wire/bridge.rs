@@ -9,6 +9,7 @@ use super::{
     json::json_string,
     jsonrpc::{self, ErrorCode, Refusal},
     listing::ListKind,
+    log_level::Logs,
     scan,
     splice::Splice,
     version::Era,
@@ -28,8 +29,8 @@ pub(crate) struct Bridge {
     /// The client's progress token, JSON text; `None` where it wants no progress. The server's is `server_id` where
     /// there is one.
     pub progress_token: Option<Bytes>,
-    /// Whether the client asked for log messages.
-    pub wants_logs: bool,
+    /// Which log messages the client wants.
+    pub logs: Logs,
     /// Whether the result says how long it may be kept (2026-07-28 server/utilities/caching).
     pub is_cacheable: bool,
 }
@@ -152,7 +153,7 @@ impl Bridge {
     fn notification(&self, data: &Bytes, notification: &Notification<'_>) -> Step {
         match notification.method.value.as_ref() {
             "notifications/progress" => self.progress(data, notification),
-            "notifications/message" if !self.wants_logs => Step::Drop,
+            "notifications/message" if !self.logs.want(notification) => Step::Drop,
             "notifications/tools/list_changed" => Step::ListChanged(ListKind::Tools),
             "notifications/prompts/list_changed" => Step::ListChanged(ListKind::Prompts),
             "notifications/resources/list_changed" => Step::ListChanged(ListKind::Resources),

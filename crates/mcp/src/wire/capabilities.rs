@@ -19,11 +19,19 @@ pub enum Capability {
     Completions = 8,
     /// `subscribe` of `resources`: whether it tells when a resource has changed.
     Subscribe = 16,
+    /// `logging`
+    Logging = 32,
 }
 
 impl Capability {
     /// Those that are objects of their own, in the order in which they are written.
-    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Completions];
+    pub const ALL: [Self; 5] = [
+        Self::Tools,
+        Self::Prompts,
+        Self::Resources,
+        Self::Completions,
+        Self::Logging,
+    ];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +41,7 @@ impl Capability {
             Self::Resources => "resources",
             Self::Completions => "completions",
             Self::Subscribe => "subscribe",
+            Self::Logging => "logging",
         }
     }
 
@@ -52,7 +61,7 @@ pub struct Capabilities(u8);
 
 impl Capabilities {
     /// Everything that can be passed on.
-    pub const EVERYTHING: Self = Self(31);
+    pub const EVERYTHING: Self = Self(63);
 
     /// Read from the result of `server/discover` or `initialize` in a message.
     pub fn read(body: &[u8], result: Span) -> Self {
@@ -107,7 +116,7 @@ impl Capabilities {
         let members: Vec<_> = declared
             .map(|one| {
                 let details = match one {
-                    Capability::Completions | Capability::Subscribe => "",
+                    Capability::Completions | Capability::Subscribe | Capability::Logging => "",
                     Capability::Resources if self.has(Capability::Subscribe) => {
                         r#""listChanged":true,"subscribe":true"#
                     }
@@ -156,8 +165,8 @@ mod tests {
                 r#"{"resources":{"listChanged":true}}"#,
             ),
             (
-                r#"{"capabilities":{"completions":{},"tools":{"listChanged":true}}}"#,
-                r#"{"tools":{"listChanged":true},"completions":{}}"#,
+                r#"{"capabilities":{"logging":{},"completions":{},"tools":{"listChanged":true}}}"#,
+                r#"{"tools":{"listChanged":true},"completions":{},"logging":{}}"#,
             ),
             (r#"{"capabilities":{"tools":null,"prompts":false}}"#, "{}"),
             (r#"{"capabilities":[]}"#, "{}"),

@@ -10,6 +10,7 @@ use super::{
     headers::{self, HeaderMismatch},
     json::json_string,
     jsonrpc::{ErrorCode, Refusal},
+    log_level::LogLevel,
     meta_keys::{CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROTOCOL_VERSION},
     scan::{Kind, Span, decode_string},
     version::{Era, ProtocolVersion},
@@ -33,8 +34,8 @@ pub(crate) struct ModernMeta {
     pub client_info: Option<Span>,
     /// `clientCapabilities`, an object, as written.
     pub client_capabilities: Span,
-    /// `logLevel`, a string, as written.
-    pub log_level: Option<Span>,
+    /// `logLevel`.
+    pub log_level: Option<LogLevel>,
 }
 
 /// Decides the era of a request from `MCP-Protocol-Version` and `_meta`, and checks both where it is the modern one:
@@ -86,8 +87,11 @@ pub(crate) fn dialect(headers: &HeaderMap, request: &Request<'_>) -> Result<Dial
     .ok_or_else(|| malformed(CLIENT_CAPABILITIES, "is missing"))?;
     let log_level = match meta.and_then(|meta| meta.log_level) {
         None => None,
-        Some((span, Kind::String)) => Some(span),
-        Some(_) => return Err(malformed(LOG_LEVEL, "must be a string")),
+        Some((span, Kind::String)) => {
+            let level = decode_string(span.of(request.body)).and_then(|name| LogLevel::parse(&name));
+            Some(level.ok_or_else(|| malformed(LOG_LEVEL, UNKNOWN_LEVEL))?)
+        }
+        Some(_) => return Err(malformed(LOG_LEVEL, UNKNOWN_LEVEL)),
     };
     Ok(Dialect::Modern(ModernMeta {
         version,
@@ -107,6 +111,9 @@ pub(crate) fn header_version(headers: &HeaderMap) -> Result<Option<ProtocolVersi
     }
 }
 
+/// What is wrong with a level of log messages.
+const UNKNOWN_LEVEL: &str =
+    "must be one of debug, info, notice, warning, error, critical, alert and emergency";
 /// The header's name as people write it.
 const HEADER: &str = "MCP-Protocol-Version";
 
@@ -275,6 +282,7 @@ mod tests {
     #[case::capabilities_not_an_object(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":[]"#, Some("2026-07-28"), ErrorCode::INVALID_PARAMS)]
     #[case::unknown_version(r#""io.modelcontextprotocol/protocolVersion":"1900-01-01","io.modelcontextprotocol/clientCapabilities":{}"#, Some("1900-01-01"), ErrorCode::UNSUPPORTED_PROTOCOL_VERSION)]
     #[case::legacy_version_in_meta(r#""io.modelcontextprotocol/protocolVersion":"2025-11-25","io.modelcontextprotocol/clientCapabilities":{}"#, Some("2025-11-25"), ErrorCode::UNSUPPORTED_PROTOCOL_VERSION)]
+    #[case::unknown_level(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":"loud""#, Some("2026-07-28"), ErrorCode::INVALID_PARAMS)]
     #[case::unknown_header("", Some("1900-01-01"), ErrorCode::UNSUPPORTED_PROTOCOL_VERSION)]
     fn what_is_wrong_is_refused_with_400(
         #[case] meta: &str,

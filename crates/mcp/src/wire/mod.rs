@@ -11,6 +11,7 @@ pub mod id;
 pub(crate) mod json;
 pub mod jsonrpc;
 pub mod listing;
+pub(crate) mod log_level;
 pub(crate) mod media_type;
 pub(crate) mod meta;
 pub(crate) mod meta_keys;

@@ -37,7 +37,7 @@ async fn declared(world: &World, plan: &Plan) -> Value {
     let mut told = discovered["result"].clone();
     // Changes of every list are told, since the gateway itself can change.
     for (name, declared) in told["capabilities"].as_object_mut().unwrap() {
-        let details = if name == "completions" {
+        let details = if name == "completions" || name == "logging" {
             json!({})
         } else {
             json!({"listChanged": true})
@@ -63,7 +63,7 @@ async fn the_union_of_what_the_servers_declare_is_declared_and_nothing_else() {
             (
                 json!({"prompts": {"listChanged": true}}),
                 json!({"resources": {"subscribe": true}, "logging": {}}),
-                json!({"prompts": {}, "resources": {}}),
+                json!({"prompts": {}, "resources": {}, "logging": {}}),
             ),
             (
                 json!({"tools": {}, "completions": {}}),
@@ -122,7 +122,7 @@ async fn a_server_that_says_nothing_is_waited_for_a_moment_and_then_taken_to_do_
         assert!(began.elapsed() <= Duration::from_secs(4), "{:?}", began.elapsed());
         assert_eq!(
             told["capabilities"],
-            json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}})
+            json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}, "logging": {}})
         );
         assert_eq!(told["ttlMs"], 5_000);
     }

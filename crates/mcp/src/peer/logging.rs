@@ -1,0 +1,32 @@
+//! Telling a server with sessions which log messages are wanted (2025-11-25 server/utilities/logging): with the first call that
+//! wants more than it was told before. Each call gets of that what it wants itself.
+
+use std::sync::Arc;
+
+use super::{caller::Caller, net::Net, session::UpstreamSession, transport::Transport, upstream::Upstream};
+use crate::wire::{capabilities::Capability, log_level::LogLevel};
+
+impl<T: Transport> Net<T> {
+    /// Has the server of a session send messages of this level, where it does not yet.
+    pub(super) async fn want_logs(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        session: &UpstreamSession,
+        level: LogLevel,
+    ) {
+        if !session.capabilities.has(Capability::Logging) || !session.lower_log_level(level) {
+            return;
+        }
+        let member = format!(r#""level":"{}""#, level.as_str());
+        // Boxed because it is rare and large.
+        let asking = Box::pin(self.ask_for(upstream, caller, "logging/setLevel", &member));
+        if let Err(why) = asking.await {
+            tracing::debug!(
+                server = upstream.slug(),
+                ?why,
+                "a server does not take a log level"
+            );
+        }
+    }
+}
