@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     peer::{
-        call::Attempt,
+        call::{Attempt, Line},
         call_guard::{CallGuard, Lists as _},
         incoming::Answered,
         outgoing::{self, To},
@@ -128,6 +128,11 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
+    fn wants_progress(&self) -> bool {
+        let meta = self.message.request.meta();
+        meta.is_some_and(|meta| meta.progress_token.is_some())
+    }
+
     /// Checks the mirrored parameters of a client that must send them, and derives them afresh for the server.
     fn mirrored(&self, entry: Option<&Entry>) -> Result<Vec<(HeaderName, HeaderValue)>, HeaderMismatch> {
         let Some(entry) = entry.filter(|entry| !entry.param_headers.is_empty()) else {
@@ -227,6 +232,10 @@ impl<P: Peers> Federation<P> {
                 mirrored: call.mirrored(entry)?,
             };
             guard.keep_informed(Arc::clone(server) as _);
+            // Only a call whose client wants progress pays for it.
+            if matches!(line, Line::Legacy(_)) && call.wants_progress() {
+                guard.listen_with(self.listen_for_call(call.plan.project, server, call.message.caller));
+            }
             let attempt = self.peers.call(line, &call.message, to, guard, cancelled).await?;
             let (kept, why, listed_now) = match attempt {
                 Attempt::Answered(answer) => return Ok(answer),

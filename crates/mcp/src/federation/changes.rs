@@ -27,6 +27,8 @@ use crate::{
 
 /// Announcements of one server that wait for who listens; who is further behind takes it that everything has changed.
 const WAITING_MAX: usize = 64;
+/// A call that wants progress is this old before its server is listened to for it.
+const OF_CALL: Duration = Duration::from_secs(1);
 /// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
 const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(5);
@@ -122,10 +124,31 @@ impl Drop for Stream {
 }
 
 impl<P: Peers> Federation<P> {
+    /// Listens to a server while a call of a user runs that wants progress: older servers may report it on another stream than
+    /// that of the call. A short call does not cost a request for it.
+    pub(super) fn listen_for_call(
+        &self,
+        project: ProjectId,
+        server: &Arc<Server>,
+        caller: Caller<'_>,
+    ) -> Option<Arc<Stream>> {
+        self.listen_after(OF_CALL, project, server, caller)
+    }
+
     /// Listens to a server for a user, with the stream that others of theirs hold already, or with one that serves all users
     /// of a server that tells none apart. Nothing where as many streams are open as may be.
     pub(super) fn listen_to(
         &self,
+        project: ProjectId,
+        server: &Arc<Server>,
+        caller: Caller<'_>,
+    ) -> Option<Arc<Stream>> {
+        self.listen_after(Duration::ZERO, project, server, caller)
+    }
+
+    fn listen_after(
+        &self,
+        pause: Duration,
         project: ProjectId,
         server: &Arc<Server>,
         caller: Caller<'_>,
@@ -151,6 +174,9 @@ impl<P: Peers> Federation<P> {
         let is_needless = Arc::new(AtomicBool::new(false));
         let found = Arc::clone(&is_needless);
         let task = tokio::spawn(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             let listened = listening.await;
             found.store(listened == Listened::Never, Ordering::Relaxed);
             // Given back with the end of the task, not with the last who would have listened.

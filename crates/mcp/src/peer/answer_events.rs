@@ -18,6 +18,7 @@ use super::{
     answer_error::AnswerError,
     budget::{BUSY, Share},
     call_guard::CallGuard,
+    progress::Progress,
     resume::{Resume, Resumed},
     upstream::Upstream,
     watch::Watch,
@@ -41,6 +42,8 @@ pub(crate) struct EventsAnswer<B> {
     upstream: Arc<Upstream>,
     /// How it goes on where the server closes it before the answer; nothing where it cannot.
     resume: Option<Resume<B>>,
+    /// The progress that is reported elsewhere.
+    progress: Option<Progress>,
     watch: Watch,
     /// When something was passed on last.
     passed_at: Instant,
@@ -83,6 +86,7 @@ where
             bridge,
             upstream,
             resume: None,
+            progress: None,
             watch,
             passed_at: Instant::now(),
             share,
@@ -95,11 +99,12 @@ where
         }
     }
 
-    /// The same, which goes on where the server closes it before the answer.
+    /// The same, which goes on where the server closes it before the answer, with what is reported elsewhere.
     #[must_use]
-    pub(super) fn resumed_with(self, resume: Resume<B>) -> Self {
+    pub(super) fn within_session(self, resume: Resume<B>, progress: Option<Progress>) -> Self {
         Self {
             resume: Some(resume),
+            progress,
             ..self
         }
     }
@@ -120,10 +125,21 @@ where
                 continue;
             }
             match self.poll_server(cx) {
-                Poll::Pending => match self.watch.poll(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(end) => self.end(&end),
-                },
+                Poll::Pending => {
+                    if let Some(progress) = &mut self.progress
+                        && let Poll::Ready(message) = progress.poll(cx)
+                    {
+                        match self.watch.moved() {
+                            Ok(_) => self.take_message(&message),
+                            Err(end) => self.end(&end),
+                        }
+                        continue;
+                    }
+                    match self.watch.poll(cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(end) => self.end(&end),
+                    }
+                }
                 Poll::Ready(Some(Ok(frame))) => {
                     let now = match self.watch.moved() {
                         Ok(now) => now,
@@ -214,21 +230,27 @@ where
             if let Some(resume) = &mut self.resume {
                 resume.has_brought();
             }
-            match self.bridge.translate(&event.data) {
-                Step::Forward(message) => self.ready.push_back(sse::encode_message(&message)),
-                Step::Last(message) => {
-                    self.guard.read(&message);
-                    self.guard.complete();
-                    self.ready.push_back(sse::encode_message(&message));
-                    self.ended = true;
-                    self.draining = Draining::Due;
-                    return;
-                }
-                Step::Drop => {}
-                Step::ListChanged(kind) => self.guard.list_changed(kind),
-                Step::Updated(uri) => self.guard.updated(&uri),
-                Step::Reply(message) => self.guard.reply(message),
+            self.take_message(&event.data);
+            if self.ended {
+                return;
             }
+        }
+    }
+
+    fn take_message(&mut self, message: &Bytes) {
+        match self.bridge.translate(message) {
+            Step::Forward(message) => self.ready.push_back(sse::encode_message(&message)),
+            Step::Last(message) => {
+                self.guard.read(&message);
+                self.guard.complete();
+                self.ready.push_back(sse::encode_message(&message));
+                self.ended = true;
+                self.draining = Draining::Due;
+            }
+            Step::Drop => {}
+            Step::ListChanged(kind) => self.guard.list_changed(kind),
+            Step::Updated(uri) => self.guard.updated(&uri),
+            Step::Reply(message) => self.guard.reply(message),
         }
     }
 

@@ -72,6 +72,7 @@ impl<T: Transport> Net<T> {
             request,
             bridge,
             session,
+            progress,
         } = match line {
             Line::Modern => modern(call, &to).await?,
             Line::Legacy(session) => within_session(self, call, &to, session, &mut guard).await?,
@@ -85,7 +86,11 @@ impl<T: Transport> Net<T> {
                 return Err(CallError::Unanswered(why));
             }
         };
-        let sent = Sent { bridge, session };
+        let sent = Sent {
+            bridge,
+            session,
+            progress,
+        };
         if answer.status().is_success() {
             let streamed = stream(self, upstream, answer, sent, call.caller, guard, cancelled);
             return streamed.await.map(Attempt::Answered);
@@ -105,7 +110,7 @@ impl<T: Transport> Net<T> {
         to: To<'_>,
         mut guard: CallGuard,
     ) -> Result<Attempt<T::Body>, CallError> {
-        let Sent { bridge, session } = sent;
+        let Sent { bridge, session, .. } = sent;
         let (upstream, session) = (to.upstream, session.as_ref());
         // A refusal is a whole answer: there is nothing left to cancel.
         guard.unwatch();

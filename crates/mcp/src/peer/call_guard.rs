@@ -29,6 +29,8 @@ pub(crate) struct CallGuard {
     caller: CallerKey,
     /// What is held for as long as the call runs: the entry that lets the client cancel it by id.
     held: Option<Held>,
+    /// The stream that the server is listened to with meanwhile.
+    listening: Option<Held>,
     /// Who keeps what the server lists.
     lists: Option<Arc<dyn Lists>>,
     channel: Option<Box<dyn Backchannel>>,
@@ -51,6 +53,7 @@ impl CallGuard {
         Self {
             caller,
             held,
+            listening: None,
             lists: None,
             channel: None,
             replies: 0,
@@ -61,6 +64,11 @@ impl CallGuard {
     /// From here on it is a call to the server whose lists are kept there.
     pub(crate) fn keep_informed(&mut self, lists: Arc<dyn Lists>) {
         self.lists = Some(lists);
+    }
+
+    /// The server is listened to for as long as the call runs.
+    pub(crate) fn listen_with(&mut self, stream: Option<Arc<impl Send + Sync + 'static>>) {
+        self.listening = stream.map(|stream| Box::new(stream) as Held);
     }
 
     /// From here on the call runs within a session with a server. Boxed because the guard outlives the code that knows
@@ -78,6 +86,7 @@ impl CallGuard {
     pub(super) fn complete(&mut self) {
         self.channel = None;
         self.held = None;
+        self.listening = None;
     }
 
     /// Answers a request of the server.

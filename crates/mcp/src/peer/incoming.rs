@@ -15,6 +15,7 @@ use super::{
     era::{SaidError, SessionLoss, session_loss},
     net::Net,
     outgoing::CallError,
+    progress::Progress,
     resume::Resume,
     session::UpstreamSession,
     transport::Transport,
@@ -51,6 +52,8 @@ pub(crate) enum Answered<B> {
 pub(super) struct Sent {
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
+    /// The progress that is reported elsewhere.
+    pub(super) progress: Option<Progress>,
 }
 
 /// A success as it streams to the client.
@@ -63,7 +66,11 @@ pub(super) async fn stream<T: Transport>(
     guard: CallGuard,
     cancelled: Option<&CancellationToken>,
 ) -> Result<Answered<T::Body>, CallError> {
-    let Sent { bridge, session } = sent;
+    let Sent {
+        bridge,
+        session,
+        progress,
+    } = sent;
     refuse_encoded(upstream, answer.headers()).map_err(CallError::Unanswered)?;
     let kind = media_type(answer.headers());
     let watch = Watch::new(upstream.config.timeout, caller.identity.alive());
@@ -106,7 +113,7 @@ pub(super) async fn stream<T: Transport>(
                 guard,
             );
             let events = match &session {
-                Some(session) => events.resumed_with(Resume::new(net, upstream, session, caller)),
+                Some(session) => events.within_session(Resume::new(net, upstream, session, caller), progress),
                 None => events,
             };
             Ok(Answered::Events(Box::new(events)))

@@ -161,7 +161,11 @@ impl<T: Transport> Net<T> {
                 };
                 match envelope::parse(&event.data, &Limits::default()) {
                     Ok(Message::Notification(notification)) => {
-                        note(&mut announced, ear.wanted, heard.asked, &notification);
+                        if &*notification.method.value == "notifications/progress" {
+                            report(session.as_deref(), &notification, &event.data);
+                        } else {
+                            note(&mut announced, ear.wanted, heard.asked, &notification);
+                        }
                     }
                     Ok(Message::Request(request)) if session.is_some() && replies < REPLIES_MAX => {
                         replies += 1;
@@ -220,6 +224,15 @@ fn note(announced: &mut Announced<'_>, wanted: &Wanted, asked: u64, notification
                 announced.note_list(kind);
             }
         }
+    }
+}
+
+/// Passes on progress of a call, whose stream it is not on.
+fn report(session: Option<&UpstreamSession>, notification: &Notification<'_>, message: &Bytes) {
+    let params = notification.params.as_ref();
+    let token = params.and_then(|params| params.progress_token);
+    if let (Some(session), Some(token)) = (session, token) {
+        session.calls.report(token.raw, message);
     }
 }
 

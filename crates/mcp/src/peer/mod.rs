@@ -27,6 +27,7 @@ pub(crate) mod metered;
 pub(crate) mod net;
 pub(crate) mod outgoing;
 pub(crate) mod peers;
+mod progress;
 mod resume;
 mod session;
 mod subscribing;

@@ -11,6 +11,7 @@ use super::{
     call_guard::{CallGuard, SessionCall},
     caller::Caller,
     net::Net,
+    progress::Progress,
     session::{UpstreamSession, session_headers},
     transport::Transport,
     unavailable::Unavailable,
@@ -18,8 +19,7 @@ use super::{
 };
 use crate::wire::{
     bridge::Bridge,
-    envelope, headers,
-    id::number,
+    envelope, headers, id,
     jsonrpc::{ErrorCode, Refusal},
     log_level::{LogLevel, Logs},
     meta::{self, ClientFacts},
@@ -91,6 +91,8 @@ pub(super) struct Outgoing {
     pub(crate) request: Request<Bytes>,
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
+    /// The progress that is reported elsewhere, where the client wants any.
+    pub(super) progress: Option<Progress>,
 }
 
 /// The call as a server with sessions takes it: with an id no other request of the session has.
@@ -104,7 +106,8 @@ pub(super) async fn within_session<T: Transport>(
     if let Some(level) = call.logs.level() {
         net.want_logs(to.upstream, call.caller, &session, level).await;
     }
-    let id = number(session.next_id());
+    let number = session.next_id();
+    let id = id::number(number);
     let params = call.request.params.as_ref();
     let token = params
         .and_then(|params| params.meta.as_ref())
@@ -135,6 +138,8 @@ pub(super) async fn within_session<T: Transport>(
     Ok(Outgoing {
         request,
         bridge: bridge(call, Era::Legacy, Some(id)),
+        // Only a call whose client wants progress pays for it.
+        progress: token.is_some().then(|| Progress::of(&session, number)),
         session: Some(session),
     })
 }
@@ -173,6 +178,7 @@ pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, Cal
         request,
         bridge: bridge(call, Era::Modern, None),
         session: None,
+        progress: None,
     })
 }
 

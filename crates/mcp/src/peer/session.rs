@@ -15,7 +15,7 @@ use arc_swap::ArcSwapOption;
 use http::{HeaderValue, Request};
 use moka::sync::Cache;
 
-use super::caller::CallerKey;
+use super::{caller::CallerKey, progress::Calls};
 use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, version::ProtocolVersion};
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
@@ -36,6 +36,8 @@ pub(crate) struct UpstreamSession {
     /// What the server declared that it can do.
     pub capabilities: Capabilities,
     next_id: AtomicU64,
+    /// Its calls that want progress.
+    pub(super) calls: Calls,
     /// The level of log messages that the server was told, as a number; 0 while it was told none.
     log_level: AtomicU8,
     /// The resources whose changes the server is asked for. Held for single operations on the set only.
@@ -63,6 +65,7 @@ impl UpstreamSession {
             capabilities,
             // 0 was `initialize`.
             next_id: AtomicU64::new(1),
+            calls: Calls::default(),
             log_level: AtomicU8::new(0),
             subscribed: Mutex::new(HashSet::new()),
             farewell: Mutex::new(None),

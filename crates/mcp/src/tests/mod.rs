@@ -18,6 +18,7 @@ mod once;
 mod own_client;
 mod patience;
 mod primitives;
+mod progress;
 mod resuming;
 mod streams;
 mod subscribing;

@@ -49,6 +49,10 @@ fn closing(
     let asked = AtomicUsize::new(0);
     FakeServer::new(move |received| {
         if received.verb == Method::GET {
+            // It has no stream to be listened to with.
+            if received.header("last-event-id").is_none() {
+                return Ok(json_answer(405, ""));
+            }
             let asked = asked.fetch_add(1, Ordering::SeqCst);
             return resumed(received, &id.lock().unwrap(), asked);
         }

@@ -1,0 +1,71 @@
+//! Progress of calls that a server with sessions sends on the stream it is listened to with, and not on that of the call: the
+//! token says which call it is of (2025-11-25 basic/utilities/progress).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::session::UpstreamSession;
+
+/// Messages that wait for one call; what comes beyond is dropped, as the next says more.
+const WAITING_MAX: usize = 16;
+
+/// The calls of one session that want progress, by the ids the server knows them by, which are their tokens too.
+#[derive(Debug, Default)]
+pub(super) struct Calls(Mutex<HashMap<u64, mpsc::Sender<Bytes>>>);
+
+impl Calls {
+    // Held for single operations on the map only.
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<Bytes>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes a message on to the call with this token, JSON text.
+    pub(super) fn report(&self, token: &str, message: &Bytes) {
+        let Ok(id) = token.parse() else { return };
+        if let Some(call) = self.lock().get(&id) {
+            let _ = call.try_send(message.clone());
+        }
+    }
+}
+
+/// What is reported of one call elsewhere, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Progress {
+    session: Arc<UpstreamSession>,
+    id: u64,
+    messages: mpsc::Receiver<Bytes>,
+}
+
+impl Progress {
+    /// Of a call of a session with this id.
+    pub(super) fn of(session: &Arc<UpstreamSession>, id: u64) -> Self {
+        let (sender, messages) = mpsc::channel(WAITING_MAX);
+        session.calls.lock().insert(id, sender);
+        Self {
+            session: Arc::clone(session),
+            id,
+            messages,
+        }
+    }
+
+    /// Ready with the next message.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        match self.messages.poll_recv(cx) {
+            Poll::Ready(Some(message)) => Poll::Ready(message),
+            // The sender lies in the session for as long as this does.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.session.calls.lock().remove(&self.id);
+    }
+}
