@@ -29,6 +29,9 @@ pub enum StoreError {
         /// Which column or entity.
         what: &'static str,
     },
+    /// A statement names another project than the one its transaction is confined to: a mistake of ours.
+    #[error("a statement names another project than its transaction is for")]
+    OtherProject,
     /// The database is read-only, like a standby.
     #[error("the database is read-only, like a standby, and accepts no changes")]
     ReadOnly,

@@ -3,6 +3,7 @@
 pub mod revision;
 mod whole;
 
+use gatewright_domain::id::ProjectId;
 use rusqlite::Connection;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Transaction, postgres::PgArguments, query::Query};
 
@@ -24,6 +25,8 @@ pub struct Tx {
     revision: Revision,
     /// Whether it wrote revocations that have no number yet.
     revokes: bool,
+    /// The only project that its statements can name.
+    only: Option<ProjectId>,
 }
 
 /// The state of the revision in a transaction.
@@ -79,7 +82,31 @@ impl Tx {
             inner,
             revision: Revision::Stays,
             revokes: false,
+            only: None,
         }
+    }
+
+    /// Confines the transaction to one project: a statement that names another fails with [`StoreError::OtherProject`] and
+    /// does not reach the database.
+    #[must_use]
+    pub fn confined_to(self, project: ProjectId) -> Self {
+        Self {
+            only: Some(project),
+            ..self
+        }
+    }
+
+    /// Fails if a statement names a project that the transaction is not for.
+    fn check_project(&self, values: &[Value]) -> Result<(), StoreError> {
+        let names_another = |only| {
+            values
+                .iter()
+                .any(|value| matches!(value, Value::Project(named) if *named != only))
+        };
+        if self.only.is_some_and(names_another) {
+            return Err(StoreError::OtherProject);
+        }
+        Ok(())
     }
 
     pub(crate) fn on_postgres(tx: Transaction<'static, Postgres>, link: Link) -> Self {
@@ -135,6 +162,7 @@ impl Tx {
         sql: impl SqlSafeStr + Send,
         values: &[Value],
     ) -> Result<u64, StoreError> {
+        self.check_project(values)?;
         let sql = sql.into_sql_str();
         Ok(match &mut self.inner {
             Inner::Session(session) => session.execute(sql, values).await?,
@@ -152,6 +180,7 @@ impl Tx {
         sql: impl SqlSafeStr + Send,
         values: &[Value],
     ) -> Result<Vec<Row>, StoreError> {
+        self.check_project(values)?;
         let sql = sql.into_sql_str();
         Ok(match &mut self.inner {
             Inner::Session(session) => session.fetch_all(sql, values).await?,
@@ -240,5 +269,6 @@ fn bound(sql: SqlStr, values: &[Value]) -> Query<'static, Postgres, PgArguments>
         .fold(sqlx::query(sql), |query, value| match value.clone() {
             Value::Text(text) => query.bind(text),
             Value::Int(number) => query.bind(number),
+            Value::Project(id) => query.bind(id.to_string()),
         })
 }

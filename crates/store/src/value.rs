@@ -1,5 +1,5 @@
-//! Values for the placeholders of a query: three kinds, each with its own NULL, because PostgreSQL needs to
-//! know the type of a NULL too.
+//! Values for the placeholders of a query: texts and numbers, each with its own NULL, because PostgreSQL needs to
+//! know the type of a NULL too. A project is a text of its own kind, because a transaction can be confined to one.
 
 use gatewright_domain::{
     Timestamp,
@@ -17,6 +17,7 @@ use gatewright_domain::{
 pub(crate) enum Value {
     Text(Option<String>),
     Int(Option<i64>),
+    Project(ProjectId),
 }
 
 /// Builds the slice of values for a query; domain types convert themselves.
@@ -59,7 +60,6 @@ from_display!(
     GatewayId,
     GrantId,
     InvitationId,
-    ProjectId,
     SecretId,
     ServerId,
     SigningKeyId,
@@ -67,6 +67,18 @@ from_display!(
     UserId,
     UserSourceId
 );
+
+impl From<ProjectId> for Value {
+    fn from(id: ProjectId) -> Self {
+        Self::Project(id)
+    }
+}
+
+impl From<Option<ProjectId>> for Value {
+    fn from(id: Option<ProjectId>) -> Self {
+        id.map_or(Self::Text(None), Self::Project)
+    }
+}
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {

@@ -366,7 +366,10 @@ impl Problem {
                 format!("/{field}"),
                 format!("This {field} is already taken: choose another."),
             )),
-            StoreError::Migration(_) | StoreError::Corrupt { .. } | StoreError::Refused(_) => {
+            StoreError::Migration(_)
+            | StoreError::Corrupt { .. }
+            | StoreError::OtherProject
+            | StoreError::Refused(_) => {
                 tracing::error!(error = cause as &dyn std::error::Error, "the store failed");
                 Self::internal()
             }

@@ -96,6 +96,7 @@ impl rusqlite::ToSql for Value {
         match self {
             Self::Text(text) => text.to_sql(),
             Self::Int(number) => number.to_sql(),
+            Self::Project(id) => Ok(ToSqlOutput::from(id.to_string())),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, time::Duration};
 
-use gatewright_store::{StoreError, Urgency, directory, project, revision, server};
+use gatewright_store::{PageRequest, StoreError, Urgency, directory, project, revision, server};
 
 use crate::world::{World, commit, contract, look};
 
@@ -11,6 +11,7 @@ contract!(
     an_abandoned_wait_leaves_the_store_usable,
     a_read_is_a_snapshot,
     a_reader_cannot_write,
+    a_confined_transaction_reaches_one_project,
     replicas_hear_of_changes,
 );
 
@@ -79,6 +80,38 @@ async fn a_reader_cannot_write(world: World) {
     assert!(project::insert(&mut reader, &project).await.is_err());
     drop(reader);
     commit!(world, tx => project::insert(tx, &project));
+}
+
+async fn a_confined_transaction_reaches_one_project(world: World) {
+    let (own, other) = (world.new_project(), world.new_project());
+    commit!(world, tx => project::insert(tx, &own));
+    commit!(world, tx => project::insert(tx, &other));
+    let first = PageRequest {
+        after: None,
+        limit: 10,
+    };
+
+    let mut tx = world.store.read().await.unwrap().confined_to(own.id);
+    assert_eq!(project::find(&mut tx, own.id).await.unwrap(), Some(own.clone()));
+    let found = project::find(&mut tx, other.id).await;
+    assert!(matches!(found, Err(StoreError::OtherProject)), "{found:?}");
+    let listed = server::list(&mut tx, other.id, &first).await;
+    assert!(matches!(listed, Err(StoreError::OtherProject)), "{listed:?}");
+    drop(tx);
+
+    let mut tx = world.write().await.confined_to(own.id);
+    let server = world.new_server(own.id);
+    server::insert(&mut tx, &server).await.unwrap();
+    let written = server::insert(&mut tx, &world.new_server(other.id)).await;
+    assert!(matches!(written, Err(StoreError::OtherProject)), "{written:?}");
+    tx.commit().await.unwrap();
+    let listed = look!(world, tx => server::list(tx, own.id, &first));
+    assert_eq!(listed.items, [server]);
+    assert!(
+        look!(world, tx => server::list(tx, other.id, &first))
+            .items
+            .is_empty()
+    );
 }
 
 async fn replicas_hear_of_changes(world: World) {
