@@ -94,13 +94,13 @@ pub async fn list(
     authority: &Authority,
     page: &PageRequest,
 ) -> Result<Page<Account>, ServiceError> {
-    let mut tx = app.store.read(authority.instance()?).await?;
+    let mut tx = app.store.read(authority.read_instance()?).await?;
     Ok(rows::list(&mut tx, page).await?)
 }
 
 /// One account.
 pub async fn find(app: &Admin, authority: &Authority, id: AccountId) -> Result<Account, ServiceError> {
-    let mut tx = app.store.read(authority.instance()?).await?;
+    let mut tx = app.store.read(authority.read_instance()?).await?;
     existing(&mut tx, id).await
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 pub use self::rotation::{RotateApiKey, rotate};
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
-    authority::{MayChange, MayRead, before_sign_in},
+    authority::{MayChange, before_sign_in},
     change::{Change, Fields, created, every, field, updated},
     entity::Entity,
     invitations, quota,
@@ -154,7 +154,7 @@ pub async fn list(
     project: Option<ProjectId>,
     page: &PageRequest,
 ) -> Result<Page<ApiKey>, ServiceError> {
-    let mut tx = app.store.read(may_read(authority, project)?).await?;
+    let mut tx = app.store.read(authority.read_in(project)?).await?;
     Ok(rows::list(&mut tx, project, page).await?)
 }
 
@@ -165,7 +165,7 @@ pub async fn find(
     project: Option<ProjectId>,
     id: ApiKeyId,
 ) -> Result<ApiKey, ServiceError> {
-    let mut tx = app.store.read(may_read(authority, project)?).await?;
+    let mut tx = app.store.read(authority.read_in(project)?).await?;
     existing(&mut tx, project, id).await
 }
 
@@ -220,13 +220,6 @@ pub async fn revoke(
 /// The version of a key: what can be changed of it. That it was used is no change.
 pub fn version(key: &ApiKey) -> Version {
     Version::of(&(&key.name, key.expires_at, key.revoked_at, key.successor_id))
-}
-
-fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<MayRead, ServiceError> {
-    match project {
-        Some(project) => authority.read(project),
-        None => authority.instance().map(MayRead::from),
-    }
 }
 
 fn may_manage(authority: &Authority, project: Option<ProjectId>) -> Result<MayChange<'_>, ServiceError> {

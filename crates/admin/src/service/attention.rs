@@ -95,7 +95,8 @@ pub enum Matter {
 /// All that is known of a project.
 pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Result<Vec<Matter>, ServiceError> {
     let now = app.now();
-    let mut tx = app.store.read(authority.read(project)?).await?;
+    let permit = authority.read(project)?;
+    let mut tx = app.store.read(permit).await?;
     let sources = user_source::list_in_need(&mut tx, project, 2 * OF_A_SORT).await?;
     let lately = rows::sign_ins_since(&mut tx, project, now.minus(LATELY)).await?;
     let failing = failing(lately);
@@ -111,7 +112,7 @@ pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Resul
     let servers = server::list(&mut tx, project, &first).await?.items;
     drop(tx);
     let failing_servers = servers.into_iter().filter_map(|server| {
-        let Known::Fails { at, why } = server_checks::known(app, &server) else {
+        let Known::Fails { at, why } = server_checks::known_with(app, permit, &server) else {
             return None;
         };
         Some(Matter::ServerFails {

@@ -9,11 +9,7 @@ use gatewright_store::{
     audit::{self as rows, AuditFilter},
 };
 
-use super::{
-    Authority, ServiceError,
-    authority::{MayRead, before_sign_in},
-    change::Object,
-};
+use super::{Authority, ServiceError, authority::before_sign_in, change::Object};
 use crate::Admin;
 
 /// Events of a project (`None`: of the instance), newest first.
@@ -24,7 +20,7 @@ pub async fn list(
     filter: &AuditFilter,
     page: &PageRequest,
 ) -> Result<Page<AuditEvent>, ServiceError> {
-    let mut tx = app.store.read(may_read(authority, project)?).await?;
+    let mut tx = app.store.read(authority.read_in(project)?).await?;
     Ok(rows::list(&mut tx, project, filter, page).await?)
 }
 
@@ -37,7 +33,7 @@ pub async fn list_further(
     filter: &AuditFilter,
     page: &PageRequest,
 ) -> Result<Page<AuditEvent>, ServiceError> {
-    let mut tx = app.store.read(may_read(authority, project)?).await?;
+    let mut tx = app.store.read(authority.read_in(project)?).await?;
     if !authority.stands(&mut tx, project, app.now()).await? {
         return Err(ServiceError::Forbidden(
             "The key or session this export began with has ended meanwhile.".to_owned(),
@@ -53,7 +49,7 @@ pub async fn find(
     project: Option<ProjectId>,
     id: EventId,
 ) -> Result<AuditEvent, ServiceError> {
-    let mut tx = app.store.read(may_read(authority, project)?).await?;
+    let mut tx = app.store.read(authority.read_in(project)?).await?;
     rows::find(&mut tx, project, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("audit event"))
@@ -108,12 +104,5 @@ pub(crate) async fn tally(app: &Admin, event: &AuditEvent, subject: &str) {
             error = &error as &dyn std::error::Error,
             "an event is missing in the audit trail"
         );
-    }
-}
-
-fn may_read(authority: &Authority, project: Option<ProjectId>) -> Result<MayRead, ServiceError> {
-    match project {
-        Some(project) => authority.read(project),
-        None => authority.instance().map(MayRead::from),
     }
 }

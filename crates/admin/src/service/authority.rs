@@ -17,7 +17,7 @@ mod bounds;
 mod permit;
 mod standing;
 
-pub(crate) use permit::{MayChange, MayRead, Reads, Writes, before_sign_in};
+pub(crate) use permit::{MayChange, MayRead, MayReadIn, MayReadInstance, Reads, Writes, before_sign_in};
 
 /// Somebody who administers, and what is open to them.
 #[derive(Debug, Clone)]
@@ -202,7 +202,20 @@ impl Authority {
     /// May look into a project.
     pub(super) fn read(&self, project: ProjectId) -> Result<MayRead, ServiceError> {
         self.inside(project, KeyRole::Viewer)?;
-        Ok(MayRead::granted())
+        Ok(MayRead::of(project))
+    }
+
+    /// May read in a project, or (`None`) what belongs to the instance.
+    pub(super) fn read_in(&self, project: Option<ProjectId>) -> Result<MayReadIn, ServiceError> {
+        match project {
+            Some(project) => self.read(project).map(MayReadIn::from),
+            None => self.read_instance().map(MayReadIn::from),
+        }
+    }
+
+    /// May do in a project what only those do who may change it, such as sending requests to its servers, without a change.
+    pub(super) fn act(&self, project: ProjectId) -> Result<MayRead, ServiceError> {
+        self.change(project).map(|_| MayRead::of(project))
     }
 
     /// May change what is in a project.
@@ -219,8 +232,19 @@ impl Authority {
 
     /// May create projects and manage keys and accounts of the instance.
     pub(super) fn instance(&self) -> Result<MayChange<'_>, ServiceError> {
+        self.of_instance()?;
+        self.go_on(None)
+    }
+
+    /// May read what belongs to the instance.
+    pub(super) fn read_instance(&self) -> Result<MayReadInstance, ServiceError> {
+        self.of_instance()?;
+        Ok(MayReadInstance::granted())
+    }
+
+    fn of_instance(&self) -> Result<(), ServiceError> {
         if self.manages_instance() {
-            return self.go_on(None);
+            return Ok(());
         }
         Err(ServiceError::Forbidden(match self.access {
             Access::Account(_) => "This needs an administrator of the instance. Ask one of them.".to_owned(),
@@ -233,7 +257,7 @@ impl Authority {
     /// May read the project itself: its own members, and those who manage projects.
     pub(super) fn read_project(&self, project: ProjectId) -> Result<MayRead, ServiceError> {
         if self.manages_instance() {
-            return Ok(MayRead::granted());
+            return Ok(MayRead::of(project));
         }
         self.read(project)
     }
@@ -247,14 +271,16 @@ impl Authority {
     }
 
     /// The projects that are open, and the permit to list them.
-    pub(super) fn visible_projects(&self) -> (Visible, MayRead) {
+    pub(super) fn visible_projects(&self) -> (Visible, MayReadIn) {
         let visible = match &self.access {
             Access::Everything | Access::Instance => Visible::All,
-            Access::Project(project, _) => Visible::Only(*project),
+            Access::Project(project, _) => {
+                return (Visible::Only(*project), MayRead::of(*project).into());
+            }
             Access::Account(signed_in) if signed_in.is_instance_admin => Visible::All,
             Access::Account(signed_in) => Visible::OfAccount(signed_in.account),
         };
-        (visible, MayRead::granted())
+        (visible, MayReadInstance::granted().into())
     }
 
     /// Whether this is an instance key, which manages projects and nothing inside them.

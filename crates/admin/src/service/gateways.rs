@@ -25,6 +25,7 @@ pub use self::{
 };
 use super::{
     Authority, IfMatch, Patch, ServiceError,
+    authority::MayRead,
     change::{Change, Fields, created, field, updated},
     effects::{Done, Effects, Run, names},
     entity::{Entity, Stored, Written},
@@ -118,8 +119,13 @@ pub async fn find(
     project: ProjectId,
     id: GatewayId,
 ) -> Result<Gateway, ServiceError> {
-    let mut tx = app.store.read(authority.read(project)?).await?;
-    existing(&mut tx, project, id).await
+    find_with(app, authority.read(project)?, id).await
+}
+
+/// One gateway of the project that a permit opens.
+pub(super) async fn find_with(app: &Admin, permit: MayRead, id: GatewayId) -> Result<Gateway, ServiceError> {
+    let mut tx = app.store.read(permit).await?;
+    existing(&mut tx, permit.project(), id).await
 }
 
 /// Changes a gateway, or says what that would touch. Another mode or source ends its grants in the same transaction.

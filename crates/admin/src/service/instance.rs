@@ -57,7 +57,7 @@ pub async fn new_project_key(
     name: &str,
 ) -> Result<Secret, ServiceError> {
     let authority = Authority::operator(Origin::Cli);
-    let mut tx = app.store.read(authority.instance()?).await?;
+    let mut tx = app.store.read(authority.read_instance()?).await?;
     let projects = every!(page => gatewright_store::project::list(&mut tx, &page));
     drop(tx);
     let found = projects

@@ -22,6 +22,7 @@ mod grants;
 pub mod instance;
 pub mod invitations;
 pub mod members;
+mod memory;
 pub mod names;
 pub mod once;
 pub mod pace;

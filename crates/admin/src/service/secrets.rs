@@ -290,8 +290,9 @@ pub async fn delete_confirmed(
     id: SecretId,
     confirm_name: &str,
 ) -> Result<(), ServiceError> {
-    authority.change(project)?;
-    let secret = find(app, authority, project, id).await?;
+    let mut tx = app.store.read(authority.change(project)?).await?;
+    let secret = existing(&mut tx, project, id).await?;
+    drop(tx);
     if confirm_name != secret.name {
         let detail = format!(
             "This is not the name of the secret: type `{}` to confirm. Nothing was deleted.",

@@ -26,7 +26,9 @@ pub use self::{
     tools::{LeftOut, Tool},
 };
 use super::{
-    Authority, ServiceError, servers,
+    Authority, ServiceError,
+    authority::MayRead,
+    servers,
     turns::{Payer, Turns},
 };
 use crate::{Admin, directory::ServerEntry, relying_party::check::Finding};
@@ -56,6 +58,15 @@ pub struct ServerChecks {
     turns: Turns,
     /// Those of checks that may take longer, so that no page waits behind them.
     patient_turns: Turns,
+}
+
+impl ServerChecks {
+    /// What was last seen of a server of the project, as it is configured now.
+    fn seen(&self, permit: MayRead, server: &Server) -> Option<Arc<ServerCheck>> {
+        let check = self.seen.get(&server.id)?;
+        let is_open = server.project_id == permit.project();
+        (is_open && check.of == server.updated_at).then_some(check)
+    }
 }
 
 impl Default for ServerChecks {
@@ -144,9 +155,9 @@ pub async fn check(
     project: ProjectId,
     id: ServerId,
 ) -> Result<Arc<ServerCheck>, ServiceError> {
-    authority.change(project)?;
-    let server = servers::find(app, authority, project, id).await?;
-    Ok(ask(app, &server, Occasion::Check).await)
+    let permit = authority.act(project)?;
+    let server = servers::find_with(app, permit, id).await?;
+    Ok(ask(app, permit, &server, Occasion::Check).await)
 }
 
 /// What a server shows: as it was seen a moment ago, or else asked now.
@@ -156,24 +167,35 @@ pub async fn look(
     project: ProjectId,
     id: ServerId,
 ) -> Result<Arc<ServerCheck>, ServiceError> {
-    let server = servers::find(app, authority, project, id).await?;
-    let fresh = last(app, &server).filter(|check| app.now().since(check.at) < STILL_NEW);
+    let permit = authority.read(project)?;
+    let server = servers::find_with(app, permit, id).await?;
+    let seen = app.server_checks.seen(permit, &server);
+    let fresh = seen.filter(|check| app.now().since(check.at) < STILL_NEW);
     match fresh {
         Some(check) => Ok(check),
-        None => Ok(ask(app, &server, Occasion::Look).await),
+        None => Ok(ask(app, permit, &server, Occasion::Look).await),
     }
 }
 
-/// What was last seen of a server as it is configured now. Asks nobody.
-pub fn last(app: &Admin, server: &Server) -> Option<Arc<ServerCheck>> {
-    let check = app.server_checks.seen.get(&server.id)?;
-    (check.of == server.updated_at).then_some(check)
+/// What was last seen of a server as it is configured now. Sends no request.
+pub fn last(
+    app: &Admin,
+    authority: &Authority,
+    server: &Server,
+) -> Result<Option<Arc<ServerCheck>>, ServiceError> {
+    let permit = authority.read(server.project_id)?;
+    Ok(app.server_checks.seen(permit, server))
 }
 
 /// What is known of a server without asking it: the newest of checks and use by gateways.
-pub fn known(app: &Admin, server: &Server) -> Known {
-    let check = last(app, server);
-    let health = app.resource_server.health(server);
+pub fn known(app: &Admin, authority: &Authority, server: &Server) -> Result<Known, ServiceError> {
+    Ok(known_with(app, authority.read(server.project_id)?, server))
+}
+
+/// What is known of a server of the project that a permit opens.
+pub(super) fn known_with(app: &Admin, permit: MayRead, server: &Server) -> Known {
+    let check = app.server_checks.seen(permit, server);
+    let health = app.resource_server.health(permit, server);
     let checked_at = check.as_ref().map(|check| check.at);
     if let Some((at, why)) = health.as_ref().and_then(|health| health.failure.as_ref())
         && checked_at.is_none_or(|checked| checked < *at)
@@ -196,31 +218,24 @@ pub fn known(app: &Admin, server: &Server) -> Known {
 
 /// Asks those of a page of servers of which nothing is known yet, a few at once.
 pub async fn ask_unknown(app: &Admin, authority: &Authority, servers: &[Server]) -> Result<(), ServiceError> {
+    let mut unknown = Vec::new();
     for server in servers {
-        authority.read(server.project_id)?;
+        let permit = authority.read(server.project_id)?;
+        if known_with(app, permit, server) == Known::Nothing {
+            unknown.push((permit, server));
+        }
     }
-    let unknown = servers
-        .iter()
-        .filter(|server| known(app, server) == Known::Nothing);
     stream::iter(unknown)
-        .for_each_concurrent(OF_ONE, async |server| {
-            ask(app, server, Occasion::Save).await;
+        .for_each_concurrent(OF_ONE, async |(permit, server)| {
+            ask(app, permit, server, Occasion::Save).await;
         })
         .await;
     Ok(())
 }
 
 /// Asks a server as the directory has it, headers filled in, and keeps what it shows.
-async fn ask(app: &Admin, server: &Server, occasion: Occasion) -> Arc<ServerCheck> {
-    let directory = app.directory.current();
-    let entry = directory.ok().and_then(|directory| {
-        directory
-            .servers()
-            .iter()
-            .find(|entry| entry.server == *server)
-            .cloned()
-    });
-    let outcome = match &entry {
+async fn ask(app: &Admin, permit: MayRead, server: &Server, occasion: Occasion) -> Arc<ServerCheck> {
+    let outcome = match &app.directory.server(permit, server) {
         Some(entry) => inspect(app, entry, occasion).await,
         None => Err(told::not_here_yet()),
     };

@@ -25,6 +25,7 @@ use audited::{audited, hidden_changes};
 
 use super::{
     Authority, IfMatch, Patch, ServiceError,
+    authority::MayRead,
     change::{Change, Fields, every},
     entity::{Entity, Stored, Written},
     error::Conflict,
@@ -186,8 +187,13 @@ pub async fn find(
     project: ProjectId,
     id: ServerId,
 ) -> Result<Server, ServiceError> {
-    let mut tx = app.store.read(authority.read(project)?).await?;
-    existing(&mut tx, project, id).await
+    find_with(app, authority.read(project)?, id).await
+}
+
+/// One server of the project that a permit opens.
+pub(super) async fn find_with(app: &Admin, permit: MayRead, id: ServerId) -> Result<Server, ServiceError> {
+    let mut tx = app.store.read(permit).await?;
+    existing(&mut tx, permit.project(), id).await
 }
 
 /// Those whose name, ID or URL contains a text, oldest first.

@@ -17,8 +17,8 @@ pub async fn list(
     filter: &AttemptFilter,
     page: &PageRequest,
 ) -> Result<Page<SignInAttempt>, ServiceError> {
-    authority.read(project)?;
-    Ok(app.sign_in_trace.list(project, filter, page).await?)
+    let permit = authority.read(project)?;
+    Ok(app.sign_in_trace.list(permit, filter, page).await?)
 }
 
 /// One attempt.
@@ -28,9 +28,9 @@ pub async fn find(
     project: ProjectId,
     id: AttemptId,
 ) -> Result<SignInAttempt, ServiceError> {
-    authority.read(project)?;
+    let permit = authority.read(project)?;
     app.sign_in_trace
-        .find(project, id)
+        .find(permit, id)
         .await?
         .ok_or_else(|| ServiceError::not_found("sign-in attempt"))
 }
@@ -38,6 +38,5 @@ pub async fn find(
 /// What was refused and belongs to no gateway, newest first: forged and late returns from providers, and requests for
 /// gateways that are not there. For those who run the instance; of this process only.
 pub fn strays(app: &Admin, authority: &Authority) -> Result<Vec<Stray>, ServiceError> {
-    authority.instance()?;
-    Ok(app.sign_in_trace.strays())
+    Ok(app.sign_in_trace.strays(authority.read_instance()?))
 }

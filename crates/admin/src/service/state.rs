@@ -8,7 +8,12 @@ use gatewright_domain::{Clock, Entropy};
 use gatewright_gateway::Gateways;
 
 use super::{
-    pace::Pace, server_checks::ServerChecks, store::Guarded, turns::Turns, user_sources::CheckLimits,
+    memory::{Directory, ResourceServer, SignInTrace},
+    pace::Pace,
+    server_checks::ServerChecks,
+    store::Guarded,
+    turns::Turns,
+    user_sources::CheckLimits,
 };
 use crate::account::Accounts;
 
@@ -22,6 +27,12 @@ pub struct Admin {
     gateways: Arc<Gateways>,
     /// The store, which opens for a permit only. In this crate it hides that of the core.
     pub(crate) store: Guarded,
+    /// The configuration in memory, which opens for a permit only. In this crate it hides that of the core.
+    pub(crate) directory: Directory,
+    /// The trace of sign-ins, which opens for a permit only. In this crate it hides that of the gateways.
+    pub(crate) sign_in_trace: SignInTrace,
+    /// What is known of servers, which opens for a permit only. In this crate it hides that of the gateways.
+    pub(crate) resource_server: ResourceServer,
     /// State of signing in as an administrator: the pool that hashes passwords, limits.
     pub accounts: Accounts,
     /// How often administrators had identity providers checked.
@@ -60,6 +71,9 @@ impl Admin {
     pub fn over(gateways: Arc<Gateways>) -> Self {
         Self {
             store: Guarded::over(Arc::clone(&gateways)),
+            directory: Directory::over(Arc::clone(&gateways)),
+            sign_in_trace: SignInTrace::over(Arc::clone(&gateways)),
+            resource_server: ResourceServer::over(Arc::clone(&gateways)),
             gateways,
             accounts: Accounts::default(),
             issuer_checks: CheckLimits::default(),

@@ -1,4 +1,4 @@
-//! The store as administrators reach it: it opens for a permit only.
+//! The store as administrators reach it: it opens for a permit only, and a permit for one project opens no other.
 
 use std::sync::Arc;
 
@@ -18,12 +18,19 @@ impl Guarded {
     }
 
     /// Begins a transaction that reads.
-    pub(crate) async fn read(&self, _permit: impl Reads) -> Result<Tx, StoreError> {
-        self.0.store.read().await
+    pub(crate) async fn read(&self, permit: impl Reads) -> Result<Tx, StoreError> {
+        Ok(confined(self.0.store.read().await?, permit))
     }
 
     /// Begins a transaction that writes.
-    pub(in crate::service) async fn write(&self, _permit: impl Writes) -> Result<Tx, StoreError> {
-        self.0.store.write().await
+    pub(in crate::service) async fn write(&self, permit: impl Writes) -> Result<Tx, StoreError> {
+        Ok(confined(self.0.store.write().await?, permit))
+    }
+}
+
+fn confined(tx: Tx, permit: impl Reads) -> Tx {
+    match permit.only_project() {
+        Some(project) => tx.confined_to(project),
+        None => tx,
     }
 }

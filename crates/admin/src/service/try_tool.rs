@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 use super::{
     Authority, ServiceError,
     audit_events::Entry,
-    authority::MayChange,
+    authority::{MayChange, MayRead},
     change::{Object, created, field},
     gateways, members, users,
 };
@@ -68,8 +68,8 @@ pub async fn tools(
     project: ProjectId,
     gateway: GatewayId,
 ) -> Result<Vec<OfferedTool>, ServiceError> {
-    authority.change(project)?;
-    let way = way(app, authority, project, gateway).await?;
+    let permit = authority.act(project)?;
+    let way = way(app, permit, gateway).await?;
     let account = own_account(app, authority).await?;
     let principal = as_oneself(&way, account);
     let listed = trial::tools(&app.gateways(), &way.entry, principal).await;
@@ -85,7 +85,7 @@ pub async fn call(
     call: ToolCall,
 ) -> Result<Tried, ServiceError> {
     let permit = authority.change(project)?;
-    let way = way(app, authority, project, gateway).await?;
+    let way = way(app, authority.read(project)?, gateway).await?;
     if call.tool.is_empty() || call.tool.len() > NAME_MAX {
         return Err(Invalid::one("/tool", "Name a tool of the gateway, as its clients see it.").into());
     }
@@ -99,15 +99,9 @@ pub async fn call(
 }
 
 /// The gateway as requests of clients find it.
-async fn way(
-    app: &Admin,
-    authority: &Authority,
-    project: ProjectId,
-    id: GatewayId,
-) -> Result<Way, ServiceError> {
-    let gateway = gateways::find(app, authority, project, id).await?;
-    let directory = app.directory.current().map_err(|_| StoreError::Busy)?;
-    let entry = directory.gateway_by_id(id).cloned();
+async fn way(app: &Admin, permit: MayRead, id: GatewayId) -> Result<Way, ServiceError> {
+    let gateway = gateways::find_with(app, permit, id).await?;
+    let entry = app.directory.gateway(permit, id).map_err(|_| StoreError::Busy)?;
     match entry.filter(|_| gateway.status == GatewayStatus::Active) {
         Some(entry) => Ok(Way { gateway, entry }),
         None => Err(ServiceError::conflict(
@@ -158,8 +152,8 @@ async fn as_user(
             let project = way.gateway.project_id;
             let found = members::find(app, authority, project, id).await;
             let (_, account) = found.map_err(at_user)?;
-            let directory = app.directory.current().map_err(|_| StoreError::Busy)?;
-            if !directory.is_member(project, id) {
+            let is_member = app.directory.is_member(authority.read(project)?, id);
+            if !is_member.map_err(|_| StoreError::Busy)? {
                 return Err(ServiceError::conflict(
                     "The account of this member is disabled: it cannot use the gateway, and no one can call in its name.",
                 ));

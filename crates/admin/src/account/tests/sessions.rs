@@ -130,6 +130,7 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
     assert!(
         world
             .app()
+            .gateways()
             .directory
             .current()
             .unwrap()
@@ -184,6 +185,7 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
     assert!(
         !world
             .app()
+            .gateways()
             .directory
             .current()
             .unwrap()
@@ -290,6 +292,7 @@ async fn a_disabled_account_is_out_at_once_and_the_last_administrator_stays() {
     assert!(
         !world
             .app()
+            .gateways()
             .directory
             .current()
             .unwrap()

@@ -184,7 +184,7 @@ async fn clients_in_use_are_listed_blocked_and_let_in_again() {
     assert_eq!(listed[0]["grants"], 2);
 
     let blocked = format!("{of_gateway}/blocked-clients");
-    let denies = |what| bench.app.directory.current().unwrap().denies(what);
+    let denies = |what| bench.app.gateways().directory.current().unwrap().denies(what);
     let client = Denied::client(gateway.parse().unwrap(), document);
     assert!(!denies(client) && !denies(Denied::Grant(grant)));
     let body = json!({"client_id": document});

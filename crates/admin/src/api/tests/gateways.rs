@@ -86,6 +86,7 @@ async fn a_change_of_mode_or_source_ends_the_grants() {
     assert!(
         bench
             .app
+            .gateways()
             .directory
             .current()
             .unwrap()
@@ -124,7 +125,16 @@ async fn an_inactive_gateway_is_gone_from_the_next_request_on() {
         .await
         .expect(201);
     let path = acme.path(&format!("gateways/{}", gateway.text("id")));
-    let is_there = || bench.app.directory.current().unwrap().gateway("g").is_some();
+    let is_there = || {
+        bench
+            .app
+            .gateways()
+            .directory
+            .current()
+            .unwrap()
+            .gateway("g")
+            .is_some()
+    };
     assert!(is_there());
     bench
         .patch(&acme.admin, &path, json!({"status": "inactive"}))

@@ -143,6 +143,7 @@ async fn a_key_of_role_gateway_can_be_bound_to_a_gateway() {
     let is_known = || {
         bench
             .app
+            .gateways()
             .directory
             .current()
             .unwrap()

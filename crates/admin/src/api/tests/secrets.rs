@@ -129,7 +129,7 @@ async fn the_directory_sends_what_was_saved() {
         .await
         .expect(201);
     assert_eq!(gateway.text("url"), "http://127.0.0.1:8080/mcp/g");
-    let directory = bench.app.directory.current().unwrap();
+    let directory = bench.app.gateways().directory.current().unwrap();
     let entry = directory.gateway("g").unwrap();
     assert_eq!(entry.servers[0].problem, None);
     assert_eq!(entry.servers[0].headers[0].1, "Bearer canary-one");

@@ -27,7 +27,7 @@ fn failed(bench: &Bench, tenant: &Tenant, source: &str, gateway: &str, user: Opt
         started_at: bench.now(),
     };
     let before = vec![StepRecord::done(Step::Authorize, bench.now())];
-    let trace = bench.app.sign_in_trace.begin(head, before);
+    let trace = bench.app.gateways().sign_in_trace.begin(head, before);
     trace.enter(Step::Redirect);
     bench.clock.advance(Duration::from_millis(30));
     trace.fail(Step::IdToken, "the audience is another", "Compare the client id.");
@@ -141,7 +141,7 @@ async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
     let stored = failed(&bench, &acme, &source, &gateway, None);
     bench.clock.advance(Duration::from_millis(1));
     let entry = {
-        let directory = bench.app.directory.current().unwrap();
+        let directory = bench.app.gateways().directory.current().unwrap();
         directory.gateway_by_id(gateway.parse().unwrap()).unwrap().clone()
     };
     let mut before = BeforeAllow::new(Reference::of(1), bench.now());
@@ -149,7 +149,11 @@ async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
     before
         .steps
         .push(record.failed("the redirect URI is another", "Tell its makers."));
-    bench.app.sign_in_trace.note(&entry, Sort::Refused, None, &before);
+    bench
+        .app
+        .gateways()
+        .sign_in_trace
+        .note(&entry, Sort::Refused, None, &before);
     let path = acme.path("sign-in-attempts");
     let found = listed(&bench, &acme.viewer, &path).await;
     assert_eq!((found.len(), &found[1]), (2, &stored.to_string()));
@@ -180,7 +184,7 @@ async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
         .await
         .expect(404);
     // Another process on the same data has the stored one only.
-    bench.app.sign_in_trace.flush().await.unwrap();
+    bench.app.gateways().sign_in_trace.flush().await.unwrap();
     let mut tx = bench.app.gateways().store.read().await.unwrap();
     let filter = gatewright_store::sign_in_attempt::AttemptFilter::default();
     let page = gatewright_store::PageRequest {
@@ -213,7 +217,8 @@ async fn refusals_of_no_gateway_are_for_those_who_run_the_instance() {
     let bench = Bench::new().await;
     let acme = bench.tenant("Acme").await;
     let reference = Reference::of(7 << 40);
-    let trace = &bench.app.sign_in_trace;
+    let gateways = bench.app.gateways();
+    let trace = &gateways.sign_in_trace;
     trace.note_stray(reference, Step::Callback, "no such sign-in", "Nothing.");
     let refusals = bench.get(&bench.instance, "/sign-in-refusals").await.expect(200);
     assert_eq!(refusals.body["items"][0]["reference"], reference.to_string());

@@ -144,7 +144,7 @@ async fn a_change_of_identity_makes_a_new_epoch_and_others_do_not() {
         let source = stored(&bench, &acme, &id).await;
         assert_eq!(source.identity_epoch > epoch, grows, "{change}");
         epoch = source.identity_epoch;
-        let directory = bench.app.directory.current().unwrap();
+        let directory = bench.app.gateways().directory.current().unwrap();
         let seen = directory.source(source.id).unwrap().identity_epoch;
         assert_eq!(seen, epoch, "the next request sees it");
     }

@@ -14,7 +14,15 @@ async fn blocking_ends_grants_and_unblocking_brings_none_back() {
     let user = bench.user(&acme, &source, "ada").await;
     bench.grant(&acme, user, &source, &gateway).await;
     let path = acme.path(&format!("users/{user}"));
-    let denied = || bench.app.directory.current().unwrap().denies(Denied::User(user));
+    let denied = || {
+        bench
+            .app
+            .gateways()
+            .directory
+            .current()
+            .unwrap()
+            .denies(Denied::User(user))
+    };
     let grants = async || {
         let answer = bench
             .get(&acme.viewer, &format!("{path}/grants"))
@@ -64,6 +72,7 @@ async fn grants_end_one_by_one_or_all_at_once() {
     let denies = |grant| {
         bench
             .app
+            .gateways()
             .directory
             .current()
             .unwrap()
@@ -113,7 +122,15 @@ async fn grants_end_one_by_one_or_all_at_once() {
     let path = acme.path(&format!("users/{bob}"));
     bench.delete(&acme.admin, &path).await.expect(204);
     bench.get(&acme.viewer, &path).await.expect(404);
-    assert!(bench.app.directory.current().unwrap().denies(Denied::User(bob)));
+    assert!(
+        bench
+            .app
+            .gateways()
+            .directory
+            .current()
+            .unwrap()
+            .denies(Denied::User(bob))
+    );
     assert_eq!(
         acme.actions(&bench).await[..5],
         [

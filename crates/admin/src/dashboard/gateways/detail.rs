@@ -145,7 +145,7 @@ async fn render_after(
         )
     };
     let path = place.path(&format!("/gateways/{id}"));
-    let mut shared = shared_uris::of(app, &gateway, &servers, &path);
+    let mut shared = shared_uris::of(app, authority, &gateway, &servers, &path)?;
     // A server that could not be asked now is not asked again by the page that says so.
     shared.ask = shared.ask.filter(|_| !were_asked);
     let selections = Kind::ALL.map(|kind| (kind, Selection::stored(&gateway, kind)));

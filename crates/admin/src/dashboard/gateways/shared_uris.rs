@@ -11,7 +11,10 @@ use super::{kind::Kind, selection::Selection};
 use crate::{
     Admin,
     dashboard::{error::PageError, session::InProject},
-    service::server_checks::{self, Resource, ServerCheck},
+    service::{
+        Authority, ServiceError,
+        server_checks::{self, Resource, ServerCheck},
+    },
 };
 
 /// Servers that are asked for one page, at most.
@@ -41,14 +44,21 @@ pub(super) struct SharedUris {
 }
 
 /// Those of a gateway whose page is at `path`, of what was last seen of its servers. Sends no request.
-pub(super) fn of(app: &Admin, gateway: &Gateway, servers: &[Server], path: &str) -> SharedUris {
+pub(super) fn of(
+    app: &Admin,
+    authority: &Authority,
+    gateway: &Gateway,
+    servers: &[Server],
+    path: &str,
+) -> Result<SharedUris, ServiceError> {
     if !gateway.offers.resources || servers.len() < 2 {
-        return SharedUris::default();
+        return Ok(SharedUris::default());
     }
-    let checks: Vec<Option<Arc<ServerCheck>>> = servers
+    let checks: Result<Vec<Option<Arc<ServerCheck>>>, _> = servers
         .iter()
-        .map(|server| server_checks::last(app, server))
+        .map(|server| server_checks::last(app, authority, server))
         .collect();
+    let checks = checks?;
     let selection = Selection::stored(gateway, Kind::Resources);
     let offers_all = gateway.allowed_resources.is_empty();
     let lists = servers.iter().zip(&checks).map(|(server, check)| {
@@ -70,7 +80,7 @@ pub(super) fn of(app: &Admin, gateway: &Gateway, servers: &[Server], path: &str)
             others: others.join(", "),
         })
     });
-    SharedUris {
+    Ok(SharedUris {
         rows: rows.collect(),
         more,
         ask: checks
@@ -78,7 +88,7 @@ pub(super) fn of(app: &Admin, gateway: &Gateway, servers: &[Server], path: &str)
             .take(ASKED)
             .any(Option::is_none)
             .then(|| format!("{path}?ask=yes")),
-    }
+    })
 }
 
 /// What a server listed.
@@ -93,7 +103,7 @@ pub(super) async fn ask(app: &Admin, place: &InProject, servers: &[Server]) -> R
     let (authority, project) = (&place.visit.authority, place.project.id);
     let mut looks = Vec::new();
     for server in servers.iter().take(ASKED) {
-        if server_checks::last(app, server).is_none() {
+        if server_checks::last(app, authority, server)?.is_none() {
             looks.push(server_checks::look(app, authority, project, server.id));
         }
     }

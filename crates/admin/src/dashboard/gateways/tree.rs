@@ -244,11 +244,11 @@ async fn look_at(
     let Some(server) = server else {
         return Ok(None);
     };
-    let last = server_checks::last(app, server);
+    let (authority, project) = (&place.visit.authority, place.project.id);
+    let last = server_checks::last(app, authority, server)?;
     if let Some(check) = last.filter(|check| app.now().since(check.at) < STILL_GOOD) {
         return Ok(Some(check));
     }
-    let (authority, project) = (&place.visit.authority, place.project.id);
     Ok(Some(
         server_checks::look(app, authority, project, server.id).await?,
     ))

@@ -53,7 +53,7 @@ pub(super) async fn show(
         callback: config.callback_url(),
         store: if is_postgres { "PostgreSQL" } else { "SQLite" },
         data_dir: (!is_postgres).then(|| config.database.data_dir.display().to_string()),
-        is_current: app.directory.current().is_ok(),
+        is_current: app.directory.is_current(),
         issuer: config
             .administrators
             .provider()

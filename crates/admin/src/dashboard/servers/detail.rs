@@ -88,7 +88,7 @@ pub(super) async fn show(
     let seen = if is_asked {
         Some(server_checks::look(&app, authority, project, id).await?)
     } else {
-        server_checks::last(&app, &server)
+        server_checks::last(&app, authority, &server)?
     };
     let using = service::gateways_of(&app, authority, project, id).await?;
     let path = place.path(&format!("/servers/{id}"));
@@ -111,7 +111,7 @@ pub(super) async fn show(
         may_change: place.may_change(),
         ask: seen.is_none().then(|| format!("{path}?ask=yes")),
         shown,
-        state: state::of(server_checks::known(&app, &server), now),
+        state: state::of(server_checks::known(&app, authority, &server)?, now),
         timeout: fields::seconds(server.timeout_ms),
         retries: RETRIES
             .get(usize::from(server.retries))

@@ -17,7 +17,7 @@ use crate::{
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
-    service::{server_checks, servers as service},
+    service::{ServiceError, server_checks, servers as service},
 };
 
 const FILTERS: &[&str] = &["search"];
@@ -68,11 +68,12 @@ pub(super) async fn show(
     let counts = service::count_gateways(&app, authority, project, &read.items).await?;
     let counts: HashMap<ServerId, i64> = counts.into_iter().collect();
     let now = app.now();
-    let servers: Vec<Row> = read
+    let servers: Result<Vec<Row>, _> = read
         .items
         .into_iter()
         .map(|server| row(&app, &place, server, &counts, now))
         .collect();
+    let servers = servers?;
     let unknown = servers.iter().any(|row| row.state.look.is_empty());
     Ok(page::show(&ServersPage {
         frame: place.frame(Section::Servers),
@@ -99,14 +100,15 @@ fn row(
     server: Server,
     counts: &HashMap<ServerId, i64>,
     now: Timestamp,
-) -> Row {
-    Row {
+) -> Result<Row, ServiceError> {
+    let known = server_checks::known(app, &place.visit.authority, &server)?;
+    Ok(Row {
         href: place.path(&format!("/servers/{}", server.id)),
-        state: state::of(server_checks::known(app, &server), now),
+        state: state::of(known, now),
         told: server.identity.label(),
         gateways: counts.get(&server.id).copied().unwrap_or_default(),
         name: server.name,
         slug: server.slug,
         url: server.url,
-    }
+    })
 }

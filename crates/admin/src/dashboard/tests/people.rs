@@ -127,7 +127,7 @@ impl People {
             started_at: app.now(),
         };
         let before = vec![StepRecord::done(Step::Authorize, app.now())];
-        let trace = app.sign_in_trace.begin(head, before);
+        let trace = app.gateways().sign_in_trace.begin(head, before);
         trace.enter(Step::Redirect);
         self.bench.test.clock.advance(Duration::from_millis(1_250));
         if let Some(user) = user {

@@ -72,7 +72,13 @@ async fn blocking_tells_what_ends_and_acts_at_once_and_unblocking_lets_in_again(
     people.session(user, "Cursor").await;
     let path = format!("{}/users/{user}", people.project);
     let app = people.bench.test.app.clone();
-    let is_denied = || app.directory.current().unwrap().denies(Denied::User(user));
+    let is_denied = || {
+        app.gateways()
+            .directory
+            .current()
+            .unwrap()
+            .denies(Denied::User(user))
+    };
     let page = people.ada.get(&path).await.expect(200);
     assert!(page.has("2 sessions at 1 gateway") && page.has("Support agents") && page.has("Cursor"));
     assert!(!is_denied());
@@ -103,7 +109,13 @@ async fn sessions_end_one_by_one_or_all_at_once() {
     let of_bob = people.session(other, "Claude").await;
     let path = format!("{}/users/{user}", people.project);
     let app = people.bench.test.app.clone();
-    let is_denied = |grant| app.directory.current().unwrap().denies(Denied::Grant(grant));
+    let is_denied = |grant| {
+        app.gateways()
+            .directory
+            .current()
+            .unwrap()
+            .denies(Denied::Grant(grant))
+    };
     people
         .ada
         .post(&format!("{path}/sessions/{of_bob}/end"), &[])
@@ -148,7 +160,7 @@ async fn viewers_read_and_strangers_find_nothing() {
     ] {
         viewer.post(&format!("{path}{rest}"), &[]).await.expect(403);
     }
-    let denied = people.bench.test.app.directory.current().unwrap();
+    let denied = people.bench.test.app.gateways().directory.current().unwrap();
     assert!(!denied.denies(Denied::User(user)) && !denied.denies(Denied::Grant(grant)));
     // Their owner has a project of her own, where this user is not.
     let fields = [("name", "Elsewhere")];

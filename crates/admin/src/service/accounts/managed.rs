@@ -23,7 +23,7 @@ pub async fn search(
     text: &str,
     page: &PageRequest,
 ) -> Result<Page<Account>, ServiceError> {
-    let mut tx = app.store.read(authority.instance()?).await?;
+    let mut tx = app.store.read(authority.read_instance()?).await?;
     Ok(rows::search(&mut tx, text, page).await?)
 }
 
@@ -33,7 +33,7 @@ pub async fn others_of_address(
     authority: &Authority,
     account: &Account,
 ) -> Result<Vec<Account>, ServiceError> {
-    let mut tx = app.store.read(authority.instance()?).await?;
+    let mut tx = app.store.read(authority.read_instance()?).await?;
     let mut others = account_address::list(&mut tx, &account.email).await?;
     others.retain(|other| other.id != account.id);
     Ok(others)
@@ -45,7 +45,7 @@ pub async fn memberships_of(
     authority: &Authority,
     id: AccountId,
 ) -> Result<Vec<member::Membership>, ServiceError> {
-    let mut tx = app.store.read(authority.instance()?).await?;
+    let mut tx = app.store.read(authority.read_instance()?).await?;
     existing(&mut tx, id).await?;
     Ok(member::memberships(&mut tx, id).await?)
 }

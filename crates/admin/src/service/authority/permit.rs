@@ -10,12 +10,26 @@ use gatewright_domain::{
 use super::{Access, Authority};
 use crate::service::ServiceError;
 
-/// May read, in a project or of the instance.
+/// May read what is in one project.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MayRead(());
+#[must_use = "a check whose permit opens nothing protects nothing"]
+pub(crate) struct MayRead {
+    project: ProjectId,
+}
+
+/// May read what belongs to the instance, which includes the list of all projects.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a check whose permit opens nothing protects nothing"]
+pub(crate) struct MayReadInstance(());
+
+/// May read in a project, or (`None`) what belongs to the instance, for what exists in both.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a check whose permit opens nothing protects nothing"]
+pub(crate) struct MayReadIn(Option<ProjectId>);
 
 /// May change something, in a project or (`None`) of the instance. It names who does it, for the audit trail.
 #[derive(Debug, Clone, Copy)]
+#[must_use = "a check whose permit opens nothing protects nothing"]
 pub(crate) struct MayChange<'a> {
     authority: &'a Authority,
     project: Option<ProjectId>,
@@ -23,6 +37,7 @@ pub(crate) struct MayChange<'a> {
 
 /// May read and change what belongs to the account that is signed in.
 #[derive(Debug, Clone, Copy)]
+#[must_use = "a check whose permit opens nothing protects nothing"]
 pub(crate) struct Oneself<'a> {
     authority: &'a Authority,
     /// The account.
@@ -37,15 +52,49 @@ pub(crate) struct Oneself<'a> {
 pub(crate) struct BeforeSignIn(());
 
 /// A permit to read the store.
-pub(crate) trait Reads: Copy + Send {}
+pub(crate) trait Reads: Copy + Send {
+    /// The only project that it opens; `None` if it is not about one.
+    fn only_project(self) -> Option<ProjectId>;
+}
 
-impl Reads for MayRead {}
-impl Reads for MayChange<'_> {}
-impl Reads for Oneself<'_> {}
-impl Reads for BeforeSignIn {}
+impl Reads for MayRead {
+    fn only_project(self) -> Option<ProjectId> {
+        Some(self.project)
+    }
+}
+
+impl Reads for MayReadInstance {
+    fn only_project(self) -> Option<ProjectId> {
+        None
+    }
+}
+
+impl Reads for MayReadIn {
+    fn only_project(self) -> Option<ProjectId> {
+        self.0
+    }
+}
+
+impl Reads for MayChange<'_> {
+    fn only_project(self) -> Option<ProjectId> {
+        self.project
+    }
+}
+
+impl Reads for Oneself<'_> {
+    fn only_project(self) -> Option<ProjectId> {
+        None
+    }
+}
+
+impl Reads for BeforeSignIn {
+    fn only_project(self) -> Option<ProjectId> {
+        None
+    }
+}
 
 /// A permit to write the store directly, outside a [`Change`](crate::service::change::Change), which most writing is part of.
-pub(crate) trait Writes: Copy + Send {}
+pub(crate) trait Writes: Reads {}
 
 impl Writes for MayChange<'_> {}
 impl Writes for BeforeSignIn {}
@@ -66,10 +115,15 @@ impl<'a> MayChange<'a> {
     }
 }
 
-/// Who may change something may read it.
-impl From<MayChange<'_>> for MayRead {
-    fn from(_: MayChange<'_>) -> Self {
-        Self(())
+impl From<MayRead> for MayReadIn {
+    fn from(permit: MayRead) -> Self {
+        Self(Some(permit.project))
+    }
+}
+
+impl From<MayReadInstance> for MayReadIn {
+    fn from(MayReadInstance(()): MayReadInstance) -> Self {
+        Self(None)
     }
 }
 
@@ -81,6 +135,17 @@ impl<'a> Oneself<'a> {
 }
 
 impl MayRead {
+    pub(super) const fn of(project: ProjectId) -> Self {
+        Self { project }
+    }
+
+    /// The project that it opens.
+    pub(in crate::service) const fn project(self) -> ProjectId {
+        self.project
+    }
+}
+
+impl MayReadInstance {
     pub(super) const fn granted() -> Self {
         Self(())
     }
@@ -123,15 +188,14 @@ impl Authority {
 
     /// May leave a project: its own members, whatever their role.
     pub(in crate::service) fn leave(&self, project: ProjectId) -> Result<MayChange<'_>, ServiceError> {
-        self.oneself()?;
+        self.oneself().map(drop)?;
         self.inside(project, KeyRole::Viewer)?;
         Ok(MayChange::of(self, Some(project)))
     }
 
     /// May become a member of a project: people who administer the instance.
     pub(in crate::service) fn join(&self, project: ProjectId) -> Result<MayChange<'_>, ServiceError> {
-        self.instance()?;
-        self.oneself()?;
+        self.instance().and_then(|_| self.oneself()).map(drop)?;
         Ok(MayChange::of(self, Some(project)))
     }
 
@@ -140,7 +204,6 @@ impl Authority {
         &self,
         project: ProjectId,
     ) -> Result<MayChange<'_>, ServiceError> {
-        self.manage_project(project)?;
-        Ok(MayChange::of(self, None))
+        self.manage_project(project).map(|_| MayChange::of(self, None))
     }
 }

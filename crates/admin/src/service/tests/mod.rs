@@ -3,6 +3,7 @@
 mod blocking;
 mod connection;
 mod members;
+mod permits;
 mod preregistering;
 mod single_sign_on;
 mod test_sign_ins;

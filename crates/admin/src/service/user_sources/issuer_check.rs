@@ -69,7 +69,7 @@ pub async fn check_provider(
     project: ProjectId,
     candidate: UserSourceCandidate,
 ) -> Result<Vec<TestedCheck>, ServiceError> {
-    authority.change(project)?;
+    let permit = authority.act(project)?;
     let callback = candidate.callback.unwrap_or_default();
     let fields = fields(app, candidate)?;
     app.issuer_checks.count(authority.actor().kind.to_string())?;
@@ -80,7 +80,7 @@ pub async fn check_provider(
         callback,
         client_authentication: AuthenticationChoice::Automatic,
     };
-    let results = check::check_for(app, Some(project), candidate).await;
+    let results = check::check_for(app, Some(permit.project()), candidate).await;
     Ok(results.into_iter().map(kept).collect())
 }
 

@@ -102,6 +102,7 @@ async fn what_was_typed_is_there_again_after_a_provider_was_connected_and_the_so
         bench
             .test
             .app
+            .gateways()
             .directory
             .current()
             .unwrap()

@@ -129,6 +129,6 @@ async fn a_source_that_is_deleted_while_the_form_is_open_is_a_wrong_choice_and_n
         .await
         .expect(422);
     assert!(refused.has("user_source_id-error") && refused.has("There is no User Source with this ID"));
-    let directory = bench.test.app.directory.current().unwrap();
+    let directory = bench.test.app.gateways().directory.current().unwrap();
     assert!(directory.gateway("support").is_none());
 }
