@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    ServiceError,
+    Authority, ServiceError,
     audit_events::{self, Entry},
     authority::MayChange,
     effects::Run,
@@ -104,6 +104,11 @@ impl<'a> Change<'a> {
     /// Where it is made.
     pub(super) const fn app(&self) -> &'a Admin {
         self.app
+    }
+
+    /// Who makes it.
+    pub(super) const fn authority(&self) -> &'a Authority {
+        self.permit.authority()
     }
 
     /// Whether it is made or only tried out.

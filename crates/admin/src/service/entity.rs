@@ -2,8 +2,8 @@
 //! row, the event with what differs, and nothing else needs to know how, so one change can write many entities and commits
 //! all of them or none.
 
-use gatewright_domain::{audit::FieldChange, id::ProjectId};
-use gatewright_store::{Tx, quota::Counted};
+use gatewright_domain::{Timestamp, audit::FieldChange, id::ProjectId};
+use gatewright_store::{StoreError, Tx, quota::Counted};
 
 use super::{
     ServiceError,
@@ -61,6 +61,11 @@ impl Written {
         }
     }
 
+    /// The outcome of replacing a row: a name that is taken is a violation of its field.
+    pub(super) fn replaced<E: Entity>(written: Result<bool, StoreError>) -> Result<Self, ServiceError> {
+        Self::unless_stale(written.map_err(|error| ServiceError::taken(error, E::NOUN))?)
+    }
+
     /// Done, unless the row no longer exists.
     pub(super) fn unless_missing<E: Entity>(is_written: bool) -> Result<Self, ServiceError> {
         if is_written {
@@ -92,6 +97,36 @@ pub(super) trait Stored: Entity + Sync {
     fn remove(&self, tx: &mut Tx) -> impl Future<Output = Result<Written, ServiceError>> + Send;
 }
 
+/// The outcome of inserting a row: a name that is taken is a violation of its field.
+pub(super) fn inserted<E: Entity>(written: Result<(), StoreError>) -> Result<(), ServiceError> {
+    written.map_err(|error| ServiceError::taken(error, E::NOUN))
+}
+
+/// An entity whose row has the time of its last change.
+pub(super) trait Dated: Stored + PartialEq {
+    /// When it was last changed.
+    fn updated_at(&self) -> Timestamp;
+
+    /// It, changed at a later time.
+    fn changed_at(self, at: Timestamp) -> Self;
+}
+
+/// Implements [`Dated`] for entities that call that time `updated_at`.
+macro_rules! dated {
+    ($($entity:ty),*) => {$(
+        impl $crate::service::entity::Dated for $entity {
+            fn updated_at(&self) -> gatewright_domain::Timestamp {
+                self.updated_at
+            }
+
+            fn changed_at(self, at: gatewright_domain::Timestamp) -> Self {
+                Self { updated_at: at, ..self }
+            }
+        }
+    )*};
+}
+pub(super) use dated;
+
 impl Change<'_> {
     /// Creates an entity: the row, its place in the quota, and the event. `more` is what the event tells beside its fields.
     pub(super) async fn create<E: Stored>(
@@ -117,6 +152,21 @@ impl Change<'_> {
     ) -> Result<(), ServiceError> {
         self.replace(before, after).await?;
         self.record_update(before, after, more).await
+    }
+
+    /// Makes an entity what it becomes, and returns it as it is stored. Nothing is written if nothing differs.
+    pub(super) async fn save<E: Dated>(
+        &mut self,
+        current: E,
+        next: E,
+        more: Vec<FieldChange>,
+    ) -> Result<E, ServiceError> {
+        if next == current {
+            return Ok(current);
+        }
+        let next = next.changed_at(self.later_than(current.updated_at()));
+        self.update(&current, &next, more).await?;
+        Ok(next)
     }
 
     /// Deletes an entity: the row, and the event.

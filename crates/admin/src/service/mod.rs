@@ -7,6 +7,7 @@
 
 pub mod account_sessions;
 pub mod accounts;
+mod address;
 pub mod api_keys;
 pub mod attention;
 pub mod audit_events;
@@ -32,6 +33,7 @@ pub mod preregistered_clients;
 pub mod projects;
 pub mod provider_presets;
 mod quota;
+mod sealing;
 pub mod secrets;
 pub mod server_checks;
 pub mod servers;

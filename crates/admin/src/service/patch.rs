@@ -1,6 +1,6 @@
 //! How a change names what it changes: members of a JSON merge patch (RFC 7396), and the version it starts from.
 
-use gatewright_domain::{Invalid, Timestamp, token_hash::TokenHash, words::Worded};
+use gatewright_domain::{Invalid, Timestamp, secret::Secret, token_hash::TokenHash, words::Worded};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ServiceError;
@@ -67,6 +67,29 @@ impl<T> Patch<T> {
     /// Whether it was not mentioned.
     pub const fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
+    }
+}
+
+impl Patch<Secret> {
+    /// A new secret in the place of a stored one, checked. `null` is a violation, for which `needed` says what to do.
+    pub(super) fn required_secret(
+        self,
+        invalid: &mut Invalid,
+        pointer: &str,
+        needed: &str,
+        check: impl FnOnce(&str, &Secret) -> Result<(), Invalid>,
+    ) -> Option<Secret> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => {
+                invalid.add(pointer, needed);
+                None
+            }
+            Self::Set(secret) => {
+                invalid.take(check(pointer, &secret));
+                Some(secret)
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use gatewright_domain::{
     secret::Secret,
     token_hash::TokenHash,
 };
-use gatewright_oauth::client_authentication::Method;
+use gatewright_oauth::{client_authentication::Method, redirect_uri::RedirectUri};
 use gatewright_store::{Page, PageRequest, Tx, preregistered_client as rows, quota::Counted};
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,7 +25,7 @@ use self::keys::{check_keys, with_keys};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, created, field, secret_changed},
-    entity::{Entity, Stored, Written},
+    entity::{Entity, Stored, Written, dated, inserted},
 };
 use crate::{Admin, schema};
 
@@ -88,6 +88,49 @@ pub struct WithSecret {
     pub secret: Option<Secret>,
 }
 
+/// A client to register, checked.
+pub(super) struct CheckedClient {
+    name: String,
+    redirect_uris: Vec<RedirectUri>,
+    method: Method,
+    jwks: Option<String>,
+}
+
+impl NewPreregisteredClient {
+    /// Checks all of it.
+    pub(super) fn check(self) -> Result<CheckedClient, Invalid> {
+        let mut invalid = Invalid::default();
+        let fields = invalid.take(check_fields(&self.name, &self.redirect_uris));
+        let method = Method::from_name(&self.token_endpoint_auth_method);
+        if method.is_none() {
+            invalid.add(
+                "/token_endpoint_auth_method",
+                "Type how the client proves who it is: `none` for a program that cannot keep a secret, \
+                 `client_secret_basic` or `client_secret_post` for one that can, `private_key_jwt` for one that signs.",
+            );
+        }
+        let jwks = match (method, &self.jwks) {
+            (Some(Method::PrivateKeyJwt), keys) => invalid.take(check_keys(keys.as_ref())),
+            (Some(_), Some(_)) => {
+                invalid.add(
+                    "/jwks",
+                    "Only a client with `private_key_jwt` has keys: leave this out, or change the method.",
+                );
+                None
+            }
+            (Some(_) | None, _) => None,
+        };
+        invalid.into_result()?;
+        let (name, redirect_uris) = fields.expect("fields without a violation were read");
+        Ok(CheckedClient {
+            name,
+            redirect_uris,
+            method: method.expect("a method that is no violation was read"),
+            jwks,
+        })
+    }
+}
+
 /// Registers a client at a gateway.
 pub async fn create(
     app: &Admin,
@@ -97,46 +140,34 @@ pub async fn create(
     new: NewPreregisteredClient,
 ) -> Result<WithSecret, ServiceError> {
     let permit = authority.change(project)?;
-    let mut invalid = Invalid::default();
-    let fields = invalid.take(check_fields(&new.name, &new.redirect_uris));
-    let method = Method::from_name(&new.token_endpoint_auth_method);
-    if method.is_none() {
-        invalid.add(
-            "/token_endpoint_auth_method",
-            "Type how the client proves who it is: `none` for a program that cannot keep a secret, \
-             `client_secret_basic` or `client_secret_post` for one that can, `private_key_jwt` for one that signs.",
-        );
-    }
-    let jwks = match (method, &new.jwks) {
-        (Some(Method::PrivateKeyJwt), keys) => invalid.take(check_keys(keys.as_ref())),
-        (Some(_), Some(_)) => {
-            invalid.add(
-                "/jwks",
-                "Only a client with `private_key_jwt` has keys: leave this out, or change the method.",
-            );
-            None
-        }
-        (Some(_) | None, _) => None,
-    };
-    invalid.into_result()?;
-    let (name, redirect_uris) = fields.expect("fields without a violation were read");
-    let method = method.expect("a method that is no violation was read");
+    let new = new.check()?;
     let mut change = Change::begin(app, permit).await?;
+    let made = create_in(&mut change, project, gateway, new).await;
+    change.finish(made).await
+}
+
+/// Registers a client in a change that has begun.
+pub(super) async fn create_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    gateway: GatewayId,
+    new: CheckedClient,
+) -> Result<WithSecret, ServiceError> {
     existing_gateway(&mut change.tx, project, gateway).await?;
-    let (proof, secret) = make_proof(app, &change, method, jwks);
+    let app = change.app();
+    let (proof, secret) = make_proof(app, change, new.method, new.jwks);
     let client = PreregisteredClient {
         id: ClientId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         project_id: project,
         gateway_id: gateway,
-        name,
-        redirect_uris,
+        name: new.name,
+        redirect_uris: new.redirect_uris,
         proof,
         created_at: change.now,
         updated_at: change.now,
     };
     let more = secret.iter().map(|_| secret_changed("client_secret")).collect();
     change.create(&client, more).await?;
-    change.commit().await?;
     Ok(WithSecret { client, secret })
 }
 
@@ -176,6 +207,19 @@ pub async fn update(
     if_match: &IfMatch,
 ) -> Result<PreregisteredClient, ServiceError> {
     let mut change = Change::begin(app, authority.change(project)?).await?;
+    let updated = update_in(&mut change, project, gateway, id, patch, if_match).await;
+    change.finish(updated).await
+}
+
+/// The same in a change that has begun.
+pub(super) async fn update_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+    patch: PreregisteredClientPatch,
+    if_match: &IfMatch,
+) -> Result<PreregisteredClient, ServiceError> {
     let current = existing(&mut change.tx, project, gateway, id).await?;
     if_match.holds(current.updated_at)?;
     let texts = current.redirect_uri_texts().into_iter().map(str::to_owned);
@@ -183,19 +227,13 @@ pub async fn update(
         &patch.name.over(&current.name),
         &patch.redirect_uris.over(&texts.collect()),
     )?;
-    let mut next = PreregisteredClient {
+    let next = PreregisteredClient {
         name,
         redirect_uris,
         proof: with_keys(&current.proof, patch.jwks)?,
         ..current.clone()
     };
-    if next == current {
-        return Ok(current);
-    }
-    next.updated_at = change.later_than(current.updated_at);
-    change.update(&current, &next, Vec::new()).await?;
-    change.commit().await?;
-    Ok(next)
+    change.save(current, next, Vec::new()).await
 }
 
 /// Makes a new secret. The old one goes on working for the overlap; one that was still in its overlap ends.
@@ -266,6 +304,18 @@ pub async fn delete(
     if_match: &IfMatch,
 ) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.change(project)?).await?;
+    let deleted = delete_in(&mut change, project, gateway, id, if_match).await;
+    change.finish(deleted).await
+}
+
+/// The same in a change that has begun.
+pub(super) async fn delete_in(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+    if_match: &IfMatch,
+) -> Result<(), ServiceError> {
     // Held, so that no code becomes a grant between the end of the grants and the commit.
     if !gatewright_store::gateway::hold(&mut change.tx, project, gateway).await? {
         return Err(ServiceError::not_found("gateway"));
@@ -278,8 +328,7 @@ pub async fn delete(
         gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &id.to_string(), reason, now)
             .await?;
     let more = created(vec![field("grants_ended", ended)]);
-    change.delete(&client, more).await?;
-    change.commit().await
+    change.delete(&client, more).await
 }
 
 /// How a new client proves who it is, and the secret made for that.
@@ -351,22 +400,19 @@ impl Entity for PreregisteredClient {
     }
 }
 
+dated!(PreregisteredClient);
+
 impl Stored for PreregisteredClient {
     fn counts(&self) -> Option<(ProjectId, Counted)> {
         Some((self.project_id, Counted::Clients))
     }
 
     async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
-        rows::insert(tx, self)
-            .await
-            .map_err(|error| ServiceError::taken(error, Self::NOUN))
+        inserted::<Self>(rows::insert(tx, self).await)
     }
 
     async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
-        let written = rows::update(tx, self, before.updated_at)
-            .await
-            .map_err(|error| ServiceError::taken(error, Self::NOUN))?;
-        Written::unless_stale(written)
+        Written::replaced::<Self>(rows::update(tx, self, before.updated_at).await)
     }
 
     async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {

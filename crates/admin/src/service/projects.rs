@@ -19,7 +19,7 @@ use super::{
     Authority, IfMatch, Patch, ServiceError,
     authority::Visible,
     change::{Change, Fields, field},
-    entity::{Entity, Stored, Written},
+    entity::{Entity, Stored, Written, dated},
 };
 use crate::Admin;
 
@@ -121,19 +121,24 @@ pub async fn update(
     if_match: &IfMatch,
 ) -> Result<Project, ServiceError> {
     let mut change = Change::begin(app, authority.manage_project(id)?).await?;
+    let updated = update_in(&mut change, id, patch, if_match).await;
+    change.finish(updated).await
+}
+
+/// The same in a change that has begun.
+async fn update_in(
+    change: &mut Change<'_>,
+    id: ProjectId,
+    patch: ProjectPatch,
+    if_match: &IfMatch,
+) -> Result<Project, ServiceError> {
     let current = existing(&mut change.tx, id).await?;
     if_match.holds(current.updated_at)?;
-    let mut next = Project {
+    let next = Project {
         name: check_name("/name", &patch.name.over(&current.name))?,
         ..current.clone()
     };
-    if next == current {
-        return Ok(current);
-    }
-    next.updated_at = change.later_than(current.updated_at);
-    change.update(&current, &next, Vec::new()).await?;
-    change.commit().await?;
-    Ok(next)
+    change.save(current, next, Vec::new()).await
 }
 
 /// What goes with a project.
@@ -213,6 +218,8 @@ impl Entity for Project {
         vec![field("name", &self.name)]
     }
 }
+
+dated!(Project);
 
 impl Stored for Project {
     async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {

@@ -6,10 +6,9 @@ use gatewright_domain::{
     Invalid,
     id::{ProjectId, SecretId, ServerId},
     loopback::is_loopback,
-    sealed::Purpose,
     secret::Secret,
     server::Server,
-    stored_secret::{SealedText, StoredSecret, check_origins, check_secret_name, check_secret_value},
+    stored_secret::{StoredSecret, check_origins, check_secret_name, check_secret_value},
 };
 use gatewright_store::{Page, PageRequest, Tx, quota::Counted, secret as rows};
 use serde::Deserialize;
@@ -19,8 +18,9 @@ use utoipa::ToSchema;
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     change::{Change, Fields, every, field, secret_changed},
-    entity::{Entity, Stored, Written},
+    entity::{Entity, Stored, Written, dated, inserted},
     error::Conflict,
+    sealing::seal,
 };
 use crate::{Admin, relying_party::check::Finding};
 
@@ -112,7 +112,7 @@ pub(super) async fn create_in(
         id,
         project_id: project,
         name: new.name,
-        value: seal(app, id, &new.value),
+        value: seal(app, &StoredSecret::context(id), &new.value),
         origins: new.origins,
         created_at: change.now,
         updated_at: change.now,
@@ -204,37 +204,26 @@ pub(super) async fn update_in(
     let current = StoredSecret::found(rows::find_and_hold(&mut change.tx, project, id).await?)?;
     if_match.holds(current.updated_at)?;
     let (value, origins) = patched(&current, patch)?;
-    if value.is_none() && origins == current.origins {
-        return Ok(current);
-    }
     let more = value.iter().map(|_| secret_changed("value")).collect();
-    let next = StoredSecret {
-        value: value.map_or_else(|| current.value.clone(), |value| seal(change.app(), id, &value)),
+    let mut next = StoredSecret {
         origins,
-        updated_at: change.later_than(current.updated_at),
         ..current.clone()
     };
-    change.update(&current, &next, more).await?;
-    Ok(next)
+    if let Some(value) = value {
+        next.value = seal(change.app(), &StoredSecret::context(id), &value);
+    }
+    change.save(current, next, more).await
 }
 
 /// The new value, if there is one, and all origins after a patch, checked.
 fn patched(current: &StoredSecret, patch: SecretPatch) -> Result<(Option<Secret>, Vec<String>), Invalid> {
     let mut invalid = Invalid::default();
-    let typed = match patch.value {
-        Patch::Keep => None,
-        Patch::Clear => {
-            invalid.add(
-                "/value",
-                "A secret cannot be without a value: leave this out to keep the stored one, or delete the secret.",
-            );
-            None
-        }
-        Patch::Set(value) => {
-            invalid.take(check_secret_value("/value", &value));
-            Some(value)
-        }
-    };
+    let typed = patch.value.required_secret(
+        &mut invalid,
+        "/value",
+        "A secret cannot be without a value: leave this out to keep the stored one, or delete the secret.",
+        check_secret_value,
+    );
     let origins = match patch.origins {
         Patch::Keep => current.origins.clone(),
         Patch::Clear => invalid.take(check_origins("/origins", &[])).unwrap_or_default(),
@@ -321,15 +310,6 @@ fn named<'a>(servers: impl IntoIterator<Item = &'a Server>) -> Vec<(ServerId, St
         .collect()
 }
 
-fn seal(app: &Admin, id: SecretId, value: &Secret) -> SealedText {
-    app.keyring.seal(
-        app.entropy.as_ref(),
-        Purpose::StoredSecret,
-        &StoredSecret::context(id),
-        value.expose().as_bytes(),
-    )
-}
-
 impl Entity for StoredSecret {
     const KIND: &'static str = "secret";
     const NOUN: &'static str = "secret";
@@ -347,15 +327,15 @@ impl Entity for StoredSecret {
     }
 }
 
+dated!(StoredSecret);
+
 impl Stored for StoredSecret {
     fn counts(&self) -> Option<(ProjectId, Counted)> {
         Some((self.project_id, Counted::Secrets))
     }
 
     async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
-        rows::insert(tx, self)
-            .await
-            .map_err(|error| ServiceError::taken(error, Self::NOUN))
+        inserted::<Self>(rows::insert(tx, self).await)
     }
 
     async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
@@ -376,7 +356,7 @@ impl Stored for StoredSecret {
                 ..Conflict::default()
             }));
         }
-        Written::unless_stale(rows::update(tx, self, before).await?)
+        Written::replaced::<Self>(rows::update(tx, self, before).await)
     }
 
     async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {

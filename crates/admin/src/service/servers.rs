@@ -1,6 +1,8 @@
 //! Upstream servers: create, list, read, change, delete.
 
 mod audited;
+mod entity;
+mod origin;
 mod trial;
 mod usage;
 
@@ -10,9 +12,8 @@ use gatewright_domain::{
     server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server, ServerFields},
 };
 use gatewright_store::{
-    Page, PageRequest, Tx, assertion_origin,
-    quota::Counted,
-    server::{self as rows, ServerDelete},
+    Page, PageRequest, Tx,
+    server::{self as rows},
 };
 use serde::Deserialize;
 use url::Url;
@@ -21,20 +22,18 @@ use utoipa::ToSchema;
 pub use audited::is_reference;
 pub use usage::{count_gateways, gateways_of};
 
-use audited::{audited, hidden_changes};
+use audited::hidden_changes;
+use origin::claim_origin;
 
 use super::{
     Authority, IfMatch, Patch, ServiceError,
-    authority::MayRead,
-    change::{Change, Fields, every},
-    entity::{Entity, Stored, Written},
-    error::Conflict,
-    server_checks,
+    address::check_address,
+    authority::{MayChange, MayRead},
+    change::{Change, every},
+    entity::Entity,
+    server_checks::{self, Answered},
 };
-use crate::{Admin, fetch::Policy, relying_party::check::Finding, schema};
-
-/// Projects named at most to who runs the instance, where they hold an origin.
-const PROJECTS_NAMED: u32 = 3;
+use crate::{Admin, relying_party::check::Finding, schema};
 
 /// A server to register.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -124,6 +123,48 @@ pub async fn create(
     new: NewServer,
 ) -> Result<Saved, ServiceError> {
     let permit = authority.change(project)?;
+    let tried = try_new(app, permit, project, new).await?;
+    let mut change = Change::begin(app, permit).await?;
+    let created = create_in(&mut change, tried).await;
+    let created = change.finish(created).await?;
+    Ok(created.keep(app))
+}
+
+/// A server that can be created, and what came of asking it.
+pub(super) struct Tried {
+    server: Server,
+    url: Url,
+    outcome: Result<Answered, Finding>,
+}
+
+/// A server that was written, and what came of asking it, if it was asked.
+pub(super) struct Written {
+    server: Server,
+    outcome: Option<Result<Answered, Finding>>,
+}
+
+impl Written {
+    /// Keeps what the server showed, once its change is committed.
+    pub(super) fn keep(self, app: &Admin) -> Saved {
+        let Self { server, outcome } = self;
+        let warnings = outcome.as_ref().map(|outcome| trial::warnings(&server, outcome));
+        if let Some(outcome) = outcome {
+            server_checks::keep(app, &server, outcome);
+        }
+        Saved {
+            server,
+            warnings: warnings.unwrap_or_default(),
+        }
+    }
+}
+
+/// Checks a new server and asks what it is. Nothing of the store is held while it is waited for.
+pub(super) async fn try_new(
+    app: &Admin,
+    permit: MayChange<'_>,
+    project: ProjectId,
+    new: NewServer,
+) -> Result<Tried, ServiceError> {
     let fields = ServerFields {
         slug: new.slug,
         name: new.name,
@@ -135,7 +176,7 @@ pub async fn create(
     };
     let (fields, url) = check(app, fields)?;
     let now = app.now();
-    let mut server = Server {
+    let server = Server {
         id: ServerId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         project_id: project,
         slug: fields.slug,
@@ -154,19 +195,27 @@ pub async fn create(
     }
     check_secrets(&mut tx, &server, &url).await?;
     let trial = trial::prepare(app, &mut tx, &server).await?;
-    // Nothing of the store is held while the server is waited for.
     drop(tx);
     let outcome = trial.run(app).await;
-    let mut change = Change::begin(app, permit).await?;
+    Ok(Tried { server, url, outcome })
+}
+
+/// Creates a server in a change that has begun.
+pub(super) async fn create_in(change: &mut Change<'_>, tried: Tried) -> Result<Written, ServiceError> {
+    let Tried {
+        mut server,
+        url,
+        outcome,
+    } = tried;
     check_secrets(&mut change.tx, &server, &url).await?;
-    claim_origin(app, authority, &mut change.tx, None, &server).await?;
+    claim_origin(change, None, &server).await?;
     server.created_at = change.now;
     server.updated_at = change.now;
     change.create(&server, Vec::new()).await?;
-    change.commit().await?;
-    let warnings = trial::warnings(&server, &outcome);
-    server_checks::keep(app, &server, outcome);
-    Ok(Saved { server, warnings })
+    Ok(Written {
+        server,
+        outcome: Some(outcome),
+    })
 }
 
 /// Servers of a project, oldest first.
@@ -218,48 +267,80 @@ pub async fn update(
     if_match: &IfMatch,
 ) -> Result<Saved, ServiceError> {
     let permit = authority.change(project)?;
-    let mut tx = app.store.read(permit).await?;
-    let seen = existing(&mut tx, project, id).await?;
-    if_match.holds(seen.updated_at)?;
-    let (mut next, url) = patched(app, &seen, patch)?;
-    check_secrets(&mut tx, &next, &url).await?;
-    if next == seen {
+    let tried = try_change(app, permit, project, id, patch, if_match).await?;
+    if tried.next == tried.seen {
         return Ok(Saved {
-            server: seen,
+            server: tried.seen,
             warnings: Vec::new(),
         });
     }
+    let mut change = Change::begin(app, permit).await?;
+    let written = update_in(&mut change, tried).await;
+    let written = change.finish(written).await?;
+    Ok(written.keep(app))
+}
+
+/// A server after a change, and what came of asking it, if that was needed.
+pub(super) struct TriedChange {
+    /// What it was.
+    seen: Server,
+    /// What it becomes.
+    next: Server,
+    url: Url,
+    outcome: Option<Result<Answered, Finding>>,
+}
+
+/// Checks a change, and asks the server if it would be reached otherwise. Nothing of the store is held while it is waited
+/// for.
+pub(super) async fn try_change(
+    app: &Admin,
+    permit: MayChange<'_>,
+    project: ProjectId,
+    id: ServerId,
+    patch: ServerPatch,
+    if_match: &IfMatch,
+) -> Result<TriedChange, ServiceError> {
+    let mut tx = app.store.read(permit).await?;
+    let seen = existing(&mut tx, project, id).await?;
+    if_match.holds(seen.updated_at)?;
+    let (next, url) = patched(app, &seen, patch)?;
+    check_secrets(&mut tx, &next, &url).await?;
     let trial = if trial::is_needed(&seen, &next) {
         Some(trial::prepare(app, &mut tx, &next).await?)
     } else {
         None
     };
-    // Nothing of the store is held while the server is waited for.
     drop(tx);
     let outcome = match trial {
         Some(trial) => Some(trial.run(app).await),
         None => None,
     };
-    let mut change = Change::begin(app, permit).await?;
-    let current = existing(&mut change.tx, project, id).await?;
-    // The change was made from what was seen; while the server was asked somebody may have been faster.
+    Ok(TriedChange {
+        seen,
+        next,
+        url,
+        outcome,
+    })
+}
+
+/// Changes a server in a change that has begun.
+pub(super) async fn update_in(change: &mut Change<'_>, tried: TriedChange) -> Result<Written, ServiceError> {
+    let TriedChange {
+        seen,
+        next,
+        url,
+        outcome,
+    } = tried;
+    let current = existing(&mut change.tx, seen.project_id, seen.id).await?;
+    // The change was made from what was seen. Another may have been saved while the server was asked.
     if current != seen {
         return Err(ServiceError::changed_meanwhile());
     }
     check_secrets(&mut change.tx, &next, &url).await?;
-    claim_origin(app, authority, &mut change.tx, Some(&current), &next).await?;
-    next.updated_at = change.later_than(current.updated_at);
+    claim_origin(change, Some(&current), &next).await?;
     let hidden = hidden_changes(&current, &next).collect();
-    change.update(&current, &next, hidden).await?;
-    change.commit().await?;
-    let warnings = outcome.as_ref().map(|outcome| trial::warnings(&next, outcome));
-    if let Some(outcome) = outcome {
-        server_checks::keep(app, &next, outcome);
-    }
-    Ok(Saved {
-        server: next,
-        warnings: warnings.unwrap_or_default(),
-    })
+    let server = change.save(current, next, hidden).await?;
+    Ok(Written { server, outcome })
 }
 
 /// The server after a patch, checked.
@@ -319,102 +400,11 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Serve
 /// Checks the fields, and that a server at this address may be contacted at all.
 fn check(app: &Admin, fields: ServerFields) -> Result<(ServerFields, Url), Invalid> {
     let (fields, url) = fields.check()?;
-    app.fetch
-        .check_url(Policy::Operator, &url)
-        .map_err(|refused| Invalid::one("/url", format!("This URL cannot be used: {refused}.")))?;
+    check_address(app, "/url", "URL", &url)?;
     Ok((fields, url))
 }
 
 async fn check_secrets(tx: &mut Tx, server: &Server, url: &Url) -> Result<(), ServiceError> {
     let secrets = every!(page => gatewright_store::secret::list(tx, server.project_id, &page));
     Ok(server.check_secrets(url, &secrets)?)
-}
-
-/// Fails where another project tells the origin of `next` who its users are, and the operator has not allowed that: a
-/// server that does not check the claim `project` would take the users of one project for those of another. A server that
-/// already shares its origin may be changed in every other way. Only who runs the instance reads which project that is.
-async fn claim_origin(
-    app: &Admin,
-    authority: &Authority,
-    tx: &mut Tx,
-    current: Option<&Server>,
-    next: &Server,
-) -> Result<(), ServiceError> {
-    let Some(origin) = next.assertion_origin() else {
-        return Ok(());
-    };
-    if current.and_then(Server::assertion_origin).as_ref() == Some(&origin)
-        || app.config.servers.may_share(&origin)
-        || assertion_origin::claim(tx, next.project_id, &origin).await?
-    {
-        return Ok(());
-    }
-    let was_told = current.is_some_and(|current| current.identity == IdentityForwarding::Assertion);
-    let pointer = if was_told { "/url" } else { "/identity" };
-    let whose = if authority.manages_instance() {
-        let names =
-            assertion_origin::list_other_projects(tx, next.project_id, &origin, PROJECTS_NAMED).await?;
-        let names: Vec<_> = names.iter().map(|name| format!("“{name}”")).collect();
-        format!(" ({})", names.join(", "))
-    } else {
-        String::new()
-    };
-    let detail = format!(
-        "Another project of this instance{whose} already tells `{origin}` who its users are. Ask the people who run \
-         the instance to add this origin to `servers.shared_assertion_origins`, tell this server nothing about users \
-         (`none`), or use another server."
-    );
-    Err(Invalid::one(pointer, detail).into())
-}
-
-impl Entity for Server {
-    const KIND: &'static str = "server";
-    const NOUN: &'static str = "server";
-
-    fn id(&self) -> String {
-        self.id.to_string()
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn audited(&self) -> Fields {
-        audited(self)
-    }
-}
-
-impl Stored for Server {
-    fn counts(&self) -> Option<(ProjectId, Counted)> {
-        Some((self.project_id, Counted::Servers))
-    }
-
-    async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
-        rows::insert(tx, self)
-            .await
-            .map_err(|error| ServiceError::taken(error, Self::NOUN))
-    }
-
-    async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
-        let written = rows::update(tx, self, before.updated_at)
-            .await
-            .map_err(|error| ServiceError::taken(error, Self::NOUN))?;
-        Written::unless_stale(written)
-    }
-
-    async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {
-        match rows::delete(tx, self.project_id, self.id).await? {
-            ServerDelete::Done => Ok(Written::Done),
-            ServerDelete::NotFound => Err(ServiceError::not_found(Self::NOUN)),
-            ServerDelete::InUse(gateways) => Ok(Written::Refused(Conflict {
-                detail: format!(
-                    "The server `{}` cannot be deleted while gateways name it: remove it from their servers and allowed \
-                     tools first.",
-                    self.slug
-                ),
-                gateways,
-                ..Conflict::default()
-            })),
-        }
-    }
 }

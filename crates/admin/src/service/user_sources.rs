@@ -9,16 +9,18 @@ mod overview;
 pub mod test_sign_ins;
 
 pub use self::connection_test::test_connection;
-use self::edit::{Edited, carry_notes, check_fields, edit, seal};
+use self::edit::{Edited, carry_notes, check_fields, edit};
 pub use self::input::{NewUserSource, UserSourceCandidate, UserSourcePatch};
 pub use self::issuer_check::{CheckLimits, check_provider};
 pub use self::overview::{Listed, Usage, search, usage};
 use super::{
     Authority, IfMatch, ServiceError,
+    authority::MayChange,
     change::{Change, secret_changed, updated},
     effects::{Done, Effects, Run, SecretFate, names},
     entity::Entity,
     error::Conflict,
+    sealing::seal,
 };
 use crate::{
     Admin,
@@ -30,7 +32,7 @@ use gatewright_domain::{
     secret::Secret,
     user_source::{
         ClientAuthentication, ClientSecretSlots, ConnectionTest, UserSource, UserSourceFields,
-        UserSourceStatus, check_client_secret,
+        UserSourceStatus, check_client_secret, client_secret_context,
     },
 };
 use gatewright_store::{
@@ -55,6 +57,22 @@ pub async fn create(
     new: NewUserSource,
 ) -> Result<Saved, ServiceError> {
     let permit = authority.change(project)?;
+    let prepared = prepare(app, permit, project, new).await?;
+    let mut change = Change::begin(app, permit).await?;
+    let saved = create_in(&mut change, prepared).await;
+    change.finish(saved).await
+}
+
+/// A source that can be created, about which the provider was asked.
+pub(super) struct Prepared(Saved);
+
+/// Checks a new source, and asks the provider about it unless that is to be skipped. Nothing of the store is held.
+pub(super) async fn prepare(
+    app: &Admin,
+    _permit: MayChange<'_>,
+    project: ProjectId,
+    new: NewUserSource,
+) -> Result<Prepared, ServiceError> {
     let mut invalid = Invalid::default();
     let fields = UserSourceFields {
         name: new.name,
@@ -78,7 +96,7 @@ pub async fn create(
         description: fields.description,
         issuer: fields.issuer,
         client_id: fields.client_id,
-        client_secret: ClientSecretSlots::fresh(seal(app, id, &secret), now),
+        client_secret: ClientSecretSlots::fresh(seal(app, &client_secret_context(id), &secret), now),
         client_authentication: ClientAuthentication {
             choice: new.client_authentication.unwrap_or_default(),
             worked: None,
@@ -98,12 +116,17 @@ pub async fn create(
     } else {
         ask_provider(app, &mut source).await?
     };
-    let mut change = Change::begin(app, permit).await?;
-    change
-        .create(&source, vec![secret_changed("client_secret")])
-        .await?;
-    change.commit().await?;
-    Ok(Saved { source, warnings })
+    Ok(Prepared(Saved { source, warnings }))
+}
+
+/// Creates a source in a change that has begun.
+pub(super) async fn create_in(
+    change: &mut Change<'_>,
+    Prepared(saved): Prepared,
+) -> Result<Saved, ServiceError> {
+    let more = vec![secret_changed("client_secret")];
+    change.create(&saved.source, more).await?;
+    Ok(saved)
 }
 
 /// Sources of a project, oldest first.
@@ -150,7 +173,7 @@ pub async fn update(
 }
 
 /// A source after a change, as far as it can be judged without holding anything of the store.
-struct Judged {
+pub(super) struct Judged {
     /// What it was.
     seen: UserSource,
     /// What it becomes.
@@ -165,7 +188,11 @@ struct Judged {
 }
 
 /// Checks a change, and asks the provider about it unless that is not needed or not wanted.
-async fn judge(app: &Admin, seen: UserSource, patch: UserSourcePatch) -> Result<Judged, ServiceError> {
+pub(super) async fn judge(
+    app: &Admin,
+    seen: UserSource,
+    patch: UserSourcePatch,
+) -> Result<Judged, ServiceError> {
     let skip_validation = patch.skip_validation;
     let Edited {
         mut next,
@@ -225,8 +252,8 @@ impl Judged {
     }
 }
 
-/// Changes a source in a change under way.
-async fn update_in(
+/// Changes a source in a change that has begun.
+pub(super) async fn update_in(
     change: &mut Change<'_>,
     judged: Judged,
     if_match: &IfMatch,

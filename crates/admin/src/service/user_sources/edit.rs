@@ -2,10 +2,8 @@
 
 use gatewright_domain::{
     Invalid,
-    id::UserSourceId,
     sealed::Purpose,
     secret::Secret,
-    stored_secret::SealedText,
     user_source::{
         ClientAuthentication, ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus,
         check_client_secret, check_issuer, client_secret_context, same_origin,
@@ -14,7 +12,10 @@ use gatewright_domain::{
 use url::Url;
 
 use super::UserSourcePatch;
-use crate::{Admin, fetch::Policy, service::Patch};
+use crate::{
+    Admin,
+    service::{address::check_address, sealing::seal},
+};
 
 /// A source as it is to become.
 pub(super) struct Edited {
@@ -38,20 +39,12 @@ pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) ->
         subject_claim: patch.subject_claim.over(&current.subject_claim),
     };
     let callback = patch.callback.over(&current.callback);
-    let typed = match patch.client_secret {
-        Patch::Keep => None,
-        Patch::Clear => {
-            invalid.add(
-                "/client_secret",
-                "A source cannot be without a client secret: leave this out to keep the stored one, or type a new one.",
-            );
-            None
-        }
-        Patch::Set(secret) => {
-            invalid.take(check_client_secret("/client_secret", &secret));
-            Some(secret)
-        }
-    };
+    let typed = patch.client_secret.required_secret(
+        &mut invalid,
+        "/client_secret",
+        "A source cannot be without a client secret: leave this out to keep the stored one, or type a new one.",
+        check_client_secret,
+    );
     let status = patch.status.required_word(&mut invalid, "/status");
     let origin_stays = same_origin(&current.issuer, &fields.issuer);
     let readable = check_issuer("/issuer", &fields.issuer).is_ok();
@@ -73,10 +66,11 @@ pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) ->
     let typed = typed.filter(|secret| !origin_stays || !is_stored(app, current, secret));
     let new_secret = typed.is_some();
     let slots = current.client_secret.clone();
-    let client_secret = match typed {
+    let sealed = typed.map(|secret| seal(app, &client_secret_context(current.id), &secret));
+    let client_secret = match sealed {
         None => slots,
-        Some(secret) if origin_stays => slots.rotated(seal(app, current.id, &secret), app.now()),
-        Some(secret) => ClientSecretSlots::fresh(seal(app, current.id, &secret), app.now()),
+        Some(secret) if origin_stays => slots.rotated(secret, app.now()),
+        Some(secret) => ClientSecretSlots::fresh(secret, app.now()),
     };
     let choice = patch
         .client_authentication
@@ -131,20 +125,8 @@ pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret
 pub(super) fn check_fields(app: &Admin, fields: UserSourceFields) -> Result<UserSourceFields, Invalid> {
     let fields = fields.check()?;
     let url = Url::parse(&fields.issuer).expect("an issuer without a violation is a URL");
-    app.fetch
-        .check_url(Policy::Operator, &url)
-        .map_err(|refused| Invalid::one("/issuer", format!("This issuer cannot be used: {refused}.")))?;
+    check_address(app, "/issuer", "issuer", &url)?;
     Ok(fields)
-}
-
-/// Seals a client secret for its source.
-pub(super) fn seal(app: &Admin, id: UserSourceId, secret: &Secret) -> SealedText {
-    app.keyring.seal(
-        app.entropy.as_ref(),
-        Purpose::StoredSecret,
-        &client_secret_context(id),
-        secret.expose().as_bytes(),
-    )
 }
 
 fn is_stored(app: &Admin, source: &UserSource, secret: &Secret) -> bool {

@@ -7,7 +7,7 @@ use super::unguarded;
 use crate::service::{
     ServiceError,
     change::{Fields, field},
-    entity::{Entity, Stored, Written},
+    entity::{Entity, Stored, Written, inserted},
 };
 
 impl Entity for UserSource {
@@ -44,16 +44,11 @@ impl Stored for UserSource {
     }
 
     async fn insert(&self, tx: &mut Tx) -> Result<(), ServiceError> {
-        rows::insert(tx, self)
-            .await
-            .map_err(|error| ServiceError::taken(error, Self::NOUN))
+        inserted::<Self>(rows::insert(tx, self).await)
     }
 
     async fn replace(&self, tx: &mut Tx, before: &Self) -> Result<Written, ServiceError> {
-        let written = rows::update(tx, self, before)
-            .await
-            .map_err(|error| ServiceError::taken(error, Self::NOUN))?;
-        Written::unless_stale(written)
+        Written::replaced::<Self>(rows::update(tx, self, before).await)
     }
 
     async fn remove(&self, tx: &mut Tx) -> Result<Written, ServiceError> {

@@ -1,0 +1,48 @@
+//! Origins that are told who the users of a project are: each belongs to one project, unless the operator allows otherwise.
+
+use gatewright_domain::{
+    Invalid,
+    server::{IdentityForwarding, Server},
+};
+use gatewright_store::assertion_origin;
+
+use crate::service::{ServiceError, change::Change};
+
+/// Projects named at most to who runs the instance, where they hold an origin.
+const PROJECTS_NAMED: u32 = 3;
+
+/// Fails where another project tells the origin of `next` who its users are, and the operator has not allowed that: a
+/// server that does not check the claim `project` would take the users of one project for those of another. A server that
+/// already shares its origin may be changed in every other way. Only who runs the instance reads which project that is.
+pub(super) async fn claim_origin(
+    change: &mut Change<'_>,
+    current: Option<&Server>,
+    next: &Server,
+) -> Result<(), ServiceError> {
+    let Some(origin) = next.assertion_origin() else {
+        return Ok(());
+    };
+    if current.and_then(Server::assertion_origin).as_ref() == Some(&origin)
+        || change.config().servers.may_share(&origin)
+        || assertion_origin::claim(&mut change.tx, next.project_id, &origin).await?
+    {
+        return Ok(());
+    }
+    let was_told = current.is_some_and(|current| current.identity == IdentityForwarding::Assertion);
+    let pointer = if was_told { "/url" } else { "/identity" };
+    let whose = if change.authority().manages_instance() {
+        let names =
+            assertion_origin::list_other_projects(&mut change.tx, next.project_id, &origin, PROJECTS_NAMED)
+                .await?;
+        let names: Vec<_> = names.iter().map(|name| format!("“{name}”")).collect();
+        format!(" ({})", names.join(", "))
+    } else {
+        String::new()
+    };
+    let detail = format!(
+        "Another project of this instance{whose} already tells `{origin}` who its users are. Ask the people who run \
+         the instance to add this origin to `servers.shared_assertion_origins`, tell this server nothing about users \
+         (`none`), or use another server."
+    );
+    Err(Invalid::one(pointer, detail).into())
+}
