@@ -9,8 +9,11 @@ use crate::{
         Authority, IfMatch, ServiceError,
         change::Change,
         gateways::{self, NewGateway},
+        preregistered_clients::{self, NewPreregisteredClient},
         projects::{self, NewProject},
         secrets::{self, NewSecret},
+        servers::{self, NewServer},
+        user_sources::{self, NewUserSource},
     },
     testing::TestAdmin,
 };
@@ -48,17 +51,51 @@ fn gateway(slug: &str) -> NewGateway {
     }
 }
 
-/// A configuration: a secret and two gateways, in one change.
+fn source() -> NewUserSource {
+    NewUserSource {
+        name: "Okta".to_owned(),
+        issuer: "https://okta.example.com".to_owned(),
+        client_id: "gatewright".to_owned(),
+        client_secret: Some(Secret::new("s3cr3t")),
+        skip_validation: true,
+        ..NewUserSource::default()
+    }
+}
+
+fn server() -> NewServer {
+    NewServer {
+        slug: "crm".to_owned(),
+        url: "http://127.0.0.1:9/mcp".to_owned(),
+        ..NewServer::default()
+    }
+}
+
+fn client() -> NewPreregisteredClient {
+    NewPreregisteredClient {
+        name: "Ticket desk".to_owned(),
+        redirect_uris: vec!["https://desk.example.com/cb".to_owned()],
+        token_endpoint_auth_method: "none".to_owned(),
+        jwks: None,
+    }
+}
+
+/// A configuration: one of each, and two gateways, in one change.
 async fn apply(app: &Admin, project: ProjectId, slugs: [&str; 2]) -> Result<(), ServiceError> {
     let operator = operator();
     let permit = operator.change(project)?;
     let checked = secret("API_KEY").check()?;
+    let tried = servers::try_new(app, permit, project, server()).await?;
+    let prepared = user_sources::prepare(app, permit, project, source()).await?;
     let mut change = Change::begin(app, permit).await?;
     let outcome = async {
         secrets::create_in(&mut change, project, checked).await?;
+        servers::create_in(&mut change, tried).await?;
+        user_sources::create_in(&mut change, prepared).await?;
         for slug in slugs {
             let checked = gateways::check(app, gateway(slug))?;
-            gateways::create_in(&mut change, project, checked).await?;
+            let made = gateways::create_in(&mut change, project, checked).await?;
+            let checked = client().check()?;
+            preregistered_clients::create_in(&mut change, project, made.id, checked).await?;
         }
         Ok(())
     }
@@ -66,9 +103,12 @@ async fn apply(app: &Admin, project: ProjectId, slugs: [&str; 2]) -> Result<(), 
     change.finish(outcome).await
 }
 
-async fn there(app: &Admin, project: ProjectId) -> (usize, usize, Vec<String>) {
+/// How many secrets, servers, User Sources and gateways there are, and the actions in the audit trail.
+async fn there(app: &Admin, project: ProjectId) -> ([usize; 4], Vec<String>) {
     let operator = operator();
     let secrets = secrets::list(app, &operator, project, &ALL).await.unwrap();
+    let servers = servers::list(app, &operator, project, &ALL).await.unwrap();
+    let sources = user_sources::list(app, &operator, project, &ALL).await.unwrap();
     let filter = GatewayFilter::default();
     let gateways = gateways::list(app, &operator, project, &filter, &ALL)
         .await
@@ -81,7 +121,13 @@ async fn there(app: &Admin, project: ProjectId) -> (usize, usize, Vec<String>) {
     // The clock stands still, so events have no order.
     let mut actions: Vec<String> = events.items.into_iter().map(|event| event.action).collect();
     actions.sort();
-    (secrets.items.len(), gateways.items.len(), actions)
+    let counts = [
+        secrets.items.len(),
+        servers.items.len(),
+        sources.items.len(),
+        gateways.items.len(),
+    ];
+    (counts, actions)
 }
 
 #[tokio::test]
@@ -89,9 +135,20 @@ async fn a_change_of_many_entities_commits_all_of_them() {
     let test = TestAdmin::new().await;
     let project = project(&test.app).await;
     apply(&test.app, project, ["support", "sales"]).await.unwrap();
-    let (secrets, gateways, actions) = there(&test.app, project).await;
-    assert_eq!((secrets, gateways), (1, 2));
-    assert_eq!(actions, ["gateway.created", "gateway.created", "secret.created"]);
+    let (counts, actions) = there(&test.app, project).await;
+    assert_eq!(counts, [1, 1, 1, 2]);
+    assert_eq!(
+        actions,
+        [
+            "gateway.created",
+            "gateway.created",
+            "preregistered_client.created",
+            "preregistered_client.created",
+            "secret.created",
+            "server.created",
+            "user_source.created"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -100,7 +157,7 @@ async fn a_change_of_which_one_part_is_refused_leaves_nothing_of_the_others() {
     let project = project(&test.app).await;
     let refused = apply(&test.app, project, ["support", "support"]).await;
     assert!(matches!(refused, Err(ServiceError::Invalid(_))), "{refused:?}");
-    assert_eq!(there(&test.app, project).await, (0, 0, Vec::new()));
+    assert_eq!(there(&test.app, project).await, ([0; 4], Vec::new()));
 }
 
 #[tokio::test]
@@ -115,7 +172,7 @@ async fn what_stood_in_the_way_of_a_change_is_told_although_the_change_never_hap
         "slug": "crm", "url": "http://127.0.0.1:9/mcp",
         "headers": [{"name": "X-Key", "value": "${secret:API_KEY}"}],
     }));
-    crate::service::servers::create(app, &operator, project, new.unwrap())
+    servers::create(app, &operator, project, new.unwrap())
         .await
         .unwrap();
     let permit = operator.change(project).unwrap();
@@ -128,8 +185,8 @@ async fn what_stood_in_the_way_of_a_change_is_told_although_the_change_never_hap
     .await;
     let refused = change.finish(outcome).await;
     assert!(matches!(refused, Err(ServiceError::Conflict(_))), "{refused:?}");
-    let (secrets, gateways, actions) = there(app, project).await;
-    assert_eq!((secrets, gateways), (1, 0));
+    let (counts, actions) = there(app, project).await;
+    assert_eq!(counts, [1, 1, 0, 0]);
     assert_eq!(
         actions,
         ["secret.created", "secret.deletion_refused", "server.created"]
