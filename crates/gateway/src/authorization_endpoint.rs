@@ -35,7 +35,8 @@ async fn show(
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
-    let outcome = authorization_server::show(&app, &slug, &query, &context, &headers).await;
+    let outcome =
+        authorization_server::show(&app.authorization_server, &slug, &query, &context, &headers).await;
     go_on(&app, outcome, &context, &headers).await
 }
 
@@ -47,7 +48,8 @@ async fn show_at_root(
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
-    let outcome = authorization_server::show_at_root(&app, &query, &context, &headers).await;
+    let outcome =
+        authorization_server::show_at_root(&app.authorization_server, &query, &context, &headers).await;
     go_on(&app, outcome, &context, &headers).await
 }
 
@@ -59,7 +61,8 @@ async fn decide(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let outcome = authorization_server::decide(&app, &slug, &context, &headers, body).await;
+    let outcome =
+        authorization_server::decide(&app.authorization_server, &slug, &context, &headers, body).await;
     go_on(&app, outcome, &context, &headers).await
 }
 

@@ -173,12 +173,12 @@ impl Front {
         let record = context.record();
         if let Some(slug) = gateway_slug(uri.path()) {
             record.set_route(Route::Known(GATEWAY_ROUTE));
-            let response = resource_server::answer(&self.app, slug, record, request).await;
+            let response = resource_server::answer(&self.app.resource_server, slug, record, request).await;
             return response.map(|inner| AnswerBody::Gateway { inner });
         }
         if request.method() == Method::GET
             && let Some((route, response)) =
-                authorization_server::first_asked(&self.app, &context, uri.path())
+                authorization_server::first_asked(&self.app.authorization_server, &context, uri.path())
         {
             record.set_route(Route::Known(route));
             return response.map(|inner| AnswerBody::Routed { inner });

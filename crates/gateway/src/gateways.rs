@@ -20,12 +20,12 @@ const SHARED_ORIGINS_TOLD: u32 = 20;
 pub struct Gateways {
     core: Arc<Core>,
     /// How much work of signing in and refreshing is done at once.
-    pub(crate) admission: Admission,
-    /// State of the authorization server: metadata document cache, limits.
-    pub authorization_server: AuthorizationServer,
+    pub(crate) admission: Arc<Admission>,
+    /// The authorization server and its state: metadata document cache, limits.
+    pub authorization_server: Arc<AuthorizationServer>,
     /// What is known of identity providers: their documents and keys, and the limits of work there.
     pub providers: Providers,
-    /// State of the resource server: token cache, federation.
+    /// The resource server and its state: token cache, federation.
     pub resource_server: Arc<ResourceServer>,
     /// What became of attempts to sign in.
     pub sign_in_trace: Arc<SignInTrace>,
@@ -54,27 +54,29 @@ impl Gateways {
 
     /// Over a core.
     pub fn new(core: Arc<Core>) -> Self {
-        let resource_server = Arc::new(ResourceServer::new(
-            &core.config,
-            core.fetch.clone(),
-            core.keyring.clone(),
+        let admission = Arc::new(Admission::of(&core.config));
+        let sign_in_trace = SignInTrace::new(
+            core.store.clone(),
             Arc::clone(&core.clock),
             Arc::clone(&core.entropy),
+        );
+        let resource_server = Arc::new(ResourceServer::new(Arc::clone(&core), Arc::clone(&sign_in_trace)));
+        let authorization_server = Arc::new(AuthorizationServer::new(
+            Arc::clone(&core),
+            Arc::clone(&admission),
+            Arc::clone(&sign_in_trace),
+            Arc::clone(&resource_server),
         ));
         let lists = Arc::downgrade(&resource_server);
         core.telemetry
             .condition
             .watch_lists(move || lists.upgrade().map_or(0, |server| server.list_bytes()));
         Self {
-            admission: Admission::of(&core.config),
-            authorization_server: AuthorizationServer::default(),
+            admission,
+            authorization_server,
             providers: Providers::new(&core),
             resource_server,
-            sign_in_trace: SignInTrace::new(
-                core.store.clone(),
-                Arc::clone(&core.clock),
-                Arc::clone(&core.entropy),
-            ),
+            sign_in_trace,
             core,
         }
     }
@@ -103,11 +105,6 @@ impl Gateways {
     /// Reads what is new in the directory: after a committed change, so that the change acts before its own answer is sent,
     /// and every second, because a change may have been made elsewhere.
     pub async fn refresh_directory(&self) -> Result<(), StoreError> {
-        let refreshed = self.core.refresh_directory().await;
-        if self.directory.take_went_back() {
-            tracing::warn!("the time of this machine went back; access tokens are verified again");
-            self.resource_server.forget_tokens();
-        }
-        refreshed
+        self.resource_server.refresh_directory().await
     }
 }

@@ -41,8 +41,8 @@ pub(crate) use gatewright_core::{
 /// The routes of the authorization server and of signing in.
 pub fn routes<S: Clone + Send + Sync + 'static>(gateways: Arc<Gateways>) -> Router<S> {
     Router::new()
-        .merge(authorization_server::routes())
         .merge(authorization_endpoint::routes())
         .merge(relying_party::routes())
-        .with_state(gateways)
+        .with_state(Arc::clone(&gateways))
+        .merge(authorization_server::routes().with_state(Arc::clone(&gateways.authorization_server)))
 }

@@ -63,7 +63,7 @@ pub(crate) async fn write_last(app: &Admin) {
         "the last steps of the sign-in trace",
     );
     tell(
-        seen_tokens::flush(app).await,
+        seen_tokens::flush(&app.resource_server).await,
         "the last first uses of access tokens",
     );
     tell(app.last_used.flush(&app.store).await, "the last uses of API keys");
@@ -144,7 +144,7 @@ async fn hear(app: Arc<Admin>) {
     let mut ticks = every(POLL_EVERY);
     loop {
         ticks.tick().await;
-        let result = timeout(POLL_DEADLINE, sessions::hear(&app)).await;
+        let result = timeout(POLL_DEADLINE, sessions::hear(&app.resource_server)).await;
         streak.note(&result.unwrap_or(Err(StoreError::Busy)));
     }
 }
@@ -196,7 +196,7 @@ async fn see(app: Arc<Admin>) {
     let mut ticks = every(SEEN_EVERY);
     loop {
         ticks.tick().await;
-        streak.note(&seen_tokens::flush(&app).await);
+        streak.note(&seen_tokens::flush(&app.resource_server).await);
     }
 }
 

@@ -72,7 +72,7 @@ pub async fn tools(
     let way = way(app, permit, gateway).await?;
     let account = own_account(app, authority).await?;
     let principal = as_oneself(&way, account);
-    let listed = trial::tools(&app.gateways(), &way.entry, principal).await;
+    let listed = trial::tools(&app.gateways().resource_server, &way.entry, principal).await;
     listed.map_err(|why| ServiceError::conflict(why.to_string()))
 }
 
@@ -95,7 +95,14 @@ pub async fn call(
     };
     let arguments = Value::Object(call.arguments).to_string();
     note(app, permit, &way.gateway, &call.tool, &principal).await?;
-    Ok(trial::call(&app.gateways(), &way.entry, principal, &call.tool, &arguments).await)
+    Ok(trial::call(
+        &app.gateways().resource_server,
+        &way.entry,
+        principal,
+        &call.tool,
+        &arguments,
+    )
+    .await)
 }
 
 /// The gateway as requests of clients find it.

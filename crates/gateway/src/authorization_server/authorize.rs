@@ -14,6 +14,7 @@ use gatewright_oauth::{
 use gatewright_store::Urgency;
 use http::{HeaderMap, StatusCode};
 
+use super::AuthorizationServer;
 use super::{
     answer,
     client::{self, Client, ClientError, ClientKind},
@@ -25,7 +26,6 @@ use super::{
     opening::{self, Opening, Refusal},
 };
 use crate::{
-    Gateways,
     directory::GatewayEntry,
     page::{self, ErrorPage, RejectedPage},
     request::RequestContext,
@@ -208,7 +208,7 @@ pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
 
 /// GET `/mcp/{slug}/oauth2/authorize`.
 pub(crate) async fn show(
-    app: &Gateways,
+    app: &AuthorizationServer,
     slug: &str,
     query: &str,
     context: &RequestContext,
@@ -227,7 +227,7 @@ pub(crate) async fn show(
 /// Checks a request for a gateway and answers it with the consent page, or, for a trusted client, begins the sign-in.
 /// Where members are the users, whoever is not signed in does that first. A refusal is noted.
 pub(super) async fn begin(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &Arc<GatewayEntry>,
     query: &str,
     context: &RequestContext,
@@ -250,8 +250,7 @@ async fn check(
     headers: &HeaderMap,
 ) -> Result<Outcome, AuthorizeError> {
     let (app, entry) = (opening.app, opening.entry);
-    app.authorization_server
-        .limits
+    app.limits
         .check(Action::Authorize, context, Some(entry.gateway.id))?;
     let request = UnverifiedRequest::parse(query);
     let client = client::find(app, entry, context, request.client_id()?).await?;

@@ -23,6 +23,7 @@ use gatewright_store::{
     used_assertion::{self, AssertionUse, MAX_PER_CLIENT, UsedAssertion},
 };
 
+use super::AuthorizationServer;
 use super::{
     client_keys::{Presented, ProofError},
     limits::{Limited, Whose},
@@ -30,7 +31,6 @@ use super::{
     token::TokenError,
 };
 use crate::{
-    Gateways,
     directory::{GatewayEntry, Stale},
     request::RequestContext,
 };
@@ -103,7 +103,7 @@ pub(super) enum ClientError {
 
 /// Finds the client of an authorization request.
 pub(super) async fn find(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     client_id: &str,
@@ -130,7 +130,7 @@ pub(super) async fn find(
     if !entry.gateway.settings.metadata_documents {
         return Err(ClientError::SwitchedOff);
     }
-    let documents = &app.authorization_server.documents;
+    let documents = &app.documents;
     let document = documents.find(app, entry, context, client_id).await?;
     Ok(Client {
         id: document.client_id,
@@ -193,7 +193,7 @@ pub(super) enum Purpose {
 /// Authenticates the client of a token or revocation request (RFC 6749 section 3.2.1). Any failure is
 /// `invalid_client`, upon which clients register again.
 pub(super) async fn authenticate(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     credentials: &ClientCredentials,
@@ -211,7 +211,7 @@ pub(super) async fn authenticate(
 
 /// The assertion a client signed, where that is how it proves who it is.
 async fn prove(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     credentials: &ClientCredentials,
@@ -252,7 +252,7 @@ async fn prove(
 /// A client with a document proves itself by the keys there, or not at all where the document allows that. The document
 /// is read again to begin a grant or to check a signature only: refreshing goes on while its host is away.
 async fn prove_described(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     credentials: &ClientCredentials,
@@ -267,7 +267,7 @@ async fn prove_described(
         note(context, id);
         return Ok(None);
     }
-    let documents = &app.authorization_server.documents;
+    let documents = &app.documents;
     let document = documents.find(app, entry, context, id).await?;
     match (&credentials.assertion, &document.keys) {
         (Some(_), Some(keys)) => verify(app, entry, context, credentials, keys).await.map(Some),
@@ -278,7 +278,7 @@ async fn prove_described(
 }
 
 async fn verify(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     credentials: &ClientCredentials,
@@ -292,7 +292,7 @@ async fn verify(
         assertion,
         from: context,
     };
-    let verified = app.authorization_server.client_keys.verify(app, entry, presented);
+    let verified = app.client_keys.verify(app, entry, presented);
     Ok(verified.await?)
 }
 
@@ -352,7 +352,7 @@ fn invalid_client(description: &'static str) -> TokenError {
 
 /// Fails for a client that is kept out of the gateway.
 pub(super) fn check_blocked(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     client_id: &str,
@@ -368,7 +368,7 @@ pub(super) fn check_blocked(
 /// The pre-registered client of an id. Read from the store and not from the directory: only sign-ins and tokens need it,
 /// a change of it then acts at once on every replica, and the directory stays as small as what requests need.
 async fn preregistered(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     id: ClientId,
@@ -387,7 +387,7 @@ async fn preregistered(
 }
 
 fn open(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     client_id: &str,

@@ -15,9 +15,9 @@ use http::{Request, StatusCode, header::ACCEPT};
 use http_body_util::Full;
 use tokio::time::Instant;
 
+use super::AuthorizationServer;
 use super::{failed_proofs::FailedProofs, known_documents, limits::Limited, metadata_document::is_listed};
 use crate::{
-    Gateways,
     directory::GatewayEntry,
     fetch::{Asker, FetchError, Limits, Standing},
     jose::{
@@ -132,7 +132,7 @@ impl ClientKeys {
     /// signature checked, for an assertion that could not be accepted anyway.
     pub(super) async fn verify(
         &self,
-        app: &Gateways,
+        app: &AuthorizationServer,
         entry: &GatewayEntry,
         presented: Presented<'_>,
     ) -> Result<UsedAssertion, ProofError> {
@@ -167,7 +167,7 @@ impl ClientKeys {
 
     async fn check_signature(
         &self,
-        app: &Gateways,
+        app: &AuthorizationServer,
         presented: Presented<'_>,
         jws: &Jws<'_>,
     ) -> Result<(), ProofError> {
@@ -208,7 +208,7 @@ impl ClientKeys {
 
     async fn get(
         &self,
-        app: &Gateways,
+        app: &AuthorizationServer,
         presented: Presented<'_>,
         url: &url::Url,
         wanted: KeysWanted<'_>,
@@ -233,7 +233,11 @@ fn judge(verified: Verification) -> Result<(), ProofError> {
     }
 }
 
-async fn fetch(app: &Gateways, presented: Presented<'_>, url: &url::Url) -> Result<KeySet, KeysError> {
+async fn fetch(
+    app: &AuthorizationServer,
+    presented: Presented<'_>,
+    url: &url::Url,
+) -> Result<KeySet, KeysError> {
     let request = Request::get(url.as_str())
         .header(ACCEPT, key_set::ACCEPTED_TYPES)
         .body(Full::new(Bytes::new()))

@@ -16,7 +16,8 @@ use gatewright_store::{
     authorization_code::{self, Insertion},
 };
 
-use crate::{Gateways, directory::GatewayEntry};
+use super::AuthorizationServer;
+use crate::directory::GatewayEntry;
 
 /// A code lives this long: enough for a redirect on a slow connection, too little to be found later
 /// (RFC 6749 section 4.1.2 allows ten minutes at most).
@@ -33,7 +34,7 @@ pub(crate) struct NewCode {
 /// `state` and `iss` (RFC 6749 section 4.1.2, RFC 9207). `grant_id` is what its redemption will begin. `None`: the request
 /// is one of another gateway.
 pub(crate) fn prepare(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     request: &ConsentedRequest,
     person: Person,

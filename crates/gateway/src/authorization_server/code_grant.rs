@@ -18,13 +18,14 @@ use gatewright_store::{
     client_block, grant as grants, preregistered_client, refresh_token,
 };
 
+use super::AuthorizationServer;
 use super::{
     client::AuthenticatedClient,
     refresh_text,
     reuse::Reused,
     token::{IssuedRefresh, TokenError, access_token_ends_at, announce_revocation, invalid_grant, respond},
 };
-use crate::{Gateways, directory::GatewayEntry, sign_in_trace::Trace};
+use crate::{directory::GatewayEntry, sign_in_trace::Trace};
 
 /// Some clients send the same code again when an answer was slow; within this time it is taken for that.
 const RESEND_WINDOW: Duration = Duration::from_secs(10);
@@ -35,7 +36,7 @@ const REFUSED: &str =
 
 /// Redeems a code.
 pub(super) async fn redeem(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     client: &AuthenticatedClient,
     code: &Credential,
@@ -63,10 +64,7 @@ pub(super) async fn redeem(
         .await;
     match taken {
         Ok(Kept::Begun { grant, gave_way }) => {
-            app.authorization_server
-                .documents
-                .remember(app, entry, &client.id)
-                .await;
+            app.documents.remember(app, entry, &client.id).await;
             trace.succeed();
             if gave_way > 0 {
                 tracing::info!(grant = %grant.id, gave_way, "grants of the same person gave way");
@@ -266,7 +264,7 @@ fn foreign(
 
 /// All that a redemption needs, with the text of the refresh token it may lead to.
 fn prepare(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     client: &AuthenticatedClient,
     code: AuthorizationCode,

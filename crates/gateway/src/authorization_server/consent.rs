@@ -28,6 +28,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use self::caution::warning;
+use super::AuthorizationServer;
 use super::{
     answer,
     authorize::{AuthorizeError, gateway_page, limited_page, listed, unavailable_page},
@@ -41,7 +42,6 @@ use super::{
     opening::{self, Opening, Refusal},
 };
 use crate::{
-    Gateways,
     authorization_server::known_clients,
     directory::GatewayEntry,
     page::{self, ConsentPage, ErrorPage},
@@ -202,7 +202,7 @@ impl ConsentError {
 
 /// Renders the consent page for a verified request.
 pub(super) fn show(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     client: &Client,
     kind: Kind,
@@ -252,7 +252,7 @@ pub(super) fn show(
 
 /// POST `/mcp/{slug}/oauth2/authorize`: the answer of the person.
 pub(crate) async fn decide(
-    app: &Gateways,
+    app: &AuthorizationServer,
     slug: &str,
     context: &RequestContext,
     headers: &HeaderMap,
@@ -282,8 +282,7 @@ async fn act(
     body: Body,
 ) -> Result<Outcome, ConsentError> {
     let (app, entry) = (opening.app, opening.entry);
-    app.authorization_server
-        .limits
+    app.limits
         .check(Action::Authorize, context, Some(entry.gateway.id))?;
     if !is_same_origin(headers, app.config.public_url()) {
         return Err(ConsentError::CrossSite);
@@ -309,7 +308,7 @@ async fn act(
     }
     match parameters.one("decision") {
         Ok(Some("allow")) => {
-            let uses = &app.authorization_server.consent_uses;
+            let uses = &app.consent_uses;
             if form
                 .request
                 .consent_id
@@ -338,7 +337,7 @@ async fn act(
 /// Has a sign-in begin at the gateway's identity provider. At a gateway for members it is over at once, because `member`, who
 /// was asked, is signed in already.
 pub(super) async fn begin_sign_in(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &Arc<GatewayEntry>,
     request: ConsentedRequest,
     member: Option<AccountId>,
@@ -346,8 +345,7 @@ pub(super) async fn begin_sign_in(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<Outcome, SignInError> {
-    app.authorization_server
-        .limits
+    app.limits
         .check(Action::BeginSignIn, context, Some(entry.gateway.id))?;
     let place = app
         .admission

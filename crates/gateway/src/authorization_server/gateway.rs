@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use gatewright_domain::id::GatewayId;
 
+use super::AuthorizationServer;
 use crate::{
-    Gateways,
     directory::{GatewayEntry, Stale},
     request::RequestContext,
 };
@@ -25,7 +25,7 @@ pub(super) enum GatewayError {
 
 /// The gateway of a slug.
 pub(super) fn by_slug(
-    app: &Gateways,
+    app: &AuthorizationServer,
     context: &RequestContext,
     slug: &str,
 ) -> Result<Arc<GatewayEntry>, GatewayError> {
@@ -35,7 +35,7 @@ pub(super) fn by_slug(
 
 /// The gateway of an id.
 pub(super) fn by_id(
-    app: &Gateways,
+    app: &AuthorizationServer,
     context: &RequestContext,
     id: GatewayId,
 ) -> Result<Arc<GatewayEntry>, GatewayError> {
@@ -45,7 +45,7 @@ pub(super) fn by_id(
 
 /// The gateway a resource indicator names (RFC 8707), for requests that came to the root.
 pub(super) fn by_resource(
-    app: &Gateways,
+    app: &AuthorizationServer,
     context: &RequestContext,
     resource: &str,
 ) -> Result<Arc<GatewayEntry>, GatewayError> {

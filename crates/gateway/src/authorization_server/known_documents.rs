@@ -12,8 +12,8 @@ use gatewright_store::{
 use moka::sync::Cache;
 use url::Url;
 
+use super::AuthorizationServer;
 use super::metadata_document::Kept;
-use crate::Gateways;
 
 /// How long a document is used without a word of its host: over a long weekend, and not for so long that a redirect URI
 /// which its host withdrew stays good for ever.
@@ -64,7 +64,7 @@ impl Notes {
 }
 
 /// The document of a client that a project knows. Without an answer of the store it is not known: the host is asked.
-pub(super) async fn find(app: &Gateways, project: ProjectId, url: &Url) -> Option<Arc<Kept>> {
+pub(super) async fn find(app: &AuthorizationServer, project: ProjectId, url: &Url) -> Option<Arc<Kept>> {
     let client_id = url.to_string();
     let found = app
         .store
@@ -81,7 +81,7 @@ pub(super) async fn find(app: &Gateways, project: ProjectId, url: &Url) -> Optio
 }
 
 /// Whether a project knows a client by its document.
-pub(super) async fn is_known(app: &Gateways, project: ProjectId, client_id: &str) -> bool {
+pub(super) async fn is_known(app: &AuthorizationServer, project: ProjectId, client_id: &str) -> bool {
     match Url::parse(client_id) {
         Ok(url) => find(app, project, &url).await.is_some(),
         Err(_) => false,
@@ -89,7 +89,7 @@ pub(super) async fn is_known(app: &Gateways, project: ProjectId, client_id: &str
 }
 
 /// Keeps a document for a project; whether that succeeded.
-pub(super) async fn keep(app: &Gateways, project: ProjectId, kept: &Kept) -> bool {
+pub(super) async fn keep(app: &AuthorizationServer, project: ProjectId, kept: &Kept) -> bool {
     let (document, now) = (stored(kept), app.now());
     let written = app
         .store
@@ -102,7 +102,7 @@ pub(super) async fn keep(app: &Gateways, project: ProjectId, kept: &Kept) -> boo
 
 /// Writes a document that was fetched again to all projects that know its client, unless that would say nothing new:
 /// hosts that let nothing be kept are asked at every sign-in.
-pub(super) async fn renew(app: &Gateways, known: &Kept, kept: &Kept) {
+pub(super) async fn renew(app: &AuthorizationServer, known: &Kept, kept: &Kept) {
     if known.text == kept.text && kept.fetched_at.since(known.fetched_at) < RENEW_EVERY {
         return;
     }
@@ -115,7 +115,7 @@ pub(super) async fn renew(app: &Gateways, known: &Kept, kept: &Kept) {
 }
 
 /// Forgets a document that its host has taken back.
-pub(super) async fn forget(app: &Gateways, client_id: &str) {
+pub(super) async fn forget(app: &AuthorizationServer, client_id: &str) {
     let written = async {
         let mut tx = app.store.write().await?;
         client_document::forget(&mut tx, client_id).await?;

@@ -20,6 +20,7 @@ use gatewright_store::{StoreError, Urgency, authorization_code::Insertion, membe
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
+use super::AuthorizationServer;
 use super::{
     answer,
     authorize::unavailable_page,
@@ -29,7 +30,7 @@ use super::{
     opening::Refusal,
 };
 use crate::{
-    Gateways, account_sessions,
+    account_sessions,
     directory::GatewayEntry,
     next,
     page::{self, ErrorPage},
@@ -176,7 +177,7 @@ pub(super) enum Asked {
 
 /// Who is to be asked at a gateway, for the authorization request with this `query`.
 pub(super) async fn asked(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     headers: &HeaderMap,
     query: &str,
@@ -204,7 +205,7 @@ pub(super) async fn asked(
 
 /// Gives the code to the member who allowed it, `asked`, who must still be at the browser.
 pub(super) async fn allow(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     request: ConsentedRequest,
     asked: AccountId,
@@ -258,7 +259,7 @@ pub(super) async fn allow(
 }
 
 /// Issues the code of a member; the redirect that takes it to the client.
-async fn issue(app: &Gateways, code: Option<NewCode>) -> Result<String, MemberError> {
+async fn issue(app: &AuthorizationServer, code: Option<NewCode>) -> Result<String, MemberError> {
     let code = code.ok_or(MemberError::Overtaken)?;
     let location = code.location().to_owned();
     let issued: Result<_, StoreError> = app
@@ -276,7 +277,7 @@ async fn issue(app: &Gateways, code: Option<NewCode>) -> Result<String, MemberEr
 }
 
 async fn at_browser(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     headers: &HeaderMap,
 ) -> Result<AtBrowser, MemberError> {
@@ -296,7 +297,7 @@ async fn at_browser(
 }
 
 async fn stranger(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     account: &Account,
 ) -> Result<MemberError, MemberError> {

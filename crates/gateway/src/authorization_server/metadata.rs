@@ -14,17 +14,18 @@ use gatewright_oauth::metadata::{
 };
 use serde::Serialize;
 
+use super::AuthorizationServer;
 use super::{
     answer,
     gateway::{self, GatewayError},
 };
-use crate::{Gateways, directory::Documents, request::RequestContext};
+use crate::{directory::Documents, request::RequestContext};
 
 /// The document at this path, with the template of its route, where it is the first that clients ask for: the well-known
 /// name inserted before the gateway's path (RFC 8414 section 3.1, RFC 9728 section 3.1). Every client reads these before
 /// anything else, and finding the way through the router costs more than the answer, so [`crate::front`] asks here before.
 pub(crate) fn first_asked(
-    app: &Gateways,
+    app: &AuthorizationServer,
     context: &RequestContext,
     path: &str,
 ) -> Option<(&'static str, Response)> {
@@ -61,7 +62,7 @@ pub(crate) fn first_asked(
 
 /// `oauth-protected-resource`.
 pub(super) async fn protected_resource(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
 ) -> Response {
@@ -76,7 +77,7 @@ pub(super) async fn protected_resource(
 
 /// `oauth-authorization-server`.
 pub(super) async fn authorization_server(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
 ) -> Response {
@@ -91,7 +92,7 @@ pub(super) async fn authorization_server(
 
 /// `openid-configuration`.
 pub(super) async fn openid_configuration(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
 ) -> Response {
@@ -105,7 +106,7 @@ pub(super) async fn openid_configuration(
 }
 
 /// The public keys of the instance, for access tokens and identity assertions (RFC 7517 section 5).
-pub(super) async fn keys(State(app): State<Arc<Gateways>>) -> Response {
+pub(super) async fn keys(State(app): State<Arc<AuthorizationServer>>) -> Response {
     answer::metadata(app.signing.jwks())
 }
 
@@ -116,7 +117,7 @@ pub(super) async fn unknown() -> Response {
 
 /// The document of a gateway, as it was written at the first request since the configuration changed.
 fn document<D: Serialize>(
-    app: &Gateways,
+    app: &AuthorizationServer,
     context: &RequestContext,
     slug: &str,
     kept: fn(&Documents) -> &OnceLock<Bytes>,

@@ -13,12 +13,12 @@ use http::{
 use http_body_util::Full;
 use moka::future::Cache;
 
+use super::AuthorizationServer;
 use super::{
     client,
     known_documents::{self, Notes},
 };
 use crate::{
-    Gateways,
     directory::GatewayEntry,
     fetch::{Asker, FetchError, Limits, Standing},
     request::RequestContext,
@@ -125,7 +125,7 @@ impl Documents {
     /// The document of a client id, from memory or store while it is fresh. Requests for one document wait for one fetch.
     pub(super) async fn find(
         &self,
-        app: &Gateways,
+        app: &AuthorizationServer,
         entry: &GatewayEntry,
         context: &RequestContext,
         client_id: &str,
@@ -186,7 +186,7 @@ impl Documents {
     /// taken it back.
     async fn instead(
         &self,
-        app: &Gateways,
+        app: &AuthorizationServer,
         client_id: &str,
         known: Option<Arc<Kept>>,
         error: &FetchDocumentError,
@@ -211,7 +211,7 @@ impl Documents {
     }
 
     /// Puts the document of a client into the store, because someone signed in with it or an administrator listed it.
-    pub(super) async fn remember(&self, app: &Gateways, entry: &GatewayEntry, client_id: &str) {
+    pub(super) async fn remember(&self, app: &AuthorizationServer, entry: &GatewayEntry, client_id: &str) {
         let project = entry.gateway.project_id;
         if !is_url(client_id) || self.noted.is_noted(project, client_id, app.now()) {
             return;
@@ -229,7 +229,7 @@ impl Documents {
 
     /// Keeps a document as a fetch would.
     #[cfg(any(test, feature = "testing"))]
-    pub(super) async fn keep(&self, app: &Gateways, document: MetadataDocument) {
+    pub(super) async fn keep(&self, app: &AuthorizationServer, document: MetadataDocument) {
         let fetched_at = app.now();
         let kept = Kept {
             until: fetched_at.plus(DEFAULT_LIFE),
@@ -243,7 +243,7 @@ impl Documents {
 }
 
 async fn fetch(
-    app: &Gateways,
+    app: &AuthorizationServer,
     standing: Standing<'_>,
     url: &url::Url,
 ) -> Result<Arc<Kept>, FetchDocumentError> {
@@ -268,7 +268,7 @@ async fn fetch(
 
 /// Whether an administrator of this project lists this client at any gateway of it. What those of other projects list is
 /// fetched at the expense of these.
-pub(super) fn is_listed(app: &Gateways, project: ProjectId, client_id: &str) -> bool {
+pub(super) fn is_listed(app: &AuthorizationServer, project: ProjectId, client_id: &str) -> bool {
     let directory = app.directory.current();
     directory.is_ok_and(|directory| {
         let mut gateways = directory.gateways();

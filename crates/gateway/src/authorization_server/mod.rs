@@ -45,7 +45,7 @@ pub(crate) use limits::TOO_MANY_ADVICE;
 pub(crate) use metadata::first_asked;
 pub(crate) use root::authorize as show_at_root;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router, middleware,
@@ -53,11 +53,23 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 
-use crate::{Gateways, admission::Overloaded, request::RequestContext};
+use gatewright_core::Core;
+use gatewright_store::StoreError;
 
-/// State: metadata documents and keys fetched lately, and how often who has been here or came back.
-#[derive(Debug, Default)]
+use crate::{
+    admission::{Admission, Overloaded},
+    request::RequestContext,
+    resource_server::ResourceServer,
+    sign_in_trace::SignInTrace,
+};
+
+/// State: metadata documents and keys fetched lately, and how often who has been here or came back; and the parts it uses.
+#[derive(Debug)]
 pub struct AuthorizationServer {
+    core: Arc<Core>,
+    admission: Arc<Admission>,
+    sign_in_trace: Arc<SignInTrace>,
+    resource_server: Arc<ResourceServer>,
     documents: metadata_document::Documents,
     client_keys: client_keys::ClientKeys,
     limits: limits::Limits,
@@ -65,7 +77,40 @@ pub struct AuthorizationServer {
     arrivals: arrivals::Arrivals,
 }
 
+impl Deref for AuthorizationServer {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
 impl AuthorizationServer {
+    /// Nothing is known yet of clients.
+    pub(crate) fn new(
+        core: Arc<Core>,
+        admission: Arc<Admission>,
+        sign_in_trace: Arc<SignInTrace>,
+        resource_server: Arc<ResourceServer>,
+    ) -> Self {
+        Self {
+            core,
+            admission,
+            sign_in_trace,
+            resource_server,
+            documents: metadata_document::Documents::default(),
+            client_keys: client_keys::ClientKeys::default(),
+            limits: limits::Limits::default(),
+            consent_uses: often::ConsentUses::default(),
+            arrivals: arrivals::Arrivals::default(),
+        }
+    }
+
+    /// Reads what is new in the directory, after a committed change.
+    async fn refresh_directory(&self) -> Result<(), StoreError> {
+        self.resource_server.refresh_directory().await
+    }
+
     /// The page for a browser that comes back from an identity provider when too many from its network do; `None` when
     /// it may go on. One that carries the sign-in it comes back for does not wait behind those that carry none, nor behind
     /// one sign-in that comes back again and again, nor behind those of another gateway.
@@ -101,11 +146,11 @@ impl AuthorizationServer {
 
 /// Routes for programs, also in browsers: they answer any origin. What people see never does; that is the authorization
 /// endpoint, which has its own routes.
-pub(crate) fn routes() -> Router<Arc<Gateways>> {
+pub(crate) fn routes() -> Router<Arc<AuthorizationServer>> {
     open().layer(middleware::from_fn(answer::open_to_any_origin))
 }
 
-fn open() -> Router<Arc<Gateways>> {
+fn open() -> Router<Arc<AuthorizationServer>> {
     Router::new()
         .route("/mcp/{slug}/oauth2/token", to_programs(post(token::exchange)))
         .route(
@@ -120,12 +165,12 @@ fn open() -> Router<Arc<Gateways>> {
 }
 
 /// A route that scripts of any origin may call: it answers their preflight.
-fn to_programs(route: MethodRouter<Arc<Gateways>>) -> MethodRouter<Arc<Gateways>> {
+fn to_programs(route: MethodRouter<Arc<AuthorizationServer>>) -> MethodRouter<Arc<AuthorizationServer>> {
     route.options(answer::preflight)
 }
 
 /// Clients look for metadata in all of these places, some with the trailing slash that was typed.
-fn well_known() -> Router<Arc<Gateways>> {
+fn well_known() -> Router<Arc<AuthorizationServer>> {
     let mut router = Router::new()
         .route("/.well-known/jwks.json", to_programs(get(metadata::keys)))
         .route("/.well-known/{*rest}", to_programs(get(metadata::unknown)))

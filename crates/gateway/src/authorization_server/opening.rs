@@ -9,9 +9,9 @@ use gatewright_domain::{
 };
 use gatewright_oauth::metadata_document::is_url;
 
+use super::AuthorizationServer;
 use super::client::{Client, ClientError};
 use crate::{
-    Gateways,
     directory::GatewayEntry,
     request::RequestContext,
     sign_in_trace::{
@@ -22,7 +22,7 @@ use crate::{
 
 /// A sign-in that begins, as far as it has come.
 pub(super) struct Opening<'a> {
-    pub(super) app: &'a Gateways,
+    pub(super) app: &'a AuthorizationServer,
     pub(super) entry: &'a Arc<GatewayEntry>,
     before: BeforeAllow,
     client: Option<(String, String)>,
@@ -65,7 +65,11 @@ impl Refusal {
 
 impl<'a> Opening<'a> {
     /// A request has come for a gateway.
-    pub(super) fn new(app: &'a Gateways, entry: &'a Arc<GatewayEntry>, context: &RequestContext) -> Self {
+    pub(super) fn new(
+        app: &'a AuthorizationServer,
+        entry: &'a Arc<GatewayEntry>,
+        context: &RequestContext,
+    ) -> Self {
         Self {
             app,
             entry,
@@ -162,7 +166,7 @@ impl<'a> Opening<'a> {
 }
 
 /// A request that means no gateway.
-pub(super) fn stray(app: &Gateways, context: &RequestContext, step: Step, reason: &str) {
+pub(super) fn stray(app: &AuthorizationServer, context: &RequestContext, step: Step, reason: &str) {
     let advice = "Compare the address in the app with the gateway's, and see that the gateway is active.";
     app.sign_in_trace
         .note_stray(context.id.reference(), step, reason, advice);

@@ -20,13 +20,14 @@ use gatewright_store::{
     refresh_token::{self, Proposal, Rotation},
 };
 
+use super::AuthorizationServer;
 use super::{
     client::AuthenticatedClient,
     refresh_text,
     reuse::Reused,
     token::{IssuedRefresh, TokenError, access_token_ends_at, invalid_grant, respond},
 };
-use crate::{Gateways, directory::GatewayEntry, request::RequestContext};
+use crate::{directory::GatewayEntry, request::RequestContext};
 
 /// Said whatever is wrong with a refresh token.
 const REFUSED: &str =
@@ -38,7 +39,7 @@ const STRAGGLER: &str =
 
 /// Rotates a refresh token.
 pub(super) async fn rotate(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     request: &RequestContext,
     client: &AuthenticatedClient,
@@ -236,7 +237,7 @@ async fn end_reused(tx: &mut Tx, grant: &Grant, event: EventId, now: Timestamp) 
 }
 
 /// Tells of a grant that ended because a token of it came back too late, and what the client is told.
-async fn ended(app: &Gateways, grant: &Grant) -> TokenError {
+async fn ended(app: &AuthorizationServer, grant: &Grant) -> TokenError {
     let trace = app.sign_in_trace.of_grant(grant);
     Reused::of_token(grant).announce(app, &trace).await;
     invalid_grant(REFUSED)
@@ -245,7 +246,7 @@ async fn ended(app: &Gateways, grant: &Grant) -> TokenError {
 /// Refuses a token the store does not have. One that says, sealed, that it is an older one of a live grant was used long
 /// ago: that ends the grant.
 async fn refuse_outlived(
-    app: &Gateways,
+    app: &AuthorizationServer,
     gateway: GatewayId,
     client: &AuthenticatedClient,
     presented: &Secret,
@@ -262,7 +263,7 @@ async fn refuse_outlived(
 }
 
 async fn end_outlived(
-    app: &Gateways,
+    app: &AuthorizationServer,
     gateway: GatewayId,
     client: &AuthenticatedClient,
     family: (GrantId, i64),

@@ -10,8 +10,7 @@ use gatewright_domain::{
     stored_secret::SealedText,
 };
 
-use crate::Gateways;
-
+use super::AuthorizationServer;
 /// Random bytes that not even the master key tells.
 const RANDOM: usize = 16;
 
@@ -19,7 +18,7 @@ const RANDOM: usize = 16;
 const TOKEN_MAX: usize = 512;
 
 /// Makes the token of a generation.
-pub(super) fn mint(app: &Gateways, gateway: GatewayId, grant: GrantId, generation: i64) -> Secret {
+pub(super) fn mint(app: &AuthorizationServer, gateway: GatewayId, grant: GrantId, generation: i64) -> Secret {
     let entropy = app.entropy.as_ref();
     let mut plain = Vec::with_capacity(16 + 8 + RANDOM);
     plain.extend(grant.number().to_be_bytes());
@@ -33,7 +32,7 @@ pub(super) fn mint(app: &Gateways, gateway: GatewayId, grant: GrantId, generatio
 
 /// Of which grant a token is, and the how-manieth; `None` for one that was not made here, that an older version made, or
 /// whose master key is gone.
-pub(super) fn read(app: &Gateways, gateway: GatewayId, token: &str) -> Option<(GrantId, i64)> {
+pub(super) fn read(app: &AuthorizationServer, gateway: GatewayId, token: &str) -> Option<(GrantId, i64)> {
     if token.len() > TOKEN_MAX {
         return None;
     }
@@ -65,7 +64,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_tells_its_own_gateway_alone_what_it_is() {
         let test = TestGateways::new().await;
-        let (app, clock) = (&test.app, test.clock.as_ref());
+        let (app, clock) = (&test.app.authorization_server, test.clock.as_ref());
         let gateway = GatewayId::generate(clock, &SystemEntropy);
         let other = GatewayId::generate(clock, &SystemEntropy);
         let grant = GrantId::generate(clock, &SystemEntropy);

@@ -18,13 +18,13 @@ use gatewright_oauth::{
 };
 use http::{HeaderMap, StatusCode};
 
+use super::AuthorizationServer;
 use super::{
     answer,
     gateway::{self, GatewayError},
     limits::{self, Action, Limited},
 };
 use crate::{
-    Gateways,
     directory::GatewayEntry,
     request::{BodyError, RequestContext},
     sign_in_trace::{
@@ -84,7 +84,7 @@ impl RegisterError {
 
 /// POST `/mcp/{slug}/oauth2/register`.
 pub(super) async fn at_gateway(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
     headers: HeaderMap,
@@ -105,7 +105,7 @@ pub(super) async fn at_gateway(
 
 /// POST `/register`: for clients that derive it from the origin. The id is bound to no gateway; authorizing binds it.
 pub(super) async fn at_root(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     body: Body,
@@ -118,7 +118,7 @@ pub(super) async fn at_root(
 
 /// Notes what came of a registration at a gateway, with the client's name, where there is one.
 fn trace(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     outcome: &Result<RegistrationResponse, RegisterError>,
@@ -143,16 +143,14 @@ fn trace(
 }
 
 async fn register(
-    app: &Gateways,
+    app: &AuthorizationServer,
     context: &RequestContext,
     entry: Option<&GatewayEntry>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<RegistrationResponse, RegisterError> {
     let gateway_id = entry.map(|entry| entry.gateway.id);
-    app.authorization_server
-        .limits
-        .check(Action::Register, context, gateway_id)?;
+    app.limits.check(Action::Register, context, gateway_id)?;
     let accepts = |entry: &GatewayEntry| entry.gateway.settings.dynamic_registration;
     let is_open = if let Some(entry) = entry {
         accepts(entry)

@@ -11,8 +11,9 @@ use gatewright_domain::{
 use gatewright_store::{StoreError, Tx, audit, grant as grants};
 use serde::Serialize;
 
+use super::AuthorizationServer;
 use super::token::announce_revocation;
-use crate::{Gateways, sign_in_trace::Trace};
+use crate::sign_in_trace::Trace;
 
 /// The grant whose code or token came back.
 #[derive(Debug, Clone)]
@@ -86,7 +87,7 @@ impl Reused {
     }
 
     /// Tells of it once it is committed: the log, the trace of the sign-in that led to the grant, and the directory.
-    pub(super) async fn announce(&self, app: &Gateways, trace: &Trace) {
+    pub(super) async fn announce(&self, app: &AuthorizationServer, trace: &Trace) {
         tracing::warn!(
             grant = %self.grant,
             gateway = %self.gateway,

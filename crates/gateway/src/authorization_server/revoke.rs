@@ -17,6 +17,7 @@ use gatewright_oauth::{Credential, token::RevocationRequest};
 use gatewright_store::{StoreError, Tx, grant, refresh_token};
 use http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL};
 
+use super::AuthorizationServer;
 use super::{
     answer,
     client::{Purpose, authenticate},
@@ -25,11 +26,11 @@ use super::{
     refresh_text,
     token::{TokenError, announce_revocation},
 };
-use crate::{Gateways, directory::GatewayEntry, request::RequestContext};
+use crate::{directory::GatewayEntry, request::RequestContext};
 
 /// POST `/mcp/{slug}/oauth2/revoke`.
 pub(super) async fn revoke(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
     headers: HeaderMap,
@@ -43,7 +44,7 @@ pub(super) async fn revoke(
 }
 
 async fn at_gateway(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     headers: &HeaderMap,
@@ -57,14 +58,12 @@ async fn at_gateway(
 
 /// Ends the grant of the token presented, when it is the client's own.
 pub(super) async fn end(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     request: &RevocationRequest,
 ) -> Result<Response, TokenError> {
-    app.authorization_server
-        .limits
-        .check(Action::Token, context, Some(entry.gateway.id))?;
+    app.limits.check(Action::Token, context, Some(entry.gateway.id))?;
     let client = authenticate(app, entry, context, &request.client, Purpose::GoOn).await?;
     let now = app.now();
     let mut tx = app.store.read().await?;
@@ -86,7 +85,7 @@ pub(super) async fn end(
 
 /// The grant of a token of either kind.
 async fn find(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     token: &Credential,
     tx: &mut Tx,

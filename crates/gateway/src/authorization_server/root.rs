@@ -15,6 +15,7 @@ use gatewright_oauth::{
 use gatewright_store::{StoreError, preregistered_client};
 use http::{HeaderMap, StatusCode};
 
+use super::AuthorizationServer;
 use super::{
     answer, authorize,
     departure::Outcome,
@@ -23,7 +24,6 @@ use super::{
     token::{self, Tally, TokenError},
 };
 use crate::{
-    Gateways,
     directory::GatewayEntry,
     page::{self, ErrorPage},
     request::RequestContext,
@@ -31,7 +31,7 @@ use crate::{
 
 /// GET `/authorize`.
 pub(crate) async fn authorize(
-    app: &Gateways,
+    app: &AuthorizationServer,
     query: &str,
     context: &RequestContext,
     headers: &HeaderMap,
@@ -65,7 +65,7 @@ pub(crate) async fn authorize(
 
 /// POST `/token`.
 pub(super) async fn token(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     body: Body,
@@ -86,7 +86,7 @@ pub(super) async fn token(
 
 /// POST `/revoke`.
 pub(super) async fn revoke(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     body: Body,
@@ -118,7 +118,7 @@ enum MeantError {
 
 /// The gateway a request at the root means.
 async fn meant<'a>(
-    app: &Gateways,
+    app: &AuthorizationServer,
     context: &RequestContext,
     mut resources: impl Iterator<Item = &'a str>,
     client_id: &str,
@@ -144,7 +144,7 @@ async fn meant<'a>(
 }
 
 /// What to say when no gateway is meant: a client that is not known anywhere is told that, so that it registers again.
-fn unclear(app: &Gateways, client_id: &str, error: MeantError) -> TokenError {
+fn unclear(app: &AuthorizationServer, client_id: &str, error: MeantError) -> TokenError {
     match error {
         MeantError::Gateway(GatewayError::NotFound)
             if !is_url(client_id) && RegisteredClient::open(&app.keyring, client_id).is_none() =>

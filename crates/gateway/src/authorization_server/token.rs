@@ -16,6 +16,7 @@ use gatewright_oauth::{
 use gatewright_store::{StoreError, Urgency};
 use http::{HeaderMap, StatusCode};
 
+use super::AuthorizationServer;
 use super::{
     answer,
     client::{Purpose, authenticate},
@@ -25,7 +26,6 @@ use super::{
     refresh_grant,
 };
 use crate::{
-    Gateways,
     directory::GatewayEntry,
     keys::AccessClaims,
     request::{BodyError, RequestContext},
@@ -90,7 +90,7 @@ impl TokenError {
 
 /// POST `/mcp/{slug}/oauth2/token`.
 pub(super) async fn exchange(
-    State(app): State<Arc<Gateways>>,
+    State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
     headers: HeaderMap,
@@ -107,12 +107,12 @@ pub(super) async fn exchange(
 /// Counts a token request by how it ends, whatever way it does: one whose client goes away first ends `unanswered`.
 #[derive(Debug)]
 pub(super) struct Tally<'a> {
-    app: &'a Gateways,
+    app: &'a AuthorizationServer,
     outcome: &'static str,
 }
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(app: &'a Gateways) -> Self {
+    pub(super) fn new(app: &'a AuthorizationServer) -> Self {
         Self {
             app,
             outcome: "unanswered",
@@ -154,7 +154,7 @@ pub(super) struct Granted {
 }
 
 async fn at_gateway(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     headers: &HeaderMap,
@@ -168,14 +168,12 @@ async fn at_gateway(
 
 /// Answers a token request for a gateway.
 pub(super) async fn grant(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     context: &RequestContext,
     request: TokenRequest,
 ) -> Result<Granted, TokenError> {
-    app.authorization_server
-        .limits
-        .check(Action::Token, context, Some(entry.gateway.id))?;
+    app.limits.check(Action::Token, context, Some(entry.gateway.id))?;
     let (purpose, urgency, by) = match request.grant {
         GrantRequest::AuthorizationCode { .. } => (Purpose::Begin, Urgency::Person, "code"),
         GrantRequest::RefreshToken { .. } => (Purpose::GoOn, Urgency::Program, "refresh"),
@@ -220,7 +218,7 @@ pub(super) struct IssuedRefresh<'a> {
 /// The answer for a grant: a new access token (RFC 9068), issued at `now`, and the refresh token that follows it. No access
 /// token outlives the grant, which ends with its newest refresh token at the latest.
 pub(super) fn respond(
-    app: &Gateways,
+    app: &AuthorizationServer,
     entry: &GatewayEntry,
     grant: &Grant,
     refresh_token: &IssuedRefresh<'_>,
@@ -254,7 +252,7 @@ pub(super) fn respond(
 
 /// Makes what was just revoked act on this replica before the answer is sent. The revocation itself is committed: when
 /// reading it back fails, the directory's own refresh finds it within a second.
-pub(super) async fn announce_revocation(app: &Gateways, grant: GrantId) {
+pub(super) async fn announce_revocation(app: &AuthorizationServer, grant: GrantId) {
     if let Err(error) = app.refresh_directory().await {
         tracing::warn!(%grant, error = &error as &dyn std::error::Error, "the directory was not refreshed after a revocation");
     }

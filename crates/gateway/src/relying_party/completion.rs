@@ -199,7 +199,7 @@ impl Claimed {
             user_source_id: self.source.id,
             identity_epoch: self.source.identity_epoch,
         };
-        let code = code::prepare(app, entry, request, person, grant).ok_or(Failure::Overtaken)?;
+        let code = code::prepare(&app.authorization_server, entry, request, person, grant).ok_or(Failure::Overtaken)?;
         let answer = Answer::Redirect {
             location: code.location().to_owned(),
         };

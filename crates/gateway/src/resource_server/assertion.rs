@@ -20,8 +20,8 @@ use http::HeaderValue;
 use moka::sync::Cache;
 use serde::Serialize;
 
+use super::ResourceServer;
 use super::authenticate::{Authenticated, is_still_good};
-use crate::Gateways;
 
 /// An assertion lives this long.
 const LIFE: Duration = Duration::from_mins(1);
@@ -89,7 +89,7 @@ impl Default for Assertions {
 
 /// The user of one request, for the servers that are told.
 pub(super) struct Identity<'a> {
-    pub(super) app: &'a Arc<Gateways>,
+    pub(super) app: &'a Arc<ResourceServer>,
     pub(super) caller: &'a Arc<Authenticated>,
     pub(super) gateway_id: GatewayId,
     /// Holds the place among what runs at once until the answer has ended.
@@ -114,7 +114,7 @@ impl Identify for Identity<'_> {
     }
 
     fn admit(&self, what: Runs) -> Result<(), Busy> {
-        let running = &self.app.resource_server.running;
+        let running = &self.app.running;
         let place = running.admit(&self.caller.counted, what)?;
         // One request asks once.
         let _ = self.place.set(place);
@@ -124,7 +124,7 @@ impl Identify for Identity<'_> {
 
 /// The user of a request that may be over: what goes on for them takes no place among what runs.
 struct KeptIdentity {
-    app: Arc<Gateways>,
+    app: Arc<ResourceServer>,
     caller: Arc<Authenticated>,
     gateway_id: GatewayId,
 }
@@ -147,14 +147,14 @@ impl Identify for KeptIdentity {
     }
 }
 
-fn alive(app: &Arc<Gateways>, caller: &Arc<Authenticated>, gateway_id: GatewayId) -> Alive {
+fn alive(app: &Arc<ResourceServer>, caller: &Arc<Authenticated>, gateway_id: GatewayId) -> Alive {
     let (app, caller) = (Arc::clone(app), Arc::clone(caller));
     Box::new(move || is_still_good(&app, gateway_id, &caller))
 }
 
 /// What a server is told about a user: an assertion signed a moment ago, or a new one.
-fn credentials(app: &Gateways, caller: &Authenticated, server: &UpstreamConfig) -> Granted {
-    let signed = &app.resource_server.assertions.signed;
+fn credentials(app: &ResourceServer, caller: &Authenticated, server: &UpstreamConfig) -> Granted {
+    let signed = &app.assertions.signed;
     let now = app.now();
     if let Some(known) = signed.get(&(caller.key, server.id))
         && now.since(known.at) < REUSED_FOR
@@ -188,7 +188,7 @@ fn says_the_same(one: &Principal, other: &Principal) -> bool {
 }
 
 fn sign(
-    app: &Gateways,
+    app: &ResourceServer,
     principal: &Principal,
     server: &UpstreamConfig,
     now: Timestamp,

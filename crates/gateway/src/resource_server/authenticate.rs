@@ -19,9 +19,9 @@ use gatewright_store::{StoreError, grant as grants, revocation::Denied};
 use http::{HeaderMap, header::AUTHORIZATION};
 use moka::sync::Cache;
 
+use super::ResourceServer;
 use super::{refusal::Refusal, user_id::user_id};
 use crate::{
-    Gateways,
     directory::{Directory, GatewayEntry},
     keys::AccessClaims,
 };
@@ -63,10 +63,10 @@ pub(super) struct Authenticated {
 }
 
 impl Authenticated {
-    pub(super) fn new(app: &Gateways, principal: Principal, good: Good) -> Self {
+    pub(super) fn new(app: &ResourceServer, principal: Principal, good: Good) -> Self {
         let key = CallerKey::of(&principal);
         Self {
-            counted: app.resource_server.running.counted(key, principal.project_id),
+            counted: app.running.counted(key, principal.project_id),
             principal: Arc::new(principal),
             key,
             good,
@@ -100,7 +100,7 @@ pub(super) struct TokenFacts {
 
 /// Resolves the caller of a request.
 pub(super) async fn authenticate(
-    app: &Gateways,
+    app: &ResourceServer,
     entry: &GatewayEntry,
     headers: &HeaderMap,
     now: Timestamp,
@@ -114,7 +114,7 @@ pub(super) async fn authenticate(
 }
 
 /// Whether a caller is still known: for streams that outlive their request.
-pub(super) fn is_still_good(app: &Gateways, gateway_id: GatewayId, caller: &Authenticated) -> bool {
+pub(super) fn is_still_good(app: &ResourceServer, gateway_id: GatewayId, caller: &Authenticated) -> bool {
     let now = app.now();
     let Ok(directory) = app.directory.current() else {
         return false;
@@ -153,14 +153,14 @@ fn trial_holds(directory: &Directory, entry: &GatewayEntry, principal: &Principa
 }
 
 async fn by_token(
-    app: &Gateways,
+    app: &ResourceServer,
     entry: &GatewayEntry,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Arc<Authenticated>, Refusal> {
     let token = bearer(headers).map_err(|none| if none { Refusal::NoToken } else { Refusal::BadToken })?;
     let hash = TokenHash::of(token);
-    let cache = &app.resource_server.tokens.verified;
+    let cache = &app.tokens.verified;
     if let Some(known) = cache.get(&hash) {
         // Anything that ends a token leaves it refused at least until it expires, so it need not be forgotten here.
         return check(app, entry, known, now);
@@ -178,7 +178,7 @@ async fn by_token(
 
 /// Checks what can change between two requests.
 fn check(
-    app: &Gateways,
+    app: &ResourceServer,
     entry: &GatewayEntry,
     caller: Arc<Authenticated>,
     now: Timestamp,
@@ -193,7 +193,7 @@ fn check(
 /// A token seen for the first time: its grant must live. This is the only query on the way, once per token and replica;
 /// what ends later is in the directory.
 async fn first_sight(
-    app: &Gateways,
+    app: &ResourceServer,
     entry: &GatewayEntry,
     claims: AccessClaims,
     now: Timestamp,
@@ -231,9 +231,7 @@ async fn first_sight(
     // Here and not on each request: a token is seen for the first time once per process, after a query anyway, and the
     // grant that this query gave tells whether its sign-in may still wait for a first call.
     app.sign_in_trace.first_sight(&grant);
-    app.resource_server
-        .seen_tokens
-        .note(grant.id, claims.generation, now);
+    app.seen_tokens.note(grant.id, claims.generation, now);
     let principal = Principal {
         project_id: grant.project_id,
         gateway_id: grant.gateway_id,
@@ -283,7 +281,7 @@ fn person_is_good(directory: &Directory, entry: &GatewayEntry, person: Person) -
 }
 
 fn by_key(
-    app: &Gateways,
+    app: &ResourceServer,
     entry: &GatewayEntry,
     headers: &HeaderMap,
     now: Timestamp,

@@ -13,6 +13,7 @@ use http::{HeaderMap, Method, Request, Response, header::ORIGIN};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use super::ResourceServer;
 use super::{
     assertion::Identity,
     authenticate::{Authenticated, authenticate},
@@ -21,7 +22,6 @@ use super::{
     sessions,
 };
 use crate::{
-    Gateways,
     config::Config,
     directory::GatewayEntry,
     request::{BodyError, read_body, throw_away},
@@ -43,7 +43,7 @@ pub(crate) type Answer = gatewright_mcp::answer::Answer<HttpSseBody<Incoming>>;
 /// Answers a request to the gateway of a slug. Which methods exist is no business of who is not known, so all of them
 /// come here.
 pub(crate) async fn answer<B>(
-    app: &Arc<Gateways>,
+    app: &Arc<ResourceServer>,
     slug: &str,
     record: &RequestRecord,
     request: Request<B>,
@@ -63,13 +63,13 @@ where
 }
 
 /// The gateway of a slug, while the configuration is known to be current.
-fn find(app: &Gateways, slug: &str) -> Result<Arc<GatewayEntry>, Refusal> {
+fn find(app: &ResourceServer, slug: &str) -> Result<Arc<GatewayEntry>, Refusal> {
     let directory = app.directory.current().map_err(|_| Refusal::Unchecked)?;
     directory.gateway(slug).cloned().ok_or(Refusal::NoGateway)
 }
 
 async fn answer_of<B>(
-    app: &Arc<Gateways>,
+    app: &Arc<ResourceServer>,
     entry: &Arc<GatewayEntry>,
     record: &RequestRecord,
     request: Request<B>,
@@ -95,7 +95,7 @@ where
         class: RuleClass::EVERYONE,
         identity: &identity,
     };
-    let federation = &app.resource_server.federation;
+    let federation = &app.federation;
     let gateway_id = entry.gateway.id;
     let plan_now = || plan_now(Arc::clone(app), gateway_id, identity.alive());
     let lasting = Lasting {
@@ -103,7 +103,7 @@ where
         plan_now: &plan_now,
     };
     Ok(match head.method {
-        Method::GET => federation.get(plan(&app.resource_server, entry), caller, &head.headers, &lasting),
+        Method::GET => federation.get(plan(app, entry), caller, &head.headers, &lasting),
         Method::DELETE => match federation.ending(entry.gateway.id, caller, &head.headers) {
             Ok(session) => {
                 // First where the other replicas read it: what fails here is tried again, and what is known here only
@@ -118,7 +118,7 @@ where
         },
         _ => {
             let body = message(app, &authenticated, &head.headers, body).await?;
-            let plan = plan(&app.resource_server, entry);
+            let plan = plan(app, entry);
             let mut noting = Noting {
                 app,
                 entry,
@@ -140,14 +140,14 @@ where
 }
 
 /// What tells the plan of a gateway as it is then, while its user may go on.
-fn plan_now(app: Arc<Gateways>, gateway_id: GatewayId, alive: Alive) -> PlanNow {
+fn plan_now(app: Arc<ResourceServer>, gateway_id: GatewayId, alive: Alive) -> PlanNow {
     Box::new(move || {
         if !alive() {
             return None;
         }
         let directory = app.directory.current().ok()?;
         let entry = directory.gateway_by_id(gateway_id)?;
-        Some(Arc::clone(plan(&app.resource_server, entry)))
+        Some(Arc::clone(plan(&app, entry)))
     })
 }
 
@@ -155,7 +155,7 @@ fn plan_now(app: Arc<Gateways>, gateway_id: GatewayId, alive: Alive) -> PlanNow 
 /// is read and thrown away before it is refused: clients that still send when the connection closes see a reset and never
 /// the refusal.
 async fn message<B>(
-    app: &Gateways,
+    app: &ResourceServer,
     caller: &Authenticated,
     headers: &HeaderMap,
     mut body: B,
@@ -163,7 +163,7 @@ async fn message<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let running = &app.resource_server.running;
+    let running = &app.running;
     let place = running.admit_message(&caller.counted);
     let _place = place.map_err(|busy| Refusal::Busy(busy, header_era(headers)))?;
     let read = read_body(&mut body, BODY_MAX, BODY_DEADLINE).await;
@@ -175,7 +175,7 @@ where
 
 /// Notes what became of a request upstream when it is over, also when its client has given it up.
 struct Noting<'a> {
-    app: &'a Gateways,
+    app: &'a ResourceServer,
     entry: &'a GatewayEntry,
     record: &'a RequestRecord,
     reached: Reached,

@@ -19,13 +19,13 @@ mod transport;
 pub mod trial;
 pub mod user_id;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
-use gatewright_core::{descriptors::Fit, running::Running};
-use gatewright_domain::{Clock, Entropy, sealed::Keyring};
+use gatewright_core::{Core, descriptors::Fit, running::Running};
 use gatewright_mcp::{endpoint::Endpoint, http_sse::HttpSse, list_memory::ListLimits};
+use gatewright_store::StoreError;
 
-use crate::{config::Config, fetch::Fetch};
+use crate::{config::Config, sign_in_trace::SignInTrace};
 
 use assertion::Assertions;
 use authenticate::TokenCache;
@@ -37,9 +37,11 @@ pub(crate) use endpoint::{Answer, answer};
 pub use trial::PATIENCE as TRIAL_PATIENCE;
 pub use trial::{Outcome, Told, Tried};
 
-/// What the resource server keeps in memory.
+/// What the resource server uses, and keeps in memory.
 #[derive(Debug)]
 pub struct ResourceServer {
+    core: Arc<Core>,
+    sign_in_trace: Arc<SignInTrace>,
     federation: Endpoint<HttpSse<Outbound>>,
     tokens: TokenCache,
     assertions: Assertions,
@@ -67,38 +69,50 @@ fn list_limits(config: &Config) -> ListLimits {
     }
 }
 
+impl Deref for ResourceServer {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
 impl ResourceServer {
     /// Bytes that lists of tools hold.
     pub(crate) fn list_bytes(&self) -> usize {
         self.federation.list_bytes()
     }
 
-    /// Forgets which tokens were verified: each is looked up once more.
-    pub(crate) fn forget_tokens(&self) {
-        self.tokens.forget();
+    /// Reads what is new in the directory: after a committed change, so that the change acts before its own answer is sent,
+    /// and every second, because a change may have been made elsewhere. If the time of this machine went back, tokens that
+    /// were verified are verified again.
+    pub(crate) async fn refresh_directory(&self) -> Result<(), StoreError> {
+        let refreshed = self.core.refresh_directory().await;
+        if self.directory.take_went_back() {
+            tracing::warn!("the time of this machine went back; access tokens are verified again");
+            self.tokens.forget();
+        }
+        refreshed
     }
 
     /// Nothing is known yet of tokens and servers.
-    pub(crate) fn new(
-        config: &Config,
-        fetch: Fetch,
-        keyring: Keyring,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
+    pub(crate) fn new(core: Arc<Core>, sign_in_trace: Arc<SignInTrace>) -> Self {
+        let federation = Endpoint::new(
+            HttpSse::over(Outbound::new(core.fetch.clone())),
+            core.keyring.clone(),
+            Arc::clone(&core.clock),
+            Arc::clone(&core.entropy),
+            list_limits(&core.config),
+        );
         Self {
-            federation: Endpoint::new(
-                HttpSse::over(Outbound::new(fetch)),
-                keyring,
-                clock,
-                entropy,
-                list_limits(config),
-            ),
+            federation,
             tokens: TokenCache::default(),
             assertions: Assertions::default(),
             seen_tokens: SeenTokens::default(),
-            running: running(config),
+            running: running(&core.config),
             elsewhere: EndedElsewhere::default(),
+            core,
+            sign_in_trace,
         }
     }
 }

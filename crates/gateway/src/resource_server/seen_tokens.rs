@@ -13,8 +13,7 @@ use gatewright_store::{
     grant::{self, Seen},
 };
 
-use crate::Gateways;
-
+use super::ResourceServer;
 /// Grants that may wait, of 50 bytes each. Beyond it nothing is noted, and the overlap ends by its other bounds.
 const WAITING_MAX: usize = 100_000;
 /// Grants written in one transaction: small, so that no request waits long for the one writer of SQLite.
@@ -72,8 +71,8 @@ impl SeenTokens {
 }
 
 /// Writes what was noted since the last time; how many grants. The periodic jobs and an orderly shutdown call this.
-pub async fn flush(app: &Gateways) -> Result<usize, StoreError> {
-    let seen_tokens = &app.resource_server.seen_tokens;
+pub async fn flush(app: &ResourceServer) -> Result<usize, StoreError> {
+    let seen_tokens = &app.seen_tokens;
     let mut written = 0;
     loop {
         let batch = seen_tokens.next();

@@ -6,8 +6,7 @@ use gatewright_domain::{Timestamp, gateway::REVOCATION_LEEWAY};
 use gatewright_mcp::session::Ending;
 use gatewright_store::{StoreError, ended_session};
 
-use crate::Gateways;
-
+use super::ResourceServer;
 /// Sessions read at once: as many as are remembered.
 const READ_MAX: u32 = 200_000;
 
@@ -19,7 +18,7 @@ pub(super) struct EndedElsewhere {
 }
 
 /// Writes that a session ends.
-pub(super) async fn tell_others(app: &Gateways, ending: Ending) -> Result<(), StoreError> {
+pub(super) async fn tell_others(app: &ResourceServer, ending: Ending) -> Result<(), StoreError> {
     let row = ended_session::EndedSession {
         session: ending.session,
         caller: ending.caller,
@@ -32,8 +31,8 @@ pub(super) async fn tell_others(app: &Gateways, ending: Ending) -> Result<(), St
 }
 
 /// Reads which sessions were ended since the last look.
-pub async fn hear(app: &Gateways) -> Result<(), StoreError> {
-    let elsewhere = &app.resource_server.elsewhere;
+pub async fn hear(app: &ResourceServer) -> Result<(), StoreError> {
+    let elsewhere = &app.elsewhere;
     let newest = elsewhere.newest.load(Ordering::Acquire);
     let now = app.now();
     // Clocks of replicas differ, and a transaction commits after its own time: what was ended lately is read again each
@@ -48,6 +47,6 @@ pub async fn hear(app: &Gateways) -> Result<(), StoreError> {
         elsewhere.newest.fetch_max(at.as_millis(), Ordering::AcqRel);
     }
     let sessions = ended.into_iter().map(|(session, _)| session);
-    app.resource_server.federation.sessions.note_ended(sessions);
+    app.federation.sessions.note_ended(sessions);
     Ok(())
 }

@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 use tokio::time::Instant;
 
+use super::ResourceServer;
 use super::{
     Answer,
     assertion::Identity,
@@ -31,7 +32,6 @@ use super::{
     plan::plan,
 };
 use crate::{
-    Gateways,
     directory::{GatewayEntry, ServerEntry},
     request::{BodyError, read_body},
 };
@@ -165,7 +165,7 @@ impl Identify for Recording<'_> {
 }
 
 impl<'a> Recording<'a> {
-    fn new(app: &'a Arc<Gateways>, caller: &'a Arc<Authenticated>, place: &'a OnceLock<Place>) -> Self {
+    fn new(app: &'a Arc<ResourceServer>, caller: &'a Arc<Authenticated>, place: &'a OnceLock<Place>) -> Self {
         Self {
             identity: Identity {
                 app,
@@ -207,27 +207,27 @@ fn claims_of(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&payload).ok()
 }
 
-fn authenticated(app: &Gateways, principal: Principal) -> Arc<Authenticated> {
+fn authenticated(app: &ResourceServer, principal: Principal) -> Arc<Authenticated> {
     Arc::new(Authenticated::new(app, principal, Good::Trial))
 }
 
 /// The tools that a gateway offers to whoever tries it out.
 pub async fn tools(
-    app: &Arc<Gateways>,
+    app: &Arc<ResourceServer>,
     entry: &GatewayEntry,
     principal: Principal,
 ) -> Result<Vec<OfferedTool>, Unavailable> {
     let caller = authenticated(app, principal);
     let place = OnceLock::new();
     let recording = Recording::new(app, &caller, &place);
-    let federation = &app.resource_server.federation;
-    let plan = plan(&app.resource_server, entry);
+    let federation = &app.federation;
+    let plan = plan(app, entry);
     federation.offered_tools(plan, recording.caller()).await
 }
 
 /// Calls a tool. `arguments` is the text of a JSON object.
 pub async fn call(
-    app: &Arc<Gateways>,
+    app: &Arc<ResourceServer>,
     entry: &GatewayEntry,
     principal: Principal,
     tool: &str,
@@ -236,8 +236,8 @@ pub async fn call(
     let caller = authenticated(app, principal);
     let place = OnceLock::new();
     let recording = Recording::new(app, &caller, &place);
-    let federation = &app.resource_server.federation;
-    let plan = plan(&app.resource_server, entry);
+    let federation = &app.federation;
+    let plan = plan(app, entry);
     let mut reached = Reached::default();
     let begun = Instant::now();
     let calling = async {

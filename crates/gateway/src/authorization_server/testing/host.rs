@@ -142,5 +142,5 @@ pub async fn publish(world: &World, document: &Value) {
     let url = url::Url::parse(document["client_id"].as_str().unwrap()).unwrap();
     let document = MetadataDocument::parse(&url, document.to_string().as_bytes()).unwrap();
     let documents = &world.app.authorization_server.documents;
-    documents.keep(&world.app, document).await;
+    documents.keep(&world.app.authorization_server, document).await;
 }

@@ -284,7 +284,7 @@ impl World {
             identity_epoch: self.source.identity_epoch,
         };
         let grant = GrantId::generate(self.clock.as_ref(), &SystemEntropy);
-        let code = code::prepare(&self.app, &entry, &request, person, grant).unwrap();
+        let code = code::prepare(&self.app.authorization_server, &entry, &request, person, grant).unwrap();
         let issued = code.issue(&mut tx).await.unwrap();
         assert!(issued.is_done(), "no code was issued: {issued:?}");
         tx.commit().await.unwrap();

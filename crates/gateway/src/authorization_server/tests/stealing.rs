@@ -95,8 +95,8 @@ async fn a_use_at_another_replica_ends_the_overlap() {
     let (access, _) = tokens(&world.refresh(&client, &first).await);
     assert_eq!(call_at(&other, &access).await, StatusCode::OK);
     // What its job does every second.
-    assert_eq!(seen_tokens::flush(&other).await.unwrap(), 1);
-    assert_eq!(seen_tokens::flush(&other).await.unwrap(), 0);
+    assert_eq!(seen_tokens::flush(&other.resource_server).await.unwrap(), 1);
+    assert_eq!(seen_tokens::flush(&other.resource_server).await.unwrap(), 0);
     world.advance(Duration::from_mins(3)).await;
     assert_eq!(world.refresh(&client, &first).await.error(), "invalid_grant");
     assert_eq!(call(&world, &access).await, StatusCode::UNAUTHORIZED);

@@ -65,13 +65,17 @@ async fn a_replica_whose_clock_is_fast_hides_no_session_that_another_ends() {
     let mut tx = world.app.store.write().await.unwrap();
     ended_session::insert(&mut tx, &row).await.unwrap();
     tx.commit().await.unwrap();
-    crate::resource_server::sessions::hear(&other).await.unwrap();
+    crate::resource_server::sessions::hear(&other.resource_server)
+        .await
+        .unwrap();
     assert_eq!(ping_at(&front, &token, &session).await, StatusCode::OK);
     let gone = world
         .send(request(&token, Some(&session), "DELETE", String::new()))
         .await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
-    crate::resource_server::sessions::hear(&other).await.unwrap();
+    crate::resource_server::sessions::hear(&other.resource_server)
+        .await
+        .unwrap();
     assert_eq!(ping_at(&front, &token, &session).await, StatusCode::NOT_FOUND);
 }
 
@@ -94,7 +98,9 @@ async fn a_session_ended_at_one_replica_is_unknown_at_the_other_after_its_next_p
         .send(request(&token, Some(&ended), "DELETE", String::new()))
         .await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
-    crate::resource_server::sessions::hear(&other).await.unwrap();
+    crate::resource_server::sessions::hear(&other.resource_server)
+        .await
+        .unwrap();
     assert_eq!(there(&ended).await, StatusCode::NOT_FOUND);
     assert_eq!(there(&kept).await, StatusCode::OK);
     // A replica that starts later knows of it too.
@@ -105,7 +111,9 @@ async fn a_session_ended_at_one_replica_is_unknown_at_the_other_after_its_next_p
     )
     .await
     .unwrap();
-    crate::resource_server::sessions::hear(&late).await.unwrap();
+    crate::resource_server::sessions::hear(&late.resource_server)
+        .await
+        .unwrap();
     let late = crate::testing::front(late);
     assert_eq!(ping_at(&late, &token, &ended).await, StatusCode::NOT_FOUND);
 }
