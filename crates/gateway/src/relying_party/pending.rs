@@ -6,25 +6,21 @@ use gatewright_domain::{
     authorization::ConsentedRequest,
     id::{AttemptId, GatewayId, ProjectId, TestSignInId, UserSourceId},
     reference::Reference,
-    sealed::Purpose,
     sign_in_attempt::AttemptHead,
-    stored_secret::SealedText,
     token_hash::TokenHash,
     user_source::Callback,
 };
-use gatewright_identity::cookie::SignInCookies;
-use http::HeaderMap;
+use gatewright_identity::cookie::{Kind, SignInCookies, Uncarried};
+use http::{HeaderMap, HeaderValue};
 
 use super::{failure::Failure, packed};
 use crate::Gateways;
 
-/// What the cookies of sign-ins are called, one for each.
-const COOKIE: &str = "gatewright-sign-in-";
-
-/// The cookies of sign-ins here.
-pub(super) fn cookies(app: &Gateways) -> SignInCookies {
-    SignInCookies::of(app.config.public_url(), COOKIE)
-}
+/// The cookies of sign-ins, one for each.
+const COOKIES: Kind = Kind {
+    name: "gatewright-sign-in-",
+    context: "pending-sign-in",
+};
 
 /// What a sign-in is for, in full. A test never ends in a code, nor does a client's sign-in in a report.
 #[derive(Debug, Clone)]
@@ -101,11 +97,17 @@ impl PendingSignIn {
     }
 }
 
-/// Seals a sign-in for the cookie of `state`.
-pub(super) fn seal(app: &Gateways, state: TokenHash, pending: &PendingSignIn) -> SealedText {
+/// `Set-Cookie` headers that give a sign-in to the browser that begins it, under its `state`, for so many seconds.
+pub(super) fn bind(
+    app: &Gateways,
+    now: Timestamp,
+    state: TokenHash,
+    pending: &PendingSignIn,
+    life_seconds: u64,
+    headers: &HeaderMap,
+) -> Vec<HeaderValue> {
     let plain = packed::pack(pending);
-    app.keyring
-        .seal(app.entropy.as_ref(), Purpose::SignIn, &context(state), &plain)
+    SignInCookies::of(app, COOKIES).bind(now, state, &plain, life_seconds, headers)
 }
 
 /// The sign-in of `state`, where this browser began it. Its time may be over.
@@ -114,24 +116,19 @@ pub(super) fn of_browser(
     headers: &HeaderMap,
     state: TokenHash,
 ) -> Result<PendingSignIn, Failure> {
-    let sealed = cookies(app).read(headers, state).ok_or(Failure::NoCookie)?;
-    let plain = app.keyring.open(Purpose::SignIn, &context(state), &sealed);
-    let plain = plain.map_err(|_| Failure::ForeignCookie)?;
+    let plain = SignInCookies::of(app, COOKIES).read(headers, state);
+    let plain = plain.map_err(|uncarried| match uncarried {
+        Uncarried::Missing => Failure::NoCookie,
+        Uncarried::Foreign => Failure::ForeignCookie,
+    })?;
     packed::unpack(&plain).ok_or(Failure::ForeignCookie)
-}
-
-/// Bound to the state, so that a cookie opens for its own sign-in only.
-fn context(state: TokenHash) -> String {
-    format!("pending-sign-in/{}", state.to_text())
 }
 
 #[cfg(test)]
 mod tests {
-    use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy, sealed::MasterKey};
-    use http::HeaderValue;
-
     use super::*;
     use crate::authorization_server::fits;
+    use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy, sealed::MasterKey};
 
     /// Browsers keep a cookie of this length, name and attributes included (RFC 6265 section 6.1).
     const MAX_COOKIE_BYTES: usize = 4_096;
@@ -173,10 +170,9 @@ mod tests {
         };
         let plain = packed::pack(&pending);
         let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
-        let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
-        let style = SignInCookies::of("https://gw.example.com", COOKIE);
+        let style = SignInCookies::at("https://gw.example.com", &keyring, &entropy, COOKIES);
         let now = Timestamp::from_seconds(1_800_000_000);
-        let cookies = style.bind(now, TokenHash::of("state"), &sealed, 3_600, &HeaderMap::new());
+        let cookies = style.bind(now, TokenHash::of("state"), &plain, 3_600, &HeaderMap::new());
         assert!(cookies[0].len() <= MAX_COOKIE_BYTES, "{}", cookies[0].len());
     }
 
@@ -185,8 +181,7 @@ mod tests {
         let entropy = SeededEntropy::new(3);
         let keyring = gatewright_domain::sealed::Keyring::new(vec![MasterKey::generate(&entropy)]).unwrap();
         let plain = packed::pack(&packed::tests::usual());
-        let sealed = keyring.seal(&entropy, Purpose::SignIn, "context", &plain);
-        let style = SignInCookies::of("https://gw.example.com", COOKIE);
+        let style = SignInCookies::at("https://gw.example.com", &keyring, &entropy, COOKIES);
         let now = Timestamp::from_seconds(1_800_000_000);
         let mut held: Vec<String> = Vec::new();
         for number in 0..10 {
@@ -194,7 +189,7 @@ mod tests {
             let line = held.join("; ");
             headers.insert(http::header::COOKIE, HeaderValue::try_from(line).unwrap());
             let state = TokenHash::of(&number.to_string());
-            let cookies = style.bind(now, state, &sealed, 3_600, &headers);
+            let cookies = style.bind(now, state, &plain, 3_600, &headers);
             assert_eq!(cookies.len(), 1, "one gave way to number {number}");
             let pair = cookies[0].to_str().unwrap().split(';').next().unwrap();
             held.push(pair.to_owned());

@@ -129,9 +129,8 @@ pub(super) async fn send(
     let redirect = visit.authorization_url(binding).await?;
     let now = app.now();
     let state = TokenHash::of(&binding.state);
-    let sealed = pending::seal(app, state, pending);
     let life = pending.expires_at.since(now).as_secs();
-    let set_cookies = pending::cookies(app).bind(now, state, &sealed, life, headers);
+    let set_cookies = pending::bind(app, now, state, pending, life, headers);
     Ok(Started {
         redirect,
         set_cookies,

@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use gatewright_domain::{
     Timestamp,
-    sealed::Purpose,
-    stored_secret::SealedText,
     token_hash::TokenHash,
     user_source::{AuthenticationChoice, ClientAuthentication, SecretMethod},
 };
 use gatewright_identity::{
     Binding, Budget, ClientSecrets, IdToken, IdTokenError, IssuerDifference, Malformed, Outcome,
     ProviderError, Redemption, Registration, Returned, TokenError, Tokens, VerifyError, Visit,
-    cookie::SignInCookies,
+    cookie::{Kind, SignInCookies},
 };
 use gatewright_oauth::parameters::Parameters;
 use gatewright_store::{StoreError, administrator_provider};
@@ -30,8 +28,11 @@ use crate::{
     service::authority::before_sign_in,
 };
 
-const COOKIE: &str = "gatewright-administrator-sign-in";
-const CONTEXT: &str = "administrator-sign-in";
+/// The cookie of the one sign-in of an administrator that a browser has under way.
+const COOKIE: Kind = Kind {
+    name: "gatewright-administrator-sign-in",
+    context: "administrator-sign-in",
+};
 /// A name to show has at most this many characters.
 const MAX_NAME: usize = 80;
 
@@ -163,13 +164,10 @@ pub async fn begin(app: &Admin, next: &str) -> Result<AdministratorStart, Admini
         expires_at: app.now().plus(app.config.sign_in.at_provider()),
     };
     let plain = serde_json::to_vec(&under_way).expect("it is plain data");
-    let sealed = app
-        .keyring
-        .seal(app.entropy.as_ref(), Purpose::SignIn, CONTEXT, &plain);
     let life = app.config.sign_in.at_provider().as_secs();
     Ok(AdministratorStart {
         redirect,
-        set_cookie: cookies(app).bind_only(&sealed, life),
+        set_cookie: cookies(app).bind_only(&plain, life),
     })
 }
 
@@ -252,7 +250,7 @@ pub fn carried(app: &Admin, headers: &HeaderMap) -> Option<TokenHash> {
 
 /// `Set-Cookie` that ends what was under way.
 pub fn forget(app: &Admin) -> HeaderValue {
-    cookies(app).bind_only(&SealedText(String::new()), 0)
+    cookies(app).remove_only()
 }
 
 /// The registration of the instance at the administrators' provider. It has one secret, and how that was last accepted is
@@ -321,9 +319,7 @@ fn configured(app: &Admin) -> Result<AdministratorProvider<'_>, AdministratorErr
 }
 
 fn under_way(app: &Admin, headers: &HeaderMap) -> Result<UnderWay, AdministratorError> {
-    let sealed = cookies(app).read_only(headers);
-    let sealed = sealed.ok_or(AdministratorError::NotBegun)?;
-    let plain = app.keyring.open(Purpose::SignIn, CONTEXT, &sealed);
+    let plain = cookies(app).read_only(headers);
     let plain = plain.map_err(|_| AdministratorError::NotBegun)?;
     let under_way: UnderWay = serde_json::from_slice(&plain).map_err(|_| AdministratorError::NotBegun)?;
     if under_way.expires_at <= app.now() {
@@ -344,6 +340,6 @@ fn code(returned: &Returned, under_way: &UnderWay) -> Result<String, Administrat
     }
 }
 
-fn cookies(app: &Admin) -> SignInCookies {
-    SignInCookies::of(app.config.public_url(), COOKIE)
+fn cookies(app: &Admin) -> SignInCookies<'_> {
+    SignInCookies::of(app, COOKIE)
 }
