@@ -12,10 +12,11 @@ use gatewright_domain::{
     grant::{Grant, Person, RefreshToken},
     id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     project::Project,
+    registration::{ClientAuthentication, ClientSecretSlots},
     stored_secret::SealedText,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, UserSource, UserSourceStatus},
 };
 use gatewright_store::{
     Store, StoreConfig, gateway, grant, project,

@@ -6,10 +6,11 @@ use gatewright_domain::{
     audit::Origin,
     gateway::{GatewayStatus, Mode},
     member::Role,
+    registration::AuthenticationChoice,
     server::IdentityForwarding,
     sign_in_attempt::{Outcome, Step},
     user::UserStatus,
-    user_source::{AuthenticationChoice, Callback},
+    user_source::Callback,
     words::Worded,
 };
 use serde::Serialize;

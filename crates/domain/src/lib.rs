@@ -25,6 +25,7 @@ pub mod preregistered_client;
 pub mod principal;
 pub mod project;
 pub mod reference;
+pub mod registration;
 pub mod sealed;
 pub mod secret;
 pub mod server;

@@ -1,22 +1,17 @@
 //! User Sources: the connection between gateways and one OpenID Connect provider.
 
-mod client_authentication;
-mod client_secret;
 mod connection_test;
 mod fields;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::client_authentication::{AuthenticationChoice, ClientAuthentication, SecretMethod};
-pub use self::client_secret::{ClientSecretSlots, SecretSlot, client_secret_context};
-pub use self::connection_test::{
-    ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials,
-};
+pub use self::connection_test::{ConnectionTest, TestOutcome, TestedCheck};
 pub use self::fields::{UserSourceFields, check_client_secret, check_issuer, same_origin};
 
 use crate::{
     Timestamp,
     id::{ProjectId, UserSourceId},
+    registration::{ClientAuthentication, ClientSecretSlots},
     words::worded,
 };
 
@@ -88,5 +83,24 @@ impl UserSource {
     /// new users; a new client ID does not.
     pub fn changes_identity(&self, issuer: &str, client_id: &str, subject_claim: &str) -> bool {
         self.issuer != issuer || self.client_id != client_id || self.subject_claim != subject_claim
+    }
+}
+
+/// The context under which a source's client secret is sealed (`Purpose::StoredSecret`). It is the same for the
+/// current and the previous one, because a rotation moves a secret from one column to the other.
+pub fn client_secret_context(id: UserSourceId) -> String {
+    format!("user_sources/client_secret/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::FixedClock, entropy::SeededEntropy};
+
+    #[test]
+    fn the_context_of_a_secret_names_its_row_and_no_column_that_it_could_leave() {
+        let id = UserSourceId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(1));
+        let context = client_secret_context(id);
+        assert_eq!(context, format!("user_sources/client_secret/{id}"));
     }
 }

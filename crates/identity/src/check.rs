@@ -5,14 +5,9 @@ mod report;
 
 use std::time::Duration;
 
-use gatewright_domain::{
-    Invalid, Timestamp,
-    id::ProjectId,
-    user_source::{AuthenticationChoice, Callback},
-};
+use gatewright_domain::{Invalid, Timestamp, id::ProjectId, registration::AuthenticationChoice};
 use serde::{Deserialize, Serialize};
 
-pub use self::findings::unnamed;
 use self::report::{Report, finding, unreachable};
 use crate::{
     fetch::{Limits, Policy},
@@ -74,7 +69,7 @@ impl CheckName {
         }
     }
 
-    /// The field it is about, where nothing more exact was found: a JSON pointer into a User Source.
+    /// The field it is about, where nothing more exact was found: a JSON pointer into the registration.
     pub const fn pointer(self) -> &'static str {
         match self {
             Self::IssuerUrl
@@ -128,7 +123,7 @@ pub enum Outcome {
 /// What was found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The field to mend: a JSON pointer into a User Source, like `/issuer`.
+    /// The field to mend: a JSON pointer into the registration, like `/issuer`.
     pub pointer: String,
     /// What was found, in a sentence.
     pub found: String,
@@ -146,7 +141,7 @@ pub struct CheckResult {
     pub outcome: Outcome,
 }
 
-/// The fields of a User Source that are checked against its provider.
+/// What is checked of a registration against its provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// The issuer.
@@ -155,20 +150,20 @@ pub struct Candidate<'a> {
     pub scopes: &'a [String],
     /// The claim that identifies the user.
     pub subject_claim: &'a str,
-    /// Where the provider sends people back to.
-    pub callback: Callback,
+    /// What to warn of if the provider does not name itself when it sends people back (RFC 9207) and another provider could
+    /// pass for it; `None` if none can, because the redirect URL is its own.
+    pub unnamed: Option<&'a Finding>,
     /// How the client secret is to be presented.
     pub client_authentication: AuthenticationChoice,
 }
 
-/// Checks a User Source against its provider, within some ten seconds. Fetches each time, at the expense of the project that
+/// Checks a registration against its provider, within some ten seconds. Fetches each time, at the expense of the project that
 /// asks, if there is one. Otherwise one could name addresses that hang at the domain of other projects' provider, and so take the
-/// connections with which all of them sign in there. `has_neighbours` says whether the instance has several projects.
+/// connections with which all of them sign in there.
 pub async fn check(
     providers: &Providers,
     project: Option<ProjectId>,
     candidate: Candidate<'_>,
-    has_neighbours: bool,
 ) -> Vec<CheckResult> {
     let rule = providers.url_rule();
     let mut report = Report::default();
@@ -198,7 +193,7 @@ pub async fn check(
         }
     };
     report.pass(CheckName::Discovery);
-    report.document(&document, candidate, rule, has_neighbours);
+    report.document(&document, candidate, rule);
     match document.endpoint("jwks_uri", rule) {
         Ok(address) => {
             let keys = providers.fetch_keys(project, address.as_str(), FETCH_LIMITS);
@@ -210,7 +205,7 @@ pub async fn check(
     report.finish()
 }
 
-/// The failed checks as violations of the request that brought the source; `Ok` when none failed.
+/// The failed checks as violations of the request that brought the registration; `Ok` when none failed.
 pub fn into_result(results: &[CheckResult]) -> Result<(), Invalid> {
     let mut invalid = Invalid::default();
     for result in results {

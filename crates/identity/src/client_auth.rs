@@ -3,7 +3,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use gatewright_domain::{secret::Secret, user_source::SecretMethod};
+use gatewright_domain::{registration::SecretMethod, secret::Secret};
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};

@@ -4,8 +4,8 @@
 //! redeeming it once more with a secret that is certainly wrong tells them apart.
 
 use gatewright_domain::{
+    registration::{CredentialsVerdict, SecretMethod, TestedCredentials},
     secret::Secret,
-    user_source::{CredentialsVerdict, SecretMethod, TestedCredentials},
 };
 
 use crate::{
@@ -51,8 +51,14 @@ impl From<TestedCredentials> for Probed {
     }
 }
 
-/// Asks the provider of a registration; takes ten seconds at most. The newest secret is the one that is tried.
-pub async fn probe(providers: &Providers, registration: &Registration<'_>, budget: Budget) -> Probed {
+/// Asks the provider of a registration; takes ten seconds at most. The newest secret is the one that is tried; `unreadable`
+/// says what to do if it cannot be opened with the master key.
+pub async fn probe(
+    providers: &Providers,
+    registration: &Registration<'_>,
+    budget: Budget,
+    unreadable: &str,
+) -> Probed {
     let provider = match providers.provider(registration.issuer, budget).await {
         Ok(provider) => provider,
         Err(error) => {
@@ -63,11 +69,7 @@ pub async fn probe(providers: &Providers, registration: &Registration<'_>, budge
         }
     };
     let Some(secret) = registration.secrets.newest() else {
-        return cannot_tell(
-            "The stored client secret cannot be opened with the master key of this instance. Enter it again in the \
-             User Source.",
-        )
-        .into();
+        return cannot_tell(unreadable).into();
     };
     providers
         .visit(registration, &provider, budget)

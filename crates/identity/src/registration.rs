@@ -1,8 +1,8 @@
 //! What a provider knows us by: the client that is registered there.
 
 use gatewright_domain::{
+    registration::{ClientAuthentication, SecretMethod, SecretSlot},
     secret::Secret,
-    user_source::{ClientAuthentication, SecretMethod, SecretSlot},
 };
 
 use crate::discovery::Provider;

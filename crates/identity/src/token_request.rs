@@ -8,8 +8,8 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use gatewright_domain::{
+    registration::{SecretMethod, SecretSlot},
     secret::Secret,
-    user_source::{SecretMethod, SecretSlot},
 };
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};

@@ -1,6 +1,6 @@
 //! What is remembered about the administrators' identity provider, which itself is configured.
 
-use gatewright_domain::user_source::SecretMethod;
+use gatewright_domain::registration::SecretMethod;
 
 use crate::{StoreError, Tx, row::to_word, value::values};
 

@@ -4,8 +4,9 @@
 use gatewright_domain::{
     Timestamp,
     id::{GatewayId, ProjectId, UserSourceId},
+    registration::{ClientAuthentication, ClientSecretSlots, SecretMethod},
     stored_secret::SealedText,
-    user_source::{ClientAuthentication, ClientSecretSlots, SecretMethod, UserSource, UserSourceStatus},
+    user_source::{UserSource, UserSourceStatus},
 };
 
 use crate::{

@@ -6,10 +6,8 @@ use axum::{Json, extract::State, response::Response};
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, UserSourceId},
-    user_source::{
-        AuthenticationChoice, Callback, ConnectionTest, CredentialsVerdict, SecretMethod, SecretSlot,
-        TestOutcome, TestedCheck, UserSource, UserSourceStatus,
-    },
+    registration::{AuthenticationChoice, CredentialsVerdict, SecretMethod, SecretSlot},
+    user_source::{Callback, ConnectionTest, TestOutcome, TestedCheck, UserSource, UserSourceStatus},
 };
 use gatewright_store::user_source::UserSourceFilter;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use gatewright_domain::user_source::AuthenticationChoice;
+use gatewright_domain::registration::AuthenticationChoice;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -29,10 +29,11 @@ use crate::{
 use gatewright_domain::{
     Invalid, Timestamp,
     id::{ProjectId, UserSourceId},
+    registration::{ClientAuthentication, ClientSecretSlots},
     secret::Secret,
     user_source::{
-        ClientAuthentication, ClientSecretSlots, ConnectionTest, UserSource, UserSourceFields,
-        UserSourceStatus, check_client_secret, client_secret_context,
+        ConnectionTest, UserSource, UserSourceFields, UserSourceStatus, check_client_secret,
+        client_secret_context,
     },
 };
 use gatewright_store::{

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Timestamp;
+use crate::{
+    Timestamp,
+    registration::{CredentialsVerdict, TestedCredentials},
+};
 
 /// The last test of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,25 +50,4 @@ pub enum TestOutcome {
     Failed,
     /// It was skipped, because another check failed first.
     Skipped,
-}
-
-/// The result about client ID and secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestedCredentials {
-    /// The verdict.
-    pub verdict: CredentialsVerdict,
-    /// Why, and what to do, in sentences.
-    pub detail: String,
-}
-
-/// Whether the provider accepts client ID and secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CredentialsVerdict {
-    /// The provider accepts them, and refuses a wrong secret.
-    Right,
-    /// The provider refuses them.
-    Wrong,
-    /// Its responses do not show it.
-    CannotTell,
 }

@@ -14,7 +14,6 @@ use gatewright_domain::{
 };
 use gatewright_identity::{
     Budget, Email, Profile, Provider, Redemption, TokenError, Tokens,
-    check::unnamed,
     subject::{self, SubjectError},
 };
 use gatewright_store::{StoreError, Urgency, project, test_sign_in as rows};
@@ -22,6 +21,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{self, Answer, Known},
+    check::unnamed,
     ending::{Ending, Issuing, NotIssued},
     failure::Failure,
     registration::{self, SecretNews},
@@ -199,7 +199,8 @@ impl Claimed {
             user_source_id: self.source.id,
             identity_epoch: self.source.identity_epoch,
         };
-        let code = code::prepare(&app.authorization_server, entry, request, person, grant).ok_or(Failure::Overtaken)?;
+        let code = code::prepare(&app.authorization_server, entry, request, person, grant)
+            .ok_or(Failure::Overtaken)?;
         let answer = Answer::Redirect {
             location: code.location().to_owned(),
         };

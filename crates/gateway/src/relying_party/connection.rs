@@ -2,9 +2,8 @@
 
 use gatewright_domain::{
     Timestamp,
-    user_source::{
-        ConnectionTest, CredentialsVerdict, TestOutcome, TestedCheck, TestedCredentials, UserSource,
-    },
+    registration::{CredentialsVerdict, TestedCredentials},
+    user_source::{ConnectionTest, TestOutcome, TestedCheck, UserSource},
 };
 
 use gatewright_identity::{Budget, credential_probe};
@@ -14,6 +13,10 @@ use super::{
     registration,
 };
 use crate::Gateways;
+
+/// What is said of a source whose secret cannot be opened.
+pub(super) const UNREADABLE: &str = "The stored client secret cannot be opened with the master key of this instance. Enter it again in the \
+                          User Source.";
 
 /// What a test showed.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ pub async fn test(app: &Gateways, source: &UserSource) -> Tested {
 pub(super) async fn probe(app: &Gateways, source: &UserSource) -> TestedCredentials {
     let registration = registration::of(app, source, source.callback);
     let budget = Budget::start(Some(source.project_id));
-    let probed = credential_probe::probe(&app.providers, &registration, budget).await;
+    let probed = credential_probe::probe(&app.providers, &registration, budget, UNREADABLE).await;
     if let Some(method) = probed.other_method {
         registration::remember(app, source, method).await;
     }

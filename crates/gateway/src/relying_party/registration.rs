@@ -2,9 +2,10 @@
 //! and what is remembered of how the provider takes them.
 
 use gatewright_domain::{
+    registration::{ClientSecretSlots, SecretMethod, SecretSlot},
     sealed::Purpose,
     stored_secret::SealedText,
-    user_source::{Callback, ClientSecretSlots, SecretMethod, SecretSlot, UserSource, client_secret_context},
+    user_source::{Callback, UserSource, client_secret_context},
 };
 use gatewright_identity::{
     Budget, ClientSecrets, Provider, Redeemed, Redemption, Registration, TokenError, Tokens,

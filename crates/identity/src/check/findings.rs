@@ -4,21 +4,6 @@ use url::Url;
 
 use super::{Finding, report::finding};
 
-/// What to know about a provider that does not name itself, where its source shares its redirect URL.
-pub fn unnamed(has_neighbours: bool) -> Finding {
-    let found = "The provider does not announce that it names itself when it sends people back (RFC 9207), and this User \
-                 Source shares its redirect URL with others: a hostile provider that is connected to this instance too \
-                 could be handed a code of this one.";
-    let remedy = if has_neighbours {
-        "This instance has several projects, so give this User Source a redirect URL of its own (`callback`: `own`): \
-         register that one at the provider in place of the shared one."
-    } else {
-        "Nothing, as long as you trust all providers connected to this instance. Otherwise give this User Source a \
-         redirect URL of its own (`callback`: `own`)."
-    };
-    finding("/callback", found, remedy)
-}
-
 /// Whether an issuer is one of Azure AD B2C.
 pub(super) fn is_b2c(issuer: &str) -> bool {
     let host = Url::parse(issuer)

@@ -1,12 +1,12 @@
 //! The checks one by one, each with its findings.
 
-use gatewright_domain::user_source::{AuthenticationChoice, Callback, SecretMethod};
+use gatewright_domain::registration::{AuthenticationChoice, SecretMethod};
 use http::StatusCode;
 use url::Url;
 
 use super::{
     Candidate, CheckName, CheckResult, Finding, Outcome,
-    findings::{is_b2c, of_many_tenants, unnamed, without_document},
+    findings::{is_b2c, of_many_tenants, without_document},
 };
 use crate::{
     discovery::{Document, PUSHED_REQUESTS, UrlRule, document_url},
@@ -102,13 +102,7 @@ impl Report {
     }
 
     /// All checks of the discovery document itself.
-    pub(super) fn document(
-        &mut self,
-        document: &Document,
-        candidate: Candidate<'_>,
-        rule: UrlRule,
-        has_neighbours: bool,
-    ) {
+    pub(super) fn document(&mut self, document: &Document, candidate: Candidate<'_>, rule: UrlRule) {
         self.issuer(document, candidate.issuer);
         self.endpoints(document, rule);
         self.code_flow(document);
@@ -116,7 +110,7 @@ impl Report {
         self.client_authentication(document, candidate.client_authentication);
         self.signature_algorithm(document);
         self.scopes(document, candidate.scopes);
-        self.issuer_parameter(document, candidate.callback, has_neighbours);
+        self.issuer_parameter(document, candidate.unnamed);
         self.subject_claim(document, candidate.subject_claim);
     }
 
@@ -343,15 +337,12 @@ impl Report {
         }
     }
 
-    fn issuer_parameter(&mut self, document: &Document, callback: Callback, has_neighbours: bool) {
+    fn issuer_parameter(&mut self, document: &Document, unnamed: Option<&Finding>) {
         let names_itself = document.flag("authorization_response_iss_parameter_supported");
-        if names_itself || callback == Callback::Own {
-            return self.pass(CheckName::IssuerParameter);
+        match unnamed.filter(|_| !names_itself) {
+            Some(unnamed) => self.add(CheckName::IssuerParameter, Outcome::Warning(unnamed.clone())),
+            None => self.pass(CheckName::IssuerParameter),
         }
-        self.add(
-            CheckName::IssuerParameter,
-            Outcome::Warning(unnamed(has_neighbours)),
-        );
     }
 
     fn subject_claim(&mut self, document: &Document, claim: &str) {

@@ -2,7 +2,6 @@
 
 mod reached;
 
-use gatewright_domain::user_source::Callback;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -20,6 +19,15 @@ use crate::{
 };
 
 const RULE: UrlRule = UrlRule { loopback_http: false };
+
+/// What is said of a provider that another could pass for.
+fn another_may_pass() -> Finding {
+    finding(
+        "/callback",
+        "Another may pass for it.",
+        "Trust it, or give it its own.",
+    )
+}
 
 fn results(issuer: &str, changes: &Value, scopes: &[&str], claim: &str) -> Vec<CheckResult> {
     results_with(issuer, changes, scopes, claim, AuthenticationChoice::Automatic)
@@ -56,10 +64,10 @@ fn results_with(
         issuer,
         scopes: &scopes,
         subject_claim: claim,
-        callback: Callback::Shared,
+        unnamed: Some(&another_may_pass()),
         client_authentication: choice,
     };
-    report.document(&document, candidate, RULE, false);
+    report.document(&document, candidate, RULE);
     let keys = json!({"keys": [Signer::new(SignerKind::P256, None).jwk()]});
     report.keys(Ok(jwks::KeySet::parse(
         jwks::Owner::Provider,
@@ -252,40 +260,27 @@ fn a_provider_that_does_not_name_itself_is_a_warning(#[case] changes: Value) {
     let warnings = warnings(&results);
     assert_eq!(warnings.len(), 1);
     assert_eq!(warnings[0].pointer, "/callback");
-    assert!(
-        warnings[0].remedy.contains("you trust all providers"),
-        "{warnings:?}"
-    );
+    assert!(warnings[0] == another_may_pass(), "{warnings:?}");
     assert_eq!(super::warnings(&of(&json!({}))), []);
 }
 
-#[rstest]
-#[case::alone(Callback::Shared, false, Some("you trust all providers"))]
-#[case::among_others(Callback::Shared, true, Some("several projects"))]
-#[case::with_its_own(Callback::Own, true, None)]
-fn a_redirect_url_of_its_own_is_recommended_where_it_helps(
-    #[case] callback: Callback,
-    #[case] has_neighbours: bool,
-    #[case] remedy: Option<&str>,
-) {
+#[test]
+fn a_provider_that_no_other_can_pass_for_need_not_name_itself() {
     let document = Document::parse(br#"{"issuer": "https://idp.example.com"}"#).unwrap();
     let mut report = Report::default();
     let candidate = Candidate {
         issuer: "https://idp.example.com",
         scopes: &[],
         subject_claim: "sub",
-        callback,
+        unnamed: None,
         client_authentication: AuthenticationChoice::Automatic,
     };
-    report.document(&document, candidate, RULE, has_neighbours);
+    report.document(&document, candidate, RULE);
     let results = report.finish();
     let result = results
         .iter()
         .find(|result| result.name == CheckName::IssuerParameter);
-    match (&result.unwrap().outcome, remedy) {
-        (Outcome::Warning(finding), Some(remedy)) => assert!(finding.remedy.contains(remedy), "{finding:?}"),
-        (outcome, remedy) => assert_eq!((outcome, remedy), (&Outcome::Passed, None)),
-    }
+    assert_eq!(result.unwrap().outcome, Outcome::Passed);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use axum::{
     routing::any,
 };
 use futures_util::stream;
-use gatewright_domain::user_source::SecretMethod;
+use gatewright_domain::registration::SecretMethod;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};

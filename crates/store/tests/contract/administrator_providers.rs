@@ -1,6 +1,6 @@
 //! What is remembered about the administrators' identity provider.
 
-use gatewright_domain::user_source::SecretMethod::{Basic, Post};
+use gatewright_domain::registration::SecretMethod::{Basic, Post};
 use gatewright_store::administrator_provider::{find_method, note_method};
 
 use crate::world::{World, commit, contract, look};

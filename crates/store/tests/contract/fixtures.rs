@@ -8,11 +8,12 @@ use gatewright_domain::{
     grant::{AuthorizationCode, Grant, Person, RefreshToken},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
     project::Project,
+    registration::{ClientAuthentication, ClientSecretSlots},
     server::{CustomHeader, IdentityForwarding, Server},
     stored_secret::{SealedText, StoredSecret},
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
-    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, UserSource, UserSourceStatus},
 };
 use gatewright_store::{
     gateway::{self, GatewayWrite},

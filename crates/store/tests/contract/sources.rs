@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use gatewright_domain::{
     gateway::GatewayStatus,
+    registration::{AuthenticationChoice, CredentialsVerdict, SecretMethod, TestedCredentials},
     stored_secret::SealedText,
-    user_source::{
-        AuthenticationChoice, ConnectionTest, CredentialsVerdict, SecretMethod, TestOutcome, TestedCheck,
-        TestedCredentials, UserSource, UserSourceStatus,
-    },
+    user_source::{ConnectionTest, TestOutcome, TestedCheck, UserSource, UserSourceStatus},
 };
 use gatewright_store::{
     PageRequest, authorization_code, gateway, grant, user,

@@ -8,7 +8,8 @@ use gatewright_domain::{
     Timestamp,
     gateway::GatewayStatus,
     id::UserSourceId,
-    user_source::{Callback, ConnectionTest, CredentialsVerdict, TestOutcome, UserSource, UserSourceStatus},
+    registration::CredentialsVerdict,
+    user_source::{Callback, ConnectionTest, TestOutcome, UserSource, UserSourceStatus},
 };
 
 use super::state::{self, Notice, Way};

@@ -1,7 +1,8 @@
 //! The fields of a source between form and service.
 
 use gatewright_domain::{
-    user_source::{AuthenticationChoice, Callback, UserSource},
+    registration::AuthenticationChoice,
+    user_source::{Callback, UserSource},
     words::Worded,
 };
 

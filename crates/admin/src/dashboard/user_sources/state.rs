@@ -2,7 +2,8 @@
 
 use gatewright_domain::{
     Timestamp,
-    user_source::{SecretMethod, SecretSlot, UserSource, UserSourceStatus},
+    registration::{SecretMethod, SecretSlot},
+    user_source::{UserSource, UserSourceStatus},
 };
 
 use crate::dashboard::{

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use gatewright_domain::{
     Timestamp,
+    registration::{AuthenticationChoice, ClientAuthentication, SecretMethod},
     token_hash::TokenHash,
-    user_source::{AuthenticationChoice, ClientAuthentication, SecretMethod},
 };
 use gatewright_identity::{
     Binding, Budget, ClientSecrets, IdToken, IdTokenError, IssuerDifference, Malformed, Outcome,

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use gatewright_domain::{
     audit::Origin,
-    user_source::{
-        AuthenticationChoice, Callback, ConnectionTest, CredentialsVerdict, TestOutcome, UserSource,
-    },
+    registration::{AuthenticationChoice, CredentialsVerdict},
+    user_source::{Callback, ConnectionTest, TestOutcome, UserSource},
 };
 use gatewright_store::PageRequest;
 use rstest::rstest;

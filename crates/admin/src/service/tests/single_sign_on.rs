@@ -6,7 +6,7 @@ mod world;
 use std::sync::Arc;
 
 use axum::body::Body;
-use gatewright_domain::{audit::Origin, secret::Secret, user_source::SecretMethod};
+use gatewright_domain::{audit::Origin, registration::SecretMethod, secret::Secret};
 use gatewright_store::PageRequest;
 use http::{HeaderValue, Request, header};
 use serde_json::json;

@@ -2,7 +2,8 @@
 
 use gatewright_domain::{
     id::{ProjectId, UserSourceId},
-    user_source::{CredentialsVerdict, UserSource},
+    registration::CredentialsVerdict,
+    user_source::UserSource,
 };
 use gatewright_store::user_source as rows;
 

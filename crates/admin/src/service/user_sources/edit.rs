@@ -2,11 +2,12 @@
 
 use gatewright_domain::{
     Invalid,
+    registration::{ClientAuthentication, ClientSecretSlots},
     sealed::Purpose,
     secret::Secret,
     user_source::{
-        ClientAuthentication, ClientSecretSlots, UserSource, UserSourceFields, UserSourceStatus,
-        check_client_secret, check_issuer, client_secret_context, same_origin,
+        UserSource, UserSourceFields, UserSourceStatus, check_client_secret, check_issuer,
+        client_secret_context, same_origin,
     },
 };
 use url::Url;

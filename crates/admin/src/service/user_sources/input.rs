@@ -1,8 +1,9 @@
 //! What the API takes for a User Source.
 
 use gatewright_domain::{
+    registration::AuthenticationChoice,
     secret::Secret,
-    user_source::{AuthenticationChoice, Callback, UserSourceStatus},
+    user_source::{Callback, UserSourceStatus},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;

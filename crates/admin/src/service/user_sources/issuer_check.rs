@@ -11,7 +11,8 @@ use std::{
 use gatewright_domain::{
     Invalid,
     id::ProjectId,
-    user_source::{AuthenticationChoice, TestedCheck, UserSourceFields},
+    registration::AuthenticationChoice,
+    user_source::{TestedCheck, UserSourceFields},
 };
 use moka::sync::Cache;
 

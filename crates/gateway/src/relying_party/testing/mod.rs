@@ -10,8 +10,9 @@ use gatewright_domain::{
     clock::FixedClock,
     entropy::{SeededEntropy, SystemEntropy},
     id::{ProjectId, UserSourceId},
+    registration::{ClientAuthentication, ClientSecretSlots},
     stored_secret::SealedText,
-    user_source::{Callback, ClientAuthentication, ClientSecretSlots, UserSource, UserSourceStatus},
+    user_source::{Callback, UserSource, UserSourceStatus},
 };
 
 pub use gatewright_identity::testing::{Fault, HostileProvider, SECRET, Script, TokenRule, literals};

@@ -1,6 +1,6 @@
 //! How the client secret is sent: the way that the provider takes is found out, remembered, and named when none works.
 
-use gatewright_domain::user_source::{
+use gatewright_domain::registration::{
     AuthenticationChoice, CredentialsVerdict,
     SecretMethod::{self, Basic, Post},
 };

@@ -4,9 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, poll};
 use gatewright_domain::{
-    id::ProjectId,
-    token_hash::TokenHash,
-    user_source::{AuthenticationChoice, Callback},
+    id::ProjectId, registration::AuthenticationChoice, token_hash::TokenHash, user_source::Callback,
 };
 use gatewright_identity::ProviderError;
 use gatewright_store::claimed_sign_in;

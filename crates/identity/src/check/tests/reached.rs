@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use gatewright_core::testing::TestCore;
-use gatewright_domain::user_source::{AuthenticationChoice, Callback};
+use gatewright_domain::registration::AuthenticationChoice;
 use serde_json::{Value, json};
 
 use crate::{
@@ -39,7 +39,8 @@ struct Typed {
     issuer: String,
     scopes: Vec<String>,
     claim: &'static str,
-    callback: Callback,
+    /// Whether another provider could pass for it.
+    is_shared: bool,
     choice: AuthenticationChoice,
 }
 
@@ -242,23 +243,28 @@ fn numbered(script: &Script, number: usize) -> Value {
 }
 
 /// All that a check says: of what holds, of what does not, and what to do.
-async fn said(world: &World, change: fn(&mut Typed), has_neighbours: bool) -> BTreeSet<String> {
+async fn said(world: &World, change: fn(&mut Typed)) -> BTreeSet<String> {
     let mut typed = Typed {
         issuer: world.provider.issuer().to_owned(),
         scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         claim: "sub",
-        callback: Callback::Shared,
+        is_shared: true,
         choice: AuthenticationChoice::Automatic,
     };
     change(&mut typed);
+    let unnamed = Finding {
+        pointer: "/callback".to_owned(),
+        found: "Another may pass for it.".to_owned(),
+        remedy: "Trust it.".to_owned(),
+    };
     let candidate = Candidate {
         issuer: &typed.issuer,
         scopes: &typed.scopes,
         subject_claim: typed.claim,
-        callback: typed.callback,
+        unnamed: typed.is_shared.then_some(&unnamed),
         client_authentication: typed.choice,
     };
-    let results = check(&world.providers, None, candidate, has_neighbours).await;
+    let results = check(&world.providers, None, candidate).await;
     let words = results.into_iter().filter_map(|result| match result.outcome {
         Outcome::Passed => Some(result.name.when_passed().to_owned()),
         Outcome::Warning(finding) | Outcome::Failed(finding) => Some(words(&finding)),
@@ -277,17 +283,17 @@ async fn every_finding_and_remedy_is_that_of_one_of_these_providers() {
     for (does, types, piece) in ROWS {
         let world = World::new().await;
         does(&mut world.provider.script(), world.provider.issuer());
-        let said = said(&world, types, false).await;
+        let said = said(&world, types).await;
         assert!(
             said.iter().any(|words| words.contains(piece)),
             "{piece:?}: {said:?}"
         );
         all.extend(said);
     }
-    // Among other projects, a redirect URL of its own is recommended; with one there is nothing to say.
+    // Where no other can pass for it, a provider need not name itself.
     let world = World::new().await;
-    all.extend(said(&world, as_usual, true).await);
-    let own = said(&world, |typed| typed.callback = Callback::Own, true).await;
+    all.extend(said(&world, as_usual).await);
+    let own = said(&world, |typed| typed.is_shared = false).await;
     assert!(own.contains(CheckName::IssuerParameter.when_passed()), "{own:?}");
     // Azure AD B2C is known by its host, and answers so at its default issuer.
     let b2c = "https://acme.b2clogin.com/1b2c3d4e/v2.0/";

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use gatewright_domain::{
+    registration::CredentialsVerdict::{self, CannotTell, Right, Wrong},
     stored_secret::SealedText,
-    user_source::CredentialsVerdict::{self, CannotTell, Right, Wrong},
 };
 use serde_json::{Value, json};
 
 use crate::relying_party::testing::literals;
 use crate::relying_party::{
-    connection::probe,
+    connection::{self, probe},
     testing::tested,
     testing::{Fault, Script, TokenRule, World},
 };
@@ -226,7 +226,11 @@ async fn every_word_of_the_probe_is_reached() {
     let told = probe(&world.app, &world.source).await;
     assert!(told.detail.contains("Test again in a minute"), "{}", told.detail);
     said.insert(told.detail);
-    for text in literals(include_str!("../../../../../identity/src/credential_probe.rs")) {
+    let texts = [
+        literals(include_str!("../../../../../identity/src/credential_probe.rs")),
+        vec![connection::UNREADABLE.to_owned()],
+    ];
+    for text in texts.concat() {
         let reached = said.iter().any(|detail| detail.contains(&text));
         assert!(reached, "no test reaches {text:?}");
     }

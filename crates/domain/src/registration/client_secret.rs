@@ -1,16 +1,16 @@
-//! The client secret of a source and its rotation.
+//! The client secret of a registration and its rotation.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, id::UserSourceId, stored_secret::SealedText};
+use crate::{Timestamp, stored_secret::SealedText};
 
 /// How long the newest secret is tried first without having been accepted. After a day it is more likely a typing
 /// error than a slow provider, and the attempt would slow down every sign-in.
 const TRIAL: Duration = Duration::from_hours(24);
 
-/// One of the two secrets of a source.
+/// One of the two secrets of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretSlot {
@@ -20,7 +20,7 @@ pub enum SecretSlot {
     Previous,
 }
 
-/// The client secret of a source during a rotation: the newest is tried first, the previous one stays as a fallback
+/// The client secret of a registration during a rotation: the newest is tried first, the previous one stays as a fallback
 /// until the newest has succeeded once. If that does not happen within a day, they swap places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSecretSlots {
@@ -37,7 +37,7 @@ pub struct ClientSecretSlots {
 }
 
 impl ClientSecretSlots {
-    /// The slots of a source that is new, or whose issuer moved to another origin: what was stored for the old one is deleted.
+    /// The slots of a registration that is new, or whose issuer moved to another origin: what was stored for the old one is deleted.
     pub fn fresh(secret: SealedText, now: Timestamp) -> Self {
         Self {
             current: secret,
@@ -95,16 +95,9 @@ impl ClientSecretSlots {
     }
 }
 
-/// The context under which a source's client secret is sealed (`Purpose::StoredSecret`). It is the same for the
-/// current and the previous one, because a rotation moves a secret from one column to the other.
-pub fn client_secret_context(id: UserSourceId) -> String {
-    format!("user_sources/client_secret/{id}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::FixedClock, entropy::SeededEntropy};
 
     #[test]
     fn the_fallback_is_the_secret_that_last_worked() {
@@ -149,12 +142,5 @@ mod tests {
         assert_eq!(slots.in_use(at(20)), Previous);
         assert_eq!(slots.order(at(20)), [Current, Previous]);
         assert!(slots.needs_attention());
-    }
-
-    #[test]
-    fn the_context_of_a_secret_names_its_row_and_no_column_that_it_could_leave() {
-        let id = UserSourceId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(1));
-        let context = client_secret_context(id);
-        assert_eq!(context, format!("user_sources/client_secret/{id}"));
     }
 }

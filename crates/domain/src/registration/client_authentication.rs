@@ -1,4 +1,4 @@
-//! How the client secret of a source is sent to its provider (OpenID Connect Core section 9).
+//! How a client secret is sent to the provider (OpenID Connect Core section 9).
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ impl AuthenticationChoice {
     }
 }
 
-/// How a source authenticates.
+/// How a client authenticates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClientAuthentication {
     /// What was chosen.
