@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gatewright_mcp::{
     listing::{ListKind, ServerList, parse_page},
     merge::page_of_cursor,
-    naming::Naming,
+    naming::{NAME_CHARS_MAX, Naming},
     param_headers::ParamHeaders,
 };
 use libfuzzer_sys::fuzz_target;
@@ -25,10 +25,10 @@ fuzz_target!(|data: &[u8]| {
             );
             assert!(gatewright_fuzz::is_json(&entry.raw) != Some(false));
             let exposed = Naming::Prefixed.expose("server", &entry.key);
-            assert_eq!(
-                Naming::Prefixed.split(&exposed),
-                Some((Some("server"), &*entry.key))
-            );
+            let own = Naming::Prefixed.unchanged("server", &exposed);
+            assert!(own.is_none_or(|own| *own == *entry.key));
+            let accepted = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+            assert!(exposed.starts_with("server_") && exposed.len() <= NAME_CHARS_MAX && exposed.bytes().all(accepted));
             let names: std::collections::HashSet<_> = entry.param_headers.names().collect();
             assert_eq!(
                 names.len(),

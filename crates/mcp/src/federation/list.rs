@@ -135,7 +135,7 @@ impl<P: Peers> Federation<P> {
     ) -> Vec<Result<Option<Catalog>, Unavailable>> {
         let asked = plan.servers.iter().map(async |offered| {
             let server = &offered.server;
-            if offered.own_name(plan.naming, name).is_some() {
+            if offered.could_have(plan.naming, name) {
                 return catalog(&self.lists, server, kind, caller, freshness)
                     .await
                     .map(Some);

@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use super::{
     choice::OfServer,
-    naming::{NameReport, Naming, Selection, Shared},
+    naming::Naming,
+    selection::{NameReport, Named, Selection},
 };
 use crate::wire::{
     json::json_string,
@@ -25,8 +26,8 @@ const CURSOR_PREFIX: &str = "page:";
 /// One server's part in a merged list.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// The server's slug.
-    pub slug: &'a str,
+    /// What its names begin with, where they do.
+    pub prefix: &'a str,
     /// Its list; `None` while it is down.
     pub list: Option<&'a ServerList>,
     /// Which of them are offered.
@@ -63,41 +64,40 @@ impl Merged {
     }
 
     fn with_page_bytes(kind: ListKind, naming: Naming, sources: &[Source<'_>], page_bytes: usize) -> Self {
-        let (naming, shared) = if kind.is_named() {
-            (naming, Shared::Neither)
-        } else {
-            (Naming::Plain, Shared::First)
-        };
-        let (selection, reports) = Selection::build_indexed(
-            naming,
-            shared,
-            sources.iter().map(|source| {
-                (
-                    source.slug,
-                    offered(source).map(|(index, entry)| (index, &*entry.key)),
-                )
-            }),
-        );
+        let named: Vec<(Named<'_>, &Entry)> = sources
+            .iter()
+            .enumerate()
+            .flat_map(|(server, source)| {
+                offered(source).map(move |(index, entry)| (server, source, index, entry))
+            })
+            .map(|(server, source, index, entry)| {
+                let named = Named {
+                    server,
+                    entry: index,
+                    upstream_name: &entry.key,
+                    exposed: naming.expose_entry(kind, source.prefix, &entry.key),
+                };
+                (named, entry)
+            })
+            .collect();
+        let (selection, reports) = Selection::build(named.iter().map(|(named, _)| named));
         let mut items = Vec::new();
         let mut pages = vec![0];
         let mut filled = 0;
-        for (server, source) in sources.iter().enumerate() {
-            for (index, entry) in offered(source) {
-                let exposed = naming.expose(source.slug, &entry.key);
-                let leads_here = selection
-                    .resolve(&exposed)
-                    .is_some_and(|target| target.server == server && target.entry == index);
-                if !leads_here {
-                    continue;
-                }
-                let item = renamed(entry, &exposed);
-                if filled > 0 && filled + item.len() > page_bytes {
-                    pages.push(items.len());
-                    filled = 0;
-                }
-                filled += item.len() + 1;
-                items.push(item);
+        for (named, entry) in &named {
+            let leads_here = selection
+                .resolve(&named.exposed)
+                .is_some_and(|target| target.server == named.server && target.entry == named.entry);
+            if !leads_here {
+                continue;
             }
+            let item = renamed(entry, &named.exposed);
+            if filled > 0 && filled + item.len() > page_bytes {
+                pages.push(items.len());
+                filled = 0;
+            }
+            filled += item.len() + 1;
+            items.push(item);
         }
         Self {
             selection,
@@ -209,7 +209,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{federation::naming::Finding, wire::listing::parse_page};
+    use crate::{federation::selection::Finding, wire::listing::parse_page};
 
     const HINT: CacheHint = CacheHint {
         ttl_ms: 60_000,
@@ -225,9 +225,9 @@ mod tests {
         list
     }
 
-    fn source<'a>(slug: &'a str, list: Option<&'a ServerList>) -> Source<'a> {
+    fn source<'a>(prefix: &'a str, list: Option<&'a ServerList>) -> Source<'a> {
         Source {
-            slug,
+            prefix,
             list,
             chosen: &OfServer::All,
         }
@@ -305,6 +305,18 @@ mod tests {
         let merged = Merged::new(ListKind::Tools, Naming::Plain, &[source("s", Some(&one))]);
         assert_eq!(result(&merged, Era::Legacy), r#"{"tools":[{"name":"a","n":1}]}"#);
         assert_eq!(merged.reports[0].finding, Finding::Duplicate);
+
+        let two = list(
+            ListKind::Tools,
+            r#"{"tools":[{"name":"a","n":3},{"name":"b.c"}]}"#,
+        );
+        let sources = [source("s", Some(&one)), source("s2", Some(&two))];
+        let merged = Merged::new(ListKind::Tools, Naming::Plain, &sources);
+        let changed = Naming::Plain.expose("s2", "b.c");
+        assert_eq!(
+            result(&merged, Era::Legacy),
+            format!(r#"{{"tools":[{{"name":"a","n":1}},{{"name":"{changed}"}}]}}"#)
+        );
 
         let one = list(
             ListKind::Resources,

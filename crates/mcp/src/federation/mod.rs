@@ -24,6 +24,7 @@ pub(crate) mod plan;
 mod resolved;
 mod resources;
 mod seen_uris;
+pub mod selection;
 mod server;
 pub(crate) mod servers;
 pub(crate) mod subscribed;

@@ -1,271 +1,202 @@
-//! How tools and prompts of several servers are named, and found again.
+//! How tools and prompts of servers are named for clients.
 //!
-//! A server's slug has no underscore, so `{server}_{name}` can be read in one way only. The rule is checked all the same:
-//! a name that two servers would expose is offered by neither, because whichever came first could shadow the other.
+//! Every name is one that model providers accept: at most 64 letters, digits, `_` and `-`. A name that is one already stays as
+//! it is. What else stands in another becomes `_`, what is too long is cut, and it ends in a short hash of the name it was
+//! made of, so that two names stay two. The name of a tool depends on nothing but its server's prefix and its name there: it is
+//! the same on every replica and after every restart, whatever else is offered.
+//!
+//! A prefix has no underscore, so `{prefix}_{name}` can be read in one way only, and no server can take the name of a tool of
+//! another.
 
-use std::collections::{HashMap, HashSet};
+use std::{borrow::Cow, fmt::Write as _};
 
-/// Names longer than this are reported: tool names should have 1 to 128 characters (MCP 2026-07-28, Tools, "Tool Names").
-pub const RECOMMENDED_NAME_CHARS: usize = 128;
+use sha2::{Digest as _, Sha256};
 
-/// How names are exposed. It depends on the number of servers chosen, never on their health.
+use crate::wire::listing::ListKind;
+
+/// The most characters of a name: the API of no large model provider takes longer names of tools, and some take 64.
+pub const NAME_CHARS_MAX: usize = 64;
+/// What stands before the hash of a name that was changed. A server's own name that ends like one of these is changed too, so
+/// that it cannot be taken for another.
+const MARK: &str = "_x";
+/// Bytes of the hash, each two digits.
+const HASH_BYTES: usize = 5;
+/// Characters at the end of a name that was changed.
+const TAIL_CHARS: usize = MARK.len() + 2 * HASH_BYTES;
+
+/// How names are exposed. It depends on the configuration of the gateway, never on the health of its servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// One server is chosen: names stay as they are.
+    /// Names begin with nothing.
     Plain,
-    /// Several are chosen: `{server}_{name}`.
+    /// `{prefix}_{name}`.
     Prefixed,
 }
 
 impl Naming {
-    /// The naming for that many chosen servers.
-    pub const fn for_servers(count: usize) -> Self {
-        if count > 1 { Self::Prefixed } else { Self::Plain }
+    /// The exposed name of `name` at the server with this prefix.
+    pub fn expose(self, prefix: &str, name: &str) -> String {
+        let full = match self {
+            Self::Plain => Cow::Borrowed(name),
+            Self::Prefixed => Cow::Owned(format!("{prefix}_{name}")),
+        };
+        if is_accepted(&full) && !ends_in_hash(&full) {
+            return full.into_owned();
+        }
+        let stem = full.chars().take(NAME_CHARS_MAX - TAIL_CHARS);
+        let mut exposed: String = stem
+            .map(|stands| if is_plain(stands) { stands } else { '_' })
+            .collect();
+        exposed.push_str(MARK);
+        for byte in &Sha256::digest(full.as_bytes())[..HASH_BYTES] {
+            let _ = write!(exposed, "{byte:02x}");
+        }
+        exposed
     }
 
-    /// The exposed name of `name` at the server with this slug.
-    pub fn expose(self, slug: &str, name: &str) -> String {
+    /// What clients know an entry of this kind by: URIs and templates stay as they are, because links in results name them.
+    pub fn expose_entry<'k>(self, kind: ListKind, prefix: &str, key: &'k str) -> Cow<'k, str> {
+        if kind.is_named() {
+            Cow::Owned(self.expose(prefix, key))
+        } else {
+            Cow::Borrowed(key)
+        }
+    }
+
+    /// Whether something of the server with this prefix could have this exposed name. Whether it has, only the selection says.
+    pub fn could_be_of(self, prefix: &str, exposed: &str) -> bool {
+        self.without_prefix(prefix, exposed).is_some()
+    }
+
+    /// The name at the server with this prefix, where the exposed one says it: it could be of this server, and was not changed.
+    pub fn unchanged<'n>(self, prefix: &str, exposed: &'n str) -> Option<&'n str> {
+        let name = self.without_prefix(prefix, exposed)?;
+        (is_accepted(exposed) && !ends_in_hash(exposed)).then_some(name)
+    }
+
+    fn without_prefix<'n>(self, prefix: &str, exposed: &'n str) -> Option<&'n str> {
         match self {
-            Self::Plain => name.to_owned(),
-            Self::Prefixed => format!("{slug}_{name}"),
-        }
-    }
-
-    /// The slug and the name that an exposed name was made of; without a slug where names are plain.
-    /// Says nothing about whether it is offered: only [`Selection::resolve`] does.
-    pub fn split(self, exposed: &str) -> Option<(Option<&str>, &str)> {
-        match self {
-            Self::Plain => Some((None, exposed)),
-            Self::Prefixed => exposed.split_once('_').map(|(slug, name)| (Some(slug), name)),
+            Self::Plain => Some(exposed),
+            // A prefix holds no underscore, so the first one ends it.
+            Self::Prefixed => exposed.strip_prefix(prefix)?.strip_prefix('_'),
         }
     }
 }
 
-/// Where a call goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The server, as the index it had in the list the selection was built from.
-    pub server: usize,
-    /// The entry's index in that server's list.
-    pub entry: usize,
-    /// The name at that server.
-    pub upstream_name: Box<str>,
+const fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
 }
 
-/// Something that was left out, or is offered with a warning.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameReport {
-    /// The server's index.
-    pub server: usize,
-    /// The name at that server.
-    pub upstream_name: Box<str>,
-    /// The name it would have.
-    pub exposed: Box<str>,
-    /// What happened.
-    pub finding: Finding,
+/// Whether model providers accept a name.
+fn is_accepted(name: &str) -> bool {
+    !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(is_plain)
 }
 
-/// What a report is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
-    /// The server lists this name more than once; the first is offered.
-    Duplicate,
-    /// Two servers would expose this name; none of them is offered.
-    Collision,
-    /// A server before it in the gateway's order lists this URI too, and serves it.
-    ServedByFirst,
-    /// Longer than the protocol recommends; offered, but some clients will refuse it.
-    TooLong,
-}
-
-/// What becomes of a name that two servers would expose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shared {
-    /// It is offered by neither: one could shadow the other.
-    Neither,
-    /// It is offered by the first: URIs stay as their servers wrote them, because links in results name them.
-    First,
-}
-
-/// Exposed names and where they lead: exact, and one to one.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    by_name: HashMap<Box<str>, Target>,
-}
-
-impl Selection {
-    /// Builds it from the slug and the names, in order, of each server.
-    pub fn build<'a, N>(
-        naming: Naming,
-        servers: impl IntoIterator<Item = (&'a str, N)>,
-    ) -> (Self, Vec<NameReport>)
-    where
-        N: IntoIterator<Item = &'a str>,
-    {
-        let named = servers
-            .into_iter()
-            .map(|(slug, names)| (slug, names.into_iter().enumerate()));
-        Self::build_indexed(naming, Shared::Neither, named)
-    }
-
-    /// The same where the entries offered are not all entries of a server's list: each comes with its index there.
-    pub fn build_indexed<'a, N>(
-        naming: Naming,
-        shared: Shared,
-        servers: impl IntoIterator<Item = (&'a str, N)>,
-    ) -> (Self, Vec<NameReport>)
-    where
-        N: IntoIterator<Item = (usize, &'a str)>,
-    {
-        let mut by_name: HashMap<Box<str>, Target> = HashMap::new();
-        let mut reports = Vec::new();
-        let mut collided: HashSet<Box<str>> = HashSet::new();
-        for (server, (slug, names)) in servers.into_iter().enumerate() {
-            for (entry, name) in names {
-                let exposed: Box<str> = naming.expose(slug, name).into();
-                let mut report = |server, upstream_name: &str, finding| {
-                    reports.push(NameReport {
-                        server,
-                        upstream_name: upstream_name.into(),
-                        exposed: exposed.clone(),
-                        finding,
-                    });
-                };
-                match by_name.get(&exposed) {
-                    Some(other) if other.server == server => {
-                        report(server, name, Finding::Duplicate);
-                        continue;
-                    }
-                    Some(_) if shared == Shared::First => {
-                        report(server, name, Finding::ServedByFirst);
-                        continue;
-                    }
-                    Some(other) => {
-                        if collided.insert(exposed.clone()) {
-                            report(other.server, &other.upstream_name, Finding::Collision);
-                        }
-                        report(server, name, Finding::Collision);
-                        continue;
-                    }
-                    None => {}
-                }
-                if shared == Shared::Neither && exposed.chars().count() > RECOMMENDED_NAME_CHARS {
-                    report(server, name, Finding::TooLong);
-                }
-                let target = Target {
-                    server,
-                    entry,
-                    upstream_name: name.into(),
-                };
-                by_name.insert(exposed, target);
-            }
-        }
-        for name in &collided {
-            by_name.remove(name);
-        }
-        (Self { by_name }, reports)
-    }
-
-    /// Where an exposed name leads.
-    pub fn resolve(&self, exposed: &str) -> Option<&Target> {
-        self.by_name.get(exposed)
-    }
-
-    /// How many names there are.
-    pub fn len(&self) -> usize {
-        self.by_name.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
-    }
+/// Whether a name ends as one that was changed does.
+fn ends_in_hash(name: &str) -> bool {
+    let tail = name.len().checked_sub(TAIL_CHARS).and_then(|at| name.get(at..));
+    let digits = tail.and_then(|tail| tail.strip_prefix(MARK));
+    digits.is_some_and(|digits| {
+        digits
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
     use proptest::prelude::*;
 
     use super::*;
 
-    fn build(naming: Naming, servers: &[(&str, &[&str])]) -> (Selection, Vec<(Finding, usize, String)>) {
-        let servers = servers.iter().map(|(slug, names)| (*slug, names.iter().copied()));
-        let (selection, reports) = Selection::build(naming, servers);
-        let reports = reports
-            .into_iter()
-            .map(|report| (report.finding, report.server, report.exposed.into()))
-            .collect();
-        (selection, reports)
+    #[test]
+    fn a_name_that_models_accept_stays_as_it_is() {
+        let longest = "n".repeat(NAME_CHARS_MAX);
+        for name in [
+            "read",
+            "Read-File_2",
+            "_",
+            "x3fa9c2d1e0",
+            "a_x3FA9C2D1E0",
+            &longest,
+        ] {
+            assert_eq!(Naming::Plain.expose("files", name), name);
+            assert_eq!(Naming::Plain.unchanged("files", name), Some(name));
+        }
+        assert_eq!(Naming::Prefixed.expose("files", "read"), "files_read");
+        assert_eq!(
+            Naming::Prefixed.unchanged("files", "files_read_all"),
+            Some("read_all")
+        );
+        assert_eq!(Naming::Prefixed.unchanged("file", "files_read"), None);
+        assert!(!Naming::Prefixed.could_be_of("files", "read"));
     }
 
+    /// The names themselves are written here: clients, prompts and models remember them, so they must never become others.
     #[test]
-    fn the_number_of_servers_decides() {
-        assert_eq!(Naming::for_servers(1).expose("files", "read"), "read");
-        assert_eq!(Naming::for_servers(2).expose("files", "read"), "files_read");
-        assert_eq!(
-            Naming::Prefixed.split("files_read_all"),
-            Some((Some("files"), "read_all"))
-        );
-        assert_eq!(Naming::Prefixed.split("read"), None);
-        assert_eq!(Naming::Plain.split("a_b"), Some((None, "a_b")));
-    }
-
-    #[test]
-    fn resolves_exactly() {
-        let (selection, reports) = build(Naming::Prefixed, &[("a", &["x", "b_x"]), ("a-b", &["x"])]);
-        assert_eq!(reports, []);
-        assert_eq!(selection.len(), 3);
-        let target = selection.resolve("a_b_x").expect("is offered");
-        assert_eq!(
-            (target.server, target.entry, &*target.upstream_name),
-            (0, 1, "b_x")
-        );
-        for unknown in ["x", "A_x", "a_X", "a_x ", "a_", "", "a-b_b_x"] {
-            assert_eq!(selection.resolve(unknown), None, "{unknown}");
+    fn a_changed_name_is_the_same_for_ever() {
+        let long = "n".repeat(NAME_CHARS_MAX);
+        for (naming, name, exposed) in [
+            (Naming::Plain, "files.read", "files_read_x601e4eb608"),
+            (Naming::Plain, "lies/größe", "lies_gr__e_x493ee08eae"),
+            (Naming::Plain, "", "_xe3b0c44298"),
+            (Naming::Prefixed, "files.read", "s-1_files_read_x4cdfc75343"),
+            (
+                Naming::Prefixed,
+                &long,
+                &format!("s-1_{}_xe642fc6490", "n".repeat(48)),
+            ),
+            (Naming::Plain, "a_x0123456789", "a_x0123456789_x3ad289cfc8"),
+        ] {
+            assert_eq!(naming.expose("s-1", name), exposed, "{name}");
+            assert_eq!(naming.unchanged("s-1", exposed), None);
+            assert!(naming.could_be_of("s-1", exposed));
         }
     }
 
-    #[test]
-    fn a_name_listed_twice_counts_once_and_a_shared_one_not_at_all() {
-        let (selection, reports) = build(Naming::Plain, &[("a", &["x", "y", "x"]), ("b", &["y", "z", "y"])]);
-        assert_eq!(selection.resolve("x").map(|target| target.entry), Some(0));
-        assert_eq!(selection.resolve("y"), None);
-        assert!(selection.resolve("z").is_some());
-        assert_eq!(
-            reports,
-            [
-                (Finding::Duplicate, 0, "x".to_owned()),
-                (Finding::Collision, 0, "y".to_owned()),
-                (Finding::Collision, 1, "y".to_owned()),
-                (Finding::Collision, 1, "y".to_owned()),
-            ]
-        );
+    fn prefix() -> impl Strategy<Value = String> {
+        "[a-z0-9-]{1,40}"
     }
 
-    #[test]
-    fn long_names_are_offered_and_reported() {
-        let long = "n".repeat(RECOMMENDED_NAME_CHARS);
-        let (selection, reports) = build(Naming::Prefixed, &[("a", &[&long]), ("b", &["x"])]);
-        assert_eq!(selection.len(), 2);
-        assert_eq!(reports, [(Finding::TooLong, 0, format!("a_{long}"))]);
+    /// Names as servers have them, and such as could be mistaken for others: long ones that begin alike, and ones that end
+    /// like a changed name.
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[a-zA-Z0-9_./ -]{0,70}",
+            "n{50,70}[ab.]{0,2}",
+            "[ab_.]{0,3}_x[0-9a-f]{10}",
+        ]
     }
 
     proptest! {
-        /// No two tools ever share a name, and each name leads back to the tool it came from.
         #[test]
-        fn is_one_to_one(names in proptest::collection::vec(proptest::collection::btree_set("[a-z_]{0,4}", 0..6), 1..4)) {
-            let slugs = ["a", "b", "a-b"];
-            let servers = names.iter().enumerate().map(|(index, names)| (slugs[index], names.iter().map(String::as_str)));
-            let (selection, reports) = Selection::build(Naming::Prefixed, servers);
-            prop_assert!(reports.is_empty());
-            let offered: usize = names.iter().map(std::collections::BTreeSet::len).sum();
-            prop_assert_eq!(selection.len(), offered);
-            for (server, names) in names.iter().enumerate() {
+        fn every_exposed_name_is_one_that_models_accept(prefix in prefix(), name in name()) {
+            for naming in [Naming::Plain, Naming::Prefixed] {
+                let exposed = naming.expose(&prefix, &name);
+                prop_assert!(is_accepted(&exposed), "{}", exposed);
+                prop_assert!(naming.could_be_of(&prefix, &exposed));
+                match naming.unchanged(&prefix, &exposed) {
+                    Some(own) => prop_assert_eq!(own, &name),
+                    None => prop_assert!(ends_in_hash(&exposed)),
+                }
+            }
+        }
+
+        /// Different names stay different, of one server as of several, and of an exposed name only one server can be.
+        #[test]
+        fn no_two_names_become_one(servers in proptest::collection::btree_map(prefix(), proptest::collection::btree_set(name(), 0..12), 1..4)) {
+            let mut made_of = HashMap::new();
+            for (prefix, names) in &servers {
+                let plain: BTreeSet<_> = names.iter().map(|name| Naming::Plain.expose(prefix, name)).collect();
+                prop_assert_eq!(plain.len(), names.len());
                 for name in names {
-                    let exposed = Naming::Prefixed.expose(slugs[server], name);
-                    let target = selection.resolve(&exposed);
-                    prop_assert_eq!(target.map(|target| (target.server, &*target.upstream_name)), Some((server, name.as_str())));
-                    prop_assert_eq!(Naming::Prefixed.split(&exposed), Some((Some(slugs[server]), name.as_str())));
+                    let exposed = Naming::Prefixed.expose(prefix, name);
+                    let of: Vec<_> = servers.keys().filter(|prefix| Naming::Prefixed.could_be_of(prefix, &exposed)).collect();
+                    prop_assert_eq!(of, vec![prefix]);
+                    prop_assert_eq!(made_of.insert(exposed, (prefix, name)), None);
                 }
             }
         }

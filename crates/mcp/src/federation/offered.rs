@@ -30,12 +30,27 @@ impl Offered {
         }
     }
 
-    /// The name that something has at this server which clients know as `name`; `None` when it could not be of this server.
-    pub(super) fn own_name<'n>(&self, naming: Naming, name: &'n str) -> Option<&'n str> {
-        match naming {
-            Naming::Plain => Some(name),
-            // A slug holds no underscore, so the first one ends it.
-            Naming::Prefixed => name.strip_prefix(self.server.slug())?.strip_prefix('_'),
+    /// What the names of its tools and prompts begin with, where they do.
+    pub(super) fn prefix(&self) -> &str {
+        self.server.slug()
+    }
+
+    /// Whether something of this server could have this name for clients.
+    pub(super) fn could_have(&self, naming: Naming, name: &str) -> bool {
+        naming.could_be_of(self.prefix(), name)
+    }
+
+    /// Whether something that is offered could have this name for clients, whatever the server lists.
+    pub(super) fn could_offer(&self, kind: ListKind, naming: Naming, name: &str) -> bool {
+        if !self.could_have(naming, name) {
+            return false;
+        }
+        match (self.chosen(kind), naming.unchanged(self.prefix(), name)) {
+            (OfServer::All, _) => true,
+            (chosen, Some(own)) => chosen.offers(own),
+            (OfServer::Items(items), None) => items
+                .iter()
+                .any(|item| naming.expose(self.prefix(), item) == name),
         }
     }
 

@@ -13,8 +13,9 @@ use gatewright_domain::{Timestamp, id::GatewayId};
 use super::{
     catalog::{Fingerprint, bytes_of},
     merge::{CacheHint, Merged, PAGE_BYTES, Source},
-    naming::{Naming, Target},
+    naming::Naming,
     offered::Offered,
+    selection::Target,
 };
 use crate::{
     peer::{
@@ -137,7 +138,7 @@ impl View {
             .iter()
             .zip(&lists)
             .map(|(offered, list)| Source {
-                slug: offered.server.slug(),
+                prefix: offered.prefix(),
                 list: list.as_deref(),
                 chosen: offered.chosen(kind),
             })
@@ -281,14 +282,15 @@ impl View {
         of_servers.flat_map(move |(server, (offered, list))| {
             let entries = list.iter().flat_map(|list| list.entries.iter().enumerate());
             entries.filter_map(move |(index, entry)| {
-                let name = naming.expose(offered.server.slug(), &entry.key);
+                let name = naming.expose_entry(self.kind, offered.prefix(), &entry.key);
                 let target = self.selected(&name)?;
-                (target.server == server && target.entry == index).then_some((name, offered, entry))
+                let leads_here = target.server == server && target.entry == index;
+                leads_here.then(|| (name.into_owned(), offered, entry))
             })
         })
     }
 
-    /// The server that would have this name by its prefix, offers such a name, and is down; with its place in the plan.
+    /// The server that could have this name, offers such a name, and is down; with its place in the plan.
     pub(super) fn missing_server<'a>(
         &self,
         naming: Naming,
@@ -300,9 +302,8 @@ impl View {
             .zip(&self.lists)
             .enumerate()
             .find_map(|(place, (offered, list))| {
-                let own = offered.own_name(naming, name)?;
-                let offers = offered.chosen(self.kind).offers(own);
-                (list.is_none() && offers).then_some((place, &*offered.server.upstream))
+                let is_missing = list.is_none() && offered.could_offer(self.kind, naming, name);
+                is_missing.then_some((place, &*offered.server.upstream))
             })
     }
 

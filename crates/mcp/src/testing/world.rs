@@ -162,12 +162,30 @@ impl World {
             project: self.project_id,
             name: "Tools \"R\" us".to_owned(),
             instructions: "Be kind.".to_owned(),
-            naming: Naming::for_servers(self.ids.len()),
+            naming: if self.ids.len() > 1 {
+                Naming::Prefixed
+            } else {
+                Naming::Plain
+            },
             servers: Vec::new(),
             tools: Choice::All,
             prompts: Choice::All,
             resources: Choice::All,
         }
+    }
+
+    /// A plan whose tools and prompts are named in this way, with servers that are configured in another way.
+    pub(crate) fn plan_named(&self, naming: Naming, change: impl Fn(&mut UpstreamConfig)) -> Plan {
+        let server = |(id, slug): (&ServerId, &String)| {
+            let mut config = self.usual(IdentityForwarding::None, id, slug);
+            change(&mut config);
+            config
+        };
+        self.endpoint.plan(GatewayConfig {
+            servers: self.ids.iter().zip(&self.slugs).map(server).collect(),
+            naming,
+            ..self.gateway_config()
+        })
     }
 
     /// A plan that offers these prompts and resources.

@@ -14,6 +14,7 @@ mod listening;
 mod lists;
 mod logging;
 mod lost_sessions;
+mod names;
 mod once;
 mod own_client;
 mod patience;

@@ -1,0 +1,91 @@
+//! Names as clients see them, and as their servers get them.
+
+use gatewright_domain::server::IdentityForwarding;
+use serde_json::{Value, json};
+
+use super::lists::{ADA, call, list, names};
+use crate::{
+    federation::naming::Naming,
+    testing::{
+        net::{World, echo, json_answer, legacy_server, meta, modern_headers, modern_server, read, tool},
+        offers::{Offers, prompt},
+    },
+    wire::version::Era,
+};
+
+#[tokio::test]
+async fn a_name_that_models_refuse_is_another_for_clients_and_the_same_for_its_server() {
+    let long = "n".repeat(80);
+    let tools = || vec![tool("files.read"), tool("read"), tool(&long)];
+    let old = legacy_server(tools(), |received| json_answer(200, &echo(received)));
+    let new = modern_server(tools(), 60_000, "public");
+    let world = World::new(&[("old", &old), ("new", &new)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let listed = list(&world, &plan, &ADA).await;
+    let expected = ["old", "new"]
+        .map(|prefix| ["files.read", "read", &long].map(|name| Naming::Prefixed.expose(prefix, name)));
+    assert_eq!(names(&listed), expected.concat());
+    assert_eq!(names(&listed)[1], "old_read");
+    for (server, shown) in [(&old, &expected[0]), (&new, &expected[1])] {
+        for (shown, own) in shown.iter().zip(["files.read", "read", &long]) {
+            let answer = call(&world, &plan, &ADA, shown).await;
+            assert_eq!(answer["result"]["tool"], own, "{answer}");
+        }
+        assert_eq!(server.received("tools/call").len(), 3);
+    }
+    // The name at the server is none that clients know.
+    for unknown in ["new_files.read", "files.read", &format!("new_{long}")] {
+        assert_eq!(call(&world, &plan, &ADA, unknown).await["error"]["code"], -32602);
+    }
+    let of_calls = new.received("tools/call");
+    assert_eq!(of_calls.len(), 3);
+    assert_eq!(of_calls[0].headers["mcp-name"], "files.read");
+}
+
+#[tokio::test]
+async fn what_is_chosen_is_chosen_by_the_name_at_the_server() {
+    let one = modern_server(vec![tool("files.read"), tool("files.write")], 60_000, "public");
+    let world = World::new(&[("one", &one)]);
+    let plan = world.plan(IdentityForwarding::None, &[(0, "files.read")]);
+    let [read, write] = ["files.read", "files.write"].map(|name| Naming::Plain.expose("one", name));
+    assert_eq!(names(&list(&world, &plan, &ADA).await), [&*read]);
+    assert_eq!(
+        call(&world, &plan, &ADA, &read).await["result"]["tool"],
+        "files.read"
+    );
+    let refused = call(&world, &plan, &ADA, &write).await;
+    assert_eq!(refused["error"]["code"], -32602);
+    assert_eq!(one.received("tools/call").len(), 1);
+}
+
+#[tokio::test]
+async fn prompts_are_got_and_completed_by_the_names_that_clients_see() {
+    let one = Offers {
+        prompts: vec![prompt("ask me")],
+        ..Offers::default()
+    };
+    let one = one.server(Era::Modern);
+    let world = World::new(&[("one", &one)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let shown = Naming::Plain.expose("one", "ask me");
+    let ask = async |method: &str, params: String, name: Option<&str>| -> Value {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params},{}}}}}"#,
+            meta("")
+        );
+        let answer = world
+            .post(&plan, &ADA, &modern_headers(method, name), &body)
+            .await;
+        serde_json::from_str(&read(answer).await.1).unwrap()
+    };
+    let got = ask("prompts/get", format!(r#""name":"{shown}""#), Some(&shown)).await;
+    assert_eq!(got["result"]["name"], "ask me", "{got}");
+    let reference =
+        format!(r#""ref":{{"type":"ref/prompt","name":"{shown}"}},"argument":{{"name":"a","value":""}}"#);
+    let completed = ask("completion/complete", reference, None).await;
+    assert_eq!(
+        completed["result"]["ref"],
+        json!({"type": "ref/prompt", "name": "ask me"}),
+        "{completed}"
+    );
+}
