@@ -4,7 +4,7 @@ use gatewright_domain::{
     account::AccountStatus,
     api_key::KeyRole,
     audit::Origin,
-    gateway::{GatewayStatus, Mode},
+    gateway::{GatewayStatus, Mode, PrefixMode},
     member::Role,
     registration::AuthenticationChoice,
     server::IdentityForwarding,
@@ -129,6 +129,16 @@ pub(crate) fn user_status() -> Object {
 /// The authentication mode of a gateway.
 pub(crate) fn mode() -> Object {
     one_of(Mode::words())
+}
+
+/// When names begin with the prefix of their server.
+pub(crate) fn prefix_mode() -> Object {
+    one_of(PrefixMode::words())
+}
+
+/// The same in a merge patch, where `null` resets it.
+pub(crate) fn prefix_mode_or_null() -> Object {
+    one_of_or_null(PrefixMode::words())
 }
 
 /// One of the two client secrets of a source.

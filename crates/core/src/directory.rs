@@ -64,7 +64,7 @@ pub struct GatewayEntry {
     pub source: Option<Arc<UserSource>>,
     /// The servers it federates, in order; all of the project when none was chosen.
     pub servers: Vec<Arc<ServerEntry>>,
-    /// Whether tools are named `{server}_{tool}`: when more than one server is chosen, whatever their health.
+    /// Whether tools and prompts are named `{prefix}_{name}`, whatever the health of the servers.
     pub prefixed: bool,
     /// What the federation makes of it, at the first request.
     pub plan: OnceLock<Arc<Plan>>,
@@ -227,7 +227,7 @@ impl Configuration {
             let entry = Arc::new(GatewayEntry {
                 url: config.gateway_url(&gateway.slug),
                 source,
-                prefixed: names_tools_by_server(chosen.len()),
+                prefixed: names_tools_by_server(gateway.prefix_mode, chosen.len()),
                 plan,
                 documents: Documents::default(),
                 servers: chosen,

@@ -2,6 +2,7 @@
 
 mod fields;
 mod offer;
+mod prefixing;
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     fields::{GatewayFields, REVOCATION_LEEWAY, check_slug, mint_slug},
     offer::{Allowed, AllowedPrompt, AllowedResource, AllowedTool, MAX_RESOURCE_URI, OfferedKinds},
+    prefixing::{PrefixMode, names_tools_by_server},
 };
 
 use crate::{
@@ -17,11 +19,6 @@ use crate::{
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     words::worded,
 };
-
-/// Whether a gateway with this many servers names tools `{server}_{tool}`: with more than one, whatever their health.
-pub const fn names_tools_by_server(servers: usize) -> bool {
-    servers > 1
-}
 
 /// A gateway as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +41,8 @@ pub struct Gateway {
     pub trusted_clients: Vec<TrustedClient>,
     /// The servers it federates, in order; empty means all servers of the project.
     pub servers: Vec<ServerId>,
+    /// When the names of its tools and prompts begin with the prefix of their server.
+    pub prefix_mode: PrefixMode,
     /// Which kinds of things it offers.
     pub offers: OfferedKinds,
     /// The tools it offers; empty means all tools of those servers.

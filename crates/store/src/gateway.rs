@@ -21,8 +21,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, project_id, name, description, instructions, slug, mode, user_source_id, trusted_clients, \
-             offers, allowed_tools, allowed_prompts, allowed_resources, status, settings, created_at, updated_at \
-             FROM gateways ",
+             prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, status, settings, created_at, \
+             updated_at FROM gateways ",
             $rest
         )
     };
@@ -57,9 +57,9 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
         return Ok(GatewayWrite::SlugTaken);
     }
     let sql = "INSERT INTO gateways (id, project_id, name, description, instructions, slug, slug_key, mode, \
-               user_source_id, trusted_clients, offers, allowed_tools, allowed_prompts, allowed_resources, status, \
-               settings, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+               user_source_id, trusted_clients, prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, \
+               status, settings, created_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
                ON CONFLICT (slug_key) DO NOTHING";
     let values = values![
         gateway.id,
@@ -72,6 +72,7 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
         gateway.authentication.mode().as_str(),
         gateway.authentication.user_source().map(|id| id.to_string()),
         to_json(&gateway.trusted_clients),
+        to_word(&gateway.prefix_mode),
         to_json(&gateway.offers),
         to_json(&gateway.allowed_tools),
         to_json(&gateway.allowed_prompts),
@@ -223,9 +224,9 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
         return Ok(GatewayWrite::SlugTaken);
     }
     let sql = "UPDATE gateways SET name = $1, description = $2, instructions = $3, slug = $4, slug_key = $5, \
-               mode = $6, user_source_id = $7, trusted_clients = $8, offers = $9, allowed_tools = $10, \
-               allowed_prompts = $11, allowed_resources = $12, status = $13, settings = $14, updated_at = $15 \
-               WHERE project_id = $16 AND id = $17";
+               mode = $6, user_source_id = $7, trusted_clients = $8, prefix_mode = $9, offers = $10, allowed_tools = $11, \
+               allowed_prompts = $12, allowed_resources = $13, status = $14, settings = $15, updated_at = $16 \
+               WHERE project_id = $17 AND id = $18";
     let values = values![
         &gateway.name,
         &gateway.description,
@@ -235,6 +236,7 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
         gateway.authentication.mode().as_str(),
         gateway.authentication.user_source().map(|id| id.to_string()),
         to_json(&gateway.trusted_clients),
+        to_word(&gateway.prefix_mode),
         to_json(&gateway.offers),
         to_json(&gateway.allowed_tools),
         to_json(&gateway.allowed_prompts),
@@ -364,6 +366,7 @@ fn read(row: &Row) -> Result<Gateway, StoreError> {
         authentication,
         trusted_clients: row.json("trusted_clients")?,
         servers: Vec::new(),
+        prefix_mode: row.word("prefix_mode")?,
         offers: row.json("offers")?,
         allowed_tools: row.json("allowed_tools")?,
         allowed_prompts: row.json("allowed_prompts")?,

@@ -7,7 +7,7 @@ use gatewright_domain::{
     Timestamp,
     gateway::{
         AllowedPrompt, AllowedResource, AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode,
-        OfferedKinds, TrustedClient,
+        OfferedKinds, PrefixMode, TrustedClient,
     },
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
 };
@@ -56,6 +56,10 @@ pub struct GatewayResource {
     /// Empty means all of the project.
     #[schema(value_type = Vec<String>)]
     servers: Vec<ServerId>,
+    /// When the names of its tools and prompts begin with the prefix of their server. With `never`, the first of its servers
+    /// that has a name serves it.
+    #[schema(schema_with = schema::prefix_mode)]
+    prefix_mode: PrefixMode,
     /// Which kinds of things it offers. Of a kind that is turned off it offers nothing, whatever its list names.
     #[schema(value_type = schema::OfferedKinds)]
     offers: OfferedKinds,
@@ -103,6 +107,7 @@ impl Resource for GatewayResource {
             user_source_id: gateway.authentication.user_source(),
             trusted_clients: gateway.trusted_clients,
             servers: gateway.servers,
+            prefix_mode: gateway.prefix_mode,
             offers: gateway.offers,
             allowed_tools: gateway.allowed_tools,
             allowed_prompts: gateway.allowed_prompts,

@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use super::{
     AllowedPrompt, AllowedResource, AllowedTool, Authentication, GatewaySettings, GatewayStatus, Mode,
-    OfferedKinds, TrustedClient, offer,
+    OfferedKinds, PrefixMode, TrustedClient, offer,
 };
 use crate::{
     Entropy, Invalid, entropy,
@@ -72,6 +72,8 @@ pub struct GatewayFields {
     pub trusted_clients: Vec<TrustedClient>,
     /// Servers in order; empty means all.
     pub servers: Vec<ServerId>,
+    /// When names begin with the prefix of their server.
+    pub prefix_mode: PrefixMode,
     /// Which kinds of things it offers.
     pub offers: OfferedKinds,
     /// Tools; empty means all.
@@ -245,6 +247,7 @@ mod tests {
             user_source_id: None,
             trusted_clients: Vec::new(),
             servers: Vec::new(),
+            prefix_mode: PrefixMode::default(),
             offers: OfferedKinds::default(),
             allowed_tools: Vec::new(),
             allowed_prompts: Vec::new(),

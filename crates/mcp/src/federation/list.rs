@@ -10,6 +10,7 @@ use super::{
     catalog::Catalog,
     catalog_read::{Found, catalog, find},
     catalogs::Freshness,
+    naming::Naming,
     plan::Plan,
     servers::Federation,
     under_way::Awaited,
@@ -66,8 +67,11 @@ impl<P: Peers> Federation<P> {
         let mut catalogs = Vec::with_capacity(plan.servers.len());
         let mut failure = None;
         let answers = match name {
-            Some(name) => self.ask_for(plan, kind, caller, freshness, name).await,
-            None => self.gather(plan, kind, caller, freshness).await,
+            // Where any server could have the name, none is waited for longer than for a list.
+            Some(name) if plan.naming == Naming::Prefixed || plan.servers.len() == 1 => {
+                self.ask_for(plan, kind, caller, freshness, name).await
+            }
+            Some(_) | None => self.gather(plan, kind, caller, freshness).await,
         };
         for (place, answer) in answers.into_iter().enumerate() {
             catalogs.push(answer.unwrap_or_else(|why| {

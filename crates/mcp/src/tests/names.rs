@@ -1,5 +1,7 @@
 //! Names as clients see them, and as their servers get them.
 
+use std::time::Duration;
+
 use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
 
@@ -7,7 +9,10 @@ use super::lists::{ADA, call, list, names};
 use crate::{
     federation::naming::Naming,
     testing::{
-        net::{World, echo, json_answer, legacy_server, meta, modern_headers, modern_server, read, tool},
+        net::{
+            FakeServer, World, echo, json_answer, legacy_server, meta, modern_headers, modern_server, read,
+            tool,
+        },
         offers::{Offers, prompt},
     },
     wire::version::Era,
@@ -56,6 +61,39 @@ async fn what_is_chosen_is_chosen_by_the_name_at_the_server() {
     let refused = call(&world, &plan, &ADA, &write).await;
     assert_eq!(refused["error"]["code"], -32602);
     assert_eq!(one.received("tools/call").len(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_several_servers_have_is_served_by_the_first_where_there_is_no_prefix() {
+    let one = modern_server(vec![tool("search"), tool("mine")], 60_000, "public");
+    let two = modern_server(vec![tool("search"), tool("yours")], 60_000, "public");
+    let world = World::new(&[("one", &one), ("two", &two)]);
+    let plan = world.plan_named(Naming::Plain, |_| {});
+    assert_eq!(
+        names(&list(&world, &plan, &ADA).await),
+        ["search", "mine", "yours"]
+    );
+    for name in ["search", "mine", "yours"] {
+        let answer = call(&world, &plan, &ADA, name).await;
+        assert_eq!(answer["result"]["tool"], name, "{answer}");
+    }
+    let called = |server: &FakeServer| server.received("tools/call").len();
+    assert_eq!((called(&one), called(&two)), (2, 1));
+    let missing = call(&world, &plan, &ADA, "two_search").await;
+    assert_eq!(missing["error"]["code"], -32602);
+    assert_eq!((called(&one), called(&two)), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_prefix_a_server_that_hangs_holds_up_no_call_to_another() {
+    let hung = FakeServer::hung();
+    let well = modern_server(vec![tool("search")], 60_000, "public");
+    let world = World::new(&[("hung", &hung), ("well", &well)]);
+    let plan = world.plan_named(Naming::Plain, |_| {});
+    let began = tokio::time::Instant::now();
+    let answer = call(&world, &plan, &ADA, "search").await;
+    assert_eq!(answer["result"]["tool"], "search", "{answer}");
+    assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use gatewright_domain::{
     api_key::{ApiKey, KeyScope},
-    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, TrustedClient},
+    gateway::{
+        Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode, TrustedClient,
+    },
     grant::{AuthorizationCode, Grant, Person, RefreshToken},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
     project::Project,
@@ -114,6 +116,7 @@ impl World {
                 allow_loopback: true,
             }],
             servers: Vec::new(),
+            prefix_mode: PrefixMode::Never,
             offers: OfferedKinds::default(),
             allowed_tools: Vec::new(),
             allowed_prompts: Vec::new(),

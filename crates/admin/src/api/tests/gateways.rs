@@ -287,3 +287,55 @@ async fn an_unknown_id_in_a_body_is_a_violation_of_its_member_and_an_unknown_id_
         .await
         .expect(404);
 }
+
+#[tokio::test]
+async fn a_gateway_says_when_names_begin_with_the_prefix_of_their_server() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let new = json!({"name": "G", "slug": "g", "authentication_mode": "headers"});
+    let gateway = bench
+        .post(&acme.admin, &acme.path("gateways"), new)
+        .await
+        .expect(201);
+    assert_eq!(gateway.text("prefix_mode"), "when_several");
+    let path = acme.path(&format!("gateways/{}", gateway.text("id")));
+    for (set, mode) in [
+        (json!("always"), "always"),
+        (json!("never"), "never"),
+        (json!(null), "when_several"),
+    ] {
+        let changed = bench
+            .patch(&acme.admin, &path, json!({"prefix_mode": set}))
+            .await
+            .expect(200);
+        assert_eq!(changed.text("prefix_mode"), mode);
+        assert_eq!(
+            bench
+                .get(&acme.viewer, &path)
+                .await
+                .expect(200)
+                .text("prefix_mode"),
+            mode
+        );
+    }
+    let renamed = bench
+        .patch(&acme.admin, &path, json!({"name": "H"}))
+        .await
+        .expect(200);
+    assert_eq!(renamed.text("prefix_mode"), "when_several");
+    bench
+        .patch(&acme.admin, &path, json!({"prefix_mode": "sometimes"}))
+        .await
+        .expect(422);
+    let events = bench
+        .get(&acme.viewer, &acme.path("audit-events"))
+        .await
+        .expect(200);
+    let of_first_change = &events.body["items"][3]["changes"];
+    assert_eq!(
+        *of_first_change,
+        json!([{"field": "prefix_mode", "before": "when_several", "after": "always"}]),
+        "{}",
+        events.body
+    );
+}

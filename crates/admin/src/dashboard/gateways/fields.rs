@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use gatewright_domain::{
-    gateway::{Allowed, Gateway, GatewaySettings, Mode, OfferedKinds, TrustedClient},
+    gateway::{Allowed, Gateway, GatewaySettings, Mode, OfferedKinds, PrefixMode, TrustedClient},
     id::{ServerId, UserSourceId},
+    words::Worded as _,
 };
 
 use super::{
@@ -35,7 +36,7 @@ const PROMPTS: &Names = Kind::Prompts.names();
 const RESOURCES: &Names = Kind::Resources.names();
 
 /// Fields that are shown again as they were typed.
-pub(super) const SHOWN: [&str; 34] = [
+pub(super) const SHOWN: [&str; 35] = [
     "name",
     "description",
     "instructions",
@@ -44,6 +45,7 @@ pub(super) const SHOWN: [&str; 34] = [
     "user_source_id",
     "which_servers",
     "servers",
+    "prefix_mode",
     TOOLS.which,
     TOOLS.tick,
     TOOLS.carried,
@@ -109,6 +111,7 @@ pub(super) fn fresh(only_source: Option<UserSourceId>) -> Form {
     let mut values = vec![
         ("authentication_mode", Mode::UserSource.as_str().to_owned()),
         ("which_servers", ALL.to_owned()),
+        ("prefix_mode", PrefixMode::default().as_str().to_owned()),
     ];
     values.extend(Kind::ALL.map(|kind| (kind.names().which, ALL.to_owned())));
     values.extend(only_source.map(|id| ("user_source_id", id.to_string())));
@@ -131,6 +134,7 @@ pub(super) fn of_gateway(gateway: &Gateway) -> Form {
             "which_servers",
             if gateway.servers.is_empty() { ALL } else { CHOSEN }.to_owned(),
         ),
+        ("prefix_mode", gateway.prefix_mode.as_str().to_owned()),
     ];
     let source = gateway.authentication.user_source();
     values.extend(source.map(|id| ("user_source_id", id.to_string())));
@@ -198,6 +202,7 @@ pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
         user_source_id: source(posted, mode),
         trusted_clients: trusted_clients(posted),
         servers: servers(posted),
+        prefix_mode: prefix_mode(posted).unwrap_or_default(),
         offers: OfferedKinds {
             tools,
             prompts,
@@ -229,6 +234,7 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
         user_source_id: source.map_or(Patch::Clear, Patch::Set),
         trusted_clients: Patch::Set(trusted_clients(posted)),
         servers: Patch::Set(servers(posted)),
+        prefix_mode: prefix_mode(posted).map_or(Patch::Keep, Patch::Set),
         offers: Patch::Set(OffersPatch {
             tools: Patch::Set(tools),
             prompts: Patch::Set(prompts),
@@ -268,6 +274,11 @@ pub(super) fn servers(posted: &Posted) -> Vec<ServerId> {
         return Vec::new();
     }
     posted.all("servers").filter_map(|id| id.parse().ok()).collect()
+}
+
+/// When names begin with a prefix; nothing where an address says nothing of it.
+fn prefix_mode(posted: &Posted) -> Option<PrefixMode> {
+    PrefixMode::of_word(posted.text("prefix_mode"))
 }
 
 /// Whether a kind is offered, and which of it were ticked, at the servers that were ticked; the list is empty where all are

@@ -3,7 +3,7 @@
 use gatewright_domain::{
     gateway::{
         AllowedPrompt, AllowedResource, AllowedTool, GatewaySettings, GatewayStatus, Mode, OfferedKinds,
-        TrustedClient,
+        PrefixMode, TrustedClient,
     },
     id::{ServerId, UserSourceId},
 };
@@ -46,6 +46,11 @@ pub struct NewGateway {
     #[schema(value_type = Vec<String>)]
     #[serde(default)]
     pub servers: Vec<ServerId>,
+    /// When the names of its tools and prompts begin with the prefix of their server: `always`, `when_several` (default: when
+    /// it has several servers), or `never`.
+    #[schema(schema_with = schema::prefix_mode)]
+    #[serde(default)]
+    pub prefix_mode: PrefixMode,
     /// Which kinds of things it offers at all; what is left out is offered.
     #[schema(value_type = schema::OfferedKinds)]
     #[serde(default)]
@@ -108,6 +113,10 @@ pub struct GatewayPatch {
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub servers: Patch<Vec<ServerId>>,
+    /// When the names of its tools and prompts begin with the prefix of their server. Another mode renames them.
+    #[schema(schema_with = schema::prefix_mode_or_null)]
+    #[serde(default)]
+    pub prefix_mode: Patch<PrefixMode>,
     /// Which kinds of things it offers at all, merged member by member.
     #[schema(value_type = Option<OffersPatch>)]
     #[serde(default)]

@@ -4,6 +4,7 @@ mod calling;
 mod ending;
 mod identity;
 mod measures;
+mod naming;
 mod primitives;
 mod refusing;
 mod running;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{primitives::ask, world::World};
 
 /// Changes the gateway `acme`, as saving it does.
-async fn choose(world: &World, change: impl FnOnce(&mut Gateway)) {
+pub(super) async fn choose(world: &World, change: impl FnOnce(&mut Gateway)) {
     let directory = world.app.directory.current().unwrap();
     let mut row = directory.gateway("acme").unwrap().gateway.clone();
     let seen = row.updated_at;
@@ -19,7 +19,7 @@ async fn choose(world: &World, change: impl FnOnce(&mut Gateway)) {
 }
 
 /// Those a gateway lists.
-async fn listed(world: &World, token: &str, method: &str) -> Vec<String> {
+pub(super) async fn listed(world: &World, token: &str, method: &str) -> Vec<String> {
     let (member, key) = match method {
         "tools/list" => ("tools", "name"),
         "prompts/list" => ("prompts", "name"),
