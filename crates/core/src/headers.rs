@@ -89,6 +89,7 @@ mod tests {
             id: ServerId::generate(&clock, &entropy),
             project_id: ProjectId::generate(&clock, &entropy),
             slug: "tools".to_owned(),
+            prefix: None,
             name: "Tools".to_owned(),
             url: "https://mcp.example.com/mcp".to_owned(),
             timeout_ms: 1_000,

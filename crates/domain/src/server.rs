@@ -23,6 +23,7 @@ const TIMEOUT_MS: std::ops::RangeInclusive<u32> = 100..=600_000;
 const MAX_RETRIES: u8 = 5;
 const MAX_URL: usize = 2_000;
 const MAX_SLUG: usize = 40;
+const MAX_PREFIX: usize = 20;
 
 /// An upstream MCP server as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,10 @@ pub struct Server {
     pub id: ServerId,
     /// The project it belongs to.
     pub project_id: ProjectId,
-    /// `[a-z0-9-]{1,40}`, unique in the project: the prefix of its tools.
+    /// `[a-z0-9-]{1,40}`, unique in the project.
     pub slug: String,
+    /// `[a-z0-9-]{1,20}`: what the names of its tools begin with, if not its slug. See [`Server::tool_prefix`].
+    pub prefix: Option<String>,
     /// Its name.
     pub name: String,
     /// Its Streamable HTTP endpoint.
@@ -68,6 +71,8 @@ worded! {
 pub struct ServerFields {
     /// `[a-z0-9-]{1,40}`.
     pub slug: String,
+    /// `[a-z0-9-]{1,20}`; empty means none.
+    pub prefix: Option<String>,
     /// 1-80 characters; empty means the slug.
     pub name: String,
     /// The Streamable HTTP endpoint.
@@ -87,6 +92,10 @@ impl ServerFields {
     pub fn check(mut self) -> Result<(Self, Url), Invalid> {
         let mut invalid = Invalid::default();
         invalid.take(check_slug("/slug", &self.slug));
+        self.prefix = self.prefix.filter(|prefix| !prefix.is_empty());
+        if let Some(prefix) = &self.prefix {
+            invalid.take(check_prefix("/prefix", prefix));
+        }
         if self.name.trim().is_empty() {
             self.name.clone_from(&self.slug);
         }
@@ -115,6 +124,12 @@ impl ServerFields {
 }
 
 impl Server {
+    /// What the names of its tools and prompts begin with at gateways that add a prefix: its own prefix, or else its slug. No
+    /// two servers of a project have the same.
+    pub fn tool_prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or(&self.slug)
+    }
+
     /// Checks that every secret named in the headers exists and may be sent to the server's origin.
     pub fn check_secrets(&self, url: &Url, secrets: &[StoredSecret]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
@@ -173,9 +188,26 @@ pub fn assertion_origin_of(url: &Url) -> Option<String> {
     Some(origin.replacen(host, host.trim_end_matches('.'), 1))
 }
 
-fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
+/// Whether a text has 1 to `max` of the characters that names of tools can begin with. An underscore ends the prefix.
+fn is_prefix(text: &str, max: usize) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if slug.is_empty() || slug.len() > MAX_SLUG || !slug.bytes().all(allowed) {
+    !text.is_empty() && text.len() <= max && text.bytes().all(allowed)
+}
+
+fn check_prefix(pointer: &str, prefix: &str) -> Result<(), Invalid> {
+    if !is_prefix(prefix, MAX_PREFIX) {
+        return Err(Invalid::one(
+            pointer,
+            format!(
+                "Enter 1 to {MAX_PREFIX} lowercase letters, digits and dashes, like `gh`, or leave it empty to use the ID."
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_slug(pointer: &str, slug: &str) -> Result<(), Invalid> {
+    if !is_prefix(slug, MAX_SLUG) {
         return Err(Invalid::one(
             pointer,
             format!(
@@ -223,6 +255,7 @@ mod tests {
     fn fields() -> ServerFields {
         ServerFields {
             slug: "github".to_owned(),
+            prefix: None,
             name: String::new(),
             url: "https://mcp.example.com/mcp".to_owned(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
@@ -253,9 +286,25 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_is_short_and_an_empty_one_is_none() {
+        let with = |prefix: &str| ServerFields {
+            prefix: Some(prefix.to_owned()),
+            ..fields()
+        };
+        assert_eq!(with("").check().unwrap().0.prefix, None);
+        for prefix in ["g", "gh-2", &"x".repeat(20)] {
+            assert_eq!(with(prefix).check().unwrap().0.prefix.as_deref(), Some(prefix));
+        }
+        for prefix in ["git_hub", "GH", "g.h", " ", &"x".repeat(21)] {
+            assert!(with(prefix).check().is_err(), "{prefix}");
+        }
+    }
+
+    #[test]
     fn everything_wrong_is_reported_together() {
         let invalid = ServerFields {
             slug: "GitHub".to_owned(),
+            prefix: Some("git_hub".to_owned()),
             name: "x".repeat(81),
             url: "stdio://server".to_owned(),
             timeout_ms: 0,
@@ -273,6 +322,7 @@ mod tests {
             pointers,
             [
                 "/slug",
+                "/prefix",
                 "/name",
                 "/url",
                 "/timeout_ms",
@@ -322,6 +372,7 @@ mod tests {
             id: ServerId::generate(&clock, &entropy),
             project_id: ProjectId::generate(&clock, &entropy),
             slug: fields.slug,
+            prefix: fields.prefix,
             name: fields.name,
             url: fields.url,
             timeout_ms: fields.timeout_ms,

@@ -38,7 +38,7 @@ pub mod upstream {
 /// What a server shows when it is looked at.
 pub mod inspection {
     pub use crate::{
-        federation::inspection::{Health, Seen, SharedUri, Unwell, shared_uris},
+        federation::inspection::{Health, Seen, SharedKey, Unwell, shared_keys},
         peer::about::About,
     };
 }

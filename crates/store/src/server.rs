@@ -17,22 +17,24 @@ use crate::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, project_id, slug, name, url, timeout_ms, retries, headers, identity, created_at, updated_at \
-             FROM servers ",
+            "SELECT id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, created_at, \
+             updated_at FROM servers ",
             $rest
         )
     };
 }
 
-/// Adds a server; `Taken { field: "slug" }`.
+/// Adds a server; `Taken` with the field `slug` or `prefix`.
 pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
-    let sql = "INSERT INTO servers (id, project_id, slug, name, url, timeout_ms, retries, headers, identity, \
-               created_at, updated_at, assertion_origin) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-               ON CONFLICT (project_id, slug) DO NOTHING";
+    check_names(tx, server).await?;
+    let sql = "INSERT INTO servers (id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, \
+               created_at, updated_at, assertion_origin) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING";
     let values = values![
         server.id,
         server.project_id,
         server.slug.to_lowercase(),
+        &server.prefix,
         &server.name,
         &server.url,
         server.timeout_ms,
@@ -147,12 +149,15 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<Server>, StoreError> {
     rows.iter().map(read).collect()
 }
 
-/// Replaces the row if `updated_at` is still `seen`; `Taken { field: "slug" }`.
+/// Replaces the row if `updated_at` is still `seen`; `Taken` with the field `slug` or `prefix`.
 pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<bool, StoreError> {
-    let sql = "UPDATE servers SET slug = $1, name = $2, url = $3, timeout_ms = $4, retries = $5, headers = $6, \
-               identity = $7, updated_at = $8, assertion_origin = $9 WHERE project_id = $10 AND id = $11 AND updated_at = $12";
+    check_names(tx, server).await?;
+    let sql = "UPDATE servers SET slug = $1, prefix = $2, name = $3, url = $4, timeout_ms = $5, retries = $6, \
+               headers = $7, identity = $8, updated_at = $9, assertion_origin = $10 \
+               WHERE project_id = $11 AND id = $12 AND updated_at = $13";
     let values = values![
         server.slug.to_lowercase(),
+        &server.prefix,
         &server.name,
         &server.url,
         server.timeout_ms,
@@ -172,6 +177,28 @@ pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<boo
         > 0;
     tx.note_change();
     Ok(updated)
+}
+
+/// Fails if another server of the project has this slug, or begins the names of its tools in the same way. The indices
+/// enforce both rules, but not on both engines do they say which was broken.
+async fn check_names(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
+    let sql = "SELECT slug FROM servers WHERE project_id = $1 AND id <> $2 AND (slug = $3 OR COALESCE(prefix, slug) = $4) \
+               ORDER BY id LIMIT 2";
+    let slug = server.slug.to_lowercase();
+    let prefix = server.prefix.as_deref().unwrap_or(&slug);
+    let values = values![server.project_id, server.id, &slug, prefix];
+    let rows = tx.fetch_all(sql, values).await?;
+    for row in &rows {
+        if row.text("slug")? == slug {
+            return Err(StoreError::Taken { field: "slug" });
+        }
+    }
+    match (rows.is_empty(), &server.prefix) {
+        (true, _) => Ok(()),
+        (false, Some(_)) => Err(StoreError::Taken { field: "prefix" }),
+        // Its slug begins the names of its tools, and another server has it as its prefix.
+        (false, None) => Err(StoreError::Taken { field: "slug" }),
+    }
 }
 
 /// Deletes it unless gateways name it (ID, name of each).
@@ -219,6 +246,7 @@ pub(crate) fn read(row: &Row) -> Result<Server, StoreError> {
         id: row.id("id")?,
         project_id: row.id("project_id")?,
         slug: row.text("slug")?,
+        prefix: row.opt_text("prefix")?,
         name: row.text("name")?,
         url: row.text("url")?,
         timeout_ms: row.small("timeout_ms")?,

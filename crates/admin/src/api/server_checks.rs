@@ -15,7 +15,8 @@ use crate::{
     Admin,
     relying_party::check::Finding,
     service::server_checks::{
-        self as service, Answered, LeftOut, Listed, Prompt, PromptArgument, Resource, ServerCheck, Tool,
+        self as service, Answered, LeftOut, Listed, Prompt, PromptArgument, Resource, ServerCheck, ShownAs,
+        Tool,
     },
 };
 
@@ -64,7 +65,9 @@ pub struct ServerCheckResource {
 /// A tool of a server. What is said of it are claims of the server.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServerTool {
+    /// Its name at the server, as `allowed_tools` of a gateway names it.
     name: String,
+    shown_as: ShownNames,
     #[schema(required = true)]
     title: Option<String>,
     description: String,
@@ -80,10 +83,31 @@ pub struct ServerTool {
     open_world: Option<bool>,
 }
 
+/// The names under which clients see a tool or prompt: letters, digits, `_` and `-`, 64 at most. A name that is longer or has
+/// other characters is changed, and ends in `_x` and ten digits that are always the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ShownNames {
+    /// At gateways that add no prefix.
+    without_prefix: String,
+    /// At gateways that do.
+    with_prefix: String,
+}
+
+impl ShownNames {
+    fn of(shown: &ShownAs) -> Self {
+        Self {
+            without_prefix: shown.without_prefix.to_string(),
+            with_prefix: shown.with_prefix.to_string(),
+        }
+    }
+}
+
 /// A prompt of a server. What is said of it are claims of the server.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServerPrompt {
+    /// Its name at the server, as `allowed_prompts` of a gateway names it.
     name: String,
+    shown_as: ShownNames,
     #[schema(required = true)]
     title: Option<String>,
     description: String,
@@ -210,6 +234,7 @@ fn prompt(prompt: &Prompt) -> ServerPrompt {
     };
     ServerPrompt {
         name: prompt.name.clone(),
+        shown_as: ShownNames::of(&prompt.shown_as),
         title: prompt.title.clone(),
         description: prompt.description.clone(),
         arguments: prompt.arguments.iter().map(argument).collect(),
@@ -244,6 +269,7 @@ fn said(text: &str) -> Option<String> {
 fn tool(tool: &Tool) -> ServerTool {
     ServerTool {
         name: tool.name.clone(),
+        shown_as: ShownNames::of(&tool.shown_as),
         title: tool.title.clone(),
         description: tool.description.clone(),
         read_only: tool.is_read_only,

@@ -36,8 +36,10 @@ pub struct ServerResource {
     id: ServerId,
     #[schema(value_type = String)]
     project_id: ProjectId,
-    /// The beginning of its tools' names where a gateway has several servers.
     slug: String,
+    /// What the names of its tools and prompts begin with where a gateway adds a prefix; null where that is the slug.
+    #[schema(required = true)]
+    prefix: Option<String>,
     name: String,
     url: String,
     timeout_ms: u32,
@@ -89,6 +91,7 @@ impl Resource for ServerResource {
             id: server.id,
             project_id: server.project_id,
             slug: server.slug,
+            prefix: server.prefix,
             name: server.name,
             url: server.url,
             timeout_ms: server.timeout_ms,

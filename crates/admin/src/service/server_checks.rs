@@ -3,6 +3,7 @@
 
 mod answered;
 mod listed;
+mod shown_as;
 #[cfg(test)]
 pub(crate) mod testing;
 mod told;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 pub use self::{
     answered::Answered,
     listed::{Listed, Prompt, PromptArgument, Resource},
+    shown_as::ShownAs,
     tools::{LeftOut, Tool},
 };
 use super::{
@@ -280,7 +282,7 @@ async fn inspect(app: &Admin, entry: &ServerEntry, occasion: Occasion) -> Result
     let began = Instant::now();
     let seen = app.resource_server.inspect(entry, deadline).await;
     match seen {
-        Ok(seen) => Ok(Answered::read(&seen, |why| {
+        Ok(seen) => Ok(Answered::read(&seen, entry.server.tool_prefix(), |why| {
             told::finding(&entry.server, why, None, began.elapsed())
         })),
         Err(unwell) => Err(told::finding(

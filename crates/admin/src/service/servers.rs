@@ -39,10 +39,15 @@ use crate::{Admin, relying_party::check::Finding, schema};
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewServer {
-    /// `[a-z0-9-]{1,40}`, unique in the project: the beginning of its tools' names where a gateway has several servers.
+    /// `[a-z0-9-]{1,40}`, unique in the project. Without a `prefix`, the names of its tools begin with it where a gateway adds one.
     #[schema(required = true, pattern = "^[a-z0-9-]{1,40}$")]
     #[serde(default)]
     pub slug: String,
+    /// `[a-z0-9-]{1,20}`: what the names of its tools and prompts begin with where a gateway adds a prefix; the slug when left
+    /// out or empty. No other server of the project may have it as its prefix, or as its slug without a prefix.
+    #[schema(pattern = "^[a-z0-9-]{0,20}$")]
+    #[serde(default)]
+    pub prefix: Option<String>,
     /// What people call it; the slug when left out.
     #[schema(max_length = 80)]
     #[serde(default)]
@@ -75,10 +80,15 @@ pub struct NewServer {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerPatch {
-    /// `[a-z0-9-]{1,40}`. Another one renames its tools where a gateway has several servers.
+    /// `[a-z0-9-]{1,40}`. Without a `prefix`, another one renames its tools where a gateway adds one.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub slug: Patch<String>,
+    /// What the names of its tools and prompts begin with where a gateway adds a prefix. Another one renames them. `null` or an
+    /// empty text stands for the slug.
+    #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{0,20}$")]
+    #[serde(default)]
+    pub prefix: Patch<String>,
     /// What people call it.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -167,6 +177,7 @@ pub(super) async fn try_new(
 ) -> Result<Tried, ServiceError> {
     let fields = ServerFields {
         slug: new.slug,
+        prefix: new.prefix,
         name: new.name,
         url: new.url,
         timeout_ms: new.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
@@ -180,6 +191,7 @@ pub(super) async fn try_new(
         id: ServerId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         project_id: project,
         slug: fields.slug,
+        prefix: fields.prefix,
         name: fields.name,
         url: fields.url,
         timeout_ms: fields.timeout_ms,
@@ -347,6 +359,11 @@ pub(super) async fn update_in(change: &mut Change<'_>, tried: TriedChange) -> Re
 fn patched(app: &Admin, current: &Server, patch: ServerPatch) -> Result<(Server, Url), Invalid> {
     let fields = ServerFields {
         slug: patch.slug.over(&current.slug),
+        prefix: match patch.prefix {
+            Patch::Keep => current.prefix.clone(),
+            Patch::Clear => None,
+            Patch::Set(prefix) => Some(prefix),
+        },
         name: patch.name.over(&current.name),
         url: patch.url.over(&current.url),
         timeout_ms: patch.timeout_ms.over_or(&current.timeout_ms, DEFAULT_TIMEOUT_MS),
@@ -357,6 +374,7 @@ fn patched(app: &Admin, current: &Server, patch: ServerPatch) -> Result<(Server,
     let (fields, url) = check(app, fields)?;
     let next = Server {
         slug: fields.slug,
+        prefix: fields.prefix,
         name: fields.name,
         url: fields.url,
         timeout_ms: fields.timeout_ms,

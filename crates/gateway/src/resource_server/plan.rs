@@ -67,6 +67,7 @@ pub(super) fn upstream_config(entry: &ServerEntry) -> UpstreamConfig {
         id: server.id,
         project: server.project_id,
         slug: server.slug.clone(),
+        prefix: server.tool_prefix().to_owned(),
         url,
         audience: server.url.clone(),
         timeout: Duration::from_millis(u64::from(server.timeout_ms)),

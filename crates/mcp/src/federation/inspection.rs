@@ -58,35 +58,35 @@ pub struct Seen {
     pub resource_templates: Result<ServerList, Unavailable>,
 }
 
-/// A resource or resource template that several servers list.
+/// A name, URI or URI template that several servers have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedUri {
-    /// Its URI or template.
-    pub uri: Box<str>,
-    /// The servers that list it, by their place among those given, in their order: the first serves it.
+pub struct SharedKey {
+    /// The name, URI or template.
+    pub key: Box<str>,
+    /// The servers that have it, by their place among those given, in their order: the first serves it.
     pub servers: Vec<usize>,
 }
 
-/// The URIs that several servers list, in the order in which a second server is found to list them. `lists` are those of the
-/// servers of a gateway in the gateway's order; empty for one whose list is not known.
-pub fn shared_uris(lists: &[Vec<&str>]) -> Vec<SharedUri> {
-    let mut by_uri: HashMap<&str, Vec<usize>> = HashMap::new();
+/// The keys that several servers have, in the order in which a second server is found to have them. `lists` are those of the
+/// servers of a gateway in the gateway's order, as clients see them; empty for one whose list is not known.
+pub fn shared_keys(lists: &[Vec<&str>]) -> Vec<SharedKey> {
+    let mut by_key: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut shared = Vec::new();
     for (server, list) in lists.iter().enumerate() {
-        for uri in list.iter().copied() {
-            let servers = by_uri.entry(uri).or_default();
+        for key in list.iter().copied() {
+            let servers = by_key.entry(key).or_default();
             if servers.last() == Some(&server) {
                 continue;
             }
             servers.push(server);
             if servers.len() == 2 {
-                shared.push(uri);
+                shared.push(key);
             }
         }
     }
-    let with_servers = shared.into_iter().map(|uri| SharedUri {
-        uri: uri.into(),
-        servers: by_uri.remove(uri).unwrap_or_default(),
+    let with_servers = shared.into_iter().map(|key| SharedKey {
+        key: key.into(),
+        servers: by_key.remove(key).unwrap_or_default(),
     });
     with_servers.collect()
 }

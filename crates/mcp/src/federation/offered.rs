@@ -32,7 +32,7 @@ impl Offered {
 
     /// What the names of its tools and prompts begin with, where they do.
     pub(super) fn prefix(&self) -> &str {
-        self.server.slug()
+        &self.server.upstream.config.prefix
     }
 
     /// Whether something of this server could have this name for clients.

@@ -15,8 +15,10 @@ pub struct UpstreamConfig {
     pub id: ServerId,
     /// Its project, whose share of the memory for lists its lists take.
     pub project: ProjectId,
-    /// The prefix of its tools where a gateway federates several servers.
+    /// What it is called in messages.
     pub slug: String,
+    /// What the names of its tools and prompts begin with, where they do.
+    pub prefix: String,
     /// Its Streamable HTTP endpoint.
     pub url: Uri,
     /// The same as the administrator wrote it: the audience of identity assertions.

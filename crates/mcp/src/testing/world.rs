@@ -142,6 +142,7 @@ impl World {
             id: *id,
             project: self.project_id,
             slug: slug.to_owned(),
+            prefix: slug.to_owned(),
             url: format!("http://{slug}.example/mcp").parse().unwrap(),
             audience: format!("http://{slug}.example/mcp"),
             timeout: Duration::from_mins(1),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::lists::{ADA, call, list, names};
 use crate::{
     federation::naming::Naming,
+    peer::transport::TransportError,
     testing::{
         net::{
             FakeServer, World, echo, json_answer, legacy_server, meta, modern_headers, modern_server, read,
@@ -82,6 +83,28 @@ async fn a_name_that_several_servers_have_is_served_by_the_first_where_there_is_
     let missing = call(&world, &plan, &ADA, "two_search").await;
     assert_eq!(missing["error"]["code"], -32602);
     assert_eq!((called(&one), called(&two)), (2, 1));
+}
+
+#[tokio::test]
+async fn names_begin_with_the_prefix_of_their_server_and_messages_name_it() {
+    let one = modern_server(vec![tool("search")], 60_000, "public");
+    let gone = FakeServer::new(|_| Err(TransportError::Unreachable("refused".to_owned())));
+    let world = World::new(&[("one", &one), ("gone", &gone)]);
+    let plan = world.plan_named(Naming::Prefixed, |config| {
+        config.prefix = format!("{}-1", &config.slug[..1]);
+    });
+    assert_eq!(names(&list(&world, &plan, &ADA).await), ["o-1_search"]);
+    assert_eq!(
+        call(&world, &plan, &ADA, "o-1_search").await["result"]["tool"],
+        "search"
+    );
+    assert_eq!(
+        call(&world, &plan, &ADA, "one_search").await["error"]["code"],
+        -32602
+    );
+    let down = call(&world, &plan, &ADA, "g-1_anything").await;
+    let told = down["error"]["message"].as_str().unwrap();
+    assert!(told.contains("`gone`"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

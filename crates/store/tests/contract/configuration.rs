@@ -132,6 +132,7 @@ async fn names_are_unique_ignoring_case(world: World) {
     drop(tx);
     same.project_id = elsewhere.id;
     commit!(world, tx => server::insert(tx, &same));
+    prefixes_of_servers_are_unique(&world, here.id, elsewhere.id).await;
 
     let stored = world.new_secret(here.id);
     commit!(world, tx => secret::insert(tx, &stored));
@@ -139,6 +140,59 @@ async fn names_are_unique_ignoring_case(world: World) {
     same.name.clone_from(&stored.name);
     let mut tx = world.write().await;
     assert!(is_taken(&secret::insert(&mut tx, &same).await, "name"));
+}
+
+/// What the names of a server's tools begin with is its prefix, or else its slug: no two of a project share it.
+async fn prefixes_of_servers_are_unique(world: &World, here: ProjectId, elsewhere: ProjectId) {
+    let mut short = world.new_server(here);
+    short.prefix = Some("gh".to_owned());
+    commit!(world, tx => server::insert(tx, &short));
+    assert_eq!(
+        look!(world, tx => server::find(tx, here, short.id)).as_ref(),
+        Some(&short)
+    );
+    let plain = world.server(here).await;
+    let changed = |slug: Option<&str>, prefix: Option<&str>| {
+        let mut changed = plain.clone();
+        if let Some(slug) = slug {
+            slug.clone_into(&mut changed.slug);
+        }
+        changed.prefix = prefix.map(str::to_owned);
+        changed
+    };
+    for (next, field) in [
+        (changed(None, Some("gh")), "prefix"),
+        (changed(None, Some(&short.slug)), "nothing"),
+        (changed(Some("gh"), None), "slug"),
+        (changed(Some(&short.slug), Some("other")), "slug"),
+        (changed(Some("gh"), Some("other")), "nothing"),
+        (changed(None, Some(&plain.slug)), "nothing"),
+    ] {
+        let mut tx = world.write().await;
+        let updated = server::update(&mut tx, &next, plain.updated_at).await;
+        drop(tx);
+        let mut tx = world.write().await;
+        let mut new = world.new_server(here);
+        if next.slug != plain.slug {
+            new.slug.clone_from(&next.slug);
+        }
+        if next.prefix.as_ref() != Some(&plain.slug) {
+            new.prefix.clone_from(&next.prefix);
+        }
+        let inserted = server::insert(&mut tx, &new).await;
+        drop(tx);
+        if field == "nothing" {
+            assert!(updated.unwrap() && inserted.is_ok(), "{next:?}");
+        } else {
+            assert!(
+                is_taken(&updated, field) && is_taken(&inserted, field),
+                "{next:?}"
+            );
+        }
+    }
+    let mut same = world.new_server(elsewhere);
+    same.prefix.clone_from(&short.prefix);
+    commit!(world, tx => server::insert(tx, &same));
 }
 
 async fn another_project_sees_and_changes_nothing(world: World) {

@@ -74,6 +74,7 @@ impl World {
             id: ServerId::generate(&*self.clock, &*self.entropy),
             project_id: project,
             slug: format!("server-{number}"),
+            prefix: None,
             name: format!("Server {number}"),
             url: format!("https://mcp{number}.example.com/mcp"),
             timeout_ms: 30_000,

@@ -158,7 +158,8 @@ async fn a_check_says_which_prompts_and_resources_a_server_has() {
     assert_eq!(seen["capabilities"], json!(["tools", "prompts", "resources"]));
     assert_eq!(
         seen["prompts"],
-        json!([{"name": "summarize", "title": "Summarize", "description": "",
+        json!([{"name": "summarize", "shown_as": {"without_prefix": "summarize", "with_prefix": "notes_summarize"},
+            "title": "Summarize", "description": "",
             "arguments": [{"name": "length", "description": "", "required": true}]}])
     );
     assert_eq!(

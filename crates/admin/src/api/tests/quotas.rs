@@ -182,6 +182,7 @@ async fn what_exists_works_on_when_a_quota_is_lowered() {
         id: ServerId::generate(bench.clock.as_ref(), &SystemEntropy),
         project_id: acme.project(),
         slug: "old".to_owned(),
+        prefix: None,
         name: "Old".to_owned(),
         url: "http://127.0.0.1:9/mcp".to_owned(),
         timeout_ms: 1_000,

@@ -72,6 +72,8 @@ async fn a_check_says_what_a_server_is_and_what_it_has() {
     );
     assert_eq!(seen.body["tools"].as_array().unwrap().len(), 1);
     assert_eq!(seen.body["tools"][0]["read_only"], true);
+    let names = json!({"without_prefix": "a", "with_prefix": "tools_a"});
+    assert_eq!(seen.body["tools"][0]["shown_as"], names);
     assert_eq!(seen.body["left_out"].as_array().unwrap().len(), 1);
     assert!(
         server
@@ -87,4 +89,66 @@ async fn a_check_says_what_a_server_is_and_what_it_has() {
     // It may answer only where it is told who the user is.
     assert_eq!(refused.body["problem"]["pointer"], "/identity");
     bench.post(&acme.viewer, &path, json!({})).await.expect(403);
+}
+
+#[tokio::test]
+async fn a_short_prefix_is_unique_in_the_project_and_goes_with_null() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let server = TestServer::with(json!([{"name": "files.read", "inputSchema": {}}])).await;
+    let new = |slug: &str, prefix: &str| json!({"slug": slug, "url": server.url, "prefix": prefix});
+    let servers = acme.path("servers");
+    let made = bench
+        .post(&acme.admin, &servers, new("github", "gh"))
+        .await
+        .expect(201);
+    assert_eq!(made.text("prefix"), "gh");
+    let path = acme.path(&format!("servers/{}", made.text("id")));
+    let seen = bench
+        .get(&acme.viewer, &format!("{path}/check"))
+        .await
+        .expect(200);
+    let shown = &seen.body["tools"][0]["shown_as"];
+    let starts = |name: &str, with: &str| shown[name].as_str().unwrap().starts_with(with);
+    assert!(
+        starts("without_prefix", "files_read_x") && starts("with_prefix", "gh_files_read_x"),
+        "{shown}"
+    );
+    for (slug, prefix, pointer) in [
+        ("other", "gh", "/prefix"),
+        ("gh", "", "/slug"),
+        ("other", "G", "/prefix"),
+    ] {
+        let refused = bench
+            .post(&acme.admin, &servers, new(slug, prefix))
+            .await
+            .expect(422);
+        assert_eq!(refused.pointers(), [pointer], "{slug} {prefix}");
+    }
+    let other = bench
+        .post(&acme.admin, &servers, new("other", ""))
+        .await
+        .expect(201);
+    assert_eq!(other.body["prefix"], json!(null));
+    for prefix in [json!("github"), json!(null), json!("")] {
+        let changed = bench
+            .patch(&acme.admin, &path, json!({"prefix": prefix}))
+            .await
+            .expect(200);
+        let expected = if prefix == json!("") { json!(null) } else { prefix };
+        assert_eq!(changed.body["prefix"], expected);
+    }
+    bench
+        .post(&acme.admin, &servers, new("third", "gh"))
+        .await
+        .expect(201);
+    let events = bench
+        .get(&acme.viewer, &acme.path("audit-events"))
+        .await
+        .expect(200);
+    let changes = events.body["items"].to_string();
+    assert!(
+        changes.contains(r#"{"after":"github","before":"gh","field":"prefix"}"#),
+        "{changes}"
+    );
 }

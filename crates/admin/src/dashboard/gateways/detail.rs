@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{
-    gateway::{Gateway, GatewayStatus, Mode, TrustedClient},
+    gateway::{Gateway, GatewayStatus, Mode, TrustedClient, names_tools_by_server},
     id::{GatewayId, ServerId, UserSourceId},
     server::Server,
     user_source::{UserSource, UserSourceStatus},
@@ -14,8 +14,8 @@ use gatewright_domain::{
 use super::{
     fields::REGISTRATION,
     kind::Kind,
+    names::{self, Names},
     selection::Selection,
-    shared_uris::{self, SharedUris},
     words::status_badge,
 };
 use gatewright_gateway::known_clients;
@@ -44,6 +44,8 @@ struct ServerRow {
     id: ServerId,
     name: String,
     slug: String,
+    /// What the names of its tools and prompts begin with, where that is not its slug.
+    prefix: Option<String>,
     /// What is offered of each kind.
     offered: Vec<Offered>,
 }
@@ -89,8 +91,9 @@ struct DetailPage {
     /// The same for sessions that sleep while the gateway is inactive.
     asleep: Option<String>,
     servers: Vec<ServerRow>,
-    /// Resources that several servers list.
-    shared: SharedUris,
+    /// Whether names of tools and prompts begin with the prefix of their server.
+    is_prefixed: bool,
+    names: Names,
     trusted: Vec<TrustedRow>,
     registration: Vec<&'static str>,
     created: Moment,
@@ -110,7 +113,7 @@ pub(super) async fn show(
         let (authority, project) = (&place.visit.authority, place.project.id);
         let gateway = service::find(&app, authority, project, id).await?;
         let servers = service::servers_of(&app, authority, project, &gateway).await?;
-        shared_uris::ask(&app, &place, &servers).await?;
+        names::ask(&app, &place, &servers).await?;
     }
     render_after(&app, &place, id, Form::default(), is_asked).await
 }
@@ -145,9 +148,10 @@ async fn render_after(
         )
     };
     let path = place.path(&format!("/gateways/{id}"));
-    let mut shared = shared_uris::of(app, authority, &gateway, &servers, &path)?;
+    let mut names = names::of(app, authority, &gateway, &servers, &path)?;
     // A server that could not be asked now is not asked again by the page that says so.
-    shared.ask = shared.ask.filter(|_| !were_asked);
+    names.ask = names.ask.filter(|_| !were_asked);
+    let is_prefixed = names_tools_by_server(gateway.prefix_mode, servers.len());
     let selections = Kind::ALL.map(|kind| (kind, Selection::stored(&gateway, kind)));
     let servers = servers.into_iter().take(SERVERS);
     let settings = &gateway.settings;
@@ -175,7 +179,8 @@ async fn render_after(
             servers: servers
                 .map(|server| server_row(server, &gateway, &selections))
                 .collect(),
-            shared,
+            is_prefixed,
+            names,
             trusted: gateway.trusted_clients.iter().map(trusted).collect(),
             registration: accepted.map(|((_, label, _), _)| *label).collect(),
             created: Moment::new(gateway.created_at, now),
@@ -191,6 +196,7 @@ fn server_row(server: Server, gateway: &Gateway, selections: &[(Kind, Selection)
         .map(|(kind, selection)| offered(*kind, selection, server.id, gateway));
     ServerRow {
         offered: offered.collect(),
+        prefix: server.prefix.filter(|prefix| *prefix != server.slug),
         id: server.id,
         name: server.name,
         slug: server.slug,

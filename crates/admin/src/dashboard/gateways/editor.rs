@@ -17,7 +17,7 @@ use gatewright_store::PageRequest;
 use http::StatusCode;
 
 use super::{
-    fields::{self, REGISTRATION},
+    fields::{self, PREFIX_MODES, REGISTRATION},
     kind::Kind,
     tree::{Node, Step, Tree},
     words::{MODES, ModeChoice},
@@ -79,6 +79,7 @@ struct FormPage {
     known: &'static [KnownClient],
     own: Vec<OwnClient>,
     registration: &'static [(&'static str, &'static str, &'static str)],
+    prefix_modes: &'static [(&'static str, &'static str, &'static str)],
     /// The URL of a gateway up to its slug.
     prefix: String,
     /// Whether what stands in it came with the address.
@@ -219,6 +220,7 @@ pub(super) async fn show(
             known: &KNOWN_CLIENTS,
             own: own_clients(&form),
             registration: &REGISTRATION,
+            prefix_modes: &PREFIX_MODES,
             prefix: app.config.gateway_url(""),
             is_from_link: after.is_from_link,
             form,

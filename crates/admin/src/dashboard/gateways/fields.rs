@@ -105,6 +105,25 @@ pub(super) const REGISTRATION: [(&str, &str, &str); 3] = [
     ),
 ];
 
+/// When names begin with the prefix of their server, each with what it means.
+pub(super) const PREFIX_MODES: [(&str, &str, &str); 3] = [
+    (
+        PrefixMode::WhenSeveral.as_str(),
+        PrefixMode::WhenSeveral.label(),
+        "With one server, names stay as they are. A second server renames the tools of the first.",
+    ),
+    (
+        PrefixMode::Always.as_str(),
+        PrefixMode::Always.label(),
+        "Names stay the same when you add a server later.",
+    ),
+    (
+        PrefixMode::Never.as_str(),
+        PrefixMode::Never.label(),
+        "If several servers have the same name, the first in the gateway’s order serves it. The page of the gateway shows these names.",
+    ),
+];
+
 /// A form for a new gateway.
 pub(super) fn fresh(only_source: Option<UserSourceId>) -> Form {
     let settings = GatewaySettings::default();

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use crate::{
     relying_party::check::Finding,
-    service::server_checks::{Prompt, Resource, ServerCheck, Tool},
+    service::server_checks::{Prompt, Resource, ServerCheck, ShownAs, Tool},
 };
 
 /// What a server lists of a kind.
@@ -19,6 +19,8 @@ pub(super) struct Item<'a> {
     pub(super) title: &'a str,
     pub(super) description: &'a str,
     pub(super) is_template: bool,
+    /// How clients see its name; nothing for what they know by its URI.
+    pub(super) shown_as: Option<&'a ShownAs>,
 }
 
 impl<'a> Listed<'a> {
@@ -69,6 +71,7 @@ impl<'a> Item<'a> {
             title: tool.title.as_deref().unwrap_or_default(),
             description: &tool.description,
             is_template: false,
+            shown_as: Some(&tool.shown_as),
         }
     }
 
@@ -78,6 +81,7 @@ impl<'a> Item<'a> {
             title: prompt.title.as_deref().unwrap_or_default(),
             description: &prompt.description,
             is_template: false,
+            shown_as: Some(&prompt.shown_as),
         }
     }
 
@@ -87,7 +91,13 @@ impl<'a> Item<'a> {
             title: resource.title.as_deref().unwrap_or(&resource.name),
             description: &resource.description,
             is_template: resource.is_template,
+            shown_as: None,
         }
+    }
+
+    /// What clients know it by, where gateways add a prefix and where they do not.
+    pub(super) fn shown(&self, is_prefixed: bool) -> &'a str {
+        self.shown_as.map_or(self.key, |shown| shown.name(is_prefixed))
     }
 
     /// Whether its name or URI, title or description contains a text in lower case.

@@ -12,8 +12,8 @@ mod fields;
 mod kind;
 mod list;
 mod listed;
+mod names;
 mod selection;
-mod shared_uris;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,8 @@ struct DetailPage {
     path: String,
     name: String,
     slug: String,
+    /// What the names of its tools begin with, where a gateway adds a prefix.
+    prefix: String,
     id: ServerId,
     url: String,
     timeout: String,
@@ -121,6 +123,7 @@ pub(super) async fn show(
         created: Moment::new(server.created_at, now),
         updated: Moment::new(server.updated_at, now),
         gateways: links(&place, using),
+        prefix: server.tool_prefix().to_owned(),
         name: server.name,
         slug: server.slug,
         url: server.url,

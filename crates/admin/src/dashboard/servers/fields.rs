@@ -23,8 +23,9 @@ use crate::{
 };
 
 /// Fields that show what was typed.
-const SHOWN: [&str; 9] = [
+const SHOWN: [&str; 10] = [
     "slug",
+    "prefix",
     "name",
     "url",
     "timeout",
@@ -88,6 +89,7 @@ pub(super) async fn fresh(app: &Admin, place: &InProject) -> Result<Fields, Page
 pub(super) async fn of_server(app: &Admin, place: &InProject, server: &Server) -> Result<Fields, PageError> {
     let form = Form::with([
         ("slug", server.slug.as_str()),
+        ("prefix", server.prefix.as_deref().unwrap_or_default()),
         ("name", &server.name),
         ("url", &server.url),
         ("timeout", &seconds(server.timeout_ms)),
@@ -186,6 +188,7 @@ fn unallowed(place: &InProject, url: &str, rows: &[HeaderRow], secrets: &[Stored
 pub(super) fn new_server(posted: &Posted) -> NewServer {
     NewServer {
         slug: posted.text("slug").to_owned(),
+        prefix: Some(posted.text("prefix").to_owned()),
         name: posted.text("name").to_owned(),
         url: posted.text("url").to_owned(),
         timeout_ms: Some(milliseconds(posted.text("timeout"))),
@@ -200,6 +203,7 @@ pub(super) fn patch(posted: &Posted) -> ServerPatch {
     let new = new_server(posted);
     ServerPatch {
         slug: Patch::Set(new.slug),
+        prefix: new.prefix.map_or(Patch::Keep, Patch::Set),
         name: Patch::Set(new.name),
         url: Patch::Set(new.url),
         timeout_ms: new.timeout_ms.map_or(Patch::Keep, Patch::Set),

@@ -114,6 +114,7 @@ fn prompt(prompt: &Prompt) -> Row {
         &prompt.description,
         arguments.collect(),
     )
+    .shown_as(&prompt.shown_as)
 }
 
 fn resource(resource: &Resource) -> Row {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-use crate::service::server_checks::{Answered, LeftOut, Tool};
+use crate::service::server_checks::{Answered, LeftOut, ShownAs, Tool};
 
 /// Tools on a page, and as many prompts and resources.
 pub(super) const ON_A_PAGE: usize = 50;
@@ -26,6 +26,8 @@ pub(super) struct Row {
     /// All of it, where that is more.
     pub(super) whole: Option<String>,
     pub(super) claims: Vec<Claim>,
+    /// What clients see in place of its name, where that had to be changed: where gateways add no prefix, and where they do.
+    pub(super) shown: [Option<String>; 2],
 }
 
 /// The tools that are shown.
@@ -71,7 +73,10 @@ pub(super) fn page(answered: &Answered, path: &str, search: &str, from: usize) -
             .get(start..end)
             .unwrap_or_default()
             .iter()
-            .map(|tool| Row::new(&tool.name, tool.title.clone(), &tool.description, claims(tool)))
+            .map(|tool| {
+                let row = Row::new(&tool.name, tool.title.clone(), &tool.description, claims(tool));
+                row.shown_as(&tool.shown_as)
+            })
             .collect(),
         count: answered.tools.len(),
         found: found.len(),
@@ -107,6 +112,16 @@ impl Row {
             short,
             whole: is_long.then(|| description.to_owned()),
             claims,
+            shown: [None, None],
+        }
+    }
+
+    /// The same, of something that has a name for clients.
+    pub(super) fn shown_as(self, shown: &ShownAs) -> Self {
+        let changed = [false, true].map(|is_prefixed| shown.changed(is_prefixed).map(str::to_owned));
+        Self {
+            shown: changed,
+            ..self
         }
     }
 }

@@ -10,6 +10,7 @@ mod joining;
 mod keys;
 mod overviewing;
 mod people;
+mod prefixes;
 mod projects;
 mod reading;
 mod secret_fields;

@@ -6,7 +6,7 @@ use super::bench::{Bench, Browser};
 use crate::service::server_checks::testing::{TestServer, dead_url};
 
 /// A form as the browser sends it: every field of it.
-fn typed<'a>(slug: &'a str, url: &'a str) -> Vec<(&'a str, &'a str)> {
+pub(super) fn typed<'a>(slug: &'a str, url: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("url", url),
         ("slug", slug),
@@ -21,7 +21,7 @@ fn typed<'a>(slug: &'a str, url: &'a str) -> Vec<(&'a str, &'a str)> {
 }
 
 /// Adds a server; the path of its page.
-async fn add(browser: &mut Browser, project: &str, slug: &str, url: &str) -> String {
+pub(super) async fn add(browser: &mut Browser, project: &str, slug: &str, url: &str) -> String {
     let path = format!("{project}/servers/new");
     browser
         .post(&path, &typed(slug, url))

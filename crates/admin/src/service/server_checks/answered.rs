@@ -47,8 +47,8 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// What was seen; `finding` says in words why a list is not known.
-    pub(super) fn read(seen: &Seen, finding: impl Fn(&Unavailable) -> Finding) -> Self {
+    /// What was seen of a server with this prefix; `finding` says in words why a list is not known.
+    pub(super) fn read(seen: &Seen, prefix: &str, finding: impl Fn(&Unavailable) -> Finding) -> Self {
         fn listed<T>(
             list: &Result<ServerList, Unavailable>,
             read: impl Fn(&Entry) -> T,
@@ -68,10 +68,12 @@ impl Answered {
             version: about(|about| &about.version),
             capabilities: seen.capabilities,
             listed_in: seen.listed_in,
-            tools: seen.tools.entries.iter().map(Tool::read).collect(),
+            tools: (seen.tools.entries.iter())
+                .map(|entry| Tool::read(entry, prefix))
+                .collect(),
             left_out: seen.tools.invalid.iter().map(tools::left_out).collect(),
             is_cut: seen.tools.truncated,
-            prompts: listed(&seen.prompts, Prompt::read, &finding),
+            prompts: listed(&seen.prompts, |entry| Prompt::read(entry, prefix), &finding),
             resources: listed(&seen.resources, |entry| Resource::read(entry, false), &finding),
             resource_templates: listed(
                 &seen.resource_templates,

@@ -6,7 +6,10 @@ use gatewright_domain::gateway::MAX_RESOURCE_URI;
 use gatewright_mcp::listing::{Entry, ServerList};
 use serde::Deserialize;
 
-use super::tools::{LeftOut, MAX_DESCRIPTION, MAX_NAME, left_out, plain};
+use super::{
+    shown_as::ShownAs,
+    tools::{LeftOut, MAX_DESCRIPTION, MAX_NAME, left_out, plain},
+};
 
 /// A prompt that takes more arguments is not shown with all of them.
 const MAX_ARGUMENTS: usize = 50;
@@ -27,6 +30,8 @@ pub struct Listed<T> {
 pub struct Prompt {
     /// Its name at the server.
     pub name: String,
+    /// How gateways show that name.
+    pub shown_as: ShownAs,
     /// What the server has people call it.
     pub title: Option<String>,
     /// What the server says it is for.
@@ -126,11 +131,12 @@ impl<T> Listed<T> {
 }
 
 impl Prompt {
-    pub(super) fn read(entry: &Entry) -> Self {
+    pub(super) fn read(entry: &Entry, prefix: &str) -> Self {
         let raw = Raw::read(entry);
         let arguments = raw.arguments.iter().flatten().take(MAX_ARGUMENTS);
         Self {
             name: plain(&entry.key, MAX_NAME),
+            shown_as: ShownAs::of(prefix, &entry.key),
             title: raw.title(),
             description: raw.description(),
             arguments: arguments
@@ -151,7 +157,8 @@ impl Prompt {
         let arguments = self.arguments.iter();
         let arguments = arguments.map(|one| 64 + one.name.len() + one.description.len());
         let title = self.title.as_ref().map_or(0, String::len);
-        128 + self.name.len() + title + self.description.len() + arguments.sum::<usize>()
+        let texts = self.name.len() + title + self.description.len() + arguments.sum::<usize>();
+        128 + texts + self.shown_as.weight()
     }
 }
 
@@ -192,7 +199,7 @@ mod tests {
     fn what_a_server_says_of_a_prompt_is_read() {
         let said = json!({"name": "review", "title": "Review \u{202e}code", "description": "Asks for a review.",
             "arguments": [{"name": "code", "description": "What to review", "required": true}, {"name": "style"}]});
-        let prompt = Prompt::read(&entry(ListKind::Prompts, &said));
+        let prompt = Prompt::read(&entry(ListKind::Prompts, &said), "s");
         assert_eq!(
             (prompt.name.as_str(), prompt.title.as_deref()),
             ("review", Some("Review ?code"))
@@ -207,10 +214,8 @@ mod tests {
             [("code", "What to review", true), ("style", "", false)]
         );
         // Of another type than it should be: it is shown without.
-        let odd = Prompt::read(&entry(
-            ListKind::Prompts,
-            &json!({"name": "odd", "arguments": "none"}),
-        ));
+        let said = json!({"name": "odd", "arguments": "none"});
+        let odd = Prompt::read(&entry(ListKind::Prompts, &said), "s");
         assert_eq!((odd.name.as_str(), odd.arguments.len()), ("odd", 0));
     }
 

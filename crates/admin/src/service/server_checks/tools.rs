@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use gatewright_mcp::listing::{Entry, InvalidEntry};
 use serde::Deserialize;
 
+use super::shown_as::ShownAs;
+
 /// A longer name or title says no more on a page.
 pub(super) const MAX_NAME: usize = 200;
 /// A longer description is cut; the server's own is sent to clients whole.
@@ -16,6 +18,8 @@ pub(super) const MAX_DESCRIPTION: usize = 2_000;
 pub struct Tool {
     /// Its name at the server, exactly.
     pub name: String,
+    /// How gateways show that name.
+    pub shown_as: ShownAs,
     /// What the server has people call it.
     pub title: Option<String>,
     /// What the server says it does.
@@ -68,16 +72,17 @@ impl Tool {
     /// Bytes it takes in memory, roughly.
     pub(super) fn weight(&self) -> usize {
         let title = self.title.as_ref().map_or(0, String::len);
-        128 + self.name.len() + title + self.description.len()
+        128 + self.name.len() + title + self.description.len() + self.shown_as.weight()
     }
 
-    pub(super) fn read(entry: &Entry) -> Self {
+    pub(super) fn read(entry: &Entry, prefix: &str) -> Self {
         // What is not as it should be is left out of what is shown; clients get the entry as it is.
         let raw: Raw<'_> = serde_json::from_slice(&entry.raw).unwrap_or_default();
         let annotations = raw.annotations.unwrap_or_default();
         let title = raw.title.or(annotations.title);
         Self {
             name: plain(&entry.key, MAX_NAME),
+            shown_as: ShownAs::of(prefix, &entry.key),
             title: title
                 .map(|title| plain(&title, MAX_NAME))
                 .filter(|title| !title.is_empty()),
@@ -127,7 +132,7 @@ mod tests {
 
     fn read(tool: &serde_json::Value) -> Tool {
         let result = Bytes::from(json!({"tools": [tool]}).to_string());
-        Tool::read(&parse_page(ListKind::Tools, &result).unwrap().entries[0])
+        Tool::read(&parse_page(ListKind::Tools, &result).unwrap().entries[0], "s")
     }
 
     #[test]

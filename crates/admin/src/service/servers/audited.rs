@@ -15,6 +15,7 @@ const SCHEMES: [&str; 3] = ["Bearer", "Basic", "Token"];
 pub(super) fn audited(server: &Server) -> Fields {
     let mut fields = vec![
         field("slug", &server.slug),
+        field("prefix", &server.prefix),
         field("name", &server.name),
         field("url", &server.url),
         field("timeout_ms", server.timeout_ms),

@@ -162,6 +162,7 @@ impl World {
             id: ServerId::generate(self.clock.as_ref(), &SystemEntropy),
             project_id: self.project,
             slug: "told".to_owned(),
+            prefix: None,
             name: "Told".to_owned(),
             url: url.to_owned(),
             timeout_ms: 5_000,

@@ -54,6 +54,7 @@ impl Instance {
             id: ServerId::generate(&SystemClock, &SystemEntropy),
             project_id: self.project,
             slug: slug.to_owned(),
+            prefix: None,
             name: slug.to_owned(),
             url: url.to_owned(),
             timeout_ms: 1_000,

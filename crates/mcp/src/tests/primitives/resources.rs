@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ADA, BOB, BOTH, Client, assert_not_found, bare};
 use crate::{
-    inspection::shared_uris,
+    inspection::shared_keys,
     testing::{
         net::{FakeBody, FakeServer, World, answer, event},
         offers::{Offers, resource, template},
@@ -121,14 +121,14 @@ async fn of_two_servers_that_list_one_uri_the_first_serves_it_and_the_page_can_t
         );
     }
     let lists: Vec<_> = seen.iter().map(|seen| uris(&seen.resources)).collect();
-    let shared = shared_uris(&lists);
+    let shared = shared_keys(&lists);
     assert_eq!(shared.len(), 1);
     assert_eq!(
-        (&*shared[0].uri, &shared[0].servers[..]),
+        (&*shared[0].key, &shared[0].servers[..]),
         ("file:///b", &[0, 1][..])
     );
     let lists: Vec<_> = seen.iter().map(|seen| uris(&seen.resource_templates)).collect();
-    assert_eq!(shared_uris(&lists)[0].servers, [0, 1]);
+    assert_eq!(shared_keys(&lists)[0].servers, [0, 1]);
 }
 
 #[tokio::test]

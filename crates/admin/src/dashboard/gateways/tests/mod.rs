@@ -7,4 +7,5 @@ mod drafting;
 mod editing;
 mod looking;
 mod lost_source;
+mod naming;
 mod offering;

@@ -190,7 +190,7 @@ async fn a_gateway_says_which_of_its_servers_serves_a_resource_that_several_list
         .get(&format!("{project}/gateways/{}", both.id))
         .await
         .expect(200);
-    let shared = page.between("<div id=\"shared-uris\"", "</div>");
+    let shared = page.between("aria-labelledby=\"shared-uris\"", "</section>");
     assert!(shared.contains("file:///shared") && !shared.contains("file:///one"));
     let (first, second) = (shared.find("<bdi>two").unwrap(), shared.find("<bdi>one").unwrap());
     assert!(first < second, "the first in the gateway's order serves it");
