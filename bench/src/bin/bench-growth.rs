@@ -259,6 +259,7 @@ fn gateway_of(source: &UserSource, clock: &FixedClock) -> Gateway {
         name: "Tools".to_owned(),
         description: String::new(),
         instructions: String::new(),
+        server_instructions: false,
         slug: "tools".to_owned(),
         authentication: Authentication::UserSource(source.id),
         trusted_clients: Vec::new(),

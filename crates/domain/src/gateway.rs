@@ -33,6 +33,8 @@ pub struct Gateway {
     pub description: String,
     /// Returned to clients as MCP `instructions`.
     pub instructions: String,
+    /// Whether the instructions of its servers follow its own.
+    pub server_instructions: bool,
     /// The last part of its URL, as typed; unique in the instance, ignoring case.
     pub slug: String,
     /// Who its users are.

@@ -20,7 +20,7 @@ use crate::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, project_id, name, description, instructions, slug, mode, user_source_id, trusted_clients, \
+            "SELECT id, project_id, name, description, instructions, server_instructions, slug, mode, user_source_id, trusted_clients, \
              prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, status, settings, created_at, \
              updated_at FROM gateways ",
             $rest
@@ -56,10 +56,10 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
     if !reserve_slug(tx, gateway).await? {
         return Ok(GatewayWrite::SlugTaken);
     }
-    let sql = "INSERT INTO gateways (id, project_id, name, description, instructions, slug, slug_key, mode, \
+    let sql = "INSERT INTO gateways (id, project_id, name, description, instructions, server_instructions, slug, slug_key, mode, \
                user_source_id, trusted_clients, prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, \
                status, settings, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
                ON CONFLICT (slug_key) DO NOTHING";
     let values = values![
         gateway.id,
@@ -67,6 +67,7 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
         &gateway.name,
         &gateway.description,
         &gateway.instructions,
+        gateway.server_instructions,
         &gateway.slug,
         slug_key(gateway),
         gateway.authentication.mode().as_str(),
@@ -223,14 +224,15 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
     if !reserve_slug(tx, gateway).await? {
         return Ok(GatewayWrite::SlugTaken);
     }
-    let sql = "UPDATE gateways SET name = $1, description = $2, instructions = $3, slug = $4, slug_key = $5, \
-               mode = $6, user_source_id = $7, trusted_clients = $8, prefix_mode = $9, offers = $10, allowed_tools = $11, \
-               allowed_prompts = $12, allowed_resources = $13, status = $14, settings = $15, updated_at = $16 \
-               WHERE project_id = $17 AND id = $18";
+    let sql = "UPDATE gateways SET name = $1, description = $2, instructions = $3, server_instructions = $4, slug = $5, \
+               slug_key = $6, mode = $7, user_source_id = $8, trusted_clients = $9, prefix_mode = $10, offers = $11, \
+               allowed_tools = $12, allowed_prompts = $13, allowed_resources = $14, status = $15, settings = $16, \
+               updated_at = $17 WHERE project_id = $18 AND id = $19";
     let values = values![
         &gateway.name,
         &gateway.description,
         &gateway.instructions,
+        gateway.server_instructions,
         &gateway.slug,
         slug_key(gateway),
         gateway.authentication.mode().as_str(),
@@ -362,6 +364,7 @@ fn read(row: &Row) -> Result<Gateway, StoreError> {
         name: row.text("name")?,
         description: row.text("description")?,
         instructions: row.text("instructions")?,
+        server_instructions: row.flag("server_instructions")?,
         slug: row.text("slug")?,
         authentication,
         trusted_clients: row.json("trusted_clients")?,

@@ -44,6 +44,8 @@ pub struct GatewayResource {
     description: String,
     /// Returned to clients as MCP `instructions`.
     instructions: String,
+    /// Whether the `instructions` of its servers follow its own, quoted and under the ID of each.
+    server_instructions: bool,
     slug: String,
     /// The URL clients are given; issuer and audience alike.
     url: String,
@@ -101,6 +103,7 @@ impl Resource for GatewayResource {
             name: gateway.name,
             description: gateway.description,
             instructions: gateway.instructions,
+            server_instructions: gateway.server_instructions,
             url: app.config.gateway_url(&gateway.slug),
             slug: gateway.slug,
             authentication_mode: gateway.authentication.mode(),

@@ -62,6 +62,8 @@ pub struct GatewayFields {
     pub description: String,
     /// Returned to clients as MCP `instructions`.
     pub instructions: String,
+    /// Whether those of its servers follow.
+    pub server_instructions: bool,
     /// `[A-Za-z0-9_-]{1,64}`; never empty here, see [`mint_slug`].
     pub slug: String,
     /// The mode.
@@ -242,6 +244,7 @@ mod tests {
             name: "Agents".to_owned(),
             description: String::new(),
             instructions: String::new(),
+            server_instructions: false,
             slug: "agents".to_owned(),
             mode: Some(Mode::Headers),
             user_source_id: None,

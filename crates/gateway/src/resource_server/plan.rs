@@ -27,6 +27,7 @@ fn gateway_config(entry: &GatewayEntry) -> GatewayConfig {
         project: gateway.project_id,
         name: gateway.name.clone(),
         instructions: gateway.instructions.clone(),
+        server_instructions: gateway.server_instructions,
         naming: if entry.prefixed {
             Naming::Prefixed
         } else {

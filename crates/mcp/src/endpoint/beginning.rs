@@ -92,8 +92,9 @@ impl<T: Transport> Endpoint<T> {
 }
 
 fn push_instructions(result: &mut String, plan: &Plan) {
-    if !plan.instructions.is_empty() {
+    let instructions = plan.instructions();
+    if !instructions.is_empty() {
         result.push_str(",\"instructions\":");
-        result.push_str(&json_string(&plan.instructions));
+        result.push_str(&json_string(&instructions));
     }
 }

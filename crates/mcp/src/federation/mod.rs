@@ -10,6 +10,7 @@ pub(crate) mod catalogs;
 mod changes;
 mod choice;
 pub(crate) mod inspection;
+mod instructions;
 mod list;
 mod list_behind;
 mod list_counting;

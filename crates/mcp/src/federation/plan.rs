@@ -28,6 +28,8 @@ pub struct GatewayConfig {
     pub name: String,
     /// Returned to clients as `instructions`; empty for none.
     pub instructions: String,
+    /// Whether the instructions of its servers follow.
+    pub server_instructions: bool,
     /// How its tools and prompts are named.
     pub naming: Naming,
     /// Its servers, in order.
@@ -50,7 +52,8 @@ pub struct Plan {
     pub(super) serial: u64,
     /// Who answers (`serverInfo`), as JSON text.
     pub(crate) server_info: Arc<str>,
-    pub(crate) instructions: String,
+    pub(super) instructions: String,
+    pub(super) server_instructions: bool,
     pub(crate) naming: Naming,
     pub(crate) servers: Vec<Offered>,
     /// The merged list made last: where lists do not differ between users, the one all of them have.
@@ -80,6 +83,7 @@ impl Plan {
             serial,
             server_info: server_info(&config.name),
             instructions: config.instructions,
+            server_instructions: config.server_instructions,
             naming: config.naming,
             servers,
             last: ByKind::default(),

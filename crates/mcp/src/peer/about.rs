@@ -15,32 +15,41 @@ pub(crate) const CLIENT_INFO: &str = concat!(
 
 /// A name or version longer than this many characters says no more for being whole.
 const MAX_NAME: usize = 120;
+/// Characters that are kept of the instructions of a server: they fill the context of every model that gets them.
+pub(crate) const INSTRUCTIONS_MAX: usize = 4_000;
 
-/// What a server calls itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a server calls itself, and how it wants to be used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct About {
     /// Its name, as it wrote it.
     pub name: String,
     /// Its version, as it wrote it.
     pub version: String,
+    /// Its `instructions` for the model, cut; empty for none.
+    pub instructions: String,
+    /// Whether it says that what it says here may be shared between users (2026-07-28, `cacheScope`).
+    pub(crate) is_public: bool,
 }
 
 impl About {
     /// Read from the result of `server/discover` (2026-07-28: `_meta`) or `initialize` (2025-11-25: `serverInfo`).
-    pub(super) fn read(body: &[u8], result: Span) -> Option<Self> {
+    pub(super) fn read(body: &[u8], result: Span) -> Self {
         let object = |object: Span, name: &str| {
             let [member] = scan::pick(body, object, [name]).ok()?;
             Some(member.filter(|member| member.kind == Kind::Object)?.value)
         };
-        let info = object(result, "serverInfo")
-            .or_else(|| object(object(result, "_meta")?, meta_keys::SERVER_INFO))?;
+        let info =
+            object(result, "serverInfo").or_else(|| object(object(result, "_meta")?, meta_keys::SERVER_INFO));
         let text = |name: &str| {
-            let text = text_member(body, info, name).unwrap_or_default();
-            text.chars().take(MAX_NAME).collect()
+            let text = info.and_then(|info| text_member(body, info, name));
+            text.unwrap_or_default().chars().take(MAX_NAME).collect()
         };
-        Some(Self {
+        let instructions = text_member(body, result, "instructions").unwrap_or_default();
+        Self {
             name: text("name"),
             version: text("version"),
-        })
+            instructions: instructions.trim().chars().take(INSTRUCTIONS_MAX).collect(),
+            is_public: text_member(body, result, "cacheScope").as_deref() == Some("public"),
+        }
     }
 }

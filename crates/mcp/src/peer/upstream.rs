@@ -164,10 +164,15 @@ impl Upstream {
     }
 
     /// Notes what it calls itself.
-    pub(super) fn note_about(&self, about: Option<About>) {
-        if let Some(about) = about {
-            self.about.store(Some(Arc::new(about)));
-        }
+    pub(super) fn note_about(&self, about: About) {
+        self.about.store(Some(Arc::new(about)));
+    }
+
+    /// What it says last where everyone may read it: a server that is told who its users are may say something about one of
+    /// them, unless it declares what it says as public.
+    pub(crate) fn about_for_all(&self) -> Option<Arc<About>> {
+        self.about()
+            .filter(|about| about.is_public || !self.knows_users())
     }
 
     /// What it declared last that it can do, once it has. Users may be told different things; this is what any was told.

@@ -163,6 +163,7 @@ impl World {
             project: self.project_id,
             name: "Tools \"R\" us".to_owned(),
             instructions: "Be kind.".to_owned(),
+            server_instructions: false,
             naming: if self.ids.len() > 1 {
                 Naming::Prefixed
             } else {
@@ -185,6 +186,17 @@ impl World {
         self.endpoint.plan(GatewayConfig {
             servers: self.ids.iter().zip(&self.slugs).map(server).collect(),
             naming,
+            ..self.gateway_config()
+        })
+    }
+
+    /// A plan that passes on what its servers say about using them.
+    pub(crate) fn plan_with_instructions(&self, identity: IdentityForwarding, instructions: &str) -> Plan {
+        let server = |(id, slug): (&ServerId, &String)| self.usual(identity, id, slug);
+        self.endpoint.plan(GatewayConfig {
+            servers: self.ids.iter().zip(&self.slugs).map(server).collect(),
+            instructions: instructions.to_owned(),
+            server_instructions: true,
             ..self.gateway_config()
         })
     }

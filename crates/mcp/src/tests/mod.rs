@@ -8,6 +8,7 @@ mod discretion;
 mod endpoint;
 mod eras;
 mod inspection;
+mod instructions;
 mod isolation;
 mod list_memory;
 mod listening;

@@ -110,6 +110,7 @@ impl World {
             name: format!("Gateway {number}"),
             description: String::new(),
             instructions: "Be kind.".to_owned(),
+            server_instructions: true,
             slug: format!("Gateway-{number}"),
             authentication: Authentication::UserSource(source),
             trusted_clients: vec![TrustedClient {

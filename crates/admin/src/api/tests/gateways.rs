@@ -339,3 +339,24 @@ async fn a_gateway_says_when_names_begin_with_the_prefix_of_their_server() {
         events.body
     );
 }
+
+#[tokio::test]
+async fn a_gateway_says_whether_the_instructions_of_its_servers_follow() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let new = json!({"name": "G", "slug": "g", "authentication_mode": "headers"});
+    let gateway = bench
+        .post(&acme.admin, &acme.path("gateways"), new)
+        .await
+        .expect(201);
+    assert_eq!(gateway.body["server_instructions"], json!(false));
+    let path = acme.path(&format!("gateways/{}", gateway.text("id")));
+    for (set, is_on) in [
+        (json!({"server_instructions": true}), true),
+        (json!({"name": "H"}), true),
+        (json!({"server_instructions": null}), false),
+    ] {
+        let changed = bench.patch(&acme.admin, &path, set).await.expect(200);
+        assert_eq!(changed.body["server_instructions"], json!(is_on));
+    }
+}

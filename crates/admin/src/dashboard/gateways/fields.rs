@@ -28,6 +28,8 @@ pub(super) const ALL: &str = "all";
 /// The value of a choice that goes by what is ticked.
 pub(super) const CHOSEN: &str = "chosen";
 
+/// The value of a box that is ticked.
+const YES: &str = "yes";
 /// The value of a choice that offers nothing of a kind.
 pub(super) const NONE: &str = "none";
 
@@ -36,10 +38,11 @@ const PROMPTS: &Names = Kind::Prompts.names();
 const RESOURCES: &Names = Kind::Resources.names();
 
 /// Fields that are shown again as they were typed.
-pub(super) const SHOWN: [&str; 35] = [
+pub(super) const SHOWN: [&str; 36] = [
     "name",
     "description",
     "instructions",
+    "server_instructions",
     "slug",
     "authentication_mode",
     "user_source_id",
@@ -144,6 +147,10 @@ pub(super) fn of_gateway(gateway: &Gateway) -> Form {
         ("name", gateway.name.clone()),
         ("description", gateway.description.clone()),
         ("instructions", gateway.instructions.clone()),
+        (
+            "server_instructions",
+            if gateway.server_instructions { YES } else { "" }.to_owned(),
+        ),
         ("slug", gateway.slug.clone()),
         (
             "authentication_mode",
@@ -216,6 +223,7 @@ pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
         name: posted.text("name").to_owned(),
         description: posted.text("description").to_owned(),
         instructions: posted.text("instructions").to_owned(),
+        server_instructions: posted.text("server_instructions") == YES,
         slug: posted.text("slug").to_owned(),
         authentication_mode: mode,
         user_source_id: source(posted, mode),
@@ -248,6 +256,7 @@ pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
         name: Patch::Set(posted.text("name").to_owned()),
         description: Patch::Set(posted.text("description").to_owned()),
         instructions: Patch::Set(posted.text("instructions").to_owned()),
+        server_instructions: Patch::Set(posted.text("server_instructions") == YES),
         slug: Patch::Set(posted.text("slug").to_owned()),
         authentication_mode: mode.map_or(Patch::Clear, Patch::Set),
         user_source_id: source.map_or(Patch::Clear, Patch::Set),

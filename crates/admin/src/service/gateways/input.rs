@@ -26,6 +26,10 @@ pub struct NewGateway {
     /// Returned to clients as MCP `instructions`.
     #[serde(default)]
     pub instructions: String,
+    /// Pass on the `instructions` of its servers too, after its own: quoted, under the ID of each server, 4,000 characters of
+    /// each and 16,000 of all at most. They reach the models of all users, so turn this on for servers that you trust.
+    #[serde(default)]
+    pub server_instructions: bool,
     /// The last part of its URL, unique in the instance whatever the case; minted when left empty.
     #[schema(pattern = "^[A-Za-z0-9_-]{0,64}$")]
     #[serde(default)]
@@ -93,6 +97,10 @@ pub struct GatewayPatch {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub instructions: Patch<String>,
+    /// Pass on the `instructions` of its servers too.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pub server_instructions: Patch<bool>,
     /// The last part of its URL. Another one changes URL and issuer: clients are set up anew.
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{0,64}$")]
     #[serde(default)]

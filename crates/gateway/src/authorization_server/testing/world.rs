@@ -154,6 +154,7 @@ impl World {
             name: format!("Tools of {slug}"),
             description: String::new(),
             instructions: String::new(),
+            server_instructions: false,
             slug: slug.to_owned(),
             authentication: Authentication::UserSource(self.source.id),
             trusted_clients: Vec::new(),

@@ -153,6 +153,7 @@ impl World {
             name: "Gateway".to_owned(),
             description: String::new(),
             instructions: String::new(),
+            server_instructions: false,
             slug: slug.to_owned(),
             authentication: Authentication::UserSource(source.id),
             trusted_clients: Vec::new(),

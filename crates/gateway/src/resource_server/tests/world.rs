@@ -139,6 +139,7 @@ impl World {
             name: format!("Tools of {slug}"),
             description: String::new(),
             instructions: String::new(),
+            server_instructions: false,
             slug: slug.to_owned(),
             authentication,
             trusted_clients: Vec::new(),

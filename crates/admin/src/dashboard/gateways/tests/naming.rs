@@ -104,3 +104,26 @@ async fn the_form_of_a_gateway_says_how_names_begin_and_keeps_what_it_does_not_m
     assert!(ada.get(&edit).await.has("value=\"always\" checked"));
     assert!(ada.get(&path).await.has("<code>prefix_name</code>"));
 }
+
+#[tokio::test]
+async fn a_gateway_says_whether_the_instructions_of_its_servers_follow() {
+    let (_bench, mut ada, project) = Bench::with_ada().await;
+    let new = format!("{project}/gateways/new");
+    let told = "Followed by those of its servers";
+    let yes = filled(&[("slug", "g"), ("server_instructions", "yes")]);
+    let path = ada.post(&new, &yes).await.expect(303).location();
+    assert!(ada.get(&path).await.has(told));
+    let edit = format!("{path}/edit");
+    assert!(
+        ada.get(&edit)
+            .await
+            .has("name=\"server_instructions\" value=\"yes\" checked")
+    );
+    ada.post(&edit, &filled(&[("slug", "g")])).await.expect(303);
+    assert!(!ada.get(&path).await.has(told));
+    assert!(
+        !ada.get(&edit)
+            .await
+            .has("name=\"server_instructions\" value=\"yes\" checked")
+    );
+}
