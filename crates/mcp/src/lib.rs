@@ -27,7 +27,7 @@ pub use federation::{list_memory, merge, naming};
 pub use peer::{caller, credentials, http_sse, transport as upstream_transport};
 pub use wire::{
     bridge_splice, capabilities, envelope, headers, id, jsonrpc, listing, param_headers, scan, splice, sse,
-    uri_template, version,
+    uri_expansion, uri_template, version,
 };
 
 /// One server and what is known of it.

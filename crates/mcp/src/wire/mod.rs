@@ -19,6 +19,7 @@ pub mod param_headers;
 pub mod scan;
 pub mod splice;
 pub mod sse;
+pub mod uri_expansion;
 pub(crate) mod uri_finder;
 pub mod uri_template;
 pub mod version;
