@@ -124,6 +124,8 @@ fn operations() -> OpenApiRouter<Arc<Admin>> {
         .routes(routes!(clients::block_client, clients::list_blocked_clients))
         .routes(routes!(clients::unblock_client))
         .routes(routes!(tool_calls::call_tool))
+        .routes(routes!(tool_calls::request_prompt))
+        .routes(routes!(tool_calls::request_resource))
         .routes(routes!(servers::create_server, servers::list_servers))
         .routes(routes!(
             servers::get_server,

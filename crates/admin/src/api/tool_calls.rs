@@ -1,4 +1,4 @@
-//! `/projects/{project}/gateways/{gateway}/tool-calls`.
+//! `/projects/{project}/gateways/{gateway}/tool-calls`, and the same for prompts and resources.
 
 use std::sync::Arc;
 
@@ -15,20 +15,23 @@ use super::{
 };
 use crate::{
     Admin,
-    resource_server::{Outcome, Tried},
-    service::try_tool::{self as service, ToolCall},
+    resource_server::{Outcome, Report, Tried},
+    service::try_tool::{self as service, PromptRequest, ResourceRequest, ToolCall},
 };
 
-/// What came of a call.
+/// What came of calling a tool, getting a prompt or reading a resource.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriedTool)]
 pub struct TriedToolResource {
-    /// What the tool answered (MCP, `CallToolResult`), which may say that it failed; null where there was no answer.
+    /// What the server answered (MCP, `CallToolResult`, `GetPromptResult` or `ReadResourceResult`), which may say that a tool
+    /// failed; null where there was no answer.
     #[schema(value_type = Option<Object>, required = true)]
     result: Option<Value>,
     /// Why there was no answer; null where there was one.
     #[schema(required = true)]
     error: Option<CallFailure>,
+    /// What the server reported before it answered: progress and lines of its log, the first hundred.
+    reports: Vec<ReportResource>,
     /// How long it took, milliseconds.
     duration_ms: f64,
     /// The server it went to; null where it went to none.
@@ -36,6 +39,47 @@ pub struct TriedToolResource {
     server: Option<CalledServer>,
     /// What that server was told.
     told: ToldResource,
+}
+
+/// What a server reported while it was at work. Its texts are the server's own, cut.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TriedReport)]
+pub struct ReportResource {
+    /// How far it is; null for a line of its log.
+    #[schema(required = true)]
+    progress: Option<f64>,
+    /// Of how much, where that is known.
+    #[schema(required = true)]
+    total: Option<f64>,
+    /// The level of a line of its log, like `info`; null for progress.
+    #[schema(required = true)]
+    level: Option<String>,
+    /// In words.
+    #[schema(required = true)]
+    message: Option<String>,
+}
+
+impl From<Report> for ReportResource {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Progress {
+                progress,
+                total,
+                message,
+            } => Self {
+                progress: Some(progress),
+                total,
+                level: None,
+                message,
+            },
+            Report::Log { level, text } => Self {
+                progress: None,
+                total: None,
+                level: Some(level),
+                message: Some(text),
+            },
+        }
+    }
 }
 
 /// Why a call has no answer.
@@ -89,6 +133,7 @@ fn resource(tried: Tried) -> TriedToolResource {
     TriedToolResource {
         result,
         error: error.map(|(code, message)| CallFailure { code, message }),
+        reports: tried.reports.into_iter().map(ReportResource::from).collect(),
         duration_ms: (tried.duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0,
         server: tried.server.map(|entry| CalledServer {
             id: entry.server.id,
@@ -121,5 +166,45 @@ pub(super) async fn call_tool(
     Input(call): Input<ToolCall>,
 ) -> Result<Json<TriedToolResource>, Problem> {
     let tried = service::call(&app, &authority, project, gateway, call).await?;
+    Ok(Json(resource(tried)))
+}
+
+/// Get a prompt of a gateway, as a client of one of its users would
+///
+/// Everything said of calling a tool holds here: who is told, what the audit trail notes, and the limits.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/gateways/{gateway}/prompt-requests",
+    tag = "Tool calls",
+    request_body = PromptRequest,
+    responses((status = 200, body = TriedToolResource))
+)]
+pub(super) async fn request_prompt(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
+    Input(request): Input<PromptRequest>,
+) -> Result<Json<TriedToolResource>, Problem> {
+    let tried = service::get_prompt(&app, &authority, project, gateway, request).await?;
+    Ok(Json(resource(tried)))
+}
+
+/// Read a resource at a gateway, as a client of one of its users would
+///
+/// Everything said of calling a tool holds here. The audit trail notes the URI.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects/{project}/gateways/{gateway}/resource-requests",
+    tag = "Tool calls",
+    request_body = ResourceRequest,
+    responses((status = 200, body = TriedToolResource))
+)]
+pub(super) async fn request_resource(
+    Caller(authority): Caller,
+    State(app): State<Arc<Admin>>,
+    Ids((project, gateway)): Ids<(ProjectId, GatewayId)>,
+    Input(request): Input<ResourceRequest>,
+) -> Result<Json<TriedToolResource>, Problem> {
+    let tried = service::read_resource(&app, &authority, project, gateway, request).await?;
     Ok(Json(resource(tried)))
 }

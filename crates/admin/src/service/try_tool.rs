@@ -1,6 +1,8 @@
-//! Trying a gateway out: an administrator calls one of its tools, as themselves or as one of its users. Each call stands in
-//! the audit trail before it is made, with the tool and the user and never with arguments or results, and a server that is
-//! told who the user is, is also told who acts for them.
+//! Trying a gateway out: an administrator calls one of its tools, gets a prompt or reads a resource, as themselves or as one of
+//! its users. Each request stands in the audit trail before it is made, with what it names and the user and never with
+//! arguments or results, and a server that is told who the user is, is also told who acts for them.
+
+mod more;
 
 use std::sync::Arc;
 
@@ -15,12 +17,16 @@ use gatewright_domain::{
     user::UserStatus,
     user_source::UserSourceStatus,
 };
-use gatewright_mcp::own_client::OfferedTool;
+use gatewright_mcp::{
+    listing::ListKind,
+    own_client::{OfferedItem, OwnRequest},
+};
 use gatewright_store::{StoreError, account as accounts, audit};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub use self::more::{PromptRequest, ResourceRequest, get_prompt, read_resource};
 use super::{
     Authority, ServiceError,
     audit_events::Entry,
@@ -61,18 +67,30 @@ struct Way {
     entry: Arc<GatewayEntry>,
 }
 
-/// The tools that a gateway offers to the signed-in account.
-pub async fn tools(
+/// A request to make, and how the audit trail calls it.
+struct Asked<'a> {
+    method: &'static str,
+    /// The members of its `params` as JSON text, or what is wrong with them.
+    params: Result<String, Invalid>,
+    verb: &'static str,
+    /// What is named: what it is, and its name or URI.
+    what: (&'static str, &'a str),
+    user: Option<&'a str>,
+}
+
+/// What a gateway offers of a kind to the signed-in account.
+pub async fn offered(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,
     gateway: GatewayId,
-) -> Result<Vec<OfferedTool>, ServiceError> {
+    kind: ListKind,
+) -> Result<Vec<OfferedItem>, ServiceError> {
     let permit = authority.act(project)?;
     let way = way(app, permit, gateway).await?;
     let account = own_account(app, authority).await?;
     let principal = as_oneself(&way, account);
-    let listed = trial::tools(&app.gateways().resource_server, &way.entry, principal).await;
+    let listed = trial::offered(&app.gateways().resource_server, &way.entry, principal, kind).await;
     listed.map_err(|why| ServiceError::conflict(why.to_string()))
 }
 
@@ -84,25 +102,49 @@ pub async fn call(
     gateway: GatewayId,
     call: ToolCall,
 ) -> Result<Tried, ServiceError> {
+    let params = if call.tool.is_empty() || call.tool.len() > NAME_MAX {
+        Err(Invalid::one(
+            "/tool",
+            "Name a tool of the gateway, as its clients see it.",
+        ))
+    } else {
+        let arguments = Value::Object(call.arguments);
+        Ok(format!(
+            r#""name":{},"arguments":{arguments}"#,
+            Value::from(call.tool.as_str())
+        ))
+    };
+    let asked = Asked {
+        method: "tools/call",
+        params,
+        verb: "tool_tried",
+        what: ("tool", &call.tool),
+        user: call.user.as_deref(),
+    };
+    ask(app, authority, project, gateway, asked).await
+}
+
+/// Makes a request, once it stands in the audit trail.
+async fn ask(
+    app: &Arc<Admin>,
+    authority: &Authority,
+    project: ProjectId,
+    gateway: GatewayId,
+    asked: Asked<'_>,
+) -> Result<Tried, ServiceError> {
     let permit = authority.change(project)?;
     let way = way(app, authority.read(project)?, gateway).await?;
-    if call.tool.is_empty() || call.tool.len() > NAME_MAX {
-        return Err(Invalid::one("/tool", "Name a tool of the gateway, as its clients see it.").into());
-    }
-    let principal = match call.user.as_deref() {
+    let params = asked.params.as_deref().map_err(Invalid::clone)?;
+    let principal = match asked.user {
         None => as_oneself(&way, own_account(app, authority).await?),
         Some(user) => as_user(app, authority, &way, user).await?,
     };
-    let arguments = Value::Object(call.arguments).to_string();
-    note(app, permit, &way.gateway, &call.tool, &principal).await?;
-    Ok(trial::call(
-        &app.gateways().resource_server,
-        &way.entry,
-        principal,
-        &call.tool,
-        &arguments,
-    )
-    .await)
+    note(app, permit, &way.gateway, &asked, &principal).await?;
+    let request = OwnRequest {
+        method: asked.method,
+        params,
+    };
+    Ok(trial::ask(&app.gateways().resource_server, &way.entry, principal, request).await)
 }
 
 /// The gateway as requests of clients find it.
@@ -112,7 +154,7 @@ async fn way(app: &Admin, permit: MayRead, id: GatewayId) -> Result<Way, Service
     match entry.filter(|_| gateway.status == GatewayStatus::Active) {
         Some(entry) => Ok(Way { gateway, entry }),
         None => Err(ServiceError::conflict(
-            "This gateway is inactive, so no one can call its tools. Activate it first.",
+            "This gateway is inactive, so no one can use it. Activate it first.",
         )),
     }
 }
@@ -263,20 +305,21 @@ async fn note(
     app: &Admin,
     permit: MayChange<'_>,
     gateway: &Gateway,
-    tool: &str,
+    asked: &Asked<'_>,
     principal: &Principal,
 ) -> Result<(), ServiceError> {
+    let (what, name) = asked.what;
     let entry = Entry {
         project: Some(gateway.project_id),
         actor: permit.authority().actor().clone(),
-        verb: "tool_tried",
+        verb: asked.verb,
         object: Object {
             kind: "gateway",
             id: gateway.id.to_string(),
             name: &gateway.name,
         },
         changes: created(vec![
-            field("tool", tool),
+            field(what, name),
             field("user", principal.assertion_subject()),
         ]),
     };

@@ -35,7 +35,7 @@ use transport::Outbound;
 
 pub(crate) use endpoint::{Answer, answer};
 pub use trial::PATIENCE as TRIAL_PATIENCE;
-pub use trial::{Outcome, Told, Tried};
+pub use trial::{Outcome, Report, Told, Tried};
 
 /// What the resource server uses, and keeps in memory.
 #[derive(Debug)]

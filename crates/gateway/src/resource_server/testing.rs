@@ -30,6 +30,8 @@ pub struct Upstream {
     mood: Mutex<Mood>,
     /// Whether it has a prompt, a resource and a resource template beside its tool.
     has_more: AtomicBool,
+    /// Whether calls are answered with a stream that reports progress and a line of the log first.
+    reports: AtomicBool,
 }
 
 /// How calls are answered.
@@ -58,6 +60,11 @@ impl Upstream {
     /// it does not list.
     pub fn has_more(&self) {
         self.has_more.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on it reports progress and a line of its log before it answers a call.
+    pub fn reports(&self) {
+        self.reports.store(true, Ordering::SeqCst);
     }
 
     /// The headers of each call.
@@ -102,7 +109,8 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
             json!({"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": capabilities})
         }
         "prompts/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
-            "prompts": [{"name": "ask"}]}),
+            "prompts": [{"name": "ask", "arguments": [
+                {"name": "topic", "description": "The <b> topic", "required": true}]}]}),
         "resources/list" => json!({"resultType": "complete", "ttlMs": 60_000, "cacheScope": "public",
             "resources": [{"uri": "me://inbox", "name": "inbox"}]}),
         "resources/templates/list" => {
@@ -110,7 +118,9 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
             "resourceTemplates": [{"uriTemplate": "you://{box}", "name": "boxes"}]})
         }
         "resources/read" => json!({"resultType": "complete", "ttlMs": 1_000, "cacheScope": "private",
-            "contents": [{"uri": "me://inbox", "text": "read"}]}),
+            "contents": [{"uri": "me://inbox", "mimeType": "text/html", "text": "<script>alert(1)</script>"},
+                {"uri": "me://picture", "mimeType": "image/png", "blob": "iVBORw0KGgo="},
+                {"uri": "me://report.pdf", "mimeType": "application/pdf", "blob": "AAEC"}]}),
         "prompts/get" => json!({"resultType": "complete",
             "messages": [{"role": "user", "content": {"type": "text", "text": "got"}}]}),
         "completion/complete" => json!({"resultType": "complete", "completion": {"values": ["completed"]}}),
@@ -124,9 +134,23 @@ async fn tell(State(upstream): State<Arc<Upstream>>, headers: HeaderMap, body: B
     };
     let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
     let is_call = message["method"] == "tools/call";
+    let token = message["params"]["_meta"]["progressToken"].clone();
     upstream.received.lock().unwrap().push((headers, message));
     if is_call {
         drop(upstream.hold.read().await);
+    }
+    if is_call && upstream.reports.load(Ordering::SeqCst) {
+        let report =
+            |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": method, "params": params});
+        let progress = json!({"progressToken": token, "progress": 1, "total": 2, "message": "Half <b>"});
+        let line = json!({"level": "info", "data": "still here"});
+        let events = [
+            report("notifications/progress", progress),
+            report("notifications/message", line),
+            answer,
+        ];
+        let events = events.map(|message| format!("data: {message}\n\n")).concat();
+        return ([(http::header::CONTENT_TYPE, "text/event-stream")], events).into_response();
     }
     let mood = *upstream.mood.lock().unwrap();
     match mood {

@@ -2,6 +2,8 @@
 //! same plan of servers and tools, the same signing of who is calling, the same limits. What differs is who vouches for the
 //! caller (a session or a key of an administrator, and no token), and that what the server was told is kept to be shown.
 
+mod report;
+
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -15,7 +17,8 @@ use gatewright_mcp::{
     caller::{Alive, Busy, Caller, Identify, RuleClass, Runs},
     credentials::{Asked, Credentials, Granted},
     endpoint::Reached,
-    own_client::OfferedTool,
+    listing::ListKind,
+    own_client::{OfferedItem, OwnRequest},
     sse,
     upstream::{Unavailable, UpstreamConfig},
 };
@@ -24,9 +27,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 use tokio::time::Instant;
 
-use super::ResourceServer;
+pub use self::report::Report;
 use super::{
-    Answer,
+    Answer, ResourceServer,
     assertion::Identity,
     authenticate::{Authenticated, Good},
     plan::plan,
@@ -38,6 +41,8 @@ use crate::{
 
 /// An answer is shown to a person whole or not at all.
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
+/// Reports that are kept of one call.
+pub const REPORTS_MAX: usize = 100;
 /// Nobody looks at a page for longer while nothing happens. The server's own timeout may be shorter.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -50,6 +55,8 @@ pub struct Tried {
     pub told: Told,
     /// What it answered.
     pub outcome: Outcome,
+    /// What it reported before that, the first [`REPORTS_MAX`] reports.
+    pub reports: Vec<Report>,
     /// How long it took, as the person waited for it.
     pub duration: Duration,
 }
@@ -211,27 +218,27 @@ fn authenticated(app: &ResourceServer, principal: Principal) -> Arc<Authenticate
     Arc::new(Authenticated::new(app, principal, Good::Trial))
 }
 
-/// The tools that a gateway offers to whoever tries it out.
-pub async fn tools(
+/// What a gateway offers of a kind to whoever tries it out.
+pub async fn offered(
     app: &Arc<ResourceServer>,
     entry: &GatewayEntry,
     principal: Principal,
-) -> Result<Vec<OfferedTool>, Unavailable> {
+    kind: ListKind,
+) -> Result<Vec<OfferedItem>, Unavailable> {
     let caller = authenticated(app, principal);
     let place = OnceLock::new();
     let recording = Recording::new(app, &caller, &place);
     let federation = &app.federation;
     let plan = plan(app, entry);
-    federation.offered_tools(plan, recording.caller()).await
+    federation.offered(plan, kind, recording.caller()).await
 }
 
-/// Calls a tool. `arguments` is the text of a JSON object.
-pub async fn call(
+/// Makes a request: calls a tool, gets a prompt or reads a resource.
+pub async fn ask(
     app: &Arc<ResourceServer>,
     entry: &GatewayEntry,
     principal: Principal,
-    tool: &str,
-    arguments: &str,
+    asked: OwnRequest<'_>,
 ) -> Tried {
     let caller = authenticated(app, principal);
     let place = OnceLock::new();
@@ -240,13 +247,13 @@ pub async fn call(
     let plan = plan(app, entry);
     let mut reached = Reached::default();
     let begun = Instant::now();
-    let calling = async {
-        let calling = federation.call_tool(plan, recording.caller(), tool, arguments, &mut reached);
-        outcome(calling.await).await
+    let asking = async {
+        let asking = federation.ask(plan, recording.caller(), asked, &mut reached);
+        outcome(asking.await).await
     };
-    let outcome = tokio::time::timeout(PATIENCE, calling)
+    let (outcome, reports) = tokio::time::timeout(PATIENCE, asking)
         .await
-        .unwrap_or(Outcome::Late);
+        .unwrap_or((Outcome::Late, Vec::new()));
     let duration = begun.elapsed();
     if let Some(reason) = reached.failure {
         let server = reached.server.as_ref().map(|upstream| upstream.config.id);
@@ -265,36 +272,45 @@ pub async fn call(
             .unwrap_or_default(),
         server,
         outcome,
+        reports,
         duration,
     }
 }
 
-async fn outcome(response: http::Response<Answer>) -> Outcome {
+async fn outcome(response: http::Response<Answer>) -> (Outcome, Vec<Report>) {
     let (head, body) = response.into_parts();
     let is_stream = head
         .headers
         .get(http::header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    match read_body(body, ANSWER_MAX, PATIENCE).await {
-        Ok(body) if is_stream => last_of(body).map_or(Outcome::Broken, |message| read(&message)),
+    let outcome = match read_body(body, ANSWER_MAX, PATIENCE).await {
+        Ok(body) if is_stream => return read_stream(body),
         Ok(body) => read(&body),
         Err(BodyError::TooLarge) => Outcome::TooLarge,
         Err(BodyError::Timeout) => Outcome::Late,
         Err(BodyError::Broken) => Outcome::Broken,
-    }
+    };
+    (outcome, Vec::new())
 }
 
-/// The message that answers, in a stream that may hold others before it.
-fn last_of(stream: Bytes) -> Option<Bytes> {
+/// The message that answers, and what was reported before it.
+fn read_stream(stream: Bytes) -> (Outcome, Vec<Report>) {
     let mut decoder = sse::Decoder::new(ANSWER_MAX);
     decoder.push(stream);
     let mut last = None;
+    let mut reports = Vec::new();
     while let Ok(Some(event)) = decoder.next_event() {
-        if !event.data.is_empty() {
-            last = Some(event.data);
+        if event.data.is_empty() {
+            continue;
+        }
+        if let Some(earlier) = last.replace(event.data)
+            && reports.len() < REPORTS_MAX
+        {
+            reports.extend(report::read(&earlier));
         }
     }
-    last
+    let outcome = last.map_or(Outcome::Broken, |message| read(&message));
+    (outcome, reports)
 }
 
 #[derive(Deserialize)]

@@ -31,63 +31,75 @@ use crate::{
     },
 };
 
-/// A tool that a gateway offers.
+/// Something that a gateway offers: a tool, a prompt, a resource or a resource template.
 #[derive(Debug, Clone)]
-pub struct OfferedTool {
-    /// What clients call it.
+pub struct OfferedItem {
+    /// What clients know it by: a name, a URI or a URI template.
     pub name: String,
     /// The server that has it.
     pub server: Arc<Upstream>,
     /// It as its server lists it, under the name it has there.
     pub listed: Bytes,
-    /// Where its `inputSchema` is in that.
+    /// Where the `inputSchema` of a tool is in that.
     input_schema: Option<Span>,
 }
 
-impl OfferedTool {
-    /// Its `inputSchema` as JSON text.
+/// A request of our own.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnRequest<'a> {
+    /// Its method, like `tools/call`.
+    pub method: &'a str,
+    /// The members of its `params` as JSON text, without braces.
+    pub params: &'a str,
+}
+
+impl OfferedItem {
+    /// The `inputSchema` of a tool as JSON text.
     pub fn input_schema(&self) -> Option<&[u8]> {
         self.input_schema.map(|span| span.of(&self.listed))
     }
 }
 
 impl<T: Transport> Endpoint<T> {
-    /// The tools a gateway offers a user, in the order in which clients get them. Servers that are down are left out; when
+    /// What a gateway offers a user of a kind, in the order in which clients get it. Servers that are down are left out; when
     /// all are, why.
-    pub async fn offered_tools(
+    pub async fn offered(
         &self,
         plan: &Plan,
+        kind: ListKind,
         caller: Caller<'_>,
-    ) -> Result<Vec<OfferedTool>, Unavailable> {
+    ) -> Result<Vec<OfferedItem>, Unavailable> {
         let view = self
             .federation
-            .view(plan, ListKind::Tools, caller, Freshness::Fresh, None)
+            .view(plan, kind, caller, Freshness::Fresh, None)
             .await?
             .view;
-        let tools = view
+        let items = view
             .offered(plan.naming, &plan.servers)
-            .map(|(name, offered, entry)| OfferedTool {
+            .map(|(name, offered, entry)| OfferedItem {
                 name,
                 server: Arc::clone(&offered.server.upstream),
                 listed: entry.raw.clone(),
                 input_schema: entry.input_schema,
             });
-        Ok(tools.collect())
+        Ok(items.collect())
     }
 
-    /// Calls a tool as a client of the stateless era would that has no capability beyond that; `arguments` is the text of a
-    /// JSON object. `reached` is told what became of the call upstream.
-    pub async fn call_tool(
+    /// Makes a request as a client of the stateless era would that has no capability beyond that, and wants to hear of progress
+    /// and of what the server logs.
+    /// `reached` is told what became of it upstream.
+    pub async fn ask(
         &self,
         plan: &Plan,
         caller: Caller<'_>,
-        name: &str,
-        arguments: &str,
+        asked: OwnRequest<'_>,
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{},"arguments":{arguments},"_meta":{{"{}":"{}","{}":{{}},"{}":{CLIENT_INFO}}}}}}}"#,
-            json_string(name),
+            r#"{{"jsonrpc":"2.0","id":1,"method":{},"params":{{{},"_meta":{{"progressToken":1,"{}":"info","{}":"{}","{}":{{}},"{}":{CLIENT_INFO}}}}}}}"#,
+            json_string(asked.method),
+            asked.params,
+            meta_keys::LOG_LEVEL,
             meta_keys::PROTOCOL_VERSION,
             ProtocolVersion::LATEST_MODERN,
             meta_keys::CLIENT_CAPABILITIES,

@@ -127,6 +127,8 @@ const TABLE: &[(Needs, &[&str])] = &[
             "block_client",
             "unblock_client",
             "call_tool",
+            "request_prompt",
+            "request_resource",
         ],
     ),
     (

@@ -277,3 +277,87 @@ async fn acme_server(place: &Place) -> String {
         .expect(200);
     servers.body["items"][0]["id"].as_str().unwrap().to_owned()
 }
+
+#[tokio::test]
+async fn prompts_and_resources_are_asked_for_like_tools_and_stand_in_the_trail() {
+    let place = Place::new().await;
+    place.upstream.has_more();
+    let (bench, acme) = (&place.bench, &place.acme);
+    let path = |rest: &str| acme.path(&format!("gateways/{}/{rest}", place.gateway));
+    let prompt = json!({"prompt": "ask", "arguments": {"topic": "canary-argument"}, "user": place.user});
+    let resource = json!({"uri": "me://inbox", "user": place.user});
+    let got = bench
+        .post(&acme.admin, &path("prompt-requests"), prompt.clone())
+        .await
+        .expect(200);
+    assert_eq!(got.body["result"]["messages"][0]["content"]["text"], "got");
+    let read = bench
+        .post(&acme.admin, &path("resource-requests"), resource.clone())
+        .await
+        .expect(200);
+    assert_eq!(read.body["result"]["contents"][0]["uri"], "me://inbox");
+    for answer in [&got, &read] {
+        assert_eq!(answer.body["server"]["slug"], "told");
+        assert_eq!(answer.body["told"]["claims"]["sub"], json!(place.user));
+        assert!(
+            answer.body["told"]["claims"]["act"]["sub"]
+                .as_str()
+                .unwrap()
+                .starts_with("key_")
+        );
+    }
+    for (action, field, value) in [
+        ("prompt_tried", "prompt", "ask"),
+        ("resource_tried", "resource", "me://inbox"),
+    ] {
+        let query = acme.path(&format!("audit-events?action=gateway.{action}"));
+        let events = bench.get(&acme.viewer, &query).await.expect(200);
+        assert_eq!(events.body["items"].as_array().unwrap().len(), 1);
+        let change = &events.body["items"][0]["changes"][0];
+        assert_eq!(
+            (&change["field"], &change["after"]),
+            (&json!(field), &json!(value))
+        );
+    }
+    assert!(!bench.everything_visible().contains("canary-argument"));
+
+    let asked = place.upstream.count();
+    for (rest, body, pointer) in [
+        ("prompt-requests", json!({"user": place.user}), "/prompt"),
+        ("resource-requests", json!({"user": place.user}), "/uri"),
+        ("resource-requests", json!({"uri": "me://inbox"}), "/user"),
+        (
+            "resource-requests",
+            json!({"uri": "x".repeat(2_049), "user": place.user}),
+            "/uri",
+        ),
+    ] {
+        let refused = bench.post(&acme.admin, &path(rest), body).await.expect(422);
+        assert_eq!(refused.pointers(), [pointer], "{rest}");
+    }
+    bench
+        .post(&acme.viewer, &path("prompt-requests"), prompt)
+        .await
+        .expect(403);
+    bench
+        .post(&acme.viewer, &path("resource-requests"), resource)
+        .await
+        .expect(403);
+    assert_eq!(place.upstream.count(), asked, "no server heard of any of this");
+}
+
+#[tokio::test]
+async fn what_a_server_reports_before_it_answers_is_told() {
+    let place = Place::new().await;
+    place.upstream.reports();
+    let answer = place
+        .bench
+        .post(&place.acme.admin, &place.calls(), place.call())
+        .await
+        .expect(200);
+    assert_eq!(
+        answer.body["reports"],
+        json!([{"progress": 1.0, "total": 2.0, "level": null, "message": "Half <b>"},
+            {"progress": null, "total": null, "level": "info", "message": "still here"}])
+    );
+}

@@ -19,6 +19,7 @@ mod servers;
 mod sign_ins;
 mod signing_in;
 mod trying;
+mod trying_more;
 mod user_source_changes;
 pub(super) mod user_source_world;
 mod user_sources;

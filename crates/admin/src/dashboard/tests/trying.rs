@@ -15,19 +15,19 @@ use super::bench::{Bench, Browser};
 use crate::resource_server::testing::{Upstream, upstream};
 
 /// A project with a server that is told who calls, and a gateway.
-struct Place {
+pub(super) struct Place {
     bench: Bench,
-    ada: Browser,
-    project: String,
-    upstream: Arc<Upstream>,
+    pub(super) ada: Browser,
+    pub(super) project: String,
+    pub(super) upstream: Arc<Upstream>,
     /// Requests it got when it was saved.
     asked: usize,
     source: String,
-    tools: String,
+    pub(super) tools: String,
 }
 
 impl Place {
-    async fn new(mode: &str) -> Self {
+    pub(super) async fn new(mode: &str) -> Self {
         let (bench, mut ada, project) = Bench::with_ada().await;
         let (url, upstream) = upstream().await;
         let server = json!({"slug": "told", "name": "Told", "url": url, "identity": "assertion",
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// A user of the source who has signed in; their id.
-    async fn user(&self, subject: &str) -> String {
+    pub(super) async fn user(&self, subject: &str) -> String {
         let test = &self.bench.test;
         let now = test.clock.now();
         let user = User {
@@ -289,6 +289,16 @@ async fn viewers_strangers_and_inactive_gateways_call_nothing() {
     assert!(page.has("Viewers do not call tools") && !page.has(">tell</a>"));
     viewer.get(&path).await.expect(403);
     viewer.post(&path, &[("do", "call")]).await.expect(403);
+    let beside = |rest: &str| format!("{}-{rest}", place.tools);
+    for rest in ["prompts/ask", "resources/read?uri=me://inbox"] {
+        viewer.get(&beside(rest)).await.expect(403);
+    }
+    for (rest, fields) in [
+        ("prompts/ask", ("do", "get")),
+        ("resources/read", ("uri", "me://inbox")),
+    ] {
+        viewer.post(&beside(rest), &[fields]).await.expect(403);
+    }
     let other = place
         .ada
         .post("/projects", &[("name", "Other")])
@@ -316,7 +326,7 @@ async fn viewers_strangers_and_inactive_gateways_call_nothing() {
         .await;
     let inactive = format!("{}/gateways/{inactive}/try", place.project);
     let page = place.ada.get(&inactive).await.expect(200);
-    assert!(page.has("This gateway is inactive, so no one can call its tools."));
+    assert!(page.has("This gateway is inactive, so no one can use it."));
     place
         .ada
         .post(&format!("{inactive}/tell"), &[("do", "call")])

@@ -4,7 +4,10 @@ use gatewright_domain::gateway::{AllowedTool, Mode, PrefixMode};
 use serde_json::json;
 
 use super::bench::{filled, gateway, having, server, tool};
-use crate::{dashboard::tests::bench::Bench, service::gateways::NewGateway};
+use crate::{
+    dashboard::tests::bench::{Bench, Browser},
+    service::gateways::NewGateway,
+};
 
 fn of_members(name: &str, prefix_mode: PrefixMode) -> NewGateway {
     NewGateway {
@@ -13,6 +16,14 @@ fn of_members(name: &str, prefix_mode: PrefixMode) -> NewGateway {
         prefix_mode,
         ..NewGateway::default()
     }
+}
+
+/// Saves the form of a gateway as it is now, with these fields.
+async fn save(ada: &mut Browser, edit: &str, more: &[(&str, &str)]) {
+    let version = ada.get(edit).await.between("name=\"version\" value=\"", "\"");
+    let mut fields = filled(more);
+    fields.push(("version", &version));
+    ada.post(edit, &fields).await.expect(303);
 }
 
 #[tokio::test]
@@ -87,20 +98,16 @@ async fn the_form_of_a_gateway_says_how_names_begin_and_keeps_what_it_does_not_m
         .post(&new, &filled(&[("slug", "g"), ("prefix_mode", "never")]))
         .await
         .expect(303);
-    let path = made.location();
+    let path = made.location().trim_end_matches("/connect").to_owned();
     let edit = format!("{path}/edit");
     let page = ada.get(&edit).await.expect(200);
     assert!(page.has("value=\"never\" checked"));
     assert!(page.has("<details class=\"more\" open><summary>Advanced: names of tools and prompts"));
     // A form that was open before there was a choice.
-    ada.post(&edit, &filled(&[("slug", "g"), ("name", "Renamed")]))
-        .await
-        .expect(303);
+    save(&mut ada, &edit, &[("slug", "g"), ("name", "Renamed")]).await;
     let page = ada.get(&edit).await.expect(200);
     assert!(page.has("Renamed") && page.has("value=\"never\" checked"));
-    ada.post(&edit, &filled(&[("slug", "g"), ("prefix_mode", "always")]))
-        .await
-        .expect(303);
+    save(&mut ada, &edit, &[("slug", "g"), ("prefix_mode", "always")]).await;
     assert!(ada.get(&edit).await.has("value=\"always\" checked"));
     assert!(ada.get(&path).await.has("<code>prefix_name</code>"));
 }
@@ -111,7 +118,8 @@ async fn a_gateway_says_whether_the_instructions_of_its_servers_follow() {
     let new = format!("{project}/gateways/new");
     let told = "Followed by those of its servers";
     let yes = filled(&[("slug", "g"), ("server_instructions", "yes")]);
-    let path = ada.post(&new, &yes).await.expect(303).location();
+    let made = ada.post(&new, &yes).await.expect(303).location();
+    let path = made.trim_end_matches("/connect").to_owned();
     assert!(ada.get(&path).await.has(told));
     let edit = format!("{path}/edit");
     assert!(
@@ -119,7 +127,7 @@ async fn a_gateway_says_whether_the_instructions_of_its_servers_follow() {
             .await
             .has("name=\"server_instructions\" value=\"yes\" checked")
     );
-    ada.post(&edit, &filled(&[("slug", "g")])).await.expect(303);
+    save(&mut ada, &edit, &[("slug", "g")]).await;
     assert!(!ada.get(&path).await.has(told));
     assert!(
         !ada.get(&edit)

@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use gatewright_domain::{Invalid, gateway::Gateway, id::GatewayId};
-use gatewright_mcp::own_client::OfferedTool;
+use gatewright_domain::{gateway::Gateway, id::GatewayId};
+use gatewright_mcp::{listing::ListKind, own_client::OfferedItem};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
     fields::{self, Kind, Row, Scalar},
-    list::Introduction,
+    introduction::Introduction,
     path_of,
     people::{self, People},
-    result::{Block, ResultView},
+    result::{Asked, Block, ResultView},
     schema,
 };
 use crate::{
     Admin,
     dashboard::{
         error::PageError,
-        form::{Asked, Posted},
+        form::{Asked as Query, Posted},
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
     service::{
-        ServiceError, gateways,
+        gateways,
         try_tool::{self as service, ToolCall},
     },
 };
@@ -53,7 +53,7 @@ struct TryToolPage {
     /// The page of all tools.
     all: String,
     here: String,
-    tool: OfferedTool,
+    tool: OfferedItem,
     introduction: Introduction,
     form: ToolForm,
     people: People,
@@ -64,7 +64,7 @@ struct TryToolPage {
 /// What every request of the page needs.
 struct Opened {
     gateway: Gateway,
-    tool: OfferedTool,
+    tool: OfferedItem,
     form: ToolForm,
 }
 
@@ -72,7 +72,7 @@ struct Opened {
 pub(super) async fn show(
     State(app): State<Arc<Admin>>,
     place: InProject,
-    asked: Asked,
+    asked: Query,
 ) -> Result<Response, PageError> {
     let mut opened = open(&app, &place).await?;
     if opened.form.rows.is_none() || asked.text("form") == Some("json") {
@@ -117,10 +117,10 @@ pub(super) async fn call(
                 let called = service::call(&app, authority, project, opened.gateway.id, call).await;
                 match called {
                     Ok(tried) => {
-                        let result = ResultView::of(tried);
+                        let result = ResultView::of(tried, Asked::Tool);
                         return Ok(render(&place, opened, people, Some(result)));
                     }
-                    Err(error) => opened.form.refused(&mut people, error)?,
+                    Err(error) => super::refused(error, &mut people, &mut opened.form.problems)?,
                 }
             }
         }
@@ -179,26 +179,6 @@ impl ToolForm {
                 Some("The form has no place for some of this. Stay with JSON, or take it out.".to_owned());
         }
     }
-
-    fn refused(&mut self, people: &mut People, error: ServiceError) -> Result<(), PageError> {
-        let mut of_user = |detail: String| people.error = Some(detail);
-        match error {
-            ServiceError::Conflict(conflict) => self.problems.push(conflict.detail),
-            ServiceError::Invalid(invalid) => tell(&invalid, &mut of_user, &mut self.problems),
-            other => return Err(other.into()),
-        }
-        Ok(())
-    }
-}
-
-fn tell(invalid: &Invalid, of_user: &mut impl FnMut(String), problems: &mut Vec<String>) {
-    for violation in invalid.violations() {
-        if violation.pointer == "/user" {
-            of_user(violation.detail.clone());
-        } else {
-            problems.push(violation.detail.clone());
-        }
-    }
 }
 
 async fn open(app: &Arc<Admin>, place: &InProject) -> Result<Opened, PageError> {
@@ -206,7 +186,7 @@ async fn open(app: &Arc<Admin>, place: &InProject) -> Result<Opened, PageError> 
     let name: String = place.id("tool", "tool")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
     let gateway = gateways::find(app, authority, project, id).await?;
-    let tools = service::tools(app, authority, project, id).await?;
+    let tools = service::offered(app, authority, project, id, ListKind::Tools).await?;
     let tool = tools.into_iter().find(|tool| tool.name == name);
     let tool = tool.ok_or(PageError::NotFound("tool"))?;
     let rows = schema::rows(tool.input_schema().unwrap_or(b"{}"));

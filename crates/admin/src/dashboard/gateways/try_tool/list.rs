@@ -1,15 +1,14 @@
-//! `/projects/{project}/gateways/{gateway}/try`: the tools of a gateway, to choose one.
+//! `/projects/{project}/gateways/{gateway}/try`, `…/try-prompts` and `…/try-resources`: what a gateway offers, to choose one.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{gateway::Gateway, id::GatewayId, member::Role};
-use gatewright_mcp::own_client::OfferedTool;
-use serde::Deserialize;
-use serde_json::Value;
+use gatewright_mcp::{listing::ListKind, own_client::OfferedItem};
+use url::form_urlencoded;
 
-use super::path_of;
+use super::{introduction::Introduction, path_of};
 use crate::{
     Admin,
     dashboard::{
@@ -21,56 +20,57 @@ use crate::{
     service::{ServiceError, gateways, try_tool as service},
 };
 
-/// Tools on a page of the list.
+/// Rows on a page of the list.
 const ON_A_PAGE: usize = 50;
 /// Characters of a description in the list.
 const DESCRIPTION_MAX: usize = 180;
 
-/// A tool, as its server introduces it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Introduction {
-    title: Value,
-    description: Value,
-    annotations: Value,
+/// What is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Tools,
+    Prompts,
+    Resources,
 }
 
-impl Introduction {
-    /// What a server says of a tool. What is not as MCP has it is as good as missing.
-    pub(super) fn of(tool: &OfferedTool) -> Self {
-        serde_json::from_slice(&tool.listed).unwrap_or_default()
-    }
-
-    /// What people call it.
-    pub(super) fn title(&self) -> Option<&str> {
-        let title = self.title.as_str().or_else(|| self.annotations["title"].as_str());
-        title.filter(|title| !title.trim().is_empty())
-    }
-
-    /// What it does.
-    pub(super) fn description(&self) -> &str {
-        self.description.as_str().unwrap_or_default()
-    }
-
-    /// What its server says it does to the world; only a hint (MCP, tool annotations).
-    pub(super) fn hint(&self) -> Option<(&'static str, &'static str)> {
-        let says = |name: &str| self.annotations[name].as_bool();
-        match (says("readOnlyHint"), says("destructiveHint")) {
-            (Some(true), _) => Some(("good", "Only reads")),
-            (_, Some(true)) => Some(("warn", "May destroy")),
-            _ => None,
+impl Kind {
+    /// The last part of the address of the list.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Tools => "try",
+            Self::Prompts => "try-prompts",
+            Self::Resources => "try-resources",
         }
     }
 
-    fn mentions(&self, wanted: &str) -> bool {
-        let in_title = self
-            .title()
-            .is_some_and(|title| title.to_lowercase().contains(wanted));
-        in_title || self.description().to_lowercase().contains(wanted)
+    const fn singular(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Prompts => "prompt",
+            Self::Resources => "resource",
+        }
+    }
+
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Tools => "Tools",
+            Self::Prompts => "Prompts",
+            Self::Resources => "Resources",
+        }
+    }
+
+    /// The lists it is made of.
+    const fn lists(self) -> &'static [ListKind] {
+        match self {
+            Self::Tools => &[ListKind::Tools],
+            Self::Prompts => &[ListKind::Prompts],
+            Self::Resources => &[ListKind::Resources, ListKind::ResourceTemplates],
+        }
     }
 }
 
-struct ToolRow {
+/// Something to try.
+struct ItemRow {
     name: String,
     href: String,
     title: Option<String>,
@@ -85,13 +85,14 @@ struct TryPage {
     frame: Frame,
     project: ProjectLink,
     gateway: Gateway,
+    kind: Kind,
     /// Where the page is.
     here: String,
     may_call: bool,
     /// Why there is nothing to choose.
     in_the_way: Option<String>,
     search: String,
-    tools: Vec<ToolRow>,
+    items: Vec<ItemRow>,
     offered: usize,
     found: usize,
     first: Option<String>,
@@ -99,47 +100,73 @@ struct TryPage {
 }
 
 /// GET `/projects/{project}/gateways/{gateway}/try`.
-pub(in crate::dashboard::gateways) async fn show(
+pub(super) async fn tools(
     State(app): State<Arc<Admin>>,
     place: InProject,
     asked: Asked,
 ) -> Result<Response, PageError> {
+    show(&app, &place, &asked, Kind::Tools).await
+}
+
+/// GET `/projects/{project}/gateways/{gateway}/try-prompts`.
+pub(super) async fn prompts(
+    State(app): State<Arc<Admin>>,
+    place: InProject,
+    asked: Asked,
+) -> Result<Response, PageError> {
+    show(&app, &place, &asked, Kind::Prompts).await
+}
+
+/// GET `/projects/{project}/gateways/{gateway}/try-resources`.
+pub(super) async fn resources(
+    State(app): State<Arc<Admin>>,
+    place: InProject,
+    asked: Asked,
+) -> Result<Response, PageError> {
+    show(&app, &place, &asked, Kind::Resources).await
+}
+
+async fn show(app: &Arc<Admin>, place: &InProject, asked: &Asked, kind: Kind) -> Result<Response, PageError> {
     let id: GatewayId = place.id("gateway", "gateway")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
-    let gateway = gateways::find(&app, authority, project, id).await?;
+    let gateway = gateways::find(app, authority, project, id).await?;
     let may_call = place.role >= Role::Admin;
     let mut in_the_way = None;
-    let mut offered = Vec::new();
+    let mut offered: Vec<(ListKind, OfferedItem)> = Vec::new();
     if may_call {
-        match service::tools(&app, authority, project, id).await {
-            Ok(tools) => offered = tools,
-            Err(ServiceError::Conflict(conflict)) => in_the_way = Some(conflict.detail),
-            Err(other) => return Err(other.into()),
+        for list in kind.lists() {
+            match service::offered(app, authority, project, id, *list).await {
+                Ok(items) => offered.extend(items.into_iter().map(|item| (*list, item))),
+                Err(ServiceError::Conflict(conflict)) => in_the_way = Some(conflict.detail),
+                Err(other) => return Err(other.into()),
+            }
         }
     }
-    let here = place.path(&format!("/gateways/{id}/try"));
+    // One list of two is better than none.
+    let in_the_way = in_the_way.filter(|_| offered.is_empty());
+    let here = place.path(&format!("/gateways/{id}/{}", kind.path()));
     let search = asked.text("q").unwrap_or_default().to_owned();
     let page: usize = asked.text("page").and_then(|page| page.parse().ok()).unwrap_or(0);
     let wanted = search.trim().to_lowercase();
-    let matching: Vec<&OfferedTool> = offered
+    let matching: Vec<_> = offered
         .iter()
-        .filter(|tool| {
+        .filter(|(_, item)| {
             wanted.is_empty()
-                || tool.name.to_lowercase().contains(&wanted)
-                || Introduction::of(tool).mentions(&wanted)
+                || item.name.to_lowercase().contains(&wanted)
+                || Introduction::of(item).mentions(&wanted)
         })
         .collect();
     let on_page = matching
         .iter()
         .skip(page.saturating_mul(ON_A_PAGE))
         .take(ON_A_PAGE);
-    let query = url::form_urlencoded::Serializer::new(String::new())
+    let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("q", &search)
         .append_pair("page", &page.saturating_add(1).to_string())
         .finish();
     let is_more = matching.len() > page.saturating_add(1).saturating_mul(ON_A_PAGE);
     let found = matching.len();
-    let tools = on_page.map(|tool| row(&here, tool)).collect();
+    let items = on_page.map(|(list, item)| row(&here, *list, item)).collect();
     Ok(page::show(&TryPage {
         frame: place.frame(Section::Gateways),
         project: place.project.clone(),
@@ -147,29 +174,49 @@ pub(in crate::dashboard::gateways) async fn show(
         next: is_more.then(|| format!("{here}?{query}")),
         offered: offered.len(),
         gateway,
+        kind,
         here,
         may_call,
         in_the_way,
         search,
-        tools,
+        items,
         found,
     }))
 }
 
-fn row(here: &str, tool: &OfferedTool) -> ToolRow {
-    let introduction = Introduction::of(tool);
+fn row(here: &str, list: ListKind, item: &OfferedItem) -> ItemRow {
+    let introduction = Introduction::of(item);
     let description = introduction.description();
     let short: String = description.chars().take(DESCRIPTION_MAX).collect();
-    ToolRow {
-        href: path_of(here, &tool.name),
-        title: introduction.title().map(str::to_owned),
+    let read = |parameter: &str| {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair(parameter, &item.name)
+            .finish();
+        format!("{here}/read?{query}")
+    };
+    let (href, title, hint) = match list {
+        ListKind::Tools | ListKind::Prompts => (
+            path_of(here, &item.name),
+            introduction.title(),
+            introduction.hint(),
+        ),
+        ListKind::Resources => (read("uri"), introduction.title_or_name(), None),
+        ListKind::ResourceTemplates => (
+            read("template"),
+            introduction.title_or_name(),
+            Some(("accent", "Template")),
+        ),
+    };
+    ItemRow {
+        href,
+        title: title.map(str::to_owned),
         description: if short.len() < description.len() {
             format!("{}…", short.trim_end())
         } else {
             short
         },
-        hint: introduction.hint(),
-        server: tool.server.config.slug.clone(),
-        name: tool.name.clone(),
+        hint,
+        server: item.server.config.slug.clone(),
+        name: item.name.clone(),
     }
 }

@@ -5,8 +5,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::json::indented;
-use crate::resource_server::{Outcome, TRIAL_PATIENCE, Tried};
+use super::{contents, json::indented};
+use crate::resource_server::{Outcome, Report, TRIAL_PATIENCE, Tried};
 
 /// Characters of one text that are shown.
 const TEXT_MAX: usize = 50_000;
@@ -33,13 +33,35 @@ const ORDER: [&str; 12] = [
     "exp",
 ];
 
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A tool was called.
+    Tool,
+    /// A prompt was got.
+    Prompt,
+    /// A resource was read.
+    Resource,
+}
+
 /// A part of the content.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Block {
+    /// Whose words follow, or of which URI.
+    Heading(String),
     /// A text.
     Text(String),
     /// A picture, whole, as the source of an image.
     Picture(String),
+    /// A file that can be saved.
+    File {
+        /// Its kind and size.
+        what: String,
+        /// The name it is saved under.
+        name: String,
+        /// Its bytes, as an address that loads nothing.
+        source: String,
+    },
     /// Something that is named only.
     Other(String),
 }
@@ -69,6 +91,8 @@ pub(super) struct ResultView {
     pub(super) server: Option<(String, String)>,
     pub(super) claims: Vec<Claim>,
     pub(super) headers: Vec<String>,
+    /// What the server reported before it answered.
+    pub(super) reports: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -94,21 +118,12 @@ struct Content {
     mime_type: String,
     uri: String,
     name: String,
-    resource: Resource,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Resource {
-    uri: String,
-    text: Option<String>,
-    #[serde(rename = "mimeType")]
-    mime_type: String,
+    resource: contents::Resource,
 }
 
 impl ResultView {
     /// What came of a call.
-    pub(super) fn of(tried: Tried) -> Self {
+    pub(super) fn of(tried: Tried, asked: Asked) -> Self {
         let mut claims: Vec<Claim> = tried
             .told
             .claims
@@ -135,9 +150,10 @@ impl ResultView {
                 .map(|entry| (entry.server.name.clone(), entry.server.slug.clone())),
             claims,
             headers: tried.told.headers,
+            reports: tried.reports.iter().map(reported).collect(),
         };
         match tried.outcome {
-            Outcome::Result(raw) => view.read(&raw),
+            Outcome::Result(raw) => view.read(&raw, asked),
             Outcome::Error { code, message } => {
                 view.word = "Refused";
                 view.said = Some(format!("{} (error {code})", cut(&message)));
@@ -145,7 +161,7 @@ impl ResultView {
             Outcome::Late => {
                 let seconds = TRIAL_PATIENCE.as_secs();
                 view.said = Some(format!(
-                    "There was no answer within {seconds} seconds. The tool may still be at work."
+                    "There was no answer within {seconds} seconds. The server may still be at work."
                 ));
             }
             Outcome::TooLarge => {
@@ -168,7 +184,27 @@ impl ResultView {
         self.blocks.iter().any(|block| matches!(block, Block::Picture(_)))
     }
 
-    fn read(&mut self, raw: &RawValue) {
+    fn read(&mut self, raw: &RawValue, asked: Asked) {
+        match asked {
+            Asked::Tool => self.read_call(raw),
+            Asked::Prompt | Asked::Resource => {
+                (self.look, self.word) = ("good", "Done");
+                self.blocks = match asked {
+                    Asked::Prompt => contents::messages(raw),
+                    Asked::Tool | Asked::Resource => contents::resources(raw),
+                };
+            }
+        }
+        let left_out = self.blocks.len().saturating_sub(BLOCKS_MAX);
+        if left_out > 0 {
+            self.blocks.truncate(BLOCKS_MAX);
+            self.blocks
+                .push(Block::Other(format!("{left_out} more parts are not shown.")));
+        }
+        self.raw = Some(cut(&indented(raw.get())));
+    }
+
+    fn read_call(&mut self, raw: &RawValue) {
         let result: CallResult<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
         (self.look, self.word) = match (result.is_error, result.kind.as_deref()) {
             (true, _) => ("warn", "The tool failed"),
@@ -178,64 +214,61 @@ impl ResultView {
             }
             (false, _) => ("good", "Done"),
         };
-        let left_out = result.content.len().saturating_sub(BLOCKS_MAX);
-        self.blocks = result
-            .content
-            .iter()
-            .take(BLOCKS_MAX)
-            .map(|content| block(content))
-            .collect();
-        if left_out > 0 {
-            self.blocks
-                .push(Block::Other(format!("{left_out} more parts are not shown.")));
-        }
+        self.blocks = result.content.iter().map(|content| block(content)).collect();
         self.structured = result.structured.map(|raw| cut(&indented(raw.get())));
-        self.raw = Some(cut(&indented(raw.get())));
     }
 }
 
-fn block(raw: &RawValue) -> Block {
+/// A part of the content of a tool or prompt.
+pub(super) fn block(raw: &RawValue) -> Block {
     let Ok(content) = serde_json::from_str::<Content>(raw.get()) else {
         return Block::Other("A part that is not as MCP has it.".to_owned());
     };
     match content.kind.as_str() {
         "text" => Block::Text(cut(&content.text)),
-        "image" => picture(&content),
+        "image" => picture(&content.mime_type, &content.data).unwrap_or_else(|| {
+            Block::Other(format!(
+                "A picture ({}) that is not shown here",
+                cut(&content.mime_type)
+            ))
+        }),
         "audio" => Block::Other(format!("Audio ({})", cut(&content.mime_type))),
         "resource_link" => Block::Other(format!(
             "A link to {} ({})",
             cut(&content.uri),
             cut(&content.name)
         )),
-        "resource" => match content.resource.text {
-            Some(text) => Block::Text(cut(&text)),
-            None => Block::Other(format!(
-                "A file: {} ({})",
-                cut(&content.resource.uri),
-                cut(&content.resource.mime_type)
-            )),
-        },
+        "resource" => contents::resource(&content.resource),
         other => Block::Other(format!("A part of kind “{}”", cut(other))),
     }
 }
 
-/// A picture as the page can hold it.
-fn picture(content: &Content) -> Block {
-    let kind = PICTURES.into_iter().find(|kind| *kind == content.mime_type);
-    let is_whole = content.data.len() <= PICTURE_MAX
-        && STANDARD
-            .decode(&content.data)
-            .is_ok_and(|bytes| !bytes.is_empty());
-    match kind.filter(|_| is_whole) {
-        Some(kind) => Block::Picture(format!("data:{kind};base64,{}", content.data)),
-        None => Block::Other(format!(
-            "A picture ({}) that is not shown here",
-            cut(&content.mime_type)
-        )),
+/// A picture as the page can hold it; nothing for what may hold more than pixels, or is too large.
+pub(super) fn picture(mime_type: &str, data: &str) -> Option<Block> {
+    let kind = PICTURES.into_iter().find(|kind| *kind == mime_type)?;
+    let is_whole = data.len() <= PICTURE_MAX && STANDARD.decode(data).is_ok_and(|bytes| !bytes.is_empty());
+    is_whole.then(|| Block::Picture(format!("data:{kind};base64,{data}")))
+}
+
+/// A report in one line.
+fn reported(report: &Report) -> String {
+    match report {
+        Report::Progress {
+            progress,
+            total,
+            message,
+        } => {
+            let so_far = total.map_or_else(|| progress.to_string(), |total| format!("{progress} of {total}"));
+            message
+                .as_ref()
+                .map_or_else(|| so_far.clone(), |message| format!("{so_far}: {message}"))
+        }
+        Report::Log { level, text } => format!("[{level}] {text}"),
     }
 }
 
-fn cut(text: &str) -> String {
+/// A text, cut where nobody reads on.
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(TEXT_MAX) {
         Some((at, _)) => format!("{}…\n(cut here)", &text[..at]),
         None => text.to_owned(),
@@ -283,12 +316,18 @@ mod tests {
     use crate::resource_server::Told;
 
     fn view(result: &Value) -> ResultView {
-        ResultView::of(Tried {
+        let tried = Tried {
             server: None,
             told: Told::default(),
             outcome: Outcome::Result(RawValue::from_string(result.to_string()).unwrap()),
+            reports: vec![Report::Progress {
+                progress: 1.0,
+                total: Some(2.0),
+                message: Some("Half".to_owned()),
+            }],
             duration: std::time::Duration::from_millis(12),
-        })
+        };
+        ResultView::of(tried, Asked::Tool)
     }
 
     #[test]
@@ -315,6 +354,7 @@ mod tests {
         assert_eq!(view.blocks[4], Block::Text("<script>".to_owned()));
         assert!(view.has_pictures() && view.blocks.len() == 6);
         assert_eq!((view.look, view.took.as_str()), ("good", "12 ms"));
+        assert_eq!(view.reports, ["1 of 2: Half"]);
     }
 
     #[test]
