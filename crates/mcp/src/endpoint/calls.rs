@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response, header::ACCEPT};
 
 use super::{
     answer::Answer,
@@ -72,6 +72,7 @@ impl<T: Transport> Endpoint<T> {
                 caller,
                 client_era: asking.client.era(),
                 logs: asking.client.logs(),
+                takes_stream: asking.headers.is_some_and(takes_stream),
                 body: asking.body,
                 request: asking.request,
             },
@@ -133,6 +134,15 @@ impl<T: Transport> Endpoint<T> {
             },
         }
     }
+}
+
+/// Whether a client takes a stream of events as an answer; it must, and some do not (2025-11-25 basic/transports, "Sending
+/// Messages to the Server").
+fn takes_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/event-stream").is_some())
 }
 
 /// The result of a tool that failed, with the reason for the model and the person behind it.

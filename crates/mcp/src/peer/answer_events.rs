@@ -6,7 +6,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,10 +17,11 @@ use super::{
     answer_error::AnswerError,
     budget::{BUSY, Share},
     call_guard::CallGuard,
+    late::{Opened, Opening, SIGN_OF_LIFE},
     progress::Progress,
-    resume::{Resume, Resumed},
+    resume::Resume,
     upstream::Upstream,
-    watch::Watch,
+    watch::{Wake, Watch},
     whole::DRAIN_MAX,
 };
 use crate::wire::{
@@ -31,12 +31,13 @@ use crate::wire::{
 
 /// One event of a server, at most: it must be whole before it can be passed on.
 pub(super) const EVENT_MAX: usize = 32 * 1024 * 1024;
-/// While a server sends what is not passed on, such as comments, the client gets a comment this often.
-const QUIET_MAX: Duration = Duration::from_secs(15);
 
 /// The events of a server on their way.
 pub(crate) struct EventsAnswer<B> {
-    body: B,
+    /// Nothing before the server's answer has come.
+    body: Option<B>,
+    /// What is waited for: the answer, or a stream that goes on.
+    opening: Option<Opening<B>>,
     decoder: Decoder,
     bridge: Bridge,
     upstream: Arc<Upstream>,
@@ -72,7 +73,7 @@ where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
     pub(super) fn new(
-        body: B,
+        of: Result<B, Opening<B>>,
         bridge: Bridge,
         upstream: Arc<Upstream>,
         watch: Watch,
@@ -80,8 +81,13 @@ where
         cancelled: Option<CancellationToken>,
         guard: CallGuard,
     ) -> Self {
+        let (body, opening) = match of {
+            Ok(body) => (Some(body), None),
+            Err(opening) => (None, Some(opening)),
+        };
         Self {
             body,
+            opening,
             decoder: Decoder::new(EVENT_MAX),
             bridge,
             upstream,
@@ -135,9 +141,9 @@ where
                         }
                         continue;
                     }
-                    match self.watch.poll(cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(end) => self.end(&end),
+                    match std::task::ready!(self.watch.poll(cx)) {
+                        Wake::End(end) => self.end(&end),
+                        Wake::Look(now) => self.keep_alive(now),
                     }
                 }
                 Poll::Ready(Some(Ok(frame))) => {
@@ -175,32 +181,33 @@ where
 
     /// What comes from the server, also on a stream that goes on in another's place.
     fn poll_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let resumed = self
-            .resume
-            .as_mut()
-            .map_or(Poll::Ready(Resumed::No), |resume| resume.poll(cx));
-        match std::task::ready!(resumed) {
-            Resumed::No => {}
-            Resumed::With(body) => {
-                self.body = body;
-                self.decoder = self.decoder.reconnected();
-                // A stream that was opened shows that the server is there.
-                return Poll::Ready(Some(Ok(Frame::data(Bytes::new()))));
+        if let Some(opening) = &mut self.opening {
+            let opened = std::task::ready!(opening.as_mut().poll(cx));
+            self.opening = None;
+            match opened {
+                Opened::Stream(body) => {
+                    self.body = Some(body);
+                    self.decoder = self.decoder.reconnected();
+                }
+                Opened::Last(message) => self.take_last(&message),
+                Opened::Failed(fault, message) => self.give_up(fault, message),
             }
-            Resumed::Never => {
-                self.resume = None;
-                self.give_up("broken", self.upstream.lost().of_call());
-                return Poll::Ready(Some(Ok(Frame::data(Bytes::new()))));
-            }
+            // It shows that the server is there.
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::new()))));
         }
-        Pin::new(&mut self.body).poll_frame(cx)
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
     }
 
     /// Whether the stream that was closed goes on.
     fn goes_on(&mut self) -> bool {
-        self.resume
+        self.opening = self
+            .resume
             .as_mut()
-            .is_some_and(|resume| resume.begin(&self.decoder))
+            .and_then(|resume| resume.begin(&self.decoder));
+        self.opening.is_some()
     }
 
     fn take_events(&mut self) {
@@ -237,14 +244,12 @@ where
         }
     }
 
-    fn take_message(&mut self, message: &Bytes) {
+    /// Passes a message of the server on, if it is one for the client.
+    pub(super) fn take_message(&mut self, message: &Bytes) {
         match self.bridge.translate(message) {
             Step::Forward(message) => self.ready.push_back(sse::encode_message(&message)),
             Step::Last(message) => {
-                self.guard.read(&message);
-                self.guard.complete();
-                self.ready.push_back(sse::encode_message(&message));
-                self.ended = true;
+                self.take_last(&message);
                 self.draining = Draining::Due;
             }
             Step::Drop => {}
@@ -254,11 +259,18 @@ where
         }
     }
 
-    /// A server that keeps its connection alive keeps the client's alive: proxies between count bytes.
+    fn take_last(&mut self, message: &Bytes) {
+        self.guard.read(message);
+        self.guard.complete();
+        self.ready.push_back(sse::encode_message(message));
+        self.ended = true;
+    }
+
+    /// Tells the client, and proxies that count bytes, that the call is still running.
     fn keep_alive(&mut self, now: Instant) {
         if !self.ready.is_empty() {
             self.passed_at = now;
-        } else if now.duration_since(self.passed_at) >= QUIET_MAX {
+        } else if now.duration_since(self.passed_at) >= SIGN_OF_LIFE {
             self.passed_at = now;
             self.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));
         }
@@ -270,7 +282,10 @@ where
             return Poll::Ready(());
         }
         loop {
-            match Pin::new(&mut self.body).poll_frame(cx) {
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(());
+            };
+            match Pin::new(body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(_)) | None) => {
                     self.draining = Draining::No;

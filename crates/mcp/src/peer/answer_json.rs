@@ -8,8 +8,13 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
-use super::{answer_error::AnswerError, call_guard::CallGuard, watch::Watch};
+use super::{
+    answer_error::AnswerError,
+    call_guard::CallGuard,
+    watch::{Wake, Watch},
+};
 use crate::wire::bridge_splice::Splicer;
 
 /// A JSON answer on its way.
@@ -26,6 +31,13 @@ pub(crate) struct JsonAnswer<B> {
     ended: bool,
     /// What is wrong with it, in a word.
     pub(crate) fault: Option<&'static str>,
+}
+
+/// What came of a server.
+enum Came {
+    Frame(Option<Result<Frame<Bytes>, AnswerError>>),
+    /// Nothing yet.
+    Late,
 }
 
 impl<B> JsonAnswer<B>
@@ -45,12 +57,17 @@ where
         }
     }
 
-    /// Waits for the beginning of the answer and checks it, while an error can still be told in its place.
-    pub(super) async fn look_at_first(&mut self) -> Result<(), AnswerError> {
-        if let Some(first) = self.next_piece().await? {
-            self.first = first;
+    /// Waits for the beginning of the answer and checks it, while an error can still be told in its place. `false` where none
+    /// has come `until` then.
+    pub(super) async fn look_at_first(&mut self, until: Option<Instant>) -> Result<bool, AnswerError> {
+        match std::future::poll_fn(|cx| self.poll_until(cx, until)).await {
+            Came::Late => return Ok(false),
+            Came::Frame(frame) => {
+                let frame = frame.transpose()?;
+                self.first = frame.and_then(|frame| frame.into_data().ok()).unwrap_or_default();
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What was looked at and not passed on yet.
@@ -82,6 +99,30 @@ where
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        match std::task::ready!(self.poll_until(cx, None)) {
+            Came::Frame(frame) => Poll::Ready(frame),
+            Came::Late => Poll::Ready(None),
+        }
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<Came> {
+        loop {
+            match self.poll_frame(cx) {
+                Poll::Ready(frame) => return Poll::Ready(Came::Frame(frame)),
+                Poll::Pending => match std::task::ready!(self.watch.poll(cx)) {
+                    Wake::End(end) => return self.fail(end).map(Came::Frame),
+                    Wake::Look(now) => {
+                        if until.is_some_and(|until| now >= until) {
+                            return Poll::Ready(Came::Late);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Pending only while the server sends nothing.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
@@ -89,13 +130,7 @@ where
             if self.ended {
                 return Poll::Ready(None);
             }
-            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Pending => {
-                    let end = std::task::ready!(self.watch.poll(cx));
-                    return self.fail(end);
-                }
-                Poll::Ready(frame) => frame,
-            };
+            let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
             if let Err(end) = self.watch.moved() {
                 return self.fail(end);
             }

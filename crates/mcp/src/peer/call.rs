@@ -1,22 +1,28 @@
 //! A call within one server: sent in the server's era, its answer streamed back in the client's.
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Poll};
 
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    answer_events::EventsAnswer,
     call_guard::CallGuard,
     caller::Caller,
     era::{SessionLoss, denies_modern, may_be_other_era},
     exchange::SMALL_ANSWER,
     incoming::{Answered, Sent, stream},
+    late::{Late, SIGN_OF_LIFE},
     net::Net,
     outgoing::{Call, CallError, Outgoing, To, modern, within_session},
+    resume::Resume,
     session::UpstreamSession,
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
+    watch::Watch,
     whole::whole,
 };
 use crate::wire::{jsonrpc::ErrorCode, version::Era};
@@ -43,6 +49,33 @@ pub(crate) enum Attempt<B> {
         /// Whether by the standard nothing was done.
         surely_undone: bool,
     },
+}
+
+/// What came first of a call that was sent.
+enum Waited<B> {
+    Answer(Result<Response<B>, Unavailable>),
+    /// Nothing for a while, or progress on another stream.
+    Late(Option<Bytes>),
+}
+
+/// Waits for the head of an answer, for as long as the client may wait without a sign of life.
+async fn waiting<B>(
+    sending: &mut (impl Future<Output = Result<Response<B>, Unavailable>> + Unpin),
+    sent: &mut Sent,
+) -> Waited<B> {
+    let Some(until) = sent.until else {
+        return Waited::Answer(sending.await);
+    };
+    let progress = std::future::poll_fn(|cx| match &mut sent.progress {
+        Some(progress) => progress.poll(cx),
+        None => Poll::Pending,
+    });
+    tokio::select! {
+        biased;
+        answer = sending => Waited::Answer(answer),
+        message = progress => Waited::Late(Some(message)),
+        () = sleep_until(until) => Waited::Late(None),
+    }
 }
 
 impl<T: Transport> Net<T> {
@@ -77,7 +110,24 @@ impl<T: Transport> Net<T> {
             Line::Modern => modern(call, &to).await?,
             Line::Legacy(session) => within_session(self, call, &to, session, &mut guard).await?,
         };
-        let answer = match self.send(upstream, request, upstream.config.timeout).await {
+        let mut sent = Sent {
+            bridge,
+            session,
+            progress,
+            until: call.takes_stream.then(|| Instant::now() + SIGN_OF_LIFE),
+        };
+        // Boxed because who has waited for long goes on waiting elsewhere: a call pays an allocation and a timer so that no
+        // client or proxy gives a slow one up.
+        let sending = Arc::clone(self).send_for(Arc::clone(upstream), request);
+        let mut sending = Box::pin(sending);
+        let answer = match waiting(&mut sending, &mut sent).await {
+            Waited::Answer(answer) => answer,
+            Waited::Late(progress) => {
+                let late = self.late(sending, sent, call.caller, (upstream, guard, cancelled), progress);
+                return Ok(Attempt::Answered(late));
+            }
+        };
+        let answer = match answer {
             Ok(answer) => answer,
             Err(why) => {
                 if matches!(why, Unavailable::Unreachable { .. }) {
@@ -86,17 +136,57 @@ impl<T: Transport> Net<T> {
                 return Err(CallError::Unanswered(why));
             }
         };
-        let sent = Sent {
-            bridge,
-            session,
-            progress,
-        };
         if answer.status().is_success() {
             let streamed = stream(self, upstream, answer, sent, call.caller, guard, cancelled);
             return streamed.await.map(Attempt::Answered);
         }
         // Boxed because it is rare and large.
         Box::pin(self.refused(answer, &sent, call, to, guard)).await
+    }
+
+    async fn send_for(
+        self: Arc<Self>,
+        upstream: Arc<Upstream>,
+        request: Request<Bytes>,
+    ) -> Result<Response<T::Body>, Unavailable> {
+        self.send(&upstream, request, upstream.config.timeout).await
+    }
+
+    /// The stream that a client gets whose answer takes long, and the progress that was reported first.
+    fn late(
+        self: &Arc<Self>,
+        sending: impl Future<Output = Result<Response<T::Body>, Unavailable>> + Send + 'static,
+        sent: Sent,
+        caller: Caller<'_>,
+        (upstream, guard, cancelled): (&Arc<Upstream>, CallGuard, Option<&CancellationToken>),
+        progress: Option<Bytes>,
+    ) -> Answered<T::Body> {
+        let late = Late {
+            net: Arc::clone(self),
+            upstream: Arc::clone(upstream),
+            bridge: sent.bridge.clone(),
+            session: sent.session.clone(),
+            caller: caller.key,
+        };
+        let events = EventsAnswer::new(
+            Err(Box::pin(late.answer(sending))),
+            sent.bridge,
+            Arc::clone(upstream),
+            Watch::new(upstream.config.timeout, caller.identity.alive()),
+            self.budget.share(),
+            cancelled.cloned(),
+            guard,
+        );
+        let mut events = match &sent.session {
+            Some(session) => {
+                events.within_session(Resume::new(self, upstream, session, caller), sent.progress)
+            }
+            None => events,
+        };
+        if let Some(progress) = progress {
+            events.take_message(&progress);
+        }
+        Answered::Events(Box::new(events))
     }
 
     /// A status that is no success: what it means for the call, which may have been carried out all the same. Two things

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -13,12 +14,14 @@ use super::{
     call_guard::CallGuard,
     caller::Caller,
     era::{SaidError, SessionLoss, session_loss},
+    late::rest,
     net::Net,
     outgoing::CallError,
     progress::Progress,
     resume::Resume,
     session::UpstreamSession,
     transport::Transport,
+    unavailable::Unavailable,
     upstream::Upstream,
     watch::Watch,
     whole::refuse_encoded,
@@ -54,6 +57,8 @@ pub(super) struct Sent {
     pub(super) session: Option<Arc<UpstreamSession>>,
     /// The progress that is reported elsewhere.
     pub(super) progress: Option<Progress>,
+    /// When the client gets a sign of life, where it takes a stream.
+    pub(super) until: Option<Instant>,
 }
 
 /// A success as it streams to the client.
@@ -70,6 +75,7 @@ pub(super) async fn stream<T: Transport>(
         bridge,
         session,
         progress,
+        until,
     } = sent;
     refuse_encoded(upstream, answer.headers()).map_err(CallError::Unanswered)?;
     let kind = media_type(answer.headers());
@@ -77,13 +83,27 @@ pub(super) async fn stream<T: Transport>(
     let body = answer.into_body();
     match kind {
         MediaType::Json if bridge.client_era == Era::Legacy && bridge.server_era == Era::Modern => {
-            let json = JsonAnswer::new(body, None, watch, guard);
+            let mut json = JsonAnswer::new(body, None, watch, guard);
+            let first = json.look_at_first(until).await;
+            if !first.map_err(|why| not_passed_on(upstream, &why))? {
+                return Ok(late(
+                    net,
+                    upstream,
+                    caller,
+                    cancelled,
+                    json,
+                    (bridge.clone(), Some(bridge)),
+                ));
+            }
             Box::pin(translated(net, json, &bridge, upstream)).await
         }
         MediaType::Json => {
-            let ours = bridge.server_id.unwrap_or_else(|| bridge.client_id.clone());
+            let ours = bridge
+                .server_id
+                .clone()
+                .unwrap_or_else(|| bridge.client_id.clone());
             let changes = Changes {
-                id: Some((ours, bridge.client_id)),
+                id: Some((ours, bridge.client_id.clone())),
                 result_type: match (bridge.client_era, bridge.server_era) {
                     (_, Era::Modern) => ResultType::Keep,
                     (Era::Modern, Era::Legacy) if bridge.is_cacheable => ResultType::CompleteOnce,
@@ -93,8 +113,10 @@ pub(super) async fn stream<T: Transport>(
             };
             let mut json = JsonAnswer::new(body, Some(Splicer::new(changes)), watch, guard);
             // An answer that is not ours is refused while that can still be said.
-            let first = json.look_at_first().await;
-            first.map_err(|why| not_passed_on(upstream, &why))?;
+            let first = json.look_at_first(until).await;
+            if !first.map_err(|why| not_passed_on(upstream, &why))? {
+                return Ok(late(net, upstream, caller, cancelled, json, (bridge, None)));
+            }
             if let Some(session) = &session
                 && ends_session(json.first(), session)
             {
@@ -104,7 +126,7 @@ pub(super) async fn stream<T: Transport>(
         }
         MediaType::EventStream => {
             let events = EventsAnswer::new(
-                body,
+                Ok(body),
                 bridge,
                 Arc::clone(upstream),
                 watch,
@@ -122,6 +144,29 @@ pub(super) async fn stream<T: Transport>(
             upstream.not_mcp("neither JSON nor a stream of events"),
         )),
     }
+}
+
+/// A JSON answer whose head has come and no more, as a stream. The second bridge is for one that must be translated.
+fn late<T: Transport>(
+    net: &Net<T>,
+    upstream: &Arc<Upstream>,
+    caller: Caller<'_>,
+    cancelled: Option<&CancellationToken>,
+    json: JsonAnswer<T::Body>,
+    (bridge, translating): (Bridge, Option<Bridge>),
+) -> Answered<T::Body> {
+    let opening = rest(json, net.budget.share(), Arc::clone(upstream), translating);
+    let events = EventsAnswer::new(
+        Err(Box::pin(opening)),
+        bridge,
+        Arc::clone(upstream),
+        Watch::new(upstream.config.timeout, caller.identity.alive()),
+        net.budget.share(),
+        cancelled.cloned(),
+        // The answer has a guard of its own.
+        CallGuard::new(caller.key, None),
+    );
+    Answered::Events(Box::new(events))
 }
 
 /// Whether an answer that is here as a whole already is an error that means that the session is over.
@@ -178,9 +223,16 @@ async fn translated<T: Transport>(
 /// Why an answer that had begun cannot be passed on.
 fn not_passed_on(upstream: &Upstream, why: &AnswerError) -> CallError {
     match why {
-        AnswerError::Broken => CallError::Unanswered(upstream.lost()),
-        AnswerError::Timeout => CallError::Unanswered(upstream.timed_out()),
-        AnswerError::NotOurs(what) => CallError::Unanswered(upstream.not_mcp(what.to_string())),
         AnswerError::NotAlive => CallError::Cancelled,
+        why => CallError::Unanswered(unavailable(upstream, why)),
+    }
+}
+
+/// The same, where the user may read why.
+pub(super) fn unavailable(upstream: &Upstream, why: &AnswerError) -> Unavailable {
+    match why {
+        AnswerError::Broken | AnswerError::NotAlive => upstream.lost(),
+        AnswerError::Timeout => upstream.timed_out(),
+        AnswerError::NotOurs(what) => upstream.not_mcp(what.to_string()),
     }
 }

@@ -21,6 +21,7 @@ mod handshake;
 mod http;
 pub mod http_sse;
 pub(crate) mod incoming;
+mod late;
 pub(crate) mod listening;
 mod logging;
 pub(crate) mod metered;

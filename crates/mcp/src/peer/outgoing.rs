@@ -36,6 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) client_era: Era,
     /// Which log messages the client wants.
     pub(crate) logs: Logs,
+    /// Whether the client takes a stream as the answer.
+    pub(crate) takes_stream: bool,
     /// The message as it came.
     pub(crate) body: &'a Bytes,
     /// The same, read.

@@ -2,12 +2,7 @@
 //! and waits to be asked again (2025-11-25 basic/transports, "Resumability and Redelivery"). The call itself is never sent a
 //! second time.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -17,6 +12,7 @@ use http::{
 
 use super::{
     caller::{Caller, CallerKey, Identify, RuleClass},
+    late::{Opened, Opening},
     net::Net,
     session::{UpstreamSession, session_headers},
     transport::Transport,
@@ -48,21 +44,7 @@ pub(super) struct Resume<B> {
     line: Box<dyn Line<B>>,
     /// Streams since the last message.
     in_vain: u32,
-    opening: Option<Opening<B>>,
 }
-
-/// What has become of a stream that was closed.
-pub(super) enum Resumed<B> {
-    /// It was not closed.
-    No,
-    /// It goes on with this.
-    With(B),
-    /// It does not go on.
-    Never,
-}
-
-/// A stream that is asked for again; nothing where there is none.
-type Opening<B> = Pin<Box<dyn Future<Output = Option<B>> + Send>>;
 
 /// Asks a server for streams, whatever carries the bytes.
 trait Line<B>: Send {
@@ -88,7 +70,6 @@ impl<B> Resume<B> {
                 identity: caller.identity.kept(),
             }),
             in_vain: 0,
-            opening: None,
         }
     }
 
@@ -97,29 +78,16 @@ impl<B> Resume<B> {
         self.in_vain = 0;
     }
 
-    /// Asks for the rest of a stream that was closed; `false` where it cannot go on.
-    pub(super) fn begin(&mut self, closed: &Decoder) -> bool {
+    /// Asks for the rest of a stream that was closed; nothing where it cannot go on.
+    pub(super) fn begin(&mut self, closed: &Decoder) -> Option<Opening<B>> {
         let last_event = closed
             .last_event_id()
             .and_then(|id| HeaderValue::from_bytes(id).ok());
-        let Some(last_event) = last_event.filter(|_| self.in_vain < IN_VAIN_MAX) else {
-            return false;
-        };
+        let last_event = last_event.filter(|_| self.in_vain < IN_VAIN_MAX)?;
         let doubled = (PAUSE_MIN * 2_u32.saturating_pow(self.in_vain.min(16))).min(PAUSE_MAX);
         let asked_for = closed.reconnection_time().unwrap_or(PAUSE).min(RETRY_MAX);
         self.in_vain += 1;
-        self.opening = Some(self.line.open(last_event, asked_for.max(doubled)));
-        true
-    }
-
-    /// Ready once it goes on, or does not.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Resumed<B>> {
-        let Some(opening) = &mut self.opening else {
-            return Poll::Ready(Resumed::No);
-        };
-        let opened = std::task::ready!(opening.as_mut().poll(cx));
-        self.opening = None;
-        Poll::Ready(opened.map_or(Resumed::Never, Resumed::With))
+        Some(self.line.open(last_event, asked_for.max(doubled)))
     }
 }
 
@@ -204,7 +172,7 @@ impl<T: Transport> Line<T::Body> for InSession<T> {
             for _ in 0..FAILURES_MAX {
                 tokio::time::sleep(pause).await;
                 match line.ask(&last_event).await {
-                    Attempt::Stream(body) => return Some(body),
+                    Attempt::Stream(body) => return Opened::Stream(body),
                     Attempt::NotNow => pause = pause.max((pause * 2).min(PAUSE_MAX)),
                     Attempt::Never => break,
                 }
@@ -213,7 +181,7 @@ impl<T: Transport> Line<T::Body> for InSession<T> {
                 server = line.upstream.slug(),
                 "a stream that its server closed did not go on"
             );
-            None
+            Opened::Failed("broken", line.upstream.lost().of_call())
         })
     }
 }

@@ -16,6 +16,14 @@ const CALL_MAX: Duration = Duration::from_hours(1);
 /// How often it is looked whether the user may go on: an ended grant ends their answers within this time.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Why an answer is not only waited for.
+pub(super) enum Wake {
+    /// It ends.
+    End(AnswerError),
+    /// It goes on, and it is this late.
+    Look(Instant),
+}
+
 /// Watches one answer. The timer is made at the first pause only: most answers come in one piece.
 pub(super) struct Watch {
     /// How long the server may pause.
@@ -53,34 +61,29 @@ impl Watch {
         Ok(now)
     }
 
-    /// Nothing came; ready with the reason to end.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AnswerError> {
-        loop {
-            let ends = (self.began + CALL_MAX).min(self.moved_at + self.allowed);
-            let until = ends.min(self.looked_at + LOOK);
-            let reset = std::mem::take(&mut self.moved);
-            let timer = match &mut self.timer {
-                Some(timer) => {
-                    if reset {
-                        timer.as_mut().reset(until);
-                    }
-                    timer
+    /// Nothing came; ready now and then. Who is told to go on polls once more.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        let ends = (self.began + CALL_MAX).min(self.moved_at + self.allowed);
+        let until = ends.min(self.looked_at + LOOK);
+        let reset = std::mem::take(&mut self.moved);
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                if reset {
+                    timer.as_mut().reset(until);
                 }
-                none => none.insert(Box::pin(tokio::time::sleep_until(until))),
-            };
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
+                timer
             }
-            let now = Instant::now();
-            if now >= ends {
-                return Poll::Ready(AnswerError::Timeout);
-            }
-            if let Err(end) = self.look(now) {
-                return Poll::Ready(end);
-            }
-            // The timer is set anew.
-            self.moved = true;
-        }
+            none => none.insert(Box::pin(tokio::time::sleep_until(until))),
+        };
+        std::task::ready!(timer.as_mut().poll(cx));
+        // The timer is set anew.
+        self.moved = true;
+        let now = Instant::now();
+        Poll::Ready(if now >= ends {
+            Wake::End(AnswerError::Timeout)
+        } else {
+            self.look(now).map_or_else(Wake::End, |()| Wake::Look(now))
+        })
     }
 
     fn look(&mut self, now: Instant) -> Result<(), AnswerError> {

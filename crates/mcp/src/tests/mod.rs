@@ -22,6 +22,7 @@ mod patience;
 mod primitives;
 mod progress;
 mod resuming;
+mod signs_of_life;
 mod streams;
 mod subscribing;
 

@@ -163,7 +163,7 @@ async fn what_keeps_the_servers_connection_alive_keeps_the_clients() {
         }
     };
     tokio::join!(comments, reading);
-    assert_eq!(kept, [15, 30, 45, 60, 75, 90]);
+    assert_eq!(kept, [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
 }
 
 #[tokio::test(start_paused = true)]
