@@ -37,6 +37,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         "-D",
         "warnings",
     ]))?;
+    // What is built for users: without features, nothing may rest on the helpers of tests.
+    shell::run(&mut cargo(&["check", "-p", "gatewright"]))?;
     install::cargo_tool("cargo-deny", CARGO_DENY)?;
     let deny = target().join("tools/bin/cargo-deny");
     shell::run(&mut command(&deny, &["check", "bans", "licenses", "sources"]))?;

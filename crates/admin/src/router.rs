@@ -1,5 +1,5 @@
 //! Which path leads where. Routes are denied by default: what is not named here is 404. The endpoint of a gateway,
-//! `/mcp/{slug}`, is found before this by [`crate::front`].
+//! `/mcp/{slug}`, is found before this by [`Front`].
 
 use std::sync::Arc;
 
@@ -7,11 +7,9 @@ use axum::{Extension, Router, response::Response};
 use gatewright_core::problem::Kind;
 use http::HeaderMap;
 
-use crate::{
-    Admin,
-    front::{Front, RouteLayer},
-    request::RequestContext,
-};
+use gatewright_gateway::front::{Front, RouteLayer};
+
+use crate::{Admin, request::RequestContext};
 
 /// The front before the whole router.
 pub fn front(app: &Arc<Admin>) -> Front {

@@ -24,7 +24,7 @@ use utoipa::{
 
 /// A header of the administrator's own.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CustomHeader {
+pub(crate) struct CustomHeader {
     /// The field name; not one of HTTP's own, the MCP transport's, or one that carries identity.
     #[schema(required = true)]
     pub name: String,
@@ -35,7 +35,7 @@ pub struct CustomHeader {
 
 /// A client that skips the consent page.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TrustedClient {
+pub(crate) struct TrustedClient {
     /// The Client ID Metadata Document URL, exactly as the client uses it.
     #[schema(required = true, format = "uri")]
     pub url: String,
@@ -46,7 +46,7 @@ pub struct TrustedClient {
 
 /// A tool a gateway offers.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AllowedTool {
+pub(crate) struct AllowedTool {
     /// The id of the server that has it.
     pub server: String,
     /// Its name at that server.
@@ -55,7 +55,7 @@ pub struct AllowedTool {
 
 /// A prompt a gateway offers.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AllowedPrompt {
+pub(crate) struct AllowedPrompt {
     /// The id of the server that has it.
     pub server: String,
     /// Its name at that server.
@@ -64,7 +64,7 @@ pub struct AllowedPrompt {
 
 /// A resource or resource template a gateway offers.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AllowedResource {
+pub(crate) struct AllowedResource {
     /// The id of the server that has it.
     pub server: String,
     /// The URI of a resource, or the URI template of a resource template, exactly as that server writes it. A template
@@ -74,7 +74,7 @@ pub struct AllowedResource {
 
 /// Which kinds of things a gateway offers. Of a kind that is turned off it offers nothing, whatever its list names.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct OfferedKinds {
+pub(crate) struct OfferedKinds {
     /// Offer tools.
     #[schema(required = false, default = true)]
     pub tools: bool,
@@ -88,7 +88,7 @@ pub struct OfferedKinds {
 
 /// Lifetimes and registration switches of a gateway.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct GatewaySettings {
+pub(crate) struct GatewaySettings {
     /// Life of an access token, in seconds.
     #[schema(required = false, default = 3_600, minimum = 60, maximum = 86_400)]
     pub access_token_seconds: u32,

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use gatewright_core::config::Config;
-use gatewright_domain::{clock::FixedClock, entropy::SystemEntropy};
+use gatewright_domain::{clock::FixedClock, entropy::SystemEntropy, secret::Secret};
 use tempfile::TempDir;
 
-use crate::Admin;
+use crate::{
+    Admin,
+    account::visitor::Visitor,
+    service::{account_sessions::Begun, sign_in},
+};
 
 /// An instance, its clock and its folder.
 pub struct TestAdmin {
@@ -47,4 +51,15 @@ impl TestAdmin {
         )
         .await
     }
+}
+
+/// Signs an account in with its password, from this machine.
+pub async fn sign_in(app: &Admin, email: &str, password: &str) -> Begun {
+    let visitor = Visitor {
+        address: [127, 0, 0, 1].into(),
+        user_agent: String::new(),
+        session: None,
+    };
+    let begun = sign_in::with_password(app, &visitor, email, &Secret::new(password)).await;
+    begun.unwrap()
 }

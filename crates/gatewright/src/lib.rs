@@ -10,6 +10,6 @@ mod serve;
 
 pub use cli::run;
 
-pub(crate) use gatewright_admin::{account, client_setup, dashboard, router, service};
+pub(crate) use gatewright_admin::operator;
 pub(crate) use gatewright_core::{config, directory, fetch, request, telemetry};
 pub(crate) use gatewright_gateway::{front, relying_party, resource_server};

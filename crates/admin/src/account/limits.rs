@@ -13,7 +13,7 @@ use gatewright_domain::{account::Email, token_hash::TokenHash};
 use moka::sync::Cache;
 
 /// How long wrong passwords are remembered, from the first one on.
-pub const WINDOW: Duration = Duration::from_mins(15);
+pub(crate) const WINDOW: Duration = Duration::from_mins(15);
 
 /// Wrong passwords for one account in a window, from wherever they come.
 const MAX_FOR_ACCOUNT: u32 = 10;

@@ -2,9 +2,9 @@
 //! cookie, and which path a browser may be sent to afterwards. What is done with them is decided in
 //! [`service`](crate::service).
 
-pub mod limits;
-pub mod passwords;
-pub mod visitor;
+pub(crate) mod limits;
+pub(crate) mod passwords;
+pub(crate) mod visitor;
 
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ use crate::{
 /// A person who administers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Account)]
-pub struct AccountResource {
+pub(crate) struct AccountResource {
     #[schema(value_type = String)]
     id: AccountId,
     #[schema(value_type = String, format = Email)]
@@ -55,7 +55,7 @@ pub struct AccountResource {
 
 /// A link with which the owner of an account chooses a new password.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PasswordLink {
+pub(crate) struct PasswordLink {
     /// It works once, within an hour, and only while its maker administers the instance. It is in this answer and in no other.
     #[schema(format = "uri", extensions(("x-shown-once" = json!(true))))]
     link: String,

@@ -30,7 +30,7 @@ use crate::{
 /// An API key, without its text.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ApiKey)]
-pub struct ApiKeyResource {
+pub(crate) struct ApiKeyResource {
     #[schema(value_type = String)]
     id: ApiKeyId,
     /// Null for keys of the instance.
@@ -60,7 +60,7 @@ pub struct ApiKeyResource {
 /// A new API key with its text, which is shown this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedApiKey)]
-pub struct CreatedKeyResource {
+pub(crate) struct CreatedKeyResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: ApiKeyResource,

@@ -38,7 +38,7 @@ const EXPORTED_AT_ONCE: u32 = 200;
 /// One administrative change or security event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditEvent)]
-pub struct AuditEventResource {
+pub(crate) struct AuditEventResource {
     #[schema(value_type = String)]
     id: EventId,
     /// Null for events of the instance.
@@ -63,7 +63,7 @@ pub struct AuditEventResource {
 /// Who acted, and from where.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Actor)]
-pub struct ActorResource {
+pub(crate) struct ActorResource {
     /// `api_key`, `account`, `anonymous` (nobody who has signed in), `operator` (a shell on the machine) or `system`.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -79,7 +79,7 @@ pub struct ActorResource {
 /// What it was done to.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditedObject)]
-pub struct ObjectResource {
+pub(crate) struct ObjectResource {
     /// The kind, like `user_source`.
     #[serde(rename = "type")]
     kind: String,
@@ -90,7 +90,7 @@ pub struct ObjectResource {
 /// What happened to one field.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FieldChange)]
-pub struct ChangeResource {
+pub(crate) struct ChangeResource {
     field: String,
     /// Absent at creation and for secrets.
     #[serde(skip_serializing_if = "Option::is_none")]

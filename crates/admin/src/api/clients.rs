@@ -26,7 +26,7 @@ use crate::{
 /// A client that holds live grants at a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Client)]
-pub struct ClientResource {
+pub(crate) struct ClientResource {
     /// Its id in the short form that tokens carry: `cli_…`, or the URL of its metadata document.
     client_id: String,
     /// What it called itself; nobody has checked it, unless it was registered beforehand.
@@ -43,7 +43,7 @@ pub struct ClientResource {
 /// A client that is kept out of a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BlockedClient)]
-pub struct BlockedClientResource {
+pub(crate) struct BlockedClientResource {
     /// The id of the block; deleting it lets the client in again.
     #[schema(value_type = String)]
     id: ClientBlockId,

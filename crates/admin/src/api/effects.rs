@@ -43,7 +43,7 @@ macro_rules! changed {
             dead_code,
             reason = "it names the two bodies in the document and is never made"
         )]
-        pub enum $name {
+        pub(crate) enum $name {
             /// The change is made.
             Saved($saved),
             /// `?dry_run=true`.
@@ -56,7 +56,7 @@ pub(super) use changed;
 /// What a change would touch, by `?dry_run=true`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Effects)]
-pub struct EffectsResource {
+pub(crate) struct EffectsResource {
     /// Always true.
     dry_run: bool,
     /// The fields that would be others; empty where nothing would change, and for a deletion.
@@ -87,7 +87,7 @@ pub struct EffectsResource {
 
 /// A gateway that a change would touch.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TouchedGateway {
+pub(crate) struct TouchedGateway {
     #[schema(value_type = String)]
     id: GatewayId,
     name: String,

@@ -35,7 +35,7 @@ use crate::{
 /// A gateway: an MCP endpoint that federates tools of several servers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Gateway)]
-pub struct GatewayResource {
+pub(crate) struct GatewayResource {
     #[schema(value_type = String)]
     id: GatewayId,
     #[schema(value_type = String)]

@@ -28,7 +28,7 @@ use crate::{
 /// An invitation into a project, without its link.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Invitation)]
-pub struct InvitationResource {
+pub(crate) struct InvitationResource {
     #[schema(value_type = String)]
     id: InvitationId,
     /// Whom it is for.
@@ -54,7 +54,7 @@ pub struct InvitationResource {
 /// A new invitation with its link, which is shown this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedInvitation)]
-pub struct CreatedInvitationResource {
+pub(crate) struct CreatedInvitationResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: InvitationResource,

@@ -91,7 +91,7 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, String> {
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct List<T> {
+pub(crate) struct List<T> {
     /// The items.
     items: Vec<T>,
     /// The cursor of the next page; null on the last one.

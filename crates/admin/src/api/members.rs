@@ -32,7 +32,7 @@ use crate::{
 /// An account in a project.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Member)]
-pub struct MemberResource {
+pub(crate) struct MemberResource {
     #[schema(value_type = String)]
     account_id: AccountId,
     #[schema(value_type = String, format = Email)]

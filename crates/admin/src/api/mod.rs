@@ -1,37 +1,37 @@
 //! The REST API for administrators: `/api/v1/…`, JSON in snake_case, problems as RFC 9457, described by
 //! `/api/openapi.json`. Handlers translate between HTTP and the service functions and decide nothing themselves.
 
-pub mod accounts;
-pub mod api_keys;
+pub(crate) mod accounts;
+pub(crate) mod api_keys;
 mod attempts;
-pub mod audit_events;
+pub(crate) mod audit_events;
 mod authenticate;
 mod catalogue;
-pub mod clients;
+pub(crate) mod clients;
 mod document;
-pub mod effects;
-pub mod gateways;
+pub(crate) mod effects;
+pub(crate) mod gateways;
 mod idempotency;
 mod input;
-pub mod invitations;
+pub(crate) mod invitations;
 mod list;
-pub mod members;
-pub mod own_account;
-pub mod preregistered_clients;
-pub mod problem;
-pub mod projects;
+pub(crate) mod members;
+pub(crate) mod own_account;
+pub(crate) mod preregistered_clients;
+pub(crate) mod problem;
+pub(crate) mod projects;
 mod resource;
-pub mod secrets;
-pub mod server_checks;
-pub mod servers;
-pub mod sign_in_attempts;
+pub(crate) mod secrets;
+pub(crate) mod server_checks;
+pub(crate) mod servers;
+pub(crate) mod sign_in_attempts;
 mod strict_json;
-pub mod test_sign_ins;
+pub(crate) mod test_sign_ins;
 #[cfg(test)]
 mod tests;
-pub mod tool_calls;
-pub mod user_sources;
-pub mod users;
+pub(crate) mod tool_calls;
+pub(crate) mod user_sources;
+pub(crate) mod users;
 mod version;
 
 use std::sync::Arc;
@@ -55,7 +55,7 @@ use crate::Admin;
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// Routes.
-pub fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
+pub(crate) fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
     let (operations, document) = operations().split_for_parts();
     let document = document::finish(document);
     let creations = Creations::of(Arc::clone(app), &document);

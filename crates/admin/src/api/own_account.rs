@@ -41,7 +41,7 @@ use crate::{
 /// A session of the account that is signed in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AccountSession)]
-pub struct SessionResource {
+pub(crate) struct SessionResource {
     #[schema(value_type = String)]
     id: AccountSessionId,
     /// Whether it is the one that asks.
@@ -63,7 +63,7 @@ pub struct SessionResource {
 /// A project of the account that is signed in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Membership)]
-pub struct MembershipResource {
+pub(crate) struct MembershipResource {
     #[schema(value_type = String)]
     project_id: ProjectId,
     project_name: String,
@@ -73,7 +73,7 @@ pub struct MembershipResource {
 
 /// How many sessions ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SessionsEnded {
+pub(crate) struct SessionsEnded {
     sessions_ended: u64,
 }
 

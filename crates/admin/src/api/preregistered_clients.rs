@@ -33,7 +33,7 @@ use crate::{
 /// A client registered beforehand, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PreregisteredClient)]
-pub struct PreregisteredClientResource {
+pub(crate) struct PreregisteredClientResource {
     /// The `client_id` to enter in the client.
     #[schema(value_type = String)]
     id: ClientId,
@@ -63,7 +63,7 @@ pub struct PreregisteredClientResource {
 /// A client with a new secret, which is shown this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PreregisteredClientWithSecret)]
-pub struct WithSecretResource {
+pub(crate) struct WithSecretResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: PreregisteredClientResource,

@@ -28,12 +28,12 @@ const REPEATED: &str = "urn:gatewright:problem:repeated";
 
 /// A refusal or failure on its way out. Boxed, because answers that succeed should not carry its size around.
 #[derive(Debug, Clone)]
-pub struct Problem(Box<Details>);
+pub(crate) struct Problem(Box<Details>);
 
 /// What went wrong.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct Details {
+pub(crate) struct Details {
     /// Which kind of problem it is; stays the same for a kind.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -70,7 +70,7 @@ pub struct Details {
 
 /// One thing that is wrong with the input.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct InputError {
+pub(crate) struct InputError {
     /// Where: a JSON pointer into the request's body (RFC 6901).
     pointer: String,
     /// What is wrong and what to type.
@@ -79,7 +79,7 @@ pub struct InputError {
 
 /// A thing that stands in the way.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Named {
+pub(crate) struct Named {
     /// Its id.
     id: String,
     /// What people call it.

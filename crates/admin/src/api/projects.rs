@@ -31,7 +31,7 @@ use crate::{
 /// A project: the unit of isolation and trust.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Project)]
-pub struct ProjectResource {
+pub(crate) struct ProjectResource {
     #[schema(value_type = String)]
     id: ProjectId,
     name: String,
@@ -128,7 +128,7 @@ pub(super) async fn update_project(
 
 /// What goes with a project.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ProjectContents {
+pub(crate) struct ProjectContents {
     gateways: i64,
     user_sources: i64,
     servers: i64,

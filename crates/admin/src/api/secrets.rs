@@ -31,7 +31,7 @@ use crate::{
 /// A secret of a project, without its value.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Secret)]
-pub struct SecretResource {
+pub(crate) struct SecretResource {
     #[schema(value_type = String)]
     id: SecretId,
     #[schema(value_type = String)]
@@ -49,7 +49,7 @@ pub struct SecretResource {
 
 /// A secret that was just saved.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SavedSecret {
+pub(crate) struct SavedSecret {
     #[serde(flatten)]
     secret: SecretResource,
     /// What is no error and better known.

@@ -23,7 +23,7 @@ use crate::{
 /// What came of asking a server what it is. It is asked without any user, so what it shows to single users only is not here.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ServerCheck)]
-pub struct ServerCheckResource {
+pub(crate) struct ServerCheckResource {
     /// When it was asked.
     #[schema(value_type = String, format = DateTime)]
     checked_at: Timestamp,
@@ -64,7 +64,7 @@ pub struct ServerCheckResource {
 
 /// A tool of a server. What is said of it are claims of the server.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServerTool {
+pub(crate) struct ServerTool {
     /// Its name at the server, as `allowed_tools` of a gateway names it.
     name: String,
     shown_as: ShownNames,
@@ -86,7 +86,7 @@ pub struct ServerTool {
 /// The names under which clients see a tool or prompt: letters, digits, `_` and `-`, 64 at most. A name that is longer or has
 /// other characters is changed, and ends in `_x` and ten digits that are always the same.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ShownNames {
+pub(crate) struct ShownNames {
     /// At gateways that add no prefix.
     without_prefix: String,
     /// At gateways that do.
@@ -104,7 +104,7 @@ impl ShownNames {
 
 /// A prompt of a server. What is said of it are claims of the server.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServerPrompt {
+pub(crate) struct ServerPrompt {
     /// Its name at the server, as `allowed_prompts` of a gateway names it.
     name: String,
     shown_as: ShownNames,
@@ -117,7 +117,7 @@ pub struct ServerPrompt {
 
 /// An argument of a prompt.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServerPromptArgument {
+pub(crate) struct ServerPromptArgument {
     name: String,
     description: String,
     /// It says that it must be given.
@@ -126,7 +126,7 @@ pub struct ServerPromptArgument {
 
 /// A resource of a server. What is said of it are claims of the server.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServerResource {
+pub(crate) struct ServerResource {
     /// Its URI, as `allowed_resources` of a gateway names it.
     uri: String,
     name: String,
@@ -140,7 +140,7 @@ pub struct ServerResource {
 
 /// A resource template of a server: it stands for every URI that matches it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServerResourceTemplate {
+pub(crate) struct ServerResourceTemplate {
     /// Its URI template (RFC 6570), as `uri` in `allowed_resources` of a gateway names it.
     uri_template: String,
     name: String,
@@ -154,7 +154,7 @@ pub struct ServerResourceTemplate {
 
 /// An entry that is no usable tool.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LeftOutTool {
+pub(crate) struct LeftOutTool {
     /// Its name, where it has one.
     #[schema(required = true)]
     name: Option<String>,

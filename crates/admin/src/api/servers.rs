@@ -31,7 +31,7 @@ use crate::{
 /// An upstream MCP server.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Server)]
-pub struct ServerResource {
+pub(crate) struct ServerResource {
     #[schema(value_type = String)]
     id: ServerId,
     #[schema(value_type = String)]
@@ -57,7 +57,7 @@ pub struct ServerResource {
 
 /// A server that was just saved.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SavedServer {
+pub(crate) struct SavedServer {
     #[serde(flatten)]
     server: ServerResource,
     /// What was found when the server was asked, that is no error and better known: that it does not answer, above all.

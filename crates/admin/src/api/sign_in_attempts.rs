@@ -24,7 +24,7 @@ use crate::{Admin, schema, service::sign_in_attempts as service, sign_in_trace::
 /// An attempt to sign in, step by step. Never a secret, code, token or claim value but the subject.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignInAttempt)]
-pub struct AttemptResource {
+pub(crate) struct AttemptResource {
     #[schema(value_type = String)]
     id: AttemptId,
     #[schema(value_type = String)]
@@ -72,7 +72,7 @@ pub struct AttemptResource {
 /// One step of an attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignInStep)]
-pub struct StepResource {
+pub(crate) struct StepResource {
     #[schema(schema_with = schema::attempt_step)]
     step: Step,
     /// `done` or `failed`.
@@ -219,7 +219,7 @@ pub(super) async fn get_sign_in_attempt(
 /// Something refused on the way to a sign-in that belongs to no gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignInRefusal)]
-pub struct RefusalResource {
+pub(crate) struct RefusalResource {
     /// What the page showed.
     #[schema(value_type = String)]
     reference: Reference,
@@ -251,7 +251,7 @@ fn refusal(stray: Stray) -> RefusalResource {
 /// The refusals the process remembers.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignInRefusals)]
-pub struct Refusals {
+pub(crate) struct Refusals {
     items: Vec<RefusalResource>,
 }
 

@@ -23,7 +23,7 @@ use crate::{
 /// A test sign-in. It is there for ten minutes, and for whoever started it only.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TestSignIn)]
-pub struct TestSignInResource {
+pub(crate) struct TestSignInResource {
     #[schema(value_type = String)]
     id: TestSignInId,
     #[schema(value_type = String)]
@@ -45,7 +45,7 @@ pub struct TestSignInResource {
 
 /// A test sign-in that was just started.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StartedTestSignIn {
+pub(crate) struct StartedTestSignIn {
     #[serde(flatten)]
     test_sign_in: TestSignInResource,
     /// The page to open in a browser: it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
@@ -59,7 +59,7 @@ pub struct StartedTestSignIn {
 
 /// How a test sign-in ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TestReport {
+pub(crate) struct TestReport {
     #[schema(value_type = String, format = DateTime)]
     finished_at: Timestamp,
     /// The claim that says who the person is; null where the sign-in failed before there were claims.
@@ -85,7 +85,7 @@ pub struct TestReport {
 
 /// A claim of the ID token.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TestedClaim {
+pub(crate) struct TestedClaim {
     name: String,
     /// Any JSON; null too where it is longer than 2,000 bytes.
     #[schema(required = true)]
@@ -101,7 +101,7 @@ pub struct TestedClaim {
 
 /// Why a test sign-in failed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TestFailure {
+pub(crate) struct TestFailure {
     /// The step, in a word like `token_request`.
     step: String,
     /// The exact reason.

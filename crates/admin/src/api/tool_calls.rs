@@ -22,7 +22,7 @@ use crate::{
 /// What came of calling a tool, getting a prompt or reading a resource.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriedTool)]
-pub struct TriedToolResource {
+pub(crate) struct TriedToolResource {
     /// What the server answered (MCP, `CallToolResult`, `GetPromptResult` or `ReadResourceResult`), which may say that a tool
     /// failed; null where there was no answer.
     #[schema(value_type = Option<Object>, required = true)]
@@ -44,7 +44,7 @@ pub struct TriedToolResource {
 /// What a server reported while it was at work. Its texts are the server's own, cut.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriedReport)]
-pub struct ReportResource {
+pub(crate) struct ReportResource {
     /// How far it is; null for a line of its log.
     #[schema(required = true)]
     progress: Option<f64>,
@@ -84,7 +84,7 @@ impl From<Report> for ReportResource {
 
 /// Why a call has no answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CallFailure {
+pub(crate) struct CallFailure {
     /// The error code of JSON-RPC, where that is what came.
     #[schema(required = true)]
     code: Option<i64>,
@@ -94,7 +94,7 @@ pub struct CallFailure {
 
 /// The server a call went to.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CalledServer {
+pub(crate) struct CalledServer {
     #[schema(value_type = String)]
     id: ServerId,
     slug: String,
@@ -104,7 +104,7 @@ pub struct CalledServer {
 /// What a server was told beside the call.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ToldServer)]
-pub struct ToldResource {
+pub(crate) struct ToldResource {
     /// The claims of the identity assertion, for a server that gets one. `act` names who called in the user's name
     /// (RFC 8693 section 4.1).
     #[schema(value_type = Option<Object>, required = true)]

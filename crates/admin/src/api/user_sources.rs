@@ -35,7 +35,7 @@ use crate::{
 /// A User Source: the connection between gateways and one OpenID Connect provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UserSource)]
-pub struct UserSourceResource {
+pub(crate) struct UserSourceResource {
     #[schema(value_type = String)]
     id: UserSourceId,
     #[schema(value_type = String)]
@@ -91,7 +91,7 @@ pub struct UserSourceResource {
 /// What came of testing the connection of a User Source.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConnectionTest)]
-pub struct ConnectionTestResource {
+pub(crate) struct ConnectionTestResource {
     #[schema(value_type = String, format = DateTime)]
     tested_at: Timestamp,
     /// The checks, each resting on those before it.
@@ -101,7 +101,7 @@ pub struct ConnectionTestResource {
 
 /// One check of a connection.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ConnectionCheck {
+pub(crate) struct ConnectionCheck {
     /// What was checked, in a word like `code_flow`.
     name: String,
     /// The field it is about: a JSON pointer into the User Source (RFC 6901).
@@ -115,7 +115,7 @@ pub struct ConnectionCheck {
 
 /// Whether the provider knows client id and secret.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// `cannot_tell` where the provider's answers do not tell; a sign-in does.
     #[schema(schema_with = schema::credentials_verdict)]
     verdict: CredentialsVerdict,
@@ -147,7 +147,7 @@ fn tested(test: ConnectionTest) -> ConnectionTestResource {
 
 /// A User Source that was just saved.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SavedUserSource {
+pub(crate) struct SavedUserSource {
     #[serde(flatten)]
     user_source: UserSourceResource,
     /// What was found when the provider was asked, that is no error and better known.
@@ -161,7 +161,7 @@ effects::changed! {
 
 /// Something to know about a field.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Warning {
+pub(crate) struct Warning {
     /// The field: a JSON pointer into what was saved (RFC 6901).
     pointer: String,
     /// What was found, what it means and what to do.

@@ -31,7 +31,7 @@ use crate::{
 /// An end user, created by the first sign-in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
-pub struct UserResource {
+pub(crate) struct UserResource {
     #[schema(value_type = String)]
     id: UserId,
     #[schema(value_type = String)]
@@ -89,7 +89,7 @@ impl Resource for UserResource {
 /// A live grant: one person's authorization of one client at one gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Grant)]
-pub struct GrantResource {
+pub(crate) struct GrantResource {
     #[schema(value_type = String)]
     id: GrantId,
     #[schema(value_type = String)]
@@ -139,7 +139,7 @@ pub(super) fn grant_resource(grant: Grant) -> GrantResource {
 
 /// How many grants were ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct GrantsEnded {
+pub(crate) struct GrantsEnded {
     pub(super) grants_ended: u64,
 }
 

@@ -68,7 +68,7 @@ use crate::{
 };
 
 /// Routes.
-pub fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
+pub(crate) fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
     let in_project = Router::new()
         .route("/", get(overview::show))
         .merge(gateways::routes())

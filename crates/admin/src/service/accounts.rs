@@ -26,7 +26,7 @@ use gatewright_store::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-pub use self::managed::{end_sessions_of, memberships_of, offer_password, others_of_address, search};
+pub(crate) use self::managed::{end_sessions_of, memberships_of, offer_password, others_of_address, search};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     account_sessions::{self, Begun},
@@ -47,7 +47,7 @@ const FRESH: std::time::Duration = std::time::Duration::from_mins(15);
 /// A change of an account by an administrator of the instance.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AccountPatch {
+pub(crate) struct AccountPatch {
     /// `disabled` ends every session of the account, and every grant it has as a member.
     #[schema(schema_with = schema::account_status)]
     #[serde(default)]
@@ -67,7 +67,7 @@ pub struct AccountPatch {
 /// A change of one's own account.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OwnAccountPatch {
+pub(crate) struct OwnAccountPatch {
     /// 1-80 characters.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -77,7 +77,7 @@ pub struct OwnAccountPatch {
 /// A change of one's own password.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PasswordChange {
+pub(crate) struct PasswordChange {
     /// The present one. An account that has none leaves it out, and must have signed in within the last quarter of an hour.
     #[schema(value_type = Option<String>, format = Password)]
     #[serde(default)]
@@ -89,7 +89,7 @@ pub struct PasswordChange {
 }
 
 /// All accounts, oldest first.
-pub async fn list(
+pub(crate) async fn list(
     app: &Admin,
     authority: &Authority,
     page: &PageRequest,
@@ -99,13 +99,13 @@ pub async fn list(
 }
 
 /// One account.
-pub async fn find(app: &Admin, authority: &Authority, id: AccountId) -> Result<Account, ServiceError> {
+pub(crate) async fn find(app: &Admin, authority: &Authority, id: AccountId) -> Result<Account, ServiceError> {
     let mut tx = app.store.read(authority.read_instance()?).await?;
     existing(&mut tx, id).await
 }
 
 /// Enables, disables, or changes who administers the instance. All of it ends the sessions of the account.
-pub async fn update(
+pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,
     id: AccountId,
@@ -204,14 +204,14 @@ async fn end_member_grants(change: &mut Change<'_>, id: AccountId) -> Result<(),
 }
 
 /// The signed-in account.
-pub async fn own(app: &Admin, authority: &Authority) -> Result<Account, ServiceError> {
+pub(crate) async fn own(app: &Admin, authority: &Authority) -> Result<Account, ServiceError> {
     let me = authority.oneself()?;
     let mut tx = app.store.read(me).await?;
     existing(&mut tx, me.account).await
 }
 
 /// The projects of the signed-in account, by name.
-pub async fn own_memberships(
+pub(crate) async fn own_memberships(
     app: &Admin,
     authority: &Authority,
 ) -> Result<Vec<member::Membership>, ServiceError> {
@@ -221,7 +221,7 @@ pub async fn own_memberships(
 }
 
 /// Renames the signed-in account.
-pub async fn update_own(
+pub(crate) async fn update_own(
     app: &Admin,
     authority: &Authority,
     patch: OwnAccountPatch,
@@ -251,7 +251,7 @@ pub async fn update_own(
 }
 
 /// Changes the password of the signed-in account. Every session ends, the present one too: it goes on under a new cookie.
-pub async fn change_password(
+pub(crate) async fn change_password(
     app: &Admin,
     authority: &Authority,
     visitor: &Visitor,

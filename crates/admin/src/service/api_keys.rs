@@ -15,7 +15,7 @@ use gatewright_store::{Page, PageRequest, Tx, api_key as rows, quota::Counted};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-pub use self::rotation::{RotateApiKey, rotate};
+pub(crate) use self::rotation::{RotateApiKey, rotate};
 use super::{
     Authority, IfMatch, Patch, ServiceError, Version,
     authority::{MayChange, before_sign_in},
@@ -64,7 +64,7 @@ pub struct NewInstanceKey {
 /// A change of a key. Its role never changes: make another key and revoke this one.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ApiKeyPatch {
+pub(crate) struct ApiKeyPatch {
     /// 1-80 characters.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -159,7 +159,7 @@ pub async fn list(
 }
 
 /// One key.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,
@@ -170,7 +170,7 @@ pub async fn find(
 }
 
 /// Renames a key.
-pub async fn update(
+pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,
@@ -218,7 +218,7 @@ pub async fn revoke(
 }
 
 /// The version of a key: what can be changed of it. That it was used is no change.
-pub fn version(key: &ApiKey) -> Version {
+pub(crate) fn version(key: &ApiKey) -> Version {
     Version::of(&(&key.name, key.expires_at, key.revoked_at, key.successor_id))
 }
 
@@ -288,7 +288,7 @@ fn is_owner(key: &ApiKey) -> bool {
 }
 
 /// The key with this hash, if it works now: for finding out who asks.
-pub async fn find_live(app: &Admin, hash: TokenHash) -> Result<Option<ApiKey>, ServiceError> {
+pub(crate) async fn find_live(app: &Admin, hash: TokenHash) -> Result<Option<ApiKey>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let key = rows::find_by_hash(&mut tx, hash).await?;
     let now = app.now();

@@ -33,7 +33,7 @@ const SOON: Duration = Duration::from_hours(14 * 24);
 
 /// Something that needs somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Matter {
+pub(crate) enum Matter {
     /// The provider refuses the client secret of a source.
     SecretRefused {
         /// The source.
@@ -93,7 +93,11 @@ pub enum Matter {
 }
 
 /// All that is known of a project.
-pub async fn of(app: &Admin, authority: &Authority, project: ProjectId) -> Result<Vec<Matter>, ServiceError> {
+pub(crate) async fn of(
+    app: &Admin,
+    authority: &Authority,
+    project: ProjectId,
+) -> Result<Vec<Matter>, ServiceError> {
     let now = app.now();
     let permit = authority.read(project)?;
     let mut tx = app.store.read(permit).await?;

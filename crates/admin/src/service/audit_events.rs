@@ -13,7 +13,7 @@ use super::{Authority, ServiceError, authority::before_sign_in, change::Object};
 use crate::Admin;
 
 /// Events of a project (`None`: of the instance), newest first.
-pub async fn list(
+pub(crate) async fn list(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,
@@ -26,7 +26,7 @@ pub async fn list(
 
 /// A further page of an export, which may go on for longer than the key or session it began with: asks again whether
 /// that is still good.
-pub async fn list_further(
+pub(crate) async fn list_further(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,
@@ -43,7 +43,7 @@ pub async fn list_further(
 }
 
 /// One event.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: Option<ProjectId>,

@@ -19,8 +19,9 @@ use gatewright_store::{
     quota::Counted,
 };
 
-pub use self::{
-    input::{GatewayPatch, NewGateway, OffersPatch, SettingsPatch},
+pub use self::input::{GatewayPatch, NewGateway};
+pub(crate) use self::{
+    input::{OffersPatch, SettingsPatch},
     look::{contents, held_at, servers_of, summaries, try_slug},
 };
 use super::{
@@ -117,7 +118,7 @@ pub async fn list(
 }
 
 /// One gateway.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -189,7 +190,7 @@ pub(super) async fn update_in(
 }
 
 /// Deletes a gateway with its grants, or says what would go. Its slug stays with the project.
-pub async fn delete(
+pub(crate) async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

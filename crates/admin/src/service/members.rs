@@ -27,7 +27,7 @@ use crate::{Admin, schema};
 /// A change of a member.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MemberPatch {
+pub(crate) struct MemberPatch {
     /// The new role. It ends the member's sessions; the last owner stays an owner.
     #[schema(schema_with = schema::member_role)]
     #[serde(default)]
@@ -35,7 +35,7 @@ pub struct MemberPatch {
 }
 
 /// Members with their accounts, in the order in which the accounts were made.
-pub async fn list(
+pub(crate) async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -46,7 +46,7 @@ pub async fn list(
 }
 
 /// One member.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -58,7 +58,7 @@ pub async fn find(
 
 /// Adds the signed-in administrator of the instance to a project as an owner. Everybody in the project can see it, in the
 /// list of members and in the audit trail.
-pub async fn join(
+pub(crate) async fn join(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -88,7 +88,7 @@ pub async fn join(
 }
 
 /// Changes the role of a member, whose sessions end.
-pub async fn update(
+pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -133,7 +133,7 @@ pub async fn update(
 
 /// Removes a member; everybody may remove themselves. Keys belong to the project and stay; grants the account has as a
 /// member end, and fail from the next request on.
-pub async fn remove(
+pub(crate) async fn remove(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -171,7 +171,7 @@ pub async fn remove(
 }
 
 /// Live grants a member holds at the project's gateways for members, newest first.
-pub async fn grants(
+pub(crate) async fn grants(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -184,7 +184,7 @@ pub async fn grants(
 }
 
 /// Ends one grant of a member.
-pub async fn end_grant(
+pub(crate) async fn end_grant(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -197,7 +197,7 @@ pub async fn end_grant(
 }
 
 /// Ends all grants of a member; how many. They may sign in again.
-pub async fn end_grants(
+pub(crate) async fn end_grants(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

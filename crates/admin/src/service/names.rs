@@ -8,10 +8,10 @@ use gatewright_store::names as rows;
 use super::{Authority, ServiceError};
 use crate::Admin;
 
-pub use rows::{Choice, Kind};
+pub(crate) use rows::{Choice, Kind};
 
 /// The names of things, by id; each id is asked for once. What is gone has none.
-pub async fn of(
+pub(crate) async fn of(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -30,7 +30,7 @@ pub async fn of(
 }
 
 /// What a filter offers: id and name of the first two hundred.
-pub async fn to_choose_from(
+pub(crate) async fn to_choose_from(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -85,7 +85,7 @@ impl Once {
 }
 
 /// Finds out whether the key was used before. The answer is not given yet: first the caller must be allowed to ask for it.
-pub async fn recognise(app: &Admin, once: &Once) -> Result<(), ServiceError> {
+pub(crate) async fn recognise(app: &Admin, once: &Once) -> Result<(), ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let done = rows::find(&mut tx, once.claim.key, app.now()).await?;
     once.is_known.store(done.is_some(), Ordering::SeqCst);
@@ -93,7 +93,7 @@ pub async fn recognise(app: &Admin, once: &Once) -> Result<(), ServiceError> {
 }
 
 /// The answer that was given to the same request before, if there was one.
-pub async fn look_up(app: &Admin, once: &Once) -> Result<Option<Vec<u8>>, ServiceError> {
+pub(crate) async fn look_up(app: &Admin, once: &Once) -> Result<Option<Vec<u8>>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let Some(done) = rows::find(&mut tx, once.claim.key, app.now()).await? else {
         return Ok(None);
@@ -113,7 +113,7 @@ pub async fn look_up(app: &Admin, once: &Once) -> Result<Option<Vec<u8>>, Servic
 }
 
 /// Stores the answer and makes the creation happen, if there was one to make.
-pub async fn finish(app: &Admin, once: &Once, answer: &[u8]) -> Result<(), ServiceError> {
+pub(crate) async fn finish(app: &Admin, once: &Once, answer: &[u8]) -> Result<(), ServiceError> {
     let Some(mut tx) = once.take() else {
         return Ok(());
     };

@@ -32,7 +32,7 @@ use crate::{Admin, schema};
 /// A client to register.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewPreregisteredClient {
+pub(crate) struct NewPreregisteredClient {
     /// 1-80 characters, unique at the gateway; the consent page shows it.
     #[schema(required = true, min_length = 1, max_length = 80)]
     #[serde(default)]
@@ -54,7 +54,7 @@ pub struct NewPreregisteredClient {
 /// A change of a client. What is left out stays.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PreregisteredClientPatch {
+pub(crate) struct PreregisteredClientPatch {
     /// 1-80 characters, unique at the gateway.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -72,7 +72,7 @@ pub struct PreregisteredClientPatch {
 /// How to rotate a secret.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SecretRotation {
+pub(crate) struct SecretRotation {
     /// How long the old secret goes on working, in seconds: a day when left out, 0 to end it at once.
     #[schema(minimum = 0, maximum = 2_592_000)]
     #[serde(default)]
@@ -81,7 +81,7 @@ pub struct SecretRotation {
 
 /// A client with the secret that was just made for it, which nobody can read again.
 #[derive(Debug)]
-pub struct WithSecret {
+pub(crate) struct WithSecret {
     /// The client.
     pub client: PreregisteredClient,
     /// Its new secret; none for a public client.
@@ -132,7 +132,7 @@ impl NewPreregisteredClient {
 }
 
 /// Registers a client at a gateway.
-pub async fn create(
+pub(crate) async fn create(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -172,7 +172,7 @@ pub(super) async fn create_in(
 }
 
 /// Clients of a gateway, oldest first.
-pub async fn list(
+pub(crate) async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -185,7 +185,7 @@ pub async fn list(
 }
 
 /// One client, without its secret.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -197,7 +197,7 @@ pub async fn find(
 }
 
 /// Changes name or redirect URIs. Grants go on.
-pub async fn update(
+pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -237,7 +237,7 @@ pub(super) async fn update_in(
 }
 
 /// Makes a new secret. The old one goes on working for the overlap; one that was still in its overlap ends.
-pub async fn rotate_secret(
+pub(crate) async fn rotate_secret(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -295,7 +295,7 @@ pub async fn rotate_secret(
 }
 
 /// Deletes a client; its grants end, and its tokens fail from the next request on.
-pub async fn delete(
+pub(crate) async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

@@ -36,7 +36,7 @@ pub struct NewProject {
 /// A change of a project.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ProjectPatch {
+pub(crate) struct ProjectPatch {
     /// 1-80 characters, unique in the instance.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -97,13 +97,13 @@ pub async fn list(
 }
 
 /// One project.
-pub async fn find(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Project, ServiceError> {
+pub(crate) async fn find(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Project, ServiceError> {
     let mut tx = app.store.read(authority.read_project(id)?).await?;
     existing(&mut tx, id).await
 }
 
 /// How much there is in a project.
-pub async fn contents(
+pub(crate) async fn contents(
     app: &Admin,
     authority: &Authority,
     id: ProjectId,
@@ -113,7 +113,7 @@ pub async fn contents(
 }
 
 /// Renames a project.
-pub async fn update(
+pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,
     id: ProjectId,
@@ -143,7 +143,7 @@ async fn update_in(
 
 /// What goes with a project.
 #[derive(Debug, Clone, Copy)]
-pub struct Deletion {
+pub(crate) struct Deletion {
     /// What is in it.
     pub contents: ProjectContents,
     /// Grants of its users and members.
@@ -151,7 +151,11 @@ pub struct Deletion {
 }
 
 /// What would go with a project, for whoever is about to delete it.
-pub async fn deletion(app: &Admin, authority: &Authority, id: ProjectId) -> Result<Deletion, ServiceError> {
+pub(crate) async fn deletion(
+    app: &Admin,
+    authority: &Authority,
+    id: ProjectId,
+) -> Result<Deletion, ServiceError> {
     let mut tx = app.store.read(authority.manage_project(id)?).await?;
     existing(&mut tx, id).await?;
     Ok(Deletion {

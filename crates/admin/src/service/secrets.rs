@@ -27,7 +27,7 @@ use crate::{Admin, relying_party::check::Finding};
 /// A secret to store.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewSecret {
+pub(crate) struct NewSecret {
     /// `[A-Z][A-Z0-9_]{0,63}`, unique in the project; it never changes.
     #[schema(required = true, pattern = "^[A-Z][A-Z0-9_]{0,63}$")]
     #[serde(default)]
@@ -45,7 +45,7 @@ pub struct NewSecret {
 /// A change of a secret. What is left out stays.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SecretPatch {
+pub(crate) struct SecretPatch {
     /// A new value.
     #[schema(value_type = Option<String>, write_only, format = Password)]
     #[serde(default)]
@@ -87,7 +87,7 @@ impl NewSecret {
 }
 
 /// Stores a secret.
-pub async fn create(
+pub(crate) async fn create(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -122,7 +122,7 @@ pub(super) async fn create_in(
 }
 
 /// What is no error about a secret and better known: it crosses a network that is not this machine's as it is.
-pub fn warnings(secret: &StoredSecret) -> Vec<Finding> {
+pub(crate) fn warnings(secret: &StoredSecret) -> Vec<Finding> {
     let is_open =
         |origin: &str| Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url));
     let origins = secret.origins.iter().enumerate();
@@ -139,7 +139,7 @@ pub fn warnings(secret: &StoredSecret) -> Vec<Finding> {
 }
 
 /// Secrets of a project, oldest first.
-pub async fn list(
+pub(crate) async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -150,7 +150,7 @@ pub async fn list(
 }
 
 /// The servers whose headers name secrets of a project, by the name of the secret.
-pub async fn usage(
+pub(crate) async fn usage(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -168,7 +168,7 @@ pub async fn usage(
 }
 
 /// One secret, without its value.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -180,7 +180,7 @@ pub async fn find(
 
 /// Changes value or origins. An origin that was not there before needs the value in the same change, because the value
 /// was not entered for it; an origin that a server still needs stays.
-pub async fn update(
+pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -247,7 +247,7 @@ fn patched(current: &StoredSecret, patch: SecretPatch) -> Result<(Option<Secret>
 }
 
 /// Deletes a secret, unless a server's headers name it.
-pub async fn delete(
+pub(crate) async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -272,7 +272,7 @@ pub(super) async fn delete_in(
 }
 
 /// The same when its name was typed, so that nobody deletes the wrong one.
-pub async fn delete_confirmed(
+pub(crate) async fn delete_confirmed(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

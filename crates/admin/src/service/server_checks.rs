@@ -21,7 +21,7 @@ use gatewright_mcp::version::Era;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-pub use self::{
+pub(crate) use self::{
     answered::Answered,
     listed::{Listed, Prompt, PromptArgument, Resource},
     shown_as::ShownAs,
@@ -114,7 +114,7 @@ fn time_limit(server: &Server) -> Duration {
 
 /// What came of checking a server.
 #[derive(Debug)]
-pub struct ServerCheck {
+pub(crate) struct ServerCheck {
     /// When.
     pub at: Timestamp,
     /// Which version of the server was checked: its `updated_at`. A later one may be reached otherwise.
@@ -125,7 +125,7 @@ pub struct ServerCheck {
 
 /// What is known of a server without asking it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub(crate) enum Known {
     /// Nothing: it was not used or checked since this process began or the server was changed.
     Nothing,
     /// It answered; when, if that was a check.
@@ -145,13 +145,13 @@ impl ServerCheck {
     }
 
     /// Whether the server answered.
-    pub const fn answers(&self) -> bool {
+    pub(crate) const fn answers(&self) -> bool {
         self.outcome.is_ok()
     }
 }
 
 /// Asks a server now, and waits as long as a request to it may take: eight seconds at least, and thirty at most.
-pub async fn check(
+pub(crate) async fn check(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -163,7 +163,7 @@ pub async fn check(
 }
 
 /// What a server shows: as it was seen a moment ago, or else asked now.
-pub async fn look(
+pub(crate) async fn look(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -180,7 +180,7 @@ pub async fn look(
 }
 
 /// What was last seen of a server as it is configured now. Sends no request.
-pub fn last(
+pub(crate) fn last(
     app: &Admin,
     authority: &Authority,
     server: &Server,
@@ -190,7 +190,7 @@ pub fn last(
 }
 
 /// What is known of a server without asking it: the newest of checks and use by gateways.
-pub fn known(app: &Admin, authority: &Authority, server: &Server) -> Result<Known, ServiceError> {
+pub(crate) fn known(app: &Admin, authority: &Authority, server: &Server) -> Result<Known, ServiceError> {
     Ok(known_with(app, authority.read(server.project_id)?, server))
 }
 
@@ -219,7 +219,11 @@ pub(super) fn known_with(app: &Admin, permit: MayRead, server: &Server) -> Known
 }
 
 /// Asks those of a page of servers of which nothing is known yet, a few at once.
-pub async fn ask_unknown(app: &Admin, authority: &Authority, servers: &[Server]) -> Result<(), ServiceError> {
+pub(crate) async fn ask_unknown(
+    app: &Admin,
+    authority: &Authority,
+    servers: &[Server],
+) -> Result<(), ServiceError> {
     let mut unknown = Vec::new();
     for server in servers {
         let permit = authority.read(server.project_id)?;

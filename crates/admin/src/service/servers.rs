@@ -19,8 +19,8 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
-pub use audited::is_reference;
-pub use usage::{count_gateways, gateways_of};
+pub(crate) use audited::is_reference;
+pub(crate) use usage::{count_gateways, gateways_of};
 
 use audited::hidden_changes;
 use origin::claim_origin;
@@ -242,7 +242,7 @@ pub async fn list(
 }
 
 /// One server.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -258,7 +258,7 @@ pub(super) async fn find_with(app: &Admin, permit: MayRead, id: ServerId) -> Res
 }
 
 /// Those whose name, ID or URL contains a text, oldest first.
-pub async fn search(
+pub(crate) async fn search(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -387,7 +387,7 @@ fn patched(app: &Admin, current: &Server, patch: ServerPatch) -> Result<(Server,
 }
 
 /// Deletes a server, unless a gateway names it.
-pub async fn delete(
+pub(crate) async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

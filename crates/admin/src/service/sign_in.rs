@@ -30,7 +30,7 @@ const MAX_TYPED: usize = 254;
 
 /// Why somebody was not signed in.
 #[derive(Debug, thiserror::Error)]
-pub enum SignInError {
+pub(crate) enum SignInError {
     /// No such account, or another password; which of the two is not told.
     #[error("e-mail address or password is wrong")]
     Wrong,
@@ -61,7 +61,7 @@ impl From<StoreError> for SignInError {
 }
 
 /// Signs in, and ends the session the browser came with.
-pub async fn with_password(
+pub(crate) async fn with_password(
     app: &Admin,
     visitor: &Visitor,
     email: &str,

@@ -10,7 +10,7 @@ use super::{Authority, ServiceError};
 use crate::{Admin, sign_in_trace::before_allow::Stray};
 
 /// Attempts of a project, newest first. Those before *Allow* are of this process only.
-pub async fn list(
+pub(crate) async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -22,7 +22,7 @@ pub async fn list(
 }
 
 /// One attempt.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -37,6 +37,6 @@ pub async fn find(
 
 /// What was refused and belongs to no gateway, newest first: forged and late returns from providers, and requests for
 /// gateways that are not there. For those who run the instance; of this process only.
-pub fn strays(app: &Admin, authority: &Authority) -> Result<Vec<Stray>, ServiceError> {
+pub(crate) fn strays(app: &Admin, authority: &Authority) -> Result<Vec<Stray>, ServiceError> {
     Ok(app.sign_in_trace.strays(authority.read_instance()?))
 }

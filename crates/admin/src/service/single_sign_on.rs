@@ -1,7 +1,7 @@
 //! Signing in as an administrator at the identity provider of the instance. Who somebody is there is (issuer, `sub`); their
 //! verified address only says which account that is, once.
 
-pub mod provider;
+pub(crate) mod provider;
 
 use gatewright_domain::{
     account::{Account, AccountStatus, Email},
@@ -22,7 +22,7 @@ use crate::{Admin, account::visitor::Visitor, next};
 
 /// Why somebody was not signed in.
 #[derive(Debug, thiserror::Error)]
-pub enum SingleSignOnError {
+pub(crate) enum SingleSignOnError {
     /// The provider, or what came from it.
     #[error(transparent)]
     Provider(#[from] AdministratorError),
@@ -51,7 +51,7 @@ impl From<StoreError> for SingleSignOnError {
 
 /// Somebody who has signed in.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The session.
     pub begun: Begun,
     /// Where to go: a path of ours.
@@ -59,7 +59,7 @@ pub struct Finished {
 }
 
 /// What to write on the button; nothing where no provider for administrators is configured.
-pub fn label(app: &Admin) -> Option<&str> {
+pub(crate) fn label(app: &Admin) -> Option<&str> {
     let administrators = &app.config.administrators;
     administrators
         .provider()
@@ -67,17 +67,20 @@ pub fn label(app: &Admin) -> Option<&str> {
 }
 
 /// Begins, after a click on a page of ours.
-pub async fn begin(app: &Admin, next_path: Option<&str>) -> Result<AdministratorStart, SingleSignOnError> {
+pub(crate) async fn begin(
+    app: &Admin,
+    next_path: Option<&str>,
+) -> Result<AdministratorStart, SingleSignOnError> {
     Ok(provider::begin(app, next::safe_path(next_path)).await?)
 }
 
 /// `Set-Cookie` that ends what was under way, for every answer of the callback.
-pub fn forget(app: &Admin) -> HeaderValue {
+pub(crate) fn forget(app: &Admin) -> HeaderValue {
     provider::forget(app)
 }
 
 /// Finishes what [`begin`] began, at the callback, with its query and the browser's headers.
-pub async fn finish(
+pub(crate) async fn finish(
     app: &Admin,
     visitor: &Visitor,
     query: &str,
@@ -99,7 +102,7 @@ pub async fn finish(
 }
 
 /// Why an answer that the provider had the browser post signs nobody in.
-pub async fn posted(app: &Admin, form: &str) -> SingleSignOnError {
+pub(crate) async fn posted(app: &Admin, form: &str) -> SingleSignOnError {
     provider::posted(app, form).await.into()
 }
 

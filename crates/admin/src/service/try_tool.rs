@@ -26,7 +26,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-pub use self::more::{PromptRequest, ResourceRequest, get_prompt, read_resource};
+pub(crate) use self::more::{PromptRequest, ResourceRequest, get_prompt, read_resource};
 use super::{
     Authority, ServiceError,
     audit_events::Entry,
@@ -46,7 +46,7 @@ const NAME_MAX: usize = 512;
 /// A call to try.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ToolCall {
+pub(crate) struct ToolCall {
     /// The tool, by the name that clients see.
     #[schema(required = true, min_length = 1, max_length = 512)]
     #[serde(default)]
@@ -79,7 +79,7 @@ struct Asked<'a> {
 }
 
 /// What a gateway offers of a kind to the signed-in account.
-pub async fn offered(
+pub(crate) async fn offered(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,
@@ -95,7 +95,7 @@ pub async fn offered(
 }
 
 /// Calls a tool. What the tool makes of it is no error here.
-pub async fn call(
+pub(crate) async fn call(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,

@@ -25,12 +25,12 @@ use super::{
 };
 use crate::{Admin, schema};
 
-pub use gatewright_store::user::UserFilter;
+pub(crate) use gatewright_store::user::UserFilter;
 
 /// A change of a user.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UserPatch {
+pub(crate) struct UserPatch {
     /// `blocked` refuses every request of the user from the next one on, and ends their grants.
     #[schema(schema_with = schema::user_status)]
     #[serde(default)]
@@ -38,7 +38,7 @@ pub struct UserPatch {
 }
 
 /// Users of a project, newest first.
-pub async fn list(
+pub(crate) async fn list(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -55,7 +55,7 @@ pub async fn list(
 }
 
 /// One user.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -67,7 +67,7 @@ pub async fn find(
 
 /// Which of some users are known under an earlier issuer or subject claim of their source. No one can sign in as them: the
 /// same person is another user now.
-pub async fn former(
+pub(crate) async fn former(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -96,7 +96,7 @@ pub async fn former(
 }
 
 /// Blocks or unblocks a user.
-pub async fn update(
+pub(crate) async fn update(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -142,7 +142,7 @@ pub async fn update(
 }
 
 /// Deletes a user with their grants; their tokens fail from the next request on. Signing in again makes a new user.
-pub async fn delete(
+pub(crate) async fn delete(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -161,7 +161,7 @@ pub async fn delete(
 }
 
 /// Live grants of a user, newest first.
-pub async fn grants(
+pub(crate) async fn grants(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -174,7 +174,7 @@ pub async fn grants(
 }
 
 /// What a user holds now, and loses when blocked.
-pub async fn held(
+pub(crate) async fn held(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -185,7 +185,7 @@ pub async fn held(
 }
 
 /// Ends one grant of a user.
-pub async fn end_grant(
+pub(crate) async fn end_grant(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -198,7 +198,7 @@ pub async fn end_grant(
 }
 
 /// Ends all grants of a user; how many. The user may sign in again.
-pub async fn end_grants(
+pub(crate) async fn end_grants(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -224,7 +224,7 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: UserId) -> Result<User, S
 }
 
 /// The version of a user: what administrators change of it. Signing in changes nothing of that.
-pub fn version(user: &User) -> Version {
+pub(crate) fn version(user: &User) -> Version {
     Version::of(&user.status)
 }
 

@@ -10,7 +10,7 @@ use gatewright_admin::Admin;
 
 use crate::{
     config::Config,
-    service::{
+    operator::{
         instance, password_reset,
         setup::{self, NewInstance},
     },
@@ -194,13 +194,9 @@ fn read_password() -> anyhow::Result<Secret> {
 mod tests {
     use gatewright_domain::member::Role;
 
-    use gatewright_admin::testing::TestAdmin;
+    use gatewright_admin::testing::{TestAdmin, sign_in};
 
     use super::*;
-    use crate::{
-        account::visitor::Visitor,
-        service::{account_sessions, sign_in},
-    };
 
     fn new(email: &str, password: Option<&str>) -> NewInstance {
         NewInstance {
@@ -223,15 +219,8 @@ mod tests {
             instance::init(&test.app).await.unwrap().is_none(),
             "the key was created too"
         );
-        let visitor = Visitor {
-            address: [127, 0, 0, 1].into(),
-            user_agent: String::new(),
-            session: None,
-        };
-        let begun = sign_in::with_password(&test.app, &visitor, "ada@example.com", &Secret::new(password))
-            .await
-            .unwrap();
-        let session = account_sessions::find(&test.app, &begun.token)
+        let begun = sign_in(&test.app, "ada@example.com", password).await;
+        let session = gatewright_core::account_sessions::find(&test.app, &begun.token)
             .await
             .unwrap()
             .unwrap();

@@ -11,11 +11,11 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{self, Config, ConfigSource, LogConfig},
+    operator::{ServiceError, setup},
     serve::{
         self,
         presence::{self, Presence},
     },
-    service::{ServiceError, setup},
     telemetry::logging::{LogGuard, LogLevel},
 };
 

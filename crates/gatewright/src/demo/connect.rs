@@ -5,7 +5,7 @@ use std::io::Write;
 use gatewright_domain::gateway::Mode;
 
 use super::{door::Links, objects::Objects, screen::Screen};
-use crate::client_setup::ClientSetup;
+use gatewright_admin::ClientSetup;
 
 /// The name clients give the server.
 const NAME: &str = "gatewright-demo";

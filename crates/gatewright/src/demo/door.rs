@@ -16,13 +16,11 @@ use gatewright_domain::{
 };
 use http::HeaderMap;
 
-use gatewright_admin::Admin;
+use gatewright_admin::{Admin, Visitor};
 
 use crate::{
-    account::visitor::Visitor,
-    dashboard,
+    operator::{ServiceError, demo},
     request::RequestContext,
-    service::{ServiceError, demo},
 };
 
 /// The path that the token follows.
@@ -94,12 +92,12 @@ async fn enter(
     headers: HeaderMap,
 ) -> Response {
     if !door.opens_to(&token) {
-        return dashboard::dead_link(&context, ADVICE);
+        return gatewright_admin::dead_link(&context, ADVICE);
     }
     let visitor = Visitor::of(&context, &headers, app.config.public_url());
     let begun = demo::sign_in(&app, &visitor, door.account).await;
     let begun = begun.and_then(|begun| {
         begun.ok_or_else(|| ServiceError::Forbidden("The account of the demo was disabled.".to_owned()))
     });
-    dashboard::signed_in(&app, &context, begun, &format!("/projects/{}", door.project))
+    gatewright_admin::signed_in(&app, &context, begun, &format!("/projects/{}", door.project))
 }

@@ -14,11 +14,10 @@ use gatewright_store::{Page, PageRequest, gateway_list::GatewayFilter};
 
 use gatewright_admin::Admin;
 
-use crate::service::{
-    Authority, IfMatch, Patch, ServiceError,
+use crate::operator::{
+    Authority, IfMatch, Patch, Run, ServiceError,
     api_keys::{self, NewApiKey},
     demo as demo_service,
-    effects::Run,
     gateways::{self, GatewayPatch, NewGateway},
     projects::{self, NewProject},
     servers::{self, NewServer, ServerPatch},

@@ -186,7 +186,7 @@ mod tests {
 
     use crate::{
         config::{AuditConfig, Config},
-        service::{
+        operator::{
             Authority, IfMatch,
             api_keys::{self, NewInstanceKey},
             projects::{self, NewProject},

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Accounts whose name or e-mail address contains a text, oldest first.
-pub async fn search(
+pub(crate) async fn search(
     app: &Admin,
     authority: &Authority,
     text: &str,
@@ -28,7 +28,7 @@ pub async fn search(
 }
 
 /// Other accounts of the address of an account, none of which is proven.
-pub async fn others_of_address(
+pub(crate) async fn others_of_address(
     app: &Admin,
     authority: &Authority,
     account: &Account,
@@ -40,7 +40,7 @@ pub async fn others_of_address(
 }
 
 /// The projects of an account, by name.
-pub async fn memberships_of(
+pub(crate) async fn memberships_of(
     app: &Admin,
     authority: &Authority,
     id: AccountId,
@@ -51,7 +51,11 @@ pub async fn memberships_of(
 }
 
 /// Ends every session of an account; the caller's own goes on. It can sign in again.
-pub async fn end_sessions_of(app: &Admin, authority: &Authority, id: AccountId) -> Result<(), ServiceError> {
+pub(crate) async fn end_sessions_of(
+    app: &Admin,
+    authority: &Authority,
+    id: AccountId,
+) -> Result<(), ServiceError> {
     let mut change = Change::begin(app, authority.instance()?).await?;
     let account = existing(&mut change.tx, id).await?;
     end_sessions_in(&mut change, authority, id).await?;
@@ -61,7 +65,7 @@ pub async fn end_sessions_of(app: &Admin, authority: &Authority, id: AccountId) 
 
 /// Makes a link, valid once and for an hour, with which the owner of an account chooses a new password. The old one works
 /// until then. It ends earlier when the sessions of its maker are ended. A disabled account must be enabled first.
-pub async fn offer_password(
+pub(crate) async fn offer_password(
     app: &Admin,
     authority: &Authority,
     id: AccountId,

@@ -19,7 +19,7 @@ use crate::relying_party::check::Finding;
 
 /// What a server that can be used showed.
 #[derive(Debug)]
-pub struct Answered {
+pub(crate) struct Answered {
     /// The revision of MCP it speaks with us.
     pub protocol: ProtocolVersion,
     /// Whether it is reached over the HTTP+SSE transport of 2024-11-05, which is deprecated.
@@ -93,7 +93,7 @@ impl Answered {
     }
 
     /// The names of what it declares that it can do.
-    pub fn declares(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn declares(&self) -> impl Iterator<Item = &'static str> {
         let declared = Capability::ALL
             .into_iter()
             .filter(|capability| self.capabilities.has(*capability));
@@ -101,12 +101,12 @@ impl Answered {
     }
 
     /// What to do about a transport that is deprecated.
-    pub fn deprecation(&self) -> Option<Finding> {
+    pub(crate) fn deprecation(&self) -> Option<Finding> {
         self.is_over_http_sse.then(told::over_http_sse)
     }
 
     /// Why some of its lists are not known, each reason once.
-    pub fn problems(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &Finding> {
         let prompts = self.prompts.as_ref().err();
         let resources = self.resources.as_ref().err();
         let templates = self.resource_templates.as_ref().err();
@@ -118,7 +118,7 @@ impl Answered {
     }
 
     /// Whether nothing it has can be offered by a gateway.
-    pub fn has_nothing(&self) -> bool {
+    pub(crate) fn has_nothing(&self) -> bool {
         fn is_empty<T>(list: &Result<Listed<T>, Finding>) -> bool {
             list.as_ref().is_ok_and(|list| list.items.is_empty())
         }

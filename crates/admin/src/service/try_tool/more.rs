@@ -21,7 +21,7 @@ use crate::{
 /// A prompt to get.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PromptRequest {
+pub(crate) struct PromptRequest {
     /// The prompt, by the name that clients see.
     #[schema(required = true, min_length = 1, max_length = 512)]
     #[serde(default)]
@@ -37,7 +37,7 @@ pub struct PromptRequest {
 /// A resource to read.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ResourceRequest {
+pub(crate) struct ResourceRequest {
     /// Its URI: one that a server lists, or that a resource template stands for.
     #[schema(required = true, min_length = 1, max_length = 2048)]
     #[serde(default)]
@@ -48,7 +48,7 @@ pub struct ResourceRequest {
 }
 
 /// Gets a prompt. What the server makes of it is no error here.
-pub async fn get_prompt(
+pub(crate) async fn get_prompt(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,
@@ -78,7 +78,7 @@ pub async fn get_prompt(
 }
 
 /// Reads a resource. What the server makes of it is no error here.
-pub async fn read_resource(
+pub(crate) async fn read_resource(
     app: &Arc<Admin>,
     authority: &Authority,
     project: ProjectId,

@@ -22,7 +22,7 @@ use crate::{
 
 /// A source in a list.
 #[derive(Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// The source.
     pub source: UserSource,
     /// How many gateways use it, active or not.
@@ -31,7 +31,7 @@ pub struct Listed {
 
 /// What rests on a source.
 #[derive(Debug)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// The gateways that use it, active or not, oldest first.
     pub gateways: Vec<AffectedGateway>,
     /// Its users.
@@ -46,7 +46,7 @@ pub struct Usage {
 
 /// Sources of a project that a filter lets through, oldest first, each with the number of its gateways. Two queries, however
 /// many there are.
-pub async fn search(
+pub(crate) async fn search(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -73,7 +73,7 @@ pub async fn search(
 }
 
 /// What rests on one source.
-pub async fn usage(
+pub(crate) async fn usage(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,

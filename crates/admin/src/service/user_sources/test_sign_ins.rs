@@ -18,7 +18,7 @@ const MAX_PER_PROJECT: u32 = 50;
 
 /// A test that was just started.
 #[derive(Debug)]
-pub struct Started {
+pub(crate) struct Started {
     /// The test.
     pub test: TestSignIn,
     /// The address of its page. It is told this one time.
@@ -27,7 +27,7 @@ pub struct Started {
 
 /// A test and what came of it so far.
 #[derive(Debug)]
-pub struct Read {
+pub(crate) struct Read {
     /// The test.
     pub test: TestSignIn,
     /// How it ended, where it has.
@@ -35,7 +35,7 @@ pub struct Read {
 }
 
 /// Starts a test of a source, whatever the source's status.
-pub async fn start(
+pub(crate) async fn start(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
@@ -59,7 +59,7 @@ pub async fn start(
 }
 
 /// Reads a test. To anybody but its starter it is not there, because it says who the person is that signed in.
-pub async fn find(
+pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
