@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -215,6 +215,15 @@ describe("connect and try", () => {
     await page.goto(pageOf("support", "try/rmcp_whoami"));
     await page.getByRole("button", { name: "Call tool" }).click();
     await page.getByRole("heading", { name: "What the server was told" }).waitFor();
+    await page.goto(pageOf("support", "try-prompts/everything_args-prompt"));
+    await page.getByLabel(/^city/).fill("Paris");
+    await page.getByRole("button", { name: "Get prompt" }).click();
+    await page.getByText("What's weather in Paris?", { exact: true }).waitFor();
+    await page.goto(pageOf("support", "try-resources"));
+    await page.getByRole("link", { name: "demo://resource/dynamic/text/{resourceId}" }).click();
+    await page.getByLabel("resourceId").fill("3");
+    await page.getByRole("button", { name: "Read resource" }).click();
+    await page.getByText(/^Resource 3/).waitFor();
     await plain.close();
   });
 
@@ -287,10 +296,74 @@ describe("connect and try", () => {
     await look("json");
     await ada.page.goto(pageOf("support", "try/everything_get-tiny-image"));
     await ada.page.getByRole("button", { name: "Call tool" }).click();
-    const picture = ada.page.getByRole("img", { name: "A picture that the tool answered" });
+    const picture = ada.page.getByRole("img", { name: "A picture in the answer" });
     await picture.waitFor();
     assert.ok((await picture.evaluate((image) => image.naturalWidth)) > 0, "the policy lets the picture through");
     await look("picture");
+    assert.deepEqual(ada.complaints, []);
+  });
+
+  test("a prompt is filled in and got, as oneself and as a user", async () => {
+    const { page } = ada;
+    await page.goto(pageOf("support", "try"));
+    await page.getByRole("navigation", { name: "What to try" }).getByRole("link", { name: "Prompts" }).click();
+    await page.getByText(/^\d+ prompts$/).waitFor();
+    await look("prompts");
+    await page.getByRole("link", { name: "everything_args-prompt" }).click();
+    await page.getByRole("button", { name: "Get prompt" }).click();
+    await page.getByText("This is required.").waitFor();
+    await page.getByLabel(/^city/).fill("<b>Paris</b>");
+    await page.getByRole("button", { name: "Get prompt" }).click();
+    await page.getByText("What's weather in <b>Paris</b>?", { exact: true }).waitFor();
+    await look("prompt");
+    await page.getByLabel("Someone else").fill("grac");
+    await page.getByRole("button", { name: "Find", exact: true }).click();
+    await page.getByRole("radio", { name: /grace/ }).check();
+    await page.getByRole("button", { name: "Get prompt" }).click();
+    await page.getByText("Done", { exact: true }).waitFor();
+    const events = await ada.api("GET", "audit-events?action=gateway.prompt_tried");
+    const [prompt, user] = events.items[0].changes.map(({ after }) => after);
+    assert.equal(prompt, "everything_args-prompt");
+    assert.match(user, /^usr_/);
+  });
+
+  test("resources are read, and those that a template stands for", async () => {
+    const { page } = ada;
+    await page.goto(pageOf("support", "try-resources"));
+    await page.getByText(/^\d+ resources$/).waitFor();
+    await look("resources");
+    await page.getByRole("link", { name: /static\/document\/architecture/ }).click();
+    await page.getByRole("button", { name: "Read resource" }).click();
+    await page.getByText("Done", { exact: true }).waitFor();
+    assert.match(await page.locator("pre.output").first().innerText(), /^# /);
+    await look("resource");
+    await page.goto(pageOf("support", "try-resources"));
+    await page.getByRole("link", { name: "demo://resource/dynamic/blob/{resourceId}" }).click();
+    await page.getByLabel("resourceId").fill("7");
+    await page.getByRole("button", { name: "Read resource" }).click();
+    await page.getByText("demo://resource/dynamic/blob/7", { exact: true }).first().waitFor();
+    const saving = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Save as 7.bin" }).click();
+    const saved = await saving;
+    assert.equal(saved.suggestedFilename(), "7.bin");
+    assert.match(await readFile(await saved.path(), "utf8"), /Resource 7/);
+    await look("template");
+    await page.goto(pageOf("support", "try-resources/read"));
+    await page.getByLabel("URI").fill("demo://nothing");
+    await page.getByRole("button", { name: "Read resource" }).click();
+    await page.getByText(/Resource not found/).waitFor();
+    await look("no-resource");
+  });
+
+  test("what a server reports while it works is shown with the result", async () => {
+    const { page } = ada;
+    await page.goto(pageOf("support", "try/everything_trigger-long-running-operation"));
+    await page.getByLabel(/^duration/).fill("1");
+    await page.getByLabel(/^steps/).fill("3");
+    await page.getByRole("button", { name: "Call tool" }).click();
+    await page.getByText("What the server reported before it answered").waitFor();
+    assert.match(await page.locator("details.fold pre").first().innerText(), /3 of 3/);
+    await look("reports");
     assert.deepEqual(ada.complaints, []);
   });
 });

@@ -341,6 +341,34 @@ describe("how gateways look and are used", () => {
     assert.ok(tools.some(({ tool }) => tool === "search"), "the selection at a server that is down stays");
   });
 
+  test("names begin with a prefix or not, and the page says which names clients see and who serves them", async () => {
+    const tools = ["search", "files.read"].map((name) => ({ name, inputSchema: { type: "object" } }));
+    const twins = await Promise.all([0, 1].map(() => startStatelessServer({ list: () => ({ tools }) })));
+    const ids = [];
+    for (const [number, { url }] of twins.entries()) {
+      const { id } = await api("POST", "/servers", { slug: `twin-${number}`, name: `Twin ${number}`, url });
+      ids.push(id);
+    }
+    const { id } = await api("POST", "/gateways", { name: "Twins", slug: "twins", authentication_mode: "headers", servers: ids });
+    const path = `${gateway.url}${project}/gateways/${id}`;
+    await page.goto(path);
+    const changed = page.getByRole("region", { name: "Names that clients see differently" });
+    await changed.getByText(/^twin-1_files_read_x[0-9a-f]{10}$/).waitFor();
+    await look(page, "gateway-names");
+    await page.goto(`${path}/edit`);
+    await page.getByText("Advanced: names of tools and prompts").click();
+    await page.getByRole("radio", { name: /^Never/ }).check();
+    await look(page, "gateway-advanced");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByText("Your changes are saved.").waitFor();
+    const shared = page.getByRole("region", { name: "Tools and prompts that several servers have" });
+    const row = shared.getByRole("row", { name: /search/ });
+    await row.waitFor();
+    assert.match(await row.innerText(), /Twin 0\s+Twin 1/);
+    await look(page, "gateway-shared-names");
+    for (const twin of twins) await twin.stop();
+  });
+
   test("thousands of tools, and a server that is down", async () => {
     await page.goto(`${gateway.url}${project}/gateways/new`);
     await page.getByRole("radio", { name: /^Only chosen tools/ }).check();

@@ -114,6 +114,28 @@ for (const javaScriptEnabled of [true, false]) {
       assert.ok(!(await ada.page.content()).includes("open sesame"));
     });
 
+    test("a name that models refuse is shown beside the one that clients see, and a short prefix begins it", async () => {
+      const server = ada.page.url();
+      const long = ada.page.locator("li", { has: ada.page.getByRole("heading", { name: /^a_tool_with_a_very_long_name/ }) });
+      const shown = await long.locator(".shown-as code").allInnerTexts();
+      assert.equal(shown.length, 2);
+      for (const name of shown) assert.match(name, /^[a-zA-Z0-9_-]{1,64}$/);
+      assert.match(shown[1], /^picky_a_tool/);
+      await ada.page.goto(`${server}/edit`);
+      await ada.page.getByText("Advanced: prefix of its tools").click();
+      await ada.page.getByLabel("Short prefix (optional)").fill("demo");
+      await ada.page.getByRole("button", { name: "Save changes" }).click();
+      await ada.page.locator("#prefix-error").waitFor();
+      await ada.page.getByLabel("Short prefix (optional)").fill("pk");
+      await ada.page.getByRole("button", { name: "Save changes" }).click();
+      await ada.page.getByText("The server is saved.").waitFor();
+      await ada.page.getByText("pk_", { exact: true }).waitFor();
+      if (!javaScriptEnabled) await ada.page.goto(`${server}?ask=yes`);
+      await long.locator(".shown-as code").nth(1).waitFor();
+      assert.match((await long.locator(".shown-as code").allInnerTexts())[1], /^pk_a_tool/);
+      if (javaScriptEnabled) await look(ada.page, "server-names");
+    });
+
     test("what the server says about itself is shown and has no effect", async () => {
       await ada.page.getByText(`Picky ${EVIL} 4.2`).waitFor();
       assert.equal(await ada.page.locator("main img").count(), 0);
