@@ -26,7 +26,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// What the account may do in a project; nothing when it is no member.
+    /// What the account may do in a project; nothing when it is not a member.
     pub fn role_in(&self, project: ProjectId) -> Option<Role> {
         let of_project = self
             .memberships

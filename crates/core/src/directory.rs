@@ -102,7 +102,7 @@ pub struct Stale;
 
 impl Directory {
     /// An active gateway by the slug of its URL, in the case it was typed in: the URL is the issuer, and clients compare
-    /// it exactly (RFC 8414 section 3.3), so another spelling could not sign anybody in.
+    /// it exactly (RFC 8414 section 3.3), so another spelling could not sign anyone in.
     pub fn gateway(&self, slug: &str) -> Option<&Arc<GatewayEntry>> {
         self.configuration.gateways.get(slug)
     }

@@ -84,7 +84,7 @@ pub fn address_prefix(address: IpAddr) -> String {
 }
 
 /// Whether a proxy that is not trusted says for whom it speaks. Where all requests come through a proxy, this means that
-/// everybody has the proxy's address.
+/// everyone has the proxy's address.
 pub fn names_client_without_trust(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
     headers.contains_key(FORWARDED_FOR)
         && !trusted
@@ -170,7 +170,7 @@ pub enum BodyError {
     /// It came too slowly: 408.
     #[error("the request body did not arrive in time")]
     Timeout,
-    /// The client went away: nobody is there to answer.
+    /// The client went away: no one is there to answer.
     #[error("the request body broke off")]
     Broken,
 }
@@ -212,7 +212,7 @@ where
         .unwrap_or(Err(BodyError::Timeout))
 }
 
-/// Reads what is left of a body and throws it away, as far as it is no more than `room` bytes and here in time.
+/// Reads what is left of a body and throws it away, as far as it is at most `room` bytes and here in time.
 pub async fn throw_away<B>(body: &mut B, mut room: u64, deadline: Duration)
 where
     B: Body<Data = Bytes> + Unpin,
@@ -233,7 +233,7 @@ where
 }
 
 pin_project! {
-    /// A request's body that fails when it is not there in time, whoever reads it. The clock starts when the reader first
+    /// A request's body that fails when it is not there in time, no matter what reads it. The clock starts when the reader first
     /// has to wait: most bodies arrive with their head and cost nothing.
     #[derive(Debug)]
     pub struct TimelyBody<B> {

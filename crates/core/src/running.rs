@@ -75,11 +75,11 @@ impl Counter {
     }
 }
 
-/// What one person has under way.
+/// What one person has in progress.
 #[derive(Debug, Default)]
 struct Person {
     running: Counter,
-    /// Messages whose body has not arrived. They are counted by themselves: whoever has as many requests running as may run
+    /// Messages whose body has not arrived. They are counted by themselves: a person who has as many requests running as may run
     /// can still cancel one.
     sending: Counter,
 }
@@ -108,7 +108,7 @@ pub struct Counted {
     project: Arc<Counter>,
 }
 
-/// A place among what runs, given back when it is dropped.
+/// A place among what runs, returned when it is dropped.
 #[derive(Debug)]
 pub struct Place {
     person: Option<(Arc<Person>, Part)>,

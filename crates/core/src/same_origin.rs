@@ -25,12 +25,12 @@ pub fn is_same_origin(headers: &HeaderMap, public_url: &str) -> bool {
     }
 }
 
-/// Whether a request that only reads comes from a page of ours or from somebody who typed its address; not from a page of
+/// Whether a request that only reads comes from a page of ours or from someone who typed its address; not from a page of
 /// another site.
 pub fn is_own_reading(headers: &HeaderMap) -> bool {
     match sole(headers, &FETCH_SITE) {
         Ok(Some(site)) => site == "same-origin" || site == "none",
-        // Too old a browser for it. It shows the answer to nobody else (no CORS).
+        // Too old a browser for it. It shows the answer to no one else (no CORS).
         Ok(None) => true,
         Err(Twice) => false,
     }

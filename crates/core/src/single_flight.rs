@@ -23,7 +23,7 @@ pub struct SingleFlight<T, E> {
 pub struct Slot<T, E> {
     value: Option<(Timestamp, Arc<T>)>,
     failure: Option<(Instant, E)>,
-    /// When a value still fresh was last fetched anew because it lacked something.
+    /// When a value still fresh was last fetched again because it lacked something.
     pub forced_at: Option<Timestamp>,
 }
 
@@ -32,7 +32,7 @@ pub struct Slot<T, E> {
 pub enum Missed<E> {
     /// Fetching failed, for this caller or for the one it waited for.
     Failed(E),
-    /// Somebody else was still fetching at the deadline.
+    /// Someone else was still fetching at the deadline.
     Waited,
 }
 
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn they_share_a_failure_too_and_whoever_comes_later_tries_anew() {
+    async fn they_share_a_failure_too_and_later_callers_try_again() {
         let (fetched, results) = ten_at_once(Err("away")).await;
         assert_eq!(fetched, 1);
         assert!(
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_another_beyond_the_deadline() {
+    async fn no_one_waits_for_another_beyond_the_deadline() {
         let flights = Arc::new(Flights::default());
         let first = Arc::clone(&flights);
         let hanging = tokio::spawn(async move { first.get("key", NOW, soon(), keep, pending).await });

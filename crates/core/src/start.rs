@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_that_is_not_confirmed_for_five_seconds_serves_nobody() {
+    async fn a_directory_that_is_not_confirmed_for_five_seconds_serves_no_one() {
         let test = TestCore::new().await;
         test.clock.advance(Duration::from_secs(5));
         assert!(test.core.directory.current().is_ok());

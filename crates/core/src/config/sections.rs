@@ -17,7 +17,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The URL under which clients and browsers reach this instance: scheme, host and, where it is not the usual one,
     /// port; no path. It is part of every gateway's URL and of every token, so changing it makes all clients sign in
-    /// anew. Anything but loopback must be https; TLS is usually ended by a reverse proxy in front.
+    /// again. Anything but loopback must be https; TLS is usually ended by a reverse proxy in front.
     pub public_url: String,
     /// Networks of reverse proxies whose X-Forwarded-For header is believed. The headers of everyone else are ignored.
     #[schemars(with = "Vec<String>", example = ["10.0.0.0/8"])]
@@ -79,9 +79,9 @@ impl Default for DatabaseConfig {
 pub struct KeysConfig {
     /// Master keys: each 32 random bytes in base64, or `file:` and the path of a file that holds such a text. The first
     /// seals, all of them open. A new key goes in second place first; once every replica has it, it goes in front, and
-    /// `gatewright keys rotate` follows. Keep the old one in second place as long as apps are in use that registered themselves under it: without it they have to be added anew.
+    /// `gatewright keys rotate` follows. Keep the old one in second place as long as apps are in use that registered themselves under it: without it they have to be added again.
     /// With SQLite it may stay empty: a key is made at first start in data_dir/master.key. With PostgreSQL it is
-    /// required, because all replicas need the same. Whoever loses it loses every stored secret: back it up.
+    /// required, because all replicas need the same. Anyone who loses it loses every stored secret: back it up.
     #[serde(serialize_with = "hide_each")]
     #[schemars(with = "Vec<String>", example = ["file:/etc/gatewright/master.key"])]
     pub master: Vec<Secret>,
@@ -94,7 +94,7 @@ pub struct OutboundConfig {
     /// Whether identity providers and MCP servers that administrators configure may be in private networks. Link-local
     /// and cloud metadata addresses never are; loopback only while public_url is loopback, or where allow names it.
     pub allow_private: bool,
-    /// Networks that may be reached besides: loopback or private ones for identity providers and MCP servers, and
+    /// Networks that may also be reached: loopback or private ones for identity providers and MCP servers, and
     /// internal hosts of Client ID Metadata Documents, which otherwise must be public. Link-local and cloud metadata
     /// addresses stay out of reach whatever is written here.
     #[schemars(with = "Vec<String>", example = ["10.20.0.0/16"])]
@@ -103,7 +103,7 @@ pub struct OutboundConfig {
     /// machines this process runs on.
     #[schemars(with = "Vec<String>", example = ["10.30.0.0/16"])]
     pub deny: Vec<IpNet>,
-    /// Files of certificate authorities (PEM) to trust besides the public ones.
+    /// Files of certificate authorities (PEM) to trust in addition to the public ones.
     #[schemars(example = ["/etc/gatewright/internal-ca.pem"])]
     pub extra_ca: Vec<PathBuf>,
 }
@@ -191,10 +191,10 @@ pub struct AdministratorsConfig {
     /// What the button says.
     pub oidc_label: String,
     /// Domains of e-mail addresses whose people get an account at their first sign-in. It is a member of no project until
-    /// somebody invites it. Everybody else needs an invitation first.
+    /// someone invites it. Everyone else needs an invitation first.
     #[schemars(example = ["example.com"])]
     pub oidc_domains: Vec<String>,
-    /// What the sign-in page says besides. No configuration has it: the demo tells there where its link is.
+    /// What the sign-in page says in addition. No configuration has it: the demo tells there where its link is.
     #[serde(skip)]
     pub hint: Option<&'static str>,
 }
@@ -314,7 +314,7 @@ fn hide<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, 
 }
 
 fn hide_each<S: Serializer>(secrets: &[Secret], serializer: S) -> Result<S::Ok, S::Error> {
-    // The path of a key file is no secret and helps whoever looks for it.
+    // The path of a key file is not a secret and helps a person who looks for it.
     serializer.collect_seq(secrets.iter().map(|secret| {
         let text = secret.expose();
         if text.starts_with(super::master_key::FILE_PREFIX) {

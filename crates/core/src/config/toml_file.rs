@@ -33,7 +33,7 @@ pub(super) fn parse(name: &str, text: &str, problems: &mut Vec<Problem>) -> Toml
             reader.refuse(&error.span().unwrap_or(0..0), message);
         }
     }
-    // The parser gives keys in the order of the alphabet; a person reads the file from its top.
+    // The parser returns keys in the order of the alphabet; a person reads the file from its top.
     reader.problems.sort_by_key(|(offset, _)| *offset);
     problems.extend(reader.problems.into_iter().map(|(_, problem)| problem));
     reader.file

@@ -23,7 +23,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
     if config.server.max_connections == 0 {
         refuse(
             "server.max_connections",
-            "nobody could connect. Write at least 1".into(),
+            "no client could connect. Write at least 1".into(),
         );
     }
     if !(1..=60).contains(&config.sign_in.minutes_at_provider) {
@@ -93,7 +93,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
     if log_level::parse(&config.log.level).is_none() {
         refuse(
             "log.level",
-            "it is no log level. Write error, warn, info, debug or trace; for single parts besides, like \
+            "it is not a log level. Write error, warn, info, debug or trace, and add levels of single parts, like \
              info,gatewright::fetch=debug"
                 .into(),
         );
@@ -148,7 +148,7 @@ fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) 
     if !administrators.password_sign_in && administrators.provider().is_none() {
         refuse(
             "administrators.password_sign_in",
-            "nobody could sign in: configure an identity provider for administrators, or leave passwords on"
+            "no one could sign in: configure an identity provider for administrators, or leave passwords on"
                 .into(),
         );
     }
@@ -168,7 +168,7 @@ fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) 
         if !administrators.oidc_scopes.iter().any(|scope| scope == needed) {
             refuse(
                 "administrators.oidc_scopes",
-                format!("`{needed}` is missing, without which nobody could be recognised. Add it"),
+                format!("`{needed}` is missing, and without it no one can be recognised. Add it"),
             );
         }
     }

@@ -42,14 +42,14 @@ pub struct DirectoryHandle {
     confirmed_at: AtomicI64,
     /// Readings asked for so far.
     asked: AtomicU64,
-    /// The right to read. Who waits for it is often served by the reading of somebody else.
+    /// The right to read. A caller that waits for it is often served by another's reading.
     turn: Mutex<Turn>,
     /// Whether the time of day went back since it was last asked.
     went_back: AtomicBool,
     readings: Readings,
 }
 
-/// The state of whoever reads.
+/// The state of the reader.
 #[derive(Debug, Default)]
 struct Turn {
     /// The last reading answered everyone who had asked by this number.
@@ -120,7 +120,7 @@ impl DirectoryHandle {
     }
 
     /// Reads what is new: the configuration when its revision changed, and the revocations that were added. Everything
-    /// committed before this call acts when it returns. Calls coalesce: while one reading is under way, all others wait
+    /// committed before this call acts when it returns. Calls coalesce: while one reading is in progress, all others wait
     /// for one more.
     pub async fn refresh(&self, store: &Store, keyring: &Keyring, config: &Config) -> Result<(), StoreError> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -132,7 +132,7 @@ impl DirectoryHandle {
                 Ok(())
             };
         }
-        // Whoever asked up to now has committed what they want to see: this reading begins after that.
+        // Callers up to now have committed what they want to see: this reading begins after that.
         let answered = self.asked.load(Ordering::SeqCst);
         let result = self.read(store, keyring, config, &mut turn).await;
         turn.answered = answered;
@@ -142,7 +142,7 @@ impl DirectoryHandle {
     }
 
     /// Whether the time of day went back by more than clocks may differ since this was last asked. Revocations that were
-    /// forgotten by the later time may be gone from the database too, so whoever remembers that something was good must
+    /// forgotten by the later time may be gone from the database too, so anyone who remembers that something was good must
     /// look again.
     pub fn take_went_back(&self) -> bool {
         self.went_back.swap(false, Ordering::AcqRel)

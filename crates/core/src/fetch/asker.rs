@@ -6,7 +6,7 @@ use gatewright_domain::id::ProjectId;
 
 use crate::request::address_prefix;
 
-/// The network of a request, at two widths: whoever rents many small networks has them side by side.
+/// The network of a request, at two widths: anyone who rents many small networks has them side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
     /// /24 for IPv4, /56 for IPv6.
@@ -38,7 +38,7 @@ impl Asker {
 /// What a fetch of a stranger's URL is counted against.
 #[derive(Debug, Clone, Copy)]
 pub enum Standing<'a> {
-    /// Someone in this network named a URL that nobody knows here.
+    /// Someone in this network named a URL that no one knows here.
     Unknown(&'a Asker),
     /// Someone has signed in to this project with the client that the URL belongs to.
     Known(ProjectId),

@@ -63,7 +63,7 @@ const OF_PROJECT: Share = Share {
     at_once: 8,
 };
 
-/// Who a fetch is counted for. The wider network comes first, and nothing is remembered before all agree: whoever has many
+/// Who a fetch is counted for. The wider network comes first, and nothing is remembered before all agree: anyone who has many
 /// narrow networks would fill the map with those that were refused.
 fn shares(standing: Option<Standing<'_>>) -> Vec<(String, Share)> {
     match standing {
@@ -260,7 +260,7 @@ impl Counts {
         self.hosts.len() < MAX_HOSTS
     }
 
-    /// Makes room for newcomers: of the domain, or project, with the most hosts, those go that were asked the least. So whoever
+    /// Makes room for newcomers: of the domain, or project, with the most hosts, those go that were asked the least. So anyone who
     /// makes up names below a domain pushes out their own, and a host whose fetches are used up stays remembered.
     fn forget_hosts(&mut self) {
         let mut of_owner: HashMap<&str, usize> = HashMap::new();
@@ -279,7 +279,7 @@ impl Counts {
         }
     }
 
-    /// Notes that a fetch from a host begins, and gives its turn.
+    /// Notes that a fetch from a host begins, and returns its turn.
     fn begin_at_host(&mut self, name: &str, shares: &[(String, Share)], now: Instant) -> Arc<Semaphore> {
         let known = self.hosts.entry(name.to_owned()).or_insert_with(|| Host {
             turn: Arc::new(Semaphore::new(1)),

@@ -47,7 +47,7 @@ use shares::{Payer, Shares};
 
 /// Idle connections kept per host: enough for 128 requests at once and their successors.
 const IDLE_PER_HOST: usize = 256;
-/// How long an idle connection is kept. Servers close theirs after some time too; whoever is first costs one dial.
+/// How long an idle connection is kept. Servers close theirs after some time too; anyone who is first costs one dial.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Who asks. Firewalls and strict servers refuse requests that do not say.
 const USER_AGENT: &str = concat!("Gatewright/", env!("CARGO_PKG_VERSION"));
@@ -119,7 +119,7 @@ fn bounded_client(tls: &rustls::ClientConfig, connector: VettedConnector, bound:
     Servers::new(bound, places, make)
 }
 
-/// A project's turn to wait for what several wait for. It is given back when it is dropped.
+/// A project's turn to wait for what several wait for. It is returned when it is dropped.
 #[derive(Debug)]
 #[must_use = "the turn is given back as soon as this is dropped"]
 pub struct Turn {
@@ -299,7 +299,7 @@ impl Fetch {
             .unwrap_or_else(|_| Err(FetchError::Timeout(host.clone())))
     }
 
-    /// Sends a request to an operator-configured server and gives the body as it comes; `head_deadline` bounds the wait for the
+    /// Sends a request to an operator-configured server and returns the body as it comes; `head_deadline` bounds the wait for the
     /// response head. `Host` is the upstream's. A request is sent again by itself only when the pooled connection it was
     /// to go out on had died before a byte of it was written.
     pub async fn streaming(

@@ -25,7 +25,7 @@ pub(super) enum Payer {
     /// The same project, whose people wait for what others may wait for too. It has half a share of these: what is asked for
     /// them is at the expense of a domain, where others want to ask as well.
     Waiting(ProjectId),
-    /// Nobody's: all who wait share one answer. The hosts of one domain are counted together, because names below it
+    /// No one's: all who wait share one answer. The hosts of one domain are counted together, because names below it
     /// cost nothing.
     Domain(String),
 }
@@ -40,7 +40,7 @@ impl Payer {
     }
 }
 
-/// How many requests each payer has under way.
+/// How many requests each payer has in progress.
 #[derive(Debug)]
 pub(super) struct Shares {
     of_one: usize,
@@ -66,7 +66,7 @@ impl Shares {
         }
     }
 
-    /// Waits until a payer has less than its share under way. It is given back when it is dropped.
+    /// Waits until a payer has less than its share in progress. It is returned when it is dropped.
     pub(super) async fn enter(&self, payer: Payer) -> Option<OwnedSemaphorePermit> {
         self.share(payer).acquire_owned().await.ok()
     }
@@ -91,7 +91,7 @@ impl Shares {
     }
 }
 
-/// The part of a host's name that somebody registered, as nearly as can be told without a list: two labels, or three
+/// The part of a host's name that someone registered, as nearly as can be told without a list: two labels, or three
 /// below names like `co.uk`. An address is itself.
 pub(super) fn domain_of(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn shares_that_nobody_holds_are_forgotten() {
+    async fn shares_that_no_one_holds_are_forgotten() {
         let shares = Shares::of(4);
         let held = shares.enter(Payer::of(None, "held.example")).await;
         for number in 0..CLEANED_AT * 4 {

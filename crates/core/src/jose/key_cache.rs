@@ -11,7 +11,7 @@ use crate::single_flight::{Missed, SingleFlight, Verdict};
 /// How long a key set is used before it is fetched again.
 const FRESH: Duration = Duration::from_mins(10);
 
-/// After a fetch for the sake of an unknown key, the next one for that reason waits this long: whatever somebody
+/// After a fetch for the sake of an unknown key, the next one for that reason waits this long: whatever someone
 /// signs, a key set is not fetched more often than this.
 const UNKNOWN_KEY_COOL_DOWN: Duration = Duration::from_secs(15);
 

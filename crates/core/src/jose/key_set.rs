@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 /// What a key set comes as, for `Accept` (RFC 7517 section 8.5.1); most owners send plain JSON.
 pub const ACCEPTED_TYPES: &str = "application/jwk-set+json, application/json";
 
-/// Keys that are tried on one signature. An owner who gives each key an id of its own needs one.
+/// Keys that are tried on one signature. An owner who gives each key its own id needs one.
 const MAX_TRIED: usize = 4;
 
 /// RSA keys are at least this long (NIST SP 800-131A; RFC 7518 section 3.3).

@@ -16,7 +16,7 @@ use super::{
 
 /// Callers that may wait for their turn. A check takes a fraction of a millisecond, so the last waits a few.
 const WAITING: usize = 256;
-/// Nobody waits longer than this.
+/// No one waits longer than this.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Too many signatures wait to be checked.
@@ -78,7 +78,7 @@ impl Signatures {
         done.await.map_err(|_| Overloaded)
     }
 
-    /// Holds every place, so that whoever comes finds the pool full until it is dropped.
+    /// Holds every place, so that anyone who comes finds the pool full until it is dropped.
     #[cfg(any(test, feature = "testing"))]
     pub async fn fill(&self) -> tokio::sync::OwnedSemaphorePermit {
         let all = u32::try_from(self.admitted.available_permits()).expect("few places");

@@ -1,5 +1,5 @@
 //! `/healthz`: the process lives. `/readyz`: it can answer requests, because the database answers and takes writes, and
-//! the directory is fresh. Writing is tried by a job and not here, so that whoever asks for readiness writes nothing.
+//! the directory is fresh. Writing is tried by a job and not here, so that anyone who asks for readiness writes nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::Core;
 
-/// A database that takes longer is not ready for anybody.
+/// A database that takes longer is not ready for anyone.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]

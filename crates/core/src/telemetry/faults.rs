@@ -39,7 +39,7 @@ const FAULTS: [(&str, &[(&str, &str)]); 12] = [
     (
         "an identity provider fails",
         &[
-            (PROVIDERS, "a_broken_discovery_document_lets_nobody_begin"),
+            (PROVIDERS, "a_broken_discovery_document_lets_no_one_begin"),
             (PROVIDERS, "a_broken_token_endpoint_or_key_set_is_a_page"),
         ],
     ),

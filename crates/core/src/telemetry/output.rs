@@ -1,5 +1,5 @@
 //! Collects log lines and writes them in one go a few times a second: one system call for many requests instead of
-//! one each. Whoever logs never waits for whoever reads. Nothing is lost when the process ends in order; `kill -9`
+//! one each. A task that logs never waits for a reader. Nothing is lost when the process ends in order; `kill -9`
 //! loses the last moment.
 
 use std::{
@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const DELAY: Duration = Duration::from_millis(50);
 /// This much is written without waiting for more.
 const ENOUGH: usize = 256 * 1024;
-/// Lines in memory at most while nobody reads them; further ones are dropped and counted.
+/// Lines in memory at most while no one reads them; further ones are dropped and counted.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 /// How long the end of the process waits for a reader that does not read.
 const LAST_WRITE: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ struct Lines {
 
 struct Sink {
     out: Box<dyn Write + Send>,
-    // Takes turns with the text of `Lines`, so that neither grows anew each time.
+    // Takes turns with the text of `Lines`, so that neither grows from scratch each time.
     text: Vec<u8>,
 }
 
@@ -76,7 +76,7 @@ impl Output {
         output
     }
 
-    /// Writes what is there, unless nobody reads: then it gives up after a moment.
+    /// Writes what is there, unless no one reads: then it gives up after a moment.
     pub(super) fn finish(&self) {
         let (done, ended) = mpsc::sync_channel(1);
         let writer = self.clone();
@@ -100,7 +100,7 @@ impl Output {
         // Nothing can be said about a log that cannot be written.
         let _ = out.write_all(text);
         if dropped > 0 {
-            let _ = writeln!(out, "{dropped} log lines were dropped: nobody read them in time");
+            let _ = writeln!(out, "{dropped} log lines were dropped: no one read them in time");
         }
         let _ = out.flush();
         text.clear();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_reader_that_does_not_read_and_what_it_misses_is_counted() {
+    fn nothing_waits_for_a_reader_that_does_not_read_and_what_it_misses_is_counted() {
         let (read, words) = mpsc::channel();
         let (pieces, written) = mpsc::channel();
         let mut output = Output::to(Box::new(SlowReader { words, pieces }));
@@ -192,7 +192,7 @@ mod tests {
         output.finish();
         drop(output);
         let mut text = Vec::new();
-        while !text.ends_with(b"nobody read them in time\n") {
+        while !text.ends_with(b"no one read them in time\n") {
             text.extend(written.recv_timeout(LAST_WRITE).unwrap());
         }
         let kept = text.iter().take_while(|byte| **byte == b'x').count() / line.len();
@@ -219,7 +219,7 @@ mod tests {
         output.write_all(b"the last line\n").unwrap();
         output.finish();
         assert_eq!(written.try_recv().unwrap(), b"the last line\n");
-        output.write_all(b"nobody reads this\n").unwrap();
+        output.write_all(b"no one reads this\n").unwrap();
         output.finish();
         assert!(written.try_recv().is_err());
     }

@@ -102,7 +102,7 @@ impl RequestRecord {
         self.server.get().map(Arc::as_ref)
     }
 
-    /// The place of the request among what runs at once: it is given back with the record, after the last byte of the
+    /// The place of the request among what runs at once: it is returned with the record, after the last byte of the
     /// answer.
     pub fn place(&self) -> &OnceLock<Place> {
         &self.place

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_name_is_resolved_once_per_connection_and_a_changed_answer_is_vetted_anew() {
+async fn a_name_is_resolved_once_per_connection_and_a_changed_answer_is_checked_again() {
     let close = Answer::Close("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     let peer = Peer::on("127.0.0.1", close).await;
     let resolver = Scripted::new(&[&["127.0.0.1"], &["127.0.0.2"]]);
