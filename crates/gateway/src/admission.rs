@@ -1,11 +1,11 @@
 //! Admission: how much work of signing in this process does at once, and who goes first when more comes.
 //!
 //! Work that needs the database holds a place while it is done. The others wait in two lines: people, who sign in or have
-//! just done so, and programs, which refresh by themselves. Nobody waits for long: whoever comes to a line that does not move
+//! just done so, and programs, which refresh by themselves. No one waits for long: anyone who comes to a line that does not move
 //! is refused at once with the time to come back, because an answer after seconds helps no one and costs those behind. Calls
 //! of gateways never pass here.
 //!
-//! A place is given back before anyone outside is waited for, so that a slow identity provider keeps no one out.
+//! A place is returned before anyone outside is waited for, so that a slow identity provider keeps no one out.
 
 use std::{
     collections::VecDeque,

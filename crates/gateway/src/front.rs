@@ -40,7 +40,7 @@ use crate::{
     telemetry::{RequestRecord, Route},
 };
 
-/// The body of any request must be here within this time, whatever its handler asks for besides.
+/// The body of any request must be here within this time, whatever its handler also asks for.
 const BODY_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The template of a gateway's own path, in logs and metrics.
@@ -59,7 +59,7 @@ pub struct Front {
 impl Front {
     /// Before a router.
     pub fn new(app: Arc<Gateways>, router: Router) -> Self {
-        // Without TLS in front there may be no proxy at all, and the header is what anybody likes to send.
+        // Without TLS in front there may be no proxy at all, and the header is what anyone likes to send.
         let warns_of_proxy = Arc::new(AtomicBool::new(app.config.public_url().starts_with("https:")));
         Self {
             app,

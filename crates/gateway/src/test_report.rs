@@ -19,7 +19,7 @@ const MAX_VALUE: usize = 2_000;
 /// The longest name of a claim; namespaced ones are URLs.
 const MAX_NAME: usize = 200;
 
-/// Claims that tell of the token and are the same for everybody who signs in.
+/// Claims that tell of the token and are the same for everyone who signs in.
 const SAME_FOR_ALL: [&str; 8] = ["iss", "aud", "azp", "tid", "hd", "ver", "typ", "token_use"];
 
 /// Claims that are different at the next sign-in of the same person.
@@ -103,13 +103,13 @@ pub struct ReportedClaim {
     pub detail: String,
 }
 
-/// Whether a claim can say who somebody is.
+/// Whether a claim can say who someone is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// It can.
     Usable,
-    /// It can be chosen, and what it says may come to mean somebody else.
+    /// It can be chosen, and what it says may come to mean someone else.
     Discouraged,
     /// It cannot.
     Unusable,

@@ -40,7 +40,7 @@ pub(super) const JSON: &str = "application/json";
 /// Metadata changes rarely, and a change may take a minute to be seen by those who cache.
 const METADATA_CACHE: &str = "public, max-age=60";
 
-/// JSON that must not be kept by anybody.
+/// JSON that must not be kept by anyone.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(bytes) => (status, json_headers("no-store"), bytes).into_response(),
@@ -51,7 +51,7 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
-/// JSON that is ready, and that everybody may keep for a minute.
+/// JSON that is ready, and that everyone may keep for a minute.
 pub(super) fn metadata(json: Bytes) -> Response {
     (json_headers(METADATA_CACHE), json).into_response()
 }
@@ -185,7 +185,7 @@ pub(super) fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()
 }
 
-/// Answers a preflight (Fetch standard, CORS protocol). Nothing here goes by cookies, so any origin may ask.
+/// Answers a preflight (Fetch standard, CORS protocol). Nothing here depends on cookies, so any origin may ask.
 pub(super) async fn preflight() -> Response {
     let allow = [
         (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),

@@ -44,7 +44,7 @@ pub(super) enum AuthorizeError {
     /// The client is not known or not accepted.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// Client or redirect URI are not as they must be: there is nobody to tell but the user.
+    /// Client or redirect URI are not as they must be: there is no one to tell but the user.
     #[error(transparent)]
     Local(#[from] LocalError),
     /// It is too long to be carried to the identity provider and back.
@@ -62,7 +62,7 @@ pub(super) enum AuthorizeError {
 }
 
 impl AuthorizeError {
-    /// How it stands in the trace; `None` where somebody else has written it there.
+    /// How it stands in the trace; `None` where someone else has written it there.
     const fn traced(&self) -> Option<Refusal> {
         let (step, sort, advice) = match self {
             Self::Gateway(_) => return None,
@@ -225,7 +225,7 @@ pub(crate) async fn show(
 }
 
 /// Checks a request for a gateway and answers it with the consent page, or, for a trusted client, begins the sign-in.
-/// Where members are the users, whoever is not signed in does that first. A refusal is noted.
+/// Where members are the users, anyone who is not signed in does that first. A refusal is noted.
 pub(super) async fn begin(
     app: &AuthorizationServer,
     entry: &Arc<GatewayEntry>,
@@ -325,7 +325,7 @@ pub(super) fn listed<'a>(entry: &'a GatewayEntry, client: &Client) -> Option<&'a
     trusted.find(|trusted| trusted.url == client.id)
 }
 
-/// Whether the consent page is skipped: for a metadata document listed on the gateway, exactly, and redirects nobody
+/// Whether the consent page is skipped: for a metadata document listed on the gateway, exactly, and redirects no one
 /// else can receive. Loopback redirects need their own opt-in; a scheme any app can claim never qualifies.
 fn is_trusted(entry: &GatewayEntry, client: &Client, kind: Kind) -> bool {
     if client.kind != ClientKind::Document {

@@ -58,7 +58,7 @@ pub(super) struct Client {
 /// How a client is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientKind {
-    /// It registered itself: anybody can do that under any name.
+    /// It registered itself: anyone can do that under any name.
     Registered,
     /// Its document stands at a host that thereby vouches for it.
     Document,
@@ -153,7 +153,7 @@ pub(super) struct AuthenticatedClient {
 
 impl AuthenticatedClient {
     /// Uses its assertion up, in the transaction that gives it what it asks for: a stranger who may sign, because
-    /// anybody can publish a document with keys, then writes nothing without a code or token of somebody's.
+    /// anyone can publish a document with keys, then writes nothing without a code or token of someone's.
     pub(super) async fn use_up_assertion(&self, tx: &mut Tx, now: Timestamp) -> Result<(), TokenError> {
         let Some(assertion) = &self.assertion else {
             return Ok(());
@@ -171,7 +171,7 @@ impl AuthenticatedClient {
         }
     }
 
-    /// Fails when the client signed to begin a grant and did not sign now: whoever has only its token does not have its
+    /// Fails when the client signed to begin a grant and did not sign now: anyone who has only its token does not have its
     /// key.
     pub(super) fn must_sign_for(&self, grant: &Grant) -> Result<(), TokenError> {
         if grant.begun_with_key && self.assertion.is_none() {
@@ -242,7 +242,7 @@ async fn prove(
             Method::ClientSecretBasic | Method::ClientSecretPost => {
                 check_secret(secret, |secret| client::secret_matches(&app.keyring, id, secret))?;
             }
-            // Nobody registers so, because there are no keys in a sealed id.
+            // No one registers so, because there are no keys in a sealed id.
             Method::PrivateKeyJwt => return Err(ClientError::KeyMissing),
         }
     }

@@ -45,7 +45,7 @@ pub(super) async fn redeem(
 ) -> Result<TokenResponse, TokenError> {
     let now = app.now();
     let hash = TokenHash::of(code.expose());
-    // Anybody can send a made-up code: it takes no turn from those who have something to write.
+    // Anyone can send a made-up code: it takes no turn from those who have something to write.
     let known: Result<_, StoreError> = app
         .store
         .look(move |tx| Box::pin(authorization_code::find(tx, hash)))
@@ -177,7 +177,7 @@ impl Turn {
 
     /// Ends the grant of a code that was used before, unless its client just sent it again.
     async fn replayed(self, tx: &mut Tx, redeemed_at: Timestamp) -> Result<Kept, Undone> {
-        // A code alone, read in a log, ends no one's grant: whoever sends it must be the client it was issued to.
+        // A code alone, read in a log, ends no one's grant: anyone who sends it must be the client it was issued to.
         if short_id(&self.code.client_id) != self.client.short_id {
             return Err(Undone::Refused(Why::Client));
         }

@@ -27,7 +27,7 @@ const MAX_FOR_CLIENT: u32 = 400;
 /// Failures as one client in a window from where it has proven itself.
 const MAX_AT_HOME: u32 = 1_000;
 
-/// Prefixes and clients remembered. The least used give way, so that memory stays bounded whoever comes.
+/// Prefixes and clients remembered. The least used give way, so that memory stays bounded.
 const MAX_REMEMBERED: u64 = 20_000;
 
 /// How long a client stays at home where it has proven itself.

@@ -10,7 +10,7 @@ use moka::sync::Cache;
 
 use crate::{admission::Overloaded, request::RequestContext};
 
-/// Keys remembered per limit. The least used give way, so that memory stays bounded whoever comes.
+/// Keys remembered per limit. The least used give way, so that memory stays bounded.
 const MAX_KEYS: u64 = 20_000;
 
 /// A key not seen for this long is forgotten; every quota has refilled by then.
@@ -55,7 +55,7 @@ pub(super) enum Whose {
     Everyone,
     /// Those of one client.
     Client,
-    /// Nobody's: together they are more than this process can do.
+    /// No one's: together they are more than this process can do.
     Overload,
 }
 
@@ -106,7 +106,7 @@ impl Action {
         }
     }
 
-    /// The same for a gateway, whoever asks; for the instance where the request belongs to no gateway.
+    /// The same for a gateway, whoever the caller is; for the instance where the request belongs to no gateway.
     ///
     /// What comes back astray belongs to no gateway. Each return writes a row of some 150 bytes that is kept for a day
     /// (`brought_code`), so those to all gateways are bounded too: [`Self::of_instance`].

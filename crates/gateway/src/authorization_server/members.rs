@@ -1,5 +1,5 @@
 //! Signing in as a member: in the mode *Project members* the person signs in with their account, on a page of the
-//! dashboard, before the consent page is shown. *Allow* then gives the code at once: the session is what proves who is at
+//! dashboard, before the consent page is shown. *Allow* then issues the code at once: the session is what proves who is at
 //! the browser, and it is looked up again in the request that allows. Whether the account is still a member is seen once
 //! more in the transaction that stores the code, and by every request with its tokens after that.
 
@@ -47,16 +47,16 @@ const OWNERS_NAMED: u32 = 3;
 pub(super) enum AtBrowser {
     /// A member of the gateway's project.
     Member(Account),
-    /// Somebody who is signed in and is no member.
+    /// Someone who is signed in and is not a member.
     Stranger(Account),
-    /// Nobody who is signed in.
-    Nobody,
+    /// No one who is signed in.
+    NoOne,
 }
 
 /// Why a member's sign-in does not go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MemberError {
-    /// The account is no member.
+    /// The account is not a member.
     #[error("the account that is signed in is no member of the project")]
     Stranger {
         /// The account's address.
@@ -167,11 +167,11 @@ fn whom_to_ask(owners: &[String]) -> String {
 /// Who is to be asked for consent.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// Whoever is at the browser: they sign in after *Allow*.
+    /// Anyone who is at the browser: they sign in after *Allow*.
     Anybody,
     /// This member.
     Member(Account),
-    /// Nobody yet: the browser goes to the sign-in page, and from there comes back.
+    /// No one yet: the browser goes to the sign-in page, and from there comes back.
     SignInFirst(Response),
 }
 
@@ -189,7 +189,7 @@ pub(super) async fn asked(
     match at_browser(app, entry, headers).await? {
         AtBrowser::Member(account) => Ok(Asked::Member(account)),
         AtBrowser::Stranger(account) => Err(stranger(app, entry, &account).await?),
-        AtBrowser::Nobody => {
+        AtBrowser::NoOne => {
             let path = format!("/mcp/{}/oauth2/authorize?{query}", entry.gateway.slug);
             if next::safe_path(Some(&path)) != path {
                 return Err(MemberError::TooLong);
@@ -217,7 +217,7 @@ pub(super) async fn allow(
         AtBrowser::Stranger(account) if account.id == asked => {
             return Err(stranger(app, entry, &account).await?);
         }
-        AtBrowser::Member(_) | AtBrowser::Stranger(_) | AtBrowser::Nobody => {
+        AtBrowser::Member(_) | AtBrowser::Stranger(_) | AtBrowser::NoOne => {
             return Err(MemberError::SomebodyElse);
         }
     }
@@ -282,13 +282,13 @@ async fn at_browser(
     headers: &HeaderMap,
 ) -> Result<AtBrowser, MemberError> {
     let Some(token) = cookie::read(headers, app.config.public_url()) else {
-        return Ok(AtBrowser::Nobody);
+        return Ok(AtBrowser::NoOne);
     };
     let session = account_sessions::find(app, &token)
         .await
         .map_err(MemberError::Session)?;
     Ok(match session {
-        None => AtBrowser::Nobody,
+        None => AtBrowser::NoOne,
         Some(session) if session.role_in(entry.gateway.project_id).is_some() => {
             AtBrowser::Member(session.account)
         }

@@ -104,7 +104,7 @@ impl<'a> Opening<'a> {
         self.before.steps.push(record);
     }
 
-    /// The request is good, and the client is trusted: nobody is asked.
+    /// The request is good, and the client is trusted: no one is asked.
     pub(super) fn skips_consent(&mut self) -> BeforeAllow {
         self.authorized();
         let skipped = "not asked, because the gateway trusts this app";

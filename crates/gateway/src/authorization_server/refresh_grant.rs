@@ -50,7 +50,7 @@ pub(super) async fn rotate(
     let context = format!("refresh_tokens/successor/{gateway}");
     let presented = Secret::new(presented.expose());
     let hash = TokenHash::of(presented.expose());
-    // Anybody can send a made-up token: it takes no turn from those who have something to write.
+    // Anyone can send a made-up token: it takes no turn from those who have something to write.
     let known: Result<_, StoreError> = app
         .store
         .look(move |tx| Box::pin(refresh_token::find_known(tx, gateway, hash)))

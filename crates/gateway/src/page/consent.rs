@@ -23,7 +23,7 @@ pub(crate) struct ConsentPage<'a> {
     pub redirect_uri: &'a str,
     /// Whether staying signed in was asked for.
     pub offline_access: bool,
-    /// The member who is signed in and asked; nobody yet where people sign in at a provider.
+    /// The member who is signed in and asked; no one yet where people sign in at a provider.
     pub member: Option<&'a Account>,
     /// What to be careful about.
     pub warning: Option<Warning>,

@@ -47,7 +47,7 @@ pub(super) enum Answer {
         reference: Reference,
     },
     /// The report of a test, whether it succeeded or failed. It is this browser's own: another one that went through the
-    /// same test may have signed in as somebody else.
+    /// same test may have signed in as someone else.
     Tested(Box<Report>),
 }
 

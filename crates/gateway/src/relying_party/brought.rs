@@ -28,7 +28,7 @@ pub enum Brought {
     Elsewhere,
 }
 
-/// Remembers the codes of a callback, whatever else it holds, in a transaction of its own.
+/// Remembers the codes of a callback, whatever else it holds, in its own transaction.
 pub async fn bring(app: &Gateways, parameters: &Parameters, state: TokenHash) -> Result<Brought, StoreError> {
     let codes: Vec<TokenHash> = parameters
         .all("code")

@@ -124,7 +124,7 @@ async fn receive(
             state,
             gateway: pending.gateway_id(),
         });
-    // Whoever carries a sign-in goes before a browser that can finish nothing.
+    // Anyone who carries a sign-in goes before a browser that can finish nothing.
     let urgency = if good.is_some() {
         Urgency::Person
     } else {

@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     /// The callback's parameters cannot be read.
     #[error("the callback is malformed: {0}")]
     Malformed(String),
-    /// The provider had the browser post its answer (OAuth 2.0 Form Post Response Mode), which nobody asked for.
+    /// The provider had the browser post its answer (OAuth 2.0 Form Post Response Mode), which no one asked for.
     #[error("the provider sent its answer as a posted form, and only answers in the address are read")]
     FormPost,
     /// The browser came back after the time for the visit to the provider.
@@ -87,7 +87,7 @@ pub(crate) enum Failure {
     /// The ID token is not acceptable.
     #[error("{0}")]
     IdToken(#[from] IdTokenError),
-    /// The subject claim does not identify anybody.
+    /// The subject claim does not identify anyone.
     #[error("{0}")]
     Subject(#[from] SubjectError),
     /// An administrator blocked the user.

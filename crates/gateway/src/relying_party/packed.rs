@@ -1,4 +1,4 @@
-//! The short form in which a sign-in under way is sealed: a browser keeps ten of them, and proxies limit the head of a
+//! The short form in which a sign-in in progress is sealed: a browser keeps ten of them, and proxies limit the head of a
 //! request. Another version of this program that packs otherwise says so in the first byte.
 
 use gatewright_domain::{
@@ -117,7 +117,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A sign-in as an app on somebody's machine begins it.
+    /// A sign-in as an app on someone's machine begins it.
     pub(in crate::relying_party) fn usual() -> PendingSignIn {
         PendingSignIn {
             aim: Aim::Client(ConsentedRequest {

@@ -39,7 +39,7 @@ pub(super) struct Begun {
     pub(super) started_at: Timestamp,
 }
 
-/// A sign-in under way.
+/// A sign-in in progress.
 #[derive(Debug, Clone)]
 pub(super) struct PendingSignIn {
     /// What it is for.
@@ -97,7 +97,7 @@ impl PendingSignIn {
     }
 }
 
-/// `Set-Cookie` headers that give a sign-in to the browser that begins it, under its `state`, for so many seconds.
+/// `Set-Cookie` headers that give a sign-in to the browser that begins it, under its `state`, for this many seconds.
 pub(super) fn bind(
     app: &Gateways,
     now: Timestamp,

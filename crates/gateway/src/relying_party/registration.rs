@@ -15,7 +15,7 @@ use gatewright_store::{StoreError, user_source};
 use crate::Gateways;
 
 /// What was learnt about the newest client secret, to be stored with the outcome of the sign-in. The sealed form says
-/// which one that was: another may have been typed meanwhile.
+/// which one that was: another may have been typed in the meantime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SecretNews {
     /// Nothing new.
@@ -39,7 +39,7 @@ pub(super) fn of<'a>(app: &Gateways, source: &'a UserSource, callback: Callback)
     }
 }
 
-/// The secrets of a source, in the order that [`ClientSecretSlots::order`] gives.
+/// The secrets of a source, in the order of [`ClientSecretSlots::order`].
 fn secrets(app: &Gateways, source: &UserSource) -> ClientSecrets {
     let slots = &source.client_secret;
     let context = client_secret_context(source.id);

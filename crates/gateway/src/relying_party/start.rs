@@ -40,7 +40,7 @@ impl StartError {
 }
 
 /// Begins a sign-in after *Allow*, and its trace with what happened `before`. `headers` are those of the browser's request:
-/// the cookies among them tell how many sign-ins it has under way. A failure is logged here with its reason.
+/// the cookies among them tell how many sign-ins it has in progress. A failure is logged here with its reason.
 pub(crate) async fn start(
     app: &Gateways,
     entry: &GatewayEntry,

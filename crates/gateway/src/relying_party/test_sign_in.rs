@@ -231,7 +231,7 @@ pub(super) async fn home(
 }
 
 /// Where in the dashboard the report of a test is read: nothing where it was not started there, or this browser is not its
-/// starter's, or something else is kept of it. A browser that cannot be sent there gets the report as a page of its own.
+/// starter's, or something else is kept of it. A browser that cannot be sent there gets the report as its own page.
 async fn home_of(
     app: &Gateways,
     headers: &HeaderMap,

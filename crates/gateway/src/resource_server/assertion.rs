@@ -64,7 +64,7 @@ struct Actor {
 struct Signed {
     /// Whom it was signed for: a server that moved gets a new one at once.
     audience: String,
-    /// Whom it speaks of; a changed name or address makes it anew.
+    /// Whom it speaks of; a changed name or address makes a new one necessary.
     principal: Arc<Principal>,
     at: Timestamp,
     value: HeaderValue,

@@ -187,7 +187,7 @@ impl Drop for Noting<'_> {
             let server = self.reached.server.as_ref();
             let id = server.map(|upstream| upstream.config.id);
             self.app.telemetry.count_upstream_error(id, reason);
-            // What the connection said is in a line of its own, which no request can be told from.
+            // What the connection said is in its own line, which no request can be told from.
             tracing::info!(
                 request_id = %self.record.id(),
                 server = server.map(|upstream| upstream.slug()),

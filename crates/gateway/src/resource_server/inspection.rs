@@ -9,7 +9,7 @@ use super::{ResourceServer, plan::upstream_config};
 use crate::directory::ServerEntry;
 
 impl ResourceServer {
-    /// Asks a server, for nobody, what it speaks and which tools it has.
+    /// Asks a server, for no user, what it speaks and which tools it has.
     pub async fn inspect(&self, entry: &ServerEntry, deadline: Duration) -> Result<Seen, Unwell> {
         self.federation.inspect(upstream_config(entry), deadline).await
     }

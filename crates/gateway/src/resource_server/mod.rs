@@ -51,8 +51,8 @@ pub struct ResourceServer {
     elsewhere: EndedElsewhere,
 }
 
-/// What may run at once on this machine. A person gets no more than half of what their project may run, so that where
-/// little fits there is room for somebody else.
+/// What may run at once on this machine. A person gets at most half of what their project may run, so that where
+/// little fits there is room for someone else.
 fn running(config: &Config) -> Running {
     let of_project = Fit::here(config).of_project(config);
     let of_person = (of_project / 2).max(1);

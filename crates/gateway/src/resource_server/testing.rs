@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 #[derive(Default)]
 pub struct Upstream {
     pub received: Mutex<Vec<(HeaderMap, Value)>>,
-    /// Calls are answered while nobody holds this for writing.
+    /// Calls are answered while no one holds this for writing.
     pub hold: tokio::sync::RwLock<()>,
     /// An answer that breaks does so once it is notified: what is sent and broken at once may never leave.
     pub breaks: tokio::sync::Notify,

@@ -1,4 +1,4 @@
-//! Trying a gateway out: a tool is called for somebody who looks at its pages, by the way that clients' requests go: the
+//! Trying a gateway out: a tool is called for someone who looks at its pages, by the way that clients' requests go: the
 //! same plan of servers and tools, the same signing of who is calling, the same limits. What differs is who vouches for the
 //! caller (a session or a key of an administrator, and no token), and that what the server was told is kept to be shown.
 
@@ -43,7 +43,7 @@ use crate::{
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
 /// Reports that are kept of one call.
 pub const REPORTS_MAX: usize = 100;
-/// Nobody looks at a page for longer while nothing happens. The server's own timeout may be shorter.
+/// No one looks at a page for longer while nothing happens. The server's own timeout may be shorter.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came of a call.
@@ -208,7 +208,7 @@ impl<'a> Recording<'a> {
     }
 }
 
-/// The claims of a token of ours, which nobody needs to verify here.
+/// The claims of a token of ours, which no one needs to verify here.
 fn claims_of(token: &str) -> Option<Map<String, Value>> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()
@@ -218,7 +218,7 @@ fn authenticated(app: &ResourceServer, principal: Principal) -> Arc<Authenticate
     Arc::new(Authenticated::new(app, principal, Good::Trial))
 }
 
-/// What a gateway offers of a kind to whoever tries it out.
+/// What a gateway offers of a kind to anyone who tries it out.
 pub async fn offered(
     app: &Arc<ResourceServer>,
     entry: &GatewayEntry,

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, header::GetAll};
 const USER_ID: HeaderName = HeaderName::from_static("gatewright-user-id");
 /// The same for clients that were set up for Arcade.
 const USER_ID_ALIAS: HeaderName = HeaderName::from_static("arcade-user-id");
-/// Longer values name nobody; the subject claim of a User Source has the same limit.
+/// Longer values name no one; the subject claim of a User Source has the same limit.
 const CHARS_MAX: usize = 255;
 
 /// Why the user id is not accepted.

@@ -1,5 +1,5 @@
-//! What happens before *Allow*: registrations, requests, consent pages, refusals. Anybody can make these happen without
-//! anybody's consent, so they stay in the memory of this process, within bounds per gateway, per sort of entry, and in all: who
+//! What happens before *Allow*: registrations, requests, consent pages, refusals. Anyone can make these happen without
+//! anyone's consent, so they stay in the memory of this process, within bounds per gateway, per sort of entry, and in all: who
 //! floods one gateway pushes out nothing of another's, and page after page pushes out no refusal.
 
 use std::{

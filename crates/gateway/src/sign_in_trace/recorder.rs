@@ -37,7 +37,7 @@ const EVICT_MAX: u32 = 200;
 pub(super) struct Recorder {
     waiting: Mutex<BTreeMap<AttemptId, AttemptPart>>,
     dropped: AtomicU64,
-    // One writes at a time, so that whoever asks for what was noted finds it written.
+    // One writes at a time, so that anyone who asks for what was noted finds it written.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -65,7 +65,7 @@ impl Recorder {
         }
     }
 
-    /// Takes what waits, in the order of ids: whoever writes several takes them in this order.
+    /// Takes what waits, in the order of ids: anyone who writes several takes them in this order.
     fn take(&self) -> Taken<'_> {
         let parts = std::mem::take(&mut *self.waiting()).into_values().collect();
         Taken {
@@ -111,12 +111,12 @@ impl Drop for Taken<'_> {
 }
 
 impl SignInTrace {
-    /// Writes what was noted since the last time; how many attempts. An orderly shutdown and whoever reads the trace call this.
+    /// Writes what was noted since the last time; how many attempts. An orderly shutdown and anyone who reads the trace call this.
     pub async fn flush(&self) -> Result<usize, StoreError> {
         self.flush_for(Urgency::Person).await
     }
 
-    /// The same, for whoever waits: the periodic job comes back by itself.
+    /// The same, for a caller that waits: the periodic job comes back by itself.
     pub async fn flush_for(&self, urgency: Urgency) -> Result<usize, StoreError> {
         let recorder = &self.recorder;
         let turn = recorder.turn.lock().await;
@@ -137,7 +137,7 @@ impl SignInTrace {
             if gateways.is_empty() {
                 continue;
             }
-            // In a transaction of its own, which holds nothing yet, so that two processes do not wait in a circle.
+            // In its own transaction, which holds nothing yet, so that two processes do not wait in a circle.
             let mut tx = self.store.write_for(urgency).await?;
             for gateway in gateways {
                 for (progress, keep) in KEEP {

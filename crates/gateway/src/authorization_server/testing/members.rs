@@ -28,7 +28,7 @@ pub async fn world() -> World {
     world
 }
 
-/// A person with an account and a session; gives the account and the cookie.
+/// A person with an account and a session; returns the account and the cookie.
 pub async fn person(world: &World, name: &str, role: Option<Role>) -> (AccountId, String) {
     let (clock, at) = (world.clock.as_ref(), world.app.now());
     let made = Account {

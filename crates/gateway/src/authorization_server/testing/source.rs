@@ -5,7 +5,7 @@ use serde_json::json;
 
 pub use crate::relying_party::testing::user_source as source;
 
-/// A provider that can be discovered and nothing else; gives its issuer.
+/// A provider that can be discovered and nothing else; returns its issuer.
 pub async fn provider() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());

@@ -238,13 +238,13 @@ impl World {
         self.send(request.body(encode(form)).unwrap()).await
     }
 
-    /// Registers a client and gives the whole answer.
+    /// Registers a client and returns the whole answer.
     pub async fn register(&self, path: &str, metadata: &Value) -> Answer {
         let request = Request::post(path).header("content-type", "application/json");
         self.send(request.body(metadata.to_string()).unwrap()).await
     }
 
-    /// Registers a public client at `acme` and gives its id.
+    /// Registers a public client at `acme` and returns its id.
     pub async fn client(&self) -> String {
         self.client_with(&[REDIRECT, "http://localhost/callback"], "Example")
             .await

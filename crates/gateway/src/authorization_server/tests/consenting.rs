@@ -69,7 +69,7 @@ async fn a_form_posted_from_another_site_does_nothing() {
             ("origin", "http://127.0.0.1:8080"),
         ],
     ];
-    // Whoever wanted to write something would wait in vain.
+    // Anyone who wanted to write something would wait in vain.
     let held = world.app.store.write().await.unwrap();
     for headers in cases {
         for decision in ["allow", "deny"] {
@@ -146,12 +146,12 @@ async fn too_many_sign_ins_from_one_network_are_slowed_before_anything_is_writte
         .authorization_server
         .limits
         .use_up(Action::BeginSignIn, &context);
-    // The writer is taken: whoever waited for it would be told something else.
+    // The writer is taken: anyone who waited for it would be told something else.
     let held = world.app.store.write().await.unwrap();
     let slowed = decide(&world, &form, "allow", OURS).await;
     assert!(slowed.is_page(429), "{slowed:?}");
     assert_ne!(slowed.header("retry-after"), "");
-    // Nobody's word for another address is taken.
+    // No client's word for another address is taken.
     let mut forged = OURS.to_vec();
     forged.extend([
         ("x-forwarded-for", "203.0.113.9"),

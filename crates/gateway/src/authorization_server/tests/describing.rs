@@ -98,7 +98,7 @@ async fn documents_that_are_not_right_are_refused_and_the_failure_is_not_kept() 
     for (number, (status, body)) in cases.into_iter().enumerate() {
         host.answers(status, &[(CACHE_CONTROL, "max-age=600")], &body);
         let before = host.asked();
-        // Each from a network of its own, because one gets a few fetches of a host only.
+        // Each from its own network, because one gets a few fetches of a host only.
         let address = format!("198.{number}.100.7");
         let page = world.get_from(&address, &path).await;
         assert!(page.is_page(400), "{status} {body:.60}: {page:?}");

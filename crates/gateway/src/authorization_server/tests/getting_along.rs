@@ -80,7 +80,7 @@ async fn a_client_that_registers_again_and_again_from_one_address_is_let_in() {
 }
 
 #[tokio::test]
-async fn a_public_client_may_send_a_secret_nobody_gave_it() {
+async fn a_public_client_may_send_a_secret_that_it_never_received() {
     let world = World::new().await;
     let metadata = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"});
     let registered = world.register(REGISTER, &metadata).await.json();
@@ -113,7 +113,7 @@ async fn granted_scopes_are_those_asked_for_and_a_refresh_token_comes_either_way
 }
 
 #[tokio::test]
-async fn scopes_beyond_what_was_registered_or_exists_stop_nobody() {
+async fn scopes_beyond_what_was_registered_or_exists_stop_no_one() {
     let world = World::new().await;
     let metadata = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none", "scope": "mcp"});
     let registered = world.register(REGISTER, &metadata).await.json();

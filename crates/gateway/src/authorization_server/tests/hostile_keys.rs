@@ -22,7 +22,7 @@ async fn describe(world: &World, client: &str, keys: &[Value]) {
     host::publish(world, &document).await;
 }
 
-/// A refresh with an assertion, from an address; the token is nobody's.
+/// A refresh with an assertion, from an address; the token is no one's.
 async fn refresh_from(world: &World, address: &str, client: &str, assertion: &str) -> Answer {
     let form = [
         ("grant_type", "refresh_token"),

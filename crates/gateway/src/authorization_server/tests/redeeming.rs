@@ -260,7 +260,7 @@ async fn a_body_that_says_it_is_something_else_is_told_what_it_should_be() {
     assert!(answer.body.contains("application/json"), "{}", answer.body);
     let answer = send(registration, Some("application/json"), form).await;
     assert_eq!(answer.error(), "invalid_client_metadata");
-    // Somebody who sends the right thing under a wrong name is understood.
+    // Someone who sends the right thing under a wrong name is understood.
     let code = world.code(&client).await;
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(code_form(&client, &code))

@@ -1,4 +1,4 @@
-//! Revocation: by the client whose token it is, at once, and by nobody else.
+//! Revocation: by the client whose token it is, at once, and by no one else.
 
 use http::StatusCode;
 

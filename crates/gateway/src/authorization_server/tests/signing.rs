@@ -21,7 +21,7 @@ use crate::jose::signer::{Signer, SignerKind, encode};
 const TOKEN: &str = "/mcp/acme/oauth2/token";
 pub(super) const CLIENT: &str = "https://app.example/client.json";
 
-/// The claims of a good assertion, each with an id of its own.
+/// The claims of a good assertion, each with its own id.
 pub(super) fn claims(world: &World, client: &str) -> Value {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -258,7 +258,7 @@ async fn an_assertion_is_taken_once_however_many_send_it_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_may_sign_writes_nothing_without_a_code_or_token() {
+async fn a_client_that_may_sign_writes_nothing_without_a_code_or_token() {
     let world = World::new().await;
     let signer = described(&world, &["private_key_jwt"]).await;
     for number in 0..20 {
@@ -332,7 +332,7 @@ async fn keys_at_a_url_are_fetched_kept_and_fetched_again_when_they_rotate() {
         Signer::new(SignerKind::Ed25519, Some("new")),
     );
     let serve = |signer: &Signer| host.answers_keys(200, &json!({"keys": [signer.jwk()]}).to_string());
-    // Away: not now. Nobody is told why.
+    // Away: not now. No one is told why.
     host.answers_keys(503, "");
     let away = redeem_with(&old).await;
     assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -346,7 +346,7 @@ async fn keys_at_a_url_are_fetched_kept_and_fetched_again_when_they_rotate() {
     serve(&new);
     text(&redeem_with(&new).await, "access_token");
     assert_eq!(host.asked_for_keys(), asked + 1, "an unknown key is looked for");
-    // A flood of keys that are nobody's asks the host no more often than once in a while.
+    // A flood of keys that are no one's asks the host no more often than once in a while.
     for _ in 0..5 {
         assert_refused(&redeem_with(&old).await, "an old key");
     }

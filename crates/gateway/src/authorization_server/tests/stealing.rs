@@ -1,4 +1,4 @@
-//! A stolen refresh token: whoever comes second ends the grant for both (RFC 9700 section 4.14.2). Clients that refresh
+//! A stolen refresh token: the second to come ends the grant for both (RFC 9700 section 4.14.2). Clients that refresh
 //! several times at once, or from another network, are no thieves.
 
 use std::{

@@ -9,7 +9,7 @@ use url::Url;
 use super::{Seen, SignIn, World};
 use crate::relying_party::test_sign_in::{self, Report};
 
-/// A test under way.
+/// A test in progress.
 pub struct Test {
     pub id: TestSignInId,
     pub path: String,

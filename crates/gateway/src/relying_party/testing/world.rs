@@ -50,7 +50,7 @@ pub struct World {
     folder: Arc<TempDir>,
 }
 
-/// A sign-in under way: what the browser holds after *Allow*.
+/// A sign-in in progress: what the browser holds after *Allow*.
 #[derive(Debug, Clone)]
 pub struct SignIn {
     /// The provider URL the browser was sent to.
@@ -197,7 +197,7 @@ impl World {
         self.app.refresh_directory().await.unwrap();
     }
 
-    /// Moves the time of an instance that cannot read its store meanwhile.
+    /// Moves the time of an instance that cannot read its store in the meantime.
     pub fn lose_touch(&self, by: Duration) {
         self.clock.advance(by);
     }
@@ -380,7 +380,7 @@ impl SignIn {
         found.unwrap_or_else(|| self.pushed[name].clone())
     }
 
-    /// The provider's code for this sign-in; no provider gives one twice.
+    /// The provider's code for this sign-in; no provider issues one twice.
     pub fn provider_code(&self) -> String {
         format!("provider-code-{}", &self.parameter("state")[..8])
     }

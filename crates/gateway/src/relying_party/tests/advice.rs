@@ -16,7 +16,7 @@ use crate::relying_party::testing::{Script, World};
 /// What the provider of this issuer does, a word of the reason, and how the advice begins.
 type Row = (fn(&mut Script, &str), &'static str, &'static str);
 
-/// Signs somebody in at a provider that does something wrong.
+/// Signs someone in at a provider that does something wrong.
 async fn refused(world: &World, does: fn(&mut Script, &str)) -> StepFailure {
     does(&mut world.provider.script(), world.provider.issuer());
     let seen = world.sign_in().await;

@@ -74,7 +74,7 @@ async fn a_key_set_that_was_away_for_a_moment_costs_a_reload_only() {
 
 #[rstest]
 #[tokio::test]
-async fn a_broken_discovery_document_lets_nobody_begin(
+async fn a_broken_discovery_document_lets_no_one_begin(
     #[values(
         Fault::ServerError,
         Fault::Html,
@@ -194,7 +194,7 @@ async fn while_one_provider_hangs_others_sign_people_in(#[case] endpoint: &'stat
 }
 
 #[tokio::test]
-async fn userinfo_that_never_comes_holds_nobody_up() {
+async fn userinfo_that_never_comes_holds_no_one_up() {
     let world = Arc::new(World::new().await);
     {
         let mut script = world.provider.script();

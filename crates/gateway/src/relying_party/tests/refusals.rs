@@ -115,7 +115,7 @@ async fn a_flood_of_unknown_keys_fetches_once_per_cool_down() {
 #[case::nul(json!({"uid": "a\u{0}b"}))]
 #[case::other_case(json!({"UID": "a"}))]
 #[tokio::test]
-async fn subjects_that_name_nobody(#[case] mut claims: Value) {
+async fn subjects_that_name_no_one(#[case] mut claims: Value) {
     let world = World::with(|source| source.subject_claim = "uid".to_owned()).await;
     // A `null` in a script removes the claim; a list of one `null` stands for a claim that is null.
     if claims.get("uid") == Some(&Value::Null) {

@@ -1,4 +1,4 @@
-//! The callback is idempotent for its browser, and for nobody else.
+//! The callback is idempotent for its browser, and for no one else.
 
 use std::{sync::Arc, time::Duration};
 

@@ -116,7 +116,7 @@ async fn a_refused_code_says_nothing_about_the_secret() {
 }
 
 #[tokio::test]
-async fn a_provider_that_switches_between_the_two_attempts_fails_nobody() {
+async fn a_provider_that_switches_between_the_two_attempts_fails_no_sign_in() {
     let world = World::new().await;
     let (newest, previous) = (world.seal("newest"), world.seal(SECRET));
     world
@@ -169,7 +169,7 @@ async fn a_secret_that_was_typed_for_another_provider_a_moment_ago_is_not_sent_t
 }
 
 #[tokio::test]
-async fn a_provider_that_changes_its_mind_without_end_makes_nobody_read_the_configuration() {
+async fn a_provider_that_changes_its_mind_without_end_makes_no_replica_read_the_configuration() {
     let world = World::new().await;
     world.sign_in().await.code();
     world.app.providers.verdicts().use_up(world.source.project_id);

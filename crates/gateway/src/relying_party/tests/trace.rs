@@ -235,7 +235,7 @@ async fn a_forged_return_belongs_to_no_gateway() {
 }
 
 #[tokio::test]
-async fn somebody_who_does_not_come_back_is_given_up() {
+async fn a_person_who_does_not_come_back_is_given_up() {
     let world = World::new().await;
     world.allow().await;
     assert_eq!(

@@ -180,7 +180,7 @@ async fn an_issuer_may_have_a_path_and_end_with_a_slash(#[case] end: &str) {
 }
 
 #[tokio::test]
-async fn userinfo_about_somebody_else_is_not_used_and_does_no_harm() {
+async fn userinfo_about_someone_else_is_not_used_and_does_no_harm() {
     let world = World::new().await;
     {
         let mut script = world.provider.script();

@@ -47,7 +47,7 @@ fn server_id(world: &World) -> String {
         .to_string()
 }
 
-/// That the log has a line with these words, whose request has a line of its own.
+/// That the log has a line with these words, whose request has its own line.
 #[track_caller]
 fn assert_told(log: &Log, words: &[&str]) {
     let text = log.text();

@@ -1,4 +1,4 @@
-//! How many requests of one person and one project run at once, and that others are served meanwhile.
+//! How many requests of one person and one project run at once, and that others are served in the meantime.
 
 use std::time::Duration;
 

@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    /// Makes a key; gives its text.
+    /// Makes a key; returns its text.
     pub(super) async fn key(
         &self,
         role: KeyRole,

@@ -12,7 +12,7 @@ const UNPUBLISHED: &str = "The provider signs with a key it does not publish";
 const CLOCKS: &str = "Check the clocks of this machine and of the provider";
 const SLASH: &str = "Edit the issuer of the User Source: a slash";
 
-/// Keys of others, each with an id of its own, before the one that signs.
+/// Keys of others, each with its own id, before the one that signs.
 fn behind(script: &mut Script, others: usize) {
     let own = script.keys.remove(0);
     let other = Signer::new(SignerKind::P256, None).jwk();
@@ -233,7 +233,7 @@ async fn signatures_that_wait_too_long_are_told_as_the_lack_of_time_they_are() {
 }
 
 #[tokio::test]
-async fn a_subject_claim_that_says_nobody_is_told_with_what_to_do() {
+async fn a_subject_claim_that_names_no_one_is_reported_with_what_to_do() {
     for (claim, claims, reason, advice) in [
         ("oid", json!({}), "has no claim `oid`", NO_CLAIM),
         (
