@@ -215,7 +215,7 @@ impl<P: Peers> Federation<P> {
         mut guard: CallGuard,
         cancelled: Option<&CancellationToken>,
     ) -> Result<Answered<P::Body>, CallError> {
-        // Where nothing is to be sent twice, not even what surely did nothing is.
+        // Where nothing is to be sent twice, not even what certainly did nothing is.
         let mut repeats = true;
         let mut may_repeat =
             |upstream: &Upstream| std::mem::take(&mut repeats) && upstream.config.retries > 0;

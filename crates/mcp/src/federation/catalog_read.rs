@@ -1,5 +1,5 @@
 //! Reading the lists of servers: in the background, once for all who wait, and no longer than the time limit of the server
-//! allows. Whoever asks decides how long to wait. What goes on when all have left is bounded in [`super::list_behind`].
+//! allows. Anyone who asks decides how long to wait. What goes on when all have left is bounded in [`super::list_behind`].
 
 use std::{
     sync::{Arc, PoisonError},
@@ -101,7 +101,7 @@ pub(super) async fn catalog<P: Peers>(
     }
 }
 
-/// The reading of a list that is under way, begun where there is none.
+/// The reading of a list that is in progress, begun where there is none.
 fn read<P: Peers>(
     lists: &Arc<Lists<P>>,
     server: &Arc<Server>,

@@ -63,7 +63,7 @@ pub(super) struct Slot {
     current: ArcSwapOption<Noted>,
     /// Why it could not be read, and until when it is not asked for again.
     failed: ArcSwapOption<(Timestamp, Unavailable)>,
-    /// The reading that is under way, so that requests arriving together read the list once. Never locked while it is fresh.
+    /// The reading that is in progress, so that requests arriving together read the list once. Never locked while it is fresh.
     pub(super) reading: Mutex<Option<UnderWay>>,
 }
 
@@ -232,7 +232,7 @@ impl Catalogs {
         }
     }
 
-    /// Whether a list that lies here is everybody's.
+    /// Whether a list that lies here is everyone's.
     pub(super) fn is_shared(&self, slot: &Arc<Slot>) -> bool {
         Arc::ptr_eq(slot, &self.shared)
     }
@@ -248,7 +248,7 @@ impl Catalogs {
     ) -> Catalog {
         let fingerprint = fingerprint(&fetched.list);
         slot.failed.store(None);
-        // An equal list is kept once, whoever read it, and what was made of it stays good.
+        // An equal list is kept once, no matter for whom it was read, and what was made of it stays good.
         let known = self.lists.get(&fingerprint);
         let known = known.and_then(|kept| Some((kept.get(fetched.read_at)?, kept)));
         let (list, kept) = known.unwrap_or_else(|| {

@@ -38,7 +38,7 @@ const LASTED: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) what: News,
-    /// Whose; everybody's where there is none.
+    /// Whose; everyone's where there is none.
     pub(super) of: Option<CallerKey>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Change {
 #[derive(Debug)]
 pub(super) struct Changes {
     told: broadcast::Sender<Change>,
-    /// The streams it is listened to with, by the user they are of; none for one that serves everybody.
+    /// The streams it is listened to with, by the user they are of; none for one that serves everyone.
     streams: Mutex<HashMap<Option<CallerKey>, Weak<Stream>>>,
 }
 
@@ -111,7 +111,7 @@ impl Watched {
 }
 
 impl Stream {
-    /// Whether others of its user may hold it too. One whose user may not go on is over, and another of theirs opens anew.
+    /// Whether others of its user may hold it too. One whose user may not go on is over, and another of theirs opens again.
     fn serves(&self) -> bool {
         !self.task.is_finished() || self.is_needless.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Looking at a server for the people who administer: everything is asked anew, for nobody, and told as it is. What
+//! Looking at a server for the people who administer: everything is asked again, for no user, and shown as it is. What
 //! gateways keep of the server is neither used nor touched, but that a server which answers is not down.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -100,10 +100,10 @@ pub struct Unwell {
     pub cause: Option<String>,
 }
 
-/// Nobody: a server that is told who its users are is told nothing when nobody uses it.
-struct Nobody;
+/// No one: a server that is told who its users are is told nothing when no one uses it.
+struct NoUser;
 
-impl Identify for Nobody {
+impl Identify for NoUser {
     fn credentials<'a>(&'a self, _: &'a UpstreamConfig) -> Asked<'a> {
         Asked::Known(Err(NoCredentials::NotSigned))
     }
@@ -141,7 +141,7 @@ impl<P: Peers> Federation<P> {
         let caller = Caller {
             key: CallerKey::NOBODY,
             class: RuleClass::EVERYONE,
-            identity: &Nobody,
+            identity: &NoUser,
         };
         let looking = Looking {
             peers: &peers,

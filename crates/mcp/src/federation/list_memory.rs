@@ -104,7 +104,7 @@ trait Evict: std::fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Kept<V: std::fmt::Debug + Send + Sync> {
     value: ArcSwapOption<V>,
-    /// Bytes it is counted with; zero once they were given back.
+    /// Bytes it is counted with; zero once they were returned.
     bytes: AtomicUsize,
     used_at: AtomicI64,
     project: ProjectId,
@@ -170,7 +170,7 @@ impl ListMemory {
         bytes: usize,
         now: Timestamp,
     ) -> Arc<Kept<V>> {
-        // What is evicted is dropped after the lock is given back: dropping takes it again.
+        // What is evicted is dropped after the lock is released: dropping takes it again.
         let mut gone = Vec::new();
         let mut state = self.lock();
         let fits = state.make_room(self.limits, project, bytes, &mut gone);
@@ -284,7 +284,7 @@ impl State {
             } else {
                 rest.push(Arc::downgrade(&kept));
             }
-            // The last holder may have let go meanwhile, and dropping takes the lock that is held here.
+            // The last holder may have let go in the meantime, and dropping takes the lock that is held here.
             gone.push(kept);
         }
         of_project.kept = rest;

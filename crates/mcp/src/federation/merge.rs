@@ -17,7 +17,7 @@ use crate::wire::{
 };
 
 /// A page of our own lists holds about this many bytes, so that no client must take everything at once. An entry larger
-/// than that is a page of its own.
+/// than that is its own page.
 pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a cursor of ours says before the page number; anything else was never given out.

@@ -48,7 +48,7 @@ struct Taken {
     of_users: HashMap<CallerKey, usize>,
 }
 
-/// A place of one, given back when it is dropped.
+/// A place of one, returned when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,

@@ -81,7 +81,7 @@ impl Known {
         }
     }
 
-    /// Why a URI may not have been found: a server whose resources are offered gave no list.
+    /// Why a URI may not have been found: a server whose resources are offered sent no list.
     fn failure(self, plan: &Plan) -> Option<Unavailable> {
         [self.resources, self.templates]
             .into_iter()

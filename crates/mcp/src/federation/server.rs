@@ -44,7 +44,7 @@ impl Server {
         }
     }
 
-    /// The server says to everybody that a list of it has changed.
+    /// The server says to everyone that a list of it has changed.
     pub(super) fn has_changed_for_all(&self, kind: ListKind) {
         for kind in told_with(kind) {
             self.catalogs.of(*kind).invalidate_all();

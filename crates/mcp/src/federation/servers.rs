@@ -26,7 +26,7 @@ use crate::peer::{config::UpstreamConfig, peers::Peers};
 
 /// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.
 const VIEWS_MAX: u64 = 50_000;
-/// A merged list nobody has made use of for so long is forgotten; those of earlier configurations go that way.
+/// A merged list no one has made use of for so long is forgotten; those of earlier configurations go that way.
 const VIEW_IDLE: Duration = Duration::from_mins(10);
 /// A server no gateway has used for so long is forgotten.
 const UNUSED_FOR: Duration = Duration::from_mins(10);

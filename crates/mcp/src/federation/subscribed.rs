@@ -169,7 +169,7 @@ impl Listens {
     }
 
     /// Whether it is the one on which the client is told: a message goes to one stream only (2025-11-25 basic/transports,
-    /// "Multiple Connections"), and the newest is the one that surely has not broken.
+    /// "Multiple Connections"), and the newest is the one that certainly has not broken.
     pub(super) fn is_newest(&self) -> bool {
         self.of.lock().streams.last() == Some(&self.number)
     }

@@ -35,7 +35,7 @@ use crate::{
 pub(super) const CLIENT_TTL_MAX: Duration = Duration::from_mins(1);
 /// Templates of one server that URIs are matched with; a server that has more can list what it has.
 const TEMPLATES_MAX: usize = 256;
-/// A written list is written anew after this long, so that the `ttlMs` in it stays true to a second.
+/// A written list is written again after this long, so that the `ttlMs` in it stays true to a second.
 const WRITTEN_FOR: Duration = Duration::from_secs(1);
 
 /// A merged list of a gateway. Users whose lists are equal share it.
@@ -96,7 +96,7 @@ pub(crate) struct ViewKey {
 pub(crate) struct Seen {
     pub(crate) view: Arc<View>,
     pub(super) hint: Hint,
-    /// The first server that was asked and gave no list, by its place among the plan's, and why.
+    /// The first server that was asked and sent no list, by its place among the plan's, and why.
     pub(super) failure: Option<(usize, Unavailable)>,
 }
 

@@ -288,7 +288,7 @@ impl World {
             .await
     }
 
-    /// Begins a session; gives the headers of its requests.
+    /// Begins a session; returns the headers of its requests.
     pub(crate) async fn begin(&self, plan: &Plan, user: &User) -> HeaderMap {
         let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
         let response = self.post(plan, user, &legacy_headers(None), body).await;

@@ -40,7 +40,7 @@ async fn list(world: &World, plan: &Plan) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
 }
 
-/// Lists and calls the one tool; gives the era the server was found to speak.
+/// Lists and calls the one tool; returns the era the server was found to speak.
 async fn used(server: &Arc<FakeServer>) -> Option<Era> {
     let world = World::new(&[("one", server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);

@@ -42,7 +42,7 @@ fn body(id: &str) -> String {
 }
 
 async fn cancelled(server: &FakeServer) -> Vec<Value> {
-    // The notice is sent by a task of its own; it runs when this one lets go.
+    // The notice is sent by its own task; it runs when this one lets go.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

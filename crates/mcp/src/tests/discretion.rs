@@ -1,5 +1,5 @@
-//! A server's URL may lead to something that is no MCP server. What that says is nobody's business here: errors tell what
-//! happened and repeat nothing, so that they serve nobody to look around inside a network.
+//! A server's URL may lead to something that is not an MCP server. What that says does not concern callers here: errors tell what
+//! happened and repeat nothing, so that they help no one to look around inside a network.
 
 use std::{fmt::Write as _, sync::Arc};
 

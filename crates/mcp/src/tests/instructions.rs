@@ -128,7 +128,7 @@ async fn they_are_bounded_for_each_server_and_in_all() {
 
 /// A server that is told who its users are may say to one what is about them.
 #[tokio::test]
-async fn what_may_be_about_one_user_is_passed_on_to_nobody() {
+async fn what_may_be_about_one_user_is_passed_on_to_no_one() {
     for (era, scope, is_passed) in [
         (Era::Modern, "public", true),
         (Era::Modern, "private", false),

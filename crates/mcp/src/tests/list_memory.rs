@@ -17,7 +17,7 @@ const LIMITS: ListLimits = ListLimits {
     of_project: 200_000,
 };
 
-/// A tool with a description of so many bytes.
+/// A tool with a description of this many bytes.
 fn large(name: &str, bytes: usize) -> Value {
     json!({"name": name, "description": "x".repeat(bytes), "inputSchema": {"type": "object"}})
 }

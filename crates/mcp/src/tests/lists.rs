@@ -345,7 +345,7 @@ async fn lists_read_in_a_session_of_one_user_are_not_shown_to_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hung_server_holds_up_nobody_elses_calls() {
+async fn a_hung_server_holds_up_no_other_calls() {
     let up = modern_server(vec![tool("a")], 60_000, "public");
     let hung = FakeServer::hung();
     let world = World::new(&[("up", &up), ("hung", &hung)]);

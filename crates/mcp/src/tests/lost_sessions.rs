@@ -152,7 +152,7 @@ async fn an_error_of_a_tool_ends_no_session() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_uses_any_more_is_ended_at_its_server() {
+async fn a_session_that_is_no_longer_used_is_closed_at_its_server() {
     let server = legacy_server(vec![tool("t")], |received| json_answer(200, &echo(received)));
     let world = World::new(&[("one", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);

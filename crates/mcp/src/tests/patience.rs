@@ -1,4 +1,4 @@
-//! Lists beside servers that hang or are slow: nobody waits for long, and nothing is asked twice at once.
+//! Lists beside servers that hang or are slow: no one waits for long, and nothing is asked twice at once.
 
 use std::{
     sync::{
@@ -95,7 +95,7 @@ async fn a_list_that_is_known_is_given_while_a_slow_server_is_asked_again() {
     let server = FakeServer::slow(quick, &[("tools/list", Duration::from_secs(12))]);
     let world = World::new(&[("one", &server)]);
     let plan = world.plan(IdentityForwarding::None, &[]);
-    // With nothing to answer with there is nothing but waiting, within the time limit of the server.
+    // With nothing to answer with there is only waiting, within the time limit of the server.
     let began = Instant::now();
     assert_eq!(names(&world, &plan, &ADA).await, ["t0"]);
     assert!(

@@ -22,7 +22,7 @@ use crate::{
 
 const ADA: User = User("ada");
 const CALL: &str = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"t","arguments":{},"_meta":{"progressToken":"p"}}}"#;
-/// The event that many servers begin a stream with: it holds nothing but where the stream stands.
+/// The event that many servers begin a stream with: it holds only where the stream stands.
 const PRIMED: &str = "id: one-0\nretry: 3000\ndata: \n\n";
 
 type Streamed = Result<Response<FakeBody>, TransportError>;

@@ -21,7 +21,7 @@ const ESCAPE: usize = 6;
 /// Why an answer cannot be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SpliceError {
-    /// It is not a JSON object, it has neither a result nor an error, or its `id` is no id.
+    /// It is not a JSON object, it has neither a result nor an error, or its `id` is not an id.
     #[error("the answer is not a JSON-RPC response")]
     Malformed,
     /// It answers another request.
@@ -82,13 +82,13 @@ pub struct Splicer {
     /// How many bytes are held before the value that is judged.
     value_at: usize,
     before: Before,
-    /// Whether the member under way can still be taken out, with the comma before it.
+    /// Whether the member in progress can still be taken out, with the comma before it.
     removable: bool,
     /// Whether there is a result or an error.
     answers: bool,
 }
 
-/// What stands before the member under way, and so whether a comma goes between.
+/// What stands before the member in progress, and so whether a comma goes between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     Nothing,
@@ -347,7 +347,7 @@ impl Splicer {
         Ok(())
     }
 
-    /// The member under way stays.
+    /// The member in progress stays.
     fn keep(&mut self, piece: &mut Piece<'_>) {
         if self.before == Before::Inserted {
             piece.insert_before_held(b",");

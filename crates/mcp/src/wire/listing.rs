@@ -1,4 +1,4 @@
-//! Lists of tools, prompts, resources and templates, as an upstream gives them: read page by page without losing a byte,
+//! Lists of tools, prompts, resources and templates, as an upstream sends them: read page by page without losing a byte,
 //! within caps.
 
 use std::{borrow::Cow, sync::OnceLock};
@@ -100,7 +100,7 @@ impl ListKind {
     }
 }
 
-/// Something for each kind of list, made when it is first needed: kinds that nobody asks for cost nothing.
+/// Something for each kind of list, made when it is first needed: kinds that no one asks for cost nothing.
 #[derive(Debug)]
 pub(crate) struct ByKind<V>([OnceLock<V>; 4]);
 
@@ -320,7 +320,7 @@ impl Default for ServerList {
 }
 
 impl ServerList {
-    /// An empty list that takes at most so many bytes of entries.
+    /// An empty list that takes at most this many bytes of entries.
     pub fn within(max_bytes: usize) -> Self {
         Self {
             entries: Vec::new(),

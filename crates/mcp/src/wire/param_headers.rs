@@ -95,7 +95,7 @@ impl ParamHeaders {
         Ok(headers)
     }
 
-    /// Checks the headers of a modern request against its arguments. Headers of nobody are ignored.
+    /// Checks the headers of a modern request against its arguments. Headers that no parameter asks for are ignored.
     pub fn check(&self, headers: &HeaderMap, arguments: Option<&[u8]>) -> Result<(), HeaderMismatch> {
         for entry in &self.entries {
             let name = || entry.name.as_str().into();

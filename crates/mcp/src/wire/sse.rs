@@ -242,7 +242,7 @@ impl Decoder {
                     .map(Duration::from_millis);
                 self.reconnection_time = self.retry.or(self.reconnection_time);
             }
-            // Comments (an empty name) and fields of nobody are ignored.
+            // Comments (an empty name) and unknown fields are ignored.
             _ => {}
         }
     }

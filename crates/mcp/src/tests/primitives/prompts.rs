@@ -162,7 +162,7 @@ async fn headers_must_say_which_prompt_it_is() {
 }
 
 #[tokio::test]
-async fn a_server_that_fails_at_its_prompts_harms_nobody_else() {
+async fn a_server_that_fails_at_its_prompts_harms_no_other() {
     let good = prompts(&["a"]).server(Era::Modern);
     for (status, text) in [
         (

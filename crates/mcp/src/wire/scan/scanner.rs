@@ -91,7 +91,7 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// Checks that nothing but white space follows.
+    /// Checks that only white space follows.
     pub fn finish(mut self) -> Result<(), ScanError> {
         self.whitespace();
         if self.at == self.bytes.len() {
