@@ -40,7 +40,7 @@ pub(crate) fn router_with(app: Arc<Admin>, more: Router<Arc<Admin>>) -> Router {
         .with_state(app)
 }
 
-/// A page for browsers, a problem for everybody else.
+/// A page for browsers, a problem for everyone else.
 async fn not_found(Extension(context): Extension<RequestContext>, headers: HeaderMap) -> Response {
     crate::dashboard::missing_page(&context, &headers)
         .unwrap_or_else(|| Kind::NOT_FOUND.respond("There is nothing at this path.", context.id))

@@ -92,10 +92,10 @@ pub(crate) struct GatewaySettings {
     /// Life of an access token, in seconds.
     #[schema(required = false, default = 3_600, minimum = 60, maximum = 86_400)]
     pub access_token_seconds: u32,
-    /// A grant ends after this long without use, in seconds.
+    /// A grant expires after this long without use, in seconds.
     #[schema(required = false, default = 2_592_000, minimum = 3_600)]
     pub grant_idle_seconds: u32,
-    /// A grant ends this long after it began, used or not, in seconds.
+    /// A grant expires this long after it began, used or not, in seconds.
     #[schema(required = false, default = 7_776_000, minimum = 3_600)]
     pub grant_max_seconds: u32,
     /// Accept dynamic client registration (RFC 7591).
@@ -176,7 +176,7 @@ pub(crate) fn test_status() -> Object {
     one_of(["waiting", "at_provider", "succeeded", "failed"])
 }
 
-/// Whether a claim can say who somebody is.
+/// Whether a claim can say who someone is.
 pub(crate) fn fit() -> Object {
     one_of(["usable", "discouraged", "unusable"])
 }

@@ -189,7 +189,7 @@ pub(crate) async fn list_active(tx: &mut Tx) -> Result<Vec<Gateway>, StoreError>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlugHolder {
     /// None: it was never used.
-    Nobody,
+    NoOne,
     /// This project, whose gateway with this slug was deleted.
     Project(ProjectId),
     /// This gateway.
@@ -201,7 +201,7 @@ pub async fn holder_of_slug(tx: &mut Tx, slug: &str) -> Result<SlugHolder, Store
     let sql = "SELECT gateway_slugs.project_id AS project_id, gateways.id AS gateway_id FROM gateway_slugs \
                LEFT JOIN gateways ON gateways.slug_key = gateway_slugs.slug_key WHERE gateway_slugs.slug_key = $1";
     let Some(row) = tx.fetch_optional(sql, values![slug.to_lowercase()]).await? else {
-        return Ok(SlugHolder::Nobody);
+        return Ok(SlugHolder::NoOne);
     };
     match row.opt_id("gateway_id")? {
         Some(gateway) => Ok(SlugHolder::Gateway(gateway)),

@@ -21,7 +21,7 @@ const MAX_FOR_ACCOUNT: u32 = 10;
 /// Wrong passwords from one address prefix in a window, for whatever accounts.
 const MAX_FROM_PREFIX: u32 = 50;
 
-/// Accounts and prefixes remembered. The least used give way, so that memory stays bounded whoever comes.
+/// Accounts and prefixes remembered. The least used give way, so that memory stays bounded.
 const MAX_REMEMBERED: u64 = 20_000;
 
 /// Too many wrong passwords.
@@ -46,7 +46,7 @@ pub struct SignInLimits {
     wrong: Cache<Key, Arc<AtomicU32>>,
 }
 
-/// An attempt under way. It counts as wrong until it is known to be right, so that many at once cannot slip through.
+/// An attempt in progress. It counts as wrong until it is known to be right, so that many at once cannot slip through.
 #[derive(Debug)]
 pub struct Attempt {
     counted: Vec<Arc<AtomicU32>>,

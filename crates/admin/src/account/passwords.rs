@@ -23,7 +23,7 @@ const COST: Cost = Cost {
 const RUNNING: usize = 4;
 /// Callers that may wait for one. A hash takes some 30 ms, so the last of them waits about a second.
 const WAITING: usize = 128;
-/// Nobody waits longer than this.
+/// No one waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a hash costs.
@@ -73,7 +73,7 @@ impl Passwords {
         }
     }
 
-    /// The hash of a password, with a salt of its own.
+    /// The hash of a password, with its own salt.
     pub async fn hash(&self, entropy: &dyn Entropy, password: &Password) -> Result<PasswordHash, Overloaded> {
         let salt: [u8; 16] = entropy::bytes(entropy);
         let (argon2, password) = (self.argon2(), password.clone());
@@ -87,7 +87,7 @@ impl Passwords {
     }
 
     /// Whether a password is the one that was hashed. Without a hash, as for an unknown account, it takes as long and is
-    /// wrong: the time tells nobody which accounts exist.
+    /// wrong: the time tells no one which accounts exist.
     pub async fn verify(
         &self,
         password: &Password,

@@ -1,4 +1,4 @@
-//! Somebody who has not proved yet who they are.
+//! Someone who has not proved yet who they are.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ pub struct Visitor {
     pub address: IpAddr,
     /// The browser, by its own account, shortened.
     pub user_agent: String,
-    /// The session cookie it came with. Signing in ends that session: a cookie that somebody planted opens nothing after.
+    /// The session cookie it came with. Signing in ends that session: a cookie that someone planted opens nothing after.
     pub session: Option<Secret>,
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct AuditEventResource {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub(crate) struct ActorResource {
-    /// `api_key`, `account`, `anonymous` (nobody who has signed in), `operator` (a shell on the machine) or `system`.
+    /// `api_key`, `account`, `anonymous` (no one who has signed in), `operator` (a shell on the machine) or `system`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The id of the key or account.
@@ -331,8 +331,8 @@ async fn list(
     Ok(List::of(page, resource))
 }
 
-/// Streams a page at a time: no transaction and no more than one page is held while the caller reads. An export whose
-/// key or session ends meanwhile breaks off, so that nobody takes it for a whole one.
+/// Streams a page at a time: no transaction and at most one page is held while the caller reads. An export whose
+/// key or session expires in the meantime breaks off, so that no one takes it for a whole one.
 pub(crate) async fn export(
     app: Arc<Admin>,
     authority: Authority,

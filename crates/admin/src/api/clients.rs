@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct ClientResource {
     /// Its id in the short form that tokens carry: `cli_…`, or the URL of its metadata document.
     client_id: String,
-    /// What it called itself; nobody has checked it, unless it was registered beforehand.
+    /// What it called itself; no one has checked it, unless it was registered beforehand.
     client_name: String,
     #[schema(schema_with = schema::client_kind)]
     kind: ClientKind,
@@ -143,7 +143,7 @@ pub(super) async fn list_blocked_clients(
 
 /// Let a blocked client in again
 ///
-/// Grants that were ended stay ended: people sign in anew.
+/// Grants that were ended stay ended: people sign in again.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients/{client_block}",

@@ -67,7 +67,7 @@ pub(crate) struct EffectsResource {
     active_gateways: usize,
     /// The users of the source as it is, or those with grants at the gateway.
     users: i64,
-    /// Users of the source under an earlier issuer or subject claim, as whom nobody signs in any more.
+    /// Users of the source under an earlier issuer or subject claim, with which no one can sign in now.
     former_users: i64,
     /// The live grants of the users.
     live_grants: i64,
@@ -81,7 +81,7 @@ pub(crate) struct EffectsResource {
     client_secret: Option<SecretFate>,
     /// Whether the gateway would get another URL, which its clients do not know.
     changes_url: bool,
-    /// What was found when the provider was asked, that is no error and better known.
+    /// What was found when the provider was asked, that is worth knowing and not an error.
     warnings: Vec<Warning>,
 }
 

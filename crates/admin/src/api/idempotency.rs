@@ -27,7 +27,7 @@ use crate::{
 pub(super) const HEADER: &str = "idempotency-key";
 /// The header of answers that were given before.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// A UUID has 36 characters; nobody needs more than this.
+/// A UUID has 36 characters; no one needs more than this.
 pub(super) const MAX_CHARACTERS: usize = 255;
 /// What of an answer's head is given again.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
@@ -126,7 +126,7 @@ async fn create_once(
     let key = key_of(&parts.headers)?;
     let body = read_whole(body).await?;
     let once = Arc::new(Once::new(authority.actor(), parts.uri.path(), &key, &body));
-    // Whether the answer is known or not, the service is asked: it refuses whoever may no longer do this, and stops with
+    // Whether the answer is known or not, the service is asked: it refuses anyone who may no longer do this, and stops with
     // the others before anything is made.
     once::recognise(app, &once).await?;
     parts
@@ -134,7 +134,7 @@ async fn create_once(
         .insert(Known(authority.for_once(Arc::clone(&once))));
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
-        // The twin that was first has finished meanwhile, or this one would still be waiting for it.
+        // The twin that was first has finished in the meantime, or this one would still be waiting for it.
         if once.came_late()
             && let Some(answer) = once::look_up(app, &once).await?
         {

@@ -1,4 +1,4 @@
-//! What comes in: ids in the path, JSON in the body. Everything that is wrong is told at once, each with its place.
+//! What comes in: ids in the path, JSON in the body. Everything that is wrong is reported together, each with its place.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
 
 /// A body within [`MAX_BODY`] comes over any line in this time; a connection is not held longer for one.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-/// More complaints than this about one body help nobody.
+/// More complaints than this about one body help no one.
 const MAX_COMPLAINTS: usize = 50;
 /// How alike two names must be for one to be proposed for the other (Jaro-Winkler).
 const ALIKE: f64 = 0.75;

@@ -100,7 +100,7 @@ pub(super) async fn list_members(
 /// Become an owner of a project
 ///
 /// For administrators of the instance, who manage projects and are no members of them. The project's audit trail tells it.
-/// Everybody else comes by invitation.
+/// Everyone else comes by invitation.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/members",
@@ -158,8 +158,8 @@ pub(super) async fn update_member(
 
 /// Remove a member, or leave
 ///
-/// Everybody may remove themselves but the last owner. What they may do as a member ends with the next request; keys
-/// belong to the project and stay, whoever made them.
+/// Everyone may remove themselves but the last owner. What they may do as a member ends with the next request; keys
+/// belong to the project and stay, no matter who created them.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}/members/{account}",

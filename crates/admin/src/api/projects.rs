@@ -139,7 +139,7 @@ pub(crate) struct ProjectContents {
     live_grants: i64,
     /// Grants that sleep while a gateway or User Source is inactive.
     sleeping_grants: i64,
-    /// Keys that nobody has revoked.
+    /// Keys that no one has revoked.
     api_keys: i64,
     members: i64,
 }

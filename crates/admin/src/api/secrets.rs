@@ -52,7 +52,7 @@ pub(crate) struct SecretResource {
 pub(crate) struct SavedSecret {
     #[serde(flatten)]
     secret: SecretResource,
-    /// What is no error and better known.
+    /// Findings that are worth knowing and not errors.
     warnings: Vec<Warning>,
 }
 

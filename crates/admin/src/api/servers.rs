@@ -60,7 +60,7 @@ pub(crate) struct ServerResource {
 pub(crate) struct SavedServer {
     #[serde(flatten)]
     server: ServerResource,
-    /// What was found when the server was asked, that is no error and better known: that it does not answer, above all.
+    /// What was found when the server was asked, that is worth knowing and not an error: that it does not answer, above all.
     warnings: Vec<Warning>,
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct AttemptResource {
     reference: Option<Reference>,
     /// The client, in the short form tokens carry; empty where it is not known.
     client_id: String,
-    /// What the client calls itself; nobody has checked it.
+    /// What the client calls itself; no one has checked it.
     client_name: String,
     /// `succeeded` once the app has its tokens; `abandoned` when nothing was heard of it for longer than any step takes.
     #[schema(schema_with = schema::attempt_outcome)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::input::escaped;
 
-/// More complaints than this about one body help nobody.
+/// More complaints than this about one body help no one.
 const MAX_COMPLAINTS: usize = 20;
 
 /// Reads a body; beside the value stands what is in it more than once.

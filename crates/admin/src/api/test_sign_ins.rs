@@ -20,7 +20,7 @@ use crate::{
     service::user_sources::test_sign_ins as service,
 };
 
-/// A test sign-in. It is there for ten minutes, and for whoever started it only.
+/// A test sign-in. It is there for ten minutes, and for the person who started it only.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TestSignIn)]
 pub(crate) struct TestSignInResource {
@@ -30,7 +30,7 @@ pub(crate) struct TestSignInResource {
     project_id: ProjectId,
     #[schema(value_type = String)]
     user_source_id: UserSourceId,
-    /// `waiting` until somebody clicks on its page; a test that `failed` may be tried again there.
+    /// `waiting` until someone clicks on its page; a test that `failed` may be tried again there.
     #[schema(schema_with = schema::test_status)]
     status: &'static str,
     #[schema(value_type = String, format = DateTime)]
@@ -92,7 +92,7 @@ pub(crate) struct TestedClaim {
     value: Option<Value>,
     /// Whether it is the subject claim of the source.
     is_subject: bool,
-    /// Whether it could be: `discouraged` claims may come to mean somebody else.
+    /// Whether it could be: `discouraged` claims may come to mean someone else.
     #[schema(schema_with = schema::fit)]
     as_subject: Fit,
     /// Why, in a sentence.
@@ -179,7 +179,7 @@ pub(super) async fn start_test_sign_in(
     })
 }
 
-/// Read a test sign-in: how far it is and how it ended, for whoever started it
+/// Read a test sign-in: how far it is and how it ended, for the person who started it
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/user-sources/{user_source}/test-sign-ins/{test_sign_in}",

@@ -150,7 +150,7 @@ fn tested(test: ConnectionTest) -> ConnectionTestResource {
 pub(crate) struct SavedUserSource {
     #[serde(flatten)]
     user_source: UserSourceResource,
-    /// What was found when the provider was asked, that is no error and better known.
+    /// What was found when the provider was asked, that is worth knowing and not an error.
     warnings: Vec<Warning>,
 }
 

@@ -44,9 +44,9 @@ pub(crate) struct UserResource {
     subject_claim: String,
     /// Its value.
     subject: String,
-    /// For display, where the provider gave one.
+    /// For display, where the provider sent one.
     display_name: Option<String>,
-    /// For display, where the provider gave one.
+    /// For display, where the provider sent one.
     email: Option<String>,
     #[schema(schema_with = schema::user_status)]
     status: UserStatus,
@@ -107,7 +107,7 @@ pub(crate) struct GrantResource {
     account_id: Option<AccountId>,
     /// The client, in the short form tokens carry.
     client_id: String,
-    /// What the client calls itself; nobody has checked it.
+    /// What the client calls itself; no one has checked it.
     client_name: String,
     /// Scopes granted, space separated.
     scope: String,

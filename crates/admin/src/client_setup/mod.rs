@@ -1,5 +1,5 @@
 //! What to type into each MCP client so that it uses a gateway: commands, files and links that install. Where people sign
-//! in, a client needs nothing but the URL; in Headers mode it also sends a key and says for whom it speaks.
+//! in, a client needs only the URL; in Headers mode it also sends a key and says for whom it speaks.
 
 mod shell;
 

@@ -97,7 +97,7 @@ pub(super) async fn create(
     }
 }
 
-/// The gateway a key is bound to. A text that is no id is as unknown as an id of nothing.
+/// The gateway a key is bound to. A text that is not an id is as unknown as an id of nothing.
 fn chosen_gateway(text: &str) -> Result<Option<GatewayId>, ServiceError> {
     if text.is_empty() {
         return Ok(None);

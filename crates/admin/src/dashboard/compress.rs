@@ -1,10 +1,10 @@
 //! Compression (gzip, RFC 9110 section 8.4.1.3) of pages and of what they load.
 //!
-//! The size of a compressed page tells something about its content to whoever sees the encrypted connection and can have
+//! The size of a compressed page tells something about its content to anyone who sees the encrypted connection and can have
 //! the page made with text of their own in it (BREACH). Pages are therefore compressed only where the browser says that
 //! the person asked for them, by a page of ours or by typing the address: no other site can have a page made again and
 //! again and learn from its size. Answers to forms, in which a key may stand, are never compressed. Styles and scripts
-//! are the same for everybody.
+//! are the same for everyone.
 
 use std::io::Write as _;
 
@@ -23,7 +23,7 @@ use crate::same_origin::is_own_reading;
 
 /// What fits into one packet gains nothing.
 const WORTH_IT: usize = 1_400;
-/// No page is larger; what is larger is no page.
+/// No page is larger; what is larger is not a page.
 const LARGEST: usize = 16 * 1024 * 1024;
 /// Half of what is possible for a tenth of the time.
 const FAST: Compression = Compression::new(2);
@@ -58,7 +58,7 @@ pub(super) fn is_taken(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Whether a page may be compressed for this request: somebody reads, and the browser says that no other site has made it.
+/// Whether a page may be compressed for this request: someone reads, and the browser says that no other site has made it.
 pub(super) fn is_wanted(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET && headers.contains_key(FETCH_SITE) && is_own_reading(headers) && is_taken(headers)
 }

@@ -1,4 +1,4 @@
-//! Why a page or a form was not answered as asked, told on a page of its own.
+//! Why a page or a form was not answered as asked, told on its own page.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ const RETRY_SECONDS: u64 = 5;
 /// A page that could not be shown, or a form that could not be acted upon.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
-    /// Nobody is signed in: 303 to where one signs in, and back to `next` after that.
-    #[error("nobody is signed in")]
+    /// No one is signed in: 303 to where one signs in, and back to `next` after that.
+    #[error("no one is signed in")]
     SignIn {
         /// A path of ours, encoded for a query.
         next: Option<String>,

@@ -1,4 +1,4 @@
-//! What the page after a form says was done. The cookie carries a word of ours, never a text: nobody can make a page say
+//! What the page after a form says was done. The cookie carries a word of ours, never a text: no one can make a page say
 //! anything else.
 
 use axum_extra::extract::CookieJar;
@@ -60,7 +60,7 @@ flashes! {
     RoleChanged = "role-changed", "The role is changed. It holds from the next page on.";
     /// A member was removed.
     MemberRemoved = "member-removed", "The member is removed from the project.";
-    /// Somebody left a project.
+    /// Someone left a project.
     Left = "left", "You have left the project.";
     /// An invitation was taken back.
     InvitationRevoked = "invitation-revoked", "The invitation is revoked. Its link no longer works.";

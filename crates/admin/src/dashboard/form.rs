@@ -127,7 +127,7 @@ impl Posted {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A field that nobody may see, exactly as typed.
+    /// A field that no one may see, exactly as typed.
     pub(super) fn secret(&self, name: &str) -> Secret {
         Secret::new(self.raw(name))
     }
@@ -186,7 +186,7 @@ impl Form {
     }
 
     /// The form again, with what was typed and what is wrong with it. `fields` are those that show their own errors;
-    /// whatever is wrong elsewhere stands above the form. What is no fault of the input is a page of its own.
+    /// whatever is wrong elsewhere stands above the form. What is not a fault of the input is its own page.
     pub(super) fn refused(
         posted: &Posted,
         shown: &[&'static str],

@@ -46,7 +46,7 @@ fn page_with_form(path: &str) -> Option<String> {
     (page != path).then_some(page)
 }
 
-/// Whether each thing of this list has a page of its own.
+/// Whether each thing of this list has its own page.
 fn has_pages(list: &str) -> bool {
     ["gateways", "user-sources", "servers", "secrets", "users"].contains(&list)
 }

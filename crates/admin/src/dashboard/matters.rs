@@ -1,4 +1,4 @@
-//! What needs somebody, in words, with the way to where it is mended.
+//! What needs attention, in words, with a link to where it is mended.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use gatewright_domain::Timestamp;
 use super::{moment::Moment, session::InProject};
 use crate::service::attention::Matter;
 
-/// Something that needs somebody.
+/// Something that needs attention.
 pub(super) struct MatterRow {
     /// Where it is mended.
     pub(super) href: String,
@@ -19,7 +19,7 @@ pub(super) struct MatterRow {
     pub(super) at: Option<Moment>,
     /// What to do.
     pub(super) advice: Cow<'static, str>,
-    /// Whether people are turned away because of it.
+    /// Whether people are refused because of it.
     pub(super) is_grave: bool,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
             name,
             what: "The provider refuses the client secret".to_owned(),
             at: moment(since),
-            advice: "Look up the secret at the provider and set it anew. While there is an older one that works, sign-ins go on with it.".into(),
+            advice: "Look up the secret at the provider and enter it again. Until then, sign-ins use the previous one if it works.".into(),
             is_grave: true,
         },
         Matter::SignInsFail {

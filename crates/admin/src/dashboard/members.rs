@@ -80,9 +80,9 @@ struct MembersPage {
     form: Form,
 }
 
-/// What a page shows besides the lists.
+/// What a page shows in addition to the lists.
 #[derive(Default)]
-struct Besides {
+struct Extras {
     cursor: Option<String>,
     made: Option<MadeInvitation>,
     action_form: Form,
@@ -95,11 +95,11 @@ pub(super) async fn show(
     place: InProject,
     asked: Asked,
 ) -> Result<Response, PageError> {
-    let besides = Besides {
+    let extras = Extras {
         cursor: asked.text("cursor").map(str::to_owned),
-        ..Besides::default()
+        ..Extras::default()
     };
-    render(&app, &place, besides).await
+    render(&app, &place, extras).await
 }
 
 /// POST `/projects/{project}/members`: makes an invitation. The answer is the page itself: the link exists in it alone, and
@@ -113,21 +113,21 @@ pub(super) async fn invite(
         email: posted.text("email").to_owned(),
         role: Role::of_word(posted.text("role")),
     };
-    let besides = match invitations::create(&app, &place.visit.authority, place.project.id, new).await {
-        Ok(CreatedInvitation { invitation, link }) => Besides {
+    let extras = match invitations::create(&app, &place.visit.authority, place.project.id, new).await {
+        Ok(CreatedInvitation { invitation, link }) => Extras {
             made: Some(MadeInvitation {
                 email: invitation.email.as_str().to_owned(),
                 link: link.expose().to_owned(),
                 expires_at: Moment::new(invitation.expires_at, app.now()),
             }),
-            ..Besides::default()
+            ..Extras::default()
         },
-        Err(error) => Besides {
+        Err(error) => Extras {
             form: Some(Form::refused(&posted, &["email", "role"], &[], error)?),
-            ..Besides::default()
+            ..Extras::default()
         },
     };
-    render(&app, &place, besides).await
+    render(&app, &place, extras).await
 }
 
 /// POST `/projects/{project}/members/{account}/role`.
@@ -150,7 +150,7 @@ pub(super) async fn change_role(
     }
 }
 
-/// POST `/projects/{project}/members/{account}/remove`: somebody else, or oneself.
+/// POST `/projects/{project}/members/{account}/remove`: someone else, or oneself.
 pub(super) async fn remove(
     State(app): State<Arc<Admin>>,
     place: InProject,
@@ -184,17 +184,17 @@ async fn refused(
     error: crate::service::ServiceError,
 ) -> Result<Response, PageError> {
     let action_form = Form::refused(posted, &[], &[], error)?;
-    let besides = Besides {
+    let extras = Extras {
         action_form,
-        ..Besides::default()
+        ..Extras::default()
     };
-    render(app, place, besides).await
+    render(app, place, extras).await
 }
 
-async fn render(app: &Admin, place: &InProject, besides: Besides) -> Result<Response, PageError> {
+async fn render(app: &Admin, place: &InProject, extras: Extras) -> Result<Response, PageError> {
     let (authority, project) = (&place.visit.authority, place.project.id);
     let request = PageRequest {
-        after: besides.cursor.clone(),
+        after: extras.cursor.clone(),
         limit: ON_A_PAGE,
     };
     let members = service::list(app, authority, project, &request).await?;
@@ -203,8 +203,8 @@ async fn render(app: &Admin, place: &InProject, besides: Besides) -> Result<Resp
     } else {
         Vec::new()
     };
-    let form = besides.form.unwrap_or_else(|| Form::with([("role", "viewer")]));
-    let status = if besides.action_form.is_refused() {
+    let form = extras.form.unwrap_or_else(|| Form::with([("role", "viewer")]));
+    let status = if extras.action_form.is_refused() {
         StatusCode::CONFLICT
     } else {
         form.status()
@@ -215,14 +215,14 @@ async fn render(app: &Admin, place: &InProject, besides: Besides) -> Result<Resp
         &MembersPage {
             frame: place.frame(Section::Members),
             project: place.project.clone(),
-            made: besides.made,
-            action_form: besides.action_form,
+            made: extras.made,
+            action_form: extras.action_form,
             members: members
                 .items
                 .into_iter()
                 .map(|(member, account)| row(app, place, &member, account))
                 .collect(),
-            first: besides.cursor.map(|_| path.clone()),
+            first: extras.cursor.map(|_| path.clone()),
             next: members.next.map(|next| format!("{path}?cursor={next}")),
             invitations,
             roles: &MEMBER_ROLES,

@@ -139,7 +139,7 @@ pub fn dead_link(context: &RequestContext, advice: &'static str) -> Response {
     Message::from(PageError::DeadLink { advice }).render(context)
 }
 
-/// Sends somebody whose session has just begun on to a page of ours, or tells why there is none.
+/// Sends someone whose session has just begun on to a page of ours, or tells why there is none.
 pub fn signed_in(
     app: &Admin,
     context: &RequestContext,

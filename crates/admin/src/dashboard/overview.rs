@@ -1,4 +1,4 @@
-//! `/projects/{project}`: what needs somebody, what is connected, how the last sign-ins went, and the way to the first
+//! `/projects/{project}`: what needs attention, what is connected, how the last sign-ins went, and the way to the first
 //! working gateway.
 
 use std::sync::Arc;
@@ -169,7 +169,7 @@ fn steps(place: &InProject, contents: &ProjectContents) -> Vec<Step> {
     ]
 }
 
-/// Only what has a page of its own leads on.
+/// Only what has its own page leads on.
 fn numbers(place: &InProject, contents: &ProjectContents) -> Vec<Number> {
     [
         ("/gateways", contents.gateways, "Gateway", Icon::Gateway),

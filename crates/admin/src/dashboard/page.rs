@@ -13,7 +13,7 @@ use http::{
 
 use super::{flash::Flash, icon::Icon};
 
-/// Everything comes from here and goes here, nothing stands in the page itself that could act, and nobody frames it.
+/// Everything comes from here and goes here, nothing stands in the page itself that could act, and no one frames it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; \
                       connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 

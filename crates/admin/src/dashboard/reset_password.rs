@@ -1,4 +1,4 @@
-//! `/account/reset/{token}`: a new password, by a link that somebody with a shell on the machine made.
+//! `/account/reset/{token}`: a new password, by a link that someone with a shell on the machine made.
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ use crate::{
     session_cookie as cookie,
 };
 
-/// Projects the switcher shows besides the present one. The list of all is one click away.
+/// Projects the switcher shows in addition to the present one. The list of all is one click away.
 const SWITCHER: usize = 6;
 
 /// What may not stand in a value of a query as it is.
@@ -43,7 +43,7 @@ const QUERY_VALUE: &AsciiSet = &CONTROLS
 /// The header with which htmx asks for a part of a page.
 const PART: HeaderName = HeaderName::from_static("hx-request");
 
-/// Somebody who is signed in.
+/// Someone who is signed in.
 pub(super) struct Visit {
     /// The account, its session and its projects.
     pub(super) session: Session,
@@ -52,7 +52,7 @@ pub(super) struct Visit {
     done: Option<Flash>,
 }
 
-/// Somebody who is signed in and a member of the project in the path.
+/// Someone who is signed in and a member of the project in the path.
 pub(super) struct InProject {
     /// Who.
     pub(super) visit: Visit,
@@ -63,7 +63,7 @@ pub(super) struct InProject {
     parameters: HashMap<String, String>,
 }
 
-/// Somebody, signed in or not.
+/// Someone, signed in or not.
 pub(super) struct Guest(pub(super) Visitor);
 
 /// The session of a request, if there is one.
@@ -194,7 +194,7 @@ impl InProject {
         self.role >= Role::Admin
     }
 
-    /// Keeps a page that is nothing but a form from those who may not send it.
+    /// Keeps a page that is only a form from those who may not send it.
     pub(super) fn only_for_admins(&self) -> Result<(), PageError> {
         if self.may_change() {
             return Ok(());

@@ -45,7 +45,7 @@ pub(super) async fn show(
     if session::find(&app, &headers).await?.is_some() {
         return Ok(page::go(safe_path(next), []));
     }
-    let said = if setup::has_nobody(&app).await? {
+    let said = if setup::has_no_account(&app).await? {
         Some(
             "This instance has no account yet. Open the setup link that `gatewright serve` printed when it started.",
         )

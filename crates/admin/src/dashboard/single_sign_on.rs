@@ -133,8 +133,8 @@ fn refused(app: &Admin, context: &RequestContext, error: SingleSignOnError) -> R
             return Ok(with_reference(app, POSTED, reference));
         }
         SingleSignOnError::NoVerifiedAddress => {
-            "The identity provider does not say that it has verified your e-mail address, so it opens no account. Ask whoever \
-             manages your accounts there."
+            "The identity provider does not say that it has verified your e-mail address, so it opens no account. Ask the people who \
+             manage your accounts there."
         }
         SingleSignOnError::NotInvited => {
             "There is no account for you here. Ask an owner of the project for an invitation, then sign in again."

@@ -104,7 +104,7 @@ pub(crate) async fn end_others(app: &Admin, authority: &Authority) -> Result<u64
 }
 
 /// Begins a session in the transaction of what it comes of, and ends the one the browser came with. Nothing when the
-/// account was disabled or its password changed meanwhile.
+/// account was disabled or its password changed in the meantime.
 pub(super) async fn begin(
     app: &Admin,
     tx: &mut Tx,

@@ -311,7 +311,7 @@ pub(crate) async fn change_password(
     Ok(begun)
 }
 
-/// Whoever has found an open browser must know the password all the same, and may not guess at it either.
+/// Anyone who has found an open browser must know the password all the same, and may not guess at it either.
 pub(super) async fn prove(
     app: &Admin,
     account: &Account,

@@ -71,7 +71,7 @@ pub(crate) struct ApiKeyPatch {
     pub name: Patch<String>,
 }
 
-/// A key that was just made, with its text, which nobody can read again.
+/// A key that was just made, with its text, which no one can read again.
 #[derive(Debug)]
 pub struct CreatedKey {
     /// The key.
@@ -217,7 +217,7 @@ pub async fn revoke(
     change.commit().await
 }
 
-/// The version of a key: what can be changed of it. That it was used is no change.
+/// The version of a key: what can be changed of it. That it was used is not a change.
 pub(crate) fn version(key: &ApiKey) -> Version {
     Version::of(&(&key.name, key.expires_at, key.revoked_at, key.successor_id))
 }
@@ -251,7 +251,7 @@ fn check_expiry(app: &Admin, authority: &Authority, expires_at: Option<Timestamp
     Ok(())
 }
 
-/// An instance key opens nothing inside a project, but a project needs somebody to begin with.
+/// An instance key opens nothing inside a project, but a project needs someone to begin with.
 pub(super) async fn may_make_first_owner(
     change: &mut Change<'_>,
     project: ProjectId,

@@ -1,4 +1,4 @@
-//! What in a project needs somebody, the gravest first.
+//! What in a project needs attention, the most serious first.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -20,18 +20,18 @@ use super::{
 };
 use crate::{Admin, relying_party::check::Finding};
 
-/// Matters of one sort that are told. Whoever has mended these sees the next.
+/// Matters of one sort that are told. After these are mended, the next are shown.
 const OF_A_SORT: u32 = 5;
 /// Servers of which it is looked up whether they answer: a look into memory for each.
 const SERVERS: u32 = 200;
 /// Sign-ins that failed longer ago are history.
 const LATELY: Duration = Duration::from_hours(24);
-/// So many failures at a gateway are no accident any more.
+/// This many failures at a gateway are no accident any more.
 const MANY_FAILURES: usize = 3;
 /// A key that ends within this time should have a successor by now.
 const SOON: Duration = Duration::from_hours(14 * 24);
 
-/// Something that needs somebody.
+/// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Matter {
     /// The provider refuses the client secret of a source.
@@ -71,7 +71,7 @@ pub(crate) enum Matter {
         /// The gateway.
         gateway: (GatewayId, String),
     },
-    /// Nobody has checked whether sign-ins through a source can work.
+    /// No one has checked whether sign-ins through a source can work.
     Unverified {
         /// The source.
         source: (UserSourceId, String),
@@ -83,7 +83,7 @@ pub(crate) enum Matter {
         /// When it was typed.
         since: Timestamp,
     },
-    /// A key ends soon and has no successor.
+    /// A key expires soon and has no successor.
     KeyEnds {
         /// The key.
         key: (ApiKeyId, String),

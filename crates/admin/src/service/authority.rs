@@ -21,7 +21,7 @@ mod tests;
 
 pub(crate) use permit::{MayChange, MayRead, MayReadIn, MayReadInstance, Reads, Writes, before_sign_in};
 
-/// Somebody who administers, and what is open to them.
+/// A caller who administers, and what is open to them.
 #[derive(Debug, Clone)]
 pub struct Authority {
     actor: Actor,
@@ -30,7 +30,7 @@ pub struct Authority {
     once: Option<Arc<Once>>,
 }
 
-/// What is open to somebody.
+/// What is open to a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Access {
     /// Everything: a shell on the machine, or the program itself.
@@ -54,7 +54,7 @@ struct SignedIn {
     roles: HashMap<ProjectId, Role>,
 }
 
-/// Which projects somebody may see in a list.
+/// Which projects a caller may see in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visible {
     /// All of them.
@@ -141,7 +141,7 @@ impl Authority {
         }
     }
 
-    /// An account that has proved who it is and has no session yet. It opens nothing but itself.
+    /// An account that has proved who it is and has no session yet. It opens only itself.
     pub(super) fn of_newcomer(account: AccountId, address: IpAddr) -> Self {
         Self {
             actor: Self::account_actor(account, address, Origin::Dashboard),
@@ -164,7 +164,7 @@ impl Authority {
         }
     }
 
-    /// When it ends by itself. Nothing it makes may go on opening doors after that.
+    /// When it expires. Nothing it makes may grant access after that.
     pub(super) const fn ends_at(&self) -> Option<Timestamp> {
         self.ends_at
     }
@@ -182,7 +182,7 @@ impl Authority {
         }
     }
 
-    /// What this somebody may do in a project, for pages that show only what is open.
+    /// What the caller may do in a project, for pages that show only what is open.
     pub fn role_in(&self, project: ProjectId) -> Option<KeyRole> {
         match &self.access {
             Access::Everything => Some(KeyRole::Owner),

@@ -27,12 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Rows read at once where a whole list is needed.
 const BATCH: u32 = 200;
 
-/// A change under way. Dropped without [`Change::commit`], nothing happened.
+/// A change in progress. Dropped without [`Change::commit`], nothing happened.
 pub(super) struct Change<'a> {
     app: &'a Admin,
     permit: MayChange<'a>,
     run: Run,
-    /// Of a project one change is under way at a time: they wait for each other all the same, and so for a connection too
+    /// Of a project one change is in progress at a time: they wait for each other all the same, and so for a connection too
     /// where many wait, which those need who sign in. Of a caller it is one as well, so that a program which sends many at
     /// once keeps neither the owner of its project nor other projects waiting.
     _turn: Turn<'a>,

@@ -1,4 +1,4 @@
-//! What the demo alone needs: an account that nobody has to make, and a session for which nobody has to prove anything.
+//! What the demo alone needs: an account that no one has to make, and a session for which no one has to prove anything.
 //! `serve` names nothing of it (a test of the demo looks), and the demo listens on loopback only.
 
 use gatewright_domain::{
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{Admin, account::visitor::Visitor};
 
-/// The address of the account: in a domain that is nobody's (RFC 2606).
+/// The address of the account: in a domain that is no one's (RFC 2606).
 const EMAIL: &str = "demo@example.com";
 /// What people call it.
 const NAME: &str = "Demo admin";
@@ -40,7 +40,7 @@ pub async fn account(app: &Admin, project: &str) -> Result<Account, ServiceError
     found.ok_or_else(|| ServiceError::not_found("account of the demo"))
 }
 
-/// Sees to it that the account owns the project, which may have been deleted and made anew, or made before there were accounts.
+/// Sees to it that the account owns the project, which may have been deleted and made again, or made before there were accounts.
 pub async fn own(app: &Admin, account: AccountId, project: ProjectId) -> Result<(), ServiceError> {
     let operator = Authority::operator(Origin::System);
     let mut change = Change::begin(app, operator.own(project)?).await?;

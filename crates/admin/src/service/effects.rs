@@ -50,7 +50,7 @@ pub struct Effects {
     pub gateways: Vec<AffectedGateway>,
     /// The users in question: those of the source as it is, or those with grants at the gateway.
     pub users: i64,
-    /// Users of the source under an earlier issuer or subject claim, as whom nobody signs in any more.
+    /// Users of the source under an earlier issuer or subject claim, with which no one can sign in now.
     pub former_users: i64,
     /// The live grants of the users.
     pub live_grants: i64,
@@ -62,7 +62,7 @@ pub struct Effects {
     pub client_secret: Option<SecretFate>,
     /// Whether the gateway would get another URL, which its clients do not know.
     pub changes_url: bool,
-    /// What was found when the provider was asked, that is no error and better known.
+    /// What was found when the provider was asked, that is worth knowing and not an error.
     pub warnings: Vec<Finding>,
 }
 

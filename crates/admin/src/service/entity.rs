@@ -86,7 +86,7 @@ pub(super) trait Stored: Entity + Sync {
     /// Inserts its row.
     fn insert(&self, tx: &mut Tx) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Puts it in the place of what it was `before`, unless that has changed meanwhile.
+    /// Puts it in the place of what it was `before`, unless that has changed in the meantime.
     fn replace(
         &self,
         tx: &mut Tx,

@@ -57,7 +57,7 @@ pub enum ServiceError {
         /// When to come back.
         after: Duration,
     },
-    /// More passwords wait to be checked than is good for anybody.
+    /// More passwords wait to be checked than is good for anyone.
     #[error("too many passwords wait to be checked")]
     Overloaded,
     /// The store failed.
@@ -102,7 +102,7 @@ impl ServiceError {
         .into()
     }
 
-    /// Somebody else changed the same thing at the same moment.
+    /// Someone else changed the same thing at the same moment.
     pub(super) fn changed_meanwhile() -> Self {
         Self::conflict("Someone else changed this at the same moment. Read it again and repeat the change.")
     }

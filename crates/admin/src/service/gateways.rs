@@ -71,7 +71,7 @@ pub(super) fn check(app: &Admin, new: NewGateway) -> Result<(GatewayFields, Auth
     fields.check()
 }
 
-/// Creates a gateway in a change under way.
+/// Creates a gateway in a change in progress.
 pub(super) async fn create_in(
     change: &mut Change<'_>,
     project: ProjectId,
@@ -148,7 +148,7 @@ pub async fn update(
     change.finish(done).await
 }
 
-/// The same in a change under way.
+/// The same in a change in progress.
 pub(super) async fn update_in(
     change: &mut Change<'_>,
     project: ProjectId,
@@ -203,7 +203,7 @@ pub(crate) async fn delete(
     change.finish(done).await
 }
 
-/// The same in a change under way.
+/// The same in a change in progress.
 pub(super) async fn delete_in(
     change: &mut Change<'_>,
     project: ProjectId,

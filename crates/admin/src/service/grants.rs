@@ -16,7 +16,7 @@ use super::{
 };
 use crate::Admin;
 
-/// Live grants of somebody, newest first. The caller has checked who asks and that there is such a holder.
+/// Live grants of someone, newest first. The caller has checked who asks and that there is such a holder.
 pub(super) async fn list(
     app: &Admin,
     tx: &mut Tx,
@@ -27,7 +27,7 @@ pub(super) async fn list(
     Ok(rows::list_of(tx, project, holder, app.now(), page).await?)
 }
 
-/// Ends one grant of somebody, in a change of theirs. A grant is ended only under the one who holds it. That its gateway
+/// Ends one grant of someone, in a change of theirs. A grant is ended only under the one who holds it. That its gateway
 /// is inactive is no reason to keep it.
 pub(super) async fn end(
     mut change: Change<'_>,
@@ -57,7 +57,7 @@ pub(super) async fn end(
     change.commit().await
 }
 
-/// Ends all grants of somebody in a change that goes on; how many.
+/// Ends all grants of someone in a change that goes on; how many.
 pub(super) async fn end_all(
     change: &mut Change<'_>,
     project: ProjectId,

@@ -47,7 +47,7 @@ pub(crate) struct NewInvitation {
     pub role: Option<Role>,
 }
 
-/// An invitation that was just made, with its link, which nobody can read again.
+/// An invitation that was just made, with its link, which no one can read again.
 #[derive(Debug)]
 pub(crate) struct CreatedInvitation {
     /// The invitation.
@@ -182,7 +182,7 @@ pub(crate) async fn revoke(
     change.commit().await
 }
 
-/// What a link offers; nothing when it never was one. Accepted by nobody yet.
+/// What a link offers; nothing when it never was one. Accepted by no one yet.
 pub(crate) async fn look(app: &Admin, token: &str) -> Result<Option<Offer>, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     let Some(invitation) = rows::find_by_hash(&mut tx, TokenHash::of(token)).await? else {

@@ -56,7 +56,7 @@ pub(crate) async fn find(
     existing(&mut tx, project, account).await
 }
 
-/// Adds the signed-in administrator of the instance to a project as an owner. Everybody in the project can see it, in the
+/// Adds the signed-in administrator of the instance to a project as an owner. Everyone in the project can see it, in the
 /// list of members and in the audit trail.
 pub(crate) async fn join(
     app: &Admin,
@@ -131,7 +131,7 @@ pub(crate) async fn update(
     Ok((next, person))
 }
 
-/// Removes a member; everybody may remove themselves. Keys belong to the project and stay; grants the account has as a
+/// Removes a member; everyone may remove themselves. Keys belong to the project and stay; grants the account has as a
 /// member end, and fail from the next request on.
 pub(crate) async fn remove(
     app: &Admin,

@@ -1,4 +1,4 @@
-//! A new password for somebody who is locked out: a one-time link, made by whoever has a shell on the machine.
+//! A new password for someone who is locked out: a one-time link, made by someone with a shell on the machine.
 
 use gatewright_domain::{
     account::{Account, AccountStatus, Email},
@@ -36,9 +36,9 @@ pub async fn offer(app: &Admin, email: &str, make_admin: bool) -> Result<Option<
 }
 
 /// Makes a link to set the password of an account, which is enabled where it was disabled and, where that is asked for,
-/// made an administrator of the instance: whoever has a shell here could do all of it to the database. Nothing when there
+/// made an administrator of the instance: anyone who has a shell here could do all of it to the database. Nothing when there
 /// is no such account. Who becomes an administrator with an address that is not proven loses the password at once: it may
-/// be that of whoever opened the invitation first.
+/// be that of the person who opened the invitation first.
 pub async fn offer_fully(app: &Admin, email: &str, make_admin: bool) -> Result<Option<Offer>, ServiceError> {
     let email = Email::check("/email", email)?;
     let authority = Authority::operator(Origin::Cli);
@@ -101,7 +101,7 @@ pub(crate) async fn look(app: &Admin, token: &str) -> Result<Option<Account>, Se
 }
 
 /// Uses a link: sets the password, ends every session of the account, and signs in. It works where the instance takes no
-/// passwords too, because that is when an identity provider that fails locks everybody out.
+/// passwords too, because that is when an identity provider that fails locks everyone out.
 pub(crate) async fn complete(
     app: &Admin,
     visitor: &Visitor,

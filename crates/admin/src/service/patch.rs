@@ -18,7 +18,7 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// The value after the change; `Clear` gives the default.
+    /// The value after the change; `Clear` means the default.
     pub fn over(self, current: &T) -> T
     where
         T: Clone + Default,
@@ -26,7 +26,7 @@ impl<T> Patch<T> {
         self.over_or(current, T::default())
     }
 
-    /// The value after the change; `Clear` gives `default`.
+    /// The value after the change; `Clear` means `default`.
     pub fn over_or(self, current: &T, default: T) -> T
     where
         T: Clone,

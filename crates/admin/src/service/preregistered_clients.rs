@@ -79,7 +79,7 @@ pub(crate) struct SecretRotation {
     pub overlap_seconds: Option<u32>,
 }
 
-/// A client with the secret that was just made for it, which nobody can read again.
+/// A client with the secret that was just made for it, which no one can read again.
 #[derive(Debug)]
 pub(crate) struct WithSecret {
     /// The client.

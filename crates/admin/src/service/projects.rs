@@ -55,7 +55,7 @@ pub async fn create(app: &Admin, authority: &Authority, new: NewProject) -> Resu
         updated_at: change.now,
     };
     change.create(&project, Vec::new()).await?;
-    // Whoever makes a project as a person owns it; a key belongs to nobody who could.
+    // Anyone who makes a project as a person owns it; a key belongs to no one who could.
     if let Ok(me) = authority.oneself() {
         let owner = Member {
             project_id: project.id,
@@ -150,7 +150,7 @@ pub(crate) struct Deletion {
     pub grants: HeldGrants,
 }
 
-/// What would go with a project, for whoever is about to delete it.
+/// What would go with a project, for anyone who is about to delete it.
 pub(crate) async fn deletion(
     app: &Admin,
     authority: &Authority,

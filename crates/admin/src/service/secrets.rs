@@ -100,7 +100,7 @@ pub(crate) async fn create(
     change.finish(secret).await
 }
 
-/// Stores a secret in a change under way.
+/// Stores a secret in a change in progress.
 pub(super) async fn create_in(
     change: &mut Change<'_>,
     project: ProjectId,
@@ -121,7 +121,7 @@ pub(super) async fn create_in(
     Ok(secret)
 }
 
-/// What is no error about a secret and better known: it crosses a network that is not this machine's as it is.
+/// What is worth knowing about a secret and not an error: it crosses a network that is not this machine's as it is.
 pub(crate) fn warnings(secret: &StoredSecret) -> Vec<Finding> {
     let is_open =
         |origin: &str| Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url));
@@ -193,7 +193,7 @@ pub(crate) async fn update(
     change.finish(secret).await
 }
 
-/// The same in a change under way.
+/// The same in a change in progress.
 pub(super) async fn update_in(
     change: &mut Change<'_>,
     project: ProjectId,
@@ -259,7 +259,7 @@ pub(crate) async fn delete(
     change.finish(deleted).await
 }
 
-/// The same in a change under way.
+/// The same in a change in progress.
 pub(super) async fn delete_in(
     change: &mut Change<'_>,
     project: ProjectId,
@@ -271,7 +271,7 @@ pub(super) async fn delete_in(
     change.delete(&secret, Vec::new()).await
 }
 
-/// The same when its name was typed, so that nobody deletes the wrong one.
+/// The same when its name was typed, so that no one deletes the wrong one.
 pub(crate) async fn delete_confirmed(
     app: &Admin,
     authority: &Authority,

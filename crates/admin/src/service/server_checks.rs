@@ -37,11 +37,11 @@ use crate::{Admin, directory::ServerEntry, relying_party::check::Finding};
 
 /// A page waits so long for what a server shows, and a check at least.
 const LOOK: Duration = Duration::from_secs(8);
-/// Whoever saves a server waits less: the check can be repeated.
+/// Anyone who saves a server waits less: the check can be repeated.
 const SAVE: Duration = Duration::from_secs(4);
 /// A check that someone asked for waits as long as a request to the server may take, but no longer than this.
 const CHECK_MAX: Duration = Duration::from_secs(30);
-/// A page that is loaded anew shows what was seen this moment.
+/// A page that is loaded again shows what was seen this moment.
 const STILL_NEW: Duration = Duration::from_secs(10);
 /// What was seen longer ago says nothing any more.
 const KEPT_FOR: Duration = Duration::from_hours(1);

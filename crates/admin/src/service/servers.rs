@@ -60,7 +60,7 @@ pub struct NewServer {
     #[schema(minimum = 100, maximum = 600_000)]
     #[serde(default)]
     pub timeout_ms: Option<u32>,
-    /// How often a request that surely was not processed is tried again; 1 when left out.
+    /// How often a request that certainly was not processed is tried again; 1 when left out.
     #[schema(maximum = 5)]
     #[serde(default)]
     pub retries: Option<u8>,
@@ -120,7 +120,7 @@ pub struct ServerPatch {
 pub struct Saved {
     /// The server.
     pub server: Server,
-    /// What was found when it was asked, that is no error and better known.
+    /// What was found when it was asked, that is worth knowing and not an error.
     pub warnings: Vec<Finding>,
 }
 
@@ -399,7 +399,7 @@ pub(crate) async fn delete(
     change.finish(deleted).await
 }
 
-/// The same in a change under way.
+/// The same in a change in progress.
 pub(super) async fn delete_in(
     change: &mut Change<'_>,
     project: ProjectId,

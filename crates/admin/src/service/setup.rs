@@ -1,4 +1,4 @@
-//! The first account of an instance, with its first project: by a one-time link, or by somebody with a shell. There is
+//! The first account of an instance, with its first project: by a one-time link, or by someone with a shell. There is
 //! exactly one, however many try at once on however many replicas.
 
 use gatewright_domain::{
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{Admin, account::visitor::Visitor};
 
-/// What the project is called when nobody names it.
+/// What the project is called when no one names it.
 const DEFAULT_PROJECT: &str = "Default project";
 
 /// The first account and its project.
@@ -36,7 +36,7 @@ pub struct NewInstance {
     pub email: String,
     /// What people call the account; the part of the address before the `@` when empty.
     pub name: String,
-    /// Its password. May be left out where the instance takes none, and by somebody with a shell, who can make a link to set
+    /// Its password. May be left out where the instance takes none, and by someone with a shell, who can make a link to set
     /// one.
     pub password: Option<Secret>,
     /// The first project.
@@ -63,14 +63,14 @@ pub struct MadeInstance {
     pub project: ProjectId,
 }
 
-/// Whether nobody has made the first account yet.
+/// Whether no one has made the first account yet.
 async fn is_needed(app: &Admin) -> Result<bool, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     Ok(!rows::has_first(&mut tx).await?)
 }
 
 /// Whether there is no account at all: neither the first one nor, made by invitation with a key, any other.
-pub(crate) async fn has_nobody(app: &Admin) -> Result<bool, ServiceError> {
+pub(crate) async fn has_no_account(app: &Admin) -> Result<bool, ServiceError> {
     if !is_needed(app).await? {
         return Ok(false);
     }
@@ -82,7 +82,7 @@ pub(crate) async fn has_nobody(app: &Admin) -> Result<bool, ServiceError> {
     Ok(rows::list(&mut tx, &one).await?.items.is_empty())
 }
 
-/// A new setup link, to be shown to whoever started the process; nothing once there is a first account. Links of other
+/// A new setup link, to be shown to the person who started the process; nothing once there is a first account. Links of other
 /// replicas and earlier starts stay good until they run out or one of them is used.
 pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
     if !is_needed(app).await? {
@@ -102,7 +102,7 @@ pub async fn offer(app: &Admin) -> Result<Option<String>, ServiceError> {
     Ok(Some(format!("{}/account/setup/{token}", app.config.public_url())))
 }
 
-/// What became of a setup link. Taken by nobody yet.
+/// What became of a setup link. Taken by no one yet.
 pub(crate) async fn look(app: &Admin, token: &str) -> Result<SetupState, ServiceError> {
     let mut tx = app.store.read(before_sign_in()).await?;
     if rows::has_first(&mut tx).await? {
@@ -138,7 +138,7 @@ pub(crate) async fn complete(
     Ok(begun)
 }
 
-/// Makes the first account and project for somebody with a shell on the machine; nothing when there is a first account.
+/// Makes the first account and project for someone with a shell on the machine; nothing when there is a first account.
 pub async fn by_operator(app: &Admin, new: NewInstance) -> Result<Option<MadeInstance>, ServiceError> {
     if !is_needed(app).await? {
         return Ok(None);
@@ -224,7 +224,7 @@ async fn prepare(app: &Admin, new: NewInstance, needs_password: bool) -> Result<
 
 async fn make(change: &mut Change<'_>, prepared: &Prepared) -> Result<(), ServiceError> {
     let (account, project, now) = (&prepared.account, &prepared.project, change.now);
-    // First of all: whoever comes second goes no further.
+    // First of all: the second to come goes no further.
     if !rows::claim_first(&mut change.tx, account.id, now).await? {
         return Err(used());
     }
@@ -269,7 +269,7 @@ fn usable(state: SetupState) -> Result<(), ServiceError> {
 
 fn used() -> ServiceError {
     ServiceError::conflict(
-        "This instance has its first account already, so no other was made. Sign in; if nobody can, run `gatewright admin \
+        "This instance has its first account already, so no other was made. Sign in; if no one can, run `gatewright admin \
          reset-password` on the machine.",
     )
 }

@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// An address that is longer is nobody's, and need not be counted in full.
+/// An address that is longer is no one's, and need not be counted in full.
 const MAX_TYPED: usize = 254;
 
-/// Why somebody was not signed in.
+/// Why a person was not signed in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignInError {
     /// No such account, or another password; which of the two is not told.

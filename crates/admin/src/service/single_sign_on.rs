@@ -1,4 +1,4 @@
-//! Signing in as an administrator at the identity provider of the instance. Who somebody is there is (issuer, `sub`); their
+//! Signing in as an administrator at the identity provider of the instance. Who someone is there is (issuer, `sub`); their
 //! verified address only says which account that is, once.
 
 pub(crate) mod provider;
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{Admin, account::visitor::Visitor, next};
 
-/// Why somebody was not signed in.
+/// Why a person was not signed in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SingleSignOnError {
     /// The provider, or what came from it.
@@ -29,11 +29,11 @@ pub(crate) enum SingleSignOnError {
     /// The provider does not say, by `email_verified: true`, that it has verified the address.
     #[error("the provider vouches for no e-mail address of this person")]
     NoVerifiedAddress,
-    /// Nobody has invited this address, and its domain opens no account.
-    #[error("nobody has invited this address, and its domain opens no account")]
+    /// No one has invited this address, and its domain opens no account.
+    #[error("no one has invited this address, and its domain opens no account")]
     NotInvited,
-    /// The account of this address signs in at the provider as somebody else: the address has changed hands.
-    #[error("the account of this address belongs to somebody else at the provider")]
+    /// The account of this address signs in at the provider as someone else: the address has changed hands.
+    #[error("the account of this address belongs to someone else at the provider")]
     AnotherPerson,
     /// An administrator has disabled the account.
     #[error("the account is disabled")]
@@ -49,7 +49,7 @@ impl From<StoreError> for SingleSignOnError {
     }
 }
 
-/// Somebody who has signed in.
+/// Someone who has signed in.
 #[derive(Debug)]
 pub(crate) struct Finished {
     /// The session.
@@ -74,7 +74,7 @@ pub(crate) async fn begin(
     Ok(provider::begin(app, next::safe_path(next_path)).await?)
 }
 
-/// `Set-Cookie` that ends what was under way, for every answer of the callback.
+/// `Set-Cookie` that ends what was in progress, for every answer of the callback.
 pub(crate) fn forget(app: &Admin) -> HeaderValue {
     provider::forget(app)
 }
@@ -101,7 +101,7 @@ pub(crate) async fn finish(
     }
 }
 
-/// Why an answer that the provider had the browser post signs nobody in.
+/// Why an answer that the provider had the browser post signs no one in.
 pub(crate) async fn posted(app: &Admin, form: &str) -> SingleSignOnError {
     provider::posted(app, form).await.into()
 }
@@ -128,7 +128,7 @@ async fn admit(
     Ok(begun)
 }
 
-/// The account of somebody who comes for the first time: the one of their verified address, or a new one where they are
+/// The account of someone who comes for the first time: the one of their verified address, or a new one where they are
 /// expected.
 async fn link(
     app: &Admin,
@@ -153,7 +153,7 @@ async fn link(
             return Err(SingleSignOnError::AnotherPerson);
         }
         Some(account) => {
-            // Whoever had the link of an invitation could make this account and give it a password. The provider knows
+            // Anyone who had the link of an invitation could make this account and give it a password. The provider knows
             // better whose address it is: what was set before goes, with other accounts of the address.
             let epoch = rows::forget_password(tx, account.id, now).await?;
             if account_address::prove(tx, account.id, now).await? {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::account::Accounts;
 
-/// Changes of administrators under way at once. They wait for each other at the revision, so more of them only hold what
+/// Changes of administrators in progress at once. They wait for each other at the revision, so more of them only hold what
 /// others need.
 const CHANGES_AT_ONCE: usize = 4;
 

@@ -56,7 +56,7 @@ pub(crate) struct ToolCall {
     pub arguments: Map<String, Value>,
     /// For whom: the id of a user (`usr_…`) of the gateway's User Source, in the mode *Project members* the account of a
     /// member (`acc_…`), in Headers mode the user id as a client would send it. Left out, an account calls as itself; an
-    /// API key belongs to nobody and must say.
+    /// API key belongs to no one and must say.
     #[serde(default)]
     pub user: Option<String>,
 }
@@ -94,7 +94,7 @@ pub(crate) async fn offered(
     listed.map_err(|why| ServiceError::conflict(why.to_string()))
 }
 
-/// Calls a tool. What the tool makes of it is no error here.
+/// Calls a tool. What the tool makes of it is not an error here.
 pub(crate) async fn call(
     app: &Arc<Admin>,
     authority: &Authority,

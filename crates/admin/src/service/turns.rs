@@ -50,7 +50,7 @@ struct Table {
     clean_at: usize,
 }
 
-/// A turn, given back when it is dropped.
+/// A turn, returned when it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     _of_all: SemaphorePermit<'a>,

@@ -47,7 +47,7 @@ use gatewright_store::{
 pub struct Saved {
     /// The source.
     pub source: UserSource,
-    /// What the provider was found to do that is no error and better known. Empty when it was not asked.
+    /// What the provider was found to do that is worth knowing and not an error. Empty when it was not asked.
     pub warnings: Vec<Finding>,
 }
 
@@ -230,7 +230,7 @@ pub(super) async fn judge(
 }
 
 impl Judged {
-    /// What it becomes over what is stored now; and whether that is another row. While the provider was asked, somebody else
+    /// What it becomes over what is stored now; and whether that is another row. While the provider was asked, someone else
     /// may have edited it, or a sign-in may have noted something about its secret.
     fn over(&self, present: &UserSource) -> Result<(UserSource, bool), ServiceError> {
         let changes_row = self.next != self.seen;
@@ -324,7 +324,7 @@ pub(crate) async fn delete(
     change.finish(done).await
 }
 
-/// The same in a change under way.
+/// The same in a change in progress.
 pub(super) async fn delete_in(
     change: &mut Change<'_>,
     project: ProjectId,
@@ -366,7 +366,7 @@ async fn held(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<UserS
     UserSource::found(rows::find_and_hold(tx, project, id).await?)
 }
 
-/// Asks the provider; gives what it was found to do that is better known.
+/// Asks the provider; returns what it was found to do that is worth knowing.
 async fn ask_provider(app: &Admin, source: &mut UserSource) -> Result<Vec<Finding>, ServiceError> {
     let candidate = Candidate {
         issuer: &source.issuer,

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_comes_second_sees_company_also_when_the_first_is_gone() {
+    fn the_second_to_come_sees_company_also_when_the_first_has_left() {
         let folder = tempfile::tempdir().unwrap();
         let first = announce(folder.path()).unwrap();
         assert!(!first.has_company);

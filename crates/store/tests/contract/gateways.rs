@@ -244,7 +244,7 @@ async fn a_slug_has_a_holder(world: World) {
     let shouted = gateway.slug.to_uppercase();
     assert_eq!(
         look!(world, tx => gateway::holder_of_slug(tx, "never-used")),
-        SlugHolder::Nobody
+        SlugHolder::NoOne
     );
     assert_eq!(
         look!(world, tx => gateway::holder_of_slug(tx, &shouted)),

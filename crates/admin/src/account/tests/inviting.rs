@@ -54,7 +54,7 @@ async fn a_newcomer_accepts_once_and_becomes_a_member_of_that_role() {
 }
 
 #[tokio::test]
-async fn somebody_else_cannot_accept_and_the_invited_account_can() {
+async fn another_account_cannot_accept_and_the_invited_account_can() {
     let world = World::new().await;
     let eve = world.member("eve@example.com", Role::Viewer).await;
     let token = world.invite("grace@example.com", Role::Owner).await.unwrap();

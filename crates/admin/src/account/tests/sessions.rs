@@ -149,7 +149,7 @@ async fn a_changed_role_ends_sessions_and_acts_on_the_next_request() {
     assert!(world.session(&grace.token).await.is_none());
     let grace = world.sign_in("grace@example.com", PASSWORD).await.unwrap();
     let as_grace = world.authority(&grace.token).await;
-    // Nobody promotes themselves.
+    // No one promotes themselves.
     let promoted = members::update(
         world.app(),
         &as_grace,

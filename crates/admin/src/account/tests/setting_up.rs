@@ -95,7 +95,7 @@ async fn a_setup_link_runs_out_after_a_day() {
     assert_eq!(setup::look(&test.app, &token).await.unwrap(), SetupState::Unknown);
     let late = setup::complete(&test.app, &visitor(0), &token, new_instance(OWNER)).await;
     assert!(matches!(late, Err(ServiceError::NotFound { .. })));
-    assert!(setup::has_nobody(&test.app).await.unwrap());
+    assert!(setup::has_no_account(&test.app).await.unwrap());
 }
 
 #[tokio::test]

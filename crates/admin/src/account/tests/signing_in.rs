@@ -69,7 +69,7 @@ async fn failures_are_one_row_per_network_and_five_minutes() {
 }
 
 #[tokio::test]
-async fn guessing_ends_and_locks_nobody_out_of_where_they_are_at_home() {
+async fn guessing_is_stopped_and_locks_no_one_out_of_where_they_are_at_home() {
     let world = World::new().await;
     world.sign_in(OWNER, PASSWORD).await.unwrap();
     let mut limited = 0;

@@ -1,4 +1,4 @@
-//! Addresses that are not proven: whoever holds the link of an invitation chooses a password, and gets that project and no
+//! Addresses that are not proven: anyone who holds the link of an invitation chooses a password, and gets that project and no
 //! other.
 
 use gatewright_domain::{
@@ -94,7 +94,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn whoever_came_first_gets_nothing_of_a_second_project_nor_the_second_of_the_first() {
+async fn the_first_to_come_gets_nothing_of_a_second_project_nor_the_second_of_the_first() {
     let world = World::new().await;
     let other = world.other_project().await;
     let first = world.member(ADDRESS, Role::Owner).await;
@@ -200,7 +200,7 @@ async fn no_project_takes_over_a_proven_account_or_lets_in_a_disabled_one() {
     let other = world.other_project().await;
     let proven = world.member("alan@example.com", Role::Viewer).await;
     world.prove(&proven, PASSWORD).await;
-    // A project that invites the address of somebody else and keeps the link gets no account of theirs.
+    // A project that invites the address of someone else and keeps the link gets no account of theirs.
     let token = world.invite_to(other, "alan@example.com").await;
     let refused = world.newcomer(&token, OTHER_PASSWORD).await;
     assert!(matches!(refused, Err(ServiceError::Conflict(_))));
@@ -241,7 +241,7 @@ async fn accounts_of_an_address_are_few_and_the_operator_is_told_of_them() {
 }
 
 #[tokio::test]
-async fn whoever_shares_an_address_guesses_at_its_passwords_from_nowhere() {
+async fn an_account_that_shares_an_address_guesses_at_its_passwords_from_nowhere() {
     let world = World::new().await;
     let other = world.other_project().await;
     world.member(ADDRESS, Role::Viewer).await;

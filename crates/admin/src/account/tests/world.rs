@@ -33,7 +33,7 @@ pub(super) fn page() -> PageRequest {
     }
 }
 
-/// Somebody who comes from an address of this number, without a cookie.
+/// Someone who comes from an address of this number, without a cookie.
 pub(super) fn visitor(number: u8) -> Visitor {
     Visitor {
         address: IpAddr::from([203, 0, number, 7]),
@@ -90,7 +90,7 @@ impl World {
         account_sessions::find(self.app(), token).await.unwrap()
     }
 
-    /// What somebody may do at this moment, who must be signed in.
+    /// What someone may do at this moment, who must be signed in.
     pub(super) async fn authority(&self, token: &Secret) -> Authority {
         let session = self.session(token).await.expect("a live session");
         Authority::of_session(&session, visitor(0).address, Origin::Dashboard)

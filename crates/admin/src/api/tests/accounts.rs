@@ -43,7 +43,7 @@ async fn a_session_opens_the_api_from_pages_of_ours_only() {
         .with(Method::PATCH, &path, None, &old, renamed())
         .await
         .expect(200);
-    // A forged cookie is nobody's, and beside a key it does not count.
+    // A forged cookie is no one's, and beside a key it does not count.
     let forged = [
         ("cookie", "gatewright-session=forged"),
         ("sec-fetch-site", "same-origin"),
@@ -82,7 +82,7 @@ async fn members_are_invited_changed_and_removed_by_owners() {
         format!("{members}/{}", of("grace@example.com")),
     );
     let to = |role: &str| Some(json!({"role": role}));
-    // An admin changes nobody, least of all herself.
+    // An admin changes no one, least of all herself.
     for path in [&ada_path, &grace_path] {
         grace
             .send(&bench, Method::PATCH, path, to("owner"))

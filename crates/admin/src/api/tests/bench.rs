@@ -364,7 +364,7 @@ impl Tenant {
         self.id.parse().unwrap()
     }
 
-    /// A source that nobody has asked the provider about; its id.
+    /// A source that no one has asked the provider about; its id.
     pub(super) async fn source(&self, bench: &Bench, name: &str) -> String {
         let answer = bench
             .post(&self.admin, &self.path("user-sources"), new_source(name))

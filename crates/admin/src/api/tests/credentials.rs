@@ -12,7 +12,7 @@ use super::{
     people::{self, Browser},
 };
 
-/// Who gets the credential; everybody else is refused.
+/// Who gets the credential; everyone else is refused.
 type Holders = &'static [Who];
 
 /// Every operation whose answer holds a credential, with the member that is one.
@@ -171,7 +171,7 @@ async fn every_answer_with_a_credential_is_known() {
     assert_eq!(doubtful, BTreeSet::new(), "are these credentials?");
 }
 
-/// A project with what the operations need, and everybody who asks.
+/// A project with what the operations need, and everyone who asks.
 struct World {
     bench: Bench,
     acme: Tenant,

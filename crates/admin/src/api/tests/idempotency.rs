@@ -223,7 +223,7 @@ async fn create_as(bench: &Bench, person: &Browser, path: &str, new: Value) -> A
 }
 
 #[tokio::test]
-async fn whoever_may_no_longer_create_gets_no_answer_again() {
+async fn a_caller_that_may_no_longer_create_gets_no_answer_again() {
     let bench = Bench::new().await;
     let (ada, project) = people::first(&bench).await;
     let grace = people::invited(&bench, &ada, &project, "grace@example.com", "owner").await;

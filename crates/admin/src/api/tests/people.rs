@@ -70,7 +70,7 @@ pub(super) async fn first(bench: &Bench) -> (Browser, String) {
     (browser, project)
 }
 
-/// Somebody whom an owner has invited and who has accepted.
+/// Someone whom an owner has invited and who has accepted.
 pub(super) async fn invited(
     bench: &Bench,
     owner: &Browser,
@@ -87,7 +87,7 @@ pub(super) async fn invited(
     accepted(bench, &made.text("link")).await
 }
 
-/// Accepts an invitation as somebody who has no account yet.
+/// Accepts an invitation as someone who has no account yet.
 pub(super) async fn accepted(bench: &Bench, link: &str) -> Browser {
     let token = link.rsplit('/').next().unwrap();
     let password = Secret::new(PASSWORD);
@@ -97,7 +97,7 @@ pub(super) async fn accepted(bench: &Bench, link: &str) -> Browser {
     Browser::of(&begun)
 }
 
-/// Signs in again with the password that everybody has here.
+/// Signs in again with the password that everyone has here.
 pub(super) async fn signed_in(bench: &Bench, email: &str) -> Browser {
     let begun = sign_in::with_password(&bench.app, &visitor(), email, &Secret::new(PASSWORD))
         .await

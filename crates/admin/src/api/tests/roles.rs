@@ -224,7 +224,7 @@ async fn each_operation_is_open_to_its_roles_and_to_no_other() {
         let filled = filled.strip_prefix("/api/v1").unwrap();
         let body = operation.get("requestBody").map(|_| json!({}));
         for (who, key) in callers {
-            // A version that never was: whoever comes past the role check is stopped here, so that nothing changes.
+            // A version that never was: anyone who comes past the role check is stopped here, so that nothing changes.
             let headers = [("if-match", "\"1\"")];
             let answer = bench
                 .with(method.clone(), filled, Some(key), &headers, body.clone())

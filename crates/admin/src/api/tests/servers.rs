@@ -1,4 +1,4 @@
-//! Servers are asked when they are saved, and whenever somebody wants to see them.
+//! Servers are asked when they are saved, and whenever someone wants to see them.
 
 use serde_json::json;
 

@@ -108,7 +108,7 @@ async fn an_attempt_is_found_by_its_reference_and_tells_what_happened() {
 }
 
 #[tokio::test]
-async fn nobody_of_another_project_finds_an_attempt() {
+async fn no_one_of_another_project_finds_an_attempt() {
     let bench = Bench::new().await;
     let (acme, other) = (bench.tenant("Acme").await, bench.tenant("Other").await);
     let source = acme.source(&bench, "Okta").await;

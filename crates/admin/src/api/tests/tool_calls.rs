@@ -219,7 +219,7 @@ async fn only_administrators_of_the_project_call_and_only_for_its_own_users() {
 }
 
 #[tokio::test]
-async fn what_its_users_cannot_do_nobody_does_in_their_name() {
+async fn what_its_users_cannot_do_no_one_does_in_their_name() {
     let place = Place::new().await;
     let (bench, acme) = (&place.bench, &place.acme);
     let calls = place.calls();

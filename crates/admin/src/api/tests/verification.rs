@@ -23,7 +23,7 @@ struct Provider {
 }
 
 impl Provider {
-    /// Serves for as long as the test runs; gives the issuer.
+    /// Serves for as long as the test runs; returns the issuer.
     async fn serve(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());

@@ -15,7 +15,7 @@ use crate::{
     dashboard::{error::PageError, form::Asked, session::InProject},
 };
 
-/// GET `/projects/{project}/audit/export`. What the API gives to a key, for those who are signed in.
+/// GET `/projects/{project}/audit/export`. What the API sends to a key, for those who are signed in.
 pub(super) async fn download(
     State(app): State<Arc<Admin>>,
     place: InProject,

@@ -111,9 +111,9 @@ struct ClientsPage {
     methods: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// What a page shows besides the lists.
+/// What a page shows in addition to the lists.
 #[derive(Default)]
-struct Besides {
+struct Extras {
     cursor: Option<String>,
     made: Option<Made>,
     action_form: Form,
@@ -126,11 +126,11 @@ pub(super) async fn show(
     place: InProject,
     asked: Asked,
 ) -> Result<Response, PageError> {
-    let besides = Besides {
+    let extras = Extras {
         cursor: asked.text("cursor").map(str::to_owned),
-        ..Besides::default()
+        ..Extras::default()
     };
-    render(&app, &place, besides).await
+    render(&app, &place, extras).await
 }
 
 /// POST `…/clients/block`.
@@ -174,20 +174,20 @@ pub(super) async fn register(
         jwks: None,
     };
     let (authority, project) = (&place.visit.authority, place.project.id);
-    let besides = match preregistered::create(&app, authority, project, id, new).await {
-        Ok(made) => Besides {
+    let extras = match preregistered::create(&app, authority, project, id, new).await {
+        Ok(made) => Extras {
             made: Some(shown_once(made)),
-            ..Besides::default()
+            ..Extras::default()
         },
         Err(error) => {
             let fields = ["name", "redirect_uris", "token_endpoint_auth_method"];
-            Besides {
+            Extras {
                 form: Some(Form::refused(&posted, &fields, &[], error)?),
-                ..Besides::default()
+                ..Extras::default()
             }
         }
     };
-    render(&app, &place, besides).await
+    render(&app, &place, extras).await
 }
 
 /// POST `…/registered-clients/{client}/secret`: a new secret; the old one goes on working for a day.
@@ -197,11 +197,11 @@ pub(super) async fn rotate(State(app): State<Arc<Admin>>, place: InProject) -> R
     let rotation = SecretRotation::default();
     let made =
         preregistered::rotate_secret(&app, authority, project, id, client, rotation, &IfMatch::Any).await?;
-    let besides = Besides {
+    let extras = Extras {
         made: Some(shown_once(made)),
-        ..Besides::default()
+        ..Extras::default()
     };
-    render(&app, &place, besides).await
+    render(&app, &place, extras).await
 }
 
 /// POST `…/registered-clients/{client}/delete`.
@@ -238,29 +238,29 @@ async fn refused(
     posted: &Posted,
     error: ServiceError,
 ) -> Result<Response, PageError> {
-    let besides = Besides {
+    let extras = Extras {
         action_form: Form::refused(posted, &[], &[], error)?,
-        ..Besides::default()
+        ..Extras::default()
     };
-    render(app, place, besides).await
+    render(app, place, extras).await
 }
 
-async fn render(app: &Admin, place: &InProject, besides: Besides) -> Result<Response, PageError> {
+async fn render(app: &Admin, place: &InProject, extras: Extras) -> Result<Response, PageError> {
     let id: GatewayId = place.id("gateway", "gateway")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
     let page_of = |after, limit| PageRequest { after, limit };
     let gateway: Gateway = gateways::find(app, authority, project, id).await?;
-    let request = page_of(besides.cursor.clone(), ON_A_PAGE);
+    let request = page_of(extras.cursor.clone(), ON_A_PAGE);
     let clients = service::list(app, authority, project, id, &request).await?;
     let blocked = service::list_blocked(app, authority, project, id, &page_of(None, OTHERS)).await?;
     let registered = preregistered::list(app, authority, project, id, &page_of(None, OTHERS)).await?;
     let now = app.now();
     let path = place.path(&format!("/gateways/{id}"));
-    let form = besides
+    let form = extras
         .form
         .unwrap_or_else(|| Form::with([("token_endpoint_auth_method", "none")]));
-    let status = if besides.action_form.is_refused() {
-        besides.action_form.status()
+    let status = if extras.action_form.is_refused() {
+        extras.action_form.status()
     } else {
         form.status()
     };
@@ -280,14 +280,14 @@ async fn render(app: &Admin, place: &InProject, besides: Besides) -> Result<Resp
             settings: gateway.settings,
             is_oauth: gateway.authentication.is_oauth(),
             may_change: place.may_change(),
-            made: besides.made,
-            action_form: besides.action_form,
+            made: extras.made,
+            action_form: extras.action_form,
             clients: clients
                 .items
                 .into_iter()
                 .map(|client| client_row(client, now))
                 .collect(),
-            first: besides.cursor.map(|_| format!("{path}/clients")),
+            first: extras.cursor.map(|_| format!("{path}/clients")),
             next: clients.next.map(|next| format!("{path}/clients?cursor={next}")),
             blocked: blocked.items.into_iter().map(blocked_row).collect(),
             registered: registered.items.into_iter().map(registered_row).collect(),

@@ -150,7 +150,7 @@ struct ConnectPage {
     tabs: Vec<Tab>,
     client: Client,
     setup: ClientSetup,
-    /// Why the chosen client is turned away here, if it is.
+    /// Why the chosen client is refused here, if it is.
     turned_away: Option<&'static str>,
     key_placeholder: &'static str,
     user_placeholder: &'static str,
@@ -158,12 +158,12 @@ struct ConnectPage {
 }
 
 impl ConnectPage {
-    /// Whether whoever looks makes keys.
+    /// Whether the viewer makes keys.
     fn may_make_keys(&self) -> bool {
         self.role == Role::Owner
     }
 
-    /// Whether whoever looks calls tools.
+    /// Whether the viewer calls tools.
     fn may_try(&self) -> bool {
         self.role >= Role::Admin
     }

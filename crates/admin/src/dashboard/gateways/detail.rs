@@ -86,7 +86,7 @@ struct DetailPage {
     status: Badge,
     mode: &'static str,
     source: Option<Source>,
-    /// "12 users, 14 sessions"; nothing where nobody is signed in.
+    /// "12 users, 14 sessions"; nothing where no one is signed in.
     signed_in: Option<String>,
     /// The same for sessions that sleep while the gateway is inactive.
     asleep: Option<String>,

@@ -1,4 +1,4 @@
-//! The form of a gateway that is put aside while somebody connects an identity provider. It travels in the address, so that
+//! The form of a gateway that is put aside while someone connects an identity provider. It travels in the address, so that
 //! nothing is kept on the server, a page can be loaded again, and every replica can show the next one. There is nothing
 //! secret in it. Anyone can write such an address, so the form says where its values came from, and whom the gateway trusts
 //! does not travel.

@@ -151,7 +151,7 @@ async fn find(app: &Admin, place: &InProject) -> Result<Gateway, PageError> {
     Ok(service::find(app, &place.visit.authority, place.project.id, id).await?)
 }
 
-/// Whether anybody but the administrators notices the change.
+/// Whether anyone but the administrators notices the change.
 const fn is_felt(effects: &Effects) -> bool {
     effects.changes_url || (effects.ends_sessions && effects.sessions() > 0)
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// The value of a choice that leaves nothing out.
 pub(super) const ALL: &str = "all";
-/// The value of a choice that goes by what is ticked.
+/// The value of a choice that depends on what is ticked.
 pub(super) const CHOSEN: &str = "chosen";
 
 /// The value of a box that is ticked.

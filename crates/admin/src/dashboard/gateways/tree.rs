@@ -1,4 +1,4 @@
-//! What there is to choose from, by server: tools, prompts, or resources. A server is asked for them when somebody opens it
+//! What there is to choose from, by server: tools, prompts, or resources. A server is asked for them when someone opens it
 //! or looks for something; a page shows a bounded number of them, and what is chosen elsewhere is carried along unseen.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -78,7 +78,7 @@ pub(super) struct Tree {
     pub(super) is_folded: bool,
 }
 
-/// What is done in a tree besides saving.
+/// What is done in a tree apart from saving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Shows what a server has, after so many of them.

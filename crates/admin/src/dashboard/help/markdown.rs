@@ -72,7 +72,7 @@ pub(super) fn render(text: &str, place: impl Fn(&str) -> Option<String>) -> Docu
     Document { title, html }
 }
 
-/// Gives each heading its name to link to; gives the text of the first.
+/// Gives each heading its name to link to; returns the text of the first.
 fn name_headings(events: &mut [Event<'_>]) -> String {
     let mut title = None;
     for place in 0..events.len() {

@@ -1,6 +1,6 @@
 //! `/help`: the user guide, rendered from the Markdown of `docs/`, so that it matches the version that runs and needs no
 //! network. It is open to everyone, because people who cannot sign in need it too. Of this instance it says the public URL,
-//! which whoever reads the page has just asked: addresses in the guide can be copied as they are.
+//! which anyone who reads the page has just asked: addresses in the guide can be copied as they are.
 
 mod markdown;
 

@@ -154,7 +154,7 @@ async fn change(
     flash: Flash,
 ) -> Result<Response, PageError> {
     match service::update(app, &visit.authority, id, patch, &IfMatch::Any).await {
-        // Whoever stops being an administrator has no page here any more.
+        // Anyone who stops being an administrator has no page here any more.
         Ok(account) if !account.is_instance_admin && is_self(visit, id) => Ok(page::done("/projects", flash)),
         Ok(_) => Ok(page::done(&path(id), flash)),
         Err(error) => refused(app, visit, id, posted, error).await,

@@ -1,4 +1,4 @@
-//! `/instance/accounts`: everybody who may sign in to the dashboard.
+//! `/instance/accounts`: everyone who may sign in to the dashboard.
 
 use std::sync::Arc;
 

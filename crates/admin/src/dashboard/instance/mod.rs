@@ -1,4 +1,4 @@
-//! The instance: its accounts, its keys, what happened to it, and what it is. For its administrators only; for everybody else
+//! The instance: its accounts, its keys, what happened to it, and what it is. For its administrators only; for everyone else
 //! there is nothing here.
 
 mod about;

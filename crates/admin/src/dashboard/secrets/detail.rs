@@ -37,7 +37,7 @@ struct DetailPage {
     origins: Vec<String>,
     created: Moment,
     changed: Moment,
-    /// What is no error and better known.
+    /// Findings that are worth knowing and not errors.
     warnings: Vec<String>,
     /// Servers that use it: where they are and what they are called.
     users: Vec<(String, String)>,
@@ -87,7 +87,7 @@ pub(super) async fn save(
     }
 }
 
-/// POST `/projects/{project}/secrets/{secret}/delete`: asks for the name, so that nobody deletes the wrong one.
+/// POST `/projects/{project}/secrets/{secret}/delete`: asks for the name, so that no one deletes the wrong one.
 pub(super) async fn delete(
     State(app): State<Arc<Admin>>,
     place: InProject,

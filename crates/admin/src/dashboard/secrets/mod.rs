@@ -1,4 +1,4 @@
-//! Secrets: values that headers of servers name and that nobody sees again.
+//! Secrets: values that headers of servers name and that no one sees again.
 
 mod create;
 mod detail;

@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// A header as everybody may see it.
+/// A header as everyone may see it.
 struct HeaderLine {
     name: String,
     /// Its value where that is made of references to secrets; whatever was typed as it is may be a credential.

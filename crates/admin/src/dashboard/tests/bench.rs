@@ -81,7 +81,7 @@ impl Bench {
             .to_owned()
     }
 
-    /// A browser in which somebody of this address has joined Ada's project in a role.
+    /// A browser in which someone of this address has joined Ada's project in a role.
     pub(in crate::dashboard) async fn member(
         &self,
         ada: &mut Browser,

@@ -28,7 +28,7 @@ async fn a_form_of_another_site_is_not_acted_upon() {
     let page = ada.get(&members).await.expect(200);
     assert!(!page.has("eve@example.com") && page.has("Ada Lovelace"));
     assert!(!ada.get("/projects").await.expect(200).has("Eve"));
-    // Signing somebody in as another is a change too.
+    // Signing someone in as another is a change too.
     let mut victim = bench.browser();
     let credentials = [("email", "ada@example.com"), ("password", PASSWORD)];
     victim

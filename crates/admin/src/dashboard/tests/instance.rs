@@ -1,8 +1,8 @@
-//! The pages of the instance: for its administrators, and for nobody else.
+//! The pages of the instance: for its administrators, and for no one else.
 
 use super::bench::{Bench, Browser, PASSWORD};
 
-/// Somebody who is a member of Ada's project and no administrator of the instance, and the path of their account.
+/// Someone who is a member of Ada's project and no administrator of the instance, and the path of their account.
 async fn grace(bench: &Bench, ada: &mut Browser, project: &str) -> (Browser, String) {
     let grace = bench.member(ada, project, "grace@example.com", "viewer").await;
     let found = ada.get("/instance/accounts?search=GRACE").await.expect(200);
@@ -77,7 +77,7 @@ async fn an_account_is_disabled_at_once_and_enabled_again() {
     ada.post(&status, &[("status", "active")]).await.expect(303);
     grace.sign_in("grace@example.com", "").await.expect(303);
     grace.get(&project).await.expect(200);
-    // Nobody shuts themselves out, and the last administrator stays one.
+    // No one shuts themselves out, and the last administrator stays one.
     let own = ada
         .get("/instance/accounts?search=ada")
         .await
@@ -142,7 +142,7 @@ async fn an_administrator_of_the_instance_is_made_and_unmade() {
     grace.get("/instance").await.expect(303);
     grace.sign_in("grace@example.com", "").await.expect(303);
     grace.get("/instance").await.expect(200);
-    // Whoever lays it down is led to where they still have something.
+    // Anyone who lays it down is led to where they still have something.
     let left = grace.post(&path, &[("administrator", "no")]).await.expect(303);
     assert_eq!(left.location(), "/projects");
     grace.get("/instance").await.expect(404);

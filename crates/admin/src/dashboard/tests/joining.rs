@@ -58,7 +58,7 @@ async fn a_proven_account_signs_in_to_join_and_no_one_joins_for_it() {
     );
     let link = ada.invite(&other, "grace@example.com", "admin").await;
     let link = bench.path(&link);
-    // Not as a newcomer, who would choose the password of somebody else's account.
+    // Not as a newcomer, who would choose the password of someone else's account.
     let mut eve = bench.browser();
     assert!(
         eve.get(&link)
@@ -177,7 +177,7 @@ async fn a_new_role_acts_on_the_next_page() {
     );
     grace.sign_in("grace@example.com", "").await.expect(303);
     assert!(!grace.get(&members).await.expect(200).has("Invite someone"));
-    // Nobody makes themselves more than they are.
+    // No one makes themselves more than they are.
     let refused = grace.post(&path, &[("role", "owner")]).await.expect(403);
     assert!(refused.has("Not open to you"));
     grace

@@ -1,4 +1,4 @@
-//! The overview: what needs somebody, what there is, and the way to the first gateway.
+//! The overview: what needs attention, what there is, and the way to the first gateway.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn an_empty_project_shows_the_three_steps_and_the_redirect_url() {
 }
 
 #[tokio::test]
-async fn what_needs_somebody_is_told_and_goes_away_when_it_is_mended() {
+async fn what_needs_attention_is_shown_until_it_is_mended() {
     let mut people = People::new().await;
     let project = people.project.clone();
     let page = people.ada.get(&project).await.expect(200);

@@ -131,7 +131,7 @@ async fn a_wrong_password_and_an_unknown_address_are_told_alike() {
 }
 
 #[tokio::test]
-async fn after_signing_in_nobody_is_sent_elsewhere() {
+async fn after_signing_in_no_one_is_sent_elsewhere() {
     let (bench, _, _) = Bench::with_ada().await;
     for next in [
         "//evil.example",

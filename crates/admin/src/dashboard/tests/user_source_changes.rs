@@ -187,7 +187,7 @@ async fn another_host_needs_the_secret_again_and_what_was_typed_stays() {
 }
 
 #[tokio::test]
-async fn whoever_edits_at_the_same_time_loses_nothing() {
+async fn an_edit_at_the_same_time_loses_nothing() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let path = ada.source(&project, "Okta").await;
     let edit = format!("{path}/edit");
@@ -198,7 +198,7 @@ async fn whoever_edits_at_the_same_time_loses_nothing() {
     let refused = ada.post(&edit, &borrowed(&second)).await.expect(422);
     assert!(refused.has("Someone else saved first") && refused.has("value=\"Second\""));
     assert_eq!(bench.stored(&path).await.unwrap().name, "First");
-    // The form has the present version now: whoever has looked may go on.
+    // The form has the present version now: anyone who has looked may go on.
     let again = form(&refused, &[]);
     ada.post(&edit, &borrowed(&again)).await.expect(303);
     assert_eq!(bench.stored(&path).await.unwrap().name, "Second");
@@ -384,7 +384,7 @@ async fn a_test_sign_in_leads_to_its_page_and_is_its_starters_alone() {
         .await;
     grace.get(&path).await.expect(200);
     grace.get(&report).await.expect(404);
-    // Nobody answers there. Whoever was sent the page reads that on a page of its own, its starter in the dashboard.
+    // The provider does not answer. The person who was sent the page reads that on its own page, the person who started the test in the dashboard.
     for mut other in [grace, bench.browser()] {
         let told = other.post(&begin, &[]).await.expect(400);
         assert!(told.has("The sign-in failed") && !told.has(&project));

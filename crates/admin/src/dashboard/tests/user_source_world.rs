@@ -142,7 +142,7 @@ impl Bench {
             .unwrap();
     }
 
-    /// Somebody with a live grant at a gateway of a source.
+    /// Someone with a live grant at a gateway of a source.
     pub(super) async fn signed_in(&self, path: &str, gateway_id: GatewayId, subject: &str) {
         let (of, source) = path.split_once("/user-sources/").unwrap();
         let (project_id, user_source_id) = (project(of), source.parse().unwrap());

@@ -42,7 +42,7 @@ struct ConfirmPage {
     sessions: i64,
     /// How many of them sleep because a gateway is inactive.
     asleep: i64,
-    /// What the provider was found to do that is no error and better known.
+    /// What the provider was found to do that is worth knowing and not an error.
     warnings: Vec<String>,
     /// What was typed, to be sent again.
     typed: Vec<(&'static str, String)>,

@@ -102,7 +102,7 @@ pub(super) async fn show(
             draft: draft.map(|draft| aside(&place, &draft)),
         }));
     };
-    // An issuer without a placeholder is the same for everybody.
+    // An issuer without a placeholder is the same for everyone.
     let issuer = if preset.issuer_pattern.contains('{') {
         ""
     } else {

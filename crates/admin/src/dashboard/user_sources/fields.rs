@@ -27,7 +27,7 @@ pub(super) const SHOWN: [&str; 9] = [
 /// The field that is never shown again.
 pub(super) const SECRET: &str = "client_secret";
 
-/// The scopes somebody typed, with spaces or commas between them.
+/// The scopes someone typed, with spaces or commas between them.
 pub(super) fn scopes(text: &str) -> Vec<String> {
     text.split([' ', ',', '\t', '\n', '\r'])
         .filter(|scope| !scope.is_empty())
@@ -80,7 +80,7 @@ pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
     }
 }
 
-/// The change somebody asks for. A blank secret keeps the stored one.
+/// The change someone asks for. A blank secret keeps the stored one.
 pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
     let text = |name| Patch::Set(posted.text(name).to_owned());
     UserSourcePatch {
@@ -103,7 +103,7 @@ pub(super) fn authentication(posted: &Posted) -> AuthenticationChoice {
     AuthenticationChoice::of_word(posted.text("client_authentication")).unwrap_or_default()
 }
 
-/// The client secret somebody typed, if any.
+/// The client secret someone typed, if any.
 pub(super) fn new_secret(posted: &Posted) -> Patch<gatewright_domain::secret::Secret> {
     let secret = posted.secret(SECRET);
     if secret.expose().is_empty() {

@@ -1,4 +1,4 @@
-//! The state of a source in words: what works, what needs somebody, and what to do about it.
+//! The state of a source in words: what works, what needs attention, and what to do about it.
 
 use gatewright_domain::{
     Timestamp,
@@ -11,7 +11,7 @@ use crate::dashboard::{
     moment::Moment,
 };
 
-/// Something about a source that somebody should know.
+/// Something about a source that someone should know.
 pub(super) struct Notice {
     /// Whether sign-ins suffer, or may.
     pub(super) is_warning: bool,
@@ -64,7 +64,7 @@ pub(super) fn badges(source: &UserSource, now: Timestamp) -> Vec<Badge> {
     badges
 }
 
-/// What somebody should know, the gravest first.
+/// What someone should know, the gravest first.
 pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
     let secret = &source.client_secret;
     let mut notices = Vec::new();

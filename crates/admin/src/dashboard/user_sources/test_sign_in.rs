@@ -61,7 +61,7 @@ struct TestPage {
     path: String,
     name: String,
     version: String,
-    /// Whether somebody is at the provider just now.
+    /// Whether someone is at the provider just now.
     is_at_provider: bool,
     ends: Moment,
     result: Option<Outcome>,
@@ -84,7 +84,7 @@ pub(super) async fn start(
     }
 }
 
-/// GET `/projects/{project}/user-sources/{source}/test-sign-ins/{test}`. To anybody but its starter it is not there.
+/// GET `/projects/{project}/user-sources/{source}/test-sign-ins/{test}`. To anyone but its starter it is not there.
 pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
     let id: UserSourceId = place.id("source", "User Source")?;
     let test: TestSignInId = place.id("test", "test sign-in")?;

@@ -1,5 +1,5 @@
 //! What administrators of the instance do with accounts of others beside changing them: finding one, seeing what it is a
-//! member of, ending its sessions, and letting somebody in again who is locked out.
+//! member of, ending its sessions, and letting someone in again who is locked out.
 
 use gatewright_domain::{
     account::{Account, AccountStatus},

@@ -1,4 +1,4 @@
-//! Rotation: a new key takes the place of another, which keeps working for a while, so that no request fails meanwhile.
+//! Rotation: a new key takes the place of another, which keeps working for a while, so that no request fails in the meantime.
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ impl Authority {
     }
 
     /// May hand out credentials or powers of people: a signed-in administrator of the instance, or someone with a shell.
-    /// Never a key: what a person can do would be in the hands of whoever holds it, with nothing that names a person.
+    /// Never a key: what a person can do would be in the hands of anyone who holds it, with nothing that names a person.
     pub(in crate::service) fn instance_in_person(&self) -> Result<MayChange<'_>, ServiceError> {
         match &self.access {
             Access::Everything | Access::Account(_) => self.instance(),

@@ -1,4 +1,4 @@
-//! Whether somebody may still do what they could when they began: for what goes on for longer than one request.
+//! Whether someone may still do what they could when they began: for what goes on for longer than one request.
 
 use gatewright_domain::{Timestamp, audit::ActorKind, id::ProjectId};
 use gatewright_store::{StoreError, Tx, account, account_session, api_key, member};

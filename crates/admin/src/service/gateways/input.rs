@@ -101,7 +101,7 @@ pub struct GatewayPatch {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     pub server_instructions: Patch<bool>,
-    /// The last part of its URL. Another one changes URL and issuer: clients are set up anew.
+    /// The last part of its URL. Another one changes URL and issuer: clients have to be set up again.
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{0,64}$")]
     #[serde(default)]
     pub slug: Patch<String>,
@@ -189,11 +189,11 @@ pub struct SettingsPatch {
     #[schema(value_type = Option<u32>)]
     #[serde(default)]
     pub access_token_seconds: Patch<u32>,
-    /// A grant ends after this long without use.
+    /// A grant expires after this long without use.
     #[schema(value_type = Option<u32>)]
     #[serde(default)]
     pub grant_idle_seconds: Patch<u32>,
-    /// A grant ends this long after it began.
+    /// A grant expires this long after it began.
     #[schema(value_type = Option<u32>)]
     #[serde(default)]
     pub grant_max_seconds: Patch<u32>,

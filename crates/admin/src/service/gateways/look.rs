@@ -46,7 +46,7 @@ pub(crate) async fn try_slug(
     check_slug("/slug", slug)?;
     let mut tx = app.store.read(permit).await?;
     match rows::holder_of_slug(&mut tx, slug).await? {
-        SlugHolder::Nobody => Ok(()),
+        SlugHolder::NoOne => Ok(()),
         SlugHolder::Project(holder) if holder == project => Ok(()),
         SlugHolder::Gateway(holder) if Some(holder) == own => Ok(()),
         SlugHolder::Project(_) | SlugHolder::Gateway(_) => Err(Invalid::one("/slug", taken(slug)).into()),

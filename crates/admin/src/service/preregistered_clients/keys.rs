@@ -27,7 +27,7 @@ pub(super) fn with_keys(current: &ClientProof, patch: Patch<Value>) -> Result<Cl
     }
 }
 
-/// Checks the key set of a client that signs, and gives it as text.
+/// Checks the key set of a client that signs, and returns it as text.
 pub(super) fn check_keys(jwks: Option<&Value>) -> Result<String, Invalid> {
     let wrong = |detail: String| Err(Invalid::one("/jwks", detail));
     let Some(jwks) = jwks else {

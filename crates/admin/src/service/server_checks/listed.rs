@@ -120,7 +120,7 @@ impl<T> Default for Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// A list as a server gave it, each entry read by `read`.
+    /// A list as a server sent it, each entry read by `read`.
     pub(super) fn read(list: &ServerList, read: impl Fn(&Entry) -> T) -> Self {
         Self {
             items: list.entries.iter().map(read).collect(),

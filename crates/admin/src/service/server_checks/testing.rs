@@ -1,4 +1,4 @@
-//! A server on loopback, for tests of whoever looks at servers.
+//! A server on loopback, for tests of code that looks at servers.
 
 use std::sync::{
     Arc, Mutex,

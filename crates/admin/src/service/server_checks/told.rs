@@ -62,8 +62,7 @@ pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, w
         Unavailable::Refused { status, .. } if server.identity == IdentityForwarding::Assertion => told(
             "/identity",
             format!(
-                "The server refused to answer (HTTP {status}). It is told who the user is, and nobody is when it is looked \
-                 at from here."
+                "The server refused to answer (HTTP {status}). It receives the identity of the user, and a check from here has no user."
             ),
             "If calls through a gateway work, all is well. Otherwise check its headers and secrets.",
         ),

@@ -12,7 +12,7 @@ use crate::{
     service::{Authority, ServiceError},
 };
 
-/// Gateways told of one server; whoever has more finds them in the list of gateways.
+/// Gateways told of one server; anyone who has more finds them in the list of gateways.
 pub(crate) const MAX_TOLD: u32 = 100;
 
 /// The gateways that name a server or offer all servers of the project, oldest first, the first hundred of them.

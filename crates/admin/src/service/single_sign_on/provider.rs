@@ -1,5 +1,5 @@
 //! The instance as a client of the administrators' identity provider. It goes through the same flow as the sign-ins of end
-//! users, with a registration of its own: no User Source, no user, another callback. What is under way is sealed in the
+//! users, with its own registration: no User Source, no user, another callback. What is in progress is sealed in the
 //! browser's own cookie.
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::{
     service::authority::before_sign_in,
 };
 
-/// The cookie of the one sign-in of an administrator that a browser has under way.
+/// The cookie of the one sign-in of an administrator that a browser has in progress.
 const COOKIE: Kind = Kind {
     name: "gatewright-administrator-sign-in",
     context: "administrator-sign-in",
@@ -36,7 +36,7 @@ const COOKIE: Kind = Kind {
 /// A name to show has at most this many characters.
 const MAX_NAME: usize = 80;
 
-/// Why nobody was signed in. Never holds a code, token or claim value.
+/// Why the sign-in failed. Never holds a code, token or claim value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdministratorError {
     /// No provider for administrators is configured.
@@ -230,7 +230,7 @@ pub(crate) async fn finish(
     })
 }
 
-/// Why an answer that the provider had the browser post signs nobody in. The code in it has been brought back all the same.
+/// Why an answer that the provider had the browser post signs no one in. The code in it has been brought back all the same.
 pub(crate) async fn posted(app: &Admin, form: &str) -> AdministratorError {
     if let Err(error) = configured(app) {
         return error;
@@ -248,7 +248,7 @@ pub(crate) fn carried(app: &Admin, headers: &HeaderMap) -> Option<TokenHash> {
     Some(TokenHash::of(&under_way.state))
 }
 
-/// `Set-Cookie` that ends what was under way.
+/// `Set-Cookie` that ends what was in progress.
 pub(crate) fn forget(app: &Admin) -> HeaderValue {
     cookies(app).remove_only()
 }

@@ -62,7 +62,7 @@ async fn a_blocked_client_is_refused_wherever_it_asks_and_its_grants_end() {
             (StatusCode::UNAUTHORIZED, "invalid_client")
         );
     }
-    // Nobody else is meant, and no other gateway.
+    // No one else is meant, and no other gateway.
     assert!(world.is_live(&other_access).await);
     assert_eq!(world.refresh(&other, &other_refresh).await.status, StatusCode::OK);
     let metadata = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"});
@@ -123,7 +123,7 @@ async fn what_is_switched_off_is_refused_at_sign_in_and_at_refresh() {
             "{client}"
         );
     }
-    // An access token lives out its time: whoever wants it gone blocks the client.
+    // An access token lives out its time: anyone who wants it gone blocks the client.
     assert!(world.is_live(&access).await);
     world.set(|settings| settings.dynamic_registration = true).await;
     assert_eq!(world.refresh(&client, &refresh).await.status, StatusCode::OK);
@@ -131,7 +131,7 @@ async fn what_is_switched_off_is_refused_at_sign_in_and_at_refresh() {
 }
 
 #[tokio::test]
-async fn the_root_registers_nobody_where_no_gateway_accepts_it() {
+async fn the_root_registers_no_client_where_no_gateway_accepts_it() {
     let world = World::new().await;
     let metadata = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"});
     world.set(|settings| settings.dynamic_registration = false).await;

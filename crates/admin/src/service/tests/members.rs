@@ -1,4 +1,4 @@
-//! The mode of members: who is asked, what *Allow* gives, and what ends it.
+//! The mode of members: who is asked, what *Allow* issues, and what ends it.
 
 use gatewright_domain::{
     audit::Origin,
@@ -33,7 +33,7 @@ async fn signed_in(world: &World, cookie: &str) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn somebody_who_is_not_signed_in_does_that_first_and_comes_back() {
+async fn a_person_who_is_not_signed_in_does_that_first_and_comes_back() {
     let world = world().await;
     let path = authorize(&world.client().await, &[]);
     let answer = world.get(&path).await;
@@ -77,7 +77,7 @@ async fn a_member_who_allows_gets_a_code_in_their_own_name() {
 }
 
 #[tokio::test]
-async fn somebody_who_is_no_member_is_told_whom_to_ask() {
+async fn a_person_who_is_not_a_member_reads_whom_to_ask() {
     let world = world().await;
     person(&world, "Olga", Some(Role::Owner)).await;
     let (_, cookie) = person(&world, "Bo", None).await;

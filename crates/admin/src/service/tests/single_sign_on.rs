@@ -153,7 +153,7 @@ async fn an_address_links_only_when_verified_and_only_once() {
     let password =
         sign_in::with_password(world.app(), &visitor(), "ada@example.com", &Secret::new(PASSWORD)).await;
     assert!(matches!(password, Err(sign_in::SignInError::Wrong)));
-    // The address passes on to somebody else at the provider; the account does not.
+    // The address passes on to someone else at the provider; the account does not.
     world.person("new employee", "ada@example.com", true);
     assert!(matches!(
         world.sign_in().await,
@@ -210,7 +210,7 @@ async fn only_the_browser_that_began_finishes_and_only_with_its_own_state() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_for_this_sign_in_signs_nobody_in() {
+async fn a_token_that_is_not_for_this_sign_in_signs_no_one_in() {
     let world = World::new().await;
     for wrong in [
         json!({"nonce": "another"}),
@@ -368,7 +368,7 @@ async fn the_pages_lead_there_and_back() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_posted_signs_nobody_in_and_names_a_reference() {
+async fn an_answer_that_is_posted_signs_no_one_in_and_names_a_reference() {
     let world = World::new().await;
     world.person("sam", "sam@staff.example.com", true);
     let away = world.leave("/projects").await;

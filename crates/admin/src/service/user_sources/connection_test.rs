@@ -33,7 +33,7 @@ pub(crate) async fn test_connection(
     let Tested { test, verified_at } = connection::test(app, &tested).await;
 
     let mut change = Change::begin(app, permit).await?;
-    // While the provider was asked, a sign-in may have noted something or somebody changed the source: the result is kept
+    // While the provider was asked, a sign-in may have noted something or someone changed the source: the result is kept
     // as long as it is about what is stored.
     let current = held(&mut change.tx, project, id).await?;
     if !is_about(&tested, &current) {

@@ -28,7 +28,7 @@ pub(super) struct Edited {
     pub(super) new_secret: bool,
 }
 
-/// Applies a change to a source; all that is wrong with it is told at once.
+/// Applies a change to a source; all that is wrong with it is reported together.
 pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) -> Result<Edited, Invalid> {
     let mut invalid = Invalid::default();
     let fields = UserSourceFields {
@@ -63,7 +63,7 @@ pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) ->
     invalid.into_result()?;
     let fields = fields.expect("fields without a violation were taken");
     let changes_identity = current.changes_identity(&fields.issuer, &fields.client_id, &fields.subject_claim);
-    // Typing the stored secret again is no rotation: it would put a confirmed secret back on trial.
+    // Typing the stored secret again is not a rotation: it would put a confirmed secret back on trial.
     let typed = typed.filter(|secret| !origin_stays || !is_stored(app, current, secret));
     let new_secret = typed.is_some();
     let slots = current.client_secret.clone();
@@ -76,7 +76,7 @@ pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) ->
     let choice = patch
         .client_authentication
         .over(&current.client_authentication.choice);
-    // What worked for another client, or before somebody chose, says nothing.
+    // What worked for another client, or before someone chose, says nothing.
     let still_says = choice == current.client_authentication.choice
         && current.issuer == fields.issuer
         && current.client_id == fields.client_id;
@@ -104,7 +104,7 @@ pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) ->
     })
 }
 
-/// Carries into an edit what sign-ins have noted about the stored secret and how it is sent since the edit began: that is no edit of somebody
+/// Carries into an edit what sign-ins have noted about the stored secret and how it is sent since the edit began: that is not an edit of someone
 /// else, and must not be undone by this one.
 pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret: bool) {
     let slots = &next.client_secret;

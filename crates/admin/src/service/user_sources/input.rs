@@ -85,7 +85,7 @@ pub struct UserSourcePatch {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub description: Patch<String>,
-    /// The issuer. Another one makes everybody another person and ends their tokens; another origin also needs the
+    /// The issuer. Another one makes everyone another person and ends their tokens; another origin also needs the
     /// client secret typed again.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
@@ -106,7 +106,7 @@ pub struct UserSourcePatch {
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub scopes: Patch<Vec<String>>,
-    /// The ID-token claim that names the user. Another one makes everybody another person and ends their tokens.
+    /// The ID-token claim that names the user. Another one makes everyone another person and ends their tokens.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub subject_claim: Patch<String>,

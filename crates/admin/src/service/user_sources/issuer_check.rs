@@ -27,7 +27,7 @@ use gatewright_gateway::relying_party::connection::kept;
 /// How long checks are counted, from the first one on.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Checks of one account or key in a window. Typing an issuer with pauses takes some ten; whoever wants to learn what answers
+/// Checks of one account or key in a window. Typing an issuer with pauses takes some ten; anyone who wants to learn what answers
 /// in the network around this machine needs thousands.
 const MAX_CHECKS: u32 = 30;
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_checks_without_end_is_stopped_and_nobody_else() {
+    fn a_caller_that_checks_without_end_is_stopped_and_no_other() {
         let limits = CheckLimits::default();
         for _ in 0..MAX_CHECKS {
             assert!(limits.count("acc_ada".to_owned()).is_ok());

@@ -36,7 +36,7 @@ pub(crate) struct Usage {
     pub gateways: Vec<AffectedGateway>,
     /// Its users.
     pub users: i64,
-    /// Those under an earlier issuer or subject claim, as whom nobody signs in any more.
+    /// Those under an earlier issuer or subject claim, with which no one can sign in now.
     pub former_users: i64,
     /// The live grants of the users, which people know as sessions.
     pub live_grants: i64,

@@ -1,4 +1,4 @@
-//! Test sign-ins of a User Source: started here, gone through in a browser, read by whoever started them.
+//! Test sign-ins of a User Source: started here, gone through in a browser, read by the person who started them.
 
 use gatewright_domain::{
     id::{ProjectId, TestSignInId, UserSourceId},
@@ -58,7 +58,7 @@ pub(crate) async fn start(
     Ok(Started { test, url })
 }
 
-/// Reads a test. To anybody but its starter it is not there, because it says who the person is that signed in.
+/// Reads a test. To anyone but its starter it is not there, because it says who the person is that signed in.
 pub(crate) async fn find(
     app: &Admin,
     authority: &Authority,

@@ -32,7 +32,7 @@ async fn a_body_that_comes_after_its_answer_costs_the_next_request_nothing() {
 }
 
 #[tokio::test]
-async fn a_large_body_that_nobody_wants_ends_the_connection() {
+async fn a_large_body_that_is_not_wanted_closes_the_connection() {
     let server = Server::start().await;
     let mut stream = server.connect().await;
     refused(&mut stream, &format!("{HEAD}content-length: 6000000\r\n\r\n")).await;

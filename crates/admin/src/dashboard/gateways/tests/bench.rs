@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Somebody at the terminal of the machine.
+/// Someone at the terminal of the machine.
 pub(super) fn operator() -> Authority {
     Authority::operator(Origin::Cli)
 }
@@ -61,7 +61,7 @@ pub(super) async fn having(bench: &Bench, project: &str, slug: &str, lists: Valu
     server_at(bench, project, slug, &listening.url).await
 }
 
-/// A server of which nobody answers.
+/// A server that does not answer.
 pub(super) async fn dead_server(bench: &Bench, project: &str, slug: &str) -> Server {
     server_at(bench, project, slug, &dead_url().await).await
 }

@@ -1,4 +1,4 @@
-//! The form of a gateway that is put aside while somebody connects a provider, and what leads there.
+//! The form of a gateway that is put aside while someone connects a provider, and what leads there.
 
 use gatewright_domain::{
     gateway::{Mode, TrustedClient},
@@ -27,7 +27,7 @@ fn unescaped(address: &str) -> String {
     address.replace("&#38;", "&").replace("&amp;", "&")
 }
 
-/// Goes from an address of the presets on to a saved source, and gives where that led.
+/// Goes from an address of the presets on to a saved source, and returns where that led.
 async fn connect(ada: &mut Browser, presets: &str) -> String {
     let page = ada.get(presets).await.expect(200);
     assert!(page.has("Back to the gateway"));

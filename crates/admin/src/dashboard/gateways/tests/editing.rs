@@ -206,7 +206,7 @@ async fn what_is_felt_is_asked_about_with_numbers_and_made_only_then() {
         .expect(200)
         .between("name=\"version\" value=\"", "\"");
     let base = [("version", version.as_str()), ("slug", "office")];
-    // A new description is felt by nobody.
+    // A new description is felt by no one.
     let mut quiet = base.to_vec();
     quiet.extend([("name", "Office"), ("description", "Tools of the office")]);
     ada.post(&edit, &filled(&quiet)).await.expect(303);
@@ -245,7 +245,7 @@ async fn what_is_felt_is_asked_about_with_numbers_and_made_only_then() {
 }
 
 #[tokio::test]
-async fn whoever_was_slower_sees_the_form_again_with_what_was_typed() {
+async fn the_slower_of_two_sees_the_form_again_with_what_was_typed() {
     let (bench, mut ada, project) = Bench::with_ada().await;
     let made = gateway(&bench, &project, of_members("Office", "office")).await;
     let edit = format!("{project}/gateways/{}/edit", made.id);

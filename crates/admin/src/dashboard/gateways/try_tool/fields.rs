@@ -19,7 +19,7 @@ pub(super) enum Row {
         name: String,
         /// Its name, as shown.
         label: String,
-        /// What it is called besides.
+        /// Its other name.
         title: Option<String>,
         /// What it means.
         description: String,
@@ -41,7 +41,7 @@ pub(super) struct Field {
     pub(super) name: String,
     /// Its name, as shown.
     pub(super) label: String,
-    /// What it is called besides.
+    /// Its other name.
     pub(super) title: Option<String>,
     /// Where it belongs in the arguments (RFC 6901).
     pub(super) pointer: String,

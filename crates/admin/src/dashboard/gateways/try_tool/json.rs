@@ -56,7 +56,7 @@ pub(super) fn indented(text: &str) -> String {
     out
 }
 
-/// The same, cut where nobody reads on.
+/// The same, cut where no one reads on.
 pub(super) fn shown(text: &str) -> String {
     let indented = indented(text);
     match indented.char_indices().nth(SHOWN_MAX) {

@@ -26,7 +26,7 @@ const ONESELF: &str = "";
 /// What stands for a user whose id is typed.
 const TYPED: &str = "typed";
 
-/// Somebody to choose.
+/// Someone to choose.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) id: String,
@@ -45,7 +45,7 @@ pub(super) struct People {
     pub(super) typed: String,
     /// Who was found or is chosen.
     pub(super) found: Vec<Person>,
-    /// What was searched for, once somebody searched.
+    /// What was searched for, once someone searched.
     pub(super) search: Option<String>,
     chosen: String,
     /// What is wrong with the choice.
@@ -58,12 +58,12 @@ impl People {
         self.chosen == id
     }
 
-    /// Whether nobody else is.
+    /// Whether no one else is.
     pub(super) fn is_oneself(&self) -> bool {
         self.chosen == ONESELF
     }
 
-    /// Whether it is somebody whose id is typed.
+    /// Whether it is someone whose id is typed.
     pub(super) fn is_typed_chosen(&self) -> bool {
         self.chosen == TYPED
     }
@@ -110,7 +110,7 @@ pub(super) async fn read(
     if !people.is_oneself() {
         match find(app, place, authentication, &chosen).await? {
             Some(person) => people.found.push(person),
-            // Somebody who is gone is nobody to call for, least of all by mistake as oneself.
+            // Someone who is gone is no one to call for, least of all by mistake as oneself.
             None => people.error = Some("This person no longer exists. Choose someone else.".to_owned()),
         }
     }

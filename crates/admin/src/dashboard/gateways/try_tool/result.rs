@@ -1,5 +1,5 @@
 //! What came of a call, as a person reads it. Everything in it is a stranger's: texts are shown as texts, pictures only of
-//! kinds that hold nothing but a picture, and nothing is loaded or run.
+//! kinds that hold only a picture, and nothing is loaded or run.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;

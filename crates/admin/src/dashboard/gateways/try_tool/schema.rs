@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::fields::{Choice, Field, Kind, Row, Scalar};
 
-/// A larger schema is no form that anybody fills in.
+/// No one fills in a larger schema as a form.
 const BYTES_MAX: usize = 256 * 1024;
 /// Nor is one of more fields.
 const FIELDS_MAX: usize = 80;
@@ -81,7 +81,7 @@ impl<'a> Node<'a> {
             .map(|number| number.to_string())
     }
 
-    /// The one type it has besides null.
+    /// The one type it has apart from null.
     fn kind(&self) -> Option<String> {
         if let Some(kind) = self.read::<String>("type") {
             return Some(kind);
