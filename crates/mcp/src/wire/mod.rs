@@ -16,6 +16,7 @@ pub(crate) mod media_type;
 pub(crate) mod meta;
 pub(crate) mod meta_keys;
 pub mod param_headers;
+pub(crate) mod question;
 pub mod scan;
 pub mod splice;
 pub mod sse;
