@@ -8,6 +8,7 @@ pub mod capabilities;
 pub mod envelope;
 pub mod headers;
 pub mod id;
+pub(crate) mod input_required;
 pub(crate) mod json;
 pub mod jsonrpc;
 pub mod listing;
