@@ -3,7 +3,9 @@
 //! it came, and nothing is held back but the few bytes of a member that may be changed.
 
 mod changes;
+mod judging;
 mod piece;
+mod seal;
 
 use std::borrow::Cow;
 
@@ -11,12 +13,11 @@ use bytes::Bytes;
 
 pub use self::changes::{Changes, ResultType};
 use self::piece::{Piece, Quotes};
-use super::{id::same_id, scan::decode_string};
+pub use self::seal::{Seal, Unsealed};
+use super::scan::decode_string;
 
 /// Bytes of a member that are held while it is incomplete; ids we gave out are far shorter.
 const HELD_MAX: usize = 64;
-/// A character of an id may be written as an escape of this many bytes.
-const ESCAPE: usize = 6;
 
 /// Why an answer cannot be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum SpliceError {
     /// It asks for what cannot be given within a session.
     #[error("the tool asks for further input in a way that its session has no room for")]
     InputRequired,
+    /// Its `requestState` is too long to be sealed.
+    #[error("the `requestState` of the answer is too long")]
+    StateTooLong,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +68,18 @@ enum Judged {
     Null,
     /// The `resultType`, or another member of the result that is taken out.
     Type,
+    /// The `resultType` of a result whose state would be sealed: one that is complete has none.
+    Complete,
+    /// The `requestState`, which is sealed.
+    State,
 }
 
 /// Splices one JSON-RPC response given in pieces.
 #[derive(Debug)]
-pub struct Splicer {
+pub struct Splicer<S = Unsealed> {
     changes: Changes,
+    /// Seals the `requestState` of the result, as long as there may be one.
+    seal: Option<S>,
     state: State,
     /// Whether the members are those of the result, and not of the envelope.
     in_result: bool,
@@ -100,8 +110,16 @@ enum Before {
 impl Splicer {
     /// For one answer.
     pub const fn new(changes: Changes) -> Self {
+        Self::with(changes, None)
+    }
+}
+
+impl<S: Seal> Splicer<S> {
+    /// For one answer, whose `requestState` is sealed where there is something that seals it.
+    pub const fn with(changes: Changes, seal: Option<S>) -> Self {
         Self {
             changes,
+            seal,
             state: State::Start,
             in_result: false,
             nested: 0,
@@ -126,7 +144,8 @@ impl Splicer {
     /// How many bytes are still to come of a body with `left` bytes left, where that is known: what is taken out of an
     /// answer that needs no other change becomes spaces.
     pub fn length(&self, left: u64) -> Option<u64> {
-        self.changes.is_empty().then(|| left + self.held.len() as u64)
+        let is_known = self.changes.is_empty() && self.seal.is_none();
+        is_known.then(|| left + self.held.len() as u64)
     }
 
     /// Returns what can be passed on after this piece.
@@ -263,7 +282,17 @@ impl Splicer {
                 self.value_at = piece.held_until(at);
                 self.state = State::Judged(Judged::Type);
             }
-            (b"result", false) if byte == b'{' && changes_type => {
+            (b"resultType", true) if self.seal.is_some() && piece.holds() => {
+                self.value_at = piece.held_until(at);
+                self.state = State::Judged(Judged::Complete);
+            }
+            (b"requestState", true) if byte == b'"' && self.seal.is_some() => {
+                self.keep(piece);
+                piece.hold(at);
+                self.value_at = 0;
+                self.state = State::Judged(Judged::State);
+            }
+            (b"result", false) if byte == b'{' && (changes_type || self.seal.is_some()) => {
                 self.keep(piece);
                 self.open_result(at + 1, piece);
                 return Ok(at + 1);
@@ -288,63 +317,6 @@ impl Splicer {
             piece.insert(at, first);
             self.before = Before::Inserted;
         }
-    }
-
-    /// Takes one byte of a value that is judged whole.
-    fn judged_byte(
-        &mut self,
-        what: Judged,
-        byte: u8,
-        at: usize,
-        piece: &mut Piece<'_>,
-    ) -> Result<usize, SpliceError> {
-        let ends = matches!(byte, b',' | b'}' | b' ' | b'\t' | b'\r' | b'\n');
-        if ends && self.quotes == Quotes::Outside {
-            self.judge(what, at, piece)?;
-            self.nested = 0;
-            self.state = State::Value;
-            return Ok(at);
-        }
-        self.quotes = self.quotes.after(byte);
-        let most = match (what, &self.changes.id) {
-            (Judged::Id, Some((ours, _))) => HELD_MAX.max(ours.len() * ESCAPE),
-            _ => HELD_MAX,
-        };
-        if piece.held_until(at + 1) > most {
-            if what == Judged::Id {
-                return Err(SpliceError::Malformed);
-            }
-            self.keep(piece);
-            self.nested = 0;
-            self.state = State::Value;
-        }
-        Ok(at + 1)
-    }
-
-    /// Decides on a value that ends before `at`.
-    fn judge(&mut self, what: Judged, at: usize, piece: &mut Piece<'_>) -> Result<(), SpliceError> {
-        let held = piece.held_text(at);
-        let value = held.get(self.value_at..).unwrap_or_default();
-        match what {
-            Judged::Id => {
-                let (ours, theirs) = self.changes.id.as_ref().ok_or(SpliceError::Malformed)?;
-                // An error that could not name its request answers it all the same: the HTTP exchange says which it was.
-                let value = std::str::from_utf8(value).map_err(|_| SpliceError::Malformed)?;
-                if value != "null" && !same_id(value, ours) {
-                    return Err(SpliceError::ForeignId);
-                }
-                if ours == theirs {
-                    piece.release();
-                } else {
-                    piece.remove(at, false);
-                    piece.insert(at, theirs);
-                }
-            }
-            Judged::Type if value == b"\"input_required\"" => return Err(SpliceError::InputRequired),
-            Judged::Null if value != b"null" => self.keep(piece),
-            Judged::Null | Judged::Type => piece.remove(at, self.changes.is_empty()),
-        }
-        Ok(())
     }
 
     /// The member in progress stays.

@@ -291,3 +291,71 @@ proptest::proptest! {
         }
     }
 }
+
+/// Puts a state in brackets where the program seals it.
+#[derive(Debug)]
+struct Brackets;
+
+impl super::Seal for Brackets {
+    fn seal(&self, state: &str) -> String {
+        format!("[{state}]")
+    }
+}
+
+#[test]
+fn the_state_of_a_result_is_sealed_and_nothing_else_of_it_changes() {
+    let id = || Some((Bytes::from_static(b"1"), Bytes::from_static(b"1")));
+    for (answer, sealed) in [
+        (
+            r#"{"jsonrpc":"2.0","id":1,"result":{ "inputRequests":{"k":{"requestState":"in"}}, "requestState" : "a\"\u0041" ,"resultType":"input_required"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{ "inputRequests":{"k":{"requestState":"in"}}, "requestState" : "[a\"A]" ,"resultType":"input_required"}}"#,
+        ),
+        (
+            r#"{"result":{"requestState":"only"},"id":1}"#,
+            r#"{"result":{"requestState":"[only]"},"id":1}"#,
+        ),
+        // A result that says first that it is complete has no state to seal.
+        (
+            r#"{"id":1,"result":{"resultType":"complete","requestState":"theirs"}}"#,
+            r#"{"id":1,"result":{"resultType":"complete","requestState":"theirs"}}"#,
+        ),
+        (
+            r#"{"id":1,"result":{"resultType":"input_required","requestState":7,"x":1.50e+3}}"#,
+            r#"{"id":1,"result":{"resultType":"input_required","requestState":7,"x":1.50e+3}}"#,
+        ),
+        (
+            r#"{"id":1,"requestState":"outside","result":{"_meta":{"requestState":"deep"}}}"#,
+            r#"{"id":1,"requestState":"outside","result":{"_meta":{"requestState":"deep"}}}"#,
+        ),
+    ] {
+        for size in [1, 2, 7, answer.len()] {
+            let changes = Changes {
+                id: id(),
+                result_type: ResultType::Keep,
+            };
+            let mut splicer = Splicer::with(changes, Some(Brackets));
+            let mut passed = Vec::new();
+            for piece in answer.as_bytes().chunks(size) {
+                passed.extend_from_slice(&splicer.push(Bytes::copy_from_slice(piece)).unwrap());
+            }
+            assert_eq!(splicer.finish(), Ok(()));
+            assert_eq!(String::from_utf8(passed).unwrap(), sealed, "in pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn the_length_of_an_answer_is_known_once_it_is_complete() {
+    let changes = Changes {
+        id: Some((Bytes::from_static(b"1"), Bytes::from_static(b"1"))),
+        result_type: ResultType::Keep,
+    };
+    let mut splicer = Splicer::with(changes, Some(Brackets));
+    assert_eq!(splicer.length(100), None, "a state may come");
+    splicer
+        .push(Bytes::from_static(
+            br#"{"id":1,"result":{"resultType":"complete","#,
+        ))
+        .unwrap();
+    assert!(splicer.length(100).is_some());
+}
