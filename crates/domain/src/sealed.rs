@@ -40,6 +40,8 @@ pub enum Purpose {
     McpSession,
     /// The state of a multi round-trip MCP request.
     RequestState,
+    /// The ID of a request of ours to an MCP client; the context is the client's session.
+    Question,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::RefreshToken => "refresh token",
             Self::McpSession => "mcp session",
             Self::RequestState => "request state",
+            Self::Question => "question",
         }
     }
 }

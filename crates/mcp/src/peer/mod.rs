@@ -30,6 +30,7 @@ pub(crate) mod outgoing;
 pub(crate) mod peers;
 mod progress;
 mod resume;
+pub(crate) mod seals;
 mod session;
 mod subscribing;
 pub mod transport;
