@@ -32,6 +32,7 @@ pub mod project;
 pub mod project_contents;
 pub mod quota;
 pub mod refresh_token;
+pub mod replica_mail;
 pub mod revocation;
 pub mod secret;
 pub mod server;

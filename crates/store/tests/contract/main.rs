@@ -39,6 +39,7 @@ mod names;
 mod quotas;
 mod races;
 mod refresh;
+mod replica_mail;
 mod revocations;
 mod servers;
 mod sign_in_attempts;
