@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::listen::Listening;
 use crate::peer::answer_error::AnswerError;
-use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer};
+use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer, call_guard::Held, rounds::Rounds};
 
 /// The body of an answer. Dropping it gives the upstream request up.
 pub struct Answer<B>(Kind<B>);
@@ -26,6 +26,11 @@ enum Kind<B> {
     Json(JsonAnswer<B>),
     // Boxed: its state is several times that of the others, and every answer would carry the room for it.
     Events(Box<EventsAnswer<B>>),
+    // Boxed like those. What is held lasts as long.
+    Rounds(
+        Box<Rounds>,
+        #[expect(dead_code, reason = "held, and never looked at")] Option<Held>,
+    ),
     // Boxed like those.
     Listening(Box<Listening>),
 }
@@ -36,6 +41,7 @@ impl<B> fmt::Debug for Answer<B> {
             Kind::Memory { .. } => "Answer::Memory",
             Kind::Json(_) => "Answer::Json",
             Kind::Events(_) => "Answer::Events",
+            Kind::Rounds(..) => "Answer::Rounds",
             Kind::Listening(_) => "Answer::Listening",
         })
     }
@@ -58,7 +64,7 @@ impl<B> Answer<B> {
         match &mut self.0 {
             Kind::Json(json) => json.fault.take(),
             Kind::Events(events) => events.fault.take(),
-            Kind::Memory { .. } | Kind::Listening(_) => None,
+            Kind::Memory { .. } | Kind::Rounds(..) | Kind::Listening(_) => None,
         }
     }
 
@@ -74,6 +80,10 @@ impl<B> Answer<B> {
         Self(Kind::Events(events))
     }
 
+    pub(super) const fn rounds(rounds: Box<Rounds>, held: Option<Held>) -> Self {
+        Self(Kind::Rounds(rounds, held))
+    }
+
     pub(super) const fn listening(listening: Box<Listening>) -> Self {
         Self(Kind::Listening(listening))
     }
@@ -81,7 +91,7 @@ impl<B> Answer<B> {
 
 impl<B> Body for Answer<B>
 where
-    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+    B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
 {
     type Data = Bytes;
     type Error = AnswerError;
@@ -101,7 +111,17 @@ where
                 Poll::Ready(None)
             }
             Kind::Json(json) => json.poll(cx),
-            Kind::Events(events) => events.poll(cx),
+            Kind::Events(events) => {
+                let polled = events.poll(cx);
+                if events.is_to_be_held() {
+                    let nothing = Self::empty().0;
+                    if let Kind::Events(events) = std::mem::replace(&mut self.0, nothing) {
+                        events.hold();
+                    }
+                }
+                polled
+            }
+            Kind::Rounds(rounds, _) => rounds.poll(cx),
             Kind::Listening(listening) => listening
                 .poll(cx)
                 .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
@@ -112,7 +132,7 @@ where
         match &self.0 {
             Kind::Memory { pieces, next } => pieces.iter().skip(*next).all(Bytes::is_empty),
             Kind::Json(json) => json.has_ended(),
-            Kind::Events(_) | Kind::Listening(_) => false,
+            Kind::Events(_) | Kind::Rounds(..) | Kind::Listening(_) => false,
         }
     }
 
@@ -123,7 +143,7 @@ where
                 SizeHint::with_exact(left as u64)
             }
             Kind::Json(json) => json.size_hint(),
-            Kind::Events(_) | Kind::Listening(_) => SizeHint::default(),
+            Kind::Events(_) | Kind::Rounds(..) | Kind::Listening(_) => SizeHint::default(),
         }
     }
 }

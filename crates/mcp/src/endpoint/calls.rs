@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, Response, header::ACCEPT};
 
 use super::{
@@ -19,14 +18,20 @@ use crate::{
         merge,
     },
     peer::{
-        call_guard::CallGuard, incoming::Answered, outgoing, transport::Transport, unavailable::Unavailable,
+        call_guard::CallGuard,
+        held::Retry,
+        incoming::Answered,
+        outgoing,
+        respondent::Respondent,
+        seals::{Nonce, Replica, State},
+        transport::Transport,
+        unavailable::Unavailable,
         upstream::Upstream,
     },
     wire::{
-        json::json_string,
-        jsonrpc::{ErrorCode, Refusal},
+        jsonrpc::{ErrorCode, Refusal, tool_error},
         listing::ListKind,
-        version::Era,
+        question::ClientCapabilities,
     },
 };
 
@@ -64,7 +69,9 @@ impl<T: Transport> Endpoint<T> {
         noted: &mut Option<Arc<Upstream>>,
     ) -> Result<Answered<T::Body>, CallError> {
         let caller = asking.caller;
-        let call = Call {
+        let client = self.respondent(asking);
+        let state = self.state_of(asking, &client)?;
+        let mut call = Call {
             plan: asking.plan,
             headers: asking.headers,
             aim: Aim::of(asking.request)?,
@@ -73,10 +80,20 @@ impl<T: Transport> Endpoint<T> {
                 client_era: asking.client.era(),
                 logs: asking.client.logs(),
                 takes_stream: asking.headers.is_some_and(takes_stream),
+                client,
+                state: None,
                 body: asking.body,
                 request: asking.request,
             },
         };
+        match &state {
+            None => {}
+            Some(State::Server(server, state)) => call.message.state = Some((*server, state)),
+            Some(State::Held(replica, held)) => {
+                // Boxed because it is rare and large.
+                return Box::pin(self.go_on(&call.message, *replica, *held, noted)).await;
+            }
+        }
         let found = self.federation.find(&call).await?;
         match asking.client {
             Client::Modern(_) => {
@@ -96,6 +113,68 @@ impl<T: Transport> Endpoint<T> {
                 }
             }
         }
+    }
+
+    /// What the servers of a request can ask its client.
+    fn respondent<'a>(&'a self, asking: &'a Asking<'_>) -> Respondent<'a> {
+        let (can, declared, session) = match asking.client {
+            Client::Modern(meta) => {
+                let span = meta.client_capabilities;
+                // Nearly all declare nothing.
+                let can = if span.len() > 2 {
+                    ClientCapabilities::read(asking.body, span)
+                } else {
+                    ClientCapabilities::default()
+                };
+                (can, span.of(asking.body), None)
+            }
+            Client::Legacy(session) => {
+                let declared = session.capabilities.as_bytes();
+                (session.can, declared, Some(session.key()))
+            }
+        };
+        Respondent {
+            mailbox: &self.mailbox,
+            gateway_id: asking.plan.gateway_id,
+            can,
+            declared,
+            session,
+        }
+    }
+
+    /// The state a request comes with, opened.
+    fn state_of(&self, asking: &Asking<'_>, client: &Respondent<'_>) -> Result<Option<State>, CallError> {
+        let params = asking.request.params.as_ref();
+        let Some(state) = params.and_then(|params| params.request_state.as_ref()) else {
+            return Ok(None);
+        };
+        let bound = client.bound(asking.caller.key, asking.request);
+        let opened = self.mailbox.seals.open_state(&bound, &state.value);
+        Ok(Some(opened.map_err(CallError::State)?))
+    }
+
+    /// Goes on with a call that is held.
+    async fn go_on(
+        &self,
+        call: &outgoing::Call<'_>,
+        replica: Replica,
+        held: Nonce,
+        noted: &mut Option<Arc<Upstream>>,
+    ) -> Result<Answered<T::Body>, CallError> {
+        if replica != self.mailbox.seals.replica {
+            return Ok(self.go_on_elsewhere(replica, held, call).await?);
+        }
+        let retry = Retry {
+            mailbox: &self.mailbox,
+            caller: call.caller.key,
+            request: call.request,
+            logs: call.logs,
+            alive: Some(call.caller.identity.alive()),
+        };
+        let resumed = self.federation.resume(retry, held);
+        let (upstream, answer) = resumed.ok_or(outgoing::CallError::NotHeld)?;
+        *noted = Some(upstream);
+        Ok(answer)
     }
 
     /// One page of a list.
@@ -143,14 +222,4 @@ fn takes_stream(headers: &HeaderMap) -> bool {
         .get_all(ACCEPT)
         .iter()
         .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/event-stream").is_some())
-}
-
-/// The result of a tool that failed, with the reason for the model and the person behind it.
-fn tool_error(text: &str, era: Era) -> Bytes {
-    let result_type = match era {
-        Era::Modern => r#""resultType":"complete","#,
-        Era::Legacy => "",
-    };
-    let text = json_string(text);
-    format!(r#"{{{result_type}"content":[{{"type":"text","text":{text}}}],"isError":true}}"#).into()
 }

@@ -16,6 +16,7 @@ use crate::{
     federation::plan::Plan,
     peer::{
         caller::{Caller, Runs},
+        client_streams::Purpose,
         transport::Transport,
     },
     wire::{
@@ -51,6 +52,8 @@ impl<T: Transport> Endpoint<T> {
                     );
                     return not_for_method(&refusal.with_status(StatusCode::TOO_MANY_REQUESTS), headers);
                 };
+                let asked = (!session.can.is_empty())
+                    .then(|| self.mailbox.open_stream(session.key(), Purpose::Listening));
                 let client = Arc::clone(&session.wishes.subscribed);
                 let sessions = Arc::clone(&self.sessions);
                 let plan_now = (lasting.plan_now)();
@@ -62,7 +65,7 @@ impl<T: Transport> Endpoint<T> {
                 let (listener, news) = self.listener(plan, caller, &client);
                 let shutdown = lasting.shutdown.clone();
                 let listening = Listening::new(shutdown, news, plan_now, listener, Words::Session);
-                reply::events(Answer::listening(Box::new(listening)))
+                reply::events(Answer::listening(Box::new(listening.with_questions(asked))))
             }
         }
     }
@@ -81,6 +84,7 @@ impl<T: Transport> Endpoint<T> {
     /// Answers a DELETE: the session ends here, after all other replicas can know of it.
     pub fn end(&self, session: &Session) -> Response<Answer<T::Body>> {
         self.sessions.end(session);
+        self.federation.leave_client(session.caller_key(), session.key());
         reply::bare(StatusCode::NO_CONTENT)
     }
 

@@ -21,7 +21,7 @@ use crate::{
         news::{ANNOUNCED, News},
         plan::Plan,
     },
-    peer::announced,
+    peer::{announced, client_streams::ClientStream},
     wire::{json::json_string, jsonrpc, listing::ListKind, meta_keys::SUBSCRIPTION_ID, sse},
 };
 
@@ -133,6 +133,8 @@ pub(super) struct Listening {
     /// Finds out where what the client wants leads.
     settling: Option<BoxFuture<'static, ()>>,
     words: Words,
+    /// What servers ask the client outside of the stream of a call.
+    asked: Option<ClientStream>,
     ready: VecDeque<Bytes>,
     // Boxed because a timer must not move once it runs.
     timer: Pin<Box<Sleep>>,
@@ -172,11 +174,17 @@ impl Listening {
             listener,
             settling: None,
             words,
+            asked: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             looks: 0,
             has_looked: false,
             ended: false,
         }
+    }
+
+    /// The same, and the client is asked on it what servers ask.
+    pub(super) fn with_questions(self, asked: Option<ClientStream>) -> Self {
+        Self { asked, ..self }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -189,6 +197,12 @@ impl Listening {
             }
             if self.shutdown.as_mut().poll(cx).is_ready() {
                 self.end();
+                continue;
+            }
+            if let Some(asked) = &mut self.asked
+                && let Poll::Ready(message) = asked.poll(cx)
+            {
+                self.ready.push_back(sse::encode_message(&message));
                 continue;
             }
             if let Some(settling) = &mut self.settling

@@ -26,6 +26,7 @@ use crate::{
         log_level::Logs,
         media_type::{MediaType, media_type},
         meta::{self, Dialect, ModernMeta, header_era},
+        question::Question,
         version::Era,
     },
 };
@@ -103,11 +104,11 @@ impl<T: Transport> Endpoint<T> {
                 self.request(plan, caller, came, &request, reached).await
             }
             Ok(Message::Notification(notification)) => {
-                self.notification(plan, caller, headers, &notification)
+                self.notification(plan, caller, (headers, body), &notification)
             }
-            Ok(Message::Response(_)) => match self.session_of(plan.gateway_id, caller, headers) {
-                // No request of ours is open, so nobody waits for it.
-                Ok(_) => reply::bare(StatusCode::ACCEPTED),
+            Ok(Message::Response(response)) => match self.session_of(plan.gateway_id, caller, headers) {
+                // Boxed because it is rare and large.
+                Ok(session) => Box::pin(self.answered(&session, caller, body, &response)).await,
                 Err(refusal) => reply::refusal(&refusal, None, Era::Legacy),
             },
         }
@@ -182,7 +183,7 @@ impl<T: Transport> Endpoint<T> {
         &self,
         plan: &Plan,
         caller: Caller<'_>,
-        headers: &HeaderMap,
+        (headers, body): (&HeaderMap, &Bytes),
         notification: &Notification<'_>,
     ) -> Response<Answer<T::Body>> {
         match meta::header_version(headers) {
@@ -200,6 +201,11 @@ impl<T: Transport> Endpoint<T> {
                     && let Some(id) = notification.params.as_ref().and_then(|params| params.request_id)
                 {
                     session.cancel(id.to_owned().to_json().as_bytes());
+                }
+                if notification.method.value == "notifications/roots/list_changed"
+                    && session.can.has(Question::Roots)
+                {
+                    self.federation.tell_servers(plan, caller, session.key(), body);
                 }
                 reply::bare(StatusCode::ACCEPTED)
             }

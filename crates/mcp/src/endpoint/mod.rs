@@ -2,8 +2,10 @@
 //! what answers are made of.
 
 pub(crate) mod answer;
+mod answers;
 mod beginning;
 mod calls;
+mod elsewhere;
 mod feature;
 mod in_session;
 mod listen;
@@ -15,6 +17,7 @@ pub(crate) mod service;
 pub mod session;
 mod subscribing;
 
+pub use elsewhere::{Replica, Replicas, Reply};
 pub use in_session::Refused;
 pub use listen::PlanNow;
 pub use service::{Endpoint, Lasting, Reached};

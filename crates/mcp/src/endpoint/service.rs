@@ -1,12 +1,15 @@
 //! The MCP endpoint of all gateways of the process.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use gatewright_domain::{Clock, Entropy, id::ServerId, sealed::Keyring};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{listen::PlanNow, session::Sessions};
+use super::{elsewhere::Replicas, listen::PlanNow, session::Sessions};
 use crate::{
     federation::{
         inspection::{Health, Seen, Unwell},
@@ -14,7 +17,10 @@ use crate::{
         plan::{GatewayConfig, Plan},
         servers::Federation,
     },
-    peer::{config::UpstreamConfig, net::Net, transport::Transport, upstream::Upstream},
+    peer::{
+        config::UpstreamConfig, mailbox::Mailbox, net::Net, seals::Seals, transport::Transport,
+        upstream::Upstream,
+    },
 };
 
 /// The MCP endpoint of all gateways of the process: the servers they federate, and the sessions of their clients.
@@ -23,6 +29,10 @@ pub struct Endpoint<T> {
     pub(crate) federation: Arc<Federation<Net<T>>>,
     /// Sessions of clients of the session-based revisions.
     pub sessions: Arc<Sessions>,
+    /// What servers ask of clients.
+    pub(super) mailbox: Arc<Mailbox>,
+    /// The other replicas, where there can be some.
+    pub(super) replicas: OnceLock<Box<dyn Replicas>>,
 }
 
 /// What an answer needs that may last: a stream that a client listens to.
@@ -58,8 +68,11 @@ impl<T: Transport> Endpoint<T> {
         entropy: Arc<dyn Entropy>,
         lists: ListLimits,
     ) -> Self {
+        let seals = Seals::new(keyring.clone(), Arc::clone(&clock), Arc::clone(&entropy));
         Self {
             federation: Arc::new(Federation::new(Net::new(transport, Arc::clone(&clock)), lists)),
+            mailbox: Arc::new(Mailbox::new(seals)),
+            replicas: OnceLock::new(),
             sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
         }
     }

@@ -3,6 +3,7 @@
 //! cancelled, and tombstones of sessions that were ended here or, as the other replicas tell, elsewhere.
 
 mod ending;
+mod running;
 mod wishes;
 
 use std::{
@@ -27,9 +28,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use crate::{peer::caller::CallerKey, wire::version::ProtocolVersion};
+use crate::{
+    peer::{caller::CallerKey, seals::SessionId},
+    wire::{
+        question::{ClientCapabilities, passed_on},
+        scan::Span,
+        version::ProtocolVersion,
+    },
+};
 
 pub use ending::Ending;
+pub use running::Running;
 use wishes::Wishes;
 
 /// A session ends after this long whatever happens: clients on a desktop keep one for weeks, and most do not recover
@@ -74,8 +83,10 @@ pub struct Session {
     caller: [u8; 16],
     /// The version agreed on at `initialize`.
     pub version: ProtocolVersion,
-    /// The client's capabilities, a JSON object.
+    /// Of the client's capabilities what servers are told, a JSON object.
     pub capabilities: Box<str>,
+    /// What servers can ask the client.
+    pub(super) can: ClientCapabilities,
     ends_at: Timestamp,
     /// Calls that run, by the client's request id as JSON text, written in one way only. Held for single operations on the map only.
     running: Mutex<HashMap<Bytes, (u64, CancellationToken)>>,
@@ -120,7 +131,8 @@ impl Sessions {
         }
     }
 
-    /// Begins a session; gives the value of `Mcp-Session-Id`. `capabilities` are the client's, a JSON object.
+    /// Begins a session; gives the value of `Mcp-Session-Id`. `capabilities` are the client's, a JSON object, of which only
+    /// those are kept that servers are told.
     pub fn begin(
         &self,
         gateway_id: GatewayId,
@@ -129,8 +141,9 @@ impl Sessions {
         capabilities: Option<&str>,
     ) -> HeaderValue {
         let capabilities = capabilities
+            .map(|text| passed_on(text.as_bytes()))
             .filter(|text| text.len() <= CAPABILITIES_MAX)
-            .and_then(|text| RawValue::from_string(text.to_owned()).ok())
+            .and_then(|text| RawValue::from_string(text).ok())
             .unwrap_or_else(|| RawValue::from_string("{}".to_owned()).expect("an empty object is JSON"));
         let sealed = Sealed {
             s: entropy::bytes(self.entropy.as_ref()),
@@ -228,6 +241,7 @@ impl Sessions {
             gateway_id,
             caller: sealed.p,
             version,
+            can: ClientCapabilities::read(sealed.c.get().as_bytes(), Span::new(0, sealed.c.get().len())),
             capabilities: sealed.c.get().into(),
             ends_at: Timestamp::from_seconds(sealed.t).plus(LIFE),
             running: Mutex::default(),
@@ -241,6 +255,16 @@ impl Sessions {
 }
 
 impl Session {
+    /// Whose it is.
+    pub(super) const fn caller_key(&self) -> CallerKey {
+        CallerKey::from_bytes(self.caller)
+    }
+
+    /// Tells sessions apart.
+    pub(super) const fn key(&self) -> SessionId {
+        self.id
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Bytes, (u64, CancellationToken)>> {
         // Single operations on a map leave it whole even where one of them panicked.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -292,29 +316,6 @@ impl Drop for Place {
             if *count == 0 {
                 users.remove(&self.caller);
             }
-        }
-    }
-}
-
-/// A call of a session while it runs.
-#[derive(Debug)]
-pub struct Running {
-    session: Arc<Session>,
-    request_id: Bytes,
-    number: u64,
-    /// Cancelled when the client says so.
-    pub token: CancellationToken,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let mut running = self.session.lock();
-        // Another call may have taken the id meanwhile.
-        if running
-            .get(&self.request_id)
-            .is_some_and(|(number, _)| *number == self.number)
-        {
-            running.remove(&self.request_id);
         }
     }
 }

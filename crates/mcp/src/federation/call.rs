@@ -13,9 +13,11 @@ use crate::{
     peer::{
         call::{Attempt, Line},
         call_guard::{CallGuard, Lists as _},
+        held::Retry,
         incoming::Answered,
         outgoing::{self, To},
         peers::Peers,
+        seals::{Nonce, StateError},
         unavailable::Unavailable,
         upstream::Upstream,
     },
@@ -43,6 +45,9 @@ pub(crate) enum CallError {
     /// Mirrored headers and arguments differ.
     #[error(transparent)]
     Headers(#[from] HeaderMismatch),
+    /// The state it comes with is not accepted.
+    #[error(transparent)]
+    State(StateError),
     /// It led to a server, and no further.
     #[error(transparent)]
     Server(#[from] outgoing::CallError),
@@ -112,6 +117,7 @@ impl CallError {
                 format!("Unknown {}: {name}", kind.singular()),
             ),
             Self::Headers(mismatch) => Refusal::from(mismatch),
+            Self::State(why) => Refusal::new(ErrorCode::INVALID_PARAMS, why.to_string()),
             Self::Server(error) => Refusal::from(error),
         }
     }
@@ -223,7 +229,8 @@ impl<P: Peers> Federation<P> {
             let server = found.server(&call.plan.servers);
             let upstream = &server.upstream;
             *noted = Some(Arc::clone(upstream));
-            let line = self.peers.line(upstream, call.message.caller).await?;
+            let message = &call.message;
+            let line = self.peers.line(upstream, message.caller, &message.client).await?;
             let entry = found.entry();
             let to = To {
                 upstream,
@@ -267,6 +274,11 @@ impl<P: Peers> Federation<P> {
                 Some(None) => return Err(CallError::Unknown(call.aim.kind, call.aim.name().to_owned())),
             };
         }
+    }
+
+    /// Goes on with a call that is held, whose client has come back; nothing where it is not held any more.
+    pub(crate) fn resume(&self, retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<P::Body>)> {
+        self.peers.resume(retry, held)
     }
 
     /// Where a call leads by the list that its server has now.

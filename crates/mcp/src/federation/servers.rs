@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use gatewright_domain::{Timestamp, id::ServerId};
 use moka::sync::Cache;
 
@@ -22,7 +23,13 @@ use super::{
     subscribed::Subscriptions,
     view::{View, ViewKey},
 };
-use crate::peer::{config::UpstreamConfig, peers::Peers};
+use crate::peer::{
+    caller::{Caller, CallerKey},
+    config::UpstreamConfig,
+    peers::Peers,
+    seals::SessionId,
+    session::SlotKey,
+};
 
 /// Merged lists known at once, whether or not they had to give way. Users whose lists are equal share one.
 const VIEWS_MAX: u64 = 50_000;
@@ -104,6 +111,29 @@ impl<P: Peers> Federation<P> {
     pub(super) fn known(&self, id: ServerId) -> Option<Arc<Server>> {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         servers.get(&id).map(|known| Arc::clone(&known.server))
+    }
+
+    /// Ends the sessions with servers that belong to the session of a client, which is over.
+    pub(crate) fn leave_client(&self, caller: CallerKey, client: SessionId) {
+        let key = SlotKey::of_client(caller, client);
+        let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let upstreams: Vec<_> = servers
+            .values()
+            .map(|known| Arc::clone(&known.server.upstream))
+            .collect();
+        drop(servers);
+        for upstream in upstreams {
+            upstream.sessions.leave(key);
+        }
+    }
+
+    /// Passes a notification of a client on to the servers of a gateway that it has sessions with.
+    pub(crate) fn tell_servers(&self, plan: &Plan, caller: Caller<'_>, client: SessionId, message: &Bytes) {
+        let key = SlotKey::of_client(caller.key, client);
+        for offered in &plan.servers {
+            let upstream = &offered.server.upstream;
+            self.peers.tell(upstream, caller, key, message);
+        }
     }
 
     fn server(&self, config: UpstreamConfig) -> Arc<Server> {

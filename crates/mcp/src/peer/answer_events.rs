@@ -19,7 +19,10 @@ use super::{
     call_guard::CallGuard,
     late::{Opened, Opening, SIGN_OF_LIFE},
     progress::Progress,
+    questions::Questions,
     resume::Resume,
+    rounds::{Again, Rounds},
+    states::States,
     upstream::Upstream,
     watch::{Wake, Watch},
     whole::DRAIN_MAX,
@@ -28,6 +31,8 @@ use crate::wire::{
     bridge::{Bridge, Step},
     sse::{self, Decoder},
 };
+
+pub(super) mod asking;
 
 /// One event of a server, at most: it must be whole before it can be passed on.
 pub(super) const EVENT_MAX: usize = 32 * 1024 * 1024;
@@ -52,11 +57,25 @@ pub(crate) struct EventsAnswer<B> {
     // Boxed because it must not move once it is polled.
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     guard: CallGuard,
+    /// How the client is asked for what the server wants, where it can be. Small, because most answers never use it.
+    asks: Option<Asks>,
+    /// The further rounds of a call whose server asked for input.
+    rounds: Option<Box<Rounds>>,
     ready: VecDeque<Bytes>,
     ended: bool,
     /// Why it was ended with an error of ours, in a word.
     pub(crate) fault: Option<&'static str>,
     draining: Draining,
+}
+
+/// How a client is asked for what a server wants while it answers a call.
+pub(super) enum Asks {
+    /// The server asks by requests of its own.
+    Questions(Box<Questions>),
+    /// It asks in the place of a result, which a stateless client understands, with a state that is sealed.
+    Sealed(States),
+    /// The same for a client with a session.
+    Again(Box<dyn Again>),
 }
 
 /// Whether the server's end of the stream is waited for after its answer.
@@ -70,7 +89,7 @@ enum Draining {
 
 impl<B> EventsAnswer<B>
 where
-    B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
+    B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
 {
     pub(super) fn new(
         of: Result<B, Opening<B>>,
@@ -98,6 +117,8 @@ where
             share,
             cancelled: cancelled.map(|token| Box::pin(token.cancelled_owned())),
             guard,
+            asks: None,
+            rounds: None,
             ready: VecDeque::new(),
             ended: false,
             fault: None,
@@ -130,6 +151,17 @@ where
                 self.ended = true;
                 continue;
             }
+            if let Some(rounds) = &mut self.rounds {
+                return rounds.poll(cx);
+            }
+            if let Some(Asks::Questions(questions)) = &mut self.asks
+                && let Poll::Ready(told) = questions.poll(cx)
+            {
+                self.watch.wait();
+                self.ready
+                    .extend(told.map(|message| sse::encode_message(&message)));
+                continue;
+            }
             match self.poll_server(cx) {
                 Poll::Pending => {
                     if let Some(progress) = &mut self.progress
@@ -142,6 +174,7 @@ where
                         continue;
                     }
                     match std::task::ready!(self.watch.poll(cx)) {
+                        Wake::End(AnswerError::Timeout) if self.is_asking() && self.watch.may_wait() => {}
                         Wake::End(end) => self.end(&end),
                         Wake::Look(now) => self.keep_alive(now),
                     }
@@ -190,6 +223,7 @@ where
                     self.decoder = self.decoder.reconnected();
                 }
                 Opened::Last(message) => self.take_last(&message),
+                Opened::InputRequired(answer) => self.input_required(&answer),
                 Opened::Failed(fault, message) => self.give_up(fault, message),
             }
             // It shows that the server is there.
@@ -238,7 +272,7 @@ where
                 resume.has_brought();
             }
             self.take_message(&event.data);
-            if self.ended {
+            if self.ended || self.rounds.is_some() {
                 return;
             }
         }
@@ -256,10 +290,18 @@ where
             Step::ListChanged(kind) => self.guard.list_changed(kind),
             Step::Updated(uri) => self.guard.updated(&uri),
             Step::Reply(message) => self.guard.reply(message),
+            Step::GivenUp => {
+                if let Some(Asks::Questions(questions)) = &self.asks {
+                    questions.give_up(message);
+                }
+            }
+            Step::Ask => self.ask(message),
+            Step::InputRequired => self.input_required(message),
         }
     }
 
     fn take_last(&mut self, message: &Bytes) {
+        self.close_questions();
         self.guard.read(message);
         self.guard.complete();
         self.ready.push_back(sse::encode_message(message));
@@ -316,6 +358,7 @@ where
     /// Ends the stream with an error in the place of the answer; `fault` is why, in a word.
     fn give_up(&mut self, fault: &'static str, message: String) {
         self.fault = Some(fault);
+        self.close_questions();
         let error = self.bridge.refuse(message);
         self.ready.push_back(sse::encode_message(&error));
         self.ended = true;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{
     answer_error::AnswerError,
     call_guard::CallGuard,
+    states::States,
     watch::{Wake, Watch},
 };
 use crate::wire::bridge_splice::Splicer;
@@ -21,7 +22,7 @@ use crate::wire::bridge_splice::Splicer;
 pub(crate) struct JsonAnswer<B> {
     body: B,
     // Boxed because most answers need none, and every answer would carry the room for it.
-    splicer: Option<Box<Splicer>>,
+    splicer: Option<Box<Splicer<States>>>,
     watch: Watch,
     guard: CallGuard,
     /// Looked at already, and not passed on yet.
@@ -44,7 +45,7 @@ impl<B> JsonAnswer<B>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
-    pub(super) fn new(body: B, splicer: Option<Splicer>, watch: Watch, guard: CallGuard) -> Self {
+    pub(super) fn new(body: B, splicer: Option<Splicer<States>>, watch: Watch, guard: CallGuard) -> Self {
         Self {
             body,
             splicer: splicer.map(Box::new),

@@ -13,10 +13,11 @@ use super::{
     caller::Caller,
     era::{SessionLoss, denies_modern, may_be_other_era},
     exchange::SMALL_ANSWER,
-    incoming::{Answered, Sent, stream},
+    incoming::{Answered, Sent, asks, stream},
     late::{Late, SIGN_OF_LIFE},
     net::Net,
     outgoing::{Call, CallError, Outgoing, To, modern, within_session},
+    respondent::Respondent,
     resume::Resume,
     session::UpstreamSession,
     transport::Transport,
@@ -84,10 +85,11 @@ impl<T: Transport> Net<T> {
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
+        client: &Respondent<'_>,
     ) -> Result<Line, Unavailable> {
         Ok(match self.era_of(upstream, caller).await? {
             Era::Modern => Line::Modern,
-            Era::Legacy => Line::Legacy(self.session(upstream, caller).await?),
+            Era::Legacy => Line::Legacy(self.session_of(upstream, caller, Some(client)).await?),
         })
     }
 
@@ -110,9 +112,13 @@ impl<T: Transport> Net<T> {
             Line::Modern => modern(call, &to).await?,
             Line::Legacy(session) => within_session(self, call, &to, session, &mut guard).await?,
         };
+        // What a stateless server asks a client with a session for comes with the call sent again. The bytes are shared.
+        let again = (bridge.client_era, bridge.server_era) == (Era::Legacy, Era::Modern);
+        let body = (again && !call.client.can.is_empty()).then(|| request.body().clone());
         let mut sent = Sent {
             bridge,
             session,
+            body,
             progress,
             until: call.takes_stream.then(|| Instant::now() + SIGN_OF_LIFE),
         };
@@ -123,7 +129,7 @@ impl<T: Transport> Net<T> {
         let answer = match waiting(&mut sending, &mut sent).await {
             Waited::Answer(answer) => answer,
             Waited::Late(progress) => {
-                let late = self.late(sending, sent, call.caller, (upstream, guard, cancelled), progress);
+                let late = self.late(sending, sent, call, &to, (guard, cancelled), progress);
                 return Ok(Attempt::Answered(late));
             }
         };
@@ -137,7 +143,7 @@ impl<T: Transport> Net<T> {
             }
         };
         if answer.status().is_success() {
-            let streamed = stream(self, upstream, answer, sent, call.caller, guard, cancelled);
+            let streamed = stream(self, answer, sent, call, &to, guard, cancelled);
             return streamed.await.map(Attempt::Answered);
         }
         // Boxed because it is rare and large.
@@ -157,16 +163,19 @@ impl<T: Transport> Net<T> {
         self: &Arc<Self>,
         sending: impl Future<Output = Result<Response<T::Body>, Unavailable>> + Send + 'static,
         sent: Sent,
-        caller: Caller<'_>,
-        (upstream, guard, cancelled): (&Arc<Upstream>, CallGuard, Option<&CancellationToken>),
+        call: &Call<'_>,
+        to: &To<'_>,
+        (guard, cancelled): (CallGuard, Option<&CancellationToken>),
         progress: Option<Bytes>,
     ) -> Answered<T::Body> {
+        let (upstream, caller) = (to.upstream, call.caller);
+        let asks = asks(self, &sent, call, to);
         let late = Late {
             net: Arc::clone(self),
             upstream: Arc::clone(upstream),
             bridge: sent.bridge.clone(),
             session: sent.session.clone(),
-            caller: caller.key,
+            slot: call.slot(),
         };
         let events = EventsAnswer::new(
             Err(Box::pin(late.answer(sending))),
@@ -176,10 +185,12 @@ impl<T: Transport> Net<T> {
             self.budget.share(),
             cancelled.cloned(),
             guard,
-        );
+        )
+        .with_asks(asks);
         let mut events = match &sent.session {
             Some(session) => {
-                events.within_session(Resume::new(self, upstream, session, caller), sent.progress)
+                let resume = Resume::new(self, upstream, session, caller, call.slot());
+                events.within_session(resume, sent.progress)
             }
             None => events,
         };
@@ -215,7 +226,7 @@ impl<T: Transport> Net<T> {
         if let Some(session) = session
             && loss != SessionLoss::No
         {
-            upstream.sessions.slot(call.caller.key).forget(session);
+            upstream.sessions.slot(call.slot()).forget(session);
             if may_be_other_era(answer.status) {
                 // A server that has moved to the other era refuses sessions too; the next request finds out.
                 upstream.forget_era(Era::Legacy);
@@ -250,7 +261,7 @@ impl<T: Transport> Net<T> {
             }
             (Era::Legacy, code) if code.proves_modern() => {
                 if let Some(session) = session {
-                    upstream.sessions.slot(call.caller.key).forget(session);
+                    upstream.sessions.slot(call.slot()).forget(session);
                 }
                 upstream.forget_era(Era::Legacy);
                 Err(CallError::Unanswered(upstream.other_version()))

@@ -22,7 +22,7 @@ const NOTICE_DEADLINE: Duration = Duration::from_secs(5);
 const REPLIES_MAX: u32 = 64;
 
 /// What is held for as long as a call runs.
-pub(super) type Held = Box<dyn Send + Sync>;
+pub(crate) type Held = Box<dyn Send + Sync>;
 
 /// Kept with a call until its answer is complete. Dropped earlier, it cancels the call at a server with sessions.
 pub(crate) struct CallGuard {
@@ -80,6 +80,16 @@ impl CallGuard {
     /// There is nothing to cancel at the server, but the call goes on.
     pub(super) fn unwatch(&mut self) {
         self.channel = None;
+    }
+
+    /// This is held for as long as the call runs.
+    pub(super) fn hold(&mut self, held: Option<Held>) {
+        self.held = held;
+    }
+
+    /// What is held for as long as the call runs, for one that goes on after this answer.
+    pub(super) const fn take_held(&mut self) -> Option<Held> {
+        self.held.take()
     }
 
     /// The server has answered, or never got the call: there is nothing to cancel.

@@ -43,6 +43,11 @@ impl CallerKey {
         Self(key)
     }
 
+    /// The key of these bytes, which were sealed into a session id.
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The key as bytes, for sealing into a session id.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

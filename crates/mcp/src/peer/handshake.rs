@@ -2,7 +2,7 @@
 //! (2026-07-28 basic/versioning; 2025-11-25 basic/lifecycle). No call is sent before the server's own words have told
 //! which era it speaks.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -15,7 +15,8 @@ use super::{
     exchange::{SMALL_ANSWER, modern_request},
     http_sse::speaks_http_sse,
     net::Net,
-    session::{UpstreamSession, session_headers},
+    respondent::Respondent,
+    session::{SlotKey, UpstreamSession, session_headers},
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -49,7 +50,7 @@ enum Discovered {
 
 /// What `initialize` led to.
 enum Begun {
-    Session(UpstreamSession),
+    Session(Box<UpstreamSession>),
     /// It refused the version and named these.
     Offers(Vec<ProtocolVersion>),
     /// It refused in the words of the stateless era.
@@ -134,7 +135,7 @@ impl<T: Transport> Net<T> {
         let mut discovering = std::pin::pin!(self.discover(upstream, caller));
         let begun = match tokio::time::timeout(silence, discovering.as_mut()).await {
             Ok(Ok(Discovered::Modern)) => return Ok(Era::Modern),
-            Ok(Ok(Discovered::Legacy(newest))) => self.begin(upstream, caller, newest).await,
+            Ok(Ok(Discovered::Legacy(newest))) => self.begin(upstream, caller, newest, None).await,
             // It got nothing, or wants other credentials: that is the same for every method.
             Ok(Err(
                 why @ (Unavailable::Unreachable { .. }
@@ -144,9 +145,9 @@ impl<T: Transport> Net<T> {
                 | Unavailable::Redirected { .. }),
             )) => return Err(why),
             // An old server may fail at what it does not know, and close the connection.
-            Ok(Err(_)) => self.begin(upstream, caller, None).await,
+            Ok(Err(_)) => self.begin(upstream, caller, None, None).await,
             Err(_) => {
-                let mut beginning = std::pin::pin!(self.begin(upstream, caller, None));
+                let mut beginning = std::pin::pin!(self.begin(upstream, caller, None, None));
                 let mut silent = true;
                 let begun = loop {
                     tokio::select! {
@@ -180,7 +181,7 @@ impl<T: Transport> Net<T> {
                 );
                 upstream.set_over_http_sse(true);
                 match self
-                    .begin(upstream, caller, Some(ProtocolVersion::V2024_11_05))
+                    .begin(upstream, caller, Some(ProtocolVersion::V2024_11_05), None)
                     .await
                 {
                     Ok(_) => Ok(Era::Legacy),
@@ -259,12 +260,22 @@ impl<T: Transport> Net<T> {
         upstream: &Upstream,
         caller: Caller<'_>,
     ) -> Result<Arc<UpstreamSession>, Unavailable> {
-        let slot = upstream.sessions.slot(caller.key);
+        self.session_of(upstream, caller, None).await
+    }
+
+    /// The same for a call of a client: where the server may ask it something, the session is its own.
+    pub(super) async fn session_of(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        client: Option<&Respondent<'_>>,
+    ) -> Result<Arc<UpstreamSession>, Unavailable> {
+        let slot = upstream.sessions.slot(slot_key(caller, client));
         if let Some(session) = slot.get() {
             return Ok(session);
         }
         // Boxed because it is rare and large.
-        match Box::pin(self.begin(upstream, caller, None)).await {
+        match Box::pin(self.begin(upstream, caller, None, client)).await {
             Ok(session) => Ok(session),
             Err(NoSession::Unavailable(why)) => {
                 // A server that was updated may not have the older transport any more.
@@ -285,8 +296,10 @@ impl<T: Transport> Net<T> {
         upstream: &Upstream,
         caller: Caller<'_>,
         newest: Option<ProtocolVersion>,
+        client: Option<&Respondent<'_>>,
     ) -> Result<Arc<UpstreamSession>, NoSession> {
-        let slot = upstream.sessions.slot(caller.key);
+        let slot = upstream.sessions.slot(slot_key(caller, client));
+        let declares = client.map_or(Cow::Borrowed("{}"), Respondent::declares);
         let failures = upstream.failures();
         let _beginning = slot.beginning.lock().await;
         if let Some(session) = slot.get() {
@@ -298,8 +311,8 @@ impl<T: Transport> Net<T> {
         let mut version = newest.unwrap_or(ProtocolVersion::LATEST_LEGACY);
         let mut refused = Vec::new();
         let session = loop {
-            match self.initialize(upstream, caller, version).await? {
-                Begun::Session(session) => break Arc::new(session),
+            match self.initialize(upstream, caller, version, &declares).await? {
+                Begun::Session(session) => break Arc::new(*session),
                 Begun::Modern => return Err(NoSession::Modern),
                 Begun::Offers(mut versions) => {
                     refused.push(version);
@@ -348,9 +361,11 @@ impl<T: Transport> Net<T> {
         upstream: &Upstream,
         caller: Caller<'_>,
         version: ProtocolVersion,
+        declares: &str,
     ) -> Result<Begun, Unavailable> {
-        let params =
-            format!(r#"{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{CLIENT_INFO}}}"#);
+        let params = format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{declares},"clientInfo":{CLIENT_INFO}}}"#
+        );
         let body = jsonrpc::write_request(&RequestId::Integer(0), "initialize", Some(params.as_bytes()));
         let request = upstream.request(Method::POST, caller, body).await?;
         let back = Back {
@@ -389,7 +404,8 @@ impl<T: Transport> Net<T> {
         let capabilities = Capabilities::read(body, result.span);
         upstream.note_declared(capabilities, self.now());
         let id = answer.headers.get(headers::SESSION_ID).cloned();
-        Ok(Begun::Session(UpstreamSession::new(id, version, capabilities)))
+        let session = UpstreamSession::new(id, version, capabilities);
+        Ok(Begun::Session(Box::new(session)))
     }
 
     /// Says that the session has begun. Only the head of the answer is waited for, because some servers answer with a
@@ -418,6 +434,11 @@ impl<T: Transport> Net<T> {
         }
         Ok(())
     }
+}
+
+/// Whose session with a server it is.
+fn slot_key(caller: Caller<'_>, client: Option<&Respondent<'_>>) -> SlotKey {
+    client.map_or_else(|| caller.key.into(), |client| client.slot(caller.key))
 }
 
 fn newest_legacy(versions: &[ProtocolVersion]) -> Option<ProtocolVersion> {

@@ -12,12 +12,17 @@ use super::{
     call::{Attempt, Line},
     call_guard::CallGuard,
     caller::{Caller, CallerKey},
+    held::Retry,
+    incoming::{Answered, resume},
     listening::{Ear, Listened},
     metered::{Meter, Metered},
     net::Net,
     outgoing::{Call, CallError, To},
     peers::Peers,
-    session::session_headers,
+    replies::{InSession, KeptUser, Replies, send_soon},
+    respondent::Respondent,
+    seals::Nonce,
+    session::{SlotKey, session_headers},
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -63,8 +68,30 @@ impl<T: Transport> Peers for Net<T> {
         self.capabilities_of(upstream, caller).await
     }
 
-    async fn line(self: &Arc<Self>, upstream: &Upstream, caller: Caller<'_>) -> Result<Line, Unavailable> {
-        self.begin_line(upstream, caller).await
+    async fn line(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        client: &Respondent<'_>,
+    ) -> Result<Line, Unavailable> {
+        self.begin_line(upstream, caller, client).await
+    }
+
+    fn tell(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey, message: &Bytes) {
+        let Some(session) = upstream.sessions.find(whose) else {
+            return;
+        };
+        let way: Arc<dyn Replies> = Arc::new(InSession {
+            net: Arc::clone(self),
+            upstream: Arc::clone(upstream),
+            session,
+            user: KeptUser::of(caller),
+        });
+        send_soon(&way, message.clone());
+    }
+
+    fn resume(&self, retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<T::Body>)> {
+        resume(retry, held)
     }
 
     async fn call(

@@ -1,25 +1,32 @@
 //! The answer of a server to a call, on its way to the client in the client's era.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
+use http_body::Body;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     answer_error::AnswerError,
-    answer_events::{EVENT_MAX, EventsAnswer},
+    answer_events::{Asks, EVENT_MAX, EventsAnswer, asking},
     answer_json::JsonAnswer,
-    call_guard::CallGuard,
-    caller::Caller,
+    call_guard::{CallGuard, Held},
+    client_streams::Purpose,
     era::{SaidError, SessionLoss, session_loss},
+    held::Retry,
     late::rest,
     net::Net,
-    outgoing::CallError,
+    outgoing::{Call, CallError, To},
     progress::Progress,
+    questions::{Client, Questions},
+    replies::{InSession, KeptUser},
     resume::Resume,
+    rounds::{Again as _, Repeated, Rounds},
+    seals::Nonce,
     session::UpstreamSession,
+    states::States,
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -47,6 +54,8 @@ pub(crate) enum Answered<B> {
     Json(JsonAnswer<B>),
     /// Events, one by one.
     Events(Box<EventsAnswer<B>>),
+    /// The rounds of a call whose server asks for input, and what is held for as long as they last.
+    Rounds(Box<Rounds>, Option<Held>),
     /// A message that is here as a whole, and its status.
     Whole(StatusCode, Bytes),
 }
@@ -55,6 +64,8 @@ pub(crate) enum Answered<B> {
 pub(super) struct Sent {
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
+    /// The message as it was sent, where it may have to be sent again with what the client answers.
+    pub(super) body: Option<Bytes>,
     /// The progress that is reported elsewhere.
     pub(super) progress: Option<Progress>,
     /// When the client gets a sign of life, where it takes a stream.
@@ -64,67 +75,66 @@ pub(super) struct Sent {
 /// A success as it streams to the client.
 pub(super) async fn stream<T: Transport>(
     net: &Arc<Net<T>>,
-    upstream: &Arc<Upstream>,
     answer: Response<T::Body>,
     sent: Sent,
-    caller: Caller<'_>,
+    call: &Call<'_>,
+    to: &To<'_>,
     guard: CallGuard,
     cancelled: Option<&CancellationToken>,
 ) -> Result<Answered<T::Body>, CallError> {
-    let Sent {
-        bridge,
-        session,
-        progress,
-        until,
-    } = sent;
+    let upstream = to.upstream;
     refuse_encoded(upstream, answer.headers()).map_err(CallError::Unanswered)?;
     let kind = media_type(answer.headers());
-    let watch = Watch::new(upstream.config.timeout, caller.identity.alive());
+    let watch = Watch::new(upstream.config.timeout, call.caller.identity.alive());
     let body = answer.into_body();
+    let eras = (sent.bridge.client_era, sent.bridge.server_era);
     match kind {
-        MediaType::Json if bridge.client_era == Era::Legacy && bridge.server_era == Era::Modern => {
-            let mut json = JsonAnswer::new(body, None, watch, guard);
-            let first = json.look_at_first(until).await;
-            if !first.map_err(|why| not_passed_on(upstream, &why))? {
-                return Ok(late(
-                    net,
-                    upstream,
-                    caller,
-                    cancelled,
-                    json,
-                    (bridge.clone(), Some(bridge)),
-                ));
-            }
-            Box::pin(translated(net, json, &bridge, upstream)).await
+        MediaType::Json if eras == (Era::Legacy, Era::Modern) => {
+            let translated = translated(net, (body, watch), sent, call, to, guard, cancelled);
+            Box::pin(translated).await
         }
         MediaType::Json => {
+            let Sent {
+                bridge,
+                session,
+                until,
+                ..
+            } = sent;
             let ours = bridge
                 .server_id
                 .clone()
                 .unwrap_or_else(|| bridge.client_id.clone());
             let changes = Changes {
                 id: Some((ours, bridge.client_id.clone())),
-                result_type: match (bridge.client_era, bridge.server_era) {
+                result_type: match eras {
                     (_, Era::Modern) => ResultType::Keep,
                     (Era::Modern, Era::Legacy) if bridge.is_cacheable => ResultType::CompleteOnce,
                     (Era::Modern, Era::Legacy) => ResultType::Complete,
                     (Era::Legacy, Era::Legacy) => ResultType::Remove,
                 },
             };
-            let mut json = JsonAnswer::new(body, Some(Splicer::new(changes)), watch, guard);
+            let seal = (eras == (Era::Modern, Era::Modern)).then(|| States::of(call, upstream));
+            let mut json = JsonAnswer::new(body, Some(Splicer::with(changes, seal)), watch, guard);
             // An answer that is not ours is refused while that can still be said.
             let first = json.look_at_first(until).await;
             if !first.map_err(|why| not_passed_on(upstream, &why))? {
-                return Ok(late(net, upstream, caller, cancelled, json, (bridge, None)));
+                return Ok(late(net, call, to, cancelled, json, (bridge, None), None));
             }
             if let Some(session) = &session
                 && ends_session(json.first(), session)
             {
-                upstream.sessions.slot(caller.key).forget(session);
+                upstream.sessions.slot(call.slot()).forget(session);
             }
             Ok(Answered::Json(json))
         }
         MediaType::EventStream => {
+            let asks = asks(net, &sent, call, to);
+            let Sent {
+                bridge,
+                session,
+                progress,
+                ..
+            } = sent;
             let events = EventsAnswer::new(
                 Ok(body),
                 bridge,
@@ -133,9 +143,13 @@ pub(super) async fn stream<T: Transport>(
                 net.budget.share(),
                 cancelled.cloned(),
                 guard,
-            );
+            )
+            .with_asks(asks);
             let events = match &session {
-                Some(session) => events.within_session(Resume::new(net, upstream, session, caller), progress),
+                Some(session) => {
+                    let resume = Resume::new(net, upstream, session, call.caller, call.slot());
+                    events.within_session(resume, progress)
+                }
                 None => events,
             };
             Ok(Answered::Events(Box::new(events)))
@@ -146,27 +160,75 @@ pub(super) async fn stream<T: Transport>(
     }
 }
 
+/// How the client is asked for what the server wants while it answers by events, which is known only when the call itself
+/// is over. That costs an allocation or two, and only where the client declares that it can be asked.
+pub(super) fn asks<T: Transport>(
+    net: &Arc<Net<T>>,
+    sent: &Sent,
+    call: &Call<'_>,
+    to: &To<'_>,
+) -> Option<Asks> {
+    let client = &call.client;
+    let (bridge, caller) = (&sent.bridge, call.caller);
+    if (bridge.client_era, bridge.server_era) == (Era::Modern, Era::Modern) {
+        return Some(Asks::Sealed(States::of(call, to.upstream)));
+    }
+    if client.can.is_empty() {
+        return None;
+    }
+    let Some(session) = &sent.session else {
+        let again = Repeated::of(net, call, to, bridge, sent.body.as_ref()?)?;
+        return Some(Asks::Again(Box::new(again)));
+    };
+    let way = Arc::new(InSession {
+        net: Arc::clone(net),
+        upstream: Arc::clone(to.upstream),
+        session: Arc::clone(session),
+        user: KeptUser::of(caller),
+    });
+    let asked = match client.session {
+        None => Client::stateless(client.bound(caller.key, call.request), KeptUser::of(caller)),
+        Some(session) => {
+            let stream = client.mailbox.open_stream(session, Purpose::Call);
+            Client::in_session(session, Some(stream))
+        }
+    };
+    let questions = Questions::new(way, client.mailbox, caller.key, client.can, asked);
+    Some(Asks::Questions(Box::new(questions)))
+}
+
+/// Goes on with a call that is held.
+pub(super) fn resume<B>(retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<B>)>
+where
+    B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
+{
+    let (upstream, events) = asking::resume(retry, held)?;
+    Some((upstream, Answered::Events(events)))
+}
+
 /// A JSON answer whose head has come and no more, as a stream. The second bridge is for one that must be translated.
 fn late<T: Transport>(
     net: &Net<T>,
-    upstream: &Arc<Upstream>,
-    caller: Caller<'_>,
+    call: &Call<'_>,
+    to: &To<'_>,
     cancelled: Option<&CancellationToken>,
     json: JsonAnswer<T::Body>,
     (bridge, translating): (Bridge, Option<Bridge>),
+    asks: Option<Asks>,
 ) -> Answered<T::Body> {
+    let upstream = to.upstream;
     let opening = rest(json, net.budget.share(), Arc::clone(upstream), translating);
     let events = EventsAnswer::new(
         Err(Box::pin(opening)),
         bridge,
         Arc::clone(upstream),
-        Watch::new(upstream.config.timeout, caller.identity.alive()),
+        Watch::new(upstream.config.timeout, call.caller.identity.alive()),
         net.budget.share(),
         cancelled.cloned(),
         // The answer has a guard of its own.
-        CallGuard::new(caller.key, None),
+        CallGuard::new(call.caller.key, None),
     );
-    Answered::Events(Box::new(events))
+    Answered::Events(Box::new(events.with_asks(asks)))
 }
 
 /// Whether an answer that is here as a whole already is an error that means that the session is over.
@@ -189,11 +251,28 @@ fn ends_session(first: &[u8], session: &UpstreamSession) -> bool {
 /// The JSON answer of a stateless server for a client with a session. It is read whole: what must not reach such a
 /// client may stand at its end.
 async fn translated<T: Transport>(
-    net: &Net<T>,
-    mut json: JsonAnswer<T::Body>,
-    bridge: &Bridge,
-    upstream: &Upstream,
+    net: &Arc<Net<T>>,
+    (body, watch): (T::Body, Watch),
+    sent: Sent,
+    call: &Call<'_>,
+    to: &To<'_>,
+    mut guard: CallGuard,
+    cancelled: Option<&CancellationToken>,
 ) -> Result<Answered<T::Body>, CallError> {
+    let (upstream, bridge) = (to.upstream, &sent.bridge);
+    // It lasts longer than this answer where that asks for another round.
+    let held = guard.take_held();
+    let mut json = JsonAnswer::new(body, None, watch, guard);
+    let first = json.look_at_first(sent.until).await;
+    if !first.map_err(|why| not_passed_on(upstream, &why))? {
+        let asks = asks(net, &sent, call, to);
+        let bridges = (bridge.clone(), Some(bridge.clone()));
+        let late = late(net, call, to, cancelled, json, bridges, asks);
+        return Ok(match late {
+            Answered::Events(events) => Answered::Events(Box::new(events.holding(held))),
+            other => other,
+        });
+    }
     let mut share = net.budget.share();
     let mut whole = BytesMut::new();
     while let Some(piece) = json
@@ -212,8 +291,21 @@ async fn translated<T: Transport>(
         }
         whole.extend_from_slice(&piece);
     }
-    match bridge.translate(&whole.freeze()) {
+    let whole = whole.freeze();
+    match bridge.translate(&whole) {
         Step::Last(body) => Ok(Answered::Whole(StatusCode::OK, body)),
+        Step::InputRequired => {
+            let again = (!call.client.can.is_empty())
+                .then(|| Repeated::of(net, call, to, bridge, sent.body.as_ref()?))
+                .flatten();
+            let Some(again) = again else {
+                return Ok(Answered::Whole(StatusCode::OK, bridge.cannot_give_input()));
+            };
+            let watch = Watch::new(upstream.config.timeout, call.caller.identity.alive());
+            let cancelled = cancelled.map(|token| Box::pin(token.clone().cancelled_owned()));
+            let rounds = Box::new(again).begin(whole, watch, cancelled);
+            Ok(Answered::Rounds(Box::new(rounds), held))
+        }
         _ => Err(CallError::Unanswered(
             upstream.not_mcp("an answer to another request"),
         )),

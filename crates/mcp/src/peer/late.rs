@@ -10,11 +10,10 @@ use super::{
     answer_events::EVENT_MAX,
     answer_json::JsonAnswer,
     budget::{BUSY, Share},
-    caller::CallerKey,
     era::SessionLoss,
     exchange::SMALL_ANSWER,
     net::Net,
-    session::UpstreamSession,
+    session::{SlotKey, UpstreamSession},
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -34,6 +33,8 @@ pub(super) enum Opened<B> {
     Stream(B),
     /// The answer, as the client gets it.
     Last(Bytes),
+    /// An answer that asks for input, as the server wrote it.
+    InputRequired(Bytes),
     /// None: why, in a word for metrics and in words for the client.
     Failed(&'static str, String),
 }
@@ -54,7 +55,7 @@ pub(super) struct Late<T> {
     pub(super) upstream: Arc<Upstream>,
     pub(super) bridge: Bridge,
     pub(super) session: Option<Arc<UpstreamSession>>,
-    pub(super) caller: CallerKey,
+    pub(super) slot: SlotKey,
 }
 
 impl<T: Transport> Late<T> {
@@ -101,7 +102,7 @@ impl<T: Transport> Late<T> {
         if let Some(session) = &self.session
             && answer.session_loss(session, id) != SessionLoss::No
         {
-            upstream.sessions.slot(self.caller).forget(session);
+            upstream.sessions.slot(self.slot).forget(session);
         }
         match answer.error(id) {
             Some(_) => Opened::Last(self.bridge.error(answer.error_object())),
@@ -142,6 +143,7 @@ where
 fn translated<B>(bridge: &Bridge, upstream: &Upstream, whole: &Bytes) -> Opened<B> {
     match bridge.translate(whole) {
         Step::Last(message) => Opened::Last(message),
+        Step::InputRequired => Opened::InputRequired(whole.clone()),
         _ => Opened::unanswered(&upstream.not_mcp("an answer to another request")),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request};
+use gatewright_domain::id::ServerId;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use super::{
     about::CLIENT_INFO,
@@ -12,7 +13,8 @@ use super::{
     caller::Caller,
     net::Net,
     progress::Progress,
-    session::{UpstreamSession, session_headers},
+    respondent::Respondent,
+    session::{SlotKey, UpstreamSession, session_headers},
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -38,10 +40,29 @@ pub(crate) struct Call<'a> {
     pub(crate) logs: Logs,
     /// Whether the client takes a stream as the answer.
     pub(crate) takes_stream: bool,
+    /// What the client can be asked, and how.
+    pub(crate) client: Respondent<'a>,
+    /// The state of the server that the client sends with it, opened: that of an earlier round.
+    pub(crate) state: Option<(ServerId, &'a str)>,
     /// The message as it came.
     pub(crate) body: &'a Bytes,
     /// The same, read.
     pub(crate) request: &'a envelope::Request<'a>,
+}
+
+impl Call<'_> {
+    /// Whose session with a server it runs in.
+    pub(super) fn slot(&self) -> SlotKey {
+        self.client.slot(self.caller.key)
+    }
+
+    /// The state of this server that the client sends with it.
+    fn state_for(&self, upstream: &Upstream) -> Result<Option<&str>, CallError> {
+        match self.state {
+            Some((server, _)) if server != upstream.config.id => Err(CallError::OtherServer),
+            state => Ok(state.map(|(_, state)| state)),
+        }
+    }
 }
 
 /// Where a call goes.
@@ -74,6 +95,12 @@ pub(crate) enum CallError {
     /// The client has cancelled it.
     #[error("cancelled")]
     Cancelled,
+    /// The state it comes with is that of another server.
+    #[error("the state of another server")]
+    OtherServer,
+    /// It goes on with a call that is no longer held.
+    #[error("no longer held")]
+    NotHeld,
 }
 
 impl From<&CallError> for Refusal {
@@ -84,6 +111,14 @@ impl From<&CallError> for Refusal {
             CallError::Splice(_) => Self::new(ErrorCode::INVALID_REQUEST, "The request could not be read."),
             CallError::Busy => Self::new(ErrorCode::INTERNAL_ERROR, BUSY),
             CallError::Cancelled => Self::new(ErrorCode::INTERNAL_ERROR, "The request was cancelled."),
+            CallError::OtherServer => Self::new(
+                ErrorCode::INVALID_PARAMS,
+                "`requestState` belongs to a server that no longer answers this request. Call again without `requestState` and `inputResponses`.",
+            ),
+            CallError::NotHeld => Self::new(
+                ErrorCode::INVALID_PARAMS,
+                "The call that waited for this answer is over: it was answered before, waited for too long, or the gateway was restarted. Call again without `requestState` and `inputResponses`; the server may have carried a part of it out.",
+            ),
         }
     }
 }
@@ -105,6 +140,16 @@ pub(super) async fn within_session<T: Transport>(
     session: Arc<UpstreamSession>,
     guard: &mut CallGuard,
 ) -> Result<Outgoing, CallError> {
+    // A server with sessions has none that we would have sealed.
+    if call.state.is_some() {
+        return Err(CallError::OtherServer);
+    }
+    let (client, upstream) = (&call.client, to.upstream);
+    if client.session.is_some() && !client.can.is_empty() {
+        // Servers ask there too. Only the first call of a session waits for it.
+        let listening = || net.listen_aside(upstream, &session, call.caller, client);
+        session.aside.get_or_init(listening).await;
+    }
     if let Some(level) = call.logs.level() {
         net.want_logs(to.upstream, call.caller, &session, level).await;
     }
@@ -150,19 +195,23 @@ pub(super) async fn within_session<T: Transport>(
 pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, CallError> {
     let mut splice = Splice::new(call.body);
     rename(&mut splice, to);
+    let params = call.request.params.as_ref();
+    if let Some(state) = call.state_for(to.upstream)?
+        && let Some(sealed) = params.and_then(|params| params.request_state.as_ref())
+    {
+        splice.replace_string(sealed.span, state);
+    }
+    let declares;
     if call.client_era == Era::Legacy {
+        declares = call.client.declares();
         let facts = ClientFacts {
             version: ProtocolVersion::LATEST_MODERN,
             client_info: Some(CLIENT_INFO),
-            // What the client could do within its session cannot be passed on to a stateless server.
-            client_capabilities: "{}",
+            // What it could do within its session, we do with it on the stream of the call.
+            client_capabilities: &declares,
             log_level: call.logs.level().map(LogLevel::as_str),
         };
-        splice.edit_meta(
-            call.request.object,
-            call.request.params.as_ref(),
-            meta::modern_edits(&facts),
-        );
+        splice.edit_meta(call.request.object, params, meta::modern_edits(&facts));
     }
     let body = if splice.is_empty() {
         call.body.clone()
@@ -170,18 +219,27 @@ pub(super) async fn modern(call: &Call<'_>, to: &To<'_>) -> Result<Outgoing, Cal
         splice.finish()?
     };
     let mut request = to.upstream.request(Method::POST, call.caller, body).await?;
-    let map = request.headers_mut();
     let method = &call.request.method.value;
-    headers::write(map, ProtocolVersion::LATEST_MODERN, method, Some(to.name));
-    for (name, value) in &to.mirrored {
-        map.insert(name, value.clone());
-    }
+    modern_headers(request.headers_mut(), method, to.name, &to.mirrored);
     Ok(Outgoing {
         request,
         bridge: bridge(call, Era::Modern, None),
         session: None,
         progress: None,
     })
+}
+
+/// The headers that mirror a call to a stateless server.
+pub(super) fn modern_headers(
+    map: &mut HeaderMap,
+    method: &str,
+    name: &str,
+    mirrored: &[(HeaderName, HeaderValue)],
+) {
+    headers::write(map, ProtocolVersion::LATEST_MODERN, method, Some(name));
+    for (name, value) in mirrored {
+        map.insert(name, value.clone());
+    }
 }
 
 /// Puts the name that the server knows where the client's is.

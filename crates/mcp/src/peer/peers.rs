@@ -11,9 +11,14 @@ use super::{
     call::{Attempt, Line},
     call_guard::CallGuard,
     caller::{Caller, CallerKey},
+    held::Retry,
+    incoming::Answered,
     listening::{Ear, Listened},
     metered::Meter,
     outgoing::{Call, CallError, To},
+    respondent::Respondent,
+    seals::Nonce,
+    session::SlotKey,
     unavailable::Unavailable,
     upstream::Upstream,
     witness::Said,
@@ -60,6 +65,7 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
+        client: &Respondent<'_>,
     ) -> impl Future<Output = Result<Line, Unavailable>> + Send;
 
     /// Sends a call once and begins to read its answer.
@@ -71,6 +77,12 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         guard: CallGuard,
         cancelled: Option<&CancellationToken>,
     ) -> impl Future<Output = Result<Attempt<Self::Body>, CallError>> + Send;
+
+    /// Sends a notification within a session with a server, where there is one, without waiting for it.
+    fn tell(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey, message: &Bytes);
+
+    /// Goes on with a call that is held, whose client has come back. Nothing where it is not held any more.
+    fn resume(&self, retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<Self::Body>)>;
 
     /// Listens to a server for a user until its stream ends. Who listens is told which lists and resources have changed: all
     /// of them once it is open, where some may have been missed.

@@ -14,7 +14,7 @@ use super::{
     caller::{Caller, CallerKey, Identify, RuleClass},
     late::{Opened, Opening},
     net::Net,
-    session::{UpstreamSession, session_headers},
+    session::{SlotKey, UpstreamSession, session_headers},
     transport::Transport,
     upstream::Upstream,
     whole::refuse_encoded,
@@ -58,12 +58,14 @@ impl<B> Resume<B> {
         upstream: &Arc<Upstream>,
         session: &Arc<UpstreamSession>,
         caller: Caller<'_>,
+        slot: SlotKey,
     ) -> Self {
         Self {
             line: Box::new(InSession {
                 net: Arc::clone(net),
                 upstream: Arc::clone(upstream),
                 session: Arc::clone(session),
+                slot,
                 key: caller.key,
                 class: caller.class,
                 // Asked again for each stream: what a server was told about the user at first expires within the call.
@@ -96,6 +98,7 @@ struct InSession<T> {
     net: Arc<Net<T>>,
     upstream: Arc<Upstream>,
     session: Arc<UpstreamSession>,
+    slot: SlotKey,
     key: CallerKey,
     class: RuleClass,
     identity: Arc<dyn Identify>,
@@ -107,6 +110,7 @@ impl<T> Clone for InSession<T> {
             net: Arc::clone(&self.net),
             upstream: Arc::clone(&self.upstream),
             session: Arc::clone(&self.session),
+            slot: self.slot,
             key: self.key,
             class: self.class,
             identity: Arc::clone(&self.identity),
@@ -152,7 +156,7 @@ impl<T: Transport> InSession<T> {
         }
         match status {
             StatusCode::NOT_FOUND if self.session.id.is_some() => {
-                upstream.sessions.slot(self.key).forget(&self.session);
+                upstream.sessions.slot(self.slot).forget(&self.session);
                 self.session.is_over();
                 Attempt::Never
             }

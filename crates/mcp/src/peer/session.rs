@@ -1,5 +1,6 @@
-//! Sessions with servers of the revisions before 2026-07-28: one per server and user, begun when first needed, begun
-//! anew when the server has forgotten it. A session never serves two users.
+//! Sessions with servers of the revisions before 2026-07-28: one per server and user, and one more for each session of a
+//! client that servers may ask something. They are begun when first needed, and begun anew when the server has forgotten them.
+//! A session never serves two users.
 
 use std::{
     collections::HashSet,
@@ -15,7 +16,9 @@ use arc_swap::ArcSwapOption;
 use http::{HeaderValue, Request};
 use moka::sync::Cache;
 
-use super::{caller::CallerKey, progress::Calls};
+use tokio::sync::OnceCell;
+
+use super::{aside::Aside, caller::CallerKey, progress::Calls};
 use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, version::ProtocolVersion};
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
@@ -43,6 +46,8 @@ pub(crate) struct UpstreamSession {
     /// The resources whose changes the server is asked for. Held for single operations on the set only.
     subscribed: Mutex<HashSet<Arc<str>>>,
     farewell: Mutex<Option<Farewell>>,
+    /// Listening to it, where it belongs to a client that can be asked; begun with the first call.
+    pub(super) aside: OnceCell<Option<Aside>>,
 }
 
 /// Tells the server that a session is over, without waiting.
@@ -69,6 +74,7 @@ impl UpstreamSession {
             log_level: AtomicU8::new(0),
             subscribed: Mutex::new(HashSet::new()),
             farewell: Mutex::new(None),
+            aside: OnceCell::const_new(),
         }
     }
 
@@ -173,10 +179,34 @@ impl Slot {
     }
 }
 
+/// Whose session with a server one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SlotKey {
+    caller: CallerKey,
+    /// The client that the server may ask something; nothing where the session serves all clients of the user.
+    client: Option<[u8; 16]>,
+}
+
+impl SlotKey {
+    /// That of one client of a user.
+    pub(crate) const fn of_client(caller: CallerKey, client: [u8; 16]) -> Self {
+        Self {
+            caller,
+            client: Some(client),
+        }
+    }
+}
+
+impl From<CallerKey> for SlotKey {
+    fn from(caller: CallerKey) -> Self {
+        Self { caller, client: None }
+    }
+}
+
 /// The sessions with one server.
 #[derive(Debug)]
 pub struct UpstreamSessions {
-    slots: Cache<CallerKey, Arc<Slot>>,
+    slots: Cache<SlotKey, Arc<Slot>>,
 }
 
 impl Default for UpstreamSessions {
@@ -191,9 +221,22 @@ impl Default for UpstreamSessions {
 }
 
 impl UpstreamSessions {
-    /// Where the session of a user lies or will lie.
-    pub(crate) fn slot(&self, caller: CallerKey) -> Arc<Slot> {
-        self.slots.get_with(caller, Arc::default)
+    /// Where a session lies or will lie.
+    pub(crate) fn slot(&self, whose: impl Into<SlotKey>) -> Arc<Slot> {
+        self.slots.get_with(whose.into(), Arc::default)
+    }
+
+    /// The session that lies there, if any does.
+    pub(super) fn find(&self, whose: SlotKey) -> Option<Arc<UpstreamSession>> {
+        self.slots.get(&whose)?.get()
+    }
+
+    /// Lets go of the session of a client, which ends once no call uses it.
+    pub(crate) fn leave(&self, whose: SlotKey) {
+        if let Some(slot) = self.slots.remove(&whose) {
+            // The map itself may hold on to what was removed for a while.
+            slot.current.store(None);
+        }
     }
 
     /// Lets go of those that are idle: nothing else does while no session is used.

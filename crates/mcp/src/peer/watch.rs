@@ -52,6 +52,12 @@ impl Watch {
         }
     }
 
+    /// The same watch for what goes on in another place; what stays behind is no longer watched.
+    pub(super) fn take(&mut self) -> Self {
+        let alive = std::mem::replace(&mut self.alive, Box::new(|| false));
+        Self::new(self.allowed, alive)
+    }
+
     /// Something came from the server, at the time this gives.
     pub(super) fn moved(&mut self) -> Result<Instant, AnswerError> {
         let now = Instant::now();
@@ -59,6 +65,19 @@ impl Watch {
         self.moved = true;
         self.look(now)?;
         Ok(now)
+    }
+
+    /// The server waits for the client, so it may pause for as long as that takes and once more.
+    pub(super) fn wait(&mut self) {
+        self.moved_at = Instant::now();
+        self.moved = true;
+    }
+
+    /// Whether the call may go on where its server waits for the client, which this notes.
+    pub(super) fn may_wait(&mut self) -> bool {
+        let is_over = self.began.elapsed() >= CALL_MAX;
+        self.wait();
+        !is_over
     }
 
     /// Nothing came; ready now and then. Who is told to go on polls once more.

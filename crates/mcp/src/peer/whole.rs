@@ -156,7 +156,8 @@ pub(super) async fn whole<T: Transport>(
     Ok(whole)
 }
 
-async fn next_data<B>(upstream: &Upstream, body: &mut B) -> Result<Option<Bytes>, Unavailable>
+/// The next bytes of an answer.
+pub(super) async fn next_data<B>(upstream: &Upstream, body: &mut B) -> Result<Option<Bytes>, Unavailable>
 where
     B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
 {

@@ -1,5 +1,6 @@
 //! All layers together, against servers in memory.
 
+mod asking;
 mod beginnings;
 mod calls;
 mod cancellation;

@@ -10,6 +10,7 @@ use super::{
     jsonrpc::{self, ErrorCode, Refusal},
     listing::ListKind,
     log_level::Logs,
+    question::Question,
     scan,
     splice::Splice,
     version::Era,
@@ -50,6 +51,12 @@ pub(crate) enum Step {
     Updated(Box<str>),
     /// Nothing for the client: send this back to the server as the answer to a request of its own.
     Reply(Bytes),
+    /// It asks something of the client.
+    Ask,
+    /// A request of its own is given up by it.
+    GivenUp,
+    /// It is the answer, and asks for input in the place of a result.
+    InputRequired,
 }
 
 impl Bridge {
@@ -95,11 +102,7 @@ impl Bridge {
                         splice.set_member(result.span, "cacheScope", &b"\"private\""[..]);
                     }
                 }
-                (Era::Legacy, Some("input_required")) => {
-                    return Step::Last(self.refuse(
-                        "The tool asks for further input in a way this client cannot give. Use a client that supports MCP 2026-07-28.",
-                    ));
-                }
+                (_, Some("input_required")) => return Step::InputRequired,
                 // Older clients know no such member, and some refuse what they do not know.
                 (Era::Legacy, Some(_)) => {
                     splice.remove_member(result.span, "resultType");
@@ -133,6 +136,13 @@ impl Bridge {
         }
     }
 
+    /// The error for a client that cannot be asked for the input that its server wants.
+    pub(crate) fn cannot_give_input(&self) -> Bytes {
+        self.refuse(
+            "The tool asks for further input, and this client does not declare that it can give any. Use a client that declares the capabilities `elicitation`, `sampling` or `roots`.",
+        )
+    }
+
     /// Our own error in the place of the server's answer.
     pub(crate) fn refuse(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> Bytes {
         let refusal = Refusal::new(ErrorCode::INTERNAL_ERROR, message);
@@ -157,15 +167,14 @@ impl Bridge {
             "notifications/tools/list_changed" => Step::ListChanged(ListKind::Tools),
             "notifications/prompts/list_changed" => Step::ListChanged(ListKind::Prompts),
             "notifications/resources/list_changed" => Step::ListChanged(ListKind::Resources),
-            // They concern requests, lists and subscriptions of ours with the server, not of this client.
             "notifications/resources/updated" => {
                 let params = notification.params.as_ref();
                 let uri = params.and_then(|params| params.uri.as_ref());
                 uri.map_or(Step::Drop, |uri| Step::Updated(uri.value.as_ref().into()))
             }
-            "notifications/cancelled"
-            | "notifications/initialized"
-            | "notifications/subscriptions/acknowledged" => Step::Drop,
+            "notifications/cancelled" => Step::GivenUp,
+            // They concern lists and subscriptions of ours with the server, not of this client.
+            "notifications/initialized" | "notifications/subscriptions/acknowledged" => Step::Drop,
             _ => Step::Forward(data.clone()),
         }
     }
@@ -193,25 +202,49 @@ impl Bridge {
         splice.finish().map_or(Step::Drop, Step::Forward)
     }
 
-    /// Requests of servers (sampling, elicitation, roots) reach no client yet; they are answered so that nothing hangs.
     fn request(&self, request: &envelope::Request<'_>) -> Step {
         if self.server_era == Era::Modern {
             // The standard forbids them there, and there is nowhere to answer.
             return Step::Drop;
         }
-        Step::Reply(reply_to(request))
+        if request.method.value == "ping" {
+            return Step::Reply(reply_to(request));
+        }
+        Step::Ask
+    }
+
+    /// An answer of a stateless server that asks for input, as a client of that era gets it: with the state sealed.
+    pub(crate) fn input_required(&self, data: &Bytes, seal: impl FnOnce(&str) -> String) -> Bytes {
+        let Ok(Message::Response(response)) = envelope::parse(data, &Limits::default()) else {
+            return self.refuse("The answer of the server could not be passed on.");
+        };
+        let mut splice = Splice::new(data);
+        if let (Some(id), Some(_)) = (response.id, &self.server_id) {
+            splice.replace(id.span, &self.client_id[..]);
+        }
+        if let Outcome::Result(result) = &response.outcome
+            && let Some(state) = &result.request_state
+        {
+            splice.replace_string(state.span, &seal(&state.value));
+        }
+        if splice.is_empty() {
+            return data.clone();
+        }
+        splice
+            .finish()
+            .unwrap_or_else(|_| self.refuse("The answer of the server could not be passed on."))
     }
 }
 
-/// The answer to a request of a server: a `ping` is answered, everything else is refused.
+/// The answer to a request of a server where no client can be asked: a `ping` is answered, everything else is refused.
 pub(crate) fn reply_to(request: &envelope::Request<'_>) -> Bytes {
     let id = request.id.to_owned();
     if request.method.value == "ping" {
         return jsonrpc::write_result(&id, b"{}");
     }
-    let refusal = Refusal::new(
-        ErrorCode::METHOD_NOT_FOUND,
-        "This gateway does not pass requests of servers on to clients.",
+    let refusal = Question::of(request).map_or_else(
+        || Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found."),
+        Question::not_declared,
     );
     refusal.to_response(Some(&id), Era::Legacy)
 }

@@ -179,6 +179,16 @@ pub fn write_error_object(id: Option<&RequestId>, error: &[u8], era: Era) -> Byt
     write(&[b"{\"jsonrpc\":\"2.0\"", before, id, b",\"error\":", error, b"}"])
 }
 
+/// The result of a tool that failed, with the reason for the model and the person behind it.
+pub(crate) fn tool_error(text: &str, era: Era) -> Bytes {
+    let result_type = match era {
+        Era::Modern => r#""resultType":"complete","#,
+        Era::Legacy => "",
+    };
+    let text = json_string(text);
+    format!(r#"{{{result_type}"content":[{{"type":"text","text":{text}}}],"isError":true}}"#).into()
+}
+
 /// A notification; `params` is JSON text of an object.
 pub fn write_notification(method: &str, params: Option<&[u8]>) -> Bytes {
     write_call(b"", b"", method, params)

@@ -1,0 +1,237 @@
+//! What a server with sessions asks outside of the stream of a call: on the stream that it is listened to with (2025-11-25
+//! basic/transports, "Listening for Messages from the Server"). Several SDKs send there whatever a tool asks in the usual way.
+//! One such stream is open for each session that belongs to a client which can be asked, for as long as the session lasts.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Method, Response, header};
+use http_body_util::BodyExt as _;
+use tokio::{sync::oneshot, task::AbortHandle, time::Instant};
+
+use super::{
+    caller::Caller,
+    mailbox::Mailbox,
+    net::Net,
+    questions::{Asked, Client, Questions, refuse_unreachable},
+    replies::{InSession, KeptUser, Replies, send_soon},
+    respondent::Respondent,
+    seals::SessionId,
+    session::{UpstreamSession, session_headers},
+    transport::Transport,
+    upstream::Upstream,
+    user_places::UserPlace,
+};
+use crate::wire::{
+    bridge::reply_to,
+    envelope::{self, Limits, Message},
+    media_type::{MediaType, media_type},
+    question::ClientCapabilities,
+    sse::Decoder,
+};
+
+/// How long the first call of a session waits until its server is listened to; one that asks before is not heard.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// One event there, bytes; a picture for a model may be in it.
+const EVENT_MAX: usize = 8 * 1024 * 1024;
+/// A stream that ended is opened again after this long; each that lasts for less than a minute doubles it.
+const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_mins(2);
+const LASTED: Duration = Duration::from_mins(1);
+
+/// Listening to one session with a server. It ends with this.
+#[derive(Debug)]
+pub(super) struct Aside(AbortHandle);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Replies within a session for as long as others use it.
+struct WhileItLasts<T> {
+    net: Arc<Net<T>>,
+    upstream: Weak<Upstream>,
+    session: Weak<UpstreamSession>,
+    user: KeptUser,
+}
+
+impl<T: Transport> Replies for WhileItLasts<T> {
+    fn send(self: Arc<Self>, message: Bytes) -> BoxFuture<'static, ()> {
+        let (Some(upstream), Some(session)) = (self.upstream.upgrade(), self.session.upgrade()) else {
+            return Box::pin(std::future::ready(()));
+        };
+        let way = InSession {
+            net: Arc::clone(&self.net),
+            upstream,
+            session,
+            user: self.user.clone(),
+        };
+        Arc::new(way).send(message)
+    }
+}
+
+/// A session with a server that is listened to for its client.
+struct Ear<T> {
+    net: Arc<Net<T>>,
+    upstream: Weak<Upstream>,
+    session: Weak<UpstreamSession>,
+    user: KeptUser,
+    mailbox: Arc<Mailbox>,
+    client: SessionId,
+    can: ClientCapabilities,
+    _place: UserPlace,
+}
+
+impl<T: Transport> Net<T> {
+    /// Listens to a session that has just begun, for the client it belongs to. Nothing where the client has no session, where
+    /// the server keeps none, and where as many are listened to as may be.
+    pub(super) async fn listen_aside(
+        self: &Arc<Self>,
+        upstream: &Arc<Upstream>,
+        session: &Arc<UpstreamSession>,
+        caller: Caller<'_>,
+        client: &Respondent<'_>,
+    ) -> Option<Aside> {
+        session.id.as_ref()?;
+        let ear = Ear {
+            net: Arc::clone(self),
+            upstream: Arc::downgrade(upstream),
+            session: Arc::downgrade(session),
+            user: KeptUser::of(caller),
+            mailbox: Arc::clone(client.mailbox),
+            client: client.session?,
+            can: client.can,
+            _place: client.mailbox.aside_places.take(caller.key)?,
+        };
+        let (opened, is_open) = oneshot::channel();
+        // A task of its own: it lasts as long as the session, not as a call.
+        let task = tokio::spawn(ear.listen(opened));
+        let aside = Aside(task.abort_handle());
+        let _ = tokio::time::timeout(PATIENCE, is_open).await;
+        Some(aside)
+    }
+}
+
+impl<T: Transport> Ear<T> {
+    async fn listen(self, opened: oneshot::Sender<()>) {
+        let mut opened = Some(opened);
+        let mut pause = PAUSE;
+        loop {
+            let (Some(upstream), Some(session)) = (self.upstream.upgrade(), self.session.upgrade()) else {
+                return;
+            };
+            let began = Instant::now();
+            let answer = self.open(&upstream, &session).await;
+            // Said also where it failed: who waits for it goes on.
+            drop(opened.take());
+            // The session must not live for this alone.
+            drop((upstream, session));
+            let way: Arc<dyn Replies> = Arc::new(WhileItLasts {
+                net: Arc::clone(&self.net),
+                upstream: Weak::clone(&self.upstream),
+                session: Weak::clone(&self.session),
+                user: self.user.clone(),
+            });
+            match answer {
+                Some(answer) if is_stream(&answer) => self.hear(answer, &way).await,
+                // It announces nothing, or the session is over.
+                Some(answer) if answer.status().is_success() || answer.status().is_client_error() => return,
+                Some(_) | None => {}
+            }
+            if began.elapsed() >= LASTED {
+                pause = PAUSE;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn open(&self, upstream: &Upstream, session: &UpstreamSession) -> Option<Response<T::Body>> {
+        let request = upstream.request(Method::GET, self.user.caller(), Bytes::new());
+        let mut request = request.await.ok()?;
+        let map = request.headers_mut();
+        map.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        map.remove(header::CONTENT_TYPE);
+        session_headers(&mut request, session);
+        let sent = self.net.transport.send(request, upstream.config.timeout);
+        sent.await.ok()
+    }
+
+    /// Reads one stream to its end.
+    async fn hear(&self, answer: Response<T::Body>, way: &Arc<dyn Replies>) {
+        let mut body = answer.into_body();
+        let mut decoder = Decoder::new(EVENT_MAX);
+        let mut questions = Questions::new(
+            Arc::clone(way),
+            &self.mailbox,
+            self.user.key,
+            self.can,
+            Client::in_session(self.client, None),
+        );
+        loop {
+            let told = std::future::poll_fn(|cx| questions.poll(cx));
+            let data = tokio::select! {
+                told = told => {
+                    if let Some(message) = told {
+                        self.mailbox.tell(self.client, &message);
+                    }
+                    continue;
+                }
+                frame = body.frame() => match frame {
+                    Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                    Some(Err(_)) | None => return,
+                },
+            };
+            decoder.push(data);
+            loop {
+                match decoder.next_event() {
+                    Ok(Some(event)) if event.data.is_empty() => {}
+                    Ok(Some(event)) => self.take(&event.data, way, &mut questions),
+                    Ok(None) => break,
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+
+    fn take(&self, message: &Bytes, way: &Arc<dyn Replies>, questions: &mut Questions) {
+        match envelope::parse(message, &Limits::default()) {
+            Ok(Message::Request(request)) if request.method.value == "ping" => {
+                send_soon(way, reply_to(&request));
+            }
+            Ok(Message::Request(request)) => {
+                if let Asked::Told(told) = questions.ask(message, b"", 0)
+                    && !self.mailbox.tell(self.client, &told)
+                {
+                    questions.forget(&request.id.to_owned());
+                    refuse_unreachable(way, &request);
+                }
+            }
+            Ok(Message::Notification(notification))
+                if notification.method.value == "notifications/cancelled" =>
+            {
+                questions.give_up(message);
+            }
+            Ok(Message::Notification(notification))
+                if notification.method.value == "notifications/progress" =>
+            {
+                let params = notification.params.as_ref();
+                let token = params.and_then(|params| params.progress_token);
+                if let (Some(session), Some(token)) = (self.session.upgrade(), token) {
+                    session.calls.report(token.raw, message);
+                }
+            }
+            Ok(Message::Notification(_) | Message::Response(_)) | Err(_) => {}
+        }
+    }
+}
+
+fn is_stream<B>(answer: &Response<B>) -> bool {
+    answer.status().is_success() && media_type(answer.headers()) == MediaType::EventStream
+}

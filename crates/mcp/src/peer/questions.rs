@@ -1,0 +1,442 @@
+//! What a server with sessions asks while it answers a call. A client with a session is asked on the stream of its call,
+//! under ids of ours, and answers with a POST (2025-11-25 basic/transports, "Sending Messages to the Server"). A stateless
+//! client is asked in the place of the result, and the call is held until it comes back.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    caller::{Alive, CallerKey},
+    client_streams::ClientStream,
+    held::{BEHIND_MAX, HELD_FOR},
+    mailbox::{Mailbox, OF_CALL_MAX, OpenQuestion},
+    replies::{KeptUser, Replies, send_soon},
+    seals::{Bound, Nonce, SessionId, State},
+    user_places::UserPlace,
+};
+use crate::wire::{
+    envelope::{self, Limits, Message, Request},
+    id::RequestId,
+    input_required::{members_of, write_input_required},
+    jsonrpc::{self, ErrorCode, Refusal},
+    question::{ClientCapabilities, Question},
+    scan::{self, Kind},
+    splice::Splice,
+    version::Era,
+};
+
+/// Under which key a stateless client finds what is asked, and answers.
+const KEY: &str = "ask";
+/// Questions of one call in all; a server that asks more is refused.
+const QUESTIONS_MAX: u32 = 256;
+
+/// The client of a call, and the way back to its server.
+pub(super) struct Questions {
+    pub(super) way: Arc<dyn Replies>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) caller: CallerKey,
+    pub(super) can: ClientCapabilities,
+    pub(super) client: Client,
+    asked: u32,
+}
+
+/// How the client is asked.
+pub(super) enum Client {
+    InSession(InSession),
+    Stateless(Stateless),
+}
+
+/// On the stream of the call.
+pub(super) struct InSession {
+    session: SessionId,
+    /// The same stream for what the server asks outside of it.
+    stream: Option<ClientStream>,
+    open: Vec<Open>,
+    waiting: FuturesUnordered<BoxFuture<'static, Over>>,
+}
+
+/// A question to a client with a session that is open.
+struct Open {
+    /// Its id at the server.
+    theirs: RequestId,
+    /// Its id at the client, JSON text.
+    ours: String,
+    /// Cancelled when the server no longer asks it.
+    given_up: CancellationToken,
+}
+
+/// A question that is over.
+struct Over {
+    ours: String,
+    /// Whether the client may still be working on it.
+    is_unanswered: bool,
+}
+
+/// In the place of the result.
+pub(super) struct Stateless {
+    bound: Bound,
+    user: KeptUser,
+    held: Option<HeldQuestion>,
+}
+
+/// The question that a stateless client was given, and the place of its call.
+struct HeldQuestion {
+    theirs: RequestId,
+    /// The message as the server sent it.
+    message: Bytes,
+    nonce: Nonce,
+    place: UserPlace,
+}
+
+/// What becomes of a question.
+pub(super) enum Asked {
+    /// This goes to the client, and the stream goes on.
+    Told(Bytes),
+    /// This goes to the client in the place of the result, and the call is held.
+    Held(Bytes),
+    /// The server was refused.
+    Refused,
+}
+
+impl Questions {
+    pub(super) fn new(
+        way: Arc<dyn Replies>,
+        mailbox: &Arc<Mailbox>,
+        caller: CallerKey,
+        can: ClientCapabilities,
+        client: Client,
+    ) -> Self {
+        Self {
+            way,
+            mailbox: Arc::clone(mailbox),
+            caller,
+            can,
+            client,
+            asked: 0,
+        }
+    }
+
+    /// Asks the client what a message of the server asks. `client_id` is the id of the client's request, JSON text, and `behind`
+    /// the bytes of the server that came behind the question.
+    pub(super) fn ask(&mut self, message: &Bytes, client_id: &[u8], behind: usize) -> Asked {
+        let Ok(Message::Request(request)) = envelope::parse(message, &Limits::default()) else {
+            return Asked::Refused;
+        };
+        let asked = refusal(self.can, &request)
+            .map_or_else(|| self.ask_allowed(message, &request, client_id, behind), Err);
+        match asked {
+            Ok(asked) => asked,
+            Err(refusal) => {
+                let id = request.id.to_owned();
+                send_soon(&self.way, refusal.to_response(Some(&id), Era::Legacy));
+                Asked::Refused
+            }
+        }
+    }
+
+    fn ask_allowed(
+        &mut self,
+        message: &Bytes,
+        request: &Request<'_>,
+        client_id: &[u8],
+        behind: usize,
+    ) -> Result<Asked, Refusal> {
+        self.asked += 1;
+        if self.asked > QUESTIONS_MAX {
+            return Err(too_many());
+        }
+        match &mut self.client {
+            Client::InSession(client) => {
+                if client.open.len() >= OF_CALL_MAX {
+                    return Err(too_many());
+                }
+                let question = self.mailbox.ask(client.session, self.caller);
+                let question = question.ok_or_else(too_many)?;
+                let told = with_id(message, request, &question.id)?;
+                client.wait(question, request.id.to_owned(), Arc::clone(&self.way));
+                Ok(Asked::Told(told))
+            }
+            Client::Stateless(client) => {
+                if behind > BEHIND_MAX {
+                    return Err(too_many());
+                }
+                let place = self.mailbox.held_places.take(self.caller).ok_or_else(too_many)?;
+                let held = HeldQuestion {
+                    theirs: request.id.to_owned(),
+                    message: message.clone(),
+                    nonce: self.mailbox.seals.nonce(),
+                    place,
+                };
+                let told = held.told(&self.mailbox, &client.bound, request, client_id);
+                client.held = Some(held);
+                Ok(Asked::Held(told))
+            }
+        }
+    }
+
+    /// Ready when something happens to an open question: with what the client is told, if anything.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Client::InSession(client) = &mut self.client else {
+            return Poll::Pending;
+        };
+        if let Some(stream) = &mut client.stream
+            && let Poll::Ready(message) = stream.poll(cx)
+        {
+            return Poll::Ready(Some(message));
+        }
+        if client.waiting.is_empty() {
+            return Poll::Pending;
+        }
+        match client.waiting.poll_next_unpin(cx) {
+            Poll::Ready(Some(over)) => {
+                client.open.retain(|open| open.ours != over.ours);
+                Poll::Ready(over.is_unanswered.then(|| cancelled(&over.ours)))
+            }
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether the server waits for the client, and not the client for the server.
+    pub(super) fn is_open(&self) -> bool {
+        match &self.client {
+            // A question outside of this stream may be part of the call.
+            Client::InSession(client) => self.mailbox.is_asking(client.session),
+            Client::Stateless(client) => client.held.is_some(),
+        }
+    }
+
+    /// The server gives a request of its own up, as a message of it says.
+    pub(super) fn give_up(&self, message: &Bytes) {
+        let Ok(Message::Notification(notification)) = envelope::parse(message, &Limits::default()) else {
+            return;
+        };
+        let id = notification.params.as_ref().and_then(|params| params.request_id);
+        let (Some(id), Client::InSession(client)) = (id, &self.client) else {
+            return;
+        };
+        let id = id.to_owned();
+        for open in client.open.iter().filter(|open| open.theirs == id) {
+            open.given_up.cancel();
+        }
+    }
+
+    /// A question cannot reach its client, and its server is told so in another way.
+    pub(super) fn forget(&mut self, theirs: &RequestId) {
+        if let Client::InSession(client) = &self.client {
+            for open in client.open.iter().filter(|open| open.theirs == *theirs) {
+                open.given_up.cancel();
+            }
+        }
+    }
+
+    /// The server has answered the call: what it asked is answered by no one any more, as the client is told by this.
+    pub(super) fn close(&mut self) -> Vec<Bytes> {
+        let Client::InSession(client) = &mut self.client else {
+            return Vec::new();
+        };
+        client.waiting.clear();
+        let open = client.open.drain(..);
+        open.map(|open| cancelled(&open.ours)).collect()
+    }
+
+    /// Under which nonce the call is held, and for whom, where it is.
+    pub(super) fn held_as(&self) -> Option<(Nonce, CallerKey)> {
+        match &self.client {
+            Client::Stateless(Stateless { held: Some(held), .. }) => Some((held.nonce, self.caller)),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the user of a held call may go on.
+    pub(super) fn alive(&self) -> Option<Alive> {
+        match &self.client {
+            Client::Stateless(client) => Some(client.user.caller().identity.alive()),
+            Client::InSession(_) => None,
+        }
+    }
+
+    /// Answers the question of a held call with what its client sends with the retry. Without an answer it is asked again, as
+    /// this message says, and the call is still held.
+    pub(super) fn resume(&mut self, request: &Request<'_>) -> Option<Bytes> {
+        let Client::Stateless(client) = &mut self.client else {
+            return None;
+        };
+        let held = client.held.take()?;
+        let responses = request.params.as_ref().and_then(|params| params.input_responses);
+        let answer = responses.and_then(|object| {
+            let [answer] = scan::pick(request.body, object, [KEY]).ok()?;
+            answer.filter(|answer| answer.kind == Kind::Object)
+        });
+        if let Some(answer) = answer {
+            let reply = jsonrpc::write_result(&held.theirs, answer.value.of(request.body));
+            send_soon(&self.way, reply);
+            drop(held.place);
+            return None;
+        }
+        let message = held.message.clone();
+        let Ok(Message::Request(question)) = envelope::parse(&message, &Limits::default()) else {
+            return None;
+        };
+        let client_id = request.id.raw.as_bytes();
+        let told = held.told(&self.mailbox, &client.bound, &question, client_id);
+        client.held = Some(held);
+        Some(told)
+    }
+}
+
+impl Drop for Questions {
+    /// A call that is over takes what it asks with it: the server must not wait for it. Open questions of a session see to that
+    /// themselves.
+    fn drop(&mut self) {
+        if let Client::Stateless(Stateless { held: Some(held), .. }) = &self.client {
+            send_soon(&self.way, no_answer(&held.theirs));
+        }
+    }
+}
+
+impl Client {
+    /// A client that is asked within its session, on this stream or on others.
+    pub(super) fn in_session(session: SessionId, stream: Option<ClientStream>) -> Self {
+        Self::InSession(InSession {
+            session,
+            stream,
+            open: Vec::new(),
+            waiting: FuturesUnordered::new(),
+        })
+    }
+
+    /// A client that is asked in the place of a result; its state is bound to this.
+    pub(super) const fn stateless(bound: Bound, user: KeptUser) -> Self {
+        Self::Stateless(Stateless {
+            bound,
+            user,
+            held: None,
+        })
+    }
+}
+
+impl HeldQuestion {
+    /// The result that asks a stateless client this.
+    fn told(&self, mailbox: &Mailbox, bound: &Bound, question: &Request<'_>, client_id: &[u8]) -> Bytes {
+        let state = State::Held(mailbox.seals.replica, self.nonce);
+        let expires = mailbox.seals.now().plus(HELD_FOR);
+        let state = mailbox.seals.seal_state(bound, &state, expires);
+        write_input_required(client_id, KEY, &members_of(question), &state)
+    }
+}
+
+impl InSession {
+    /// Waits for the answer to a question and passes it to the server.
+    fn wait(&mut self, mut question: OpenQuestion, theirs: RequestId, way: Arc<dyn Replies>) {
+        let given_up = CancellationToken::new();
+        self.open.push(Open {
+            theirs: theirs.clone(),
+            ours: question.id.clone(),
+            given_up: given_up.clone(),
+        });
+        let mut unanswered = Unanswered(Some((way, theirs)));
+        self.waiting.push(Box::pin(async move {
+            let answer = tokio::select! {
+                biased;
+                () = given_up.cancelled() => {
+                    unanswered.0 = None;
+                    None
+                }
+                answer = question.answer() => answer,
+            };
+            let ours = question.id.clone();
+            let Some(answer) = answer else {
+                return Over {
+                    ours,
+                    is_unanswered: true,
+                };
+            };
+            if let Some((way, theirs)) = unanswered.0.take() {
+                let reply = answered(&answer, &theirs).unwrap_or_else(|| no_answer(&theirs));
+                way.send(reply).await;
+            }
+            Over {
+                ours,
+                is_unanswered: false,
+            }
+        }));
+    }
+}
+
+/// A question of a server that is refused when this is dropped: its client went away, or took too long.
+struct Unanswered(Option<(Arc<dyn Replies>, RequestId)>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some((way, theirs)) = self.0.take() {
+            send_soon(&way, no_answer(&theirs));
+        }
+    }
+}
+
+/// Refuses a request of a server whose client cannot be reached at the moment.
+pub(super) fn refuse_unreachable(way: &Arc<dyn Replies>, request: &Request<'_>) {
+    let refusal = Refusal::new(
+        ErrorCode::INTERNAL_ERROR,
+        "The client cannot be reached: no call of it is running, and it does not listen.",
+    );
+    let id = request.id.to_owned();
+    send_soon(way, refusal.to_response(Some(&id), Era::Legacy));
+}
+
+/// Why a client is not asked what a request of a server asks; nothing where it can be.
+pub(super) fn refusal(can: ClientCapabilities, request: &Request<'_>) -> Option<Refusal> {
+    match Question::of(request) {
+        None => Some(Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.")),
+        Some(question) if !can.has(question) => Some(question.not_declared()),
+        Some(_) => None,
+    }
+}
+
+/// Too much is open already.
+pub(super) fn too_many() -> Refusal {
+    Refusal::new(
+        ErrorCode::INTERNAL_ERROR,
+        "Too many requests to clients of this gateway are waiting for an answer. Try again when some are answered.",
+    )
+}
+
+/// A request of a server as the client gets it: with an id of ours, and everything else as it was.
+fn with_id(message: &Bytes, request: &Request<'_>, id: &str) -> Result<Bytes, Refusal> {
+    let mut splice = Splice::new(message);
+    splice.replace(request.id.span, id.as_bytes().to_vec());
+    splice
+        .finish()
+        .map_err(|_| Refusal::new(ErrorCode::INVALID_REQUEST, "The request could not be read."))
+}
+
+/// A response of a client as the server gets it: with the id of the server, and everything else as it was.
+fn answered(answer: &Bytes, theirs: &RequestId) -> Option<Bytes> {
+    let Ok(Message::Response(response)) = envelope::parse(answer, &Limits::default()) else {
+        return None;
+    };
+    let mut splice = Splice::new(answer);
+    splice.replace(response.id?.span, theirs.to_json().into_owned().into_bytes());
+    splice.finish().ok()
+}
+
+/// The answer to a server whose client does not answer.
+fn no_answer(theirs: &RequestId) -> Bytes {
+    let refusal = Refusal::new(
+        ErrorCode::INTERNAL_ERROR,
+        "The client did not answer: it went away, took too long, or the call is over.",
+    );
+    refusal.to_response(Some(theirs), Era::Legacy)
+}
+
+/// What a client is told that need not answer any more (2025-11-25 basic/utilities/cancellation).
+pub(super) fn cancelled(ours: &str) -> Bytes {
+    let params = format!(r#"{{"requestId":{ours},"reason":"The server no longer waits for this."}}"#);
+    jsonrpc::write_notification("notifications/cancelled", Some(params.as_bytes()))
+}

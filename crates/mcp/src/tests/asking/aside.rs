@@ -1,0 +1,214 @@
+//! What a server asks outside of the stream of a call, and what else belongs to the session of a client.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{HeaderMap, Method};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{EVERYTHING, Fixture, OldServer, Reader, Stream};
+use crate::testing::net::{FakeBody, FakeServer, Pieces, answer};
+
+const ROOTS: &str = r#"{ "jsonrpc":"2.0","id":1,"method":"roots/list" }"#;
+
+/// A server with sessions that can be listened to.
+struct Listened {
+    old: OldServer,
+    opened: Arc<Mutex<VecDeque<Pieces>>>,
+}
+
+impl Listened {
+    fn new() -> Self {
+        let plain = OldServer::new();
+        let opened = Arc::<Mutex<VecDeque<Pieces>>>::default();
+        let (handler, kept) = (Arc::clone(&plain.server), Arc::clone(&opened));
+        let server = FakeServer::new(move |received| {
+            if received.verb != Method::GET {
+                return (handler.handler)(received);
+            }
+            let (pieces, body) = FakeBody::open();
+            kept.lock().unwrap().push_back(pieces);
+            Ok(answer(200, "text/event-stream", body))
+        });
+        let streams = plain.streams;
+        Self {
+            old: OldServer { server, streams },
+            opened,
+        }
+    }
+
+    fn aside(&self) -> Stream {
+        Stream(
+            self.opened
+                .lock()
+                .unwrap()
+                .pop_front()
+                .expect("it is listened to"),
+        )
+    }
+
+    /// The session in which the server was asked by this method or verb last.
+    fn session_of(&self, verb: &Method, method: &str) -> String {
+        let all = self.old.server.received.lock().unwrap();
+        let mut found = all
+            .iter()
+            .rev()
+            .filter(|one| one.verb == verb && one.method() == method);
+        found.next().unwrap().header("mcp-session-id").unwrap().to_owned()
+    }
+}
+
+impl Fixture {
+    /// The stream that a client listens to.
+    fn listen(&self, session: &HeaderMap) -> Reader {
+        let plan = Arc::new(
+            self.world
+                .plan(gatewright_domain::server::IdentityForwarding::None, &[]),
+        );
+        let plan_now = move || Some(Arc::clone(&plan));
+        Reader::new(
+            self.world
+                .get(plan_now, &self.user, session, &CancellationToken::new()),
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_question_outside_of_a_call_goes_to_the_stream_of_the_call() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let session = f.begin(EVERYTHING).await;
+    let mut reader = f.call(&session).await;
+    let aside = listened.aside();
+    let within = listened.session_of(&Method::POST, "tools/call");
+    assert_eq!(listened.session_of(&Method::GET, ""), within);
+    aside.send(ROOTS);
+    let asked = reader.next().await.unwrap();
+    let id = serde_json::from_str::<serde_json::Value>(&asked).unwrap()["id"].to_string();
+    assert_eq!(asked.replacen(&id, "1", 1), ROOTS);
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"roots":[] }}}}"#);
+    assert_eq!(f.send(&session, &answer).await, 202);
+    reader.nothing_comes().await;
+    let replies = listened.old.replies(1).await;
+    assert_eq!(
+        std::str::from_utf8(&replies[0].body).unwrap(),
+        answer.replacen(&id, "1", 1)
+    );
+    assert_eq!(replies[0].header("mcp-session-id"), Some(&*within));
+    // Further calls of the session listen with the same stream.
+    let _second = f.call(&session).await;
+    assert!(listened.opened.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_listens_is_asked_there() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let session = f.begin(EVERYTHING).await;
+    let mut stream = f.listen(&session);
+    stream.nothing_comes().await;
+    let mut call = f.call(&session).await;
+    let within = listened.session_of(&Method::POST, "tools/call");
+    listened.aside_of(&within).send(ROOTS);
+    assert_eq!(stream.json().await["method"], "roots/list");
+    call.nothing_comes().await;
+}
+
+#[tokio::test]
+async fn a_question_that_no_stream_takes_is_refused_at_once() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let session = f.begin(EVERYTHING).await;
+    let mut reader = f.call(&session).await;
+    listened
+        .old
+        .stream()
+        .finish(&listened.old.server.received("tools/call")[0].json["id"]);
+    assert_eq!(reader.json().await["id"], "call");
+    drop(reader);
+    let aside = listened.aside();
+    aside.send(ROOTS);
+    aside.send(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let replies = listened.old.replies(2).await;
+    let of = |id: i64| replies.iter().find(|reply| reply.json["id"] == id).unwrap();
+    assert!(
+        of(1).json["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be reached")
+    );
+    assert_eq!(of(2).json["result"], json!({}));
+    assert_eq!(replies.len(), 2, "each is answered once");
+}
+
+#[tokio::test]
+async fn a_client_that_declares_nothing_is_not_listened_for() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let session = f.begin("{}").await;
+    let _reader = f.call(&session).await;
+    assert!(listened.opened.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn changed_roots_are_told_to_the_servers_that_the_client_has_sessions_with() {
+    const CHANGED: &str = r#"{ "jsonrpc":"2.0","method":"notifications/roots/list_changed" }"#;
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let (session, other) = (f.begin(EVERYTHING).await, f.begin(r#"{"sampling":{}}"#).await);
+    let _calls = [f.call(&session).await, f.call(&other).await];
+    for (session, told) in [(&other, 0), (&session, 1)] {
+        assert_eq!(f.send(session, CHANGED).await, 202);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let received = listened.old.server.received("notifications/roots/list_changed");
+        assert_eq!(received.len(), told);
+        assert!(received.iter().all(|one| one.body == CHANGED));
+    }
+}
+
+#[tokio::test]
+async fn sessions_with_servers_end_with_that_of_their_client() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let session = f.begin(EVERYTHING).await;
+    let mut reader = f.call(&session).await;
+    let within = listened.session_of(&Method::POST, "tools/call");
+    listened
+        .old
+        .stream()
+        .finish(&listened.old.server.received("tools/call")[0].json["id"]);
+    assert_eq!(reader.json().await["id"], "call");
+    drop(reader);
+    let aside = listened.aside();
+    let caller = f.world.caller(&f.user);
+    assert_eq!(
+        f.world
+            .endpoint
+            .delete(f.world.gateway_id, caller, &session)
+            .status(),
+        204
+    );
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(listened.session_of(&Method::DELETE, ""), within);
+    assert!(aside.0.is_closed(), "it is listened to no longer");
+}
+
+impl Listened {
+    /// The stream that this session is listened to with.
+    fn aside_of(&self, session: &str) -> Stream {
+        let all = self.old.server.received.lock().unwrap();
+        let sessions: Vec<_> = all
+            .iter()
+            .filter(|one| one.verb == Method::GET)
+            .map(|one| one.header("mcp-session-id").unwrap().to_owned())
+            .collect();
+        drop(all);
+        let at = sessions.iter().position(|one| one == session).unwrap();
+        Stream(self.opened.lock().unwrap().remove(at).unwrap())
+    }
+}
