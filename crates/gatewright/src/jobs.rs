@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use gatewright_admin::Admin;
 
-use crate::resource_server::{seen_tokens, sessions};
+use crate::resource_server::{replica_mail, seen_tokens, sessions};
 
 /// How often the revision is read: a change elsewhere acts within two seconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +39,7 @@ pub(crate) fn spawn(app: &Arc<Admin>, tracker: &TaskTracker) {
     tracker.spawn(until_shutdown(app(), poll(app())));
     tracker.spawn(until_shutdown(app(), listen(app())));
     tracker.spawn(until_shutdown(app(), hear(app())));
+    tracker.spawn(until_shutdown(app(), read_mail(app())));
     tracker.spawn(until_shutdown(app(), probe(app())));
     tracker.spawn(until_shutdown(app(), prune(app())));
     tracker.spawn(until_shutdown(app(), trace(app())));
@@ -129,7 +130,11 @@ async fn listen(app: Arc<Admin>) {
     let mut streak = Streak::new(&app, "listening for changes");
     loop {
         let changed = match app.store.changed().await {
-            Ok(()) => app.refresh_directory().await,
+            // Letters of other replicas are announced in the same way.
+            Ok(()) => app
+                .refresh_directory()
+                .await
+                .and(replica_mail::hear(&app.resource_server).await),
             Err(error) => Err(error),
         };
         streak.note(&changed);
@@ -145,6 +150,16 @@ async fn hear(app: Arc<Admin>) {
     loop {
         ticks.tick().await;
         let result = timeout(POLL_DEADLINE, sessions::hear(&app.resource_server)).await;
+        streak.note(&result.unwrap_or(Err(StoreError::Busy)));
+    }
+}
+
+async fn read_mail(app: Arc<Admin>) {
+    let mut streak = Streak::new(&app, "reading letters of other replicas");
+    let mut ticks = every(POLL_EVERY);
+    loop {
+        ticks.tick().await;
+        let result = timeout(POLL_DEADLINE, replica_mail::hear(&app.resource_server)).await;
         streak.note(&result.unwrap_or(Err(StoreError::Busy)));
     }
 }

@@ -8,6 +8,7 @@ mod endpoint;
 mod inspection;
 mod plan;
 mod refusal;
+pub mod replica_mail;
 pub mod seen_tokens;
 pub mod sessions;
 #[cfg(any(test, feature = "testing"))]
@@ -29,6 +30,7 @@ use crate::{config::Config, sign_in_trace::SignInTrace};
 
 use assertion::Assertions;
 use authenticate::TokenCache;
+use replica_mail::Mail;
 use seen_tokens::SeenTokens;
 use sessions::EndedElsewhere;
 use transport::Outbound;
@@ -104,6 +106,13 @@ impl ResourceServer {
             Arc::clone(&core.entropy),
             list_limits(&core.config),
         );
+        let mail = Mail::new(
+            core.store.clone(),
+            core.keyring.clone(),
+            Arc::clone(&core.clock),
+            Arc::clone(&core.entropy),
+        );
+        federation.join(Box::new(mail));
         Self {
             federation,
             tokens: TokenCache::default(),

@@ -46,6 +46,7 @@ enum Expiring {
     SignInPlaces,
     AuditEvents,
     EndedSessions,
+    ReplicaMail,
     ClientDocuments,
     ApiKeys,
 }
@@ -80,7 +81,7 @@ pub(super) async fn prune_once(app: &Admin, now: Timestamp) -> Result<(), StoreE
     use Expiring::{
         AccountLinks, AccountSessions, ApiKeys, Assertions, Attempts, AuditEvents, BroughtCodes,
         ClaimedSignIns, ClientDocuments, Codes, EndedSessions, Grants, IdempotencyKeys, Invitations,
-        RefreshTokens, Revocations, SignInPlaces, TestSignIns,
+        RefreshTokens, ReplicaMail, Revocations, SignInPlaces, TestSignIns,
     };
     let keep_events = match app.config.audit.retention_days {
         0 => None,
@@ -103,6 +104,7 @@ pub(super) async fn prune_once(app: &Admin, now: Timestamp) -> Result<(), StoreE
         SignInPlaces,
         AuditEvents,
         EndedSessions,
+        ReplicaMail,
         ClientDocuments,
         ApiKeys,
     ] {
@@ -134,6 +136,7 @@ pub(super) async fn prune_once(app: &Admin, now: Timestamp) -> Result<(), StoreE
                     gatewright_store::api_key::prune(&mut tx, before, limit).await?
                 }
                 EndedSessions => gatewright_store::ended_session::prune(&mut tx, now, limit).await?,
+                ReplicaMail => gatewright_store::replica_mail::prune(&mut tx, now, limit).await?,
                 Assertions => gatewright_store::used_assertion::prune(&mut tx, now, limit).await?,
                 Revocations => gatewright_store::revocation::prune(&mut tx, now, limit).await?,
                 RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, limit).await?,

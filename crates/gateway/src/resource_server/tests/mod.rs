@@ -3,6 +3,7 @@
 mod calling;
 mod ending;
 mod identity;
+mod mail;
 mod measures;
 mod naming;
 mod primitives;

@@ -1,0 +1,188 @@
+//! Letters between the replicas of an instance, through the store: what only one of them can do is asked of it, such as going
+//! on with a call that it holds. Letters and answers are sealed, and live for minutes.
+
+use std::{sync::Arc, time::Duration};
+
+use gatewright_domain::{
+    Clock, Entropy, entropy,
+    sealed::{Keyring, Purpose},
+};
+use gatewright_mcp::endpoint::{Replica, Replicas, Reply};
+use gatewright_store::{
+    Store, StoreError,
+    replica_mail::{self, Fate, Letter},
+};
+use tokio::time::Instant;
+
+use super::ResourceServer;
+
+/// A replica that does not take a letter within this time is gone.
+const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked what became of a letter, at first and later.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOK_MAX: Duration = Duration::from_secs(1);
+/// Rows are kept a little longer than anyone waits for them.
+const KEPT: Duration = Duration::from_mins(1);
+/// Letters taken at once.
+const TAKEN_MAX: u32 = 64;
+
+/// Sends letters to other replicas.
+pub(super) struct Mail {
+    store: Store,
+    keyring: Keyring,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    /// How long a letter waits for its replica.
+    taken_within: Duration,
+}
+
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail").finish_non_exhaustive()
+    }
+}
+
+/// Under which context a letter or its answer is sealed.
+fn context(id: [u8; 16], what: &str) -> String {
+    format!("replica_mail/{what}/{:032x}", u128::from_be_bytes(id))
+}
+
+impl Replicas for Mail {
+    fn ask(&self, to: Replica, letter: Vec<u8>, at_most: Duration) -> Reply<'_> {
+        Box::pin(async move {
+            match self.send(to, &letter, at_most).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a letter to another replica was not delivered"
+                    );
+                    None
+                }
+            }
+        })
+    }
+}
+
+impl Mail {
+    /// Through this store.
+    pub(super) const fn new(
+        store: Store,
+        keyring: Keyring,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            store,
+            keyring,
+            clock,
+            entropy,
+            taken_within: TAKEN_WITHIN,
+        }
+    }
+
+    /// The same with another patience.
+    #[cfg(test)]
+    pub(super) fn patient_for(self, taken_within: Duration) -> Self {
+        Self { taken_within, ..self }
+    }
+
+    async fn send(
+        &self,
+        to: Replica,
+        letter: &[u8],
+        at_most: Duration,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let id: [u8; 16] = entropy::bytes(self.entropy.as_ref());
+        let seal = |plain: &[u8]| {
+            let context = context(id, "letter");
+            self.keyring
+                .seal(self.entropy.as_ref(), Purpose::Question, &context, plain)
+        };
+        let row = Letter {
+            id,
+            recipient: to,
+            letter: seal(letter),
+            expires_at: self.clock.now().plus(at_most + KEPT),
+        };
+        let mut tx = self.store.write().await?;
+        replica_mail::insert(&mut tx, &row).await?;
+        tx.commit().await?;
+        let began = Instant::now();
+        let mut pause = LOOK;
+        loop {
+            tokio::time::sleep(pause).await;
+            let mut tx = self.store.read().await?;
+            let fate = replica_mail::find_fate(&mut tx, id).await?;
+            drop(tx);
+            match fate {
+                None => return Ok(None),
+                Some(Fate::Answered(reply)) => {
+                    let mut tx = self.store.write().await?;
+                    replica_mail::delete(&mut tx, id).await?;
+                    tx.commit().await?;
+                    let opened = self
+                        .keyring
+                        .open(Purpose::Question, &context(id, "reply"), &reply);
+                    return Ok(opened.ok());
+                }
+                Some(Fate::Waiting) if began.elapsed() >= self.taken_within => {
+                    let mut tx = self.store.write().await?;
+                    let withdrawn = replica_mail::withdraw(&mut tx, id).await?;
+                    tx.commit().await?;
+                    if withdrawn {
+                        return Ok(None);
+                    }
+                }
+                Some(Fate::Waiting) => {}
+                Some(Fate::Taken) if began.elapsed() >= at_most => return Ok(None),
+                Some(Fate::Taken) => pause = (pause * 2).min(LOOK_MAX),
+            }
+        }
+    }
+}
+
+/// Takes the letters for this replica, and answers each when it is done.
+pub async fn hear(app: &Arc<ResourceServer>) -> Result<(), StoreError> {
+    let (me, now) = (app.federation.replica(), app.now());
+    let mut tx = app.store.read().await?;
+    let has_any = replica_mail::has_any(&mut tx, me, now).await?;
+    drop(tx);
+    if !has_any {
+        return Ok(());
+    }
+    let mut tx = app.store.write().await?;
+    let letters = replica_mail::take(&mut tx, me, now, TAKEN_MAX).await?;
+    tx.commit().await?;
+    for letter in letters {
+        let app = Arc::clone(app);
+        // A task of its own: a call that goes on may last for minutes. There are no more than calls are held.
+        tokio::spawn(async move {
+            if let Err(error) = take(&app, &letter).await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a letter of another replica was not answered"
+                );
+            }
+        });
+    }
+    Ok(())
+}
+
+async fn take(app: &ResourceServer, letter: &Letter) -> Result<(), StoreError> {
+    let opened = app
+        .keyring
+        .open(Purpose::Question, &context(letter.id, "letter"), &letter.letter);
+    let Ok(plain) = opened else {
+        tracing::warn!("a letter of another replica cannot be opened");
+        return Ok(());
+    };
+    let reply = app.federation.take_letter(&plain).await;
+    let context = context(letter.id, "reply");
+    let reply = app
+        .keyring
+        .seal(app.entropy.as_ref(), Purpose::Question, &context, &reply);
+    let mut tx = app.store.write().await?;
+    replica_mail::answer(&mut tx, letter.id, &reply).await?;
+    tx.commit().await
+}

@@ -1,0 +1,89 @@
+//! Letters between replicas, through the store.
+
+use std::{sync::Arc, time::Duration};
+
+use gatewright_domain::entropy::SystemEntropy;
+use gatewright_mcp::endpoint::Replicas as _;
+
+use super::world::World;
+use crate::{
+    Gateways,
+    resource_server::replica_mail::{Mail, hear},
+};
+
+fn mail(world: &World) -> Mail {
+    let app = &world.app;
+    let mail = Mail::new(
+        app.store.clone(),
+        app.keyring.clone(),
+        Arc::clone(&app.clock),
+        Arc::clone(&app.entropy),
+    );
+    mail.patient_for(Duration::ZERO)
+}
+
+#[tokio::test]
+async fn a_letter_reaches_the_replica_it_is_for_and_its_answer_comes_back() {
+    let world = World::new().await;
+    let other = Gateways::build(
+        world.app.config.clone(),
+        world.clock.clone(),
+        Arc::new(SystemEntropy),
+    )
+    .await
+    .unwrap();
+    let there = other.resource_server.federation.replica();
+    assert_ne!(there, world.app.resource_server.federation.replica());
+    let mail = mail(&world).patient_for(Duration::from_secs(5));
+    let asking = mail.ask(there, b"what is no letter".to_vec(), Duration::from_secs(5));
+    let hearing = async {
+        loop {
+            hear(&other.resource_server).await.unwrap();
+            // The replica that wrote it does not take it.
+            hear(&world.app.resource_server).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let reply = tokio::select! {
+        reply = asking => reply,
+        () = hearing => unreachable!(),
+    };
+    assert_eq!(reply.as_deref(), Some(&b"late"[..]));
+}
+
+#[tokio::test]
+async fn a_letter_that_no_replica_takes_is_given_up() {
+    let world = World::new().await;
+    let mail = mail(&world);
+    let reply = mail.ask([9; 8], b"letter".to_vec(), Duration::from_secs(5)).await;
+    assert_eq!(reply, None);
+}
+
+#[tokio::test]
+async fn letters_are_sealed_in_the_store() {
+    let world = World::new().await;
+    let here = world.app.resource_server.federation.replica();
+    let mail = mail(&world).patient_for(Duration::from_secs(5));
+    let asking = mail.ask(here, b"a secret of the user".to_vec(), Duration::from_secs(5));
+    let looking = async {
+        loop {
+            let mut tx = world.app.store.write().await.unwrap();
+            let letters = gatewright_store::replica_mail::take(&mut tx, here, world.app.now(), 10)
+                .await
+                .unwrap();
+            drop(tx);
+            if let Some(letter) = letters.first() {
+                return letter.letter.0.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let written = tokio::select! {
+        _ = asking => unreachable!("no one answers"),
+        written = looking => written,
+    };
+    assert!(
+        written.starts_with("v1.") && !written.contains("secret"),
+        "{written}"
+    );
+}
