@@ -59,6 +59,8 @@ const SAME_REVISION = new Set([
   "input-required-result-multiple-input-requests",
   // Answers that come before their questions: an older server asks each time.
   "input-required-result-ignore-extra-params",
+  // The key of a question, which a server of this revision chooses; older servers know no keys.
+  "input-required-result-basic-elicitation",
   // A stream that the server closes during a call.
   "server-sse-polling",
 ]);
