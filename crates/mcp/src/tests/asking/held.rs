@@ -7,7 +7,10 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{EVERYTHING, Fixture, OldServer, Reader, User, error_of};
-use crate::{endpoint::answer::Answer, testing::net::FakeBody};
+use crate::{
+    endpoint::answer::Answer,
+    testing::net::{FakeBody, event},
+};
 
 const QUESTION: &str =
     r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{ "message":"\u0041ge?" }}"#;
@@ -203,6 +206,31 @@ async fn a_user_has_so_many_held_calls_and_no_more() {
     let response = f.modern(&f.user, EVERYTHING, 19, "").await;
     old.stream().send(QUESTION);
     asked(response).await;
+}
+
+#[tokio::test]
+async fn what_a_server_sends_behind_its_question_is_bounded() {
+    for (behind, is_held) in [(60_000, true), (70_000, false)] {
+        let old = OldServer::new();
+        let f = Fixture::new(&old.server);
+        let response = f.modern(&f.user, EVERYTHING, 1, "").await;
+        let stream = old.stream();
+        let more = format!("{}data: {}", event(QUESTION), "x".repeat(behind));
+        stream.0.send(more.into()).unwrap();
+        if is_held {
+            asked(response).await;
+            continue;
+        }
+        let mut reader = Reader::new(response);
+        reader.nothing_comes().await;
+        let replies = old.replies(1).await;
+        assert!(
+            replies[0].json["error"]["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("Too many")
+        );
+    }
 }
 
 #[tokio::test]
