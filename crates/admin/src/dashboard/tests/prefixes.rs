@@ -21,7 +21,7 @@ async fn a_server_shows_the_names_that_clients_see_where_they_are_others() {
     let path = add(&mut ada, &project, "shelf", &server.url).await;
     let page = ada.get(&path).await.expect(200);
     assert!(page.has("<code>shelf_</code>"), "{}", page.body);
-    let of = |name: &str| page.between(&format!("<code>{name}</code>"), "</li>").to_owned();
+    let of = |name: &str| page.between(&format!("<code>{name}</code>"), "</li>");
     assert!(!of("search").contains("lients see"));
     assert!(of("files.read").contains("Clients see <code>files_read_x"));
     assert!(of("files.read").contains("or with a prefix <code>shelf_files_read_x"));

@@ -36,7 +36,8 @@ struct Notification<'a> {
 
 #[derive(Deserialize)]
 struct Progress {
-    progress: f64,
+    #[serde(rename = "progress")]
+    so_far: f64,
     total: Option<f64>,
     message: Option<String>,
 }
@@ -54,7 +55,7 @@ pub(super) fn read(message: &[u8]) -> Option<Report> {
         "notifications/progress" => {
             let said: Progress = serde_json::from_str(params.get()).ok()?;
             Some(Report::Progress {
-                progress: said.progress,
+                progress: said.so_far,
                 total: said.total,
                 message: said.message.map(|message| cut(&message)),
             })
