@@ -32,6 +32,8 @@ pub mod server;
 pub mod sign_in_attempt;
 pub mod stored_secret;
 pub mod test_sign_in;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod token_hash;
 pub mod user;
 pub mod user_source;

@@ -12,10 +12,10 @@ use gatewright_domain::{
     authorization::ConsentedRequest,
     clock::FixedClock,
     entropy::SystemEntropy,
-    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode},
+    gateway::{Authentication, Gateway, GatewaySettings},
     grant::Person,
-    id::{GatewayId, GrantId, ProjectId, UserId},
-    project::Project,
+    id::{GrantId, ProjectId, UserId},
+    testing,
     user::{User, UserKey, UserStatus},
     user_source::UserSource,
 };
@@ -110,12 +110,7 @@ impl World {
         let project = ProjectId::generate(clock.as_ref(), &SystemEntropy);
         let source = source(project, at, &provider().await);
         let mut tx = app.store.write().await.unwrap();
-        let row = Project {
-            id: project,
-            name: "Project".to_owned(),
-            created_at: at,
-            updated_at: at,
-        };
+        let row = testing::project(project, at);
         project::insert(&mut tx, &row).await.unwrap();
         user_source::insert(&mut tx, &source).await.unwrap();
         tx.commit().await.unwrap();
@@ -148,27 +143,8 @@ impl World {
     /// Adds a gateway in User Source mode, changed by `change`.
     pub async fn add_gateway(&self, slug: &str, change: impl FnOnce(&mut Gateway)) {
         let at = self.clock.now();
-        let mut row = Gateway {
-            id: GatewayId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: self.project,
-            name: format!("Tools of {slug}"),
-            description: String::new(),
-            instructions: String::new(),
-            server_instructions: false,
-            slug: slug.to_owned(),
-            authentication: Authentication::UserSource(self.source.id),
-            trusted_clients: Vec::new(),
-            servers: Vec::new(),
-            prefix_mode: PrefixMode::default(),
-            offers: OfferedKinds::default(),
-            allowed_tools: Vec::new(),
-            allowed_prompts: Vec::new(),
-            allowed_resources: Vec::new(),
-            status: GatewayStatus::Active,
-            settings: GatewaySettings::default(),
-            created_at: at,
-            updated_at: at,
-        };
+        let authentication = Authentication::UserSource(self.source.id);
+        let mut row = testing::gateway(self.project, at, slug, authentication);
         change(&mut row);
         let mut tx = self.app.store.write().await.unwrap();
         assert_eq!(gateway::insert(&mut tx, &row).await.unwrap(), GatewayWrite::Done);

@@ -9,13 +9,14 @@ use gatewright_domain::{
     authorization::ConsentedRequest,
     clock::FixedClock,
     entropy::SystemEntropy,
-    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode},
-    id::{GatewayId, ProjectId, UserSourceId},
+    gateway::{Authentication, Gateway},
+    id::{ProjectId, UserSourceId},
     project::Project,
     reference::Reference,
     sealed::Purpose,
     sign_in_attempt::{self, SignInAttempt, Step, StepFailure},
     stored_secret::SealedText,
+    testing,
     user::User,
     user_source::{UserSource, client_secret_context},
 };
@@ -142,31 +143,12 @@ impl World {
         source.client_secret.current = seal(&app, &source, SECRET);
         let now = clock.now();
         let project = Project {
-            id: source.project_id,
             name: slug.to_owned(),
-            created_at: now,
-            updated_at: now,
+            ..testing::project(source.project_id, now)
         };
         let gateway = Gateway {
-            id: GatewayId::generate(&*clock, &SystemEntropy),
-            project_id: project.id,
             name: "Gateway".to_owned(),
-            description: String::new(),
-            instructions: String::new(),
-            server_instructions: false,
-            slug: slug.to_owned(),
-            authentication: Authentication::UserSource(source.id),
-            trusted_clients: Vec::new(),
-            servers: Vec::new(),
-            prefix_mode: PrefixMode::default(),
-            offers: OfferedKinds::default(),
-            allowed_tools: Vec::new(),
-            allowed_prompts: Vec::new(),
-            allowed_resources: Vec::new(),
-            status: GatewayStatus::Active,
-            settings: GatewaySettings::default(),
-            created_at: now,
-            updated_at: now,
+            ..testing::gateway(project.id, now, slug, Authentication::UserSource(source.id))
         };
         let mut tx = app.store.write().await.unwrap();
         project::insert(&mut tx, &project).await.unwrap();

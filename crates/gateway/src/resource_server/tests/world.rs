@@ -12,12 +12,12 @@ use gatewright_domain::{
     api_key::{self, ApiKey, KeyRole, KeyScope},
     clock::FixedClock,
     entropy::SystemEntropy,
-    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode},
+    gateway::Authentication,
     grant::{Grant, Person},
-    id::{ApiKeyId, GatewayId, GrantId, ProjectId, ServerId, UserId},
-    project::Project,
+    id::{ApiKeyId, GatewayId, GrantId, ProjectId, UserId},
     secret::Secret,
     server::{CustomHeader, IdentityForwarding, Server},
+    testing,
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
     user_source::UserSource,
@@ -102,12 +102,7 @@ impl World {
             upstream,
             _folder: folder,
         };
-        let row = Project {
-            id: project,
-            name: "Project".to_owned(),
-            created_at: at,
-            updated_at: at,
-        };
+        let row = testing::project(project, at);
         let mut tx = world.app.store.write().await.unwrap();
         project::insert(&mut tx, &row).await.unwrap();
         user_source::insert(&mut tx, &world.source).await.unwrap();
@@ -133,48 +128,20 @@ impl World {
 
     async fn insert_gateway(&self, tx: &mut Tx, slug: &str, authentication: Authentication) {
         let at = self.clock.now();
-        let row = Gateway {
-            id: GatewayId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: self.project,
-            name: format!("Tools of {slug}"),
-            description: String::new(),
-            instructions: String::new(),
-            server_instructions: false,
-            slug: slug.to_owned(),
-            authentication,
-            trusted_clients: Vec::new(),
-            servers: Vec::new(),
-            prefix_mode: PrefixMode::default(),
-            offers: OfferedKinds::default(),
-            allowed_tools: Vec::new(),
-            allowed_prompts: Vec::new(),
-            allowed_resources: Vec::new(),
-            status: GatewayStatus::Active,
-            settings: GatewaySettings::default(),
-            created_at: at,
-            updated_at: at,
-        };
+        let row = testing::gateway(self.project, at, slug, authentication);
         gateway::insert(tx, &row).await.unwrap();
     }
 
     fn server(&self, url: &str) -> Server {
         let at = self.clock.now();
         Server {
-            id: ServerId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: self.project,
-            slug: "told".to_owned(),
-            prefix: None,
             name: "Told".to_owned(),
-            url: url.to_owned(),
-            timeout_ms: 5_000,
-            retries: 0,
             headers: vec![CustomHeader {
                 name: "x-team".to_owned(),
                 value: "blue".to_owned(),
             }],
             identity: IdentityForwarding::Assertion,
-            created_at: at,
-            updated_at: at,
+            ..testing::server(self.project, at, "told", url)
         }
     }
 

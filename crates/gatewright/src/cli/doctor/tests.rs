@@ -4,9 +4,9 @@ use gatewright_demo::provider::{Client, Provider};
 use gatewright_domain::{
     Clock as _,
     clock::SystemClock,
-    id::{ProjectId, ServerId},
-    project::Project,
-    server::{CustomHeader, IdentityForwarding, Server},
+    id::ProjectId,
+    server::{CustomHeader, Server},
+    testing,
     user_source::UserSource,
 };
 use tokio::net::TcpListener;
@@ -32,12 +32,7 @@ impl Instance {
         tokio::spawn(crate::serve::run(Arc::clone(&app), listener));
         let project = ProjectId::generate(&SystemClock, &SystemEntropy);
         let at = SystemClock.now();
-        let row = Project {
-            id: project,
-            name: "Project".to_owned(),
-            created_at: at,
-            updated_at: at,
-        };
+        let row = testing::project(project, at);
         let mut tx = app.store.write().await.unwrap();
         gatewright_store::project::insert(&mut tx, &row).await.unwrap();
         tx.commit().await.unwrap();
@@ -51,18 +46,9 @@ impl Instance {
     async fn add_server(&self, slug: &str, url: &str, headers: Vec<CustomHeader>) {
         let at = SystemClock.now();
         let server = Server {
-            id: ServerId::generate(&SystemClock, &SystemEntropy),
-            project_id: self.project,
-            slug: slug.to_owned(),
-            prefix: None,
-            name: slug.to_owned(),
-            url: url.to_owned(),
             timeout_ms: 1_000,
-            retries: 0,
             headers,
-            identity: IdentityForwarding::None,
-            created_at: at,
-            updated_at: at,
+            ..testing::server(self.project, at, slug, url)
         };
         let mut tx = self.app.store.write().await.unwrap();
         gatewright_store::server::insert(&mut tx, &server).await.unwrap();

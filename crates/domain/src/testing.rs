@@ -1,0 +1,98 @@
+//! Entities as tests begin with them: valid, plain, and changed by each test where it matters.
+
+use crate::{
+    Clock as _, Timestamp,
+    clock::FixedClock,
+    entropy::SystemEntropy,
+    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode},
+    id::{GatewayId, ProjectId, ServerId, UserSourceId},
+    project::Project,
+    registration::{ClientAuthentication, ClientSecretSlots},
+    server::{IdentityForwarding, Server},
+    stored_secret::SealedText,
+    user_source::{Callback, UserSource, UserSourceStatus},
+};
+
+/// A clock that stands at a moment, for IDs of that moment.
+fn at_moment(at: Timestamp) -> FixedClock {
+    let clock = FixedClock::at_seconds(at.as_seconds());
+    let whole = clock.now();
+    clock.advance(at.since(whole));
+    clock
+}
+
+/// A project of this ID.
+pub fn project(id: ProjectId, at: Timestamp) -> Project {
+    Project {
+        id,
+        name: "Project".to_owned(),
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// A source of this issuer in a project, with a secret that no key opens.
+pub fn user_source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSource {
+    UserSource {
+        id: UserSourceId::generate(&at_moment(at), &SystemEntropy),
+        project_id,
+        name: "Provider".to_owned(),
+        description: String::new(),
+        issuer: issuer.to_owned(),
+        client_id: "client-1".to_owned(),
+        client_secret: ClientSecretSlots::fresh(SealedText("v1.none.none".to_owned()), at),
+        client_authentication: ClientAuthentication::default(),
+        scopes: vec!["openid".to_owned()],
+        subject_claim: "sub".to_owned(),
+        callback: Callback::Shared,
+        status: UserSourceStatus::Active,
+        identity_epoch: 1,
+        verified_at: None,
+        last_test: None,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// A server of a project, which is not told who its users are.
+pub fn server(project_id: ProjectId, at: Timestamp, slug: &str, url: &str) -> Server {
+    Server {
+        id: ServerId::generate(&at_moment(at), &SystemEntropy),
+        project_id,
+        slug: slug.to_owned(),
+        prefix: None,
+        name: slug.to_owned(),
+        url: url.to_owned(),
+        timeout_ms: 5_000,
+        retries: 0,
+        headers: Vec::new(),
+        identity: IdentityForwarding::None,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// An active gateway of a project, which offers everything of all its servers.
+pub fn gateway(project_id: ProjectId, at: Timestamp, slug: &str, authentication: Authentication) -> Gateway {
+    Gateway {
+        id: GatewayId::generate(&at_moment(at), &SystemEntropy),
+        project_id,
+        name: format!("Tools of {slug}"),
+        description: String::new(),
+        instructions: String::new(),
+        server_instructions: false,
+        slug: slug.to_owned(),
+        authentication,
+        trusted_clients: Vec::new(),
+        servers: Vec::new(),
+        prefix_mode: PrefixMode::default(),
+        offers: OfferedKinds::default(),
+        allowed_tools: Vec::new(),
+        allowed_prompts: Vec::new(),
+        allowed_resources: Vec::new(),
+        status: GatewayStatus::Active,
+        settings: GatewaySettings::default(),
+        created_at: at,
+        updated_at: at,
+    }
+}
