@@ -4,6 +4,7 @@ mod audit;
 pub(super) mod bench;
 mod connecting;
 mod counting;
+mod filtering;
 mod forging;
 mod instance;
 mod joining;
