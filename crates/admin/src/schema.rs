@@ -221,7 +221,7 @@ pub(crate) fn client_method() -> Object {
     ])
 }
 
-/// What a server is told about the user.
+/// What a server receives about the user.
 pub(crate) fn identity() -> Object {
     one_of(IdentityForwarding::words())
 }

@@ -228,7 +228,7 @@ impl Line {
         response.map(|inner| RecordedBody { inner, line: self })
     }
 
-    /// Counts and tells that an answer broke after its head, when its status could not say so any more.
+    /// Counts and logs that an answer broke after its head, when its status could not say so any more.
     fn broke(&self, reason: &'static str) {
         let server = self.record.server().map(|entry| &entry.server);
         self.app

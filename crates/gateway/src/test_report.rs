@@ -1,4 +1,4 @@
-//! What a test sign-in tells an administrator: what the provider said of the person, which of it could say who they are,
+//! What a test sign-in shows an administrator: what the provider said of the person, which of it could say who they are,
 //! and what failed.
 
 use gatewright_domain::{Timestamp, user_source::UserSource};
@@ -115,7 +115,7 @@ pub enum Fit {
     Unusable,
 }
 
-/// Why a test failed, as an administrator is told.
+/// Why a test failed, as an administrator reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedFailure {
     /// The step, in a word.

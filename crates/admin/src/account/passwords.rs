@@ -87,7 +87,7 @@ impl Passwords {
     }
 
     /// Whether a password is the one that was hashed. Without a hash, as for an unknown account, it takes as long and is
-    /// wrong: the time tells no one which accounts exist.
+    /// wrong: the time shows no one which accounts exist.
     pub async fn verify(
         &self,
         password: &Password,

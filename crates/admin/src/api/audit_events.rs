@@ -343,7 +343,7 @@ pub(crate) async fn export(
         after,
         limit: EXPORTED_AT_ONCE,
     };
-    // The first page tells whether this is open to the caller at all, while there is still a status to say so.
+    // The first page shows whether this is open to the caller at all, while there is still a status to say so.
     let first = service::list(&app, &authority, project, &filter, &request(None)).await?;
     let pages = stream::try_unfold(Some(Next::Read(first)), move |next| {
         let (app, authority, filter) = (Arc::clone(&app), authority.clone(), filter.clone());

@@ -113,7 +113,7 @@ fn is_json(headers: &axum::http::HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Reads the members into a type. A member that is wrong is told and left out for the next try, until all that is
+/// Reads the members into a type. A member that is wrong is reported and left out for the next try, until all that is
 /// wrong is known.
 fn read<T: DeserializeOwned>(mut members: Map<String, Value>) -> Result<T, Invalid> {
     members.values_mut().for_each(make_whole);

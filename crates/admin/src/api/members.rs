@@ -99,7 +99,7 @@ pub(super) async fn list_members(
 
 /// Become an owner of a project
 ///
-/// For administrators of the instance, who manage projects and are no members of them. The project's audit trail tells it.
+/// For administrators of the instance, who manage projects and are no members of them. The project's audit trail shows it.
 /// Everyone else comes by invitation.
 #[utoipa::path(
     post,

@@ -157,7 +157,7 @@ pub(super) struct DeletionQuery {
 
 /// Delete a project with everything in it, its keys included
 ///
-/// It asks for the project's name. With `dry_run` nothing is deleted, and the answer tells what would go.
+/// It asks for the project's name. With `dry_run` nothing is deleted, and the answer says what would be deleted.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}",

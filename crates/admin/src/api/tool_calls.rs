@@ -37,7 +37,7 @@ pub(crate) struct TriedToolResource {
     /// The server it went to; null where it went to none.
     #[schema(required = true)]
     server: Option<CalledServer>,
-    /// What that server was told.
+    /// What that server received about the caller.
     told: ToldResource,
 }
 
@@ -101,7 +101,7 @@ pub(crate) struct CalledServer {
     name: String,
 }
 
-/// What a server was told beside the call.
+/// What a server received beside the call.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ToldServer)]
 pub(crate) struct ToldResource {
@@ -147,7 +147,7 @@ fn resource(tried: Tried) -> TriedToolResource {
     }
 }
 
-/// Call a tool of a gateway, as a client of one of its users would, and see what its server was told
+/// Call a tool of a gateway, as a client of one of its users would, and see what its server received
 ///
 /// It goes the way that requests of clients go: the same tools, the same servers, the same limits. Servers that are told who
 /// the user is, learn in the claim `act` who called in their name. The audit trail notes the tool and the user, and neither

@@ -31,7 +31,7 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// What clients are told about one gateway.
+/// What is entered in clients for one gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSetup {
     /// What the client calls it: letters, digits, `-` and `_`, which every client takes as it is.

@@ -139,7 +139,7 @@ flashes! {
 }
 
 impl Flash {
-    /// What the browser was told was done, if anything.
+    /// What the page before says was done, if anything.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let jar = CookieJar::from_headers(headers);
         jar.get(NAME).and_then(|cookie| Self::of_word(cookie.value()))

@@ -23,7 +23,7 @@ pub(super) struct MatterRow {
     pub(super) is_grave: bool,
 }
 
-/// A matter as the overview tells it.
+/// A matter as the overview shows it.
 pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRow {
     let moment = |at| Some(Moment::new(at, now));
     match matter {

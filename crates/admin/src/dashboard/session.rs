@@ -120,7 +120,7 @@ impl FromRequestParts<Arc<Admin>> for InProject {
         let id: ProjectId = parse(&parameters, "project").ok_or(PageError::NotFound("project"))?;
         let memberships = &visit.session.memberships;
         let Some(membership) = memberships.iter().find(|one| one.project_id == id) else {
-            // Administrators of the instance are told to join; for all others the project is not there.
+            // Administrators of the instance are asked to join; for all others the project is not there.
             projects::find(app, &visit.authority, id).await?;
             return Err(PageError::Forbidden(
                 "You are no member of this project. As an administrator of the instance you can add yourself in the list \

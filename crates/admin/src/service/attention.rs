@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{Admin, relying_party::check::Finding};
 
-/// Matters of one sort that are told. After these are mended, the next are shown.
+/// Matters of one sort that are shown. After these are mended, the next are shown.
 const OF_A_SORT: u32 = 5;
 /// Servers of which it is looked up whether they answer: a look into memory for each.
 const SERVERS: u32 = 200;

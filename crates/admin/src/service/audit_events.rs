@@ -91,7 +91,7 @@ impl Entry<'_> {
 
 /// Notes what may repeat without end, such as a failed sign-in or a refused change, in its own transaction: within
 /// five minutes, entries of one project and action with the same `subject` are one event with a count. A trail that
-/// cannot be written is told in the log and stops no one.
+/// cannot be written is reported in the log and stops no one.
 pub(crate) async fn tally(app: &Admin, event: &AuditEvent, subject: &str) {
     let noted = async {
         let mut tx = app.store.write(before_sign_in()).await?;

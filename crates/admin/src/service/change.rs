@@ -40,7 +40,7 @@ pub(super) struct Change<'a> {
     pub(super) tx: Tx,
     /// The moment of the change.
     pub(super) now: Timestamp,
-    /// Whether something was done that the audit trail tells.
+    /// Whether something was done that the audit trail shows.
     has_recorded: bool,
     /// What stood in the way, and under which subject it is counted.
     refusal: Option<(AuditEvent, String)>,

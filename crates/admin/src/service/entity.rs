@@ -47,7 +47,7 @@ pub(crate) trait Entity: Sized {
 pub(super) enum Written {
     /// It is written.
     Done,
-    /// Something stands in the way, which the audit trail tells.
+    /// Something stands in the way, which the audit trail shows.
     Refused(Conflict),
 }
 
@@ -128,7 +128,7 @@ macro_rules! dated {
 pub(super) use dated;
 
 impl Change<'_> {
-    /// Creates an entity: the row, its place in the quota, and the event. `more` is what the event tells beside its fields.
+    /// Creates an entity: the row, its place in the quota, and the event. `more` is what the event shows beside its fields.
     pub(super) async fn create<E: Stored>(
         &mut self,
         new: &E,

@@ -68,7 +68,7 @@ pub struct NewServer {
     #[schema(value_type = Vec<schema::CustomHeader>)]
     #[serde(default)]
     pub headers: Vec<CustomHeader>,
-    /// What it is told about the user: `none` (default), or `assertion` for a signed identity. A server must check the
+    /// What it receives about the user: `none` (default), or `assertion` for a signed identity. A server must check the
     /// claim `project` of each assertion beside `iss` and `aud`. 422 where another project already sends assertions to the
     /// same origin and the operator has not allowed that.
     #[schema(schema_with = schema::identity)]
@@ -109,7 +109,7 @@ pub struct ServerPatch {
     #[schema(value_type = Option<Vec<schema::CustomHeader>>)]
     #[serde(default)]
     pub headers: Patch<Vec<CustomHeader>>,
-    /// What it is told about the user. 422 as on creation.
+    /// What it receives about the user. 422 as on creation.
     #[schema(schema_with = schema::identity_or_null)]
     #[serde(default)]
     pub identity: Patch<IdentityForwarding>,

@@ -1,6 +1,6 @@
 //! Trying a gateway out: an administrator calls one of its tools, gets a prompt or reads a resource, as themselves or as one of
 //! its users. Each request stands in the audit trail before it is made, with what it names and the user and never with
-//! arguments or results, and a server that is told who the user is, is also told who acts for them.
+//! arguments or results, and a server that receives the identity of the user also receives who acts for them.
 
 mod more;
 

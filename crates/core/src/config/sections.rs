@@ -194,7 +194,7 @@ pub struct AdministratorsConfig {
     /// someone invites it. Everyone else needs an invitation first.
     #[schemars(example = ["example.com"])]
     pub oidc_domains: Vec<String>,
-    /// What the sign-in page says in addition. No configuration has it: the demo tells there where its link is.
+    /// What the sign-in page says in addition. No configuration has it: the demo shows there where its link is.
     #[serde(skip)]
     pub hint: Option<&'static str>,
 }

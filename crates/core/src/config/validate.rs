@@ -4,7 +4,7 @@ use gatewright_domain::{account::Email, sealed::MasterKey, server::assertion_ori
 
 use super::{Config, log_level, master_key, problem::Problem, public_url};
 
-/// An audit trail that is forgotten sooner tells nothing of a break-in that is found late.
+/// An audit trail that is deleted sooner shows nothing of a break-in that is found late.
 const MIN_RETENTION_DAYS: u32 = 30;
 /// A token for `/metrics` shorter than this could be guessed.
 const MIN_BEARER_CHARACTERS: usize = 16;

@@ -1,4 +1,4 @@
-//! What the process tells about itself: log lines, metrics, health.
+//! What the process reports about itself: log lines, metrics, health.
 
 mod by_server;
 pub(crate) mod condition;

@@ -62,7 +62,7 @@ pub(super) fn error(error: &OAuthError) -> Response {
     json(status, error)
 }
 
-/// An OAuth error about a client; one that tried the header is told which scheme that header takes (section 5.2).
+/// An OAuth error about a client; the answer to one that tried the header names the scheme that the header takes (section 5.2).
 pub(super) fn client_error(problem: &OAuthError, request: &HeaderMap) -> Response {
     let mut response = error(problem);
     if problem.code == ErrorCode::InvalidClient && request.contains_key(AUTHORIZATION) {
@@ -158,7 +158,7 @@ pub async fn form(from: Body) -> Result<String, BodyError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Why a body could not be used. A sender whose `Content-Type` says that it is something else is told that: a form
+/// Why a body could not be used. If the `Content-Type` says that it is something else, the answer says so: a form
 /// sent as JSON lacks every parameter, and looking for one of them would lead nowhere. A body that could be used is
 /// used whatever its `Content-Type` says.
 pub(super) fn unusable(problem: OAuthError, headers: &HeaderMap, expected: &'static str) -> OAuthError {

@@ -50,10 +50,10 @@ pub(super) enum AuthorizeError {
     /// It is too long to be carried to the identity provider and back.
     #[error("the request is too long to be carried through a sign-in")]
     TooLong,
-    /// Something else is: a client that is listed is told.
+    /// Something else is: a client that is listed receives the error.
     #[error("the request was refused: {}", .0.error)]
     Rejected(Box<Rejection>),
-    /// The same from a client that no one here has listed: the person decides whether it is told.
+    /// The same from a client that no one here has listed: the person decides whether it receives the error.
     #[error("the request was refused: {}", .0.error)]
     RejectedStranger(Box<Rejection>),
     /// A trusted client's sign-in could not begin.
@@ -305,7 +305,7 @@ fn consented(entry: &GatewayEntry, client: &Client, request: &AuthorizationReque
 
 /// A request that went wrong after its redirect was verified. Anyone can register a client, or publish a document, whose
 /// redirect leads wherever they like. Sent on without a page, a link to this gateway would be a link to there that looks
-/// like one to here (RFC 9700 section 4.11.2), so only clients that an administrator has listed are told at once.
+/// like one to here (RFC 9700 section 4.11.2), so only clients that an administrator has listed receive it immediately.
 fn rejected(entry: &GatewayEntry, client: &Client, rejection: Rejection) -> AuthorizeError {
     let is_listed = match client.kind {
         ClientKind::Preregistered => true,

@@ -305,7 +305,7 @@ fn check_secret(presented: Option<&Credential>, matches: impl Fn(&str) -> bool) 
     }
 }
 
-/// What a program is told of a client that may not ask.
+/// What a program receives for a client that may not ask.
 fn refused(error: ClientError) -> TokenError {
     invalid_client(match error {
         ClientError::Document(error) if error.is_of_fetching() => {

@@ -54,7 +54,7 @@ pub(super) enum KeysError {
 }
 
 impl KeysError {
-    /// Whether it came of fetching, so that they may be there in a moment. Programs are told no more: a stranger chose
+    /// Whether it came of fetching, so that they may be there in a moment. Programs learn no more: a stranger chose
     /// the URL, and could learn from the difference what stands where.
     pub(super) const fn is_of_fetching(&self) -> bool {
         match self {

@@ -206,7 +206,7 @@ enum Why {
 }
 
 impl Why {
-    /// Writes it into the trace, and what the client is told.
+    /// Writes it into the trace; returns what the client receives.
     fn refuse(self, trace: &Trace) -> TokenError {
         trace.fail(Step::Token, self.reason(), self.advice());
         invalid_grant(REFUSED)

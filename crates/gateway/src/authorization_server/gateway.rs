@@ -1,5 +1,5 @@
 //! Which gateway a request is for. Only an active gateway that people sign in to, at a User Source or as members, has an
-//! authorization server; of any other, nothing tells it from one that does not exist. The log line of a request names the
+//! authorization server; any other looks like one that does not exist. The log line of a request names the
 //! gateway that is found here.
 
 use std::sync::Arc;

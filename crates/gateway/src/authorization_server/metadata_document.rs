@@ -58,7 +58,7 @@ pub(super) enum FetchDocumentError {
 }
 
 impl FetchDocumentError {
-    /// Whether it came of fetching, and not of what the document says. Programs are told no more: a stranger chose the
+    /// Whether it came of fetching, and not of what the document says. Programs learn no more: a stranger chose the
     /// URL, and could learn from the difference what stands where.
     pub(super) const fn is_of_fetching(&self) -> bool {
         match self {

@@ -236,7 +236,7 @@ async fn end_reused(tx: &mut Tx, grant: &Grant, event: EventId, now: Timestamp) 
     }
 }
 
-/// Tells of a grant that ended because a token of it came back too late, and what the client is told.
+/// Reports a grant that ended because a token of it came back too late; returns what the client receives.
 async fn ended(app: &AuthorizationServer, grant: &Grant) -> TokenError {
     let trace = app.sign_in_trace.of_grant(grant);
     Reused::of_token(grant).announce(app, &trace).await;

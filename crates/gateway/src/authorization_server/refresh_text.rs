@@ -11,7 +11,7 @@ use gatewright_domain::{
 };
 
 use super::AuthorizationServer;
-/// Random bytes that not even the master key tells.
+/// Random bytes that not even the master key reveals.
 const RANDOM: usize = 16;
 
 /// Ours have some 130 characters; nothing longer is opened.

@@ -1,5 +1,5 @@
 //! What follows when a code or a refresh token comes back long after it was used up: someone has a copy of it, so the
-//! whole grant ends (RFC 6749 section 4.1.2; OAuth 2.1 section 4.3.1), and the audit trail tells of it.
+//! whole grant ends (RFC 6749 section 4.1.2; OAuth 2.1 section 4.3.1), and the audit trail shows it.
 
 use gatewright_domain::{
     Timestamp,

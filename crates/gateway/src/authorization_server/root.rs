@@ -1,5 +1,5 @@
 //! Root aliases, for clients that derive endpoints from the origin instead of reading metadata. The resource they name,
-//! or the gateway their client id is bound to, says which gateway is meant; where neither does, they are told what to do.
+//! or the gateway their client id is bound to, says which gateway is meant; where neither does, the answer says what to do.
 
 use std::sync::Arc;
 
@@ -143,7 +143,7 @@ async fn meant<'a>(
     )?)
 }
 
-/// What to say when no gateway is meant: a client that is not known anywhere is told that, so that it registers again.
+/// What to say when no gateway is meant: the answer to a client that is not known anywhere says so, so that it registers again.
 fn unclear(app: &AuthorizationServer, client_id: &str, error: MeantError) -> TokenError {
     match error {
         MeantError::Gateway(GatewayError::NotFound)

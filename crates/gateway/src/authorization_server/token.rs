@@ -43,7 +43,7 @@ pub(super) enum TokenError {
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The client is told what is wrong.
+    /// The client learns what is wrong.
     #[error(transparent)]
     Refused(#[from] OAuthError),
     /// What the client proves itself with cannot be had now.
@@ -55,7 +55,7 @@ pub(super) enum TokenError {
 }
 
 impl TokenError {
-    /// One word for metrics: the error of OAuth where the client is told one.
+    /// One word for metrics: the error of OAuth where the client receives one.
     fn word(&self) -> &'static str {
         match self {
             Self::Refused(problem) => problem.code.as_str(),

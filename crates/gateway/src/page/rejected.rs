@@ -1,4 +1,4 @@
-//! The page for an authorization request that cannot be accepted, of an app that no one here has listed: the app is told only
+//! The page for an authorization request that cannot be accepted, of an app that no one here has listed: the app learns of it only
 //! if the person goes back to it.
 
 use askama::Template;

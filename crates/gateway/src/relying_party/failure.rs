@@ -57,7 +57,7 @@ pub(crate) enum Failure {
     /// The provider sent the browser back with an error.
     #[error("the provider answered with the error `{0}`")]
     ProviderAnswer(String),
-    /// The browser came back to another redirect URL than the one the provider was told.
+    /// The browser came back to another redirect URL than the one that was sent to the provider.
     #[error("the browser came back to another redirect URL than the one this sign-in began with")]
     OtherRedirectUrl,
     /// The gateway is no longer there or no longer uses the source.
@@ -128,7 +128,7 @@ impl From<VerifyError> for Failure {
     }
 }
 
-/// What a person is told.
+/// What a person reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     /// The HTTP status.
@@ -150,7 +150,7 @@ impl Failure {
         trace.fail(self.step(), &self.to_string(), self.advice());
     }
 
-    /// How the report of a test tells it, with the reference that finds the log entry.
+    /// How the report of a test says it, with the reference that finds the log entry.
     pub(super) fn reported(&self, reference: Option<Reference>) -> ReportedFailure {
         ReportedFailure {
             step: self.step().as_str().to_owned(),
@@ -196,7 +196,7 @@ impl Failure {
         }
     }
 
-    /// What the person at the browser is told, who may be at the provider for so many `minutes`.
+    /// What the person at the browser reads, who may be at the provider for this many `minutes`.
     pub(super) fn told(&self, minutes: u32) -> Told {
         let (status, title, explanation, advice) = self.words();
         let explanation: Cow<'static, str> = if let Self::Expired = self {

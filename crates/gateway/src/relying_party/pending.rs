@@ -48,7 +48,7 @@ pub(super) struct PendingSignIn {
     pub(super) project_id: ProjectId,
     /// The source that is asked.
     pub(super) user_source_id: UserSourceId,
-    /// Where its provider was told to send the browser.
+    /// The redirect URL that was sent to its provider.
     pub(super) callback: Callback,
     /// Its identity epoch at the click.
     pub(super) identity_epoch: i64,

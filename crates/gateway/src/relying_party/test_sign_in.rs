@@ -50,7 +50,7 @@ fn page_url(public_url: &str, token: &str) -> String {
 /// The life of a test: a sign-in with a password reset and a second factor fits, and claims are not kept for longer.
 const LIFE: Duration = Duration::from_mins(10);
 
-/// A test that is about to be stored, and the address of its page, which is told this one time.
+/// A test that is about to be stored, and the address of its page, which is shown this one time.
 pub fn prepare(
     app: &Gateways,
     source: &UserSource,
@@ -288,7 +288,7 @@ async fn note(
         .await
 }
 
-/// Keeps the report of a failure that ended nothing else. What passes by itself or tells only of a browser that came
+/// Keeps the report of a failure that ended nothing else. What passes by itself or is only about a browser that came
 /// twice is not kept.
 pub(super) async fn note_failure(
     app: &Gateways,

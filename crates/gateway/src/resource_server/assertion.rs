@@ -1,4 +1,4 @@
-//! The signed identity assertion: how a server that is told who the user is, is told.
+//! The signed identity assertion: how a server receives the identity of the user.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -30,7 +30,7 @@ const REUSED_FOR: Duration = Duration::from_secs(30);
 /// Assertions kept; about a kilobyte each.
 const KEPT_MAX: u64 = 10_000;
 
-/// What a server is told.
+/// What a server receives.
 #[derive(Debug, Serialize)]
 struct Claims<'a> {
     iss: &'a str,
@@ -87,7 +87,7 @@ impl Default for Assertions {
     }
 }
 
-/// The user of one request, for the servers that are told.
+/// The user of one request, for the servers that receive it.
 pub(super) struct Identity<'a> {
     pub(super) app: &'a Arc<ResourceServer>,
     pub(super) caller: &'a Arc<Authenticated>,
@@ -152,7 +152,7 @@ fn alive(app: &Arc<ResourceServer>, caller: &Arc<Authenticated>, gateway_id: Gat
     Box::new(move || is_still_good(&app, gateway_id, &caller))
 }
 
-/// What a server is told about a user: an assertion signed a moment ago, or a new one.
+/// What a server receives about a user: an assertion signed a moment ago, or a new one.
 fn credentials(app: &ResourceServer, caller: &Authenticated, server: &UpstreamConfig) -> Granted {
     let signed = &app.assertions.signed;
     let now = app.now();
@@ -178,7 +178,7 @@ fn credentials(app: &ResourceServer, caller: &Authenticated, server: &UpstreamCo
     })
 }
 
-/// Whether two principals of one key are told to a server in the same words: two clients of one user are.
+/// Whether a server receives the same about two principals of one key: two clients of one user are.
 fn says_the_same(one: &Principal, other: &Principal) -> bool {
     one.subject == other.subject
         && one.user_source_id() == other.user_source_id()

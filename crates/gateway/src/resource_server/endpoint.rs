@@ -139,7 +139,7 @@ where
     })
 }
 
-/// What tells the plan of a gateway as it is then, while its user may go on.
+/// Looks up the plan of a gateway as it is then, while its user may go on.
 fn plan_now(app: Arc<ResourceServer>, gateway_id: GatewayId, alive: Alive) -> PlanNow {
     Box::new(move || {
         if !alive() {

@@ -1,5 +1,5 @@
 //! Refusals before a message is read: JSON of OAuth's form (RFC 6750 section 3), and the Bearer challenge where one is
-//! due. Nothing in them tells a stranger more than they knew. What is wrong with a message itself is told as JSON-RPC, because
+//! due. Nothing in them tells a stranger more than they knew. What is wrong with a message itself is reported as JSON-RPC, because
 //! those who get it have signed in and speak MCP.
 
 use gatewright_mcp::{caller::Busy, jsonrpc, version::Era};

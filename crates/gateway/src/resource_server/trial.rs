@@ -1,6 +1,6 @@
 //! Trying a gateway out: a tool is called for someone who looks at its pages, by the way that clients' requests go: the
 //! same plan of servers and tools, the same signing of who is calling, the same limits. What differs is who vouches for the
-//! caller (a session or a key of an administrator, and no token), and that what the server was told is kept to be shown.
+//! caller (a session or a key of an administrator, and no token), and that what the server received is kept to be shown.
 
 mod report;
 
@@ -51,7 +51,7 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Tried {
     /// The server it went to; nothing when it went to none.
     pub server: Option<Arc<ServerEntry>>,
-    /// What that server was told.
+    /// What that server received about the caller.
     pub told: Told,
     /// What it answered.
     pub outcome: Outcome,
@@ -61,7 +61,7 @@ pub struct Tried {
     pub duration: Duration,
 }
 
-/// What a server was told about the caller.
+/// What a server received about the caller.
 #[derive(Debug, Default)]
 pub struct Told {
     /// The claims of the identity assertion, for a server that gets one.
@@ -192,7 +192,7 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// What a server was told with the last request.
+    /// What a server received with the last request.
     fn told(&self, server: &ServerEntry) -> Told {
         let handed_out = self.handed_out.lock().unwrap_or_else(PoisonError::into_inner);
         let assertion = handed_out.iter().find(|(id, _)| *id == server.server.id);

@@ -86,7 +86,7 @@ impl From<Unavailable> for CallError {
 }
 
 impl CallError {
-    /// The same as a client of this era is told it.
+    /// The same as a client of this era receives it.
     pub(crate) fn refusal(&self, era: Era) -> Refusal {
         match self {
             Self::NoReference => Refusal::new(
@@ -212,7 +212,7 @@ impl<P: Peers> Federation<P> {
         }
     }
 
-    /// Makes a call. `noted` is told the server.
+    /// Makes a call. `noted` receives the server.
     pub(crate) async fn call(
         &self,
         call: &Call<'_>,

@@ -100,7 +100,7 @@ pub struct Unwell {
     pub cause: Option<String>,
 }
 
-/// No one: a server that is told who its users are is told nothing when no one uses it.
+/// No one: a server that receives who its users are receives nothing when no one uses it.
 struct NoUser;
 
 impl Identify for NoUser {

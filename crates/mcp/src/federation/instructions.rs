@@ -1,4 +1,4 @@
-//! What clients are told about using a gateway: its own instructions, and those of its servers where an administrator passes
+//! What clients receive about using a gateway: its own instructions, and those of its servers where an administrator passes
 //! them on. A server's words reach models of all users, so they are bounded, and each line of them is marked as a
 //! quotation: no server can speak as the gateway, or as another server.
 

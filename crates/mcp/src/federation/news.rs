@@ -1,4 +1,4 @@
-//! What one client is told of the changes of a gateway: what the servers announce of their lists and of the resources that
+//! What one client receives about the changes of a gateway: what the servers announce of their lists and of the resources that
 //! the client wants, and what is changed of the gateway. Of a storm it hears once a second.
 
 use std::{
@@ -33,10 +33,10 @@ use crate::peer::{
 
 pub(crate) use crate::peer::announced::ANNOUNCED;
 
-/// A client is told of changes no more often.
+/// A client receives changes no more often.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// What one client is told.
+/// What one client receives.
 pub(crate) struct News {
     caller: CallerKey,
     serial: u64,

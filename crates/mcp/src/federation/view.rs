@@ -80,7 +80,7 @@ impl Template {
 /// What a view was made of, in the order of the plan's servers; `None` for a server without a list.
 pub(super) type Made = Box<[Option<Fingerprint>]>;
 
-/// What tells merged lists apart.
+/// What distinguishes merged lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ViewKey {
     /// The plan.
@@ -100,7 +100,7 @@ pub(crate) struct Seen {
     pub(super) failure: Option<(usize, Unavailable)>,
 }
 
-/// What clients are told about keeping a list.
+/// What clients receive about keeping a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hint {
     /// When it must be asked for again.

@@ -1,4 +1,4 @@
-//! What clients are told about using a gateway and its servers.
+//! What clients receive about using a gateway and its servers.
 
 use std::sync::Arc;
 

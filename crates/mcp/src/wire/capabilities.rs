@@ -17,7 +17,7 @@ pub enum Capability {
     Resources = 4,
     /// `completions`
     Completions = 8,
-    /// `subscribe` of `resources`: whether it tells when a resource has changed.
+    /// `subscribe` of `resources`: whether it announces that a resource has changed.
     Subscribe = 16,
     /// `logging`
     Logging = 32,
@@ -108,7 +108,7 @@ impl Capabilities {
         Self(self.0 & !(capability as u8))
     }
 
-    /// The `capabilities` object that says so, as JSON text. Changes of all lists are told: the gateway itself can change.
+    /// The `capabilities` object that says so, as JSON text. Changes of all lists are announced: the gateway itself can change.
     pub fn to_json(self) -> String {
         let declared = Capability::ALL
             .into_iter()

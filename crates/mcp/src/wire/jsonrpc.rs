@@ -12,7 +12,7 @@ use super::{
     version::{Era, ProtocolVersion},
 };
 
-/// Characters of a client's own text that an error tells back, at most.
+/// Characters of a client's own text that an error repeats, at most.
 const MAX_ECHOED_CHARS: usize = 64;
 
 /// A JSON-RPC error code.
@@ -69,7 +69,7 @@ impl ErrorCode {
     }
 }
 
-/// A refusal as it is told to a client: what the other modules' errors turn into.
+/// A refusal as a client receives it: what the other modules' errors turn into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The code.

@@ -1,5 +1,5 @@
 //! A strict JSON reader that never recurses and never allocates while it reads: it bounds depth, checks syntax
-//! (RFC 8259), and tells where values lie. Everything that must not change a byte is built on spans.
+//! (RFC 8259), and returns where values lie. Everything that must not change a byte is built on spans.
 
 mod scanner;
 

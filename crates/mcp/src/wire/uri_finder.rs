@@ -29,7 +29,7 @@ enum Member<'a> {
 }
 
 impl UriFinder {
-    /// Reads on; `seen` is told each URI.
+    /// Reads on; `seen` receives each URI.
     pub(crate) fn read(&mut self, piece: &[u8], seen: impl FnMut(&str)) {
         if self.kept.is_empty() {
             self.scan(piece, seen);

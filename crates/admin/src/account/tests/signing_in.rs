@@ -1,4 +1,4 @@
-//! Signing in with a password: what is told, what is counted, what a flood cannot do.
+//! Signing in with a password: what is shown, what is counted, what a flood cannot do.
 
 use std::time::Duration;
 

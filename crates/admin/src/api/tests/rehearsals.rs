@@ -1,4 +1,4 @@
-//! `?dry_run=true`: what a change would touch is told, and nothing is written.
+//! `?dry_run=true`: what a change would touch is shown, and nothing is written.
 
 use axum::http::Method;
 use serde_json::{Value, json};

@@ -193,7 +193,7 @@ async fn projects_that_shared_an_origin_before_go_on_and_are_told() {
     refused(back, "/identity", &origin(&url), &acme);
 }
 
-/// The origins of which a project is told that another one uses them.
+/// The origins that a project is shown as used by another.
 async fn warned(app: &Admin, tenant: &Tenant) -> Vec<String> {
     let authority = Authority::operator(gatewright_domain::audit::Origin::System);
     let matters = attention::of(app, &authority, tenant.id.parse().unwrap())

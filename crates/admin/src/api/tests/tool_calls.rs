@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::bench::{Bench, Tenant};
 use crate::resource_server::testing::{Upstream, upstream};
 
-/// A project with a server that is told who calls, a gateway of a source, and a user of that.
+/// A project with a server that receives who calls, a gateway of a source, and a user of that.
 struct Place {
     bench: Bench,
     acme: Tenant,

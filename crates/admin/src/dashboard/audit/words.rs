@@ -1,4 +1,4 @@
-//! How events are told to people.
+//! Events in words.
 
 use gatewright_domain::audit::ActorKind;
 use serde_json::Value;

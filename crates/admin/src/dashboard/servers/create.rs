@@ -33,7 +33,7 @@ pub(super) async fn show(State(app): State<Arc<Admin>>, place: InProject) -> Res
     Ok(render(&place, fields))
 }
 
-/// POST `/projects/{project}/servers/new`. Whether the server answers is told on its page, which comes next.
+/// POST `/projects/{project}/servers/new`. Whether the server answers is shown on its page, which comes next.
 pub(super) async fn save(
     State(app): State<Arc<Admin>>,
     place: InProject,

@@ -1,4 +1,4 @@
-//! How attempts and their steps are told to people.
+//! Attempts and their steps in words.
 
 use gatewright_domain::sign_in_attempt::{Outcome, Step};
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::bench::{Bench, Browser};
 use crate::resource_server::testing::{Upstream, upstream};
 
-/// A project with a server that is told who calls, and a gateway.
+/// A project with a server that receives who calls, and a gateway.
 pub(super) struct Place {
     bench: Bench,
     pub(super) ada: Browser,
@@ -76,7 +76,7 @@ impl Place {
         user.id.to_string()
     }
 
-    /// What the server was told about the caller with the last call.
+    /// What the server received about the caller with the last call.
     fn told(&self) -> Value {
         let calls = self.upstream.calls();
         let token = calls.last().unwrap()["gatewright-assertion"].to_str().unwrap();

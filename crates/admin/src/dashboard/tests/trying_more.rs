@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::trying::Place;
 
-/// The requests of a method that the server got, and what it was told about who makes them.
+/// The requests of a method that the server got, and what it received about who makes them.
 fn received(place: &Place, method: &str) -> Vec<(Value, Value)> {
     let received = place.upstream.received.lock().unwrap();
     let of_method = received.iter().filter(|(_, message)| message["method"] == method);

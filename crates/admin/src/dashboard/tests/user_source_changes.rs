@@ -225,7 +225,7 @@ async fn a_secret_is_rotated_and_the_one_before_stays_until_the_new_one_works() 
             .previous
             .is_none()
     );
-    // The provider cannot be asked, which is told; saving without checking is a choice.
+    // The provider cannot be asked, which is shown; saving without checking is a choice.
     let refused = ada
         .post(&rotate, &[("client_secret", "n3w-s3cr3t")])
         .await

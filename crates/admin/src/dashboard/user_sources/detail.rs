@@ -28,7 +28,7 @@ use crate::{
     service::{effects::AffectedGateway, user_sources as service},
 };
 
-/// Gateways that are named; of more the number is told.
+/// Gateways that are named; of more the number is shown.
 const NAMED: usize = 20;
 
 /// A line of what a test of the connection brought.

@@ -22,7 +22,7 @@ pub(super) struct Notice {
     pub(super) way: Option<Way>,
 }
 
-/// A way out of what a notice tells.
+/// A way out of what a notice says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Type another client secret.

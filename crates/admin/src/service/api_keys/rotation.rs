@@ -63,7 +63,7 @@ pub(crate) async fn rotate(
     let mut change = Change::begin(app, permit).await?;
     let old = existing(&mut change.tx, project, id).await?;
     let expires_at = how.expires_at.or(old.expires_at);
-    // That a key has ended is told as that, and not as an end its successor must not have.
+    // That a key has ended is reported as that, and not as an end its successor must not have.
     if is_live(&old, change.now) {
         check_expiry(app, authority, expires_at)?;
     }

@@ -1,4 +1,4 @@
-//! Origins that are told who the users of a project are: each belongs to one project, unless the operator allows otherwise.
+//! Origins that receive who the users of a project are: each belongs to one project, unless the operator allows otherwise.
 
 use gatewright_domain::{
     Invalid,

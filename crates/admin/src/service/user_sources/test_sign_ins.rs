@@ -21,7 +21,7 @@ const MAX_PER_PROJECT: u32 = 50;
 pub(crate) struct Started {
     /// The test.
     pub test: TestSignIn,
-    /// The address of its page. It is told this one time.
+    /// The address of its page. It is shown this one time.
     pub url: String,
 }
 

@@ -88,7 +88,7 @@ async fn an_unknown_client_gets_a_page() {
     assert!(world.get(&twice).await.is_page(400));
 }
 
-/// Mistakes that are told to the client, each with its error.
+/// Mistakes that are reported to the client, each with its error.
 const MISTAKES: &[((&str, &str), &str)] = &[
     (("code_challenge", ""), "invalid_request"),
     (("code_challenge_method", ""), "invalid_request"),

@@ -184,7 +184,7 @@ async fn the_root_alias_finds_the_gateway_by_client_or_resource() {
     );
     form.push(("resource", ISSUER));
     assert_eq!(world.post("/token", &form).await.status, StatusCode::OK);
-    // Who is not known anywhere is told so, and registers again.
+    // A client that is not known anywhere learns that, and registers again.
     for client in ["nobody", "v1.00000000.AAAA"] {
         let unknown = world.post("/token", &code_form(client, "code")).await;
         assert_eq!(
@@ -242,7 +242,7 @@ async fn a_body_that_says_it_is_something_else_is_told_what_it_should_be() {
                 assert!(answer.body.contains(text), "{path}: {}", answer.body);
             }
         }
-        // What says that it is a form, or nothing, is told what it lacks.
+        // A body that says that it is a form, or says nothing, is answered with what it lacks.
         for content_type in [None, Some("Application/X-WWW-Form-urlencoded; charset=UTF-8")] {
             let answer = send(path, content_type, String::new()).await;
             assert!(!answer.body.contains("Content-Type"), "{path}: {}", answer.body);

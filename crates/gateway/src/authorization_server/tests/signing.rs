@@ -332,7 +332,7 @@ async fn keys_at_a_url_are_fetched_kept_and_fetched_again_when_they_rotate() {
         Signer::new(SignerKind::Ed25519, Some("new")),
     );
     let serve = |signer: &Signer| host.answers_keys(200, &json!({"keys": [signer.jwk()]}).to_string());
-    // Away: not now. No one is told why.
+    // The host is unavailable: not now. No one learns why.
     host.answers_keys(503, "");
     let away = redeem_with(&old).await;
     assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);

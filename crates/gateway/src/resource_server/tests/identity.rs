@@ -1,4 +1,4 @@
-//! Who a request is for, and what a server is told of them.
+//! Who a request is for, and what a server receives about them.
 
 use std::time::Duration;
 

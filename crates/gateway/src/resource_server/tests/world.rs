@@ -1,4 +1,4 @@
-//! An instance with a User Source, two gateways of it, one in Headers mode, and a server that says what it was told.
+//! An instance with a User Source, two gateways of it, one in Headers mode, and a server that says what it received.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

@@ -50,7 +50,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes into an object or array, and tells where it starts.
+    /// Goes into an object or array, and returns where it starts.
     pub fn enter(&mut self, kind: Kind) -> Result<usize, ScanError> {
         if self.peek()? != kind {
             return Err(self.syntax());

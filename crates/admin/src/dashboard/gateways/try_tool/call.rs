@@ -136,7 +136,7 @@ impl ToolForm {
             || self.rows.as_ref().is_some_and(|rows| rows.iter().any(is_wrong))
     }
 
-    /// The arguments that stand in it; what is wrong is told in it.
+    /// The arguments that stand in it; what is wrong is shown in it.
     fn arguments(&mut self) -> Option<Map<String, Value>> {
         let Some(json) = &self.json else {
             return self.rows.as_mut().and_then(|rows| fields::arguments(rows));

@@ -234,7 +234,7 @@ pub(super) fn show(rows: &mut [Row], arguments: &Map<String, Value>) {
     }
 }
 
-/// The arguments that a form makes. What is wrong is told at each field; nothing comes of it then.
+/// The arguments that a form makes. What is wrong is shown at each field; nothing comes of it then.
 pub(super) fn arguments(rows: &mut [Row]) -> Option<Map<String, Value>> {
     let mut wrong = Vec::new();
     let (arguments, _) = object(&mut rows.iter(), &mut wrong);

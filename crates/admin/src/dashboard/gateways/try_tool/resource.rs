@@ -155,7 +155,7 @@ impl Target {
         }
     }
 
-    /// The URI to read; what is wrong is told at the fields. A variable without a value is left out.
+    /// The URI to read; what is wrong is shown at the fields. A variable without a value is left out.
     fn uri(&mut self) -> Option<String> {
         match self {
             Self::Uri(uri) => Some(uri.clone()),

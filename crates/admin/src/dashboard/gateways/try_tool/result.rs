@@ -17,7 +17,7 @@ const PICTURE_MAX: usize = 2 * 1024 * 1024;
 /// Pictures that hold pixels and nothing else.
 const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
-/// The order in which claims are told: who first, when last.
+/// The order in which claims are shown: who first, when last.
 const ORDER: [&str; 12] = [
     "sub",
     "act",
@@ -66,7 +66,7 @@ pub(super) enum Block {
     Other(String),
 }
 
-/// A claim that a server was told.
+/// A claim that a server received.
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) name: String,

@@ -1,4 +1,4 @@
-//! The test of a connection at providers that answer as real ones do: whether the client secret is right is told, or what
+//! The test of a connection at providers that answer as real ones do: they say whether the client secret is right, or what
 //! to do where it cannot be told.
 
 use std::collections::BTreeSet;

@@ -97,7 +97,7 @@ async fn an_answer_without_a_good_code_is_told_with_what_to_do(
     let promises = json!({"authorization_response_iss_parameter_supported": true});
     world.provider.script().discovery = promises;
     let sign_in = world.allow().await;
-    // A person who says no is sent back to the app, and a test is told.
+    // A person who says no is sent back to the app, and a test reports it.
     if advice == SAID_NO {
         world.provider.script().discovery = json!({});
         world.app.providers.forget(world.provider.issuer());

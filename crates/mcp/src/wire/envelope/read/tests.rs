@@ -148,7 +148,7 @@ fn finds_what_responses_say() {
     }
 }
 
-/// One body, its code, and whether its id is told back.
+/// One body, its code, and whether its id is sent back.
 #[rstest]
 #[case::not_json("{", -32700, false)]
 #[case::cut_short(r#"{"jsonrpc":"2.0","id":7,"method":"ping""#, -32700, false)]
