@@ -302,7 +302,7 @@ impl Upstream {
         *request.uri_mut() = self.config.url.clone();
         *request.headers_mut() = self.base_headers.clone();
         if self.is_over_http_sse() {
-            request.extensions_mut().insert(OverHttpSse);
+            request.extensions_mut().insert(OverHttpSse(self.config.project));
         }
         request
     }

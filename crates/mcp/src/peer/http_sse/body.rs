@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::conversation::Waits;
+use super::conversation::{Event, Waits};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -44,14 +44,14 @@ impl<E: fmt::Display> fmt::Display for HttpSseError<E> {
 /// The events for one request, or for who listens.
 #[derive(Debug)]
 pub struct Routed {
-    events: mpsc::Receiver<Bytes>,
+    events: mpsc::Receiver<Event>,
     /// That a request waits; none for who listens.
     waits: Option<Waits>,
 }
 
 impl Routed {
     /// The events for a request, the last of which is its answer.
-    pub(super) const fn answer(events: mpsc::Receiver<Bytes>, waits: Waits) -> Self {
+    pub(super) const fn answer(events: mpsc::Receiver<Event>, waits: Waits) -> Self {
         Self {
             events,
             waits: Some(waits),
@@ -59,7 +59,7 @@ impl Routed {
     }
 
     /// The events that belong to no request, as long as the conversation lasts.
-    pub(super) const fn announcements(events: mpsc::Receiver<Bytes>) -> Self {
+    pub(super) const fn announcements(events: mpsc::Receiver<Event>) -> Self {
         Self { events, waits: None }
     }
 }
@@ -81,7 +81,7 @@ where
                 polled.map(|frame| frame.map(|frame| frame.map_err(HttpSseError::Direct)))
             }
             Self::Routed(routed) => routed.events.poll_recv(cx).map(|event| match event {
-                Some(event) => Some(Ok(Frame::data(event))),
+                Some((event, _room)) => Some(Ok(Frame::data(event))),
                 None if routed.waits.take().is_some_and(|waits| !waits.was_answered()) => {
                     Some(Err(HttpSseError::Ended))
                 }

@@ -20,7 +20,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{body::Routed, conversations::Conversations};
+use super::{
+    body::Routed,
+    conversations::{Conversations, Number, Place},
+};
 use crate::{
     peer::{answer_events::EVENT_MAX, listening::changed_list},
     wire::{
@@ -32,15 +35,22 @@ use crate::{
 /// Events that wait for a reader. More, and the stream of the server is not read on.
 const EVENTS_MAX: usize = 16;
 /// A reader that takes nothing for so long loses its part, so that the others of its conversation go on.
-const STUCK_AFTER: Duration = Duration::from_secs(30);
+const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// A conversation in which nothing is asked and no one listens ends after this time. The session it stands for is
 /// forgotten earlier.
 const IDLE: Duration = Duration::from_mins(35);
+/// The same while no message has followed the first: no session may have come of it.
+const IDLE_AT_FIRST: Duration = Duration::from_secs(30);
+
+/// An event for a reader, with its room in memory.
+pub(super) type Event = (Bytes, OwnedSemaphorePermit);
 
 /// Its state, while its stream is open.
 pub(super) struct Conversation {
     /// What the session is called by.
-    pub(super) number: u64,
+    pub(super) number: Number,
+    /// Where its stream is.
+    pub(super) stream: Uri,
     /// Where messages are POSTed to.
     pub(super) address: Uri,
     readers: Mutex<Readers>,
@@ -54,13 +64,15 @@ struct Readers {
     /// By the id of the request, as written: those that wait for an answer, and how many came before.
     requests: HashMap<Box<str>, Reader>,
     /// Who listens.
-    listener: Option<mpsc::Sender<Bytes>>,
+    listener: Option<mpsc::Sender<Event>>,
     begun: u64,
+    /// How many messages were sent.
+    messages: u64,
     used_at: Option<Instant>,
 }
 
 struct Reader {
-    events: mpsc::Sender<Bytes>,
+    events: mpsc::Sender<Event>,
     was_answered: Arc<AtomicBool>,
     turn: u64,
 }
@@ -68,7 +80,7 @@ struct Reader {
 /// A request that waits for its answer.
 pub(super) struct Pending {
     /// What comes for it.
-    pub(super) events: mpsc::Receiver<Bytes>,
+    pub(super) events: mpsc::Receiver<Event>,
     /// Keeps its place.
     pub(super) waits: Waits,
 }
@@ -110,11 +122,16 @@ impl Drop for Waits {
 }
 
 impl Conversation {
-    pub(super) fn new(number: u64, address: Uri, all: Arc<Conversations>) -> Arc<Self> {
+    pub(super) fn new(number: Number, stream: Uri, address: Uri, all: Arc<Conversations>) -> Arc<Self> {
+        let readers = Readers {
+            used_at: Some(Instant::now()),
+            ..Readers::default()
+        };
         Arc::new(Self {
             number,
+            stream,
             address,
-            readers: Mutex::default(),
+            readers: Mutex::new(readers),
             ended: CancellationToken::new(),
             all,
         })
@@ -124,13 +141,19 @@ impl Conversation {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that a message is sent.
+    pub(super) fn note_message(&self) {
+        let mut readers = self.readers();
+        readers.messages += 1;
+        readers.used_at = Some(Instant::now());
+    }
+
     /// Waits for the answer to the request with this id from now on.
     pub(super) fn expect(self: &Arc<Self>, id: &str) -> Pending {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let was_answered = Arc::<AtomicBool>::default();
         let mut readers = self.readers();
         readers.begun += 1;
-        readers.used_at = Some(Instant::now());
         let reader = Reader {
             events: sender,
             was_answered: Arc::clone(&was_answered),
@@ -168,22 +191,31 @@ impl Conversation {
     }
 
     /// Reads the stream to its end and hands its events on.
-    pub(super) async fn read<B>(
-        self: Arc<Self>,
-        mut body: B,
-        mut decoder: Decoder,
-        place: OwnedSemaphorePermit,
-    ) where
+    pub(super) async fn read<B>(self: Arc<Self>, mut body: B, mut decoder: Decoder, place: Place)
+    where
         B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
     {
         let reading = async {
             loop {
-                while let Ok(Some(event)) = decoder.next_event() {
-                    if event.event.is_none_or(|kind| &*kind == b"message") {
-                        self.hand_on(&event.data).await;
+                loop {
+                    match decoder.next_event() {
+                        Ok(Some(event)) if event.event.as_ref().is_none_or(|kind| &**kind == b"message") => {
+                            self.hand_on(&event.data).await;
+                        }
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        // What comes after an event that is too large cannot be read.
+                        Err(error) => {
+                            tracing::info!(%error, "a stream of HTTP+SSE is left");
+                            return;
+                        }
                     }
                 }
-                match timeout(IDLE, body.frame()).await {
+                // The beginning of an event needs room too, until more of it is here.
+                let Some(_room) = self.all.room(decoder.buffered()) else {
+                    return;
+                };
+                match timeout(self.idle_after(), body.frame()).await {
                     Ok(Some(Ok(frame))) => decoder.push(frame.into_data().unwrap_or_default()),
                     Err(_) if !self.is_idle() => {}
                     Ok(None | Some(Err(_))) | Err(_) => return,
@@ -199,45 +231,54 @@ impl Conversation {
         drop(place);
     }
 
+    fn idle_after(&self) -> Duration {
+        self.readers().idle_after()
+    }
+
     fn is_idle(&self) -> bool {
         let readers = self.readers();
         readers.requests.is_empty()
             && readers.listener.as_ref().is_none_or(mpsc::Sender::is_closed)
-            && readers.used_at.is_some_and(|at| at.elapsed() >= IDLE)
+            && readers
+                .used_at
+                .is_some_and(|at| at.elapsed() >= readers.idle_after())
     }
 
-    /// Hands a message to the one it is for.
+    /// Hands a message to the one it is for. One that takes nothing, or for which there is no room, loses its part.
     async fn hand_on(&self, data: &[u8]) {
-        let Some((reader, id)) = self.reader_of(data) else {
+        let Some((reader, whose)) = self.reader_of(data) else {
             return;
         };
-        let event = sse::encode_message(data);
-        if !matches!(timeout(STUCK_AFTER, reader.send(event)).await, Ok(Ok(()))) {
-            let mut readers = self.readers();
-            match id {
-                Some(id) => drop(readers.requests.remove(&id)),
-                None => readers.listener = None,
+        if let Some(room) = self.all.room(data.len()) {
+            let event = (sse::encode_message(data), room);
+            if matches!(timeout(STUCK_AFTER, reader.send(event)).await, Ok(Ok(()))) {
+                return;
             }
+        }
+        match whose {
+            // Its request has stopped waiting already, and takes the end for a stream that broke.
+            Whose::Answered(was_answered) => was_answered.store(false, Ordering::Release),
+            Whose::Request(id) => drop(self.readers().requests.remove(&id)),
+            Whose::Listener => self.readers().listener = None,
         }
     }
 
-    /// Who a message is for, and the id of the request that waits there; none for who listens. With an answer, its request
-    /// stops waiting. What names no request goes to the newest one, as servers of Streamable HTTP send it on the
-    /// stream of the call it comes from, unless it announces a change.
-    fn reader_of(&self, data: &[u8]) -> Option<(mpsc::Sender<Bytes>, Option<Box<str>>)> {
+    /// Who a message is for. With an answer, its request stops waiting. What names no request goes to the newest one, as
+    /// servers of Streamable HTTP send it on the stream of the call it comes from, unless it announces a change.
+    fn reader_of(&self, data: &[u8]) -> Option<(mpsc::Sender<Event>, Whose)> {
         let message = envelope::parse(data, &Limits::default()).ok()?;
         let mut readers = self.readers();
         let announces = match &message {
             Message::Response(response) => {
                 let reader = readers.requests.remove(response.id.as_ref()?.raw)?;
                 reader.was_answered.store(true, Ordering::Release);
-                return Some((reader.events, None));
+                return Some((reader.events, Whose::Answered(reader.was_answered)));
             }
             Message::Notification(notification) => {
                 let params = notification.params.as_ref();
                 if let Some(token) = params.and_then(|params| params.progress_token.as_ref()) {
                     let (id, reader) = readers.requests.get_key_value(token.raw)?;
-                    return Some((reader.events.clone(), Some(id.clone())));
+                    return Some((reader.events.clone(), Whose::Request(id.clone())));
                 }
                 let method = &*notification.method.value;
                 changed_list(method).is_some() || method == "notifications/resources/updated"
@@ -246,10 +287,26 @@ impl Conversation {
         };
         let newest = readers.requests.iter().max_by_key(|(_, reader)| reader.turn);
         match newest.filter(|_| !announces) {
-            Some((id, reader)) => Some((reader.events.clone(), Some(id.clone()))),
-            None => Some((readers.listener.clone()?, None)),
+            Some((id, reader)) => Some((reader.events.clone(), Whose::Request(id.clone()))),
+            None => Some((readers.listener.clone()?, Whose::Listener)),
         }
     }
+}
+
+impl Readers {
+    const fn idle_after(&self) -> Duration {
+        if self.messages > 1 { IDLE } else { IDLE_AT_FIRST }
+    }
+}
+
+/// Whose part of a conversation a message is.
+enum Whose {
+    /// The answer to a request, which tells whether it was handed on.
+    Answered(Arc<AtomicBool>),
+    /// Something for the request with this id.
+    Request(Box<str>),
+    /// Something for who listens.
+    Listener,
 }
 
 /// Reads the events of a conversation: everything must be whole before it can be handed on.

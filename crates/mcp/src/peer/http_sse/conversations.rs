@@ -3,14 +3,15 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use http::HeaderValue;
+use gatewright_domain::{
+    entropy::{self, SystemEntropy},
+    id::ProjectId,
+};
+use http::{HeaderValue, Uri};
 use http_body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,20 +19,50 @@ use super::{conversation::Conversation, opening::Opened};
 
 /// Each has a connection of its own open.
 const CONVERSATIONS_MAX: usize = 1_000;
+/// Those with servers of one project.
+const OF_PROJECT_MAX: usize = 250;
+/// What all of them hold in memory, in units of [`UNIT`] bytes: 256 MiB.
+const HELD_MAX: usize = 256 * 1024;
+/// Bytes are counted in these.
+const UNIT: usize = 1024;
+
+/// Stands for a conversation as its session. No one outside can guess it.
+pub(super) type Number = u128;
 
 /// Conversations by the number that stands for the session.
 pub(super) struct Conversations {
     places: Arc<Semaphore>,
-    next: AtomicU64,
-    by_number: Mutex<HashMap<u64, Arc<Conversation>>>,
+    of_projects: Mutex<HashMap<ProjectId, usize>>,
+    room: Arc<Semaphore>,
+    by_number: Mutex<HashMap<Number, Arc<Conversation>>>,
 }
 
 impl Default for Conversations {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
-            next: AtomicU64::new(1),
+            of_projects: Mutex::default(),
+            room: Arc::new(Semaphore::new(HELD_MAX)),
             by_number: Mutex::default(),
+        }
+    }
+}
+
+/// A place among the conversations of the process and of a project.
+pub(super) struct Place {
+    _of_all: OwnedSemaphorePermit,
+    project: ProjectId,
+    all: Arc<Conversations>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut of_projects = self.all.of_projects();
+        if let Some(count) = of_projects.get_mut(&self.project) {
+            *count -= 1;
+            if *count == 0 {
+                of_projects.remove(&self.project);
+            }
         }
     }
 }
@@ -43,34 +74,59 @@ impl fmt::Debug for Conversations {
 }
 
 impl Conversations {
-    fn by_number(&self) -> MutexGuard<'_, HashMap<u64, Arc<Conversation>>> {
+    fn by_number(&self) -> MutexGuard<'_, HashMap<Number, Arc<Conversation>>> {
         self.by_number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for one more, if there is any.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    fn of_projects(&self) -> MutexGuard<'_, HashMap<ProjectId, usize>> {
+        self.of_projects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<Arc<Conversation>> {
-        self.by_number().get(&number).cloned()
+    /// A place for one more of a project, if there is any.
+    pub(super) fn place(self: &Arc<Self>, project: ProjectId) -> Option<Place> {
+        let of_all = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let mut of_projects = self.of_projects();
+        let count = of_projects.entry(project).or_default();
+        if *count >= OF_PROJECT_MAX {
+            return None;
+        }
+        *count += 1;
+        drop(of_projects);
+        Some(Place {
+            _of_all: of_all,
+            project,
+            all: Arc::clone(self),
+        })
     }
 
-    pub(super) fn forget(&self, number: u64) {
+    /// Room for so many bytes in memory, if there is any.
+    pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        Arc::clone(&self.room).try_acquire_many_owned(units).ok()
+    }
+
+    /// The conversation whose session this is, with the server whose stream is there.
+    pub(super) fn get(&self, number: Number, stream: &Uri) -> Option<Arc<Conversation>> {
+        let found = self.by_number().get(&number).cloned();
+        found.filter(|conversation| conversation.stream == *stream)
+    }
+
+    pub(super) fn forget(&self, number: Number) {
         self.by_number().remove(&number);
     }
 
     /// Begins one whose stream is open. The stream is read until it ends.
     pub(super) fn begin<B>(
         self: &Arc<Self>,
-        place: OwnedSemaphorePermit,
+        place: Place,
+        stream: Uri,
         opened: Opened<B>,
     ) -> Arc<Conversation>
     where
         B: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin + 'static,
     {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let conversation = Conversation::new(number, opened.address, Arc::clone(self));
+        let number = Number::from_be_bytes(entropy::bytes(&SystemEntropy));
+        let conversation = Conversation::new(number, stream, opened.address, Arc::clone(self));
         self.by_number().insert(number, Arc::clone(&conversation));
         let reading = Arc::clone(&conversation).read(opened.body, opened.decoder, place);
         tokio::spawn(reading);
@@ -79,11 +135,11 @@ impl Conversations {
 }
 
 /// How a session is written that stands for a conversation. It never leaves this process.
-pub(super) fn written(number: u64) -> HeaderValue {
-    HeaderValue::from(number)
+pub(super) fn written(number: Number) -> HeaderValue {
+    HeaderValue::try_from(format!("{number:032x}")).expect("digits can stand in a header")
 }
 
 /// The number of the conversation that a session stands for.
-pub(super) fn number_of(session: &HeaderValue) -> Option<u64> {
-    session.to_str().ok()?.parse().ok()
+pub(super) fn number_of(session: &HeaderValue) -> Option<Number> {
+    Number::from_str_radix(session.to_str().ok()?, 16).ok()
 }

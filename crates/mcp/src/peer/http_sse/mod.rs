@@ -13,6 +13,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gatewright_domain::id::ProjectId;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 
 pub use self::body::{HttpSseBody, HttpSseError};
@@ -31,9 +32,9 @@ use crate::wire::{
     headers,
 };
 
-/// Marks a request to a server of this transport.
+/// Marks a request to a server of this transport, and says whose project it is of.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OverHttpSse;
+pub(super) struct OverHttpSse(pub(super) ProjectId);
 
 /// A transport that also reaches servers of HTTP+SSE.
 #[derive(Debug)]
@@ -60,12 +61,12 @@ impl<T: Transport> Transport for HttpSse<T> {
         request: Request<Bytes>,
         head_deadline: Duration,
     ) -> Result<Response<Self::Body>, TransportError> {
-        if request.extensions().get::<OverHttpSse>().is_none() {
+        let Some(OverHttpSse(project)) = request.extensions().get().copied() else {
             let answer = self.inner.send(request, head_deadline).await?;
             return Ok(answer.map(HttpSseBody::Direct));
-        }
+        };
         // Boxed because it is rare and large.
-        Box::pin(self.converse(request, head_deadline)).await
+        Box::pin(self.converse(project, request, head_deadline)).await
     }
 
     fn has_cut_off(&self) -> bool {
@@ -77,6 +78,7 @@ impl<T: Transport> HttpSse<T> {
     /// Answers as a server of Streamable HTTP would.
     async fn converse(
         &self,
+        project: ProjectId,
         mut request: Request<Bytes>,
         head_deadline: Duration,
     ) -> Result<Response<HttpSseBody<T::Body>>, TransportError> {
@@ -84,12 +86,13 @@ impl<T: Transport> HttpSse<T> {
         request.headers_mut().remove(headers::PROTOCOL_VERSION);
         let Some(session) = request.headers_mut().remove(headers::SESSION_ID) else {
             return if request.method() == Method::POST {
-                self.begin(request, head_deadline).await
+                self.begin(project, request, head_deadline).await
             } else {
                 Ok(empty(StatusCode::METHOD_NOT_ALLOWED))
             };
         };
-        let Some(conversation) = number_of(&session).and_then(|number| self.conversations.get(number)) else {
+        let found = number_of(&session).and_then(|number| self.conversations.get(number, request.uri()));
+        let Some(conversation) = found else {
             return Ok(empty(StatusCode::NOT_FOUND));
         };
         if request.method() == Method::GET {
@@ -105,10 +108,11 @@ impl<T: Transport> HttpSse<T> {
     /// Opens the stream, learns the address for messages, and sends the first one there.
     async fn begin(
         &self,
+        project: ProjectId,
         request: Request<Bytes>,
         head_deadline: Duration,
     ) -> Result<Response<HttpSseBody<T::Body>>, TransportError> {
-        let Some(place) = self.conversations.place() else {
+        let Some(place) = self.conversations.place(project) else {
             return Err(TransportError::Unreachable(
                 "too many conversations over HTTP+SSE are open".to_owned(),
             ));
@@ -117,7 +121,8 @@ impl<T: Transport> HttpSse<T> {
             Ok(opened) => opened,
             Err(status) => return Ok(empty(status)),
         };
-        let conversation = self.conversations.begin(place, opened);
+        let stream = request.uri().clone();
+        let conversation = self.conversations.begin(place, stream, opened);
         let answered = self.post(&conversation, request, head_deadline).await;
         match answered {
             Ok(mut answer) if answer.status().is_success() => {
@@ -141,6 +146,7 @@ impl<T: Transport> HttpSse<T> {
         head_deadline: Duration,
     ) -> Result<Response<HttpSseBody<T::Body>>, TransportError> {
         *request.uri_mut() = conversation.address.clone();
+        conversation.note_message();
         let pending = match envelope::parse(request.body(), &Limits::default()) {
             Ok(Message::Request(message)) => Some(conversation.expect(message.id.raw)),
             _ => None,
@@ -151,7 +157,10 @@ impl<T: Transport> HttpSse<T> {
             if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
                 conversation.end();
             }
-            return Ok(answer.map(HttpSseBody::Direct));
+            let mut refusal = answer.map(HttpSseBody::Direct);
+            // What stands for a session here is only what was made here.
+            refusal.headers_mut().remove(headers::SESSION_ID);
+            return Ok(refusal);
         }
         // It says nothing, and its connection serves the next message.
         read_rest(answer).await;

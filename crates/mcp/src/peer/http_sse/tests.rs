@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use gatewright_domain::{clock::FixedClock, entropy::SeededEntropy};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
@@ -9,6 +10,10 @@ use super::*;
 use crate::testing::net::{FakeBody, FakeNet, FakeServer, Pieces, Received, answer};
 
 const URL: &str = "http://old.example/sse";
+
+fn project() -> ProjectId {
+    ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(1))
+}
 
 /// What a server got, and the streams it has open, oldest first.
 struct Old {
@@ -71,7 +76,7 @@ impl Old {
         request
             .headers_mut()
             .insert("authorization", HeaderValue::from_static("Bearer of-ada"));
-        request.extensions_mut().insert(OverHttpSse);
+        request.extensions_mut().insert(OverHttpSse(project()));
         self.transport
             .send(request, Duration::from_secs(5))
             .await
@@ -237,7 +242,7 @@ async fn messages_are_never_sent_to_another_origin() {
     let mut request = Request::new(Bytes::from(message(0, "initialize").to_string()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = URL.parse().unwrap();
-    request.extensions_mut().insert(OverHttpSse);
+    request.extensions_mut().insert(OverHttpSse(project()));
     let refused = old.transport.send(request, Duration::from_secs(5)).await.err();
     assert!(matches!(refused, Some(TransportError::Lost(_))), "{refused:?}");
     assert_eq!(old.server.count(), 1);
@@ -264,6 +269,92 @@ async fn a_conversation_in_which_nothing_is_asked_ends() {
     let session = old.begun().await;
     tokio::time::sleep(Duration::from_mins(80)).await;
     assert_eq!(old.post(&session, &message(1, "ping")).await.status(), 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_a_server_makes_up_leads_to_no_conversation() {
+    // It refuses `initialize` with an answer and a session of its own making.
+    let old = old_with("/messages", |received| {
+        if received.method() == "initialize" {
+            400
+        } else {
+            202
+        }
+    });
+    let refused = old.send(Method::POST, None, &message(0, "initialize")).await;
+    assert_eq!(refused.status(), 400);
+    assert!(refused.headers().get(headers::SESSION_ID).is_none());
+    let before = old.server.count();
+    for made_up in ["1", "17", "ffffffffffffffffffffffffffffffff", "-1", "+1"] {
+        let session = HeaderValue::from_static(made_up);
+        let answer = old.post(&session, &message(1, "tools/call")).await;
+        assert_eq!(answer.status(), 404, "{made_up}");
+    }
+    assert_eq!(old.server.count(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_leads_to_the_server_it_was_begun_with_only() {
+    let old = old();
+    let session = old.begun().await;
+    let mut request = Request::new(Bytes::from(message(1, "tools/call").to_string()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = "http://old.example/another".parse().unwrap();
+    request.headers_mut().insert(headers::SESSION_ID, session);
+    request.extensions_mut().insert(OverHttpSse(project()));
+    let answer = old.transport.send(request, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(answer.status(), 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_whose_first_message_leads_to_nothing_ends_soon() {
+    let old = old();
+    let given_up = old.send(Method::POST, None, &message(0, "initialize")).await;
+    drop(given_up);
+    let dropped = Arc::clone(&old.streams.lock().unwrap()[0].dropped);
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    assert!(dropped.load(std::sync::atomic::Ordering::Acquire));
+    // One that goes on stays.
+    old.streams.lock().unwrap().clear();
+    let session = old.begun().await;
+    let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    old.post(&session, &initialized).await;
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    assert_eq!(old.post(&session, &message(1, "ping")).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_project_takes_all_places() {
+    let all = Arc::<Conversations>::default();
+    let other = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(2));
+    let held: Vec<_> = std::iter::from_fn(|| all.place(project())).take(2_000).collect();
+    assert_eq!(held.len(), 250);
+    assert!(all.place(other).is_some());
+    drop(held);
+    assert!(all.place(project()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_whose_events_there_is_no_room_is_broken_off() {
+    let old = old();
+    let session = old.begun().await;
+    let mut waiting = old.post(&session, &message(1, "tools/call")).await;
+    let _all = old.transport.conversations.room(256 * 1024 * 1024).unwrap();
+    old.say(0, &json!({"jsonrpc": "2.0", "id": 1, "result": {}}));
+    assert_eq!(next(&mut waiting).await, Some(json!("broken off")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_event_that_is_too_large_the_session_is_over() {
+    let old = old();
+    let session = old.begun().await;
+    let mut waiting = old.post(&session, &message(1, "tools/call")).await;
+    let piece = "x".repeat(1024 * 1024);
+    for _ in 0..40 {
+        let _ = old.streams.lock().unwrap()[0].pieces.send(piece.clone().into());
+    }
+    assert_eq!(next(&mut waiting).await, Some(json!("broken off")));
+    assert_eq!(old.post(&session, &message(2, "ping")).await.status(), 404);
 }
 
 #[tokio::test(start_paused = true)]
