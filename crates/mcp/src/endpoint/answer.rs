@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::listen::Listening;
+use super::{listen::Listening, resumable::Follow};
 use crate::peer::answer_error::AnswerError;
 use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer, call_guard::Held, rounds::Rounds};
 
@@ -31,6 +31,8 @@ enum Kind<B> {
         Box<Rounds>,
         #[expect(dead_code, reason = "held, and never looked at")] Option<Held>,
     ),
+    /// Events that the client can come back to.
+    Following(Box<dyn Follow>),
     // Boxed like those.
     Listening(Box<Listening>),
 }
@@ -42,6 +44,7 @@ impl<B> fmt::Debug for Answer<B> {
             Kind::Json(_) => "Answer::Json",
             Kind::Events(_) => "Answer::Events",
             Kind::Rounds(..) => "Answer::Rounds",
+            Kind::Following(_) => "Answer::Following",
             Kind::Listening(_) => "Answer::Listening",
         })
     }
@@ -64,6 +67,7 @@ impl<B> Answer<B> {
         match &mut self.0 {
             Kind::Json(json) => json.fault.take(),
             Kind::Events(events) => events.fault.take(),
+            Kind::Following(following) => following.take_fault(),
             Kind::Memory { .. } | Kind::Rounds(..) | Kind::Listening(_) => None,
         }
     }
@@ -82,6 +86,10 @@ impl<B> Answer<B> {
 
     pub(super) const fn rounds(rounds: Box<Rounds>, held: Option<Held>) -> Self {
         Self(Kind::Rounds(rounds, held))
+    }
+
+    pub(super) const fn following(following: Box<dyn Follow>) -> Self {
+        Self(Kind::Following(following))
     }
 
     pub(super) const fn listening(listening: Box<Listening>) -> Self {
@@ -122,6 +130,7 @@ where
                 polled
             }
             Kind::Rounds(rounds, _) => rounds.poll(cx),
+            Kind::Following(following) => following.poll(cx),
             Kind::Listening(listening) => listening
                 .poll(cx)
                 .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
@@ -132,7 +141,7 @@ where
         match &self.0 {
             Kind::Memory { pieces, next } => pieces.iter().skip(*next).all(Bytes::is_empty),
             Kind::Json(json) => json.has_ended(),
-            Kind::Events(_) | Kind::Rounds(..) | Kind::Listening(_) => false,
+            Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) => false,
         }
     }
 
@@ -143,7 +152,9 @@ where
                 SizeHint::with_exact(left as u64)
             }
             Kind::Json(json) => json.size_hint(),
-            Kind::Events(_) | Kind::Rounds(..) | Kind::Listening(_) => SizeHint::default(),
+            Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) => {
+                SizeHint::default()
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     answer::Answer,
     methods::{Asking, Client},
     reply,
+    resumable::Following,
     service::{Endpoint, Reached},
 };
 use crate::{
@@ -44,7 +45,7 @@ impl<T: Transport> Endpoint<T> {
     ) -> Response<Answer<T::Body>> {
         let (request, era) = (asking.request, asking.client.era());
         let error = match self.relayed(asking, &mut reached.server).await {
-            Ok(answer) => return reply::answered(answer),
+            Ok(answer) => return self.passed_on(asking, answer),
             // Nothing is sent for a cancelled request; a stream without a message says just that.
             Err(error) if error.is_cancelled() => return reply::events(Answer::empty()),
             Err(error) => error,
@@ -60,6 +61,18 @@ impl<T: Transport> Endpoint<T> {
             return reply::result(request.id.raw, tool_error(&why.to_string(), era));
         }
         reply::refusal(&error.refusal(era), Some(&request.id.to_owned()), era)
+    }
+
+    /// The answer of a server, to which a client with a session can come back where its revision says how, and it is a stream.
+    fn passed_on(&self, asking: &Asking<'_>, answer: Answered<T::Body>) -> Response<Answer<T::Body>> {
+        match (answer, asking.client) {
+            (Answered::Events(events), Client::Legacy(session)) if session.can_resume() => {
+                let whose = session.whose();
+                let following = Following::new(&self.resumables, whose, events);
+                reply::events(Answer::following(Box::new(following)))
+            }
+            (answer, _) => reply::answered(answer),
+        }
     }
 
     /// Makes a call. That of a client with a session can be cancelled from when it is known where it leads.

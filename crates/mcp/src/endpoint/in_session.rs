@@ -17,6 +17,7 @@ use crate::{
     peer::{
         caller::{Caller, Runs},
         client_streams::Purpose,
+        resume::LAST_EVENT_ID,
         transport::Transport,
     },
     wire::{
@@ -41,6 +42,7 @@ impl<T: Transport> Endpoint<T> {
     ) -> Response<Answer<T::Body>> {
         match self.session_for_method(plan.gateway_id, caller, headers) {
             Err(refusal) => not_for_method(&refusal, headers),
+            Ok(session) if headers.contains_key(LAST_EVENT_ID) => self.resume(&session, caller, headers),
             Ok(session) => {
                 if let Err(busy) = caller.identity.admit(Runs::Stream) {
                     return reply::busy(busy, None, header_era(headers));
@@ -66,6 +68,31 @@ impl<T: Transport> Endpoint<T> {
                 let shutdown = lasting.shutdown.clone();
                 let listening = Listening::new(shutdown, news, plan_now, listener, Words::Session);
                 reply::events(Answer::listening(Box::new(listening.with_questions(asked))))
+            }
+        }
+    }
+
+    /// Answers a GET that goes on with the answer to a call.
+    fn resume(
+        &self,
+        session: &Session,
+        caller: Caller<'_>,
+        headers: &HeaderMap,
+    ) -> Response<Answer<T::Body>> {
+        if let Err(busy) = caller.identity.admit(Runs::Request) {
+            return reply::busy(busy, None, header_era(headers));
+        }
+        let event = headers::single(headers, &LAST_EVENT_ID).ok().flatten();
+        let event = event.and_then(|event| event.to_str().ok());
+        let whose = session.whose();
+        match event.and_then(|event| self.resumables.after(whose.session, event)) {
+            Some(following) => reply::events(Answer::following(Box::new(following))),
+            None => {
+                let refusal = Refusal::new(
+                    ErrorCode::INVALID_REQUEST,
+                    "Last-Event-ID names no answer that the gateway still has; send the request again if that does no harm.",
+                );
+                not_for_method(&refusal.with_status(StatusCode::BAD_REQUEST), headers)
             }
         }
     }

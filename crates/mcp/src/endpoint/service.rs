@@ -9,7 +9,7 @@ use gatewright_domain::{Clock, Entropy, id::ServerId, sealed::Keyring};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{elsewhere::Replicas, listen::PlanNow, session::Sessions};
+use super::{elsewhere::Replicas, listen::PlanNow, resumable::Resumables, session::Sessions};
 use crate::{
     federation::{
         inspection::{Health, Seen, Unwell},
@@ -25,7 +25,7 @@ use crate::{
 
 /// The MCP endpoint of all gateways of the process: the servers they federate, and the sessions of their clients.
 #[derive(Debug)]
-pub struct Endpoint<T> {
+pub struct Endpoint<T: Transport> {
     pub(crate) federation: Arc<Federation<Net<T>>>,
     /// Sessions of clients of the session-based revisions.
     pub sessions: Arc<Sessions>,
@@ -33,6 +33,8 @@ pub struct Endpoint<T> {
     pub(super) mailbox: Arc<Mailbox>,
     /// The other replicas, where there can be some.
     pub(super) replicas: OnceLock<Box<dyn Replicas>>,
+    /// Answers that clients can come back to.
+    pub(super) resumables: Arc<Resumables<T::Body>>,
 }
 
 /// What an answer needs that may last: a stream that a client listens to.
@@ -73,6 +75,7 @@ impl<T: Transport> Endpoint<T> {
             federation: Arc::new(Federation::new(Net::new(transport, Arc::clone(&clock)), lists)),
             mailbox: Arc::new(Mailbox::new(seals)),
             replicas: OnceLock::new(),
+            resumables: Arc::new(Resumables::new(Arc::clone(&entropy))),
             sessions: Arc::new(Sessions::new(keyring, clock, entropy)),
         }
     }

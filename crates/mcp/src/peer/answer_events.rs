@@ -136,6 +136,11 @@ where
         }
     }
 
+    /// Whether the answer has been passed on, and only the end of the server's stream is waited for.
+    pub(crate) const fn has_answered(&self) -> bool {
+        self.ended
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         loop {
             if let Some(piece) = self.ready.pop_front() {

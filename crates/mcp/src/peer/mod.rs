@@ -36,7 +36,7 @@ mod progress;
 mod questions;
 mod replies;
 pub(crate) mod respondent;
-mod resume;
+pub(crate) mod resume;
 pub(crate) mod rounds;
 pub(crate) mod seals;
 pub(crate) mod session;

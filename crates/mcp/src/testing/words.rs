@@ -39,7 +39,7 @@ pub(crate) async fn read(response: Response<Answer<FakeBody>>) -> (u16, String) 
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-/// The data of the events in a text.
+/// The data of the events in a text that hold any: one without names the stream only.
 pub(crate) fn events(text: &str) -> Vec<String> {
     text.split("\n\n")
         .filter_map(|event| {
@@ -47,6 +47,7 @@ pub(crate) fn events(text: &str) -> Vec<String> {
                 .lines()
                 .find_map(|line| line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")))
         })
+        .filter(|data| !data.is_empty())
         .map(str::to_owned)
         .collect()
 }

@@ -4,6 +4,7 @@ mod asking;
 mod beginnings;
 mod calls;
 mod cancellation;
+mod coming_back;
 mod credentials;
 mod discretion;
 mod endpoint;

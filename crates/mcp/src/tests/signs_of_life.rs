@@ -19,8 +19,8 @@ use crate::{
     peer::transport::TransportError,
     testing::{
         net::{
-            FakeBody, FakeServer, Pieces, User, World, answer, event, legacy_server, meta, modern_headers,
-            read, tool,
+            FakeBody, FakeServer, Pieces, User, World, answer, event, events, legacy_server, meta,
+            modern_headers, read, tool,
         },
         offers::Offers,
     },
@@ -59,10 +59,10 @@ async fn followed(response: Response<Answer<FakeBody>>, began: Instant) -> (Vec<
     while let Some(frame) = body.frame().await {
         let data = frame.unwrap().into_data().unwrap();
         let text = std::str::from_utf8(&data).unwrap();
-        match text.strip_prefix("data: ") {
-            Some(message) => messages.push(message.trim_end().to_owned()),
-            None => comments.push(began.elapsed().as_secs()),
+        if text.starts_with(':') {
+            comments.push(began.elapsed().as_secs());
         }
+        messages.extend(events(text));
     }
     (comments, messages)
 }

@@ -1,11 +1,16 @@
-//! What a client has said that it wants within its session.
+//! What a client has said that it wants within its session, and what it can do.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
 };
 
-use crate::{federation::subscribed::Subscribed, wire::log_level::LogLevel};
+use super::Session;
+use crate::{
+    endpoint::resumable::Whose,
+    federation::subscribed::Subscribed,
+    wire::{log_level::LogLevel, version::ProtocolVersion},
+};
 
 /// What a client wants. Remembered by the replica that was told.
 #[derive(Debug, Default)]
@@ -14,6 +19,22 @@ pub(in crate::endpoint) struct Wishes {
     pub(in crate::endpoint) subscribed: Arc<Subscribed>,
     /// The level of log messages, as a number; 0 while it has not said.
     log_level: AtomicU8,
+}
+
+impl Session {
+    /// Whether its client knows how to come back to an answer: those of earlier revisions were seen to fail at an event that
+    /// holds no message.
+    pub(in crate::endpoint) fn can_resume(&self) -> bool {
+        self.version >= ProtocolVersion::V2025_11_25
+    }
+
+    /// Whose the answers to its calls are.
+    pub(in crate::endpoint) const fn whose(&self) -> Whose {
+        Whose {
+            session: self.id,
+            user: self.caller,
+        }
+    }
 }
 
 impl Wishes {
