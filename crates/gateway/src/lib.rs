@@ -40,9 +40,10 @@ pub(crate) use gatewright_core::{
 
 /// The routes of the authorization server and of signing in.
 pub fn routes<S: Clone + Send + Sync + 'static>(gateways: Arc<Gateways>) -> Router<S> {
+    let authorization_server = Arc::clone(&gateways.authorization_server);
     Router::new()
         .merge(authorization_endpoint::routes())
         .merge(relying_party::routes())
-        .with_state(Arc::clone(&gateways))
-        .merge(authorization_server::routes().with_state(Arc::clone(&gateways.authorization_server)))
+        .with_state(gateways)
+        .merge(authorization_server::routes().with_state(authorization_server))
 }
