@@ -85,16 +85,14 @@ impl<T: Transport> Endpoint<T> {
         let event = headers::single(headers, &LAST_EVENT_ID).ok().flatten();
         let event = event.and_then(|event| event.to_str().ok());
         let whose = session.whose();
-        match event.and_then(|event| self.resumables.after(whose.session, event)) {
-            Some(following) => reply::events(Answer::following(Box::new(following))),
-            None => {
-                let refusal = Refusal::new(
-                    ErrorCode::INVALID_REQUEST,
-                    "Last-Event-ID names no answer that the gateway still has; send the request again if that does no harm.",
-                );
-                not_for_method(&refusal.with_status(StatusCode::BAD_REQUEST), headers)
-            }
-        }
+        let Some(following) = event.and_then(|event| self.resumables.after(whose.session, event)) else {
+            let refusal = Refusal::new(
+                ErrorCode::INVALID_REQUEST,
+                "Last-Event-ID names no answer that the gateway still has; send the request again if that does no harm.",
+            );
+            return not_for_method(&refusal.with_status(StatusCode::BAD_REQUEST), headers);
+        };
+        reply::events(Answer::following(Box::new(following)))
     }
 
     /// The session that a DELETE is to end, or the refusal. It goes on until [`Federation::end`].

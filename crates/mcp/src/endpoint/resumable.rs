@@ -108,7 +108,7 @@ where
     }
 
     /// Lets go of answers that have ended, a while after.
-    fn tidy(&self, streams: &mut Streams<B>, for_room: bool) {
+    fn tidy(streams: &mut Streams<B>, for_room: bool) {
         if for_room || streams.tidied_at.elapsed() >= TIDY {
             streams.tidied_at = Instant::now();
             streams.known.retain(|_, known| {
@@ -125,9 +125,9 @@ where
         events: Box<EventsAnswer<B>>,
     ) -> Result<Arc<Resumable<B>>, Box<EventsAnswer<B>>> {
         let mut streams = self.lock();
-        self.tidy(&mut streams, false);
+        Self::tidy(&mut streams, false);
         let share = self.kept.share(whose.user).or_else(|| {
-            self.tidy(&mut streams, true);
+            Self::tidy(&mut streams, true);
             self.kept.share(whose.user)
         });
         let Some(share) = share else {

@@ -257,8 +257,8 @@ async fn a_client_cancels_its_call_also_where_it_has_come_back() {
 #[tokio::test(start_paused = true)]
 async fn an_older_client_and_an_answer_that_is_here_get_no_ids() {
     let f = Fixture::new();
-    let begin = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
-    let begun = f.world.post(&f.plan, &ADA, &legacy_headers(None), begin).await;
+    let request = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+    let begun = f.world.post(&f.plan, &ADA, &legacy_headers(None), request).await;
     let mut older = legacy_headers(begun.headers()["mcp-session-id"].to_str().ok());
     older.insert("mcp-protocol-version", HeaderValue::from_static("2025-06-18"));
     let mut body = f.call(&ADA, &older).await;
