@@ -35,7 +35,7 @@ const OPTIONS = {
   capabilities: {
     tools: { listChanged: true },
     prompts: { listChanged: true },
-    resources: { listChanged: true },
+    resources: { subscribe: true, listChanged: true },
     completions: {},
     logging: {},
   },
