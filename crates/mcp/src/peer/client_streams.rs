@@ -3,6 +3,7 @@
 //! "Listening for Messages from the Server").
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fmt,
     sync::{
@@ -75,7 +76,8 @@ impl Mailbox {
         let mut streams = self.streams.lock();
         let of_session = streams.entry(session).or_default();
         of_session.push(open);
-        of_session.sort_by_key(|open| (open.purpose, open.number));
+        // The newest first: one that was left without a word is noticed late, and its client has opened another.
+        of_session.sort_by_key(|open| (open.purpose, Reverse(open.number)));
         drop(streams);
         ClientStream {
             mailbox: Arc::clone(self),
@@ -115,5 +117,43 @@ impl Drop for ClientStream {
                 streams.remove(&self.session);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use gatewright_domain::{
+        clock::FixedClock,
+        entropy::SeededEntropy,
+        sealed::{Keyring, MasterKey},
+    };
+
+    use super::*;
+    use crate::peer::seals::Seals;
+
+    #[tokio::test]
+    async fn the_newest_stream_that_listens_is_told_before_older_ones_and_before_calls() {
+        let keyring = Keyring::new(vec![MasterKey::generate(&SeededEntropy::new(1))]).unwrap();
+        let clock = Arc::new(FixedClock::at_seconds(1_000));
+        let seals = Seals::new(keyring, clock, Arc::new(SeededEntropy::new(2)));
+        let mailbox = Arc::new(Mailbox::new(seals));
+        let message = Bytes::from_static(b"{}");
+        let session = [1; 16];
+        let mut left = mailbox.open_stream(session, Purpose::Listening);
+        let mut newest = mailbox.open_stream(session, Purpose::Listening);
+        let mut call = mailbox.open_stream(session, Purpose::Call);
+        assert!(mailbox.tell(session, &message));
+        assert_eq!(poll_fn(|cx| newest.poll(cx)).await, message);
+        poll_fn(|cx| {
+            assert!(left.poll(cx).is_pending());
+            assert!(call.poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop((newest, left));
+        assert!(mailbox.tell(session, &message));
+        assert_eq!(poll_fn(|cx| call.poll(cx)).await, message);
     }
 }
