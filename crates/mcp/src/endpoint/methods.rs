@@ -104,7 +104,7 @@ impl<T: Transport> Endpoint<T> {
                 self.request(plan, caller, came, &request, reached).await
             }
             Ok(Message::Notification(notification)) => {
-                self.notification(plan, caller, (headers, body), &notification)
+                self.notification(plan, caller, headers, &notification)
             }
             Ok(Message::Response(response)) => match self.session_of(plan.gateway_id, caller, headers) {
                 // Boxed because it is rare and large.
@@ -183,7 +183,7 @@ impl<T: Transport> Endpoint<T> {
         &self,
         plan: &Plan,
         caller: Caller<'_>,
-        (headers, body): (&HeaderMap, &Bytes),
+        headers: &HeaderMap,
         notification: &Notification<'_>,
     ) -> Response<Answer<T::Body>> {
         match meta::header_version(headers) {
@@ -205,7 +205,7 @@ impl<T: Transport> Endpoint<T> {
                 if notification.method.value == "notifications/roots/list_changed"
                     && session.can.has(Question::Roots)
                 {
-                    self.federation.tell_servers(plan, caller, session.key(), body);
+                    self.federation.tell_changed_roots(plan, caller, session.key());
                 }
                 reply::bare(StatusCode::ACCEPTED)
             }

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use gatewright_domain::{Timestamp, id::ServerId};
 use moka::sync::Cache;
 
@@ -127,12 +126,12 @@ impl<P: Peers> Federation<P> {
         }
     }
 
-    /// Passes a notification of a client on to the servers of a gateway that it has sessions with.
-    pub(crate) fn tell_servers(&self, plan: &Plan, caller: Caller<'_>, client: SessionId, message: &Bytes) {
+    /// Tells the servers of a gateway that a client has sessions with that its roots have changed.
+    pub(crate) fn tell_changed_roots(&self, plan: &Plan, caller: Caller<'_>, client: SessionId) {
         let key = SlotKey::of_client(caller.key, client);
         for offered in &plan.servers {
             let upstream = &offered.server.upstream;
-            self.peers.tell(upstream, caller, key, message);
+            self.peers.tell_changed_roots(upstream, caller, key);
         }
     }
 

@@ -11,14 +11,18 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Response, header};
 use http_body_util::BodyExt as _;
-use tokio::{sync::oneshot, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    task::AbortHandle,
+    time::Instant,
+};
 
 use super::{
     caller::Caller,
     mailbox::Mailbox,
     net::Net,
     questions::{Asked, Client, Questions, refuse_unreachable},
-    replies::{InSession, KeptUser, Replies, send_soon},
+    replies::{InSession, KeptUser, Replies, send_where_room},
     respondent::Respondent,
     seals::SessionId,
     session::{UpstreamSession, session_headers},
@@ -73,6 +77,10 @@ impl<T: Transport> Replies for WhileItLasts<T> {
             user: self.user.clone(),
         };
         Arc::new(way).send(message)
+    }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.session.upgrade()?.place_for_reply()
     }
 }
 
@@ -203,7 +211,7 @@ impl<T: Transport> Ear<T> {
     fn take(&self, message: &Bytes, way: &Arc<dyn Replies>, questions: &mut Questions) {
         match envelope::parse(message, &Limits::default()) {
             Ok(Message::Request(request)) if request.method.value == "ping" => {
-                send_soon(way, reply_to(&request));
+                send_where_room(way, reply_to(&request));
             }
             Ok(Message::Request(request)) => {
                 if let Asked::Told(told) = questions.ask(message, b"", 0)

@@ -19,7 +19,7 @@ use super::{
     net::Net,
     outgoing::{Call, CallError, To},
     peers::Peers,
-    replies::{InSession, KeptUser, Replies, send_soon},
+    replies::{InSession, KeptUser, Replies},
     respondent::Respondent,
     seals::Nonce,
     session::{SlotKey, session_headers},
@@ -28,7 +28,7 @@ use super::{
     upstream::Upstream,
     witness::{Said, Witness},
 };
-use crate::wire::{capabilities::Capabilities, version::Era};
+use crate::wire::{capabilities::Capabilities, jsonrpc, version::Era};
 
 /// A session that was begun for looking is ended; nobody waits longer for that.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -77,17 +77,29 @@ impl<T: Transport> Peers for Net<T> {
         self.begin_line(upstream, caller, client).await
     }
 
-    fn tell(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey, message: &Bytes) {
+    fn tell_changed_roots(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey) {
         let Some(session) = upstream.sessions.find(whose) else {
             return;
         };
-        let way: Arc<dyn Replies> = Arc::new(InSession {
+        if !session.note_changed_roots() {
+            return;
+        }
+        let way = Arc::new(InSession {
             net: Arc::clone(self),
             upstream: Arc::clone(upstream),
-            session,
+            session: Arc::clone(&session),
             user: KeptUser::of(caller),
         });
-        send_soon(&way, message.clone());
+        // A task of its own, because the client does not wait for it. There is one for each session at most.
+        tokio::spawn(async move {
+            loop {
+                let message = jsonrpc::write_notification("notifications/roots/list_changed", None);
+                Arc::clone(&way).send(message).await;
+                if !session.has_told_roots() {
+                    return;
+                }
+            }
+        });
     }
 
     fn resume(&self, retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<T::Body>)> {

@@ -78,8 +78,9 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         cancelled: Option<&CancellationToken>,
     ) -> impl Future<Output = Result<Attempt<Self::Body>, CallError>> + Send;
 
-    /// Sends a notification within a session with a server, where there is one, without waiting for it.
-    fn tell(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey, message: &Bytes);
+    /// Tells a server within a session, where there is one, that the roots of its client have changed, without waiting for
+    /// that. Changes that come meanwhile are told together.
+    fn tell_changed_roots(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey);
 
     /// Goes on with a call that is held, whose client has come back. Nothing where it is not held any more.
     fn resume(&self, retry: Retry<'_>, held: Nonce) -> Option<(Arc<Upstream>, Answered<Self::Body>)>;

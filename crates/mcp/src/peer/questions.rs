@@ -16,7 +16,7 @@ use super::{
     client_streams::ClientStream,
     held::{BEHIND_MAX, HELD_FOR},
     mailbox::{Mailbox, OF_CALL_MAX, OpenQuestion},
-    replies::{KeptUser, Replies, send_soon},
+    replies::{KeptUser, Replies, send_soon, send_where_room},
     seals::{Bound, Nonce, SessionId, State},
     user_places::UserPlace,
 };
@@ -33,7 +33,7 @@ use crate::wire::{
 
 /// Under which key a stateless client finds what is asked, and answers.
 const KEY: &str = "ask";
-/// Questions of one call in all; a server that asks more is refused.
+/// Requests of a server within one call in all, whether refused or not; a server that asks more is refused.
 const QUESTIONS_MAX: u32 = 256;
 
 /// The client of a call, and the way back to its server.
@@ -128,13 +128,18 @@ impl Questions {
         let Ok(Message::Request(request)) = envelope::parse(message, &Limits::default()) else {
             return Asked::Refused;
         };
-        let asked = refusal(self.can, &request)
-            .map_or_else(|| self.ask_allowed(message, &request, client_id, behind), Err);
+        self.asked = self.asked.saturating_add(1);
+        let refused = if self.asked > QUESTIONS_MAX && self.client.has_call() {
+            Some(too_many())
+        } else {
+            refusal(self.can, &request)
+        };
+        let asked = refused.map_or_else(|| self.ask_allowed(message, &request, client_id, behind), Err);
         match asked {
             Ok(asked) => asked,
             Err(refusal) => {
                 let id = request.id.to_owned();
-                send_soon(&self.way, refusal.to_response(Some(&id), Era::Legacy));
+                send_where_room(&self.way, refusal.to_response(Some(&id), Era::Legacy));
                 Asked::Refused
             }
         }
@@ -147,10 +152,6 @@ impl Questions {
         client_id: &[u8],
         behind: usize,
     ) -> Result<Asked, Refusal> {
-        self.asked += 1;
-        if self.asked > QUESTIONS_MAX {
-            return Err(too_many());
-        }
         match &mut self.client {
             Client::InSession(client) => {
                 if client.open.len() >= OF_CALL_MAX {
@@ -301,6 +302,14 @@ impl Drop for Questions {
 }
 
 impl Client {
+    /// Whether it is asked on the stream of a call, which has an end; what a session is listened to with lasts.
+    const fn has_call(&self) -> bool {
+        match self {
+            Self::InSession(client) => client.stream.is_some(),
+            Self::Stateless(_) => true,
+        }
+    }
+
     /// A client that is asked within its session, on this stream or on others.
     pub(super) fn in_session(session: SessionId, stream: Option<ClientStream>) -> Self {
         Self::InSession(InSession {
@@ -387,7 +396,7 @@ pub(super) fn refuse_unreachable(way: &Arc<dyn Replies>, request: &Request<'_>) 
         "The client cannot be reached: no call of it is running, and it does not listen.",
     );
     let id = request.id.to_owned();
-    send_soon(way, refusal.to_response(Some(&id), Era::Legacy));
+    send_where_room(way, refusal.to_response(Some(&id), Era::Legacy));
 }
 
 /// Why a client is not asked what a request of a server asks; nothing where it can be.

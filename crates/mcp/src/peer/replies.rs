@@ -6,6 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::Method;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     caller::{Caller, CallerKey, Identify, RuleClass},
@@ -48,6 +49,9 @@ impl KeptUser {
 pub(super) trait Replies: Send + Sync {
     /// Sends one reply.
     fn send(self: Arc<Self>, message: Bytes) -> BoxFuture<'static, ()>;
+
+    /// A place among the replies that are on their way within the session; nothing where there is none.
+    fn place(&self) -> Option<OwnedSemaphorePermit>;
 }
 
 /// Sends a reply without waiting for it.
@@ -57,6 +61,18 @@ pub(super) fn send_soon(way: &Arc<dyn Replies>, message: Bytes) {
         // A task of its own, because this is called where nothing can wait. It is rare, and bounded by its deadline.
         runtime.spawn(Arc::clone(way).send(message));
     }
+}
+
+/// The same for what a server can ask for as often as it likes. A server that does not wait for its replies gets some only.
+pub(super) fn send_where_room(way: &Arc<dyn Replies>, message: Bytes) {
+    let (Some(place), Ok(runtime)) = (way.place(), tokio::runtime::Handle::try_current()) else {
+        return;
+    };
+    let sending = Arc::clone(way).send(message);
+    runtime.spawn(async move {
+        sending.await;
+        drop(place);
+    });
 }
 
 /// Replies within a session with a server.
@@ -94,5 +110,9 @@ impl<T: Transport> Replies for InSession<T> {
                 );
             }
         })
+    }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.session.place_for_reply()
     }
 }

@@ -16,7 +16,7 @@ use arc_swap::ArcSwapOption;
 use http::{HeaderValue, Request};
 use moka::sync::Cache;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::{aside::Aside, caller::CallerKey, progress::Calls};
 use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, version::ProtocolVersion};
@@ -25,6 +25,10 @@ use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, vers
 const SESSIONS_MAX: u64 = 10_000;
 /// A session unused for so long is forgotten; servers forget theirs too.
 const IDLE: Duration = Duration::from_mins(30);
+
+/// Replies to pings and to refused requests of a server that are on their way at once within one session; what comes beyond
+/// is not answered.
+const REPLIES_AT_ONCE: usize = 16;
 
 /// Sessions ended at once, in the whole process: a changed server may end thousands.
 pub(super) const FAREWELLS_AT_ONCE: usize = 16;
@@ -46,6 +50,10 @@ pub(crate) struct UpstreamSession {
     /// The resources whose changes the server is asked for. Held for single operations on the set only.
     subscribed: Mutex<HashSet<Arc<str>>>,
     farewell: Mutex<Option<Farewell>>,
+    /// Places for replies that are on their way.
+    replies: Arc<Semaphore>,
+    /// How many notices of changed roots are due: one that is on its way, and one behind it.
+    roots_due: AtomicU8,
     /// Listening to it, where it belongs to a client that can be asked; begun with the first call.
     pub(super) aside: OnceCell<Option<Aside>>,
 }
@@ -74,6 +82,8 @@ impl UpstreamSession {
             log_level: AtomicU8::new(0),
             subscribed: Mutex::new(HashSet::new()),
             farewell: Mutex::new(None),
+            replies: Arc::new(Semaphore::new(REPLIES_AT_ONCE)),
+            roots_due: AtomicU8::new(0),
             aside: OnceCell::const_new(),
         }
     }
@@ -99,6 +109,25 @@ impl UpstreamSession {
         self.log_level
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, lower)
             .is_ok()
+    }
+
+    /// A place for a reply that is on its way; nothing where there are as many as may be.
+    pub(super) fn place_for_reply(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.replies).try_acquire_owned().ok()
+    }
+
+    /// Notes that the roots of the client have changed. Whether the server is to be told by who calls this; otherwise it is
+    /// told already, and once more behind that.
+    pub(super) fn note_changed_roots(&self) -> bool {
+        let more = |due: u8| (due < 2).then_some(due + 1);
+        self.roots_due
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+            == Ok(0)
+    }
+
+    /// The server has been told. Whether it is to be told once more.
+    pub(super) fn has_told_roots(&self) -> bool {
+        self.roots_due.fetch_sub(1, Ordering::AcqRel) > 1
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {

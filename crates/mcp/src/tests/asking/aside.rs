@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{EVERYTHING, Fixture, OldServer, Reader, Stream};
-use crate::testing::net::{FakeBody, FakeServer, Pieces, answer};
+use crate::testing::net::{FakeBody, FakeServer, Pieces, answer, event};
 
 const ROOTS: &str = r#"{ "jsonrpc":"2.0","id":1,"method":"roots/list" }"#;
 
@@ -157,7 +158,8 @@ async fn a_client_that_declares_nothing_is_not_listened_for() {
 
 #[tokio::test]
 async fn changed_roots_are_told_to_the_servers_that_the_client_has_sessions_with() {
-    const CHANGED: &str = r#"{ "jsonrpc":"2.0","method":"notifications/roots/list_changed" }"#;
+    const CHANGED: &str = r#"{ "jsonrpc":"2.0","method":"notifications/roots/list_changed","params":{"_meta":{"of":"the client"}} }"#;
+    const TOLD: &str = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
     let listened = Listened::new();
     let f = Fixture::new(&listened.old.server);
     let (session, other) = (f.begin(EVERYTHING).await, f.begin(r#"{"sampling":{}}"#).await);
@@ -167,7 +169,65 @@ async fn changed_roots_are_told_to_the_servers_that_the_client_has_sessions_with
         tokio::time::sleep(Duration::from_millis(20)).await;
         let received = listened.old.server.received("notifications/roots/list_changed");
         assert_eq!(received.len(), told);
-        assert!(received.iter().all(|one| one.body == CHANGED));
+        assert!(received.iter().all(|one| one.body == TOLD));
+    }
+    // Of a storm the server hears that the roots have changed, and once more that they have since.
+    for _ in 0..20 {
+        assert_eq!(f.send(&session, CHANGED).await, 202);
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let received = listened.old.server.received("notifications/roots/list_changed");
+    assert_eq!(received.len(), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_floods_the_gateway_gets_some_replies_only_and_is_answered_later() {
+    let ping = |id: u32| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+    let unknown = |id: u32| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"unknown"}}"#);
+    for request in [&ping as &dyn Fn(u32) -> String, &unknown] {
+        for of_the_call in [false, true] {
+            let listened = Listened::new();
+            let f = Fixture::new(&listened.old.server);
+            let session = f.begin(EVERYTHING).await;
+            let mut reader = f.call(&session).await;
+            let stream = if of_the_call {
+                listened.old.stream()
+            } else {
+                listened.aside()
+            };
+            let flood: String = (0..200).map(|id| event(&request(id))).collect();
+            stream.0.send(Bytes::from(flood)).unwrap();
+            reader.nothing_comes().await;
+            let count = listened.old.replies(1).await.len();
+            // Pings within a call are counted by the call.
+            assert!((1..=64).contains(&count), "{count}");
+            if !of_the_call {
+                assert!(count <= 16, "{count}");
+                stream.send(&request(999));
+                reader.nothing_comes().await;
+                let replies = listened.old.replies(count + 1).await;
+                assert_eq!(replies.last().unwrap().json["id"], 999);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_listened_to_can_ask_as_often_as_its_client_answers() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let session = f.begin(EVERYTHING).await;
+    let mut reader = f.call(&session).await;
+    let aside = listened.aside();
+    for _ in 0..300 {
+        aside.send(ROOTS);
+        let asked = reader.json().await;
+        assert_eq!(asked["method"], "roots/list");
+        let answer = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{{"roots":[]}}}}"#,
+            asked["id"]
+        );
+        assert_eq!(f.send(&session, &answer).await, 202);
     }
 }
 
