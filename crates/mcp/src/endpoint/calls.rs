@@ -148,6 +148,7 @@ impl<T: Transport> Endpoint<T> {
         };
         Respondent {
             mailbox: &self.mailbox,
+            project: asking.plan.project,
             gateway_id: asking.plan.gateway_id,
             can,
             declared,

@@ -20,7 +20,6 @@ pub mod merge;
 pub mod naming;
 pub(crate) mod news;
 mod offered;
-mod places;
 pub(crate) mod plan;
 mod resolved;
 mod resources;
@@ -32,6 +31,8 @@ pub(crate) mod subscribed;
 mod under_way;
 pub(crate) mod updates;
 mod view;
+
+use crate::peer::places;
 
 pub use choice::{Choice, OfServer};
 pub use plan::{GatewayConfig, Plan};

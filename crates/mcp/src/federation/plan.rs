@@ -47,7 +47,7 @@ pub struct GatewayConfig {
 pub struct Plan {
     /// The gateway.
     pub gateway_id: GatewayId,
-    pub(super) project: ProjectId,
+    pub(crate) project: ProjectId,
     /// Tells plans of one gateway apart: what was made for an earlier configuration is not used for a later one.
     pub(super) serial: u64,
     /// Who answers (`serverInfo`), as JSON text.

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use gatewright_domain::id::ProjectId;
 use http::{HeaderValue, Method, Response, header};
 use http_body_util::BodyExt as _;
 use tokio::{
@@ -21,6 +22,7 @@ use super::{
     caller::Caller,
     mailbox::Mailbox,
     net::Net,
+    places::Place,
     questions::{Asked, Client, Questions, refuse_unreachable},
     replies::{InSession, KeptUser, Replies, send_where_room},
     respondent::Respondent,
@@ -28,7 +30,6 @@ use super::{
     session::{UpstreamSession, session_headers},
     transport::Transport,
     upstream::Upstream,
-    user_places::UserPlace,
 };
 use crate::wire::{
     bridge::reply_to,
@@ -93,7 +94,8 @@ struct Ear<T> {
     mailbox: Arc<Mailbox>,
     client: SessionId,
     can: ClientCapabilities,
-    _place: UserPlace,
+    project: ProjectId,
+    _place: Place,
 }
 
 impl<T: Transport> Net<T> {
@@ -115,7 +117,8 @@ impl<T: Transport> Net<T> {
             mailbox: Arc::clone(client.mailbox),
             client: client.session?,
             can: client.can,
-            _place: client.mailbox.aside_places.take(caller.key)?,
+            project: client.project,
+            _place: client.mailbox.aside_places.take(client.project, caller.key)?,
         };
         let (opened, is_open) = oneshot::channel();
         // A task of its own: it lasts as long as the session, not as a call.
@@ -178,7 +181,7 @@ impl<T: Transport> Ear<T> {
         let mut questions = Questions::new(
             Arc::clone(way),
             &self.mailbox,
-            self.user.key,
+            (self.project, self.user.key),
             self.can,
             Client::in_session(self.client, None),
         );

@@ -20,10 +20,6 @@ use crate::wire::{envelope::Request, log_level::Logs};
 
 /// How long a call is held.
 pub(super) const HELD_FOR: Duration = Duration::from_mins(10);
-/// Calls held for one user.
-pub(super) const OF_USER_MAX: u32 = 16;
-/// Calls held in all.
-pub(super) const HELD_MAX: u32 = 2_000;
 /// Bytes of a server that came behind its question and are held with the call.
 pub(super) const BEHIND_MAX: usize = 64 * 1024;
 

@@ -193,7 +193,13 @@ pub(super) fn asks<T: Transport>(
             Client::in_session(session, Some(stream))
         }
     };
-    let questions = Questions::new(way, client.mailbox, caller.key, client.can, asked);
+    let questions = Questions::new(
+        way,
+        client.mailbox,
+        (client.project, caller.key),
+        client.can,
+        asked,
+    );
     Some(Asks::Questions(Box::new(questions)))
 }
 

@@ -1,5 +1,5 @@
 //! What servers have asked of clients and wait for: which questions are open, whose they are, and the answers to them.
-//! Everything is bounded, by call, session, user and process; a question that is not answered in time is given up.
+//! Everything is bounded, by call, session, user, project and process; a question that is not answered in time is given up.
 
 use std::{
     collections::HashMap,
@@ -9,14 +9,15 @@ use std::{
 };
 
 use bytes::Bytes;
+use gatewright_domain::id::ProjectId;
 use tokio::sync::oneshot;
 
 use super::{
     caller::CallerKey,
     client_streams::ClientStreams,
-    held::{HELD_MAX, HeldCalls, OF_USER_MAX as HELD_OF_USER_MAX},
+    held::HeldCalls,
+    places::{Bounds, Place, Places},
     seals::{Nonce, Replica, Seals, SessionId},
-    user_places::UserPlaces,
 };
 use crate::wire::id::RequestId;
 
@@ -26,13 +27,6 @@ pub(super) const ANSWER_MAX: Duration = Duration::from_mins(10);
 pub(super) const OF_CALL_MAX: usize = 16;
 /// Those of one session of a client.
 const OF_SESSION_MAX: u32 = 64;
-/// Those of one user.
-const OF_USER_MAX: u32 = 128;
-/// Those of the process.
-const OPEN_MAX: usize = 20_000;
-/// Sessions with servers that are listened to for one user, and in all: each is a connection.
-const ASIDES_OF_USER_MAX: u32 = 64;
-const ASIDES_MAX: u32 = 4_000;
 
 /// What servers ask of the clients of this process.
 #[derive(Debug)]
@@ -42,18 +36,19 @@ pub(crate) struct Mailbox {
     open: Mutex<OpenQuestions>,
     /// Calls that wait for their client to come back with an answer.
     pub(super) held: HeldCalls,
-    pub(super) held_places: Arc<UserPlaces>,
+    pub(super) held_places: Arc<Places>,
     /// Streams to clients.
     pub(super) streams: ClientStreams,
     /// Places for sessions with servers that are listened to for one client.
-    pub(super) aside_places: Arc<UserPlaces>,
+    pub(super) aside_places: Arc<Places>,
+    /// Places for open questions.
+    question_places: Arc<Places>,
 }
 
 #[derive(Debug, Default)]
 struct OpenQuestions {
     waiting: HashMap<Nonce, Waiting>,
     of_session: HashMap<SessionId, u32>,
-    of_user: HashMap<CallerKey, u32>,
 }
 
 #[derive(Debug)]
@@ -61,6 +56,7 @@ struct Waiting {
     session: SessionId,
     caller: CallerKey,
     told: oneshot::Sender<Bytes>,
+    _place: Place,
 }
 
 /// What became of an answer.
@@ -93,9 +89,10 @@ impl Mailbox {
             seals,
             open: Mutex::default(),
             held: HeldCalls::default(),
-            held_places: UserPlaces::new(HELD_OF_USER_MAX, HELD_MAX),
+            held_places: Arc::new(Places::new(Bounds::HELD)),
             streams: ClientStreams::default(),
-            aside_places: UserPlaces::new(ASIDES_OF_USER_MAX, ASIDES_MAX),
+            aside_places: Arc::new(Places::new(Bounds::ASIDES)),
+            question_places: Arc::new(Places::new(Bounds::QUESTIONS)),
         }
     }
 
@@ -105,21 +102,26 @@ impl Mailbox {
     }
 
     /// Opens a question to the client of a session; nothing where too many are open.
-    pub(super) fn ask(self: &Arc<Self>, session: SessionId, caller: CallerKey) -> Option<OpenQuestion> {
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        session: SessionId,
+        project: ProjectId,
+        caller: CallerKey,
+    ) -> Option<OpenQuestion> {
         let nonce = self.seals.nonce();
         let (told, answer) = oneshot::channel();
         let mut open = self.lock();
         let of_session = open.of_session.get(&session).copied().unwrap_or(0);
-        let of_user = open.of_user.get(&caller).copied().unwrap_or(0);
-        if of_session >= OF_SESSION_MAX || of_user >= OF_USER_MAX || open.waiting.len() >= OPEN_MAX {
+        if of_session >= OF_SESSION_MAX {
             return None;
         }
+        let place = self.question_places.take(project, caller)?;
         open.of_session.insert(session, of_session + 1);
-        open.of_user.insert(caller, of_user + 1);
         let waiting = Waiting {
             session,
             caller,
             told,
+            _place: place,
         };
         open.waiting.insert(nonce, waiting);
         drop(open);
@@ -181,13 +183,12 @@ impl OpenQuestions {
     fn close(&mut self, nonce: Nonce) -> Option<Waiting> {
         let waiting = self.waiting.remove(&nonce)?;
         give_back(&mut self.of_session, &waiting.session);
-        give_back(&mut self.of_user, &waiting.caller);
         Some(waiting)
     }
 }
 
 /// Counts one less.
-pub(super) fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: &K) {
+fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
@@ -229,6 +230,10 @@ mod tests {
         Arc::new(Mailbox::new(Seals::new(keyring, clock, entropy)))
     }
 
+    fn project() -> ProjectId {
+        ProjectId::generate(&FixedClock::at_seconds(1_000), &SeededEntropy::new(9))
+    }
+
     fn ada() -> CallerKey {
         CallerKey::known(1)
     }
@@ -236,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_reaches_its_question_once_and_only_from_its_own_session_and_user() {
         let mailbox = mailbox(2);
-        let mut question = mailbox.ask(SESSION, ada()).unwrap();
+        let mut question = mailbox.ask(SESSION, project(), ada()).unwrap();
         let id = question.id.clone();
         let answer = Bytes::from_static(b"{}");
         let deliver = |session, caller, id: &str| mailbox.answer(session, caller, id, &answer);
@@ -252,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_to_a_question_of_another_replica_names_it() {
         let (here, there) = (mailbox(2), mailbox(3));
-        let mut question = there.ask(SESSION, ada()).unwrap();
+        let mut question = there.ask(SESSION, project(), ada()).unwrap();
         let answer = Bytes::from_static(b"{}");
         let Delivered::Elsewhere(replica, nonce) = here.answer(SESSION, ada(), &question.id, &answer) else {
             panic!("it is of the other replica");
@@ -266,20 +271,40 @@ mod tests {
     async fn open_questions_are_bounded_and_given_up() {
         let mailbox = mailbox(2);
         let mut open: Vec<_> = (0..OF_SESSION_MAX)
-            .map(|_| mailbox.ask(SESSION, ada()).unwrap())
+            .map(|_| mailbox.ask(SESSION, project(), ada()).unwrap())
             .collect();
-        assert!(mailbox.ask(SESSION, ada()).is_none());
+        assert!(mailbox.ask(SESSION, project(), ada()).is_none());
         assert!(
-            mailbox.ask([2; 16], ada()).is_some(),
+            mailbox.ask([2; 16], project(), ada()).is_some(),
             "another session has its own"
         );
         let mut last = open.pop().unwrap();
         assert_eq!(last.answer().await, None);
         drop(last);
-        assert!(mailbox.ask(SESSION, ada()).is_some());
+        assert!(mailbox.ask(SESSION, project(), ada()).is_some());
         drop(open);
         let state = mailbox.lock();
-        assert!(state.waiting.is_empty() && state.of_session.is_empty() && state.of_user.is_empty());
+        assert!(state.waiting.is_empty() && state.of_session.is_empty());
+    }
+
+    #[test]
+    fn users_that_a_project_invents_leave_places_to_other_projects() {
+        let mailbox = mailbox(2);
+        let users = (10_u64..).flat_map(|user| std::iter::repeat_n(user, 100));
+        let open: Vec<_> = users
+            .map_while(|user| {
+                let session = u128::from(user).to_be_bytes();
+                mailbox
+                    .ask(session, project(), CallerKey::known(user))
+                    .or_else(|| {
+                        let next = u128::from(user + 1_000_000).to_be_bytes();
+                        mailbox.ask(next, project(), CallerKey::known(user))
+                    })
+            })
+            .collect();
+        assert_eq!(open.len(), Bounds::QUESTIONS.of_project);
+        let other = ProjectId::generate(&FixedClock::at_seconds(1_000), &SeededEntropy::new(10));
+        assert!(mailbox.ask(SESSION, other, ada()).is_some());
     }
 
     #[test]
@@ -287,9 +312,9 @@ mod tests {
         let mailbox = mailbox(2);
         let sessions = (0_u8..).flat_map(|session| std::iter::repeat_n([session; 16], 50));
         let open: Vec<_> = sessions
-            .map_while(|session| mailbox.ask(session, ada()))
+            .map_while(|session| mailbox.ask(session, project(), ada()))
             .collect();
-        assert_eq!(open.len(), OF_USER_MAX as usize);
-        assert!(mailbox.ask([200; 16], CallerKey::known(2)).is_some());
+        assert_eq!(open.len(), Bounds::QUESTIONS.of_user);
+        assert!(mailbox.ask([200; 16], project(), CallerKey::known(2)).is_some());
     }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use gatewright_domain::id::ProjectId;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,20 +17,24 @@ use super::{
     client_streams::ClientStream,
     held::{BEHIND_MAX, HELD_FOR},
     mailbox::{Mailbox, OF_CALL_MAX, OpenQuestion},
+    places::Place,
     replies::{KeptUser, Replies, send_soon, send_where_room},
     seals::{Bound, Nonce, SessionId, State},
-    user_places::UserPlace,
 };
 use crate::wire::{
     envelope::{self, Limits, Message, Request},
     id::RequestId,
     input_required::{members_of, write_input_required},
-    jsonrpc::{self, ErrorCode, Refusal},
-    question::{ClientCapabilities, Question},
+    jsonrpc::{self, Refusal},
+    question::ClientCapabilities,
     scan::{self, Kind},
-    splice::Splice,
     version::Era,
 };
+
+mod said;
+
+use said::{answered, no_answer, with_id};
+pub(super) use said::{cancelled, refusal, refuse_unreachable, too_many};
 
 /// Under which key a stateless client finds what is asked, and answers.
 const KEY: &str = "ask";
@@ -40,6 +45,7 @@ const QUESTIONS_MAX: u32 = 256;
 pub(super) struct Questions {
     pub(super) way: Arc<dyn Replies>,
     pub(super) mailbox: Arc<Mailbox>,
+    project: ProjectId,
     pub(super) caller: CallerKey,
     pub(super) can: ClientCapabilities,
     pub(super) client: Client,
@@ -91,7 +97,7 @@ struct HeldQuestion {
     /// The message as the server sent it.
     message: Bytes,
     nonce: Nonce,
-    place: UserPlace,
+    place: Place,
 }
 
 /// What becomes of a question.
@@ -108,13 +114,14 @@ impl Questions {
     pub(super) fn new(
         way: Arc<dyn Replies>,
         mailbox: &Arc<Mailbox>,
-        caller: CallerKey,
+        (project, caller): (ProjectId, CallerKey),
         can: ClientCapabilities,
         client: Client,
     ) -> Self {
         Self {
             way,
             mailbox: Arc::clone(mailbox),
+            project,
             caller,
             can,
             client,
@@ -157,7 +164,7 @@ impl Questions {
                 if client.open.len() >= OF_CALL_MAX {
                     return Err(too_many());
                 }
-                let question = self.mailbox.ask(client.session, self.caller);
+                let question = self.mailbox.ask(client.session, self.project, self.caller);
                 let question = question.ok_or_else(too_many)?;
                 let told = with_id(message, request, &question.id)?;
                 client.wait(question, request.id.to_owned(), Arc::clone(&self.way));
@@ -167,7 +174,8 @@ impl Questions {
                 if behind > BEHIND_MAX {
                     return Err(too_many());
                 }
-                let place = self.mailbox.held_places.take(self.caller).ok_or_else(too_many)?;
+                let place = self.mailbox.held_places.take(self.project, self.caller);
+                let place = place.ok_or_else(too_many)?;
                 let held = HeldQuestion {
                     theirs: request.id.to_owned(),
                     message: message.clone(),
@@ -387,65 +395,4 @@ impl Drop for Unanswered {
             send_soon(&way, no_answer(&theirs));
         }
     }
-}
-
-/// Refuses a request of a server whose client cannot be reached at the moment.
-pub(super) fn refuse_unreachable(way: &Arc<dyn Replies>, request: &Request<'_>) {
-    let refusal = Refusal::new(
-        ErrorCode::INTERNAL_ERROR,
-        "The client cannot be reached: no call of it is running, and it does not listen.",
-    );
-    let id = request.id.to_owned();
-    send_where_room(way, refusal.to_response(Some(&id), Era::Legacy));
-}
-
-/// Why a client is not asked what a request of a server asks; nothing where it can be.
-pub(super) fn refusal(can: ClientCapabilities, request: &Request<'_>) -> Option<Refusal> {
-    match Question::of(request) {
-        None => Some(Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.")),
-        Some(question) if !can.has(question) => Some(question.not_declared()),
-        Some(_) => None,
-    }
-}
-
-/// Too much is open already.
-pub(super) fn too_many() -> Refusal {
-    Refusal::new(
-        ErrorCode::INTERNAL_ERROR,
-        "Too many requests to clients of this gateway are waiting for an answer. Try again when some are answered.",
-    )
-}
-
-/// A request of a server as the client gets it: with an id of ours, and everything else as it was.
-fn with_id(message: &Bytes, request: &Request<'_>, id: &str) -> Result<Bytes, Refusal> {
-    let mut splice = Splice::new(message);
-    splice.replace(request.id.span, id.as_bytes().to_vec());
-    splice
-        .finish()
-        .map_err(|_| Refusal::new(ErrorCode::INVALID_REQUEST, "The request could not be read."))
-}
-
-/// A response of a client as the server gets it: with the id of the server, and everything else as it was.
-fn answered(answer: &Bytes, theirs: &RequestId) -> Option<Bytes> {
-    let Ok(Message::Response(response)) = envelope::parse(answer, &Limits::default()) else {
-        return None;
-    };
-    let mut splice = Splice::new(answer);
-    splice.replace(response.id?.span, theirs.to_json().into_owned().into_bytes());
-    splice.finish().ok()
-}
-
-/// The answer to a server whose client does not answer.
-fn no_answer(theirs: &RequestId) -> Bytes {
-    let refusal = Refusal::new(
-        ErrorCode::INTERNAL_ERROR,
-        "The client did not answer: it went away, took too long, or the call is over.",
-    );
-    refusal.to_response(Some(theirs), Era::Legacy)
-}
-
-/// What a client is told that need not answer any more (2025-11-25 basic/utilities/cancellation).
-pub(super) fn cancelled(ours: &str) -> Bytes {
-    let params = format!(r#"{{"requestId":{ours},"reason":"The server no longer waits for this."}}"#);
-    jsonrpc::write_notification("notifications/cancelled", Some(params.as_bytes()))
 }

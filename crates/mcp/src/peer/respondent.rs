@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use gatewright_domain::id::GatewayId;
+use gatewright_domain::id::{GatewayId, ProjectId};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -22,6 +22,8 @@ use crate::wire::{
 pub(crate) struct Respondent<'a> {
     /// Where open questions are kept.
     pub(crate) mailbox: &'a Arc<Mailbox>,
+    /// The project whose places it takes.
+    pub(crate) project: ProjectId,
     /// The gateway it uses.
     pub(crate) gateway_id: GatewayId,
     /// What it can be asked.

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{BoxFuture, join_all};
+use gatewright_domain::id::ProjectId;
 use http::{HeaderName, HeaderValue, Method, Response};
 use http_body::Frame;
 use tokio::{sync::mpsc, time::Instant};
@@ -81,6 +82,7 @@ pub(super) struct Repeated<T> {
     upstream: Arc<Upstream>,
     user: KeptUser,
     mailbox: Arc<Mailbox>,
+    project: ProjectId,
     session: SessionId,
     can: ClientCapabilities,
     /// The message as the server got it.
@@ -104,6 +106,7 @@ impl<T: Transport> Repeated<T> {
             upstream: Arc::clone(to.upstream),
             user: KeptUser::of(call.caller),
             mailbox: Arc::clone(call.client.mailbox),
+            project: call.client.project,
             session: call.client.session?,
             can: call.client.can,
             body: body.clone(),
@@ -244,7 +247,7 @@ impl<T: Transport> Repeated<T> {
         let mut open = Vec::with_capacity(requests.len());
         for request in &requests {
             let question = self.allowed(request)?;
-            let asked = self.mailbox.ask(self.session, self.user.key);
+            let asked = self.mailbox.ask(self.session, self.project, self.user.key);
             let asked = asked.ok_or_else(|| Failed(too_many().message.into_owned()))?;
             let message = as_request(answer, request, question, &asked.id);
             open.push(asked);

@@ -1,4 +1,4 @@
-//! How many of something there are at once, such as streams that servers are listened to with: in all, of one project and of
+//! How many of something there are at once, such as streams that servers are listened to with or calls that are held: in all, of one project and of
 //! one user, so that no tenant takes the places of the others.
 
 use std::{
@@ -9,11 +9,11 @@ use std::{
 
 use gatewright_domain::id::ProjectId;
 
-use crate::peer::caller::CallerKey;
+use super::caller::CallerKey;
 
 /// How many places there are.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     pub(super) in_all: usize,
     pub(super) of_project: usize,
     pub(super) of_user: usize,
@@ -21,22 +21,40 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// Streams that servers are listened to with. Lists of a server that is not listened to are read again when they are old.
-    pub(super) const STREAMS: Self = Self {
+    pub(crate) const STREAMS: Self = Self {
         in_all: 256,
         of_project: 64,
         of_user: 16,
     };
     /// Resources whose changes clients want; a few hundred bytes each, and 2 kB at most.
-    pub(super) const RESOURCES: Self = Self {
+    pub(crate) const RESOURCES: Self = Self {
         in_all: 16_384,
         of_project: 4_096,
         of_user: 512,
+    };
+    /// Calls that are held for their client; each is a connection to a server.
+    pub(super) const HELD: Self = Self {
+        in_all: 2_000,
+        of_project: 500,
+        of_user: 16,
+    };
+    /// Sessions with servers that are listened to for one client; each is a connection.
+    pub(super) const ASIDES: Self = Self {
+        in_all: 4_000,
+        of_project: 1_000,
+        of_user: 64,
+    };
+    /// Questions that wait for their answer.
+    pub(super) const QUESTIONS: Self = Self {
+        in_all: 20_000,
+        of_project: 5_000,
+        of_user: 128,
     };
 }
 
 /// What there is, counted.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     bounds: Bounds,
     taken: Mutex<Taken>,
 }
@@ -50,7 +68,7 @@ struct Taken {
 
 /// A place of one, returned when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     places: Arc<Places>,
     project: ProjectId,
     user: CallerKey,
@@ -58,7 +76,7 @@ pub(super) struct Place {
 
 impl Places {
     /// None taken.
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
             taken: Mutex::default(),
@@ -66,7 +84,7 @@ impl Places {
     }
 
     /// A place for one of a user of a project; nothing where there are as many as may be.
-    pub(super) fn take(self: &Arc<Self>, project: ProjectId, user: CallerKey) -> Option<Place> {
+    pub(crate) fn take(self: &Arc<Self>, project: ProjectId, user: CallerKey) -> Option<Place> {
         let bounds = self.bounds;
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = |of: Option<&usize>| of.copied().unwrap_or_default();
@@ -123,20 +141,28 @@ mod tests {
 
     #[test]
     fn no_user_and_no_project_takes_the_places_of_others() {
-        let places = Arc::new(Places::new(Bounds::STREAMS));
-        let (busy, calm) = (project(), project());
-        let of_one: Vec<_> = (0..100).map_while(|_| places.take(busy, user(0))).collect();
-        assert_eq!(of_one.len(), Bounds::STREAMS.of_user);
-        let of_others: Vec<_> = (1..1_000)
-            .map_while(|number| places.take(busy, user(number)))
-            .collect();
-        assert_eq!(of_one.len() + of_others.len(), Bounds::STREAMS.of_project);
-        assert!(places.take(calm, user(1_000)).is_some());
-        drop((of_one, of_others));
-        let taken = places.taken.lock().unwrap();
-        assert_eq!(
-            (taken.in_all, taken.of_projects.len(), taken.of_users.len()),
-            (0, 0, 0)
-        );
+        for bounds in [
+            Bounds::STREAMS,
+            Bounds::RESOURCES,
+            Bounds::HELD,
+            Bounds::ASIDES,
+            Bounds::QUESTIONS,
+        ] {
+            let places = Arc::new(Places::new(bounds));
+            let (busy, calm) = (project(), project());
+            let of_one: Vec<_> = (0..1_000).map_while(|_| places.take(busy, user(0))).collect();
+            assert_eq!(of_one.len(), bounds.of_user);
+            let of_others: Vec<_> = (1..10_000)
+                .map_while(|number| places.take(busy, user(number)))
+                .collect();
+            assert_eq!(of_one.len() + of_others.len(), bounds.of_project);
+            assert!(places.take(calm, user(10_000)).is_some());
+            drop((of_one, of_others));
+            let taken = places.taken.lock().unwrap();
+            assert_eq!(
+                (taken.in_all, taken.of_projects.len(), taken.of_users.len()),
+                (0, 0, 0)
+            );
+        }
     }
 }
