@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use http::{Response as HttpResponse, StatusCode};
 
-use super::{answer::Answer, reply, service::Endpoint, session::Session};
+use super::{answer::Answer, elsewhere::Undelivered, reply, service::Endpoint, session::Session};
 use crate::{
+    federation::plan::Plan,
     peer::{caller::Caller, mailbox::Delivered, transport::Transport},
     wire::{
         envelope::Response,
@@ -16,9 +17,11 @@ use crate::{
 
 impl<T: Transport> Endpoint<T> {
     /// Passes the answer of a client on to who asked. One that comes too late, or once more, is accepted and ignored; one to
-    /// what was never asked in this session is refused.
+    /// what was never asked in this session is refused. An answer takes no place among what runs: the call that waits for it
+    /// has one, and calls that fill all places could not be answered otherwise.
     pub(super) async fn answered(
         &self,
+        plan: &Plan,
         session: &Session,
         caller: Caller<'_>,
         body: &Bytes,
@@ -28,19 +31,19 @@ impl<T: Transport> Endpoint<T> {
         match self.mailbox.answer(session.key(), caller.key, id, body) {
             Delivered::Taken | Delivered::Late => reply::bare(StatusCode::ACCEPTED),
             Delivered::Elsewhere(replica, nonce) => {
-                let passing = self.answer_elsewhere((replica, nonce), session.key(), caller.key, body);
-                if passing.await {
+                let whose = (plan.project, caller.key);
+                let passing = self.answer_elsewhere((replica, nonce), session.key(), whose, body);
+                let Err(why) = passing.await else {
                     return reply::bare(StatusCode::ACCEPTED);
-                }
-                let refusal = Refusal::new(
-                    ErrorCode::INTERNAL_ERROR,
-                    "The part of the gateway that waited for this answer cannot be reached. The call that it belongs to has failed; make it again.",
-                );
-                reply::refusal(
-                    &refusal.with_status(StatusCode::SERVICE_UNAVAILABLE),
-                    None,
-                    Era::Legacy,
-                )
+                };
+                let (code, status) = match why {
+                    Undelivered::TooLarge => (ErrorCode::INVALID_REQUEST, StatusCode::PAYLOAD_TOO_LARGE),
+                    Undelivered::Busy | Undelivered::Gone => {
+                        (ErrorCode::INTERNAL_ERROR, StatusCode::SERVICE_UNAVAILABLE)
+                    }
+                };
+                let refusal = Refusal::new(code, why.text());
+                reply::refusal(&refusal.with_status(status), None, Era::Legacy)
             }
             Delivered::Unknown => {
                 let refusal = Refusal::new(

@@ -4,6 +4,7 @@
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
+use gatewright_domain::id::ProjectId;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::{
         incoming::Answered,
         mailbox::Delivered,
         outgoing::{self, CallError},
+        places::Place,
         seals::{Nonce, SessionId},
         transport::Transport,
     },
@@ -30,6 +32,8 @@ use crate::{
 
 /// Bytes of what a held call sends before and with its result, where that is passed to another replica.
 const PASSED_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of an answer or a retry that is passed to another replica: it lies in the database for a moment.
+const LETTER_MAX: usize = 256 * 1024;
 /// How long a call that goes on at another replica may last.
 const CALL_MAX: Duration = Duration::from_mins(10);
 /// How long an answer may take to reach another replica.
@@ -68,8 +72,36 @@ enum Letter {
 
 /// That an answer was taken.
 const TAKEN: &[u8] = b"taken";
-/// That nothing waits for it any more.
-const LATE: &[u8] = b"late";
+/// What a replica answers to a letter that nothing waits for, or that it cannot read.
+pub const LATE: &[u8] = b"late";
+
+/// Why something was not passed to another replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undelivered {
+    /// It is too large.
+    TooLarge,
+    /// As much is on its way as may be.
+    Busy,
+    /// The replica does not take it.
+    Gone,
+}
+
+impl Undelivered {
+    /// What a client is told.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::TooLarge => {
+                "This answer is larger than 256 kB, which is too large to be passed to the part of the gateway that waits for it. Send a smaller one."
+            }
+            Self::Busy => {
+                "Too many answers of this gateway's users are on their way to other parts of it. Send this one again in a moment."
+            }
+            Self::Gone => {
+                "The part of the gateway that waited for this answer cannot be reached. The call that it belongs to has failed; make it again."
+            }
+        }
+    }
+}
 
 impl<T: Transport> Endpoint<T> {
     /// Which replica this is.
@@ -116,21 +148,23 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// Passes the answer of a client to the replica that waits for it. Whether that took the letter.
+    /// Passes the answer of a client to the replica that waits for it.
     pub(super) async fn answer_elsewhere(
         &self,
         (to, nonce): (Replica, Nonce),
         session: SessionId,
-        caller: CallerKey,
+        (project, caller): (ProjectId, CallerKey),
         message: &Bytes,
-    ) -> bool {
+    ) -> Result<(), Undelivered> {
+        let _place = self.place_for_letter(project, caller, message)?;
         let letter = Letter::Answer {
             session,
             caller: *caller.as_bytes(),
             nonce,
             message: String::from_utf8_lossy(message).into_owned(),
         };
-        self.send_letter(to, &letter, DELIVERY_MAX).await.is_some()
+        let taken = self.send_letter(to, &letter, DELIVERY_MAX).await;
+        taken.map(drop).ok_or(Undelivered::Gone)
     }
 
     /// Goes on with a call that another replica holds.
@@ -140,6 +174,8 @@ impl<T: Transport> Endpoint<T> {
         nonce: Nonce,
         call: &outgoing::Call<'_>,
     ) -> Result<Answered<T::Body>, CallError> {
+        let place = self.place_for_letter(call.client.project, call.caller.key, call.body);
+        let _place = place.map_err(|why| CallError::NotPassedOn(why.text()))?;
         let letter = Letter::Retry {
             caller: *call.caller.key.as_bytes(),
             nonce,
@@ -149,6 +185,20 @@ impl<T: Transport> Endpoint<T> {
             Some(answer) if answer != LATE => Ok(Answered::Whole(StatusCode::OK, answer.into())),
             Some(_) | None => Err(CallError::NotHeld),
         }
+    }
+
+    /// A place for a letter with this message.
+    fn place_for_letter(
+        &self,
+        project: ProjectId,
+        caller: CallerKey,
+        message: &Bytes,
+    ) -> Result<Place, Undelivered> {
+        if message.len() > LETTER_MAX {
+            return Err(Undelivered::TooLarge);
+        }
+        let place = self.mailbox.letter_places.take(project, caller);
+        place.ok_or(Undelivered::Busy)
     }
 
     async fn send_letter(&self, to: Replica, letter: &Letter, at_most: Duration) -> Option<Vec<u8>> {
@@ -173,9 +223,11 @@ impl<T: Transport> Endpoint<T> {
         let Answered::Events(events) = answer else {
             return None;
         };
-        let read = Limited::new(Answer::events(events), PASSED_MAX).collect().await;
+        let reading = Limited::new(Answer::events(events), PASSED_MAX).collect();
+        // No one waits for longer.
+        let read = tokio::time::timeout(CALL_MAX, reading).await;
         let mut decoder = Decoder::new(PASSED_MAX);
-        if let Ok(read) = read {
+        if let Ok(Ok(read)) = read {
             decoder.push(read.to_bytes());
         }
         let mut last = None;
@@ -187,7 +239,7 @@ impl<T: Transport> Endpoint<T> {
         let too_large = || {
             let refusal = Refusal::new(
                 ErrorCode::INTERNAL_ERROR,
-                "The answer of the server is too large to be passed from one replica to another, or broke off. The server may have carried the call out: check before you try again.",
+                "The answer of the server is too large to be passed from one replica to another, took too long, or broke off. The server may have carried the call out: check before you try again.",
             );
             let id = request.id.to_owned();
             refusal.to_response(Some(&id), Era::Modern).to_vec()

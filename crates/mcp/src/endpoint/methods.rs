@@ -108,7 +108,7 @@ impl<T: Transport> Endpoint<T> {
             }
             Ok(Message::Response(response)) => match self.session_of(plan.gateway_id, caller, headers) {
                 // Boxed because it is rare and large.
-                Ok(session) => Box::pin(self.answered(&session, caller, body, &response)).await,
+                Ok(session) => Box::pin(self.answered(plan, &session, caller, body, &response)).await,
                 Err(refusal) => reply::refusal(&refusal, None, Era::Legacy),
             },
         }

@@ -19,7 +19,7 @@ pub(crate) mod service;
 pub mod session;
 mod subscribing;
 
-pub use elsewhere::{Replica, Replicas, Reply};
+pub use elsewhere::{LATE, Replica, Replicas, Reply};
 pub use in_session::Refused;
 pub use listen::PlanNow;
 pub use service::{Endpoint, Lasting, Reached};

@@ -41,6 +41,8 @@ pub(crate) struct Mailbox {
     pub(super) streams: ClientStreams,
     /// Places for sessions with servers that are listened to for one client.
     pub(super) aside_places: Arc<Places>,
+    /// Places for letters to other replicas.
+    pub(crate) letter_places: Arc<Places>,
     /// Places for open questions.
     question_places: Arc<Places>,
 }
@@ -92,6 +94,7 @@ impl Mailbox {
             held_places: Arc::new(Places::new(Bounds::HELD)),
             streams: ClientStreams::default(),
             aside_places: Arc::new(Places::new(Bounds::ASIDES)),
+            letter_places: Arc::new(Places::new(Bounds::LETTERS)),
             question_places: Arc::new(Places::new(Bounds::QUESTIONS)),
         }
     }
@@ -126,7 +129,9 @@ impl Mailbox {
         open.waiting.insert(nonce, waiting);
         drop(open);
         Some(OpenQuestion {
-            id: self.seals.question_id(session, nonce),
+            id: self
+                .seals
+                .question_id(session, nonce, self.seals.now().plus(ANSWER_MAX)),
             mailbox: Arc::clone(self),
             nonce,
             told: answer,
@@ -152,8 +157,12 @@ impl Mailbox {
         };
         match opened {
             None => Delivered::Unknown,
-            Some((replica, nonce)) if replica != self.seals.replica => Delivered::Elsewhere(replica, nonce),
-            Some((_, nonce)) => self.deliver(session, caller, nonce, message),
+            // No replica waits for it any more.
+            Some((.., expires)) if expires <= self.seals.now() => Delivered::Late,
+            Some((replica, nonce, _)) if replica != self.seals.replica => {
+                Delivered::Elsewhere(replica, nonce)
+            }
+            Some((_, nonce, _)) => self.deliver(session, caller, nonce, message),
         }
     }
 

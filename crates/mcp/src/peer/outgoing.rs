@@ -101,6 +101,9 @@ pub(crate) enum CallError {
     /// It goes on with a call that is no longer held.
     #[error("no longer held")]
     NotHeld,
+    /// It goes on with a call that another replica holds, and was not passed on to that.
+    #[error("{0}")]
+    NotPassedOn(&'static str),
 }
 
 impl From<&CallError> for Refusal {
@@ -115,6 +118,7 @@ impl From<&CallError> for Refusal {
                 ErrorCode::INVALID_PARAMS,
                 "`requestState` belongs to a server that no longer answers this request. Call again without `requestState` and `inputResponses`.",
             ),
+            CallError::NotPassedOn(why) => Self::new(ErrorCode::INTERNAL_ERROR, *why),
             CallError::NotHeld => Self::new(
                 ErrorCode::INVALID_PARAMS,
                 "The call that waited for this answer is over: it was answered before, waited for too long, or the gateway was restarted. Call again without `requestState` and `inputResponses`; the server may have carried a part of it out.",

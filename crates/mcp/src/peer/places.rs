@@ -44,6 +44,12 @@ impl Bounds {
         of_project: 1_000,
         of_user: 64,
     };
+    /// Letters to other replicas whose answer is waited for; each is a row in the database.
+    pub(super) const LETTERS: Self = Self {
+        in_all: 1_024,
+        of_project: 256,
+        of_user: 16,
+    };
     /// Questions that wait for their answer.
     pub(super) const QUESTIONS: Self = Self {
         in_all: 20_000,
@@ -146,6 +152,7 @@ mod tests {
             Bounds::RESOURCES,
             Bounds::HELD,
             Bounds::ASIDES,
+            Bounds::LETTERS,
             Bounds::QUESTIONS,
         ] {
             let places = Arc::new(Places::new(bounds));

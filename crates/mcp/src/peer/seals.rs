@@ -106,9 +106,10 @@ impl Seals {
         entropy::bytes(self.entropy.as_ref())
     }
 
-    /// An id of ours for a question to the client of a session, JSON text.
-    pub(super) fn question_id(&self, session: SessionId, nonce: Nonce) -> String {
-        let plain = [&self.replica[..], &nonce[..]].concat();
+    /// An id of ours for a question to the client of a session, JSON text; it is answered until `expires`.
+    pub(super) fn question_id(&self, session: SessionId, nonce: Nonce, expires: Timestamp) -> String {
+        let expires = expires.as_seconds().to_be_bytes();
+        let plain = [&self.replica[..], &nonce[..], &expires[..]].concat();
         let context = hex(&session);
         let sealed = self
             .keyring
@@ -116,8 +117,8 @@ impl Seals {
         json_string(&sealed.0)
     }
 
-    /// Who waits for the answer with this id, where it is one of ours for this session.
-    pub(super) fn open_question(&self, session: SessionId, id: &str) -> Option<(Replica, Nonce)> {
+    /// Who waits for the answer with this id, and until when, where it is one of ours for this session.
+    pub(super) fn open_question(&self, session: SessionId, id: &str) -> Option<(Replica, Nonce, Timestamp)> {
         if id.len() > ID_MAX {
             return None;
         }
@@ -126,8 +127,10 @@ impl Seals {
             .keyring
             .open(Purpose::Question, &hex(&session), &sealed)
             .ok()?;
-        let (replica, nonce) = plain.split_first_chunk()?;
-        Some((*replica, nonce.try_into().ok()?))
+        let (replica, rest) = plain.split_first_chunk()?;
+        let (nonce, expires) = rest.split_first_chunk()?;
+        let expires = i64::from_be_bytes(expires.try_into().ok()?);
+        Some((*replica, *nonce, Timestamp::from_seconds(expires)))
     }
 
     /// Seals a state until `expires`.
@@ -264,15 +267,16 @@ mod tests {
     #[test]
     fn the_id_of_a_question_is_known_in_its_session_only() {
         let f = fixture();
-        let id = f.seals.question_id([1; 16], [9; 16]);
+        let expires = f.seals.now().plus(STATE_LIFE);
+        let id = f.seals.question_id([1; 16], [9; 16], expires);
         let text: String = serde_json::from_str(&id).unwrap();
         assert!(text.len() <= ID_MAX);
         assert_eq!(
             f.seals.open_question([1; 16], &text),
-            Some((f.seals.replica, [9; 16]))
+            Some((f.seals.replica, [9; 16], expires))
         );
         assert_eq!(f.seals.open_question([2; 16], &text), None);
         assert_eq!(f.seals.open_question([1; 16], "1"), None);
-        assert_ne!(id, f.seals.question_id([1; 16], [9; 16]));
+        assert_ne!(id, f.seals.question_id([1; 16], [9; 16], expires));
     }
 }

@@ -31,6 +31,16 @@ impl std::fmt::Debug for Direct {
     }
 }
 
+/// Takes letters and never answers.
+#[derive(Debug)]
+struct Silent;
+
+impl Replicas for Silent {
+    fn ask(&self, _: Replica, _: Vec<u8>, _: Duration) -> Reply<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
 impl Replicas for Direct {
     fn ask(&self, to: Replica, letter: Vec<u8>, _: Duration) -> Reply<'_> {
         Box::pin(async move {
@@ -45,10 +55,20 @@ impl Replicas for Direct {
 
 /// Two replicas of one instance; letters of the first reach the second.
 fn replicas(server: &Arc<FakeServer>) -> (Fixture, Arc<Fixture>) {
+    let (near, far) = apart(server);
+    near.world.endpoint.join(Box::new(Direct {
+        to: Arc::downgrade(&far),
+    }));
+    (near, far)
+}
+
+/// The same, and letters reach no one yet.
+fn apart(server: &Arc<FakeServer>) -> (Fixture, Arc<Fixture>) {
     let clock = Arc::new(FixedClock::at_seconds(1_800_000_000));
     let keyring = Keyring::new(vec![MasterKey::generate(&SeededEntropy::new(5))]).unwrap();
     let [near, far] = [71, 72].map(|seed| {
         let mut f = Fixture::new(server);
+        f.world.clock = Arc::clone(&clock);
         let net = FakeNet {
             servers: [("one.example".to_owned(), Arc::clone(server))].into(),
         };
@@ -64,11 +84,7 @@ fn replicas(server: &Arc<FakeServer>) -> (Fixture, Arc<Fixture>) {
             .plan(gatewright_domain::server::IdentityForwarding::None, &[]);
         f
     });
-    let far = Arc::new(far);
-    near.world.endpoint.join(Box::new(Direct {
-        to: Arc::downgrade(&far),
-    }));
-    (near, far)
+    (near, Arc::new(far))
 }
 
 const QUESTION: &str = r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{"message":"?"}}"#;
@@ -151,4 +167,75 @@ async fn an_answer_for_a_replica_that_is_gone_is_a_clear_error() {
     let (code, message) = error_of(near.modern(&near.user, EVERYTHING, 2, &more).await).await;
     assert_eq!(code, -32_602);
     assert!(message.contains("is over"), "{message}");
+}
+
+#[tokio::test]
+async fn an_answer_is_passed_on_for_as_long_as_it_may_be_waited_for() {
+    let old = OldServer::new();
+    let (near, far) = replicas(&old.server);
+    let session = far.begin(EVERYTHING).await;
+    let mut reader = far.call(&session).await;
+    let stream = old.stream();
+    stream.send(QUESTION);
+    let id = reader.json().await["id"].to_string();
+    far.world.clock.advance(Duration::from_mins(10));
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{ACCEPTED}}}"#);
+    assert_eq!(near.send(&session, &answer).await, 202);
+    reader.nothing_comes().await;
+    assert_eq!(old.replies(1).await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_passed_to_another_replica_is_bounded_in_size() {
+    let old = OldServer::new();
+    let (near, far) = replicas(&old.server);
+    let session = far.begin(EVERYTHING).await;
+    let mut reader = far.call(&session).await;
+    let stream = old.stream();
+    stream.send(QUESTION);
+    let id = reader.json().await["id"].to_string();
+    let large = format!(
+        r#"{{"action":"accept","content":{{"n":"{}"}}}}"#,
+        "x".repeat(256 * 1024)
+    );
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{large}}}"#);
+    let (status, text) = read(near.post(&session, &answer).await).await;
+    assert_eq!(status, 413);
+    assert!(text.contains("256 kB"), "{text}");
+    let response = far.modern(&far.user, EVERYTHING, 1, "").await;
+    let held = old.stream();
+    held.send(QUESTION);
+    let state = Reader::new(response).json().await["result"]["requestState"].clone();
+    let more = format!(r#","inputResponses":{{"ask":{large}}},"requestState":{state}"#);
+    let (_, message) = error_of(near.modern(&near.user, EVERYTHING, 2, &more).await).await;
+    assert!(message.contains("256 kB"), "{message}");
+    assert_eq!(old.replies(0).await.len(), 0);
+    // The call is still held.
+    let more = format!(r#","inputResponses":{{"ask":{ACCEPTED}}},"requestState":{state}"#);
+    held.finish(&old.server.received("tools/call")[1].json["id"]);
+    let (_, text) = read(near.modern(&near.user, EVERYTHING, 3, &more).await).await;
+    assert!(text.contains("done"), "{text}");
+}
+
+#[tokio::test]
+async fn so_many_answers_of_a_user_are_on_their_way_to_other_replicas_and_no_more() {
+    let old = OldServer::new();
+    let (near, far) = apart(&old.server);
+    near.world.endpoint.join(Box::new(Silent));
+    let session = far.begin(EVERYTHING).await;
+    let mut reader = far.call(&session).await;
+    let stream = old.stream();
+    stream.send(QUESTION);
+    let id = reader.json().await["id"].to_string();
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{ACCEPTED}}}"#);
+    let mut passing: Vec<_> = (0..16).map(|_| Box::pin(near.post(&session, &answer))).collect();
+    for one in &mut passing {
+        assert!(futures_util::poll!(one).is_pending());
+    }
+    let (status, text) = read(near.post(&session, &answer).await).await;
+    assert_eq!(status, 503);
+    assert!(text.contains("Too many"), "{text}");
+    // One that goes away leaves its place.
+    passing.pop();
+    assert!(futures_util::poll!(Box::pin(near.post(&session, &answer))).is_pending());
 }
