@@ -25,6 +25,7 @@ use std::{ops::Deref, sync::Arc};
 use gatewright_core::{Core, descriptors::Fit, running::Running};
 use gatewright_mcp::{endpoint::Endpoint, http_sse::HttpSse, list_memory::ListLimits};
 use gatewright_store::StoreError;
+use tokio::sync::Semaphore;
 
 use crate::{config::Config, sign_in_trace::SignInTrace};
 
@@ -51,6 +52,8 @@ pub struct ResourceServer {
     pub seen_tokens: SeenTokens,
     running: Running,
     elsewhere: EndedElsewhere,
+    /// Places for letters of other replicas that are worked on.
+    letters: Arc<Semaphore>,
 }
 
 /// What may run at once on this machine. A person gets at most half of what their project may run, so that where
@@ -120,6 +123,7 @@ impl ResourceServer {
             seen_tokens: SeenTokens::default(),
             running: running(&core.config),
             elsewhere: EndedElsewhere::default(),
+            letters: replica_mail::places(),
             core,
             sign_in_trace,
         }

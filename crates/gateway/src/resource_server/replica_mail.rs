@@ -7,12 +7,12 @@ use gatewright_domain::{
     Clock, Entropy, entropy,
     sealed::{Keyring, Purpose},
 };
-use gatewright_mcp::endpoint::{Replica, Replicas, Reply};
+use gatewright_mcp::endpoint::{LATE, Replica, Replicas, Reply};
 use gatewright_store::{
     Store, StoreError,
     replica_mail::{self, Fate, Letter},
 };
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::ResourceServer;
 
@@ -25,6 +25,10 @@ const LOOK_MAX: Duration = Duration::from_secs(1);
 const KEPT: Duration = Duration::from_mins(1);
 /// Letters taken at once.
 const TAKEN_MAX: u32 = 64;
+/// Letters that are worked on at once.
+const AT_WORK_MAX: usize = 512;
+/// How often it is looked whether who sent a letter still waits for the answer.
+const LOOK_BACK: Duration = Duration::from_secs(2);
 
 /// Sends letters to other replicas.
 pub(super) struct Mail {
@@ -39,6 +43,41 @@ pub(super) struct Mail {
 impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mail").finish_non_exhaustive()
+    }
+}
+
+/// Places for letters that are worked on.
+pub(super) fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(AT_WORK_MAX))
+}
+
+/// A letter that is in the store until this is dropped: its sender has the answer, or no longer waits for it.
+struct Sent {
+    store: Store,
+    id: [u8; 16],
+}
+
+async fn delete(store: Store, id: [u8; 16]) -> Result<(), StoreError> {
+    let mut tx = store.write().await?;
+    replica_mail::delete(&mut tx, id).await?;
+    tx.commit().await
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let deleting = delete(self.store.clone(), self.id);
+        // A task of its own, because nothing can wait here. What fails leaves a row that expires.
+        runtime.spawn(async move {
+            if let Err(error) = deleting.await {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a letter to another replica was not deleted"
+                );
+            }
+        });
     }
 }
 
@@ -105,6 +144,10 @@ impl Mail {
             letter: seal(letter),
             expires_at: self.clock.now().plus(at_most + KEPT),
         };
+        let _sent = Sent {
+            store: self.store.clone(),
+            id,
+        };
         let mut tx = self.store.write().await?;
         replica_mail::insert(&mut tx, &row).await?;
         tx.commit().await?;
@@ -118,9 +161,6 @@ impl Mail {
             match fate {
                 None => return Ok(None),
                 Some(Fate::Answered(reply)) => {
-                    let mut tx = self.store.write().await?;
-                    replica_mail::delete(&mut tx, id).await?;
-                    tx.commit().await?;
                     let opened = self
                         .keyring
                         .open(Purpose::Question, &context(id, "reply"), &reply);
@@ -145,6 +185,10 @@ impl Mail {
 /// Takes the letters for this replica, and answers each when it is done.
 pub async fn hear(app: &Arc<ResourceServer>) -> Result<(), StoreError> {
     let (me, now) = (app.federation.replica(), app.now());
+    let free = u32::try_from(app.letters.available_permits()).unwrap_or(TAKEN_MAX);
+    if free == 0 {
+        return Ok(());
+    }
     let mut tx = app.store.read().await?;
     let has_any = replica_mail::has_any(&mut tx, me, now).await?;
     drop(tx);
@@ -152,12 +196,14 @@ pub async fn hear(app: &Arc<ResourceServer>) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut tx = app.store.write().await?;
-    let letters = replica_mail::take(&mut tx, me, now, TAKEN_MAX).await?;
+    let letters = replica_mail::take(&mut tx, me, now, free.min(TAKEN_MAX)).await?;
     tx.commit().await?;
     for letter in letters {
         let app = Arc::clone(app);
-        // A task of its own: a call that goes on may last for minutes. There are no more than calls are held.
+        let place = Arc::clone(&app.letters).acquire_owned().await;
+        // A task of its own: a call that goes on may last for minutes.
         tokio::spawn(async move {
+            let _place = place;
             if let Err(error) = take(&app, &letter).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -173,11 +219,15 @@ async fn take(app: &ResourceServer, letter: &Letter) -> Result<(), StoreError> {
     let opened = app
         .keyring
         .open(Purpose::Question, &context(letter.id, "letter"), &letter.letter);
-    let Ok(plain) = opened else {
+    let reply = if let Ok(plain) = opened {
+        tokio::select! {
+            reply = app.federation.take_letter(&plain) => reply,
+            () = is_withdrawn(app, letter.id) => return Ok(()),
+        }
+    } else {
         tracing::warn!("a letter of another replica cannot be opened");
-        return Ok(());
+        LATE.to_vec()
     };
-    let reply = app.federation.take_letter(&plain).await;
     let context = context(letter.id, "reply");
     let reply = app
         .keyring
@@ -185,4 +235,18 @@ async fn take(app: &ResourceServer, letter: &Letter) -> Result<(), StoreError> {
     let mut tx = app.store.write().await?;
     replica_mail::answer(&mut tx, letter.id, &reply).await?;
     tx.commit().await
+}
+
+/// Ready when who sent a letter no longer waits for the answer.
+async fn is_withdrawn(app: &ResourceServer, id: [u8; 16]) {
+    loop {
+        tokio::time::sleep(LOOK_BACK).await;
+        // While the store cannot be read, the work goes on.
+        let Ok(mut tx) = app.store.read().await else {
+            continue;
+        };
+        if let Ok(None) = replica_mail::find_fate(&mut tx, id).await {
+            return;
+        }
+    }
 }

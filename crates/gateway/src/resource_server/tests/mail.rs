@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatewright_domain::entropy::SystemEntropy;
+use gatewright_domain::{entropy::SystemEntropy, stored_secret::SealedText};
 use gatewright_mcp::endpoint::Replicas as _;
+use gatewright_store::replica_mail::{self, Fate, Letter};
 
 use super::world::World;
 use crate::{
@@ -86,4 +87,65 @@ async fn letters_are_sealed_in_the_store() {
         written.starts_with("v1.") && !written.contains("secret"),
         "{written}"
     );
+}
+
+#[tokio::test]
+async fn a_letter_whose_sender_goes_away_is_deleted() {
+    let world = World::new().await;
+    let here = world.app.resource_server.federation.replica();
+    let mail = mail(&world).patient_for(Duration::from_secs(5));
+    let has_any = async || {
+        let mut tx = world.app.store.read().await.unwrap();
+        replica_mail::has_any(&mut tx, here, world.app.now())
+            .await
+            .unwrap()
+    };
+    let asking = mail.ask(here, b"letter".to_vec(), Duration::from_secs(5));
+    let writing = async {
+        while !has_any().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = asking => unreachable!("no one answers"),
+        () = writing => {}
+    }
+    let deleted = async {
+        while has_any().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(2), deleted)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_opened_is_answered() {
+    let world = World::new().await;
+    let app = &world.app.resource_server;
+    let letter = Letter {
+        id: [7; 16],
+        recipient: app.federation.replica(),
+        letter: SealedText("v1.not.ours".to_owned()),
+        expires_at: world.app.now().plus(Duration::from_mins(1)),
+    };
+    let mut tx = world.app.store.write().await.unwrap();
+    replica_mail::insert(&mut tx, &letter).await.unwrap();
+    tx.commit().await.unwrap();
+    hear(app).await.unwrap();
+    let answered = async {
+        loop {
+            let mut tx = world.app.store.read().await.unwrap();
+            let fate = replica_mail::find_fate(&mut tx, letter.id).await.unwrap();
+            if matches!(fate, Some(Fate::Answered(_))) {
+                return;
+            }
+            drop(tx);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(2), answered)
+        .await
+        .unwrap();
 }
