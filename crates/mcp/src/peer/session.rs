@@ -30,6 +30,8 @@ const IDLE: Duration = Duration::from_mins(30);
 /// is not answered.
 const REPLIES_AT_ONCE: usize = 16;
 
+/// Resources whose changes a server is asked for in one session.
+const SUBSCRIBED_MAX: usize = 1_024;
 /// Sessions ended at once, in the whole process: a changed server may end thousands.
 pub(super) const FAREWELLS_AT_ONCE: usize = 16;
 
@@ -137,6 +139,11 @@ impl UpstreamSession {
     /// Whether the server is asked for the changes of a resource.
     pub(super) fn has_subscribed(&self, uri: &str) -> bool {
         self.subscriptions().contains(uri)
+    }
+
+    /// Whether the server may be asked for those of another resource.
+    pub(super) fn may_subscribe(&self) -> bool {
+        self.subscriptions().len() < SUBSCRIBED_MAX
     }
 
     /// From now on it is.

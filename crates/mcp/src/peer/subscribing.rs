@@ -12,6 +12,7 @@ use super::{
 };
 use crate::wire::{
     json::json_string,
+    jsonrpc::ErrorCode,
     media_type::{MediaType, media_type},
     version::Era,
 };
@@ -36,8 +37,13 @@ impl<T: Transport> Net<T> {
             return Ok(());
         }
         let session = self.session(upstream, caller).await;
-        if session.map_err(AskError::Unavailable)?.has_subscribed(uri) {
+        let session = session.map_err(AskError::Unavailable)?;
+        if session.has_subscribed(uri) {
             return Ok(());
+        }
+        // What is wanted no longer leaves the session when its user listens.
+        if !session.may_subscribe() {
+            return Err(AskError::Refused(ErrorCode::INTERNAL_ERROR));
         }
         self.ask_for(upstream, caller, "resources/subscribe", &member(uri))
             .await?;
@@ -57,15 +63,6 @@ impl<T: Transport> Net<T> {
         wanted: &Wanted,
     ) -> Option<Heard<T::Body>> {
         let (asked, uris) = wanted.now();
-        for uri in &uris {
-            if let Err(why) = self.subscribe_to(upstream, caller, uri).await {
-                tracing::debug!(
-                    server = upstream.slug(),
-                    ?why,
-                    "the changes of a resource are not told"
-                );
-            }
-        }
         let uris: HashSet<_> = uris.into_iter().collect();
         for uri in session.subscribed() {
             if !uris.contains(&uri) {
@@ -79,6 +76,15 @@ impl<T: Transport> Net<T> {
                         "a server tells of a resource still"
                     );
                 }
+            }
+        }
+        for uri in &uris {
+            if let Err(why) = self.subscribe_to(upstream, caller, uri).await {
+                tracing::debug!(
+                    server = upstream.slug(),
+                    ?why,
+                    "the changes of a resource are not told"
+                );
             }
         }
         wanted.note_heard(asked);

@@ -140,3 +140,20 @@ async fn a_client_that_listens_again_is_told_that_changes_may_have_been_missed()
     assert!(next(&mut newest).await.is_some());
     assert_eq!(next(&mut again).await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_subscribes_and_unsubscribes_for_ever_fills_neither_us_nor_the_server() {
+    let served = Served::new(Era::Legacy);
+    let world = World::new(&[("one", &served.server)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let headers = world.begin(&plan, &ADA).await;
+    let mut refused = 0;
+    for number in 0..1_100 {
+        let uri = format!("t://{number}");
+        let said = ask(&world, &plan, &ADA, &headers, "resources/subscribe", &uri).await;
+        refused += usize::from(said["error"].is_object());
+        ask(&world, &plan, &ADA, &headers, "resources/unsubscribe", &uri).await;
+    }
+    assert_eq!(served.server.received("resources/subscribe").len(), 1_024);
+    assert_eq!(refused, 1_100 - 1_024);
+}
