@@ -3,7 +3,6 @@
 use std::{borrow::Cow, sync::Arc};
 
 use gatewright_domain::id::{GatewayId, ProjectId};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     caller::CallerKey,
@@ -43,9 +42,9 @@ impl Respondent<'_> {
             return caller.into();
         }
         let client = self.session.unwrap_or_else(|| {
-            let digest = Sha256::digest(passed_on(self.declared));
+            // By what it can be asked and not by how it says so, of which there are as many ways as a client likes.
             let mut key = [0; 16];
-            key.copy_from_slice(&digest[..16]);
+            key[15] = self.can.bits();
             key
         });
         SlotKey::of_client(caller, client)
@@ -56,7 +55,11 @@ impl Respondent<'_> {
         if self.can.is_empty() {
             return Cow::Borrowed("{}");
         }
-        Cow::Owned(passed_on(self.declared))
+        Cow::Owned(match self.session {
+            Some(_) => passed_on(self.declared),
+            // Clients that say it in other words share the session.
+            None => self.can.declared(),
+        })
     }
 
     /// What a state of its request is bound to.

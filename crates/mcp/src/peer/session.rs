@@ -3,7 +3,7 @@
 //! A session never serves two users.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet, VecDeque},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,6 +23,8 @@ use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, vers
 
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
+/// Those among them that belong to single clients of one user; further ones take the place of the oldest of that user.
+const OF_USER_MAX: usize = 64;
 /// A session unused for so long is forgotten; servers forget theirs too.
 const IDLE: Duration = Duration::from_mins(30);
 
@@ -243,15 +245,50 @@ impl From<CallerKey> for SlotKey {
 #[derive(Debug)]
 pub struct UpstreamSessions {
     slots: Cache<SlotKey, Arc<Slot>>,
+    of_clients: Arc<OfClients>,
+}
+
+/// The sessions that belong to single clients, by user, the oldest first. Held for single operations only.
+#[derive(Debug, Default)]
+struct OfClients(Mutex<HashMap<CallerKey, VecDeque<SlotKey>>>);
+
+impl OfClients {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CallerKey, VecDeque<SlotKey>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes one that is new; returns the one that gives way to it.
+    fn note(&self, whose: SlotKey) -> Option<SlotKey> {
+        let mut all = self.lock();
+        let of_user = all.entry(whose.caller).or_default();
+        of_user.push_back(whose);
+        (of_user.len() > OF_USER_MAX)
+            .then(|| of_user.pop_front())
+            .flatten()
+    }
+
+    fn forget(&self, whose: &SlotKey) {
+        let mut all = self.lock();
+        if let Some(of_user) = all.get_mut(&whose.caller) {
+            of_user.retain(|one| one != whose);
+            if of_user.is_empty() {
+                all.remove(&whose.caller);
+            }
+        }
+    }
 }
 
 impl Default for UpstreamSessions {
     fn default() -> Self {
+        let of_clients = Arc::<OfClients>::default();
+        let noted = Arc::clone(&of_clients);
         Self {
             slots: Cache::builder()
                 .max_capacity(SESSIONS_MAX)
                 .time_to_idle(IDLE)
+                .eviction_listener(move |whose: Arc<SlotKey>, _, _| noted.forget(&whose))
                 .build(),
+            of_clients,
         }
     }
 }
@@ -259,7 +296,15 @@ impl Default for UpstreamSessions {
 impl UpstreamSessions {
     /// Where a session lies or will lie.
     pub(crate) fn slot(&self, whose: impl Into<SlotKey>) -> Arc<Slot> {
-        self.slots.get_with(whose.into(), Arc::default)
+        let whose = whose.into();
+        let slot = self.slots.entry(whose).or_default();
+        if slot.is_fresh()
+            && whose.client.is_some()
+            && let Some(oldest) = self.of_clients.note(whose)
+        {
+            self.leave(oldest);
+        }
+        slot.into_value()
     }
 
     /// The session that lies there, if any does.
@@ -278,5 +323,33 @@ impl UpstreamSessions {
     /// Lets go of those that are idle: nothing else does while no session is used.
     pub(super) fn tidy(&self) {
         self.slots.run_pending_tasks();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_takes_so_many_places_for_clients_and_the_sessions_of_others_stay() {
+        let sessions = UpstreamSessions::default();
+        let [ada, bob] = [1, 2].map(CallerKey::known);
+        let key = |user, number: u128| SlotKey::of_client(user, number.to_be_bytes());
+        let theirs = sessions.slot(key(bob, 0));
+        let own = sessions.slot(ada);
+        for number in 0..200 {
+            sessions.slot(key(ada, number));
+        }
+        let is_kept = |whose| sessions.slots.contains_key(&whose);
+        assert_eq!((0..200).filter(|number| is_kept(key(ada, *number))).count(), 64);
+        assert!(is_kept(key(ada, 199)) && !is_kept(key(ada, 0)));
+        assert!(Arc::ptr_eq(&theirs, &sessions.slot(key(bob, 0))));
+        assert!(Arc::ptr_eq(&own, &sessions.slot(ada)));
+        for number in 0..200 {
+            sessions.leave(key(ada, number));
+        }
+        sessions.leave(key(bob, 0));
+        sessions.tidy();
+        assert!(sessions.of_clients.lock().is_empty());
     }
 }

@@ -129,6 +129,30 @@ impl ClientCapabilities {
         self.0 == 0
     }
 
+    /// The same as a number.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What declares just this, JSON text of an object.
+    pub(crate) fn declared(self) -> String {
+        let has = |bit: u8| self.0 & bit != 0;
+        let elicitation = match (has(FORM), has(URL)) {
+            (true, true) => Some(r#""elicitation":{"form":{},"url":{}}"#),
+            (true, false) => Some(r#""elicitation":{}"#),
+            (false, true) => Some(r#""elicitation":{"url":{}}"#),
+            (false, false) => None,
+        };
+        let sampling = match (has(SAMPLING), has(TOOLS)) {
+            (true, true) => Some(r#""sampling":{"tools":{}}"#),
+            (true, false) => Some(r#""sampling":{}"#),
+            (false, _) => None,
+        };
+        let roots = has(ROOTS).then_some(r#""roots":{}"#);
+        let members: Vec<_> = [elicitation, sampling, roots].into_iter().flatten().collect();
+        format!("{{{}}}", members.join(","))
+    }
+
     /// Whether it declares that it can answer this.
     pub(crate) const fn has(self, question: Question) -> bool {
         let needed = match question {
@@ -204,6 +228,7 @@ mod tests {
             let can = declared(capabilities);
             assert_eq!(ALL.map(|question| can.has(question)), asked, "{capabilities}");
             assert_eq!(can.is_empty(), asked == [false; 5], "{capabilities}");
+            assert_eq!(declared(&can.declared()), can, "{capabilities}");
         }
     }
 
