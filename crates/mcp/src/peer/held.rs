@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
     caller::{Alive, CallerKey},
@@ -65,12 +65,16 @@ impl HeldCalls {
 }
 
 impl Mailbox {
-    /// Holds a call, whose answer has a place, until it is taken or its time is over. Dropping the answer ends the call.
-    pub(super) fn hold(self: &Arc<Self>, nonce: Nonce, caller: CallerKey, answer: Box<dyn Any + Send>) {
+    /// Holds a call, whose answer has a place, until it is taken or this time has come. Dropping the answer ends the call.
+    pub(super) fn hold(
+        self: &Arc<Self>,
+        (nonce, caller, until): (Nonce, CallerKey, Instant),
+        answer: Box<dyn Any + Send>,
+    ) {
         let mailbox: Weak<Self> = Arc::downgrade(self);
         // A task of its own, because nothing polls a call that is held. There are as many as calls are held.
         let expiry = tokio::spawn(async move {
-            tokio::time::sleep(HELD_FOR).await;
+            tokio::time::sleep_until(until).await;
             let expired = mailbox
                 .upgrade()
                 .and_then(|mailbox| mailbox.held.lock().calls.remove(&nonce));

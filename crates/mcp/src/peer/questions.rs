@@ -9,7 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use gatewright_domain::id::ProjectId;
+use gatewright_domain::{Timestamp, id::ProjectId};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -97,7 +98,15 @@ struct HeldQuestion {
     /// The message as the server sent it.
     message: Bytes,
     nonce: Nonce,
+    until: Until,
     place: Place,
+}
+
+/// Until when a question waits, however often its client comes back without the answer.
+#[derive(Clone, Copy)]
+struct Until {
+    state_expires: Timestamp,
+    call_expires: Instant,
 }
 
 /// What becomes of a question.
@@ -180,6 +189,10 @@ impl Questions {
                     theirs: request.id.to_owned(),
                     message: message.clone(),
                     nonce: self.mailbox.seals.nonce(),
+                    until: Until {
+                        state_expires: self.mailbox.seals.now().plus(HELD_FOR),
+                        call_expires: Instant::now() + HELD_FOR,
+                    },
                     place,
                 };
                 let told = held.told(&self.mailbox, &client.bound, request, client_id);
@@ -254,10 +267,12 @@ impl Questions {
         open.map(|open| cancelled(&open.ours)).collect()
     }
 
-    /// Under which nonce the call is held, and for whom, where it is.
-    pub(super) fn held_as(&self) -> Option<(Nonce, CallerKey)> {
+    /// Under which nonce the call is held, for whom and until when, where it is.
+    pub(super) fn held_as(&self) -> Option<(Nonce, CallerKey, Instant)> {
         match &self.client {
-            Client::Stateless(Stateless { held: Some(held), .. }) => Some((held.nonce, self.caller)),
+            Client::Stateless(Stateless { held: Some(held), .. }) => {
+                Some((held.nonce, self.caller, held.until.call_expires))
+            }
             _ => None,
         }
     }
@@ -342,8 +357,7 @@ impl HeldQuestion {
     /// The result that asks a stateless client this.
     fn told(&self, mailbox: &Mailbox, bound: &Bound, question: &Request<'_>, client_id: &[u8]) -> Bytes {
         let state = State::Held(mailbox.seals.replica, self.nonce);
-        let expires = mailbox.seals.now().plus(HELD_FOR);
-        let state = mailbox.seals.seal_state(bound, &state, expires);
+        let state = mailbox.seals.seal_state(bound, &state, self.until.state_expires);
         write_input_required(client_id, KEY, &members_of(question), &state)
     }
 }

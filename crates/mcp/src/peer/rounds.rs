@@ -65,6 +65,8 @@ pub(crate) struct Rounds {
     /// When something was passed on last.
     passed_at: Instant,
     cancelled: Option<Cancelled>,
+    /// The answer of a call that lasts too long.
+    too_long: Option<Bytes>,
 }
 
 /// Ready when the client has cancelled the call.
@@ -120,12 +122,17 @@ impl<T: Transport> Repeated<T> {
 impl<T: Transport> Again for Repeated<T> {
     fn begin(self: Box<Self>, first: Bytes, watch: Watch, cancelled: Option<Cancelled>) -> Rounds {
         let (tell, said) = mpsc::channel(SAID_MAX);
+        let too_long = self.failed(&format!(
+            "The server `{}` asked for input, and the call took longer than a call may.",
+            self.upstream.slug()
+        ));
         Rounds {
             driver: Some(Box::pin(self.drive(first, tell))),
             said,
             watch,
             passed_at: Instant::now(),
             cancelled,
+            too_long: Some(too_long),
         }
     }
 }
@@ -162,9 +169,13 @@ impl Rounds {
                 Wake::Look(_) => {}
                 // Each step has a limit of its own.
                 Wake::End(AnswerError::Timeout) if self.watch.may_wait() => {}
-                Wake::End(_) => {
+                Wake::End(end) => {
                     self.driver = None;
                     self.said.close();
+                    let answer = self.too_long.take().filter(|_| end == AnswerError::Timeout);
+                    if let Some(answer) = answer {
+                        return Poll::Ready(Some(Ok(Frame::data(sse::encode_message(&answer)))));
+                    }
                 }
             }
         }

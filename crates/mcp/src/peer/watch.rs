@@ -58,6 +58,14 @@ impl Watch {
         Self::new(self.allowed, alive)
     }
 
+    /// The watch of the same call, which was held meanwhile: its whole time goes on.
+    pub(super) fn once_more(&self, allowed: Duration, alive: Alive) -> Self {
+        Self {
+            began: self.began,
+            ..Self::new(allowed, alive)
+        }
+    }
+
     /// Something came from the server, at the time this gives.
     pub(super) fn moved(&mut self) -> Result<Instant, AnswerError> {
         let now = Instant::now();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Asks, Draining, EventsAnswer};
 use crate::{
-    peer::{call_guard::Held, held::Retry, questions::Asked, seals::Nonce, upstream::Upstream, watch::Watch},
+    peer::{call_guard::Held, held::Retry, questions::Asked, seals::Nonce, upstream::Upstream},
     wire::{
         bridge::reply_to,
         bridge_splice::Seal as _,
@@ -103,10 +103,10 @@ where
     /// Holds the call until its client comes back.
     pub(crate) fn hold(self: Box<Self>) {
         if let Some(Asks::Questions(questions)) = &self.asks
-            && let Some((nonce, caller)) = questions.held_as()
+            && let Some(held_as) = questions.held_as()
         {
             let mailbox = Arc::clone(&questions.mailbox);
-            mailbox.hold(nonce, caller, self);
+            mailbox.hold(held_as, self);
         }
     }
 
@@ -123,7 +123,7 @@ where
         };
         let alive = retry.alive.or_else(|| questions.alive());
         let alive = alive.unwrap_or_else(|| Box::new(|| false));
-        self.watch = Watch::new(self.upstream.config.timeout, alive);
+        self.watch = self.watch.once_more(self.upstream.config.timeout, alive);
         if let Some(message) = questions.resume(retry.request) {
             // It stays as it was held, and is held again.
             self.ready.push_back(sse::encode_message(&message));

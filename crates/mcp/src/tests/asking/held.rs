@@ -172,6 +172,29 @@ async fn a_call_is_held_for_a_while_and_then_given_up() {
     assert!(error_of(response).await.1.contains("has expired"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_without_the_answer_does_not_prolong_its_call() {
+    let old = OldServer::new();
+    let f = Fixture::new(&old.server);
+    let response = f.modern(&f.user, EVERYTHING, 1, "").await;
+    let stream = old.stream();
+    stream.send(QUESTION);
+    let (_, state) = asked(response).await;
+    tokio::time::sleep(Duration::from_mins(9)).await;
+    f.world.clock.advance(Duration::from_mins(9));
+    let more = format!(r#","inputResponses":{{}},"requestState":{}"#, json!(state));
+    let (_, state) = asked(f.modern(&f.user, EVERYTHING, 2, &more).await).await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(
+        old.replies(1).await.len(),
+        1,
+        "the server is told that it is over"
+    );
+    f.world.clock.advance(Duration::from_secs(61));
+    let response = f.modern(&f.user, EVERYTHING, 3, &retry(&state, ACCEPTED)).await;
+    assert!(error_of(response).await.1.contains("has expired"));
+}
+
 #[tokio::test]
 async fn a_user_has_so_many_held_calls_and_no_more() {
     let old = OldServer::new();
@@ -256,7 +279,8 @@ async fn what_a_stateless_client_does_not_declare_is_refused_at_once() {
 async fn sessions_with_a_server_are_shared_by_stateless_clients_that_declare_the_same() {
     let old = OldServer::new();
     let f = Fixture::new(&old.server);
-    for capabilities in [EVERYTHING, EVERYTHING, r#"{"roots":{}}"#] {
+    let same = r#"{"x":{},"roots":{ "y":1 },"sampling":{"tools":{ }},"elicitation":{"url":{},"form":{}}}"#;
+    for capabilities in [EVERYTHING, same, r#"{"roots":{}}"#] {
         let response = f.modern(&f.user, capabilities, 1, "").await;
         old.stream()
             .finish(&old.server.received("tools/call").last().unwrap().json["id"]);

@@ -185,6 +185,27 @@ async fn a_client_that_does_not_answer_is_told_and_the_call_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_rounds_last_too_long_is_answered() {
+    let server = server(false, vec![SECOND]);
+    let f = Fixture::new(&server);
+    let session = f.begin(EVERYTHING).await;
+    let mut reader = f.call(&session).await;
+    let mut last = reader.json().await;
+    while last.get("method").is_some() {
+        tokio::time::sleep(Duration::from_mins(9)).await;
+        let status = f.send(&session, &answer_to(&last, "{}")).await;
+        assert_eq!(status, 202);
+        last = reader.json().await;
+    }
+    assert_eq!(
+        (&last["id"], &last["result"]["isError"]),
+        (&json!("call"), &json!(true))
+    );
+    assert!(last.to_string().contains("longer than a call may"), "{last}");
+    assert_eq!(reader.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_wants_another_round_and_nothing_else_gets_it() {
     let again = r#"{"resultType":"input_required","requestState":"later"}"#;
     let server = server(true, vec![again, DONE]);
