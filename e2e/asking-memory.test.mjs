@@ -8,8 +8,8 @@ import { startGateway } from "./lib/gateway.mjs";
 import { bodyOf, listen } from "./lib/listen.mjs";
 import { mcpHeaders } from "./lib/mcp.mjs";
 
-const USERS = 60;
-/** Calls of one user that wait at once, one less than may. */
+const USERS = 30;
+/** Calls of one user that wait at once, one less than may; together they are fewer than one project may have. */
 const OF_USER = 15;
 
 const QUESTION = { jsonrpc: "2.0", id: 1, method: "elicitation/create", params: { message: "?", requestedSchema: { type: "object", properties: {} } } };
