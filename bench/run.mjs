@@ -57,7 +57,9 @@ async function targets() {
     readyUrl: `http://127.0.0.1:${passPort}/mcp`,
   });
   // As in production: the default log, written to a file and not through this process.
-  const gateway = await startGateway({ logsToFile: true });
+  // All connections are of one person, who may have more requests at once than usual.
+  const env = { GATEWRIGHT__LIMITS__RUNNING_PER_PERSON: "256" };
+  const gateway = await startGateway({ logsToFile: true, env });
   const provider = await startProvider({ redirectUri: gateway.callback });
   running.push(upstream, nginx, pass, gateway, provider);
   const { create } = gateway;
