@@ -106,7 +106,7 @@ impl Action {
         }
     }
 
-    /// The same for a gateway, whoever the caller is; for the instance where the request belongs to no gateway.
+    /// The same for a gateway and any caller; for the instance where the request belongs to no gateway.
     ///
     /// What comes back astray belongs to no gateway. Each return writes a row of some 150 bytes that is kept for a day
     /// (`brought_code`), so those to all gateways are bounded too: [`Self::of_instance`].

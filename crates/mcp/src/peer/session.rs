@@ -1,5 +1,5 @@
 //! Sessions with servers of the revisions before 2026-07-28: one per server and user, and one more for each session of a
-//! client that servers may ask something. They are begun when first needed, and begun anew when the server has forgotten them.
+//! client that servers may ask something. They are begun when first needed, and begun again when the server has forgotten them.
 //! A session never serves two users.
 
 use std::{

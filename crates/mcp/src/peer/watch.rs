@@ -103,7 +103,7 @@ impl Watch {
             none => none.insert(Box::pin(tokio::time::sleep_until(until))),
         };
         std::task::ready!(timer.as_mut().poll(cx));
-        // The timer is set anew.
+        // The timer starts again.
         self.moved = true;
         let now = Instant::now();
         Poll::Ready(if now >= ends {

@@ -267,7 +267,7 @@ fn reported(report: &Report) -> String {
     }
 }
 
-/// A text, cut where nobody reads on.
+/// A text, cut where no one reads on.
 pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(TEXT_MAX) {
         Some((at, _)) => format!("{}…\n(cut here)", &text[..at]),
