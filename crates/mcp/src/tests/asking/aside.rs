@@ -119,7 +119,7 @@ async fn a_client_that_listens_is_asked_there() {
     call.nothing_comes().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_question_that_no_stream_takes_is_refused_at_once() {
     let listened = Listened::new();
     let f = Fixture::new(&listened.old.server);
@@ -156,7 +156,7 @@ async fn a_client_that_declares_nothing_is_not_listened_for() {
     assert!(listened.opened.lock().unwrap().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn changed_roots_are_told_to_the_servers_that_the_client_has_sessions_with() {
     const CHANGED: &str = r#"{ "jsonrpc":"2.0","method":"notifications/roots/list_changed","params":{"_meta":{"of":"the client"}} }"#;
     const TOLD: &str = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
@@ -231,7 +231,7 @@ async fn a_session_that_is_listened_to_can_ask_as_often_as_its_client_answers() 
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn sessions_with_servers_end_with_that_of_their_client() {
     let listened = Listened::new();
     let f = Fixture::new(&listened.old.server);
