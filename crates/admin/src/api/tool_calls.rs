@@ -171,7 +171,7 @@ pub(super) async fn call_tool(
 
 /// Get a prompt of a gateway, as a client of one of its users would
 ///
-/// Everything said of calling a tool holds here: who is told, what the audit trail notes, and the limits.
+/// The same rules apply as for calling a tool: what servers learn about the caller, what the audit trail records, and the limits.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/prompt-requests",
@@ -191,7 +191,7 @@ pub(super) async fn request_prompt(
 
 /// Read a resource at a gateway, as a client of one of its users would
 ///
-/// Everything said of calling a tool holds here. The audit trail notes the URI.
+/// The same rules apply as for calling a tool. The audit trail records the URI.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/resource-requests",

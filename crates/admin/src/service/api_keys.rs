@@ -104,7 +104,7 @@ pub async fn create(
     }
     invalid.take(check_expiry(app, authority, new.expires_at));
     invalid.into_result()?;
-    let role = new.role.expect("a role that is no violation was given");
+    let role = new.role.expect("a role is there, or a violation was returned");
     let mut change = Change::begin(app, permit).await?;
     if authority.is_instance_key() {
         may_make_first_owner(&mut change, project, role).await?;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{Admin, account::visitor::Visitor};
 
-/// The address of the account: in a domain that is no one's (RFC 2606).
+/// The address of the account: in a domain that is reserved (RFC 2606).
 const EMAIL: &str = "demo@example.com";
 /// What people call it.
 const NAME: &str = "Demo admin";

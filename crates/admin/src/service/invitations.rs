@@ -98,8 +98,8 @@ pub(crate) async fn create(
         invalid.add("/role", "A role is required: type `viewer`, `admin` or `owner`.");
     }
     invalid.into_result()?;
-    let email = email.expect("an address that is no violation was given");
-    let role = new.role.expect("a role that is no violation was given");
+    let email = email.expect("an address is there, or a violation was returned");
+    let role = new.role.expect("a role is there, or a violation was returned");
     let mut change = Change::begin(app, permit).await?;
     if authority.is_instance_key() {
         api_keys::may_make_first_owner(&mut change, project, role.into()).await?;
@@ -278,13 +278,13 @@ pub(crate) async fn accept_as_newcomer(
     let name = invalid.take(check_name("/name", name));
     let password = invalid.take(Password::check("/password", password, &email));
     invalid.into_result()?;
-    let password = password.expect("a password that is no violation was given");
+    let password = password.expect("a password is there, or a violation was returned");
     let hash = accounts::hash(app, &password).await?;
     let now = app.now();
     let account = Account {
         id: AccountId::generate(app.clock.as_ref(), app.entropy.as_ref()),
         email,
-        name: name.expect("a name that is no violation was given"),
+        name: name.expect("a name is there, or a violation was returned"),
         has_password: true,
         is_instance_admin: false,
         address_proven: false,

@@ -125,7 +125,7 @@ impl NewPreregisteredClient {
         Ok(CheckedClient {
             name,
             redirect_uris,
-            method: method.expect("a method that is no violation was read"),
+            method: method.expect("a method is there, or a violation was returned"),
             jwks,
         })
     }

@@ -198,8 +198,8 @@ async fn prepare(app: &Admin, new: NewInstance, needs_password: bool) -> Result<
     };
     let account = Account {
         id: AccountId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        email: email.expect("an address that is no violation was given"),
-        name: name.expect("a name that is no violation was given"),
+        email: email.expect("an address is there, or a violation was returned"),
+        name: name.expect("a name is there, or a violation was returned"),
         has_password: hash.is_some(),
         is_instance_admin: true,
         address_proven: true,
@@ -211,7 +211,7 @@ async fn prepare(app: &Admin, new: NewInstance, needs_password: bool) -> Result<
     };
     let project = Project {
         id: ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        name: project.expect("a name that is no violation was given"),
+        name: project.expect("a name is there, or a violation was returned"),
         created_at: now,
         updated_at: now,
     };

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// An address that is longer is no one's, and need not be counted in full.
+/// No account has a longer address, so it need not be counted in full.
 const MAX_TYPED: usize = 254;
 
 /// Why a person was not signed in.

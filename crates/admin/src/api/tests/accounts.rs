@@ -43,7 +43,7 @@ async fn a_session_opens_the_api_from_pages_of_ours_only() {
         .with(Method::PATCH, &path, None, &old, renamed())
         .await
         .expect(200);
-    // A forged cookie is no one's, and beside a key it does not count.
+    // A forged cookie belongs to no account, and beside a key it does not count.
     let forged = [
         ("cookie", "gatewright-session=forged"),
         ("sec-fetch-site", "same-origin"),

@@ -148,7 +148,7 @@ async fn a_template_is_filled_in_and_what_is_not_offered_is_refused() {
     let refused = place.ada.post(&path, &fields).await.expect(200);
     assert!(refused.has("Resource not found") && refused.has("No server was called."));
     assert_eq!(received(&place, "resources/read").len(), 1);
-    // What is no template is taken as a URI to be completed.
+    // Text that is not a template is taken as a URI to be completed.
     let odd = place
         .ada
         .get(&format!("{path}?template=x%3A%2F%2F%7B%22"))
