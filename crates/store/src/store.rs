@@ -101,43 +101,48 @@ impl Store {
     }
 
     /// A transaction that may write (`BEGIN IMMEDIATE` on the one writer connection of SQLite, which it keeps until it ends; `Busy` after five seconds).
-    pub async fn write(&self) -> Result<Tx, StoreError> {
-        self.write_for(Urgency::Person).await
+    #[must_use = "nothing happens before the future is awaited"]
+    pub fn write(&self) -> Steps<'_, Tx, StoreError> {
+        self.write_for(Urgency::Person)
     }
 
     /// The same with an urgency: background work, which retries automatically, waits in the queue of programs.
-    pub async fn write_for(&self, urgency: Urgency) -> Result<Tx, StoreError> {
-        match &self.engine {
-            Engine::Sqlite { sqlite, file } => {
-                file.check()?;
-                sqlite.write(urgency).await.map(Tx::of_session)
+    #[must_use = "nothing happens before the future is awaited"]
+    pub fn write_for(&self, urgency: Urgency) -> Steps<'_, Tx, StoreError> {
+        Box::pin(async move {
+            match &self.engine {
+                Engine::Sqlite { sqlite, file } => {
+                    file.check()?;
+                    sqlite.write(urgency).await.map(Tx::of_session)
+                }
+                Engine::Postgres { pool, link, .. } => {
+                    let _waiting = Waiting::begin(&self.waiting);
+                    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+                    let tx = link.bounded(pool.begin_with(begin)).await?;
+                    Ok(Tx::on_postgres(tx, link.clone()))
+                }
             }
-            Engine::Postgres { pool, link, .. } => {
-                let _waiting = Waiting::begin(&self.waiting);
-                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-                // Boxed because every caller would otherwise carry the room for it, on SQLite too.
-                let tx = Box::pin(link.bounded(pool.begin_with(begin))).await?;
-                Ok(Tx::on_postgres(tx, link.clone()))
-            }
-        }
+        })
     }
 
     /// A read-only transaction, a snapshot of one moment.
-    pub async fn read(&self) -> Result<Tx, StoreError> {
-        match &self.engine {
-            Engine::Sqlite { sqlite, file } => {
-                // No one else will ever see what is read from a deleted file.
-                file.check()?;
-                sqlite.read().await.map(Tx::of_session)
+    #[must_use = "nothing happens before the future is awaited"]
+    pub fn read(&self) -> Steps<'_, Tx, StoreError> {
+        Box::pin(async move {
+            match &self.engine {
+                Engine::Sqlite { sqlite, file } => {
+                    // No one else will ever see what is read from a deleted file.
+                    file.check()?;
+                    sqlite.read().await.map(Tx::of_session)
+                }
+                Engine::Postgres { pool, link, .. } => {
+                    let _waiting = Waiting::begin(&self.waiting);
+                    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                    let tx = link.bounded(pool.begin_with(begin)).await?;
+                    Ok(Tx::on_postgres(tx, link.clone()))
+                }
             }
-            Engine::Postgres { pool, link, .. } => {
-                let _waiting = Waiting::begin(&self.waiting);
-                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                // Boxed because every caller would otherwise carry the room for it, on SQLite too.
-                let tx = Box::pin(link.bounded(pool.begin_with(begin))).await?;
-                Ok(Tx::on_postgres(tx, link.clone()))
-            }
-        }
+        })
     }
 
     /// Runs a whole transaction that may write: committed if `body` returns `Ok`, undone if it returns `Err`.

@@ -118,14 +118,17 @@ impl Tx {
     }
 
     /// Commits the transaction.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
-        self.finish().await?;
-        match self.inner {
-            Inner::Session(session) => session.commit().await,
-            // The thread that runs it commits it, with others.
-            Inner::Whole(_) => Ok(()),
-            Inner::Postgres(tx, link) => link.bounded(tx.commit()).await,
-        }
+    #[must_use = "nothing is committed before the future is awaited"]
+    pub fn commit(mut self) -> Steps<'static, (), StoreError> {
+        Box::pin(async move {
+            self.finish().await?;
+            match self.inner {
+                Inner::Session(session) => session.commit().await,
+                // The thread that runs it commits it, with others.
+                Inner::Whole(_) => Ok(()),
+                Inner::Postgres(tx, link) => link.bounded(tx.commit()).await,
+            }
+        })
     }
 
     /// The last statements of a transaction that wrote something that requests must see.
@@ -157,41 +160,49 @@ impl Tx {
     }
 
     /// Runs a statement; returns how many rows it changed.
-    pub(crate) async fn execute(
-        &mut self,
-        sql: impl SqlSafeStr + Send,
-        values: &[Value],
-    ) -> Result<u64, StoreError> {
-        self.check_project(values)?;
+    ///
+    /// Boxed, like every future that goes to an engine: the compiler proves for each request handler that its whole future can
+    /// move between threads, and without a box it would look through the engines' futures each time. One allocation per
+    /// statement is little next to the statement.
+    pub(crate) fn execute<'t>(
+        &'t mut self,
+        sql: impl SqlSafeStr,
+        values: &'t [Value],
+    ) -> Steps<'t, u64, StoreError> {
         let sql = sql.into_sql_str();
-        Ok(match &mut self.inner {
-            Inner::Session(session) => session.execute(sql, values).await?,
-            Inner::Whole(connection) => sqlite::execute(connection, sql.as_str(), values)?,
-            Inner::Postgres(tx, link) => {
-                let query = bound(sql, values).execute(&mut **tx);
-                link.bounded(query).await?.rows_affected()
-            }
+        Box::pin(async move {
+            self.check_project(values)?;
+            Ok(match &mut self.inner {
+                Inner::Session(session) => session.execute(sql, values).await?,
+                Inner::Whole(connection) => sqlite::execute(connection, sql.as_str(), values)?,
+                Inner::Postgres(tx, link) => {
+                    let query = bound(sql, values).execute(&mut **tx);
+                    link.bounded(query).await?.rows_affected()
+                }
+            })
         })
     }
 
     /// Runs a statement that returns rows.
-    pub(crate) async fn fetch_all(
-        &mut self,
-        sql: impl SqlSafeStr + Send,
-        values: &[Value],
-    ) -> Result<Vec<Row>, StoreError> {
-        self.check_project(values)?;
+    pub(crate) fn fetch_all<'t>(
+        &'t mut self,
+        sql: impl SqlSafeStr,
+        values: &'t [Value],
+    ) -> Steps<'t, Vec<Row>, StoreError> {
         let sql = sql.into_sql_str();
-        Ok(match &mut self.inner {
-            Inner::Session(session) => session.fetch_all(sql, values).await?,
-            Inner::Whole(connection) => {
-                let rows = sqlite::fetch_all(connection, sql.as_str(), values)?;
-                rows.into_iter().map(Row::Sqlite).collect()
-            }
-            Inner::Postgres(tx, link) => {
-                let rows = link.bounded(bound(sql, values).fetch_all(&mut **tx)).await?;
-                rows.into_iter().map(Row::Postgres).collect()
-            }
+        Box::pin(async move {
+            self.check_project(values)?;
+            Ok(match &mut self.inner {
+                Inner::Session(session) => session.fetch_all(sql, values).await?,
+                Inner::Whole(connection) => {
+                    let rows = sqlite::fetch_all(connection, sql.as_str(), values)?;
+                    rows.into_iter().map(Row::Sqlite).collect()
+                }
+                Inner::Postgres(tx, link) => {
+                    let rows = link.bounded(bound(sql, values).fetch_all(&mut **tx)).await?;
+                    rows.into_iter().map(Row::Postgres).collect()
+                }
+            })
         })
     }
 
