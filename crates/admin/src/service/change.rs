@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use gatewright_domain::{
     Timestamp,
     audit::{AuditEvent, FieldChange},
@@ -63,41 +64,46 @@ impl<'a> Change<'a> {
     }
 
     /// The same for a change that may only be tried out: in a rehearsal nothing is written, whatever is called.
-    pub(super) async fn begin_as(
+    ///
+    /// This future and the last ones of a change are boxed: every handler that changes something contains them, and the compiler
+    /// would look through all their parts for each of these handlers, to prove that they can move between threads.
+    pub(super) fn begin_as(
         run: Run,
         app: &'a Admin,
         permit: MayChange<'a>,
-    ) -> Result<Self, ServiceError> {
-        let (authority, project) = (permit.authority(), permit.project());
-        app.pace.count(authority)?;
-        let caller = Payer::of_caller(authority.actor().kind);
-        let payers: Vec<Payer> = caller.into_iter().chain(project.map(Payer::Project)).collect();
-        let turn = tokio::time::timeout(PATIENCE, app.changes.take(&payers)).await;
-        let turn = turn.ok().flatten().ok_or(ServiceError::TooManyChanges {
-            after: Duration::from_secs(1),
-        })?;
-        let mut tx = app.store.write(permit).await?;
-        // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
-        // replica, and what a check has seen in here is still so when the change is written.
-        gatewright_store::revision::bump(&mut tx).await?;
-        if let Some(id) = project
-            && gatewright_store::project::find(&mut tx, id).await?.is_none()
-        {
-            return Err(ServiceError::not_found("project"));
-        }
-        let now = app.now();
-        if let Some(once) = authority.once() {
-            once.claim(&mut tx, now).await?;
-        }
-        Ok(Self {
-            app,
-            permit,
-            run,
-            _turn: turn,
-            tx,
-            now,
-            has_recorded: false,
-            refusal: None,
+    ) -> BoxFuture<'a, Result<Self, ServiceError>> {
+        Box::pin(async move {
+            let (authority, project) = (permit.authority(), permit.project());
+            app.pace.count(authority)?;
+            let caller = Payer::of_caller(authority.actor().kind);
+            let payers: Vec<Payer> = caller.into_iter().chain(project.map(Payer::Project)).collect();
+            let turn = tokio::time::timeout(PATIENCE, app.changes.take(&payers)).await;
+            let turn = turn.ok().flatten().ok_or(ServiceError::TooManyChanges {
+                after: Duration::from_secs(1),
+            })?;
+            let mut tx = app.store.write(permit).await?;
+            // The revision comes first: its row is locked until the commit, so that changes happen one at a time on every
+            // replica, and what a check has seen in here is still so when the change is written.
+            gatewright_store::revision::bump(&mut tx).await?;
+            if let Some(id) = project
+                && gatewright_store::project::find(&mut tx, id).await?.is_none()
+            {
+                return Err(ServiceError::not_found("project"));
+            }
+            let now = app.now();
+            if let Some(once) = authority.once() {
+                once.claim(&mut tx, now).await?;
+            }
+            Ok(Self {
+                app,
+                permit,
+                run,
+                _turn: turn,
+                tx,
+                now,
+                has_recorded: false,
+                refusal: None,
+            })
         })
     }
 
@@ -176,15 +182,21 @@ impl<'a> Change<'a> {
             Ok(done) if self.has_recorded => self.commit().await.map(|()| done),
             Ok(unchanged) => Ok(unchanged),
             Err(error) => {
-                let (app, refusal) = (self.app, self.refusal);
-                // The one writer of SQLite is still held by the change.
-                drop(self.tx);
-                if let Some((event, subject)) = refusal {
-                    audit_events::tally(app, &event, &subject).await;
-                }
+                self.give_up().await;
                 Err(error)
             }
         }
+    }
+
+    /// Undoes the change, and tells the audit trail what stood in the way.
+    fn give_up(self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            // The one writer of SQLite is still held by the change.
+            drop(self.tx);
+            if let Some((event, subject)) = self.refusal {
+                audit_events::tally(self.app, &event, &subject).await;
+            }
+        })
     }
 
     fn entry<'b>(&self, verb: &'b str, object: Object<'b>, changes: Vec<FieldChange>) -> Entry<'b> {
@@ -198,19 +210,20 @@ impl<'a> Change<'a> {
     }
 
     /// Makes it happen and lets requests see it. What happens once waits for its answer.
-    pub(super) async fn commit(self) -> Result<(), ServiceError> {
-        if self.run == Run::Rehearsal {
-            return Ok(());
-        }
-        if let Some(once) = self.permit.authority().once() {
-            once.hold(self.tx);
-            return Ok(());
-        }
-        self.tx.commit().await?;
-        self.app
-            .refresh_directory()
-            .await
-            .map_err(ServiceError::NotConfirmed)
+    #[must_use = "nothing is committed before the future is awaited"]
+    pub(super) fn commit(self) -> BoxFuture<'a, Result<(), ServiceError>> {
+        Box::pin(async move {
+            if self.run == Run::Rehearsal {
+                return Ok(());
+            }
+            if let Some(once) = self.permit.authority().once() {
+                once.hold(self.tx);
+                return Ok(());
+            }
+            self.tx.commit().await?;
+            let refreshed = self.app.refresh_directory().await;
+            refreshed.map_err(ServiceError::NotConfirmed)
+        })
     }
 }
 
