@@ -9,6 +9,7 @@ mod client_setup;
 mod dashboard;
 pub mod operator;
 mod router;
+mod routing;
 mod schema;
 mod service;
 #[cfg(any(test, feature = "testing"))]

@@ -42,14 +42,16 @@ use axum::{
     http::{HeaderValue, Method, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{any, get},
 };
 use bytes::Bytes;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use self::{attempts::Attempts, idempotency::Creations, problem::Problem};
-use crate::Admin;
+use crate::{
+    Admin,
+    routing::{any, get, routes},
+};
 
 /// Bodies are read at most this far: a gateway with thousands of allowed tools fits, a flood does not.
 const MAX_BODY: usize = 2 * 1024 * 1024;

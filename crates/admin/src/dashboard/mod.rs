@@ -51,7 +51,6 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use http::{HeaderMap, header};
 
@@ -62,6 +61,7 @@ use self::{
 use crate::{
     Admin,
     request::RequestContext,
+    routing::{form, get, post},
     same_origin::is_same_origin,
     service::{ServiceError, account_sessions::Begun},
     session_cookie as cookie,
@@ -78,21 +78,21 @@ pub(crate) fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
         .merge(users::routes())
         .merge(sign_ins::routes())
         .merge(audit::routes())
-        .route("/members", get(members::show).post(members::invite))
+        .route("/members", form(members::show, members::invite))
         .route("/members/{account}/role", post(members::change_role))
         .route("/members/{account}/remove", post(members::remove))
         .route(
             "/invitations/{invitation}/revoke",
             post(members::revoke_invitation),
         )
-        .route("/api-keys", get(api_keys::show).post(api_keys::create))
+        .route("/api-keys", form(api_keys::show, api_keys::create))
         .route("/api-keys/{key}/revoke", post(api_keys::revoke))
         .route("/api-keys/{key}/rotate", post(api_keys::rotate))
-        .route("/settings", get(settings::show).post(settings::rename))
+        .route("/settings", form(settings::show, settings::rename))
         .route("/settings/delete", post(settings::delete));
     Router::new()
         .route("/", get(projects::start))
-        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-in", form(sign_in::show, sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/account", get(account_page::show))
         .route("/account/name", post(account_page::rename))
@@ -105,18 +105,18 @@ pub(crate) fn routes(app: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/account/oidc", get(single_sign_on::begin))
         .route(
             single_sign_on::CALLBACK,
-            get(single_sign_on::callback).post(single_sign_on::posted),
+            form(single_sign_on::callback, single_sign_on::posted),
         )
-        .route("/account/setup/{token}", get(setup::show).post(setup::complete))
+        .route("/account/setup/{token}", form(setup::show, setup::complete))
         .route(
             "/account/reset/{token}",
-            get(reset_password::show).post(reset_password::complete),
+            form(reset_password::show, reset_password::complete),
         )
         .route(
             "/account/invitations/{token}",
-            get(invitation::show).post(invitation::accept),
+            form(invitation::show, invitation::accept),
         )
-        .route("/projects", get(projects::show).post(projects::create))
+        .route("/projects", form(projects::show, projects::create))
         .route("/projects/{project}/join", post(projects::join))
         .merge(instance::routes())
         .nest("/projects/{project}", in_project)

@@ -7,9 +7,9 @@ pub(super) mod words;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::Router;
 
-use crate::Admin;
+use crate::{Admin, routing::get};
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {

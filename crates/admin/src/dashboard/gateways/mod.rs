@@ -23,14 +23,12 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::Router;
 
 use crate::{
     Admin,
     dashboard::{deleting, switching},
+    routing::{form, get, post},
 };
 
 pub(super) use self::draft::Draft;
@@ -39,11 +37,11 @@ pub(super) use self::draft::Draft;
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/gateways", get(list::show))
-        .route("/gateways/new", get(create::show).post(create::create))
+        .route("/gateways/new", form(create::show, create::create))
         .route("/gateways/slug", get(editor::slug))
         .route("/gateways/tools", post(editor::tools))
         .route("/gateways/{gateway}", get(detail::show))
-        .route("/gateways/{gateway}/edit", get(edit::show).post(edit::save))
+        .route("/gateways/{gateway}/edit", form(edit::show, edit::save))
         .route(
             "/gateways/{gateway}/status",
             post(switching::change::<delete::Gateways>),
@@ -51,11 +49,14 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/gateways/{gateway}/connect", get(connect::show))
         .route(
             "/gateways/{gateway}/delete",
-            get(deleting::show::<delete::Gateways>).post(deleting::delete::<delete::Gateways>),
+            form(
+                deleting::show::<delete::Gateways>,
+                deleting::delete::<delete::Gateways>,
+            ),
         )
         .route(
             "/gateways/{gateway}/clients",
-            get(clients::show).post(clients::register),
+            form(clients::show, clients::register),
         )
         .route("/gateways/{gateway}/clients/block", post(clients::block))
         .route(

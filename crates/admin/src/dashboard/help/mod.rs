@@ -11,11 +11,10 @@ use axum::{
     Router,
     extract::{Path, State},
     response::Response,
-    routing::get,
 };
 
 use super::{error::PageError, page};
-use crate::Admin;
+use crate::{Admin, routing::get};
 
 /// A page of the guide.
 #[derive(Debug)]

@@ -9,15 +9,14 @@ mod keys;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::FromRequestParts,
-    routing::{get, post},
-};
+use axum::{Router, extract::FromRequestParts};
 use http::request::Parts;
 
 use super::{error::PageError, session::Visit};
-use crate::Admin;
+use crate::{
+    Admin,
+    routing::{form, get, post},
+};
 
 /// Rows on a page of a list.
 const ON_A_PAGE: u32 = 50;
@@ -42,7 +41,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
             post(account::offer_password),
         )
         .route("/instance/accounts/{account}/proven", post(account::prove))
-        .route("/instance/keys", get(keys::show).post(keys::create))
+        .route("/instance/keys", form(keys::show, keys::create))
         .route("/instance/keys/{key}/revoke", post(keys::revoke))
         .route("/instance/keys/{key}/rotate", post(keys::rotate))
         .route("/instance/audit", get(audit::show))

@@ -6,20 +6,20 @@ mod list;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::Router;
 
 use super::form::Posted;
-use crate::Admin;
+use crate::{
+    Admin,
+    routing::{form, get, post},
+};
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/secrets", get(list::show))
-        .route("/secrets/new", get(create::show).post(create::save))
-        .route("/secrets/{secret}", get(detail::show).post(detail::save))
+        .route("/secrets/new", form(create::show, create::save))
+        .route("/secrets/{secret}", form(detail::show, detail::save))
         .route("/secrets/{secret}/delete", post(detail::delete))
 }
 

@@ -12,23 +12,27 @@ mod tools;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::Router;
 
-use crate::{Admin, dashboard::deleting};
+use crate::{
+    Admin,
+    dashboard::deleting,
+    routing::{form, get, post},
+};
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/servers", get(list::show))
-        .route("/servers/new", get(create::show).post(create::save))
+        .route("/servers/new", form(create::show, create::save))
         .route("/servers/{server}", get(detail::show))
-        .route("/servers/{server}/edit", get(edit::show).post(edit::save))
+        .route("/servers/{server}/edit", form(edit::show, edit::save))
         .route("/servers/{server}/check", post(detail::check))
         .route(
             "/servers/{server}/delete",
-            get(deleting::show::<delete::Servers>).post(deleting::delete::<delete::Servers>),
+            form(
+                deleting::show::<delete::Servers>,
+                deleting::delete::<delete::Servers>,
+            ),
         )
 }

@@ -7,9 +7,9 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::Router;
 
-use crate::Admin;
+use crate::{Admin, routing::get};
 
 pub(super) use self::row::{AttemptRow, rows};
 

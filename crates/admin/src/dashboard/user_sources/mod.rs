@@ -15,27 +15,25 @@ mod test_sign_in;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::Router;
 
 use crate::{
     Admin,
     dashboard::{deleting, switching},
+    routing::{form, get, post},
 };
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/user-sources", get(list::show))
-        .route("/user-sources/new", get(create::show).post(create::create))
+        .route("/user-sources/new", form(create::show, create::create))
         .route("/user-sources/check", post(check::check))
         .route("/user-sources/{source}", get(detail::show))
-        .route("/user-sources/{source}/edit", get(edit::show).post(edit::save))
+        .route("/user-sources/{source}/edit", form(edit::show, edit::save))
         .route(
             "/user-sources/{source}/secret",
-            get(rotate::show).post(rotate::rotate),
+            form(rotate::show, rotate::rotate),
         )
         .route(
             "/user-sources/{source}/status",
@@ -43,7 +41,10 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         )
         .route(
             "/user-sources/{source}/delete",
-            get(deleting::show::<delete::Sources>).post(deleting::delete::<delete::Sources>),
+            form(
+                deleting::show::<delete::Sources>,
+                deleting::delete::<delete::Sources>,
+            ),
         )
         .route(
             "/user-sources/{source}/test-connection",

@@ -6,12 +6,12 @@ mod list;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
+use axum::Router;
+
+use crate::{
+    Admin,
     routing::{get, post},
 };
-
-use crate::Admin;
 
 /// Routes inside a project.
 pub(super) fn routes() -> Router<Arc<Admin>> {

@@ -15,27 +15,32 @@ mod schema;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::Router;
 use gatewright_domain::Invalid;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use self::people::People;
-use crate::{Admin, dashboard::error::PageError, service::ServiceError};
+use crate::{
+    Admin,
+    dashboard::error::PageError,
+    routing::{form, get},
+    service::ServiceError,
+};
 
 /// Routes inside a project. A tool may have any name, so prompts and resources are beside it.
 pub(super) fn routes() -> Router<Arc<Admin>> {
     Router::new()
         .route("/gateways/{gateway}/try", get(list::tools))
-        .route("/gateways/{gateway}/try/{tool}", get(call::show).post(call::call))
+        .route("/gateways/{gateway}/try/{tool}", form(call::show, call::call))
         .route("/gateways/{gateway}/try-prompts", get(list::prompts))
         .route(
             "/gateways/{gateway}/try-prompts/{prompt}",
-            get(prompt::show).post(prompt::ask),
+            form(prompt::show, prompt::ask),
         )
         .route("/gateways/{gateway}/try-resources", get(list::resources))
         .route(
             "/gateways/{gateway}/try-resources/read",
-            get(resource::show).post(resource::read),
+            form(resource::show, resource::read),
         )
 }
 
