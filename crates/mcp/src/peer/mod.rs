@@ -33,6 +33,7 @@ pub(crate) mod net;
 pub(crate) mod outgoing;
 pub(crate) mod peers;
 pub(crate) mod places;
+mod probing;
 mod progress;
 mod questions;
 mod replies;
