@@ -7,7 +7,7 @@ use gatewright_domain::{
     gateway::{GatewayStatus, Mode, PrefixMode},
     member::Role,
     registration::AuthenticationChoice,
-    server::IdentityForwarding,
+    server::{IdentityForwarding, ProtocolChoice},
     sign_in_attempt::{Outcome, Step},
     user::UserStatus,
     user_source::Callback,
@@ -267,6 +267,16 @@ pub(crate) fn secret_fate_or_null() -> Object {
 /// The same in a merge patch, where `null` resets it.
 pub(crate) fn identity_or_null() -> Object {
     one_of_or_null(IdentityForwarding::words())
+}
+
+/// Which revisions of MCP are tried with a server.
+pub(crate) fn protocol() -> Object {
+    one_of(ProtocolChoice::words())
+}
+
+/// The same in a merge patch, where `null` resets it.
+pub(crate) fn protocol_or_null() -> Object {
+    one_of_or_null(ProtocolChoice::words())
 }
 
 /// `active` or `inactive` where it may be left open.

@@ -78,7 +78,7 @@ mod tests {
         clock::FixedClock,
         entropy::SeededEntropy,
         id::{ProjectId, ServerId},
-        server::{CustomHeader, IdentityForwarding},
+        server::{CustomHeader, IdentityForwarding, ProtocolChoice},
     };
 
     use super::*;
@@ -99,6 +99,7 @@ mod tests {
                 value: value.to_owned(),
             }],
             identity: IdentityForwarding::None,
+            protocol: ProtocolChoice::Automatic,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
         }

@@ -1,5 +1,7 @@
 //! Upstream MCP servers.
 
+mod protocol;
+
 use serde::{Deserialize, Serialize};
 
 use url::Url;
@@ -14,6 +16,7 @@ use crate::{
 };
 
 pub use crate::header_template::CustomHeader;
+pub use protocol::ProtocolChoice;
 
 /// The default time limit of a request: tools that search or compile need time.
 pub const DEFAULT_TIMEOUT_MS: u32 = 60_000;
@@ -48,6 +51,8 @@ pub struct Server {
     pub headers: Vec<CustomHeader>,
     /// What it learns about the user.
     pub identity: IdentityForwarding,
+    /// Which revisions of MCP are tried with it.
+    pub protocol: ProtocolChoice,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -85,6 +90,8 @@ pub struct ServerFields {
     pub headers: Vec<CustomHeader>,
     /// What it learns about the user.
     pub identity: IdentityForwarding,
+    /// Which revisions of MCP are tried with it.
+    pub protocol: ProtocolChoice,
 }
 
 impl ServerFields {
@@ -262,6 +269,7 @@ mod tests {
             retries: DEFAULT_RETRIES,
             headers: Vec::new(),
             identity: IdentityForwarding::None,
+            protocol: ProtocolChoice::Automatic,
         }
     }
 
@@ -314,6 +322,7 @@ mod tests {
                 value: "x".to_owned(),
             }],
             identity: IdentityForwarding::Assertion,
+            protocol: ProtocolChoice::Automatic,
         }
         .check()
         .unwrap_err();
@@ -379,6 +388,7 @@ mod tests {
             retries: fields.retries,
             headers: fields.headers,
             identity: fields.identity,
+            protocol: fields.protocol,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
         };

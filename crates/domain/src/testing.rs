@@ -8,7 +8,7 @@ use crate::{
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     project::Project,
     registration::{ClientAuthentication, ClientSecretSlots},
-    server::{IdentityForwarding, Server},
+    server::{IdentityForwarding, ProtocolChoice, Server},
     stored_secret::SealedText,
     user_source::{Callback, UserSource, UserSourceStatus},
 };
@@ -67,6 +67,7 @@ pub fn server(project_id: ProjectId, at: Timestamp, slug: &str, url: &str) -> Se
         retries: 0,
         headers: Vec::new(),
         identity: IdentityForwarding::None,
+        protocol: ProtocolChoice::Automatic,
         created_at: at,
         updated_at: at,
     }

@@ -62,8 +62,8 @@ pub async fn list_all_shared(tx: &mut Tx, limit: u32) -> Result<Vec<String>, Sto
 /// Updates the origins of all servers, after an upgrade or after a replica of an older version wrote. Also
 /// deletes origins without a server.
 pub(crate) async fn fill_in(tx: &mut Tx) -> Result<(), StoreError> {
-    let sql = "SELECT id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, created_at, \
-               updated_at, assertion_origin FROM servers WHERE identity = $1 OR assertion_origin IS NOT NULL ORDER BY id";
+    let sql = "SELECT id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, protocol, \
+               created_at, updated_at, assertion_origin FROM servers WHERE identity = $1 OR assertion_origin IS NOT NULL ORDER BY id";
     let word = to_word(&gatewright_domain::server::IdentityForwarding::Assertion);
     for row in tx.fetch_all(sql, values![word]).await? {
         let server: Server = crate::server::read(&row)?;

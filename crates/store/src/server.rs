@@ -17,8 +17,8 @@ use crate::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, created_at, \
-             updated_at FROM servers ",
+            "SELECT id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, protocol, \
+             created_at, updated_at FROM servers ",
             $rest
         )
     };
@@ -28,8 +28,8 @@ macro_rules! select {
 pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
     check_names(tx, server).await?;
     let sql = "INSERT INTO servers (id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, \
-               created_at, updated_at, assertion_origin) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING";
+               protocol, created_at, updated_at, assertion_origin) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
     let values = values![
         server.id,
         server.project_id,
@@ -41,6 +41,7 @@ pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
         i64::from(server.retries),
         to_json(&server.headers),
         to_word(&server.identity),
+        to_word(&server.protocol),
         server.created_at,
         server.updated_at,
         server.assertion_origin(),
@@ -153,8 +154,8 @@ pub(crate) async fn list_all(tx: &mut Tx) -> Result<Vec<Server>, StoreError> {
 pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<bool, StoreError> {
     check_names(tx, server).await?;
     let sql = "UPDATE servers SET slug = $1, prefix = $2, name = $3, url = $4, timeout_ms = $5, retries = $6, \
-               headers = $7, identity = $8, updated_at = $9, assertion_origin = $10 \
-               WHERE project_id = $11 AND id = $12 AND updated_at = $13";
+               headers = $7, identity = $8, protocol = $9, updated_at = $10, assertion_origin = $11 \
+               WHERE project_id = $12 AND id = $13 AND updated_at = $14";
     let values = values![
         server.slug.to_lowercase(),
         &server.prefix,
@@ -164,6 +165,7 @@ pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<boo
         i64::from(server.retries),
         to_json(&server.headers),
         to_word(&server.identity),
+        to_word(&server.protocol),
         server.updated_at,
         server.assertion_origin(),
         server.project_id,
@@ -253,6 +255,7 @@ pub(crate) fn read(row: &Row) -> Result<Server, StoreError> {
         retries: row.small("retries")?,
         headers: row.json("headers")?,
         identity: row.word("identity")?,
+        protocol: row.word("protocol")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })

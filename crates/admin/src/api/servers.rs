@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use gatewright_domain::{
     Timestamp,
     id::{ProjectId, ServerId},
-    server::{CustomHeader, IdentityForwarding, Server},
+    server::{CustomHeader, IdentityForwarding, ProtocolChoice, Server},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -49,6 +49,8 @@ pub(crate) struct ServerResource {
     headers: Vec<CustomHeader>,
     #[schema(schema_with = schema::identity)]
     identity: IdentityForwarding,
+    #[schema(schema_with = schema::protocol)]
+    protocol: ProtocolChoice,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -98,6 +100,7 @@ impl Resource for ServerResource {
             retries: server.retries,
             headers: server.headers,
             identity: server.identity,
+            protocol: server.protocol,
             created_at: server.created_at,
             updated_at: server.updated_at,
         }

@@ -9,7 +9,10 @@ mod usage;
 use gatewright_domain::{
     Invalid,
     id::{ProjectId, ServerId},
-    server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server, ServerFields},
+    server::{
+        CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, ProtocolChoice, Server,
+        ServerFields,
+    },
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
@@ -74,6 +77,11 @@ pub struct NewServer {
     #[schema(schema_with = schema::identity)]
     #[serde(default)]
     pub identity: IdentityForwarding,
+    /// Which revisions of MCP are tried: `automatic` (default), or `sessions_only` for a server that behaves badly when it is
+    /// asked for 2026-07-28. It is then asked with `initialize` only.
+    #[schema(schema_with = schema::protocol)]
+    #[serde(default)]
+    pub protocol: ProtocolChoice,
 }
 
 /// A change of a server. What is left out stays; `null` resets to the default.
@@ -113,6 +121,10 @@ pub struct ServerPatch {
     #[schema(schema_with = schema::identity_or_null)]
     #[serde(default)]
     pub identity: Patch<IdentityForwarding>,
+    /// Which revisions of MCP are tried.
+    #[schema(schema_with = schema::protocol_or_null)]
+    #[serde(default)]
+    pub protocol: Patch<ProtocolChoice>,
 }
 
 /// A server that was saved.
@@ -184,6 +196,7 @@ pub(super) async fn try_new(
         retries: new.retries.unwrap_or(DEFAULT_RETRIES),
         headers: new.headers,
         identity: new.identity,
+        protocol: new.protocol,
     };
     let (fields, url) = check(app, fields)?;
     let now = app.now();
@@ -198,6 +211,7 @@ pub(super) async fn try_new(
         retries: fields.retries,
         headers: fields.headers,
         identity: fields.identity,
+        protocol: fields.protocol,
         created_at: now,
         updated_at: now,
     };
@@ -370,6 +384,7 @@ fn patched(app: &Admin, current: &Server, patch: ServerPatch) -> Result<(Server,
         retries: patch.retries.over_or(&current.retries, DEFAULT_RETRIES),
         headers: patch.headers.over(&current.headers),
         identity: patch.identity.over(&current.identity),
+        protocol: patch.protocol.over(&current.protocol),
     };
     let (fields, url) = check(app, fields)?;
     let next = Server {
@@ -381,6 +396,7 @@ fn patched(app: &Admin, current: &Server, patch: ServerPatch) -> Result<(Server,
         retries: fields.retries,
         headers: fields.headers,
         identity: fields.identity,
+        protocol: fields.protocol,
         ..current.clone()
     };
     Ok((next, url))

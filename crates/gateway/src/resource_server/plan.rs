@@ -75,6 +75,7 @@ pub(super) fn upstream_config(entry: &ServerEntry) -> UpstreamConfig {
         retries: server.retries,
         headers: entry.headers.clone(),
         identity: server.identity,
+        protocol: server.protocol,
         problem,
     }
 }

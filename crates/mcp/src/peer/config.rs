@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatewright_domain::{
     id::{ProjectId, ServerId},
-    server::IdentityForwarding,
+    server::{IdentityForwarding, ProtocolChoice},
 };
 use http::{HeaderName, HeaderValue, Uri};
 
@@ -31,6 +31,8 @@ pub struct UpstreamConfig {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What it is told about the user.
     pub identity: IdentityForwarding,
+    /// Which revisions of MCP are tried with it.
+    pub protocol: ProtocolChoice,
     /// Why it is not called at all, where its headers cannot be filled in.
     pub problem: Option<String>,
 }

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use gatewright_domain::server::ProtocolChoice;
 use http::StatusCode;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     handshake::{NoSession, newest_legacy},
     http_sse::speaks_http_sse,
     net::Net,
+    session::UpstreamSession,
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -100,6 +102,14 @@ impl<T: Transport> Net<T> {
     ) -> Result<Era, Unavailable> {
         // It may have been updated.
         upstream.set_over_http_sse(false);
+        if upstream.config.protocol == ProtocolChoice::SessionsOnly {
+            let begun = self.begin(upstream, caller, None, None).await;
+            return match self.era_of_beginning(upstream, caller, begun).await {
+                Ok(Era::Modern) => Err(upstream.no_session("it supports only 2026-07-28")),
+                Err(Unavailable::NotMcp { what, .. }) => Err(upstream.no_session(what)),
+                other => other,
+            };
+        }
         let mut discovering = std::pin::pin!(self.discover(upstream, caller));
         let begun = match tokio::time::timeout(silence, discovering.as_mut()).await {
             Ok(Ok(Discovered::Modern)) => return Ok(Era::Modern),
@@ -135,7 +145,16 @@ impl<T: Transport> Net<T> {
                 begun
             }
         };
-        // `initialize` is the proof of the other era, and its session will be needed anyway.
+        self.era_of_beginning(upstream, caller, begun).await
+    }
+
+    /// The era that the answer to `initialize` shows. A session is the proof of the older one, and will be needed anyway.
+    async fn era_of_beginning(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        caller: Caller<'_>,
+        begun: Result<Arc<UpstreamSession>, NoSession>,
+    ) -> Result<Era, Unavailable> {
         match begun {
             Ok(_) => Ok(Era::Legacy),
             Err(NoSession::Modern) => Ok(Era::Modern),

@@ -71,6 +71,13 @@ pub enum Unavailable {
         /// Its slug.
         server: String,
     },
+    /// It began no session, and nothing else is tried with it.
+    NoSession {
+        /// Its slug.
+        server: String,
+        /// What came instead, in our words.
+        what: String,
+    },
     /// What it answered is not MCP.
     NotMcp {
         /// Its slug.
@@ -89,7 +96,7 @@ impl Unavailable {
     /// One word for metrics.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Misconfigured { .. } => "configuration",
+            Self::Misconfigured { .. } | Self::NoSession { .. } => "configuration",
             Self::ConnectFirst { .. } => "account",
             Self::Unreachable { .. } => "connect",
             Self::Lost { .. } => "lost",
@@ -111,6 +118,7 @@ impl Unavailable {
             | Self::Refused { .. }
             | Self::Redirected { .. }
             | Self::OtherVersion { .. }
+            | Self::NoSession { .. }
             | Self::SessionEnded { status: 404, .. } => self.to_string(),
             Self::Lost { .. }
             | Self::Timeout { .. }
@@ -133,6 +141,9 @@ impl Unavailable {
             }
             Self::SessionEnded { .. } => "Try again: a new session begins with the next request.",
             Self::OtherVersion { .. } => "Try again: the next request finds out which version it speaks now.",
+            Self::NoSession { .. } => {
+                "Ask the administrator of this gateway to set it to *Automatic*, or to check its URL."
+            }
             Self::NotMcp { .. } => "Tell the administrator of this gateway.",
         }
     }
@@ -185,6 +196,10 @@ impl fmt::Display for Happened<'_> {
             Unavailable::OtherVersion { server } => write!(
                 f,
                 "The server `{server}` refused the version of MCP it spoke before."
+            ),
+            Unavailable::NoSession { server, what } => write!(
+                f,
+                "The server `{server}` is set to *Sessions only*, and it did not begin a session ({what})."
             ),
             Unavailable::NotMcp { server, what } => write!(
                 f,

@@ -399,6 +399,14 @@ impl Upstream {
         }
     }
 
+    /// It is set to sessions only, and began none.
+    pub(super) fn no_session(&self, what: impl Into<String>) -> Unavailable {
+        Unavailable::NoSession {
+            server: self.config.slug.clone(),
+            what: what.into(),
+        }
+    }
+
     pub(crate) fn not_mcp(&self, what: impl Into<String>) -> Unavailable {
         Unavailable::NotMcp {
             server: self.config.slug.clone(),

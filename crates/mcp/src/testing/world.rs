@@ -10,7 +10,7 @@ use gatewright_domain::{
     id::{ApiKeyId, GatewayId, ProjectId, ServerId},
     principal::{Principal, Proof},
     sealed::{Keyring, MasterKey},
-    server::IdentityForwarding,
+    server::{IdentityForwarding, ProtocolChoice},
 };
 use http::{HeaderMap, HeaderValue, Response};
 use tokio_util::sync::CancellationToken;
@@ -152,6 +152,7 @@ impl World {
                 HeaderValue::from_static("hush"),
             )],
             identity,
+            protocol: ProtocolChoice::Automatic,
             problem: None,
         }
     }

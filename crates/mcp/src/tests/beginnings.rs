@@ -5,17 +5,17 @@ use std::{
     time::Duration,
 };
 
-use gatewright_domain::server::IdentityForwarding;
+use gatewright_domain::server::{IdentityForwarding, ProtocolChoice};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
     federation::plan::Plan,
-    peer::transport::TransportError,
+    peer::{config::UpstreamConfig, transport::TransportError},
     testing::net::{
         FakeBody, FakeServer, Pieces, Received, User, World, answer, echo, event, json_answer, legacy_server,
-        meta, modern_headers, modern_reply, read, tool,
+        meta, modern_headers, modern_reply, modern_server, read, tool,
     },
     wire::version::{Era, ProtocolVersion},
 };
@@ -82,6 +82,32 @@ async fn a_server_that_is_silent_at_discovery_is_asked_in_the_older_era() {
     let began = Instant::now();
     assert_eq!(used(&server).await, Some(Era::Legacy));
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_set_to_sessions_only_is_never_asked_for_the_newer_era() {
+    let server = odd(|received| {
+        assert_ne!(received.method(), "server/discover");
+        None
+    });
+    let world = World::new(&[("one", &server)]);
+    let sessions_only = |config: &mut UpstreamConfig| config.protocol = ProtocolChoice::SessionsOnly;
+    let plan = world.plan_with(IdentityForwarding::None, &[], sessions_only);
+    let listed = list(&world, &plan).await;
+    assert_eq!(listed["result"]["tools"][0]["name"], "t", "{listed}");
+    assert_eq!(plan.servers[0].server.upstream.era(), Some(Era::Legacy));
+    assert!(server.received("server/discover").is_empty());
+
+    // One without sessions cannot be used, and the message says which setting is in the way.
+    let newer = modern_server(vec![tool("t")], 60_000, "public");
+    let world = World::new(&[("one", &newer)]);
+    let plan = world.plan_with(IdentityForwarding::None, &[], sessions_only);
+    for _ in 0..2 {
+        let listed = list(&world, &plan).await.to_string();
+        assert!(listed.contains("*Sessions only*"), "{listed}");
+        world.clock.advance(Duration::from_mins(5));
+    }
+    assert!(newer.received("server/discover").is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatewright_domain::{
     api_key::{KeyRole, KeyScope},
     id::ProjectId,
+    server::ProtocolChoice,
 };
 use gatewright_store::{
     PageRequest, api_key, directory, gateway, project, revision, secret,
@@ -248,6 +249,7 @@ async fn an_edit_of_an_outdated_version_is_not_written(world: World) {
     world.clock.advance(Duration::from_secs(1));
     let mut mine = server.clone();
     mine.name = String::from("Mine");
+    mine.protocol = ProtocolChoice::Automatic;
     mine.updated_at = world.now();
     assert!(commit!(world, tx => server::update(tx, &mine, server.updated_at)));
     let mut theirs = server.clone();

@@ -11,7 +11,7 @@ use gatewright_domain::{
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
     project::Project,
     registration::{ClientAuthentication, ClientSecretSlots},
-    server::{CustomHeader, IdentityForwarding, Server},
+    server::{CustomHeader, IdentityForwarding, ProtocolChoice, Server},
     stored_secret::{SealedText, StoredSecret},
     token_hash::TokenHash,
     user::{User, UserKey, UserStatus},
@@ -84,6 +84,7 @@ impl World {
                 value: "${secret:KEY}".to_owned(),
             }],
             identity: IdentityForwarding::Assertion,
+            protocol: ProtocolChoice::SessionsOnly,
             created_at: self.now(),
             updated_at: self.now(),
         }

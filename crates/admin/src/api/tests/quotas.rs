@@ -3,7 +3,7 @@
 use gatewright_domain::{
     entropy::SystemEntropy,
     id::ServerId,
-    server::{IdentityForwarding, Server},
+    server::{IdentityForwarding, ProtocolChoice, Server},
 };
 use serde_json::{Value, json};
 
@@ -189,6 +189,7 @@ async fn what_exists_works_on_when_a_quota_is_lowered() {
         retries: 0,
         headers: Vec::new(),
         identity: IdentityForwarding::None,
+        protocol: ProtocolChoice::Automatic,
         created_at: bench.now(),
         updated_at: bench.now(),
     };

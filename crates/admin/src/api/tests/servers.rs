@@ -152,3 +152,48 @@ async fn a_short_prefix_is_unique_in_the_project_and_goes_with_null() {
         "{changes}"
     );
 }
+
+#[tokio::test]
+async fn a_server_can_be_asked_for_versions_with_sessions_only() {
+    let bench = Bench::new().await;
+    let acme = bench.tenant("Acme").await;
+    let server = TestServer::with(json!([{"name": "a", "inputSchema": {}}])).await;
+    let new = |slug: &str, protocol: &str| json!({"slug": slug, "url": server.url, "protocol": protocol});
+    let servers = acme.path("servers");
+    let made = bench
+        .post(&acme.admin, &servers, json!({"slug": "one", "url": server.url}))
+        .await
+        .expect(201);
+    assert_eq!(made.text("protocol"), "automatic");
+    assert_eq!(made.body["warnings"], json!([]));
+    let path = acme.path(&format!("servers/{}", made.text("id")));
+    // It is asked again, and this one has no sessions.
+    let changed = bench
+        .patch(&acme.admin, &path, json!({"protocol": "sessions_only"}))
+        .await
+        .expect(200);
+    assert_eq!(changed.text("protocol"), "sessions_only");
+    assert_eq!(
+        changed.body["warnings"][0]["pointer"], "/protocol",
+        "{}",
+        changed.body
+    );
+    let events = bench
+        .get(&acme.viewer, &acme.path("audit-events"))
+        .await
+        .expect(200);
+    let changes = events.body["items"].to_string();
+    assert!(
+        changes.contains(r#"{"after":"sessions_only","before":"automatic","field":"protocol"}"#),
+        "{changes}"
+    );
+    let reset = bench
+        .patch(&acme.admin, &path, json!({"protocol": null}))
+        .await
+        .expect(200);
+    assert_eq!(reset.text("protocol"), "automatic");
+    bench
+        .post(&acme.admin, &servers, new("two", "sessions"))
+        .await
+        .expect(422);
+}

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State as Shared, response::Response};
-use gatewright_domain::{id::ServerId, server::CustomHeader};
+use gatewright_domain::{
+    id::ServerId,
+    server::{CustomHeader, ProtocolChoice},
+};
 use gatewright_store::server::UsingGateway;
 
 use super::{
@@ -66,6 +69,8 @@ struct DetailPage {
     timeout: String,
     retries: &'static str,
     told: &'static str,
+    /// Which revisions of MCP are tried, where that was chosen.
+    protocol: Option<&'static str>,
     headers: Vec<HeaderLine>,
     created: Moment,
     updated: Moment,
@@ -119,6 +124,7 @@ pub(super) async fn show(
             .get(usize::from(server.retries))
             .map_or("", |(_, word)| word),
         told: server.identity.label(),
+        protocol: (server.protocol != ProtocolChoice::default()).then(|| server.protocol.label()),
         headers: server.headers.iter().map(line).collect(),
         created: Moment::new(server.created_at, now),
         updated: Moment::new(server.updated_at, now),

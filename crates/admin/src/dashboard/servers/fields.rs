@@ -2,7 +2,7 @@
 
 use gatewright_domain::{
     header_template,
-    server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, Server},
+    server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, ProtocolChoice, Server},
     stored_secret::{StoredSecret, origin_of},
     words::Worded,
 };
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Fields that show what was typed.
-const SHOWN: [&str; 10] = [
+const SHOWN: [&str; 11] = [
     "slug",
     "prefix",
     "name",
@@ -31,6 +31,7 @@ const SHOWN: [&str; 10] = [
     "timeout",
     "retries",
     "identity",
+    "protocol",
     "header_name",
     "header_value",
     "header_secret",
@@ -81,6 +82,7 @@ pub(super) async fn fresh(app: &Admin, place: &InProject) -> Result<Fields, Page
         ("timeout", &seconds(DEFAULT_TIMEOUT_MS)),
         ("retries", &DEFAULT_RETRIES.to_string()),
         ("identity", IdentityForwarding::default().as_str()),
+        ("protocol", ProtocolChoice::default().as_str()),
     ]);
     with(app, place, form, Vec::new()).await
 }
@@ -95,6 +97,7 @@ pub(super) async fn of_server(app: &Admin, place: &InProject, server: &Server) -
         ("timeout", &seconds(server.timeout_ms)),
         ("retries", &server.retries.to_string()),
         ("identity", server.identity.as_str()),
+        ("protocol", server.protocol.as_str()),
     ]);
     let rows = server
         .headers
@@ -195,6 +198,7 @@ pub(super) fn new_server(posted: &Posted) -> NewServer {
         retries: Some(retries(posted)),
         headers: headers(posted),
         identity: identity(posted),
+        protocol: ProtocolChoice::of_word(posted.text("protocol")).unwrap_or_default(),
     }
 }
 
@@ -210,6 +214,7 @@ pub(super) fn patch(posted: &Posted) -> ServerPatch {
         retries: new.retries.map_or(Patch::Keep, Patch::Set),
         headers: Patch::Set(new.headers),
         identity: Patch::Set(new.identity),
+        protocol: Patch::Set(new.protocol),
     }
 }
 

@@ -413,3 +413,27 @@ async fn only_who_runs_the_instance_reads_which_project_holds_an_origin() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_versions_of_mcp_are_chosen_under_advanced_and_shown_where_they_were() {
+    let (_bench, mut ada, project) = Bench::with_ada().await;
+    let server = shelf().await;
+    let new = format!("{project}/servers/new");
+    let page = ada.get(&new).await.expect(200);
+    assert!(
+        page.has("<details class=\"more\"><summary>Advanced: versions of MCP"),
+        "it is folded"
+    );
+    let path = add(&mut ada, &project, "shelf", &server.url).await;
+    let words = "Versions of MCP that are tried</dt><dd>Sessions only";
+    assert!(!ada.get(&path).await.expect(200).has(words));
+    let edit = format!("{path}/edit");
+    let page = ada.get(&edit).await.expect(200);
+    let version = page.between("name=\"version\" value=\"", "\"");
+    let mut fields = typed("shelf", &server.url);
+    fields.extend([("protocol", "sessions_only"), ("version", version.as_str())]);
+    ada.post(&edit, &fields).await.expect(303);
+    assert!(ada.get(&path).await.expect(200).has(words));
+    let page = ada.get(&edit).await.expect(200);
+    assert!(page.has("more\" open><summary>Advanced: versions of MCP"));
+}

@@ -91,6 +91,13 @@ pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, w
             "The server refused the version of MCP it spoke a moment ago.".to_owned(),
             "Check again. If it lasts, look at what the server logs.",
         ),
+        Unavailable::NoSession { what, .. } => told(
+            "/protocol",
+            format!(
+                "Only versions of MCP with sessions are tried, and the server did not begin a session ({what})."
+            ),
+            "Set the versions of MCP to *Automatic*, or check the URL.",
+        ),
         Unavailable::NotMcp { what, .. } => told(
             "/url",
             format!("Something answers at this URL, but it is not MCP ({what})."),

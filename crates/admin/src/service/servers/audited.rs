@@ -21,6 +21,7 @@ pub(super) fn audited(server: &Server) -> Fields {
         field("timeout_ms", server.timeout_ms),
         field("retries", server.retries),
         field("identity", server.identity),
+        field("protocol", server.protocol),
     ];
     for header in &server.headers {
         fields.push(field(&format!("headers.{}", header.name), shown(header)));

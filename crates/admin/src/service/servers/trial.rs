@@ -20,7 +20,10 @@ pub(super) struct Trial(ServerEntry);
 
 /// Whether the server would be reached otherwise, so that what is known of it says nothing any more.
 pub(super) fn is_needed(before: &Server, after: &Server) -> bool {
-    before.url != after.url || before.headers != after.headers || before.identity != after.identity
+    before.url != after.url
+        || before.headers != after.headers
+        || before.identity != after.identity
+        || before.protocol != after.protocol
 }
 
 /// Fills in the headers, as they would be sent.
