@@ -29,6 +29,8 @@ use crate::wire::{
 /// A server that says nothing to `server/discover` for so long is asked to `initialize` too, and whatever it answers
 /// first counts: servers of the older era were seen to leave unknown methods without an answer.
 const SILENCE: Duration = Duration::from_secs(3);
+/// One that was silent is asked for both at the same time for so long, so that only the first request waits.
+const SILENT_FOR: Duration = Duration::from_hours(1);
 /// What a stateless server declares that it can do is believed this long.
 const DECLARED_FOR: Duration = Duration::from_mins(5);
 /// What `server/discover` showed.
@@ -71,7 +73,11 @@ impl<T: Transport> Net<T> {
         if let Some(why) = upstream.failed_since(failures) {
             return Err(why);
         }
-        let silence = SILENCE.min(upstream.config.timeout / 3);
+        let silence = if upstream.was_silent(self.now()) {
+            Duration::ZERO
+        } else {
+            silence_of(upstream)
+        };
         let probing = self.probe(upstream, caller, silence);
         let outcome = tokio::time::timeout(upstream.config.timeout + silence, probing)
             .await
@@ -125,6 +131,7 @@ impl<T: Transport> Net<T> {
             // An old server may fail at what it does not know, and close the connection.
             Ok(Err(_)) => self.begin(upstream, caller, None, None).await,
             Err(_) => {
+                upstream.note_silence(self.now().plus(SILENT_FOR));
                 let mut beginning = std::pin::pin!(self.begin(upstream, caller, None, None));
                 let mut silent = true;
                 let begun = loop {
@@ -189,20 +196,26 @@ impl<T: Transport> Net<T> {
         if self.era_of(upstream, caller).await? == Era::Legacy {
             return Ok(self.session(upstream, caller).await?.capabilities);
         }
-        if self.now().since(upstream.declared_at()) >= DECLARED_FOR
-            && let Ok(Discovered::Legacy(_)) = self.discover(upstream, caller).await
-        {
-            // The next request finds out what it is now.
-            upstream.forget_era(Era::Modern);
+        if self.now().since(upstream.declared_at()) >= DECLARED_FOR {
+            // Whoever comes in the meantime, and whoever comes after one that does not answer, goes by what it declared before.
+            upstream.note_asked(self.now());
+            let discovering = self.discover(upstream, caller);
+            if let Ok(Ok(Discovered::Legacy(_))) =
+                tokio::time::timeout(silence_of(upstream), discovering).await
+            {
+                // The next request finds out what it is now.
+                upstream.forget_era(Era::Modern);
+            }
         }
         // One that was found out to be stateless in another way than by its answer has declared nothing.
         Ok(upstream.declared().unwrap_or(Capabilities::EVERYTHING))
     }
 
-    /// Whether `server/discover` is answered as a server of the stateless era answers it.
+    /// Whether `server/discover` is answered as a server of the stateless era answers it. Where it is not, that says nothing of
+    /// a server that may be of the older one.
     async fn discover(&self, upstream: &Upstream, caller: Caller<'_>) -> Result<Discovered, Unavailable> {
         let request = modern_request(upstream, caller, "server/discover", "").await?;
-        let answer = self.ask_once(upstream, request, SMALL_ANSWER, None).await?;
+        let answer = self.ask_quietly(upstream, request, SMALL_ANSWER, None).await?;
         if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || answer.status.is_redirection()
         {
@@ -240,4 +253,9 @@ impl<T: Transport> Net<T> {
             Discovered::Legacy(newest_legacy(&versions))
         })
     }
+}
+
+/// How long a server may say nothing to `server/discover`.
+fn silence_of(upstream: &Upstream) -> Duration {
+    SILENCE.min(upstream.config.timeout / 3)
 }

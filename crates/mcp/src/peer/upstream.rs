@@ -64,6 +64,8 @@ pub struct Upstream {
     /// What it declared last that it can do, as bits; [`UNDECLARED`] before it has.
     declared: AtomicU8,
     declared_at: AtomicI64,
+    /// Until when it counts as one that says nothing to `server/discover`.
+    silent_until: AtomicI64,
     /// Held while the era is found out, so that a hundred first requests probe once. Never taken once it is known.
     pub(super) probing: Mutex<()>,
     down_until: AtomicI64,
@@ -125,6 +127,7 @@ impl Upstream {
             about: ArcSwapOption::empty(),
             declared: AtomicU8::new(UNDECLARED),
             declared_at: AtomicI64::new(0),
+            silent_until: AtomicI64::new(0),
             probing: Mutex::new(()),
             down_until: AtomicI64::new(0),
             failed_at: AtomicI64::new(0),
@@ -181,9 +184,24 @@ impl Upstream {
         (bits != UNDECLARED).then(|| Capabilities::from_bits(bits))
     }
 
-    /// When it did.
+    /// When it was asked for that last.
     pub(super) fn declared_at(&self) -> Timestamp {
         Timestamp::from_millis(self.declared_at.load(Ordering::Acquire))
+    }
+
+    /// Notes that it is asked what it declares.
+    pub(super) fn note_asked(&self, now: Timestamp) {
+        self.declared_at.store(now.as_millis(), Ordering::Release);
+    }
+
+    /// Whether it said nothing to `server/discover` a while ago.
+    pub(super) fn was_silent(&self, now: Timestamp) -> bool {
+        now.as_millis() < self.silent_until.load(Ordering::Acquire)
+    }
+
+    /// Notes that it says nothing to it.
+    pub(super) fn note_silence(&self, until: Timestamp) {
+        self.silent_until.store(until.as_millis(), Ordering::Release);
     }
 
     /// Notes what it declares.

@@ -1,7 +1,10 @@
 //! Servers that begin a conversation in ways of their own.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -82,6 +85,36 @@ async fn a_server_that_is_silent_at_discovery_is_asked_in_the_older_era() {
     let began = Instant::now();
     assert_eq!(used(&server).await, Some(Era::Legacy));
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_silent_at_discovery_is_not_down_and_is_waited_for_once() {
+    // `initialize` fails at first, so that the era is found out a second time.
+    let fails = AtomicBool::new(true);
+    let usual = odd(move |received| {
+        let first = received.method() == "initialize" && fails.swap(false, Ordering::SeqCst);
+        first.then(|| Ok(answer(500, "text/plain", FakeBody::of(&["starting"]))))
+    });
+    let server = FakeServer::slow(usual, &[("server/discover", Duration::MAX)]);
+    let world = World::new(&[("one", &server)]);
+    let plan = world.plan_with(IdentityForwarding::None, &[], |server| {
+        server.timeout = Duration::from_secs(6);
+    });
+    let began = Instant::now();
+    let listed = list(&world, &plan).await;
+    assert!(listed.get("error").is_some(), "{listed}");
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    world.clock.advance(Duration::from_mins(2));
+    let began = Instant::now();
+    let listed = list(&world, &plan).await;
+    assert_eq!(listed["result"]["tools"][0]["name"], "t", "{listed}");
+    assert_eq!(began.elapsed(), Duration::ZERO, "nobody waits for it again");
+    let upstream = &plan.servers[0].server.upstream;
+    assert_eq!(upstream.era(), Some(Era::Legacy));
+    // What was asked and never answered has run out of time by now.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(upstream.failure(world.endpoint.federation.now()).is_none());
+    assert!(upstream.last_failure().is_none());
 }
 
 #[tokio::test]
