@@ -197,7 +197,7 @@ impl<T: Transport> Net<T> {
             return Ok(self.session(upstream, caller).await?.capabilities);
         }
         if self.now().since(upstream.declared_at()) >= DECLARED_FOR {
-            // Whoever comes in the meantime, and whoever comes after one that does not answer, goes by what it declared before.
+            // Until it answers, what it declared before is used.
             upstream.note_asked(self.now());
             let discovering = self.discover(upstream, caller);
             if let Ok(Ok(Discovered::Legacy(_))) =

@@ -16,6 +16,7 @@ use super::{
     upstream::Upstream,
 };
 use crate::wire::{
+    batch,
     envelope::{self, Limits, Message, Outcome},
     id::same_id,
     media_type::{MediaType, media_type},
@@ -24,6 +25,9 @@ use crate::wire::{
 
 /// How long a server may take to end its stream after its answer before the connection is given up.
 pub(super) const DRAIN_MAX: Duration = Duration::from_millis(200);
+
+/// Messages in a body, at most.
+const BATCH_MAX: usize = 1_024;
 
 /// Refuses an answer in an encoding: none was asked for, and its bytes must be read here.
 pub(super) fn refuse_encoded(upstream: &Upstream, headers: &HeaderMap) -> Result<(), Unavailable> {
@@ -149,10 +153,7 @@ pub(super) async fn whole<T: Transport>(
         }
         text.extend_from_slice(&data);
     }
-    let text = text.freeze();
-    if is_response(&text) {
-        whole.response = Some(text);
-    }
+    whole.response = response_in(text.freeze());
     Ok(whole)
 }
 
@@ -175,6 +176,15 @@ where
             }
         }
     }
+}
+
+/// The response in a body: the whole, or the first one in a batch, which servers of 2025-03-26 may answer with.
+fn response_in(text: Bytes) -> Option<Bytes> {
+    if is_response(&text) {
+        return Some(text);
+    }
+    let messages = batch::split(&text, BATCH_MAX).ok()?;
+    messages.into_iter().find(|message| is_response(message))
 }
 
 fn is_response(text: &[u8]) -> bool {

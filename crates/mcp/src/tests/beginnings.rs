@@ -108,7 +108,7 @@ async fn a_server_that_is_silent_at_discovery_is_not_down_and_is_waited_for_once
     let began = Instant::now();
     let listed = list(&world, &plan).await;
     assert_eq!(listed["result"]["tools"][0]["name"], "t", "{listed}");
-    assert_eq!(began.elapsed(), Duration::ZERO, "nobody waits for it again");
+    assert_eq!(began.elapsed(), Duration::ZERO, "no one waits for it again");
     let upstream = &plan.servers[0].server.upstream;
     assert_eq!(upstream.era(), Some(Era::Legacy));
     // What was asked and never answered has run out of time by now.
@@ -253,6 +253,45 @@ async fn a_version_that_is_refused_is_followed_by_one_that_is_offered() {
         assert_eq!(used(&server).await, Some(Era::Legacy));
         assert_eq!(server.received("initialize").len(), 2);
     }
+}
+
+#[tokio::test]
+async fn messages_that_an_older_server_sends_together_are_understood() {
+    let server = odd(|received| {
+        let id = &received.json["id"];
+        let batch = |result: Value| {
+            json!([
+                {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "so far"}},
+                {"jsonrpc": "2.0", "id": id, "result": result},
+            ])
+        };
+        Some(Ok(match received.method() {
+            "initialize" => {
+                let begun = json!({"protocolVersion": "2025-03-26", "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "old", "version": "1"}});
+                json_answer(200, &batch(begun).to_string())
+            }
+            "tools/list" => {
+                let list = batch(json!({"tools": [tool("t")]}));
+                answer(
+                    200,
+                    "text/event-stream",
+                    FakeBody::of(&[&event(&list.to_string())]),
+                )
+            }
+            "tools/call" => {
+                let called = batch(serde_json::from_str::<Value>(&echo(received)).unwrap()["result"].take());
+                answer(
+                    200,
+                    "text/event-stream",
+                    FakeBody::of(&[&event(&called.to_string())]),
+                )
+            }
+            "notifications/initialized" => answer(202, "", FakeBody::of(&[])),
+            _ => return None,
+        }))
+    });
+    assert_eq!(used(&server).await, Some(Era::Legacy));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! Server-Sent Events, pages of lists, and the translation between the two eras of the protocol. Pure: no I/O, no clock,
 //! no randomness.
 
+pub(crate) mod batch;
 pub(crate) mod bridge;
 pub mod bridge_splice;
 pub mod capabilities;

@@ -1,9 +1,14 @@
 //! Server-Sent Events (WHATWG HTML, section 9.2): an incremental decoder and an encoder.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
+
+use super::batch;
+
+/// Messages in the data of one event, at most. An event with more of them holds none.
+const BATCH_MAX: usize = 1_024;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,7 +39,8 @@ pub enum EncodeError {
     Unsafe(&'static str),
 }
 
-/// Reads events out of chunks, however they are cut. A line that lies within one chunk is not copied.
+/// Reads events out of chunks, however they are cut. A line that lies within one chunk is not copied. Messages that a server
+/// sends together in an array, as 2025-03-26 allows, come out as an event each.
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
@@ -54,6 +60,8 @@ pub struct Decoder {
     id: Option<Bytes>,
     /// The same as of the last whole event: what broke off was not received.
     last_event_id: Option<Bytes>,
+    /// The rest of the messages that came together.
+    batch: VecDeque<Event>,
     failed: bool,
 }
 
@@ -113,6 +121,7 @@ impl Decoder {
             reconnection_time: None,
             id: None,
             last_event_id: None,
+            batch: VecDeque::new(),
             failed: false,
         }
     }
@@ -135,10 +144,19 @@ impl Decoder {
 
     /// The next complete event in what was pushed. After an error there are no more.
     pub fn next_event(&mut self) -> Result<Option<Event>, SseError> {
+        if let Some(event) = self.batch.pop_front() {
+            return Ok(Some(event));
+        }
         while let Some(line) = self.next_line()? {
             if line.is_empty() {
                 if let Some(event) = self.dispatch() {
-                    return Ok(Some(event));
+                    if !batch::is_batch(&event.data) {
+                        return Ok(Some(event));
+                    }
+                    self.batch = messages(event);
+                    if let Some(event) = self.batch.pop_front() {
+                        return Ok(Some(event));
+                    }
                 }
             } else {
                 self.field(&line);
@@ -258,6 +276,20 @@ impl Decoder {
             id: self.id.clone(),
             retry: self.retry.take(),
         })
+    }
+}
+
+/// The messages of an event that holds several, each as an event. What is no batch stays as it is, and is no message either.
+fn messages(event: Event) -> VecDeque<Event> {
+    match batch::split(&event.data, BATCH_MAX) {
+        Ok(messages) => messages
+            .into_iter()
+            .map(|data| Event {
+                data,
+                ..event.clone()
+            })
+            .collect(),
+        Err(_) => VecDeque::from([event]),
     }
 }
 

@@ -168,10 +168,31 @@ fn after_an_event_that_is_too_large_nothing_is_kept() {
     assert!(decoder.buffered() <= 20, "{}", decoder.buffered());
 }
 
+#[test]
+fn messages_that_came_together_come_out_one_by_one() {
+    let stream: &[u8] = b"id: 7\ndata: [ {\"a\":1},\ndata: {\"b\":2} ]\n\ndata: {\"c\":3}\n\n";
+    let events = decode(&[stream], 100).expect("within the limit");
+    let data: Vec<_> = events.iter().map(|event| &event.data[..]).collect();
+    assert_eq!(data, [&br#"{"a":1}"#[..], br#"{"b":2}"#, br#"{"c":3}"#]);
+    assert!(events.iter().all(|event| event.id.as_deref() == Some(b"7")));
+    // What is no batch, and one of more messages than a server can mean, is passed on whole, and is no message.
+    let many = format!("data: [{}1]\n\n", "1,".repeat(2_000));
+    for odd in ["data: []\n\n", "data: [1\n\n", "data: [x\n\n", &many] {
+        let events = decode(&[odd.as_bytes()], 10_000).expect("within the limit");
+        assert_eq!(events.len(), 1, "{odd}");
+    }
+}
+
+/// Whether a text is not split into several messages.
+fn is_one(text: &String) -> bool {
+    let text = Bytes::copy_from_slice(text.as_bytes());
+    crate::wire::batch::split(&text, usize::MAX).is_err()
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded_however_it_is_cut(
-        messages in proptest::collection::vec("[^\r\u{0}]{0,20}", 0..5),
+        messages in proptest::collection::vec("[^\r\u{0}]{0,20}".prop_filter("one message", is_one), 0..5),
         cuts in proptest::collection::vec(1_usize..7, 1..8),
     ) {
         let mut stream = Vec::new();
