@@ -12,7 +12,7 @@ use gatewright_domain::{
     principal::Principal,
 };
 use gatewright_mcp::{
-    caller::{Alive, Busy, CallerKey, Identify, Runs},
+    caller::{self, Alive, Busy, CallerKey, Identify, Runs},
     credentials::{Asked, Credentials, Granted, NoCredentials},
     upstream::UpstreamConfig,
 };
@@ -119,6 +119,10 @@ impl Identify for Identity<'_> {
         // One request asks once.
         let _ = self.place.set(place);
         Ok(())
+    }
+
+    fn place(&self, what: Runs) -> Result<caller::Place, Busy> {
+        Ok(Box::new(self.app.running.admit(&self.caller.counted, what)?))
     }
 }
 

@@ -183,8 +183,24 @@ struct Noting<'a> {
 
 impl Drop for Noting<'_> {
     fn drop(&mut self) {
-        if let Some(reason) = self.reached.failure {
-            let server = self.reached.server.as_ref();
+        self.note(&self.reached);
+        for (reached, number) in self.reached.batch.iter().zip(1_u32..) {
+            self.note(reached);
+            tracing::info!(
+                request_id = %self.record.id(),
+                number,
+                server = reached.server.as_ref().map(|upstream| upstream.slug()),
+                failure = reached.failure,
+                "a request of a batch"
+            );
+        }
+    }
+}
+
+impl Noting<'_> {
+    fn note(&self, reached: &Reached) {
+        if let Some(reason) = reached.failure {
+            let server = reached.server.as_ref();
             let id = server.map(|upstream| upstream.config.id);
             self.app.telemetry.count_upstream_error(id, reason);
             // What the connection said is in its own line, which no request can be told from.
@@ -195,7 +211,7 @@ impl Drop for Noting<'_> {
                 "a request to a server failed"
             );
         }
-        if let Some(upstream) = &self.reached.server {
+        if let Some(upstream) = &reached.server {
             let mut servers = self.entry.servers.iter();
             if let Some(server) = servers.find(|server| server.server.id == upstream.config.id) {
                 self.record.set_server(server);

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{listen::Listening, resumable::Follow};
+use super::{batch_answer::BatchAnswer, listen::Listening, resumable::Follow};
 use crate::peer::answer_error::AnswerError;
 use crate::peer::{answer_events::EventsAnswer, answer_json::JsonAnswer, call_guard::Held, rounds::Rounds};
 
@@ -35,6 +35,8 @@ enum Kind<B> {
     Following(Box<dyn Follow>),
     // Boxed like those.
     Listening(Box<Listening>),
+    /// The answers to the requests of a batch.
+    Batch(Box<BatchAnswer<B>>),
 }
 
 impl<B> fmt::Debug for Answer<B> {
@@ -46,6 +48,7 @@ impl<B> fmt::Debug for Answer<B> {
             Kind::Rounds(..) => "Answer::Rounds",
             Kind::Following(_) => "Answer::Following",
             Kind::Listening(_) => "Answer::Listening",
+            Kind::Batch(_) => "Answer::Batch",
         })
     }
 }
@@ -68,6 +71,7 @@ impl<B> Answer<B> {
             Kind::Json(json) => json.fault.take(),
             Kind::Events(events) => events.fault.take(),
             Kind::Following(following) => following.take_fault(),
+            Kind::Batch(batch) => batch.take_fault(),
             Kind::Memory { .. } | Kind::Rounds(..) | Kind::Listening(_) => None,
         }
     }
@@ -90,6 +94,10 @@ impl<B> Answer<B> {
 
     pub(super) const fn following(following: Box<dyn Follow>) -> Self {
         Self(Kind::Following(following))
+    }
+
+    pub(super) const fn batch(batch: Box<BatchAnswer<B>>) -> Self {
+        Self(Kind::Batch(batch))
     }
 
     pub(super) const fn listening(listening: Box<Listening>) -> Self {
@@ -131,6 +139,7 @@ where
             }
             Kind::Rounds(rounds, _) => rounds.poll(cx),
             Kind::Following(following) => following.poll(cx),
+            Kind::Batch(batch) => batch.poll(cx),
             Kind::Listening(listening) => listening
                 .poll(cx)
                 .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
@@ -141,7 +150,9 @@ where
         match &self.0 {
             Kind::Memory { pieces, next } => pieces.iter().skip(*next).all(Bytes::is_empty),
             Kind::Json(json) => json.has_ended(),
-            Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) => false,
+            Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) | Kind::Batch(_) => {
+                false
+            }
         }
     }
 
@@ -152,7 +163,7 @@ where
                 SizeHint::with_exact(left as u64)
             }
             Kind::Json(json) => json.size_hint(),
-            Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) => {
+            Kind::Events(_) | Kind::Following(_) | Kind::Rounds(..) | Kind::Listening(_) | Kind::Batch(_) => {
                 SizeHint::default()
             }
         }

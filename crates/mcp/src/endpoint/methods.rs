@@ -20,7 +20,7 @@ use crate::{
         transport::Transport,
     },
     wire::{
-        envelope::{self, Limits, Message, Notification, Request},
+        envelope::{self, Limits, Message, Notification, Reason, Request},
         headers,
         jsonrpc::{ErrorCode, Refusal},
         log_level::Logs,
@@ -95,6 +95,10 @@ impl<T: Transport> Endpoint<T> {
             );
         }
         match envelope::parse(body, &Limits::default()) {
+            Err(error) if error.reason == Reason::Batch && header_era(headers) == Era::Legacy => {
+                // Boxed because it is rare and large.
+                Box::pin(self.batch(plan, caller, (headers, body, lasting), reached)).await
+            }
             Err(error) => {
                 let era = header_era(headers);
                 reply::refusal(&Refusal::from(&error), error.id.as_ref(), era)
@@ -179,7 +183,7 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    fn notification(
+    pub(super) fn notification(
         &self,
         plan: &Plan,
         caller: Caller<'_>,

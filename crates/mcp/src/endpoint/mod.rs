@@ -3,6 +3,8 @@
 
 pub(crate) mod answer;
 mod answers;
+mod batch;
+mod batch_answer;
 mod beginning;
 mod calls;
 mod elsewhere;

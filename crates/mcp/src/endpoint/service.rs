@@ -59,6 +59,8 @@ pub struct Reached {
     pub server: Option<Arc<Upstream>>,
     /// Why there was no usable answer, in a word.
     pub failure: Option<&'static str>,
+    /// What became of the requests of a batch.
+    pub batch: Vec<Self>,
 }
 
 impl<T: Transport> Endpoint<T> {

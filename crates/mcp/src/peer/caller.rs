@@ -99,6 +99,9 @@ pub enum Busy {
     Project,
 }
 
+/// A place among what runs, returned when it is dropped.
+pub type Place = Box<dyn Send + Sync>;
+
 /// What depends on who the user is.
 pub trait Identify: Send + Sync {
     /// Asks for the credentials for a server that is told who the user is. What is in memory is answered at once.
@@ -114,6 +117,11 @@ pub trait Identify: Send + Sync {
     /// Takes a place among what runs at once. The place is held until the answer has ended.
     fn admit(&self, _what: Runs) -> Result<(), Busy> {
         Ok(())
+    }
+
+    /// Takes one more place, for one of several messages that came together. It is held until it is dropped.
+    fn place(&self, _what: Runs) -> Result<Place, Busy> {
+        Ok(Box::new(()))
     }
 }
 

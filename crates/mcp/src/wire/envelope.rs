@@ -226,8 +226,10 @@ pub enum Reason {
     /// Not JSON, or nested too deep.
     #[error("{0}; send one JSON-RPC message as UTF-8 JSON")]
     Scan(#[from] ScanError),
-    /// A list of messages, which 2025-03-26 alone allowed.
-    #[error("batches of messages are not accepted; send each message as a request of its own")]
+    /// A list of messages, which 2025-03-26 alone has.
+    #[error(
+        "batches of messages are accepted only in sessions of MCP 2025-03-26; send each message as a request of its own"
+    )]
     Batch,
     /// JSON, and not an object.
     #[error("the body is not a JSON-RPC message; send one JSON object")]

@@ -1,0 +1,225 @@
+//! Batches of clients of 2025-03-26: several messages in one POST (2025-03-26 basic/transports, "Sending Messages to the
+//! Server"). Each is admitted, limited and answered as one that came alone; only the HTTP request is shared.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, future::BoxFuture, stream};
+use http::{HeaderMap, Response, StatusCode};
+
+use super::{
+    answer::Answer,
+    batch_answer::{BatchAnswer, Member},
+    methods::{Asking, Client},
+    reply,
+    service::{Endpoint, Lasting, Reached},
+    session::Session,
+};
+use crate::{
+    federation::plan::Plan,
+    peer::{
+        caller::{Alive, Busy, Caller, Identify, Place, Runs},
+        config::UpstreamConfig,
+        credentials::Asked,
+        transport::Transport,
+    },
+    wire::{
+        batch::split,
+        envelope::{self, Limits, Message, Reason, Request},
+        headers,
+        jsonrpc::{ErrorCode, Refusal},
+        version::{Era, ProtocolVersion},
+    },
+};
+
+/// Messages in one batch.
+const MESSAGES_MAX: usize = 64;
+/// Requests of one batch whose answers are waited for at the same time.
+const AT_ONCE: usize = 8;
+
+/// The user of one message of a batch, which takes a place of its own.
+struct OfMessage<'a> {
+    user: &'a dyn Identify,
+    place: Mutex<Option<Place>>,
+}
+
+impl Identify for OfMessage<'_> {
+    fn credentials<'a>(&'a self, server: &'a UpstreamConfig) -> Asked<'a> {
+        self.user.credentials(server)
+    }
+
+    fn kept(&self) -> Arc<dyn Identify> {
+        self.user.kept()
+    }
+
+    fn alive(&self) -> Alive {
+        self.user.alive()
+    }
+
+    fn admit(&self, what: Runs) -> Result<(), Busy> {
+        let place = self.user.place(what)?;
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        Ok(())
+    }
+
+    fn place(&self, what: Runs) -> Result<Place, Busy> {
+        self.user.place(what)
+    }
+}
+
+/// What the messages of a batch have in common.
+#[derive(Clone, Copy)]
+struct Common<'a> {
+    plan: &'a Plan,
+    caller: Caller<'a>,
+    headers: &'a HeaderMap,
+    lasting: Option<&'a Lasting<'a>>,
+    client: &'a Client,
+}
+
+impl<T: Transport> Endpoint<T> {
+    /// Answers a batch: with one answer for all of its requests, or with 202 where it has none. Nothing of a batch is done
+    /// that holds something else than messages, or too many.
+    pub(super) async fn batch(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        (headers, body, lasting): (&HeaderMap, &Bytes, Option<&Lasting<'_>>),
+        reached: &mut Reached,
+    ) -> Response<Answer<T::Body>> {
+        let session = match self.session_of_batch(plan, caller, headers) {
+            Ok(session) => session,
+            Err(refusal) => return reply::refusal(&refusal, None, Era::Legacy),
+        };
+        let texts = match split(body, MESSAGES_MAX) {
+            Ok(texts) => texts,
+            Err(why) => return refused(why.to_string()),
+        };
+        let messages = match read(&texts) {
+            Ok(messages) => messages,
+            Err(why) => return refused(why),
+        };
+        let mut requests = Vec::new();
+        let mut refusal = None;
+        for (text, message) in texts.iter().zip(&messages) {
+            let answer = match message {
+                Message::Request(request) => {
+                    requests.push((text, request));
+                    continue;
+                }
+                Message::Notification(notification) => self.notification(plan, caller, headers, notification),
+                Message::Response(response) => self.answered(plan, &session, caller, text, response).await,
+            };
+            if answer.status() != StatusCode::ACCEPTED {
+                refusal = Some(answer);
+            }
+        }
+        if requests.is_empty() {
+            return refusal.unwrap_or_else(|| reply::bare(StatusCode::ACCEPTED));
+        }
+        let client = Client::Legacy(session);
+        let common = Common {
+            plan,
+            caller,
+            headers,
+            lasting,
+            client: &client,
+        };
+        let serving: Vec<BoxFuture<'_, _>> = requests
+            .into_iter()
+            .map(|(text, request)| -> BoxFuture<'_, _> {
+                Box::pin(self.serve_message(common, text, request))
+            })
+            .collect();
+        let served: Vec<(Member<T::Body>, Reached)> = stream::iter(serving).buffered(AT_ONCE).collect().await;
+        let mut members = Vec::with_capacity(served.len());
+        for (member, outcome) in served {
+            members.push(member);
+            reached.batch.push(outcome);
+        }
+        let answer = BatchAnswer::of(members);
+        let is_stream = answer.is_stream();
+        let answer = Answer::batch(Box::new(answer));
+        if is_stream {
+            reply::events(answer)
+        } else {
+            reply::json(StatusCode::OK, answer)
+        }
+    }
+
+    /// The session of a batch, which must be of the one revision that has them.
+    fn session_of_batch(
+        &self,
+        plan: &Plan,
+        caller: Caller<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Session>, Refusal> {
+        let not_here = || {
+            Refusal::new(ErrorCode::INVALID_REQUEST, Reason::Batch.to_string())
+                .with_status(StatusCode::BAD_REQUEST)
+        };
+        // Without a session there is nothing that a batch could be of.
+        if !headers.contains_key(headers::SESSION_ID) {
+            return Err(not_here());
+        }
+        let session = self.session_of(plan.gateway_id, caller, headers)?;
+        if session.version != ProtocolVersion::V2025_03_26 {
+            return Err(not_here());
+        }
+        Ok(session)
+    }
+
+    async fn serve_message(
+        &self,
+        common: Common<'_>,
+        text: &Bytes,
+        request: &Request<'_>,
+    ) -> (Member<T::Body>, Reached) {
+        let user = OfMessage {
+            user: common.caller.identity,
+            place: Mutex::new(None),
+        };
+        let asking = Asking {
+            plan: common.plan,
+            caller: Caller {
+                identity: &user,
+                ..common.caller
+            },
+            client: common.client,
+            headers: Some(common.headers),
+            lasting: common.lasting,
+            body: text,
+            request,
+        };
+        let mut reached = Reached::default();
+        let answer = self.serve(&asking, &mut reached).await;
+        let place = user.place.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (Member::new(request.id.to_owned(), answer, place), reached)
+    }
+}
+
+/// Reads the messages of a batch, all of them before anything is done.
+fn read(texts: &[Bytes]) -> Result<Vec<Message<'_>>, String> {
+    let mut messages = Vec::with_capacity(texts.len());
+    for (text, number) in texts.iter().zip(1..) {
+        match envelope::parse(text, &Limits::default()) {
+            Ok(Message::Request(request)) if request.method.value == "initialize" => {
+                return Err(format!(
+                    "`initialize` cannot be part of a batch, as message {number} of this one is; send it alone."
+                ));
+            }
+            Ok(message) => messages.push(message),
+            Err(error) => {
+                return Err(format!(
+                    "Message {number} of the batch is not accepted: {error}. Nothing of the batch was done."
+                ));
+            }
+        }
+    }
+    Ok(messages)
+}
+
+fn refused<B>(why: String) -> Response<Answer<B>> {
+    let refusal = Refusal::new(ErrorCode::INVALID_REQUEST, why).with_status(StatusCode::BAD_REQUEST);
+    reply::refusal(&refusal, None, Era::Legacy)
+}
