@@ -1,6 +1,7 @@
 //! All layers together, against servers in memory.
 
 mod asking;
+mod batches;
 mod beginnings;
 mod calls;
 mod cancellation;
