@@ -12,9 +12,9 @@ use std::{
 use arc_swap::ArcSwapOption;
 use gatewright_domain::{Timestamp, server::IdentityForwarding};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request,
     header::{
-        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, TE, TRAILER,
+        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRAILER,
         TRANSFER_ENCODING, UPGRADE, USER_AGENT,
     },
 };
@@ -27,12 +27,14 @@ use super::{
     credentials::Credentials,
     http_sse::OverHttpSse,
     session::UpstreamSessions,
-    unavailable::{Unavailable, redirect_target},
+    unavailable::Unavailable,
 };
 use crate::wire::{
     capabilities::Capabilities,
     version::{Era, ProtocolVersion},
 };
+
+mod faults;
 
 /// The header that carries the signed identity assertion.
 pub(super) const ASSERTION: HeaderName = HeaderName::from_static("gatewright-assertion");
@@ -351,84 +353,5 @@ impl Upstream {
     /// Whether what it lists may differ between users: it is told who they are.
     pub fn knows_users(&self) -> bool {
         self.config.identity == IdentityForwarding::Assertion
-    }
-
-    pub(crate) fn unreachable(&self) -> Unavailable {
-        Unavailable::Unreachable {
-            server: self.config.slug.clone(),
-        }
-    }
-
-    pub(super) fn lost(&self) -> Unavailable {
-        Unavailable::Lost {
-            server: self.config.slug.clone(),
-        }
-    }
-
-    pub(crate) fn timed_out(&self) -> Unavailable {
-        Unavailable::Timeout {
-            server: self.config.slug.clone(),
-        }
-    }
-
-    /// What an HTTP answer says that carries no JSON-RPC message. `headers` are its own.
-    pub(super) fn bad_status(&self, status: StatusCode, headers: &HeaderMap) -> Unavailable {
-        let server = self.config.slug.clone();
-        match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Unavailable::Refused {
-                server,
-                status: status.as_u16(),
-            },
-            _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Unavailable::Failed {
-                server,
-                status: status.as_u16(),
-            },
-            _ if status.is_redirection() && status != StatusCode::NOT_MODIFIED => Unavailable::Redirected {
-                server,
-                status: status.as_u16(),
-                to: redirect_target(&self.config.url, headers.get(LOCATION)),
-            },
-            _ => self.not_mcp(format!("HTTP {}", status.as_u16())),
-        }
-    }
-
-    /// The server has ended the session; `status` is what it answered with.
-    pub(super) fn session_ended(&self, status: StatusCode) -> Unavailable {
-        Unavailable::SessionEnded {
-            server: self.config.slug.clone(),
-            status: status.as_u16(),
-        }
-    }
-
-    /// What the loss of a session means for the request that found out.
-    pub(super) fn lost_in_session(&self, status: StatusCode) -> Unavailable {
-        match status {
-            StatusCode::UNAUTHORIZED
-            | StatusCode::INTERNAL_SERVER_ERROR
-            | StatusCode::SERVICE_UNAVAILABLE => self.bad_status(status, &HeaderMap::new()),
-            _ => self.session_ended(status),
-        }
-    }
-
-    /// The server refuses the version of MCP it spoke before.
-    pub(super) fn other_version(&self) -> Unavailable {
-        Unavailable::OtherVersion {
-            server: self.config.slug.clone(),
-        }
-    }
-
-    /// It is set to sessions only, and began none.
-    pub(super) fn no_session(&self, what: impl Into<String>) -> Unavailable {
-        Unavailable::NoSession {
-            server: self.config.slug.clone(),
-            what: what.into(),
-        }
-    }
-
-    pub(crate) fn not_mcp(&self, what: impl Into<String>) -> Unavailable {
-        Unavailable::NotMcp {
-            server: self.config.slug.clone(),
-            what: what.into(),
-        }
     }
 }
