@@ -94,6 +94,7 @@ where
         key: authenticated.key,
         class: RuleClass::EVERYONE,
         identity: &identity,
+        conversation: None,
     };
     let federation = &app.federation;
     let gateway_id = entry.gateway.id;

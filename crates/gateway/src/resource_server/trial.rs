@@ -189,6 +189,7 @@ impl<'a> Recording<'a> {
             key: self.identity.caller.key,
             class: RuleClass::EVERYONE,
             identity: self,
+            conversation: None,
         }
     }
 

@@ -52,6 +52,12 @@ impl<T: Transport> Endpoint<T> {
         let id = self
             .sessions
             .begin(plan.gateway_id, caller.key, version, capabilities);
+        // What a server has to be asked for is asked in the session that the client will use.
+        let session = id.to_str().ok();
+        let session = session.and_then(|id| self.sessions.open(id, plan.gateway_id, caller.key).ok());
+        let caller = session
+            .as_ref()
+            .map_or(caller, |session| caller.within(&session.conversation));
         let declared = self.federation.capabilities(plan, caller).await;
         let mut result = format!(
             r#"{{"protocolVersion":"{version}","capabilities":{},"serverInfo":{}"#,

@@ -110,14 +110,14 @@ impl<T: Transport> Endpoint<T> {
         let found = self.federation.find(&call).await?;
         match asking.client {
             Client::Modern(_) => {
-                let guard = CallGuard::new(caller.key, None);
+                let guard = CallGuard::new(caller.slot(), None);
                 self.federation.call(&call, found, noted, guard, None).await
             }
             Client::Legacy(session) => {
                 let id = asking.request.id.to_owned();
                 let running = session.run(id.to_json().into_owned().into());
                 let token = running.token.clone();
-                let guard = CallGuard::new(caller.key, Some(Box::new(running)));
+                let guard = CallGuard::new(caller.slot(), Some(Box::new(running)));
                 // Dropping the call drops the guard, which tells the server.
                 tokio::select! {
                     biased;

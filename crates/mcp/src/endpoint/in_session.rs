@@ -57,6 +57,7 @@ impl<T: Transport> Endpoint<T> {
                 let asked = (!session.can.is_empty())
                     .then(|| self.mailbox.open_stream(session.key(), Purpose::Listening));
                 let client = Arc::clone(&session.wishes.subscribed);
+                let conversation = session.conversation.clone();
                 let sessions = Arc::clone(&self.sessions);
                 let plan_now = (lasting.plan_now)();
                 let plan_now = Box::new(move || {
@@ -64,7 +65,7 @@ impl<T: Transport> Endpoint<T> {
                     let _place = &place;
                     plan_now().filter(|_| !sessions.has_ended(&session))
                 });
-                let (listener, news) = self.listener(plan, caller, &client);
+                let (listener, news) = self.listener(plan, caller.within(&conversation), &client);
                 let shutdown = lasting.shutdown.clone();
                 let listening = Listening::new(shutdown, news, plan_now, listener, Words::Session);
                 reply::events(Answer::listening(Box::new(listening.with_questions(asked))))

@@ -1,7 +1,7 @@
 //! The MCP endpoint of a gateway towards clients of both eras, once the edge knows who asks: which message it is, which
 //! era it speaks, and what answers it (2026-07-28 and 2025-11-25 basic/transports).
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
@@ -16,7 +16,8 @@ use super::{
 use crate::{
     federation::plan::Plan,
     peer::{
-        caller::{Caller, Runs},
+        caller::{Caller, Conversation, Runs},
+        respondent::Respondent,
         transport::Transport,
     },
     wire::{
@@ -26,7 +27,7 @@ use crate::{
         log_level::Logs,
         media_type::{MediaType, media_type},
         meta::{self, Dialect, ModernMeta, header_era},
-        question::Question,
+        question::{ClientCapabilities, Question},
         version::Era,
     },
 };
@@ -70,6 +71,21 @@ pub(super) struct Asking<'a> {
     pub(super) body: &'a Bytes,
     /// The same, read.
     pub(super) request: &'a Request<'a>,
+}
+
+impl Asking<'_> {
+    /// The conversation it belongs to, whose sessions with servers it uses.
+    fn conversation(&self) -> Option<Cow<'_, Conversation>> {
+        match self.client {
+            Client::Legacy(session) => Some(Cow::Borrowed(&session.conversation)),
+            Client::Modern(meta) => {
+                let span = meta.client_capabilities;
+                // Nearly all declare nothing.
+                let can = (span.len() > 2).then(|| ClientCapabilities::read(self.body, span))?;
+                Respondent::stateless(can).map(Cow::Owned)
+            }
+        }
+    }
 }
 
 impl<T: Transport> Endpoint<T> {
@@ -161,6 +177,14 @@ impl<T: Transport> Endpoint<T> {
         asking: &Asking<'_>,
         reached: &mut Reached,
     ) -> Response<Answer<T::Body>> {
+        let conversation = asking.conversation();
+        let asking = &Asking {
+            caller: Caller {
+                conversation: conversation.as_deref(),
+                ..asking.caller
+            },
+            ..*asking
+        };
         let (request, era) = (asking.request, asking.client.era());
         let Some(feature) = Feature::find(&request.method.value, era) else {
             let refusal = Refusal::new(ErrorCode::METHOD_NOT_FOUND, "Method not found.");

@@ -29,7 +29,10 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    peer::{caller::CallerKey, seals::SessionId},
+    peer::{
+        caller::{CallerKey, Conversation},
+        seals::SessionId,
+    },
     wire::{
         question::{ClientCapabilities, passed_on},
         scan::Span,
@@ -87,6 +90,8 @@ pub struct Session {
     pub capabilities: Box<str>,
     /// What servers can ask the client.
     pub(super) can: ClientCapabilities,
+    /// Whose sessions with servers it has.
+    pub(super) conversation: Conversation,
     ends_at: Timestamp,
     /// Calls that run, by the client's request id as JSON text, written in one way only. Held for single operations on the map only.
     running: Mutex<HashMap<Bytes, (u64, CancellationToken)>>,
@@ -236,13 +241,23 @@ impl Sessions {
             .map_err(|_| UnknownSession)?;
         let sealed: Sealed<'_> = serde_json::from_slice(&plain).map_err(|_| UnknownSession)?;
         let version = ProtocolVersion::parse(sealed.v).ok_or(UnknownSession)?;
+        let can = ClientCapabilities::read(sealed.c.get().as_bytes(), Span::new(0, sealed.c.get().len()));
         let session = Session {
             id: sealed.s,
             gateway_id,
             caller: sealed.p,
             version,
-            can: ClientCapabilities::read(sealed.c.get().as_bytes(), Span::new(0, sealed.c.get().len())),
+            can,
             capabilities: sealed.c.get().into(),
+            conversation: Conversation {
+                key: sealed.s,
+                declares: if can.is_empty() {
+                    "{}".into()
+                } else {
+                    sealed.c.get().into()
+                },
+                is_heard_aside: !can.is_empty(),
+            },
             ends_at: Timestamp::from_seconds(sealed.t).plus(LIFE),
             running: Mutex::default(),
             next_call: AtomicU64::new(0),

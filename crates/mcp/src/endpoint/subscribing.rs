@@ -24,7 +24,7 @@ use crate::{
         updates::NotSubscribed,
     },
     peer::{
-        caller::{Caller, CallerKey, Identify, RuleClass, Runs},
+        caller::{Caller, CallerKey, Conversation, Identify, RuleClass, Runs},
         net::Net,
         transport::Transport,
     },
@@ -49,6 +49,7 @@ struct OfUser<T> {
     key: CallerKey,
     class: RuleClass,
     identity: Arc<dyn Identify>,
+    conversation: Option<Conversation>,
     client: Arc<Subscribed>,
 }
 
@@ -58,6 +59,7 @@ impl<T> OfUser<T> {
             key: self.key,
             class: self.class,
             identity: &*self.identity,
+            conversation: self.conversation.as_ref(),
         }
     }
 }
@@ -99,6 +101,7 @@ impl<T: Transport> Endpoint<T> {
             key: caller.key,
             class: caller.class,
             identity: caller.identity.kept(),
+            conversation: caller.conversation.cloned(),
             client: Arc::clone(client),
         });
         let news = listener.news(plan);

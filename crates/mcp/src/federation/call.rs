@@ -230,7 +230,7 @@ impl<P: Peers> Federation<P> {
             let upstream = &server.upstream;
             *noted = Some(Arc::clone(upstream));
             let message = &call.message;
-            let line = self.peers.line(upstream, message.caller, &message.client).await?;
+            let line = self.peers.line(upstream, message.caller).await?;
             let entry = found.entry();
             let to = To {
                 upstream,
@@ -239,8 +239,9 @@ impl<P: Peers> Federation<P> {
                 mirrored: call.mirrored(entry)?,
             };
             guard.keep_informed(Arc::clone(server) as _);
-            // Only a call whose client wants progress pays for it.
-            if matches!(line, Line::Legacy(_)) && call.wants_progress() {
+            // Only a call whose client wants progress pays for it, and only where its session is not listened to anyway.
+            let is_heard = message.caller.conversation.is_some_and(|one| one.is_heard_aside);
+            if matches!(line, Line::Legacy(_)) && call.wants_progress() && !is_heard {
                 guard.listen_with(self.listen_for_call(call.plan.project, server, call.message.caller));
             }
             let attempt = self.peers.call(line, &call.message, to, guard, cancelled).await?;
@@ -284,7 +285,7 @@ impl<P: Peers> Federation<P> {
     /// Where a call leads by the list that its server has now.
     async fn listed_now(&self, call: &Call<'_>, server: &Arc<Server>) -> Result<Option<Resolved>, CallError> {
         let (kind, caller) = (call.aim.kind, call.message.caller);
-        server.has_changed(kind, caller.key);
+        server.has_changed(kind, caller.slot());
         catalog(&self.lists, server, kind, caller, Freshness::Fresh).await?;
         self.resolve(call, Freshness::Any).await
     }

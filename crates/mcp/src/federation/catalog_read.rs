@@ -17,12 +17,8 @@ use super::{
 };
 use crate::{
     peer::{
-        ask::AskError,
-        caller::{Caller, CallerKey},
-        metered::Meter,
-        peers::Peers,
-        unavailable::Unavailable,
-        upstream::Upstream,
+        ask::AskError, caller::Caller, metered::Meter, peers::Peers, session::SlotKey,
+        unavailable::Unavailable, upstream::Upstream,
     },
     wire::{
         capabilities::Capability,
@@ -63,14 +59,15 @@ pub(super) fn find<P: Peers>(
 ) -> Found {
     let now = lists.peers.now();
     let (upstream, catalogs) = (&*server.upstream, server.catalogs.of(kind));
-    if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
+    let whose = upstream.whose(caller.slot());
+    if let Some(catalog) = catalogs.peek(upstream, whose, freshness, now) {
         return Found::Now(Ok(catalog));
     }
-    let last = catalogs.last(upstream, caller.key, now);
-    if let Some(why) = catalogs.failure(upstream, caller.key, now) {
+    let last = catalogs.last(upstream, whose, now);
+    if let Some(why) = catalogs.failure(upstream, whose, now) {
         return Found::Now(last.ok_or(why));
     }
-    let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, caller.key));
+    let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, whose));
     Found::Reading { reading, last }
 }
 
@@ -85,15 +82,16 @@ pub(super) async fn catalog<P: Peers>(
     loop {
         let now = lists.peers.now();
         let (upstream, catalogs) = (&*server.upstream, server.catalogs.of(kind));
-        if let Some(catalog) = catalogs.peek(upstream, caller.key, freshness, now) {
+        let whose = upstream.whose(caller.slot());
+        if let Some(catalog) = catalogs.peek(upstream, whose, freshness, now) {
             return Ok(catalog);
         }
-        let last = catalogs.last(upstream, caller.key, now);
-        if let Some(why) = catalogs.failure(upstream, caller.key, now) {
+        let last = catalogs.last(upstream, whose, now);
+        if let Some(why) = catalogs.failure(upstream, whose, now) {
             return last.ok_or(why);
         }
-        let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, caller.key));
-        match reading.wait(upstream, caller.key).await {
+        let reading = read(lists, server, kind, caller, &catalogs.slot(upstream, whose));
+        match reading.wait(upstream, caller.slot()).await {
             Awaited::Ours(outcome) => return outcome.or_else(|why| last.ok_or(why)),
             // Where the server has turned out to tell users apart, the next reading is this user's own.
             Awaited::Again => {}
@@ -113,17 +111,18 @@ fn read<P: Peers>(
     if let Some(reading) = current.as_ref().and_then(UnderWay::join) {
         return reading;
     }
-    let (under_way, reading, told) = UnderWay::begin(caller.key);
+    let (under_way, reading, told) = UnderWay::begin(caller.slot());
     *current = Some(under_way);
     drop(current);
     let (lists, server, slot) = (Arc::clone(lists), Arc::clone(server), Arc::clone(slot));
     let (key, class, behind) = (caller.key, caller.class, reading.behind());
-    let identity = caller.identity.kept();
+    let (identity, conversation) = (caller.identity.kept(), caller.conversation.cloned());
     tokio::spawn(async move {
         let caller = Caller {
             identity: &*identity,
             key,
             class,
+            conversation: conversation.as_ref(),
         };
         let upstream = &server.upstream;
         let fetched = tokio::select! {
@@ -132,7 +131,7 @@ fn read<P: Peers>(
             () = lists.behind.given_up(upstream.config.project, &told, &behind.0) => None,
         };
         let outcome = match fetched {
-            Some(fetched) => keep(&lists, &server, kind, key, &slot, fetched),
+            Some(fetched) => keep(&lists, &server, kind, caller.slot(), &slot, fetched),
             None => Outcome::GivenUp,
         };
         *slot.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -146,14 +145,14 @@ fn keep<P: Peers>(
     lists: &Lists<P>,
     server: &Server,
     kind: ListKind,
-    caller: CallerKey,
+    of: SlotKey,
     slot: &Arc<Slot>,
     fetched: Result<Fetched, Unavailable>,
 ) -> Outcome {
     let catalogs = server.catalogs.of(kind);
     let private = fetched.as_ref().is_ok_and(|fetched| fetched.private) && catalogs.is_shared(slot);
-    let catalog =
-        fetched.map(|fetched| catalogs.keep(&lists.memory, &server.upstream, caller, slot, fetched));
+    let whose = server.upstream.whose(of);
+    let catalog = fetched.map(|fetched| catalogs.keep(&lists.memory, &server.upstream, whose, slot, fetched));
     if let Err(why) = &catalog {
         // Tools speak for the whole server, which remembers by itself; and an account may be connected at any moment.
         if kind != ListKind::Tools && !matches!(why, Unavailable::ConnectFirst { .. }) {
@@ -278,8 +277,8 @@ async fn fetch<P: Peers>(
         .ttl_ms
         .map_or(TTL_DEFAULT, Duration::from_millis)
         .min(TTL_MAX);
-    // A server that keeps a state for the user may list what only they may see, and says nothing of it.
-    private |= upstream.may_keep_state(caller.key);
+    // A server that keeps a state for the conversation may list what only that may see, and says nothing of it.
+    private |= upstream.may_keep_state();
     Ok(Fetched {
         list,
         private,

@@ -1,5 +1,10 @@
 //! What is known of a server's lists of one kind: kept as long as the server says, shared between users only where the
 //! server may not tell them apart (2026-07-28 server/utilities/caching). How lists are read is in [`super::catalog_read`].
+//!
+//! The rule: a list is whose the session is in which it was read. A stateless server that is not told who its users are has one
+//! list for all, unless it calls it private; a stateless one that is told has one for each user; and one with sessions has one
+//! for each conversation, because it can change what it lists there and need not say so ([`Upstream::whose`]). What is kept of
+//! equal lists is kept once, so that a list for each conversation costs its reading and a few hundred bytes.
 
 use std::{
     sync::{
@@ -19,7 +24,7 @@ use super::{
     under_way::UnderWay,
 };
 use crate::{
-    peer::{caller::CallerKey, unavailable::Unavailable, upstream::Upstream},
+    peer::{session::SlotKey, unavailable::Unavailable, upstream::Upstream},
     wire::listing::ServerList,
 };
 
@@ -29,7 +34,7 @@ const STALE_MAX: Duration = Duration::from_mins(10);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// A list that could not be read, though the server can be used, is left out this long without asking again.
 const FAILED_FOR: Duration = Duration::from_secs(15);
-/// Users of whom it is known, per server, which list is theirs where lists may differ; some 400 bytes each.
+/// Users and conversations of which it is known, per server, which list is theirs where lists may differ; some 400 bytes each.
 const USERS_MAX: u64 = 50_000;
 /// What is known of a user's list is forgotten after so long without a request of theirs.
 const USER_IDLE: Duration = Duration::from_hours(1);
@@ -86,7 +91,7 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Catalogs {
     shared: Arc<Slot>,
-    of_users: Cache<CallerKey, Arc<Slot>>,
+    of_users: Cache<SlotKey, Arc<Slot>>,
     /// Users with equal lists share one.
     lists: Cache<Fingerprint, Arc<Kept<ServerList>>>,
     /// Whether the server's list may differ between users: it said so, or it was read within a session of one.
@@ -140,11 +145,16 @@ impl Catalogs {
     }
 
     /// Says that the list may have changed: the next request for it asks the server.
-    pub(super) fn invalidate(&self, upstream: &Upstream, caller: CallerKey) {
+    pub(super) fn invalidate(&self, upstream: &Upstream, whose: SlotKey) {
         // The catalog stays in use for calls; only its freshness ends.
-        if let Some(noted) = self.slot(upstream, caller).current.load().as_ref() {
+        if let Some(noted) = self.slot(upstream, whose).current.load().as_ref() {
             noted.fresh_until.store(0, Ordering::Release);
         }
+    }
+
+    /// Forgets which list is whose.
+    pub(super) fn forget(&self, whose: SlotKey) {
+        self.of_users.invalidate(&whose);
     }
 
     /// Says that the lists of all users may have changed.
@@ -158,25 +168,25 @@ impl Catalogs {
     }
 
     /// Where the list of a user lies or will lie.
-    pub(super) fn slot(&self, upstream: &Upstream, caller: CallerKey) -> Arc<Slot> {
+    pub(super) fn slot(&self, upstream: &Upstream, whose: SlotKey) -> Arc<Slot> {
         if self.is_private(upstream) {
-            self.of_users.get_with(caller, Arc::default)
+            self.of_users.get_with(whose, Arc::default)
         } else {
             Arc::clone(&self.shared)
         }
     }
 
-    fn noted(&self, upstream: &Upstream, caller: CallerKey) -> Option<Arc<Noted>> {
+    fn noted(&self, upstream: &Upstream, whose: SlotKey) -> Option<Arc<Noted>> {
         if self.is_private(upstream) {
-            self.of_users.get(&caller)?.current.load_full()
+            self.of_users.get(&whose)?.current.load_full()
         } else {
             self.shared.current.load_full()
         }
     }
 
     /// Which list is in memory for a user, however old.
-    pub(super) fn glance(&self, upstream: &Upstream, caller: CallerKey) -> Option<Glance> {
-        let noted = self.noted(upstream, caller)?;
+    pub(super) fn glance(&self, upstream: &Upstream, whose: SlotKey) -> Option<Glance> {
+        let noted = self.noted(upstream, whose)?;
         Some(Glance {
             fingerprint: noted.fingerprint,
             fresh_until: noted.fresh_until(),
@@ -187,11 +197,11 @@ impl Catalogs {
     pub(super) fn peek(
         &self,
         upstream: &Upstream,
-        caller: CallerKey,
+        whose: SlotKey,
         freshness: Freshness,
         now: Timestamp,
     ) -> Option<Catalog> {
-        let noted = self.noted(upstream, caller)?;
+        let noted = self.noted(upstream, whose)?;
         if !freshness.accepts(&noted, now) {
             return None;
         }
@@ -208,25 +218,20 @@ impl Catalogs {
     }
 
     /// The last list of a user, unless it is too old to be offered in the place of a newer one.
-    pub(crate) fn last(&self, upstream: &Upstream, caller: CallerKey, now: Timestamp) -> Option<Catalog> {
-        let noted = self.noted(upstream, caller)?;
+    pub(crate) fn last(&self, upstream: &Upstream, whose: SlotKey, now: Timestamp) -> Option<Catalog> {
+        let noted = self.noted(upstream, whose)?;
         (now.since(noted.read_at) < STALE_MAX)
             .then(|| Self::open(&noted, now))
             .flatten()
     }
 
     /// Why the list of a user could not be read a moment ago.
-    pub(super) fn failure(
-        &self,
-        upstream: &Upstream,
-        caller: CallerKey,
-        now: Timestamp,
-    ) -> Option<Unavailable> {
+    pub(super) fn failure(&self, upstream: &Upstream, whose: SlotKey, now: Timestamp) -> Option<Unavailable> {
         if let Some(why) = upstream.failure(now) {
             return Some(Unavailable::clone(&why));
         }
         if self.is_private(upstream) {
-            self.of_users.get(&caller)?.failure(now)
+            self.of_users.get(&whose)?.failure(now)
         } else {
             self.shared.failure(now)
         }
@@ -242,7 +247,7 @@ impl Catalogs {
         &self,
         memory: &Arc<ListMemory>,
         upstream: &Upstream,
-        caller: CallerKey,
+        whose: SlotKey,
         slot: &Arc<Slot>,
         fetched: Fetched,
     ) -> Catalog {
@@ -268,7 +273,7 @@ impl Catalogs {
             // What this user saw must not be seen by the next one.
             self.private.store(true, Ordering::Release);
             slot.current.store(None);
-            self.slot(upstream, caller).current.store(Some(noted));
+            self.slot(upstream, whose).current.store(Some(noted));
         } else {
             slot.current.store(Some(noted));
         }

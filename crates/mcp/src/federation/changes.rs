@@ -17,9 +17,10 @@ use crate::{
     peer::{
         announced::News,
         call_guard::Lists as _,
-        caller::{Caller, CallerKey, Identify, RuleClass},
+        caller::{Caller, CallerKey, Conversation, Identify, RuleClass},
         listening::{Ear, Listened},
         peers::Peers,
+        session::SlotKey,
         wanted::{Want, Wanted},
     },
     wire::version::Era,
@@ -39,15 +40,15 @@ const LASTED: Duration = Duration::from_mins(1);
 pub(super) struct Change {
     pub(super) what: News,
     /// Whose; everyone's where there is none.
-    pub(super) of: Option<CallerKey>,
+    pub(super) of: Option<SlotKey>,
 }
 
 /// What one server announces.
 #[derive(Debug)]
 pub(super) struct Changes {
     told: broadcast::Sender<Change>,
-    /// The streams it is listened to with, by the user they are of; none for one that serves everyone.
-    streams: Mutex<HashMap<Option<CallerKey>, Weak<Stream>>>,
+    /// The streams it is listened to with, by whose session they are of; none for one that serves everyone.
+    streams: Mutex<HashMap<Option<SlotKey>, Weak<Stream>>>,
 }
 
 impl Default for Changes {
@@ -66,10 +67,13 @@ impl Changes {
         let _ = self.told.send(change);
     }
 
-    /// What is wanted of which a change of this URI is one that a server tells this user, and whose that is.
-    pub(super) fn wanted_by(&self, uri: &str, caller: CallerKey) -> Vec<(Option<CallerKey>, Arc<str>)> {
+    /// What is wanted of which a change of this URI is one that a server tells in this session, and whose that is. Where a
+    /// session is listened to aside, resources are asked for in that of all conversations of the user.
+    pub(super) fn wanted_by(&self, uri: &str, whose: SlotKey) -> Vec<(Option<SlotKey>, Arc<str>)> {
+        let of_user = SlotKey::from(whose.caller());
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = [Some(caller), None].map(|of| Some((of, streams.get(&of)?.upgrade()?)));
+        let wanted = [Some(whose), Some(of_user).filter(|of| *of != whose), None]
+            .map(|of| Some((of, streams.get(&of)?.upgrade()?)));
         drop(streams);
         let wanted = wanted.into_iter().flatten();
         wanted
@@ -135,8 +139,8 @@ impl<P: Peers> Federation<P> {
         self.listen_after(OF_CALL, project, server, caller)
     }
 
-    /// Listens to a server for a user, with the stream that others of theirs hold already, or with one that serves all users
-    /// of a server that tells none apart. Nothing where as many streams are open as may be.
+    /// Listens to a server for a conversation, with the stream that it holds already, or with one that serves all users of a
+    /// server that tells none apart. Nothing where as many streams are open as may be.
     pub(super) fn listen_to(
         &self,
         project: ProjectId,
@@ -153,9 +157,9 @@ impl<P: Peers> Federation<P> {
         server: &Arc<Server>,
         caller: Caller<'_>,
     ) -> Option<Arc<Stream>> {
-        let upstream = &server.upstream;
+        let (upstream, caller) = (&server.upstream, caller.listening());
         let is_shared = upstream.era() == Some(Era::Modern) && !upstream.knows_users();
-        let of = (!is_shared).then_some(caller.key);
+        let of = (!is_shared).then(|| upstream.whose(caller.slot()));
         let mut streams = (server.changes.streams.lock()).unwrap_or_else(PoisonError::into_inner);
         let known = streams.get(&of).and_then(Weak::upgrade);
         if let Some(stream) = known.filter(|stream| stream.serves()) {
@@ -168,8 +172,12 @@ impl<P: Peers> Federation<P> {
             Arc::clone(server),
             Arc::clone(&wanted),
             of,
-            (caller.key, caller.class),
-            caller.identity.kept(),
+            ListensFor {
+                key: caller.key,
+                class: caller.class,
+                identity: caller.identity.kept(),
+                conversation: caller.conversation.cloned(),
+            },
         );
         let is_needless = Arc::new(AtomicBool::new(false));
         let found = Arc::clone(&is_needless);
@@ -209,23 +217,31 @@ impl<P: Peers> Federation<P> {
     }
 }
 
+/// Who a server is listened to for.
+struct ListensFor {
+    key: CallerKey,
+    class: RuleClass,
+    identity: Arc<dyn Identify>,
+    conversation: Option<Conversation>,
+}
+
 /// Listens to a server until it turns out to announce nothing, or the user may not go on.
 async fn listen<P: Peers>(
     peers: Arc<P>,
     server: Arc<Server>,
     wanted: Arc<Wanted>,
-    of: Option<CallerKey>,
-    (key, class): (CallerKey, RuleClass),
-    identity: Arc<dyn Identify>,
+    of: Option<SlotKey>,
+    who: ListensFor,
 ) -> Listened {
-    let alive = identity.alive();
+    let alive = who.identity.alive();
     let caller = Caller {
-        key,
-        class,
-        identity: &*identity,
+        key: who.key,
+        class: who.class,
+        identity: &*who.identity,
+        conversation: who.conversation.as_ref(),
     };
     let told = |news| match (news, of) {
-        (News::List(kind), Some(user)) => server.has_changed(kind, user),
+        (News::List(kind), Some(whose)) => server.has_changed(kind, whose),
         (News::List(kind), None) => server.has_changed_for_all(kind),
         (what @ News::Resource(_), of) => server.changes.tell(Change { what, of }),
     };

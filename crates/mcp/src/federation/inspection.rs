@@ -142,6 +142,7 @@ impl<P: Peers> Federation<P> {
             key: CallerKey::NOBODY,
             class: RuleClass::EVERYONE,
             identity: &NoUser,
+            conversation: None,
         };
         let looking = Looking {
             peers: &peers,

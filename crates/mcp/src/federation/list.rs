@@ -147,7 +147,7 @@ impl<P: Peers> Federation<P> {
             // A hung server must not hold up the calls of others.
             Ok((server.catalogs.of(kind)).peek(
                 &server.upstream,
-                caller.key,
+                server.upstream.whose(caller.slot()),
                 Freshness::Any,
                 self.peers.now(),
             ))
@@ -177,7 +177,7 @@ impl<P: Peers> Federation<P> {
                     until = until.max(Some(reading.began + PATIENCE));
                     behind.push(reading.behind());
                     waiting.push(async move {
-                        let awaited = reading.wait(&server.upstream, caller.key).await;
+                        let awaited = reading.wait(&server.upstream, caller.slot()).await;
                         let answer = match awaited {
                             Awaited::Ours(answer) => answer,
                             Awaited::Again => catalog(&self.lists, server, kind, caller, freshness).await,

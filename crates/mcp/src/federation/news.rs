@@ -22,14 +22,11 @@ use tokio::{
 use super::{
     changes::{Change, Stream},
     plan::Plan,
+    server::Server,
     servers::Federation,
     subscribed::{Listens, Subscribed},
 };
-use crate::peer::{
-    announced,
-    caller::{Caller, CallerKey},
-    peers::Peers,
-};
+use crate::peer::{announced, caller::Caller, peers::Peers, session::SlotKey};
 
 pub(crate) use crate::peer::announced::ANNOUNCED;
 
@@ -38,9 +35,12 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// What one client receives.
 pub(crate) struct News {
-    caller: CallerKey,
+    /// The conversation it listens for, and in whose sessions that is listened to.
+    own: SlotKey,
+    heard_in: SlotKey,
     serial: u64,
     heard: SelectAll<BoxStream<'static, (ServerId, Option<Change>)>>,
+    servers: Vec<Arc<Server>>,
     /// Held so that the servers are listened to.
     _streams: Vec<Arc<Stream>>,
     listens: Listens,
@@ -58,11 +58,13 @@ impl<P: Peers> Federation<P> {
     pub(crate) fn news(&self, plan: &Plan, caller: Caller<'_>, client: &Arc<Subscribed>) -> News {
         let servers = || plan.servers.iter().map(|offered| &offered.server);
         News {
-            caller: caller.key,
+            own: caller.slot(),
+            heard_in: caller.listening().slot(),
             serial: plan.serial,
             heard: servers()
                 .map(|server| changes(server.upstream.config.id, server.changes.hear()).boxed())
                 .collect(),
+            servers: servers().cloned().collect(),
             _streams: servers()
                 .filter_map(|server| self.listen_to(plan.project, server, caller))
                 .collect(),
@@ -121,11 +123,19 @@ impl News {
             self.updated.extend(self.client().watched());
             return;
         };
-        if change.of.is_some_and(|of| of != self.caller) {
+        let says = self.servers.iter().find(|one| one.upstream.config.id == server);
+        let is_ours = |of| {
+            let kept_for = || says.map(|says| says.upstream.whose(self.own));
+            of == self.own || of == self.heard_in || Some(of) == kept_for()
+        };
+        if !change.of.is_none_or(is_ours) {
             return;
         }
         match change.what {
             announced::News::List(kind) => {
+                if self.own != self.heard_in {
+                    says.inspect(|says| says.invalidate(kind, self.own));
+                }
                 let at = ANNOUNCED.iter().position(|announced| *announced == kind);
                 if let Some(at) = at {
                     self.changed[at] = true;

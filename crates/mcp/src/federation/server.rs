@@ -10,7 +10,12 @@ use super::{
 };
 use crate::{
     peer::{
-        announced::News, call_guard::Lists, caller::CallerKey, config::UpstreamConfig, upstream::Upstream,
+        announced::{ANNOUNCED, News},
+        call_guard::Lists,
+        caller::CallerKey,
+        config::UpstreamConfig,
+        session::SlotKey,
+        upstream::Upstream,
     },
     wire::listing::{ByKind, ListKind},
 };
@@ -44,6 +49,21 @@ impl Server {
         }
     }
 
+    /// The next request for a list asks the server.
+    pub(super) fn invalidate(&self, kind: ListKind, whose: SlotKey) {
+        for kind in told_with(kind) {
+            let catalogs = self.catalogs.of(*kind);
+            catalogs.invalidate(&self.upstream, self.upstream.whose(whose));
+        }
+    }
+
+    /// A conversation is over: its lists are not wanted again.
+    pub(super) fn forget(&self, whose: SlotKey) {
+        for kind in ANNOUNCED.iter().flat_map(|kind| told_with(*kind)) {
+            self.catalogs.of(*kind).forget(whose);
+        }
+    }
+
     /// The server says to everyone that a list of it has changed.
     pub(super) fn has_changed_for_all(&self, kind: ListKind) {
         for kind in told_with(kind) {
@@ -73,18 +93,16 @@ const fn told_with(kind: ListKind) -> &'static [ListKind] {
 
 impl Lists for Server {
     /// The next request for it asks the server, and who listens is told.
-    fn has_changed(&self, kind: ListKind, caller: CallerKey) {
-        for kind in told_with(kind) {
-            self.catalogs.of(*kind).invalidate(&self.upstream, caller);
-        }
+    fn has_changed(&self, kind: ListKind, whose: SlotKey) {
+        self.invalidate(kind, whose);
         self.changes.tell(Change {
             what: News::List(kind),
-            of: self.is_private(kind).then_some(caller),
+            of: self.is_private(kind).then(|| self.upstream.whose(whose)),
         });
     }
 
-    fn has_updated(&self, uri: &str, caller: CallerKey) {
-        for (of, uri) in self.changes.wanted_by(uri, caller) {
+    fn has_updated(&self, uri: &str, whose: SlotKey) {
+        for (of, uri) in self.changes.wanted_by(uri, self.upstream.whose(whose)) {
             self.changes.tell(Change {
                 what: News::Resource(uri),
                 of,

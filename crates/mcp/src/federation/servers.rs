@@ -112,17 +112,15 @@ impl<P: Peers> Federation<P> {
         servers.get(&id).map(|known| Arc::clone(&known.server))
     }
 
-    /// Ends the sessions with servers that belong to the session of a client, which is over.
+    /// Ends the sessions with servers that belong to the session of a client, which is over, and forgets their lists.
     pub(crate) fn leave_client(&self, caller: CallerKey, client: SessionId) {
         let key = SlotKey::of_client(caller, client);
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        let upstreams: Vec<_> = servers
-            .values()
-            .map(|known| Arc::clone(&known.server.upstream))
-            .collect();
+        let servers_now: Vec<_> = servers.values().map(|known| Arc::clone(&known.server)).collect();
         drop(servers);
-        for upstream in upstreams {
-            upstream.sessions.leave(key);
+        for server in servers_now {
+            server.upstream.sessions.leave(key);
+            server.forget(key);
         }
     }
 

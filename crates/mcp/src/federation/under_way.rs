@@ -8,14 +8,14 @@ use std::sync::{
 use tokio::{sync::watch, time::Instant};
 
 use super::catalog::Catalog;
-use crate::peer::{caller::CallerKey, unavailable::Unavailable, upstream::Upstream};
+use crate::peer::{session::SlotKey, unavailable::Unavailable, upstream::Upstream};
 
 /// A list while it is read, for those who come to wait for it. Who waits holds the other end.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     began: Instant,
     /// Whom it is read for.
-    of: CallerKey,
+    of: SlotKey,
     /// Gone with the reading.
     told: Weak<watch::Sender<Option<Outcome>>>,
     behind: GoesOn,
@@ -26,7 +26,7 @@ pub(super) struct UnderWay {
 pub(super) struct Reading {
     /// When it began.
     pub(super) began: Instant,
-    of: CallerKey,
+    of: SlotKey,
     outcome: watch::Receiver<Option<Outcome>>,
     behind: GoesOn,
 }
@@ -47,7 +47,7 @@ impl GoesOn {
 pub(super) enum Outcome {
     Read {
         catalog: Result<Catalog, Unavailable>,
-        /// Whether only the user it was read for may have it.
+        /// Whether only the user or the conversation it was read for may have it.
         private: bool,
     },
     GivenUp,
@@ -56,13 +56,13 @@ pub(super) enum Outcome {
 /// What a reading is for one of those who wait for it.
 pub(super) enum Awaited {
     Ours(Result<Catalog, Unavailable>),
-    /// It has to be read again: it turned out to be the list of another user, or the reading was given up just before.
+    /// It has to be read again: it turned out to be the list of another user or conversation, or the reading was given up just before.
     Again,
 }
 
 impl UnderWay {
     /// A reading that begins now: what lets others come to wait for it, what its first waits with, and what tells them all.
-    pub(super) fn begin(of: CallerKey) -> (Self, Reading, Arc<watch::Sender<Option<Outcome>>>) {
+    pub(super) fn begin(of: SlotKey) -> (Self, Reading, Arc<watch::Sender<Option<Outcome>>>) {
         let (told, outcome) = watch::channel(None);
         let told = Arc::new(told);
         let reading = Reading {
@@ -101,13 +101,13 @@ impl Reading {
     }
 
     /// Waits for its end.
-    pub(super) async fn wait(mut self, upstream: &Upstream, caller: CallerKey) -> Awaited {
+    pub(super) async fn wait(mut self, upstream: &Upstream, whose: SlotKey) -> Awaited {
         let Ok(outcome) = self.outcome.wait_for(Option::is_some).await else {
             return Awaited::Ours(Err(upstream.unreachable()));
         };
         match &*outcome {
             Some(Outcome::GivenUp) => Awaited::Again,
-            Some(Outcome::Read { private: true, .. }) if self.of != caller => Awaited::Again,
+            Some(Outcome::Read { private: true, .. }) if self.of != whose => Awaited::Again,
             Some(Outcome::Read { catalog, .. }) => Awaited::Ours(catalog.clone()),
             None => Awaited::Ours(Err(upstream.unreachable())),
         }

@@ -80,7 +80,10 @@ impl<P: Peers> Federation<P> {
         if !self.tells_of_changes(server, caller).await? {
             return Err(NotSubscribed::NotTold(server.slug().to_owned()));
         }
-        let asked = self.peers.subscribe(&server.upstream, caller, uri).await;
+        let asked = self
+            .peers
+            .subscribe(&server.upstream, caller.listening(), uri)
+            .await;
         asked.map_err(|why| match why {
             AskError::Unavailable(why) => NotSubscribed::Unavailable(why),
             AskError::Refused(code) => NotSubscribed::Refused(server.slug().to_owned(), code),

@@ -323,7 +323,8 @@ impl View {
             let server = &offered.server;
             until = match (
                 ours,
-                server.catalogs.of(self.kind).glance(&server.upstream, caller.key),
+                (server.catalogs.of(self.kind))
+                    .glance(&server.upstream, server.upstream.whose(caller.slot())),
             ) {
                 (Some(ours), Some(theirs)) if *ours == theirs.fingerprint => until.min(theirs.fresh_until),
                 // A server without a list is asked again as soon as its pause is over.

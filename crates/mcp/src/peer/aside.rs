@@ -19,7 +19,9 @@ use tokio::{
 };
 
 use super::{
+    call_guard::Lists,
     caller::Caller,
+    listening::changed_list,
     mailbox::Mailbox,
     net::Net,
     places::Place,
@@ -27,13 +29,13 @@ use super::{
     replies::{InSession, KeptUser, Replies, send_where_room},
     respondent::Respondent,
     seals::SessionId,
-    session::{UpstreamSession, session_headers},
+    session::{SlotKey, UpstreamSession, session_headers},
     transport::Transport,
     upstream::Upstream,
 };
 use crate::wire::{
     bridge::reply_to,
-    envelope::{self, Limits, Message},
+    envelope::{self, Limits, Message, Notification},
     media_type::{MediaType, media_type},
     question::ClientCapabilities,
     sse::Decoder,
@@ -95,6 +97,9 @@ struct Ear<T> {
     client: SessionId,
     can: ClientCapabilities,
     project: ProjectId,
+    /// Who keeps what the server lists to the client, and whose that is.
+    lists: Option<Weak<dyn Lists>>,
+    whose: SlotKey,
     _place: Place,
 }
 
@@ -107,6 +112,7 @@ impl<T: Transport> Net<T> {
         session: &Arc<UpstreamSession>,
         caller: Caller<'_>,
         client: &Respondent<'_>,
+        lists: Option<Weak<dyn Lists>>,
     ) -> Option<Aside> {
         session.id.as_ref()?;
         let ear = Ear {
@@ -118,6 +124,8 @@ impl<T: Transport> Net<T> {
             client: client.session?,
             can: client.can,
             project: client.project,
+            lists,
+            whose: caller.slot(),
             _place: client.mailbox.aside_places.take(client.project, caller.key)?,
         };
         let (opened, is_open) = oneshot::channel();
@@ -229,16 +237,33 @@ impl<T: Transport> Ear<T> {
             {
                 questions.give_up(message);
             }
-            Ok(Message::Notification(notification))
-                if notification.method.value == "notifications/progress" =>
-            {
-                let params = notification.params.as_ref();
+            Ok(Message::Notification(notification)) => self.note(&notification, message),
+            Ok(Message::Response(_)) | Err(_) => {}
+        }
+    }
+
+    /// Notes what the server tells in the session and asks nothing with.
+    fn note(&self, notification: &Notification<'_>, message: &Bytes) {
+        let (method, params) = (&*notification.method.value, notification.params.as_ref());
+        let lists = self.lists.as_ref().and_then(Weak::upgrade);
+        match (method, lists) {
+            ("notifications/progress", _) => {
                 let token = params.and_then(|params| params.progress_token);
                 if let (Some(session), Some(token)) = (self.session.upgrade(), token) {
                     session.calls.report(token.raw, message);
                 }
             }
-            Ok(Message::Notification(_) | Message::Response(_)) | Err(_) => {}
+            ("notifications/resources/updated", Some(lists)) => {
+                if let Some(uri) = params.and_then(|params| params.uri.as_ref()) {
+                    lists.has_updated(&uri.value, self.whose);
+                }
+            }
+            (method, Some(lists)) => {
+                if let Some(kind) = changed_list(method) {
+                    lists.has_changed(kind, self.whose);
+                }
+            }
+            (_, None) => {}
         }
     }
 }

@@ -167,7 +167,7 @@ impl<T: Transport> Net<T> {
         let answer = self.ask_page(asking, request, Some(&back)).await?;
         let loss = answer.session_loss(&session, id.to_json().as_bytes());
         if loss != SessionLoss::No {
-            upstream.sessions.slot(caller.key).forget(&session);
+            upstream.sessions.slot(caller.slot()).forget(&session);
             if loss == SessionLoss::Surely {
                 session.is_over();
             }
@@ -190,7 +190,7 @@ impl<T: Transport> Net<T> {
         if let Attempt::Refused(code) = attempt
             && code.proves_modern()
         {
-            upstream.sessions.slot(caller.key).forget(&session);
+            upstream.sessions.slot(caller.slot()).forget(&session);
             upstream.forget_era(Era::Legacy);
             return Ok(Attempt::Again(upstream.other_version()));
         }

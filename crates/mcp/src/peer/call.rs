@@ -17,7 +17,6 @@ use super::{
     late::{Late, SIGN_OF_LIFE},
     net::Net,
     outgoing::{Call, CallError, Outgoing, To, modern, within_session},
-    respondent::Respondent,
     resume::Resume,
     session::UpstreamSession,
     transport::Transport,
@@ -32,7 +31,7 @@ use crate::wire::{jsonrpc::ErrorCode, version::Era};
 pub(crate) enum Line {
     /// It is stateless.
     Modern,
-    /// The session of the user.
+    /// The session of the conversation.
     Legacy(Arc<UpstreamSession>),
 }
 
@@ -85,11 +84,10 @@ impl<T: Transport> Net<T> {
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
-        client: &Respondent<'_>,
     ) -> Result<Line, Unavailable> {
         Ok(match self.era_of(upstream, caller).await? {
             Era::Modern => Line::Modern,
-            Era::Legacy => Line::Legacy(self.session_of(upstream, caller, Some(client)).await?),
+            Era::Legacy => Line::Legacy(self.session(upstream, caller).await?),
         })
     }
 

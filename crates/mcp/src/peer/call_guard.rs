@@ -1,7 +1,11 @@
 //! What must happen when a call ends before its answer did: a server with sessions is told, a stateless one sees its
 //! connection closed.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -10,7 +14,7 @@ use super::{
     caller::CallerKey,
     credentials::Credentials,
     net::Net,
-    session::{UpstreamSession, session_headers},
+    session::{SlotKey, UpstreamSession, session_headers},
     transport::Transport,
     upstream::Upstream,
 };
@@ -26,7 +30,8 @@ pub(crate) type Held = Box<dyn Send + Sync>;
 
 /// Kept with a call until its answer is complete. Dropped earlier, it cancels the call at a server with sessions.
 pub(crate) struct CallGuard {
-    caller: CallerKey,
+    /// Whose session with a server the call runs in, where it runs in one.
+    caller: SlotKey,
     /// What is held for as long as the call runs: the entry that lets the client cancel it by id.
     held: Option<Held>,
     /// The stream that the server is listened to with meanwhile.
@@ -49,7 +54,7 @@ impl fmt::Debug for CallGuard {
 
 impl CallGuard {
     /// For a call towards a stateless server.
-    pub(crate) fn new(caller: CallerKey, held: Option<Held>) -> Self {
+    pub(crate) fn new(caller: SlotKey, held: Option<Held>) -> Self {
         Self {
             caller,
             held,
@@ -64,6 +69,11 @@ impl CallGuard {
     /// From here on it is a call to the server whose lists are kept there.
     pub(crate) fn keep_informed(&mut self, lists: Arc<dyn Lists>) {
         self.lists = Some(lists);
+    }
+
+    /// Who keeps what the server lists, for what may outlive it.
+    pub(super) fn lists(&self) -> Option<Weak<dyn Lists>> {
+        self.lists.as_ref().map(Arc::downgrade)
     }
 
     /// The server is listened to for as long as the call runs.
@@ -112,7 +122,8 @@ impl CallGuard {
     /// Reads on in what the server answers, for the URIs it names.
     pub(super) fn read(&mut self, piece: &[u8]) {
         if let Some(lists) = &self.lists {
-            self.uris.read(piece, |uri| lists.has_shown(uri, self.caller));
+            self.uris
+                .read(piece, |uri| lists.has_shown(uri, self.caller.caller()));
         }
     }
 
@@ -141,11 +152,11 @@ impl Drop for CallGuard {
 
 /// Who keeps what a server lists.
 pub(crate) trait Lists: Send + Sync {
-    /// The server says to this user that a list of it has changed.
-    fn has_changed(&self, kind: ListKind, caller: CallerKey);
+    /// The server says in this session that a list of it has changed.
+    fn has_changed(&self, kind: ListKind, whose: SlotKey);
 
-    /// The server says to this user that a resource has changed.
-    fn has_updated(&self, uri: &str, caller: CallerKey);
+    /// The server says in this session that a resource has changed.
+    fn has_updated(&self, uri: &str, whose: SlotKey);
 
     /// An answer of the server to this user names a URI.
     fn has_shown(&self, uri: &str, caller: CallerKey);

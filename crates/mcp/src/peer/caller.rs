@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use gatewright_domain::principal::Principal;
 use sha2::{Digest as _, Sha256};
 
-use super::{config::UpstreamConfig, credentials::Asked};
+use super::{config::UpstreamConfig, credentials::Asked, session::SlotKey};
 
 /// Names one user at one gateway. Two users never share one, so what is kept under it is never served to another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,6 +125,19 @@ pub trait Identify: Send + Sync {
     }
 }
 
+/// A conversation of a user with its own session at each server that keeps a state: the session of a client, or what stateless
+/// clients that can be asked the same have in common. What a server says there, what it lists and what it was told there
+/// concern no other conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// Tells those of one user apart.
+    pub(crate) key: [u8; 16],
+    /// The capabilities that servers are told, JSON text of an object.
+    pub(crate) declares: Arc<str>,
+    /// Whether its sessions are listened to for what servers ask, and need no other stream.
+    pub(crate) is_heard_aside: bool,
+}
+
 /// The user of a request.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
@@ -134,6 +147,38 @@ pub struct Caller<'a> {
     pub class: RuleClass,
     /// What servers are told about them.
     pub identity: &'a dyn Identify,
+    /// The conversation it belongs to; nothing for what all conversations of the user share.
+    pub conversation: Option<&'a Conversation>,
+}
+
+impl<'a> Caller<'a> {
+    /// The same within a conversation.
+    #[must_use]
+    pub(crate) const fn within(self, conversation: &'a Conversation) -> Self {
+        Self {
+            conversation: Some(conversation),
+            ..self
+        }
+    }
+
+    /// Whose sessions with servers it uses.
+    pub(crate) fn slot(self) -> SlotKey {
+        match self.conversation {
+            Some(conversation) => SlotKey::of_client(self.key, conversation.key),
+            None => self.key.into(),
+        }
+    }
+
+    /// The same for a stream that listens to a server: sessions that are listened to aside get no second one.
+    #[must_use]
+    pub(crate) fn listening(self) -> Self {
+        Self {
+            conversation: self
+                .conversation
+                .filter(|conversation| !conversation.is_heard_aside),
+            ..self
+        }
+    }
 }
 
 impl fmt::Debug for Caller<'_> {

@@ -1,6 +1,6 @@
 //! How sessions with a server begin (2025-11-25 basic/lifecycle).
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Method;
@@ -12,8 +12,7 @@ use super::{
     era::{offered_versions, text_member},
     exchange::SMALL_ANSWER,
     net::Net,
-    respondent::Respondent,
-    session::{SlotKey, UpstreamSession, session_headers},
+    session::{UpstreamSession, session_headers},
     transport::Transport,
     unavailable::Unavailable,
     upstream::Upstream,
@@ -54,28 +53,18 @@ impl From<Unavailable> for NoSession {
 }
 
 impl<T: Transport> Net<T> {
-    /// The session of a user with a server, begun where there is none.
+    /// The session of a conversation with a server, begun where there is none.
     pub(super) async fn session(
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
     ) -> Result<Arc<UpstreamSession>, Unavailable> {
-        self.session_of(upstream, caller, None).await
-    }
-
-    /// The same for a call of a client: where the server may ask it something, the session is its own.
-    pub(super) async fn session_of(
-        self: &Arc<Self>,
-        upstream: &Upstream,
-        caller: Caller<'_>,
-        client: Option<&Respondent<'_>>,
-    ) -> Result<Arc<UpstreamSession>, Unavailable> {
-        let slot = upstream.sessions.slot(slot_key(caller, client));
+        let slot = upstream.sessions.slot(caller.slot());
         if let Some(session) = slot.get() {
             return Ok(session);
         }
         // Boxed because it is rare and large.
-        match Box::pin(self.begin(upstream, caller, None, client)).await {
+        match Box::pin(self.begin(upstream, caller, None)).await {
             Ok(session) => Ok(session),
             Err(NoSession::Unavailable(why)) => {
                 // A server that was updated may not have the older transport any more.
@@ -97,10 +86,11 @@ impl<T: Transport> Net<T> {
         upstream: &Upstream,
         caller: Caller<'_>,
         newest: Option<ProtocolVersion>,
-        client: Option<&Respondent<'_>>,
     ) -> Result<Arc<UpstreamSession>, NoSession> {
-        let slot = upstream.sessions.slot(slot_key(caller, client));
-        let declares = client.map_or(Cow::Borrowed("{}"), Respondent::declares);
+        let slot = upstream.sessions.slot(caller.slot());
+        let declares = caller
+            .conversation
+            .map_or("{}", |conversation| &conversation.declares);
         let failures = upstream.failures();
         let _beginning = slot.beginning.lock().await;
         if let Some(session) = slot.get() {
@@ -112,7 +102,7 @@ impl<T: Transport> Net<T> {
         let mut version = newest.unwrap_or(ProtocolVersion::LATEST_LEGACY);
         let mut refused = Vec::new();
         let session = loop {
-            match self.initialize(upstream, caller, version, &declares).await? {
+            match self.initialize(upstream, caller, version, declares).await? {
                 Begun::Session(session) => break Arc::new(*session),
                 Begun::Modern => return Err(NoSession::Modern),
                 Begun::Offers(mut versions) => {
@@ -127,6 +117,7 @@ impl<T: Transport> Net<T> {
         if session.id.is_some() {
             session.ends_with(self.farewell(upstream, &session));
         }
+        upstream.note_sessions(session.id.is_some());
         upstream.sessions.tidy();
         slot.set(Arc::clone(&session));
         Ok(session)
@@ -235,11 +226,6 @@ impl<T: Transport> Net<T> {
         }
         Ok(())
     }
-}
-
-/// Whose session with a server it is.
-fn slot_key(caller: Caller<'_>, client: Option<&Respondent<'_>>) -> SlotKey {
-    client.map_or_else(|| caller.key.into(), |client| client.slot(caller.key))
 }
 
 /// The newest of some versions that has sessions.

@@ -20,7 +20,6 @@ use super::{
     outgoing::{Call, CallError, To},
     peers::Peers,
     replies::{InSession, KeptUser, Replies},
-    respondent::Respondent,
     seals::Nonce,
     session::{SlotKey, session_headers},
     transport::Transport,
@@ -68,13 +67,8 @@ impl<T: Transport> Peers for Net<T> {
         self.capabilities_of(upstream, caller).await
     }
 
-    async fn line(
-        self: &Arc<Self>,
-        upstream: &Upstream,
-        caller: Caller<'_>,
-        client: &Respondent<'_>,
-    ) -> Result<Line, Unavailable> {
-        self.begin_line(upstream, caller, client).await
+    async fn line(self: &Arc<Self>, upstream: &Upstream, caller: Caller<'_>) -> Result<Line, Unavailable> {
+        self.begin_line(upstream, caller).await
     }
 
     fn tell_changed_roots(self: &Arc<Self>, upstream: &Arc<Upstream>, caller: Caller<'_>, whose: SlotKey) {

@@ -232,7 +232,7 @@ fn late<T: Transport>(
         net.budget.share(),
         cancelled.cloned(),
         // The answer has a guard of its own.
-        CallGuard::new(call.caller.key, None),
+        CallGuard::new(call.slot(), None),
     );
     Answered::Events(Box::new(events.with_asks(asks)))
 }

@@ -201,7 +201,7 @@ fn refused<B>(
         | (StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST, None) => Listened::Never,
         // The session is over (2025-11-25 basic/transports, "Session Management"): another one begins.
         (StatusCode::NOT_FOUND, Some(session)) => {
-            upstream.sessions.slot(caller.key).forget(session);
+            upstream.sessions.slot(caller.slot()).forget(session);
             session.is_over();
             Listened::Refused
         }

@@ -53,7 +53,7 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Whose session with a server it runs in.
     pub(super) fn slot(&self) -> SlotKey {
-        self.client.slot(self.caller.key)
+        self.caller.slot()
     }
 
     /// The state of this server that the client sends with it.
@@ -151,7 +151,8 @@ pub(super) async fn within_session<T: Transport>(
     let (client, upstream) = (&call.client, to.upstream);
     if client.session.is_some() && !client.can.is_empty() {
         // Servers ask there too. Only the first call of a session waits for it.
-        let listening = || net.listen_aside(upstream, &session, call.caller, client);
+        let lists = guard.lists();
+        let listening = || net.listen_aside(upstream, &session, call.caller, client, lists);
         session.aside.get_or_init(listening).await;
     }
     if let Some(level) = call.logs.level() {

@@ -16,7 +16,6 @@ use super::{
     listening::{Ear, Listened},
     metered::Meter,
     outgoing::{Call, CallError, To},
-    respondent::Respondent,
     seals::Nonce,
     session::SlotKey,
     unavailable::Unavailable,
@@ -65,7 +64,6 @@ pub(crate) trait Peers: Send + Sync + Sized + 'static {
         self: &Arc<Self>,
         upstream: &Upstream,
         caller: Caller<'_>,
-        client: &Respondent<'_>,
     ) -> impl Future<Output = Result<Line, Unavailable>> + Send;
 
     /// Sends a call once and begins to read its answer.

@@ -22,9 +22,9 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// Streams that servers are listened to with. Lists of a server that is not listened to are read again when they are old.
     pub(crate) const STREAMS: Self = Self {
-        in_all: 256,
-        of_project: 64,
-        of_user: 16,
+        in_all: 1_024,
+        of_project: 256,
+        of_user: 32,
     };
     /// Resources whose changes clients want; a few hundred bytes each, and 2 kB at most.
     pub(crate) const RESOURCES: Self = Self {

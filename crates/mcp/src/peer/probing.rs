@@ -109,7 +109,7 @@ impl<T: Transport> Net<T> {
         // It may have been updated.
         upstream.set_over_http_sse(false);
         if upstream.config.protocol == ProtocolChoice::SessionsOnly {
-            let begun = self.begin(upstream, caller, None, None).await;
+            let begun = self.begin(upstream, caller, None).await;
             return match self.era_of_beginning(upstream, caller, begun).await {
                 Ok(Era::Modern) => Err(upstream.no_session("it supports only 2026-07-28")),
                 Err(Unavailable::NotMcp { what, .. }) => Err(upstream.no_session(what)),
@@ -119,7 +119,7 @@ impl<T: Transport> Net<T> {
         let mut discovering = std::pin::pin!(self.discover(upstream, caller));
         let begun = match tokio::time::timeout(silence, discovering.as_mut()).await {
             Ok(Ok(Discovered::Modern)) => return Ok(Era::Modern),
-            Ok(Ok(Discovered::Legacy(newest))) => self.begin(upstream, caller, newest, None).await,
+            Ok(Ok(Discovered::Legacy(newest))) => self.begin(upstream, caller, newest).await,
             // It got nothing, or wants other credentials: that is the same for every method.
             Ok(Err(
                 why @ (Unavailable::Unreachable { .. }
@@ -129,10 +129,10 @@ impl<T: Transport> Net<T> {
                 | Unavailable::Redirected { .. }),
             )) => return Err(why),
             // An old server may fail at what it does not know, and close the connection.
-            Ok(Err(_)) => self.begin(upstream, caller, None, None).await,
+            Ok(Err(_)) => self.begin(upstream, caller, None).await,
             Err(_) => {
                 upstream.note_silence(self.now().plus(SILENT_FOR));
-                let mut beginning = std::pin::pin!(self.begin(upstream, caller, None, None));
+                let mut beginning = std::pin::pin!(self.begin(upstream, caller, None));
                 let mut silent = true;
                 let begun = loop {
                     tokio::select! {
@@ -175,7 +175,7 @@ impl<T: Transport> Net<T> {
                 );
                 upstream.set_over_http_sse(true);
                 match self
-                    .begin(upstream, caller, Some(ProtocolVersion::V2024_11_05), None)
+                    .begin(upstream, caller, Some(ProtocolVersion::V2024_11_05))
                     .await
                 {
                     Ok(_) => Ok(Era::Legacy),

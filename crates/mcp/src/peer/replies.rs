@@ -41,6 +41,8 @@ impl KeptUser {
             key: self.key,
             class: self.class,
             identity: &*self.identity,
+            // A reply goes to the session it is of.
+            conversation: None,
         }
     }
 }

@@ -5,10 +5,9 @@ use std::{borrow::Cow, sync::Arc};
 use gatewright_domain::id::{GatewayId, ProjectId};
 
 use super::{
-    caller::CallerKey,
+    caller::{CallerKey, Conversation},
     mailbox::Mailbox,
     seals::{Bound, SessionId},
-    session::SlotKey,
 };
 use crate::wire::{
     envelope::Request,
@@ -34,20 +33,19 @@ pub(crate) struct Respondent<'a> {
 }
 
 impl Respondent<'_> {
-    /// Whose session with a server the call runs in. A server that may ask something has one for each session of a client, so
-    /// that it never asks another conversation of the user; stateless clients share one where they declare the same. All
-    /// clients of a user that cannot be asked share one.
-    pub(super) fn slot(&self, caller: CallerKey) -> SlotKey {
-        if self.can.is_empty() {
-            return caller.into();
+    /// The conversation of stateless clients of a user that can be asked the same; nothing for those that cannot be asked.
+    pub(crate) fn stateless(can: ClientCapabilities) -> Option<Conversation> {
+        if can.is_empty() {
+            return None;
         }
-        let client = self.session.unwrap_or_else(|| {
-            // By what it can be asked and not by how it says so, of which there are as many ways as a client likes.
-            let mut key = [0; 16];
-            key[15] = self.can.bits();
-            key
-        });
-        SlotKey::of_client(caller, client)
+        // By what they can be asked and not by how they say so, of which there are as many ways as a client likes.
+        let mut key = [0; 16];
+        key[15] = can.bits();
+        Some(Conversation {
+            key,
+            declares: can.declared().into(),
+            is_heard_aside: false,
+        })
     }
 
     /// What servers are told that the client can do, JSON text.

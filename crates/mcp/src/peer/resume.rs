@@ -133,6 +133,7 @@ impl<T: Transport> InSession<T> {
             key: self.key,
             class: self.class,
             identity: &*self.identity,
+            conversation: None,
         };
         let Ok(mut request) = upstream.request(Method::GET, caller, Bytes::new()).await else {
             return Attempt::NotNow;

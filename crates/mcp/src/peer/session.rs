@@ -1,6 +1,7 @@
-//! Sessions with servers of the revisions before 2026-07-28: one per server and user, and one more for each session of a
-//! client that servers may ask something. They are begun when first needed, and begun again when the server has forgotten them.
-//! A session never serves two users.
+//! Sessions with servers of the revisions before 2026-07-28: one per server and session of a client, because servers keep their
+//! state by session and two conversations of one person must not mix theirs. Stateless clients of a user share one, and those
+//! that can be asked something share another by what that is. They are begun when first needed, and begun again when the server
+//! has forgotten them. A session never serves two users.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -24,7 +25,7 @@ use crate::wire::{capabilities::Capabilities, headers, log_level::LogLevel, vers
 /// Sessions kept per server; the one longest unused gives way and is begun anew when it is needed again.
 const SESSIONS_MAX: u64 = 10_000;
 /// Those among them that belong to single clients of one user; further ones take the place of the oldest of that user.
-const OF_USER_MAX: usize = 64;
+const OF_USER_MAX: usize = 256;
 /// A session unused for so long is forgotten; servers forget theirs too.
 const IDLE: Duration = Duration::from_mins(30);
 
@@ -221,7 +222,7 @@ impl Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SlotKey {
     caller: CallerKey,
-    /// The client that the server may ask something; nothing where the session serves all clients of the user.
+    /// The conversation; nothing where the session serves all stateless clients of the user.
     client: Option<[u8; 16]>,
 }
 
@@ -232,6 +233,11 @@ impl SlotKey {
             caller,
             client: Some(client),
         }
+    }
+
+    /// Whose it is.
+    pub(crate) const fn caller(self) -> CallerKey {
+        self.caller
     }
 }
 
@@ -337,15 +343,15 @@ mod tests {
         let key = |user, number: u128| SlotKey::of_client(user, number.to_be_bytes());
         let theirs = sessions.slot(key(bob, 0));
         let own = sessions.slot(ada);
-        for number in 0..200 {
+        for number in 0..400 {
             sessions.slot(key(ada, number));
         }
         let is_kept = |whose| sessions.slots.contains_key(&whose);
-        assert_eq!((0..200).filter(|number| is_kept(key(ada, *number))).count(), 64);
-        assert!(is_kept(key(ada, 199)) && !is_kept(key(ada, 0)));
+        assert_eq!((0..400).filter(|number| is_kept(key(ada, *number))).count(), 256);
+        assert!(is_kept(key(ada, 399)) && !is_kept(key(ada, 0)));
         assert!(Arc::ptr_eq(&theirs, &sessions.slot(key(bob, 0))));
         assert!(Arc::ptr_eq(&own, &sessions.slot(ada)));
-        for number in 0..200 {
+        for number in 0..400 {
             sessions.leave(key(ada, number));
         }
         sessions.leave(key(bob, 0));

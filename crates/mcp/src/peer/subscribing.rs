@@ -48,7 +48,7 @@ impl<T: Transport> Net<T> {
         self.ask_for(upstream, caller, "resources/subscribe", &member(uri))
             .await?;
         // It may be another session by now.
-        if let Some(session) = upstream.sessions.slot(caller.key).get() {
+        if let Some(session) = upstream.sessions.slot(caller.slot()).get() {
             session.note_subscribed(uri);
         }
         Ok(())

@@ -26,7 +26,7 @@ use super::{
     config::UpstreamConfig,
     credentials::Credentials,
     http_sse::OverHttpSse,
-    session::UpstreamSessions,
+    session::{SlotKey, UpstreamSessions},
     unavailable::Unavailable,
 };
 use crate::wire::{
@@ -61,6 +61,8 @@ pub struct Upstream {
     era: AtomicU8,
     /// Whether it is reached over the HTTP+SSE transport of 2024-11-05.
     over_http_sse: AtomicBool,
+    /// Whether the session that began last has no id.
+    without_sessions: AtomicBool,
     /// What it called itself when its era was found out or a session began.
     about: ArcSwapOption<About>,
     /// What it declared last that it can do, as bits; [`UNDECLARED`] before it has.
@@ -126,6 +128,7 @@ impl Upstream {
             base_headers,
             era: AtomicU8::new(UNKNOWN),
             over_http_sse: AtomicBool::new(false),
+            without_sessions: AtomicBool::new(false),
             about: ArcSwapOption::empty(),
             declared: AtomicU8::new(UNDECLARED),
             declared_at: AtomicI64::new(0),
@@ -344,10 +347,24 @@ impl Upstream {
         self.sessions.slot(caller).get().map(|session| session.version)
     }
 
-    /// Whether it may keep a state for a user: it does not say that it is stateless.
-    pub(crate) fn may_keep_state(&self, caller: CallerKey) -> bool {
-        self.era() != Some(Era::Modern)
-            && (self.sessions.slot(caller).get()).is_none_or(|session| session.id.is_some())
+    /// Whether it may keep a state for a conversation: it does not say that it is stateless.
+    pub(crate) fn may_keep_state(&self) -> bool {
+        self.era() != Some(Era::Modern) && !self.without_sessions.load(Ordering::Acquire)
+    }
+
+    /// Notes whether its sessions have ids. Without one it keeps no state.
+    pub(super) fn note_sessions(&self, have_ids: bool) {
+        self.without_sessions.store(!have_ids, Ordering::Release);
+    }
+
+    /// Whose it is what the server lists and announces in a session: that of the conversation, whose state may be in it; of a
+    /// server that keeps no state, the user's.
+    pub(crate) fn whose(&self, slot: SlotKey) -> SlotKey {
+        if self.may_keep_state() {
+            slot
+        } else {
+            slot.caller().into()
+        }
     }
 
     /// Whether what it lists may differ between users: it is told who they are.

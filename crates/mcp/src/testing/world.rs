@@ -229,6 +229,7 @@ impl World {
             key: self.key(user),
             class: RuleClass::EVERYONE,
             identity: user,
+            conversation: None,
         }
     }
 

@@ -53,6 +53,7 @@ async fn post(world: &World, plan: &crate::federation::Plan, headers: &http::Hea
         key: world.key(&User("unconnected")),
         class: RuleClass::EVERYONE,
         identity: &Unconnected,
+        conversation: None,
     };
     let body = bytes::Bytes::copy_from_slice(body.as_bytes());
     let mut reached = crate::endpoint::service::Reached::default();
@@ -118,6 +119,7 @@ async fn a_client_with_a_session_is_told_where_to_connect_in_the_words_of_its_er
         key: world.key(&User("unconnected")),
         class: RuleClass::EVERYONE,
         identity: &Unconnected,
+        conversation: None,
     };
     let body = bytes::Bytes::from_static(begin.as_bytes());
     let mut reached = crate::endpoint::service::Reached::default();

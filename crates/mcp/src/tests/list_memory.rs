@@ -121,7 +121,7 @@ async fn what_was_read_in_a_session_is_given_back_while_the_session_lives() {
             &server
                 .catalogs
                 .of(ListKind::Tools)
-                .last(upstream, world.key(user), now)
+                .last(upstream, world.key(user).into(), now)
                 .unwrap()
                 .list,
         )

@@ -121,10 +121,15 @@ async fn the_log_messages_of_a_call_reach_a_client_from_the_level_on_that_it_wan
 
 #[rstest]
 #[tokio::test]
-async fn a_server_with_sessions_is_told_the_level_once_and_only_where_it_declares_logging(
+async fn a_server_with_sessions_is_told_the_level_once_in_each_and_only_where_it_declares_logging(
     #[values(Era::Modern, Era::Legacy)] of_client: Era,
 ) {
-    for (capabilities, told) in [(all(), &["warning", "info"][..]), (json!({"tools": {}}), &[])] {
+    // Each session of a client has its own; stateless ones of a user share theirs.
+    let told = match of_client {
+        Era::Modern => &["warning", "info"][..],
+        Era::Legacy => &["warning", "warning", "error", "info"],
+    };
+    for (capabilities, told) in [(all(), told), (json!({"tools": {}}), &[])] {
         let server = logging(Era::Legacy, capabilities);
         let world = World::new(&[("one", &server)]);
         let plan = world.plan(IdentityForwarding::None, &[]);

@@ -88,6 +88,7 @@ async fn answered(
         key: world.key(&User("ada")),
         class: RuleClass::EVERYONE,
         identity: user,
+        conversation: None,
     };
     let body = Bytes::from(format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t",{}}}}}"#,
@@ -209,6 +210,7 @@ async fn a_server_that_must_know_the_user_is_not_called_without() {
             key: world.key(&User("ada")),
             class: RuleClass::EVERYONE,
             identity: &user,
+            conversation: None,
         };
         let body = Bytes::from(format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t",{}}}}}"#,

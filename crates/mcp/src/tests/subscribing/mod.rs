@@ -104,6 +104,19 @@ impl Served {
         open.last().unwrap().1.send(updated(uri)).unwrap();
     }
 
+    /// The same on all of its streams.
+    async fn update_on_all(&self, uri: &str, streams: usize) {
+        for _ in 0..200 {
+            if self.open.lock().unwrap().len() >= streams {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for (_, pieces) in &*self.open.lock().unwrap() {
+            let _ = pieces.send(updated(uri));
+        }
+    }
+
     /// What it was asked to tell of, in order, apart from what is asked again.
     fn asked(&self, era: Era) -> Vec<String> {
         match era {

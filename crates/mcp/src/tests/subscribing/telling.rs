@@ -35,7 +35,7 @@ async fn only_who_wants_a_resource_is_told(#[values(Era::Modern, Era::Legacy)] o
         let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
         let mut one = listener(&world, always(&plan), &ADA, of_client, &[ONE]).await;
         let mut other = listener(&world, always(&plan), &ADA, of_client, &[TWO]).await;
-        served.update(ONE).await;
+        served.update_on_all(ONE, 1).await;
         assert_eq!(next(&mut one).await.unwrap(), told(of_client, ONE));
         assert_eq!(next(&mut other).await, None);
     }
@@ -106,9 +106,12 @@ async fn a_change_that_is_told_on_the_stream_of_a_call_reaches_who_listens() {
     let served = Served::new(Era::Legacy);
     let world = World::new(&[("one", &served.server)]);
     let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
-    let mut of_ada = listener(&world, always(&plan), &ADA, Era::Legacy, &[ONE]).await;
-    let mut of_bob = listener(&world, always(&plan), &BOB, Era::Legacy, &[ONE]).await;
     let headers = world.begin(&plan, &ADA).await;
+    let shutdown = CancellationToken::new();
+    let mut of_ada = world.get(always(&plan), &ADA, &headers, &shutdown).into_body();
+    ask(&world, &plan, &ADA, &headers, "resources/subscribe", ONE).await;
+    let mut of_another = listener(&world, always(&plan), &ADA, Era::Legacy, &[ONE]).await;
+    let mut of_bob = listener(&world, always(&plan), &BOB, Era::Legacy, &[ONE]).await;
     let call = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"t"}}"#;
     let (_, text) = read(world.post(&plan, &ADA, &headers, call).await).await;
     assert_eq!(
@@ -117,6 +120,11 @@ async fn a_change_that_is_told_on_the_stream_of_a_call_reaches_who_listens() {
         "not on the call: {text}"
     );
     assert_eq!(next(&mut of_ada).await.unwrap(), told(Era::Legacy, ONE));
+    assert_eq!(
+        next(&mut of_another).await,
+        None,
+        "it was told in another conversation"
+    );
     assert_eq!(next(&mut of_bob).await, None, "it was told to another user");
 }
 
