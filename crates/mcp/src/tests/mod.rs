@@ -6,6 +6,7 @@ mod beginnings;
 mod calls;
 mod cancellation;
 mod coming_back;
+mod conversations;
 mod credentials;
 mod discretion;
 mod endpoint;
