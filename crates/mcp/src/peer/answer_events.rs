@@ -227,7 +227,10 @@ where
                     self.body = Some(body);
                     self.decoder = self.decoder.reconnected();
                 }
-                Opened::Last(message) => self.take_last(&message),
+                Opened::Last(message) => {
+                    let message = self.bridge.recoded(&message).unwrap_or(message);
+                    self.take_last(&message);
+                }
                 Opened::InputRequired(answer) => self.input_required(&answer),
                 Opened::Failed(fault, message) => self.give_up(fault, message),
             }

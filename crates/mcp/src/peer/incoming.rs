@@ -120,6 +120,10 @@ pub(super) async fn stream<T: Transport>(
             if !first.map_err(|why| not_passed_on(upstream, &why))? {
                 return Ok(late(net, call, to, cancelled, json, (bridge, None), None));
             }
+            // An error is small, and here as a whole.
+            if let Some(recoded) = bridge.recoded(json.first()) {
+                return Ok(Answered::Whole(StatusCode::OK, recoded));
+            }
             if let Some(session) = &session
                 && ends_session(json.first(), session)
             {

@@ -11,7 +11,7 @@ use super::{
     listing::ListKind,
     log_level::Logs,
     question::Question,
-    scan,
+    scan::{self, Kind, Span},
     splice::Splice,
     version::Era,
 };
@@ -115,6 +115,11 @@ impl Bridge {
             }
         }
         // `null` beside a result or an error: the SDKs refuse a message with both members.
+        if let Outcome::Error(error) = &response.outcome
+            && let Some((code, now)) = self.other_code(data, error.span)
+        {
+            splice.replace(code, now.0.to_string().into_bytes());
+        }
         let (other, quoted) = match &response.outcome {
             Outcome::Result(_) => ("error", &b"\"error\""[..]),
             Outcome::Error(_) => ("result", &b"\"result\""[..]),
@@ -155,9 +160,68 @@ impl Bridge {
         body.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
         body.extend_from_slice(&self.client_id);
         body.extend_from_slice(br#","error":"#);
-        body.extend_from_slice(error);
+        match self.other_code(error, Span::new(0, error.len())) {
+            None => body.extend_from_slice(error),
+            Some((code, now)) => {
+                body.extend_from_slice(&error[..code.start]);
+                body.extend_from_slice(now.0.to_string().as_bytes());
+                body.extend_from_slice(&error[code.end..]);
+            }
+        }
         body.push(b'}');
         body.into()
+    }
+
+    /// An answer that is as the client gets it but for the code of its error; nothing where that is right.
+    pub(crate) fn recoded(&self, message: &Bytes) -> Option<Bytes> {
+        if !self.has_other_codes() || memchr::memmem::find(message, b"\"error\"").is_none() {
+            return None;
+        }
+        let Ok(Message::Response(response)) = envelope::parse(message, &Limits::default()) else {
+            return None;
+        };
+        let Outcome::Error(error) = &response.outcome else {
+            return None;
+        };
+        let (code, now) = self.other_code(message, error.span)?;
+        let mut splice = Splice::new(message);
+        splice.replace(code, now.0.to_string().into_bytes());
+        splice.finish().ok()
+    }
+
+    /// Whether client and server say with different codes that a resource was not found.
+    fn has_other_codes(&self) -> bool {
+        self.is_cacheable && self.client_era != self.server_era
+    }
+
+    /// Where the code of an error stands that says that a resource was not found, and the one that the client's era has for
+    /// that: -32002 in 2025-11-25, -32602 in 2026-07-28 (server/resources, "Error Handling"). The latter has more than one
+    /// meaning: it has this one where the error names the URI.
+    fn other_code(&self, body: &[u8], error: Span) -> Option<(Span, ErrorCode)> {
+        if !self.has_other_codes() {
+            return None;
+        }
+        let [code, data] = scan::pick(body, error, ["code", "data"]).ok()?;
+        let code = code?.value;
+        let names_uri = || {
+            let data = data.filter(|data| data.kind == Kind::Object)?;
+            let [uri] = scan::pick(body, data.value, ["uri"]).ok()?;
+            uri
+        };
+        match (
+            self.client_era,
+            std::str::from_utf8(code.of(body))
+                .ok()?
+                .parse()
+                .ok()
+                .map(ErrorCode)?,
+        ) {
+            (Era::Modern, ErrorCode::LEGACY_RESOURCE_NOT_FOUND) => Some((code, ErrorCode::INVALID_PARAMS)),
+            (Era::Legacy, ErrorCode::INVALID_PARAMS) if names_uri().is_some() => {
+                Some((code, ErrorCode::LEGACY_RESOURCE_NOT_FOUND))
+            }
+            _ => None,
+        }
     }
 
     fn notification(&self, data: &Bytes, notification: &Notification<'_>) -> Step {

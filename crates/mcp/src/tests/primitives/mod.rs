@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     federation::plan::Plan,
-    testing::net::{User, World, meta, modern_headers, read},
+    testing::net::{User, World, events, meta, modern_headers, read},
     wire::version::Era,
 };
 
@@ -61,7 +61,10 @@ impl<'a> Client<'a> {
     }
 
     async fn ask(&self, method: &str, params: &str) -> Value {
-        let answer: Value = serde_json::from_str(&self.text(method, params).await).unwrap();
+        let text = self.text(method, params).await;
+        // The last event, where it is a stream.
+        let text = events(&text).pop().unwrap_or(text);
+        let answer: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(answer["id"], "i", "{answer}");
         answer
     }

@@ -10,7 +10,7 @@ use super::{ADA, BOB, BOTH, Client, assert_not_found, bare};
 use crate::{
     inspection::shared_keys,
     testing::{
-        net::{FakeBody, FakeServer, World, answer, event},
+        net::{FakeBody, FakeServer, World, answer, event, json_answer},
         offers::{Offers, resource, template},
     },
     upstream::Unavailable,
@@ -261,4 +261,58 @@ async fn equal_uris_of_two_users_stay_each_their_own() {
             }
         }
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_resource_that_a_server_does_not_find_is_not_found_in_the_words_of_the_clients_era(
+    #[values(Era::Modern, Era::Legacy)] client: Era,
+    #[values(Era::Modern, Era::Legacy)] server: Era,
+    #[values("json", "events", "status")] way: &'static str,
+) {
+    let code = match server {
+        Era::Modern => -32602,
+        Era::Legacy => -32002,
+    };
+    let usual = resources(&["file:///gone"], &[]).server(server);
+    let one = FakeServer::new(move |received| {
+        if received.method() != "resources/read" {
+            return (usual.handler)(received);
+        }
+        let error = json!({"jsonrpc": "2.0", "id": received.json["id"], "error": {"code": code,
+            "message": "Resource not found", "data": {"uri": "file:///gone"}}});
+        Ok(match way {
+            "json" => json_answer(200, &error.to_string()),
+            "status" => json_answer(400, &error.to_string()),
+            _ => answer(
+                200,
+                "text/event-stream",
+                FakeBody::of(&[&event(&error.to_string())]),
+            ),
+        })
+    });
+    let world = World::new(&[("one", &one)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let asking = Client::new(&world, &plan, &ADA, client).await;
+    let read = asking.read("file:///gone").await;
+    assert_not_found(&read, client, "file:///gone");
+    // Of a tool, the code means something else.
+    let called = asking.ask("tools/call", r#""name":"t","arguments":{}"#).await;
+    assert!(called["result"].is_object(), "{called}");
+}
+
+#[tokio::test]
+async fn an_error_to_an_invalid_read_keeps_its_code() {
+    let usual = resources(&["file:///a"], &[]).server(Era::Modern);
+    let one = FakeServer::new(move |received| {
+        if received.method() != "resources/read" {
+            return (usual.handler)(received);
+        }
+        let error = json!({"jsonrpc": "2.0", "id": received.json["id"], "error": {"code": -32602, "message": "Too long"}});
+        Ok(json_answer(200, &error.to_string()))
+    });
+    let world = World::new(&[("one", &one)]);
+    let plan = world.plan(IdentityForwarding::None, &[]);
+    let client = Client::new(&world, &plan, &ADA, Era::Legacy).await;
+    assert_eq!(client.read("file:///a").await["error"]["code"], -32602);
 }
