@@ -225,6 +225,17 @@ impl Catalogs {
             .flatten()
     }
 
+    /// The last list of a user, however old, as long as it is in memory: it says which names are the server's.
+    pub(super) fn remembered(
+        &self,
+        upstream: &Upstream,
+        whose: SlotKey,
+        now: Timestamp,
+    ) -> Option<(Fingerprint, Arc<ServerList>)> {
+        let noted = self.noted(upstream, whose)?;
+        Some((noted.fingerprint, noted.list.get(now)?))
+    }
+
     /// Why the list of a user could not be read a moment ago.
     pub(super) fn failure(&self, upstream: &Upstream, whose: SlotKey, now: Timestamp) -> Option<Unavailable> {
         if let Some(why) = upstream.failure(now) {

@@ -14,7 +14,7 @@ use super::{
     plan::Plan,
     servers::Federation,
     under_way::Awaited,
-    view::{CLIENT_TTL_MAX, Hint, Made, Seen, View, ViewKey},
+    view::{Before, CLIENT_TTL_MAX, Hint, Made, Seen, View, ViewKey},
 };
 use crate::{
     peer::{caller::Caller, peers::Peers, unavailable::Unavailable},
@@ -93,6 +93,14 @@ impl<P: Peers> Federation<P> {
             .iter()
             .map(|catalog| catalog.as_ref().map(|catalog| catalog.fingerprint))
             .collect();
+        let before: Vec<Before> = (plan.servers.iter().zip(&catalogs))
+            .map(|(offered, catalog)| {
+                let server = &offered.server;
+                let whose = server.upstream.whose(caller.slot());
+                let remembered = || (server.catalogs.of(kind)).remembered(&server.upstream, whose, now);
+                if catalog.is_none() { remembered() } else { None }
+            })
+            .collect();
         let mut lists: Vec<_> = catalogs
             .into_iter()
             .map(|catalog| catalog.map(|catalog| catalog.list))
@@ -103,6 +111,7 @@ impl<P: Peers> Federation<P> {
             class: caller.class,
             kind,
             made_of: made_of.clone(),
+            before: before.iter().map(|before| Some(before.as_ref()?.0)).collect(),
         };
         let known = self.views.get(&key);
         let known = known.and_then(|kept| Some((kept.get(now)?, kept)));
@@ -112,7 +121,7 @@ impl<P: Peers> Federation<P> {
                 (kind, caller.class),
                 plan.naming,
                 &plan.servers,
-                lists,
+                (lists, &before),
                 made_of,
                 Arc::clone(&plan.server_info),
             ));

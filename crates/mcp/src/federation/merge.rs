@@ -30,6 +30,8 @@ pub struct Source<'a> {
     pub prefix: &'a str,
     /// Its list; `None` while it is down.
     pub list: Option<&'a ServerList>,
+    /// The list that it had before it was down, as far as that is remembered: no other server takes its names meanwhile.
+    pub before: Option<&'a ServerList>,
     /// Which of them are offered.
     pub chosen: &'a OfServer,
 }
@@ -64,27 +66,23 @@ impl Merged {
     }
 
     fn with_page_bytes(kind: ListKind, naming: Naming, sources: &[Source<'_>], page_bytes: usize) -> Self {
-        let named: Vec<(Named<'_>, &Entry)> = sources
-            .iter()
-            .enumerate()
-            .flat_map(|(server, source)| {
-                offered(source).map(move |(index, entry)| (server, source, index, entry))
-            })
-            .map(|(server, source, index, entry)| {
-                let named = Named {
-                    server,
-                    entry: index,
-                    upstream_name: &entry.key,
-                    exposed: naming.expose_entry(kind, source.prefix, &entry.key),
-                };
-                (named, entry)
-            })
-            .collect();
+        let mut named: Vec<(Named<'_>, Option<&Entry>)> = Vec::new();
+        for (server, source) in sources.iter().enumerate() {
+            let of = |entry: usize, key| Named {
+                server,
+                entry,
+                upstream_name: key,
+                exposed: naming.expose_entry(kind, source.prefix, key),
+            };
+            named.extend(offered(source).map(|(index, entry)| (of(index, &entry.key), Some(entry))));
+            named.extend(reserved(source).map(|key| (of(usize::MAX, key), None)));
+        }
         let (selection, reports) = Selection::build(named.iter().map(|(named, _)| named));
         let mut items = Vec::new();
         let mut pages = vec![0];
         let mut filled = 0;
         for (named, entry) in &named {
+            let Some(entry) = entry else { continue };
             let leads_here = selection
                 .resolve(&named.exposed)
                 .is_some_and(|target| target.server == named.server && target.entry == named.entry);
@@ -177,6 +175,19 @@ fn offered<'a>(source: &Source<'a>) -> impl Iterator<Item = (usize, &'a Entry)> 
         .filter(move |(_, entry)| chosen.offers(&entry.key))
 }
 
+/// The names of a source without a list that lead to no other one: those it had before, and those that the administrator chose.
+fn reserved<'a>(source: &Source<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+    let chosen = source.chosen;
+    let before = source.before.filter(|_| source.list.is_none());
+    let had = before.into_iter().flat_map(|list| &list.entries);
+    let had = had.map(|entry| &*entry.key).filter(|key| chosen.offers(key));
+    let chosen = match chosen {
+        OfServer::Items(items) if source.list.is_none() => Some(items),
+        OfServer::Items(_) | OfServer::All => None,
+    };
+    had.chain(chosen.into_iter().flatten().map(String::as_str))
+}
+
 /// The entry under its exposed name, every other byte as it was.
 fn renamed(entry: &Entry, exposed: &str) -> Bytes {
     if *entry.key == *exposed {
@@ -229,6 +240,7 @@ mod tests {
         Source {
             prefix,
             list,
+            before: None,
             chosen: &OfServer::All,
         }
     }

@@ -89,7 +89,12 @@ pub(crate) struct ViewKey {
     pub(super) class: RuleClass,
     pub(super) kind: ListKind,
     pub(super) made_of: Made,
+    /// What servers without a list had before.
+    pub(super) before: Made,
 }
+
+/// The list that a server without one had before.
+pub(super) type Before = Option<(Fingerprint, Arc<ServerList>)>;
 
 /// A view as one user has it.
 #[derive(Debug, Clone)]
@@ -130,16 +135,18 @@ impl View {
         (kind, class): (ListKind, RuleClass),
         naming: Naming,
         servers: &[Offered],
-        lists: Vec<Option<Arc<ServerList>>>,
+        (lists, before): (Vec<Option<Arc<ServerList>>>, &[Before]),
         made_of: Made,
         server_info: Arc<str>,
     ) -> Self {
         let sources: Vec<Source<'_>> = servers
             .iter()
             .zip(&lists)
-            .map(|(offered, list)| Source {
+            .zip(before)
+            .map(|((offered, list), before)| Source {
                 prefix: offered.prefix(),
                 list: list.as_deref(),
+                before: before.as_ref().map(|(_, list)| &**list),
                 chosen: offered.chosen(kind),
             })
             .collect();

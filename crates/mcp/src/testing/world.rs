@@ -191,6 +191,17 @@ impl World {
         })
     }
 
+    /// The same with these tools of these servers.
+    pub(crate) fn plan_named_of(&self, naming: Naming, allowed: &[(usize, &str)]) -> Plan {
+        let server = |(id, slug): (&ServerId, &String)| self.usual(IdentityForwarding::None, id, slug);
+        self.endpoint.plan(GatewayConfig {
+            servers: self.ids.iter().zip(&self.slugs).map(server).collect(),
+            naming,
+            tools: self.choice(allowed),
+            ..self.gateway_config()
+        })
+    }
+
     /// A plan that passes on what its servers say about using them.
     pub(crate) fn plan_with_instructions(&self, identity: IdentityForwarding, instructions: &str) -> Plan {
         let server = |(id, slug): (&ServerId, &String)| self.usual(identity, id, slug);

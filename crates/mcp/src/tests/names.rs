@@ -1,6 +1,12 @@
 //! Names as clients see them, and as their servers get them.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use gatewright_domain::server::IdentityForwarding;
 use serde_json::{Value, json};
@@ -117,6 +123,56 @@ async fn without_a_prefix_a_server_that_hangs_holds_up_no_call_to_another() {
     let answer = call(&world, &plan, &ADA, "search").await;
     assert_eq!(answer["result"]["tool"], "search", "{answer}");
     assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn without_a_prefix_a_name_stays_with_the_first_server_that_had_it_while_that_is_down() {
+    let usual = modern_server(vec![tool("search"), tool("mine")], 1_000, "public");
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    let one = FakeServer::new(move |received| {
+        if down.load(Ordering::SeqCst) {
+            return Err(TransportError::Unreachable("refused".to_owned()));
+        }
+        (usual.handler)(received)
+    });
+    let two = modern_server(vec![tool("search"), tool("yours")], 1_000, "public");
+    let world = World::new(&[("one", &one), ("two", &two)]);
+    let plan = world.plan_named(Naming::Plain, |_| {});
+    let listed = list(&world, &plan, &ADA).await;
+    assert_eq!(names(&listed), ["search", "mine", "yours"]);
+    is_down.store(true, Ordering::SeqCst);
+    world.clock.advance(Duration::from_hours(1));
+    let listed = list(&world, &plan, &ADA).await;
+    assert_eq!(names(&listed), ["yours"], "the name is not another server's now");
+    let told = call(&world, &plan, &ADA, "search").await["error"]["message"].to_string();
+    assert!(told.contains("`one`"), "{told}");
+    assert_eq!(
+        call(&world, &plan, &ADA, "yours").await["result"]["tool"],
+        "yours"
+    );
+    assert_eq!(two.received("tools/call").len(), 1);
+    is_down.store(false, Ordering::SeqCst);
+    world.clock.advance(Duration::from_hours(1));
+    assert_eq!(
+        call(&world, &plan, &ADA, "search").await["result"]["tool"],
+        "search"
+    );
+    assert_eq!(two.received("tools/call").len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_prefix_a_name_that_was_chosen_of_a_server_is_its_own_before_its_list_is_known() {
+    let gone = FakeServer::new(|_| Err(TransportError::Unreachable("refused".to_owned())));
+    let two = modern_server(vec![tool("search"), tool("yours")], 60_000, "public");
+    let world = World::new(&[("gone", &gone), ("two", &two)]);
+    let plan = world.plan_named_of(Naming::Plain, &[(0, "search"), (1, "search"), (1, "yours")]);
+    assert_eq!(names(&list(&world, &plan, &ADA).await), ["yours"]);
+    let told = call(&world, &plan, &ADA, "search").await["error"]["message"].to_string();
+    assert!(told.contains("`gone`"), "{told}");
+    // Of a server of which nothing was ever seen and nothing chosen, no one knows which names it has.
+    let plan = world.plan_named(Naming::Plain, |_| {});
+    assert_eq!(names(&list(&world, &plan, &ADA).await), ["search", "yours"]);
 }
 
 #[tokio::test]
