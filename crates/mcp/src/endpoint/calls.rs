@@ -67,7 +67,7 @@ impl<T: Transport> Endpoint<T> {
     fn passed_on(&self, asking: &Asking<'_>, answer: Answered<T::Body>) -> Response<Answer<T::Body>> {
         match (answer, asking.client) {
             (Answered::Events(events), Client::Legacy(session)) if session.can_resume() => {
-                let whose = session.whose();
+                let whose = session.whose(asking.plan.project);
                 let following = Following::new(&self.resumables, whose, events);
                 reply::events(Answer::following(Box::new(following)))
             }

@@ -85,8 +85,7 @@ impl<T: Transport> Endpoint<T> {
         }
         let event = headers::single(headers, &LAST_EVENT_ID).ok().flatten();
         let event = event.and_then(|event| event.to_str().ok());
-        let whose = session.whose();
-        let Some(following) = event.and_then(|event| self.resumables.after(whose.session, event)) else {
+        let Some(following) = event.and_then(|event| self.resumables.after(session.key(), event)) else {
             let refusal = Refusal::new(
                 ErrorCode::INVALID_REQUEST,
                 "Last-Event-ID names no answer that the gateway still has; send the request again if that does no harm.",

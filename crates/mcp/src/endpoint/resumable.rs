@@ -18,7 +18,7 @@ use gatewright_domain::{Entropy, entropy};
 use http_body::{Body, Frame};
 use tokio::time::Instant;
 
-use super::kept_events::{Kept, Share};
+use super::kept_events::{Kept, Owner, Share};
 use crate::peer::{answer_error::AnswerError, answer_events::EventsAnswer};
 
 /// How long a call runs on without its client.
@@ -55,13 +55,13 @@ impl<B> fmt::Debug for Resumables<B> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whose {
     pub(super) session: [u8; 16],
-    pub(super) user: [u8; 16],
+    pub(super) owner: Owner,
 }
 
 /// One answer.
 struct Resumable<B> {
     id: StreamId,
-    user: [u8; 16],
+    owner: Owner,
     state: Mutex<State<B>>,
 }
 
@@ -126,9 +126,9 @@ where
     ) -> Result<Arc<Resumable<B>>, Box<EventsAnswer<B>>> {
         let mut streams = self.lock();
         Self::tidy(&mut streams, false);
-        let share = self.kept.share(whose.user).or_else(|| {
+        let share = self.kept.share(whose.owner).or_else(|| {
             Self::tidy(&mut streams, true);
-            self.kept.share(whose.user)
+            self.kept.share(whose.owner)
         });
         let Some(share) = share else {
             return Err(events);
@@ -136,7 +136,7 @@ where
         let id = (whose.session, entropy::bytes(self.entropy.as_ref()));
         let kept = Arc::new(Resumable {
             id,
-            user: whose.user,
+            owner: whose.owner,
             state: Mutex::new(State {
                 events: Some(events),
                 kept: VecDeque::new(),
@@ -426,7 +426,7 @@ where
         if state.reader != *reader || state.events.is_none() {
             return;
         }
-        let place = self.all.upgrade().and_then(|all| all.kept.alone(resumable.user));
+        let place = self.all.upgrade().and_then(|all| all.kept.alone(resumable.owner));
         let runtime = tokio::runtime::Handle::try_current();
         let (Some(place), Ok(runtime)) = (place, runtime) else {
             // Dropping its events cancels the call, as that of every other client.

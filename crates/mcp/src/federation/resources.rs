@@ -162,7 +162,7 @@ impl<P: Peers> Federation<P> {
 
     /// The server whose answer named a URI to this user, where all its resources are offered.
     fn seen_resource(&self, plan: &Plan, caller: Caller<'_>, uri: &str) -> Option<Resolved> {
-        let id = self.seen.server_of(caller.key, uri)?;
+        let id = self.seen.server_of(plan.project, caller.key, uri)?;
         let is_it = |server: &usize| plan.servers[*server].server.upstream.config.id == id;
         let server = (0..plan.servers.len()).find(is_it)?;
         let offers_all = *plan.servers[server].chosen(ListKind::Resources) == OfServer::All;

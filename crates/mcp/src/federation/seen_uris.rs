@@ -2,23 +2,20 @@
 //! named one can read it (2026-07-28 server/tools, "Resource Links").
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use gatewright_domain::id::ServerId;
-use moka::sync::Cache;
+use gatewright_domain::id::{ProjectId, ServerId};
 use sha2::{Digest as _, Sha256};
 
 use crate::peer::caller::CallerKey;
 
-/// Users whose URIs are remembered; about 10 kB each at most. The one longest without a request gives way.
-const USERS_MAX: u64 = 5_000;
+/// Users whose URIs are remembered; about 10 kB each at most. Where there are more, the one longest without a request gives way
+/// of the project that has most of them.
+const USERS_MAX: usize = 5_000;
 /// URIs remembered of one user; the one that was named longest ago gives way.
 const OF_USER_MAX: usize = 256;
-/// A user's are forgotten after so long without any.
-const IDLE: Duration = Duration::from_hours(6);
 
 /// Tells URIs apart: the beginning of their SHA-256.
 type UriHash = [u8; 16];
@@ -27,24 +24,86 @@ type UriHash = [u8; 16];
 type OfUser = Arc<Mutex<VecDeque<(UriHash, ServerId)>>>;
 
 /// URIs that answers of servers named. A key is one user's at one gateway, so no other user or gateway is served from it.
-#[derive(Debug)]
-pub(super) struct SeenUris(Cache<CallerKey, OfUser>);
+#[derive(Debug, Default)]
+pub(super) struct SeenUris(Mutex<Seen>);
 
-impl Default for SeenUris {
-    fn default() -> Self {
-        Self(
-            Cache::builder()
-                .max_capacity(USERS_MAX)
-                .time_to_idle(IDLE)
-                .build(),
-        )
+#[derive(Debug, Default)]
+struct Seen {
+    projects: HashMap<ProjectId, OfProject>,
+    /// Users of all of them.
+    users: usize,
+    /// Counts requests, so that it is known which user was longest without one.
+    now: u64,
+}
+
+#[derive(Debug, Default)]
+struct OfProject {
+    users: HashMap<CallerKey, (OfUser, u64)>,
+    /// The same users, the one longest without a request first.
+    by_use: BTreeMap<u64, CallerKey>,
+}
+
+impl OfProject {
+    /// What a user saw, who has a request now.
+    fn touch(&mut self, caller: CallerKey, now: u64) -> Option<OfUser> {
+        let (of_user, used) = self.users.get_mut(&caller)?;
+        self.by_use.remove(used);
+        self.by_use.insert(now, caller);
+        *used = now;
+        Some(Arc::clone(of_user))
+    }
+}
+
+impl Seen {
+    fn find(&mut self, project: ProjectId, caller: CallerKey) -> Option<OfUser> {
+        self.now += 1;
+        self.projects.get_mut(&project)?.touch(caller, self.now)
+    }
+
+    fn add(&mut self, project: ProjectId, caller: CallerKey) -> OfUser {
+        if self.users >= USERS_MAX {
+            self.make_room();
+        }
+        self.users += 1;
+        let of_user = OfUser::default();
+        let of_project = self.projects.entry(project).or_default();
+        of_project.by_use.insert(self.now, caller);
+        of_project.users.insert(caller, (Arc::clone(&of_user), self.now));
+        of_user
+    }
+
+    fn make_room(&mut self) {
+        let largest = self
+            .projects
+            .iter()
+            .max_by_key(|(_, of_project)| of_project.users.len());
+        let Some(project) = largest.map(|(project, _)| *project) else {
+            return;
+        };
+        if let Some(of_project) = self.projects.get_mut(&project)
+            && let Some((_, caller)) = of_project.by_use.pop_first()
+        {
+            of_project.users.remove(&caller);
+            self.users -= 1;
+            if of_project.users.is_empty() {
+                self.projects.remove(&project);
+            }
+        }
     }
 }
 
 impl SeenUris {
-    /// An answer of a server to this user names a URI.
-    pub(super) fn note(&self, caller: CallerKey, uri: &str, server: ServerId) {
-        let of_user = self.0.get_with(caller, OfUser::default);
+    // Held for single operations on the maps only; they are whole after each.
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer of a server to this user of a project names a URI.
+    pub(super) fn note(&self, project: ProjectId, caller: CallerKey, uri: &str, server: ServerId) {
+        let mut all = self.lock();
+        let of_user = all.find(project, caller);
+        let of_user = of_user.unwrap_or_else(|| all.add(project, caller));
+        drop(all);
         let mut seen = of_user.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = hash(uri);
         if seen.back() == Some(&(hash, server)) {
@@ -58,8 +117,8 @@ impl SeenUris {
     }
 
     /// The server whose answer named a URI to this user last.
-    pub(super) fn server_of(&self, caller: CallerKey, uri: &str) -> Option<ServerId> {
-        let of_user = self.0.get(&caller)?;
+    pub(super) fn server_of(&self, project: ProjectId, caller: CallerKey, uri: &str) -> Option<ServerId> {
+        let of_user = self.lock().find(project, caller)?;
         let seen = of_user.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = hash(uri);
         seen.iter()
@@ -86,16 +145,47 @@ mod tests {
         let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
         let [one, two] = [(); 2].map(|()| ServerId::generate(&clock, &entropy));
         let seen = SeenUris::default();
-        let me = CallerKey::NOBODY;
-        assert_eq!(seen.server_of(me, "a://1"), None);
-        seen.note(me, "a://1", one);
-        seen.note(me, "a://1", two);
-        assert_eq!(seen.server_of(me, "a://1"), Some(two));
+        let (project, me) = (ProjectId::generate(&clock, &entropy), CallerKey::NOBODY);
+        assert_eq!(seen.server_of(project, me, "a://1"), None);
+        seen.note(project, me, "a://1", one);
+        seen.note(project, me, "a://1", two);
+        assert_eq!(seen.server_of(project, me, "a://1"), Some(two));
         for number in 0..OF_USER_MAX {
-            seen.note(me, &format!("b://{number}"), one);
+            seen.note(project, me, &format!("b://{number}"), one);
         }
-        assert_eq!(seen.server_of(me, "a://1"), None);
-        assert_eq!(seen.server_of(me, "b://0"), Some(one));
-        assert_eq!(seen.0.get(&me).unwrap().lock().unwrap().len(), OF_USER_MAX);
+        assert_eq!(seen.server_of(project, me, "a://1"), None);
+        assert_eq!(seen.server_of(project, me, "b://0"), Some(one));
+        let of_user = seen.lock().find(project, me).unwrap();
+        assert_eq!(of_user.lock().unwrap().len(), OF_USER_MAX);
+    }
+
+    #[test]
+    fn a_project_with_many_users_does_not_push_those_of_another_out() {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let [calm, busy] = [(); 2].map(|()| ProjectId::generate(&clock, &entropy));
+        let server = ServerId::generate(&clock, &entropy);
+        let seen = SeenUris::default();
+        for user in 0..10 {
+            seen.note(calm, CallerKey::known(user), "a://1", server);
+        }
+        let users = 100..100 + 2 * USERS_MAX as u64;
+        for user in users.clone() {
+            seen.note(busy, CallerKey::known(user), "a://1", server);
+            // One that is used stays.
+            seen.server_of(busy, CallerKey::known(100), "a://1");
+        }
+        let known = |project, user| seen.server_of(project, CallerKey::known(user), "a://1").is_some();
+        assert!((0..10).all(|user| known(calm, user)));
+        assert!(known(busy, 100) && !known(busy, 101) && known(busy, users.end - 1));
+        let state = seen.lock();
+        assert_eq!(state.users, USERS_MAX);
+        let counted = state
+            .projects
+            .values()
+            .map(|of| (of.users.len(), of.by_use.len()));
+        assert_eq!(
+            counted.map(|(users, by_use)| users.max(by_use)).sum::<usize>(),
+            USERS_MAX
+        );
     }
 }

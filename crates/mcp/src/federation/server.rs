@@ -111,6 +111,7 @@ impl Lists for Server {
     }
 
     fn has_shown(&self, uri: &str, caller: CallerKey) {
-        self.seen.note(caller, uri, self.upstream.config.id);
+        let config = &self.upstream.config;
+        self.seen.note(config.project, caller, uri, config.id);
     }
 }

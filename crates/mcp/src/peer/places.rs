@@ -50,6 +50,12 @@ impl Bounds {
         of_project: 256,
         of_user: 16,
     };
+    /// Calls that run on without their client, for a minute at most.
+    pub(crate) const ALONE: Self = Self {
+        in_all: 256,
+        of_project: 64,
+        of_user: 8,
+    };
     /// Questions that wait for their answer.
     pub(super) const QUESTIONS: Self = Self {
         in_all: 20_000,
@@ -153,6 +159,7 @@ mod tests {
             Bounds::HELD,
             Bounds::ASIDES,
             Bounds::LETTERS,
+            Bounds::ALONE,
             Bounds::QUESTIONS,
         ] {
             let places = Arc::new(Places::new(bounds));

@@ -5,9 +5,11 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
+use gatewright_domain::id::ProjectId;
+
 use super::Session;
 use crate::{
-    endpoint::resumable::Whose,
+    endpoint::{kept_events::Owner, resumable::Whose},
     federation::subscribed::Subscribed,
     wire::{log_level::LogLevel, version::ProtocolVersion},
 };
@@ -28,11 +30,14 @@ impl Session {
         self.version >= ProtocolVersion::V2025_11_25
     }
 
-    /// Whose the answers to its calls are.
-    pub(in crate::endpoint) const fn whose(&self) -> Whose {
+    /// Whose the answers to its calls at a gateway of a project are.
+    pub(in crate::endpoint) const fn whose(&self, project: ProjectId) -> Whose {
         Whose {
             session: self.id,
-            user: self.caller,
+            owner: Owner {
+                project,
+                user: self.caller_key(),
+            },
         }
     }
 }
