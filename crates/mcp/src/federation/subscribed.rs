@@ -24,6 +24,10 @@ pub(crate) const RESOURCES_MAX: usize = 256;
 pub(crate) const URI_MAX: usize = 2_048;
 /// What a client asked for that has not listened for so long gives way where places are wanted by others.
 const IDLE: Duration = Duration::from_mins(10);
+/// Those of all users are looked at no more often.
+const SWEPT_EVERY: Duration = Duration::from_secs(5);
+/// Users are looked through for those that are gone from so many on.
+const CLEANED_AT: usize = 64;
 
 /// The resources whose changes one client wants.
 #[derive(Debug)]
@@ -207,8 +211,64 @@ pub(crate) enum TooMany {
 #[derive(Debug)]
 pub(crate) struct Subscriptions {
     places: Arc<Places>,
-    /// Those who want anything, by user.
-    clients: Mutex<Vec<(CallerKey, Weak<Subscribed>)>>,
+    clients: Mutex<Clients>,
+}
+
+/// Those who want anything.
+#[derive(Debug)]
+struct Clients {
+    of_users: HashMap<CallerKey, Vec<Weak<Subscribed>>>,
+    /// When those of all users were looked at last.
+    swept_at: Option<Instant>,
+    /// Users that are gone are forgotten once there are so many.
+    clean_at: usize,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self {
+            of_users: HashMap::new(),
+            swept_at: None,
+            clean_at: CLEANED_AT,
+        }
+    }
+}
+
+impl Clients {
+    /// Notes a client that did not want anything.
+    fn note(&mut self, caller: CallerKey, client: &Arc<Subscribed>) {
+        if self.of_users.len() >= self.clean_at {
+            self.of_users.retain(|_, clients| {
+                clients.retain(|client| client.strong_count() > 0);
+                !clients.is_empty()
+            });
+            self.clean_at = CLEANED_AT.max(self.of_users.len() * 2);
+        }
+        let of_user = self.of_users.entry(caller).or_default();
+        of_user
+            .retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(client)));
+        of_user.push(Arc::downgrade(client));
+    }
+
+    fn of_user(&self, caller: CallerKey) -> Vec<Arc<Subscribed>> {
+        let of_user = self.of_users.get(&caller).into_iter().flatten();
+        of_user.filter_map(Weak::upgrade).collect()
+    }
+
+    /// All of them, where they were not looked at a moment ago.
+    fn all_again(&mut self) -> Option<Vec<Arc<Subscribed>>> {
+        if self.swept_at.is_some_and(|at| at.elapsed() < SWEPT_EVERY) {
+            return None;
+        }
+        self.swept_at = Some(Instant::now());
+        Some(
+            self.of_users
+                .values()
+                .flatten()
+                .filter_map(Weak::upgrade)
+                .collect(),
+        )
+    }
 }
 
 impl Default for Subscriptions {
@@ -244,16 +304,16 @@ impl Subscriptions {
         }
         let take = || self.places.take(project, caller);
         let place = take().or_else(|| {
-            self.let_go_of_idle(caller, client);
+            self.let_go_of_own(caller, client);
+            take()
+        });
+        let place = place.or_else(|| {
+            self.let_go_of_idle();
             take()
         });
         let place = place.ok_or(TooMany::OfAll)?;
         if count == 0 {
-            let mut clients = self.lock();
-            clients.retain(|(_, known)| {
-                known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(client))
-            });
-            clients.push((caller, Arc::downgrade(client)));
+            self.lock().note(caller, client);
         }
         let resource = Resource {
             _place: place,
@@ -263,22 +323,30 @@ impl Subscriptions {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(CallerKey, Weak<Subscribed>)>> {
+    fn lock(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what clients want that do not listen: those that have not for long, and all others of the same user.
-    fn let_go_of_idle(&self, caller: CallerKey, but: &Arc<Subscribed>) {
-        let clients: Vec<_> = self
-            .lock()
-            .iter()
-            .filter_map(|(of, client)| Some((*of, client.upgrade()?)))
-            .collect();
-        for (of, client) in clients {
-            let state = client.lock();
-            let is_idle = state.streams.is_empty() && (of == caller || state.idle_since.elapsed() >= IDLE);
-            drop(state);
+    /// Forgets what the other clients of a user want that do not listen.
+    fn let_go_of_own(&self, caller: CallerKey, but: &Arc<Subscribed>) {
+        let clients = self.lock().of_user(caller);
+        for client in clients {
+            let is_idle = !client.is_listening();
             if is_idle && !Arc::ptr_eq(&client, but) {
+                client.clear();
+            }
+        }
+    }
+
+    /// Forgets what clients want that have not listened for long. All of them are looked at, so that is not done for each
+    /// request that finds no place.
+    fn let_go_of_idle(&self) {
+        let clients = self.lock().all_again();
+        for client in clients.into_iter().flatten() {
+            let state = client.lock();
+            let is_idle = state.streams.is_empty() && state.idle_since.elapsed() >= IDLE;
+            drop(state);
+            if is_idle {
                 client.clear();
             }
         }
@@ -328,6 +396,51 @@ mod tests {
         assert_eq!(
             all.add(project, bob, &clients[1], &long.into()),
             Err(TooMany::Long)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_not_listened_for_long_gives_way_and_is_looked_for_only_now_and_then() {
+        let all = Subscriptions::default();
+        let of = || ProjectId::generate(&FixedClock::at_seconds(1_800_000_000), &SystemEntropy);
+        let project = of();
+        let fill = |user: u64, client: &Arc<Subscribed>| {
+            let add = |number| {
+                all.add(
+                    project,
+                    CallerKey::known(user),
+                    client,
+                    &format!("a://{number}").into(),
+                )
+            };
+            (0..RESOURCES_MAX)
+                .take_while(|number| add(*number).is_ok())
+                .count()
+        };
+        let clients: Vec<_> = (0..100).map(|_| Arc::new(Subscribed::default())).collect();
+        let filled: Vec<_> = (0..)
+            .zip(&clients)
+            .map(|(user, client)| fill(user, client))
+            .collect();
+        assert!(filled[0] == RESOURCES_MAX && filled[99] == 0);
+        let waits = Arc::new(Subscribed::default());
+        assert_eq!(fill(1_000, &waits), 0);
+        tokio::time::advance(IDLE).await;
+        // Those that are idle by now go, all at once, and no one looks for more soon.
+        assert_eq!(fill(1_000, &waits), RESOURCES_MAX);
+        assert!(clients.iter().all(|client| client.uris().is_empty()));
+        let swept_at = all.lock().swept_at;
+        for client in &clients {
+            fill(2_000, client);
+        }
+        assert_eq!(all.lock().swept_at, swept_at);
+        drop(clients);
+        for user in 3_000..4_000 {
+            fill(user, &Arc::new(Subscribed::default()));
+        }
+        assert!(
+            all.lock().of_users.len() <= 2 * CLEANED_AT,
+            "those that are gone are forgotten"
         );
     }
 
