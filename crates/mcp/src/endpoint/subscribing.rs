@@ -139,8 +139,7 @@ impl<T: Transport> Endpoint<T> {
                     .note_wanted(plan, caller, &client, &Arc::from(&**uri));
             }
             // Boxed because it is rare and large.
-            Box::pin(self.federation.resubscribe(plan, caller, &client)).await;
-            client.keep_watched();
+            Box::pin(self.federation.subscribe_in_time(plan, caller, &client)).await;
         }
         let plan_now = (lasting.plan_now)();
         let plan_now = Box::new(move || {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
+
 use super::{
     call::CallError,
     plan::Plan,
@@ -112,18 +114,27 @@ impl<P: Peers> Federation<P> {
             return;
         }
         let found = self.find_uris(plan, caller, &uris).await;
-        let mut waiting = Vec::new();
-        for (uri, found) in uris.iter().zip(found) {
+        // Each waits for its own server only.
+        let asked = uris.iter().zip(found).map(async |(uri, found)| {
             let Some(server) = found.as_ref().map(|found| found.server(&plan.servers)) else {
-                continue;
+                return;
             };
             if let Ok(true) = self.tells_of_changes(server, caller).await
                 && let Some(watched) = self.watch(plan.project, server, caller, uri)
             {
-                waiting.push(watched.heard());
+                let heard = watched.heard();
                 client.watch(uri, server.upstream.config.id, watched);
+                let _ = tokio::time::timeout(PATIENCE, heard).await;
             }
-        }
-        let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(waiting)).await;
+        });
+        join_all(asked).await;
+    }
+
+    /// The same for a client that is told what it is told of before anything else: a server that does not say in time whether it
+    /// tells of changes is left out.
+    pub(crate) async fn subscribe_in_time(&self, plan: &Plan, caller: Caller<'_>, client: &Arc<Subscribed>) {
+        let subscribing = self.resubscribe(plan, caller, client);
+        let _ = tokio::time::timeout(2 * PATIENCE, subscribing).await;
+        client.keep_watched();
     }
 }

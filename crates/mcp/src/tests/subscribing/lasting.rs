@@ -157,3 +157,67 @@ async fn a_client_that_subscribes_and_unsubscribes_for_ever_fills_neither_us_nor
     assert_eq!(served.server.received("resources/subscribe").len(), 1_024);
     assert_eq!(refused, 1_100 - 1_024);
 }
+
+/// A server that keeps no state, lists one resource and tells of its changes. From a moment on it begins no session any more.
+fn hangs_later(uri: &'static str, hangs: &Arc<AtomicBool>) -> Arc<FakeServer> {
+    let usual = Offers {
+        capabilities: json!({"tools": {}, "resources": {"subscribe": true}}),
+        resources: vec![resource(uri)],
+        ..Offers::default()
+    }
+    .server(Era::Legacy);
+    let hangs = Arc::clone(hangs);
+    FakeServer::new(move |received| {
+        if received.method() == "initialize" {
+            if hangs.load(Ordering::SeqCst) {
+                // An answer that never comes to its end.
+                let (pieces, body) = FakeBody::open();
+                std::mem::forget(pieces);
+                return Ok(answer(200, "application/json", body));
+            }
+            let mut begun = (usual.handler)(received)?;
+            begun.headers_mut().remove("mcp-session-id");
+            return Ok(begun);
+        }
+        if received.verb == Method::GET {
+            let (pieces, body) = FakeBody::open();
+            std::mem::forget(pieces);
+            return Ok(answer(200, "text/event-stream", body));
+        }
+        if received.method() == "resources/subscribe" {
+            let done = json!({"jsonrpc": "2.0", "id": received.json["id"], "result": {}});
+            return Ok(json_answer(200, &done.to_string()));
+        }
+        let mut within = received.clone();
+        within.headers.insert("mcp-session-id", "any".parse().unwrap());
+        (usual.handler)(&within)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_delays_the_subscriptions_at_others_by_nothing_and_the_answer_by_seconds() {
+    let (hangs, never) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let (one, two) = (hangs_later(ONE, &hangs), hangs_later(TWO, &never));
+    let world = World::new(&[("one", &one), ("two", &two)]);
+    let plan = Arc::new(world.plan(IdentityForwarding::None, &[]));
+    let headers = world.begin(&plan, &ADA).await;
+    let listed = json!({"jsonrpc": "2.0", "id": 1, "method": "resources/list"}).to_string();
+    for method in ["resources/list", "resources/templates/list"] {
+        let body = listed.replace("resources/list", method);
+        read(world.post(&plan, &ADA, &headers, &body).await).await;
+    }
+    hangs.store(true, Ordering::SeqCst);
+    let filter = json!({"resourceSubscriptions": [ONE, TWO]}).to_string();
+    let began = tokio::time::Instant::now();
+    let shutdown = CancellationToken::new();
+    let mut stream = world
+        .subscribe(always(&plan), &ADA, &filter, &shutdown)
+        .await
+        .into_body();
+    assert_eq!(
+        next(&mut stream).await.unwrap()["params"]["notifications"],
+        json!({"resourceSubscriptions": [TWO]})
+    );
+    assert!(began.elapsed() <= Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(two.received("resources/subscribe").len(), 1);
+}
