@@ -23,8 +23,8 @@ pub struct Letter {
 pub enum Fate {
     /// The replica has not taken it.
     Waiting,
-    /// It works on it.
-    Taken,
+    /// It works on it; when it last said so, by its own clock.
+    Taken(Timestamp),
     /// It has answered, sealed.
     Answered(SealedText),
 }
@@ -76,6 +76,13 @@ pub async fn has_any(tx: &mut Tx, replica: [u8; 8], now: Timestamp) -> Result<bo
     Ok(row.is_some())
 }
 
+/// Says that a letter is still worked on; returns whether its sender still waits.
+pub async fn renew(tx: &mut Tx, id: [u8; 16], now: Timestamp) -> Result<bool, StoreError> {
+    let sql =
+        "UPDATE replica_mail SET taken_at = $2 WHERE id = $1 AND taken_at IS NOT NULL AND reply IS NULL";
+    Ok(tx.execute(sql, values![hex(id), now]).await? > 0)
+}
+
 /// Writes the answer to a letter.
 pub async fn answer(tx: &mut Tx, id: [u8; 16], reply: &SealedText) -> Result<(), StoreError> {
     let sql = "UPDATE replica_mail SET reply = $2 WHERE id = $1 AND taken_at IS NOT NULL AND reply IS NULL";
@@ -91,7 +98,7 @@ pub async fn find_fate(tx: &mut Tx, id: [u8; 16]) -> Result<Option<Fate>, StoreE
     };
     let fate = match (row.opt_sealed("reply")?, row.opt_time("taken_at")?) {
         (Some(reply), _) => Fate::Answered(reply),
-        (None, Some(_)) => Fate::Taken,
+        (None, Some(at)) => Fate::Taken(at),
         (None, None) => Fate::Waiting,
     };
     Ok(Some(fate))

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use gatewright_domain::{
-    Clock, Entropy, entropy,
+    Clock, Entropy, Timestamp, entropy,
     sealed::{Keyring, Purpose},
 };
 use gatewright_mcp::endpoint::{LATE, Replica, Replicas, Reply};
@@ -29,6 +29,9 @@ const TAKEN_MAX: u32 = 64;
 const AT_WORK_MAX: usize = 512;
 /// How often it is looked whether who sent a letter still waits for the answer.
 const LOOK_BACK: Duration = Duration::from_secs(2);
+/// How often who works on a letter says so. One that has said nothing for so long is gone, and its answer with it.
+const RENEWED: Duration = Duration::from_secs(8);
+const SILENT_MAX: Duration = Duration::from_secs(25);
 
 /// Sends letters to other replicas.
 pub(super) struct Mail {
@@ -38,6 +41,8 @@ pub(super) struct Mail {
     entropy: Arc<dyn Entropy>,
     /// How long a letter waits for its replica.
     taken_within: Duration,
+    /// How long the replica that took it may say nothing.
+    silent_max: Duration,
 }
 
 impl std::fmt::Debug for Mail {
@@ -81,6 +86,23 @@ impl Drop for Sent {
     }
 }
 
+/// What was heard of the replica that works on a letter: when it said so last, by its own clock, and since when that is known.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Option<(Timestamp, Instant)>);
+
+impl Heard {
+    /// How long it has said nothing that was not known.
+    pub(super) fn silence(&mut self, said_at: Timestamp, now: Instant) -> Duration {
+        match self.0 {
+            Some((known, since)) if known == said_at => now.duration_since(since),
+            _ => {
+                self.0 = Some((said_at, now));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
 /// Under which context a letter or its answer is sealed.
 fn context(id: [u8; 16], what: &str) -> String {
     format!("replica_mail/{what}/{:032x}", u128::from_be_bytes(id))
@@ -117,6 +139,7 @@ impl Mail {
             clock,
             entropy,
             taken_within: TAKEN_WITHIN,
+            silent_max: SILENT_MAX,
         }
     }
 
@@ -124,6 +147,12 @@ impl Mail {
     #[cfg(test)]
     pub(super) fn patient_for(self, taken_within: Duration) -> Self {
         Self { taken_within, ..self }
+    }
+
+    /// The same with other patience with a replica that took it.
+    #[cfg(test)]
+    pub(super) fn silent_for(self, silent_max: Duration) -> Self {
+        Self { silent_max, ..self }
     }
 
     async fn send(
@@ -153,6 +182,7 @@ impl Mail {
         tx.commit().await?;
         let began = Instant::now();
         let mut pause = LOOK;
+        let mut heard = Heard::default();
         loop {
             tokio::time::sleep(pause).await;
             let mut tx = self.store.read().await?;
@@ -175,8 +205,14 @@ impl Mail {
                     }
                 }
                 Some(Fate::Waiting) => {}
-                Some(Fate::Taken) if began.elapsed() >= at_most => return Ok(None),
-                Some(Fate::Taken) => pause = (pause * 2).min(LOOK_MAX),
+                Some(Fate::Taken(_)) if began.elapsed() >= at_most => return Ok(None),
+                Some(Fate::Taken(at)) => {
+                    pause = (pause * 2).min(LOOK_MAX);
+                    if heard.silence(at, Instant::now()) >= self.silent_max {
+                        tracing::warn!("the replica that took a letter says nothing any more");
+                        return Ok(None);
+                    }
+                }
             }
         }
     }
@@ -237,16 +273,31 @@ async fn take(app: &ResourceServer, letter: &Letter) -> Result<(), StoreError> {
     tx.commit().await
 }
 
-/// Ready when who sent a letter no longer waits for the answer.
+/// Ready when who sent a letter no longer waits for the answer. Until then it is said now and then that it is worked on.
 async fn is_withdrawn(app: &ResourceServer, id: [u8; 16]) {
+    let mut renewed = Instant::now();
     loop {
         tokio::time::sleep(LOOK_BACK).await;
-        // While the store cannot be read, the work goes on.
-        let Ok(mut tx) = app.store.read().await else {
-            continue;
+        // While the store cannot be used, the work goes on.
+        let waits = if renewed.elapsed() >= RENEWED {
+            renew(app, id).await.inspect(|_| renewed = Instant::now())
+        } else {
+            is_known(app, id).await
         };
-        if let Ok(None) = replica_mail::find_fate(&mut tx, id).await {
+        if let Ok(false) = waits {
             return;
         }
     }
+}
+
+async fn is_known(app: &ResourceServer, id: [u8; 16]) -> Result<bool, StoreError> {
+    let mut tx = app.store.read().await?;
+    Ok(replica_mail::find_fate(&mut tx, id).await?.is_some())
+}
+
+async fn renew(app: &ResourceServer, id: [u8; 16]) -> Result<bool, StoreError> {
+    let mut tx = app.store.write().await?;
+    let waits = replica_mail::renew(&mut tx, id, app.now()).await?;
+    tx.commit().await?;
+    Ok(waits)
 }

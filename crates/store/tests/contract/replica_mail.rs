@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatewright_domain::{Timestamp, stored_secret::SealedText};
 use gatewright_store::replica_mail::{
-    Fate, Letter, answer, delete, find_fate, has_any, insert, prune, take, withdraw,
+    Fate, Letter, answer, delete, find_fate, has_any, insert, prune, renew, take, withdraw,
 };
 
 use crate::world::{World, commit, contract, look};
@@ -41,7 +41,16 @@ async fn a_letter_is_taken_once_by_its_replica_and_answered(world: World) {
     let taken = commit!(world, tx => take(tx, THERE, now, 10));
     assert_eq!(taken, [second]);
     assert_eq!(commit!(world, tx => take(tx, THERE, now, 10)), []);
-    assert_eq!(look!(world, tx => find_fate(tx, first.id)), Some(Fate::Taken));
+    assert_eq!(
+        look!(world, tx => find_fate(tx, first.id)),
+        Some(Fate::Taken(now))
+    );
+    let later = now.plus(Duration::from_secs(8));
+    assert!(commit!(world, tx => renew(tx, first.id, later)));
+    assert_eq!(
+        look!(world, tx => find_fate(tx, first.id)),
+        Some(Fate::Taken(later))
+    );
     let (reply, other) = (SealedText("reply".to_owned()), SealedText("other".to_owned()));
     commit!(world, tx => answer(tx, first.id, &reply));
     commit!(world, tx => answer(tx, first.id, &other));
@@ -50,6 +59,10 @@ async fn a_letter_is_taken_once_by_its_replica_and_answered(world: World) {
         Some(Fate::Answered(reply))
     );
     assert!(!commit!(world, tx => withdraw(tx, first.id)), "it was taken");
+    assert!(
+        !commit!(world, tx => renew(tx, first.id, later)),
+        "it is answered"
+    );
     commit!(world, tx => delete(tx, first.id));
     assert_eq!(look!(world, tx => find_fate(tx, first.id)), None);
 }

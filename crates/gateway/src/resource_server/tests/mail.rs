@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gatewright_domain::{entropy::SystemEntropy, stored_secret::SealedText};
+use gatewright_domain::{Timestamp, entropy::SystemEntropy, stored_secret::SealedText};
 use gatewright_mcp::endpoint::Replicas as _;
 use gatewright_store::replica_mail::{self, Fate, Letter};
+use tokio::time::Instant;
 
 use super::world::World;
 use crate::{
     Gateways,
-    resource_server::replica_mail::{Mail, hear},
+    resource_server::replica_mail::{Heard, Mail, hear},
 };
 
 fn mail(world: &World) -> Mail {
@@ -148,4 +149,43 @@ async fn a_letter_that_cannot_be_opened_is_answered() {
     tokio::time::timeout(Duration::from_secs(2), answered)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_that_took_a_letter_and_died_is_not_waited_for() {
+    let world = World::new().await;
+    let here = world.app.resource_server.federation.replica();
+    let mail = mail(&world)
+        .patient_for(Duration::from_secs(30))
+        .silent_for(Duration::ZERO);
+    let asking = mail.ask(here, b"letter".to_vec(), Duration::from_mins(10));
+    let taking = async {
+        loop {
+            let mut tx = world.app.store.write().await.unwrap();
+            let taken = replica_mail::take(&mut tx, here, world.app.now(), 1).await;
+            tx.commit().await.unwrap();
+            if !taken.unwrap().is_empty() {
+                // It never says anything again.
+                std::future::pending::<()>().await;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let reply = tokio::select! {
+        reply = asking => reply,
+        () = taking => unreachable!(),
+    };
+    assert_eq!(reply, None);
+}
+
+#[test]
+fn a_replica_is_silent_from_when_it_said_something_new() {
+    let mut heard = Heard::default();
+    let (at, began) = (|seconds| Timestamp::from_seconds(seconds), Instant::now());
+    let after = |seconds| began + Duration::from_secs(seconds);
+    // Its clock may be behind or ahead: only whether it moves is looked at.
+    assert_eq!(heard.silence(at(1), after(0)), Duration::ZERO);
+    assert_eq!(heard.silence(at(1), after(20)), Duration::from_secs(20));
+    assert_eq!(heard.silence(at(9), after(24)), Duration::ZERO);
+    assert_eq!(heard.silence(at(9), after(30)), Duration::from_secs(6));
 }
