@@ -1,9 +1,13 @@
 //! What a server with sessions asks outside of the stream of a call: on the stream that it is listened to with (2025-11-25
 //! basic/transports, "Listening for Messages from the Server"). Several SDKs send there whatever a tool asks in the usual way.
-//! One such stream is open for each session that belongs to a client which can be asked, for as long as the session lasts.
+//! One such stream is open for each session that belongs to clients which can be asked, for as long as the session lasts.
+//!
+//! A client with a session is asked on a stream of its own. Stateless clients have none but those of their calls: one is asked
+//! there where a single call runs in the session, which the question is then certainly of; otherwise the server is told why not.
 
 use std::{
     sync::{Arc, Weak},
+    task::Poll,
     time::Duration,
 };
 
@@ -35,10 +39,12 @@ use super::{
 };
 use crate::wire::{
     bridge::reply_to,
-    envelope::{self, Limits, Message, Notification},
+    envelope::{self, Limits, Message, Notification, Request},
+    jsonrpc::{ErrorCode, Refusal},
     media_type::{MediaType, media_type},
     question::ClientCapabilities,
     sse::Decoder,
+    version::Era,
 };
 
 /// How long the first call of a session waits until its server is listened to; one that asks before is not heard.
@@ -94,7 +100,8 @@ struct Ear<T> {
     session: Weak<UpstreamSession>,
     user: KeptUser,
     mailbox: Arc<Mailbox>,
-    client: SessionId,
+    /// The session of the client, where it has one.
+    client: Option<SessionId>,
     can: ClientCapabilities,
     project: ProjectId,
     /// Who keeps what the server lists to the client, and whose that is.
@@ -104,8 +111,8 @@ struct Ear<T> {
 }
 
 impl<T: Transport> Net<T> {
-    /// Listens to a session that has just begun, for the client it belongs to. Nothing where the client has no session, where
-    /// the server keeps none, and where as many are listened to as may be.
+    /// Listens to a session that has just begun, for the clients it belongs to. Nothing where the server keeps none, and where as
+    /// many are listened to as may be.
     pub(super) async fn listen_aside(
         self: &Arc<Self>,
         upstream: &Arc<Upstream>,
@@ -121,7 +128,7 @@ impl<T: Transport> Net<T> {
             session: Arc::downgrade(session),
             user: KeptUser::of(caller),
             mailbox: Arc::clone(client.mailbox),
-            client: client.session?,
+            client: client.session,
             can: client.can,
             project: client.project,
             lists,
@@ -186,19 +193,25 @@ impl<T: Transport> Ear<T> {
     async fn hear(&self, answer: Response<T::Body>, way: &Arc<dyn Replies>) {
         let mut body = answer.into_body();
         let mut decoder = Decoder::new(EVENT_MAX);
-        let mut questions = Questions::new(
-            Arc::clone(way),
-            &self.mailbox,
-            (self.project, self.user.key),
-            self.can,
-            Client::in_session(self.client, None),
-        );
+        let mut asked = self.client.map(|client| {
+            let questions = Questions::new(
+                Arc::clone(way),
+                &self.mailbox,
+                (self.project, self.user.key),
+                self.can,
+                Client::in_session(client, None),
+            );
+            (client, questions)
+        });
         loop {
-            let told = std::future::poll_fn(|cx| questions.poll(cx));
+            let told = std::future::poll_fn(|cx| match &mut asked {
+                Some((client, questions)) => questions.poll(cx).map(|told| Some((*client, told?))),
+                None => Poll::Pending,
+            });
             let data = tokio::select! {
                 told = told => {
-                    if let Some(message) = told {
-                        self.mailbox.tell(self.client, &message);
+                    if let Some((client, message)) = told {
+                        self.mailbox.tell(client, &message);
                     }
                     continue;
                 }
@@ -211,7 +224,7 @@ impl<T: Transport> Ear<T> {
             loop {
                 match decoder.next_event() {
                     Ok(Some(event)) if event.data.is_empty() => {}
-                    Ok(Some(event)) => self.take(&event.data, way, &mut questions),
+                    Ok(Some(event)) => self.take(&event.data, way, &mut asked),
                     Ok(None) => break,
                     Err(_) => return,
                 }
@@ -219,27 +232,43 @@ impl<T: Transport> Ear<T> {
         }
     }
 
-    fn take(&self, message: &Bytes, way: &Arc<dyn Replies>, questions: &mut Questions) {
+    fn take(&self, message: &Bytes, way: &Arc<dyn Replies>, asked: &mut Option<(SessionId, Questions)>) {
         match envelope::parse(message, &Limits::default()) {
             Ok(Message::Request(request)) if request.method.value == "ping" => {
                 send_where_room(way, reply_to(&request));
             }
-            Ok(Message::Request(request)) => {
-                if let Asked::Told(told) = questions.ask(message, b"", 0)
-                    && !self.mailbox.tell(self.client, &told)
-                {
-                    questions.forget(&request.id.to_owned());
-                    refuse_unreachable(way, &request);
+            Ok(Message::Request(request)) => match asked {
+                Some((client, questions)) => {
+                    if let Asked::Told(told) = questions.ask(message, b"", 0)
+                        && !self.mailbox.tell(*client, &told)
+                    {
+                        questions.forget(&request.id.to_owned());
+                        refuse_unreachable(way, &request);
+                    }
                 }
-            }
+                None => {
+                    if let Err(running) = self.ask_call(message) {
+                        send_where_room(way, not_attributed(&request, running));
+                    }
+                }
+            },
             Ok(Message::Notification(notification))
                 if notification.method.value == "notifications/cancelled" =>
             {
-                questions.give_up(message);
+                match asked {
+                    Some((_, questions)) => questions.give_up(message),
+                    None => drop(self.ask_call(message)),
+                }
             }
             Ok(Message::Notification(notification)) => self.note(&notification, message),
             Ok(Message::Response(_)) | Err(_) => {}
         }
+    }
+
+    /// Passes a message on to the only call that runs in the session.
+    fn ask_call(&self, message: &Bytes) -> Result<(), usize> {
+        let session = self.session.upgrade();
+        session.map_or(Err(0), |session| session.calls.ask(message))
     }
 
     /// Notes what the server tells in the session and asks nothing with.
@@ -266,6 +295,18 @@ impl<T: Transport> Ear<T> {
             (_, None) => {}
         }
     }
+}
+
+/// The answer to a question that is not passed on, because so many calls run in its session.
+fn not_attributed(request: &Request<'_>, running: usize) -> Bytes {
+    let why = if running == 0 {
+        "No call runs in this session whose client could be asked.".to_owned()
+    } else {
+        format!(
+            "{running} calls run in this session, so it is not known which of their clients is asked. Ask on the stream of the call."
+        )
+    };
+    Refusal::new(ErrorCode::INVALID_REQUEST, why).to_response(Some(&request.id.to_owned()), Era::Legacy)
 }
 
 fn is_stream<B>(answer: &Response<B>) -> bool {

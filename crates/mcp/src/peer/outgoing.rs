@@ -149,7 +149,7 @@ pub(super) async fn within_session<T: Transport>(
         return Err(CallError::OtherServer);
     }
     let (client, upstream) = (&call.client, to.upstream);
-    if client.session.is_some() && !client.can.is_empty() {
+    if !client.can.is_empty() {
         // Servers ask there too. Only the first call of a session waits for it.
         let lists = guard.lists();
         let listening = || net.listen_aside(upstream, &session, call.caller, client, lists);
@@ -158,6 +158,8 @@ pub(super) async fn within_session<T: Transport>(
     if let Some(level) = call.logs.level() {
         net.want_logs(to.upstream, call.caller, &session, level).await;
     }
+    // A client with a session is asked on any stream of its own.
+    let can_be_asked = client.session.is_none() && !client.can.is_empty() && call.takes_stream;
     let number = session.next_id();
     let id = id::number(number);
     let params = call.request.params.as_ref();
@@ -190,8 +192,8 @@ pub(super) async fn within_session<T: Transport>(
     Ok(Outgoing {
         request,
         bridge: bridge(call, Era::Legacy, Some(id)),
-        // Only a call whose client wants progress pays for it.
-        progress: token.is_some().then(|| Progress::of(&session, number)),
+        // Only a call whose client wants progress, or can be asked with its answer, pays for it.
+        progress: (token.is_some() || can_be_asked).then(|| Progress::of(&session, number, can_be_asked)),
         session: Some(session),
     })
 }

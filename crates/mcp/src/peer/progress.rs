@@ -1,5 +1,5 @@
-//! Progress of calls that a server with sessions sends on the stream it is listened to with, and not on that of the call: the
-//! token says which call it is of (2025-11-25 basic/utilities/progress).
+//! What a server with sessions sends of calls on the stream it is listened to with, and not on that of the call: progress, whose
+//! token says which call it is of (2025-11-25 basic/utilities/progress), and questions, which do not say it.
 
 use std::{
     collections::HashMap,
@@ -15,13 +15,20 @@ use super::session::UpstreamSession;
 /// Messages that wait for one call; what comes beyond is dropped, as the next says more.
 const WAITING_MAX: usize = 16;
 
-/// The calls of one session that want progress, by the ids the server knows them by, which are their tokens too.
+/// The calls of one session that want what is sent elsewhere, by the ids the server knows them by, which are their tokens too.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Mutex<HashMap<u64, mpsc::Sender<Bytes>>>);
+pub(super) struct Calls(Mutex<HashMap<u64, Call>>);
+
+#[derive(Debug)]
+struct Call {
+    sender: mpsc::Sender<Bytes>,
+    /// Whether its client is asked with its answer, because it has no session of its own.
+    can_be_asked: bool,
+}
 
 impl Calls {
     // Held for single operations on the map only.
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<Bytes>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Call>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -29,7 +36,19 @@ impl Calls {
     pub(super) fn report(&self, token: &str, message: &Bytes) {
         let Ok(id) = token.parse() else { return };
         if let Some(call) = self.lock().get(&id) {
-            let _ = call.try_send(message.clone());
+            let _ = call.sender.try_send(message.clone());
+        }
+    }
+
+    /// Passes a question on to the only call that runs. Where there is another number of them, it is not known which of them the
+    /// question is of, and that number is returned.
+    pub(super) fn ask(&self, message: &Bytes) -> Result<(), usize> {
+        let calls = self.lock();
+        let mut asked = calls.values().filter(|call| call.can_be_asked);
+        match (asked.next(), asked.count()) {
+            (Some(call), 0) => call.sender.try_send(message.clone()).map_err(|_| 0),
+            (Some(_), others) => Err(others + 1),
+            (None, _) => Err(0),
         }
     }
 }
@@ -43,10 +62,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of a call of a session with this id.
-    pub(super) fn of(session: &Arc<UpstreamSession>, id: u64) -> Self {
+    /// Of a call of a session with this id, whose client can be asked with its answer or not.
+    pub(super) fn of(session: &Arc<UpstreamSession>, id: u64, can_be_asked: bool) -> Self {
         let (sender, messages) = mpsc::channel(WAITING_MAX);
-        session.calls.lock().insert(id, sender);
+        let call = Call { sender, can_be_asked };
+        session.calls.lock().insert(id, call);
         Self {
             session: Arc::clone(session),
             id,

@@ -44,7 +44,7 @@ impl Respondent<'_> {
         Some(Conversation {
             key,
             declares: can.declared().into(),
-            is_heard_aside: false,
+            is_heard_aside: true,
         })
     }
 

@@ -7,12 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{EVERYTHING, Fixture, OldServer, Reader, Stream};
-use crate::testing::net::{FakeBody, FakeServer, Pieces, answer, event};
+use crate::testing::net::{FakeBody, FakeServer, Pieces, Received, answer, event, modern_headers};
 
 const ROOTS: &str = r#"{ "jsonrpc":"2.0","id":1,"method":"roots/list" }"#;
 
@@ -154,6 +154,93 @@ async fn a_client_that_declares_nothing_is_not_listened_for() {
     let session = f.begin("{}").await;
     let _reader = f.call(&session).await;
     assert!(listened.opened.lock().unwrap().is_empty());
+}
+
+impl Fixture {
+    /// A call of a stateless client that takes a stream.
+    async fn streamed(&self, id: u32, more: &str) -> Reader {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t","arguments":{{}}{more},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{EVERYTHING}}}}}}}"#
+        );
+        let mut headers = modern_headers("tools/call", Some("t"));
+        headers.insert(
+            "accept",
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        Reader::new(self.post(&headers, &body).await)
+    }
+}
+
+#[tokio::test]
+async fn a_question_outside_of_the_only_call_of_a_stateless_client_is_asked_with_its_answer() {
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let mut reader = f.streamed(1, "").await;
+    let aside = listened.aside();
+    let within = listened.session_of(&Method::POST, "tools/call");
+    assert_eq!(listened.session_of(&Method::GET, ""), within);
+    aside.send(ROOTS);
+    let asked = reader.json().await;
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    assert_eq!(
+        asked["result"]["inputRequests"]["ask"],
+        json!({"method": "roots/list"})
+    );
+    let retry = format!(
+        r#","inputResponses":{{"ask":{{"roots":[]}}}},"requestState":{}"#,
+        asked["result"]["requestState"]
+    );
+    let mut reader = f.streamed(2, &retry).await;
+    let replies = listened.old.replies(1).await;
+    assert_eq!(
+        replies[0].json,
+        json!({"jsonrpc": "2.0", "id": 1, "result": {"roots": []}})
+    );
+    assert_eq!(replies[0].header("mcp-session-id"), Some(&*within));
+    let call = listened.old.server.received("tools/call")[0].json["id"].clone();
+    listened.old.stream().finish(&call);
+    let last = reader.json().await;
+    assert_eq!(
+        (&last["id"], &last["result"]["resultType"]),
+        (&json!(2), &json!("complete"))
+    );
+}
+
+#[tokio::test]
+async fn a_question_that_may_be_of_several_calls_of_stateless_clients_or_of_none_is_refused_with_the_reason()
+{
+    let listened = Listened::new();
+    let f = Fixture::new(&listened.old.server);
+    let mut readers = vec![f.streamed(1, "").await, f.streamed(2, "").await];
+    let aside = listened.aside();
+    aside.send(ROOTS);
+    for reader in &mut readers {
+        reader.nothing_comes().await;
+    }
+    let told = |reply: &Received| reply.json["error"]["message"].as_str().unwrap().to_owned();
+    let replies = listened.old.replies(1).await;
+    assert!(
+        told(&replies[0]).starts_with("2 calls run in this session"),
+        "{}",
+        told(&replies[0])
+    );
+    for call in listened.old.server.received("tools/call") {
+        listened.old.stream().finish(&call.json["id"]);
+    }
+    for reader in &mut readers {
+        assert_eq!(reader.json().await["result"]["resultType"], "complete");
+    }
+    drop(readers);
+    aside.send(ROOTS);
+    let replies = listened.old.replies(2).await;
+    assert!(
+        told(&replies[1]).starts_with("No call runs"),
+        "{}",
+        told(&replies[1])
+    );
+    // Another client of the user that cannot be asked the same is in another session.
+    let _other = f.modern(&f.user, r#"{"sampling":{}}"#, 3, "").await;
+    assert_eq!(listened.opened.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
