@@ -13,6 +13,7 @@ mod endpoint;
 mod eras;
 mod inspection;
 mod instructions;
+mod interleaved;
 mod isolation;
 mod list_memory;
 mod listening;
