@@ -71,31 +71,29 @@ worded! {
     }
 }
 
-/// The fields that an administrator enters for a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerFields {
-    /// `[a-z0-9-]{1,40}`.
-    pub slug: String,
-    /// `[a-z0-9-]{1,20}`; empty means none.
-    pub prefix: Option<String>,
-    /// 1-80 characters; empty means the slug.
-    pub name: String,
-    /// The Streamable HTTP endpoint.
-    pub url: String,
-    /// Milliseconds.
-    pub timeout_ms: u32,
-    /// Retries.
-    pub retries: u8,
-    /// Headers sent with every request.
-    pub headers: Vec<CustomHeader>,
-    /// What it learns about the user.
-    pub identity: IdentityForwarding,
-    /// Which revisions of MCP are tried with it.
-    pub protocol: ProtocolChoice,
-}
+impl Server {
+    /// A server about which nothing is entered yet, with the defaults of the rest. It has to be [checked](Server::check) before
+    /// it is stored.
+    pub fn blank(id: ServerId, project_id: ProjectId, at: Timestamp) -> Self {
+        Self {
+            id,
+            project_id,
+            slug: String::new(),
+            prefix: None,
+            name: String::new(),
+            url: String::new(),
+            timeout_ms: DEFAULT_TIMEOUT_MS,
+            retries: DEFAULT_RETRIES,
+            headers: Vec::new(),
+            identity: IdentityForwarding::default(),
+            protocol: ProtocolChoice::default(),
+            created_at: at,
+            updated_at: at,
+        }
+    }
 
-impl ServerFields {
-    /// Fills in defaults, checks every field and reports everything that is wrong. Returns the parsed URL.
+    /// Checks every field that an administrator enters and reports everything that is wrong. An empty prefix becomes none, an
+    /// empty name the slug. Also returns the parsed URL.
     pub fn check(mut self) -> Result<(Self, Url), Invalid> {
         let mut invalid = Invalid::default();
         invalid.take(check_slug("/slug", &self.slug));
@@ -128,9 +126,7 @@ impl ServerFields {
         let url = url.expect("a URL without violations was read");
         Ok((self, url))
     }
-}
 
-impl Server {
     /// What the names of its tools and prompts begin with at gateways that add a prefix: its own prefix, or else its slug. No
     /// two servers of a project have the same.
     pub fn tool_prefix(&self) -> &str {
@@ -259,17 +255,16 @@ mod tests {
     use super::*;
     use crate::{clock::FixedClock, entropy::SeededEntropy, id::SecretId, stored_secret::SealedText};
 
-    fn fields() -> ServerFields {
-        ServerFields {
+    fn entered() -> Server {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let (id, project) = (
+            ServerId::generate(&clock, &entropy),
+            ProjectId::generate(&clock, &entropy),
+        );
+        Server {
             slug: "github".to_owned(),
-            prefix: None,
-            name: String::new(),
             url: "https://mcp.example.com/mcp".to_owned(),
-            timeout_ms: DEFAULT_TIMEOUT_MS,
-            retries: DEFAULT_RETRIES,
-            headers: Vec::new(),
-            identity: IdentityForwarding::None,
-            protocol: ProtocolChoice::Automatic,
+            ..Server::blank(id, project, Timestamp::default())
         }
     }
 
@@ -288,16 +283,16 @@ mod tests {
 
     #[test]
     fn a_server_without_a_name_is_called_by_its_slug() {
-        let (checked, url) = fields().check().unwrap();
+        let (checked, url) = entered().check().unwrap();
         assert_eq!(checked.name, "github");
         assert_eq!(url.path(), "/mcp");
     }
 
     #[test]
     fn a_prefix_is_short_and_an_empty_one_is_none() {
-        let with = |prefix: &str| ServerFields {
+        let with = |prefix: &str| Server {
             prefix: Some(prefix.to_owned()),
-            ..fields()
+            ..entered()
         };
         assert_eq!(with("").check().unwrap().0.prefix, None);
         for prefix in ["g", "gh-2", &"x".repeat(20)] {
@@ -310,7 +305,7 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_reported_together() {
-        let invalid = ServerFields {
+        let invalid = Server {
             slug: "GitHub".to_owned(),
             prefix: Some("git_hub".to_owned()),
             name: "x".repeat(81),
@@ -322,7 +317,7 @@ mod tests {
                 value: "x".to_owned(),
             }],
             identity: IdentityForwarding::Assertion,
-            protocol: ProtocolChoice::Automatic,
+            ..entered()
         }
         .check()
         .unwrap_err();
@@ -370,28 +365,12 @@ mod tests {
 
     #[test]
     fn a_secret_goes_to_its_own_origins_only() {
-        let mut server = fields();
+        let mut server = entered();
         server.headers = vec![CustomHeader {
             name: "Authorization".to_owned(),
             value: "Bearer ${secret:TOKEN}".to_owned(),
         }];
-        let (fields, url) = server.check().unwrap();
-        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
-        let server = Server {
-            id: ServerId::generate(&clock, &entropy),
-            project_id: ProjectId::generate(&clock, &entropy),
-            slug: fields.slug,
-            prefix: fields.prefix,
-            name: fields.name,
-            url: fields.url,
-            timeout_ms: fields.timeout_ms,
-            retries: fields.retries,
-            headers: fields.headers,
-            identity: fields.identity,
-            protocol: fields.protocol,
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
-        };
+        let (server, url) = server.check().unwrap();
         let good = [secret("TOKEN", "https://mcp.example.com")];
         assert!(server.check_secrets(&url, &good).is_ok());
         let elsewhere = [secret("TOKEN", "https://other.example.com")];

@@ -8,7 +8,7 @@ use crate::{
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     project::Project,
     registration::{ClientAuthentication, ClientSecretSlots},
-    server::{IdentityForwarding, ProtocolChoice, Server},
+    server::Server,
     stored_secret::SealedText,
     user_source::{Callback, UserSource, UserSourceStatus},
 };
@@ -57,19 +57,12 @@ pub fn user_source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSo
 /// A server of a project, which is not told who its users are.
 pub fn server(project_id: ProjectId, at: Timestamp, slug: &str, url: &str) -> Server {
     Server {
-        id: ServerId::generate(&at_moment(at), &SystemEntropy),
-        project_id,
         slug: slug.to_owned(),
-        prefix: None,
         name: slug.to_owned(),
         url: url.to_owned(),
         timeout_ms: 5_000,
         retries: 0,
-        headers: Vec::new(),
-        identity: IdentityForwarding::None,
-        protocol: ProtocolChoice::Automatic,
-        created_at: at,
-        updated_at: at,
+        ..Server::blank(ServerId::generate(&at_moment(at), &SystemEntropy), project_id, at)
     }
 }
 

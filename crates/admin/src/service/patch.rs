@@ -64,9 +64,25 @@ impl<T> Patch<T> {
         self.required(invalid, pointer, &T::words())
     }
 
+    /// The same change of something that is made of the value.
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(make(value)),
+        }
+    }
+
     /// Whether it was not mentioned.
     pub const fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
+    }
+}
+
+/// What may be left out of something new is a change if it is there.
+impl<T> From<Option<T>> for Patch<T> {
+    fn from(new: Option<T>) -> Self {
+        new.map_or(Self::Keep, Self::Set)
     }
 }
 

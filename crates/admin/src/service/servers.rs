@@ -9,10 +9,7 @@ mod usage;
 use gatewright_domain::{
     Invalid,
     id::{ProjectId, ServerId},
-    server::{
-        CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, ProtocolChoice, Server,
-        ServerFields,
-    },
+    server::{CustomHeader, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, IdentityForwarding, ProtocolChoice, Server},
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
@@ -127,6 +124,41 @@ pub struct ServerPatch {
     pub protocol: Patch<ProtocolChoice>,
 }
 
+/// What a new server has is what a change makes of a blank one.
+impl From<NewServer> for ServerPatch {
+    fn from(new: NewServer) -> Self {
+        Self {
+            slug: Patch::Set(new.slug),
+            prefix: new.prefix.into(),
+            name: Patch::Set(new.name),
+            url: Patch::Set(new.url),
+            timeout_ms: new.timeout_ms.into(),
+            retries: new.retries.into(),
+            headers: Patch::Set(new.headers),
+            identity: Patch::Set(new.identity),
+            protocol: Patch::Set(new.protocol),
+        }
+    }
+}
+
+impl ServerPatch {
+    /// The server after the change, not checked yet.
+    fn over(self, current: &Server) -> Server {
+        Server {
+            slug: self.slug.over(&current.slug),
+            prefix: self.prefix.map(Some).over(&current.prefix),
+            name: self.name.over(&current.name),
+            url: self.url.over(&current.url),
+            timeout_ms: self.timeout_ms.over_or(&current.timeout_ms, DEFAULT_TIMEOUT_MS),
+            retries: self.retries.over_or(&current.retries, DEFAULT_RETRIES),
+            headers: self.headers.over(&current.headers),
+            identity: self.identity.over(&current.identity),
+            protocol: self.protocol.over(&current.protocol),
+            ..current.clone()
+        }
+    }
+}
+
 /// A server that was saved.
 #[derive(Debug)]
 pub struct Saved {
@@ -187,34 +219,9 @@ pub(super) async fn try_new(
     project: ProjectId,
     new: NewServer,
 ) -> Result<Tried, ServiceError> {
-    let fields = ServerFields {
-        slug: new.slug,
-        prefix: new.prefix,
-        name: new.name,
-        url: new.url,
-        timeout_ms: new.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
-        retries: new.retries.unwrap_or(DEFAULT_RETRIES),
-        headers: new.headers,
-        identity: new.identity,
-        protocol: new.protocol,
-    };
-    let (fields, url) = check(app, fields)?;
-    let now = app.now();
-    let server = Server {
-        id: ServerId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        project_id: project,
-        slug: fields.slug,
-        prefix: fields.prefix,
-        name: fields.name,
-        url: fields.url,
-        timeout_ms: fields.timeout_ms,
-        retries: fields.retries,
-        headers: fields.headers,
-        identity: fields.identity,
-        protocol: fields.protocol,
-        created_at: now,
-        updated_at: now,
-    };
+    let id = ServerId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let blank = Server::blank(id, project, app.now());
+    let (server, url) = check(app, ServerPatch::from(new).over(&blank))?;
     let mut tx = app.store.read(permit).await?;
     if gatewright_store::project::find(&mut tx, project).await?.is_none() {
         return Err(ServiceError::not_found("project"));
@@ -329,7 +336,7 @@ pub(super) async fn try_change(
     let mut tx = app.store.read(permit).await?;
     let seen = existing(&mut tx, project, id).await?;
     if_match.holds(seen.updated_at)?;
-    let (next, url) = patched(app, &seen, patch)?;
+    let (next, url) = check(app, patch.over(&seen))?;
     check_secrets(&mut tx, &next, &url).await?;
     let trial = if trial::is_needed(&seen, &next) {
         Some(trial::prepare(app, &mut tx, &next).await?)
@@ -369,39 +376,6 @@ pub(super) async fn update_in(change: &mut Change<'_>, tried: TriedChange) -> Re
     Ok(Written { server, outcome })
 }
 
-/// The server after a patch, checked.
-fn patched(app: &Admin, current: &Server, patch: ServerPatch) -> Result<(Server, Url), Invalid> {
-    let fields = ServerFields {
-        slug: patch.slug.over(&current.slug),
-        prefix: match patch.prefix {
-            Patch::Keep => current.prefix.clone(),
-            Patch::Clear => None,
-            Patch::Set(prefix) => Some(prefix),
-        },
-        name: patch.name.over(&current.name),
-        url: patch.url.over(&current.url),
-        timeout_ms: patch.timeout_ms.over_or(&current.timeout_ms, DEFAULT_TIMEOUT_MS),
-        retries: patch.retries.over_or(&current.retries, DEFAULT_RETRIES),
-        headers: patch.headers.over(&current.headers),
-        identity: patch.identity.over(&current.identity),
-        protocol: patch.protocol.over(&current.protocol),
-    };
-    let (fields, url) = check(app, fields)?;
-    let next = Server {
-        slug: fields.slug,
-        prefix: fields.prefix,
-        name: fields.name,
-        url: fields.url,
-        timeout_ms: fields.timeout_ms,
-        retries: fields.retries,
-        headers: fields.headers,
-        identity: fields.identity,
-        protocol: fields.protocol,
-        ..current.clone()
-    };
-    Ok((next, url))
-}
-
 /// Deletes a server, unless a gateway names it.
 pub(crate) async fn delete(
     app: &Admin,
@@ -431,11 +405,11 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Serve
     Server::found(rows::find(tx, project, id).await?)
 }
 
-/// Checks the fields, and that a server at this address may be contacted at all.
-fn check(app: &Admin, fields: ServerFields) -> Result<(ServerFields, Url), Invalid> {
-    let (fields, url) = fields.check()?;
+/// Checks what was entered, and that a server at this address may be contacted at all.
+fn check(app: &Admin, server: Server) -> Result<(Server, Url), Invalid> {
+    let (server, url) = server.check()?;
     check_address(app, "/url", "URL", &url)?;
-    Ok((fields, url))
+    Ok((server, url))
 }
 
 async fn check_secrets(tx: &mut Tx, server: &Server, url: &Url) -> Result<(), ServiceError> {

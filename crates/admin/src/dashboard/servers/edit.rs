@@ -16,7 +16,10 @@ use crate::{
         page::{self, Frame, ProjectLink, Section},
         session::InProject,
     },
-    service::{IfMatch, Version, servers as service},
+    service::{
+        IfMatch, Version,
+        servers::{self as service, ServerPatch},
+    },
 };
 
 #[derive(Template)]
@@ -54,7 +57,7 @@ pub(super) async fn save(
     }
     let (authority, project) = (&place.visit.authority, place.project.id);
     let if_match = IfMatch::OneOf(vec![Version(posted.text("version").to_owned())]);
-    let typed = fields::patch(&posted);
+    let typed = ServerPatch::from(fields::new_server(&posted));
     match service::update(&app, authority, project, server.id, typed, &if_match).await {
         Ok(saved) => {
             let path = place.path(&format!("/servers/{}", saved.server.id));

@@ -16,10 +16,7 @@ use crate::{
         form::{Form, Posted},
         session::InProject,
     },
-    service::{
-        Patch, ServiceError, secrets,
-        servers::{NewServer, ServerPatch},
-    },
+    service::{ServiceError, secrets, servers::NewServer},
 };
 
 /// Fields that show what was typed.
@@ -199,22 +196,6 @@ pub(super) fn new_server(posted: &Posted) -> NewServer {
         headers: headers(posted),
         identity: identity(posted),
         protocol: ProtocolChoice::of_word(posted.text("protocol")).unwrap_or_default(),
-    }
-}
-
-/// What was typed, as a change.
-pub(super) fn patch(posted: &Posted) -> ServerPatch {
-    let new = new_server(posted);
-    ServerPatch {
-        slug: Patch::Set(new.slug),
-        prefix: new.prefix.map_or(Patch::Keep, Patch::Set),
-        name: Patch::Set(new.name),
-        url: Patch::Set(new.url),
-        timeout_ms: new.timeout_ms.map_or(Patch::Keep, Patch::Set),
-        retries: new.retries.map_or(Patch::Keep, Patch::Set),
-        headers: Patch::Set(new.headers),
-        identity: Patch::Set(new.identity),
-        protocol: Patch::Set(new.protocol),
     }
 }
 
