@@ -7,10 +7,10 @@ use crate::{
     gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode},
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     project::Project,
-    registration::{ClientAuthentication, ClientSecretSlots},
+    registration::ClientSecretSlots,
     server::Server,
     stored_secret::SealedText,
-    user_source::{Callback, UserSource, UserSourceStatus},
+    user_source::UserSource,
 };
 
 /// A clock that stands at a moment, for IDs of that moment.
@@ -33,24 +33,15 @@ pub fn project(id: ProjectId, at: Timestamp) -> Project {
 
 /// A source of this issuer in a project, with a secret that no key opens.
 pub fn user_source(project_id: ProjectId, at: Timestamp, issuer: &str) -> UserSource {
+    let id = UserSourceId::generate(&at_moment(at), &SystemEntropy);
+    let secret = ClientSecretSlots::fresh(SealedText("v1.none.none".to_owned()), at);
     UserSource {
-        id: UserSourceId::generate(&at_moment(at), &SystemEntropy),
-        project_id,
         name: "Provider".to_owned(),
-        description: String::new(),
         issuer: issuer.to_owned(),
         client_id: "client-1".to_owned(),
-        client_secret: ClientSecretSlots::fresh(SealedText("v1.none.none".to_owned()), at),
-        client_authentication: ClientAuthentication::default(),
         scopes: vec!["openid".to_owned()],
         subject_claim: "sub".to_owned(),
-        callback: Callback::Shared,
-        status: UserSourceStatus::Active,
-        identity_epoch: 1,
-        verified_at: None,
-        last_test: None,
-        created_at: at,
-        updated_at: at,
+        ..UserSource::blank(id, project_id, secret, at)
     }
 }
 

@@ -6,7 +6,7 @@ mod fields;
 use serde::{Deserialize, Serialize};
 
 pub use self::connection_test::{ConnectionTest, TestOutcome, TestedCheck};
-pub use self::fields::{UserSourceFields, check_client_secret, check_issuer, same_origin};
+pub use self::fields::{check_client_secret, check_issuer, check_scopes, check_subject_claim, same_origin};
 
 use crate::{
     Timestamp,
@@ -79,6 +79,35 @@ worded! {
 }
 
 impl UserSource {
+    /// A source of which only the secret is entered yet, with the defaults of the rest. It has to be
+    /// [checked](UserSource::check) before it is stored.
+    pub fn blank(
+        id: UserSourceId,
+        project_id: ProjectId,
+        client_secret: ClientSecretSlots,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            project_id,
+            name: String::new(),
+            description: String::new(),
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret,
+            client_authentication: ClientAuthentication::default(),
+            scopes: Vec::new(),
+            subject_claim: String::new(),
+            callback: Callback::default(),
+            status: UserSourceStatus::Active,
+            identity_epoch: 1,
+            verified_at: None,
+            last_test: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
     /// Whether a change of issuer, client ID or subject claim ends all sessions. A new issuer or claim also makes people
     /// new users; a new client ID does not.
     pub fn changes_identity(&self, issuer: &str, client_id: &str, subject_claim: &str) -> bool {

@@ -68,7 +68,9 @@ pub(crate) fn list(app: &Admin) -> Vec<ProviderPreset> {
 mod tests {
     use std::collections::HashSet;
 
-    use gatewright_domain::user_source::UserSourceFields;
+    use gatewright_domain::{
+        Timestamp, clock::FixedClock, entropy::SeededEntropy, id::ProjectId, testing, user_source::UserSource,
+    };
 
     use super::*;
 
@@ -87,16 +89,15 @@ mod tests {
 
     #[test]
     fn each_one_makes_a_user_source_that_is_valid() {
+        let project = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(1));
         for preset in PRESETS.iter() {
-            let fields = UserSourceFields {
+            let source = UserSource {
                 name: preset.name.clone(),
-                description: String::new(),
-                issuer: preset.issuer_example.clone(),
-                client_id: "client-1".to_owned(),
                 scopes: preset.scopes.clone(),
                 subject_claim: preset.subject_claim.clone(),
+                ..testing::user_source(project, Timestamp::default(), &preset.issuer_example)
             };
-            let checked = fields.check().unwrap();
+            let checked = source.check().unwrap();
             assert_eq!(checked.issuer, preset.issuer_example, "nothing had to be mended");
             assert_eq!(checked.scopes, preset.scopes);
         }

@@ -9,7 +9,7 @@ mod overview;
 pub(crate) mod test_sign_ins;
 
 pub(crate) use self::connection_test::test_connection;
-use self::edit::{Edited, carry_notes, check_fields, edit};
+use self::edit::{Edited, carry_notes, check, edit};
 pub(crate) use self::input::UserSourceCandidate;
 pub use self::input::{NewUserSource, UserSourcePatch};
 pub(crate) use self::issuer_check::{CheckLimits, check_provider};
@@ -25,17 +25,14 @@ use super::{
 };
 use crate::{
     Admin,
-    relying_party::check::{self, Candidate, Finding},
+    relying_party::check::{self as provider_check, Candidate, Finding},
 };
 use gatewright_domain::{
     Invalid, Timestamp,
     id::{ProjectId, UserSourceId},
-    registration::{ClientAuthentication, ClientSecretSlots},
+    registration::ClientSecretSlots,
     secret::Secret,
-    user_source::{
-        ConnectionTest, UserSource, UserSourceFields, UserSourceStatus, check_client_secret,
-        client_secret_context,
-    },
+    user_source::{ConnectionTest, UserSource, UserSourceStatus, check_client_secret, client_secret_context},
 };
 use gatewright_store::{
     Page, PageRequest, Tx,
@@ -73,47 +70,20 @@ pub(super) async fn prepare(
     app: &Admin,
     _permit: MayChange<'_>,
     project: ProjectId,
-    new: NewUserSource,
+    mut new: NewUserSource,
 ) -> Result<Prepared, ServiceError> {
+    let skip_validation = new.skip_validation;
     let mut invalid = Invalid::default();
-    let fields = UserSourceFields {
-        name: new.name,
-        description: new.description,
-        issuer: new.issuer,
-        client_id: new.client_id,
-        scopes: new.scopes.unwrap_or_default(),
-        subject_claim: new.subject_claim.unwrap_or_default(),
-    };
-    let fields = invalid.take(check_fields(app, fields));
-    let secret = new.client_secret.unwrap_or_else(|| Secret::new(""));
+    let secret = new.client_secret.take().unwrap_or_else(|| Secret::new(""));
+    let id = UserSourceId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let now = app.now();
+    let slots = ClientSecretSlots::fresh(seal(app, &client_secret_context(id), &secret), now);
+    let blank = UserSource::blank(id, project, slots, now);
+    let source = invalid.take(check(app, UserSourcePatch::from(new).over(&blank)));
     invalid.take(check_client_secret("/client_secret", &secret));
     invalid.into_result()?;
-    let fields = fields.expect("fields without a violation were taken");
-    let now = app.now();
-    let id = UserSourceId::generate(app.clock.as_ref(), app.entropy.as_ref());
-    let mut source = UserSource {
-        id,
-        project_id: project,
-        name: fields.name,
-        description: fields.description,
-        issuer: fields.issuer,
-        client_id: fields.client_id,
-        client_secret: ClientSecretSlots::fresh(seal(app, &client_secret_context(id), &secret), now),
-        client_authentication: ClientAuthentication {
-            choice: new.client_authentication.unwrap_or_default(),
-            worked: None,
-        },
-        scopes: fields.scopes,
-        subject_claim: fields.subject_claim,
-        callback: new.callback.unwrap_or_default(),
-        status: UserSourceStatus::Active,
-        identity_epoch: 1,
-        verified_at: None,
-        last_test: None,
-        created_at: now,
-        updated_at: now,
-    };
-    let warnings = if new.skip_validation {
+    let mut source = source.expect("a source without a violation was taken");
+    let warnings = if skip_validation {
         Vec::new()
     } else {
         ask_provider(app, &mut source).await?
@@ -375,10 +345,10 @@ async fn ask_provider(app: &Admin, source: &mut UserSource) -> Result<Vec<Findin
         callback: source.callback,
         client_authentication: source.client_authentication.choice,
     };
-    let results = check::check_for(app, Some(source.project_id), candidate).await;
-    check::into_result(&results)?;
-    source.verified_at = check::verified_at(&results, app.now());
-    Ok(check::warnings(&results))
+    let results = provider_check::check_for(app, Some(source.project_id), candidate).await;
+    provider_check::into_result(&results)?;
+    source.verified_at = provider_check::verified_at(&results, app.now());
+    Ok(provider_check::warnings(&results))
 }
 
 /// What the last test found out about the client still holds where nothing changed that it was about: a source whose client

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::UserSource;
 use crate::{
     Invalid,
     loopback::is_loopback,
@@ -42,47 +43,23 @@ const CLAIMS_OF_THE_TOKEN: [&str; 14] = [
 ];
 const DISCOVERY_SUFFIX: &str = "/.well-known/openid-configuration";
 
-/// The fields that an administrator enters for a source, except for the secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserSourceFields {
-    /// 1-80 characters.
-    pub name: String,
-    /// For members of the project only.
-    pub description: String,
-    /// The issuer, exactly as the provider publishes it.
-    pub issuer: String,
-    /// The client id registered at the provider.
-    pub client_id: String,
-    /// Requested scopes; empty means the default.
-    pub scopes: Vec<String>,
-    /// The claim that identifies the user; empty means the default.
-    pub subject_claim: String,
-}
-
-impl UserSourceFields {
-    /// Fills in defaults, checks every field and reports everything that is wrong.
-    pub fn check(self) -> Result<Self, Invalid> {
+impl UserSource {
+    /// Fills in defaults, checks every field that an administrator enters, except for the secret, and reports everything that
+    /// is wrong.
+    pub fn check(mut self) -> Result<Self, Invalid> {
         let mut invalid = Invalid::default();
-        let name = invalid.take(check_name("/name", &self.name));
+        self.name = invalid.take(check_name("/name", &self.name)).unwrap_or_default();
         invalid.take(check_text("/description", &self.description));
         invalid.take(check_issuer("/issuer", &self.issuer));
         invalid.take(check_client_id("/client_id", &self.client_id));
-        let scopes = invalid.take(check_scopes("/scopes", self.scopes));
-        let subject_claim = if self.subject_claim.is_empty() {
-            DEFAULT_SUBJECT_CLAIM.to_owned()
-        } else {
-            self.subject_claim
-        };
-        invalid.take(check_subject_claim("/subject_claim", &subject_claim));
+        self.scopes = invalid
+            .take(check_scopes("/scopes", self.scopes))
+            .unwrap_or_default();
+        self.subject_claim = invalid
+            .take(check_subject_claim("/subject_claim", self.subject_claim))
+            .unwrap_or_default();
         invalid.into_result()?;
-        Ok(Self {
-            name: name.unwrap_or_default(),
-            description: self.description,
-            issuer: self.issuer,
-            client_id: self.client_id,
-            scopes: scopes.unwrap_or_default(),
-            subject_claim,
-        })
+        Ok(self)
     }
 }
 
@@ -175,7 +152,7 @@ pub fn check_client_secret(pointer: &str, secret: &Secret) -> Result<(), Invalid
 }
 
 /// Checks scopes (RFC 6749 section 3.3) and returns each once; none means the default.
-fn check_scopes(pointer: &str, scopes: Vec<String>) -> Result<Vec<String>, Invalid> {
+pub fn check_scopes(pointer: &str, scopes: Vec<String>) -> Result<Vec<String>, Invalid> {
     if scopes.is_empty() {
         return Ok(DEFAULT_SCOPES.map(str::to_owned).to_vec());
     }
@@ -211,7 +188,11 @@ fn check_scopes(pointer: &str, scopes: Vec<String>) -> Result<Vec<String>, Inval
     Ok(checked)
 }
 
-fn check_subject_claim(pointer: &str, claim: &str) -> Result<(), Invalid> {
+/// Checks the name of the claim that identifies the user, and returns it; an empty one means the default.
+pub fn check_subject_claim(pointer: &str, claim: String) -> Result<String, Invalid> {
+    if claim.is_empty() {
+        return Ok(DEFAULT_SUBJECT_CLAIM.to_owned());
+    }
     if claim.len() > MAX_CLAIM || claim.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Invalid::one(
             pointer,
@@ -220,7 +201,7 @@ fn check_subject_claim(pointer: &str, claim: &str) -> Result<(), Invalid> {
             ),
         ));
     }
-    if CLAIMS_OF_THE_TOKEN.contains(&claim) {
+    if CLAIMS_OF_THE_TOKEN.contains(&claim.as_str()) {
         return Err(Invalid::one(
             pointer,
             format!(
@@ -228,7 +209,7 @@ fn check_subject_claim(pointer: &str, claim: &str) -> Result<(), Invalid> {
             ),
         ));
     }
-    Ok(())
+    Ok(claim)
 }
 
 /// Whether two issuers have the same origin, so that a secret entered for one may be sent to the other.
@@ -242,21 +223,31 @@ pub fn same_origin(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Clock as _,
+        clock::FixedClock,
+        entropy::SeededEntropy,
+        id::{ProjectId, UserSourceId},
+        registration::ClientSecretSlots,
+        stored_secret::SealedText,
+    };
 
-    fn fields() -> UserSourceFields {
-        UserSourceFields {
+    fn entered() -> UserSource {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let id = UserSourceId::generate(&clock, &entropy);
+        let project = ProjectId::generate(&clock, &entropy);
+        let secret = ClientSecretSlots::fresh(SealedText("v1.none.none".to_owned()), clock.now());
+        UserSource {
             name: " Okta production ".to_owned(),
-            description: String::new(),
             issuer: "https://login.example.com/".to_owned(),
             client_id: "0oa1".to_owned(),
-            scopes: Vec::new(),
-            subject_claim: String::new(),
+            ..UserSource::blank(id, project, secret, clock.now())
         }
     }
 
     #[test]
     fn defaults_are_filled_in_and_the_issuer_keeps_its_bytes() {
-        let checked = fields().check().unwrap();
+        let checked = entered().check().unwrap();
         assert_eq!(checked.name, "Okta production");
         assert_eq!(checked.issuer, "https://login.example.com/");
         assert_eq!(checked.scopes, DEFAULT_SCOPES);
@@ -265,13 +256,14 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_reported_together() {
-        let invalid = UserSourceFields {
+        let invalid = UserSource {
             name: String::new(),
             description: "x".repeat(3_000),
             issuer: "login.example.com".to_owned(),
             client_id: String::new(),
             scopes: vec!["profile email".to_owned()],
             subject_claim: "nonce".to_owned(),
+            ..entered()
         }
         .check()
         .unwrap_err();

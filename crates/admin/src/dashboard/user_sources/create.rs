@@ -19,7 +19,7 @@ use crate::{
     },
     service::{
         provider_presets::{self, ProviderPreset},
-        user_sources::{self as service, NewUserSource},
+        user_sources as service,
     },
 };
 
@@ -128,19 +128,7 @@ pub(super) async fn create(
     posted: Posted,
 ) -> Result<Response, PageError> {
     let draft = Draft::asked(&asked);
-    let text = |name| posted.text(name).to_owned();
-    let new = NewUserSource {
-        name: text("name"),
-        description: text("description"),
-        issuer: text("issuer"),
-        client_id: text("client_id"),
-        client_secret: Some(posted.secret(SECRET)),
-        client_authentication: Some(fields::authentication(&posted)),
-        scopes: Some(fields::scopes(posted.text("scopes"))),
-        subject_claim: Some(text("subject_claim")),
-        callback: Some(fields::callback(&posted)),
-        skip_validation: fields::skips_validation(&posted),
-    };
+    let new = fields::new_source(&posted);
     match service::create(&app, &place.visit.authority, place.project.id, new).await {
         Ok(saved) => {
             if let Some(draft) = draft {

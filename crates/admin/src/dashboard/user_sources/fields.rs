@@ -8,7 +8,10 @@ use gatewright_domain::{
 
 use crate::{
     dashboard::form::{Form, Posted},
-    service::{Patch, user_sources::UserSourcePatch},
+    service::{
+        Patch,
+        user_sources::{NewUserSource, UserSourcePatch},
+    },
 };
 
 /// What a form shows again after a refusal: everything but the client secret.
@@ -45,61 +48,62 @@ pub(super) fn callback(posted: &Posted) -> Callback {
     Callback::of_word(posted.text("callback")).unwrap_or_default()
 }
 
-/// A form with what is stored in it.
-pub(super) fn of_source(source: &UserSource) -> Form {
-    Form::with([
-        ("name", &source.name),
-        ("description", &source.description),
-        ("issuer", &source.issuer),
-        ("client_id", &source.client_id),
+/// What is stored, as the form shows it.
+fn stored(source: &UserSource) -> [(&'static str, String); 8] {
+    [
+        ("name", source.name.clone()),
+        ("description", source.description.clone()),
+        ("issuer", source.issuer.clone()),
+        ("client_id", source.client_id.clone()),
         (
             "client_authentication",
-            source.client_authentication.choice.as_str(),
+            source.client_authentication.choice.as_str().to_owned(),
         ),
-        ("scopes", &source.scopes.join(" ")),
-        ("subject_claim", &source.subject_claim),
-        ("callback", source.callback.as_str()),
-    ])
+        ("scopes", source.scopes.join(" ")),
+        ("subject_claim", source.subject_claim.clone()),
+        ("callback", source.callback.as_str().to_owned()),
+    ]
 }
 
-/// Gives what was not posted its stored value: a form may ask for one field only.
+/// A form with what is stored in it.
+pub(super) fn of_source(source: &UserSource) -> Form {
+    Form::of(stored(source).into())
+}
+
+/// Fills in the stored value of what was not posted: a form may ask for one field only.
 pub(super) fn fill(posted: &mut Posted, source: &UserSource) {
-    let (scopes, callback) = (source.scopes.join(" "), source.callback.as_str().to_owned());
-    let authentication = source.client_authentication.choice.as_str().to_owned();
-    for (name, value) in [
-        ("name", &source.name),
-        ("description", &source.description),
-        ("issuer", &source.issuer),
-        ("client_id", &source.client_id),
-        ("client_authentication", &authentication),
-        ("scopes", &scopes),
-        ("subject_claim", &source.subject_claim),
-        ("callback", &callback),
-    ] {
-        posted.fill(name, value);
+    for (name, value) in stored(source) {
+        posted.fill(name, &value);
     }
 }
 
-/// The change someone asks for. A blank secret keeps the stored one.
-pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
-    let text = |name| Patch::Set(posted.text(name).to_owned());
-    UserSourcePatch {
+/// What was typed, as a new source.
+pub(super) fn new_source(posted: &Posted) -> NewUserSource {
+    let text = |name| posted.text(name).to_owned();
+    NewUserSource {
         name: text("name"),
         description: text("description"),
         issuer: text("issuer"),
         client_id: text("client_id"),
+        client_secret: Some(posted.secret(SECRET)),
+        client_authentication: Some(authentication(posted)),
+        scopes: Some(scopes(posted.text("scopes"))),
+        subject_claim: Some(text("subject_claim")),
+        callback: Some(callback(posted)),
+        skip_validation: skips_validation(posted),
+    }
+}
+
+/// The same as a change. A blank secret keeps the stored one.
+pub(super) fn patch(posted: &Posted) -> UserSourcePatch {
+    UserSourcePatch {
         client_secret: new_secret(posted),
-        client_authentication: Patch::Set(authentication(posted)),
-        scopes: Patch::Set(scopes(posted.text("scopes"))),
-        subject_claim: text("subject_claim"),
-        callback: Patch::Set(callback(posted)),
-        status: Patch::Keep,
-        skip_validation: skips_validation(posted).then_some(true),
+        ..new_source(posted).into()
     }
 }
 
 /// How the client secret is to be presented; what is no choice is the automatic one.
-pub(super) fn authentication(posted: &Posted) -> AuthenticationChoice {
+fn authentication(posted: &Posted) -> AuthenticationChoice {
     AuthenticationChoice::of_word(posted.text("client_authentication")).unwrap_or_default()
 }
 

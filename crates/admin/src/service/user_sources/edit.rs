@@ -6,17 +6,56 @@ use gatewright_domain::{
     sealed::Purpose,
     secret::Secret,
     user_source::{
-        UserSource, UserSourceFields, UserSourceStatus, check_client_secret, check_issuer,
-        client_secret_context, same_origin,
+        UserSource, UserSourceStatus, check_client_secret, check_issuer, client_secret_context, same_origin,
     },
 };
 use url::Url;
 
-use super::UserSourcePatch;
+use super::{NewUserSource, UserSourcePatch};
 use crate::{
     Admin,
-    service::{address::check_address, sealing::seal},
+    service::{Patch, address::check_address, sealing::seal},
 };
+
+/// What a new source has is what a change makes of a blank one.
+impl From<NewUserSource> for UserSourcePatch {
+    fn from(new: NewUserSource) -> Self {
+        Self {
+            name: Patch::Set(new.name),
+            description: Patch::Set(new.description),
+            issuer: Patch::Set(new.issuer),
+            client_id: Patch::Set(new.client_id),
+            client_secret: new.client_secret.into(),
+            client_authentication: new.client_authentication.into(),
+            scopes: new.scopes.into(),
+            subject_claim: new.subject_claim.into(),
+            callback: new.callback.into(),
+            status: Patch::Keep,
+            skip_validation: new.skip_validation.then_some(true),
+        }
+    }
+}
+
+impl UserSourcePatch {
+    /// The source after the change, apart from its secret and its status, and not checked yet.
+    pub(super) fn over(self, current: &UserSource) -> UserSource {
+        let present = current.client_authentication;
+        UserSource {
+            name: self.name.over(&current.name),
+            description: self.description.over(&current.description),
+            issuer: self.issuer.over(&current.issuer),
+            client_id: self.client_id.over(&current.client_id),
+            client_authentication: ClientAuthentication {
+                choice: self.client_authentication.over(&present.choice),
+                worked: present.worked,
+            },
+            scopes: self.scopes.over(&current.scopes),
+            subject_claim: self.subject_claim.over(&current.subject_claim),
+            callback: self.callback.over(&current.callback),
+            ..current.clone()
+        }
+    }
+}
 
 /// A source as it is to become.
 pub(super) struct Edited {
@@ -29,74 +68,52 @@ pub(super) struct Edited {
 }
 
 /// Applies a change to a source; all that is wrong with it is reported together.
-pub(super) fn edit(app: &Admin, current: &UserSource, patch: UserSourcePatch) -> Result<Edited, Invalid> {
+pub(super) fn edit(app: &Admin, current: &UserSource, mut patch: UserSourcePatch) -> Result<Edited, Invalid> {
     let mut invalid = Invalid::default();
-    let fields = UserSourceFields {
-        name: patch.name.over(&current.name),
-        description: patch.description.over(&current.description),
-        issuer: patch.issuer.over(&current.issuer),
-        client_id: patch.client_id.over(&current.client_id),
-        scopes: patch.scopes.over(&current.scopes),
-        subject_claim: patch.subject_claim.over(&current.subject_claim),
-    };
-    let callback = patch.callback.over(&current.callback);
-    let typed = patch.client_secret.required_secret(
+    let typed = std::mem::take(&mut patch.client_secret).required_secret(
         &mut invalid,
         "/client_secret",
         "A source cannot be without a client secret: leave this out to keep the stored one, or type a new one.",
         check_client_secret,
     );
-    let status = patch.status.required_word(&mut invalid, "/status");
-    let origin_stays = same_origin(&current.issuer, &fields.issuer);
-    let readable = check_issuer("/issuer", &fields.issuer).is_ok();
+    let status = std::mem::take(&mut patch.status).required_word(&mut invalid, "/status");
+    let next = patch.over(current);
+    let origin_stays = same_origin(&current.issuer, &next.issuer);
+    let readable = check_issuer("/issuer", &next.issuer).is_ok();
     if readable && !origin_stays && typed.is_none() {
         invalid.add(
             "/client_secret",
             format!(
                 "The stored client secret was entered for the provider at `{}` and is never sent to another: type the \
                  secret for `{}` in the same change.",
-                current.issuer, fields.issuer
+                current.issuer, next.issuer
             ),
         );
     }
-    let fields = invalid.take(check_fields(app, fields));
+    let next = invalid.take(check(app, next));
     invalid.into_result()?;
-    let fields = fields.expect("fields without a violation were taken");
-    let changes_identity = current.changes_identity(&fields.issuer, &fields.client_id, &fields.subject_claim);
+    let mut next = next.expect("a source without a violation was taken");
+    if current.changes_identity(&next.issuer, &next.client_id, &next.subject_claim) {
+        next.identity_epoch += 1;
+    }
     // Typing the stored secret again is not a rotation: it would put a confirmed secret back on trial.
     let typed = typed.filter(|secret| !origin_stays || !is_stored(app, current, secret));
     let new_secret = typed.is_some();
-    let slots = current.client_secret.clone();
-    let sealed = typed.map(|secret| seal(app, &client_secret_context(current.id), &secret));
-    let client_secret = match sealed {
-        None => slots,
-        Some(secret) if origin_stays => slots.rotated(secret, app.now()),
-        Some(secret) => ClientSecretSlots::fresh(secret, app.now()),
-    };
-    let choice = patch
-        .client_authentication
-        .over(&current.client_authentication.choice);
+    if let Some(secret) = typed {
+        let sealed = seal(app, &client_secret_context(current.id), &secret);
+        next.client_secret = if origin_stays {
+            next.client_secret.rotated(sealed, app.now())
+        } else {
+            ClientSecretSlots::fresh(sealed, app.now())
+        };
+    }
     // What worked for another client, or before someone chose, says nothing.
-    let still_says = choice == current.client_authentication.choice
-        && current.issuer == fields.issuer
-        && current.client_id == fields.client_id;
-    let client_authentication = ClientAuthentication {
-        choice,
-        worked: current.client_authentication.worked.filter(|_| still_says),
-    };
-    let next = UserSource {
-        name: fields.name,
-        description: fields.description,
-        issuer: fields.issuer,
-        client_id: fields.client_id,
-        client_secret,
-        client_authentication,
-        scopes: fields.scopes,
-        subject_claim: fields.subject_claim,
-        callback,
-        identity_epoch: current.identity_epoch + i64::from(changes_identity),
-        ..current.clone()
-    };
+    if next.client_authentication.choice != current.client_authentication.choice
+        || next.issuer != current.issuer
+        || next.client_id != current.client_id
+    {
+        next.client_authentication.worked = None;
+    }
     Ok(Edited {
         next,
         status,
@@ -122,12 +139,17 @@ pub(super) fn carry_notes(next: &mut UserSource, stored: &UserSource, new_secret
     }
 }
 
-/// Checks the fields, and that an issuer of this address may be contacted at all.
-pub(super) fn check_fields(app: &Admin, fields: UserSourceFields) -> Result<UserSourceFields, Invalid> {
-    let fields = fields.check()?;
-    let url = Url::parse(&fields.issuer).expect("an issuer without a violation is a URL");
-    check_address(app, "/issuer", "issuer", &url)?;
-    Ok(fields)
+/// Checks what was entered, and that an issuer of this address may be contacted at all.
+pub(super) fn check(app: &Admin, source: UserSource) -> Result<UserSource, Invalid> {
+    let source = source.check()?;
+    check_issuer_address(app, &source.issuer)?;
+    Ok(source)
+}
+
+/// Checks that an issuer without a violation may be contacted.
+pub(super) fn check_issuer_address(app: &Admin, issuer: &str) -> Result<(), Invalid> {
+    let url = Url::parse(issuer).expect("an issuer without a violation is a URL");
+    check_address(app, "/issuer", "issuer", &url)
 }
 
 fn is_stored(app: &Admin, source: &UserSource, secret: &Secret) -> bool {

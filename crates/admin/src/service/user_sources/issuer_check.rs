@@ -12,11 +12,11 @@ use gatewright_domain::{
     Invalid,
     id::ProjectId,
     registration::AuthenticationChoice,
-    user_source::{TestedCheck, UserSourceFields},
+    user_source::{TestedCheck, check_issuer, check_scopes, check_subject_claim},
 };
 use moka::sync::Cache;
 
-use super::{UserSourceCandidate, edit::check_fields};
+use super::{UserSourceCandidate, edit::check_issuer_address};
 use crate::{
     Admin,
     relying_party::check::{self, Candidate},
@@ -71,31 +71,31 @@ pub(crate) async fn check_provider(
     candidate: UserSourceCandidate,
 ) -> Result<Vec<TestedCheck>, ServiceError> {
     let permit = authority.act(project)?;
-    let callback = candidate.callback.unwrap_or_default();
-    let fields = fields(app, candidate)?;
+    let UserSourceCandidate {
+        issuer,
+        scopes,
+        subject_claim,
+        callback,
+    } = candidate;
+    let mut invalid = Invalid::default();
+    invalid.take(check_issuer("/issuer", &issuer));
+    let scopes = invalid.take(check_scopes("/scopes", scopes.unwrap_or_default()));
+    let subject_claim = invalid.take(check_subject_claim(
+        "/subject_claim",
+        subject_claim.unwrap_or_default(),
+    ));
+    invalid.into_result()?;
+    check_issuer_address(app, &issuer)?;
     app.issuer_checks.count(authority.actor().kind.to_string())?;
     let candidate = Candidate {
-        issuer: &fields.issuer,
-        scopes: &fields.scopes,
-        subject_claim: &fields.subject_claim,
-        callback,
+        issuer: &issuer,
+        scopes: &scopes.unwrap_or_default(),
+        subject_claim: &subject_claim.unwrap_or_default(),
+        callback: callback.unwrap_or_default(),
         client_authentication: AuthenticationChoice::Automatic,
     };
     let results = check::check_for(app, Some(permit.project()), candidate).await;
     Ok(results.into_iter().map(kept).collect())
-}
-
-/// The fields that say which provider is meant, with their defaults; the others need not be there yet.
-fn fields(app: &Admin, candidate: UserSourceCandidate) -> Result<UserSourceFields, Invalid> {
-    let typed = UserSourceFields {
-        name: "candidate".to_owned(),
-        description: String::new(),
-        issuer: candidate.issuer,
-        client_id: "candidate".to_owned(),
-        scopes: candidate.scopes.unwrap_or_default(),
-        subject_claim: candidate.subject_claim.unwrap_or_default(),
-    };
-    check_fields(app, typed)
 }
 
 #[cfg(test)]
