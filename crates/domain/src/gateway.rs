@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    fields::{GatewayFields, REVOCATION_LEEWAY, check_slug, mint_slug},
+    fields::{REVOCATION_LEEWAY, check_slug, mint_slug},
     offer::{Allowed, AllowedPrompt, AllowedResource, AllowedTool, MAX_RESOURCE_URI, OfferedKinds},
     prefixing::{PrefixMode, names_tools_by_server},
 };
@@ -64,6 +64,32 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// A gateway about which nothing is entered yet, with the defaults of the rest. It has to be [checked](Gateway::check)
+    /// before it is stored, which also decides who its users are.
+    pub fn blank(id: GatewayId, project_id: ProjectId, at: Timestamp) -> Self {
+        Self {
+            id,
+            project_id,
+            name: String::new(),
+            description: String::new(),
+            instructions: String::new(),
+            server_instructions: false,
+            slug: String::new(),
+            authentication: Authentication::Headers,
+            trusted_clients: Vec::new(),
+            servers: Vec::new(),
+            prefix_mode: PrefixMode::default(),
+            offers: OfferedKinds::default(),
+            allowed_tools: Vec::new(),
+            allowed_prompts: Vec::new(),
+            allowed_resources: Vec::new(),
+            status: GatewayStatus::Active,
+            settings: GatewaySettings::default(),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
     /// The servers that its tools, prompts and resources name.
     pub fn servers_of_choices(&self) -> BTreeSet<ServerId> {
         let tools = self.allowed_tools.iter().map(Allowed::server);

@@ -4,7 +4,7 @@ use crate::{
     Clock as _, Timestamp,
     clock::FixedClock,
     entropy::SystemEntropy,
-    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode},
+    gateway::{Authentication, Gateway},
     id::{GatewayId, ProjectId, ServerId, UserSourceId},
     project::Project,
     registration::ClientSecretSlots,
@@ -59,25 +59,11 @@ pub fn server(project_id: ProjectId, at: Timestamp, slug: &str, url: &str) -> Se
 
 /// An active gateway of a project, which offers everything of all its servers.
 pub fn gateway(project_id: ProjectId, at: Timestamp, slug: &str, authentication: Authentication) -> Gateway {
+    let id = GatewayId::generate(&at_moment(at), &SystemEntropy);
     Gateway {
-        id: GatewayId::generate(&at_moment(at), &SystemEntropy),
-        project_id,
         name: format!("Tools of {slug}"),
-        description: String::new(),
-        instructions: String::new(),
-        server_instructions: false,
         slug: slug.to_owned(),
         authentication,
-        trusted_clients: Vec::new(),
-        servers: Vec::new(),
-        prefix_mode: PrefixMode::default(),
-        offers: OfferedKinds::default(),
-        allowed_tools: Vec::new(),
-        allowed_prompts: Vec::new(),
-        allowed_resources: Vec::new(),
-        status: GatewayStatus::Active,
-        settings: GatewaySettings::default(),
-        created_at: at,
-        updated_at: at,
+        ..Gateway::blank(id, project_id, at)
     }
 }

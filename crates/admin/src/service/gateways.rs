@@ -3,12 +3,11 @@
 mod input;
 mod look;
 
+use std::mem;
+
 use gatewright_domain::{
     Invalid,
-    gateway::{
-        Allowed, Authentication, Gateway, GatewayFields, GatewaySettings, GatewayStatus, Mode, OfferedKinds,
-        mint_slug,
-    },
+    gateway::{Allowed, Gateway, Mode, mint_slug},
     grant::RevocationReason,
     id::{GatewayId, ProjectId, ServerId},
 };
@@ -20,10 +19,7 @@ use gatewright_store::{
 };
 
 pub use self::input::{GatewayPatch, NewGateway};
-pub(crate) use self::{
-    input::{OffersPatch, SettingsPatch},
-    look::{contents, held_at, servers_of, summaries, try_slug},
-};
+pub(crate) use self::look::{contents, held_at, servers_of, summaries, try_slug};
 use super::{
     Authority, IfMatch, Patch, ServiceError,
     authority::MayRead,
@@ -42,62 +38,25 @@ pub async fn create(
     new: NewGateway,
 ) -> Result<Gateway, ServiceError> {
     let permit = authority.change(project)?;
-    let new = check(app, new)?;
+    let new = check(app, project, new)?;
     let mut change = Change::begin(app, permit).await?;
-    let gateway = create_in(&mut change, project, new).await;
+    let gateway = create_in(&mut change, new).await;
     change.finish(gateway).await
 }
 
-/// The fields of a new gateway, checked.
-pub(super) fn check(app: &Admin, new: NewGateway) -> Result<(GatewayFields, Authentication), Invalid> {
-    let fields = GatewayFields {
-        slug: slug_or_minted(app, new.slug, &new.name),
-        name: new.name,
-        description: new.description,
-        instructions: new.instructions,
-        server_instructions: new.server_instructions,
-        mode: new.authentication_mode,
-        user_source_id: new.user_source_id,
-        trusted_clients: new.trusted_clients,
-        servers: new.servers,
-        prefix_mode: new.prefix_mode,
-        offers: new.offers,
-        allowed_tools: new.allowed_tools,
-        allowed_prompts: new.allowed_prompts,
-        allowed_resources: new.allowed_resources,
-        status: new.status.unwrap_or(GatewayStatus::Active),
-        settings: new.settings,
-    };
-    fields.check()
+/// A new gateway, checked.
+pub(super) fn check(app: &Admin, project: ProjectId, new: NewGateway) -> Result<Gateway, Invalid> {
+    let id = GatewayId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    edit(app, &Gateway::blank(id, project, app.now()), None, new.into())
 }
 
 /// Creates a gateway in a change in progress.
-pub(super) async fn create_in(
-    change: &mut Change<'_>,
-    project: ProjectId,
-    (fields, authentication): (GatewayFields, Authentication),
-) -> Result<Gateway, ServiceError> {
-    let (app, now) = (change.app(), change.now);
+pub(super) async fn create_in(change: &mut Change<'_>, checked: Gateway) -> Result<Gateway, ServiceError> {
+    let (project, now) = (checked.project_id, change.now);
     let gateway = Gateway {
-        id: GatewayId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        project_id: project,
-        name: fields.name,
-        description: fields.description,
-        instructions: fields.instructions,
-        server_instructions: fields.server_instructions,
-        slug: fields.slug,
-        authentication,
-        trusted_clients: fields.trusted_clients,
-        servers: fields.servers,
-        prefix_mode: fields.prefix_mode,
-        offers: fields.offers,
-        allowed_tools: fields.allowed_tools,
-        allowed_prompts: fields.allowed_prompts,
-        allowed_resources: fields.allowed_resources,
-        status: fields.status,
-        settings: fields.settings,
         created_at: now,
         updated_at: now,
+        ..checked
     };
     let slugs = quota::counted(change, project, Counted::Slugs).await?;
     change.create(&gateway, Vec::new()).await?;
@@ -158,7 +117,8 @@ pub(super) async fn update_in(
 ) -> Result<Done<Gateway>, ServiceError> {
     let current = existing(&mut change.tx, project, id).await?;
     if_match.holds(current.updated_at)?;
-    let mut next = edit(change.app(), &current, patch)?;
+    let mode = current.authentication.mode();
+    let mut next = edit(change.app(), &current, Some(mode), patch)?;
     let effects = match change.run() {
         Run::Change => None,
         Run::Rehearsal => Some(Effects {
@@ -226,78 +186,32 @@ async fn existing(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Gate
     Gateway::found(rows::find(tx, project, id).await?)
 }
 
-fn edit(app: &Admin, current: &Gateway, patch: GatewayPatch) -> Result<Gateway, Invalid> {
+/// The gateway after a change, checked. `mode` is the one that it had before, if any.
+fn edit(
+    app: &Admin,
+    current: &Gateway,
+    mode: Option<Mode>,
+    mut patch: GatewayPatch,
+) -> Result<Gateway, Invalid> {
     let mut invalid = Invalid::default();
-    let mode = patch
-        .authentication_mode
+    let mode = mem::take(&mut patch.authentication_mode)
         .required_word(&mut invalid, "/authentication_mode")
-        .unwrap_or(current.authentication.mode());
-    let status = patch.status.required_word(&mut invalid, "/status");
-    let user_source_id = match (patch.user_source_id, mode) {
+        .or(mode);
+    let status = mem::take(&mut patch.status).required_word(&mut invalid, "/status");
+    let user_source_id = match (mem::take(&mut patch.user_source_id), mode) {
         (Patch::Set(id), _) => Some(id),
-        (Patch::Keep, Mode::UserSource) => current.authentication.user_source(),
+        (Patch::Keep, Some(Mode::UserSource)) => current.authentication.user_source(),
         // Leaving the mode leaves its source.
-        (Patch::Keep, Mode::Headers | Mode::ProjectMembers) | (Patch::Clear, _) => None,
+        (Patch::Keep, Some(Mode::Headers | Mode::ProjectMembers) | None) | (Patch::Clear, _) => None,
     };
-    let name = patch.name.over(&current.name);
-    let slug = slug_or_minted(app, patch.slug.over(&current.slug), &name);
-    let settings = match patch.settings {
-        Patch::Keep => current.settings.clone(),
-        Patch::Clear => GatewaySettings::default(),
-        Patch::Set(settings) => settings.over(&current.settings),
-    };
-    let offers = match patch.offers {
-        Patch::Keep => current.offers,
-        Patch::Clear => OfferedKinds::default(),
-        Patch::Set(offers) => offers.over(current.offers),
-    };
-    let fields = GatewayFields {
-        name,
-        description: patch.description.over(&current.description),
-        instructions: patch.instructions.over(&current.instructions),
-        server_instructions: patch.server_instructions.over(&current.server_instructions),
-        slug,
-        mode: Some(mode),
-        user_source_id,
-        trusted_clients: patch.trusted_clients.over(&current.trusted_clients),
-        servers: patch.servers.over(&current.servers),
-        prefix_mode: patch.prefix_mode.over(&current.prefix_mode),
-        offers,
-        allowed_tools: patch.allowed_tools.over(&current.allowed_tools),
-        allowed_prompts: patch.allowed_prompts.over(&current.allowed_prompts),
-        allowed_resources: patch.allowed_resources.over(&current.allowed_resources),
-        status: status.unwrap_or(current.status),
-        settings,
-    };
-    let checked = invalid.take(fields.check());
-    invalid.into_result()?;
-    let (fields, authentication) = checked.expect("fields without a violation were taken");
-    Ok(Gateway {
-        name: fields.name,
-        description: fields.description,
-        instructions: fields.instructions,
-        server_instructions: fields.server_instructions,
-        slug: fields.slug,
-        authentication,
-        trusted_clients: fields.trusted_clients,
-        servers: fields.servers,
-        prefix_mode: fields.prefix_mode,
-        offers: fields.offers,
-        allowed_tools: fields.allowed_tools,
-        allowed_prompts: fields.allowed_prompts,
-        allowed_resources: fields.allowed_resources,
-        status: fields.status,
-        settings: fields.settings,
-        ..current.clone()
-    })
-}
-
-fn slug_or_minted(app: &Admin, slug: String, name: &str) -> String {
-    if slug.is_empty() {
-        mint_slug(name, app.entropy.as_ref())
-    } else {
-        slug
+    let mut next = patch.over(current);
+    next.status = status.unwrap_or(current.status);
+    if next.slug.is_empty() {
+        next.slug = mint_slug(&next.name, app.entropy.as_ref());
     }
+    let checked = invalid.take(next.check(mode, user_source_id));
+    invalid.into_result()?;
+    Ok(checked.expect("a gateway without a violation was taken"))
 }
 
 /// The servers that tools, prompts and resources name must be of the project; those of `servers` are guarded where the row

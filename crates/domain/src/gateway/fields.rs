@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{
-    AllowedPrompt, AllowedResource, AllowedTool, Authentication, GatewaySettings, GatewayStatus, Mode,
-    OfferedKinds, PrefixMode, TrustedClient, offer,
-};
+use super::{Authentication, Gateway, GatewaySettings, Mode, offer};
 use crate::{
     Entropy, Invalid, entropy,
-    id::{ServerId, UserSourceId},
+    id::UserSourceId,
     project::{check_name, check_text, check_text_up_to},
 };
 
@@ -53,46 +50,14 @@ impl GatewaySettings {
     }
 }
 
-/// The fields that an administrator enters for a gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayFields {
-    /// 1-80 characters.
-    pub name: String,
-    /// Shown by some clients.
-    pub description: String,
-    /// Returned to clients as MCP `instructions`.
-    pub instructions: String,
-    /// Whether those of its servers follow.
-    pub server_instructions: bool,
-    /// `[A-Za-z0-9_-]{1,64}`; never empty here, see [`mint_slug`].
-    pub slug: String,
-    /// The mode.
-    pub mode: Option<Mode>,
-    /// The source, in User Source mode.
-    pub user_source_id: Option<UserSourceId>,
-    /// Clients that skip the consent page.
-    pub trusted_clients: Vec<TrustedClient>,
-    /// Servers in order; empty means all.
-    pub servers: Vec<ServerId>,
-    /// When names begin with the prefix of their server.
-    pub prefix_mode: PrefixMode,
-    /// Which kinds of things it offers.
-    pub offers: OfferedKinds,
-    /// Tools; empty means all.
-    pub allowed_tools: Vec<AllowedTool>,
-    /// Prompts; empty means all.
-    pub allowed_prompts: Vec<AllowedPrompt>,
-    /// Resources and resource templates; empty means all.
-    pub allowed_resources: Vec<AllowedResource>,
-    /// Whether it is active.
-    pub status: GatewayStatus,
-    /// Lifetimes and registration switches.
-    pub settings: GatewaySettings,
-}
-
-impl GatewayFields {
-    /// Checks every field and reports everything that is wrong. Returns the trimmed fields, and who the users are.
-    pub fn check(mut self) -> Result<(Self, Authentication), Invalid> {
+impl Gateway {
+    /// Checks every field that an administrator enters and reports everything that is wrong. Returns the gateway with its name
+    /// trimmed, for the users that this mode and source name. Its slug is never empty here, see [`mint_slug`].
+    pub fn check(
+        mut self,
+        mode: Option<Mode>,
+        user_source_id: Option<UserSourceId>,
+    ) -> Result<Self, Invalid> {
         let mut invalid = Invalid::default();
         self.name = invalid.take(check_name("/name", &self.name)).unwrap_or_default();
         invalid.take(check_text("/description", &self.description));
@@ -102,37 +67,13 @@ impl GatewayFields {
             MAX_INSTRUCTIONS,
         ));
         invalid.take(check_slug("/slug", &self.slug));
-        let authentication = invalid.take(self.check_authentication());
+        let authentication = invalid.take(check_authentication(mode, user_source_id));
         invalid.take(self.check_trusted_clients());
         invalid.take(self.check_selection());
         invalid.take(self.settings.check("/settings"));
         invalid.into_result()?;
-        let authentication = authentication.expect("a mode without violations was read");
-        Ok((self, authentication))
-    }
-
-    fn check_authentication(&self) -> Result<Authentication, Invalid> {
-        match (self.mode, self.user_source_id) {
-            (None, _) => Err(Invalid::one(
-                "/authentication_mode",
-                "Choose who the users of this gateway are: `user_source` for the people at your identity provider, \
-                 `project_members` for the members of the project, or `headers` for clients that cannot run a browser.",
-            )),
-            (Some(Mode::UserSource), Some(id)) => Ok(Authentication::UserSource(id)),
-            (Some(Mode::UserSource), None) => Err(Invalid::one(
-                "/user_source_id",
-                "This mode needs a User Source: enter the ID of one in this project, like `src_…`.",
-            )),
-            (Some(Mode::ProjectMembers), None) => Ok(Authentication::ProjectMembers),
-            (Some(Mode::Headers), None) => Ok(Authentication::Headers),
-            (Some(mode @ (Mode::ProjectMembers | Mode::Headers)), Some(_)) => Err(Invalid::one(
-                "/user_source_id",
-                format!(
-                    "A gateway in `{}` mode has no User Source: leave this out or set it to null.",
-                    mode.as_str()
-                ),
-            )),
-        }
+        self.authentication = authentication.expect("a mode without violations was read");
+        Ok(self)
     }
 
     fn check_trusted_clients(&self) -> Result<(), Invalid> {
@@ -179,6 +120,34 @@ impl GatewayFields {
         invalid.take(offer::check(&self.allowed_prompts, &self.servers));
         invalid.take(offer::check(&self.allowed_resources, &self.servers));
         invalid.into_result()
+    }
+}
+
+/// Who the users are, if mode and source go together.
+fn check_authentication(
+    mode: Option<Mode>,
+    user_source_id: Option<UserSourceId>,
+) -> Result<Authentication, Invalid> {
+    match (mode, user_source_id) {
+        (None, _) => Err(Invalid::one(
+            "/authentication_mode",
+            "Choose who the users of this gateway are: `user_source` for the people at your identity provider, \
+             `project_members` for the members of the project, or `headers` for clients that cannot run a browser.",
+        )),
+        (Some(Mode::UserSource), Some(id)) => Ok(Authentication::UserSource(id)),
+        (Some(Mode::UserSource), None) => Err(Invalid::one(
+            "/user_source_id",
+            "This mode needs a User Source: enter the ID of one in this project, like `src_…`.",
+        )),
+        (Some(Mode::ProjectMembers), None) => Ok(Authentication::ProjectMembers),
+        (Some(Mode::Headers), None) => Ok(Authentication::Headers),
+        (Some(mode @ (Mode::ProjectMembers | Mode::Headers)), Some(_)) => Err(Invalid::one(
+            "/user_source_id",
+            format!(
+                "A gateway in `{}` mode has no User Source: leave this out or set it to null.",
+                mode.as_str()
+            ),
+        )),
     }
 }
 
@@ -237,31 +206,33 @@ fn is_metadata_document_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::FixedClock, entropy::SeededEntropy};
+    use crate::{
+        Timestamp,
+        clock::FixedClock,
+        entropy::SeededEntropy,
+        gateway::{AllowedTool, TrustedClient},
+        id::{GatewayId, ProjectId, ServerId},
+    };
 
-    fn fields() -> GatewayFields {
-        GatewayFields {
+    fn entered() -> Gateway {
+        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let (id, project) = (
+            GatewayId::generate(&clock, &entropy),
+            ProjectId::generate(&clock, &entropy),
+        );
+        Gateway {
             name: "Agents".to_owned(),
-            description: String::new(),
-            instructions: String::new(),
-            server_instructions: false,
             slug: "agents".to_owned(),
-            mode: Some(Mode::Headers),
-            user_source_id: None,
-            trusted_clients: Vec::new(),
-            servers: Vec::new(),
-            prefix_mode: PrefixMode::default(),
-            offers: OfferedKinds::default(),
-            allowed_tools: Vec::new(),
-            allowed_prompts: Vec::new(),
-            allowed_resources: Vec::new(),
-            status: GatewayStatus::Active,
-            settings: GatewaySettings::default(),
+            ..Gateway::blank(id, project, Timestamp::default())
         }
     }
 
-    fn pointers(fields: GatewayFields) -> Vec<String> {
-        let invalid = fields.check().unwrap_err();
+    fn check(gateway: Gateway) -> Result<Gateway, Invalid> {
+        gateway.check(Some(Mode::Headers), None)
+    }
+
+    fn pointers(checked: Result<Gateway, Invalid>) -> Vec<String> {
+        let invalid = checked.unwrap_err();
         invalid.violations().iter().map(|v| v.pointer.clone()).collect()
     }
 
@@ -269,12 +240,8 @@ mod tests {
     fn mode_and_source_go_together() {
         let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
         let source = UserSourceId::generate(&clock, &entropy);
-        let with = |mode, user_source_id| GatewayFields {
-            mode,
-            user_source_id,
-            ..fields()
-        };
-        let accepted = |fields: GatewayFields| fields.check().unwrap().1;
+        let with = |mode, user_source_id| entered().check(mode, user_source_id);
+        let accepted = |checked: Result<Gateway, Invalid>| checked.unwrap().authentication;
         assert_eq!(accepted(with(Some(Mode::Headers), None)), Authentication::Headers);
         assert_eq!(
             accepted(with(Some(Mode::UserSource), Some(source))),
@@ -317,35 +284,33 @@ mod tests {
             server,
             tool: "search".to_owned(),
         };
-        let mut chosen = fields();
+        let mut chosen = entered();
         chosen.servers = vec![one, one];
         chosen.allowed_tools = vec![tool(one), tool(two), tool(one)];
         assert_eq!(
-            pointers(chosen.clone()),
+            pointers(check(chosen.clone())),
             ["/servers/1", "/allowed_tools/1/server", "/allowed_tools/2"]
         );
         chosen.servers = vec![one];
         chosen.allowed_tools = vec![tool(one)];
-        assert!(chosen.clone().check().is_ok());
+        assert!(check(chosen.clone()).is_ok());
         chosen.servers.clear();
         chosen.allowed_tools = vec![tool(one), tool(two)];
-        assert!(chosen.check().is_ok());
+        assert!(check(chosen).is_ok());
     }
 
     #[test]
     fn trusted_clients_are_metadata_documents() {
-        let trusting = |url: &str| GatewayFields {
-            trusted_clients: vec![TrustedClient {
-                url: url.to_owned(),
-                allow_loopback: false,
-            }],
-            ..fields()
+        let trusting = |url: &str| {
+            check(Gateway {
+                trusted_clients: vec![TrustedClient {
+                    url: url.to_owned(),
+                    allow_loopback: false,
+                }],
+                ..entered()
+            })
         };
-        assert!(
-            trusting("https://claude.ai/oauth/claude-code-client-metadata")
-                .check()
-                .is_ok()
-        );
+        assert!(trusting("https://claude.ai/oauth/claude-code-client-metadata").is_ok());
         for url in [
             "dcr_abc",
             "http://claude.ai/x",
@@ -360,11 +325,11 @@ mod tests {
 
     #[test]
     fn lifetimes_have_bounds() {
-        let mut gateway = fields();
+        let mut gateway = entered();
         gateway.settings.access_token_seconds = 0;
         gateway.settings.grant_max_seconds = u32::MAX;
         assert_eq!(
-            pointers(gateway),
+            pointers(check(gateway)),
             ["/settings/access_token_seconds", "/settings/grant_max_seconds"]
         );
     }

@@ -19,7 +19,7 @@ use crate::{
     dashboard::form::{Form, Posted},
     service::{
         Patch,
-        gateways::{GatewayPatch, NewGateway, OffersPatch, SettingsPatch},
+        gateways::{GatewayPatch, NewGateway},
     },
 };
 
@@ -215,10 +215,27 @@ fn values_of(settings: &GatewaySettings) -> Vec<(&'static str, String)> {
 
 /// A gateway to create.
 pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
+    entered(posted, None)
+}
+
+/// A change of a gateway to what the form says. What it leaves unsaid of the mode is refused, and of the prefix stays.
+pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
     let mode = mode(posted);
-    let (tools, allowed_tools) = offered(posted, None, Kind::Tools, &[]);
-    let (prompts, allowed_prompts) = offered(posted, None, Kind::Prompts, &[]);
-    let (resources, allowed_resources) = offered(posted, None, Kind::Resources, &[]);
+    GatewayPatch {
+        authentication_mode: mode.map_or(Patch::Clear, Patch::Set),
+        user_source_id: source(posted, mode).map_or(Patch::Clear, Patch::Set),
+        prefix_mode: prefix_mode(posted).into(),
+        ..entered(posted, Some(gateway)).into()
+    }
+}
+
+/// What the form says, made from that of a gateway or a new one.
+fn entered(posted: &Posted, gateway: Option<&Gateway>) -> NewGateway {
+    let mode = mode(posted);
+    let (tools, allowed_tools) = offered(posted, gateway, Kind::Tools, |it| &it.allowed_tools);
+    let (prompts, allowed_prompts) = offered(posted, gateway, Kind::Prompts, |it| &it.allowed_prompts);
+    let (resources, allowed_resources) =
+        offered(posted, gateway, Kind::Resources, |it| &it.allowed_resources);
     NewGateway {
         name: posted.text("name").to_owned(),
         description: posted.text("description").to_owned(),
@@ -240,46 +257,6 @@ pub(super) fn new_gateway(posted: &Posted) -> NewGateway {
         allowed_resources,
         status: None,
         settings: settings(posted),
-    }
-}
-
-/// A change of a gateway to what the form says.
-pub(super) fn patch(posted: &Posted, gateway: &Gateway) -> GatewayPatch {
-    let mode = mode(posted);
-    let source = source(posted, mode);
-    let settings = settings(posted);
-    let from = Some(gateway);
-    let (tools, allowed_tools) = offered(posted, from, Kind::Tools, &gateway.allowed_tools);
-    let (prompts, allowed_prompts) = offered(posted, from, Kind::Prompts, &gateway.allowed_prompts);
-    let (resources, allowed_resources) = offered(posted, from, Kind::Resources, &gateway.allowed_resources);
-    GatewayPatch {
-        name: Patch::Set(posted.text("name").to_owned()),
-        description: Patch::Set(posted.text("description").to_owned()),
-        instructions: Patch::Set(posted.text("instructions").to_owned()),
-        server_instructions: Patch::Set(posted.text("server_instructions") == YES),
-        slug: Patch::Set(posted.text("slug").to_owned()),
-        authentication_mode: mode.map_or(Patch::Clear, Patch::Set),
-        user_source_id: source.map_or(Patch::Clear, Patch::Set),
-        trusted_clients: Patch::Set(trusted_clients(posted)),
-        servers: Patch::Set(servers(posted)),
-        prefix_mode: prefix_mode(posted).map_or(Patch::Keep, Patch::Set),
-        offers: Patch::Set(OffersPatch {
-            tools: Patch::Set(tools),
-            prompts: Patch::Set(prompts),
-            resources: Patch::Set(resources),
-        }),
-        allowed_tools: Patch::Set(allowed_tools),
-        allowed_prompts: Patch::Set(allowed_prompts),
-        allowed_resources: Patch::Set(allowed_resources),
-        status: Patch::Keep,
-        settings: Patch::Set(SettingsPatch {
-            access_token_seconds: Patch::Set(settings.access_token_seconds),
-            grant_idle_seconds: Patch::Set(settings.grant_idle_seconds),
-            grant_max_seconds: Patch::Set(settings.grant_max_seconds),
-            dynamic_registration: Patch::Set(settings.dynamic_registration),
-            metadata_documents: Patch::Set(settings.metadata_documents),
-            preregistered_clients: Patch::Set(settings.preregistered_clients),
-        }),
     }
 }
 
@@ -310,12 +287,12 @@ fn prefix_mode(posted: &Posted) -> Option<PrefixMode> {
 }
 
 /// Whether a kind is offered, and which of it were ticked, at the servers that were ticked; the list is empty where all are
-/// meant. `present` are those the gateway has.
+/// meant. `present` are those that a gateway has.
 fn offered<A: Allowed>(
     posted: &Posted,
     gateway: Option<&Gateway>,
     kind: Kind,
-    present: &[A],
+    present: fn(&Gateway) -> &[A],
 ) -> (bool, Vec<A>) {
     let which = posted.text(kind.names().which);
     if which != CHOSEN && which != NONE {
@@ -326,7 +303,7 @@ fn offered<A: Allowed>(
     if !servers.is_empty() {
         selection.keep_servers(&servers);
     }
-    let allowed = selection.into_allowed(present);
+    let allowed = selection.into_allowed(gateway.map(present).unwrap_or_default());
     // An empty list means all, so where nothing was ticked the kind is turned off.
     (which == CHOSEN && !allowed.is_empty(), allowed)
 }

@@ -2,8 +2,8 @@
 
 use gatewright_domain::{
     gateway::{
-        AllowedPrompt, AllowedResource, AllowedTool, GatewaySettings, GatewayStatus, Mode, OfferedKinds,
-        PrefixMode, TrustedClient,
+        AllowedPrompt, AllowedResource, AllowedTool, Gateway, GatewaySettings, GatewayStatus, Mode,
+        OfferedKinds, PrefixMode, TrustedClient,
     },
     id::{ServerId, UserSourceId},
 };
@@ -151,6 +151,53 @@ pub struct GatewayPatch {
     pub settings: Patch<SettingsPatch>,
 }
 
+/// What a new gateway has is what a change makes of a blank one.
+impl From<NewGateway> for GatewayPatch {
+    fn from(new: NewGateway) -> Self {
+        Self {
+            name: Patch::Set(new.name),
+            description: Patch::Set(new.description),
+            instructions: Patch::Set(new.instructions),
+            server_instructions: Patch::Set(new.server_instructions),
+            slug: Patch::Set(new.slug),
+            authentication_mode: new.authentication_mode.into(),
+            user_source_id: new.user_source_id.into(),
+            trusted_clients: Patch::Set(new.trusted_clients),
+            servers: Patch::Set(new.servers),
+            prefix_mode: Patch::Set(new.prefix_mode),
+            offers: Patch::Set(new.offers.into()),
+            allowed_tools: Patch::Set(new.allowed_tools),
+            allowed_prompts: Patch::Set(new.allowed_prompts),
+            allowed_resources: Patch::Set(new.allowed_resources),
+            status: new.status.into(),
+            settings: Patch::Set(new.settings.into()),
+        }
+    }
+}
+
+impl GatewayPatch {
+    /// The gateway after the change, apart from its users and its status, and not checked yet.
+    pub(super) fn over(self, current: &Gateway) -> Gateway {
+        let (offers, settings) = (current.offers, &current.settings);
+        Gateway {
+            name: self.name.over(&current.name),
+            description: self.description.over(&current.description),
+            instructions: self.instructions.over(&current.instructions),
+            server_instructions: self.server_instructions.over(&current.server_instructions),
+            slug: self.slug.over(&current.slug),
+            trusted_clients: self.trusted_clients.over(&current.trusted_clients),
+            servers: self.servers.over(&current.servers),
+            prefix_mode: self.prefix_mode.over(&current.prefix_mode),
+            offers: self.offers.map(|patch| patch.over(offers)).over(&offers),
+            allowed_tools: self.allowed_tools.over(&current.allowed_tools),
+            allowed_prompts: self.allowed_prompts.over(&current.allowed_prompts),
+            allowed_resources: self.allowed_resources.over(&current.allowed_resources),
+            settings: self.settings.map(|patch| patch.over(settings)).over(settings),
+            ..current.clone()
+        }
+    }
+}
+
 /// A change of which kinds of things a gateway offers, merged member by member.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -169,9 +216,19 @@ pub struct OffersPatch {
     pub resources: Patch<bool>,
 }
 
+impl From<OfferedKinds> for OffersPatch {
+    fn from(kinds: OfferedKinds) -> Self {
+        Self {
+            tools: Patch::Set(kinds.tools),
+            prompts: Patch::Set(kinds.prompts),
+            resources: Patch::Set(kinds.resources),
+        }
+    }
+}
+
 impl OffersPatch {
     /// The kinds after the change.
-    pub(super) fn over(self, current: OfferedKinds) -> OfferedKinds {
+    fn over(self, current: OfferedKinds) -> OfferedKinds {
         let default = OfferedKinds::default();
         OfferedKinds {
             tools: self.tools.over_or(&current.tools, default.tools),
@@ -211,9 +268,22 @@ pub struct SettingsPatch {
     pub preregistered_clients: Patch<bool>,
 }
 
+impl From<GatewaySettings> for SettingsPatch {
+    fn from(settings: GatewaySettings) -> Self {
+        Self {
+            access_token_seconds: Patch::Set(settings.access_token_seconds),
+            grant_idle_seconds: Patch::Set(settings.grant_idle_seconds),
+            grant_max_seconds: Patch::Set(settings.grant_max_seconds),
+            dynamic_registration: Patch::Set(settings.dynamic_registration),
+            metadata_documents: Patch::Set(settings.metadata_documents),
+            preregistered_clients: Patch::Set(settings.preregistered_clients),
+        }
+    }
+}
+
 impl SettingsPatch {
     /// The settings after the change.
-    pub(super) fn over(self, current: &GatewaySettings) -> GatewaySettings {
+    fn over(self, current: &GatewaySettings) -> GatewaySettings {
         let default = GatewaySettings::default();
         GatewaySettings {
             access_token_seconds: self

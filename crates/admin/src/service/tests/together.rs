@@ -92,8 +92,8 @@ async fn apply(app: &Admin, project: ProjectId, slugs: [&str; 2]) -> Result<(), 
         servers::create_in(&mut change, tried).await?;
         user_sources::create_in(&mut change, prepared).await?;
         for slug in slugs {
-            let checked = gateways::check(app, gateway(slug))?;
-            let made = gateways::create_in(&mut change, project, checked).await?;
+            let checked = gateways::check(app, project, gateway(slug))?;
+            let made = gateways::create_in(&mut change, checked).await?;
             let checked = client().check()?;
             preregistered_clients::create_in(&mut change, project, made.id, checked).await?;
         }
@@ -178,8 +178,8 @@ async fn what_stood_in_the_way_of_a_change_is_told_although_the_change_never_hap
     let permit = operator.change(project).unwrap();
     let mut change = Change::begin(app, permit).await.unwrap();
     let outcome = async {
-        let checked = gateways::check(app, gateway("support"))?;
-        gateways::create_in(&mut change, project, checked).await?;
+        let checked = gateways::check(app, project, gateway("support"))?;
+        gateways::create_in(&mut change, checked).await?;
         secrets::delete_in(&mut change, project, stored.id, &IfMatch::Any).await
     }
     .await;
