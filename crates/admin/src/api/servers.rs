@@ -23,8 +23,8 @@ use super::{
 use crate::{
     Admin, schema,
     service::{
-        Version,
-        servers::{self as service, NewServer, Saved, ServerPatch},
+        Saved, Version,
+        servers::{self as service, NewServer, ServerPatch},
     },
 };
 
@@ -108,15 +108,15 @@ impl Resource for ServerResource {
 }
 
 impl Resource for SavedServer {
-    type Of = Saved;
+    type Of = Saved<Server>;
 
-    fn version(saved: &Saved) -> Version {
-        ServerResource::version(&saved.server)
+    fn version(saved: &Saved<Server>) -> Version {
+        ServerResource::version(&saved.entity)
     }
 
-    fn of(app: &Admin, saved: Saved) -> Self {
+    fn of(app: &Admin, saved: Saved<Server>) -> Self {
         Self {
-            server: ServerResource::of(app, saved.server),
+            server: ServerResource::of(app, saved.entity),
             warnings: saved.warnings.into_iter().map(Warning::from).collect(),
         }
     }
@@ -138,7 +138,7 @@ pub(super) async fn create_server(
 ) -> Result<Created<Versioned<SavedServer>>, Problem> {
     let saved = service::create(&app, &authority, project, new).await?;
     let list = format!("/api/v1/projects/{project}/servers");
-    Ok(created(&app, &list, saved.server.id, saved))
+    Ok(created(&app, &list, saved.entity.id, saved))
 }
 
 /// List servers, oldest first

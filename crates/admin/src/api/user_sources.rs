@@ -27,8 +27,8 @@ use crate::{
     relying_party::check::Finding,
     schema,
     service::{
-        Version,
-        user_sources::{self as service, NewUserSource, Saved, UserSourceCandidate, UserSourcePatch},
+        Saved, Version,
+        user_sources::{self as service, NewUserSource, UserSourceCandidate, UserSourcePatch},
     },
 };
 
@@ -234,15 +234,15 @@ impl Resource for UserSourceResource {
 }
 
 impl Resource for SavedUserSource {
-    type Of = Saved;
+    type Of = Saved<UserSource>;
 
-    fn version(saved: &Saved) -> Version {
-        UserSourceResource::version(&saved.source)
+    fn version(saved: &Saved<UserSource>) -> Version {
+        UserSourceResource::version(&saved.entity)
     }
 
-    fn of(app: &Admin, saved: Saved) -> Self {
+    fn of(app: &Admin, saved: Saved<UserSource>) -> Self {
         Self {
-            user_source: UserSourceResource::of(app, saved.source),
+            user_source: UserSourceResource::of(app, saved.entity),
             warnings: saved.warnings.into_iter().map(Warning::from).collect(),
         }
     }
@@ -264,7 +264,7 @@ pub(super) async fn create_user_source(
 ) -> Result<Created<Versioned<SavedUserSource>>, Problem> {
     let saved = service::create(&app, &authority, project, new).await?;
     let list = format!("/api/v1/projects/{project}/user-sources");
-    Ok(created(&app, &list, saved.source.id, saved))
+    Ok(created(&app, &list, saved.entity.id, saved))
 }
 
 /// List User Sources, oldest first

@@ -11,6 +11,7 @@ use super::{
     error::Conflict,
     quota,
 };
+use crate::relying_party::check::Finding;
 
 /// Something that administrators create, change or delete.
 pub(crate) trait Entity: Sized {
@@ -41,6 +42,15 @@ pub(crate) trait Entity: Sized {
     fn found(found: Option<Self>) -> Result<Self, ServiceError> {
         found.ok_or_else(|| ServiceError::not_found(Self::NOUN))
     }
+}
+
+/// An entity that was created or changed.
+#[derive(Debug)]
+pub struct Saved<E> {
+    /// The entity.
+    pub entity: E,
+    /// What was found when the server or provider was asked, and is worth knowing and not an error. Empty when it was not asked.
+    pub warnings: Vec<Finding>,
 }
 
 /// What became of writing a row.

@@ -51,6 +51,7 @@ pub(crate) mod user_sources;
 pub(crate) mod users;
 
 pub use authority::Authority;
+pub(crate) use entity::Saved;
 pub use error::ServiceError;
 pub(crate) use patch::Version;
 pub use patch::{IfMatch, Patch};

@@ -30,7 +30,7 @@ use super::{
     address::check_address,
     authority::{MayChange, MayRead},
     change::{Change, every},
-    entity::Entity,
+    entity::{Entity, Saved},
     server_checks::{self, Answered},
 };
 use crate::{Admin, relying_party::check::Finding, schema};
@@ -159,15 +159,6 @@ impl ServerPatch {
     }
 }
 
-/// A server that was saved.
-#[derive(Debug)]
-pub struct Saved {
-    /// The server.
-    pub server: Server,
-    /// What was found when it was asked, that is worth knowing and not an error.
-    pub warnings: Vec<Finding>,
-}
-
 /// Registers a server. It is asked what it is before that; one that does not answer is registered all the same, and the
 /// warnings say so.
 pub async fn create(
@@ -175,7 +166,7 @@ pub async fn create(
     authority: &Authority,
     project: ProjectId,
     new: NewServer,
-) -> Result<Saved, ServiceError> {
+) -> Result<Saved<Server>, ServiceError> {
     let permit = authority.change(project)?;
     let tried = try_new(app, permit, project, new).await?;
     let mut change = Change::begin(app, permit).await?;
@@ -199,14 +190,14 @@ pub(super) struct Written {
 
 impl Written {
     /// Keeps what the server showed, once its change is committed.
-    pub(super) fn keep(self, app: &Admin) -> Saved {
+    pub(super) fn keep(self, app: &Admin) -> Saved<Server> {
         let Self { server, outcome } = self;
         let warnings = outcome.as_ref().map(|outcome| trial::warnings(&server, outcome));
         if let Some(outcome) = outcome {
             server_checks::keep(app, &server, outcome);
         }
         Saved {
-            server,
+            entity: server,
             warnings: warnings.unwrap_or_default(),
         }
     }
@@ -298,12 +289,12 @@ pub async fn update(
     id: ServerId,
     patch: ServerPatch,
     if_match: &IfMatch,
-) -> Result<Saved, ServiceError> {
+) -> Result<Saved<Server>, ServiceError> {
     let permit = authority.change(project)?;
     let tried = try_change(app, permit, project, id, patch, if_match).await?;
     if tried.next == tried.seen {
         return Ok(Saved {
-            server: tried.seen,
+            entity: tried.seen,
             warnings: Vec::new(),
         });
     }

@@ -19,7 +19,7 @@ use super::{
     authority::MayChange,
     change::{Change, secret_changed, updated},
     effects::{Done, Effects, Run, SecretFate, names},
-    entity::Entity,
+    entity::{Entity, Saved},
     error::Conflict,
     sealing::seal,
 };
@@ -39,22 +39,13 @@ use gatewright_store::{
     user_source::{self as rows, Guarded, UserSourceFilter},
 };
 
-/// A source that was created or changed.
-#[derive(Debug)]
-pub struct Saved {
-    /// The source.
-    pub source: UserSource,
-    /// What the provider was found to do that is worth knowing and not an error. Empty when it was not asked.
-    pub warnings: Vec<Finding>,
-}
-
 /// Creates a source, after asking the provider unless that is to be skipped.
 pub async fn create(
     app: &Admin,
     authority: &Authority,
     project: ProjectId,
     new: NewUserSource,
-) -> Result<Saved, ServiceError> {
+) -> Result<Saved<UserSource>, ServiceError> {
     let permit = authority.change(project)?;
     let prepared = prepare(app, permit, project, new).await?;
     let mut change = Change::begin(app, permit).await?;
@@ -63,7 +54,7 @@ pub async fn create(
 }
 
 /// A source that can be created, about which the provider was asked.
-pub(super) struct Prepared(Saved);
+pub(super) struct Prepared(Saved<UserSource>);
 
 /// Checks a new source, and asks the provider about it unless that is to be skipped. Nothing of the store is held.
 pub(super) async fn prepare(
@@ -88,16 +79,19 @@ pub(super) async fn prepare(
     } else {
         ask_provider(app, &mut source).await?
     };
-    Ok(Prepared(Saved { source, warnings }))
+    Ok(Prepared(Saved {
+        entity: source,
+        warnings,
+    }))
 }
 
 /// Creates a source in a change that has begun.
 pub(super) async fn create_in(
     change: &mut Change<'_>,
     Prepared(saved): Prepared,
-) -> Result<Saved, ServiceError> {
+) -> Result<Saved<UserSource>, ServiceError> {
     let more = vec![secret_changed("client_secret")];
-    change.create(&saved.source, more).await?;
+    change.create(&saved.entity, more).await?;
     Ok(saved)
 }
 
@@ -132,7 +126,7 @@ pub async fn update(
     patch: UserSourcePatch,
     if_match: &IfMatch,
     run: Run,
-) -> Result<Done<Saved>, ServiceError> {
+) -> Result<Done<Saved<UserSource>>, ServiceError> {
     let permit = authority.change(project)?;
     let mut tx = app.store.read(permit).await?;
     let current = existing(&mut tx, project, id).await?;
@@ -229,7 +223,7 @@ pub(super) async fn update_in(
     change: &mut Change<'_>,
     judged: Judged,
     if_match: &IfMatch,
-) -> Result<Done<Saved>, ServiceError> {
+) -> Result<Done<Saved<UserSource>>, ServiceError> {
     let (project, id) = (judged.seen.project_id, judged.seen.id);
     let current = held(&mut change.tx, project, id).await?;
     if_match.holds(current.updated_at)?;
@@ -261,8 +255,8 @@ pub(super) async fn update_in(
         }
     }
     if !changes_row && !changes_status {
-        let source = current;
-        return Ok(effects.map_or(Done::Changed(Saved { source, warnings }), Done::WouldTouch));
+        let entity = current;
+        return Ok(effects.map_or(Done::Changed(Saved { entity, warnings }), Done::WouldTouch));
     }
     let next = existing(&mut change.tx, project, id).await?;
     let secret = new_secret.then(|| secret_changed("client_secret"));
@@ -275,7 +269,7 @@ pub(super) async fn update_in(
         .record_update(&current, &next, Vec::from_iter(secret))
         .await?;
     Ok(Done::Changed(Saved {
-        source: next,
+        entity: next,
         warnings,
     }))
 }

@@ -170,7 +170,7 @@ impl<'a> Demo<'a> {
                 Run::Change,
             );
             let saved = done.await?.changed();
-            saved.expect("a change that is no rehearsal is made").source
+            saved.expect("a change that is no rehearsal is made").entity
         } else {
             let new = NewUserSource {
                 name: USER_SOURCE.to_owned(),
@@ -183,7 +183,7 @@ impl<'a> Demo<'a> {
             };
             user_sources::create(self.app, &self.authority, project, new)
                 .await?
-                .source
+                .entity
         };
         Ok(source.id)
     }
@@ -209,7 +209,7 @@ impl<'a> Demo<'a> {
                 &IfMatch::Any,
             )
             .await?
-            .server
+            .entity
         } else {
             let new = NewServer {
                 slug: SERVER.to_owned(),
@@ -220,7 +220,7 @@ impl<'a> Demo<'a> {
             };
             servers::create(self.app, &self.authority, project, new)
                 .await?
-                .server
+                .entity
         };
         Ok(server.id)
     }

@@ -46,7 +46,7 @@ pub(super) async fn save(
     let (authority, project) = (&place.visit.authority, place.project.id);
     match service::create(&app, authority, project, fields::new_server(&posted)).await {
         Ok(saved) => {
-            let path = place.path(&format!("/servers/{}", saved.server.id));
+            let path = place.path(&format!("/servers/{}", saved.entity.id));
             Ok(page::done(&path, Flash::ServerCreated))
         }
         Err(error) => Ok(render(

@@ -60,7 +60,7 @@ pub(super) async fn save(
     let typed = ServerPatch::from(fields::new_server(&posted));
     match service::update(&app, authority, project, server.id, typed, &if_match).await {
         Ok(saved) => {
-            let path = place.path(&format!("/servers/{}", saved.server.id));
+            let path = place.path(&format!("/servers/{}", saved.entity.id));
             Ok(page::done(&path, Flash::ServerSaved))
         }
         Err(error) => {

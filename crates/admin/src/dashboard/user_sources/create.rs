@@ -132,10 +132,10 @@ pub(super) async fn create(
     match service::create(&app, &place.visit.authority, place.project.id, new).await {
         Ok(saved) => {
             if let Some(draft) = draft {
-                let form = draft.form_with(&place, Some(saved.source.id));
+                let form = draft.form_with(&place, Some(saved.entity.id));
                 return Ok(page::done(&form, Flash::SourceCreatedForGateway));
             }
-            let path = place.path(&format!("/user-sources/{}", saved.source.id));
+            let path = place.path(&format!("/user-sources/{}", saved.entity.id));
             Ok(page::done(&path, Flash::SourceCreated))
         }
         Err(error) => {

@@ -24,7 +24,7 @@ use crate::{
         session::InProject,
     },
     service::{
-        IfMatch,
+        IfMatch, Saved,
         effects::{Done, Run},
         user_sources::{self as service, UserSourcePatch},
     },
@@ -73,8 +73,9 @@ pub(super) async fn rotate(
     };
     match rotated {
         Ok(done) => {
-            let is_another =
-                |saved: &service::Saved| saved.source.client_secret.current != before.client_secret.current;
+            let is_another = |saved: &Saved<UserSource>| {
+                saved.entity.client_secret.current != before.client_secret.current
+            };
             let flash = match done {
                 Done::Changed(saved) if is_another(&saved) => Flash::SecretRotated,
                 Done::Changed(_) | Done::WouldTouch(_) => Flash::SecretKept,

@@ -37,7 +37,7 @@ async fn server(app: &Admin, project: ProjectId) -> Server {
     let new = serde_json::json!({"slug": "crm", "url": "http://127.0.0.1:9/mcp"});
     let new = serde_json::from_value(new).unwrap();
     let saved = servers::create(app, &operator(), project, new).await;
-    saved.unwrap().server
+    saved.unwrap().entity
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub(super) async fn source(bench: &Bench, project: &str, name: &str) -> UserSour
         ..NewUserSource::default()
     };
     let saved = user_sources::create(&bench.test.app, &operator(), project_of(project), new).await;
-    saved.unwrap().source
+    saved.unwrap().entity
 }
 
 /// A gateway.
@@ -74,7 +74,7 @@ async fn server_at(bench: &Bench, project: &str, slug: &str, url: &str) -> Serve
         ..NewServer::default()
     };
     let made = servers::create(&bench.test.app, &operator(), project_of(project), new).await;
-    made.unwrap().server
+    made.unwrap().entity
 }
 
 /// A tool as a server lists it.
