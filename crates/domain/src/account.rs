@@ -39,6 +39,23 @@ pub struct Account {
 }
 
 impl Account {
+    /// A new account that can sign in, but has no password, has no proven address and does not manage the instance.
+    pub const fn new(id: AccountId, email: Email, name: String, at: Timestamp) -> Self {
+        Self {
+            id,
+            email,
+            name,
+            has_password: false,
+            is_instance_admin: false,
+            address_proven: false,
+            status: AccountStatus::Active,
+            session_epoch: 1,
+            created_at: at,
+            updated_at: at,
+            last_sign_in_at: None,
+        }
+    }
+
     /// The address as a claim about the person; an address that an inviter typed is not one.
     pub fn proven_email(&self) -> Option<&str> {
         self.address_proven.then(|| self.email.as_str())

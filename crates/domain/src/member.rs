@@ -24,6 +24,19 @@ pub struct Member {
     pub updated_at: Timestamp,
 }
 
+impl Member {
+    /// An account that becomes a member at this time.
+    pub const fn new(project_id: ProjectId, account_id: AccountId, role: Role, at: Timestamp) -> Self {
+        Self {
+            project_id,
+            account_id,
+            role,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
 worded! {
     /// The role of a member.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

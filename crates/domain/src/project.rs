@@ -17,6 +17,18 @@ pub struct Project {
     pub updated_at: Timestamp,
 }
 
+impl Project {
+    /// A new project of this name, which has been [checked](check_name).
+    pub const fn new(id: ProjectId, name: String, at: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
 /// Checks the name of an object: 1-80 characters after trimming, none of them a control character.
 pub fn check_name(pointer: &str, name: &str) -> Result<String, Invalid> {
     let trimmed = name.trim();

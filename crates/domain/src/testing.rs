@@ -23,12 +23,7 @@ fn at_moment(at: Timestamp) -> FixedClock {
 
 /// A project of this ID.
 pub fn project(id: ProjectId, at: Timestamp) -> Project {
-    Project {
-        id,
-        name: "Project".to_owned(),
-        created_at: at,
-        updated_at: at,
-    }
+    Project::new(id, "Project".to_owned(), at)
 }
 
 /// A source of this issuer in a project, with a secret that no key opens.

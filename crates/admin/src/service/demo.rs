@@ -44,14 +44,7 @@ pub async fn account(app: &Admin, project: &str) -> Result<Account, ServiceError
 pub async fn own(app: &Admin, account: AccountId, project: ProjectId) -> Result<(), ServiceError> {
     let operator = Authority::operator(Origin::System);
     let mut change = Change::begin(app, operator.own(project)?).await?;
-    let now = change.now;
-    let owner = Member {
-        project_id: project,
-        account_id: account,
-        role: Role::Owner,
-        created_at: now,
-        updated_at: now,
-    };
+    let owner = Member::new(project, account, Role::Owner, change.now);
     if !member::insert(&mut change.tx, &owner).await? {
         return Ok(());
     }

@@ -280,19 +280,14 @@ pub(crate) async fn accept_as_newcomer(
     invalid.into_result()?;
     let password = password.expect("a password is there, or a violation was returned");
     let hash = accounts::hash(app, &password).await?;
-    let now = app.now();
     let account = Account {
-        id: AccountId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        email,
-        name: name.expect("a name is there, or a violation was returned"),
         has_password: true,
-        is_instance_admin: false,
-        address_proven: false,
-        status: AccountStatus::Active,
-        session_epoch: 1,
-        created_at: now,
-        updated_at: now,
-        last_sign_in_at: None,
+        ..Account::new(
+            AccountId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+            email,
+            name.expect("a name is there, or a violation was returned"),
+            app.now(),
+        )
     };
     let authority = Authority::of_newcomer(account.id, visitor.address);
     let permit = before_sign_in().redeem(&authority, Some(offer.project.id));
@@ -326,13 +321,7 @@ async fn admit(change: &mut Change<'_>, token: &str, account: &Account) -> Resul
     let Some(invitation) = accepted else {
         return Err(ServiceError::not_found("open invitation"));
     };
-    let member = Member {
-        project_id: invitation.project_id,
-        account_id: account.id,
-        role: invitation.role,
-        created_at: now,
-        updated_at: now,
-    };
+    let member = Member::new(invitation.project_id, account.id, invitation.role, now);
     if !member::insert(&mut change.tx, &member).await? {
         return Err(ServiceError::conflict(
             "You are a member of this project already.",

@@ -66,14 +66,7 @@ pub(crate) async fn join(
     let permit = authority.join(project)?;
     let account = authority.oneself()?.account;
     let mut change = Change::begin(app, permit).await?;
-    let now = change.now;
-    let member = Member {
-        project_id: project,
-        account_id: account,
-        role: Role::Owner,
-        created_at: now,
-        updated_at: now,
-    };
+    let member = Member::new(project, account, Role::Owner, change.now);
     if !rows::insert(&mut change.tx, &member).await? {
         return Err(ServiceError::conflict(
             "You are a member of this project already. An owner can change your role.",

@@ -48,22 +48,12 @@ pub async fn create(app: &Admin, authority: &Authority, new: NewProject) -> Resu
     let permit = authority.instance()?;
     let name = check_name("/name", &new.name)?;
     let mut change = Change::begin(app, permit).await?;
-    let project = Project {
-        id: ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        name,
-        created_at: change.now,
-        updated_at: change.now,
-    };
+    let id = ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref());
+    let project = Project::new(id, name, change.now);
     change.create(&project, Vec::new()).await?;
     // Anyone who makes a project as a person owns it; a key belongs to no one who could.
     if let Ok(me) = authority.oneself() {
-        let owner = Member {
-            project_id: project.id,
-            account_id: me.account,
-            role: Role::Owner,
-            created_at: change.now,
-            updated_at: change.now,
-        };
+        let owner = Member::new(project.id, me.account, Role::Owner, change.now);
         gatewright_store::member::insert(&mut change.tx, &owner).await?;
     }
     change.commit().await?;

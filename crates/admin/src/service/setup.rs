@@ -3,7 +3,7 @@
 
 use gatewright_domain::{
     Invalid, Timestamp,
-    account::{Account, AccountStatus, Email},
+    account::{Account, Email},
     account_link::{AccountLink, LinkPurpose, SETUP_LIFE},
     audit::{ActorKind, Origin},
     entropy,
@@ -197,24 +197,21 @@ async fn prepare(app: &Admin, new: NewInstance, needs_password: bool) -> Result<
         None => None,
     };
     let account = Account {
-        id: AccountId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        email: email.expect("an address is there, or a violation was returned"),
-        name: name.expect("a name is there, or a violation was returned"),
         has_password: hash.is_some(),
         is_instance_admin: true,
         address_proven: true,
-        status: AccountStatus::Active,
-        session_epoch: 1,
-        created_at: now,
-        updated_at: now,
-        last_sign_in_at: None,
+        ..Account::new(
+            AccountId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+            email.expect("an address is there, or a violation was returned"),
+            name.expect("a name is there, or a violation was returned"),
+            now,
+        )
     };
-    let project = Project {
-        id: ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        name: project.expect("a name is there, or a violation was returned"),
-        created_at: now,
-        updated_at: now,
-    };
+    let project = Project::new(
+        ProjectId::generate(app.clock.as_ref(), app.entropy.as_ref()),
+        project.expect("a name is there, or a violation was returned"),
+        now,
+    );
     Ok(Prepared {
         account,
         hash,
@@ -241,13 +238,7 @@ async fn make(change: &mut Change<'_>, prepared: &Prepared) -> Result<(), Servic
             .into(),
             other => ServiceError::from(other),
         })?;
-    let owner = Member {
-        project_id: project.id,
-        account_id: account.id,
-        role: Role::Owner,
-        created_at: now,
-        updated_at: now,
-    };
+    let owner = Member::new(project.id, account.id, Role::Owner, now);
     member::insert(&mut change.tx, &owner).await?;
     let changes = created(vec![
         field("email", &account.email),

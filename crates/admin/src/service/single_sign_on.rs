@@ -172,18 +172,11 @@ async fn link(
                 return Err(SingleSignOnError::NotInvited);
             }
             let name = person.name.as_deref().unwrap_or_else(|| email.local());
+            let name = check_name("/name", name).unwrap_or_else(|_| "Administrator".to_owned());
+            let id = AccountId::generate(app.clock.as_ref(), app.entropy.as_ref());
             let account = Account {
-                id: AccountId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-                name: check_name("/name", name).unwrap_or_else(|_| "Administrator".to_owned()),
-                email,
-                has_password: false,
-                is_instance_admin: false,
                 address_proven: true,
-                status: AccountStatus::Active,
-                session_epoch: 1,
-                created_at: now,
-                updated_at: now,
-                last_sign_in_at: None,
+                ..Account::new(id, email, name, now)
             };
             rows::insert(tx, &account, None).await?;
             (account, "created")
