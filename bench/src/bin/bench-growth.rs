@@ -8,15 +8,14 @@ use gatewright_domain::{
     Clock as _,
     clock::FixedClock,
     entropy::{self, SystemEntropy},
-    gateway::{Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode},
+    gateway::{Authentication, Gateway},
     grant::{Grant, Person, RefreshToken},
-    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
-    project::Project,
-    registration::{ClientAuthentication, ClientSecretSlots},
+    id::{GatewayId, GrantId, ProjectId},
     stored_secret::SealedText,
+    testing,
     token_hash::TokenHash,
-    user::{User, UserKey, UserStatus},
-    user_source::{Callback, UserSource, UserSourceStatus},
+    user::User,
+    user_source::UserSource,
 };
 use gatewright_store::{
     Store, StoreConfig, gateway, grant, project,
@@ -88,15 +87,11 @@ impl World {
         let clock = FixedClock::at_seconds(1_800_000_000);
         let at = clock.now();
         let project_id = ProjectId::generate(&clock, &SystemEntropy);
-        let source = source(project_id, &clock);
-        let gateway = gateway_of(&source, &clock);
+        let source = testing::user_source(project_id, at, "https://id.example.com/");
+        let authentication = Authentication::UserSource(source.id);
+        let gateway = testing::gateway(project_id, at, "tools", authentication);
+        let row = testing::project(project_id, at);
         let mut tx = store.write().await?;
-        let row = Project {
-            id: project_id,
-            name: "Project".to_owned(),
-            created_at: at,
-            updated_at: at,
-        };
         project::insert(&mut tx, &row).await?;
         user_source::insert(&mut tx, &source).await?;
         gateway::insert(&mut tx, &gateway).await?;
@@ -161,51 +156,30 @@ async fn begin(
     number: u32,
 ) -> anyhow::Result<Client> {
     let now = clock.now();
+    let subject = format!("auth0|5f7c8ec7c33c6c004bbafe{number:06}");
     let proposed = User {
-        id: UserId::generate(clock, &SystemEntropy),
-        project_id: source.project_id,
-        key: UserKey {
-            user_source_id: source.id,
-            issuer: source.issuer.clone(),
-            claim: "sub".to_owned(),
-            subject: format!("auth0|5f7c8ec7c33c6c004bbafe{number:06}"),
-        },
         display_name: Some("Ada Lovelace".to_owned()),
         email: Some(format!("ada.lovelace{number}@example.com")),
-        status: UserStatus::Active,
-        first_sign_in_at: now,
-        last_sign_in_at: now,
+        ..testing::user(source.project_id, source.id, now, &subject)
     };
     let mut tx = store.write().await?;
     let user = user::sign_in(&mut tx, &proposed).await?;
+    let person = Person::User {
+        user_id: user.id,
+        user_source_id: source.id,
+        identity_epoch: source.identity_epoch,
+    };
     let begun = Grant {
-        id: GrantId::generate(clock, &SystemEntropy),
-        project_id: source.project_id,
-        gateway_id: gateway.id,
-        person: Person::User {
-            user_id: user.id,
-            user_source_id: source.id,
-            identity_epoch: source.identity_epoch,
-        },
-        client_id: "client".to_owned(),
         client_name: "Claude Code".to_owned(),
         scope: "mcp offline_access".to_owned(),
-        begun_with_key: false,
-        created_at: now,
         ends_at: now.plus(Duration::from_hours(366 * 24)),
-        last_used_at: now,
-        revoked: None,
+        ..testing::grant(source.project_id, gateway.id, now, person)
     };
     grant::insert(&mut tx, &begun).await?;
     let token = token();
     let row = RefreshToken {
-        hash: TokenHash::of(&token),
-        grant_id: begun.id,
-        generation: Some(1),
-        created_at: now,
         expires_at: now.plus(IDLE),
-        used_at: None,
-        successor: None,
+        ..testing::refresh_token(begun.id, now, &token)
     };
     refresh_token::insert(&mut tx, &row, now.plus(HOUR)).await?;
     tx.commit().await?;
@@ -220,60 +194,6 @@ async fn begin(
 fn token() -> String {
     let [one, two, three] = std::array::from_fn(|_| entropy::token(&SystemEntropy));
     format!("v1.{one}{two}{three}")
-}
-
-fn source(project_id: ProjectId, clock: &FixedClock) -> UserSource {
-    let at = clock.now();
-    UserSource {
-        id: UserSourceId::generate(clock, &SystemEntropy),
-        project_id,
-        name: "Provider".to_owned(),
-        description: String::new(),
-        issuer: "https://id.example.com/".to_owned(),
-        client_id: "gatewright".to_owned(),
-        client_secret: ClientSecretSlots {
-            current: SealedText("v1.none.none".to_owned()),
-            previous: None,
-            changed_at: at,
-            confirmed_at: None,
-            refused_at: None,
-        },
-        client_authentication: ClientAuthentication::default(),
-        scopes: vec!["openid".to_owned()],
-        subject_claim: "sub".to_owned(),
-        callback: Callback::Shared,
-        status: UserSourceStatus::Active,
-        identity_epoch: 1,
-        verified_at: None,
-        last_test: None,
-        created_at: at,
-        updated_at: at,
-    }
-}
-
-fn gateway_of(source: &UserSource, clock: &FixedClock) -> Gateway {
-    let at = clock.now();
-    Gateway {
-        id: GatewayId::generate(clock, &SystemEntropy),
-        project_id: source.project_id,
-        name: "Tools".to_owned(),
-        description: String::new(),
-        instructions: String::new(),
-        server_instructions: false,
-        slug: "tools".to_owned(),
-        authentication: Authentication::UserSource(source.id),
-        trusted_clients: Vec::new(),
-        servers: Vec::new(),
-        prefix_mode: PrefixMode::default(),
-        offers: OfferedKinds::default(),
-        allowed_tools: Vec::new(),
-        allowed_prompts: Vec::new(),
-        allowed_resources: Vec::new(),
-        status: GatewayStatus::Active,
-        settings: GatewaySettings::default(),
-        created_at: at,
-        updated_at: at,
-    }
 }
 
 /// The database file; the contents of its log are written into it within minutes, and the log is reused.

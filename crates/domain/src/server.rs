@@ -253,7 +253,7 @@ fn check_url(pointer: &str, text: &str) -> Result<Url, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::FixedClock, entropy::SeededEntropy, id::SecretId, stored_secret::SealedText};
+    use crate::{clock::FixedClock, entropy::SeededEntropy, testing};
 
     fn entered() -> Server {
         let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
@@ -269,15 +269,10 @@ mod tests {
     }
 
     fn secret(name: &str, origin: &str) -> StoredSecret {
-        let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let project = ProjectId::generate(&FixedClock::at_seconds(1), &SeededEntropy::new(1));
         StoredSecret {
-            id: SecretId::generate(&clock, &entropy),
-            project_id: ProjectId::generate(&clock, &entropy),
-            name: name.to_owned(),
-            value: SealedText(String::new()),
             origins: vec![origin.to_owned()],
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
+            ..testing::stored_secret(project, Timestamp::default(), name)
         }
     }
 

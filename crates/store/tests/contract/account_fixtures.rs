@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    account::{Account, AccountStatus, Email},
+    account::{Account, Email},
     account_session::{AccountSession, MAX_LIFE},
     id::{AccountId, AccountSessionId, InvitationId, ProjectId},
     invitation::{self, Invitation},
@@ -19,18 +19,11 @@ impl World {
     pub(crate) fn new_account(&self) -> Account {
         self.clock.advance(Duration::from_millis(1));
         let number = self.number();
+        let id = AccountId::generate(&*self.clock, &*self.entropy);
+        let email = Email::check("", &format!("Ada{number}@example.com")).unwrap();
         Account {
-            id: AccountId::generate(&*self.clock, &*self.entropy),
-            email: Email::check("", &format!("Ada{number}@example.com")).unwrap(),
-            name: format!("Ada {number}"),
             has_password: true,
-            is_instance_admin: false,
-            address_proven: false,
-            status: AccountStatus::Active,
-            session_epoch: 1,
-            created_at: self.now(),
-            updated_at: self.now(),
-            last_sign_in_at: None,
+            ..Account::new(id, email, format!("Ada {number}"), self.now())
         }
     }
 
@@ -76,13 +69,7 @@ impl World {
     }
 
     pub(crate) fn new_member(&self, project: ProjectId, account: AccountId, role: Role) -> Member {
-        Member {
-            project_id: project,
-            account_id: account,
-            role,
-            created_at: self.now(),
-            updated_at: self.now(),
-        }
+        Member::new(project, account, role, self.now())
     }
 
     pub(crate) fn new_invitation(&self, project: ProjectId, email: &Email) -> Invitation {

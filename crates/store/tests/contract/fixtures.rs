@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use gatewright_domain::{
     api_key::{ApiKey, KeyScope},
-    gateway::{
-        Authentication, Gateway, GatewaySettings, GatewayStatus, OfferedKinds, PrefixMode, TrustedClient,
-    },
+    gateway::{Authentication, Gateway, PrefixMode, TrustedClient},
     grant::{AuthorizationCode, Grant, Person, RefreshToken},
     id::{ApiKeyId, GatewayId, GrantId, ProjectId, SecretId, ServerId, SigningKeyId, UserId, UserSourceId},
     project::Project,
-    registration::{ClientAuthentication, ClientSecretSlots},
+    registration::ClientSecretSlots,
     server::{CustomHeader, IdentityForwarding, ProtocolChoice, Server},
     stored_secret::{SealedText, StoredSecret},
+    testing,
     token_hash::TokenHash,
-    user::{User, UserKey, UserStatus},
-    user_source::{Callback, UserSource, UserSourceStatus},
+    user::{User, UserKey},
+    user_source::UserSource,
 };
 use gatewright_store::{
     gateway::{self, GatewayWrite},
@@ -32,10 +31,8 @@ pub(crate) const CLIENT: &str = "client-short";
 impl World {
     pub(crate) fn new_project(&self) -> Project {
         Project {
-            id: ProjectId::generate(&*self.clock, &*self.entropy),
             name: format!("Project {}", self.number()),
-            created_at: self.now(),
-            updated_at: self.now(),
+            ..testing::project(ProjectId::generate(&*self.clock, &*self.entropy), self.now())
         }
     }
 
@@ -43,40 +40,25 @@ impl World {
         let number = self.number();
         UserSource {
             id: UserSourceId::generate(&*self.clock, &*self.entropy),
-            project_id: project,
             name: format!("Source {number}"),
             description: "For the staff".to_owned(),
-            issuer: format!("https://id{number}.example.com/"),
             client_id: "gatewright".to_owned(),
-            client_secret: ClientSecretSlots {
-                current: SealedText(format!("v1.k.{number}")),
-                previous: None,
-                changed_at: self.now(),
-                confirmed_at: None,
-                refused_at: None,
-            },
-            client_authentication: ClientAuthentication::default(),
+            client_secret: ClientSecretSlots::fresh(SealedText(format!("v1.k.{number}")), self.now()),
             scopes: vec!["openid".to_owned(), "email".to_owned()],
-            subject_claim: "sub".to_owned(),
-            callback: Callback::Shared,
-            status: UserSourceStatus::Active,
-            identity_epoch: 1,
             verified_at: Some(self.now()),
-            last_test: None,
-            created_at: self.now(),
-            updated_at: self.now(),
+            ..testing::user_source(project, self.now(), &format!("https://id{number}.example.com/"))
         }
     }
 
     pub(crate) fn new_server(&self, project: ProjectId) -> Server {
         let number = self.number();
+        let (slug, url) = (
+            format!("server-{number}"),
+            format!("https://mcp{number}.example.com/mcp"),
+        );
         Server {
             id: ServerId::generate(&*self.clock, &*self.entropy),
-            project_id: project,
-            slug: format!("server-{number}"),
-            prefix: None,
             name: format!("Server {number}"),
-            url: format!("https://mcp{number}.example.com/mcp"),
             timeout_ms: 30_000,
             retries: 2,
             headers: vec![CustomHeader {
@@ -85,8 +67,7 @@ impl World {
             }],
             identity: IdentityForwarding::Assertion,
             protocol: ProtocolChoice::SessionsOnly,
-            created_at: self.now(),
-            updated_at: self.now(),
+            ..testing::server(project, self.now(), &slug, &url)
         }
     }
 
@@ -94,59 +75,41 @@ impl World {
         let number = self.number();
         StoredSecret {
             id: SecretId::generate(&*self.clock, &*self.entropy),
-            project_id: project,
-            name: format!("KEY_{number}"),
             value: SealedText(format!("v1.k.{number}")),
             origins: vec!["https://api.example.com".to_owned()],
-            created_at: self.now(),
-            updated_at: self.now(),
+            ..testing::stored_secret(project, self.now(), &format!("KEY_{number}"))
         }
     }
 
     pub(crate) fn new_gateway(&self, project: ProjectId, source: UserSourceId) -> Gateway {
         let number = self.number();
+        let (slug, authentication) = (format!("Gateway-{number}"), Authentication::UserSource(source));
         Gateway {
             id: GatewayId::generate(&*self.clock, &*self.entropy),
-            project_id: project,
             name: format!("Gateway {number}"),
-            description: String::new(),
             instructions: "Be kind.".to_owned(),
             server_instructions: true,
-            slug: format!("Gateway-{number}"),
-            authentication: Authentication::UserSource(source),
             trusted_clients: vec![TrustedClient {
                 url: "https://client.example/metadata".to_owned(),
                 allow_loopback: true,
             }],
-            servers: Vec::new(),
             prefix_mode: PrefixMode::Never,
-            offers: OfferedKinds::default(),
-            allowed_tools: Vec::new(),
-            allowed_prompts: Vec::new(),
-            allowed_resources: Vec::new(),
-            status: GatewayStatus::Active,
-            settings: GatewaySettings::default(),
-            created_at: self.now(),
-            updated_at: self.now(),
+            ..testing::gateway(project, self.now(), &slug, authentication)
         }
     }
 
     pub(crate) fn new_user(&self, project: ProjectId, source: UserSourceId) -> User {
         let number = self.number();
+        let proposed = testing::user(project, source, self.now(), &format!("subject-{number}"));
         User {
             id: UserId::generate(&*self.clock, &*self.entropy),
-            project_id: project,
             key: UserKey {
-                user_source_id: source,
                 issuer: "https://id.example.com/".to_owned(),
-                claim: "sub".to_owned(),
-                subject: format!("subject-{number}"),
+                ..proposed.key
             },
             display_name: Some(format!("Ada {number}")),
             email: Some(format!("ada{number}@example.com")),
-            status: UserStatus::Active,
-            first_sign_in_at: self.now(),
-            last_sign_in_at: self.now(),
+            ..proposed
         }
     }
 
@@ -154,14 +117,8 @@ impl World {
         let number = self.number();
         ApiKey {
             id: ApiKeyId::generate(&*self.clock, &*self.entropy),
-            scope,
             name: format!("Key {number}"),
-            hash: TokenHash::of(&format!("key {number}")),
-            expires_at: None,
-            created_at: self.now(),
-            last_used_at: None,
-            revoked_at: None,
-            successor_id: None,
+            ..testing::api_key(scope, self.now(), &format!("key {number}"))
         }
     }
 
@@ -177,15 +134,7 @@ impl World {
     }
 
     pub(crate) fn new_token(&self, grant: &Grant) -> RefreshToken {
-        RefreshToken {
-            hash: TokenHash::of(&format!("refresh {}", self.number())),
-            grant_id: grant.id,
-            generation: Some(1),
-            created_at: self.now(),
-            expires_at: self.now().plus(Duration::from_hours(30 * 24)),
-            used_at: None,
-            successor: None,
-        }
+        testing::refresh_token(grant.id, self.now(), &format!("refresh {}", self.number()))
     }
 
     pub(crate) async fn project(&self) -> Project {
@@ -275,17 +224,9 @@ impl Setting {
     pub(crate) fn new_grant(&self, world: &World) -> Grant {
         Grant {
             id: GrantId::generate(&*world.clock, &*world.entropy),
-            project_id: self.project.id,
-            gateway_id: self.gateway.id,
-            person: self.person(),
             client_id: CLIENT.to_owned(),
-            client_name: "Claude".to_owned(),
-            scope: "mcp".to_owned(),
-            begun_with_key: false,
-            created_at: world.now(),
             ends_at: world.now().plus(Duration::from_hours(90 * 24)),
-            last_used_at: world.now(),
-            revoked: None,
+            ..testing::grant(self.project.id, self.gateway.id, world.now(), self.person())
         }
     }
 
