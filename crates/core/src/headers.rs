@@ -78,30 +78,25 @@ mod tests {
         clock::FixedClock,
         entropy::SeededEntropy,
         id::{ProjectId, ServerId},
-        server::{CustomHeader, IdentityForwarding, ProtocolChoice},
+        server::CustomHeader,
     };
 
     use super::*;
 
     fn server(name: &str, value: &str) -> Server {
         let (clock, entropy) = (FixedClock::at_seconds(1), SeededEntropy::new(1));
+        let project = ProjectId::generate(&clock, &entropy);
         Server {
-            id: ServerId::generate(&clock, &entropy),
-            project_id: ProjectId::generate(&clock, &entropy),
-            slug: "tools".to_owned(),
-            prefix: None,
-            name: "Tools".to_owned(),
             url: "https://mcp.example.com/mcp".to_owned(),
-            timeout_ms: 1_000,
-            retries: 0,
             headers: vec![CustomHeader {
                 name: name.to_owned(),
                 value: value.to_owned(),
             }],
-            identity: IdentityForwarding::None,
-            protocol: ProtocolChoice::Automatic,
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
+            ..Server::blank(
+                ServerId::generate(&clock, &entropy),
+                project,
+                Timestamp::default(),
+            )
         }
     }
 

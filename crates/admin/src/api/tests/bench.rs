@@ -22,7 +22,8 @@ use gatewright_domain::{
     entropy::SystemEntropy,
     grant::{Grant, Person},
     id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
-    user::{User, UserKey, UserStatus},
+    testing,
+    user::User,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -287,21 +288,10 @@ impl Bench {
 
     /// A user of a source who has signed in.
     pub(super) async fn user(&self, tenant: &Tenant, source: &str, subject: &str) -> UserId {
-        let now = self.clock.now();
+        let source = source.parse().unwrap();
         let user = User {
-            id: UserId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: tenant.project(),
-            key: UserKey {
-                user_source_id: source.parse().unwrap(),
-                issuer: "https://login.example.com".to_owned(),
-                claim: "sub".to_owned(),
-                subject: subject.to_owned(),
-            },
             display_name: Some(format!("{subject} by name")),
-            email: None,
-            status: UserStatus::Active,
-            first_sign_in_at: now,
-            last_sign_in_at: now,
+            ..testing::user(tenant.project(), source, self.clock.now(), subject)
         };
         let mut tx = self.app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();
@@ -323,24 +313,15 @@ impl Bench {
         gateway: &str,
         client: &str,
     ) -> GrantId {
-        let now = self.clock.now();
+        let person = Person::User {
+            user_id: user,
+            user_source_id: source.parse::<UserSourceId>().unwrap(),
+            identity_epoch: 1,
+        };
+        let gateway = gateway.parse::<GatewayId>().unwrap();
         let grant = Grant {
-            id: GrantId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: tenant.project(),
-            gateway_id: gateway.parse::<GatewayId>().unwrap(),
-            person: Person::User {
-                user_id: user,
-                user_source_id: source.parse::<UserSourceId>().unwrap(),
-                identity_epoch: 1,
-            },
             client_id: client.to_owned(),
-            client_name: "Claude".to_owned(),
-            scope: "mcp".to_owned(),
-            begun_with_key: false,
-            created_at: now,
-            ends_at: now.plus(Duration::from_hours(24)),
-            last_used_at: now,
-            revoked: None,
+            ..testing::grant(tenant.project(), gateway, self.clock.now(), person)
         };
         let mut tx = self.app.gateways().store.write().await.unwrap();
         gatewright_store::grant::insert(&mut tx, &grant).await.unwrap();

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use gatewright_domain::{
-    entropy::SystemEntropy,
     grant::{Grant, Person},
     id::{AttemptId, GatewayId, GrantId, ProjectId, UserId, UserSourceId},
     reference::Reference,
     sign_in_attempt::{AttemptHead, Step, StepRecord},
-    user::{User, UserKey, UserStatus},
+    testing,
+    user::{User, UserKey},
 };
 use http::Request;
 use serde_json::{Value, json};
@@ -61,20 +61,15 @@ impl People {
     pub(super) async fn user_by(&self, claim: &str, subject: &str, name: &str) -> UserId {
         let app = &self.bench.test.app;
         self.bench.test.clock.advance(Duration::from_millis(1));
+        let proposed = testing::user(self.project_id(), self.source, app.now(), subject);
         let user = User {
-            id: UserId::generate(app.clock.as_ref(), &SystemEntropy),
-            project_id: self.project_id(),
             key: UserKey {
-                user_source_id: self.source,
-                issuer: "https://login.example.com".to_owned(),
                 claim: claim.to_owned(),
-                subject: subject.to_owned(),
+                ..proposed.key
             },
             display_name: Some(name.to_owned()),
             email: Some(format!("{subject}@example.com")),
-            status: UserStatus::Active,
-            first_sign_in_at: app.now(),
-            last_sign_in_at: app.now(),
+            ..proposed
         };
         let mut tx = app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();
@@ -85,24 +80,14 @@ impl People {
     /// A session of a user at the gateway.
     pub(super) async fn session(&self, user: UserId, client: &str) -> GrantId {
         let app = &self.bench.test.app;
-        let now = app.now();
+        let person = Person::User {
+            user_id: user,
+            user_source_id: self.source,
+            identity_epoch: 1,
+        };
         let grant = Grant {
-            id: GrantId::generate(app.clock.as_ref(), &SystemEntropy),
-            project_id: self.project_id(),
-            gateway_id: self.gateway,
-            person: Person::User {
-                user_id: user,
-                user_source_id: self.source,
-                identity_epoch: 1,
-            },
-            client_id: "client".to_owned(),
             client_name: client.to_owned(),
-            scope: "mcp".to_owned(),
-            begun_with_key: false,
-            created_at: now,
-            ends_at: now.plus(Duration::from_hours(24)),
-            last_used_at: now,
-            revoked: None,
+            ..testing::grant(self.project_id(), self.gateway, app.now(), person)
         };
         let mut tx = app.gateways().store.write().await.unwrap();
         gatewright_store::grant::insert(&mut tx, &grant).await.unwrap();

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatewright_domain::{
-    Clock as _,
-    entropy::SystemEntropy,
-    id::UserId,
-    user::{User, UserKey, UserStatus},
+    Clock as _, testing,
+    user::{User, UserKey},
 };
 use serde_json::{Value, json};
 
@@ -54,21 +52,16 @@ impl Place {
     /// A user of the source who has signed in; their id.
     pub(super) async fn user(&self, subject: &str) -> String {
         let test = &self.bench.test;
-        let now = test.clock.now();
+        let project = self.project.rsplit('/').next().unwrap().parse().unwrap();
+        let source = self.source.parse().unwrap();
+        let proposed = testing::user(project, source, test.clock.now(), subject);
         let user = User {
-            id: UserId::generate(test.clock.as_ref(), &SystemEntropy),
-            project_id: self.project.rsplit('/').next().unwrap().parse().unwrap(),
             key: UserKey {
-                user_source_id: self.source.parse().unwrap(),
                 issuer: "https://id.example".to_owned(),
-                claim: "sub".to_owned(),
-                subject: subject.to_owned(),
+                ..proposed.key
             },
             display_name: Some(format!("{subject} <b>by name</b>")),
-            email: None,
-            status: UserStatus::Active,
-            first_sign_in_at: now,
-            last_sign_in_at: now,
+            ..proposed
         };
         let mut tx = test.app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();

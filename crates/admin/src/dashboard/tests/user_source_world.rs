@@ -6,17 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{Json, Router, routing::get};
 use gatewright_domain::{
     audit::Origin,
-    entropy::SystemEntropy,
     gateway::{GatewayStatus, Mode},
-    grant::{Grant, Person},
-    id::{GatewayId, GrantId, ProjectId, UserId, UserSourceId},
-    user::{User, UserKey, UserStatus},
+    grant::Person,
+    id::{GatewayId, ProjectId, UserSourceId},
+    testing,
     user_source::UserSource,
 };
 use serde_json::json;
@@ -147,42 +145,15 @@ impl Bench {
         let (of, source) = path.split_once("/user-sources/").unwrap();
         let (project_id, user_source_id) = (project(of), source.parse().unwrap());
         let (app, now) = (&self.test.app, self.test.app.now());
-        let clock = app.clock.as_ref();
-        let user = User {
-            id: UserId::generate(clock, &SystemEntropy),
-            project_id,
-            key: UserKey {
-                user_source_id,
-                issuer: "https://login.example.com".to_owned(),
-                claim: "sub".to_owned(),
-                subject: subject.to_owned(),
-            },
-            display_name: None,
-            email: None,
-            status: UserStatus::Active,
-            first_sign_in_at: now,
-            last_sign_in_at: now,
-        };
+        let user = testing::user(project_id, user_source_id, now, subject);
         let mut tx = app.gateways().store.write().await.unwrap();
         let user = gatewright_store::user::sign_in(&mut tx, &user).await.unwrap();
-        let grant = Grant {
-            id: GrantId::generate(clock, &SystemEntropy),
-            project_id,
-            gateway_id,
-            person: Person::User {
-                user_id: user.id,
-                user_source_id,
-                identity_epoch: 1,
-            },
-            client_id: "client".to_owned(),
-            client_name: "Claude".to_owned(),
-            scope: "mcp".to_owned(),
-            begun_with_key: false,
-            created_at: now,
-            ends_at: now.plus(Duration::from_hours(24)),
-            last_used_at: now,
-            revoked: None,
+        let person = Person::User {
+            user_id: user.id,
+            user_source_id,
+            identity_epoch: 1,
         };
+        let grant = testing::grant(project_id, gateway_id, now, person);
         gatewright_store::grant::insert(&mut tx, &grant).await.unwrap();
         tx.commit().await.unwrap();
     }

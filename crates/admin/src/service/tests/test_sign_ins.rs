@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    Timestamp,
-    api_key::{ApiKey, KeyRole, KeyScope},
+    api_key::{KeyRole, KeyScope},
     entropy::SystemEntropy,
-    id::{ApiKeyId, ProjectId, UserSourceId},
-    token_hash::TokenHash,
+    id::{ProjectId, UserSourceId},
+    testing,
 };
 use gatewright_gateway::relying_party::testing::{Test, World};
 use url::Url;
@@ -17,21 +16,12 @@ use crate::service::{Authority, ServiceError, user_sources::test_sign_ins as ser
 
 /// A key of this role, of the project of the world or of another.
 fn authority(world: &World, role: KeyRole, project: Option<ProjectId>) -> Authority {
-    let key = ApiKey {
-        id: ApiKeyId::generate(world.app.clock.as_ref(), &SystemEntropy),
-        scope: KeyScope::Project {
-            project_id: project.unwrap_or(world.source.project_id),
-            role,
-            gateway_id: None,
-        },
-        name: "key".to_owned(),
-        hash: TokenHash::of("key"),
-        expires_at: None,
-        created_at: Timestamp::default(),
-        last_used_at: None,
-        revoked_at: None,
-        successor_id: None,
+    let scope = KeyScope::Project {
+        project_id: project.unwrap_or(world.source.project_id),
+        role,
+        gateway_id: None,
     };
+    let key = testing::api_key(scope, world.app.now(), "key");
     Authority::of_key(&key, None).unwrap()
 }
 

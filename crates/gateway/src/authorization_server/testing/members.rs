@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::{
-    account::{Account, AccountStatus, Email},
+    account::{Account, Email},
     account_session::AccountSession,
     entropy::{self, SystemEntropy},
     gateway::Authentication,
@@ -31,18 +31,11 @@ pub async fn world() -> World {
 /// A person with an account and a session; returns the account and the cookie.
 pub async fn person(world: &World, name: &str, role: Option<Role>) -> (AccountId, String) {
     let (clock, at) = (world.clock.as_ref(), world.app.now());
+    let id = AccountId::generate(clock, &SystemEntropy);
+    let email = Email::check("", &format!("{name}@example.com")).unwrap();
     let made = Account {
-        id: AccountId::generate(clock, &SystemEntropy),
-        email: Email::check("", &format!("{name}@example.com")).unwrap(),
-        name: name.to_owned(),
-        has_password: false,
-        is_instance_admin: false,
         address_proven: true,
-        status: AccountStatus::Active,
-        session_epoch: 1,
-        created_at: at,
-        updated_at: at,
-        last_sign_in_at: None,
+        ..Account::new(id, email, name.to_owned(), at)
     };
     let token = entropy::token(&SystemEntropy);
     let session = AccountSession {
@@ -59,13 +52,7 @@ pub async fn person(world: &World, name: &str, role: Option<Role>) -> (AccountId
     let mut tx = world.app.store.write().await.unwrap();
     account::insert(&mut tx, &made, None).await.unwrap();
     if let Some(role) = role {
-        let row = Member {
-            project_id: world.project,
-            account_id: made.id,
-            role,
-            created_at: at,
-            updated_at: at,
-        };
+        let row = Member::new(world.project, made.id, role, at);
         assert!(member::insert(&mut tx, &row).await.unwrap());
     }
     assert!(account_session::begin(&mut tx, &session).await.unwrap());

@@ -14,9 +14,9 @@ use gatewright_domain::{
     entropy::SystemEntropy,
     gateway::{Authentication, Gateway, GatewaySettings},
     grant::Person,
-    id::{GrantId, ProjectId, UserId},
+    id::{GrantId, ProjectId},
     testing,
-    user::{User, UserKey, UserStatus},
+    user::{User, UserKey},
     user_source::UserSource,
 };
 use gatewright_store::{
@@ -270,21 +270,13 @@ impl World {
     }
 
     pub fn user(&self) -> User {
-        let at = self.clock.now();
+        let proposed = testing::user(self.project, self.source.id, self.clock.now(), "alice");
         User {
-            id: UserId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: self.project,
             key: UserKey {
-                user_source_id: self.source.id,
                 issuer: self.source.issuer.clone(),
-                claim: "sub".to_owned(),
-                subject: "alice".to_owned(),
+                ..proposed.key
             },
-            display_name: None,
-            email: None,
-            status: UserStatus::Active,
-            first_sign_in_at: at,
-            last_sign_in_at: at,
+            ..proposed
         }
     }
 

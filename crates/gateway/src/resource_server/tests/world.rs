@@ -14,12 +14,11 @@ use gatewright_domain::{
     entropy::SystemEntropy,
     gateway::Authentication,
     grant::{Grant, Person},
-    id::{ApiKeyId, GatewayId, GrantId, ProjectId, UserId},
+    id::{GatewayId, GrantId, ProjectId, UserId},
     secret::Secret,
     server::{CustomHeader, IdentityForwarding, Server},
     testing,
-    token_hash::TokenHash,
-    user::{User, UserKey, UserStatus},
+    user::{User, UserKey},
     user_source::UserSource,
 };
 use gatewright_store::{Tx, gateway, grant, project, revision, server, user, user_source};
@@ -156,23 +155,15 @@ impl World {
         let gateway_id = self.gateway_id(slug);
         let mut tx = self.app.store.write().await.unwrap();
         let user = user::sign_in(&mut tx, &self.user(subject)).await.unwrap();
+        let person = Person::User {
+            user_id: user.id,
+            user_source_id: self.source.id,
+            identity_epoch: self.source.identity_epoch,
+        };
         let row = Grant {
-            id: GrantId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: self.project,
-            gateway_id,
-            person: Person::User {
-                user_id: user.id,
-                user_source_id: self.source.id,
-                identity_epoch: self.source.identity_epoch,
-            },
             client_id: "client-1".to_owned(),
             client_name: "Example".to_owned(),
-            scope: "mcp".to_owned(),
-            begun_with_key: false,
-            created_at: now,
-            ends_at: now.plus(Duration::from_hours(24)),
-            last_used_at: now,
-            revoked: None,
+            ..testing::grant(self.project, gateway_id, now, person)
         };
         grant::insert(&mut tx, &row).await.unwrap();
         tx.commit().await.unwrap();
@@ -202,21 +193,14 @@ impl World {
     }
 
     fn user(&self, subject: &str) -> User {
-        let at = self.clock.now();
+        let proposed = testing::user(self.project, self.source.id, self.clock.now(), subject);
         User {
-            id: UserId::generate(self.clock.as_ref(), &SystemEntropy),
-            project_id: self.project,
             key: UserKey {
-                user_source_id: self.source.id,
                 issuer: self.source.issuer.clone(),
-                claim: "sub".to_owned(),
-                subject: subject.to_owned(),
+                ..proposed.key
             },
             display_name: Some("Ada".to_owned()),
-            email: None,
-            status: UserStatus::Active,
-            first_sign_in_at: at,
-            last_sign_in_at: at,
+            ..proposed
         }
     }
 
@@ -228,20 +212,14 @@ impl World {
         expires_at: Option<Timestamp>,
     ) -> Secret {
         let secret = api_key::generate(&SystemEntropy);
+        let scope = KeyScope::Project {
+            project_id: self.project,
+            role,
+            gateway_id,
+        };
         let row = ApiKey {
-            id: ApiKeyId::generate(self.clock.as_ref(), &SystemEntropy),
-            scope: KeyScope::Project {
-                project_id: self.project,
-                role,
-                gateway_id,
-            },
-            name: "Key".to_owned(),
-            hash: TokenHash::of(secret.expose()),
             expires_at,
-            created_at: self.clock.now(),
-            last_used_at: None,
-            revoked_at: None,
-            successor_id: None,
+            ..testing::api_key(scope, self.clock.now(), secret.expose())
         };
         let mut tx = self.app.store.write().await.unwrap();
         gatewright_store::api_key::insert(&mut tx, &row).await.unwrap();

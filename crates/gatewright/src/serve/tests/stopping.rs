@@ -6,11 +6,7 @@ use {
     std::sync::atomic::AtomicUsize,
 };
 
-use gatewright_domain::{
-    api_key::{ApiKey, KeyScope},
-    id::ApiKeyId,
-    token_hash::TokenHash,
-};
+use gatewright_domain::{api_key::KeyScope, testing};
 use gatewright_store::api_key;
 
 use super::*;
@@ -136,17 +132,7 @@ async fn a_listener_that_closes_takes_who_has_connected_and_refuses_who_begins()
 async fn what_a_request_notes_while_the_process_stops_is_written() {
     let server = Server::start().await;
     let app = Arc::clone(&server.test.app);
-    let key = ApiKey {
-        id: ApiKeyId::generate(app.clock.as_ref(), app.entropy.as_ref()),
-        scope: KeyScope::Instance,
-        name: "key".to_owned(),
-        hash: TokenHash::of("key"),
-        expires_at: None,
-        created_at: app.now(),
-        last_used_at: None,
-        revoked_at: None,
-        successor_id: None,
-    };
+    let key = testing::api_key(KeyScope::Instance, app.now(), "key");
     let mut tx = app.store.write().await.unwrap();
     api_key::insert(&mut tx, &key).await.unwrap();
     tx.commit().await.unwrap();

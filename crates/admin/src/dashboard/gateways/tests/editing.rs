@@ -1,13 +1,10 @@
 //! Creating, changing, switching off and deleting a gateway by its forms.
 
-use std::time::Duration;
-
 use gatewright_domain::{
     client_use::ClientUse,
-    entropy::SystemEntropy,
     gateway::{Gateway, Mode},
     grant::{Grant, Person},
-    id::GrantId,
+    testing,
 };
 use gatewright_store::{PageRequest, grant};
 
@@ -38,19 +35,11 @@ pub(super) async fn sign_in(bench: &Bench, gateway: &Gateway, client: &str) {
     };
     let read = members::list(app, &operator(), gateway.project_id, &page).await;
     let (member, _) = read.unwrap().items.remove(0);
+    let person = Person::Member(member.account_id);
     let row = Grant {
-        id: GrantId::generate(app.clock.as_ref(), &SystemEntropy),
-        project_id: gateway.project_id,
-        gateway_id: gateway.id,
-        person: Person::Member(member.account_id),
         client_id: client.to_owned(),
         client_name: "Some <b>client</b>".to_owned(),
-        scope: "mcp".to_owned(),
-        begun_with_key: false,
-        created_at: app.now(),
-        ends_at: app.now().plus(Duration::from_hours(24)),
-        last_used_at: app.now(),
-        revoked: None,
+        ..testing::grant(gateway.project_id, gateway.id, app.now(), person)
     };
     let mut tx = app.gateways().store.write().await.unwrap();
     grant::insert(&mut tx, &row).await.unwrap();
