@@ -172,7 +172,7 @@ pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, St
     tx.execute(sql, values![before, limit]).await
 }
 
-/// Records last uses, in a batch.
+/// Records last uses, in a batch: of keys of many projects, which requests have just presented.
 pub async fn note_used(tx: &mut Tx, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
     let sql = "UPDATE api_keys SET last_used_at = $1 \
                WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)";

@@ -69,8 +69,10 @@ pub(crate) async fn fill_in(tx: &mut Tx) -> Result<(), StoreError> {
         let server: Server = crate::server::read(&row)?;
         let origin = server.assertion_origin();
         if origin != row.opt_text("assertion_origin")? {
-            let sql = "UPDATE servers SET assertion_origin = $1 WHERE id = $2 AND url = $3 AND identity = $4";
-            let values = values![origin, server.id, &server.url, to_word(&server.identity)];
+            let sql = "UPDATE servers SET assertion_origin = $1 \
+                       WHERE project_id = $2 AND id = $3 AND url = $4 AND identity = $5";
+            let identity = to_word(&server.identity);
+            let values = values![origin, server.project_id, server.id, &server.url, identity];
             tx.execute(sql, values).await?;
         }
     }

@@ -120,8 +120,9 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<Insertion, 
 async fn hold_person(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreError> {
     match code.person {
         Person::User { user_id, .. } => {
-            let sql = "SELECT id FROM users WHERE id = $1";
-            tx.hold_all(sql, Lock::Update, values![user_id]).await
+            let sql = "SELECT id FROM users WHERE project_id = $1 AND id = $2";
+            let values = values![code.project_id, user_id];
+            tx.hold_all(sql, Lock::Update, values).await
         }
         Person::Member(account_id) => {
             let sql = "SELECT account_id FROM members WHERE project_id = $1 AND account_id = $2";
@@ -131,6 +132,7 @@ async fn hold_person(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreE
     }
 }
 
+/// Why a code was not inserted. Codes are counted by person: a member has codes in every project of theirs.
 async fn why_not(
     tx: &mut Tx,
     code: &AuthorizationCode,

@@ -60,9 +60,16 @@ pub async fn list(
 }
 
 /// Whether a client is blocked, by its short ID. For callers that have locked the gateway.
-pub async fn is_blocked(tx: &mut Tx, gateway: GatewayId, client_id: &str) -> Result<bool, StoreError> {
-    let sql = "SELECT id FROM client_blocks WHERE gateway_id = $1 AND client_id = $2";
-    let row = tx.fetch_optional(sql, values![gateway, client_id]).await?;
+pub async fn is_blocked(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    client_id: &str,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM client_blocks WHERE project_id = $1 AND gateway_id = $2 AND client_id = $3";
+    let row = tx
+        .fetch_optional(sql, values![project, gateway, client_id])
+        .await?;
     Ok(row.is_some())
 }
 

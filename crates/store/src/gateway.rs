@@ -98,6 +98,7 @@ pub async fn find(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<Opti
     let Some(mut gateway) = row.as_ref().map(read).transpose()? else {
         return Ok(None);
     };
+    // These rows have no project of their own; the gateway was just found in it.
     let sql = "SELECT gateway_id, server_id FROM gateway_servers \
                WHERE gateway_id = $1 AND position IS NOT NULL ORDER BY position";
     let rows = tx.fetch_all(sql, values![id]).await?;
@@ -258,6 +259,7 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
         Err(StoreError::Taken { .. }) => return Ok(GatewayWrite::SlugTaken),
         Err(error) => return Err(error),
     }
+    // These rows have no project of their own; the gateway was just changed in it.
     tx.execute(
         "DELETE FROM gateway_servers WHERE gateway_id = $1",
         values![gateway.id],
@@ -274,7 +276,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: GatewayId) -> Result<bo
     if tx.execute(sql, values![project, id]).await? == 0 {
         return Ok(false);
     }
-    sign_in_attempt::forget_of_gateway(tx, id).await?;
+    sign_in_attempt::forget_of_gateway(tx, project, id).await?;
     tx.note_change();
     Ok(true)
 }

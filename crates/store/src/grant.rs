@@ -1,4 +1,5 @@
-//! Grants.
+//! Grants. Administrators address them by project. Requests of clients address them by gateway, which is the issuer of their
+//! tokens: a grant of another gateway does not exist for them, of the same project or not.
 
 mod ending;
 
@@ -229,7 +230,8 @@ pub(crate) struct Issued {
     pub(crate) generation: Option<i64>,
 }
 
-/// Records that tokens were issued, and how long the grant lives if none of them is used.
+/// Records that tokens were issued, and how long the grant lives if none of them is used. The caller has inserted or locked
+/// the grant, at its gateway.
 pub(crate) async fn note_issued(tx: &mut Tx, id: GrantId, issued: &Issued) -> Result<(), StoreError> {
     let sql = concat!(
         "UPDATE grants SET ",
@@ -248,7 +250,8 @@ pub(crate) async fn note_issued(tx: &mut Tx, id: GrantId, issued: &Issued) -> Re
     Ok(())
 }
 
-/// Records that an access token was issued with a refresh token that was issued before.
+/// Records that an access token was issued with a refresh token that was issued before. The caller has locked the grant, at
+/// its gateway.
 pub(crate) async fn note_repeated(
     tx: &mut Tx,
     id: GrantId,
@@ -273,7 +276,8 @@ pub struct Seen {
     pub at: Timestamp,
 }
 
-/// Records first uses of access tokens, the newest of each grant, in the order of their IDs.
+/// Records first uses of access tokens, the newest of each grant, in the order of their IDs. They are of many projects, and
+/// come from tokens that we signed.
 pub async fn note_seen(tx: &mut Tx, seen: &BTreeMap<GrantId, Seen>) -> Result<(), StoreError> {
     let sql = "UPDATE grants SET seen_generation = $1, seen_at = $2 \
                WHERE id = $3 AND seen_generation < $1 AND revoked_at IS NULL";

@@ -1,5 +1,6 @@
 //! Persistence on SQLite and PostgreSQL: the only crate that contains SQL. Every query is written once, in the module of
-//! its entity, and runs on both engines. Every query about an object of a project takes the project.
+//! its entity, and runs on both engines. Every query about an object of a project takes the project, or
+//! says why it cannot.
 
 pub mod account;
 pub mod account_address;

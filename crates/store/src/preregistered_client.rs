@@ -65,7 +65,7 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-/// The gateway of a client, for requests that do not name their gateway.
+/// The gateway of a client, for requests that do not name their gateway, and so no project either.
 pub async fn gateway_of(tx: &mut Tx, id: ClientId) -> Result<Option<GatewayId>, StoreError> {
     let sql = "SELECT gateway_id FROM preregistered_clients WHERE id = $1";
     let row = tx.fetch_optional(sql, values![id]).await?;
@@ -127,9 +127,16 @@ pub async fn delete(
 
 /// Locks a client until the end of the transaction, so that it is not deleted before what depends on it is stored;
 /// `false` if it does not exist.
-pub async fn hold(tx: &mut Tx, gateway: GatewayId, id: ClientId) -> Result<bool, StoreError> {
-    let sql = "SELECT id FROM preregistered_clients WHERE gateway_id = $1 AND id = $2";
-    let row = tx.lock_optional(sql, Lock::Share, values![gateway, id]).await?;
+pub async fn hold(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+    id: ClientId,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM preregistered_clients WHERE project_id = $1 AND gateway_id = $2 AND id = $3";
+    let row = tx
+        .lock_optional(sql, Lock::Share, values![project, gateway, id])
+        .await?;
     Ok(row.is_some())
 }
 

@@ -240,6 +240,7 @@ pub async fn outlived(
     let Some(grant) = grant::lock_live(tx, gateway, client_id, &grant.to_string(), now).await? else {
         return Ok(Rotation::Refused);
     };
+    // Of the row that was just locked, at this gateway.
     let sql = "SELECT generation FROM grants WHERE id = $1";
     let newest = tx.fetch_one(sql, values![grant.id]).await?.int("generation")?;
     Ok(if generation < newest {

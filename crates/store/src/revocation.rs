@@ -4,7 +4,7 @@
 use gatewright_domain::{
     Timestamp,
     gateway::REVOCATION_LEEWAY,
-    id::{GatewayId, GrantId, UserId},
+    id::{GatewayId, GrantId, ProjectId, UserId},
     token_hash::TokenHash,
 };
 
@@ -110,23 +110,28 @@ pub async fn read_page(
 
 /// Denies a user who is about to be deleted, and whose grants are locked, until their last access token has
 /// expired; writes nothing if it already has.
-pub(crate) async fn insert_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn insert_user(
+    tx: &mut Tx,
+    project: ProjectId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let sql = concat!(
         "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'user', $1, expires_at FROM \
          (SELECT MAX(",
         tokens_until!("$2"),
-        ") AS expires_at FROM grants WHERE user_id = $1) AS last WHERE expires_at > $3 \
+        ") AS expires_at FROM grants WHERE project_id = $4 AND user_id = $1) AS last WHERE expires_at > $3 \
          ON CONFLICT (kind, object_id) DO UPDATE SET expires_at = excluded.expires_at, number = NULL \
          WHERE excluded.expires_at > revocations.expires_at"
     );
-    if tx.execute(sql, values![user, leeway(), now]).await? > 0 {
+    if tx.execute(sql, values![user, leeway(), now, project]).await? > 0 {
         tx.note_revocation();
     }
     Ok(())
 }
 
 /// Denies these existing, locked grants, each until its last access token has expired; writes nothing for
-/// those whose last one already has.
+/// those whose last one already has. The query that locked them named their project or gateway.
 pub(crate) async fn insert_grants(tx: &mut Tx, grants: &[GrantId], now: Timestamp) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO revocations (kind, object_id, expires_at) SELECT 'grant', id, {until} FROM grants \

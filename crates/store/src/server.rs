@@ -108,7 +108,8 @@ pub async fn list_using_gateways(
 ) -> Result<Vec<UsingGateway>, StoreError> {
     let sql = "SELECT id, name, status, CAST(CASE WHEN EXISTS (SELECT 1 FROM gateway_servers \
                WHERE gateway_id = gateways.id AND server_id = $2) THEN 1 ELSE 0 END AS BIGINT) AS names_it \
-               FROM gateways WHERE project_id = $1 AND (\
+               FROM gateways WHERE project_id = $1 \
+               AND EXISTS (SELECT 1 FROM servers WHERE servers.project_id = $1 AND servers.id = $2) AND (\
                EXISTS (SELECT 1 FROM gateway_servers WHERE gateway_id = gateways.id AND server_id = $2) \
                OR NOT EXISTS (SELECT 1 FROM gateway_servers \
                WHERE gateway_id = gateways.id AND position IS NOT NULL)) ORDER BY id LIMIT $3";
@@ -216,8 +217,8 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: ServerId) -> Result<Ser
     }
     let sql = "SELECT gateways.id, gateways.name FROM gateway_servers \
                JOIN gateways ON gateways.id = gateway_servers.gateway_id \
-               WHERE gateway_servers.server_id = $1 ORDER BY gateways.id";
-    let rows = tx.fetch_all(sql, values![id]).await?;
+               WHERE gateways.project_id = $1 AND gateway_servers.server_id = $2 ORDER BY gateways.id";
+    let rows = tx.fetch_all(sql, values![project, id]).await?;
     if !rows.is_empty() {
         let named = |row: &Row| Ok((row.id("id")?, row.text("name")?));
         return rows

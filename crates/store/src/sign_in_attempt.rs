@@ -155,14 +155,15 @@ pub async fn list(
 /// progress has its own room, so that unfinished sign-ins or a busy day of successful ones push out no failures.
 pub async fn evict(
     tx: &mut Tx,
+    project: ProjectId,
     gateway: GatewayId,
     progress: Progress,
     keep: u32,
     limit: u32,
 ) -> Result<u64, StoreError> {
     let sql = "DELETE FROM sign_in_attempts WHERE id IN (SELECT id FROM sign_in_attempts \
-               WHERE gateway_id = $1 AND progress = $2 ORDER BY id DESC LIMIT $3 OFFSET $4)";
-    tx.execute(sql, values![gateway, to_word(&progress), limit, keep])
+               WHERE project_id = $1 AND gateway_id = $2 AND progress = $3 ORDER BY id DESC LIMIT $4 OFFSET $5)";
+    tx.execute(sql, values![project, gateway, to_word(&progress), limit, keep])
         .await
 }
 
@@ -173,26 +174,24 @@ pub async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, St
     tx.execute(sql, values![before, limit]).await
 }
 
-pub(crate) async fn forget_of_gateway(tx: &mut Tx, gateway: GatewayId) -> Result<(), StoreError> {
-    let held = "SELECT id FROM sign_in_attempts WHERE gateway_id = $1 ORDER BY id";
-    forget(
-        tx,
-        held,
-        "DELETE FROM sign_in_attempts WHERE gateway_id = $1",
-        values![gateway],
-    )
-    .await
+pub(crate) async fn forget_of_gateway(
+    tx: &mut Tx,
+    project: ProjectId,
+    gateway: GatewayId,
+) -> Result<(), StoreError> {
+    let held = "SELECT id FROM sign_in_attempts WHERE project_id = $1 AND gateway_id = $2 ORDER BY id";
+    let deleted = "DELETE FROM sign_in_attempts WHERE project_id = $1 AND gateway_id = $2";
+    forget(tx, held, deleted, values![project, gateway]).await
 }
 
-pub(crate) async fn forget_of_user_source(tx: &mut Tx, source: UserSourceId) -> Result<(), StoreError> {
-    let held = "SELECT id FROM sign_in_attempts WHERE user_source_id = $1 ORDER BY id";
-    forget(
-        tx,
-        held,
-        "DELETE FROM sign_in_attempts WHERE user_source_id = $1",
-        values![source],
-    )
-    .await
+pub(crate) async fn forget_of_user_source(
+    tx: &mut Tx,
+    project: ProjectId,
+    source: UserSourceId,
+) -> Result<(), StoreError> {
+    let held = "SELECT id FROM sign_in_attempts WHERE project_id = $1 AND user_source_id = $2 ORDER BY id";
+    let deleted = "DELETE FROM sign_in_attempts WHERE project_id = $1 AND user_source_id = $2";
+    forget(tx, held, deleted, values![project, source]).await
 }
 
 pub(crate) async fn forget_of_project(tx: &mut Tx, project: ProjectId) -> Result<(), StoreError> {

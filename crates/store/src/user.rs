@@ -228,9 +228,9 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserId, now: Timestamp)
     {
         return Ok(false);
     }
-    let sql = "SELECT id FROM grants WHERE user_id = $1 ORDER BY id";
-    tx.lock_all(sql, Lock::Update, values![id]).await?;
-    revocation::insert_user(tx, id, now).await?;
+    let sql = "SELECT id FROM grants WHERE project_id = $1 AND user_id = $2 ORDER BY id";
+    tx.lock_all(sql, Lock::Update, values![project, id]).await?;
+    revocation::insert_user(tx, project, id, now).await?;
     let sql = "DELETE FROM users WHERE project_id = $1 AND id = $2";
     let deleted = tx.execute(sql, values![project, id]).await? > 0;
     // A blocked user is denied by the configuration.

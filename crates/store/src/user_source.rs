@@ -235,7 +235,7 @@ pub async fn delete(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result
     if let Some(refused) = guard(tx, project, id).await? {
         return Ok(refused);
     }
-    sign_in_attempt::forget_of_user_source(tx, id).await?;
+    sign_in_attempt::forget_of_user_source(tx, project, id).await?;
     let sql = "DELETE FROM user_sources WHERE project_id = $1 AND id = $2";
     tx.execute(sql, values![project, id]).await?;
     tx.note_change();
@@ -253,8 +253,9 @@ async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Opti
     {
         return Ok(Some(Guarded::NotFound));
     }
-    let sql = "SELECT id, name FROM gateways WHERE user_source_id = $1 AND status = 'active' ORDER BY id";
-    let rows = tx.fetch_all(sql, values![id]).await?;
+    let sql = "SELECT id, name FROM gateways \
+               WHERE project_id = $1 AND user_source_id = $2 AND status = 'active' ORDER BY id";
+    let rows = tx.fetch_all(sql, values![project, id]).await?;
     if rows.is_empty() {
         return Ok(None);
     }
@@ -267,15 +268,16 @@ async fn guard(tx: &mut Tx, project: ProjectId, id: UserSourceId) -> Result<Opti
 /// is still stored and there is anything to do. `updated_at` stays unchanged, because this is not an edit.
 pub async fn note_secret_accepted(
     tx: &mut Tx,
+    project: ProjectId,
     id: UserSourceId,
     current: &SealedText,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE user_sources SET client_secret_previous = NULL, \
                secret_confirmed_at = COALESCE(secret_confirmed_at, $1), secret_refused_at = NULL \
-               WHERE id = $2 AND client_secret = $3 \
+               WHERE project_id = $2 AND id = $3 AND client_secret = $4 \
                AND (secret_confirmed_at IS NULL OR secret_refused_at IS NOT NULL)";
-    let accepted = tx.execute(sql, values![now, id, current]).await? > 0;
+    let accepted = tx.execute(sql, values![now, project, id, current]).await? > 0;
     if accepted {
         tx.note_change();
     }
@@ -286,13 +288,14 @@ pub async fn note_secret_accepted(
 /// stored.
 pub async fn note_secret_refused(
     tx: &mut Tx,
+    project: ProjectId,
     id: UserSourceId,
     current: &SealedText,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE user_sources SET secret_refused_at = $1 WHERE id = $2 AND client_secret = $3 \
-               AND secret_refused_at IS NULL";
-    let noted = tx.execute(sql, values![now, id, current]).await? > 0;
+    let sql = "UPDATE user_sources SET secret_refused_at = $1 \
+               WHERE project_id = $2 AND id = $3 AND client_secret = $4 AND secret_refused_at IS NULL";
+    let noted = tx.execute(sql, values![now, project, id, current]).await? > 0;
     if noted {
         tx.note_change();
     }
@@ -303,17 +306,16 @@ pub async fn note_secret_refused(
 /// unchanged, and it differs from what is recorded. `updated_at` stays unchanged: this is not an edit.
 pub async fn note_method_worked(
     tx: &mut Tx,
+    project: ProjectId,
     id: UserSourceId,
     identity_epoch: i64,
     method: SecretMethod,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE user_sources SET client_method_worked = $1 WHERE id = $2 AND identity_epoch = $3 \
-               AND client_authentication = 'automatic' \
+    let sql = "UPDATE user_sources SET client_method_worked = $1 \
+               WHERE project_id = $2 AND id = $3 AND identity_epoch = $4 AND client_authentication = 'automatic' \
                AND (client_method_worked IS NULL OR client_method_worked <> $1)";
-    let noted = tx
-        .execute(sql, values![to_word(&method), id, identity_epoch])
-        .await?
-        > 0;
+    let values = values![to_word(&method), project, id, identity_epoch];
+    let noted = tx.execute(sql, values).await? > 0;
     if noted {
         tx.note_change();
     }

@@ -71,8 +71,9 @@ pub(crate) async fn block(
     }
     let now = change.now;
     let reason = RevocationReason::ClientBlocked;
+    let client = &block.client_id;
     let ended =
-        gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &block.client_id, reason, now)
+        gatewright_store::grant::revoke_of_client(&mut change.tx, project, gateway, client, reason, now)
             .await?;
     let mut told = block.audited();
     told.push(field("grants_ended", ended));

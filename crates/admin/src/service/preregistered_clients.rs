@@ -324,8 +324,9 @@ pub(super) async fn delete_in(
     if_match.holds(client.updated_at)?;
     let now = change.now;
     let reason = RevocationReason::ClientRemoved;
+    let short_id = id.to_string();
     let ended =
-        gatewright_store::grant::revoke_of_client(&mut change.tx, gateway, &id.to_string(), reason, now)
+        gatewright_store::grant::revoke_of_client(&mut change.tx, project, gateway, &short_id, reason, now)
             .await?;
     let more = created(vec![field("grants_ended", ended)]);
     change.delete(&client, more).await

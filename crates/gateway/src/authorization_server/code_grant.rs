@@ -165,12 +165,12 @@ impl Turn {
     /// Whether the client was neither blocked nor deleted since it was authenticated. Redeeming holds the gateway, so that
     /// who does either waits for this transaction and finds its grant.
     async fn is_still_welcome(&self, tx: &mut Tx) -> Result<bool, StoreError> {
-        let gateway = self.code.gateway_id;
-        if client_block::is_blocked(tx, gateway, &self.client.short_id).await? {
+        let (project, gateway) = (self.code.project_id, self.code.gateway_id);
+        if client_block::is_blocked(tx, project, gateway, &self.client.short_id).await? {
             return Ok(false);
         }
         match self.client.id.parse::<ClientId>() {
-            Ok(id) => preregistered_client::hold(tx, gateway, id).await,
+            Ok(id) => preregistered_client::hold(tx, project, gateway, id).await,
             Err(_) => Ok(true),
         }
     }

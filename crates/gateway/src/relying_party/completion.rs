@@ -322,6 +322,7 @@ impl Claimed {
             state: self.known.state,
             code: TokenHash::of(&self.code),
             answer: answer::seal(&self.app, self.known.state, answer),
+            project: self.source.project_id,
             source: self.source.id,
             news: news.clone(),
             now: self.app.now(),

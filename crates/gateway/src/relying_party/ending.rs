@@ -3,7 +3,7 @@
 
 use gatewright_domain::{
     Timestamp,
-    id::{UserId, UserSourceId},
+    id::{ProjectId, UserId, UserSourceId},
     stored_secret::SealedText,
     token_hash::TokenHash,
     user::{User, UserStatus},
@@ -22,6 +22,8 @@ pub(super) struct Ending {
     pub(super) code: TokenHash,
     /// What the browser gets, sealed.
     pub(super) answer: SealedText,
+    /// The project of the source.
+    pub(super) project: ProjectId,
     /// The source.
     pub(super) source: UserSourceId,
     /// What was learnt about the source's client secret.
@@ -39,10 +41,10 @@ impl Ending {
         match &self.news {
             SecretNews::None => {}
             SecretNews::Accepted(secret) => {
-                user_source::note_secret_accepted(tx, self.source, secret, self.now).await?;
+                user_source::note_secret_accepted(tx, self.project, self.source, secret, self.now).await?;
             }
             SecretNews::Refused(secret) => {
-                user_source::note_secret_refused(tx, self.source, secret, self.now).await?;
+                user_source::note_secret_refused(tx, self.project, self.source, secret, self.now).await?;
             }
         }
         Ok(())

@@ -138,8 +138,8 @@ pub(super) async fn remember(app: &Gateways, source: &UserSource, method: Secret
     }
     let noted = async {
         let mut tx = app.store.write().await?;
-        let (id, epoch) = (source.id, source.identity_epoch);
-        if user_source::note_method_worked(&mut tx, id, epoch, method).await? {
+        let (project, id, epoch) = (source.project_id, source.id, source.identity_epoch);
+        if user_source::note_method_worked(&mut tx, project, id, epoch, method).await? {
             tx.commit().await?;
             app.refresh_directory().await?;
         }

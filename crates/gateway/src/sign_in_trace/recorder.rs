@@ -128,7 +128,7 @@ impl SignInTrace {
             let mut tx = self.store.write_for(urgency).await?;
             for part in &taken.parts[..batch] {
                 if rows::add(&mut tx, part).await? {
-                    gateways.insert(part.head.gateway_id);
+                    gateways.insert((part.head.gateway_id, part.head.project_id));
                 }
             }
             tx.commit().await?;
@@ -139,9 +139,9 @@ impl SignInTrace {
             }
             // In its own transaction, which holds nothing yet, so that two processes do not wait in a circle.
             let mut tx = self.store.write_for(urgency).await?;
-            for gateway in gateways {
+            for (gateway, project) in gateways {
                 for (progress, keep) in KEEP {
-                    rows::evict(&mut tx, gateway, progress, keep, EVICT_MAX).await?;
+                    rows::evict(&mut tx, project, gateway, progress, keep, EVICT_MAX).await?;
                 }
             }
             tx.commit().await?;

@@ -127,13 +127,14 @@ pub async fn revoke_of_gateway(
 /// Ends all grants of a client at a gateway that may still have tokens; returns how many.
 pub async fn revoke_of_client(
     tx: &mut Tx,
+    project: ProjectId,
     gateway: GatewayId,
     client_id: &str,
     reason: RevocationReason,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let sql = select_unended!("AND gateway_id = $3 AND client_id = $4 ORDER BY id");
-    let values = values![now, leeway(), gateway, client_id];
+    let sql = select_unended!("AND project_id = $3 AND gateway_id = $4 AND client_id = $5 ORDER BY id");
+    let values = values![now, leeway(), project, gateway, client_id];
     revoke_found(tx, sql, values, reason, now).await
 }
 

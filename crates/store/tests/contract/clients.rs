@@ -39,7 +39,8 @@ const ALL: PageRequest = PageRequest {
     limit: 200,
 };
 
-fn client(world: &World, setting: &Setting, name: &str) -> PreregisteredClient {
+/// A client registered at the gateway of a setting.
+pub(crate) fn client(world: &World, setting: &Setting, name: &str) -> PreregisteredClient {
     let uris = [
         "https://app.example/cb".to_owned(),
         "http://127.0.0.1/".to_owned(),
@@ -64,7 +65,8 @@ fn client(world: &World, setting: &Setting, name: &str) -> PreregisteredClient {
     }
 }
 
-fn block(world: &World, setting: &Setting) -> ClientBlock {
+/// A block of [`CLIENT`] at the gateway of a setting.
+pub(crate) fn block(world: &World, setting: &Setting) -> ClientBlock {
     ClientBlock {
         id: ClientBlockId::generate(&*world.clock, &*world.entropy),
         project_id: setting.project.id,
@@ -105,9 +107,9 @@ async fn a_client_is_stored_found_changed_and_deleted(world: World) {
     // An editor that read it before has not seen this.
     assert!(!commit!(world, tx => preregistered_client::update(tx, &next, stored.updated_at)));
 
-    assert!(commit!(world, tx => preregistered_client::hold(tx, gateway, stored.id)));
+    assert!(commit!(world, tx => preregistered_client::hold(tx, project, gateway, stored.id)));
     assert!(commit!(world, tx => preregistered_client::delete(tx, project, gateway, stored.id)));
-    assert!(!commit!(world, tx => preregistered_client::hold(tx, gateway, stored.id)));
+    assert!(!commit!(world, tx => preregistered_client::hold(tx, project, gateway, stored.id)));
     assert_eq!(find().await, None);
     // Deleting a gateway deletes its clients.
     assert!(commit!(world, tx => gateway::delete(tx, project, gateway)));
@@ -214,7 +216,7 @@ async fn a_blocked_client_holds_no_live_grant(world: World) {
     assert!(!commit!(world, tx => client_block::insert(tx, &block(&world, &setting))));
     assert!(!is_live().await && is_denied().await);
     assert!(matches!(rotate().await, Rotation::Refused));
-    assert!(look!(world, tx => client_block::is_blocked(tx, gateway, CLIENT)));
+    assert!(look!(world, tx => client_block::is_blocked(tx, project, gateway, CLIENT)));
     let listed = look!(world, tx => client_block::list(tx, project, gateway, &ALL));
     assert_eq!(listed.items, std::slice::from_ref(&blocked));
     // Another gateway is not affected.
@@ -224,7 +226,7 @@ async fn a_blocked_client_holds_no_live_grant(world: World) {
     };
     let elsewhere = other.grant(&world).await;
     assert!(look!(world, tx => grant::find_live(tx, other.gateway.id, elsewhere.id, world.now())).is_some());
-    assert!(!look!(world, tx => client_block::is_blocked(tx, other.gateway.id, CLIENT)));
+    assert!(!look!(world, tx => client_block::is_blocked(tx, project, other.gateway.id, CLIENT)));
 
     assert!(commit!(world, tx => client_block::delete(tx, project, gateway, blocked.id)));
     assert!(is_live().await && !is_denied().await);
@@ -375,13 +377,14 @@ async fn one_of_twenty_uses_of_an_assertion_is_the_first(world: World) {
 
 async fn only_the_grants_of_the_client_end(world: World) {
     let setting = world.setting().await;
-    let gateway = setting.gateway.id;
+    let (project, gateway) = (setting.project.id, setting.gateway.id);
     let (first, second) = (setting.grant(&world).await, setting.grant(&world).await);
     let mut other = setting.new_grant(&world);
     "another-client".clone_into(&mut other.client_id);
     commit!(world, tx => grant::insert(tx, &other));
     let (now, reason) = (world.now(), RevocationReason::ClientBlocked);
-    let end = async || commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now));
+    let end =
+        async || commit!(world, tx => grant::revoke_of_client(tx, project, gateway, CLIENT, reason, now));
     assert_eq!(end().await, 2);
     assert_eq!(end().await, 0);
     let denied = look!(world, tx => denials::denied(tx, now));
@@ -393,7 +396,7 @@ async fn only_the_grants_of_the_client_end(world: World) {
 
 async fn a_client_with_a_thousand_grants_loses_them_all(world: World) {
     let setting = world.setting().await;
-    let gateway = setting.gateway.id;
+    let (project, gateway) = (setting.project.id, setting.gateway.id);
     // More than two batches, the last one not full.
     let grants: Vec<_> = (0..1_001).map(|_| setting.new_grant(&world)).collect();
     let tokens: Vec<_> = grants.iter().map(|stored| world.new_token(stored)).collect();
@@ -408,7 +411,7 @@ async fn a_client_with_a_thousand_grants_loses_them_all(world: World) {
     tx.commit().await.unwrap();
 
     let (now, reason) = (world.now(), RevocationReason::ClientBlocked);
-    let ended = commit!(world, tx => grant::revoke_of_client(tx, gateway, CLIENT, reason, now));
+    let ended = commit!(world, tx => grant::revoke_of_client(tx, project, gateway, CLIENT, reason, now));
     assert_eq!(ended, 1_001);
     let denied = look!(world, tx => denials::denied(tx, now));
     assert!(

@@ -286,13 +286,11 @@ async fn each_outcome_has_its_own_room(world: World) {
         assert!(added(&world, &part).await);
         newest.insert(0, part.head.id);
     }
-    let gateway = setting.gateway.id;
+    let (project, gateway) = (setting.project.id, setting.gateway.id);
     for (limit, gone) in [(3, 3), (10, 2), (10, 0)] {
-        let evicted =
-            commit!(world, tx => sign_in_attempt::evict(tx, gateway, Progress::InProgress, 3, limit));
+        let evicted = commit!(world, tx => sign_in_attempt::evict(tx, project, gateway, Progress::InProgress, 3, limit));
         assert_eq!(evicted, gone);
     }
-    let project = setting.project.id;
     let filter = AttemptFilter::default();
     let left = look!(world, tx => sign_in_attempt::list(tx, project, &filter, world.now(), &page(None, 50)));
     let left: Vec<_> = left.items.iter().map(|attempt| attempt.part.head.id).collect();
@@ -356,7 +354,7 @@ async fn an_attempt_is_deleted_with_what_it_depends_on(world: World) {
     assert_eq!(left().await, 0);
     assert!(!added(&world, &parts[2]).await);
     assert_eq!(
-        commit!(world, tx => sign_in_attempt::evict(tx, gateway_id, Progress::InProgress, 0, 9)),
+        commit!(world, tx => sign_in_attempt::evict(tx, project_id, gateway_id, Progress::InProgress, 0, 9)),
         0
     );
 }

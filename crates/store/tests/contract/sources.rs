@@ -30,7 +30,7 @@ async fn the_method_that_worked_is_recorded_while_it_is_news(world: World) {
     let (project, id, epoch) = (source.project_id, source.id, source.identity_epoch);
     let note = async |epoch, method| {
         let world = &world;
-        commit!(world, tx => user_source::note_method_worked(tx, id, epoch, method))
+        commit!(world, tx => user_source::note_method_worked(tx, project, id, epoch, method))
     };
     assert!(note(epoch, SecretMethod::Post).await);
     assert!(!note(epoch, SecretMethod::Post).await, "it is known");
@@ -229,10 +229,18 @@ async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
     let source = rotated(&world).await;
     let current = &source.client_secret.current;
     let other = SealedText("v1.k.other".to_owned());
-    assert!(!commit!(world, tx => user_source::note_secret_accepted(tx, source.id, &other, world.now())));
-    assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
-    assert!(commit!(world, tx => user_source::note_secret_accepted(tx, source.id, current, world.now())));
-    assert!(!commit!(world, tx => user_source::note_secret_accepted(tx, source.id, current, world.now())));
+    assert!(
+        !commit!(world, tx => user_source::note_secret_accepted(tx, source.project_id, source.id, &other, world.now()))
+    );
+    assert!(
+        commit!(world, tx => user_source::note_secret_refused(tx, source.project_id, source.id, current, world.now()))
+    );
+    assert!(
+        commit!(world, tx => user_source::note_secret_accepted(tx, source.project_id, source.id, current, world.now()))
+    );
+    assert!(
+        !commit!(world, tx => user_source::note_secret_accepted(tx, source.project_id, source.id, current, world.now()))
+    );
     let stored = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(stored.client_secret.previous, None);
     assert_eq!(stored.client_secret.confirmed_at, Some(world.now()));
@@ -241,7 +249,9 @@ async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
     // An edit begun before the promotion would restore the previous secret.
     assert!(!commit!(world, tx => user_source::update(tx, &source, &source)));
     // What worked may stop working: that is recorded too, until it works again.
-    assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
+    assert!(
+        commit!(world, tx => user_source::note_secret_refused(tx, source.project_id, source.id, current, world.now()))
+    );
     let refused = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(refused.client_secret.refused_at, Some(world.now()));
     assert_eq!(
@@ -249,7 +259,9 @@ async fn a_secret_is_promoted_once_and_only_while_it_is_current(world: World) {
         stored.client_secret.confirmed_at
     );
     world.clock.advance(Duration::from_mins(1));
-    assert!(commit!(world, tx => user_source::note_secret_accepted(tx, source.id, current, world.now())));
+    assert!(
+        commit!(world, tx => user_source::note_secret_accepted(tx, source.project_id, source.id, current, world.now()))
+    );
     let again = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(again.client_secret.refused_at, None);
     assert_eq!(
@@ -262,9 +274,13 @@ async fn a_refusal_of_the_new_secret_is_recorded_once(world: World) {
     let source = rotated(&world).await;
     let current = &source.client_secret.current;
     let first = world.now();
-    assert!(commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, first)));
+    assert!(
+        commit!(world, tx => user_source::note_secret_refused(tx, source.project_id, source.id, current, first))
+    );
     world.clock.advance(Duration::from_mins(1));
-    assert!(!commit!(world, tx => user_source::note_secret_refused(tx, source.id, current, world.now())));
+    assert!(
+        !commit!(world, tx => user_source::note_secret_refused(tx, source.project_id, source.id, current, world.now()))
+    );
     let stored = look!(world, tx => user_source::find(tx, source.project_id, source.id)).unwrap();
     assert_eq!(stored.client_secret.refused_at, Some(first));
     assert_eq!(stored.updated_at, source.updated_at, "no one edited anything");

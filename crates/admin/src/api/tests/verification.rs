@@ -192,7 +192,8 @@ async fn what_a_sign_in_notes_moves_no_version_and_no_edit_undoes_it() {
         provider.asked.notified().await;
         let mut tx = bench.app.gateways().store.write().await.unwrap();
         let now = bench.now();
-        let accepted = gatewright_store::user_source::note_secret_accepted(&mut tx, id, &current, now);
+        let accepted =
+            gatewright_store::user_source::note_secret_accepted(&mut tx, acme.project(), id, &current, now);
         assert!(accepted.await.unwrap());
         tx.commit().await.unwrap();
         let read = bench.get(&acme.viewer, &path).await.expect(200);
@@ -217,7 +218,8 @@ async fn what_a_sign_in_notes_moves_no_version_and_no_edit_undoes_it() {
         provider.asked.notified().await;
         let mut tx = bench.app.gateways().store.write().await.unwrap();
         let now = bench.now();
-        let refused = gatewright_store::user_source::note_secret_refused(&mut tx, id, &current, now);
+        let refused =
+            gatewright_store::user_source::note_secret_refused(&mut tx, acme.project(), id, &current, now);
         assert!(refused.await.unwrap());
         tx.commit().await.unwrap();
         provider.free.notify_one();
@@ -241,9 +243,15 @@ async fn a_secret_the_provider_refuses_shows_in_the_answer() {
     let source = gatewright_store::user_source::find(&mut tx, acme.project(), id.parse().unwrap());
     let source = source.await.unwrap().unwrap();
     let current = &source.client_secret.current;
-    gatewright_store::user_source::note_secret_refused(&mut tx, source.id, current, bench.now())
-        .await
-        .unwrap();
+    gatewright_store::user_source::note_secret_refused(
+        &mut tx,
+        source.project_id,
+        source.id,
+        current,
+        bench.now(),
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     let read = bench.get(&acme.viewer, &path).await.expect(200);
     assert_eq!(read.body["client_secret_in_use"], "previous");

@@ -265,6 +265,7 @@ async fn a_refused_secret_is_told_with_what_to_do() {
     let now = bench.test.app.now();
     let noted = gatewright_store::user_source::note_secret_refused(
         &mut tx,
+        stored.project_id,
         stored.id,
         &stored.client_secret.current,
         now,
