@@ -36,6 +36,7 @@ mod limits_per_person;
 mod makers;
 mod member_grants;
 mod names;
+mod other_projects;
 mod quotas;
 mod races;
 mod refresh;
