@@ -57,7 +57,7 @@ for (const javaScriptEnabled of [true, false]) {
     test("a mistake is shown beside its field, and typed values stay", async () => {
       await ada.page.getByLabel("E-mail address").fill(GRACE.email);
       await ada.page.getByRole("radio", { name: /^Admin/ }).check();
-      await ada.page.getByRole("button", { name: "Make invitation link" }).click();
+      await ada.page.getByRole("button", { name: "Create invitation link" }).click();
       const field = ada.page.getByLabel("E-mail address");
       await ada.page.locator("#email-error").waitFor();
       assert.equal(await field.inputValue(), GRACE.email);

@@ -50,7 +50,7 @@ export async function invite(page, { email }, role) {
   await page.getByRole("link", { name: "Members" }).first().click();
   await page.getByLabel("E-mail address").fill(email);
   await page.getByRole("radio", { name: new RegExp(`^${role}`) }).check();
-  await page.getByRole("button", { name: "Make invitation link" }).click();
+  await page.getByRole("button", { name: "Create invitation link" }).click();
   return page.locator("#invitation-link").innerText();
 }
 

@@ -160,7 +160,7 @@ fn known_bad(password: &str, email: &Email) -> Option<&'static str> {
         || lower == local
         || (!local_letters.is_empty() && repeats(&letters, &local_letters))
     {
-        return Some("The password is made from the e-mail address");
+        return Some("The password is based on the e-mail address");
     }
     if repeats(&letters, PRODUCT) {
         return Some("The password is the name of this product");

@@ -43,7 +43,7 @@ impl FromRequestParts<Arc<Admin>> for Caller {
         let text = bearer(parts)?;
         if !is_well_formed(text) {
             return Err(Problem::unauthenticated(format!(
-                "This is no API key: part of it is missing or mistyped. {HOW}"
+                "This is not an API key: part of it is missing or mistyped. {HOW}"
             )));
         }
         let hash = TokenHash::of(text);

@@ -128,9 +128,9 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": {"type": "string", "pattern": format!("^[!-~]{{1,{}}}$", idempotency::MAX_CHARACTERS)},
-            "description": "Makes the creation safe to repeat: the same key with the same body gets the same answer for 24 \
+            "description": "Makes the creation safe to repeat: the same key with the same body gets the same response for 24 \
                             hours, with `Idempotency-Replayed: true`, and creates nothing again. A key, link or secret is \
-                            in the first answer only: later it is null, and `notice` says so. Whoever may no longer create \
+                            in the first response only: later it is null, and `notice` says so. Whoever may no longer create \
                             this gets 403 or 404 instead. Another body answers 422. The last 1,000 answers of a caller are \
                             remembered.",
         }));
@@ -170,13 +170,13 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         problems.push(("415", "The body is not JSON."));
         problems.push((
             "422",
-            "The input is wrong; `errors` tells where and what to type.",
+            "The input is wrong; `errors` says where, and what to enter.",
         ));
     }
     if method != "get" {
         problems.push((
             "409",
-            "Something stands in the way; the problem says what, and the way out.",
+            "Something prevents it; the problem says what, and what to do.",
         ));
     }
     if starts_from_a_version {

@@ -85,7 +85,7 @@ pub(super) async fn read_whole(body: Body) -> Result<Bytes, Problem> {
         .map_err(|error| match error {
             BodyError::TooLarge => Problem::too_large(MAX_BODY),
             BodyError::Timeout => Problem::too_slow(BODY_DEADLINE),
-            BodyError::Broken => Problem::malformed("The body broke off before its end: send it again."),
+            BodyError::Broken => Problem::malformed("The body is incomplete: send it again."),
         })
 }
 
@@ -225,8 +225,10 @@ fn remedy(message: &str) -> String {
             };
             format!("The value is of the wrong kind: send {expected}.")
         }
-        None => "The value is not in the form that the API's document gives for this member: correct it."
-            .to_owned(),
+        None => {
+            "The value does not have the form that `/api/openapi.json` describes for this member: correct it."
+                .to_owned()
+        }
     }
 }
 

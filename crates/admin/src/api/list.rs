@@ -83,7 +83,7 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, String> {
         match message.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
             Some(name) => format!("The parameter `{name}` is there more than once: send it once."),
             None => format!(
-                "The value of the parameter `{name}` is not in the form that `/api/openapi.json` gives for it: correct it."
+                "The value of the parameter `{name}` does not have the form that `/api/openapi.json` describes for it: correct it."
             ),
         }
     })

@@ -212,7 +212,7 @@ impl Problem {
         let detail = match errors.as_slice() {
             [only] => only.detail.clone(),
             _ => format!(
-                "{} things are wrong with the input, each told in `errors`. Nothing changed.",
+                "{} things are wrong with the input, each listed in `errors`. Nothing changed.",
                 errors.len()
             ),
         };
@@ -237,7 +237,7 @@ impl Problem {
         let mut problem = Self::new(
             StatusCode::CONFLICT,
             "urn:gatewright:problem:conflict",
-            "Something stands in the way",
+            "Something prevents it",
             conflict.detail,
         );
         problem.0.active_gateways = named(conflict.active_gateways);
@@ -269,7 +269,7 @@ impl From<ServiceError> for Problem {
         match error {
             ServiceError::Invalid(invalid) => Self::invalid(&invalid),
             ServiceError::NotFound { what } => Self::not_found(format!(
-                "There is no such {what} in this place, or it is not open to this key."
+                "There is no such {what} here, or this key has no access to it."
             )),
             ServiceError::Forbidden(detail) => Self::new(
                 StatusCode::FORBIDDEN,
@@ -303,7 +303,7 @@ impl From<ServiceError> for Problem {
                     "a change is made but was not read back"
                 );
                 Self::unavailable(
-                    "The change is made, but could not be confirmed. It acts as soon as the database answers again; read \
+                    "The change is made, but could not be confirmed. It takes effect as soon as the database responds again; read \
                      the object before you repeat the change.",
                 )
             }

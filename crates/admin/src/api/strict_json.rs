@@ -101,10 +101,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             if object.insert(name, value).is_some() {
                 let mut repeated = self.repeated.borrow_mut();
                 if repeated.violations().len() < MAX_COMPLAINTS {
-                    repeated.add(
-                        pointer,
-                        "This member stands there more than once: leave one of them.",
-                    );
+                    repeated.add(pointer, "This member appears more than once: keep one of them.");
                 }
             }
         }

@@ -161,7 +161,7 @@ fn message(error: PageError) -> Message {
         PageError::NotFound(what) => Message::new(
             StatusCode::NOT_FOUND,
             "There is nothing here",
-            format!("There is no such {what}, or it is not open to your account."),
+            format!("There is no such {what}, or your account has no access to it."),
             "Check the address. If someone gave you the link, ask them to invite you to their project.",
         ),
         PageError::Forbidden(detail) => Message::new(
@@ -227,7 +227,7 @@ fn service_message(error: ServiceError) -> Message {
         }
         ServiceError::Conflict(conflict) => Message::new(
             StatusCode::CONFLICT,
-            "Something stands in the way",
+            "Something prevents it",
             conflict.detail,
             "Nothing was changed.",
         ),
@@ -250,7 +250,7 @@ fn service_message(error: ServiceError) -> Message {
                 "a change is made but was not read back"
             );
             Message::unavailable(
-                "The change is made, but could not be confirmed. It acts as soon as the database answers again.",
+                "The change is made, but could not be confirmed. It takes effect as soon as the database responds again.",
                 "Look again in a moment before you repeat it.",
             )
         }

@@ -57,7 +57,7 @@ flashes! {
     /// A project was deleted.
     ProjectDeleted = "project-deleted", "The project is deleted, with everything in it.";
     /// A member has another role.
-    RoleChanged = "role-changed", "The role is changed. It holds from the next page on.";
+    RoleChanged = "role-changed", "The role is changed. It applies from the next page.";
     /// A member was removed.
     MemberRemoved = "member-removed", "The member is removed from the project.";
     /// Someone left a project.
@@ -123,7 +123,7 @@ flashes! {
     /// An account no longer administers the instance.
     AdministratorUnmade = "administrator-unmade", "The account no longer administers the instance.";
     /// The address of an account was proven.
-    AddressProven = "address-proven", "The address is marked as proven. The password from before no longer works: make a link for the owner.";
+    AddressProven = "address-proven", "The address is marked as proven. The password from before no longer works: create a link for the owner.";
     /// The sessions of an account were ended.
     SessionsEnded = "sessions-ended", "The sessions have ended. Every browser has to sign in again.";
     /// A key was revoked.
@@ -131,7 +131,7 @@ flashes! {
     /// A user was blocked.
     UserBlocked = "user-blocked", "The user is blocked. Their apps are refused from the next request.";
     /// A user was unblocked.
-    UserUnblocked = "user-unblocked", "The user can sign in again. Sessions that ended stay ended.";
+    UserUnblocked = "user-unblocked", "The user can sign in again. Sessions that ended are not restored.";
     /// All sessions of a user were ended.
     UserSessionsEnded = "user-sessions-ended", "All sessions of this user have ended. They can sign in again.";
     /// One session of a user was ended.

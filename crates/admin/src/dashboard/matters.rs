@@ -68,7 +68,7 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
         } => MatterRow {
             href: place.path(&format!("/servers/{id}")),
             name,
-            what: format!("Another project tells {origin} who its users are, too"),
+            what: format!("Another project also tells {origin} who its users are"),
             at: None,
             advice: "Make sure that this server checks the claim project of each assertion. Then ask the people who run the instance to add its origin to servers.shared_assertion_origins.".into(),
             is_grave: false,
@@ -78,7 +78,7 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
             name,
             what: "The gateway has no tools".to_owned(),
             at: None,
-            advice: "There is no server in this project yet. Register one, and its tools appear at once.".into(),
+            advice: "There is no server in this project yet. Register one, and its tools appear immediately.".into(),
             is_grave: true,
         },
         Matter::Unverified { source: (id, name) } => MatterRow {
@@ -97,15 +97,15 @@ pub(super) fn row(place: &InProject, matter: Matter, now: Timestamp) -> MatterRo
             name,
             what: "A new client secret has not been used yet".to_owned(),
             at: moment(since),
-            advice: "The one before stays a fallback until the new one has succeeded once. A test sign-in settles it.".into(),
+            advice: "The previous one remains a fallback until the new one has succeeded once. A test sign-in is enough.".into(),
             is_grave: false,
         },
         Matter::KeyEnds { key: (_, name), at } => MatterRow {
             href: place.path("/api-keys"),
             name,
-            what: "The API key ends soon".to_owned(),
+            what: "The API key expires soon".to_owned(),
             at: moment(at),
-            advice: "Make a successor and put it where the key is used.".into(),
+            advice: "Rotate it, and put the new key where this one is used.".into(),
             is_grave: false,
         },
     }

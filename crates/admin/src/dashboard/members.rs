@@ -265,7 +265,7 @@ fn row(app: &Admin, place: &InProject, member: &Member, account: Account) -> Mem
         is_self,
         remove: place.path(&format!("/members/{}/remove", account.id)),
         question: if is_self {
-            "You lose access to this project at once. An owner can invite you again.".to_owned()
+            "You lose access to this project immediately. An owner can invite you again.".to_owned()
         } else {
             format!(
                 "{} loses access with the next request, and is signed out of gateways used as a member. Keys belong to the project and stay.",

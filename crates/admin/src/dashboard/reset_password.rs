@@ -18,7 +18,7 @@ use super::{
 use crate::{Admin, service::password_reset as service, session_cookie as cookie};
 
 const DEAD: PageError = PageError::DeadLink {
-    advice: "A link like this is good for an hour and works once. The people who run this instance can make another.",
+    advice: "A link like this is valid for an hour and works once. The people who run this instance can create another.",
 };
 
 #[derive(Template)]

@@ -123,7 +123,7 @@ impl FromRequestParts<Arc<Admin>> for InProject {
             // Administrators of the instance are asked to join; for all others the project is not there.
             projects::find(app, &visit.authority, id).await?;
             return Err(PageError::Forbidden(
-                "You are no member of this project. As an administrator of the instance you can add yourself in the list \
+                "You are not a member of this project. As an administrator of the instance you can add yourself in the list \
                  of projects; the audit log will say so."
                     .to_owned(),
             ));

@@ -133,7 +133,7 @@ fn refused(app: &Admin, context: &RequestContext, error: SingleSignOnError) -> R
             return Ok(with_reference(app, POSTED, reference));
         }
         SingleSignOnError::NoVerifiedAddress => {
-            "The identity provider does not say that it has verified your e-mail address, so it opens no account. Ask the people who \
+            "The identity provider does not say that it has verified your e-mail address, so you cannot sign in with it. Ask the people who \
              manage your accounts there."
         }
         SingleSignOnError::NotInvited => {

@@ -128,7 +128,7 @@ pub(crate) async fn update(
     if proven == Some(false) && current.address_proven {
         return Err(Invalid::one(
             "/address_proven",
-            "An address that was proven stays proven: disable the account instead.",
+            "A proven address cannot become unproven: disable the account instead.",
         )
         .into());
     }
@@ -260,7 +260,7 @@ pub(crate) async fn change_password(
     let me = authority.oneself()?;
     let id = me.account;
     let Some(new_password) = &input.new_password else {
-        return Err(Invalid::one("/new_password", "Type the password you want to have.").into());
+        return Err(Invalid::one("/new_password", "Enter a new password.").into());
     };
     let mut tx = app.store.read(me).await?;
     let account = existing(&mut tx, id).await?;
@@ -273,7 +273,7 @@ pub(crate) async fn change_password(
             prove(app, &account, visitor.address, "/current_password", typed, hash).await?;
         }
         (Some(_), None) => {
-            return Err(Invalid::one("/current_password", "Type your present password.").into());
+            return Err(Invalid::one("/current_password", "Enter your current password.").into());
         }
         (None, _) => {
             let is_fresh = sessions
@@ -336,7 +336,7 @@ pub(super) async fn prove(
             Ok(())
         }
         Ok(Verdict::Wrong) => {
-            Err(Invalid::one(pointer, "This is not your present password: type it again.").into())
+            Err(Invalid::one(pointer, "This is not your current password: enter it again.").into())
         }
         Err(_) => {
             attempt.forget();

@@ -93,7 +93,7 @@ pub async fn create(
     if new.role.is_none() {
         invalid.add(
             "/role",
-            "A role is required: type `viewer`, `admin`, `owner` or `gateway`.",
+            "A role is required: enter `viewer`, `admin`, `owner` or `gateway`.",
         );
     }
     if new.gateway_id.is_some() && new.role.is_some_and(|role| role != KeyRole::Gateway) {
@@ -233,7 +233,7 @@ fn check_expiry(app: &Admin, authority: &Authority, expires_at: Option<Timestamp
     if expires_at.is_some_and(|at| at <= app.now()) {
         return Err(Invalid::one(
             "/expires_at",
-            "This time has passed: type a later one, or leave it out for a key that does not expire.",
+            "This time has passed: enter a later one, or leave it out for a key that does not expire.",
         ));
     }
     // A key lent for a day must not be exchanged for one that lasts.
@@ -243,7 +243,7 @@ fn check_expiry(app: &Admin, authority: &Authority, expires_at: Option<Timestamp
         return Err(Invalid::one(
             "/expires_at",
             format!(
-                "A key cannot outlive the key that makes it: type `{}` or earlier, or use a key that does not expire.",
+                "A key cannot outlive the key that creates it: enter `{}` or earlier, or use a key that does not expire.",
                 end.to_rfc3339()
             ),
         ));
@@ -259,7 +259,7 @@ pub(super) async fn may_make_first_owner(
 ) -> Result<(), ServiceError> {
     if role != KeyRole::Owner {
         return Err(ServiceError::Forbidden(
-            "An instance key makes only the first key or invitation of a project, of role `owner`. Make the others with \
+            "An instance key creates only the first key or invitation of a project, of role `owner`. Create the others with \
              that one."
                 .to_owned(),
         ));
@@ -269,7 +269,7 @@ pub(super) async fn may_make_first_owner(
     let has_owner = gatewright_store::member::has_owner(&mut change.tx, project).await?;
     if has_owner || keys.iter().any(|key| is_live(key, now) && is_owner(key)) {
         return Err(ServiceError::Forbidden(
-            "This project has an owner already, and an instance key opens nothing inside a project. Go on with the \
+            "This project has an owner already, and an instance key has no access inside a project. Use the \
              owner's key or account."
                 .to_owned(),
         ));

@@ -36,7 +36,7 @@ pub(crate) async fn list_further(
     let mut tx = app.store.read(authority.read_in(project)?).await?;
     if !authority.stands(&mut tx, project, app.now()).await? {
         return Err(ServiceError::Forbidden(
-            "The key or session this export began with has ended meanwhile.".to_owned(),
+            "The key or session that started this export is no longer valid.".to_owned(),
         ));
     }
     Ok(rows::list(&mut tx, project, filter, page).await?)

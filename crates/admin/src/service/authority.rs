@@ -89,7 +89,7 @@ impl Authority {
                 ..
             } => {
                 return Err(ServiceError::Forbidden(
-                    "A key of role `gateway` speaks for end users at gateways and opens nothing in the API, because it \
+                    "A key of role `gateway` speaks for end users at gateways and has no access to the API, because it \
                      sits in client configurations. Use a key of role `viewer`, `admin` or `owner`."
                         .to_owned(),
                 ));
@@ -320,7 +320,7 @@ impl SignedIn {
                 role.as_str()
             ))),
             None if self.is_instance_admin => Err(ServiceError::Forbidden(
-                "You manage this project from outside and are no member of it. Add yourself as a member first; the audit \
+                "You manage this project from outside and are not a member of it. Add yourself as a member first; the audit \
                  log will say so."
                     .to_owned(),
             )),

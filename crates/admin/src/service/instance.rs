@@ -15,7 +15,7 @@ use super::{
 use crate::Admin;
 
 /// What to tell the person whose `init` made nothing.
-pub const ALREADY_INITIALISED: &str = "This instance has a key already, so no other was made. With that key, make another by \
+pub const ALREADY_INITIALISED: &str = "This instance has a key already, so no other was created. With that key, create another by \
      POST /api/v1/api-keys; if it is lost, run `gatewright admin new-key`.";
 
 /// Makes the first key of the instance and returns its text, once; `None` when there is a live one already. Two that run at
@@ -69,7 +69,7 @@ pub async fn new_project_key(
             format!(
                 "There is no project of this id or name. {}",
                 match projects.as_slice() {
-                    [] => "There is none at all: make one with the instance key first.".to_owned(),
+                    [] => "There is none yet: create one with the instance key first.".to_owned(),
                     known => format!(
                         "There are: {}.",
                         known

@@ -95,7 +95,7 @@ pub(crate) async fn create(
     let mut invalid = Invalid::default();
     let email = invalid.take(Email::check("/email", &new.email));
     if new.role.is_none() {
-        invalid.add("/role", "A role is required: type `viewer`, `admin` or `owner`.");
+        invalid.add("/role", "A role is required: enter `viewer`, `admin` or `owner`.");
     }
     invalid.into_result()?;
     let email = email.expect("an address is there, or a violation was returned");

@@ -46,7 +46,7 @@ impl<T> Patch<T> {
                 invalid.add(
                     pointer,
                     format!(
-                        "This has no default to go back to: type `{}`, or leave it out to keep what it is.",
+                        "This has no default: enter `{}`, or leave it out to keep the current value.",
                         values.join("` or `")
                     ),
                 );

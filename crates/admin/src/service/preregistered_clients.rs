@@ -63,7 +63,7 @@ pub(crate) struct PreregisteredClientPatch {
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub redirect_uris: Patch<Vec<String>>,
-    /// All public keys of a client that signs; the set is replaced as a whole. List old and new keys while it changes over.
+    /// All public keys of a client that signs; the set is replaced as a whole. List old and new keys during the change.
     #[schema(value_type = Option<Object>)]
     #[serde(default)]
     pub jwks: Patch<Value>,
@@ -105,7 +105,7 @@ impl NewPreregisteredClient {
         if method.is_none() {
             invalid.add(
                 "/token_endpoint_auth_method",
-                "Type how the client proves who it is: `none` for a program that cannot keep a secret, \
+                "Enter how the client proves who it is: `none` for a program that cannot keep a secret, \
                  `client_secret_basic` or `client_secret_post` for one that can, `private_key_jwt` for one that signs.",
             );
         }
@@ -251,7 +251,7 @@ pub(crate) async fn rotate_secret(
     if overlap > MAX_OVERLAP_SECONDS {
         return Err(Invalid::one(
             "/overlap_seconds",
-            format!("Type 0 to {MAX_OVERLAP_SECONDS} seconds: how long the old secret goes on working."),
+            format!("Enter 0 to {MAX_OVERLAP_SECONDS} seconds: how long the old secret keeps working."),
         )
         .into());
     }
@@ -268,8 +268,8 @@ pub(crate) async fn rotate_secret(
         }
         ClientProof::Key { .. } => {
             return Err(ServiceError::conflict(
-                "This client signs with a key of its own and has no secret to rotate. Change its `jwks` instead: list \
-                 the old and the new key while it changes over.",
+                "This client signs with its own key and has no secret to rotate. Change its `jwks` instead: list \
+                 the old and the new key during the change.",
             ));
         }
     };

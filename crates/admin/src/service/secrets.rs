@@ -70,7 +70,7 @@ impl NewSecret {
         if !check_secret_name(&self.name) {
             invalid.add(
                 "/name",
-                "Type 1 to 64 capital letters, digits and underscores, a letter first, like `API_KEY`: headers name it as \
+                "Enter 1 to 64 capital letters, digits and underscores, a letter first, like `API_KEY`: headers name it as \
                  `${secret:API_KEY}`.",
             );
         }
@@ -236,7 +236,7 @@ fn patched(current: &StoredSecret, patch: SecretPatch) -> Result<(Option<Secret>
         invalid.add(
             "/value",
             format!(
-                "The stored value of `{}` was not entered for `{origin}`: type the value again in the same change to \
+                "The stored value of `{}` was not entered for `{origin}`: enter the value again in the same change to \
                  allow it there.",
                 current.name
             ),

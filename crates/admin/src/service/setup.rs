@@ -185,7 +185,7 @@ async fn prepare(app: &Admin, new: NewInstance, needs_password: bool) -> Result<
         (_, None) if needs_password => {
             invalid.add(
                 "/password",
-                "A password is required: type at least 12 characters.",
+                "A password is required: enter at least 12 characters.",
             );
             None
         }
@@ -260,7 +260,7 @@ fn usable(state: SetupState) -> Result<(), ServiceError> {
 
 fn used() -> ServiceError {
     ServiceError::conflict(
-        "This instance has its first account already, so no other was made. Sign in; if no one can, run `gatewright admin \
+        "This instance has its first account already, so no other was created. Sign in; if no one can, run `gatewright admin \
          reset-password` on the machine.",
     )
 }

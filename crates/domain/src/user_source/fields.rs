@@ -170,7 +170,7 @@ pub fn check_scopes(pointer: &str, scopes: Vec<String>) -> Result<Vec<String>, I
             invalid.add(
                 format!("{pointer}/{index}"),
                 format!(
-                    "A scope has 1 to {MAX_SCOPE} characters of ASCII without spaces, quotes and backslashes: give each \
+                    "A scope has 1 to {MAX_SCOPE} characters of ASCII without spaces, quotes and backslashes: enter each \
                      scope as a separate item."
                 ),
             );

@@ -95,7 +95,7 @@ async fn the_overlap_is_bounded_and_may_be_nothing() {
         .post(&acme.owner, &format!("{viewer}/rotate"), json!({}))
         .await
         .expect(409);
-    assert!(revoked.text("detail").contains("works no longer"));
+    assert!(revoked.text("detail").contains("no longer works"));
 }
 
 #[tokio::test]

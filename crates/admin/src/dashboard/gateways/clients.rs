@@ -309,7 +309,7 @@ fn client_row(client: ClientUse, now: gatewright_domain::Timestamp) -> ClientRow
         },
         last_used: Moment::new(client.last_used_at, now),
         question: format!(
-            "Its {grants} {ends} with the next request, and it is refused wherever it asks until you let it in again."
+            "Its {grants} {ends} with the next request, and no one can sign in with it until you unblock it."
         ),
         grants,
         id: client.client_id,

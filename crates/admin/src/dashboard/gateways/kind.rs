@@ -116,7 +116,7 @@ impl Kind {
             Self::Tools => "What clients and their models get to see of these servers.",
             Self::Prompts => "Texts that people can start with.",
             Self::Resources => {
-                "What clients can read by its URI. A template stands for every URI that matches it."
+                "What clients can read by its URI. A template describes every URI that matches it."
             }
         }
     }

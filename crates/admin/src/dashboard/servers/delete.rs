@@ -40,7 +40,8 @@ impl Deletable for Servers {
         };
         let in_the_way = (!naming.is_empty() && !is_refused).then(|| InTheWay {
             title,
-            way_out: "It can be deleted once it is taken out of their servers and allowed tools.".to_owned(),
+            way_out: "You can delete it when their servers and allowed tools no longer include it."
+                .to_owned(),
             gateways: detail::links(place, naming),
         });
         let (title, note) = match offering.len() {

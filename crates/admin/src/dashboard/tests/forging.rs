@@ -112,7 +112,7 @@ async fn an_administrator_of_the_instance_joins_before_looking_in() {
         ada.get(&project)
             .await
             .expect(403)
-            .has("You are no member of this project")
+            .has("You are not a member of this project")
     );
     let list = ada.get("/projects").await.expect(200);
     assert!(list.has("Not a member"));

@@ -95,7 +95,7 @@ async fn the_keys_that_a_key_made_are_found_from_its_row() {
     program.send(request, Body::from(body)).await.expect(201);
     let key = [("name", "Another"), ("role", "viewer"), ("life", "")];
     let page = ada.post(&keys, &key).await.expect(200);
-    assert!(page.has("Keys that it made keep"));
+    assert!(page.has("Keys that it created keep"));
     assert_eq!(
         page.body.matches("Keys it made").count(),
         1,

@@ -36,7 +36,7 @@ async fn what_needs_attention_is_shown_until_it_is_mended() {
     let page = people.ada.get(&project).await.expect(200);
     assert!(page.has("Saved without checking") && page.has("Okta production"));
     assert!(page.has("The gateway has no tools") && page.has("Support agents"));
-    assert!(!page.has("sign-ins failed") && !page.has("ends soon"));
+    assert!(!page.has("sign-ins failed") && !page.has("expires soon"));
     let server = json!({"slug": "tickets", "name": "Tickets", "url": dead_url().await});
     let server = create(&mut people.ada, &format!("{project}/servers"), &server).await;
     for _ in 0..3 {
@@ -58,11 +58,11 @@ async fn what_needs_attention_is_shown_until_it_is_mended() {
     );
     assert!(page.has(&format!("/sign-ins?result=failed&#38;gateway={}", people.gateway)));
     assert!(page.has("Recent sign-ins") && page.has("The audience is another."));
-    assert!(!page.has("ends soon") && page.has(&format!("/gateways/{}/connect", people.gateway)));
+    assert!(!page.has("expires soon") && page.has(&format!("/gateways/{}/connect", people.gateway)));
     people.bench.test.clock.advance(Duration::from_hours(17 * 24));
     let mut ada = people.bench.browser();
     ada.sign_in("ada@example.com", "/").await.expect(303);
     let page = ada.get(&project).await.expect(200);
-    assert!(page.has("The API key ends soon") && page.has("Night batch"));
+    assert!(page.has("The API key expires soon") && page.has("Night batch"));
     assert!(!page.has("of the last 4 sign-ins failed"), "that was long ago");
 }

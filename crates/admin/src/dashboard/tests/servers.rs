@@ -137,7 +137,7 @@ async fn checking_now_sees_that_a_server_failed_and_that_it_came_back() {
     let server = shelf().await;
     let path = add(&mut ada, &project, "shelf", &server.url).await;
     for (status, told) in [
-        (500, "an error of its own (HTTP 500)"),
+        (500, "answered with an error (HTTP 500)"),
         (401, "refused Gatewright (HTTP 401)"),
         (404, "it is not MCP"),
     ] {

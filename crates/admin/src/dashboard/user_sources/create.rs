@@ -68,8 +68,8 @@ impl NewPage {
         let example = &self.preset.issuer_example;
         let slash = match self.preset.issuer_ends_with_slash {
             Some(true) => "It ends with a slash.",
-            Some(false) => "There is no slash at its end.",
-            None => "Whether there is a slash at its end matters.",
+            Some(false) => "It does not end with a slash.",
+            None => "A slash at the end matters.",
         };
         format!("Exactly as the provider publishes it, like {example}. {slash}")
     }
@@ -78,7 +78,7 @@ impl NewPage {
     fn subject_hint(&self) -> String {
         let claim = &self.preset.subject_claim;
         format!(
-            "The claim of the ID token that identifies a user for good: {claim} for this provider. Not email: an address \
+            "The claim of the ID token that always identifies the same user: {claim} for this provider. Not email: an address \
              can pass to someone else."
         )
     }

@@ -97,7 +97,7 @@ pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
             is_warning: false,
             title: "A new client secret is on trial",
             since: seen(secret.changed_at),
-            text: "Every sign-in tries it first. The previous secret stays as a fallback until the new one has worked once. If \
+            text: "Every sign-in tries it first. The previous secret remains a fallback until the new one has worked once. If \
                    that takes more than a day, the previous one is tried first again.",
             way: None,
         }),

@@ -53,7 +53,7 @@ pub(crate) async fn rotate(
     if overlap > MAX_OVERLAP_SECONDS {
         invalid.add(
             "/overlap_seconds",
-            format!("The old key may work on for at most 7 days: type 0 to {MAX_OVERLAP_SECONDS}."),
+            format!("The old key can keep working for at most 7 days: enter 0 to {MAX_OVERLAP_SECONDS}."),
         );
     }
     if how.expires_at.is_some() {
@@ -98,7 +98,7 @@ fn too_soon(before: &ApiKey) -> ServiceError {
         |at| format!("until {}", at.to_rfc3339()),
     );
     ServiceError::conflict(format!(
-        "The key {} that this one replaces works on {until}. Rotate this one afterwards, or revoke the other first.",
+        "The key {} that this one replaces still works until {until}. Rotate this one afterwards, or revoke the other first.",
         before.id
     ))
 }
@@ -108,8 +108,8 @@ fn refused(old: &ApiKey) -> ServiceError {
         Some(successor) => ServiceError::conflict(format!(
             "This key was rotated before: the key {successor} has taken its place. Rotate that one."
         )),
-        None => {
-            ServiceError::conflict("This key works no longer: it was revoked or has expired. Make a new one.")
-        }
+        None => ServiceError::conflict(
+            "This key no longer works: it was revoked or has expired. Create a new one.",
+        ),
     }
 }

@@ -28,7 +28,7 @@ impl Authority {
         match &self.access {
             Access::Everything | Access::Account(_) => self.instance(),
             Access::Instance | Access::Project(..) => Err(ServiceError::Forbidden(
-                "An API key cannot make a password link, change who administers the instance, or enable and disable \
+                "An API key cannot create a password link, change who administers the instance, or enable and disable \
                  accounts. Sign in to the dashboard as an administrator of the instance to do it, or run `gatewright admin` \
                  on the machine."
                     .to_owned(),

@@ -32,7 +32,7 @@ pub(super) fn check_keys(jwks: Option<&Value>) -> Result<String, Invalid> {
     let wrong = |detail: String| Err(Invalid::one("/jwks", detail));
     let Some(jwks) = jwks else {
         return wrong(
-            "A client with `private_key_jwt` needs its public keys: type a JWK set, like `{\"keys\": [{\"kty\": \"EC\", …}]}`."
+            "A client with `private_key_jwt` needs its public keys: enter a JWK set, like `{\"keys\": [{\"kty\": \"EC\", …}]}`."
                 .to_owned(),
         );
     };
@@ -41,7 +41,7 @@ pub(super) fn check_keys(jwks: Option<&Value>) -> Result<String, Invalid> {
     let keys = jwks.get("keys").and_then(Value::as_array);
     if keys.is_some_and(|keys| keys.iter().any(is_secret)) {
         return wrong(
-            "This holds a private or symmetric key, which belongs to the client alone. Make a new pair there, and type \
+            "This contains a private or symmetric key, which only the client may have. Create a new pair there, and enter \
              only its public part."
                 .to_owned(),
         );
@@ -49,24 +49,24 @@ pub(super) fn check_keys(jwks: Option<&Value>) -> Result<String, Invalid> {
     let text = jwks.to_string();
     if text.len() > MAX_KEYS_BYTES {
         return wrong(format!(
-            "Type a key set of at most {MAX_KEYS_BYTES} bytes: only the keys this client signs with."
+            "Enter a key set of at most {MAX_KEYS_BYTES} bytes: only the keys this client signs with."
         ));
     }
     match KeySet::parse(Owner::Client, text.as_bytes()) {
         Some(keys) if keys.unread() > 0 => wrong(format!(
-            "Type at most {} keys: only those this client signs with.",
+            "Enter at most {} keys: only those this client signs with.",
             Owner::Client.max_keys()
         )),
         Some(keys) if keys.is_usable() => Ok(text),
         Some(keys) => wrong(format!(
-            "No key here can verify a signature{}. Type an RSA key of 2048 to 4096 bits, or one on P-256, P-384 or Ed25519.",
+            "No key here can verify a signature{}. Enter an RSA key of 2048 to 4096 bits, or one on P-256, P-384 or Ed25519.",
             match keys.unusable().as_slice() {
                 [] => String::new(),
                 reasons => format!(": a key {}", reasons.join("; another ")),
             }
         )),
         None => wrong(
-            "Type a JWK set, like `{\"keys\": [{\"kty\": \"EC\", …}]}` (RFC 7517 section 5).".to_owned(),
+            "Enter a JWK set, like `{\"keys\": [{\"kty\": \"EC\", …}]}` (RFC 7517 section 5).".to_owned(),
         ),
     }
 }

@@ -73,17 +73,17 @@ pub(super) fn finding(server: &Server, why: &Unavailable, cause: Option<&str>, w
         ),
         Unavailable::Failed { status, .. } => told(
             "/url",
-            format!("The server answered with an error of its own (HTTP {status})."),
+            format!("The server answered with an error (HTTP {status})."),
             "Look at what the server logs, and check again.",
         ),
         Unavailable::Redirected { status, to, .. } => told(
             "/url",
             format!("The server redirects to {to} (HTTP {status}), and redirects are not followed."),
-            "Enter the URL the server has now. A slash at the end counts.",
+            "Enter the URL that the server has now. A slash at the end matters.",
         ),
         Unavailable::SessionEnded { status, .. } => told(
             "/url",
-            format!("The server ended its session while it was being looked at (HTTP {status})."),
+            format!("The server ended its session during the check (HTTP {status})."),
             "Check again. If it lasts, look at what the server logs: it may run several processes that share no sessions.",
         ),
         Unavailable::OtherVersion { .. } => told(

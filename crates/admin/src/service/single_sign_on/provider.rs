@@ -87,7 +87,7 @@ pub(crate) enum AdministratorError {
 impl From<Malformed> for AdministratorError {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(match malformed {
-            Malformed::Repeated(_) => "a parameter stands there more than once",
+            Malformed::Repeated(_) => "a parameter appears more than once",
             Malformed::Code => "its `code` has characters that no code may have",
             Malformed::Both => "it has both `code` and `error`",
             Malformed::Neither => "it has neither `code` nor `error`",

@@ -73,7 +73,7 @@ pub(super) fn edit(app: &Admin, current: &UserSource, mut patch: UserSourcePatch
     let typed = std::mem::take(&mut patch.client_secret).required_secret(
         &mut invalid,
         "/client_secret",
-        "A source cannot be without a client secret: leave this out to keep the stored one, or type a new one.",
+        "A source cannot be without a client secret: leave this out to keep the stored one, or enter a new one.",
         check_client_secret,
     );
     let status = std::mem::take(&mut patch.status).required_word(&mut invalid, "/status");
@@ -84,7 +84,7 @@ pub(super) fn edit(app: &Admin, current: &UserSource, mut patch: UserSourcePatch
         invalid.add(
             "/client_secret",
             format!(
-                "The stored client secret was entered for the provider at `{}` and is never sent to another: type the \
+                "The stored client secret was entered for the provider at `{}` and is never sent to another: enter the \
                  secret for `{}` in the same change.",
                 current.issuer, next.issuer
             ),
