@@ -18,7 +18,7 @@ pub fn resolve(
 ) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let origin = server.origin().ok_or_else(|| {
         format!(
-            "The URL of the server `{}` cannot be read: type it again.",
+            "The URL of the server `{}` cannot be read: enter it again.",
             server.slug
         )
     })?;
@@ -28,7 +28,7 @@ pub fn resolve(
         .map(|header| {
             header_template::check_header_name(&header.name)?;
             let name = HeaderName::from_bytes(header.name.as_bytes())
-                .map_err(|_| format!("`{}` is no header name: correct it.", header.name))?;
+                .map_err(|_| format!("`{}` is not a header name: correct it.", header.name))?;
             let mut text = String::new();
             for part in header_template::parse(&header.value)? {
                 match part {
@@ -39,7 +39,7 @@ pub fn resolve(
             let value = HeaderValue::from_str(&text).ok().filter(|_| !text.is_empty());
             let mut value = value.ok_or_else(|| {
                 format!(
-                    "The value of the header `{name}` has a character that no header may carry: type it, or the secret \
+                    "The value of the header `{name}` has a character that no header may contain: enter it, or the secret \
                      in it, again."
                 )
             })?;

@@ -106,7 +106,7 @@ impl Front {
         let context = self.context(peer, &request);
         let line = Line::new(Arc::clone(&self.app), Arc::clone(context.record()));
         let detail =
-            "The request must have exactly one Host header, which holds a host and, if needed, a port.";
+            "The request must have exactly one Host header, which contains a host and, if needed, a port.";
         let mut response = Kind::BAD_REQUEST.respond(detail, context.id);
         self.add_headers(response.headers_mut());
         line.answered(response.map(|inner| AnswerBody::Routed { inner }))

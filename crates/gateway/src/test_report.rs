@@ -179,7 +179,7 @@ impl Report {
             finding(
                 "/client_secret",
                 "The provider refused the newest client secret and accepted the one before it.",
-                "Type the secret that is registered at the provider now.",
+                "Enter the secret that is registered at the provider now.",
             ),
         );
         self
@@ -264,7 +264,7 @@ fn fit(claims: &Map<String, Value>, name: &str) -> (Fit, String) {
     if name == "sub" {
         return (
             Fit::Usable,
-            "The provider's own id of the person, which it never gives to anyone else.".to_owned(),
+            "The provider's own ID of the person, which it never assigns to anyone else.".to_owned(),
         );
     }
     if name == "email" {
@@ -278,7 +278,7 @@ fn fit(claims: &Map<String, Value>, name: &str) -> (Fit, String) {
     }
     (
         Fit::Usable,
-        "Choose it only if the provider never changes it and never gives it to anyone else.".to_owned(),
+        "Choose it only if the provider never changes it and never assigns it to anyone else.".to_owned(),
     )
 }
 
@@ -300,7 +300,7 @@ fn tells_of_the_token(name: &str) -> bool {
 fn missing(what: &str, scope: &str) -> Finding {
     finding(
         "/scopes",
-        format!("The provider gave no {what}, although the scope `{scope}` is asked for."),
+        format!("The provider sent no {what}, although the scope `{scope}` is asked for."),
         "Have the provider send it, or leave it: it is for display, and sign-ins work all the same.",
     )
 }

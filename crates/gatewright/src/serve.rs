@@ -107,7 +107,7 @@ async fn run_behind(front: Front, app: Arc<Admin>, listener: TcpListener) -> any
     closing::accept_the_last(listener, &slots, begin)?;
     tracing::info!(
         open = connections.len(),
-        "stopping: no new connections, running requests may end"
+        "stopping: no new connections, running requests can finish"
     );
     connections.close();
     jobs.close();

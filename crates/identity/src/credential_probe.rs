@@ -118,7 +118,7 @@ impl Visit<'_> {
         };
         match self.exchange(&redemption, secret, method).await {
             Ok(_) | Err(TokenError::NoIdToken) => Sign::Silent(
-                "The provider answered with success to a code it never issued, so its answers tell nothing. A test sign-in \
+                "The provider answered with success to a code it never issued, so its answers show nothing. A test sign-in \
                  tells whether the secret is right."
                     .to_owned(),
             ),

@@ -31,7 +31,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// A parameter is there more than once.
-    #[error("`{0}` stands there more than once")]
+    #[error("`{0}` appears more than once")]
     Repeated(&'static str),
     /// The code has characters that a code cannot have.
     #[error("its `code` has characters that no code may have")]

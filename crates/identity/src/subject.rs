@@ -12,7 +12,7 @@ pub const EMAIL_CHANGES_HANDS: &str =
 
 /// What to do about it.
 pub const UNLESS_SURE: &str =
-    "Use `sub` unless you are sure that the provider never gives an address to another person.";
+    "Use `sub` unless you are sure that the provider never assigns an address to another person.";
 
 /// Why the configured claim does not identify the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -32,7 +32,7 @@ pub fn keyring(config: &Config, entropy: &dyn Entropy) -> anyhow::Result<Keyring
     if keys.is_empty() {
         if config.is_postgres() {
             bail!(
-                "keys.master is required with PostgreSQL, because all replicas need the same key. Make one with: \
+                "keys.master is required with PostgreSQL, because all replicas need the same key. Create one with: \
                  openssl rand -base64 32"
             );
         }
@@ -60,7 +60,7 @@ fn create_data_dir(path: &Path) -> anyhow::Result<()> {
         .create(path)
         .with_context(|| {
             format!(
-                "the data folder {} cannot be made. Make it yourself, or set database.data_dir to a folder this user \
+                "the data folder {} cannot be created. Create it yourself, or set database.data_dir to a folder this user \
                  may write to",
                 path.display()
             )
@@ -82,7 +82,7 @@ fn generated(data_dir: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey
     }
     write_new(&path, &MasterKey::generate(entropy), entropy)
         .with_context(|| format!("the master key {} cannot be written", path.display()))?;
-    tracing::info!(path = %path.display(), "made a master key; back it up, for without it no stored secret can be read");
+    tracing::info!(path = %path.display(), "created a master key; back it up, because no stored secret can be read without it");
     // Read back: when two processes start at once, the one that came first decides.
     read(&path)
 }

@@ -15,14 +15,14 @@ pub(super) fn normalize(text: &str) -> Result<String, String> {
         );
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it must not hold a user name or password. Remove what stands before the @".into());
+        return Err("it must not contain a user name or password. Remove what comes before the @".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("it must not have a query or fragment. Remove everything from the ? or # on".into());
     }
     if !url.path().trim_end_matches('/').is_empty() {
         return Err(format!(
-            "it must not have a path, because well-known documents lie at the root of a host. Remove {:?} and give \
+            "it must not have a path, because well-known documents are at the root of a host. Remove {:?} and give \
              this instance a host name of its own",
             url.path()
         ));

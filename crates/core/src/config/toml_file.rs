@@ -60,7 +60,7 @@ impl Reader<'_> {
                 Some(keys) => self.keys(known, keys),
                 None => self.refuse(
                     &name.span(),
-                    format!("{found} is a section. Write [{found}] on a line of its own and its keys below"),
+                    format!("{found} is a section. Write [{found}] on a separate line and its keys below it"),
                 ),
             }
         }

@@ -46,7 +46,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
         if config.keys.master.is_empty() {
             refuse(
                 "keys.master",
-                "with PostgreSQL a master key is required, because all replicas need the same one. Make one with: \
+                "with PostgreSQL a master key is required, because all replicas need the same one. Create one with: \
                  openssl rand -base64 32"
                     .into(),
             );
@@ -65,7 +65,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
     {
         refuse(
             "metrics.bearer",
-            "it is too short to be secret. Make one with: openssl rand -hex 24".into(),
+            "it is too short to be secret. Create one with: openssl rand -hex 24".into(),
         );
     }
     for listed in &mut config.servers.shared_assertion_origins {
@@ -84,7 +84,7 @@ pub(super) fn check(config: &mut Config, place: impl Fn(&str) -> String) -> Vec<
         refuse(
             "audit.retention_days",
             format!(
-                "an audit trail is kept for at least {MIN_RETENTION_DAYS} days. Write a larger number, or 0 to keep it for ever"
+                "an audit trail is kept for at least {MIN_RETENTION_DAYS} days. Write a larger number, or 0 to keep it forever"
             ),
         );
     }
@@ -178,7 +178,7 @@ fn check_administrators(config: &Config, refuse: &mut impl FnMut(&str, String)) 
         if !is_domain || domain.contains(['@', '*', ' ', '/']) {
             refuse(
                 "administrators.oidc_domains",
-                format!("`{domain}` is no domain. Write one like example.com"),
+                format!("`{domain}` is not a domain. Write one like example.com"),
             );
         }
     }

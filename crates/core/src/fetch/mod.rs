@@ -328,7 +328,7 @@ impl Fetch {
     pub fn check_url(&self, policy: Policy, url: &url::Url) -> Result<(), FetchError> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(FetchError::Refused(
-                "the URL must not hold a user name or password".to_owned(),
+                "the URL must not contain a user name or password".to_owned(),
             ));
         }
         match (policy, url.scheme()) {

@@ -19,7 +19,7 @@ pub(super) fn client_config(extra_ca: &[PathBuf]) -> anyhow::Result<ClientConfig
             roots.add(certificate).with_context(file)?;
             found = true;
         }
-        ensure!(found, "{} holds no certificate in PEM form", file());
+        ensure!(found, "{} contains no certificate in PEM form", file());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)

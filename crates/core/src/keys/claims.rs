@@ -66,7 +66,9 @@ mod whose {
                 identity_epoch,
             }),
             (None, None) => Ok(Person::Member(whose.sub.parse().map_err(D::Error::custom)?)),
-            (Some(_), None) | (None, Some(_)) => Err(D::Error::custom("`source` and `epoch` stand together")),
+            (Some(_), None) | (None, Some(_)) => {
+                Err(D::Error::custom("`source` and `epoch` belong together"))
+            }
         }
     }
 }

@@ -92,14 +92,14 @@ impl SigningKey {
 /// library's own, which takes no other.
 pub(super) fn generate(kid: &str) -> anyhow::Result<(Vec<u8>, String)> {
     let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-        .map_err(|_| anyhow!("no signing key could be made"))?;
+        .map_err(|_| anyhow!("no signing key could be created"))?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private.as_ref())
-        .map_err(|_| anyhow!("no signing key could be made"))?;
+        .map_err(|_| anyhow!("no signing key could be created"))?;
     // An uncompressed point: 4, then both coordinates.
     let point = pair.public_key().as_ref();
     let (x, y) = point
         .get(1..)
-        .context("no signing key could be made")?
+        .context("no signing key could be created")?
         .split_at(32);
     let jwk = serde_json::json!({
         "kty": "EC",

@@ -99,9 +99,9 @@ pub(super) fn unavailable() -> Response {
 pub(super) fn limited(limited: Limited) -> Response {
     let description = match limited.whose {
         Whose::Network => "Too many requests from this network. Wait for as long as Retry-After says.",
-        Whose::Client => "Too many requests of this client. Wait for as long as Retry-After says.",
+        Whose::Client => "Too many requests from this client. Wait for as long as Retry-After says.",
         Whose::Everyone | Whose::Overload => {
-            "Too many requests at this moment. Nothing was done. Wait for as long as Retry-After says."
+            "Too many requests at the moment. Nothing was done. Wait for as long as Retry-After says."
         }
     };
     let problem = OAuthError::new(ErrorCode::TemporarilyUnavailable, description);

@@ -71,7 +71,7 @@ impl AuthorizeError {
             Self::Local(_) | Self::TooLong | Self::Rejected(_) | Self::RejectedStranger(_) => (
                 Step::Authorize,
                 Sort::Refused,
-                "The app made a request that no gateway may accept; tell its makers the reason.",
+                "The app made a request that no gateway may accept; report the reason to its developers.",
             ),
             Self::SignIn(error) => return error.traced(),
         };
@@ -129,19 +129,19 @@ impl AuthorizeError {
                 StatusCode::BAD_REQUEST,
                 "We could not find out who this app is",
                 "The app describes itself in a document on the web, and that document cannot be used.".to_owned(),
-                "Try again in a minute. If it happens again, tell the makers of the app.",
+                "Try again in a minute. If it happens again, report it to the developers of the app.",
             ),
             Self::Local(error) => page(
                 StatusCode::BAD_REQUEST,
                 "This sign-in link is not valid",
                 format!("We stopped because {error}. Nothing was sent anywhere."),
-                "Go back to the app and start again. If it happens again, tell the makers of the app.",
+                "Go back to the app and start again. If it happens again, report it to the developers of the app.",
             ),
             Self::TooLong => page(
                 StatusCode::BAD_REQUEST,
                 "This app sends too much",
                 "What the app wants to get back (state) is too long for a sign-in. Nothing was sent anywhere.".to_owned(),
-                "Go back to the app and start again. If it happens again, tell the makers of the app.",
+                "Go back to the app and start again. If it happens again, report it to the developers of the app.",
             ),
             Self::Rejected(rejection) => answer::redirect(&rejection.redirect.with_error(&rejection.error), Vec::new()),
             Self::RejectedStranger(rejection) => {
@@ -166,7 +166,7 @@ pub(super) fn gateway_page(error: GatewayError, reference: Reference) -> Respons
             status: StatusCode::NOT_FOUND,
             title: "There is no gateway here".to_owned(),
             explanation: "No gateway that people sign in to has this address.".to_owned(),
-            advice: "Check the address in the app's settings, or ask the person who gave it to you."
+            advice: "Check the address in the app's settings, or ask the person who sent it to you."
                 .to_owned(),
             reference,
         }),
@@ -190,7 +190,7 @@ pub(crate) fn unavailable_page(reference: Reference) -> Response {
 pub(super) fn limited_page(limited: Limited, reference: Reference) -> Response {
     let page = page::error(&ErrorPage {
         status: StatusCode::TOO_MANY_REQUESTS,
-        title: "Too many sign-ins at once".to_owned(),
+        title: "Too many sign-ins at the same time".to_owned(),
         explanation: match limited.whose {
             Whose::Network => "Too many sign-ins came from your network in a short time. A sign-in you have begun is not lost.",
             Whose::Everyone | Whose::Client | Whose::Overload => "Too many people are signing in right now. A sign-in you have begun is not lost.",

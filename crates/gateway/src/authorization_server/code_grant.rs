@@ -233,7 +233,9 @@ impl Why {
             Self::Client | Self::Replayed => {
                 "Someone may have intercepted the code. The user signs in again; if it repeats, look at where the app's redirects go."
             }
-            Self::RedirectUri | Self::Verifier => "This is a fault of the app; tell its makers the reason.",
+            Self::RedirectUri | Self::Verifier => {
+                "This is a fault of the app; report the reason to its developers."
+            }
             Self::Resent => "Nothing: some apps ask twice when an answer is slow. The first answer is good.",
             Self::Expired => {
                 "The user signs in again. If it happens to everyone with this app, look at how long it takes to come back."

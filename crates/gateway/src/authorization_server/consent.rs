@@ -176,19 +176,19 @@ impl ConsentError {
             Self::CrossSite => page(
                 StatusCode::FORBIDDEN,
                 "We did not accept this answer",
-                "It did not come from the page on which we asked you, or your browser does not say where it came from. No access was given.",
+                "It did not come from the page on which we asked you, or your browser does not say where it came from. No access was granted.",
                 "Start again in the app. If you did not start a sign-in yourself, close this window.",
             ),
             Self::Body(_) | Self::Foreign | Self::NoDecision => page(
                 StatusCode::BAD_REQUEST,
                 "We could not read this answer",
-                "It does not belong to a question this gateway asked. No access was given.",
+                "It does not belong to a question that this gateway asked. No access was granted.",
                 "Start again in the app.",
             ),
             Self::Expired => page(
                 StatusCode::BAD_REQUEST,
                 "This page was open for too long",
-                "For your safety the question is good for ten minutes only. No access was given.",
+                "For your safety the question is valid for ten minutes only. No access was granted.",
                 "Start again in the app.",
             ),
             Self::UsedUp => {

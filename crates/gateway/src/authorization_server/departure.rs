@@ -72,10 +72,10 @@ pub(crate) fn no_departure_page(is_limited: bool, reference: Reference) -> Respo
         status: StatusCode::BAD_GATEWAY,
         title: "Signing in is not possible right now".to_owned(),
         explanation:
-            "The sign-in service of your organization does not answer as it should. No access was given."
+            "The sign-in service of your organization does not respond correctly. No access was granted."
                 .to_owned(),
         advice:
-            "Wait a minute and reload this page. If it stays like this, tell the people who run the gateway."
+            "Wait a minute and reload this page. If the problem remains, tell the people who run the gateway."
                 .to_owned(),
         reference,
     })

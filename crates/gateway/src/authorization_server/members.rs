@@ -57,7 +57,7 @@ pub(super) enum AtBrowser {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MemberError {
     /// The account is not a member.
-    #[error("the account that is signed in is no member of the project")]
+    #[error("the account that is signed in is not a member of the project")]
     Stranger {
         /// The account's address.
         email: String,
@@ -91,7 +91,7 @@ impl MemberError {
     /// How it stands in the trace; `None` where [`allow`] has written it there.
     pub(super) const fn traced(&self) -> Option<Refusal> {
         let advice = match self {
-            Self::Stranger { .. } => "Invite the person to the project, if they shall use this gateway.",
+            Self::Stranger { .. } => "Invite the person to the project if they should use this gateway.",
             Self::SomebodyElse => "Nothing. The person connects again from the app.",
             Self::TooLong => {
                 "The person signs in to the dashboard first and then connects again from the app."
@@ -123,7 +123,7 @@ impl MemberError {
             Self::SomebodyElse => page(
                 StatusCode::FORBIDDEN,
                 "You are not signed in as before",
-                "Your session has ended, or another account has been signed in since the question was asked. No access was given.".to_owned(),
+                "Your session has ended, or another account has been signed in since the question was asked. No access was granted.".to_owned(),
                 "Go back to the app and connect again.".to_owned(),
             ),
             Self::TooLong => page(

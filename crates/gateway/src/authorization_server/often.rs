@@ -50,8 +50,9 @@ pub(super) fn too_many_page(after: Duration, reference: Reference) -> Response {
     let page = page::error(&ErrorPage {
         status: StatusCode::TOO_MANY_REQUESTS,
         title: "You signed in too often".to_owned(),
-        explanation: "Your account signed in to apps many times within the last minute. No access was given."
-            .to_owned(),
+        explanation:
+            "Your account signed in to apps many times within the last minute. No access was granted."
+                .to_owned(),
         advice: "Wait a minute, then connect again from the app. If you did not do this, quit the app."
             .to_owned(),
         reference,
@@ -64,7 +65,8 @@ pub(super) fn consent_used_up_page(reference: Reference) -> Response {
     page::error(&ErrorPage {
         status: StatusCode::BAD_REQUEST,
         title: "This page was used too often".to_owned(),
-        explanation: "You allowed this request several times already. No more access was given.".to_owned(),
+        explanation: "You allowed this request several times already. No further access was granted."
+            .to_owned(),
         advice: "Go back to the app and connect again.".to_owned(),
         reference,
     })

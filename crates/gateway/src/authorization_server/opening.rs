@@ -46,15 +46,15 @@ impl Refusal {
                 "The person removes the server in the app and adds it again, so that the app registers again. If it happens to everyone, check that no master key was removed too early."
             }
             ClientError::SwitchedOff => {
-                "Switch this kind of registration on in the settings of the gateway, if such apps shall be able to sign in."
+                "Turn this kind of registration on in the settings of the gateway if such apps should be able to sign in."
             }
-            ClientError::Blocked => "Take the block of this app away, if it shall be able to sign in.",
+            ClientError::Blocked => "Unblock this app if it should be able to sign in.",
             ClientError::Document(_) => {
                 "Open the app's metadata document in a browser. If it is there, check that this machine may fetch it."
             }
             // Only said to programs, which do not come this way.
             ClientError::KeyMissing | ClientError::NoKeys | ClientError::Proof(_) => {
-                "The app's keys do not fit; tell its makers the reason."
+                "The app's keys do not match; report the reason to its developers."
             }
             ClientError::Stale(_) | ClientError::Store(_) => "Check the database.",
         };

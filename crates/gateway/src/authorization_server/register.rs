@@ -55,11 +55,11 @@ impl RegisterError {
             Self::Limited(_) => (Sort::Limited, limits::ADVICE),
             Self::SwitchedOff => (
                 Sort::Refused,
-                "Switch dynamic registration on in the settings of the gateway, if apps shall be able to register themselves.",
+                "Turn dynamic registration on in the settings of the gateway if apps should be able to register themselves.",
             ),
             Self::Gateway(_) | Self::Body(_) | Self::Invalid(_) => (
                 Sort::Refused,
-                "The app sent a registration that cannot be accepted; tell its makers the reason.",
+                "The app sent a registration that cannot be accepted; report the reason to its developers.",
             ),
         }
     }

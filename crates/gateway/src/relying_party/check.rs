@@ -56,7 +56,7 @@ pub(crate) fn unnamed(has_neighbours: bool) -> Finding {
                  Source shares its redirect URL with others: a hostile provider that is connected to this instance too \
                  could be handed a code of this one.";
     let remedy = if has_neighbours {
-        "This instance has several projects, so give this User Source a redirect URL of its own (`callback`: `own`): \
+        "This instance has several projects, so give this User Source its own redirect URL (`callback`: `own`): \
          register that one at the provider in place of the shared one."
     } else {
         "Nothing, as long as you trust all providers connected to this instance. Otherwise give this User Source a \

@@ -93,7 +93,7 @@ impl Claimed {
         if news != SecretNews::None
             && let Err(error) = self.app.refresh_directory().await
         {
-            tracing::warn!(%error, "the directory could not be read anew; the next poll does it");
+            tracing::warn!(%error, "the directory could not be read again; the next poll will try");
         }
         Ok(answer)
     }
@@ -154,7 +154,7 @@ impl Claimed {
             .profile(&id_token, tokens.access_token.as_ref(), &keys)
             .await;
         if let Some(error) = missed {
-            tracing::info!(user_source = %self.source.id, %error, "going on without userinfo");
+            tracing::info!(user_source = %self.source.id, %error, "continuing without userinfo");
         }
         trace.leave();
         Ok(Vouched {

@@ -61,7 +61,7 @@ pub(crate) enum Failure {
     #[error("the browser came back to another redirect URL than the one this sign-in began with")]
     OtherRedirectUrl,
     /// The gateway is no longer there or no longer uses the source.
-    #[error("the gateway is gone, inactive, or uses another User Source by now")]
+    #[error("the gateway was deleted or deactivated, or uses another User Source now")]
     GatewayGone,
     /// The source of a test was deleted during it.
     #[error("the User Source was deleted during the test")]

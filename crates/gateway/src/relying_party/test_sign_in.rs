@@ -90,7 +90,7 @@ enum BeginError {
     Over,
     #[error("the form was posted from another site")]
     CrossSite,
-    #[error("too many sign-ins begin at once")]
+    #[error("too many sign-ins begin at the same time")]
     Limited(Box<Response>),
     #[error("{failure}")]
     Failed {
@@ -118,14 +118,12 @@ impl BeginError {
             Self::Gone => page(
                 StatusCode::NOT_FOUND,
                 "This test is no longer open",
-                "A test sign-in is there for ten minutes, and then it is forgotten with all that came of it.",
+                "A test sign-in is kept for ten minutes. Then it is deleted together with its result.",
                 "Start another one where you started this one.",
             ),
             Self::Over => page::done(&DonePage {
                 title: "This test is over".to_owned(),
-                explanation:
-                    "It succeeded. What came of it is shown where the test was started, and there only."
-                        .to_owned(),
+                explanation: "It succeeded. The result is shown only where the test was started.".to_owned(),
             }),
             Self::CrossSite => page(
                 StatusCode::FORBIDDEN,

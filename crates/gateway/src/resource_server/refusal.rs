@@ -31,7 +31,7 @@ pub(super) enum Refusal {
     #[error("Sign in first: send an access token of this gateway as `Authorization: Bearer …`.")]
     NoToken,
     /// An access token that is not good here, or no more.
-    #[error("The access token is not valid for this gateway, or not any more. Sign in again.")]
+    #[error("The access token is not valid for this gateway, or no longer. Sign in again.")]
     BadToken,
     /// No API key.
     #[error("Send a project API key of role `gateway` as `Authorization: Bearer gwk_…`.")]
@@ -56,7 +56,7 @@ pub(super) enum Refusal {
 const fn body_text(error: BodyError) -> &'static str {
     match error {
         BodyError::TooLarge => {
-            "The message is larger than 4 MiB, the most a gateway takes. Send less at once."
+            "The message is larger than 4 MiB, the limit of a gateway. Send a smaller one."
         }
         BodyError::Timeout => "The message did not arrive in time. Send it again.",
         BodyError::Broken => "The message broke off before it was complete. Send it again.",

@@ -13,7 +13,9 @@ const CHARS_MAX: usize = 255;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UserIdError {
     /// There is none.
-    #[error("Say whom this request is for: send their user id in the header Gatewright-User-ID.")]
+    #[error(
+        "This request does not say which user it is for: send their user ID in the header Gatewright-User-ID."
+    )]
     Missing,
     /// It is empty.
     #[error("The header Gatewright-User-ID is empty; send the user id of the person this request is for.")]
@@ -24,7 +26,7 @@ pub enum UserIdError {
     )]
     Ambiguous,
     /// It is not text, or holds control characters.
-    #[error("The header Gatewright-User-ID holds characters that are no part of a user id.")]
+    #[error("The header Gatewright-User-ID contains characters that a user ID cannot have.")]
     Characters,
     /// It is too long.
     #[error("The header Gatewright-User-ID is longer than 255 characters.")]

@@ -71,7 +71,7 @@ fn reload(running: &Config, source: &ConfigSource, level: &LogLevel) {
         Err(error) => {
             tracing::error!(
                 error = format!("{error:#}"),
-                "the configuration cannot be read, so the previous one stays in effect"
+                "the configuration cannot be read, so the previous one remains in effect"
             );
             return;
         }

@@ -50,5 +50,6 @@ pub(super) fn print<W: Write>(
     screen.say("This link signs you in, as often as you like, for as long as this demo runs:");
     screen.copy_alone(&links.printed);
     screen.say("");
-    screen.say("The demo serves until you press Ctrl-C. Started again, it goes on with the same data.");
+    screen
+        .say("The demo serves until you press Ctrl-C. When started again, it continues with the same data.");
 }

@@ -26,7 +26,7 @@ use crate::{
 /// The path that the token follows.
 const PATH: &str = "/demo";
 /// What the page of a link that does not work says.
-const ADVICE: &str = "Each start of the demo makes a new link, and the one your browser was opened with works once. Look at the end of what \
+const ADVICE: &str = "Each start of the demo prints a new link, and the one that your browser was opened with works once. Look at the end of what \
                       the demo printed in its terminal.";
 
 /// Links to the dashboard, and where they lead. They are made anew at each start and known to this process only.

@@ -159,7 +159,7 @@ impl Demo {
             .await
             .with_context(|| {
                 format!(
-                    "the demo cannot go on with the data in {}: remove that folder, or name another with --data-dir",
+                    "the demo cannot continue with the data in {}: remove that folder, or name another with --data-dir",
                     folder.path().display()
                 )
             })?;

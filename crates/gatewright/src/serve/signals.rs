@@ -90,13 +90,13 @@ pub(super) async fn drain(app: &Admin) {
     app.stopping.cancel();
     tracing::info!(
         seconds = time.as_secs(),
-        "stopping: /readyz says so, connections are taken for a while"
+        "stopping: /readyz says so, connections are still accepted for a while"
     );
     tokio::time::sleep(time).await;
 }
 
 fn at_once() {
     // The log may be waiting for others; this is said now or never.
-    eprintln!("stopping at once");
+    eprintln!("stopping immediately");
     std::process::exit(1);
 }

@@ -28,7 +28,7 @@ pub(super) fn of_many_tenants(published: &str) -> Finding {
     finding(
         "/issuer",
         format!("The provider serves many tenants there: its issuer is a template ({published})."),
-        "Type the issuer of your own tenant. For Entra ID it is https://login.microsoftonline.com/{tenant id}/v2.0, with the \
+        "Enter the issuer of your own tenant. For Entra ID it is https://login.microsoftonline.com/{tenant id}/v2.0, with the \
          Directory (tenant) ID and not `common`, `organizations` or a domain name.",
     )
 }

@@ -93,7 +93,8 @@ impl Report {
             Ok(_) => "has a query".to_owned(),
             Err(problem) => problem.to_string(),
         };
-        let remedy = "Type the provider's issuer exactly as it publishes it, like https://login.example.com.";
+        let remedy =
+            "Enter the provider's issuer exactly as it publishes it, like https://login.example.com.";
         self.fail(
             CheckName::IssuerUrl,
             finding("/issuer", format!("The issuer {problem}."), remedy),
@@ -147,7 +148,7 @@ impl Report {
             }
         };
         let remedy = format!(
-            "Issuers are compared character by character: if this is the provider you mean, type {published}"
+            "Issuers are compared character by character: if this is the provider you mean, enter {published}"
         );
         self.fail(CheckName::Issuer, finding("/issuer", found, remedy));
     }
@@ -359,7 +360,7 @@ impl Report {
                 Outcome::Warning(finding(
                     "/subject_claim",
                     format!("The provider does not list the claim `{}`.", excerpt(claim, 80)),
-                    "Make sure that it is in the ID token of every user; else sign-ins fail.",
+                    "Make sure that it is in the ID token of every user; otherwise sign-ins fail.",
                 )),
             ),
             _ => self.pass(CheckName::SubjectClaim),
@@ -374,7 +375,7 @@ pub(super) fn unreachable(issuer: &str, error: &ProviderError) -> Finding {
     }
     let remedy = match error {
         ProviderError::Status(_, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
-            "Try again in a few minutes. If it stays like this, look at the provider's status page.".to_owned()
+            "Try again in a few minutes. If the problem remains, look at the provider's status page.".to_owned()
         }
         ProviderError::Fetch(_, FetchError::Coded { .. }) => {
             "Turn off compression of this document at the provider, or at the proxy before it that compresses.".to_owned()

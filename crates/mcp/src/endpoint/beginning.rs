@@ -40,7 +40,7 @@ impl<T: Transport> Endpoint<T> {
         let Some(requested) = requested.filter(|member| member.kind == Kind::String) else {
             let refusal = Refusal::new(
                 ErrorCode::INVALID_PARAMS,
-                "params.protocolVersion is missing; give the newest version the client supports.",
+                "params.protocolVersion is missing; send the newest version that the client supports.",
             );
             return reply::refusal(&refusal, Some(&request.id.to_owned()), Era::Legacy);
         };

@@ -134,7 +134,7 @@ impl<T: Transport> Endpoint<T> {
         self.sessions.open(id, gateway_id, caller.key).map_err(|_| {
             Refusal::new(
                 ErrorCode::INVALID_REQUEST,
-                "This session is unknown or has ended; begin a new one with `initialize`.",
+                "This session is unknown or was ended; begin a new one with `initialize`.",
             )
             .with_status(StatusCode::NOT_FOUND)
         })

@@ -54,7 +54,7 @@ impl Failure {
                 "Nothing: the user signs in again."
             }
             Self::SourceGone => "Nothing: there is nothing left to test.",
-            Self::TestOver => "Look at what came of it where you started it, or start another test.",
+            Self::TestOver => "Look at its result where you started it, or start another test.",
             Self::Unreadable | Self::Token(TokenError::SecretUnreadable) => MASTER_KEYS,
             Self::Discovery(error) | Self::Keys(error) | Self::Token(TokenError::Provider(error)) => {
                 provider_advice(error)
@@ -64,10 +64,10 @@ impl Failure {
                     "Enter the client secret again in the User Source: the provider does not accept the stored one. It may have expired, or be its id (Entra ID shows a Secret ID beside the Value). Check the client id too, and that the client at the provider is a confidential one that allows the way in which the secret was sent."
                 }
                 Tried::Proven => {
-                    "The secret was replaced or has expired at the provider. Enter the new one in the User Source; make one at the provider first, if there is none."
+                    "The secret was replaced or has expired at the provider. Enter the new one in the User Source; create one at the provider first if there is none."
                 }
                 Tried::Both => {
-                    "The provider no longer accepts the old secret, and not yet, or not at all, the one typed in last. Compare that one with the provider's, and enter it again."
+                    "The provider no longer accepts the old secret, and does not, or not yet, accept the one entered last. Compare that one with the provider's, and enter it again."
                 }
             },
             Self::Token(TokenError::CodeRefused) => {
@@ -106,7 +106,7 @@ impl Failure {
 const OWN_TENANT: &str = "The provider publishes one document for many tenants, with a placeholder in its issuer. Enter the issuer of your own tenant in the User Source: for Entra ID it is https://login.microsoftonline.com/{tenant id}/v2.0, with the Directory (tenant) ID.";
 
 /// What to do about a provider that cannot answer now.
-const PASSING: &str = "The provider says that it cannot answer at the moment. The user signs in again in a few minutes; if it goes on, look at the provider's status page, and at the limits it has for this client.";
+const PASSING: &str = "The provider says that it cannot answer at the moment. The user can sign in again in a few minutes. If it keeps happening, look at the provider's status page, and at the limits it has for this client.";
 
 /// What to do about a secret or answer that does not open.
 const MASTER_KEYS: &str =
@@ -158,7 +158,7 @@ fn provider_advice(error: &ProviderError) -> &'static str {
             "The provider, or a proxy before it, compresses answers although the request declines that (`Accept-Encoding: identity`). Turn compression off there for these endpoints."
         }
         ProviderError::Fetch(_, FetchError::Limited(_)) => {
-            "Usually nothing: more is asked of the provider at once than it is sent, and it passes within a minute. If it goes on, look at who begins sign-ins at this source."
+            "Usually nothing: there were more requests for the provider than may be sent to it at the same time, and this passes within a minute. If it keeps happening, find out who begins sign-ins at this source."
         }
         ProviderError::Fetch(Resource::Token, FetchError::TooLarge(_)) => {
             "The provider's answer is longer than any that is read. Have it put less into the ID token of this client: often it is a list of groups."
@@ -178,14 +178,14 @@ fn provider_advice(error: &ProviderError) -> &'static str {
 fn id_token_advice(error: &IdTokenError) -> &'static str {
     match error {
         IdTokenError::Malformed(_) => {
-            "The ID token must be a signed JWT. Look at the settings of the client at the provider: its token endpoint does not answer as OpenID Connect says."
+            "The ID token must be a signed JWT. Look at the settings of the client at the provider: its token endpoint does not answer as OpenID Connect requires."
         }
         IdTokenError::Encrypted => "Turn off ID token encryption for this client at the provider.",
         IdTokenError::Algorithm(_) => {
             "Set the ID token signature algorithm of this client at the provider to an asymmetric one; RS256 works everywhere."
         }
         IdTokenError::Kind(_) => {
-            "The provider sends another kind of token as ID token. Look at the settings of the client there: the token endpoint must return an ID token as OpenID Connect says."
+            "The provider sends another kind of token as ID token. Look at the settings of the client there: the token endpoint must return an ID token as OpenID Connect requires."
         }
         IdTokenError::CriticalHeader => "Turn off header extensions for ID tokens at the provider.",
         IdTokenError::UnknownKey(_) | IdTokenError::Signature => {

@@ -146,5 +146,9 @@ async fn a_signed_userinfo_answer_that_does_not_verify_is_left_aside() {
     }
     world.sign_in().await.code();
     assert_eq!(world.users().await[0].display_name, None);
-    assert!(log.text().contains("going on without userinfo"), "{}", log.text());
+    assert!(
+        log.text().contains("continuing without userinfo"),
+        "{}",
+        log.text()
+    );
 }

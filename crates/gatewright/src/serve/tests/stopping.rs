@@ -117,7 +117,7 @@ async fn a_listener_that_closes_takes_who_has_connected_and_refuses_who_begins()
     .unwrap();
     assert_eq!(taken.into_inner(), 1);
     assert!(before.peer_addr().is_ok());
-    // Its system tries again after a second, and hears that nobody listens.
+    // Its system tries again after a second, and learns that no one listens.
     let error = loop {
         if let Some(error) = after.take_error().unwrap() {
             break error;

@@ -28,7 +28,7 @@ const NOT_ALLOWED: &str = "Look the error up in the provider's log: often it is 
 const PASSING: &str = "The provider says that it cannot answer at the moment";
 const SIGN_IN_AGAIN: &str = "Nothing: the user signs in again.";
 const NOTHING_LEFT: &str = "Nothing: there is nothing left to test";
-const TEST_OVER: &str = "Look at what came of it where you started it";
+const TEST_OVER: &str = "Look at its result where you started it";
 const MASTER_KEYS: &str = "Check that all replicas have the same master keys";
 const UNBLOCK: &str = "Unblock the user";
 const DATABASE: &str = "Check the database.";
@@ -278,7 +278,7 @@ async fn a_gateway_that_goes_meanwhile_and_a_user_who_is_blocked_are_told() {
     world.app.refresh_directory().await.unwrap();
     let log = Log::listen();
     world.come_back(&sign_in).await;
-    assert_told(&log, "the gateway is gone", SIGN_IN_AGAIN);
+    assert_told(&log, "the gateway was deleted", SIGN_IN_AGAIN);
 }
 
 #[tokio::test]
