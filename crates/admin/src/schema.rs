@@ -28,7 +28,7 @@ pub(crate) struct CustomHeader {
     /// The field name; not one of HTTP's own, the MCP transport's, or one that carries identity.
     #[schema(required = true)]
     pub name: String,
-    /// The value; `${secret:NAME}` stands for a secret of the project.
+    /// The value; `${secret:NAME}` refers to a secret of the project.
     #[schema(required = true)]
     pub value: String,
 }
@@ -68,11 +68,11 @@ pub(crate) struct AllowedResource {
     /// The id of the server that has it.
     pub server: String,
     /// The URI of a resource, or the URI template of a resource template, exactly as that server writes it. A template
-    /// stands for all URIs that match it.
+    /// describes all URIs that match it.
     pub uri: String,
 }
 
-/// Which kinds of things a gateway offers. Of a kind that is turned off it offers nothing, whatever its list names.
+/// Which kinds of things a gateway offers. Of a kind that is turned off it offers nothing, even if its list names some.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OfferedKinds {
     /// Offer tools.
@@ -89,7 +89,7 @@ pub(crate) struct OfferedKinds {
 /// Lifetimes and registration switches of a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct GatewaySettings {
-    /// Life of an access token, in seconds.
+    /// Lifetime of an access token, in seconds.
     #[schema(required = false, default = 3_600, minimum = 60, maximum = 86_400)]
     pub access_token_seconds: u32,
     /// A grant expires after this long without use, in seconds.
@@ -186,7 +186,7 @@ pub(crate) fn callback() -> Object {
     one_of(Callback::words())
 }
 
-/// The same where leaving it out, or null, stands for the shared one.
+/// The same where leaving it out, or null, means the shared one.
 pub(crate) fn callback_or_null() -> Object {
     one_of_or_null(Callback::words())
 }

@@ -41,7 +41,7 @@ pub(crate) struct AccountResource {
     /// Whether it manages projects and accounts of the instance.
     is_instance_admin: bool,
     /// Whether single sign-on or an administrator of the instance has proved that the address is this person's. Until then it
-    /// is what an inviter typed.
+    /// is what an inviter entered.
     address_proven: bool,
     #[schema(schema_with = schema::account_status)]
     status: AccountStatus,
@@ -139,7 +139,7 @@ pub(super) async fn get_account(
 
 /// Disable or enable an account, prove its address, or change whether it administers the instance
 ///
-/// For signed-in administrators of the instance: a key cannot do it. Its sessions end. The last active administrator of the instance stays one.
+/// For signed-in administrators of the instance: a key cannot do it. Its sessions end. The last active administrator of the instance remains one.
 #[utoipa::path(
     patch,
     path = "/api/v1/accounts/{account}",
@@ -158,7 +158,7 @@ pub(super) async fn update_account(
     Ok(shown(&app, account))
 }
 
-/// Make a link with which the owner of an account chooses a new password
+/// Create a link with which the owner of an account chooses a new password
 ///
 /// For signed-in administrators of the instance: a key cannot do it. The present password works until the link is used. Enable
 /// a disabled account first. The trail of the instance and of each of the account's projects shows it.
@@ -179,7 +179,7 @@ pub(super) async fn make_password_link(
 
 /// End every session of an account
 ///
-/// The caller's own goes on. The account can sign in again; disable it to keep it out.
+/// The caller's own session remains. The account can sign in again; disable it to prevent that.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{account}/end-sessions",

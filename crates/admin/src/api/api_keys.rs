@@ -64,10 +64,10 @@ pub(crate) struct CreatedKeyResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: ApiKeyResource,
-    /// The key itself: store it now, it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
+    /// The key itself: store it now: it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
     #[schema(value_type = Option<String>, required = true, extensions(("x-shown-once" = json!(true))))]
     key: String,
-    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    /// Only in a response that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
     #[schema(required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<&'static str>,
@@ -120,9 +120,9 @@ impl Resource for CreatedKeyResource {
     }
 }
 
-/// Make an API key of a project
+/// Create an API key of a project
 ///
-/// Needs a key of role `owner`; an instance key may make the first one of a project that has no live owner's key.
+/// Needs a key of role `owner`; an instance key may create the first one of a project that has no live owner's key.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/api-keys",
@@ -197,7 +197,7 @@ pub(super) async fn update_api_key(
 
 /// Rotate an API key of a project
 ///
-/// Makes a new key of the same name and rights, whose text is shown this once. The old one works on until the overlap ends.
+/// Creates a new key with the same name and rights, whose text is shown only in this response. The old one keeps working until the overlap is over.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/api-keys/{api_key}/rotate",
@@ -218,7 +218,7 @@ pub(super) async fn rotate_api_key(
 
 /// Revoke an API key of a project
 ///
-/// Keys that it made go on. The audit trail lists them: its events with this key as `actor` and the action
+/// Keys that it created keep working. The audit trail lists them: its events with this key as `actor` and the action
 /// `api_key.created`.
 #[utoipa::path(
     delete,
@@ -236,7 +236,7 @@ pub(super) async fn revoke_api_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Make an API key of the instance
+/// Create an API key of the instance
 #[utoipa::path(
     post,
     path = "/api/v1/api-keys",
@@ -303,7 +303,7 @@ pub(super) async fn update_instance_key(
 
 /// Rotate an API key of the instance
 ///
-/// Makes a new key of the same name and rights, whose text is shown this once. The old one works on until the overlap ends.
+/// Creates a new key with the same name and rights, whose text is shown only in this response. The old one keeps working until the overlap is over.
 #[utoipa::path(
     post,
     path = "/api/v1/api-keys/{api_key}/rotate",

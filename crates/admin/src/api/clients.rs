@@ -23,7 +23,7 @@ use crate::{
     service::clients::{self as service, NewClientBlock},
 };
 
-/// A client that holds live grants at a gateway.
+/// A client that has live grants at a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Client)]
 pub(crate) struct ClientResource {
@@ -33,7 +33,7 @@ pub(crate) struct ClientResource {
     client_name: String,
     #[schema(schema_with = schema::client_kind)]
     kind: ClientKind,
-    /// How many live grants it holds.
+    /// How many live grants it has.
     grants: i64,
     /// When a token of any of them was last issued.
     #[schema(value_type = String, format = DateTime)]
@@ -77,7 +77,7 @@ fn blocked_resource(block: ClientBlock) -> BlockedClientResource {
     }
 }
 
-/// List the clients that hold live grants at a gateway
+/// List the clients that have live grants at a gateway
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/gateways/{gateway}/clients",
@@ -98,7 +98,7 @@ pub(super) async fn list_clients(
 
 /// Block a client at a gateway
 ///
-/// Its grants end, its tokens fail from the next request on, and it is refused wherever it asks.
+/// Its grants end, its tokens fail from the next request, and no one can sign in with it.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients",
@@ -143,12 +143,12 @@ pub(super) async fn list_blocked_clients(
 
 /// Let a blocked client in again
 ///
-/// Grants that were ended stay ended: people sign in again.
+/// Grants that ended are not restored: people sign in again.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}/gateways/{gateway}/blocked-clients/{client_block}",
     tag = "Clients",
-    responses((status = 204, description = "Let in again."))
+    responses((status = 204, description = "Unblocked."))
 )]
 pub(super) async fn unblock_client(
     Caller(authority): Caller,

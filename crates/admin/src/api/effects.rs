@@ -71,7 +71,7 @@ pub(crate) struct EffectsResource {
     former_users: i64,
     /// The live grants of the users.
     live_grants: i64,
-    /// Their grants that sleep while a gateway or the source is inactive. They end whenever the live ones do.
+    /// Their grants that sleep while a gateway or the source is inactive. They end together with the live ones.
     sleeping_grants: i64,
     /// Whether those grants, and all their tokens, would end on the next request.
     ends_sessions: bool,

@@ -47,7 +47,7 @@ pub(crate) struct GatewayResource {
     /// Whether the `instructions` of its servers follow its own, quoted and under the ID of each.
     server_instructions: bool,
     slug: String,
-    /// The URL clients are given; issuer and audience alike.
+    /// The URL to enter in clients; it is both issuer and audience.
     url: String,
     #[schema(schema_with = schema::mode)]
     authentication_mode: Mode,
@@ -62,7 +62,7 @@ pub(crate) struct GatewayResource {
     /// that has a name serves it.
     #[schema(schema_with = schema::prefix_mode)]
     prefix_mode: PrefixMode,
-    /// Which kinds of things it offers. Of a kind that is turned off it offers nothing, whatever its list names.
+    /// Which kinds of things it offers. Of a kind that is turned off it offers nothing, even if its list names some.
     #[schema(value_type = schema::OfferedKinds)]
     offers: OfferedKinds,
     /// Empty means all tools of those servers.

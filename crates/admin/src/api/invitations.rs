@@ -62,7 +62,7 @@ pub(crate) struct CreatedInvitationResource {
     /// `Idempotency-Key`.
     #[schema(value_type = Option<String>, required = true, format = "uri", extensions(("x-shown-once" = json!(true))))]
     link: String,
-    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    /// Only in a response that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
     #[schema(required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<&'static str>,
@@ -110,7 +110,7 @@ pub(super) async fn create_invitation(
     })
 }
 
-/// List invitations of a project, newest first, those that ended too
+/// List invitations of a project, newest first, expired and revoked ones too
 #[utoipa::path(
     get,
     path = "/api/v1/projects/{project}/invitations",

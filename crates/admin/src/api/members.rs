@@ -41,7 +41,7 @@ pub(crate) struct MemberResource {
     #[schema(schema_with = schema::member_role)]
     role: Role,
     /// Whether single sign-on or an administrator of the instance has proved that the address is this person's. Until then it
-    /// is what an inviter typed.
+    /// is what an inviter entered.
     address_proven: bool,
     /// `disabled` where an administrator of the instance has disabled the account.
     #[schema(schema_with = schema::account_status)]
@@ -99,7 +99,7 @@ pub(super) async fn list_members(
 
 /// Become an owner of a project
 ///
-/// For administrators of the instance, who manage projects and are no members of them. The project's audit trail shows it.
+/// For administrators of the instance, who manage projects and are not members of them. The project's audit trail shows it.
 /// Everyone else comes by invitation.
 #[utoipa::path(
     post,
@@ -137,7 +137,7 @@ pub(super) async fn get_member(
 
 /// Change the role of a member
 ///
-/// Their sessions end. The last owner who can sign in stays an owner.
+/// Their sessions end. The last owner who can sign in remains an owner.
 #[utoipa::path(
     patch,
     path = "/api/v1/projects/{project}/members/{account}",
@@ -158,7 +158,7 @@ pub(super) async fn update_member(
 
 /// Remove a member, or leave
 ///
-/// Everyone may remove themselves but the last owner. What they may do as a member ends with the next request; keys
+/// Everyone except the last owner may remove themselves. Their access as a member ends with the next request; keys
 /// belong to the project and stay, no matter who created them.
 #[utoipa::path(
     delete,

@@ -55,7 +55,7 @@ pub(crate) struct SessionResource {
     /// To within five minutes.
     #[schema(value_type = String, format = DateTime)]
     last_seen_at: Timestamp,
-    /// When it ends if it is not used again, or in any case.
+    /// When it expires if it is not used again, or in any case.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
@@ -108,7 +108,7 @@ pub(super) async fn update_own_account(
 
 /// Change one's own password
 ///
-/// Every session of the account ends; the present one goes on under a new cookie.
+/// Every session of the account ends; the present one continues with a new cookie.
 #[utoipa::path(
     put,
     path = "/api/v1/account/password",

@@ -48,7 +48,7 @@ pub(crate) struct PreregisteredClientResource {
     /// The public keys of a client that signs; null for the others.
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
-    /// When the present secret was made; null for a client without one.
+    /// When the present secret was created; null for a client without one.
     #[schema(value_type = Option<String>, format = DateTime)]
     secret_changed_at: Option<Timestamp>,
     /// Until when the secret before works; null when there is none that does.
@@ -67,11 +67,11 @@ pub(crate) struct WithSecretResource {
     #[serde(flatten)]
     #[schema(inline)]
     resource: PreregisteredClientResource,
-    /// The secret itself: store it now, it cannot be read again. Null for a client without one, and in an answer that
+    /// The secret itself: store it now: it cannot be read again. Null for a client without one, and in a response that
     /// is repeated for an `Idempotency-Key`.
     #[schema(required = true, extensions(("x-shown-once" = json!(true))))]
     client_secret: Option<String>,
-    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    /// Only in a response that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
     #[schema(required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<&'static str>,
@@ -129,7 +129,7 @@ impl Resource for WithSecretResource {
 
 /// Register a client beforehand
 ///
-/// The secret of a confidential client is in this answer and in no other.
+/// The secret of a confidential client is only in this response.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/preregistered-clients",
@@ -219,9 +219,9 @@ pub(super) async fn delete_preregistered_client(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Make a new secret for a pre-registered client
+/// Create a new secret for a pre-registered client
 ///
-/// The old secret goes on working for the overlap, so that the client can be changed over without a failing moment.
+/// The old secret keeps working for the overlap, so that the client can be changed without interruption.
 #[utoipa::path(
     post,
     path = "/api/v1/projects/{project}/gateways/{gateway}/preregistered-clients/{preregistered_client}/rotate-secret",

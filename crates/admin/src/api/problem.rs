@@ -54,15 +54,15 @@ pub(crate) struct Details {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<InputError>,
-    /// The active gateways that stand in the way.
+    /// The active gateways that prevent it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     active_gateways: Vec<Named>,
-    /// The gateways that stand in the way, active or not.
+    /// The gateways that prevent it, active or not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     gateways: Vec<Named>,
-    /// The servers that stand in the way.
+    /// The servers that prevent it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     servers: Vec<Named>,
@@ -73,11 +73,11 @@ pub(crate) struct Details {
 pub(crate) struct InputError {
     /// Where: a JSON pointer into the request's body (RFC 6901).
     pointer: String,
-    /// What is wrong and what to type.
+    /// What is wrong, and what to enter.
     detail: String,
 }
 
-/// A thing that stands in the way.
+/// An object that prevents it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Named {
     /// Its id.

@@ -60,7 +60,7 @@ impl Resource for ProjectResource {
 
 /// Create a project
 ///
-/// Needs an instance key, which can then make the project's first key.
+/// Needs an instance key, which can then create the project's first key.
 #[utoipa::path(
     post,
     path = "/api/v1/projects",
@@ -126,7 +126,7 @@ pub(super) async fn update_project(
     Ok(shown(&app, project))
 }
 
-/// What goes with a project.
+/// What is deleted with a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProjectContents {
     gateways: i64,
@@ -139,7 +139,7 @@ pub(crate) struct ProjectContents {
     live_grants: i64,
     /// Grants that sleep while a gateway or User Source is inactive.
     sleeping_grants: i64,
-    /// Keys that no one has revoked.
+    /// Keys that are not revoked.
     api_keys: i64,
     members: i64,
 }
@@ -151,7 +151,7 @@ pub(crate) struct ProjectContents {
 pub(super) struct DeletionQuery {
     /// The name of the project, so that none is deleted by mistake.
     confirm_name: Option<String>,
-    /// Delete nothing, and tell what would go.
+    /// Delete nothing, and report what would be deleted.
     dry_run: Option<bool>,
 }
 
@@ -164,7 +164,7 @@ pub(super) struct DeletionQuery {
     tag = "Projects",
     params(DeletionQuery),
     responses(
-        (status = 200, body = ProjectContents, description = "What would go; nothing is deleted."),
+        (status = 200, body = ProjectContents, description = "What would be deleted; nothing is deleted."),
         (status = 204, description = "Deleted."),
         (status = 422, body = Details, content_type = "application/problem+json",
          description = "`confirm_name` is not the name of the project."),

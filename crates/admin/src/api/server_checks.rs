@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What came of asking a server what it is. It is asked without any user, so what it shows to single users only is not here.
+/// The result of a check of a server. It is asked on behalf of no user, so what it shows only to some users is missing here.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ServerCheck)]
 pub(crate) struct ServerCheckResource {
@@ -48,7 +48,7 @@ pub(crate) struct ServerCheckResource {
     listed_in_ms: Option<u64>,
     /// Its tools, in its order. Texts are its own, cut and without characters that cannot be seen.
     tools: Vec<ServerTool>,
-    /// Entries of its list that are no usable tools; gateways leave them out. The first hundred.
+    /// Entries of its list that are not usable tools; gateways leave them out. The first hundred.
     left_out: Vec<LeftOutTool>,
     /// Whether it lists more tools than are taken from one server.
     truncated: bool,
@@ -120,7 +120,7 @@ pub(crate) struct ServerPrompt {
 pub(crate) struct ServerPromptArgument {
     name: String,
     description: String,
-    /// It says that it must be given.
+    /// It says that a value is required.
     required: bool,
 }
 
@@ -138,7 +138,7 @@ pub(crate) struct ServerResource {
     mime_type: Option<String>,
 }
 
-/// A resource template of a server: it stands for every URI that matches it.
+/// A resource template of a server: it describes every URI that matches it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ServerResourceTemplate {
     /// Its URI template (RFC 6570), as `uri` in `allowed_resources` of a gateway names it.
@@ -152,7 +152,7 @@ pub(crate) struct ServerResourceTemplate {
     mime_type: Option<String>,
 }
 
-/// An entry that is no usable tool.
+/// An entry that is not a usable tool.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LeftOutTool {
     /// Its name, where it has one.

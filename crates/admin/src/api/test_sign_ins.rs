@@ -35,7 +35,7 @@ pub(crate) struct TestSignInResource {
     status: &'static str,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it is forgotten, with all that came of it.
+    /// When it is deleted, with its result.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
     /// How it ended; null while it has not.
@@ -51,7 +51,7 @@ pub(crate) struct StartedTestSignIn {
     /// The page to open in a browser: it cannot be read again. Null in an answer that is repeated for an `Idempotency-Key`.
     #[schema(value_type = Option<String>, required = true, extensions(("x-shown-once" = json!(true))))]
     url: String,
-    /// Only in an answer that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
+    /// Only in a response that is repeated for an `Idempotency-Key`: what it does not contain, and what to do without it.
     #[schema(required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<&'static str>,
@@ -76,7 +76,7 @@ pub(crate) struct TestReport {
     email: Option<String>,
     /// The claims of the verified ID token: the subject claim first, then what else could be, those of the token itself last.
     claims: Vec<TestedClaim>,
-    /// What is no failure and better known.
+    /// Findings that are worth knowing and not failures.
     warnings: Vec<Warning>,
     /// Why it failed; null where it succeeded.
     #[schema(required = true)]

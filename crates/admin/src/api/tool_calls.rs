@@ -19,7 +19,7 @@ use crate::{
     service::try_tool::{self as service, PromptRequest, ResourceRequest, ToolCall},
 };
 
-/// What came of calling a tool, getting a prompt or reading a resource.
+/// The result of calling a tool, getting a prompt or reading a resource.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriedTool)]
 pub(crate) struct TriedToolResource {
@@ -149,7 +149,7 @@ fn resource(tried: Tried) -> TriedToolResource {
 
 /// Call a tool of a gateway, as a client of one of its users would, and see what its server received
 ///
-/// It goes the way that requests of clients go: the same tools, the same servers, the same limits. Servers that are told who
+/// It works like a request of a client: the same tools, the same servers, the same limits. Servers that are told who
 /// the user is, learn in the claim `act` who called in their name. The audit trail notes the tool and the user, and neither
 /// arguments nor results.
 #[utoipa::path(

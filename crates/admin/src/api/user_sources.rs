@@ -45,7 +45,7 @@ pub(crate) struct UserSourceResource {
     description: String,
     issuer: String,
     client_id: String,
-    /// When the client secret was last typed in.
+    /// When the client secret was last entered.
     #[schema(value_type = String, format = DateTime)]
     client_secret_changed_at: Timestamp,
     /// When the provider first accepted it; null while it has not been tried.
@@ -65,7 +65,7 @@ pub(crate) struct UserSourceResource {
     /// What the provider last accepted while that is `automatic`; null before the first sign-in.
     #[schema(schema_with = schema::secret_method)]
     client_authentication_worked: Option<SecretMethod>,
-    /// Whether the provider refuses the newest client secret: type the right one.
+    /// Whether the provider refuses the newest client secret: enter the right one.
     needs_attention: bool,
     scopes: Vec<String>,
     subject_claim: String,
@@ -88,7 +88,7 @@ pub(crate) struct UserSourceResource {
     updated_at: Timestamp,
 }
 
-/// What came of testing the connection of a User Source.
+/// The result of testing the connection of a User Source.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConnectionTest)]
 pub(crate) struct ConnectionTestResource {
@@ -116,7 +116,7 @@ pub(crate) struct ConnectionCheck {
 /// Whether the provider knows client id and secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Credentials {
-    /// `cannot_tell` where the provider's answers do not tell; a sign-in does.
+    /// `cannot_tell` if the provider's responses do not show it; a sign-in does.
     #[schema(schema_with = schema::credentials_verdict)]
     verdict: CredentialsVerdict,
     /// Why, and what to do, in sentences.
@@ -188,7 +188,7 @@ pub(super) struct UserSourceQuery {
     /// `next_cursor` of the page before.
     #[param(pattern = "^[A-Za-z0-9_]{0,100}$")]
     cursor: Option<String>,
-    /// Those whose name contains this text, whatever the case.
+    /// Those whose name contains this text, ignoring case.
     search: Option<String>,
     /// Those of this status.
     #[param(schema_with = schema::status)]
@@ -286,9 +286,9 @@ pub(super) async fn list_user_sources(
     }))
 }
 
-/// Check a provider before a User Source is made of it
+/// Check a provider before a User Source is created for it
 ///
-/// Asks the provider and keeps nothing; each check says what was found and what to do. At most 30 a minute.
+/// Asks the provider and stores nothing; each check says what was found and what to do. At most 30 a minute.
 #[utoipa::path(post, path = "/api/v1/projects/{project}/user-source-checks", tag = "User Sources", request_body = UserSourceCandidate, responses((status = 200, body = Vec<ConnectionCheck>)))]
 pub(super) async fn check_provider(
     Caller(authority): Caller,

@@ -50,7 +50,7 @@ pub(crate) struct UserResource {
     email: Option<String>,
     #[schema(schema_with = schema::user_status)]
     status: UserStatus,
-    /// Whether the source has another issuer or subject claim now. No one can sign in as this user any more.
+    /// Whether the source has another issuer or subject claim now. No one can sign in as this user any longer.
     former: bool,
     #[schema(value_type = String, format = DateTime)]
     first_sign_in_at: Timestamp,
@@ -94,14 +94,14 @@ pub(crate) struct GrantResource {
     id: GrantId,
     #[schema(value_type = String)]
     gateway_id: GatewayId,
-    /// Whose it is, when a user of a source holds it.
+    /// The user of a source who has it.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<UserId>,
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     user_source_id: Option<UserSourceId>,
-    /// Whose it is, when a member of the project holds it.
+    /// The member of the project who has it.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     account_id: Option<AccountId>,
@@ -116,7 +116,7 @@ pub(crate) struct GrantResource {
     /// When a token of it was last issued.
     #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
-    /// When it ends even if used daily.
+    /// When it expires even if used daily.
     #[schema(value_type = String, format = DateTime)]
     ends_at: Timestamp,
 }
@@ -137,7 +137,7 @@ pub(super) fn grant_resource(grant: Grant) -> GrantResource {
     }
 }
 
-/// How many grants were ended.
+/// How many grants ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct GrantsEnded {
     pub(super) grants_ended: u64,
@@ -162,7 +162,7 @@ pub(super) struct UserQuery {
     status: Option<UserStatus>,
     /// Only users known under an earlier issuer or subject claim of their source (`true`), or only the others (`false`).
     former: Option<bool>,
-    /// Only users whose subject, name or e-mail contains this text, whatever the case. A page is searched among twenty
+    /// Only users whose subject, name or e-mail contains this text, ignoring case. A page is searched among twenty
     /// thousand users, and may be short, or empty, although there is a next one.
     search: Option<String>,
 }
@@ -233,7 +233,7 @@ pub(super) async fn update_user(
 
 /// Delete a user with all grants
 ///
-/// Signing in again makes a new user; block a user to keep them out.
+/// Signing in again creates a new user; block a user to prevent that.
 #[utoipa::path(
     delete,
     path = "/api/v1/projects/{project}/users/{user}",

@@ -57,7 +57,7 @@ pub(crate) struct AccountPatch {
     #[serde(default)]
     pub is_instance_admin: Patch<bool>,
     /// `true` says that you know this account to be that of the address's owner. Its password, which someone else may have
-    /// chosen, is forgotten and its sessions end: make a password link for the owner. Other accounts of the address are
+    /// chosen, is deleted and its sessions end: create a password link for the owner. Other accounts of the address are
     /// deleted, and their memberships become this one's. It cannot be undone.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{Admin, schema};
 
-/// A key of a project to make.
+/// A key of a project to create.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApiKey {
@@ -33,7 +33,7 @@ pub struct NewApiKey {
     #[schema(required = true, min_length = 1, max_length = 80)]
     #[serde(default)]
     pub name: String,
-    /// `viewer` reads, `admin` changes, `owner` also manages keys; `gateway` speaks for end users in Headers mode and opens nothing in the API.
+    /// `viewer` reads, `admin` changes, `owner` also manages keys; `gateway` speaks for end users in Headers mode and has no access to the API.
     #[schema(required = true, schema_with = schema::role)]
     #[serde(default)]
     pub role: Option<KeyRole>,
@@ -41,13 +41,13 @@ pub struct NewApiKey {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub gateway_id: Option<GatewayId>,
-    /// When it stops working by itself; never when left out.
+    /// When it expires; never when left out.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }
 
-/// A key of the instance to make.
+/// A key of the instance to create.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewInstanceKey {
@@ -55,13 +55,13 @@ pub struct NewInstanceKey {
     #[schema(required = true, min_length = 1, max_length = 80)]
     #[serde(default)]
     pub name: String,
-    /// When it stops working by itself; never when left out.
+    /// When it expires; never when left out.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }
 
-/// A change of a key. Its role never changes: make another key and revoke this one.
+/// A change of a key. Its role never changes: create another key and revoke this one.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiKeyPatch {

@@ -41,7 +41,7 @@ pub(crate) struct NewPreregisteredClient {
     #[schema(required = true, min_items = 1, max_items = 10)]
     #[serde(default)]
     pub redirect_uris: Vec<String>,
-    /// `none` for programs that cannot keep a secret, such as those on people's machines; `private_key_jwt` for those that sign with a key of their own; the others make a secret. It never changes.
+    /// `none` for programs that cannot keep a secret, such as those on people's machines; `private_key_jwt` for those that sign with their own key; for the others a secret is generated. It never changes.
     #[schema(required = true, schema_with = schema::client_method)]
     #[serde(default)]
     pub token_endpoint_auth_method: String,
@@ -73,7 +73,7 @@ pub(crate) struct PreregisteredClientPatch {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecretRotation {
-    /// How long the old secret goes on working, in seconds: a day when left out, 0 to end it at once.
+    /// How long the old secret keeps working, in seconds: a day when left out, 0 to revoke it immediately.
     #[schema(minimum = 0, maximum = 2_592_000)]
     #[serde(default)]
     pub overlap_seconds: Option<u32>,

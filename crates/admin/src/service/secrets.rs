@@ -32,7 +32,7 @@ pub(crate) struct NewSecret {
     #[schema(required = true, pattern = "^[A-Z][A-Z0-9_]{0,63}$")]
     #[serde(default)]
     pub name: String,
-    /// The value. It is in no answer.
+    /// The value. No response contains it.
     #[schema(required = true, value_type = String, write_only, format = Password)]
     #[serde(default)]
     pub value: Option<Secret>,
@@ -50,7 +50,7 @@ pub(crate) struct SecretPatch {
     #[schema(value_type = Option<String>, write_only, format = Password)]
     #[serde(default)]
     pub value: Patch<Secret>,
-    /// All origins. A new origin needs the value typed again.
+    /// All origins. A new origin needs the value again.
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub origins: Patch<Vec<String>>,

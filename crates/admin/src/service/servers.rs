@@ -90,7 +90,7 @@ pub struct ServerPatch {
     #[serde(default)]
     pub slug: Patch<String>,
     /// What the names of its tools and prompts begin with where a gateway adds a prefix. Another one renames them. `null` or an
-    /// empty text stands for the slug.
+    /// empty text means the slug.
     #[schema(value_type = Option<String>, pattern = "^[a-z0-9-]{0,20}$")]
     #[serde(default)]
     pub prefix: Patch<String>,

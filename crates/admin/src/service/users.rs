@@ -31,7 +31,7 @@ pub(crate) use gatewright_store::user::UserFilter;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPatch {
-    /// `blocked` refuses every request of the user from the next one on, and ends their grants.
+    /// `blocked` refuses every request of the user from the next one, and ends their grants.
     #[schema(schema_with = schema::user_status)]
     #[serde(default)]
     pub status: Patch<UserStatus>,

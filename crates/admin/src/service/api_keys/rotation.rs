@@ -27,11 +27,11 @@ const MAX_OVERLAP_SECONDS: u32 = 7 * 24 * 60 * 60;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RotateApiKey {
-    /// For how long the old key works on, in seconds, a day when left out; 0 ends it at once.
+    /// For how long the old key keeps working, in seconds, a day when left out; 0 revokes it immediately.
     #[schema(maximum = 604_800)]
     #[serde(default)]
     pub overlap_seconds: Option<u32>,
-    /// When the new key stops working by itself; when left out, as the old one would have.
+    /// When the new key expires; when left out, when the old one would have expired.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default)]
     pub expires_at: Option<Timestamp>,

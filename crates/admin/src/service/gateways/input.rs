@@ -30,7 +30,7 @@ pub struct NewGateway {
     /// each and 16,000 of all at most. They reach the models of all users, so turn this on for servers that you trust.
     #[serde(default)]
     pub server_instructions: bool,
-    /// The last part of its URL, unique in the instance whatever the case; minted when left empty.
+    /// The last part of its URL, unique in the instance ignoring case; generated when left empty.
     #[schema(pattern = "^[A-Za-z0-9_-]{0,64}$")]
     #[serde(default)]
     pub slug: String,
@@ -105,7 +105,7 @@ pub struct GatewayPatch {
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{0,64}$")]
     #[serde(default)]
     pub slug: Patch<String>,
-    /// Who its users are. Another mode ends what the old one issued.
+    /// Who its users are. Another mode ends the gateway's grants.
     #[schema(schema_with = schema::mode)]
     #[serde(default)]
     pub authentication_mode: Patch<Mode>,
@@ -141,7 +141,7 @@ pub struct GatewayPatch {
     #[schema(value_type = Option<Vec<schema::AllowedResource>>)]
     #[serde(default)]
     pub allowed_resources: Patch<Vec<AllowedResource>>,
-    /// `active` is refused while its User Source is inactive or gone.
+    /// `active` is refused while its User Source is inactive or deleted.
     #[schema(schema_with = schema::status)]
     #[serde(default)]
     pub status: Patch<GatewayStatus>,
@@ -242,7 +242,7 @@ impl OffersPatch {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsPatch {
-    /// Life of an access token, in seconds.
+    /// Lifetime of an access token, in seconds.
     #[schema(value_type = Option<u32>)]
     #[serde(default)]
     pub access_token_seconds: Patch<u32>,

@@ -29,7 +29,7 @@ pub struct NewUserSource {
     #[schema(required = true)]
     #[serde(default)]
     pub client_id: String,
-    /// The client secret registered at the provider. It is in no answer.
+    /// The client secret registered at the provider. No response contains it.
     #[schema(required = true, value_type = String, write_only, format = Password)]
     #[serde(default)]
     pub client_secret: Option<Secret>,
@@ -41,10 +41,10 @@ pub struct NewUserSource {
     /// Scopes to ask for; `openid`, `profile` and `email` when left out.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
-    /// The ID-token claim that names the user; `sub` when left out.
+    /// The ID-token claim that identifies the user; `sub` when left out.
     #[serde(default)]
     pub subject_claim: Option<String>,
-    /// `own` for a redirect URL of its own; the shared one when left out.
+    /// `own` for its own redirect URL; the shared one when left out.
     #[schema(schema_with = schema::callback_or_null)]
     #[serde(default)]
     pub callback: Option<Callback>,
@@ -64,10 +64,10 @@ pub(crate) struct UserSourceCandidate {
     /// Scopes to ask for; `openid`, `profile` and `email` when left out.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
-    /// The ID-token claim that names the user; `sub` when left out.
+    /// The ID-token claim that identifies the user; `sub` when left out.
     #[serde(default)]
     pub subject_claim: Option<String>,
-    /// `own` for a redirect URL of its own; the shared one when left out.
+    /// `own` for its own redirect URL; the shared one when left out.
     #[schema(schema_with = schema::callback_or_null)]
     #[serde(default)]
     pub callback: Option<Callback>,
@@ -85,16 +85,16 @@ pub struct UserSourcePatch {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub description: Patch<String>,
-    /// The issuer. Another one makes everyone another person and ends their tokens; another origin also needs the
-    /// client secret typed again.
+    /// The issuer. Another one makes everyone a new user and revokes their tokens; another origin also needs the
+    /// client secret again.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub issuer: Patch<String>,
-    /// The client id. Another one ends the tokens of all users.
+    /// The client id. Another one revokes the tokens of all users.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub client_id: Patch<String>,
-    /// A new client secret. The one that last worked stays a fallback until the new one has succeeded once.
+    /// A new client secret. The one that last worked remains a fallback until the new one has succeeded once.
     #[schema(value_type = Option<String>, write_only, format = Password)]
     #[serde(default)]
     pub client_secret: Patch<Secret>,
@@ -106,11 +106,11 @@ pub struct UserSourcePatch {
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub scopes: Patch<Vec<String>>,
-    /// The ID-token claim that names the user. Another one makes everyone another person and ends their tokens.
+    /// The ID-token claim that identifies the user. Another one makes everyone a new user and revokes their tokens.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub subject_claim: Patch<String>,
-    /// `own` for a redirect URL of its own, used from the next sign-in on: register it at the provider first. It ends no
+    /// `own` for its own redirect URL, used from the next sign-in: register it at the provider first. It ends no
     /// session.
     #[schema(schema_with = schema::callback_or_null)]
     #[serde(default)]
