@@ -26,7 +26,22 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Default for Page<T> {
+    /// A page without rows, and the last.
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            next: None,
+        }
+    }
+}
+
 impl PageRequest {
+    /// The first page of a list.
+    pub const fn first(limit: u32) -> Self {
+        Self { after: None, limit }
+    }
+
     /// The ID after which a list in ascending order continues.
     pub(crate) fn above(&self) -> &str {
         self.cursor().unwrap_or_default()

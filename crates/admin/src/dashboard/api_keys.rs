@@ -197,10 +197,7 @@ async fn render(
 }
 
 async fn gateways(app: &Admin, place: &InProject) -> Result<Vec<Gateway>, PageError> {
-    let page = PageRequest {
-        after: None,
-        limit: GATEWAYS,
-    };
+    let page = PageRequest::first(GATEWAYS);
     let filter = GatewayFilter::default();
     let read = gateways::list(app, &place.visit.authority, place.project.id, &filter, &page).await?;
     Ok(read.items)

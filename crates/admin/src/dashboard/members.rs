@@ -234,10 +234,7 @@ async fn render(app: &Admin, place: &InProject, extras: Extras) -> Result<Respon
 
 /// The invitations that can still be accepted, newest first.
 async fn open_invitations(app: &Admin, place: &InProject) -> Result<Vec<InvitationRow>, PageError> {
-    let request = PageRequest {
-        after: None,
-        limit: ON_A_PAGE,
-    };
+    let request = PageRequest::first(ON_A_PAGE);
     let now = app.now();
     let read = invitations::list(app, &place.visit.authority, place.project.id, &request).await?;
     let open = read

@@ -108,10 +108,7 @@ pub(crate) async fn of(
     let names = names::of(&mut tx, project, Kind::Gateway, &ids).await?;
     let bare = rows::gateways_without_servers(&mut tx, project, OF_A_SORT).await?;
     let keys = rows::keys_ending(&mut tx, project, now, now.plus(SOON), OF_A_SORT).await?;
-    let first = PageRequest {
-        after: None,
-        limit: SERVERS,
-    };
+    let first = PageRequest::first(SERVERS);
     let shared = assertion_origin::list_shared(&mut tx, project, OF_A_SORT).await?;
     let servers = server::list(&mut tx, project, &first).await?.items;
     drop(tx);

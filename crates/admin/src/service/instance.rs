@@ -124,10 +124,7 @@ mod tests {
             assert_eq!(stored.scope, scope);
         }
         let mut tx = app.gateways().store.read().await.unwrap();
-        let page = gatewright_store::PageRequest {
-            after: None,
-            limit: 1,
-        };
+        let page = gatewright_store::PageRequest::first(1);
         let filter = gatewright_store::audit::AuditFilter::default();
         let trail = gatewright_store::audit::list(&mut tx, Some(project.id), &filter, &page)
             .await

@@ -74,10 +74,7 @@ pub(crate) async fn has_no_account(app: &Admin) -> Result<bool, ServiceError> {
     if !is_needed(app).await? {
         return Ok(false);
     }
-    let one = PageRequest {
-        after: None,
-        limit: 1,
-    };
+    let one = PageRequest::first(1);
     let mut tx = app.store.read(before_sign_in()).await?;
     Ok(rows::list(&mut tx, &one).await?.items.is_empty())
 }

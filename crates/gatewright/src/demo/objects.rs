@@ -314,10 +314,7 @@ async fn first<T>(
     mut list: impl AsyncFnMut(&PageRequest) -> Result<Page<T>, ServiceError>,
     fits: impl Fn(&T) -> bool,
 ) -> Result<Option<T>, ServiceError> {
-    let mut request = PageRequest {
-        after: None,
-        limit: PAGE,
-    };
+    let mut request = PageRequest::first(PAGE);
     loop {
         let page = list(&request).await?;
         if let Some(row) = page.items.into_iter().find(&fits) {

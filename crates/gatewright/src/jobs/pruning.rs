@@ -201,10 +201,7 @@ mod tests {
     /// How many events the trail of the instance has.
     async fn events(app: &Admin) -> usize {
         let mut tx = app.store.read().await.unwrap();
-        let page = PageRequest {
-            after: None,
-            limit: 200,
-        };
+        let page = PageRequest::first(200);
         let filter = AuditFilter::default();
         let read = gatewright_store::audit::list(&mut tx, None, &filter, &page).await;
         read.unwrap().items.len()
@@ -246,10 +243,7 @@ mod tests {
             expires_at: None,
         };
         let made = api_keys::create_for_instance(app, &operator, new).await.unwrap();
-        let page = PageRequest {
-            after: None,
-            limit: 200,
-        };
+        let page = PageRequest::first(200);
         let listed = async || {
             let listed = api_keys::list(app, &operator, None, &page).await.unwrap();
             listed.items.iter().any(|key| key.id == made.key.id)

@@ -39,10 +39,7 @@ async fn first_starts_make_one_account(world: World) {
     })
     .await;
     assert_eq!(outcomes.iter().filter(|is_first| **is_first).count(), 1);
-    let page = PageRequest {
-        after: None,
-        limit: 50,
-    };
+    let page = PageRequest::first(50);
     assert_eq!(look!(world, tx => account::list(tx, &page)).items.len(), 1);
 }
 

@@ -43,10 +43,7 @@ contract!(
 );
 
 fn page() -> PageRequest {
-    PageRequest {
-        after: None,
-        limit: 50,
-    }
+    PageRequest::first(50)
 }
 
 async fn an_account_is_found_by_its_address_ignoring_case(world: World) {

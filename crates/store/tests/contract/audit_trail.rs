@@ -103,10 +103,7 @@ async fn events_are_read_back_newest_first(world: World) {
         );
     }
     events.reverse();
-    let first = PageRequest {
-        after: None,
-        limit: 2,
-    };
+    let first = PageRequest::first(2);
     let filter = AuditFilter::default();
     let first = look!(world, tx => audit::list(tx, Some(project), &filter, &first));
     assert_eq!(first.items, events[..2]);

@@ -268,10 +268,7 @@ async fn clients_with_live_grants_are_counted(world: World) {
     );
     assert_eq!(listed[1].last_used_at, now);
     // Page after page, each once.
-    let mut page = PageRequest {
-        after: None,
-        limit: 1,
-    };
+    let mut page = PageRequest::first(1);
     let mut names = Vec::new();
     loop {
         let read = look!(world, tx => client_use::list(tx, project, gateway, now, &page));

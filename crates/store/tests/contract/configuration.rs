@@ -388,10 +388,7 @@ async fn keys_are_renamed_revoked_once_and_their_use_recorded(world: World) {
     assert_eq!(stored.name, "Terraform");
     assert_eq!(stored.last_used_at, Some(later));
     assert_eq!(stored.revoked_at, Some(later));
-    let all = PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let all = PageRequest::first(10);
     assert_eq!(look!(world, tx => api_key::list(tx, None, &all)).items, [stored]);
 }
 

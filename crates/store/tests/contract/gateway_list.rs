@@ -22,10 +22,7 @@ contract!(
 );
 
 async fn names(world: &World, project: ProjectId, filter: &GatewayFilter) -> Vec<String> {
-    let page = PageRequest {
-        after: None,
-        limit: 50,
-    };
+    let page = PageRequest::first(50);
     let read = look!(world, tx => gateway_list::list(tx, project, filter, &page));
     let names: Vec<String> = read.items.into_iter().map(|item| item.name).collect();
     let whole = look!(world, tx => gateway::list(tx, project, filter, &page));
@@ -132,10 +129,7 @@ async fn pages_follow_each_other(world: World) {
 async fn a_deleted_source_has_no_name(world: World) {
     let setting = world.setting().await;
     let project = setting.project.id;
-    let page = PageRequest {
-        after: None,
-        limit: 2,
-    };
+    let page = PageRequest::first(2);
     let first = async || {
         let read = look!(world, tx => gateway_list::list(tx, project, &GatewayFilter::default(), &page));
         read.items.into_iter().next().unwrap()

@@ -214,10 +214,7 @@ async fn an_edit_replaces_everything_or_nothing(world: World) {
 
 async fn every_mode_is_read_back(world: World) {
     let setting = world.setting().await;
-    let all = gatewright_store::PageRequest {
-        after: None,
-        limit: 200,
-    };
+    let all = gatewright_store::PageRequest::first(200);
     let mut expected = vec![setting.gateway.clone()];
     let server = world.server(setting.project.id).await;
     for authentication in [Authentication::Headers, Authentication::ProjectMembers] {

@@ -194,10 +194,7 @@ async fn live_grants_of_a_user_are_listed_newest_first(world: World) {
     let listed = look!(world, tx => grant::list_of(tx, project, Holder::User(user), now, &ALL));
     assert_eq!(listed.items.iter().map(|grant| grant.id).collect::<Vec<_>>(), ids);
     assert_eq!(listed.next, None);
-    let first = PageRequest {
-        after: None,
-        limit: 2,
-    };
+    let first = PageRequest::first(2);
     let first = look!(world, tx => grant::list_of(tx, project, Holder::User(user), now, &first));
     let rest = PageRequest {
         after: first.next,

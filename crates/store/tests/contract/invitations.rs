@@ -71,10 +71,7 @@ async fn a_newer_invitation_takes_the_place_of_an_older_one(world: World) {
         commit!(world, tx => invitation::accept(tx, first.hash, &ada.email, ada.id, now)),
         None
     );
-    let page = PageRequest {
-        after: None,
-        limit: 50,
-    };
+    let page = PageRequest::first(50);
     let listed = look!(world, tx => invitation::list(tx, project.id, &page)).items;
     let statuses: Vec<_> = listed.iter().map(|one| (one.id, one.status(now))).collect();
     assert_eq!(

@@ -144,10 +144,7 @@ async fn grants_of_members_and_users_are_listed_and_ended_separately(world: Worl
     let (gateway, person) = members_gateway(&world, &setting).await;
     let of_user = setting.grant(&world).await;
     let of_member = grant_of(&world, &setting, &gateway, &person).await;
-    let page = PageRequest {
-        after: None,
-        limit: 50,
-    };
+    let page = PageRequest::first(50);
     let (user, member) = (Holder::User(setting.user.id), Holder::Member(person.id));
     let now = world.now();
     let listed = look!(world, tx => grant::list_of(tx, project, member, now, &page));

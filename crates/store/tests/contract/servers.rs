@@ -55,10 +55,7 @@ async fn servers_are_found_by_name_slug_and_url(world: World) {
             []
         );
     }
-    let first = PageRequest {
-        after: None,
-        limit: 1,
-    };
+    let first = PageRequest::first(1);
     let page = look!(world, tx => server::search(tx, project, "example", &first));
     assert_eq!((page.items[0].id, page.next), (ids[0], Some(ids[0].to_string())));
 }

@@ -163,10 +163,7 @@ async fn an_edit_leaves_the_status_alone(world: World) {
         "name"
     ));
     drop(tx);
-    let all = PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let all = PageRequest::first(10);
     assert_eq!(
         look!(world, tx => user_source::list(tx, project, &UserSourceFilter::default(), &all))
             .items

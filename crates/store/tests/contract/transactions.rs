@@ -86,10 +86,7 @@ async fn a_confined_transaction_reaches_one_project(world: World) {
     let (own, other) = (world.new_project(), world.new_project());
     commit!(world, tx => project::insert(tx, &own));
     commit!(world, tx => project::insert(tx, &other));
-    let first = PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let first = PageRequest::first(10);
 
     let mut tx = world.store.read().await.unwrap().confined_to(own.id);
     assert_eq!(project::find(&mut tx, own.id).await.unwrap(), Some(own.clone()));

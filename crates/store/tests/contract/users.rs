@@ -72,10 +72,7 @@ async fn a_withdrawn_address_is_deleted_and_no_longer_found(world: World) {
     let mut user = setting.user.clone();
     user.email = Some("Withdrawn@Example.com".to_owned());
     commit!(world, tx => user::sign_in(tx, &user));
-    let page = PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let page = PageRequest::first(10);
     let found = look!(world, tx => user::list(tx, project, &called("withdrawn"), &page));
     assert_eq!(found.items.len(), 1);
     let other = world.project().await.id;
@@ -133,10 +130,7 @@ async fn users_are_found_by_name(world: World) {
     zoe.key.subject = String::from("OKTA|zoe");
     commit!(world, tx => user::sign_in(tx, &zoe));
     let elsewhere = world.source(project).await;
-    let all = PageRequest {
-        after: None,
-        limit: 50,
-    };
+    let all = PageRequest::first(50);
     for wanted in ["ZOË", "ünal", "100%", "zoe_u@example", "okta|", "AMPLE"] {
         let found = look!(world, tx => user::list(tx, project, &called(wanted), &all)).items;
         assert!(found.iter().any(|user| user.id == zoe.id), "{wanted}");
@@ -264,10 +258,7 @@ async fn users_known_under_another_issuer_or_claim_are_marked_and_not_counted(wo
             former,
             ..UserFilter::default()
         };
-        let page = PageRequest {
-            after: None,
-            limit: 10,
-        };
+        let page = PageRequest::first(10);
         let found = look!(world, tx => user::list(tx, project, &filter, &page));
         let mut ids: Vec<_> = found.items.into_iter().map(|user| user.id).collect();
         ids.sort();

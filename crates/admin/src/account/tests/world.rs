@@ -27,10 +27,7 @@ pub(super) const OWNER: &str = "ada@example.com";
 pub(super) const PASSWORD: &str = "violet harbour ninety";
 
 pub(super) fn page() -> PageRequest {
-    PageRequest {
-        after: None,
-        limit: 100,
-    }
+    PageRequest::first(100)
 }
 
 /// Someone who comes from an address of this number, without a cookie.

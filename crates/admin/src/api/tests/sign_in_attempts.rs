@@ -187,10 +187,7 @@ async fn what_happened_before_allow_stands_in_the_same_list_and_in_no_table() {
     bench.app.gateways().sign_in_trace.flush().await.unwrap();
     let mut tx = bench.app.gateways().store.read().await.unwrap();
     let filter = gatewright_store::sign_in_attempt::AttemptFilter::default();
-    let page = gatewright_store::PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let page = gatewright_store::PageRequest::first(10);
     let rows = gatewright_store::sign_in_attempt::list(&mut tx, acme.project(), &filter, bench.now(), &page)
         .await
         .unwrap();

@@ -80,10 +80,7 @@ pub(super) async fn show(
         Ok(wanted) => service::list(&app, authority, Some(project), &wanted, &request).await?,
         Err(wrong) => {
             filters.form = filters.form.and_wrong(wrong);
-            Page {
-                items: Vec::new(),
-                next: None,
-            }
+            Page::default()
         }
     };
     let ids = read

@@ -120,10 +120,7 @@ pub(super) struct After<'a> {
 
 /// The sources of the project.
 pub(super) async fn sources(app: &Admin, place: &InProject) -> Result<Vec<UserSource>, PageError> {
-    let page = PageRequest {
-        after: None,
-        limit: CHOICES,
-    };
+    let page = PageRequest::first(CHOICES);
     let read = user_sources::list(app, &place.visit.authority, place.project.id, &page).await?;
     Ok(read.items)
 }
@@ -167,10 +164,7 @@ async fn choices(
 }
 
 async fn all_servers(app: &Admin, place: &InProject) -> Result<Vec<Server>, PageError> {
-    let page = PageRequest {
-        after: None,
-        limit: CHOICES,
-    };
+    let page = PageRequest::first(CHOICES);
     let read = servers::list(app, &place.visit.authority, place.project.id, &page).await?;
     Ok(read.items)
 }

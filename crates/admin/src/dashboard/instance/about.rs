@@ -37,10 +37,7 @@ pub(super) async fn show(
     State(app): State<Arc<Admin>>,
     Administrator(visit): Administrator,
 ) -> Result<Response, PageError> {
-    let one = PageRequest {
-        after: None,
-        limit: 1,
-    };
+    let one = PageRequest::first(1);
     // The service says whether this is open; what follows is of the process itself.
     accounts::list(&app, &visit.authority, &one).await?;
     let config = &app.config;

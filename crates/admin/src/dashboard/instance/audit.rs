@@ -78,10 +78,7 @@ pub(super) async fn show(
 
 /// What those who act are called, by id.
 async fn names(app: &Admin, visit: &Visit) -> Result<HashMap<String, String>, PageError> {
-    let all = PageRequest {
-        after: None,
-        limit: NAMES,
-    };
+    let all = PageRequest::first(NAMES);
     let accounts = accounts::list(app, &visit.authority, &all).await?.items;
     let keys = api_keys::list(app, &visit.authority, None, &all).await?.items;
     let accounts = accounts

@@ -134,10 +134,7 @@ async fn with(
     form: Form,
     mut rows: Vec<HeaderRow>,
 ) -> Result<Fields, PageError> {
-    let page = PageRequest {
-        after: None,
-        limit: SECRETS,
-    };
+    let page = PageRequest::first(SECRETS);
     let secrets = secrets::list(app, &place.visit.authority, place.project.id, &page).await?;
     let has_wrong_header = form.error("headers").is_some();
     let unallowed = if has_wrong_header {

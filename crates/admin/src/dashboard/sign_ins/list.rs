@@ -64,10 +64,7 @@ pub(super) async fn show(
     let is_no_reference = typed.is_some_and(|typed| Reference::parse(typed).is_none());
     let read = match wanted(&filters) {
         Some(filter) => service::list(&app, authority, project, &filter, &request).await?,
-        None => Page {
-            items: Vec::new(),
-            next: None,
-        },
+        None => Page::default(),
     };
     let person = match filters.text("user") {
         Some(id) => {

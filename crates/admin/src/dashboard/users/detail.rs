@@ -104,10 +104,7 @@ pub(super) async fn show(
         user_id: Some(id),
         ..AttemptFilter::default()
     };
-    let last = PageRequest {
-        after: None,
-        limit: SIGN_INS,
-    };
+    let last = PageRequest::first(SIGN_INS);
     let attempts = sign_in_attempts::list(&app, authority, project, &filter, &last).await?;
     let now = app.now();
     let path = place.path(&format!("/users/{id}"));

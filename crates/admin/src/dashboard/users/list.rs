@@ -72,10 +72,7 @@ pub(super) async fn show(
     let wanted = wanted(&filters);
     let read = match &wanted {
         Some(filter) => service::list(&app, authority, project, filter, &request).await?,
-        None => gatewright_store::Page {
-            items: Vec::new(),
-            next: None,
-        },
+        None => gatewright_store::Page::default(),
     };
     let ids = read.items.iter().map(|user| user.key.user_source_id.to_string());
     let named = names::of(&app, authority, project, Kind::UserSource, ids).await?;

@@ -44,10 +44,7 @@ pub(super) async fn tested(world: &World) -> (UserSource, ConnectionTest) {
 
 async fn audited(world: &World) -> Vec<Value> {
     let mut tx = world.app.store.read().await.unwrap();
-    let page = PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let page = PageRequest::first(10);
     let filter = gatewright_store::audit::AuditFilter::default();
     let events = gatewright_store::audit::list(&mut tx, Some(world.source.project_id), &filter, &page)
         .await

@@ -160,10 +160,7 @@ async fn an_administrator_ends_what_a_member_holds() {
     let (ada, cookie) = person(&world, "Ada", Some(Role::Viewer)).await;
     let (_, first, _) = signed_in(&world, &cookie).await;
     let (_, second, _) = signed_in(&world, &cookie).await;
-    let page = gatewright_store::PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let page = gatewright_store::PageRequest::first(10);
     let listed = service::grants(&app(&world.app), &operator, world.project, ada, &page)
         .await
         .unwrap();

@@ -58,10 +58,7 @@ async fn an_invited_person_gets_an_account_and_is_known_by_subject_from_then_on(
     assert_eq!(world.accounts().await, 2);
     // No end user came of it.
     let operator = Authority::operator(Origin::Cli);
-    let page = PageRequest {
-        after: None,
-        limit: 50,
-    };
+    let page = PageRequest::first(50);
     let projects = crate::service::projects::list(world.app(), &operator, &page)
         .await
         .unwrap();

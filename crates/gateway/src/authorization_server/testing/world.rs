@@ -329,10 +329,7 @@ impl World {
             action: Some("grant.revoked".to_owned()),
             ..AuditFilter::default()
         };
-        let page = PageRequest {
-            after: None,
-            limit: 10,
-        };
+        let page = PageRequest::first(10);
         let listed = audit::list(&mut tx, Some(self.project), &filter, &page).await;
         listed.unwrap().items
     }

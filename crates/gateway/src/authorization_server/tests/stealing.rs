@@ -177,10 +177,7 @@ async fn a_repeat_from_another_network_is_in_the_trace() {
     let told = async || {
         world.app.sign_in_trace.flush().await.unwrap();
         let mut tx = world.app.store.read().await.unwrap();
-        let page = PageRequest {
-            after: None,
-            limit: 10,
-        };
+        let page = PageRequest::first(10);
         let filter = sign_in_attempt::AttemptFilter::default();
         let listed = sign_in_attempt::list(&mut tx, world.project, &filter, world.app.now(), &page).await;
         let steps = listed

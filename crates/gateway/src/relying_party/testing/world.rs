@@ -263,10 +263,7 @@ impl World {
     /// All users, oldest first.
     pub async fn users(&self) -> Vec<User> {
         let mut tx = self.app.store.read().await.unwrap();
-        let page = PageRequest {
-            after: None,
-            limit: 100,
-        };
+        let page = PageRequest::first(100);
         let filter = user::UserFilter::default();
         let found = user::list(&mut tx, self.source.project_id, &filter, &page).await;
         found.unwrap().items.into_iter().rev().collect()
@@ -332,10 +329,7 @@ impl World {
             reference,
             ..AttemptFilter::default()
         };
-        let page = PageRequest {
-            after: None,
-            limit: 200,
-        };
+        let page = PageRequest::first(200);
         self.app
             .sign_in_trace
             .list(self.source.project_id, &filter, &page)

@@ -152,10 +152,7 @@ async fn a_server_of_the_official_sdk_is_used_with_progress() {
     let stop = CancellationToken::new();
     let demo = DemoServer::on(&listener, None).unwrap();
     let mut tx = world.app.store.write().await.unwrap();
-    let page = PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let page = PageRequest::first(10);
     let old = server::list(&mut tx, world.project, &page)
         .await
         .unwrap()

@@ -123,10 +123,7 @@ async fn what_is_chosen_is_carried_from_page_to_page() {
 
 /// The one gateway of a project.
 pub(super) async fn only(bench: &Bench, project: &str) -> gatewright_domain::gateway::Gateway {
-    let page = gatewright_store::PageRequest {
-        after: None,
-        limit: 2,
-    };
+    let page = gatewright_store::PageRequest::first(2);
     let read = gateways::list(
         &bench.test.app,
         &operator(),

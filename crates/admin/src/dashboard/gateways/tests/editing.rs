@@ -29,10 +29,7 @@ async fn stored(bench: &Bench, gateway: &Gateway) -> Gateway {
 /// A session of the first member of the project at a gateway.
 pub(super) async fn sign_in(bench: &Bench, gateway: &Gateway, client: &str) {
     let app = &bench.test.app;
-    let page = PageRequest {
-        after: None,
-        limit: 1,
-    };
+    let page = PageRequest::first(1);
     let read = members::list(app, &operator(), gateway.project_id, &page).await;
     let (member, _) = read.unwrap().items.remove(0);
     let person = Person::Member(member.account_id);
@@ -48,10 +45,7 @@ pub(super) async fn sign_in(bench: &Bench, gateway: &Gateway, client: &str) {
 
 /// The clients that hold sessions at a gateway.
 pub(super) async fn clients_of(bench: &Bench, gateway: &Gateway) -> Vec<ClientUse> {
-    let page = PageRequest {
-        after: None,
-        limit: 10,
-    };
+    let page = PageRequest::first(10);
     let read = clients::list(
         &bench.test.app,
         &operator(),

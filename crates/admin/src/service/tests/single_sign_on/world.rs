@@ -132,10 +132,7 @@ impl World {
     }
 
     pub(super) async fn accounts(&self) -> usize {
-        let page = PageRequest {
-            after: None,
-            limit: 50,
-        };
+        let page = PageRequest::first(50);
         let operator = Authority::operator(Origin::Cli);
         accounts::list(self.app(), &operator, &page)
             .await
