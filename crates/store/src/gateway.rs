@@ -14,7 +14,7 @@ use crate::{
     sign_in_attempt,
     tx::Lock,
     user::pattern,
-    value::values,
+    value::{Value, values},
 };
 
 macro_rules! select {
@@ -56,34 +56,14 @@ pub async fn insert(tx: &mut Tx, gateway: &Gateway) -> Result<GatewayWrite, Stor
     if !reserve_slug(tx, gateway).await? {
         return Ok(GatewayWrite::SlugTaken);
     }
-    let sql = "INSERT INTO gateways (id, project_id, name, description, instructions, server_instructions, slug, slug_key, mode, \
+    let sql = "INSERT INTO gateways (name, description, instructions, server_instructions, slug, slug_key, mode, \
                user_source_id, trusted_clients, prefix_mode, offers, allowed_tools, allowed_prompts, allowed_resources, \
-               status, settings, created_at, updated_at) \
+               status, settings, updated_at, project_id, id, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
                ON CONFLICT (slug_key) DO NOTHING";
-    let values = values![
-        gateway.id,
-        gateway.project_id,
-        &gateway.name,
-        &gateway.description,
-        &gateway.instructions,
-        gateway.server_instructions,
-        &gateway.slug,
-        slug_key(gateway),
-        gateway.authentication.mode().as_str(),
-        gateway.authentication.user_source().map(|id| id.to_string()),
-        to_json(&gateway.trusted_clients),
-        to_word(&gateway.prefix_mode),
-        to_json(&gateway.offers),
-        to_json(&gateway.allowed_tools),
-        to_json(&gateway.allowed_prompts),
-        to_json(&gateway.allowed_resources),
-        to_word(&gateway.status),
-        to_json(&gateway.settings),
-        gateway.created_at,
-        gateway.updated_at,
-    ];
-    if tx.execute(sql, values).await? == 0 {
+    let own = values![gateway.project_id, gateway.id, gateway.created_at,];
+    let values = [changeable(gateway).as_slice(), own].concat();
+    if tx.execute(sql, &values).await? == 0 {
         return Ok(GatewayWrite::SlugTaken);
     }
     write_servers(tx, gateway).await?;
@@ -229,29 +209,13 @@ pub async fn update(tx: &mut Tx, gateway: &Gateway, seen: Timestamp) -> Result<G
                slug_key = $6, mode = $7, user_source_id = $8, trusted_clients = $9, prefix_mode = $10, offers = $11, \
                allowed_tools = $12, allowed_prompts = $13, allowed_resources = $14, status = $15, settings = $16, \
                updated_at = $17 WHERE project_id = $18 AND id = $19";
-    let values = values![
-        &gateway.name,
-        &gateway.description,
-        &gateway.instructions,
-        gateway.server_instructions,
-        &gateway.slug,
-        slug_key(gateway),
-        gateway.authentication.mode().as_str(),
-        gateway.authentication.user_source().map(|id| id.to_string()),
-        to_json(&gateway.trusted_clients),
-        to_word(&gateway.prefix_mode),
-        to_json(&gateway.offers),
-        to_json(&gateway.allowed_tools),
-        to_json(&gateway.allowed_prompts),
-        to_json(&gateway.allowed_resources),
-        to_word(&gateway.status),
-        to_json(&gateway.settings),
-        gateway.updated_at,
-        gateway.project_id,
-        gateway.id,
-    ];
+    let values = [
+        changeable(gateway).as_slice(),
+        values![gateway.project_id, gateway.id],
+    ]
+    .concat();
     match tx
-        .execute(sql, values)
+        .execute(sql, &values)
         .await
         .map_err(|error| error.or_taken("slug"))
     {
@@ -324,6 +288,30 @@ async fn reserve_slug(tx: &mut Tx, gateway: &Gateway) -> Result<bool, StoreError
         .execute(sql, values![slug_key(gateway), gateway.project_id])
         .await?;
     Ok(reserved > 0)
+}
+
+/// What may change of a gateway, as `$1` to `$17`.
+fn changeable(gateway: &Gateway) -> Vec<Value> {
+    values![
+        &gateway.name,
+        &gateway.description,
+        &gateway.instructions,
+        gateway.server_instructions,
+        &gateway.slug,
+        slug_key(gateway),
+        gateway.authentication.mode().as_str(),
+        gateway.authentication.user_source().map(|id| id.to_string()),
+        to_json(&gateway.trusted_clients),
+        to_word(&gateway.prefix_mode),
+        to_json(&gateway.offers),
+        to_json(&gateway.allowed_tools),
+        to_json(&gateway.allowed_prompts),
+        to_json(&gateway.allowed_resources),
+        to_word(&gateway.status),
+        to_json(&gateway.settings),
+        gateway.updated_at,
+    ]
+    .to_vec()
 }
 
 fn slug_key(gateway: &Gateway) -> String {

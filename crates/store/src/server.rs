@@ -11,7 +11,7 @@ use crate::{
     Page, PageRequest, StoreError, Tx,
     row::{Row, to_json, to_word},
     tx::Lock,
-    value::values,
+    value::{Value, values},
 };
 
 macro_rules! select {
@@ -27,12 +27,21 @@ macro_rules! select {
 /// Adds a server; `Taken` with the field `slug` or `prefix`.
 pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
     check_names(tx, server).await?;
-    let sql = "INSERT INTO servers (id, project_id, slug, prefix, name, url, timeout_ms, retries, headers, identity, \
-               protocol, created_at, updated_at, assertion_origin) \
+    let sql = "INSERT INTO servers (slug, prefix, name, url, timeout_ms, retries, headers, identity, protocol, updated_at, \
+               assertion_origin, project_id, id, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING";
-    let values = values![
-        server.id,
-        server.project_id,
+    let own = values![server.project_id, server.id, server.created_at,];
+    let values = [changeable(server).as_slice(), own].concat();
+    if tx.execute(sql, &values).await? == 0 {
+        return Err(StoreError::Taken { field: "slug" });
+    }
+    tx.note_change();
+    Ok(())
+}
+
+/// What may change of a server, as `$1` to `$11`.
+fn changeable(server: &Server) -> Vec<Value> {
+    values![
         server.slug.to_lowercase(),
         &server.prefix,
         &server.name,
@@ -42,15 +51,10 @@ pub async fn insert(tx: &mut Tx, server: &Server) -> Result<(), StoreError> {
         to_json(&server.headers),
         to_word(&server.identity),
         to_word(&server.protocol),
-        server.created_at,
         server.updated_at,
         server.assertion_origin(),
-    ];
-    if tx.execute(sql, values).await? == 0 {
-        return Err(StoreError::Taken { field: "slug" });
-    }
-    tx.note_change();
-    Ok(())
+    ]
+    .to_vec()
 }
 
 /// Finds a server by project and ID.
@@ -157,24 +161,13 @@ pub async fn update(tx: &mut Tx, server: &Server, seen: Timestamp) -> Result<boo
     let sql = "UPDATE servers SET slug = $1, prefix = $2, name = $3, url = $4, timeout_ms = $5, retries = $6, \
                headers = $7, identity = $8, protocol = $9, updated_at = $10, assertion_origin = $11 \
                WHERE project_id = $12 AND id = $13 AND updated_at = $14";
-    let values = values![
-        server.slug.to_lowercase(),
-        &server.prefix,
-        &server.name,
-        &server.url,
-        server.timeout_ms,
-        i64::from(server.retries),
-        to_json(&server.headers),
-        to_word(&server.identity),
-        to_word(&server.protocol),
-        server.updated_at,
-        server.assertion_origin(),
-        server.project_id,
-        server.id,
-        seen,
-    ];
+    let values = [
+        changeable(server).as_slice(),
+        values![server.project_id, server.id, seen],
+    ]
+    .concat();
     let updated = tx
-        .execute(sql, values)
+        .execute(sql, &values)
         .await
         .map_err(|error| error.or_taken("slug"))?
         > 0;

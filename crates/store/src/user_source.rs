@@ -15,7 +15,7 @@ use crate::{
     sign_in_attempt,
     tx::Lock,
     user::pattern,
-    value::values,
+    value::{Value, values},
 };
 
 /// Which sources of a project to list; the default is all.
@@ -41,17 +41,31 @@ macro_rules! select {
 
 /// Adds a source; `Taken { field: "name" }`.
 pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> {
-    let sql = "INSERT INTO user_sources (id, project_id, name, name_key, description, issuer, client_id, \
-               client_secret, client_secret_previous, secret_changed_at, secret_confirmed_at, secret_refused_at, \
-               scopes, subject_claim, status, identity_epoch, verified_at, last_test, created_at, \
-               updated_at, callback, client_authentication, client_method_worked) \
+    let sql = "INSERT INTO user_sources (name, name_key, description, issuer, client_id, client_secret, \
+               client_secret_previous, secret_changed_at, secret_confirmed_at, secret_refused_at, scopes, subject_claim, \
+               identity_epoch, verified_at, last_test, callback, client_authentication, client_method_worked, \
+               updated_at, project_id, id, status, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
                $21, $22, $23) \
                ON CONFLICT (project_id, name_key) DO NOTHING";
-    let slots = &source.client_secret;
-    let values = values![
-        source.id,
+    let own = values![
         source.project_id,
+        source.id,
+        to_word(&source.status),
+        source.created_at,
+    ];
+    let values = [editable(source).as_slice(), own].concat();
+    if tx.execute(sql, &values).await? == 0 {
+        return Err(StoreError::Taken { field: "name" });
+    }
+    tx.note_change();
+    Ok(())
+}
+
+/// What an edit may change of a source, as `$1` to `$19`.
+fn editable(source: &UserSource) -> Vec<Value> {
+    let (slots, authentication) = (&source.client_secret, source.client_authentication);
+    values![
         &source.name,
         source.name.to_lowercase(),
         &source.description,
@@ -64,21 +78,15 @@ pub async fn insert(tx: &mut Tx, source: &UserSource) -> Result<(), StoreError> 
         slots.refused_at,
         to_json(&source.scopes),
         &source.subject_claim,
-        to_word(&source.status),
         source.identity_epoch,
         source.verified_at,
         source.last_test.as_ref().map(to_json),
-        source.created_at,
-        source.updated_at,
         to_word(&source.callback),
-        to_word(&source.client_authentication.choice),
-        source.client_authentication.worked.as_ref().map(to_word),
-    ];
-    if tx.execute(sql, values).await? == 0 {
-        return Err(StoreError::Taken { field: "name" });
-    }
-    tx.note_change();
-    Ok(())
+        to_word(&authentication.choice),
+        authentication.worked.as_ref().map(to_word),
+        source.updated_at,
+    ]
+    .to_vec()
 }
 
 /// Finds a source by project and ID.
@@ -153,31 +161,13 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
     let sql = "UPDATE user_sources SET name = $1, name_key = $2, description = $3, issuer = $4, client_id = $5, \
                client_secret = $6, client_secret_previous = $7, secret_changed_at = $8, secret_confirmed_at = $9, \
                secret_refused_at = $10, scopes = $11, subject_claim = $12, identity_epoch = $13, verified_at = $14, \
-               last_test = $15, updated_at = $16, callback = $17, client_authentication = $25, \
-               client_method_worked = $26 WHERE project_id = $18 AND id = $19 AND updated_at = $20 \
-               AND client_secret = $21 AND COALESCE(client_secret_previous, '') = $22 \
-               AND COALESCE(secret_confirmed_at, -1) = $23 AND COALESCE(secret_refused_at, -1) = $24";
-    let slots = &source.client_secret;
+               last_test = $15, callback = $16, client_authentication = $17, client_method_worked = $18, \
+               updated_at = $19 WHERE project_id = $20 AND id = $21 AND updated_at = $22 \
+               AND client_secret = $23 AND COALESCE(client_secret_previous, '') = $24 \
+               AND COALESCE(secret_confirmed_at, -1) = $25 AND COALESCE(secret_refused_at, -1) = $26";
     let seen_slots = &seen.client_secret;
     let since = |at: Option<Timestamp>| at.map_or(-1, Timestamp::as_millis);
-    let values = values![
-        &source.name,
-        source.name.to_lowercase(),
-        &source.description,
-        &source.issuer,
-        &source.client_id,
-        &slots.current,
-        slots.previous.as_ref(),
-        slots.changed_at,
-        slots.confirmed_at,
-        slots.refused_at,
-        to_json(&source.scopes),
-        &source.subject_claim,
-        source.identity_epoch,
-        source.verified_at,
-        source.last_test.as_ref().map(to_json),
-        source.updated_at,
-        to_word(&source.callback),
+    let expected = values![
         source.project_id,
         source.id,
         seen.updated_at,
@@ -188,11 +178,10 @@ pub async fn update(tx: &mut Tx, source: &UserSource, seen: &UserSource) -> Resu
             .map_or("", |sealed| sealed.0.as_str()),
         since(seen_slots.confirmed_at),
         since(seen_slots.refused_at),
-        to_word(&source.client_authentication.choice),
-        source.client_authentication.worked.as_ref().map(to_word),
     ];
+    let values = [editable(source).as_slice(), expected].concat();
     let updated = tx
-        .execute(sql, values)
+        .execute(sql, &values)
         .await
         .map_err(|error| error.or_taken("name"))?
         > 0;
