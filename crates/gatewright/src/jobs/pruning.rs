@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_domain::Timestamp;
-use gatewright_store::{StoreError, Urgency};
+use gatewright_store::{self as store, StoreError, Tx, Urgency};
 
 use gatewright_admin::Admin;
 
@@ -28,6 +28,7 @@ const KEEP_ENDED_KEYS: Duration = Duration::from_hours(90 * 24);
 /// The sign-in trace is kept this long after something was last heard of an attempt.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(30 * 24);
 
+/// What expires, in the order in which it is deleted.
 #[derive(Debug, Clone, Copy)]
 enum Expiring {
     ClaimedSignIns,
@@ -76,94 +77,96 @@ impl Default for Pace {
     }
 }
 
+impl Expiring {
+    const ALL: [Self; 19] = [
+        Self::ClaimedSignIns,
+        Self::TestSignIns,
+        Self::BroughtCodes,
+        Self::Codes,
+        Self::Revocations,
+        Self::RefreshTokens,
+        Self::Grants,
+        Self::IdempotencyKeys,
+        Self::AccountSessions,
+        Self::AccountLinks,
+        Self::Invitations,
+        Self::Assertions,
+        Self::Attempts,
+        Self::SignInPlaces,
+        Self::AuditEvents,
+        Self::EndedSessions,
+        Self::ReplicaMail,
+        Self::ClientDocuments,
+        Self::ApiKeys,
+    ];
+
+    /// How long its rows are kept past their time; `None` if they never expire.
+    fn kept(self, app: &Admin) -> Option<Duration> {
+        match self {
+            Self::ClaimedSignIns => Some(KEEP_CLAIMED),
+            Self::BroughtCodes => Some(KEEP_BROUGHT_CODES),
+            Self::Codes => Some(KEEP_CODES),
+            Self::Grants => Some(KEEP_ENDED_GRANTS),
+            Self::Invitations => Some(KEEP_INVITATIONS),
+            Self::Attempts => Some(KEEP_ATTEMPTS),
+            Self::ClientDocuments => Some(KEEP_CLIENT_DOCUMENTS),
+            Self::ApiKeys => Some(KEEP_ENDED_KEYS),
+            Self::AuditEvents => match app.config.audit.retention_days {
+                0 => None,
+                days => Some(Duration::from_hours(24 * u64::from(days))),
+            },
+            Self::TestSignIns
+            | Self::Revocations
+            | Self::RefreshTokens
+            | Self::IdempotencyKeys
+            | Self::AccountSessions
+            | Self::AccountLinks
+            | Self::Assertions
+            | Self::SignInPlaces
+            | Self::EndedSessions
+            | Self::ReplicaMail => Some(Duration::ZERO),
+        }
+    }
+
+    /// Deletes rows whose time was over before `before`, at most `limit`; returns how many.
+    async fn prune(self, tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        match self {
+            Self::ClaimedSignIns => store::claimed_sign_in::prune(tx, before, limit).await,
+            Self::TestSignIns => store::test_sign_in::prune(tx, before, limit).await,
+            Self::BroughtCodes => store::brought_code::prune(tx, before, limit).await,
+            Self::Codes => store::authorization_code::prune(tx, before, limit).await,
+            Self::Revocations => store::revocation::prune(tx, before, limit).await,
+            Self::RefreshTokens => store::refresh_token::prune(tx, before, limit).await,
+            Self::Grants => store::grant::prune(tx, before, limit).await,
+            Self::IdempotencyKeys => store::idempotency::prune(tx, before, limit).await,
+            Self::AccountSessions => store::account_session::prune(tx, before, limit).await,
+            Self::AccountLinks => store::account_link::prune(tx, before, limit).await,
+            Self::Invitations => store::invitation::prune(tx, before, limit).await,
+            Self::Assertions => store::used_assertion::prune(tx, before, limit).await,
+            Self::Attempts => store::sign_in_attempt::prune(tx, before, limit).await,
+            Self::SignInPlaces => store::sign_in_place::prune(tx, before, limit).await,
+            Self::AuditEvents => store::audit::prune(tx, before, limit).await,
+            Self::EndedSessions => store::ended_session::prune(tx, before, limit).await,
+            Self::ReplicaMail => store::replica_mail::prune(tx, before, limit).await,
+            Self::ClientDocuments => store::client_document::prune(tx, before, limit).await,
+            Self::ApiKeys => store::api_key::prune(tx, before, limit).await,
+        }
+    }
+}
+
 /// Deletes expired rows, batch by batch.
 pub(super) async fn prune_once(app: &Admin, now: Timestamp) -> Result<(), StoreError> {
-    use Expiring::{
-        AccountLinks, AccountSessions, ApiKeys, Assertions, Attempts, AuditEvents, BroughtCodes,
-        ClaimedSignIns, ClientDocuments, Codes, EndedSessions, Grants, IdempotencyKeys, Invitations,
-        RefreshTokens, ReplicaMail, Revocations, SignInPlaces, TestSignIns,
-    };
-    let keep_events = match app.config.audit.retention_days {
-        0 => None,
-        days => Some(Duration::from_hours(24 * u64::from(days))),
-    };
-    for table in [
-        ClaimedSignIns,
-        TestSignIns,
-        BroughtCodes,
-        Codes,
-        Revocations,
-        RefreshTokens,
-        Grants,
-        IdempotencyKeys,
-        AccountSessions,
-        AccountLinks,
-        Invitations,
-        Assertions,
-        Attempts,
-        SignInPlaces,
-        AuditEvents,
-        EndedSessions,
-        ReplicaMail,
-        ClientDocuments,
-        ApiKeys,
-    ] {
+    for table in Expiring::ALL {
+        let Some(kept) = table.kept(app) else {
+            continue;
+        };
+        let before = now.minus(kept);
         let since = app.clock.monotonic();
         let mut pace = Pace::default();
         loop {
             let (began, limit) = (app.clock.monotonic(), pace.0);
             let mut tx = app.store.write_for(Urgency::Program).await?;
-            let gone = match table {
-                ClaimedSignIns => {
-                    let before = now.minus(KEEP_CLAIMED);
-                    gatewright_store::claimed_sign_in::prune(&mut tx, before, limit).await?
-                }
-                TestSignIns => gatewright_store::test_sign_in::prune(&mut tx, now, limit).await?,
-                BroughtCodes => {
-                    let before = now.minus(KEEP_BROUGHT_CODES);
-                    gatewright_store::brought_code::prune(&mut tx, before, limit).await?
-                }
-                Codes => {
-                    let before = now.minus(KEEP_CODES);
-                    gatewright_store::authorization_code::prune(&mut tx, before, limit).await?
-                }
-                ClientDocuments => {
-                    let before = now.minus(KEEP_CLIENT_DOCUMENTS);
-                    gatewright_store::client_document::prune(&mut tx, before, limit).await?
-                }
-                ApiKeys => {
-                    let before = now.minus(KEEP_ENDED_KEYS);
-                    gatewright_store::api_key::prune(&mut tx, before, limit).await?
-                }
-                EndedSessions => gatewright_store::ended_session::prune(&mut tx, now, limit).await?,
-                ReplicaMail => gatewright_store::replica_mail::prune(&mut tx, now, limit).await?,
-                Assertions => gatewright_store::used_assertion::prune(&mut tx, now, limit).await?,
-                Revocations => gatewright_store::revocation::prune(&mut tx, now, limit).await?,
-                RefreshTokens => gatewright_store::refresh_token::prune(&mut tx, now, limit).await?,
-                Grants => {
-                    let before = now.minus(KEEP_ENDED_GRANTS);
-                    gatewright_store::grant::prune(&mut tx, before, limit).await?
-                }
-                IdempotencyKeys => gatewright_store::idempotency::prune(&mut tx, now, limit).await?,
-                AccountSessions => gatewright_store::account_session::prune(&mut tx, now, limit).await?,
-                AccountLinks => gatewright_store::account_link::prune(&mut tx, now, limit).await?,
-                Invitations => {
-                    let before = now.minus(KEEP_INVITATIONS);
-                    gatewright_store::invitation::prune(&mut tx, before, limit).await?
-                }
-                Attempts => {
-                    let before = now.minus(KEEP_ATTEMPTS);
-                    gatewright_store::sign_in_attempt::prune(&mut tx, before, limit).await?
-                }
-                SignInPlaces => gatewright_store::sign_in_place::prune(&mut tx, now, limit).await?,
-                AuditEvents => match keep_events {
-                    Some(kept) => {
-                        let before = now.minus(kept);
-                        gatewright_store::audit::prune(&mut tx, before, limit).await?
-                    }
-                    None => 0,
-                },
-            };
+            let gone = table.prune(&mut tx, before, limit).await?;
             tx.commit().await?;
             let now_at = app.clock.monotonic();
             if gone < u64::from(limit) || now_at.saturating_sub(since) > PRUNE_BUDGET {
