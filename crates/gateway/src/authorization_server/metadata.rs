@@ -37,72 +37,52 @@ pub(crate) fn first_asked(
     let (route, answer) = match name {
         "oauth-protected-resource" => (
             "/.well-known/oauth-protected-resource/mcp/{slug}",
-            document(
-                app,
-                context,
-                slug,
-                |kept| &kept.protected_resource,
-                ProtectedResourceMetadata::new,
-            ),
+            document::<ProtectedResourceMetadata>(app, context, slug),
         ),
         "oauth-authorization-server" => (
             "/.well-known/oauth-authorization-server/mcp/{slug}",
-            document(
-                app,
-                context,
-                slug,
-                |kept| &kept.authorization_server,
-                AuthorizationServerMetadata::new,
-            ),
+            document::<AuthorizationServerMetadata>(app, context, slug),
         ),
         _ => return None,
     };
     Some((route, answer::open(answer)))
 }
 
-/// `oauth-protected-resource`.
-pub(super) async fn protected_resource(
-    State(app): State<Arc<AuthorizationServer>>,
-    Extension(context): Extension<RequestContext>,
-    Path(slug): Path<String>,
-) -> Response {
-    document(
-        &app,
-        &context,
-        &slug,
-        |kept| &kept.protected_resource,
-        ProtectedResourceMetadata::new,
-    )
+/// A document about a gateway.
+pub(super) trait Document: Serialize {
+    /// Where it is kept while the configuration stays the same.
+    fn kept(documents: &Documents) -> &OnceLock<Bytes>;
+
+    /// The document.
+    fn new(facts: &Facts<'_>) -> Self;
 }
 
-/// `oauth-authorization-server`.
-pub(super) async fn authorization_server(
-    State(app): State<Arc<AuthorizationServer>>,
-    Extension(context): Extension<RequestContext>,
-    Path(slug): Path<String>,
-) -> Response {
-    document(
-        &app,
-        &context,
-        &slug,
-        |kept| &kept.authorization_server,
-        AuthorizationServerMetadata::new,
-    )
-}
+macro_rules! documents {
+    ($($document:ident: $place:ident),* $(,)?) => {$(
+        impl Document for $document {
+            fn kept(documents: &Documents) -> &OnceLock<Bytes> {
+                &documents.$place
+            }
 
-/// `openid-configuration`.
-pub(super) async fn openid_configuration(
+            fn new(facts: &Facts<'_>) -> Self {
+                Self::new(facts)
+            }
+        }
+    )*};
+}
+documents!(
+    ProtectedResourceMetadata: protected_resource,
+    AuthorizationServerMetadata: authorization_server,
+    OpenIdConfiguration: openid_configuration,
+);
+
+/// The handler of a document.
+pub(super) async fn show<D: Document>(
     State(app): State<Arc<AuthorizationServer>>,
     Extension(context): Extension<RequestContext>,
     Path(slug): Path<String>,
 ) -> Response {
-    document(
-        &app,
-        &context,
-        &slug,
-        |kept| &kept.openid_configuration,
-        OpenIdConfiguration::new,
-    )
+    document::<D>(&app, &context, &slug)
 }
 
 /// The public keys of the instance, for access tokens and identity assertions (RFC 7517 section 5).
@@ -116,19 +96,13 @@ pub(super) async fn unknown() -> Response {
 }
 
 /// The document of a gateway, as it was written at the first request since the configuration changed.
-fn document<D: Serialize>(
-    app: &AuthorizationServer,
-    context: &RequestContext,
-    slug: &str,
-    kept: fn(&Documents) -> &OnceLock<Bytes>,
-    build: fn(&Facts<'_>) -> D,
-) -> Response {
+fn document<D: Document>(app: &AuthorizationServer, context: &RequestContext, slug: &str) -> Response {
     let entry = match gateway::by_slug(app, context, slug) {
         Ok(entry) => entry,
         Err(GatewayError::NotFound) => return answer::not_found(),
         Err(GatewayError::Stale(_)) => return answer::unavailable(),
     };
-    let document = kept(&entry.documents).get_or_init(|| {
+    let document = D::kept(&entry.documents).get_or_init(|| {
         let jwks_uri = format!("{}/.well-known/jwks.json", app.config.public_url());
         let facts = Facts {
             issuer: &entry.url,
@@ -137,7 +111,7 @@ fn document<D: Serialize>(
             dynamic_registration: entry.gateway.settings.dynamic_registration,
             metadata_documents: entry.gateway.settings.metadata_documents,
         };
-        let json = serde_json::to_vec(&build(&facts));
+        let json = serde_json::to_vec(&<D as Document>::new(&facts));
         Bytes::from(json.expect("metadata is made of texts and lists of them"))
     });
     answer::metadata(document.clone())

@@ -54,6 +54,9 @@ use axum::{
 };
 
 use gatewright_core::Core;
+use gatewright_oauth::metadata::{
+    AuthorizationServerMetadata, OpenIdConfiguration, ProtectedResourceMetadata,
+};
 use gatewright_store::StoreError;
 
 use crate::{
@@ -185,15 +188,15 @@ fn well_known() -> Router<Arc<AuthorizationServer>> {
             router = router
                 .route(
                     &position("oauth-protected-resource"),
-                    to_programs(get(metadata::protected_resource)),
+                    to_programs(get(metadata::show::<ProtectedResourceMetadata>)),
                 )
                 .route(
                     &position("oauth-authorization-server"),
-                    to_programs(get(metadata::authorization_server)),
+                    to_programs(get(metadata::show::<AuthorizationServerMetadata>)),
                 )
                 .route(
                     &position("openid-configuration"),
-                    to_programs(get(metadata::openid_configuration)),
+                    to_programs(get(metadata::show::<OpenIdConfiguration>)),
                 );
         }
     }
