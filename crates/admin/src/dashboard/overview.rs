@@ -119,53 +119,42 @@ fn gateway_row(app: &Admin, place: &InProject, gateway: Gateway) -> GatewayRow {
 }
 
 fn steps(place: &InProject, contents: &ProjectContents) -> Vec<Step> {
-    let is_next = |count: i64| count == 0 && place.may_change();
+    let step = |count: i64, title, text, path: &str, (add, list)| {
+        let is_next = count == 0 && place.may_change();
+        Step {
+            title,
+            text,
+            is_done: count > 0,
+            href: place.path(&if is_next {
+                format!("{path}/new")
+            } else {
+                path.to_owned()
+            }),
+            label: if is_next { add } else { list },
+        }
+    };
     vec![
-        Step {
-            title: "Register a server",
-            text: "The MCP server whose tools your users call.",
-            is_done: contents.servers > 0,
-            href: place.path(if is_next(contents.servers) {
-                "/servers/new"
-            } else {
-                "/servers"
-            }),
-            label: if is_next(contents.servers) {
-                "Add a server"
-            } else {
-                "Servers"
-            },
-        },
-        Step {
-            title: "Create a User Source",
-            text: "The OpenID Connect provider your end users sign in with. Register Gatewright there with this redirect URL:",
-            is_done: contents.user_sources > 0,
-            href: place.path(if is_next(contents.user_sources) {
-                "/user-sources/new"
-            } else {
-                "/user-sources"
-            }),
-            label: if is_next(contents.user_sources) {
-                "Create User Source"
-            } else {
-                "User Sources"
-            },
-        },
-        Step {
-            title: "Create a gateway",
-            text: "The URL that clients connect to. It brings servers and users together.",
-            is_done: contents.gateways > 0,
-            href: place.path(if is_next(contents.gateways) {
-                "/gateways/new"
-            } else {
-                "/gateways"
-            }),
-            label: if is_next(contents.gateways) {
-                "Create gateway"
-            } else {
-                "Gateways"
-            },
-        },
+        step(
+            contents.servers,
+            "Register a server",
+            "The MCP server whose tools your users call.",
+            "/servers",
+            ("Add a server", "Servers"),
+        ),
+        step(
+            contents.user_sources,
+            "Create a User Source",
+            "The OpenID Connect provider your end users sign in with. Register Gatewright there with this redirect URL:",
+            "/user-sources",
+            ("Create User Source", "User Sources"),
+        ),
+        step(
+            contents.gateways,
+            "Create a gateway",
+            "The URL that clients connect to. It brings servers and users together.",
+            "/gateways",
+            ("Create gateway", "Gateways"),
+        ),
     ]
 }
 
