@@ -1,11 +1,12 @@
 //! POST `…/status`: activate and deactivate.
 
-use std::{fmt::Display, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use gatewright_domain::words::Worded;
 
 use super::{
+    deleting::Deletable,
     error::PageError,
     flash::Flash,
     form::{Form, Posted},
@@ -14,16 +15,10 @@ use super::{
 };
 use crate::{Admin, service::ServiceError};
 
-/// A kind of things that can be inactive.
-pub(super) trait Switchable {
-    type Id: FromStr + Display + Copy + Send + Sync;
+/// A kind of things that can be inactive. All of them can be deleted too.
+pub(super) trait Switchable: Deletable {
     type Status: Worded + Send;
 
-    /// Its name in the path, and what messages call it.
-    const PARAMETER: &'static str;
-    const NOUN: &'static str;
-    /// Where the list of them is.
-    const LIST: &'static str;
     const INACTIVE: Self::Status;
     const ACTIVATED: Flash;
     const DEACTIVATED: Flash;
@@ -36,7 +31,7 @@ pub(super) trait Switchable {
         status: Self::Status,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Its page, with what stands in the way.
+    /// Its page, with what prevents it.
     fn render(
         app: &Admin,
         place: &InProject,
@@ -45,7 +40,7 @@ pub(super) trait Switchable {
     ) -> impl Future<Output = Result<Response, PageError>> + Send;
 }
 
-/// The handler. Where something stands in the way, the page says what.
+/// The handler. Where something prevents it, the page says what.
 pub(super) async fn change<S: Switchable>(
     State(app): State<Arc<Admin>>,
     place: InProject,

@@ -15,12 +15,8 @@ use crate::{
 };
 
 impl Switchable for Gateways {
-    type Id = GatewayId;
     type Status = GatewayStatus;
 
-    const PARAMETER: &'static str = "gateway";
-    const NOUN: &'static str = "gateway";
-    const LIST: &'static str = "/gateways";
     const INACTIVE: GatewayStatus = GatewayStatus::Inactive;
     const ACTIVATED: Flash = Flash::GatewayActivated;
     const DEACTIVATED: Flash = Flash::GatewayDeactivated;

@@ -15,12 +15,8 @@ use crate::{
 };
 
 impl Switchable for Sources {
-    type Id = UserSourceId;
     type Status = UserSourceStatus;
 
-    const PARAMETER: &'static str = "source";
-    const NOUN: &'static str = "User Source";
-    const LIST: &'static str = "/user-sources";
     const INACTIVE: UserSourceStatus = UserSourceStatus::Inactive;
     const ACTIVATED: Flash = Flash::SourceActivated;
     const DEACTIVATED: Flash = Flash::SourceDeactivated;
