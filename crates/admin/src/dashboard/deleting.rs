@@ -1,4 +1,4 @@
-//! The page on which something is deleted: what goes with it, what stands in the way, and the word that confirms it.
+//! The page on which something is deleted: what goes with it, what prevents it, and the word that confirms it.
 
 use std::{fmt::Display, str::FromStr, sync::Arc};
 
@@ -42,7 +42,7 @@ impl Going {
     }
 }
 
-/// Something that stands in the way.
+/// Something that prevents it.
 pub(super) struct InTheWay {
     pub(super) title: String,
     pub(super) way_out: String,
@@ -87,7 +87,7 @@ pub(super) trait Deletable {
     const FIELD: &'static str = "confirm_name";
     const ASKS_FOR: &'static str = "name";
 
-    /// What the page says. `is_refused` after an attempt to delete it, which says itself what stands in the way.
+    /// What the page says. `is_refused` after an attempt to delete it, which says itself what prevents it.
     fn told(
         app: &Admin,
         place: &InProject,
@@ -141,10 +141,9 @@ pub(super) async fn delete<D: Deletable>(
     place.only_for_admins()?;
     let id: D::Id = place.id(D::PARAMETER, D::NOUN)?;
     let confirm = D::told(&app, &place, id, true).await?.confirm;
-    let deleted = if posted.text(D::FIELD) == confirm {
-        D::delete(&app, &place, id).await
-    } else {
-        Err(not_it(D::FIELD, D::ASKS_FOR, D::NOUN, &confirm))
+    let deleted = match confirmed(&posted, D::FIELD, D::ASKS_FOR, D::NOUN, &confirm) {
+        Ok(()) => D::delete(&app, &place, id).await,
+        Err(not_it) => Err(not_it.into()),
     };
     match deleted {
         Ok(()) => Ok(page::done(&place.path(D::LIST), D::DELETED)),
@@ -155,12 +154,21 @@ pub(super) async fn delete<D: Deletable>(
     }
 }
 
-/// Something else was typed than confirms it, so that no one deletes the wrong thing.
-fn not_it(field: &str, asks_for: &str, noun: &str, confirm: &str) -> ServiceError {
+/// Fails unless what confirms it was typed, so that no one deletes the wrong thing.
+pub(super) fn confirmed(
+    posted: &Posted,
+    field: &str,
+    asks_for: &str,
+    noun: &str,
+    confirm: &str,
+) -> Result<(), Invalid> {
+    if posted.text(field) == confirm {
+        return Ok(());
+    }
     let detail = format!(
         "This is not the {asks_for} of the {noun}: type `{confirm}` to confirm. Nothing was deleted."
     );
-    Invalid::one(format!("/{field}"), detail).into()
+    Err(Invalid::one(format!("/{field}"), detail))
 }
 
 async fn render<D: Deletable>(

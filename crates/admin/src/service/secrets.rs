@@ -271,27 +271,6 @@ pub(super) async fn delete_in(
     change.delete(&secret, Vec::new()).await
 }
 
-/// The same when its name was typed, so that no one deletes the wrong one.
-pub(crate) async fn delete_confirmed(
-    app: &Admin,
-    authority: &Authority,
-    project: ProjectId,
-    id: SecretId,
-    confirm_name: &str,
-) -> Result<(), ServiceError> {
-    let mut tx = app.store.read(authority.change(project)?).await?;
-    let secret = existing(&mut tx, project, id).await?;
-    drop(tx);
-    if confirm_name != secret.name {
-        let detail = format!(
-            "This is not the name of the secret: type `{}` to confirm. Nothing was deleted.",
-            secret.name
-        );
-        return Err(Invalid::one("/confirm_name", detail).into());
-    }
-    delete(app, authority, project, id, &IfMatch::Any).await
-}
-
 async fn existing(tx: &mut Tx, project: ProjectId, id: SecretId) -> Result<StoredSecret, ServiceError> {
     StoredSecret::found(rows::find(tx, project, id).await?)
 }

@@ -10,6 +10,7 @@ use http::StatusCode;
 use crate::{
     Admin,
     dashboard::{
+        deleting::confirmed,
         error::PageError,
         flash::Flash,
         form::{Asked, Form, Posted},
@@ -93,9 +94,15 @@ pub(super) async fn delete(
     place: InProject,
     posted: Posted,
 ) -> Result<Response, PageError> {
+    place.only_for_admins()?;
     let id: SecretId = place.id("secret", "secret")?;
     let (authority, project) = (&place.visit.authority, place.project.id);
-    match service::delete_confirmed(&app, authority, project, id, posted.text("confirm_name")).await {
+    let name = service::find(&app, authority, project, id).await?.name;
+    let deleted = match confirmed(&posted, "confirm_name", "name", "secret", &name) {
+        Ok(()) => service::delete(&app, authority, project, id, &IfMatch::Any).await,
+        Err(not_it) => Err(not_it.into()),
+    };
+    match deleted {
         Ok(()) => Ok(page::done(&place.path("/secrets"), Flash::SecretDeleted)),
         Err(error) => {
             let form = refused(&posted, &["confirm_name"], error)?;
