@@ -4,13 +4,15 @@ use gatewright_domain::{
     account::AccountStatus,
     api_key::KeyRole,
     audit::Origin,
+    client_use::ClientKind,
     gateway::{GatewayStatus, Mode, PrefixMode},
+    invitation::InvitationStatus,
     member::Role,
-    registration::AuthenticationChoice,
+    registration::{AuthenticationChoice, CredentialsVerdict, SecretMethod, SecretSlot},
     server::{IdentityForwarding, ProtocolChoice},
     sign_in_attempt::{Outcome, Step},
     user::UserStatus,
-    user_source::Callback,
+    user_source::{Callback, TestOutcome},
     words::Worded,
 };
 use serde::Serialize;
@@ -143,7 +145,7 @@ pub(crate) fn prefix_mode_or_null() -> Object {
 
 /// One of the two client secrets of a source.
 pub(crate) fn secret_slot() -> Object {
-    one_of(["current", "previous"])
+    one_of(SecretSlot::words())
 }
 
 /// How a client secret is presented to a provider.
@@ -158,17 +160,17 @@ pub(crate) fn client_authentication_or_null() -> Object {
 
 /// A way to present a client secret, or null.
 pub(crate) fn secret_method() -> Object {
-    one_of_or_null(["basic", "post"])
+    one_of_or_null(SecretMethod::words())
 }
 
-/// What came of a check of a connection.
+/// The result of a check of a connection.
 pub(crate) fn test_outcome() -> Object {
-    one_of(["passed", "warning", "failed", "skipped"])
+    one_of(TestOutcome::words())
 }
 
 /// Whether the provider knows client id and secret.
 pub(crate) fn credentials_verdict() -> Object {
-    one_of(["right", "wrong", "cannot_tell"])
+    one_of(CredentialsVerdict::words())
 }
 
 /// How far a test sign-in has come.
@@ -208,7 +210,7 @@ pub(crate) fn role_or_instance() -> Object {
 
 /// How a client introduced itself.
 pub(crate) fn client_kind() -> Object {
-    one_of(["dynamic", "metadata_document", "preregistered"])
+    one_of(ClientKind::words())
 }
 
 /// How a pre-registered client proves who it is.
@@ -286,7 +288,7 @@ pub(crate) fn status_or_null() -> Object {
 
 /// What has become of an invitation.
 pub(crate) fn invitation_status() -> Object {
-    one_of(["open", "accepted", "revoked", "expired"])
+    one_of(InvitationStatus::words())
 }
 
 /// What a member may do.

@@ -6,18 +6,20 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Invalid, Timestamp,
     id::{ClientBlockId, ClientId, GatewayId, ProjectId},
+    words::worded,
 };
 
-/// How a client identified itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientKind {
-    /// It registered itself (RFC 7591).
-    Dynamic,
-    /// Its ID is the URL of a document about it.
-    MetadataDocument,
-    /// An administrator registered it.
-    Preregistered,
+worded! {
+    /// How a client identified itself.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum ClientKind {
+        /// It registered itself (RFC 7591).
+        Dynamic = "dynamic", "Registered itself";
+        /// Its ID is the URL of a document about it.
+        MetadataDocument = "metadata_document", "Metadata document";
+        /// An administrator registered it.
+        Preregistered = "preregistered", "Registered beforehand";
+    }
 }
 
 impl ClientKind {

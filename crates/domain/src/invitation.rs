@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Timestamp,
     account::Email,
     id::{AccountId, InvitationId, ProjectId},
     member::Role,
     token_hash::TokenHash,
+    words::worded,
 };
 
 /// How long an invitation is valid: long enough for a holiday, short enough for a forgotten mailbox.
@@ -36,28 +39,18 @@ pub struct Invitation {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// The state of an invitation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvitationStatus {
-    /// It can be accepted.
-    Open,
-    /// It was accepted.
-    Accepted,
-    /// It was revoked, or replaced by a newer one for the same address.
-    Revoked,
-    /// It has expired.
-    Expired,
-}
-
-impl InvitationStatus {
-    /// The name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Accepted => "accepted",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-        }
+worded! {
+    /// The state of an invitation.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum InvitationStatus {
+        /// It can be accepted.
+        Open = "open", "Open";
+        /// It was accepted.
+        Accepted = "accepted", "Accepted";
+        /// It was revoked, or replaced by a newer one for the same address.
+        Revoked = "revoked", "Revoked";
+        /// It has expired.
+        Expired = "expired", "Expired";
     }
 }
 

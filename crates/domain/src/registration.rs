@@ -6,6 +6,8 @@ mod client_secret;
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::worded;
+
 pub use self::client_authentication::{AuthenticationChoice, ClientAuthentication, SecretMethod};
 pub use self::client_secret::{ClientSecretSlots, SecretSlot};
 
@@ -18,14 +20,15 @@ pub struct TestedCredentials {
     pub detail: String,
 }
 
-/// Whether the provider accepts client ID and secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CredentialsVerdict {
-    /// The provider accepts them, and refuses a wrong secret.
-    Right,
-    /// The provider refuses them.
-    Wrong,
-    /// Its responses do not show it.
-    CannotTell,
+worded! {
+    /// Whether the provider accepts client ID and secret.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum CredentialsVerdict {
+        /// The provider accepts them, and refuses a wrong secret.
+        Right = "right", "Passed";
+        /// The provider refuses them.
+        Wrong = "wrong", "Refused";
+        /// Its responses do not show it.
+        CannotTell = "cannot_tell", "Cannot tell";
+    }
 }

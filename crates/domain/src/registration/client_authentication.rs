@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::worded;
 
-/// A method to send the client secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SecretMethod {
-    /// In the `Authorization` header.
-    Basic,
-    /// In the body.
-    Post,
+worded! {
+    /// A method to send the client secret.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum SecretMethod {
+        /// In the `Authorization` header.
+        Basic = "basic", "In the Authorization header (client_secret_basic)";
+        /// In the body.
+        Post = "post", "In the body (client_secret_post)";
+    }
 }
 
 impl SecretMethod {

@@ -4,20 +4,21 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, stored_secret::SealedText};
+use crate::{Timestamp, stored_secret::SealedText, words::worded};
 
 /// How long the newest secret is tried first without having been accepted. After a day it is more likely a typing
 /// error than a slow provider, and the attempt would slow down every sign-in.
 const TRIAL: Duration = Duration::from_hours(24);
 
-/// One of the two secrets of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SecretSlot {
-    /// The newest.
-    Current,
-    /// The one that last worked, which the newest replaces.
-    Previous,
+worded! {
+    /// One of the two secrets of a registration.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum SecretSlot {
+        /// The newest.
+        Current = "current", "The newest secret";
+        /// The one that last worked, which the newest replaces.
+        Previous = "previous", "The previous secret";
+    }
 }
 
 /// The client secret of a registration during a rotation: the newest is tried first, the previous one stays as a fallback

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     registration::{CredentialsVerdict, TestedCredentials},
+    words::worded,
 };
 
 /// The last test of a connection.
@@ -38,16 +39,17 @@ pub struct TestedCheck {
     pub detail: String,
 }
 
-/// The outcome of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TestOutcome {
-    /// It passed.
-    Passed,
-    /// It passed, with a remark.
-    Warning,
-    /// It failed; sign-ins would fail.
-    Failed,
-    /// It was skipped, because another check failed first.
-    Skipped,
+worded! {
+    /// The outcome of a check.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum TestOutcome {
+        /// It passed.
+        Passed = "passed", "Passed";
+        /// It passed, with a remark.
+        Warning = "warning", "Passed with a warning";
+        /// It failed; sign-ins would fail.
+        Failed = "failed", "Failed";
+        /// It was skipped, because another check failed first.
+        Skipped = "skipped", "Skipped";
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{extract::State, response::Response};
 use gatewright_domain::{
-    client_use::{ClientBlock, ClientKind, ClientUse},
+    client_use::{ClientBlock, ClientUse},
     gateway::{Gateway, GatewaySettings},
     id::{ClientBlockId, ClientId, GatewayId},
     preregistered_client::PreregisteredClient,
@@ -190,7 +190,7 @@ pub(super) async fn register(
     render(&app, &place, extras).await
 }
 
-/// POST `…/registered-clients/{client}/secret`: a new secret; the old one goes on working for a day.
+/// POST `…/registered-clients/{client}/secret`: a new secret; the old one keeps working for a day.
 pub(super) async fn rotate(State(app): State<Arc<Admin>>, place: InProject) -> Result<Response, PageError> {
     let (id, client) = client_in(&place)?;
     let (authority, project) = (&place.visit.authority, place.project.id);
@@ -302,11 +302,7 @@ fn client_row(client: ClientUse, now: gatewright_domain::Timestamp) -> ClientRow
     let grants = counted(client.grants, "session");
     let ends = if client.grants == 1 { "ends" } else { "end" };
     ClientRow {
-        kind: match client.kind {
-            ClientKind::Dynamic => "Registered itself",
-            ClientKind::MetadataDocument => "Metadata document",
-            ClientKind::Preregistered => "Registered beforehand",
-        },
+        kind: client.kind.label(),
         last_used: Moment::new(client.last_used_at, now),
         question: format!(
             "Its {grants} {ends} with the next request, and no one can sign in with it until you unblock it."

@@ -176,26 +176,27 @@ fn result(test: &ConnectionTest, now: Timestamp) -> TestResult {
         .checks
         .iter()
         .map(|check| {
-            let (look, word, icon) = outcome(check.outcome);
+            let (look, icon) = look_of(check.outcome);
             CheckRow {
                 title: title(&check.name),
                 detail: check.detail.clone(),
                 look,
-                word,
+                word: check.outcome.label(),
                 icon,
             }
         })
         .collect();
-    let (look, word, icon) = match test.credentials.verdict {
-        CredentialsVerdict::Right => ("good", "Passed", Icon::Check),
-        CredentialsVerdict::Wrong => ("bad", "Refused", Icon::Problem),
-        CredentialsVerdict::CannotTell => ("warn", "Cannot tell", Icon::Warning),
+    let verdict = test.credentials.verdict;
+    let (look, icon) = match verdict {
+        CredentialsVerdict::Right => ("good", Icon::Check),
+        CredentialsVerdict::Wrong => ("bad", Icon::Problem),
+        CredentialsVerdict::CannotTell => ("warn", Icon::Warning),
     };
     rows.push(CheckRow {
         title: "Client ID and secret",
         detail: test.credentials.detail.clone(),
         look,
-        word,
+        word: verdict.label(),
         icon,
     });
     let has = |look: &str| rows.iter().any(|row| row.look == look);
@@ -214,12 +215,12 @@ fn result(test: &ConnectionTest, now: Timestamp) -> TestResult {
     }
 }
 
-const fn outcome(outcome: TestOutcome) -> (&'static str, &'static str, Icon) {
+const fn look_of(outcome: TestOutcome) -> (&'static str, Icon) {
     match outcome {
-        TestOutcome::Passed => ("good", "Passed", Icon::Check),
-        TestOutcome::Warning => ("warn", "Passed with a warning", Icon::Warning),
-        TestOutcome::Failed => ("bad", "Failed", Icon::Problem),
-        TestOutcome::Skipped => ("", "Skipped", Icon::Info),
+        TestOutcome::Passed => ("good", Icon::Check),
+        TestOutcome::Warning => ("warn", Icon::Warning),
+        TestOutcome::Failed => ("bad", Icon::Problem),
+        TestOutcome::Skipped => ("", Icon::Info),
     }
 }
 

@@ -140,8 +140,7 @@ pub(super) fn notices(source: &UserSource, now: Timestamp) -> Vec<Notice> {
 pub(super) fn authentication_in_words(source: &UserSource) -> &'static str {
     let authentication = source.client_authentication;
     match (authentication.choice.fixed(), authentication.worked) {
-        (Some(SecretMethod::Basic), _) => "In the Authorization header (client_secret_basic)",
-        (Some(SecretMethod::Post), _) => "In the body (client_secret_post)",
+        (Some(method), _) => method.label(),
         (None, Some(SecretMethod::Basic)) => "Automatic: the Authorization header was accepted last",
         (None, Some(SecretMethod::Post)) => "Automatic: the body was accepted last",
         (None, None) => "Automatic",
